@@ -1,0 +1,135 @@
+"""One frozen `Config` holds every setting of a client, so that two clients never share a switch by accident."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
+
+import attrs
+
+from .errors import InvalidConfig
+from .secret import Secret, guarded, hidden
+
+API_URL = "https://connect.routee.net"
+AUTH_URL = "https://auth.routee.net"
+
+
+def _secret(value: str | Secret) -> Secret:
+    return Secret(value) if isinstance(value, str) else value
+
+
+def _address(value: Any) -> str:
+    """The address without its closing slash; whatever cannot be one is left for the check."""
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _check_address(_config: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+    name = attribute.name
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        host = parts.hostname if parts else None
+        _ = parts.port if parts else None
+    except ValueError:
+        parts = host = None
+    if parts is None or not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        raise InvalidConfig(f"{name} must be an address such as {attribute.default}")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidConfig(f"{name} must not hold credentials; give application_id and application_secret instead")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise InvalidConfig(f"{name} must be https: over plain http the key and every PIN would be readable on the way")
+
+
+def _check_duration(_config: object, attribute: "attrs.Attribute[timedelta]", value: object) -> None:
+    if not isinstance(value, timedelta) or value <= timedelta(0):
+        raise InvalidConfig(f"{attribute.name} must be a positive timedelta, such as timedelta(seconds=10)")
+
+
+def _check_count(_config: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidConfig(f"{attribute.name} must be a whole number of at least 1")
+
+
+def _check_credential(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str) or not text.strip() or ("\n" in text) or ("\r" in text):
+        raise InvalidConfig(f"{attribute.name} must be the text that Routee's platform shows for the application")
+
+
+def _check_headers(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidConfig(f"{attribute.name} must be a mapping of header names to texts")
+    for name, text in cast("Mapping[object, object]", value).items():
+        if not isinstance(name, str) or not isinstance(text, str) or any(c in name + text for c in "\r\n\0"):
+            raise InvalidConfig(f"{attribute.name} must map header names to texts of one line")
+        if name.lower() in {"authorization", "content-type", "content-length", "host", "transfer-encoding"}:
+            raise InvalidConfig(f"{attribute.name}: {name} is set by the client itself")
+
+
+def _read_only(value: Any) -> Mapping[str, str]:
+    return MappingProxyType(dict(cast("Mapping[str, str]", value))) if isinstance(value, Mapping) else value
+
+
+@guarded
+@attrs.frozen(kw_only=True)
+class Config:
+    """Who the client is, where Routee is, and how long and how wide it may wait.
+
+    Raises `InvalidConfig` for a setting that cannot work: plain `http://` is refused but for this machine itself.
+    """
+
+    application_id: str = attrs.field(validator=_check_credential)
+    """The application's id, from Routee's platform (https://docs.routee.net/docs/routee-applications)."""
+    application_secret: Secret = attrs.field(converter=_secret, validator=_check_credential, repr=hidden)
+    """The application's secret; held as a `Secret`."""
+    api_url: str = attrs.field(default=API_URL, converter=_address, validator=_check_address)
+    """Where messages are sent and tracked."""
+    auth_url: str = attrs.field(default=AUTH_URL, converter=_address, validator=_check_address)
+    """Where tokens come from."""
+    total_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_check_duration)
+    """The longest that one request may take once it has its connection's turn, its answer included."""
+    connect_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=_check_duration)
+    """The longest that making one connection may take, its TLS handshake included."""
+    pool_timeout: timedelta = attrs.field(default=timedelta(seconds=10), validator=_check_duration)
+    """The longest wait for a free connection; past it the send ends in `PoolTimeout`."""
+    pool_size: int = attrs.field(default=100, validator=_check_count)
+    """How many connections an event loop may hold to Routee, and so how many requests are under way at once."""
+    keep_alive: timedelta = attrs.field(default=timedelta(seconds=4), validator=_check_duration)
+    """How long an idle connection is kept. Shorter than the 5 seconds after which common servers close theirs, because
+    a message written into a connection that is being closed can be lost without a trace."""
+    answer_limit: int = attrs.field(default=4 * 1024 * 1024, validator=_check_count)
+    """The most bytes of one answer that are read."""
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_read_only, validator=_check_headers, repr=lambda headers: repr(sorted(headers))
+    )
+    """Headers sent with every request, a User-Agent of your own for example."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, **changes: Any) -> Self:
+        """The settings in `ROUTEE_APPLICATION_ID`, `ROUTEE_APPLICATION_SECRET`, and, where the service is not Routee's
+        own, `ROUTEE_API_URL` and `ROUTEE_AUTH_URL`; `changes` set the rest. Raises `InvalidConfig` naming what is missing.
+        """  # noqa: D205
+        names = {
+            name: f"ROUTEE_{name.upper()}" for name in ("application_id", "application_secret", "api_url", "auth_url")
+        }
+        found: dict[str, Any] = {name: environ[variable] for name, variable in names.items() if environ.get(variable)}
+        del environ  # a traceback that shows locals must not show the environment, nor the secret in it
+        found.update(changes)
+        if "application_secret" in found:
+            found["application_secret"] = _secret(found["application_secret"])
+        missing = [names[name] for name in ("application_id", "application_secret") if name not in found]
+        if missing:
+            raise InvalidConfig(
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: "
+                "they are the id and secret of your application on Routee's platform"
+            )
+        return cls(**found)

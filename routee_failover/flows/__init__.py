@@ -1,0 +1,57 @@
+"""What is sent: one class for each shape that Routee documents. None of them can be built with a shape it would refuse."""
+
+from .callback import Callback, CallbackStrategy
+from .endpoint import Endpoint
+from .otp import OtpFlow, OtpSmsStep, ViberOtpStep
+from .sms import SmsMessage, SmsStep, UrlShortener
+from .standard import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
+from .transactional import DeliveryScope, TransactionalFlow, ViberTemplateStep
+from .viber_otp import ViberOtpLabel, ViberOtpMessage, ViberOtpType
+from .voice import (
+    DialPlan,
+    Gender,
+    MachineDetection,
+    MachineDetectionStrategy,
+    Play,
+    Say,
+    Speech,
+    VoiceStep,
+    VoiceTo,
+)
+
+AnyFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
+"""Whatever `RouteeClient.send` takes."""
+
+__all__ = [
+    "AnyFlow",
+    "Callback",
+    "CallbackStrategy",
+    "DeliveryScope",
+    "DialPlan",
+    "Endpoint",
+    "Gender",
+    "MachineDetection",
+    "MachineDetectionStrategy",
+    "OtpFlow",
+    "OtpSmsStep",
+    "Play",
+    "Say",
+    "SmsMessage",
+    "SmsStep",
+    "Speech",
+    "StandardFlow",
+    "TransactionalFlow",
+    "UrlShortener",
+    "ViberAction",
+    "ViberFile",
+    "ViberMessage",
+    "ViberOtpLabel",
+    "ViberOtpMessage",
+    "ViberOtpStep",
+    "ViberOtpType",
+    "ViberStep",
+    "ViberTemplateStep",
+    "ViberVideo",
+    "VoiceStep",
+    "VoiceTo",
+]

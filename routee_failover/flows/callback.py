@@ -1,0 +1,29 @@
+"""Where Routee reports what becomes of a flow (https://docs.routee.net/docs/failover-callbacks)."""
+
+from enum import StrEnum
+
+import attrs
+
+from .checks import WebUrl, word_of
+from .model import checked
+from .open import Open
+
+
+class CallbackStrategy(StrEnum):
+    """When a standard or transactional flow calls back: on every change of status, or once at the end."""
+
+    ON_STEP = "OnStep"
+    ON_COMPLETION = "OnCompletion"
+
+
+def _as_strategy(value: CallbackStrategy | str | None) -> CallbackStrategy | None:
+    return word_of(CallbackStrategy, value)
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class Callback(Open):
+    """A URL that Routee posts the state of the flow to. A failover OTP flow takes no `strategy`: it always reports each step."""
+
+    url: WebUrl
+    strategy: CallbackStrategy | None = attrs.field(default=None, converter=_as_strategy)

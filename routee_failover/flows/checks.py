@@ -1,0 +1,311 @@
+"""The rules that one value can keep or break. Each check says why a value does not fit, and never what the value is."""
+
+import functools
+import math
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from ..errors import InvalidFlow, Problem
+from ..secret import PrivateMapping, Secret
+from .model import Broken, Check, Reason, kind, placed
+
+_E = TypeVar("_E", bound=StrEnum)
+_T = TypeVar("_T")
+
+
+def word(value: object) -> str:
+    """A value as errors may quote it: only plain words of letters are, because a PIN may stand where a word should."""
+    return f"{value!s}" if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,40}", value) else kind(value)
+
+
+NO_UNICODE = "holds half of a surrogate pair, which is no text"
+
+
+def is_unicode(value: str) -> bool:
+    """Whether JSON can carry the text: half of a surrogate pair has no UTF-8 form."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text_of(*, longest: int | None = None, shortest: int = 0) -> Check:
+    """Text of a length that Routee documents, counted in characters."""
+
+    most = sys.maxsize if longest is None else longest
+
+    def check(value: Any) -> Reason:
+        if not isinstance(value, str):
+            return f"must be text, not {kind(value)}"
+        if shortest <= len(value) <= most and is_unicode(value):
+            return None
+        if len(value) < shortest:
+            return (
+                "must not be empty" if shortest == 1 else f"must have at least {shortest} characters, has {len(value)}"
+            )
+        if longest is not None and len(value) > longest:
+            return f"must have at most {longest} characters, has {len(value)}"
+        return None if is_unicode(value) else "holds half of a surrogate pair, which is no text"
+
+    return check
+
+
+def matching(pattern: str, why: str, *, keep: int = 0) -> Check:
+    """Text of a documented form; the last `keep` answers are kept, for texts that a sender uses over and over."""
+    match = re.compile(pattern).fullmatch
+    if keep:
+        match = functools.lru_cache(keep)(match)
+
+    def check(value: Any) -> Reason:
+        if not isinstance(value, str):
+            return f"must be text, not {kind(value)}"
+        return None if match(value) else why
+
+    return check
+
+
+free_text = text_of()
+
+Text = Annotated[str, free_text]
+Filled = Annotated[str, text_of(shortest=1)]
+Label = Annotated[str, text_of(longest=350)]
+
+e164 = matching(
+    r"\+[1-9][0-9]{1,14}", "must be an E.164 number: +, the country code and at most 15 digits, like +306912345678"
+)
+"""https://docs.routee.net/reference/viber-otp-request: `to` must include + and the country code."""
+
+e164_plus_optional = matching(
+    r"\+?[1-9][0-9]{1,14}", "must be an E.164 number: the country code and at most 15 digits, like +306912345678"
+)
+"""Routee's OTP guide and its Voice pages also write numbers without the +; the failover OTP seed says E.164."""
+
+uuid = matching(
+    r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "must be a UUID, like 0aac888f-2ee2-4112-9659-1755a951966a",
+    keep=64,
+)
+
+
+Recipient = Annotated[str, e164]
+OtpRecipient = Annotated[str, e164_plus_optional]
+Uuid = Annotated[str, uuid]
+
+
+def sms_sender(value: Any) -> Reason:
+    """An SMS sender id (https://docs.routee.net/docs/other-messaging-concepts)."""
+    if not isinstance(value, str):
+        return f"must be text, not {kind(value)}"
+    if _is_sms_sender(value):
+        return None
+    if value.strip() and all(letter.isalnum() or letter == " " for letter in value):
+        return f"must have at most 16 digits, or at most 11 letters, digits and blanks; has {len(value)}"
+    return "must be digits, or letters, digits and blanks (a rented number is written without +)"
+
+
+_is_sms_sender = functools.lru_cache(64)(re.compile(r"[0-9]{1,16}|(?=.*[^ ])([^\W_]| ){1,11}").fullmatch)
+
+
+def url(*schemes: str, longest: int | None = None) -> Check:
+    """An address, of one of the schemes where any are given."""
+
+    def check(value: Any) -> Reason:
+        if not isinstance(value, str):
+            return f"must be text, not {kind(value)}"
+        if longest is not None and len(value) > longest:
+            return f"must have at most {longest} characters, has {len(value)}"
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value) or not is_unicode(value):
+            return f"must be a URL, like {schemes[0] if schemes else 'https'}://example.com/"
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            return "must be a valid URL"
+        if schemes and parts.scheme not in schemes:
+            return f"must be {' or '.join(schemes)}"
+        return "must name a host" if (schemes or parts.scheme in {"http", "https"}) and not parts.hostname else None
+
+    return check
+
+
+WebUrl = Annotated[str, url("https", "http")]
+
+
+def integer(*, least: int | None = None, most: int | None = None) -> Check:
+    """A whole number within documented limits; JSON readers agree on 64 bits, so no more are taken."""
+    lowest, highest = (-(2**63) if least is None else least), (2**63 - 1 if most is None else most)
+
+    def check(value: Any) -> Reason:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return f"must be a whole number, not {kind(value)}"
+        if lowest <= value <= highest:
+            return None
+        return f"must be at least {lowest}" if value < lowest else f"must be at most {highest}"
+
+    return check
+
+
+Integer = Annotated[int, integer()]
+
+
+def positive(*, most: float) -> Check:
+    """A number over 0, whole or not."""
+
+    def check(value: Any) -> Reason:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return f"must be a number, not {kind(value)}"
+        return None if 0 < value <= most else f"must be over 0 and at most {most}"
+
+    return check
+
+
+def one_of(words: Collection[str], what: str = "one of") -> Check:
+    """One of a documented list of words, exactly as written there."""
+    known = frozenset(words)
+    listing = ", ".join(words)
+
+    def check(value: Any) -> Reason:
+        return None if isinstance(value, str) and value in known else f"must be {what} {listing}, not {word(value)}"
+
+    return check
+
+
+def any_of(*classes: type) -> Check:
+    """An object of one of these classes."""
+    names = " or ".join(cls.__name__ for cls in classes)
+    return lambda value: None if isinstance(value, classes) else f"must be {names}, not {kind(value)}"
+
+
+def pin(value: Any) -> Reason:
+    """The code of a failover OTP: 4 to 10 characters (https://docs.routee.net/reference/send-a-failover-otp-message)."""
+    if not isinstance(value, Secret):
+        return f"must be text of 4 to 10 characters, not {kind(value)}"
+    code = value.reveal()
+    return None if 4 <= len(code) <= 10 and is_unicode(code) else f"must have 4 to 10 characters, has {len(code)}"
+
+
+def each(check: Check, *, least: int = 0, what: str = "item") -> Check:
+    """A sequence (held as a tuple) of which every item passes."""
+
+    def check_all(value: Any) -> Reason:
+        if not isinstance(value, tuple):
+            return f"must be a list, not {kind(value)}"
+        items = cast("tuple[object, ...]", value)
+        if len(items) < least:
+            return f"must have at least one {what}"
+        problems: list[Problem] | None = None
+        for index, item in enumerate(items):
+            reason = item.problems if isinstance(item, Broken) else check(item)
+            if reason is not None:
+                problems = (problems or []) + placed(index, reason)
+        return problems
+
+    return check_all
+
+
+DEEPEST = 64
+"""How deep JSON may be nested in what is passed through: far more than a message needs, far less than would break one."""
+
+
+def json_problems(value: Any, place: tuple[str | int, ...] = ()) -> list[Problem]:
+    """Where a value is not what JSON can say."""
+    if len(place) > DEEPEST:
+        return [Problem(place[:1], f"must not be nested more than {DEEPEST} deep")]
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, Any]", value)
+        if not all(isinstance(key, str) and is_unicode(key) for key in items):
+            return [Problem(place, "must have text for keys")]
+        return [problem for key, item in items.items() for problem in json_problems(item, (*place, str(key)))]
+    if isinstance(value, list | tuple):
+        parts = cast("Sequence[Any]", value)
+        return [problem for index, item in enumerate(parts) for problem in json_problems(item, (*place, index))]
+    reason: Reason = None
+    if isinstance(value, str):
+        reason = free_text(value)
+    elif isinstance(value, float):
+        reason = None if math.isfinite(value) else "must be a finite number"
+    elif isinstance(value, int) and not isinstance(value, bool):
+        reason = integer()(value)
+    elif value is not None and not isinstance(value, bool):
+        reason = f"is {kind(value)}, which JSON cannot say"
+    return [Problem(place, reason)] if isinstance(reason, str) else []
+
+
+def json_mapping(value: Any) -> Reason:
+    """A mapping whose keys are text and whose values JSON can say."""
+    if value is NOTHING:
+        return None
+    return (
+        (json_problems(value) or None) if isinstance(value, PrivateMapping) else f"must be a mapping, not {kind(value)}"
+    )
+
+
+NOTHING = PrivateMapping()
+
+
+SmsSender = Annotated[str, sms_sender]
+Pin = Annotated[Secret, pin]
+JsonMapping = Annotated[PrivateMapping, json_mapping]
+
+
+def as_secret(value: str | Secret) -> Secret:
+    """Text becomes a `Secret`; anything else is left for the check to refuse."""
+    return Secret(value) if isinstance(value, str) else value
+
+
+def as_private(value: Mapping[str, Any]) -> PrivateMapping:
+    """A copy that the caller's later changes do not reach, with its values out of sight."""
+    if value is NOTHING or isinstance(value, PrivateMapping) or not isinstance(cast("object", value), Mapping):
+        return cast("PrivateMapping", value)
+    return PrivateMapping(_copied(value)) if value else NOTHING
+
+
+def _copied(value: Any, depth: int = 0) -> Any:
+    if depth > DEEPEST:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _copied(item, depth + 1) for key, item in cast("Mapping[object, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_copied(item, depth + 1) for item in cast("Sequence[Any]", value)]
+    return value
+
+
+def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
+    """A list becomes a tuple; text, which is a sequence too, and anything else is left for the check to refuse."""
+    return tuple(value) if isinstance(value, list | tuple) else cast("tuple[_T, ...]", value)
+
+
+# attrs' converters have to be named functions, for type checkers to know what a constructor takes; each field's own one
+# is made of one of these three. A value that they cannot convert passes through, and the field's check refuses it.
+
+
+def word_of(enum: type[_E], value: _E | str | None) -> _E:
+    """The member of a documented list of words that a text names."""
+    try:
+        return enum(cast("str", value))
+    except ValueError:
+        return cast("_E", value)
+
+
+def words_of(words: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:
+    """The documented spelling of words in any letter case, as a tuple."""
+    if not isinstance(value, list | tuple):
+        return cast("tuple[str, ...]", value)
+    spelling = {item.lower(): item for item in words}
+    return tuple(spelling.get(str(item).lower(), item) for item in cast("list[str]", value))
+
+
+def built_from_text(build: Callable[[str], _T], value: _T | str) -> _T:
+    """The object that a text stands for, because it is its main part; what is wrong with it, its holder tells."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return build(value)
+    except InvalidFlow as error:
+        return cast("_T", Broken(list(error.problems)))

@@ -1,0 +1,60 @@
+"""The constructor of a model class, written as text once, when the class is made, as attrs and dataclasses write theirs.
+
+Each field is converted and checked in turn; a default is sound and costs nothing. On a broken rule the constructor lets
+go of everything that it was given and only then raises, so that no traceback holds a PIN.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import attrs
+
+
+def write_constructor(
+    class_name: str,
+    fields: Sequence["attrs.Attribute[Any]"],
+    checks: Mapping[str, Callable[[Any], object]],
+    rules: Sequence[tuple[Callable[[Any], object], str | None]],
+    refusal: Callable[[object], Exception],
+) -> Callable[..., None]:
+    """An `__init__` that sets the fields and returns, or raises what `refusal` makes of the unsound object.
+
+    A check or a rule gives `None` for what is sound. A rule that is due with one field is asked only if that is given.
+    """
+    names: dict[str, Any] = {"refusal": refusal}
+    parameters: list[str] = []
+    lines: list[str] = []
+    conditions: list[str] = []
+    for field in fields:
+        name = field.name
+        optional = field.default is not attrs.NOTHING
+        names[f"default_{name}"], names[f"check_{name}"], names[f"convert_{name}"] = (
+            field.default,
+            checks[name],
+            field.converter,
+        )
+        parameters.append(f"{name}=default_{name}" if optional else name)
+        if field.converter is not None:
+            given = f"if {name} is not default_{name}: " if optional else ""
+            lines.append(f"{given}{name} = convert_{name}({name})")
+        lines.append(f"fields[{name!r}] = {name}")
+        conditions.append((f"{name} is default_{name} or " if optional else "") + f"check_{name}({name}) is None")
+    for index, (method, due) in enumerate(rules):
+        names[f"rule_{index}"] = method
+        conditions.append((f"{due} is default_{due} or " if due else "") + f"rule_{index}(self) is None")
+    source = f"""\
+def __init__(self, *, {", ".join(parameters)}):
+    fields = self.__dict__
+    {
+        '''
+    '''.join(lines)
+    }
+    if ({") and (".join(conditions)}):
+        return
+    refused = refusal(self)
+    del self, fields, {", ".join(field.name for field in fields)}
+    raise refused
+"""
+    exec(compile(source, f"<constructor of {class_name}>", "exec"), names)  # noqa: S102  # made of field names alone
+    constructor: Callable[..., None] = names["__init__"]
+    return constructor

@@ -1,0 +1,72 @@
+"""Times to live: `timedelta` in Python, and on the wire the unit that the endpoint counts in.
+
+Routee counts minutes on the standard and the transactional endpoint, and seconds on the two OTP ones. The unit stands
+in the annotation of a field, so that the check, the way out and the way in cannot disagree.
+"""
+
+from datetime import timedelta
+from fractions import Fraction
+from typing import Annotated
+
+import attrs
+
+from .model import Reason, kind
+
+
+@attrs.frozen
+class Unit:
+    """What an endpoint counts a duration in, and the smallest part of it, in seconds, that it can express."""
+
+    name: str
+    seconds: int
+    step: int
+    rule: str
+
+    def count(self, value: timedelta) -> int | float:
+        """The number that goes on the wire."""
+        whole = value.days * 86400 + value.seconds
+        return whole // self.seconds if whole % self.seconds == 0 else whole / self.seconds
+
+    def duration(self, number: object) -> timedelta | str:
+        """The duration that a number on the wire says, or why it says none."""
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            return f"must be a number of {self.name}, not {kind(number)}"
+        try:
+            # Through its text, so that 0.1 is a tenth and not the nearest binary fraction to it.
+            seconds = Fraction(repr(number)) * self.seconds
+            value = timedelta(seconds=int(seconds))
+        except (ValueError, OverflowError):
+            return f"is no number of {self.name} that a duration can hold"
+        return value if seconds.denominator == 1 and seconds % self.step == 0 else self.rule
+
+
+MINUTES = Unit("minutes", 60, 60, "must be whole minutes")
+TENTHS_OF_MINUTES = Unit("minutes", 60, 6, "must be minutes with at most one decimal (steps of 6 seconds)")
+SECONDS = Unit("seconds", 1, 1, "must be whole seconds")
+
+
+class Span:
+    """The check of a time to live: a `timedelta` that the unit expresses, within limits counted in it."""
+
+    def __init__(self, unit: Unit, least: float, most: float | None = None) -> None:
+        self.unit = unit
+        self.shortest = timedelta(seconds=least * unit.seconds)
+        self.longest = timedelta.max if most is None else timedelta(seconds=most * unit.seconds)
+        self.limits = f"must be {f'at least {least}' if most is None else f'{least} to {most}'} {unit.name}"
+
+    def __call__(self, value: object) -> Reason:
+        """Why a value is no such time to live."""
+        if not isinstance(value, timedelta):
+            return (
+                f"must be a timedelta, such as timedelta({self.unit.name}=5), not {kind(value)}: Routee counts minutes "
+                "on the standard and transactional endpoints and seconds on the two OTP ones"
+            )
+        if not self.shortest <= value <= self.longest:
+            return self.limits
+        return self.unit.rule if value.microseconds or value.seconds % self.unit.step else None
+
+
+SmsMinutes = Annotated[timedelta, Span(MINUTES, 1, 1440)]
+ViberMinutes = Annotated[timedelta, Span(TENTHS_OF_MINUTES, 0.5, 1440)]
+Seconds = Annotated[timedelta, Span(SECONDS, 0)]
+"""Routee states no longest time in seconds. A time to live is no negative one."""

@@ -1,0 +1,61 @@
+"""The door that stays open: keys that Routee may accept and nobody documents go through as they are."""
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import attrs
+
+from ..errors import Problem
+from .checks import NOTHING, JsonMapping, as_private
+from .model import Reason, api_name, rule
+
+MERGED: Mapping[str, bool] = MappingProxyType({"merged": True})
+"""Marks a field whose items become keys of the part itself, under no name of its own."""
+
+
+def is_merged(field: "attrs.Attribute[Any]") -> bool:
+    """Whether a field's items are keys of the part itself."""
+    return bool(field.metadata.get("merged"))
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Open:
+    """A part of a flow that takes `extra`: a mapping merged into its JSON as it is.
+
+    A key that would overwrite a modelled field is refused, and so is one that Routee documents as an error here.
+    """
+
+    extra: JsonMapping = attrs.field(default=NOTHING, converter=as_private, repr=False, metadata=MERGED)
+
+    refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """API names that Routee documents as refused here, each with the reason to give."""
+    written_keys: ClassVar[frozenset[str]] = frozenset()
+    """API names that are written without being a field: `type` and `order` of a step."""
+
+    @classmethod
+    @functools.cache
+    def modelled_keys(cls) -> frozenset[str]:
+        """The API names that this class writes itself."""
+        return cls.written_keys | {api_name(field) for field in attrs.fields(cls) if not is_merged(field)}
+
+    @rule(due="extra")
+    def _extra_only_adds(self) -> Reason:
+        problems: list[Problem] = []
+        for key in self.extra:
+            if key in self.refused_keys:
+                problems.append(Problem(("extra", key), self.refused_keys[key]))
+            elif key in self.modelled_keys():
+                problems.append(
+                    Problem(("extra", key), "is a field of its own here; extra only adds what is not modelled")
+                )
+        return problems or None
+
+
+class Step(Open):
+    """One step of a flow: a channel, tried when the steps before it failed. Its `order` is its position in `steps`."""
+
+    api_type: ClassVar[str]
+    """Routee's `type` of the step."""
+    written_keys: ClassVar[frozenset[str]] = frozenset({"type", "order"})

@@ -1,0 +1,135 @@
+"""`POST /failover-otp/otp/send-failover`: a one-time password by Viber OTP template, then by SMS.
+
+https://docs.routee.net/reference/send-a-failover-otp-message
+"""
+
+from typing import Annotated, ClassVar
+
+import attrs
+
+from ..errors import Problem
+from ..secret import PrivateMapping, hidden, mask_phone
+from .callback import Callback
+from .checks import (
+    NOTHING,
+    Filled,
+    OtpRecipient,
+    Pin,
+    SmsSender,
+    Text,
+    Uuid,
+    as_private,
+    as_secret,
+    as_tuple,
+    json_mapping,
+    one_of,
+)
+from .durations import Seconds
+from .endpoint import Endpoint
+from .flow import FLOW, Flow, steps_of
+from .model import Reason, checked, kind, rule
+from .open import MERGED, Step
+from .sms import SmsMessage, as_sms_message
+
+OTP_TEMPLATE_TYPES = (
+    *("basic", "basic_5min", "with_business_name", "with_validity", "with_type", "with_action", "with_reason"),
+    *("with_type_and_validity", "with_business_and_validity_hours"),
+)
+_TYPES_WITH_BUSINESS_NAME = frozenset({"with_business_name", "with_business_and_validity_hours", "with_reason"})
+_TYPES_WITH_VALIDITY = frozenset({"with_validity", "with_type_and_validity", "with_business_and_validity_hours"})
+
+
+def _template_fields(value: object) -> Reason:
+    if value is NOTHING:
+        return None
+    if not isinstance(value, PrivateMapping):
+        return f"must be a mapping of names to texts, not {kind(value)}"
+    found = [
+        Problem((key,), f"must be text, not {kind(item)}") for key, item in value.items() if not isinstance(item, str)
+    ]
+    return found or json_mapping(value)
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class ViberOtpStep(Step):
+    """A one-time password by Viber.
+
+    `pin` has 4 to 10 characters and is held as a `Secret`. `ttl` counts in whole seconds: for how long the message is
+    valid, and after how long the next step is tried.
+
+    Routee shows no public names for the parameters of most template types (only `businessName`): give those that its
+    platform told you in `template_fields`, written into the step as they are.
+    """
+
+    api_type: ClassVar[str] = "ViberOtp"
+
+    sender_info_tracking_id: Filled
+    """The Viber OTP sender's id, from Routee's platform."""
+    to: OtpRecipient = attrs.field(repr=mask_phone)
+    template_id: Uuid
+    """From `RouteeClient.otp_templates()`."""
+    pin: Pin = attrs.field(converter=as_secret, repr=hidden)
+    ttl: Seconds
+    template_type: Annotated[str, one_of(OTP_TEMPLATE_TYPES)] | None = None
+    """Needed for every template that is not a basic one."""
+    business_name: Filled | None = None
+    """Needed by `with_business_name`, `with_business_and_validity_hours` and `with_reason`."""
+    label: Text | None = None
+    template_fields: Annotated[PrivateMapping, _template_fields] = attrs.field(
+        default=NOTHING, converter=as_private, metadata=MERGED
+    )
+
+    @rule(due="template_type")
+    def _template_type_has_its_parameters(self) -> Reason:
+        if self.template_type in _TYPES_WITH_BUSINESS_NAME and self.business_name is None:
+            return [Problem(("business_name",), f"required by the template type {self.template_type}")]
+        # The validity parameter is documented and its name is not, so that any one that is given may be it.
+        if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields and not self.extra:
+            why = f"must hold the validity that the template type {self.template_type} requires"
+            return [Problem(("template_fields",), why)]
+        return None
+
+    @rule(due="template_fields")
+    def _template_fields_only_add(self) -> Reason:
+        taken = (self.modelled_keys() | self.extra.keys()) & self.template_fields.keys()
+        return [Problem(("template_fields", key), "is given twice") for key in sorted(taken)] or None
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class OtpSmsStep(Step):
+    """A one-time password by SMS; its text holds the code. `ttl` counts in whole seconds."""
+
+    api_type: ClassVar[str] = "Sms"
+
+    to: OtpRecipient = attrs.field(repr=mask_phone)
+    message: SmsMessage = attrs.field(converter=as_sms_message)
+    ttl: Seconds
+    from_: SmsSender | None = None
+    """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
+    label: Text | None = None
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class OtpFlow(Flow):
+    """A one-time password: `ViberOtpStep` and `OtpSmsStep` in the order in which they are tried. There is no Voice here."""
+
+    endpoint: ClassVar[Endpoint] = Endpoint.OTP
+
+    steps: Annotated[tuple[ViberOtpStep | OtpSmsStep, ...], steps_of("OtpFlow", ViberOtpStep, OtpSmsStep)] = (
+        attrs.field(converter=as_tuple, metadata=FLOW)
+    )
+    callback: Callback | None = None
+
+    @rule(due="callback")
+    def _callback_has_no_strategy(self) -> Reason:
+        if self.callback is not None and self.callback.strategy is not None:
+            return [
+                Problem(
+                    ("callback", "strategy"),
+                    "belongs to standard and transactional flows; an OtpFlow reports every step",
+                )
+            ]
+        return None

@@ -1,0 +1,71 @@
+"""The SMS step and its message, which the standard and the transactional endpoint share."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+import attrs
+
+from ..secret import mask_phone, text_length
+from .checks import Filled, Label, Recipient, SmsSender, built_from_text, each, one_of, words_of
+from .durations import SECONDS, SmsMinutes, Span
+from .model import checked
+from .open import Open, Step
+
+SMS_TRIGGERS = ("Undelivered", "Failed")
+SmsTriggers = Annotated[tuple[str, ...], each(one_of(SMS_TRIGGERS))]
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class UrlShortener(Open):
+    """Shorten the links of an SMS; `url_validity` says for how long they lead anywhere: 1 hour to 30 days, 30 days if omitted."""
+
+    url_validity: Annotated[timedelta, Span(SECONDS, 3600, 2_592_000)] | None = None
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class SmsMessage(Open):
+    """What an SMS says. `message="text"` on a step stands for `SmsMessage(body="text")`.
+
+    A text of over 160 GSM or 70 other characters is split by Routee and each part is priced
+    (https://docs.routee.net/docs/encoding-characters).
+    """
+
+    body: Filled = attrs.field(repr=text_length)
+    flash: bool | None = None
+    """Shown at once and not stored on the phone."""
+    label: Label | None = None
+    transcode: bool | None = None
+    """Whether letters are replaced by look-alikes of the GSM alphabet; the application's setting if omitted."""
+    url_shortener: UrlShortener | None = None
+
+
+def as_sms_message(value: SmsMessage | str) -> SmsMessage:
+    """A text becomes the message that says it."""
+    return built_from_text(lambda body: SmsMessage(body=body), value)
+
+
+def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    return words_of(SMS_TRIGGERS, value)
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class SmsStep(Step):
+    """An SMS in a standard or transactional flow.
+
+    `ttl` counts in whole minutes, 1 to 1440; Routee takes 1200 if it is omitted
+    (https://docs.routee.net/reference/send-a-failover-message).
+    """
+
+    api_type: ClassVar[str] = "Sms"
+
+    from_: SmsSender
+    """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
+    to: Recipient = attrs.field(repr=mask_phone)
+    message: SmsMessage = attrs.field(converter=as_sms_message)
+    ttl: SmsMinutes | None = None
+    failover_on_statuses: SmsTriggers | None = attrs.field(default=None, converter=_as_triggers)
+    """The statuses on which the next step is tried: `Undelivered` and `Failed`, both if omitted; in any letter case."""

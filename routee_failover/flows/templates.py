@@ -1,0 +1,74 @@
+"""The nine Viber OTP templates, their parameters and their languages (https://docs.routee.net/docs/templates-inventory)."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import Problem
+from ..secret import PrivateMapping
+from .checks import is_unicode
+from .model import Reason, kind
+
+OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "0aac888f-2ee2-4112-9659-1755a951966a": ("pin",),
+        "c2cdc028-a48b-4187-bbaf-3aaa137b6e23": ("pin",),
+        "c33cccaf-735f-4d62-8383-a76bf4999e2d": ("pin", "businessPlatformName"),
+        "bed0942f-e07e-4879-834b-29cc4cf3ec35": ("pin", "codeValidityTime"),
+        "60d67b38-b9fb-444a-80e6-754447e010c6": ("pin", "pinType", "codeValidityTime"),
+        "6c929cef-29b4-4349-bc9d-2a07bdbb6e43": ("pin", "businessPlatformName", "codeValidityTime"),
+        "82ba31a3-db42-4e87-82e8-33fa92b9e5ed": ("pin", "pinType"),
+        "210ee8a9-1ed5-43cd-96e4-65bba311ab40": ("pin", "businessPlatformActionName"),
+        "be56d97b-2a33-4c89-ac5f-f555a2c827d9": ("pin", "businessPlatformName", "codeReason"),
+    }
+)
+"""The id of each template with the parameters that it requires, in the order of Routee's inventory."""
+
+OTP_LANGUAGES = (
+    *("ar", "be", "bg", "br", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr"),
+    *("id", "it", "ja", "ko", "my", "nl", "pl", "pt", "ru", "sk", "sr", "sv", "th", "tr", "uk", "vi"),
+)
+"""https://docs.routee.net/docs/localization: `br` is the Portuguese of Brazil, `pt` that of Portugal."""
+
+TEXT_PARAMS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")
+
+_has_link = re.compile(r"https?://|www\.", re.IGNORECASE).search
+
+
+def _text_param(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"must be text, not {kind(value)}"
+    if not value or len(value) > 50:
+        return f"must have 1 to 50 characters, has {len(value)}"
+    if _has_link(value):
+        return "must not hold a link"
+    return None if is_unicode(value) else "holds half of a surrogate pair, which is no text"
+
+
+def _validity(value: object) -> str | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return f"must be a whole number of minutes, not {kind(value)}"
+    return None if 0 <= value < 10**50 else "must be a whole number of at most 50 digits"
+
+
+def otp_params(value: Any) -> Reason:
+    """The documented rules for the values of Viber OTP parameters (https://docs.routee.net/docs/template-variables-validations)."""
+    if not isinstance(value, PrivateMapping):
+        return f"must be a mapping of parameter names to values, not {kind(value)}"
+    found: list[Problem] = []
+    for key, item in value.items():
+        reason = _text_param(item) if key in TEXT_PARAMS else _validity(item) if key == "codeValidityTime" else None
+        if reason is not None:
+            found.append(Problem((key,), reason))
+    return found or None
+
+
+def missing_params(template_id: str | None, params: Mapping[str, object] | None) -> list[Problem]:
+    """The parameters that a template of the inventory requires and a message lacks; other templates are not judged."""
+    required = OTP_TEMPLATES.get(template_id.lower(), ()) if template_id else ()
+    return [
+        Problem(("template_params", name), "required by this template")
+        for name in required
+        if name not in (params or ())
+    ]

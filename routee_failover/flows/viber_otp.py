@@ -1,0 +1,66 @@
+"""`POST /viber/otp`: one message with a one-time password (https://docs.routee.net/reference/viber-otp-request)."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+import attrs
+
+from ..secret import PrivateMapping, mask_phone
+from .checks import NOTHING, Filled, Integer, Recipient, as_private, one_of, word_of
+from .durations import Seconds
+from .endpoint import Endpoint
+from .model import Reason, checked, rule
+from .open import Open
+from .templates import OTP_LANGUAGES, missing_params, otp_params
+
+
+class ViberOtpLabel(StrEnum):
+    """What kind of message a Viber OTP is billed as."""
+
+    TRANSACTIONAL = "transactional"
+    PROMOTIONAL = "promotional"
+
+
+class ViberOtpType(StrEnum):
+    """Which of the recipient's devices get a Viber OTP."""
+
+    PRIMARY_ONLY = "PRIMARY_ONLY"
+    ALL_DEVICE = "ALL_DEVICE"
+
+
+def _as_label(value: ViberOtpLabel | str | None) -> ViberOtpLabel | None:
+    return word_of(ViberOtpLabel, value)
+
+
+def _as_type(value: ViberOtpType | str | None) -> ViberOtpType | None:
+    return word_of(ViberOtpType, value)
+
+
+@checked
+@attrs.frozen(kw_only=True, slots=False)
+class ViberOtpMessage(Open):
+    """A one-time password by Viber alone, without failover.
+
+    `ttl` counts in whole seconds. `template_params` has Routee's names for keys (`pin`, `businessPlatformName`,
+    `codeValidityTime`, ...); what each template of the inventory requires is checked, and so is the documented form of
+    each value: texts of at most 50 characters without links, `codeValidityTime` a whole number of minutes.
+    """
+
+    endpoint: ClassVar[Endpoint] = Endpoint.VIBER_OTP
+
+    sender_info_tracking_id: Filled
+    """The Viber sender's id, from Routee's platform."""
+    to: Recipient = attrs.field(repr=mask_phone)
+    ttl: Seconds | None = None
+    seq: Integer | None = None
+    """A number of your own, echoed by Routee."""
+    label: ViberOtpLabel | None = attrs.field(default=None, converter=_as_label)
+    type: ViberOtpType | None = attrs.field(default=None, converter=_as_type)
+    template_id: Filled | None = None
+    template_params: Annotated[PrivateMapping, otp_params] = attrs.field(default=NOTHING, converter=as_private)
+    template_lang: Annotated[str, one_of(OTP_LANGUAGES)] | None = None
+    """One of Routee's 32 languages (https://docs.routee.net/docs/localization), such as `en` or `el`."""
+
+    @rule(due="template_id")
+    def _template_has_its_parameters(self) -> Reason:
+        return missing_params(self.template_id, self.template_params) or None

@@ -1,0 +1,163 @@
+"""Text and mappings that nothing prints by accident: PINs, tokens, keys, and the recipients they are meant for.
+
+Every other room may import this one; it imports nothing of ours.
+"""
+
+import functools
+import hmac
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar, cast, final
+
+_T = TypeVar("_T", bound=type)
+
+HIDDEN = "****"
+
+
+@final
+class Secret:
+    """A PIN, a token or a key: text that only `reveal()` shows.
+
+    `repr`, `str`, formatting and logging show asterisks. Pickling is refused, because a file of pickles is a file of
+    PINs; copies are the same object. Two secrets are compared in constant time.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself. Whoever calls this keeps it out of logs and errors."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Secret({HIDDEN})"
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        mine, theirs = (secret.reveal().encode("utf-8", "surrogatepass") for secret in (self, other))
+        return hmac.compare_digest(mine, theirs)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Secret":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled: whoever reads the pickle could read it; reveal it and protect it")
+
+
+@final
+class SecretBytes:
+    """A body on its way to Routee: bytes that carry a PIN or a key, and that no traceback with locals may show."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def reveal(self) -> bytes:
+        """The bytes themselves."""
+        return self._data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __repr__(self) -> str:
+        return f"SecretBytes(<{len(self._data)} bytes>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("SecretBytes are not pickled: whoever reads the pickle could read them")
+
+
+@final
+class PrivateMapping(Mapping[str, Any]):
+    """A read-only mapping whose `repr` shows its keys and none of its values; template parameters may hold a PIN.
+
+    Reading a key gives the value as it is. Pickling is refused, as it is for `Secret`.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self._items = dict(items)
+
+    def reveal(self) -> dict[str, Any]:
+        """The items in a mapping of their own, which shows them. Whoever calls this keeps it out of logs and errors."""
+        return self._items.copy()
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return self._items == dict(cast("Mapping[str, Any]", other))
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items))
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{key!r}: {HIDDEN}' for key in self._items)}}}"
+
+    def __copy__(self) -> "PrivateMapping":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "PrivateMapping":
+        return self
+
+    def __reduce__(self) -> tuple[type["PrivateMapping"], tuple[()]]:
+        if self._items:
+            raise TypeError(
+                "a PrivateMapping is not pickled: it may hold a PIN. Use dump_flow() and protect what it gives"
+            )
+        return PrivateMapping, ()
+
+
+def mask_phone(number: object) -> str:
+    """A phone number that a person may recognise and a stranger may not call: `+3069****5678`."""
+    if not isinstance(number, str):
+        return repr(number) if number is None else f"<{type(number).__name__}>"
+    return f"{number[:5]}{HIDDEN}{number[-4:]}" if len(number) >= 12 else f"{number[:3]}{HIDDEN}"
+
+
+def hidden(value: object) -> str:
+    """The `repr` of a field whose value is nobody's business, whatever its type; `None` is shown as it is."""
+    return "None" if value is None else HIDDEN
+
+
+def text_length(value: object) -> str:
+    """The `repr` of a message text: how long it is, not what it says."""
+    return f"<{len(value)} characters>" if isinstance(value, str) else hidden(value)
+
+
+def guarded(cls: _T) -> _T:
+    """Keep what a constructor was given out of tracebacks: an error reporter that prints locals would print a key."""
+    build = cls.__init__  # type: ignore[misc]  # the class's own __init__, wrapped on purpose
+
+    @functools.wraps(build)
+    def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
+        try:
+            build(self, *args, **given)
+        except BaseException as error:
+            del self, args, given
+            error.__context__ = error.__cause__ = None
+            raise error.with_traceback(None)  # noqa: B904  # the frames below hold the same values
+
+    cls.__init__ = __init__  # type: ignore[misc]
+    return cls

@@ -1,0 +1,6 @@
+"""The cattrs converter of the wire, and its twin that keeps keys which nobody documents instead of refusing them."""
+
+from cattrs import Converter
+
+strict = Converter(forbid_extra_keys=True)
+keeping = Converter(forbid_extra_keys=False)

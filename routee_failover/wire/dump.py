@@ -1,0 +1,97 @@
+"""The way out: a flow becomes the JSON that Routee documents for its endpoint."""
+
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, get_args
+
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from ..flows import AnyFlow
+from ..flows.checks import NOTHING
+from ..flows.durations import Span
+from ..flows.open import Open
+from ..secret import PrivateMapping, Secret, SecretBytes
+from .converter import strict
+from .json import encode
+from .names import ApiField, api_fields, plain
+
+Dump = Callable[[Any], Any]
+
+
+def _dump_value(field: ApiField) -> Dump | None:
+    """How a field's value is written, where it is not written as it is."""
+    cls = plain(field.annotation)
+    if cls is timedelta:
+        span: Span = field.annotation.__metadata__[0]
+        return span.unit.count
+    if cls is Secret:
+        return Secret.reveal
+    if cls is PrivateMapping:
+        return PrivateMapping.reveal
+    if isinstance(cls, type) and issubclass(cls, StrEnum):
+        return attrgetter("value")
+    if isinstance(cls, type) and issubclass(cls, Open):
+        return strict.get_unstructure_hook(cls)
+    item_type = get_args(cls)[0] if get_args(cls) else None
+    if item_type is str:
+        return list
+    return _dump_steps if field.api == "flow" else _dump_verbs if item_type is not None else None
+
+
+def _dump_steps(steps: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """The steps, each with its type and with its position as `order`."""
+    items: list[dict[str, Any]] = []
+    for order, step in enumerate(steps, start=1):
+        items.append({"type": step.api_type, "order": order, **_dump_of(type(step))(step)})
+    return items
+
+
+def _dump_verbs(verbs: tuple[Any, ...]) -> list[dict[str, Any]]:
+    return [{"type": verb.api_type, **_dump_of(type(verb))(verb)} for verb in verbs]
+
+
+# cattrs caches the hook of a class too, but looks it up in more steps.
+_dump_of: Callable[[type], Dump] = functools.cache(strict.get_unstructure_hook)
+
+
+def _make_dump(cls: type[Open]) -> Dump:
+    """The writer of one model class: Routee's names, defaults left out, merged fields last."""
+    fields = api_fields(cls)
+    overrides: dict[str, Any] = {
+        field.name: override(omit=True)
+        if field.merged
+        else override(rename=field.api, omit_if_default=True, unstruct_hook=_dump_value(field))
+        for field in fields
+    }
+    write = make_dict_unstructure_fn(cls, strict, **overrides)
+    merged = [field.name for field in fields if field.merged]
+
+    def dump(instance: Any) -> dict[str, Any]:
+        item = write(instance)
+        for name in merged:
+            added: PrivateMapping = getattr(instance, name)
+            if added is not NOTHING:
+                item.update(added.reveal())
+        return item
+
+    return dump
+
+
+strict.register_unstructure_hook_factory(lambda cls: isinstance(cls, type) and issubclass(cls, Open), _make_dump)
+
+
+def dump_flow(flow: AnyFlow) -> dict[str, Any]:
+    """The mapping that would be sent for a flow, in Routee's names. It shows the PIN: keep it out of logs.
+
+    `load_flow(flow.endpoint, dump_flow(flow))` gives an equal flow.
+    """
+    mapping: dict[str, Any] = _dump_of(type(flow))(flow)
+    return mapping
+
+
+def encode_flow(flow: AnyFlow) -> SecretBytes:
+    """The body of the request that sends a flow."""
+    return SecretBytes(encode(_dump_of(type(flow))(flow)))

@@ -1,0 +1,24 @@
+"""JSON text and bytes; the one module that imports orjson."""
+
+import json
+from typing import Any
+
+import orjson
+
+
+def encode(value: Any) -> bytes:
+    """The bytes that say a value. It holds only what JSON can say, because flows are checked when they are built."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # orjson's integers end at 64 bits, and a codeValidityTime may have 50 digits.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(body: bytes) -> Any:
+    """What the bytes say; raises `ValueError` where they are no JSON, with a text that quotes none of them."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        pass
+    raise ValueError("is not JSON")

@@ -1,0 +1,237 @@
+"""The way in: Routee's own JSON becomes a flow, or every problem of it at once, in Routee's names.
+
+The classes check values; this module knows what JSON adds to that: objects, lists, `type`, `order`, unknown keys.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Literal, cast, get_args, overload
+
+from cattrs import Converter
+
+from ..errors import InvalidFlow, Problem
+from ..flows import (
+    AnyFlow,
+    Endpoint,
+    OtpFlow,
+    StandardFlow,
+    TransactionalFlow,
+    ViberOtpMessage,
+    ViberOtpStep,
+    VoiceTo,
+)
+from ..flows.durations import Span
+from ..flows.flow import HOMES
+from ..flows.model import Broken, kind
+from ..flows.open import Open
+from .converter import keeping, strict
+from .names import ApiField, api_fields, plain
+
+FLOWS: Mapping[Endpoint, type[AnyFlow]] = {
+    cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
+}
+
+Load = Callable[[Any], Any]
+"""Reads one JSON value: gives what the constructor takes, or `Broken`."""
+
+
+def _broken(reason: str, *path: str | int) -> Broken:
+    return Broken([Problem(path, reason)])
+
+
+def _load_value(field: ApiField, owner: type[Open], converter: Converter) -> Load:
+    """How a field's JSON value is read; a plain value is left to the field's own check."""
+    cls = plain(field.annotation)
+    if cls is timedelta:
+        span: Span = field.annotation.__metadata__[0]
+        return lambda number: _broken(value) if isinstance(value := span.unit.duration(number), str) else value
+    if isinstance(cls, type) and issubclass(cls, Open):
+        return lambda value: _load_object(value, cls, converter)
+    item = get_args(cls)[0] if get_args(cls) else None
+    if item is None or item is str:
+        return lambda value: value
+    classes: dict[str, type[Any]] = {member.api_type: member for member in get_args(item)}
+    if field.api == "flow":
+        # Routee documents `order` as required on the other two endpoints only.
+        return lambda value: _load_steps(value, classes, converter, order_required=owner is not StandardFlow)
+    return lambda value: _load_tagged(value, classes, converter)
+
+
+def _load_object(value: object, cls: type[Open], converter: Converter) -> object:
+    """An object of one class. Only a voice step's `to` may also be text, as some of Routee's pages have it."""
+    if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceTo):
+        try:
+            return value if isinstance(value, str) else converter.structure(cast("Mapping[str, Any]", value), cls)
+        except InvalidFlow as error:
+            return Broken(list(error.problems))
+    return _broken(f"must be an object, not {kind(value)}")
+
+
+def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> list[Any] | Broken:
+    """A list of objects that their `type` tells apart."""
+    if not isinstance(value, list | tuple):
+        return _broken(f"must be a list, not {kind(value)}")
+    return [_load_one_tagged(item, classes, converter) for item in value]
+
+
+def _load_steps(
+    value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, order_required: bool
+) -> list[Any] | Broken:
+    """The steps of a flow, sorted by their `order`; while one of them is broken they stay where the problem was found."""
+    steps = _load_tagged(value, classes, converter)
+    if isinstance(steps, Broken):
+        return steps
+    given = [item.get("order") if isinstance(item, Mapping) else None for item in value]
+    if not order_required and not any(order is not None for order in given):
+        return steps
+    for index, order in enumerate(given):
+        reason = _order_problem(order, given[:index])
+        if reason is not None and isinstance(value[index], Mapping):
+            problems = steps[index].problems if isinstance(steps[index], Broken) else []
+            steps[index] = Broken([*problems, Problem(("order",), reason)])
+    if any(isinstance(step, Broken) for step in steps):
+        return steps
+    return [step for _, step in sorted(zip(given, steps, strict=True), key=lambda pair: pair[0])]
+
+
+def _order_problem(order: object, earlier: list[Any]) -> str | None:
+    if order is None:
+        return "required: the position of the step in the flow, 1 for the first"
+    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
+        return "must be a whole number of at least 1"
+    return f"must be unique: flow[{earlier.index(order)}] has it too" if order in earlier else None
+
+
+def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
+    if not isinstance(value, Mapping):
+        return _broken(f"must be an object, not {kind(value)}")
+    name = value.get("type")
+    cls = classes.get(name) if isinstance(name, str) else None
+    if cls is not None:
+        return _load_object(value, cls, converter)
+    allowed = " or ".join(classes)
+    if not isinstance(name, str):
+        return _broken(f"required: {allowed}" if name is None else f"must be {allowed}, not {kind(name)}", "type")
+    homes = sorted({home for step, flows in HOMES.items() if step.api_type == name for home in flows})
+    return _broken(f"must be {allowed}" + (f"; {name} belongs to a {' or '.join(homes)}" if homes else ""), "type")
+
+
+def _make_load(cls: type[Open], converter: Converter) -> Callable[[Mapping[str, Any], object], Open]:
+    """The reader of one model class. Raises `InvalidFlow` with every problem of the object and of what is inside it."""
+    fields = [field for field in api_fields(cls) if not field.merged]
+    api_names = {field.name: field.api for field in fields}
+    loads = {field.api: (field, _load_value(field, cls, converter)) for field in fields}
+    written = cls.written_keys
+
+    def load(value: Mapping[str, Any], _cls: object) -> Open:
+        given: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        texts: dict[str, Any] = {}
+        unknown: list[Problem] = []
+        for key, item in value.items():
+            if key in loads:
+                field, load_value = loads[key]
+                given[field.name] = _broken("must not be null; leave the key out") if item is None else load_value(item)
+            elif key in cls.refused_keys:
+                unknown.append(Problem((key,), cls.refused_keys[key]))
+            elif cls is ViberOtpStep and isinstance(item, str) and key not in written:
+                texts[key] = item
+            elif key not in written:
+                extra[key] = item
+        if converter.forbid_extra_keys:
+            unknown += [Problem((str(key),), _unknown_key(str(key), loads)) for key in extra]
+        elif extra:
+            given["extra"] = extra
+        if texts:
+            given["template_fields"] = texts
+        for field in fields:
+            if field.required and field.name not in given:
+                given[field.name] = _broken("required")
+        try:
+            instance = cls(**given)
+        except InvalidFlow as error:
+            unknown += [Problem(_api_path(problem.path, api_names), problem.reason) for problem in error.problems]
+        else:
+            if not unknown:
+                return instance
+        raise InvalidFlow(cls.__name__, unknown)
+
+    return load
+
+
+def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tuple[str | int, ...]:
+    """A path that begins with a Python name, in Routee's names; merged fields have none."""
+    if not path:
+        return path
+    first = api_names.get(str(path[0]))
+    return path[1:] if first is None else (first, *path[1:])
+
+
+def _unknown_key(key: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return "unknown key" + (f"; did you mean {close[0]}?" if close else '; extra="keep" sends such keys as they are')
+
+
+def _is_model(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Open)
+
+
+def _register(converter: Converter) -> None:
+    def factory(cls: type[Open]) -> Callable[[Mapping[str, Any], object], Open]:
+        return _make_load(cls, converter)
+
+    converter.register_structure_hook_factory(_is_model, factory)
+
+
+_register(strict)
+_register(keeping)
+
+
+@overload
+def load_flow(
+    endpoint: Literal[Endpoint.STANDARD, "standard"],
+    mapping: Mapping[str, Any],
+    *,
+    extra: Literal["refuse", "keep"] = ...,
+) -> StandardFlow: ...
+@overload
+def load_flow(
+    endpoint: Literal[Endpoint.TRANSACTIONAL, "transactional"],
+    mapping: Mapping[str, Any],
+    *,
+    extra: Literal["refuse", "keep"] = ...,
+) -> TransactionalFlow: ...
+@overload
+def load_flow(
+    endpoint: Literal[Endpoint.OTP, "otp"], mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = ...
+) -> OtpFlow: ...
+@overload
+def load_flow(
+    endpoint: Literal[Endpoint.VIBER_OTP, "viber-otp"],
+    mapping: Mapping[str, Any],
+    *,
+    extra: Literal["refuse", "keep"] = ...,
+) -> ViberOtpMessage: ...
+@overload
+def load_flow(
+    endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = ...
+) -> AnyFlow: ...
+def load_flow(
+    endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = "refuse"
+) -> AnyFlow:
+    """Build a flow from the API's own JSON: a file, a queue, a web request.
+
+    Raises one `InvalidFlow` with all problems, each with its path in Routee's names (`flow[1].message.body`), none with
+    a value. Unknown keys are refused; with `extra="keep"` they are sent as they are. On a ViberOtp step an unknown key
+    with a text becomes one of its `template_fields`, because Routee's names for some of them are not public. Steps are
+    sorted by their `order`.
+    """
+    if endpoint not in [*Endpoint]:
+        raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+    subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
+    loaded = _load_object(mapping, FLOWS[Endpoint(endpoint)], keeping if extra == "keep" else strict)
+    del mapping  # a traceback that shows locals must not show the PIN in it
+    if isinstance(loaded, Broken):
+        raise InvalidFlow(subject, loaded.problems)
+    return cast("AnyFlow", loaded)

@@ -1,0 +1,48 @@
+"""What the converter has to know of a model class: its fields by Routee's names, and the class that an annotation means."""
+
+import types
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from ..flows.model import api_name
+from ..flows.open import Open, is_merged
+
+
+@attrs.frozen
+class ApiField:
+    """One field: its Python name, Routee's name, its annotation without `None`, and whether it may be left out."""
+
+    name: str
+    api: str
+    annotation: Any
+    required: bool
+    merged: bool
+
+
+def without_none(annotation: Any) -> Any:
+    """`X` of `X | None`."""
+    if get_origin(annotation) in {Union, types.UnionType}:
+        parts = [part for part in get_args(annotation) if part is not type(None)]
+        return parts[0] if len(parts) == 1 else annotation
+    return annotation
+
+
+def plain(annotation: Any) -> Any:
+    """The type itself, without what it is annotated with."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def api_fields(cls: type[Open]) -> list[ApiField]:
+    """The fields of a model class, in the order in which they were written."""
+    hints = get_type_hints(cls, include_extras=True)
+    return [
+        ApiField(
+            field.name,
+            api_name(field),
+            without_none(hints[field.name]),
+            field.default is attrs.NOTHING,
+            is_merged(field),
+        )
+        for field in attrs.fields(cls)
+    ]
