@@ -1,0 +1,155 @@
+"""What Routee answers when it accepts a message: the id to follow it by, and an echo of what was sent."""
+
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import attrs
+
+from ..secret import mask_phone
+from .record import Json, Record, moment, part, parts, text, whole, word
+from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class StepEcho(Record):
+    """A step as Routee echoes it. `tracking_id` is set on the step that was sent."""
+
+    type: str | None
+    order: int | None
+    to: str | None = attrs.field(repr=mask_phone)
+    tracking_id: str | None
+
+    @classmethod
+    def read(cls, answer: Json) -> Self:
+        """The step in an answer; whatever it lacks is `None`."""
+        return cls(
+            type=text(answer, "type"),
+            order=whole(answer, "order"),
+            to=text(answer, "to") or text(part(answer, "to"), "phone"),
+            tracking_id=text(answer, "trackingId"),
+            answer=answer,
+        )
+
+
+class OtpStepEcho(StepEcho):
+    """A step of a one-time password's flow: the texts in it are secrets."""
+
+    hides_texts = True
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class FlowReceipt(Record):
+    """Routee accepted a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message)."""
+
+    tracking_id: str
+    flow_kind: FlowKind | None
+    created_at: datetime | None
+
+    @classmethod
+    def read(cls, answer: Json) -> Self:
+        """Raises `ValueError` for an answer without a tracking id."""
+        return cls(
+            tracking_id=_required(answer, "trackingId"),
+            flow_kind=word(FlowKind, answer, "flowKind"),
+            created_at=moment(answer, "createdAt"),
+            answer=answer,
+        )
+
+    @property
+    def steps(self) -> tuple[StepEcho, ...]:
+        """The steps as Routee echoes them."""
+        return tuple(StepEcho.read(step) for step in parts(self._answer, "flow"))
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class OtpReceipt(Record):
+    """Routee accepted a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
+
+    `status` is `Succeeded` for a flow of one step and `InProgress` for one of several: both mean accepted, not delivered.
+    `channel` is the one that was accepted first.
+    """
+
+    hides_texts = True
+
+    flow_id: str
+    status: FlowStatus | None
+    channel: Channel | None
+    created_at: datetime | None
+
+    @classmethod
+    def read(cls, answer: Json) -> Self:
+        """Raises `ValueError` for an answer without a flow id."""
+        return cls(
+            flow_id=_required(answer, "flowId"),
+            status=word(FlowStatus, answer, "status"),
+            channel=word(Channel, answer, "type"),
+            created_at=moment(answer, "createdAt"),
+            answer=answer,
+        )
+
+    @property
+    def steps(self) -> tuple[OtpStepEcho, ...]:
+        """The steps as Routee echoes them."""
+        return tuple(OtpStepEcho.read(step) for step in parts(self._answer, "flow"))
+
+    @property
+    def sent_step(self) -> OtpStepEcho | None:
+        """The step that was sent, with its tracking id (Routee's message token)."""
+        return next((step for step in self.steps if step.tracking_id), None)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ViberOtpReceipt(Record):
+    """Routee accepted a Viber OTP (https://docs.routee.net/reference/viber-otp-request)."""
+
+    hides_texts = True
+
+    tracking_id: str
+    to: str | None = attrs.field(repr=mask_phone)
+    status: MessageStatus | None
+    status_date: datetime | None
+
+    @classmethod
+    def read(cls, answer: Json) -> Self:
+        """Raises `ValueError` for an answer without a tracking id."""
+        status = part(answer, "status")
+        return cls(
+            tracking_id=_required(answer, "trackingId"),
+            to=text(answer, "to"),
+            status=word(MessageStatus, status, "status"),
+            status_date=moment(status, "date"),
+            answer=answer,
+        )
+
+    @property
+    def from_(self) -> str | None:
+        """The sender's name or id."""
+        return text(self._answer, "from")
+
+    @property
+    def country(self) -> str | None:
+        """The recipient's country."""
+        return text(self._answer, "country")
+
+    @property
+    def seq(self) -> int | None:
+        """The number that the message was given."""
+        return whole(self._answer, "seq")
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """The time to live, as echoed."""
+        seconds = whole(self._answer, "ttl")
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    @property
+    def status_reason(self) -> Any:
+        """What Routee adds to the status; its shape is not documented."""
+        return part(self.raw, "status").get("reason")
+
+
+def _required(answer: Json, key: str) -> str:
+    value = answer.get(key)
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"has no {key}")

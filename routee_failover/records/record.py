@@ -1,0 +1,121 @@
+"""What every record shares: it keeps the whole answer, reads it leniently, and shows it with its secrets masked."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar, cast
+
+import attrs
+
+from ..secret import HIDDEN
+from .statuses import OpenEnum
+
+_E = TypeVar("_E", bound=OpenEnum)
+
+Json = Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Record:
+    """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
+
+    _answer: Json = attrs.field(repr=False)
+
+    hides_texts: ClassVar[bool] = False
+    """Whether the texts of messages are secrets here, because they hold a one-time password."""
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The whole answer in Routee's names, unknown keys included; a PIN in it is masked."""
+        return cast("dict[str, Any]", masked(self._answer, hide_texts=self.hides_texts))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickle is a file that others read: it holds the answer as `raw` shows it.
+        return {**self.__dict__, "_answer": self.raw}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def text(answer: Json, key: str) -> str | None:
+    """The text under a key; numbers count as text, anything else as missing."""
+    value = answer.get(key)
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def number(answer: Json, key: str) -> float | None:
+    """The number under a key, also where Routee writes it as text."""
+    try:
+        return float(value) if isinstance(value := answer.get(key), int | float | str) else None
+    except ValueError:
+        return None
+
+
+def whole(answer: Json, key: str) -> int | None:
+    """The whole number under a key, also where Routee writes it as text (`statusCode` is one of both)."""
+    value = number(answer, key)
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def moment(answer: Json, key: str) -> datetime | None:
+    """The time under a key; one without an offset is taken for UTC, as all of Routee's examples are."""
+    value = answer.get(key)
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def word(enum: type[_E], answer: Json, key: str) -> _E | None:
+    """The word under a key, as a member of an open list."""
+    value = answer.get(key)
+    return enum(value) if isinstance(value, str) and value else None
+
+
+def part(answer: Json, key: str) -> Json:
+    """The object under a key, or an empty one."""
+    value = answer.get(key)
+    return cast("Json", value) if isinstance(value, Mapping) else {}
+
+
+def parts(answer: Json, key: str) -> list[Json]:
+    """The objects of the list under a key."""
+    value = answer.get(key)
+    return [cast("Json", item) for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _pins(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "pin" and isinstance(item, str | int) and item != "":
+                yield str(item)
+            else:
+                yield from _pins(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _pins(item)
+
+
+_TEXT_KEYS = frozenset({"body", "text"})
+_PARAM_KEYS = frozenset({"templateParams", "template_params"})
+
+
+def masked(answer: Json, *, hide_texts: bool = False) -> Any:
+    """A copy without secrets: PINs wherever they stand, the values of template parameters, and texts where asked."""
+    pins = [pin for pin in set(_pins(answer)) if pin != HIDDEN]
+
+    def mask(value: Any, key: str = "") -> Any:
+        if key == "pin" or (hide_texts and key in _TEXT_KEYS and isinstance(value, str)):
+            return value if value is None else HIDDEN
+        if isinstance(value, Mapping):
+            names = dict.fromkeys(value, HIDDEN)
+            return names if key in _PARAM_KEYS else {name: mask(item, name) for name, item in value.items()}
+        if isinstance(value, list):
+            return [mask(item) for item in value]
+        if isinstance(value, str):
+            for pin in pins:
+                value = value.replace(pin, HIDDEN)
+        return value
+
+    return mask(answer)

@@ -1,0 +1,79 @@
+"""The words that Routee uses for states, as open lists: a word that it adds tomorrow is kept as text."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class OpenEnum(StrEnum):
+    """A documented list of words, in any letter case; an unknown word becomes a member of its own with `known` False.
+
+    Members are text and compare as text; `FlowStatus("Paused") == "Paused"` holds although Routee documents no such word.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        text = str(value)
+        for member in cls:
+            if member.value.lower() == text.lower():
+                return member
+        unknown = str.__new__(cls, text)
+        unknown._name_ = unknown._value_ = text
+        return unknown
+
+    @property
+    def known(self) -> bool:
+        """Whether the documentation that this release was written from lists the word."""
+        return self._name_ in type(self).__members__
+
+
+class FlowStatus(OpenEnum):
+    """The state of a whole flow (https://docs.routee.net/docs/failover-statuses)."""
+
+    QUEUED = "Queued"
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether the flow has ended; an unknown status never counts as an end."""
+        return self is FlowStatus.SUCCEEDED or self is FlowStatus.FAILED
+
+
+class MessageStatus(OpenEnum):
+    """The state of one message of a flow, whatever its channel; Routee writes Viber's in capitals and SMS's in title case."""
+
+    QUEUED = "Queued"
+    SENT = "Sent"
+    DELIVERED = "Delivered"
+    UNDELIVERED = "Undelivered"
+    EXPIRED = "Expired"
+    SEEN = "Seen"
+    FAILED = "Failed"
+    UNSENT = "Unsent"
+    INITIATED = "Initiated"
+    RINGING = "Ringing"
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    BUSY = "Busy"
+    NO_ANSWER = "NoAnswer"
+    TERMINATED = "Terminated"
+
+
+class Channel(OpenEnum):
+    """How a message travels."""
+
+    VIBER = "Viber"
+    SMS = "Sms"
+    VOICE = "Voice"
+
+
+class FlowKind(OpenEnum):
+    """Which of the two failover endpoints a flow came through."""
+
+    STANDARD = "standard"
+    TRANSACTIONAL = "transactional"
+
+
+FAILURE_REASONS = {0: "server error", 1: "insufficient balance", 2: "no next step", 3: "failover not triggered"}
+"""What Routee documents for the `statusCode` of a failed flow."""

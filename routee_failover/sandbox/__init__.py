@@ -1,0 +1,14 @@
+"""Routee on one's own machine: a server that speaks the documented API, judged by its own OpenAPI contract.
+
+    async with Sandbox(speed=60) as sandbox:
+        client = RouteeClient(sandbox.config())
+
+It needs the extra `routee-failover[sandbox]`.
+"""
+
+from .book import AcceptedFlow
+from .failure import SandboxError
+from .server import Sandbox
+from .service import Counts
+
+__all__ = ["AcceptedFlow", "Counts", "Sandbox", "SandboxError"]

@@ -1,0 +1,67 @@
+"""The flows that the sandbox took, the newest `keep` of them: an endless sender does not fill the memory."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from .plan import Endpoint
+
+
+@attrs.frozen(kw_only=True)
+class AcceptedFlow:
+    """A flow that the sandbox accepted. Its `repr` shows no body: a PIN may be in it."""
+
+    endpoint: str
+    """Where it was sent: `standard`, `transactional`, `otp` or `viber-otp`."""
+    id: str
+    """The trackingId or flowId that the sender was given."""
+    at: datetime
+    """When it was accepted (UTC, in real time)."""
+    number: int
+    """Its place among all the flows that this sandbox accepted, counted from 1."""
+    body: Mapping[str, Any] = attrs.field(repr=False)
+    """The request as it came."""
+    accepted_at: float = attrs.field(repr=False)
+    """When it was accepted, in seconds of the virtual clock."""
+    message_ids: tuple[str, ...] = attrs.field(repr=False)
+    """The ids of its messages in the order of trying; those of messages never sent stay unused."""
+
+
+class FlowBook:
+    """Accepted flows by id and by message id, oldest first."""
+
+    def __init__(self, keep: int) -> None:
+        if keep < 1:
+            raise ValueError("keep must be at least 1: how many flows are remembered")
+        self._keep = keep
+        self._flows: OrderedDict[str, AcceptedFlow] = OrderedDict()
+        self._by_message: dict[str, AcceptedFlow] = {}
+
+    def add(self, flow: AcceptedFlow) -> None:
+        """Remember a flow; the oldest one is forgotten when there are too many."""
+        self._flows[flow.id] = flow
+        self._by_message.update(dict.fromkeys(flow.message_ids, flow))
+        if len(self._flows) > self._keep:
+            _, oldest = self._flows.popitem(last=False)
+            for message_id in oldest.message_ids:
+                del self._by_message[message_id]
+
+    def get(self, flow_id: str, *endpoints: Endpoint) -> AcceptedFlow | None:
+        """The flow of this id, if it was sent to one of these endpoints."""
+        flow = self._flows.get(flow_id)
+        return flow if flow is not None and flow.endpoint in endpoints else None
+
+    def with_message(self, message_id: str, endpoint: Endpoint) -> AcceptedFlow | None:
+        """The flow that one of whose messages has this id, if it was sent to this endpoint."""
+        flow = self._by_message.get(message_id)
+        return flow if flow is not None and flow.endpoint == endpoint else None
+
+    def sent_to(self, *endpoints: Endpoint) -> Iterator[AcceptedFlow]:
+        """The flows that were sent to these endpoints, oldest first."""
+        return (flow for flow in self._flows.values() if flow.endpoint in endpoints)
+
+    def __iter__(self) -> Iterator[AcceptedFlow]:
+        return iter(self._flows.values())

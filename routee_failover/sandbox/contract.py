@@ -1,0 +1,213 @@
+"""The judge: `contract.json`, Routee's documented API as an OpenAPI document, compiled once: a check an operation.
+
+It is written from Routee's pages alone and knows nothing of this library's own checks, so that each can find the
+other's mistakes. Its messages never quote what they refuse: a PIN or a phone number may be in it.
+"""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from .failure import SandboxError
+
+if TYPE_CHECKING:
+    from jsonschema_rs import KeywordValidator, Validator
+
+JSON_MEDIA = "application/json"
+
+_Path = tuple[str | int, ...]
+
+
+@attrs.frozen
+class Violation:
+    """A broken rule: where, and why in words without the value. `missing` tells an absent member from a wrong one."""
+
+    path: _Path
+    reason: str
+    missing: bool = False
+
+    @property
+    def place(self) -> str:
+        """The path as text, such as `flow[1].message.body`."""
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).removeprefix(".")
+
+
+class Contract:
+    """The checks of an OpenAPI document, by operationId. Raises `SandboxError` when jsonschema-rs is not installed."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+        self._operations = {
+            operation["operationId"]: operation
+            for path in document["paths"].values()
+            for method, operation in path.items()
+            if method in {"get", "post"}
+        }
+        self._bodies = {
+            name: self._compile(next(iter(operation["requestBody"]["content"].values()))["schema"])
+            for name, operation in self._operations.items()
+            if "requestBody" in operation
+        }
+        self._queries = {
+            name: self._compile(_query_schema(operation))
+            for name, operation in self._operations.items()
+            if "parameters" in operation
+        }
+        self._answers: dict[tuple[str, int], _Check] = {}
+
+    def _compile(self, schema: Mapping[str, Any]) -> "_Check":
+        return _Check({**schema, "components": self.document["components"]})
+
+    def check_body(self, operation: str, body: object) -> list[Violation]:
+        """What is wrong with a request's body; nothing when it may pass."""
+        return self._bodies[operation](body)
+
+    def read_query(self, operation: str, query: Mapping[str, str]) -> tuple[dict[str, Any], list[Violation]]:
+        """A query's values by name, numbers read as such and defaults filled in, and what is wrong with them."""
+        values: dict[str, Any] = {}
+        for parameter in self._operations[operation]["parameters"]:
+            name, schema = parameter["name"], parameter["schema"]
+            if name in query:
+                values[name] = _whole_number(query[name]) if schema["type"] == "integer" else query[name]
+            elif "default" in schema:
+                values[name] = schema["default"]
+        return values, self._queries[operation](values)
+
+    def check_answer(self, operation: str, status: int, body: object) -> list[Violation]:
+        """What is wrong with an answer; a status that the operation does not document is wrong itself."""
+        answers = self._operations[operation]["responses"]
+        if str(status) not in answers:
+            return [Violation((), f"{operation} documents no answer {status}")]
+        if (operation, status) not in self._answers:
+            self._answers[operation, status] = self._compile(answers[str(status)]["content"][JSON_MEDIA]["schema"])
+        return self._answers[operation, status](body)
+
+
+@functools.cache
+def load_contract() -> Contract:
+    """The contract that comes with this package; compiled at the first call and kept."""
+    text = resources.files("routee_failover.sandbox").joinpath("contract.json").read_text(encoding="utf-8")
+    return Contract(json.loads(text))
+
+
+def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:
+    named = {entry["name"]: entry["schema"] for entry in operation["parameters"] if entry["in"] == "query"}
+    return {"type": "object", "properties": named}
+
+
+def _whole_number(text: str) -> int | str:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else text
+
+
+_LONGEST_NUMBER = 18  # digits that fit the 64 bits of a page number
+_MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
+
+
+class _MaxDigits:
+    """The keyword `x-max-digits`: a whole number longer than a JSON schema's `maximum` can bound exactly."""
+
+    def __init__(self, parent_schema: object, value: int, schema_path: object) -> None:
+        del parent_schema, schema_path
+        self._limit = 10**value
+
+    def validate(self, instance: object) -> None:
+        if isinstance(instance, int) and instance >= self._limit:
+            raise ValueError
+
+
+class _Distinct:
+    """The keyword `x-distinct`: no two members of a list share the named value."""
+
+    def __init__(self, parent_schema: object, value: str, schema_path: object) -> None:
+        del parent_schema, schema_path
+        self._name = value
+
+    def validate(self, instance: object) -> None:
+        steps = cast("list[object]", instance) if isinstance(instance, list) else []
+        found = [cast("dict[str, Any]", step).get(self._name) for step in steps if isinstance(step, dict)]
+        numbers = [value for value in found if isinstance(value, int | float)]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError
+
+
+class _Check:
+    """One compiled schema."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        try:
+            import jsonschema_rs  # noqa: PLC0415  # optional: it comes with the extra
+        except ImportError:
+            raise SandboxError(
+                "the sandbox judges requests with jsonschema-rs, which is not installed: "
+                'python -m pip install "routee-failover[sandbox]"'
+            ) from None
+        self._schema = schema
+        keywords: dict[str, type[KeywordValidator]] = {"x-max-digits": _MaxDigits, "x-distinct": _Distinct}
+        self._validator: Validator = jsonschema_rs.Draft202012Validator(schema, mask="*", keywords=keywords)
+
+    def __call__(self, instance: object) -> list[Violation]:
+        if self._validator.is_valid(instance):
+            return []
+        found: dict[_Path, Violation] = {}
+        for error in self._validator.iter_errors(instance):
+            for violation in self._explain(error):
+                found.setdefault(violation.path, violation)
+            if len(found) >= _MOST_VIOLATIONS:
+                break
+        return list(found.values())
+
+    def _explain(self, error: Any) -> Iterator[Violation]:
+        path = tuple(error.instance_path)
+        keyword = error.schema_path[-1]
+        schema = self._lookup(error.schema_path[:-1])
+        if keyword == "required":
+            yield Violation((*path, error.kind.property), "is required", missing=True)
+        elif keyword == "oneOf":
+            yield from self._explain_choice(error, path, schema)
+        else:
+            yield Violation(path, schema.get("x-refusal") or _reason(keyword, schema.get(keyword)))
+
+    def _explain_choice(self, error: Any, path: _Path, schema: Mapping[str, Any]) -> Iterator[Violation]:
+        """The complaints of the one alternative that the discriminator names, not those of all of them."""
+        name, mapping = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
+        instance: Any = error.instance
+        chosen = instance.get(name) if isinstance(instance, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if not isinstance(instance, Mapping):
+            yield Violation(path, _reason("type", "object"))
+        elif name not in instance:
+            yield Violation((*path, name), "is required", missing=True)
+        elif not isinstance(chosen, str) or chosen not in mapping:
+            yield Violation((*path, name), _reason("enum", list(mapping)))
+        else:
+            position = schema["oneOf"].index({"$ref": mapping[chosen]})
+            for inner in error.kind.context[position]:
+                yield from self._explain(inner)
+
+    def _lookup(self, path: list[str | int]) -> Mapping[str, Any]:
+        found: Any = self._schema
+        for part in path:
+            found = found[part]
+        return cast("Mapping[str, Any]", found)
+
+
+_REASONS = {
+    "type": "must be {}",
+    "enum": "must be one of {}",
+    "minLength": "must have at least {} characters",
+    "maxLength": "must have at most {} characters",
+    "minItems": "must have at least {} element",
+    "minimum": "must be at least {}",
+    "exclusiveMinimum": "must be more than {}",
+    "maximum": "must be at most {}",
+    "x-distinct": "{} must differ from step to step",
+}
+
+
+def _reason(keyword: object, limit: object) -> str:
+    words = ", ".join(map(str, cast("list[object]", limit))) if isinstance(limit, list) else str(limit)
+    return _REASONS.get(str(keyword), "is not as documented").format(words)

@@ -1,0 +1,149 @@
+"""The failover API's addresses: the two sends, tracking by id, and the search."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from . import failover_answers
+from .book import AcceptedFlow
+from .contract import Violation
+from .engine import FlowState
+from .plan import Endpoint, PlannedStep
+from .refusals import FAILOVER
+from .service import Service, answer
+from .tokens import Token
+
+FAILOVER_ROLE = "MT_ROLE_FAILOVER"
+_CHANNEL_ROLES = {"Sms": "MT_ROLE_SMS", "Viber": "MT_ROLE_VIBER", "Voice": "MT_ROLE_VOICE"}
+_ENTITY = "Failover"  # INF: the class name that Routee's validation errors carry
+_UNKNOWN_SENDER = "unknown"
+
+_OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "is": str.__eq__,
+    "is_not": str.__eq__,  # turned round once all values of the field were looked at
+    "contains": str.__contains__,
+    "starts_with": str.startswith,
+    "ends_with": str.endswith,
+}
+
+
+class FailoverApi:
+    """`/failover` and what lies below it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        """The addresses and their handlers."""
+        return [
+            web.post("/failover", self.send_standard),
+            web.post("/failover/transactional", self.send_transactional),
+            web.post("/failover/tracking", self.search),
+            web.get("/failover/tracking/{trackingId}", self.track, allow_head=False),
+        ]
+
+    async def send_standard(self, request: web.Request) -> web.Response:
+        """Take a standard flow."""
+        return await self._send(request, "sendFailover", Endpoint.STANDARD)
+
+    async def send_transactional(self, request: web.Request) -> web.Response:
+        """Take a transactional flow."""
+        return await self._send(request, "sendTransactionalFailover", Endpoint.TRANSACTIONAL)
+
+    async def _send(self, request: web.Request, operation: str, endpoint: Endpoint) -> web.Response:
+        token = self._authorised(request)
+        body = await self._service.body(request, operation, FAILOVER, _ENTITY)
+        for position, step in enumerate(body["flow"]):
+            require_role(token, _CHANNEL_ROLES[step["type"]])
+            if step["type"] == "Viber":
+                require_sender(step, f"flow[{position}].senderInfoTrackingId")
+        flow = self._service.accept(endpoint, body, len(body["flow"]))
+        return answer(failover_answers.accepted(flow))
+
+    async def track(self, request: web.Request) -> web.Response:
+        """The record of one flow."""
+        self._authorised(request)
+        flow = self._service.book.get(request.match_info["trackingId"], Endpoint.STANDARD, Endpoint.TRANSACTIONAL)
+        if flow is None:
+            raise FAILOVER.not_found("The failover tracking")
+        steps, state = self._service.state(flow)
+        return answer(failover_answers.tracking(flow, steps, state))
+
+    async def search(self, request: web.Request) -> web.Response:
+        """A page of the flows that all filters let through, oldest first (INF), so that pages keep their places."""
+        self._authorised(request)
+        query = self._service.query(request, "searchFailovers", FAILOVER, _ENTITY)
+        since, until = (_date(query, name) for name in ("dateStart", "dateEnd"))
+        given: Any = await self._service.body(request, "searchFailovers", FAILOVER, _ENTITY) or []
+        filters: list[dict[str, str]] = [given] if isinstance(given, dict) else given
+        found = list(self._found(since, until, filters))
+        return answer(_page(found, query["page"], query["size"]))
+
+    def _found(
+        self, since: datetime | None, until: datetime | None, filters: Sequence[Mapping[str, str]]
+    ) -> Iterator[tuple[AcceptedFlow, Sequence[PlannedStep], FlowState]]:
+        for flow in self._service.book.sent_to(Endpoint.STANDARD, Endpoint.TRANSACTIONAL):
+            if (since is None or flow.at >= since) and (until is None or flow.at <= until):
+                steps, state = self._service.state(flow)
+                if all(_passes(one, flow, steps, state) for one in filters):
+                    yield flow, steps, state
+
+    def _authorised(self, request: web.Request) -> Token:
+        token = self._service.token(request, FAILOVER)
+        require_role(token, FAILOVER_ROLE)
+        return token
+
+
+def require_role(token: Token, role: str) -> None:
+    """Refuse with 403 what the token's roles do not cover."""
+    if role not in token.roles:
+        raise FAILOVER.missing_role(role)
+
+
+def require_sender(body: Mapping[str, Any], place: str) -> None:
+    """Refuse with 404 a Viber sender that nobody knows: one whose id begins with `unknown`."""
+    if body["senderInfoTrackingId"].startswith(_UNKNOWN_SENDER):
+        raise FAILOVER.unknown_sender(place)
+
+
+def _date(query: Mapping[str, Any], name: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(query[name]) if name in query else None
+    except ValueError:
+        raise FAILOVER.invalid(_ENTITY, [Violation((name,), "must be a moment such as 2026-01-31T15:00Z")]) from None
+
+
+def _passes(one: Mapping[str, str], flow: AcceptedFlow, steps: Sequence[PlannedStep], state: FlowState) -> bool:
+    """Whether a flow passes a filter; a flow of several steps has several types and numbers, and any of them counts."""
+    values: dict[str, Sequence[str | None]] = {
+        "type": [step.step.channel for step in steps],
+        "to": [step.recipient.removeprefix("+") for step in steps],
+        "status": [state.status],
+        "terminationChannel": [state.termination],
+        "flowKind": [flow.endpoint],  # INF: named by the endpoint guide, not by the reference
+    }
+    operator = one.get("searchOperator", "is").lower()
+    term = one["searchTerm"].lower()
+    if one["fieldName"] == "to":
+        term = term.removeprefix("+")
+    matched = any(_OPERATORS[operator](value.lower(), term) for value in values[one["fieldName"]] if value is not None)
+    return matched != (operator == "is_not")
+
+
+def _page(
+    found: Sequence[tuple[AcceptedFlow, Sequence[PlannedStep], FlowState]], number: int, size: int
+) -> dict[str, Any]:
+    pages = -(-len(found) // size)
+    content = [failover_answers.tracking(*one) for one in found[number * size : (number + 1) * size]]
+    return {
+        "content": content,
+        "totalPages": pages,
+        "totalElements": len(found),
+        "number": number,
+        "size": size,
+        "numberOfElements": len(content),
+        "first": number == 0,
+        "last": number >= pages - 1,
+    }

@@ -1,0 +1,94 @@
+"""What the OTP service answers: camel and snake case mixed, channels in lower case, numbers without their plus, as
+documented (https://docs.routee.net/docs/tracking-deliveries)."""  # noqa: D205, D209
+
+from collections.abc import Sequence
+from typing import Any
+
+from .book import AcceptedFlow
+from .engine import FailureCode, FlowState, Message
+from .failover_answers import moment
+from .plan import PlannedStep
+from .prices import amount, country, price
+from .scripts import Channel
+
+SERVICE = {"service": "failover-otp", "version": "1.0.0", "status": "ok", "health": "/failover-otp/health"}
+
+# The ids and names of https://docs.routee.net/docs/templates-inventory; which templateType is whose is inferred.
+TEMPLATES = (
+    ("0aac888f-2ee2-4112-9659-1755a951966a", "Basic OTP", "basic"),
+    ("c2cdc028-a48b-4187-bbaf-3aaa137b6e23", "Basic OTP valid for 5 minutes", "basic_5min"),
+    ("c33cccaf-735f-4d62-8383-a76bf4999e2d", "Business/platform name", "with_business_name"),
+    ("bed0942f-e07e-4879-834b-29cc4cf3ec35", "Code validity time", "with_validity"),
+    ("60d67b38-b9fb-444a-80e6-754447e010c6", "Code type & validity time", "with_type_and_validity"),
+    ("6c929cef-29b4-4349-bc9d-2a07bdbb6e43", "Business name & validity time", "with_business_and_validity_hours"),
+    ("82ba31a3-db42-4e87-82e8-33fa92b9e5ed", "Type of code", "with_type"),
+    ("210ee8a9-1ed5-43cd-96e4-65bba311ab40", "OTP action/platform", "with_action"),
+    ("be56d97b-2a33-4c89-ac5f-f555a2c827d9", "Business name & code reason", "with_reason"),
+)
+
+
+def templates() -> list[dict[str, str]]:
+    """The OTP templates (INF: the shape; only the ids are public)."""
+    return [{"templateId": uuid, "name": name, "templateType": kind} for uuid, name, kind in TEMPLATES]
+
+
+def accepted(flow: AcceptedFlow, steps: Sequence[PlannedStep]) -> dict[str, Any]:
+    """The answer to a send that the first step's channel took. Succeeded, of a single step, means accepted."""
+    return {
+        "flowId": flow.id,
+        "status": "Succeeded" if len(steps) == 1 else "InProgress",
+        "type": steps[0].step.channel,  # Viber, also for a ViberOtp step
+        "flow": [
+            {**step, "trackingId": flow.message_ids[0] if step is steps[0].body else None} for step in flow.body["flow"]
+        ],
+        "createdAt": moment(flow.at),
+    }
+
+
+def refused(body: dict[str, Any], created_at: str) -> dict[str, Any]:
+    """The answer, with HTTP status 200, to a send that no channel took."""
+    return {
+        "flowId": None,
+        "status": "Failed",
+        "type": None,
+        "flow": [{**step, "trackingId": None} for step in body["flow"]],
+        "createdAt": created_at,
+        "error": "No channel accepted the message",
+        "statusCode": FailureCode.NO_NEXT_STEP.value,
+    }
+
+
+def tracking(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: FlowState) -> dict[str, Any]:
+    """The record of a flow; the steps are those that were sent."""
+    elapsed = state.updated_at
+    total = sum(price(message, elapsed) for message in state.messages)
+    return {
+        "flowId": flow.id,
+        # Routee's example shows Succeeded beside a failover step that is only queued; here the flow waits for it (INF).
+        "status": state.status,
+        "statusCode": None if state.code is None else state.code.value,
+        "total_cost": amount(total),
+        "steps": [_step(flow, steps[message.position], message, elapsed) for message in state.messages],
+    }
+
+
+def _step(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: float) -> dict[str, Any]:
+    status = message.status(elapsed)
+    record: dict[str, Any] = {
+        "trackingId": flow.message_ids[message.position],
+        "role": "failover" if message.position else "primary",
+        "status": status.name if message.channel is Channel.VIBER else status.name.lower(),
+        "channel": message.channel.lower(),
+        "phone_number": step.recipient.removeprefix("+"),
+        "price": amount(price(message, elapsed)),
+        "created_at": moment(flow.at, message.sent_at),
+        "detailed_status": status.detail,
+    }
+    if (known := country(step.recipient)) is not None:
+        record["country"] = known
+    if (delivered := message.delivered_at(elapsed)) is not None:
+        record["delivered_at"] = moment(flow.at, delivered)
+        record["latency_ms"] = round((delivered - message.sent_at) * 1000)
+    if message.position:
+        record["failover_from_message_token"] = flow.message_ids[message.position - 1]
+    return record

@@ -1,0 +1,97 @@
+"""The failover OTP service's addresses: about itself, the send, tracking by flow or message, list and templates."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from . import otp_answers
+from .book import AcceptedFlow
+from .engine import FlowState
+from .failover_answers import moment
+from .plan import Endpoint, PlannedStep, planned_steps, refused_by_all
+from .refusals import OTP
+from .service import Service, answer, now
+
+PREFIX = "/failover-otp"
+
+
+class OtpApi:
+    """`/failover-otp` and what lies below it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        """The addresses and their handlers."""
+        return [
+            web.get(PREFIX, self.about, allow_head=False),
+            web.get(f"{PREFIX}/health", self.health, allow_head=False),
+            web.post(f"{PREFIX}/otp/send-failover", self.send),
+            web.get(f"{PREFIX}/otp/failover", self.list_flows, allow_head=False),
+            web.get(f"{PREFIX}/otp/failover/{{id}}", self.track, allow_head=False),
+            web.get(f"{PREFIX}/otp/templates", self.templates, allow_head=False),
+        ]
+
+    async def about(self, _request: web.Request) -> web.Response:
+        """The service about itself; needs no token."""
+        return answer(otp_answers.SERVICE)
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """The service is well; needs no token."""
+        return answer({"status": "ok"})
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Take an OTP flow; the answer is 200 also when no channel takes it."""
+        self._service.token(request, OTP)
+        body = await self._service.body(request, "sendFailoverOtp", OTP, "body")
+        steps = planned_steps(Endpoint.OTP, body)
+        if refused_by_all(steps):
+            self._service.counts.refused += 1
+            return answer(otp_answers.refused(body, moment(now())))
+        flow = self._service.accept(Endpoint.OTP, body, len(steps))
+        return answer(otp_answers.accepted(flow, steps))
+
+    async def track(self, request: web.Request) -> web.Response:
+        """The record of one flow, by its id or by the id of one of its messages once that was sent."""
+        self._service.token(request, OTP)
+        wanted = request.match_info["id"]
+        book = self._service.book
+        flow = book.get(wanted, Endpoint.OTP) or book.with_message(wanted, Endpoint.OTP)
+        if flow is None:
+            raise OTP.not_found("Flow")
+        steps, state = self._service.state(flow)
+        if wanted != flow.id and wanted not in flow.message_ids[: len(state.messages)]:
+            raise OTP.not_found("Flow")
+        return answer(otp_answers.tracking(flow, steps, state))
+
+    async def list_flows(self, request: web.Request) -> web.Response:
+        """The flows that every given filter lets through, oldest first (INF)."""
+        self._service.token(request, OTP)
+        query = self._service.query(request, "listFailoverOtps", OTP, "query")
+        found: list[tuple[AcceptedFlow, Sequence[PlannedStep], FlowState]] = []
+        for flow in self._service.book.sent_to(Endpoint.OTP):
+            steps, state = self._service.state(flow)
+            if _passes(query, flow, steps, state):
+                found.append((flow, steps, state))
+        limit, offset = query["limit"], query["offset"]
+        results = [otp_answers.tracking(*one) for one in found[offset : offset + limit]]
+        return answer({"total": len(found), "limit": limit, "offset": offset, "results": results})
+
+    async def templates(self, request: web.Request) -> web.Response:
+        """The OTP templates."""
+        self._service.token(request, OTP)
+        return answer(otp_answers.templates())
+
+
+def _passes(query: Mapping[str, Any], flow: AcceptedFlow, steps: Sequence[PlannedStep], state: FlowState) -> bool:
+    values: dict[str, Sequence[str | None]] = {
+        "flow_id": [flow.id],
+        "status": [state.status],
+        "tag": [step.body.get("label") for step in steps],
+        "phone_number": [step.recipient.removeprefix("+") for step in steps],
+    }
+    wanted = {name: query[name] for name in values if name in query}
+    if "phone_number" in wanted:  # an unescaped plus arrives as a blank
+        wanted["phone_number"] = wanted["phone_number"].strip().removeprefix("+")
+    return all(term in values[name] for name, term in wanted.items())

@@ -1,0 +1,100 @@
+"""What an accepted body asks the engine to play: its steps in the order of trying, in seconds, with their scripts."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from .engine import Step, TimeLine, play
+from .scripts import Channel, Ending, scripted_ending
+
+
+class Endpoint(StrEnum):
+    """Where a flow was sent."""
+
+    STANDARD = "standard"
+    TRANSACTIONAL = "transactional"
+    OTP = "otp"
+    VIBER_OTP = "viber-otp"
+
+
+DEFAULT_TTL = {Channel.SMS: 1200, Channel.VIBER: 10}
+"""Minutes, for the steps of standard and transactional flows."""
+
+DEFAULT_TRIGGERS = {
+    Channel.SMS: ("Undelivered", "Failed"),
+    Channel.VIBER: ("Expired", "Failed", "Undelivered"),
+    Channel.VOICE: ("Busy", "NoAnswer"),
+}
+
+OTP_TRIGGERS = frozenset({"expired", "failed", "undelivered"})
+VIBER_OTP_TTL = 14 * 24 * 3600.0  # INF: Viber's own default as other vendors document it; Routee names none
+LONGEST_TTL = 10**8  # OTP seconds have no documented upper bound; past three years nobody watches
+QUEUED_SECONDS = 1.0  # INF: how long a standard or transactional flow is Queued before its first message leaves
+
+
+@attrs.frozen
+class PlannedStep:
+    """A step of a body, as it will be tried. `order` is the body's, or its position where it gives none."""
+
+    order: int
+    body: Mapping[str, Any]
+    recipient: str
+    step: Step
+
+
+def planned_steps(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
+    """The steps of an accepted body in the order of trying; steps of one order keep their places."""
+    if endpoint is Endpoint.VIBER_OTP:
+        return (_viber_otp(body),)
+    read = _otp_step if endpoint is Endpoint.OTP else _failover_step
+    steps: Sequence[Mapping[str, Any]] = body["flow"]
+    planned = [read(int(step.get("order", position)), step) for position, step in enumerate(steps, start=1)]
+    return tuple(sorted(planned, key=lambda one: one.order))
+
+
+def time_line(endpoint: Endpoint, steps: Sequence[PlannedStep]) -> TimeLine:
+    """Everything that will become of these steps."""
+    queued = QUEUED_SECONDS if endpoint in {Endpoint.STANDARD, Endpoint.TRANSACTIONAL} else 0.0
+    return play([one.step for one in steps], dispatched_at=queued)
+
+
+def refused_by_all(steps: Sequence[PlannedStep]) -> bool:
+    """Whether every step's script is to fail, so that no channel takes the flow."""
+    return all(one.step.ending is Ending.FAILED for one in steps)
+
+
+def _failover_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
+    channel = Channel(body["type"])
+    recipient = _voice_number(body["to"]) if channel is Channel.VOICE else body["to"]
+    ttl = None if channel is Channel.VOICE else body.get("ttl", DEFAULT_TTL[channel]) * 60.0
+    step = Step(
+        channel=channel,
+        ending=scripted_ending(channel, recipient),
+        triggers=frozenset(word.lower() for word in body.get("failoverOnStatuses", DEFAULT_TRIGGERS[channel])),
+        ttl=ttl,
+        expire_on_delivery=body.get("expireOnDelivery") is True and channel is Channel.VIBER,
+    )
+    return PlannedStep(order, body, recipient, step)
+
+
+def _otp_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
+    channel = Channel.VIBER if body["type"] == "ViberOtp" else Channel.SMS
+    recipient = body["to"] if isinstance(body["to"], str) else body["to"][0]
+    ending = scripted_ending(channel, recipient)
+    ttl = float(min(body["ttl"], LONGEST_TTL))
+    return PlannedStep(order, body, recipient, Step(channel=channel, ending=ending, triggers=OTP_TRIGGERS, ttl=ttl))
+
+
+def _viber_otp(body: Mapping[str, Any]) -> PlannedStep:
+    ending = scripted_ending(Channel.VIBER, body["to"])
+    ttl = float(min(body.get("ttl", VIBER_OTP_TTL), LONGEST_TTL))
+    return PlannedStep(1, body, body["to"], Step(channel=Channel.VIBER, ending=ending, triggers=frozenset(), ttl=ttl))
+
+
+def _voice_number(to: str | Mapping[str, str | None]) -> str:
+    if isinstance(to, str):
+        return to
+    named = (to.get(kind) or "" for kind in ("phone", "viber", "sip"))
+    return next(number for number in named if number.strip())

@@ -1,0 +1,40 @@
+"""What becomes of a message is written in its recipient's number, so that a test picks an ending by picking a number.
+
+For `+306900000VSP` the digits V, S and P decide for Viber, SMS and Voice; a message to any other number is delivered.
+"""
+
+import re
+from enum import IntEnum, StrEnum
+
+
+class Channel(StrEnum):
+    """A channel, spelled as Routee spells it."""
+
+    VIBER = "Viber"
+    SMS = "Sms"
+    VOICE = "Voice"
+
+
+class Ending(IntEnum):
+    """How a message ends, by the digit that scripts it."""
+
+    DELIVERED = 0
+    """Delivered; a call is completed."""
+    UNDELIVERED = 1
+    """Undelivered; a call finds the line busy."""
+    FAILED = 2
+    EXPIRED = 3
+    """Expired when its ttl has passed; a call is not answered. SMS knows no Expired: it ends as Undelivered."""
+    SEEN = 4
+    """Delivered and then seen; SMS and calls know no Seen and end as delivered."""
+
+
+_SCRIPTED = re.compile(r"\+?306900000([0-9])([0-9])([0-9])", re.ASCII)
+_DIGIT = {Channel.VIBER: 1, Channel.SMS: 2, Channel.VOICE: 3}
+_ENDINGS = {str(ending.value): ending for ending in Ending}
+
+
+def scripted_ending(channel: Channel, recipient: str) -> Ending:
+    """The ending that the recipient's number scripts for this channel; delivered where it scripts none."""
+    found = _SCRIPTED.fullmatch(recipient)
+    return _ENDINGS.get(found[_DIGIT[channel]], Ending.DELIVERED) if found else Ending.DELIVERED

@@ -1,0 +1,177 @@
+"""`Sandbox`: Routee on this machine, as an async context manager around a server on one address."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+from aiohttp import web
+
+from ..config import Config
+from .book import AcceptedFlow, FlowBook
+from .clock import VirtualClock
+from .contract import load_contract
+from .failover_api import FailoverApi
+from .failure import SandboxError
+from .otp_api import PREFIX as OTP_PREFIX
+from .otp_api import OtpApi
+from .refusals import FAILOVER, OTP, Dialect, Refusal
+from .service import LARGEST_BODY, Counts, Service, answer
+from .token_api import TokenApi
+from .tokens import ALL_ROLES, TokenService
+from .viber_api import ViberApi
+
+_SHUTDOWN_SECONDS = 0.5
+_BACKLOG = 1024
+
+
+class Sandbox:
+    """Routee's documented API on this machine: tokens, sends, tracking; ttls pass `speed` times faster than real time.
+
+    `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
+    all by default. The newest `keep` flows are remembered.
+
+    What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
+    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
+    delivered. Viber senders whose id begins with `unknown` are unknown.
+
+    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address that cannot be used or an
+    extra that is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float = 1.0,
+        application_id: str = "sandbox",
+        application_secret: str = "sandbox-secret",  # noqa: S107  # a key to nothing
+        token_life: timedelta = timedelta(hours=1),
+        roles: Sequence[str] = ALL_ROLES,
+        keep: int = 10_000,
+    ) -> None:
+        self._host, self._port = host, port
+        self._application_id, self._application_secret = application_id, application_secret
+        try:
+            self._book = FlowBook(keep)
+            self._clock = VirtualClock(speed)
+            self._tokens = TokenService(
+                application_id=application_id, application_secret=application_secret, life=token_life, roles=roles
+            )
+        except ValueError as error:
+            raise SandboxError(str(error)) from None
+        self._counts = Counts()
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._url: str | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._runner is not None:
+            raise SandboxError("this sandbox is running already; make another one")
+        service = Service(
+            contract=load_contract(), clock=self._clock, book=self._book, tokens=self._tokens, counts=self._counts
+        )
+        runner = web.AppRunner(
+            _application(service),
+            access_log=None,  # nothing here writes requests down
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
+        )
+        await runner.setup()
+        try:
+            self._server = await self._listen(runner)
+        except (OSError, OverflowError, UnicodeError) as error:
+            await runner.cleanup()
+            raise SandboxError(f"cannot listen on {self._host} port {self._port}: {error}") from None
+        self._runner = runner
+        host, port = self._server.sockets[0].getsockname()[:2]
+        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        make_protocol = runner.server
+        assert make_protocol is not None  # noqa: S101  # setup() made it
+
+        def counted() -> asyncio.Protocol:
+            self._counts.connections += 1
+            return make_protocol()
+
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(counted, self._host, self._port, backlog=_BACKLOG)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        server, runner = self._server, self._runner
+        self._server = self._runner = None
+        if server is not None:
+            server.close()
+        if runner is not None:
+            await runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """The address that serves both the API and tokens. Raises `SandboxError` before the sandbox has started."""
+        if self._url is None:
+            raise SandboxError("the sandbox has no address yet: enter it first (async with Sandbox() as sandbox: ...)")
+        return self._url
+
+    def config(self, **changes: Any) -> Config:
+        """A client's settings for this sandbox; `changes` set the rest."""
+        settings: dict[str, Any] = {
+            "application_id": self._application_id,
+            "application_secret": self._application_secret,
+            "api_url": self.url,
+            "auth_url": self.url,
+        }
+        return Config(**(settings | changes))
+
+    @property
+    def accepted(self) -> list[AcceptedFlow]:
+        """The flows that were accepted, oldest first; the newest `keep` of them."""
+        return list(self._book)
+
+    @property
+    def counts(self) -> Counts:
+        """What the sandbox has seen up to now; a copy, which does not go on counting."""
+        return attrs.evolve(self._counts)
+
+    def revoke_tokens(self) -> None:
+        """End every token that was handed out, as the portal can: the next request with one is answered 401."""
+        self._tokens.revoke_all()
+
+
+def _application(service: Service) -> web.Application:
+    @web.middleware
+    async def refusals_as_json(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        service.counts.requests += 1
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            service.counts.refused += 1
+            return answer(refusal.body, refusal.status)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            service.counts.refused += 1
+            return _lost(request, error)
+
+    application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
+    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service)):
+        application.add_routes(api.routes())
+    return application
+
+
+def _lost(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
+    """A path or method that nobody serves, in the words of the service that it was meant for."""
+    dialect: Dialect = OTP if request.path.startswith(OTP_PREFIX) else FAILOVER
+    if isinstance(error, web.HTTPNotFound):
+        refusal = dialect.not_found("The path")
+        return answer(refusal.body, refusal.status)
+    refusal = dialect.wrong_method()
+    response = answer(refusal.body, refusal.status)
+    response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    return response

@@ -1,0 +1,72 @@
+"""`POST /oauth/token`: an access token for the application's id and secret (https://docs.routee.net/docs/get-authenticated)."""
+
+import time
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from .refusals import Refusal
+from .service import Service, answer, read_bounded
+from .tokens import UnknownScope
+
+FORM_MEDIA = "application/x-www-form-urlencoded"
+PATH = "/oauth/token"
+
+
+class TokenApi:
+    """The token service's one address."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        """The address and its handler."""
+        return [web.post(PATH, self.create)]
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Hand out the living token, or a new one."""
+        self._service.counts.token_requests += 1
+        if not self._service.tokens.knows(request.headers.get("Authorization", "")):
+            raise _bad_credentials()
+        form = await self._form(request)
+        # The documents name these two keys and not their values, which are OAuth2's own (INF).
+        if "grant_type" not in form:
+            raise _bad_request("invalid_request", "Missing grant type")
+        if self._service.contract.check_body("createToken", form):
+            raise _bad_request("unsupported_grant_type", "Unsupported grant type")
+        tokens = self._service.tokens
+        try:
+            token = tokens.issue(form.get("scope", ""))
+        except UnknownScope:
+            raise _bad_request("invalid_scope", "The application does not have this scope") from None
+        body = {
+            "access_token": token.text,
+            "token_type": "bearer",
+            "expires_in": int(tokens.seconds_left(token)),
+            "scope": " ".join(token.scopes),
+            "permissions": list(token.roles),
+        }
+        return answer(body)
+
+    async def _form(self, request: web.Request) -> dict[str, str]:
+        if request.content_type != FORM_MEDIA:
+            raise _bad_request("invalid_request", f"The content type must be {FORM_MEDIA}")
+        try:
+            return dict(parse_qsl((await read_bounded(request)).decode(), keep_blank_values=True, max_num_fields=20))
+        except ValueError:
+            raise _bad_request("invalid_request", "The form cannot be read") from None
+
+
+def _bad_credentials() -> Refusal:
+    body = {
+        "timestamp": int(time.time() * 1000),
+        "status": 401,
+        "error": "Unauthorized",
+        "message": "Bad credentials",
+        "path": PATH,
+    }
+    return Refusal(401, body)
+
+
+def _bad_request(error: str, description: str) -> Refusal:
+    return Refusal(400, {"error": error, "error_description": description})

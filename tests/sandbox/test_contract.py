@@ -1,0 +1,103 @@
+"""The contract as a document."""
+
+from typing import Any
+
+import pytest
+
+from routee_failover.sandbox.contract import Contract, Violation, load_contract
+
+from .callers import BODIES
+
+
+def _schemas(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [schema for part in node for schema in _schemas(part)]
+    if isinstance(node, dict):
+        return [node, *(schema for part in node.values() for schema in _schemas(part))]
+    return []
+
+
+def test_references_resolve() -> None:
+    """Every reference leads somewhere, and every schema is referred to."""
+    document = load_contract().document
+    named = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    used = {schema["$ref"] for schema in _schemas(document) if "$ref" in schema}
+    assert used == named
+
+
+def test_every_operation_is_described() -> None:
+    """Every operation has its name, a summary, described answers with a schema, and says who may call it."""
+    document = load_contract().document
+    assert document["openapi"].startswith("3.1")
+    for methods in document["paths"].values():
+        for method in {"get", "post"} & set(methods):
+            operation = methods[method]
+            assert operation["summary"]
+            assert "security" in operation
+            assert "200" in operation["responses"]
+            for answer in operation["responses"].values():
+                assert answer["description"]
+                assert "$ref" in answer["content"]["application/json"]["schema"]
+
+
+def test_every_choice_names_its_member() -> None:
+    """Every oneOf has a discriminator over exactly its alternatives: refusals follow it."""
+    for schema in _schemas(load_contract().document):
+        if "oneOf" in schema:
+            named = [{"$ref": reference} for reference in schema["discriminator"]["mapping"].values()]
+            assert schema["oneOf"] == named
+
+
+def test_compiled_once() -> None:
+    """The contract is loaded and compiled once in a process."""
+    assert load_contract() is load_contract()
+
+
+@pytest.mark.parametrize("operation", BODIES)
+def test_documented_shapes(operation: str) -> None:
+    """The shapes that Routee's pages show are within the contract."""
+    assert load_contract().check_body(operation, BODIES[operation]) == []
+
+
+def test_undocumented_answer() -> None:
+    """An answer with a status that the operation does not document is wrong by itself."""
+    (violation,) = load_contract().check_answer("getBalance", 418, {})
+    assert "418" in violation.reason
+
+
+def test_wrong_answer() -> None:
+    """An answer of another shape is found out."""
+    assert load_contract().check_answer("getOtpHealth", 200, {"status": "ill"}) == [
+        Violation(("status",), "is not as documented")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "instance", "violation"),
+    [
+        ({"x-max-digits": 2}, 100, Violation((), "is not as documented")),
+        ({"x-max-digits": 2}, 99, None),
+        ({"x-max-digits": 2}, "100", None),
+        ({"x-distinct": "order"}, [{"order": 1}, {"order": 1.0}], Violation((), "order must differ from step to step")),
+        ({"x-distinct": "order"}, [{"order": 1}, {"order": 2}, {}, {}, 5, {"order": []}, {"order": []}], None),
+        ({"x-distinct": "order"}, "text", None),
+        ({"minimum": 3}, 2, Violation((), "must be at least 3")),
+        ({"exclusiveMinimum": 3}, 3, Violation((), "must be more than 3")),
+        ({"maximum": 3}, 4, Violation((), "must be at most 3")),
+        ({"maxLength": 3}, "long", Violation((), "must have at most 3 characters")),
+        ({"type": ["string", "null"]}, 4, Violation((), "must be string, null")),
+        ({"x-refusal": "no", "maximum": 3}, 4, Violation((), "no")),
+        ({"required": ["a"]}, {}, Violation(("a",), "is required", missing=True)),
+    ],
+)
+def test_reasons(schema: dict[str, Any], instance: object, violation: Violation | None) -> None:
+    """Reasons say the rule and its limit, in the document's words where it has any."""
+    answers = {"200": {"content": {"application/json": {"schema": schema}}}}
+    paths = {"/": {"get": {"operationId": "it", "responses": answers}, "summary": "x"}}
+    found = Contract({"paths": paths, "components": {}}).check_answer("it", 200, instance)
+    assert found == ([] if violation is None else [violation])
+
+
+def test_place() -> None:
+    """A place is written as in Routee's own words."""
+    assert Violation(("flow", 1, "message", "body"), "x").place == "flow[1].message.body"

@@ -1,0 +1,261 @@
+"""The sandbox as a program: what it does with requests that are no requests, and how it starts, counts and ends."""
+
+import asyncio
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from routee_failover.errors import RouteeError
+from routee_failover.sandbox import AcceptedFlow, Sandbox, SandboxError
+
+from .callers import BODIES, OTP, SENDS, SMS_STEP, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("operation", SENDS)
+@pytest.mark.parametrize(
+    ("data", "headers"),
+    [
+        (b"", JSON),
+        (b"{", JSON),
+        (b"\xff", JSON),
+        (b'{"a": NaN}', JSON),
+        (b'{"a": -Infinity}', JSON),
+        (b'{"a": 1e999}', JSON),
+        (b"1" * 5000, JSON),
+        (b"[" * 100_000, JSON),
+        (b'{"flow": [' + b"[" * 300 + b"]" * 300 + b"]}", JSON),
+        (b'{"flow": "\\ud800", "to": "\\ud800"}', JSON),
+        (b"{}", {"Content-Type": "text/plain"}),
+        (b"{}", {}),
+        (b"garbage", JSON | {"Content-Encoding": "gzip"}),
+        (b" " * 1_100_000, JSON),
+    ],
+)
+async def test_unreadable_body(operation: str, data: bytes, headers: dict[str, str]) -> None:
+    """A body that is no JSON, too large, too deep or of another type gets the service's own refusal, never a 500."""
+    async with calling() as caller:
+        caller.headers |= headers
+        status, _ = await caller.call(operation, SENDS[operation], method="POST", data=io.BytesIO(data))
+        assert status == (422 if operation == "sendFailoverOtp" else 400)
+        caller.headers = {name: value for name, value in caller.headers.items() if name == "Authorization"}
+        assert (await caller.send(operation, BODIES[operation]))[0] == 200
+
+
+async def test_deep_and_long_bodies_that_are_fine() -> None:
+    """A body of many steps passes, and unknown members may hold lists of their own."""
+    async with calling() as caller:
+        body = {"flow": [SMS_STEP | {"order": number, "more": [[1]]} for number in range(1, 151)]}
+        status, answer = await caller.send("sendFailover", body)
+    assert (status, len(answer["flow"])) == (200, 150)
+
+
+@pytest.mark.parametrize("path", ["/failover", "/oauth/token"])
+async def test_caller_who_leaves(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A caller who leaves in the middle of a body is no fault of the sandbox: nothing is logged, nothing accepted."""
+    async with calling() as caller:
+        port = int(caller.sandbox.url.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        form = path == "/oauth/token"
+        headers = {
+            "Host": "x",
+            "Authorization": basic()["Authorization"] if form else caller.headers["Authorization"],
+            "Content-Type": "application/x-www-form-urlencoded" if form else "application/json",
+            "Content-Length": "200",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n{{".encode())
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        assert (caller.sandbox.counts.requests, caller.sandbox.counts.refused) == (2, 1)
+        assert caller.sandbox.accepted == []
+    assert caplog.records == []
+
+
+async def test_empty_expect_header() -> None:
+    """The empty Expect header of the documents' own curl lines does no harm."""
+    async with calling() as caller:
+        caller.headers["Expect"] = ""
+        assert (await caller.send("sendFailover", STANDARD))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "key"),
+    [
+        ("GET", "/", 404, "developerMessage"),
+        ("POST", "/sms", 404, "developerMessage"),
+        ("GET", "/failover", 405, "developerMessage"),
+        ("DELETE", "/failover/tracking/x", 405, "developerMessage"),
+        ("GET", "/oauth/token", 405, "developerMessage"),
+        ("GET", "/failover-otp/otp", 404, "detail"),
+        ("PUT", "/failover-otp/otp/send-failover", 405, "detail"),
+    ],
+)
+async def test_nobody_serves_this(method: str, path: str, status: int, key: str) -> None:
+    """An unknown path is answered 404 and a wrong method 405 with Allow, as JSON in the words of its service."""
+    async with calling() as caller, caller.session.request(method, path) as response:
+        assert response.status == status
+        assert key in await response.json()
+        assert ("Allow" in response.headers) == (status == 405)
+
+
+async def test_accepted() -> None:
+    """`accepted` lists what was taken, oldest first, as it came; its repr shows no body."""
+    async with calling() as caller:
+        for operation, body in BODIES.items():
+            await caller.send(operation, body)
+        await caller.send("sendFailover", {"flow": []})
+        flows = caller.sandbox.accepted
+    assert [flow.endpoint for flow in flows] == ["standard", "transactional", "otp", "viber-otp"]
+    assert [flow.body for flow in flows] == [STANDARD, TRANSACTIONAL, OTP, VIBER_OTP]
+    assert [flow.number for flow in flows] == [1, 2, 3, 4]
+    assert {type(flow) for flow in flows} == {AcceptedFlow}
+    assert {flow.at.utcoffset() for flow in flows} == {timedelta(0)}
+    shown = repr(flows)
+    assert not any(secret in shown for secret in ("123456", "847291", "306900000001", "306912345678"))
+
+
+async def test_counts() -> None:
+    """Requests, token requests, accepted and refused sends and connections are counted; a reading does not change."""
+    async with Sandbox() as sandbox:
+        before = sandbox.counts
+        assert (before.requests, before.connections) == (0, 0)
+    async with calling() as caller:
+        await caller.token()
+        await caller.send("sendFailover", STANDARD)
+        await caller.send("sendFailover", {})
+        await caller.raw("GET", "/nowhere")
+        counts = caller.sandbox.counts
+        assert (counts.requests, counts.token_requests, counts.accepted, counts.refused) == (5, 2, 1, 2)
+        assert counts.connections == 1
+        async with aiohttp.ClientSession(caller.sandbox.url) as other:
+            await other.get("/failover-otp")
+        assert (counts.connections, caller.sandbox.counts.connections) == (1, 2)
+
+
+async def test_memory_is_bounded() -> None:
+    """The newest `keep` flows are remembered; older ones and their messages are forgotten."""
+    async with calling(keep=2) as caller:
+        answers = [(await caller.send("sendFailoverOtp", OTP))[1] for _ in range(3)]
+        assert [flow.id for flow in caller.sandbox.accepted] == [answer["flowId"] for answer in answers[1:]]
+        for gone in (answers[0]["flowId"], answers[0]["flow"][0]["trackingId"]):
+            assert (await caller.call("trackFailoverOtp", f"/failover-otp/otp/failover/{gone}"))[0] == 404
+        await caller.track_otp(answers[2]["flow"][0]["trackingId"])
+        assert caller.sandbox.counts.accepted == 3
+
+
+async def test_config() -> None:
+    """`config` gives a client's settings: one address for both services, the credentials, and what is changed."""
+    async with Sandbox(application_id="mine", application_secret="canary") as sandbox:
+        config = sandbox.config(pool_size=3)
+        assert (config.api_url, config.auth_url) == (sandbox.url, sandbox.url)
+        assert (config.application_id, config.application_secret.reveal(), config.pool_size) == ("mine", "canary", 3)
+        assert sandbox.config(application_secret="wrong").application_secret.reveal() == "wrong"
+
+
+async def test_port_in_use() -> None:
+    """A taken port is one clear error, and the sandbox on it goes on."""
+    async with calling() as caller:
+        port = int(caller.sandbox.url.rpartition(":")[2])
+        with pytest.raises(SandboxError, match=f"port {port}"):
+            await Sandbox(port=port).__aenter__()
+        assert (await caller.send("sendFailover", STANDARD))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("256.256.256.256", 0), ("127.0.0.1", 70_000), ("x" * 70 + ".test", 0), ("192.0.2.1", 0)]
+)
+async def test_unusable_address(host: str, port: int) -> None:
+    """An address that cannot be listened on is one clear error."""
+    with pytest.raises(SandboxError, match="cannot listen on"):
+        await Sandbox(host=host, port=port).__aenter__()
+
+
+async def test_ipv6() -> None:
+    """An address of IPv6 is written so that a client can use it."""
+    try:
+        async with Sandbox(host="::1") as sandbox, aiohttp.ClientSession(sandbox.url) as session:
+            assert sandbox.url.startswith("http://[::1]:")
+            assert (await session.get("/failover-otp/health")).status == 200
+    except SandboxError:
+        pytest.skip("this machine has no IPv6")
+
+
+@pytest.mark.parametrize("settings", [{"speed": 0}, {"keep": 0}, {"token_life": timedelta(0)}])
+def test_impossible_settings(settings: dict[str, Any]) -> None:
+    """A setting that cannot work is refused before anything starts, by name."""
+    with pytest.raises(SandboxError, match=next(iter(settings))) as caught:
+        Sandbox(**settings)
+    assert isinstance(caught.value, RouteeError)
+
+
+async def test_entering() -> None:
+    """A sandbox has no address before it starts, cannot be started twice, and ends more than once without harm."""
+    sandbox = Sandbox()
+    with pytest.raises(SandboxError, match="enter it first"):
+        _ = sandbox.url
+    await sandbox.__aexit__(None, None, None)
+    async with sandbox:
+        with pytest.raises(SandboxError, match="running already"):
+            await sandbox.__aenter__()
+    url = sandbox.url
+    async with aiohttp.ClientSession(url) as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get("/failover-otp")
+
+
+async def test_end_with_open_connections() -> None:
+    """Leaving the sandbox does not wait for idle connections."""
+    async with calling() as caller:
+        await asyncio.gather(*(caller.send("sendFailover", STANDARD) for _ in range(20)))
+        await asyncio.wait_for(caller.sandbox.__aexit__(None, None, None), 2)
+
+
+def _run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_without_the_extra() -> None:
+    """Without jsonschema-rs the package imports, and starting a sandbox names the extra to install."""
+    program = """
+import asyncio, sys
+sys.modules["jsonschema_rs"] = None
+from routee_failover.sandbox import Sandbox, SandboxError
+try:
+    asyncio.run(Sandbox().__aenter__())
+except SandboxError as error:
+    print(error)
+"""
+    done = _run(program)
+    assert "routee-failover[sandbox]" in done.stdout, done.stderr
+
+
+def test_judge_stands_alone() -> None:
+    """The sandbox is no echo of the client: it imports none of the client's validators."""
+    program = """
+import sys
+import routee_failover.sandbox
+print([name for name in sys.modules if name.startswith(("routee_failover.flows", "routee_failover.wire"))])
+print([name for name in sys.modules if name.startswith(("routee_failover.client", "routee_failover.records"))])
+"""
+    assert _run(program).stdout == "[]\n[]\n"
+
+
+async def test_extra_missing_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same in this process, where the contract may have been loaded before."""
+    from routee_failover.sandbox import contract, server
+
+    load: Callable[[], contract.Contract] = contract.load_contract.__wrapped__
+    monkeypatch.setattr(server, "load_contract", load)
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    with pytest.raises(SandboxError, match="is not installed"):
+        await Sandbox().__aenter__()
