@@ -114,16 +114,20 @@ class Config:
     """Headers sent with every request, a User-Agent of your own for example."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ, **changes: Any) -> Self:
-        """The settings in `ROUTEE_APPLICATION_ID`, `ROUTEE_APPLICATION_SECRET`, and, where the service is not Routee's
-        own, `ROUTEE_API_URL` and `ROUTEE_AUTH_URL`; `changes` set the rest. Raises `InvalidConfig` naming what is missing.
-        """  # noqa: D205
+    def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
+        """Settings from the environment; `settings` set the rest.
+
+        `ROUTEE_APPLICATION_ID` and `ROUTEE_APPLICATION_SECRET` are needed, `ROUTEE_API_URL` and `ROUTEE_AUTH_URL` only
+        where the service is not Routee's own. Raises `InvalidConfig` that names what is missing.
+        """
         names = {
             name: f"ROUTEE_{name.upper()}" for name in ("application_id", "application_secret", "api_url", "auth_url")
         }
-        found: dict[str, Any] = {name: environ[variable] for name, variable in names.items() if environ.get(variable)}
-        del environ  # a traceback that shows locals must not show the environment, nor the secret in it
-        found.update(changes)
+        given = os.environ if environ is None else environ
+        found: dict[str, Any] = {name: given[variable] for name, variable in names.items() if given.get(variable)}
+        del environ, given  # a traceback that shows locals must not show the environment, nor the secret in it
+        found.update(settings)
+        del settings
         if "application_secret" in found:
             found["application_secret"] = _secret(found["application_secret"])
         missing = [names[name] for name in ("application_id", "application_secret") if name not in found]

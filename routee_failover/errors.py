@@ -5,14 +5,14 @@
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   ├── ConnectFailed · PoolTimeout · TokenUnavailable · ClientClosed
-    ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems .retry_after
+    ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .cause says what happened
     └── NoAnswer                     UNKNOWN    a reading call (track, ...) that got no answer; safe to repeat
 
-A send raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of theirs, and nothing else. No error
-holds a body, a token or a PIN; all of them pickle.
+A send raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of theirs, and nothing else. No
+error holds a body, a token or a PIN; all of them pickle.
 """
 
 from collections.abc import Iterable, Mapping
@@ -89,7 +89,7 @@ class PoolTimeout(NotSent):
 
 
 class TokenUnavailable(NotSent):
-    """No access token could be had, so the message was not sent. `status` is what the token service answered, if it did."""
+    """No access token could be had. `status` is what the token service answered, if it did."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)

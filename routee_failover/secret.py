@@ -154,7 +154,7 @@ def guarded(cls: _T) -> _T:
     def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
         try:
             build(self, *args, **given)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # whatever it is, its frames hold what was given
             del self, args, given
             error.__context__ = error.__cause__ = None
             raise error.with_traceback(None)  # noqa: B904  # the frames below hold the same values

@@ -1,4 +1,4 @@
-"""What is sent: one class for each shape that Routee documents. None of them can be built with a shape it would refuse."""
+"""What is sent: a class for each shape that Routee documents, none of which can be built as Routee would refuse it."""
 
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint

@@ -23,7 +23,7 @@ def _as_strategy(value: CallbackStrategy | str | None) -> CallbackStrategy | Non
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class Callback(Open):
-    """A URL that Routee posts the state of the flow to. A failover OTP flow takes no `strategy`: it always reports each step."""
+    """A URL that Routee posts the state of a flow to. A failover OTP flow takes no `strategy`: it reports each step."""
 
     url: WebUrl
     strategy: CallbackStrategy | None = attrs.field(default=None, converter=_as_strategy)

@@ -38,7 +38,6 @@ def is_unicode(value: str) -> bool:
 
 def text_of(*, longest: int | None = None, shortest: int = 0) -> Check:
     """Text of a length that Routee documents, counted in characters."""
-
     most = sys.maxsize if longest is None else longest
 
     def check(value: Any) -> Reason:
@@ -210,7 +209,7 @@ def each(check: Check, *, least: int = 0, what: str = "item") -> Check:
 
 
 DEEPEST = 64
-"""How deep JSON may be nested in what is passed through: far more than a message needs, far less than would break one."""
+"""How deep JSON may be nested in what is passed through: more than a message needs, less than would break a reader."""
 
 
 def json_problems(value: Any, place: tuple[str | int, ...] = ()) -> list[Problem]:

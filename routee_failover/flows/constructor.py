@@ -1,11 +1,11 @@
-"""The constructor of a model class, written as text once, when the class is made, as attrs and dataclasses write theirs.
+"""The constructor of a model class, written as text when the class is made, as attrs and dataclasses write theirs.
 
 Each field is converted and checked in turn; a default is sound and costs nothing. On a broken rule the constructor lets
 go of everything that it was given and only then raises, so that no traceback holds a PIN.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import attrs
 

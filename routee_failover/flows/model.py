@@ -96,7 +96,7 @@ def placed(place: str | int, reason: Reason) -> list[Problem]:
     return [Problem((place, *problem.path), problem.reason) for problem in reason]
 
 
-class _LooksAtUnsound(Exception):  # noqa: N818  # nobody sees it: it ends a rule
+class _LooksAtUnsound(Exception):  # nobody sees it: it ends a rule
     """A rule looks at a field that is itself unsound."""
 
 
@@ -148,7 +148,7 @@ def checked(cls: _T) -> _T:
         return InvalidFlow(cls.__name__, _problems_of(instance, checks, [method for method, _ in rules]))
 
     constructor = write_constructor(cls.__qualname__, fields, checks, rules, refusal)
-    cls.__init__ = functools.wraps(cls.__init__)(constructor)  # type: ignore[misc]
+    cls.__init__ = functools.wraps(cls.__init__)(constructor)  # type: ignore[misc]  # attrs' signature, our code
     return cls
 
 

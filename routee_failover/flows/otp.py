@@ -85,7 +85,7 @@ class ViberOtpStep(Step):
         if self.template_type in _TYPES_WITH_BUSINESS_NAME and self.business_name is None:
             return [Problem(("business_name",), f"required by the template type {self.template_type}")]
         # The validity parameter is documented and its name is not, so that any one that is given may be it.
-        if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields and not self.extra:
+        if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields:
             why = f"must hold the validity that the template type {self.template_type} requires"
             return [Problem(("template_fields",), why)]
         return None
@@ -114,7 +114,7 @@ class OtpSmsStep(Step):
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class OtpFlow(Flow):
-    """A one-time password: `ViberOtpStep` and `OtpSmsStep` in the order in which they are tried. There is no Voice here."""
+    """A one-time password: `ViberOtpStep` and `OtpSmsStep` in the order in which they are tried; no Voice."""
 
     endpoint: ClassVar[Endpoint] = Endpoint.OTP
 

@@ -19,7 +19,7 @@ SmsTriggers = Annotated[tuple[str, ...], each(one_of(SMS_TRIGGERS))]
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class UrlShortener(Open):
-    """Shorten the links of an SMS; `url_validity` says for how long they lead anywhere: 1 hour to 30 days, 30 days if omitted."""
+    """Shorten the links of an SMS; `url_validity` is how long they work: 1 hour to 30 days, 30 days if omitted."""
 
     url_validity: Annotated[timedelta, Span(SECONDS, 3600, 2_592_000)] | None = None
 

@@ -54,7 +54,7 @@ class ViberAction(Open):
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class ViberFile(Open):
-    """A document sent by Viber: an https address, a name of at most 25 characters and the bare extension. 600 KB at most is advised."""
+    """A document sent by Viber: an https address, a name of at most 25 characters, the bare extension."""
 
     file_name: Annotated[str, text_of(longest=25)] | None = None
     file_type: Annotated[str, one_of(FILE_TYPES)] | None = None
@@ -64,7 +64,7 @@ class ViberFile(Open):
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class ViberVideo(Open):
-    """A film sent by Viber: `file_size` in MB, at most 200, and `duration` in seconds, at most 600, as Routee counts them."""
+    """A film sent by Viber: `file_size` in MB, at most 200, and `duration` in seconds, at most 600."""
 
     video_url: SecureUrl
     video_thumbnail: SecureUrl
@@ -120,7 +120,7 @@ class ViberStep(Step):
     """Where the recipient's answers are posted."""
     label: Label | None = None
     failover_on_statuses: ViberTriggers | None = attrs.field(default=None, converter=as_viber_triggers)
-    """The statuses on which the next step is tried: `Expired`, `Failed` and `Undelivered`, all if omitted; in any letter case."""
+    """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""
 
 
 @checked

@@ -61,7 +61,7 @@ class ViberTemplateStep(Step):
     refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "message": "belongs to a StandardFlow (POST /failover): a transactional flow sends approved templates only",
-            "label": "is refused on a transactional Viber step; a StandardFlow takes it, and so does the SMS message here",
+            "label": "is refused on a transactional Viber step; a StandardFlow takes it, and so does an SmsMessage",
         }
     )
 
@@ -78,7 +78,7 @@ class ViberTemplateStep(Step):
     inbound_url: WebUrl | None = None
     """Where the recipient's answers are posted."""
     failover_on_statuses: ViberTriggers | None = attrs.field(default=None, converter=as_viber_triggers)
-    """The statuses on which the next step is tried: `Expired`, `Failed` and `Undelivered`, all if omitted; in any letter case."""
+    """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""
 
     @rule()
     def _otp_templates_need_a_pin(self) -> Reason:
@@ -92,7 +92,7 @@ class ViberTemplateStep(Step):
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class TransactionalFlow(Flow):
-    """Notifications by approved template: `ViberTemplateStep`, `SmsStep` and `VoiceStep` in the order in which they are tried."""
+    """Notifications by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order of their turns."""
 
     endpoint: ClassVar[Endpoint] = Endpoint.TRANSACTIONAL
 

@@ -17,6 +17,7 @@ from .checks import (
     built_from_text,
     each,
     integer,
+    matching,
     one_of,
     word_of,
     words_of,
@@ -127,7 +128,7 @@ class VoiceTo(Open):
 
     phone: OtpRecipient | None = attrs.field(default=None, repr=mask_phone)
     viber: OtpRecipient | None = attrs.field(default=None, repr=mask_phone)
-    sip: Filled | None = attrs.field(default=None, repr=hidden)
+    sip: Annotated[str, matching(r"(?s).*\S.*", "must not be blank")] | None = attrs.field(default=None, repr=hidden)
     """Such as `1111@host:55080`."""
 
     @rule()

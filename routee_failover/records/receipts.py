@@ -65,7 +65,7 @@ class FlowReceipt(Record):
 class OtpReceipt(Record):
     """Routee accepted a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
 
-    `status` is `Succeeded` for a flow of one step and `InProgress` for one of several: both mean accepted, not delivered.
+    `status` is `Succeeded` for a flow of one step, `InProgress` for one of several: both mean accepted, not delivered.
     `channel` is the one that was accepted first.
     """
 

@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 class Record:
     """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
 
-    _answer: Json = attrs.field(repr=False)
+    _answer: Json = attrs.field(repr=False, alias="answer")
 
     hides_texts: ClassVar[bool] = False
     """Whether the texts of messages are secrets here, because they hold a one-time password."""

@@ -7,7 +7,7 @@ from typing import Self
 class OpenEnum(StrEnum):
     """A documented list of words, in any letter case; an unknown word becomes a member of its own with `known` False.
 
-    Members are text and compare as text; `FlowStatus("Paused") == "Paused"` holds although Routee documents no such word.
+    Members are text and compare as text: `FlowStatus("Paused") == "Paused"` holds, though Routee documents no such.
     """
 
     @classmethod
@@ -41,7 +41,7 @@ class FlowStatus(OpenEnum):
 
 
 class MessageStatus(OpenEnum):
-    """The state of one message of a flow, whatever its channel; Routee writes Viber's in capitals and SMS's in title case."""
+    """The state of one message on any channel; Routee writes Viber's in capitals and the others' in title case."""
 
     QUEUED = "Queued"
     SENT = "Sent"

@@ -175,7 +175,7 @@ class ViberOtpRecord(Record):
 
     @property
     def final(self) -> bool:
-        """Whether the message has ended. Routee marks no Viber status as final; a delivered one may still become `Seen`."""
+        """Whether the message has ended; Routee marks no Viber status as final, and `Seen` may still follow."""
         return self.status in _VIBER_ENDS
 
 
@@ -189,4 +189,4 @@ _VIBER_ENDS = frozenset(
         MessageStatus.UNSENT,
     }
 )
-"""Inferred from https://docs.routee.net/docs/viber-messaging-statuses, which says of no status whether it is the last."""
+"""Inferred: https://docs.routee.net/docs/viber-messaging-statuses says of no status whether it is the last."""

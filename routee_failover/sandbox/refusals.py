@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from .contract import Violation
 
 
-class Refusal(Exception):  # noqa: N818  # an answer on its way out, not a fault
+class Refusal(Exception):  # an answer on its way out, not a fault
     """An answer that says no: its HTTP status and JSON body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Token:
     ends_at: float
 
 
-class UnknownScope(LookupError):  # noqa: N818  # named like the errors of the whole library
+class UnknownScope(LookupError):  # named like the errors of the whole library
     """A scope was asked for that the application does not have."""
 
 

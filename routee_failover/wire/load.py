@@ -58,6 +58,10 @@ def _load_value(field: ApiField, owner: type[Open], converter: Converter) -> Loa
     return lambda value: _load_tagged(value, classes, converter)
 
 
+def _not_null(load: Load) -> Load:
+    return lambda value: _broken("must not be null; leave the key out") if value is None else load(value)
+
+
 def _load_object(value: object, cls: type[Open], converter: Converter) -> object:
     """An object of one class. Only a voice step's `to` may also be text, as some of Routee's pages have it."""
     if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceTo):
@@ -78,11 +82,11 @@ def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Conver
 def _load_steps(
     value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, order_required: bool
 ) -> list[Any] | Broken:
-    """The steps of a flow, sorted by their `order`; while one of them is broken they stay where the problem was found."""
+    """The steps of a flow, sorted by their `order`; while one is broken they stay where the problem was found."""
     steps = _load_tagged(value, classes, converter)
     if isinstance(steps, Broken):
         return steps
-    given = [item.get("order") if isinstance(item, Mapping) else None for item in value]
+    given: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
     if not order_required and not any(order is not None for order in given):
         return steps
     for index, order in enumerate(given):
@@ -92,7 +96,7 @@ def _load_steps(
             steps[index] = Broken([*problems, Problem(("order",), reason)])
     if any(isinstance(step, Broken) for step in steps):
         return steps
-    return [step for _, step in sorted(zip(given, steps, strict=True), key=lambda pair: pair[0])]
+    return [steps[index] for index in sorted(range(len(steps)), key=given.__getitem__)]
 
 
 def _order_problem(order: object, earlier: list[Any]) -> str | None:
@@ -121,33 +125,29 @@ def _make_load(cls: type[Open], converter: Converter) -> Callable[[Mapping[str, 
     """The reader of one model class. Raises `InvalidFlow` with every problem of the object and of what is inside it."""
     fields = [field for field in api_fields(cls) if not field.merged]
     api_names = {field.name: field.api for field in fields}
-    loads = {field.api: (field, _load_value(field, cls, converter)) for field in fields}
+    loads = {field.api: (field, _not_null(_load_value(field, cls, converter))) for field in fields}
     written = cls.written_keys
 
     def load(value: Mapping[str, Any], _cls: object) -> Open:
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = {
+            field.name: load_value(value[key]) if key in value else _broken("required")
+            for key, (field, load_value) in loads.items()
+            if key in value or field.required
+        }
         extra: dict[str, Any] = {}
         texts: dict[str, Any] = {}
         unknown: list[Problem] = []
-        for key, item in value.items():
-            if key in loads:
-                field, load_value = loads[key]
-                given[field.name] = _broken("must not be null; leave the key out") if item is None else load_value(item)
-            elif key in cls.refused_keys:
+        for key in sorted(value.keys() - loads.keys() - written, key=str):
+            if key in cls.refused_keys:
                 unknown.append(Problem((key,), cls.refused_keys[key]))
-            elif cls is ViberOtpStep and isinstance(item, str) and key not in written:
-                texts[key] = item
-            elif key not in written:
-                extra[key] = item
+            else:
+                (texts if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
         if converter.forbid_extra_keys:
             unknown += [Problem((str(key),), _unknown_key(str(key), loads)) for key in extra]
         elif extra:
             given["extra"] = extra
         if texts:
             given["template_fields"] = texts
-        for field in fields:
-            if field.required and field.name not in given:
-                given[field.name] = _broken("required")
         try:
             instance = cls(**given)
         except InvalidFlow as error:

@@ -1,4 +1,4 @@
-"""What the converter has to know of a model class: its fields by Routee's names, and the class that an annotation means."""
+"""What the converter has to know of a model class: its fields by Routee's names, and what an annotation means."""
 
 import types
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints

@@ -1,0 +1,166 @@
+"""The client: one verb a job. What it says and when belongs to the rooms below; it only brings them together."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from typing import Any, Self, overload
+from urllib.parse import quote
+
+from .config import Config
+from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem
+from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
+from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from .sending import Sent, send_each
+from .transport import Call, Transport, outcome_of
+from .wire import encode_flow
+from .wire.answers import read_object, read_refusal
+from .wire.json import decode
+from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
+
+
+class RouteeClient:
+    """Sends flows to Routee and follows them.
+
+    A client may be made at import time and used in several event loops: each has connections and a token of its own,
+    made on first use and closed by `aclose()`, by `async with`, or at the latest when the loop ends.
+
+        async with RouteeClient.from_env() as routee:
+            receipt = await routee.send(flow)
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._transport = Transport(config)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
+        """A client with the settings of `Config.from_env`. Raises `InvalidConfig` that names what is missing."""
+        return cls(Config.from_env(environ, **settings))
+
+    @property
+    def config(self) -> Config:
+        """The settings that the client was made with."""
+        return self._config
+
+    def __repr__(self) -> str:
+        return f"RouteeClient({self._config.api_url})"
+
+    @overload
+    async def send(self, flow: StandardFlow | TransactionalFlow) -> FlowReceipt: ...
+    @overload
+    async def send(self, flow: OtpFlow) -> OtpReceipt: ...
+    @overload
+    async def send(self, flow: ViberOtpMessage) -> ViberOtpReceipt: ...
+    async def send(self, flow: AnyFlow) -> AnyReceipt:
+        """Send a flow, once, and return Routee's receipt for it.
+
+        Raises `NotSent` where nothing reached Routee, `Rejected` where it answered no, and `DeliveryUnknown` where it
+        may have accepted the message: that one must not be sent again blindly. Only a message of which no byte can have
+        left is tried again here.
+        """
+        if not isinstance(flow, StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage):
+            raise InvalidFlow(
+                "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one of JSON")]
+            )
+        route = ROUTES[flow.endpoint]
+        evidence = await self._transport.call(Call("POST", route.path, encode_flow(flow)))
+        outcome, answer = outcome_of(evidence), evidence.answer
+        if outcome is Outcome.NOT_SENT:
+            raise ConnectFailed(f"{evidence.cause}; nothing was sent")
+        if answer is None or outcome is Outcome.UNKNOWN:
+            cause = evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}"
+            raise _unknown(flow, cause)
+        if outcome is Outcome.REJECTED:
+            raise read_refusal(answer.status, answer.retry_after, answer.body, secrets_of(flow))
+        receipt = route.read_receipt(answer.body)
+        if isinstance(receipt, str):
+            raise _unknown(flow, f"Routee answered {answer.status}, but its answer {receipt}: probably accepted")
+        if isinstance(receipt, Exception):
+            raise receipt
+        return receipt
+
+    def send_all(
+        self, flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], *, concurrency: int | None = None
+    ) -> AsyncGenerator[Sent, None]:
+        """Send many flows, at most `concurrency` at a time (`pool_size` if omitted), and yield what became of each.
+
+        Flows are drawn as they are needed, so that an endless source costs constant memory. They come in the order in
+        which they end. No flow's failure raises: it stands in `Sent.error`. Closing the iterator draws no more flows
+        and lets those under way end; their outcomes are then told to nobody.
+        """
+        return send_each(self.send, flows, self._config.pool_size if concurrency is None else concurrency)
+
+    @overload
+    async def track(self, message: FlowReceipt) -> FlowRecord: ...
+    @overload
+    async def track(self, message: OtpReceipt) -> OtpRecord: ...
+    @overload
+    async def track(self, message: ViberOtpReceipt) -> ViberOtpRecord: ...
+    @overload
+    async def track(self, message: str, endpoint: Endpoint | str = ...) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
+    async def track(
+        self, message: AnyReceipt | str, endpoint: Endpoint | str = Endpoint.STANDARD
+    ) -> FlowRecord | OtpRecord | ViberOtpRecord:
+        """What has become of a message so far: by its receipt, or by its id and the endpoint that took it.
+
+        The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
+        unknown id, and `NotSent`, `Rejected` or `NoAnswer` as every reading call does; all of them are safe to repeat.
+        """
+        match message:
+            case FlowReceipt():
+                identity, endpoint = message.tracking_id, Endpoint.STANDARD
+            case OtpReceipt():
+                identity, endpoint = message.flow_id, Endpoint.OTP
+            case ViberOtpReceipt():
+                identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
+            case _:
+                identity = message
+        path, read = TRACKING[Endpoint(endpoint)]
+        record = read_object(await self._ask(path + quote(identity, safe="")), read)
+        if isinstance(record, str):
+            raise _unreadable(record)
+        return record
+
+    async def otp_templates(self) -> Any:
+        """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""
+        body = await self._ask("/failover-otp/otp/templates")
+        try:
+            return decode(body)
+        except ValueError:
+            pass
+        raise _unreadable("is not JSON")
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._transport.reopen()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    async def _ask(self, path: str) -> bytes:
+        """The body of the answer to a reading call."""
+        evidence = await self._transport.call(Call("GET", path, safe=True))
+        outcome, answer = outcome_of(evidence), evidence.answer
+        if outcome is Outcome.NOT_SENT:
+            raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
+        if answer is None or outcome is Outcome.UNKNOWN:
+            cause = evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}"
+            raise NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)
+        if outcome is Outcome.REJECTED:
+            raise read_refusal(answer.status, answer.retry_after, answer.body)
+        return answer.body
+
+
+def _unknown(flow: AnyFlow, cause: str) -> DeliveryUnknown:
+    return DeliveryUnknown(
+        f"{cause}; Routee may have accepted the message, so it must not be sent again before that is known",
+        cause=cause,
+        correlation=correlation(flow),
+    )
+
+
+def _unreadable(why: str) -> NoAnswer:
+    cause = f"the answer {why}"
+    return NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)

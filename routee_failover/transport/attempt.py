@@ -1,0 +1,153 @@
+"""One request on one connection, told as evidence instead of exceptions.
+
+The line that matters is `TrackedRequest.send`: aiohttp calls it once a connection is there and before the first byte is
+written. An attempt that never reached it has sent nothing, whatever exception it ended in.
+"""
+
+import asyncio
+import ssl
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import attrs
+
+from ..secret import Secret, SecretBytes
+from .evidence import Answer, Evidence
+
+
+@attrs.define
+class _Progress:
+    """How far an attempt has come."""
+
+    begun: bool = False
+
+
+_progress: ContextVar[_Progress] = ContextVar("routee_failover_progress")
+
+
+class _ConnectionGone(aiohttp.ClientError):
+    """The pooled connection turned out to be closed before anything was written to it."""
+
+
+class _AnswerTooLong(Exception):  # it ends an attempt and is told as its cause
+    """The answer has more bytes than `answer_limit`."""
+
+
+class TrackedRequest(aiohttp.ClientRequest):
+    """A request that marks the attempt as begun right before its first byte can leave."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Send, unless the server has closed this pooled connection: then nothing is written, and a retry is safe."""
+        # A FIN that has arrived is only seen once the loop has run; without this turn the request would be written into
+        # a closing connection and nobody could tell whether the server read it.
+        await asyncio.sleep(0)
+        transport = conn.transport
+        if transport is None or transport.is_closing():
+            raise _ConnectionGone
+        progress = _progress.get(None)
+        if progress is not None:
+            progress.begun = True
+        return await super().send(conn)
+
+
+async def attempt(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    authorization: Secret,
+    content_type: str | None,
+    body: SecretBytes | None,
+    within: aiohttp.ClientTimeout,
+    limit: int,
+) -> Evidence:
+    """Make one request and say what it showed. Raises nothing but a cancellation."""
+    progress = _Progress()
+    reset = _progress.set(progress)
+    try:
+        async with session.request(
+            method,
+            url,
+            data=body.reveal() if body is not None else None,
+            headers=_headers(authorization, content_type),
+            timeout=within,
+            allow_redirects=False,
+        ) as response:
+            answer = Answer(response.status, await _read(response, limit), _retry_after(response))
+            return Evidence(begun=True, answer=answer)
+    except asyncio.CancelledError as error:
+        # Raised anew below: the frames of this one hold the body and the token.
+        cancelled = error.args
+    except Exception as error:  # noqa: BLE001  # how far the attempt came decides, not what aiohttp calls it
+        return Evidence(
+            begun=progress.begun,
+            cause=_cause(error, begun=progress.begun),
+            lasting=isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL),
+        )
+    finally:
+        _progress.reset(reset)
+    raise asyncio.CancelledError(*cancelled)
+
+
+def _headers(authorization: Secret, content_type: str | None) -> dict[str, str]:
+    headers = {"Authorization": authorization.reveal()}
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    return headers
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    total = 0
+    async for chunk in response.content.iter_any():
+        total += len(chunk)
+        if total > limit:
+            response.close()
+            raise _AnswerTooLong
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Both documented forms of the header: seconds, or a date."""
+    header = response.headers.get("Retry-After")
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header)) if header.strip().isdigit() else _until(parsedate_to_datetime(header))
+    except ValueError:
+        return None
+
+
+def _until(moment: datetime) -> float:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+
+
+def _cause(error: Exception, *, begun: bool) -> str:
+    """What happened, in words of our own: an exception's text may quote what was sent or received."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"the host name {error.host} could not be resolved"
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+            return f"the certificate of {getattr(error, 'host', 'the server')} is not trusted"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {error.host}:{error.port} could be made ({error.os_error.strerror or 'refused'})"
+        case _ConnectionGone():
+            return "the pooled connection had been closed by the server"
+        case _AnswerTooLong():
+            return "the answer is longer than answer_limit"
+        case aiohttp.ClientPayloadError():
+            return "the answer broke off"
+        case TimeoutError() if begun:
+            return "no answer came within total_timeout"
+        case TimeoutError():
+            return "no connection could be made within connect_timeout"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before an answer came"
+        case aiohttp.ClientResponseError():
+            return "the answer is no valid HTTP"
+        case _:
+            return f"the connection failed ({type(error).__name__})"

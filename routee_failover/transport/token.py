@@ -1,0 +1,132 @@
+"""The access token of one event loop: asked for once however many wait, renewed early, replaced when it is refused.
+
+Routee hands back the same token while it lives, with an `expires_in` that shrinks
+(https://docs.routee.net/reference/authentication), so that only the figure in each answer counts.
+"""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..config import Config
+from ..errors import TokenUnavailable
+from ..secret import Secret
+from ..wire.json import decode
+from .evidence import Evidence
+
+ASSUMED_LIFE = 300.0
+"""Seconds that a token is taken to live when the answer does not say."""
+EARLY_SHARE = 0.1
+EARLIEST = 60.0
+"""A token is renewed when a tenth of its life is left, at most 60 seconds."""
+
+Ask = Callable[[], Awaitable[Evidence]]
+
+
+def basic_authorization(config: Config) -> Secret:
+    """The header that asks for a token: the application's id and secret."""
+    pair = f"{config.application_id}:{config.application_secret.reveal()}".encode()
+    return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+class TokenSource:
+    """Gives the token to whoever needs it. `ask` makes one token request and tells what it showed."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._token: Secret | None = None
+        self._renew_at = 0.0
+        self._expires_at = 0.0
+        self._pending: asyncio.Task[Secret] | None = None
+        self._unhelpful: Secret | None = None
+
+    async def get(self) -> Secret:
+        """The token, from memory as long as it lives; a renewal that is due early does not make anyone wait.
+
+        Raises `TokenUnavailable`.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._token is not None and now < self._expires_at:
+            if now >= self._renew_at and self._pending is None:
+                self._start()
+            return self._token
+        return await self._shared()
+
+    async def replace(self, refused: Secret, *, forbidden: bool = False) -> Secret | None:
+        """The token to try instead of one that was refused, or `None` where another try cannot help.
+
+        A 403 also means a missing role (https://docs.routee.net/reference/authentication), so that a token which a
+        renewal did not change is not renewed again for it.
+        """
+        if self._token is not None and self._token != refused:
+            return self._token
+        if forbidden and self._unhelpful == refused:
+            return None
+        renewed = await self._shared()
+        if forbidden and renewed == refused:
+            self._unhelpful = refused
+            return None
+        return renewed
+
+    async def _shared(self) -> Secret:
+        # The request belongs to all who wait for it: one who is cancelled must not take it from the others.
+        return await asyncio.shield(self._pending or self._start())
+
+    def _start(self) -> asyncio.Task[Secret]:
+        task = asyncio.get_running_loop().create_task(self._renew())
+        self._pending = task
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Secret]) -> None:
+        self._pending = None
+        if not task.cancelled():
+            task.exception()  # seen: an early renewal that fails is tried again by the next send
+
+    async def _renew(self) -> Secret:
+        evidence = await self._ask()
+        refusal = _refusal(evidence)
+        if refusal is not None:
+            raise refusal
+        token, life = _read_token(evidence)
+        if token is None:
+            raise TokenUnavailable("Routee's token answer holds no token; the message was not sent", status=200)
+        now = asyncio.get_running_loop().time()
+        self._token = token
+        self._expires_at = now + life
+        self._renew_at = now + life - min(EARLIEST, life * EARLY_SHARE)
+        return token
+
+    async def aclose(self) -> None:
+        """End a renewal that is under way."""
+        if self._pending is not None:
+            self._pending.cancel()
+            await asyncio.wait([self._pending])
+
+
+def _refusal(evidence: Evidence) -> TokenUnavailable | None:
+    answer = evidence.answer
+    if answer is None:
+        return TokenUnavailable(f"no token could be had: {evidence.cause}; the message was not sent")
+    if answer.status == 200:
+        return None
+    if answer.status == 401:
+        why = "Routee refused the application id and secret (401): compare them with Routee's platform"
+    else:
+        why = f"Routee's token service answered {answer.status}"
+    return TokenUnavailable(f"{why}; the message was not sent", status=answer.status)
+
+
+def _read_token(evidence: Evidence) -> tuple[Secret | None, float]:
+    try:
+        answer: Any = decode(evidence.answer.body if evidence.answer else b"")
+    except ValueError:
+        answer = None
+    answer = answer if isinstance(answer, dict) else {}
+    token, life = answer.get("access_token"), answer.get("expires_in")
+    usable = isinstance(token, str) and token.isascii() and token.isprintable() and token.strip() != ""
+    seconds = (
+        float(life) if isinstance(life, int | float) and not isinstance(life, bool) and life >= 0 else ASSUMED_LIFE
+    )
+    return (Secret(token) if usable else None), seconds

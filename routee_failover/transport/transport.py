@@ -1,0 +1,159 @@
+"""A call to Routee from its first try to its proof: token, turn, attempt, and another try where that is safe."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import attrs
+
+from ..config import Config
+from ..errors import ClientClosed, Outcome
+from ..secret import Secret, SecretBytes
+from .attempt import attempt
+from .evidence import Evidence, outcome_of
+from .pool import Pool
+from .retry import delays
+from .token import TokenSource, basic_authorization
+
+TRIES = 3
+"""How often a call is tried at most, where another try is safe."""
+
+
+@attrs.frozen
+class Call:
+    """A request to Routee's API. `safe`: it changes nothing there, whatever its HTTP verb, and may be repeated."""
+
+    method: str
+    path: str
+    body: SecretBytes | None = None
+    safe: bool = False
+
+
+class _Line:
+    """What a client holds in one event loop: its connections and its token."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.pool = Pool(config)
+        self.tokens = TokenSource(self._ask_token)
+        self._guard = self._close_with_loop()
+
+    async def open(self) -> None:
+        """Have the loop close the connections when it ends, should nobody else have done so."""
+        await anext(self._guard)
+
+    async def _close_with_loop(self) -> AsyncGenerator[None, None]:
+        # A loop that shuts down closes its async generators first: the one place where a pool that was never closed can
+        # still close its connections in an orderly way.
+        try:
+            yield
+        finally:
+            await self.tokens.aclose()
+            await self.pool.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._guard.aclose()
+
+    async def _ask_token(self) -> Evidence:
+        return await self._tried(
+            "POST",
+            f"{self._config.auth_url}/oauth/token",
+            authorization=basic_authorization(self._config),
+            content_type="application/x-www-form-urlencoded",
+            body=SecretBytes(b"grant_type=client_credentials"),
+            safe=True,
+        )
+
+    async def call(self, call: Call) -> Evidence:
+        """Make a call, with one renewal of the token where it was refused."""
+        token = await self.tokens.get()
+        evidence = await self._authorized(call, token)
+        status = evidence.answer.status if evidence.answer else None
+        if status not in {401, 403}:
+            return evidence
+        renewed = await self.tokens.replace(token, forbidden=status == 403)
+        return evidence if renewed is None else await self._authorized(call, renewed)
+
+    async def _authorized(self, call: Call, token: Secret) -> Evidence:
+        return await self._tried(
+            call.method,
+            self._config.api_url + call.path,
+            authorization=Secret(f"Bearer {token.reveal()}"),
+            content_type="application/json" if call.body is not None else None,
+            body=call.body,
+            safe=call.safe,
+        )
+
+    async def _tried(
+        self,
+        method: str,
+        url: str,
+        *,
+        authorization: Secret,
+        content_type: str | None,
+        body: SecretBytes | None,
+        safe: bool,
+    ) -> Evidence:
+        """Try until there is an answer, or until another try would not be safe or has been made often enough."""
+        waits = delays()
+        left = TRIES
+        while True:
+            left -= 1
+            await self.pool.take_turn()
+            try:
+                evidence = await attempt(
+                    self.pool.session,
+                    method,
+                    url,
+                    authorization=authorization,
+                    content_type=content_type,
+                    body=body,
+                    within=self.pool.timeout,
+                    limit=self._config.answer_limit,
+                )
+            finally:
+                self.pool.end_turn()
+            outcome = outcome_of(evidence)
+            again = outcome is Outcome.NOT_SENT or (safe and outcome is Outcome.UNKNOWN)
+            if not again or not left or evidence.lasting:
+                break
+            await asyncio.sleep(next(waits))
+        return evidence
+
+
+class Transport:
+    """Makes calls from whichever event loop is running; each loop has connections and a token of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
+
+    def reopen(self) -> None:
+        """Take calls again in this loop, after it was closed here."""
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop)
+        if line is not None and line.pool.closed:
+            del self._lines[loop]
+
+    async def call(self, call: Call) -> Evidence:
+        """Make a call and say what it showed.
+
+        Raises `PoolTimeout`, `TokenUnavailable` or `ClientClosed`; nothing was sent then. A call that is not safe is
+        tried again only while no byte of it can have left.
+        """
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop)
+        if line is None:
+            for ended in [other for other in self._lines if other.is_closed()]:
+                del self._lines[ended]
+            line = self._lines[loop] = _Line(self._config)
+            await line.open()
+        if line.pool.closed:
+            raise ClientClosed("the client is closed in this event loop; nothing was sent")
+        return await line.call(call)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop; those of other loops close when their loops end."""
+        line = self._lines.get(asyncio.get_running_loop())
+        if line is not None:
+            await line.aclose()
