@@ -4,6 +4,7 @@ Each field is converted and checked in turn; a default is sound and costs nothin
 go of everything that it was given and only then raises, so that no traceback holds a PIN.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,3 +59,22 @@ def __init__(self, *, {", ".join(parameters)}):
     exec(compile(source, f"<constructor of {class_name}>", "exec"), names)  # noqa: S102  # made of field names alone
     constructor: Callable[..., None] = names["__init__"]
     return constructor
+
+
+def written_on_first_use(cls: type, write: Callable[[], Callable[..., None]]) -> Callable[..., None]:
+    """A constructor that has the real one written when the first object is made; importing the class stays cheap."""
+
+    def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
+        constructor = write()
+        cls.__init__ = functools.wraps(attrs_constructor)(constructor)  # type: ignore[misc]
+        try:
+            constructor(self, *args, **given)
+        except Exception as error:  # noqa: BLE001  # raised anew, from a frame that has let go of its arguments
+            refused = error.with_traceback(None)
+        else:
+            return
+        del self, args, given
+        raise refused
+
+    attrs_constructor = cls.__init__  # type: ignore[misc]
+    return functools.wraps(attrs_constructor)(__init__)

@@ -5,7 +5,6 @@ with `rule`. A constructor stops at the first rule that fails; only then are all
 that a sound object pays nothing for good errors.
 """
 
-import functools
 import re
 import types
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 import attrs
 
 from ..errors import InvalidFlow, Problem
-from .constructor import write_constructor
+from .constructor import write_constructor, written_on_first_use
 
 Reason = str | list[Problem] | None
 """What a check says: nothing, why not in words, or (for what has parts) the problems of its parts."""
@@ -138,17 +137,20 @@ def checked(cls: _T) -> _T:
     attrs writes the class; only its constructor is written here, because that of attrs cannot let go of its arguments:
     a traceback that shows locals would show the PIN in them.
     """
-    fields = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
-    hints = get_type_hints(cls, include_extras=True)
-    checks = {field.name: check_of(hints[field.name]) for field in fields}
-    members = [member for base in cls.__mro__ for member in vars(base).values()]
-    rules = [(cast("Check", member), member.rule_due) for member in members if hasattr(member, "rule_due")]
 
-    def refusal(instance: object) -> InvalidFlow:
-        return InvalidFlow(cls.__name__, _problems_of(instance, checks, [method for method, _ in rules]))
+    def write() -> Callable[..., None]:
+        fields = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
+        hints = get_type_hints(cls, include_extras=True)
+        checks = {field.name: check_of(hints[field.name]) for field in fields}
+        members = [member for base in cls.__mro__ for member in vars(base).values()]
+        rules = [(cast("Check", member), member.rule_due) for member in members if hasattr(member, "rule_due")]
 
-    constructor = write_constructor(cls.__qualname__, fields, checks, rules, refusal)
-    cls.__init__ = functools.wraps(cls.__init__)(constructor)  # type: ignore[misc]  # attrs' signature, our code
+        def refusal(instance: object) -> InvalidFlow:
+            return InvalidFlow(cls.__name__, _problems_of(instance, checks, [method for method, _ in rules]))
+
+        return write_constructor(cls.__qualname__, fields, checks, rules, refusal)
+
+    cls.__init__ = written_on_first_use(cls, write)  # type: ignore[misc]  # attrs' signature, our code
     return cls
 
 

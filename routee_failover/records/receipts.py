@@ -95,7 +95,8 @@ class OtpReceipt(Record):
     @property
     def sent_step(self) -> OtpStepEcho | None:
         """The step that was sent, with its tracking id (Routee's message token)."""
-        return next((step for step in self.steps if step.tracking_id), None)
+        sent = (step for step in parts(self._answer, "flow") if text(step, "trackingId"))
+        return next((OtpStepEcho.read(step) for step in sent), None)
 
 
 @attrs.frozen(kw_only=True, slots=False)

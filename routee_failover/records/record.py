@@ -1,6 +1,7 @@
 """What every record shares: it keeps the whole answer, reads it leniently, and shows it with its secrets masked."""
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -70,7 +71,11 @@ def moment(answer: Json, key: str) -> datetime | None:
 def word(enum: type[_E], answer: Json, key: str) -> _E | None:
     """The word under a key, as a member of an open list."""
     value = answer.get(key)
-    return enum(value) if isinstance(value, str) and value else None
+    return _member(enum, value) if isinstance(value, str) and value else None
+
+
+# Words come again and again; calling an enum costs more than everything else that is read of an answer.
+_member: Callable[[type[Any], str], Any] = functools.lru_cache(256)(lambda enum, value: enum(value))
 
 
 def part(answer: Json, key: str) -> Json:

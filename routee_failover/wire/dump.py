@@ -45,7 +45,9 @@ def _dump_steps(steps: tuple[Any, ...]) -> list[dict[str, Any]]:
     """The steps, each with its type and with its position as `order`."""
     items: list[dict[str, Any]] = []
     for order, step in enumerate(steps, start=1):
-        items.append({"type": step.api_type, "order": order, **_dump_of(type(step))(step)})
+        item = _dump_of(type(step))(step)
+        item["type"], item["order"] = step.api_type, order
+        items.append(item)
     return items
 
 

@@ -1,0 +1,69 @@
+"""What a change has to pass: `python -m nox` runs lint, types and tests; `python -m nox -l` lists the rest."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+HERE = Path(__file__).parent
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The packages of a dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and the directions of imports."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy and pyright, and that every public name has a known type."""
+    session.install(".[cli,sandbox]", *group("types"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "routee_failover", "--ignoreexternal")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests against the built wheel, in parallel, in random order, with a gate on branch coverage."""
+    session.install(".[cli,sandbox]", *group("tests"))
+    # The tests run from a copy that has no package beside it, so that what is imported is what would be installed.
+    alone = Path(session.create_tmp())
+    shutil.rmtree(alone / "tests", ignore_errors=True)
+    shutil.copytree(HERE / "tests", alone / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(HERE / name, alone / name)
+    shutil.rmtree(alone / "docs", ignore_errors=True)
+    shutil.copytree(HERE / "docs", alone / "docs")
+    session.chdir(alone)
+    narrowed = bool(session.posargs)
+    coverage = [] if narrowed else ["--cov=routee_failover", "--cov-branch", "--cov-report=term"]
+    session.run("pytest", "--numprocesses=auto", *coverage, *session.posargs)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """The properties with thousands of examples each; minutes."""
+    session.install(".[cli,sandbox]", *group("tests"))
+    session.run("pytest", "--numprocesses=auto", *(session.posargs or ["tests/wire", "tests/contract"]),
+                env={"HYPOTHESIS_PROFILE": "thorough"})  # fmt: skip
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What it costs, as ratios to something that stands still; `nox -s bench -- flows` runs one."""
+    session.install(".[cli,sandbox,fast]", *group("bench"))
+    for name in session.posargs or ["imports", "flows"]:
+        session.run("python", f"benchmarks/{name}.py")

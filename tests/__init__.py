@@ -1,0 +1,1 @@
+"""The tests: each says its promise in one sentence."""

@@ -1,0 +1,191 @@
+"""The rules of the parts that several endpoints share, from Routee's pages."""
+
+from routee_failover.flows import (
+    Callback,
+    DialPlan,
+    MachineDetection,
+    Play,
+    Say,
+    SmsMessage,
+    SmsStep,
+    Speech,
+    UrlShortener,
+    VoiceStep,
+    VoiceTo,
+)
+
+from .rules import Bad, Rule, minutes, seconds
+from .samples import PHONE, Place
+
+NUMBERS = ("+12", "+123456789012345", PHONE)
+NOT_NUMBERS = (
+    Bad("306900000001", "+, the country code"),
+    Bad("+1234567890123456", "at most 15 digits"),
+    Bad("+0306900000001", "E.164"),
+    Bad("+30 6900000001", "E.164"),
+    Bad("+306900000001\n", "E.164"),
+    Bad("+30690000000\u0661", "E.164"),
+    Bad("", "E.164"),
+    Bad(306900000001, "must be text, not a number"),
+)
+LOOSE_NUMBERS = ("12", "+12", "123456789012345", "+123456789012345")
+"""Routee's OTP guide and its Voice pages write numbers without their plus, too."""
+NOT_LOOSE_NUMBERS = tuple(bad for bad in NOT_NUMBERS if bad.value != "306900000001")
+
+SENDER_IDS = ("1234567890123456", "Elevenchars", "My Shop 1", "ΚΑΦΕΣ")
+NOT_SENDER_IDS = (
+    Bad("12345678901234567", "at most 16 digits"),
+    Bad("Twelve chars", "at most 11 letters"),
+    Bad("+306900000001", "without +"),
+    Bad("My_Shop", "letters, digits and blanks"),
+    Bad("   ", "letters, digits and blanks"),
+    Bad("", "letters, digits and blanks"),
+)
+FILLED = ("x", "x" * 5000)
+NOT_FILLED = (Bad("", "must not be empty"), Bad(7, "must be text, not a number"), Bad("\ud800", "surrogate"))
+LABELS = ("", "x" * 350)
+NOT_LABELS = (Bad("x" * 351, "at most 350 characters, has 351"), Bad(7, "must be text"))
+SWITCH = (True, False)
+NOT_SWITCH = (Bad("true", "must be true or false, not text"), Bad(1, "must be true or false, not a number"))
+WEB = ("https://example.test/cb", "http://example.test", "HTTPS://example.test/?a=b#c")
+NOT_WEB = (
+    Bad("ftp://example.test/", "https or http"),
+    Bad("example.test/cb", "must be a URL"),
+    Bad("https://", "must name a host"),
+    Bad("https:///cb", "must name a host"),
+    Bad("https://[::1/cb", "must be a valid URL"),
+    Bad("https://example.test/a b", "must be a URL"),
+    Bad("https://example.test/\ud800", "must be a URL"),
+    Bad(7, "must be text"),
+)
+VIBER_MINUTES = (0.5, 0.6, 1, 2.5, 1439.9, 1440)
+NOT_VIBER_MINUTES = (
+    Bad(0.4, "0.5 to 1440 minutes"),
+    Bad(0, "0.5 to 1440 minutes"),
+    Bad(1440.1, "0.5 to 1440 minutes"),
+    Bad(0.55, "at most one decimal"),
+)
+WHOLE = (0, -1, 2**63 - 1)
+NOT_WHOLE = (Bad(1.5, "whole number"), Bad("1", "whole number, not text"), Bad(True, "whole number"))
+
+
+def statuses(owner: type, place: Place, *known: str, foreign: str) -> Rule:
+    """The rule of a step's trigger statuses: any of those known for its channel, also none."""
+    listed = ", ".join(known)
+    return Rule(
+        owner,
+        place,
+        "failover_on_statuses",
+        "failoverOnStatuses",
+        ([], *([status] for status in known), list(known)),
+        (
+            Bad([foreign], f"one of {listed}", (0,)),
+            Bad([known[0], "Nonsense"], "not Nonsense", (1,)),
+            Bad([known[0], 847291], "not a number", (1,)),
+            Bad(["847291"], "not text", (0,)),
+            Bad(known[0], "must be a list, not text"),
+        ),
+    )
+
+
+def sms_rules(step: Place) -> list[Rule]:
+    """The SMS of the standard and the transactional endpoint."""
+    message = (*step, "message")
+    return [
+        Rule(SmsStep, step, "from_", "from", SENDER_IDS, NOT_SENDER_IDS),
+        Rule(SmsStep, step, "to", "to", NUMBERS, NOT_NUMBERS),
+        Rule(
+            SmsStep,
+            step,
+            "ttl",
+            "ttl",
+            (1, 1440),
+            (Bad(0, "1 to 1440 minutes"), Bad(1441, "1 to 1440 minutes"), Bad(1.5, "whole minutes")),
+            minutes,
+        ),
+        statuses(SmsStep, step, "Undelivered", "Failed", foreign="Expired"),
+        Rule(SmsMessage, message, "body", "body", (*FILLED, "two\nlines"), NOT_FILLED),
+        Rule(SmsMessage, message, "flash", "flash", SWITCH, NOT_SWITCH),
+        Rule(SmsMessage, message, "transcode", "transcode", SWITCH, NOT_SWITCH),
+        Rule(SmsMessage, message, "label", "label", LABELS, NOT_LABELS),
+        Rule(
+            UrlShortener,
+            (*message, "urlShortener"),
+            "url_validity",
+            "urlValidity",
+            (3600, 2592000),
+            (Bad(3599, "3600 to 2592000"), Bad(2592001, "3600 to 2592000"), Bad(3600.5, "whole seconds")),
+            seconds,
+        ),
+    ]
+
+
+LANGUAGES = "en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU"
+
+
+def voice_rules(step: Place) -> list[Rule]:
+    """The call of the standard and the transactional endpoint."""
+    plan = (*step, "dialPlan")
+    say, play = (*plan, "verbs", 0), (*plan, "verbs", 1)
+    speech, detection, to = (*say, "message"), (*step, "machineDetection"), (*step, "to")
+    repeats = (-1, 0, 1, 100)
+    not_repeats = (Bad(-2, "at least -1"), *NOT_WHOLE)
+    return [
+        Rule(VoiceStep, step, "from_", "from", FILLED, NOT_FILLED),
+        statuses(
+            VoiceStep, step, "Completed", "Busy", "NoAnswer", "Failed", "Unsent", "Terminated", foreign="Undelivered"
+        ),
+        Rule(VoiceTo, to, "phone", "phone", LOOSE_NUMBERS, NOT_LOOSE_NUMBERS),
+        Rule(VoiceTo, to, "viber", "viber", LOOSE_NUMBERS, NOT_LOOSE_NUMBERS),
+        Rule(
+            VoiceTo,
+            to,
+            "sip",
+            "sip",
+            ("1111@host:55080",),
+            (Bad("", "blank"), Bad(" ", "blank"), Bad(7, "must be text")),
+        ),
+        Rule(
+            DialPlan, plan, "verbs", "verbs", (), (Bad([], "at least one verb"), Bad("SAY", "must be a list, not text"))
+        ),
+        Rule(Speech, speech, "text", "text", FILLED, NOT_FILLED),
+        Rule(
+            Speech,
+            speech,
+            "language",
+            "language",
+            tuple(LANGUAGES.split()),
+            (Bad("en", "one of en-US"), Bad("EN-us", "one of en-US"), Bad("sv-FI", "one of en-US")),
+        ),
+        Rule(Speech, speech, "gender", "gender", ("male", "female"), (Bad("Female", "must be"),)),
+        Rule(Say, say, "repeat", "repeat", repeats, not_repeats),
+        Rule(Say, say, "barge_in", "bargeIn", SWITCH, NOT_SWITCH),
+        Rule(Play, play, "file_url", "fileURL", WEB, NOT_WEB),
+        Rule(Play, play, "repeat", "repeat", repeats, not_repeats),
+        Rule(Play, play, "barge_in", "bargeIn", SWITCH, NOT_SWITCH),
+        Rule(
+            MachineDetection,
+            detection,
+            "strategy",
+            "strategy",
+            ("Continue",),
+            (Bad("continue", "must be"), Bad("Stop", "must be")),
+        ),
+        Rule(MachineDetection, detection, "event_url", "eventUrl", WEB, NOT_WEB),
+    ]
+
+
+def callback_rules() -> list[Rule]:
+    """Where the standard and the transactional endpoint call back."""
+    place = ("callback",)
+    return [
+        Rule(Callback, place, "url", "url", WEB, NOT_WEB),
+        Rule(
+            Callback,
+            place,
+            "strategy",
+            "strategy",
+            ("OnStep", "OnCompletion"),
+            (Bad("OnChange", "must be"), Bad("onstep", "must be"), Bad(1, "must be")),
+        ),
+    ]

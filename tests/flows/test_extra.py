@@ -1,0 +1,178 @@
+"""The door that stays open: `extra` carries what nobody documents, and nothing that would change what is modelled."""
+
+from typing import Any
+
+import pytest
+
+from routee_failover.errors import InvalidFlow
+from routee_failover.flows import (
+    Callback,
+    DialPlan,
+    Play,
+    Say,
+    SmsMessage,
+    SmsStep,
+    StandardFlow,
+    ViberOtpMessage,
+    ViberOtpStep,
+    ViberStep,
+    VoiceStep,
+    VoiceTo,
+)
+from routee_failover.wire import dump_flow, load_flow
+
+from .samples import FLOW_LEAST, LEAST, STANDARD, Json, build, changed
+
+EVERY_JSON: Json = {
+    "xNull": None,
+    "xTrue": True,
+    "xNumber": -(2**63),
+    "xReal": 0.1,
+    "xText": "\u03ba\u03c9\U0001f600\x00",
+    "xList": [1, [], {}],
+    "xObject": {"": {"a.b": [None]}},
+}
+
+
+def _build(cls: type[Any], extra: object) -> Any:
+    return build(cls, extra=extra) if cls in LEAST else cls(steps=[build(FLOW_LEAST[cls][0])], extra=extra)
+
+
+@pytest.mark.parametrize("cls", [*LEAST, *FLOW_LEAST], ids=lambda cls: cls.__name__)
+def test_every_part_takes_extra(cls: type[Any]) -> None:
+    """Each step, flow and message takes `extra` with whatever JSON can say."""
+    built = _build(cls, EVERY_JSON)
+    assert built.extra == EVERY_JSON
+    assert built == _build(cls, EVERY_JSON)
+    assert built != _build(cls, {})
+
+
+def test_extra_is_merged_as_it_is() -> None:
+    """Extra keys are written beside the modelled ones, in the part that they were given to, and nowhere else."""
+    say = build(Say, extra={"x": "say"})
+    voice = build(VoiceStep, to=VoiceTo(phone="+12", extra={"x": "to"}), dial_plan=DialPlan(verbs=[say]))
+    sms = build(SmsStep, message=SmsMessage(body="Hi", extra={"x": "message"}), extra=EVERY_JSON)
+    callback = Callback(url="https://example.test/", extra={"x": "callback"})
+    dumped = dump_flow(StandardFlow(steps=[sms, voice], callback=callback, extra={"restrictions": {"x": "flow"}}))
+    assert dumped["restrictions"] == {"x": "flow"}
+    assert dumped["callback"] == {"url": "https://example.test/", "x": "callback"}
+    assert dumped["flow"][0] == {
+        "type": "Sms",
+        "order": 1,
+        "from": "Demo",
+        "to": "+306900000001",
+        "message": {"body": "Hi", "x": "message"},
+        **EVERY_JSON,
+    }
+    assert dumped["flow"][1]["to"] == {"phone": "+12", "x": "to"}
+    assert dumped["flow"][1]["dialPlan"]["verbs"][0]["x"] == "say"
+
+
+@pytest.mark.parametrize(
+    ("cls", "key"),
+    [
+        (SmsStep, "from"),
+        (SmsStep, "failoverOnStatuses"),
+        (SmsStep, "type"),
+        (SmsStep, "order"),
+        (SmsMessage, "body"),
+        (SmsMessage, "urlShortener"),
+        (ViberStep, "label"),
+        (ViberOtpStep, "businessName"),
+        (ViberOtpMessage, "type"),
+        (Say, "type"),
+        (Play, "fileURL"),
+        (Callback, "strategy"),
+        *((cls, key) for cls in FLOW_LEAST for key in ("flow", "callback")),
+    ],
+)
+def test_extra_overwrites_nothing(cls: type[Any], key: str) -> None:
+    """A key that is a field of its own is refused in `extra`, whether the field was given or not."""
+    with pytest.raises(InvalidFlow) as refused:
+        _build(cls, {key: "x", "fine": 1})
+    (problem,) = refused.value.problems
+    assert problem.path == ("extra", key)
+    assert "field of its own" in problem.reason
+
+
+@pytest.mark.parametrize("key", ["from_", "extra", "steps", "order "])
+def test_python_names_are_no_api_names(key: str) -> None:
+    """Only Routee's own names are taken; others, however like them, go through."""
+    assert dump_flow(StandardFlow(steps=[build(SmsStep, extra={key: 1})]))["flow"][0][key] == 1
+
+
+def test_verbs_have_no_order() -> None:
+    """`order` is written on steps alone, so a verb may carry one as an extra."""
+    assert build(Say, extra={"order": 1}).extra == {"order": 1}
+
+
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+CYCLE: Json = {}
+CYCLE["x"] = CYCLE
+
+
+@pytest.mark.parametrize(
+    ("extra", "path", "reason"),
+    [
+        pytest.param({"a": float("nan")}, ("a",), "finite", id="NaN"),
+        pytest.param({"a": [float("inf")]}, ("a", 0), "finite", id="infinity"),
+        pytest.param({"a": b"x"}, ("a",), "a bytes, which JSON cannot say", id="bytes"),
+        pytest.param({"a": {"b": {1, 2}}}, ("a", "b"), "a set, which JSON cannot say", id="set"),
+        pytest.param({"a": object()}, ("a",), "JSON cannot say", id="object"),
+        pytest.param({"a": "\udc00"}, ("a",), "surrogate", id="surrogate"),
+        pytest.param({"\udc00": 1}, (), "text for keys", id="surrogate key"),
+        pytest.param({"a": {1: 2}}, ("a",), "text for keys", id="number as key"),
+        pytest.param({None: 2}, (), "text for keys", id="None as key"),
+        pytest.param({"a": DEEP}, ("a",), "nested more than 64 deep", id="5000 deep"),
+        pytest.param(CYCLE, ("x",), "nested more than 64 deep", id="cycle"),
+        pytest.param([("a", 1)], (), "must be a mapping, not a list", id="list"),
+        pytest.param("a", (), "must be a mapping, not text", id="text"),
+        pytest.param(None, (), "must be a mapping, not nothing", id="None"),
+    ],
+)
+@pytest.mark.parametrize("cls", [SmsStep, SmsMessage, ViberOtpMessage, StandardFlow], ids=lambda cls: cls.__name__)
+def test_extra_is_json(cls: type[Any], extra: Any, path: tuple[str | int, ...], reason: str) -> None:
+    """What JSON cannot say is refused in `extra`, with its place, when the object is built and not when it is sent."""
+    with pytest.raises(InvalidFlow) as refused:
+        _build(cls, extra)
+    problem = refused.value.problems[0]
+    assert problem.path[: 1 + len(path)] == ("extra", *path)
+    assert reason in problem.reason
+
+
+def test_nested_to_the_limit() -> None:
+    """What is nested 64 deep passes; no message needs that."""
+    value: Any = 1
+    for _ in range(63):
+        value = [value]
+    assert build(SmsStep, extra={"a": value}).extra == {"a": value}
+
+
+def test_extra_is_a_copy() -> None:
+    """A flow keeps what it was given, whatever the giver does with it later."""
+    inner = [1]
+    given = {"x": {"y": inner}}
+    step = build(SmsStep, extra=given)
+    inner.append(2)
+    given["z"] = {}
+    assert step.extra == {"x": {"y": [1]}}
+
+
+def test_what_is_dumped_is_a_copy() -> None:
+    """Adding a key to what `dump_flow` gives does not reach into the flow."""
+    flow = StandardFlow(steps=[build(SmsStep, extra={"x": 1})])
+    dump_flow(flow)["flow"][0]["y"] = 1
+    assert "y" not in dump_flow(flow)["flow"][0]
+
+
+@pytest.mark.parametrize(
+    "place", [(), ("flow", 0), ("flow", 0, "message"), ("flow", 1, "message", "urlShortener"), ("callback",)]
+)
+def test_unknown_keys_are_kept_when_asked(place: tuple[str | int, ...]) -> None:
+    """With `extra="keep"` keys that nobody documents are sent as they are, wherever they stand."""
+    sample = changed(STANDARD, (*place, "xNew"), {"a": [None]})
+    assert dump_flow(load_flow("standard", sample, extra="keep")) == sample
+    with pytest.raises(InvalidFlow, match="xNew: unknown key"):
+        load_flow("standard", sample)

@@ -1,0 +1,195 @@
+"""`POST /failover`: each documented rule at its limit and just past it."""
+
+import pytest
+
+from routee_failover.errors import InvalidFlow
+from routee_failover.flows import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
+from routee_failover.wire import dump_flow, load_flow
+
+from .fields import (
+    FILLED,
+    LABELS,
+    NOT_FILLED,
+    NOT_LABELS,
+    NOT_NUMBERS,
+    NOT_SWITCH,
+    NOT_VIBER_MINUTES,
+    NOT_WEB,
+    NUMBERS,
+    SWITCH,
+    VIBER_MINUTES,
+    WEB,
+    callback_rules,
+    sms_rules,
+    statuses,
+    voice_rules,
+)
+from .rules import (
+    Bad,
+    Rule,
+    accept_built,
+    accept_loaded,
+    bad_cases,
+    good_cases,
+    minutes,
+    problems_of,
+    refuse_built,
+    refuse_loaded,
+)
+from .samples import PHONE, SENDER, STANDARD, URL_1000, WORDS_1000, Json, build, changed
+
+STEP = ("flow", 0)
+MESSAGE = (*STEP, "message")
+FILE, VIDEO, ACTION = (*MESSAGE, "viberFile"), (*MESSAGE, "viberVideo"), (*MESSAGE, "action")
+SECURE = ("https://example.test/i.png", "HTTPS://example.test", URL_1000)
+NOT_SECURE = (
+    Bad(URL_1000 + "a", "at most 1000 characters, has 1001"),
+    Bad("http://example.test/i.png", "must be https"),
+    Bad("example.test/i.png", "must be a URL"),
+    Bad("https:///i.png", "must name a host"),
+    Bad("https://example.test/a b.png", "must be a URL"),
+)
+FILE_TYPES = "doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx"
+
+RULES = [
+    Rule(ViberStep, STEP, "sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
+    Rule(ViberStep, STEP, "to", "to", NUMBERS, NOT_NUMBERS),
+    Rule(ViberStep, STEP, "ttl", "ttl", VIBER_MINUTES, NOT_VIBER_MINUTES, minutes),
+    Rule(ViberStep, STEP, "expire_on_delivery", "expireOnDelivery", SWITCH, NOT_SWITCH),
+    Rule(ViberStep, STEP, "inbound_url", "inboundUrl", WEB, NOT_WEB),
+    Rule(ViberStep, STEP, "label", "label", LABELS, NOT_LABELS),
+    statuses(ViberStep, STEP, "Expired", "Failed", "Undelivered", foreign="Busy"),
+    Rule(
+        ViberMessage,
+        MESSAGE,
+        "text",
+        "text",
+        ("", WORDS_1000, "\U0001f600" * 1000),
+        (Bad(WORDS_1000 + "x", "at most 1000 characters, has 1001"), Bad(7, "must be text")),
+    ),
+    Rule(ViberMessage, MESSAGE, "image_url", "imageUrl", SECURE, NOT_SECURE),
+    Rule(
+        ViberAction,
+        ACTION,
+        "caption",
+        "caption",
+        ("x", "x" * 30),
+        (Bad("", "must not be empty"), Bad("x" * 31, "at most 30 characters, has 31")),
+    ),
+    Rule(
+        ViberAction,
+        ACTION,
+        "target_url",
+        "targetUrl",
+        ("http://example.test", "viber://public?id=1", URL_1000),
+        (
+            Bad(URL_1000 + "a", "at most 1000 characters, has 1001"),
+            Bad("open", "must be a URL"),
+            Bad("https://", "must name a host"),
+            Bad("http:///x", "must name a host"),
+        ),
+    ),
+    Rule(
+        ViberFile,
+        FILE,
+        "file_name",
+        "fileName",
+        ("a.pdf", "x" * 25),
+        (Bad("x" * 26, "at most 25 characters, has 26"), Bad(7, "must be text")),
+    ),
+    Rule(
+        ViberFile,
+        FILE,
+        "file_type",
+        "fileType",
+        tuple(FILE_TYPES.split()),
+        (Bad("exe", "doc, docx"), Bad("application/pdf", "doc, docx"), Bad(7, "doc, docx")),
+    ),
+    Rule(ViberFile, FILE, "file_url", "fileUrl", SECURE, NOT_SECURE),
+    Rule(ViberVideo, VIDEO, "video_url", "videoUrl", SECURE, NOT_SECURE),
+    Rule(ViberVideo, VIDEO, "video_thumbnail", "videoThumbnail", SECURE, NOT_SECURE),
+    Rule(
+        ViberVideo,
+        VIDEO,
+        "file_size",
+        "fileSize",
+        (0.001, 1, 200, 200.0),
+        (Bad(0, "over 0 and at most 200"), Bad(200.001, "over 0 and at most 200"), Bad("1", "must be a number")),
+    ),
+    Rule(
+        ViberVideo,
+        VIDEO,
+        "duration",
+        "duration",
+        (0.001, 1, 600, 600.0),
+        (Bad(0, "over 0 and at most 600"), Bad(600.001, "over 0 and at most 600"), Bad(True, "must be a number")),
+    ),
+    *sms_rules(("flow", 1)),
+    *voice_rules(("flow", 2)),
+    *callback_rules(),
+]
+
+
+@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
+def test_built_at_the_limit(rule: Rule, value: object) -> None:
+    """What Routee documents as allowed can be built, up to the limit itself."""
+    accept_built(rule, value)
+
+
+@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
+def test_loaded_at_the_limit(rule: Rule, value: object) -> None:
+    """What Routee documents as allowed is loaded, and dumped as it was."""
+    accept_loaded("standard", rule, value)
+
+
+@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
+def test_not_built_past_the_limit(rule: Rule, bad: Bad) -> None:
+    """What is just past a limit cannot be built; the refusal names field, rule and limit."""
+    refuse_built(rule, bad)
+
+
+@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
+def test_not_loaded_past_the_limit(rule: Rule, bad: Bad) -> None:
+    """What is just past a limit is not loaded; the refusal has its path in Routee's names."""
+    refuse_loaded("standard", rule, bad)
+
+
+TEXT, IMAGE = {"text": "Hi"}, {"imageUrl": "https://example.test/i.png"}
+BUTTON = {"action": {"caption": "Open", "targetUrl": "https://example.test/"}}
+A_FILE, A_VIDEO = STANDARD["flow"][0]["message"]["viberFile"], STANDARD["flow"][0]["message"]["viberVideo"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({**TEXT, **IMAGE}, id="text and image without a button"),
+        pytest.param({**IMAGE, **BUTTON}, id="image and button"),
+        pytest.param({"viberVideo": A_VIDEO, **BUTTON}, id="video and button"),
+        pytest.param({"viberFile": A_FILE, **TEXT}, id="file and text"),
+        pytest.param({"action": {}}, id="empty button"),
+        pytest.param({"viberFile": {}}, id="empty file"),
+    ],
+)
+def test_content_is_not_guessed(message: Json) -> None:
+    """Which contents go together is only inferred for this endpoint, so none is refused."""
+    sample = changed(STANDARD, MESSAGE, message)
+    assert dump_flow(load_flow("standard", sample)) == sample
+
+
+@pytest.mark.parametrize("key", ["templateId", "templateLang", "templateParams"])
+@pytest.mark.parametrize("extra", ["refuse", "keep"])
+def test_template_keys_are_refused(key: str, extra: str) -> None:
+    """Template keys on a Viber step are a documented 400 here; the refusal names the flow that takes them."""
+    (problem,) = problems_of("standard", changed(STANDARD, (*STEP, key), "x"), extra=extra)
+    assert problem.startswith(f"flow[0].{key}: ")
+    assert "TransactionalFlow" in problem
+    with pytest.raises(InvalidFlow, match=rf"extra\.{key}: .*TransactionalFlow"):
+        build(ViberStep, extra={key: "x"})
+
+
+def test_built_by_hand() -> None:
+    """A flow built from keywords is the JSON that Routee documents, with positions as `order` and nothing unasked."""
+    flow = StandardFlow(steps=[build(ViberStep), build(ViberStep, ttl=minutes(0.5))])
+    viber = {"type": "Viber", "senderInfoTrackingId": SENDER, "to": PHONE, "message": {"text": "Hi"}}
+    assert dump_flow(flow) == {"flow": [{**viber, "order": 1}, {**viber, "order": 2, "ttl": 0.5}]}

@@ -1,0 +1,183 @@
+"""`POST /viber/otp`: each documented rule at its limit and just past it."""
+
+import itertools
+
+import pytest
+
+from routee_failover.errors import InvalidFlow
+from routee_failover.flows import ViberOtpMessage
+from routee_failover.wire import dump_flow, load_flow
+
+from .fields import FILLED, NOT_FILLED, NOT_NUMBERS, NOT_WHOLE, NUMBERS, WHOLE
+from .rules import (
+    Bad,
+    Rule,
+    accept_built,
+    accept_loaded,
+    bad_cases,
+    good_cases,
+    problems_of,
+    refuse_built,
+    refuse_loaded,
+    seconds,
+)
+from .samples import PHONE, SENDER, VIBER_OTP, build, changed
+
+LANGUAGES = "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi"
+TEXTS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")
+GOOD_TEXTS = ("8", "x" * 50, "you asked for it: 50% off!", "κωδικός", "example.test")
+BAD_TEXTS = (
+    ("", "1 to 50 characters"),
+    ("x" * 51, "1 to 50 characters, has 51"),
+    ("see https://example.test", "link"),
+    ("HTTP://example.test", "link"),
+    ("www.example.test", "link"),
+    (847291, "must be text, not a number"),
+    (None, "must be text, not nothing"),
+    ("\ud800", "surrogate"),
+)
+GOOD_NUMBERS = (0, 5, 10**50 - 1)
+BAD_NUMBERS = (
+    ("5", "whole number of minutes, not text"),
+    (5.0, "whole number of minutes"),
+    (True, "whole number of minutes, not true or false"),
+    (-1, "at most 50 digits"),
+    (10**50, "at most 50 digits"),
+)
+
+
+def _rule(field: str, api: str, good: tuple[object, ...], bad: tuple[Bad, ...]) -> Rule:
+    return Rule(ViberOtpMessage, (), field, api, good, bad)
+
+
+RULES = [
+    _rule("sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
+    _rule("to", "to", NUMBERS, NOT_NUMBERS),
+    Rule(
+        ViberOtpMessage,
+        (),
+        "ttl",
+        "ttl",
+        (0, 1, 10**9),
+        (Bad(-1, "at least 0 seconds"), Bad(0.5, "whole seconds")),
+        seconds,
+    ),
+    _rule("seq", "seq", WHOLE, NOT_WHOLE),
+    _rule("label", "label", ("transactional", "promotional"), (Bad("Promotional", "must be"), Bad("", "must be"))),
+    _rule("type", "type", ("PRIMARY_ONLY", "ALL_DEVICE"), (Bad("ALL_DEVICES", "must be"), Bad(1, "must be"))),
+    _rule(
+        "template_lang",
+        "templateLang",
+        tuple(LANGUAGES.split()),
+        (Bad("EN", "one of ar, be"), Bad("zu", "one of ar, be"), Bad("en-GB", "one of ar, be"), Bad(1, "one of ar")),
+    ),
+    _rule("template_id", "templateId", ("someone-elses-template",), (Bad(7, "must be text"),)),
+    _rule(
+        "template_params",
+        "templateParams",
+        (
+            *({"pin": "8472", name: text} for name, text in itertools.product(TEXTS, GOOD_TEXTS)),
+            *({"pin": "8472", "codeValidityTime": number} for number in GOOD_NUMBERS),
+            {"pin": "8472", "some_other": "x" * 51},
+        ),
+        (
+            *(Bad({"pin": "8", name: text}, reason, (name,)) for name in TEXTS for text, reason in BAD_TEXTS),
+            *(
+                Bad({"pin": "8", "codeValidityTime": number}, reason, ("codeValidityTime",))
+                for number, reason in BAD_NUMBERS
+            ),
+            Bad([["pin", "8472"]], "must be a mapping"),
+            Bad("8472", "must be a mapping"),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
+def test_built_at_the_limit(rule: Rule, value: object) -> None:
+    """What Routee documents as allowed can be built, up to the limit itself."""
+    accept_built(rule, value)
+
+
+@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
+def test_loaded_at_the_limit(rule: Rule, value: object) -> None:
+    """What Routee documents as allowed is loaded, and dumped as it was."""
+    accept_loaded("viber-otp", rule, value)
+
+
+@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
+def test_not_built_past_the_limit(rule: Rule, bad: Bad) -> None:
+    """What is just past a limit cannot be built; the refusal names field, rule and limit."""
+    refuse_built(rule, bad)
+
+
+@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
+def test_not_loaded_past_the_limit(rule: Rule, bad: Bad) -> None:
+    """What is just past a limit is not loaded; the refusal has its path in Routee's names."""
+    refuse_loaded("viber-otp", rule, bad)
+
+
+NAME, VALIDITY, KIND = "businessPlatformName", "codeValidityTime", "pinType"
+INVENTORY = {
+    "0aac888f-2ee2-4112-9659-1755a951966a": ("pin",),
+    "c2cdc028-a48b-4187-bbaf-3aaa137b6e23": ("pin",),
+    "c33cccaf-735f-4d62-8383-a76bf4999e2d": ("pin", NAME),
+    "bed0942f-e07e-4879-834b-29cc4cf3ec35": ("pin", VALIDITY),
+    "60d67b38-b9fb-444a-80e6-754447e010c6": ("pin", KIND, VALIDITY),
+    "6c929cef-29b4-4349-bc9d-2a07bdbb6e43": ("pin", NAME, VALIDITY),
+    "82ba31a3-db42-4e87-82e8-33fa92b9e5ed": ("pin", KIND),
+    "210ee8a9-1ed5-43cd-96e4-65bba311ab40": ("pin", "businessPlatformActionName"),
+    "be56d97b-2a33-4c89-ac5f-f555a2c827d9": ("pin", NAME, "codeReason"),
+}
+
+
+def _params(names: tuple[str, ...]) -> dict[str, object]:
+    return {name: 5 if name == VALIDITY else "Demo" for name in names}
+
+
+@pytest.mark.parametrize(("template", "names"), INVENTORY.items(), ids=INVENTORY)
+def test_inventory(template: str, names: tuple[str, ...]) -> None:
+    """Each template of the inventory is sent with exactly its parameters, in any spelling of its id."""
+    for spelling in (template, template.upper()):
+        message = build(ViberOtpMessage, template_id=spelling, template_params=_params(names))
+        assert load_flow("viber-otp", dump_flow(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("template", "names", "missing"),
+    [
+        pytest.param(template, names, missing, id=f"{template}-{missing}")
+        for template, names in INVENTORY.items()
+        for missing in names
+    ],
+)
+def test_inventory_parameters_are_required(template: str, names: tuple[str, ...], missing: str) -> None:
+    """Each parameter that a template of the inventory requires is missed by name."""
+    params = _params(tuple(name for name in names if name != missing))
+    with pytest.raises(InvalidFlow, match=rf"^ViberOtpMessage: template_params\.{missing}: required by this template$"):
+        build(ViberOtpMessage, template_id=template.upper(), template_params=params)
+    sample = {**VIBER_OTP, "templateId": template, "templateParams": params}
+    assert list(problems_of("viber-otp", sample)) == [f"templateParams.{missing}: required by this template"]
+
+
+def test_every_missing_parameter_is_told() -> None:
+    """A template of the inventory without any parameters misses them all at once."""
+    sample = {"senderInfoTrackingId": SENDER, "to": PHONE, "templateId": "60d67b38-b9fb-444a-80e6-754447e010c6"}
+    assert list(problems_of("viber-otp", sample)) == [
+        "templateParams.pin: required by this template",
+        "templateParams.pinType: required by this template",
+        "templateParams.codeValidityTime: required by this template",
+    ]
+
+
+def test_a_template_is_not_required() -> None:
+    """Only the sender and the recipient are documented as required."""
+    sample = {"senderInfoTrackingId": SENDER, "to": PHONE}
+    assert dump_flow(load_flow("viber-otp", sample)) == sample
+
+
+@pytest.mark.parametrize("to", [[PHONE], "306900000001"], ids=["list", "without +"])
+def test_one_recipient_with_a_plus(to: object) -> None:
+    """Routee's newer page has one recipient, and its + is a must."""
+    (problem,) = problems_of("viber-otp", changed(VIBER_OTP, ("to",), to))
+    assert problem.startswith("to: must be ")
