@@ -5,6 +5,7 @@ written. An attempt that never reached it has sent nothing, whatever exception i
 """
 
 import asyncio
+import os
 import ssl
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -134,7 +135,8 @@ def _cause(error: Exception, *, begun: bool) -> str:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return f"the certificate of {getattr(error, 'host', 'the server')} is not trusted"
         case aiohttp.ClientConnectorError():
-            return f"no connection to {error.host}:{error.port} could be made ({error.os_error.strerror or 'refused'})"
+            why = os.strerror(error.os_error.errno) if error.os_error.errno else "it failed"
+            return f"no connection to {error.host}:{error.port} could be made ({why})"
         case _ConnectionGone():
             return "the pooled connection had been closed by the server"
         case _AnswerTooLong():

@@ -1,0 +1,37 @@
+"""What type checkers know of the client: mypy reads this file, pytest runs it."""
+
+from collections.abc import AsyncGenerator
+from typing import Any, assert_type
+
+from routee_failover import (
+    FlowReceipt,
+    FlowRecord,
+    OtpReceipt,
+    OtpRecord,
+    RouteeClient,
+    Sent,
+    ViberOtpReceipt,
+    ViberOtpRecord,
+)
+from routee_failover.sandbox import Sandbox
+
+from .flows import otp, standard, transactional, viber_otp
+
+
+async def test_receipts_and_records_are_typed_by_what_was_sent() -> None:
+    """The receipt's type follows from the flow's, and the record's from the receipt's."""
+    async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
+        flow = assert_type(await client.send(standard()), FlowReceipt)
+        template = assert_type(await client.send(transactional()), FlowReceipt)
+        password = assert_type(await client.send(otp()), OtpReceipt)
+        viber = assert_type(await client.send(viber_otp()), ViberOtpReceipt)
+        assert_type(await client.track(flow), FlowRecord)
+        assert_type(await client.track(template), FlowRecord)
+        assert_type(await client.track(password), OtpRecord)
+        assert_type(await client.track(viber), ViberOtpRecord)
+        assert_type(await client.track(flow.tracking_id), FlowRecord | OtpRecord | ViberOtpRecord)
+        assert_type(await client.track(password.flow_id, "otp"), FlowRecord | OtpRecord | ViberOtpRecord)
+        assert_type(client.send_all([]), AsyncGenerator[Sent, None])
+        assert_type(await client.otp_templates(), Any)
+        async for sent in client.send_all([standard(), otp()]):
+            assert_type(sent, Sent)
