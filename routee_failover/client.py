@@ -8,6 +8,7 @@ from .config import Config
 from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from .secret import forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport, outcome_of
 from .wire import encode_flow
@@ -31,6 +32,7 @@ class RouteeClient:
         self._transport = Transport(config)
 
     @classmethod
+    @forgetful
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
         """A client with the settings of `Config.from_env`. Raises `InvalidConfig` that names what is missing."""
         return cls(Config.from_env(environ, **settings))

@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 import attrs
 
 from .errors import InvalidConfig
-from .secret import Secret, guarded, hidden
+from .secret import Secret, forgetful, hidden
 
 API_URL = "https://connect.routee.net"
 AUTH_URL = "https://auth.routee.net"
+
+_FROM_ENV = ("application_id", "application_secret", "api_url", "auth_url")
 
 
 def _secret(value: str | Secret) -> Secret:
@@ -79,7 +81,6 @@ def _read_only(value: Any) -> Mapping[str, str]:
     return MappingProxyType(dict(cast("Mapping[str, str]", value))) if isinstance(value, Mapping) else value
 
 
-@guarded
 @attrs.frozen(kw_only=True)
 class Config:
     """Who the client is, where Routee is, and how long and how wide it may wait.
@@ -114,26 +115,25 @@ class Config:
     """Headers sent with every request, a User-Agent of your own for example."""
 
     @classmethod
+    @forgetful
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
         """Settings from the environment; `settings` set the rest.
 
         `ROUTEE_APPLICATION_ID` and `ROUTEE_APPLICATION_SECRET` are needed, `ROUTEE_API_URL` and `ROUTEE_AUTH_URL` only
         where the service is not Routee's own. Raises `InvalidConfig` that names what is missing.
         """
-        names = {
-            name: f"ROUTEE_{name.upper()}" for name in ("application_id", "application_secret", "api_url", "auth_url")
-        }
+        variables = {name: f"ROUTEE_{name.upper()}" for name in _FROM_ENV}
         given = os.environ if environ is None else environ
-        found: dict[str, Any] = {name: given[variable] for name, variable in names.items() if given.get(variable)}
-        del environ, given  # a traceback that shows locals must not show the environment, nor the secret in it
-        found.update(settings)
-        del settings
-        if "application_secret" in found:
-            found["application_secret"] = _secret(found["application_secret"])
-        missing = [names[name] for name in ("application_id", "application_secret") if name not in found]
+        found: dict[str, Any] = {
+            name: given[variable] for name, variable in variables.items() if given.get(variable)
+        } | settings
+        missing = [variables[name] for name in ("application_id", "application_secret") if name not in found]
         if missing:
             raise InvalidConfig(
                 f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: "
                 "they are the id and secret of your application on Routee's platform"
             )
         return cls(**found)
+
+
+Config.__init__ = forgetful(Config.__init__)  # type: ignore[method-assign]

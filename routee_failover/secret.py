@@ -5,11 +5,12 @@ Every other room may import this one; it imports nothing of ours.
 
 import functools
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar, cast, final
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast, final
 
-_T = TypeVar("_T", bound=type)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 HIDDEN = "****"
 
@@ -146,18 +147,20 @@ def text_length(value: object) -> str:
     return f"<{len(value)} characters>" if isinstance(value, str) else hidden(value)
 
 
-def guarded(cls: _T) -> _T:
-    """Keep what a constructor was given out of tracebacks: an error reporter that prints locals would print a key."""
-    build = cls.__init__  # type: ignore[misc]  # the class's own __init__, wrapped on purpose
+def forgetful(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Keep what a function was given out of tracebacks: an error reporter that prints locals would print a key.
 
-    @functools.wraps(build)
-    def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
+    The frames below hold the same values, so that the error is raised anew, from a frame that has let go of them.
+    """
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **given: _P.kwargs) -> _R:
         try:
-            build(self, *args, **given)
-        except BaseException as error:  # noqa: BLE001  # whatever it is, its frames hold what was given
-            del self, args, given
+            return function(*args, **given)
+        except Exception as error:  # noqa: BLE001  # whatever it is, its frames hold what was given
             error.__context__ = error.__cause__ = None
-            raise error.with_traceback(None)  # noqa: B904  # the frames below hold the same values
+            forgotten = error.with_traceback(None)
+        del args, given
+        raise forgotten
 
-    cls.__init__ = __init__  # type: ignore[misc]
-    return cls
+    return call

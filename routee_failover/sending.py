@@ -55,35 +55,34 @@ async def send_each(
     ended: asyncio.Queue[Sent | None] = asyncio.Queue(maxsize=concurrency)
     stopping = asyncio.Event()
 
-    async def draw() -> AnyFlow | None:
+    async def draw() -> tuple[AnyFlow] | None:
         async with drawing:
             if stopping.is_set():
                 return None
             try:
-                return await anext(source)
-            except BaseException:
+                return (await anext(source),)
+            except BaseException as error:
                 stopping.set()
+                if isinstance(error, StopAsyncIteration):
+                    return None
                 raise
 
     async def work() -> None:
         try:
-            while (flow := await draw()) is not None:
-                sent = await _sent(send, flow)
-                await ended.put(sent)
-        except StopAsyncIteration:
-            pass
+            while (drawn := await draw()) is not None:
+                await ended.put(await _sent(send, *drawn))
         finally:
             await ended.put(None)
 
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
-    working = concurrency
     try:
+        working = concurrency
         while working:
             sent = await ended.get()
-            if sent is None:
-                working -= 1
-            else:
+            if sent is not None:
                 yield sent
+            else:
+                working -= 1
         for worker in workers:
             worker.result()
     except asyncio.CancelledError:
@@ -92,13 +91,9 @@ async def send_each(
         raise
     finally:
         stopping.set()
-        await _drain(ended, workers)
+        # Nobody reads on: what still ends must not wait for a reader.
+        unread, ended = ended, asyncio.Queue()
+        while not unread.empty():
+            unread.get_nowait()
+        await asyncio.gather(*workers, return_exceptions=True)
         await source.aclose()
-
-
-async def _drain(ended: "asyncio.Queue[Sent | None]", workers: list["asyncio.Task[None]"]) -> None:
-    """Let the sends under way end; their results have no reader any more, and must not make them wait for one."""
-    while any(not worker.done() for worker in workers):
-        while not ended.empty():
-            ended.get_nowait()
-        await asyncio.wait(workers, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from ..secret import forgetful
+
 
 def write_constructor(
     class_name: str,
@@ -64,17 +66,11 @@ def __init__(self, *, {", ".join(parameters)}):
 def written_on_first_use(cls: type, write: Callable[[], Callable[..., None]]) -> Callable[..., None]:
     """A constructor that has the real one written when the first object is made; importing the class stays cheap."""
 
+    @forgetful
     def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
         constructor = write()
         cls.__init__ = functools.wraps(attrs_constructor)(constructor)  # type: ignore[misc]
-        try:
-            constructor(self, *args, **given)
-        except Exception as error:  # noqa: BLE001  # raised anew, from a frame that has let go of its arguments
-            refused = error.with_traceback(None)
-        else:
-            return
-        del self, args, given
-        raise refused
+        constructor(self, *args, **given)
 
     attrs_constructor = cls.__init__  # type: ignore[misc]
     return functools.wraps(attrs_constructor)(__init__)

@@ -1,8 +1,8 @@
 """What every record shares: it keeps the whole answer, reads it leniently, and shows it with its secrets masked."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -63,9 +63,10 @@ def moment(answer: Json, key: str) -> datetime | None:
     """The time under a key; one without an offset is taken for UTC, as all of Routee's examples are."""
     value = answer.get(key)
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
+        when = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
 
 
 def word(enum: type[_E], answer: Json, key: str) -> _E | None:
@@ -75,7 +76,9 @@ def word(enum: type[_E], answer: Json, key: str) -> _E | None:
 
 
 # Words come again and again; calling an enum costs more than everything else that is read of an answer.
-_member: Callable[[type[Any], str], Any] = functools.lru_cache(256)(lambda enum, value: enum(value))
+@functools.lru_cache(256)
+def _member(enum: type[_E], value: str) -> _E:
+    return enum(value)
 
 
 def part(answer: Json, key: str) -> Json:

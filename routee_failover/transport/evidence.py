@@ -1,7 +1,5 @@
 """What one attempt showed, and the one place that decides what it proves. No I/O happens here."""
 
-from collections.abc import Mapping
-
 import attrs
 
 from ..errors import Outcome
@@ -31,12 +29,6 @@ class Evidence:
     lasting: bool = False
 
 
-STATUS_OUTCOMES: Mapping[int, Outcome] = {
-    503: Outcome.REJECTED,  # only with Retry-After: a server that knows when to come back has not taken the message
-}
-"""Statuses that are not decided by their hundreds."""
-
-
 def outcome_of(evidence: Evidence) -> Outcome:
     """What an attempt proves about a message.
 
@@ -50,6 +42,6 @@ def outcome_of(evidence: Evidence) -> Outcome:
         return Outcome.ACCEPTED
     if 300 <= answer.status < 500:
         return Outcome.REJECTED
-    if answer.retry_after is not None:
-        return STATUS_OUTCOMES.get(answer.status, Outcome.UNKNOWN)
+    if answer.status == 503 and answer.retry_after is not None:
+        return Outcome.REJECTED  # a server that knows when to come back has not taken the message
     return Outcome.UNKNOWN

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import attrs
 
 from ..config import Config
-from ..errors import ClientClosed, Outcome
+from ..errors import ClientClosed, Outcome, TokenUnavailable
 from ..secret import Secret, SecretBytes
 from .attempt import attempt
 from .evidence import Evidence, outcome_of
@@ -71,7 +71,12 @@ class _Line:
         status = evidence.answer.status if evidence.answer else None
         if status not in {401, 403}:
             return evidence
-        renewed = await self.tokens.replace(token, forbidden=status == 403)
+        try:
+            renewed = await self.tokens.replace(token, forbidden=status == 403)
+        except TokenUnavailable:
+            if status == 401:
+                raise
+            renewed = None  # the 403 may well be about a role, and says more than the failed renewal
         return evidence if renewed is None else await self._authorized(call, renewed)
 
     async def _authorized(self, call: Call, token: Secret) -> Evidence:
