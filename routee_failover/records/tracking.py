@@ -37,13 +37,29 @@ class MessageRecord(Record):
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class FlowRecord(Record):
-    """The state of a standard or transactional flow (https://docs.routee.net/reference/retrieve-failover-trackings)."""
+class FlowState(Record):
+    """What the records of both services say of a whole flow."""
 
-    tracking_id: str | None
     status: FlowStatus | None
     status_code: int | None
     """Why the flow failed, in Routee's numbers; `status_reason` says it in words."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the flow has ended."""
+        return self.status is not None and self.status.final
+
+    @property
+    def status_reason(self) -> str | None:
+        """What Routee documents for the status code."""
+        return None if self.status_code is None else FAILURE_REASONS.get(self.status_code)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class FlowRecord(FlowState):
+    """The state of a standard or transactional flow (https://docs.routee.net/reference/retrieve-failover-trackings)."""
+
+    tracking_id: str | None
     flow_kind: FlowKind | None
     termination_channel: Channel | None
     total_price: float | None
@@ -64,16 +80,6 @@ class FlowRecord(Record):
             updated_at=moment(answer, "updatedAt"),
             answer=answer,
         )
-
-    @property
-    def final(self) -> bool:
-        """Whether the flow has ended."""
-        return self.status is not None and self.status.final
-
-    @property
-    def status_reason(self) -> str | None:
-        """What Routee documents for the status code."""
-        return None if self.status_code is None else FAILURE_REASONS.get(self.status_code)
 
     @property
     def messages(self) -> tuple[MessageRecord, ...]:
@@ -110,15 +116,12 @@ class OtpStepRecord(Record):
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class OtpRecord(Record):
+class OtpRecord(FlowState):
     """The state of a failover OTP flow (https://docs.routee.net/docs/tracking-deliveries)."""
 
     hides_texts = True
 
     flow_id: str | None
-    status: FlowStatus | None
-    status_code: int | None
-    """Why the flow failed, in Routee's numbers; `status_reason` says it in words."""
     total_cost: float | None
 
     @classmethod
@@ -131,16 +134,6 @@ class OtpRecord(Record):
             total_cost=number(answer, "total_cost"),
             answer=answer,
         )
-
-    @property
-    def final(self) -> bool:
-        """Whether the flow has ended."""
-        return self.status is not None and self.status.final
-
-    @property
-    def status_reason(self) -> str | None:
-        """What Routee documents for the status code."""
-        return None if self.status_code is None else FAILURE_REASONS.get(self.status_code)
 
     @property
     def steps(self) -> tuple[OtpStepRecord, ...]:
