@@ -54,6 +54,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The reference, from the docstrings, into site/reference."""
+    session.install(".[cli,sandbox]", *group("docs"))
+    session.run("pdoc", "--output-directory", "site/reference", "routee_failover")
+
+
+@nox.session
 def thorough(session: nox.Session) -> None:
     """The properties with thousands of examples each; minutes."""
     session.install(".[cli,sandbox]", *group("tests"))

@@ -1,0 +1,292 @@
+"""Hypothesis strategies for every class of a flow, built from Routee's pages: whatever is documented, up to each limit."""
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+
+from routee_failover.flows import (
+    AnyFlow,
+    Callback,
+    DialPlan,
+    MachineDetection,
+    OtpFlow,
+    OtpSmsStep,
+    Play,
+    Say,
+    SmsMessage,
+    SmsStep,
+    Speech,
+    StandardFlow,
+    TransactionalFlow,
+    UrlShortener,
+    ViberAction,
+    ViberFile,
+    ViberMessage,
+    ViberOtpMessage,
+    ViberOtpStep,
+    ViberStep,
+    ViberTemplateStep,
+    ViberVideo,
+    VoiceStep,
+    VoiceTo,
+)
+
+Strategy = st.SearchStrategy[Any]
+"""Keyword arguments are looked up by name, so that their strategies are untyped here."""
+
+
+def _built(cls: type[Any], required: dict[str, Strategy], **optional: Strategy) -> Strategy:
+    """Objects of a class, each optional argument given or left out."""
+    optional.setdefault("extra", extras)
+    return st.fixed_dictionaries(required, optional=optional).map(lambda given: cls(**given))
+
+
+def _texts(shortest: int = 0, longest: int | None = None) -> st.SearchStrategy[str]:
+    """Text of any alphabet; where there is a limit, often at the limit itself."""
+    if longest is None:
+        return st.text(min_size=shortest)
+    full = st.characters(codec="utf-8").map(lambda letter: letter * longest)
+    return st.text(min_size=shortest, max_size=min(longest, 40)) | full
+
+
+def words(listing: str) -> st.SearchStrategy[str]:
+    """One of some documented words."""
+    return st.sampled_from(listing.split())
+
+
+json_values: Strategy = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+foreign_names = st.text(max_size=20).map("x-".__add__)
+"""Names that no page of Routee's knows."""
+extras = st.dictionaries(foreign_names, json_values, min_size=1, max_size=2)
+
+numbers = st.builds("+{}{}".format, words("1 2 3 4 5 6 7 8 9"), st.text("0123456789", min_size=1, max_size=14))
+"""E.164 with its plus: 2 to 15 digits."""
+loose_numbers = numbers | numbers.map(lambda number: number[1:])
+senders = _texts(1)
+sender_ids = st.text("0123456789", min_size=1, max_size=16) | st.text(
+    st.characters(categories=["Lu", "Ll", "Lo", "Nd"], include_characters=" "), min_size=1, max_size=11
+).filter(lambda name: bool(name.strip(" ")))
+uuids = st.uuids().map(str) | st.uuids().map(lambda uuid: str(uuid).upper())
+_paths = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=20)
+_hosts = words("example.test EXAMPLE.test:8443 127.0.0.1 [::1] user@example.test xn--kxae4bafwg.test")
+
+
+def _addresses(schemes: str, longest: int | None = None) -> st.SearchStrategy[str]:
+    usual = st.builds("{}://{}/{}".format, words(schemes), _hosts, _paths)
+    return usual if longest is None else usual | usual.map(lambda url: url + "a" * (longest - len(url)))
+
+
+web_urls = _addresses("https http HTTPS Http")
+secure_urls = _addresses("https HTTPS", 1000)
+any_urls = _addresses("https http viber ftp", 1000) | words("tel:+306900000001 mailto:a@example.test")
+switches = st.booleans()
+labels = _texts(longest=350)
+whole_numbers = st.integers(-(2**63), 2**63 - 1)
+sms_minutes = st.integers(1, 1440).map(lambda count: timedelta(minutes=count))
+viber_minutes = st.integers(5, 14400).map(lambda tenths: timedelta(seconds=6 * tenths))
+otp_seconds = st.integers(0, 10**10).map(lambda count: timedelta(seconds=count))
+
+
+def _cased(listing: str) -> Strategy:
+    spellings = words(listing).flatmap(lambda word: st.sampled_from([word, word.upper(), word.lower(), word.swapcase()]))
+    return st.lists(spellings, max_size=4) | st.lists(spellings, max_size=4).map(tuple)
+
+
+shorteners = _built(
+    UrlShortener, {}, url_validity=st.integers(3600, 2_592_000).map(lambda count: timedelta(seconds=count))
+)
+sms_messages = _built(
+    SmsMessage, {"body": _texts(1)}, flash=switches, label=labels, transcode=switches, url_shortener=shorteners
+)
+sms_steps = _built(
+    SmsStep,
+    {"from_": sender_ids, "to": numbers, "message": sms_messages | _texts(1)},
+    ttl=sms_minutes,
+    failover_on_statuses=_cased("Undelivered Failed"),
+)
+
+_languages = words("en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU")
+_repeats = st.integers(-1, 2**63 - 1)
+speeches = _built(Speech, {"text": _texts(1), "language": _languages}, gender=words("male female"))
+says = _built(Say, {"message": speeches}, repeat=_repeats, barge_in=switches)
+plays = _built(Play, {"file_url": web_urls}, repeat=_repeats, barge_in=switches)
+dial_plans = _built(DialPlan, {"verbs": st.lists(says | plays, min_size=1, max_size=3)})
+detections = _built(MachineDetection, {"strategy": words("Hangup Continue")}) | _built(
+    MachineDetection, {"strategy": st.just("Continue")}, event_url=web_urls
+)
+_sips = st.text(min_size=1).filter(lambda text: bool(text.strip()))
+voice_recipients = st.one_of(
+    loose_numbers,
+    _built(VoiceTo, {"phone": loose_numbers}, viber=loose_numbers, sip=_sips),
+    _built(VoiceTo, {"viber": loose_numbers}, sip=_sips),
+    _built(VoiceTo, {"sip": _sips}),
+)
+voice_steps = _built(
+    VoiceStep,
+    {"from_": _texts(1), "to": voice_recipients, "dial_plan": dial_plans},
+    machine_detection=detections,
+    failover_on_statuses=_cased("Completed Busy NoAnswer Failed Unsent Terminated"),
+)
+
+_file_types = words("doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx")
+actions = _built(ViberAction, {}, caption=_texts(1, 30), target_url=any_urls)
+files = _built(ViberFile, {}, file_name=_texts(longest=25), file_type=_file_types, file_url=secure_urls)
+_sizes = st.integers(1, 200) | st.floats(0, 200, exclude_min=True)
+_durations = st.integers(1, 600) | st.floats(0, 600, exclude_min=True)
+videos = _built(
+    ViberVideo,
+    {"video_url": secure_urls, "video_thumbnail": secure_urls, "file_size": _sizes, "duration": _durations},
+)
+viber_messages = _built(
+    ViberMessage,
+    {},
+    text=_texts(longest=1000),
+    image_url=secure_urls,
+    action=actions,
+    viber_file=files,
+    viber_video=videos,
+)
+viber_steps = _built(
+    ViberStep,
+    {"sender_info_tracking_id": senders, "to": numbers, "message": viber_messages | _texts(longest=1000)},
+    ttl=viber_minutes,
+    expire_on_delivery=switches,
+    inbound_url=web_urls,
+    label=labels,
+    failover_on_statuses=_cased("Expired Failed Undelivered"),
+)
+
+PARAMETERS = {
+    "0aac888f-2ee2-4112-9659-1755a951966a": "pin",
+    "c2cdc028-a48b-4187-bbaf-3aaa137b6e23": "pin",
+    "c33cccaf-735f-4d62-8383-a76bf4999e2d": "pin businessPlatformName",
+    "bed0942f-e07e-4879-834b-29cc4cf3ec35": "pin codeValidityTime",
+    "60d67b38-b9fb-444a-80e6-754447e010c6": "pin pinType codeValidityTime",
+    "6c929cef-29b4-4349-bc9d-2a07bdbb6e43": "pin businessPlatformName codeValidityTime",
+    "82ba31a3-db42-4e87-82e8-33fa92b9e5ed": "pin pinType",
+    "210ee8a9-1ed5-43cd-96e4-65bba311ab40": "pin businessPlatformActionName",
+    "be56d97b-2a33-4c89-ac5f-f555a2c827d9": "pin businessPlatformName codeReason",
+}
+"""Routee's inventory of Viber OTP templates, each with the parameters that it requires."""
+
+pins = st.text(min_size=4, max_size=10)
+_linkless = _texts(1, 50).filter(lambda text: "://" not in text and "www." not in text.lower())
+_params: dict[str, Strategy] = dict.fromkeys(
+    ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason"), _linkless
+) | {"codeValidityTime": st.integers(0, 10**50 - 1)}
+
+
+def _template(template: str) -> Strategy:
+    """A template of the inventory with what it requires and perhaps more."""
+    required = PARAMETERS[template].split()
+    params = st.fixed_dictionaries(
+        {name: _params[name] for name in required}, optional={name: values for name, values in _params.items() if name not in required}
+    )
+    return st.tuples(st.sampled_from([template, template.upper()]), params)
+
+
+own_params = st.dictionaries(st.text(max_size=20), json_values, max_size=3)
+own_templates: Strategy = st.tuples(uuids, own_params)
+inventory: Strategy = st.sampled_from(sorted(PARAMETERS)).flatmap(_template)
+
+_template_steps: Strategy = _built(
+    ViberTemplateStep,
+    {"sender_info_tracking_id": senders, "to": numbers, "template_id": uuids, "template_lang": _texts(1)},
+    delivery_scope=words("PRIMARY_DEVICE ALL_DEVICES"),
+    seq=whole_numbers,
+    ttl=viber_minutes,
+    inbound_url=web_urls,
+    failover_on_statuses=_cased("Expired Failed Undelivered"),
+)
+
+
+def _with_template(step: ViberTemplateStep, template: tuple[str, dict[str, Any]]) -> ViberTemplateStep:
+    return attrs.evolve(step, template_id=template[0], template_params=template[1])
+
+
+template_steps: Strategy = st.builds(_with_template, _template_steps, own_templates | inventory)
+
+_types = st.sampled_from(["basic", "basic_5min", "with_type", "with_action"])
+_otp_extras = st.dictionaries(foreign_names, json_values.filter(lambda v: not isinstance(v, str)), min_size=1, max_size=2)
+_fields = st.dictionaries(st.text(max_size=20).map("y-".__add__), st.text(), min_size=1, max_size=3)
+_viber_otp: dict[str, Strategy] = {
+    "sender_info_tracking_id": senders,
+    "to": loose_numbers,
+    "template_id": uuids,
+    "pin": pins,
+    "ttl": otp_seconds,
+}
+_named = {"template_type": words("with_business_name with_reason"), "business_name": _texts(1)}
+_valid = {"template_type": words("with_validity with_type_and_validity"), "template_fields": _fields}
+_both = {**_named, **_valid, "template_type": st.just("with_business_and_validity_hours")}
+viber_otp_steps: Strategy = st.one_of(
+    _built(
+        ViberOtpStep,
+        _viber_otp,
+        template_type=_types,
+        business_name=_texts(1),
+        label=_texts(),
+        template_fields=_fields,
+        extra=_otp_extras,
+    ),
+    *(_built(ViberOtpStep, {**_viber_otp, **more}, label=_texts(), extra=_otp_extras) for more in (_named, _valid, _both)),
+)
+otp_sms_steps = _built(
+    OtpSmsStep,
+    {"to": loose_numbers, "message": sms_messages | _texts(1), "ttl": otp_seconds},
+    from_=sender_ids,
+    label=_texts(),
+)
+
+callbacks = _built(Callback, {"url": web_urls}, strategy=words("OnStep OnCompletion"))
+otp_callbacks = _built(Callback, {"url": web_urls})
+
+
+def _flows(cls: type[Any], steps: Strategy, callback: Strategy) -> Strategy:
+    return _built(cls, {"steps": st.lists(steps, min_size=1, max_size=3)}, callback=callback)
+
+
+standard_flows: st.SearchStrategy[StandardFlow] = _flows(StandardFlow, viber_steps | sms_steps | voice_steps, callbacks)
+transactional_flows: st.SearchStrategy[TransactionalFlow] = _flows(
+    TransactionalFlow, template_steps | sms_steps | voice_steps, callbacks
+)
+otp_flows: st.SearchStrategy[OtpFlow] = _flows(OtpFlow, viber_otp_steps | otp_sms_steps, otp_callbacks)
+
+
+def _viber_otps(template: tuple[str, dict[str, Any]] | None) -> Strategy:
+    optional: dict[str, Strategy] = {
+        "ttl": otp_seconds,
+        "seq": whole_numbers,
+        "label": words("transactional promotional"),
+        "type": words("PRIMARY_ONLY ALL_DEVICE"),
+        "template_lang": words(
+            "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi"
+        ),
+    }
+    required: dict[str, Strategy] = {"sender_info_tracking_id": senders, "to": numbers}
+    if template is not None:
+        required |= {"template_id": st.just(template[0]), "template_params": st.just(template[1])}
+    return _built(ViberOtpMessage, required, **optional)
+
+
+_other_params = st.dictionaries(foreign_names, json_values, max_size=2)
+_other_templates = st.tuples(_texts(1), _other_params)
+viber_otp_messages: st.SearchStrategy[ViberOtpMessage] = (st.none() | inventory | _other_templates).flatmap(_viber_otps)
+
+flows: st.SearchStrategy[AnyFlow] = standard_flows | transactional_flows | otp_flows | viber_otp_messages
+FLOWS: dict[str, st.SearchStrategy[AnyFlow]] = {
+    "standard": standard_flows,
+    "transactional": transactional_flows,
+    "otp": otp_flows,
+    "viber-otp": viber_otp_messages,
+}
