@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from routee_failover.flows import (
@@ -35,6 +36,10 @@ from routee_failover.flows import (
 
 Strategy = st.SearchStrategy[Any]
 """Keyword arguments are looked up by name, so that their strategies are untyped here."""
+
+
+few = settings(max_examples=settings().max_examples // 3)
+"""For properties of whole flows, which are slow to draw; a thorough profile makes them many."""
 
 
 def _built(cls: type[Any], required: dict[str, Strategy], **optional: Strategy) -> Strategy:
@@ -189,9 +194,8 @@ _params: dict[str, Strategy] = dict.fromkeys(
 def _template(template: str) -> Strategy:
     """A template of the inventory with what it requires and perhaps more."""
     required = PARAMETERS[template].split()
-    params = st.fixed_dictionaries(
-        {name: _params[name] for name in required}, optional={name: values for name, values in _params.items() if name not in required}
-    )
+    optional = {name: values for name, values in _params.items() if name not in required}
+    params = st.fixed_dictionaries({name: _params[name] for name in required}, optional=optional)
     return st.tuples(st.sampled_from([template, template.upper()]), params)
 
 
@@ -211,7 +215,10 @@ _template_steps: Strategy = _built(
 
 
 def _with_template(step: ViberTemplateStep, template: tuple[str, dict[str, Any]]) -> ViberTemplateStep:
-    return attrs.evolve(step, template_id=template[0], template_params=template[1])
+    template_id, params = template
+    if "codeValidityTime" in params:
+        params = {**params, "codeValidityTime": params["codeValidityTime"] % 2**63}
+    return attrs.evolve(step, template_id=template_id, template_params=params)
 
 
 template_steps: Strategy = st.builds(_with_template, _template_steps, own_templates | inventory)

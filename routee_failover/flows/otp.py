@@ -3,6 +3,7 @@
 https://docs.routee.net/reference/send-a-failover-otp-message
 """
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import attrs
@@ -111,6 +112,10 @@ class OtpSmsStep(Step):
     label: Text | None = None
 
 
+def _as_steps(value: Sequence[ViberOtpStep | OtpSmsStep]) -> tuple[ViberOtpStep | OtpSmsStep, ...]:
+    return as_tuple(value)
+
+
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class OtpFlow(Flow):
@@ -119,7 +124,7 @@ class OtpFlow(Flow):
     endpoint: ClassVar[Endpoint] = Endpoint.OTP
 
     steps: Annotated[tuple[ViberOtpStep | OtpSmsStep, ...], steps_of("OtpFlow", ViberOtpStep, OtpSmsStep)] = (
-        attrs.field(converter=as_tuple, metadata=FLOW)
+        attrs.field(converter=_as_steps, metadata=FLOW)
     )
     callback: Callback | None = None
 

@@ -123,6 +123,10 @@ class ViberStep(Step):
     """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""
 
 
+def _as_steps(value: Sequence[ViberStep | SmsStep | VoiceStep]) -> tuple[ViberStep | SmsStep | VoiceStep, ...]:
+    return as_tuple(value)
+
+
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class StandardFlow(Flow):
@@ -132,5 +136,5 @@ class StandardFlow(Flow):
 
     steps: Annotated[
         tuple[ViberStep | SmsStep | VoiceStep, ...], steps_of("StandardFlow", ViberStep, SmsStep, VoiceStep)
-    ] = attrs.field(converter=as_tuple, metadata=FLOW)
+    ] = attrs.field(converter=_as_steps, metadata=FLOW)
     callback: Callback | None = None

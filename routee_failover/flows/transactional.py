@@ -3,7 +3,7 @@
 https://docs.routee.net/reference/send-a-transactional-failover-message
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -89,6 +89,12 @@ class ViberTemplateStep(Step):
         return None
 
 
+def _as_steps(
+    value: Sequence[ViberTemplateStep | SmsStep | VoiceStep],
+) -> tuple[ViberTemplateStep | SmsStep | VoiceStep, ...]:
+    return as_tuple(value)
+
+
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class TransactionalFlow(Flow):
@@ -99,5 +105,5 @@ class TransactionalFlow(Flow):
     steps: Annotated[
         tuple[ViberTemplateStep | SmsStep | VoiceStep, ...],
         steps_of("TransactionalFlow", ViberTemplateStep, SmsStep, VoiceStep),
-    ] = attrs.field(converter=as_tuple, metadata=FLOW)
+    ] = attrs.field(converter=_as_steps, metadata=FLOW)
     callback: Callback | None = None

@@ -94,13 +94,17 @@ class Play(Open):
     """Whether a key pressed ends the sound early."""
 
 
+def _as_verbs(value: Sequence[Say | Play]) -> tuple[Say | Play, ...]:
+    return as_tuple(value)
+
+
 @checked
 @attrs.frozen(kw_only=True, slots=False)
 class DialPlan(Open):
     """What happens in a call: `Say` and `Play` in the order given. A failover flow knows no other verbs."""
 
     verbs: Annotated[tuple[Say | Play, ...], each(any_of(Say, Play), least=1, what="verb")] = attrs.field(
-        converter=as_tuple
+        converter=_as_verbs
     )
 
 

@@ -86,10 +86,17 @@ async def test_a_token_without_life_is_asked_for_each_time() -> None:
         assert server.token_requests == 2
 
 
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens are renewed after a twentieth of their life, so that no test waits long for it."""
+    monkeypatch.setattr("routee_failover.transport.token.EARLY_SHARE", 0.95)
+
+
+@pytest.mark.usefixtures("early")
 async def test_an_early_renewal_makes_nobody_wait() -> None:
-    """In the last tenth of its life a token is renewed beside the sends, which go on with the old one."""
+    """Before its life ends a token is renewed beside the sends, which go on with the old one."""
     release = asyncio.Event()
-    first = lives(1, 3600)
+    first = lives(2, 3600)
 
     async def answer(seen: Seen) -> web.StreamResponse:
         if server.token_requests > 1:
@@ -98,7 +105,7 @@ async def test_an_early_renewal_makes_nobody_wait() -> None:
 
     async with FakeRoutee(token=answer) as server, RouteeClient(server.config()) as client:
         await client.send(sms())
-        await asyncio.sleep(0.91)
+        await asyncio.sleep(0.11)
         await asyncio.gather(*(client.send(sms()) for _ in range(20)))
         assert {seen.headers["Authorization"] for seen in server.requests} == {"Bearer token-1"}
         assert server.token_requests == 2
@@ -113,16 +120,17 @@ async def _sent_with(client: RouteeClient, server: FakeRoutee) -> str:
     return server.requests[-1].headers["Authorization"]
 
 
+@pytest.mark.usefixtures("early")
 async def test_an_early_renewal_that_fails_harms_nobody() -> None:
     """While the old token lives, a token service that is down is nobody's error."""
-    good = lives(1)
+    good = lives(2)
 
     async def answer(seen: Seen) -> web.StreamResponse:
         return await good(seen) if server.token_requests == 1 else web.Response(status=400)
 
     async with FakeRoutee(token=answer) as server, RouteeClient(server.config()) as client:
         await client.send(sms())
-        await asyncio.sleep(0.91)
+        await asyncio.sleep(0.11)
         await client.send(sms())
         await asyncio.sleep(0.03)
         await client.send(sms())
@@ -270,6 +278,25 @@ async def test_a_life_out_of_the_ordinary_is_survived(life: object) -> None:
             await client.send(sms())
             await client.send(sms())
             assert server.token_requests == 1
+
+
+@pytest.mark.usefixtures("early")
+@pytest.mark.xfail(reason="doubt: the early renewal takes one of the pool's turns; with pool_size=1 every send waits for it")
+async def test_an_early_renewal_makes_nobody_wait_in_a_narrow_pool() -> None:
+    """An early renewal makes nobody wait, however narrow the pool is."""
+    first = lives(2, 3600)
+
+    async def answer(seen: Seen) -> web.StreamResponse:
+        if server.token_requests > 1:
+            await asyncio.sleep(0.2)
+        return await first(seen)
+
+    async with FakeRoutee(token=answer) as server, RouteeClient(server.config(pool_size=1)) as client:
+        await client.send(sms())
+        await asyncio.sleep(0.11)
+        await client.send(sms())
+        async with asyncio.timeout(0.1):
+            await client.send(sms())
 
 
 async def test_sends_of_a_batch_are_told_about_the_token_too() -> None:

@@ -14,12 +14,13 @@ from routee_failover.flows import AnyFlow, ViberOtpMessage
 from routee_failover.wire import dump_flow, encode_flow, load_flow
 
 from ..flows.samples import SAMPLES, at, changed
-from ..strategies import FLOWS, flows, json_values
+from ..strategies import FLOWS, few, flows, json_values
 
 endpoints = pytest.mark.parametrize("endpoint", FLOWS)
 
 
 @endpoints
+@few
 @given(data=st.data())
 def test_load_and_dump_are_inverses(endpoint: str, data: st.DataObject) -> None:
     """Loading what was dumped gives an equal flow, with an equal hash."""
@@ -31,6 +32,7 @@ def test_load_and_dump_are_inverses(endpoint: str, data: st.DataObject) -> None:
 
 
 @endpoints
+@few
 @given(data=st.data())
 def test_json_round_trip(endpoint: str, data: st.DataObject) -> None:
     """The bytes that are sent are JSON, say what was dumped, and load into an equal flow."""
@@ -50,6 +52,7 @@ def _bare(part: Any) -> Any:
     return attrs.evolve(part, extra={}, **inner)
 
 
+@few
 @given(flow=flows)
 def test_strict_loading_takes_what_is_documented(flow: AnyFlow) -> None:
     """Without extras, what was dumped is loaded as strictly as any other JSON."""
@@ -57,6 +60,7 @@ def test_strict_loading_takes_what_is_documented(flow: AnyFlow) -> None:
     assert load_flow(bare.endpoint, dump_flow(bare)) == bare
 
 
+@few
 @given(flow=flows)
 def test_copies_are_equal(flow: AnyFlow) -> None:
     """Copies of a flow, shallow and deep, are equal to it and are sent alike."""
@@ -66,6 +70,7 @@ def test_copies_are_equal(flow: AnyFlow) -> None:
         assert encode_flow(copied).reveal() == encode_flow(flow).reveal()
 
 
+@few
 @given(flow=flows, wrong=st.none() | st.booleans() | st.integers() | st.text(max_size=3))
 def test_evolve_checks_again(flow: AnyFlow, wrong: object) -> None:
     """A changed copy is checked like a new flow: there is no way around the rules."""
