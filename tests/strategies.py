@@ -1,4 +1,4 @@
-"""Hypothesis strategies for every class of a flow, built from Routee's pages: whatever is documented, up to each limit."""
+"""Hypothesis strategies for every class of a flow: whatever Routee's pages document, up to each limit."""
 
 from datetime import timedelta
 from typing import Any
@@ -103,7 +103,9 @@ otp_seconds = st.integers(0, 10**10).map(lambda count: timedelta(seconds=count))
 
 
 def _cased(listing: str) -> Strategy:
-    spellings = words(listing).flatmap(lambda word: st.sampled_from([word, word.upper(), word.lower(), word.swapcase()]))
+    spellings = words(listing).flatmap(
+        lambda word: st.sampled_from([word, word.upper(), word.lower(), word.swapcase()])
+    )
     return st.lists(spellings, max_size=4) | st.lists(spellings, max_size=4).map(tuple)
 
 
@@ -224,7 +226,9 @@ def _with_template(step: ViberTemplateStep, template: tuple[str, dict[str, Any]]
 template_steps: Strategy = st.builds(_with_template, _template_steps, own_templates | inventory)
 
 _types = st.sampled_from(["basic", "basic_5min", "with_type", "with_action"])
-_otp_extras = st.dictionaries(foreign_names, json_values.filter(lambda v: not isinstance(v, str)), min_size=1, max_size=2)
+_otp_extras = st.dictionaries(
+    foreign_names, json_values.filter(lambda v: not isinstance(v, str)), min_size=1, max_size=2
+)
 _fields = st.dictionaries(st.text(max_size=20).map("y-".__add__), st.text(), min_size=1, max_size=3)
 _viber_otp: dict[str, Strategy] = {
     "sender_info_tracking_id": senders,
@@ -246,7 +250,10 @@ viber_otp_steps: Strategy = st.one_of(
         template_fields=_fields,
         extra=_otp_extras,
     ),
-    *(_built(ViberOtpStep, {**_viber_otp, **more}, label=_texts(), extra=_otp_extras) for more in (_named, _valid, _both)),
+    *(
+        _built(ViberOtpStep, {**_viber_otp, **more}, label=_texts(), extra=_otp_extras)
+        for more in (_named, _valid, _both)
+    ),
 )
 otp_sms_steps = _built(
     OtpSmsStep,

@@ -102,3 +102,10 @@ def always(status: int, body: object = None, **headers: str) -> Answering:
         return web.json_response(body, status=status, headers=named)
 
     return answer
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds, for two seconds at most."""
+    async with asyncio.timeout(2):
+        while not holds():  # noqa: ASYNC110  # what is waited for happens in a server that knows no events
+            await asyncio.sleep(0.001)

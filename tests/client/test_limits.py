@@ -20,7 +20,7 @@ from routee_failover import (
 )
 
 from .flows import CANARIES, otp, sms
-from .routee import FakeRoutee, Seen, always
+from .routee import FakeRoutee, Seen, always, until
 from .shown import shown
 
 SOON = timedelta(milliseconds=150)
@@ -114,11 +114,13 @@ async def test_a_redirected_token_request_is_never_followed() -> None:
 
 async def test_a_long_answer_is_not_read_to_its_end() -> None:
     """More bytes than answer_limit end the reading; whether the message was accepted is then unknown."""
-    async with FakeRoutee(always(200, "x" * 5_000)) as server:
-        async with RouteeClient(server.config(answer_limit=4_000)) as client:
-            with pytest.raises(DeliveryUnknown, match="longer than answer_limit"):
-                await client.send(sms())
-            assert len(server.requests) == 1
+    async with (
+        FakeRoutee(always(200, "x" * 5_000)) as server,
+        RouteeClient(server.config(answer_limit=4_000)) as client,
+    ):
+        with pytest.raises(DeliveryUnknown, match="longer than answer_limit"):
+            await client.send(sms())
+        assert len(server.requests) == 1
 
 
 async def test_an_answer_within_its_limit_is_read_whole() -> None:
@@ -156,8 +158,7 @@ async def test_a_full_pool_says_how_large_it_is() -> None:
         config = server.config(pool_size=1, pool_timeout=SOON / 3, total_timeout=SOON)
         async with RouteeClient(config) as client:
             first = asyncio.create_task(client.send(sms()))
-            while not server.requests:
-                await asyncio.sleep(0.001)
+            await until(lambda: server.requests)
             with pytest.raises(PoolTimeout, match=r"all 1 connections .* nothing was sent. Raise pool_size") as caught:
                 await client.send(sms())
             assert caught.value.outcome is Outcome.NOT_SENT
@@ -184,8 +185,7 @@ async def test_a_turn_comes_back_after_every_kind_of_end() -> None:
                 with pytest.raises(DeliveryUnknown):
                     await client.send(sms())
             cancelled = asyncio.create_task(client.send(sms()))
-            while len(server.requests) < 3:
-                await asyncio.sleep(0.001)
+            await until(lambda: len(server.requests) >= 3)
             cancelled.cancel()
             await asyncio.wait([cancelled])
             with pytest.raises(DeliveryUnknown):
@@ -200,9 +200,11 @@ async def test_headers_of_ones_own_go_with_every_request() -> None:
         seen.append(request)
         return web.json_response({"access_token": "t", "trackingId": "t"})
 
-    async with FakeRoutee(note, token=note) as server:
-        async with RouteeClient(server.config(headers={"User-Agent": "shop/1"})) as client:
-            await client.send(sms())
+    async with (
+        FakeRoutee(note, token=note) as server,
+        RouteeClient(server.config(headers={"User-Agent": "shop/1"})) as client,
+    ):
+        await client.send(sms())
     assert [request.headers["User-Agent"] for request in seen] == ["shop/1", "shop/1"]
 
 

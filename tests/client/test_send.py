@@ -118,13 +118,17 @@ async def test_a_failed_flow_without_a_number_gives_no_reason() -> None:
 @pytest.mark.xfail(reason="bug: _otp_receipt compares the status by its letter case; every other word is read in any")
 async def test_a_failed_flow_is_known_in_any_letter_case() -> None:
     """Routee writes statuses in several letter cases; a FAILED flow is a refusal as a Failed one is."""
-    async with FakeRoutee(always(200, {"flowId": None, "status": "FAILED"})) as server:
-        async with RouteeClient(server.config()) as client:
-            with pytest.raises(FlowFailed):
-                await client.send(otp())
+    async with (
+        FakeRoutee(always(200, {"flowId": None, "status": "FAILED"})) as server,
+        RouteeClient(server.config()) as client,
+    ):
+        with pytest.raises(FlowFailed):
+            await client.send(otp())
 
 
-@pytest.mark.xfail(reason="bug: FlowFailed.developer_message is Routee's error as it is, without secrets_of() masked in it")
+@pytest.mark.xfail(
+    reason="bug: FlowFailed.developer_message is Routee's error as it is, without secrets_of() masked in it"
+)
 async def test_a_failed_flow_never_quotes_what_was_sent() -> None:
     """Whatever Routee quotes in the error of a failed flow, the PIN, the text and the number are masked."""
 
@@ -137,7 +141,9 @@ async def test_a_failed_flow_never_quotes_what_was_sent() -> None:
     assert not any(canary in shown(caught.value) for canary in CANARIES)
 
 
-@pytest.mark.parametrize("answer", [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}'])
+@pytest.mark.parametrize(
+    "answer", [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}']
+)
 async def test_an_accepting_answer_that_cannot_be_read_is_unknown(answer: bytes) -> None:
     """A 200 without a tracking id does not prove a refusal: the message was probably accepted."""
 
@@ -171,7 +177,9 @@ async def test_what_an_unknown_message_can_be_looked_up_by() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, {"flow": []}, "flow", 5, StopIteration])
-async def test_what_is_no_flow_is_refused_before_any_request(wrong: Any, sandbox: Sandbox, client: RouteeClient) -> None:
+async def test_what_is_no_flow_is_refused_before_any_request(
+    wrong: Any, sandbox: Sandbox, client: RouteeClient
+) -> None:
     """Sending something that is no flow says what it takes, and asks for no token."""
     with pytest.raises(InvalidFlow, match=r"takes a flow, not \w+; load_flow\(\) makes one of JSON") as caught:
         await client.send(wrong)

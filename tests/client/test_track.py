@@ -118,7 +118,7 @@ async def test_templates_come_as_routee_gives_them() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null"])
 async def test_an_answer_that_cannot_be_read_is_no_answer(body: bytes) -> None:
-    """A reading call whose answer is no record raises NoAnswer, quotes nothing of it, and says that it can be repeated."""
+    """A reading call whose answer is no record raises NoAnswer, quotes nothing, and can be repeated."""
 
     async def odd(_seen: Seen) -> web.StreamResponse:
         return web.Response(body=body)

@@ -8,6 +8,7 @@ import pytest
 
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import (
+    Callback,
     DialPlan,
     MachineDetection,
     OtpFlow,
@@ -15,6 +16,7 @@ from routee_failover.flows import (
     Play,
     SmsMessage,
     SmsStep,
+    Speech,
     StandardFlow,
     TransactionalFlow,
     UrlShortener,
@@ -76,11 +78,36 @@ def test_types_of_another_endpoint(endpoint: str, name: str, home: str) -> None:
     assert home in problem
 
 
+@pytest.mark.xfail(strict=True, reason="a OtpFlow")
+def test_the_article_fits() -> None:
+    """An endpoint is named in good English."""
+    (problem,) = problems_of("standard", {"flow": [{"type": "ViberOtp"}]})
+    assert "belongs to an OtpFlow" in problem
+
+
+@pytest.mark.xfail(strict=True, reason="only the name of the Python enumeration is told")
+@pytest.mark.parametrize(
+    ("cls", "field", "words"),
+    [
+        (Callback, "strategy", "OnStep, OnCompletion"),
+        (MachineDetection, "strategy", "Hangup, Continue"),
+        (Speech, "gender", "male, female"),
+        (ViberTemplateStep, "delivery_scope", "PRIMARY_DEVICE, ALL_DEVICES"),
+        (ViberOtpMessage, "label", "transactional, promotional"),
+        (ViberOtpMessage, "type", "PRIMARY_ONLY, ALL_DEVICE"),
+    ],
+)
+def test_documented_words_are_listed(cls: type[Any], field: str, words: str) -> None:
+    """Where one of a few words belongs, a refusal lists them."""
+    with pytest.raises(InvalidFlow, match=rf"^{cls.__name__}: {field}: .*{words}"):
+        build(cls, **{field: "nonsense"})
+
+
 @pytest.mark.parametrize("flow", FLOW_LEAST, ids=lambda flow: flow.__name__)
 @pytest.mark.parametrize("steps", [[], ()], ids=["list", "tuple"])
 def test_at_least_one_step(flow: type[Any], steps: object) -> None:
     """A flow without a step cannot be built."""
-    with pytest.raises(InvalidFlow, match=f"^{flow.__name__}: steps: must have at least one step$"):
+    with pytest.raises(InvalidFlow, match=rf"^{flow.__name__}: steps: must have at least one step$"):
         flow(steps=steps)
     assert list(problems_of(flow.endpoint, {"flow": []})) == ["flow: must have at least one step"]
 
@@ -121,7 +148,7 @@ def test_a_bare_number_is_no_time_to_live(cls: type[Any], number: object) -> Non
 )
 def test_what_a_unit_cannot_say(cls: type[Any], ttl: timedelta, reason: str) -> None:
     """A duration is refused where its endpoint's unit cannot express it exactly."""
-    with pytest.raises(InvalidFlow, match=f"^{cls.__name__}: ttl: .*{reason}"):
+    with pytest.raises(InvalidFlow, match=rf"^{cls.__name__}: ttl: .*{reason}"):
         build(cls, ttl=ttl)
 
 
@@ -202,7 +229,9 @@ def test_a_voice_recipient_as_text() -> None:
     assert problem.startswith("flow[2].to.phone: must be an E.164 number")
 
 
-@pytest.mark.parametrize("to", [{"phone": PHONE}, {"viber": PHONE}, {"sip": "1111@host:55080"}], ids=lambda to: [*to][0])
+@pytest.mark.parametrize(
+    "to", [{"phone": PHONE}, {"viber": PHONE}, {"sip": "1111@host:55080"}], ids=lambda to: next(iter(to))
+)
 def test_one_way_to_call_is_enough(to: dict[str, Any]) -> None:
     """A call needs one of phone, viber and sip, whichever."""
     assert VoiceTo(**to)
@@ -212,7 +241,7 @@ def test_one_way_to_call_is_enough(to: dict[str, Any]) -> None:
 
 def test_somebody_is_called() -> None:
     """A call to nobody is refused."""
-    with pytest.raises(InvalidFlow, match="^VoiceTo: needs a phone, a viber or a sip$"):
+    with pytest.raises(InvalidFlow, match=r"^VoiceTo: needs a phone, a viber or a sip$"):
         VoiceTo()
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "to"), {}))
     assert problem == "flow[2].to: needs a phone, a viber or a sip"
@@ -231,7 +260,7 @@ def test_event_url_belongs_to_continue() -> None:
 
 def test_a_voice_step_has_no_ttl() -> None:
     """Voice steps do not use ttl: it is no argument, and no key."""
-    with pytest.raises(TypeError, match="ttl"):
+    with pytest.raises(TypeError, match=r"ttl"):
         build(VoiceStep, ttl=MINUTE)
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "ttl"), 5))
     assert problem.startswith("flow[2].ttl: unknown key")
@@ -253,13 +282,13 @@ def test_other_verbs(verb: object) -> None:
         pytest.param(cls, name, id=f"{cls.__name__}.{name}")
         for cls, least in LEAST.items()
         for name in least
-        if cls not in {VoiceTo}
+        if cls is not VoiceTo
     ],
 )
 def test_required_arguments(owner: type[Any], field: str) -> None:
     """Leaving out an argument that Routee requires is a TypeError that names it, as it is for any Python function."""
     given = {name: value for name, value in LEAST[owner].items() if name != field}
-    with pytest.raises(TypeError, match=f"'{field}'"):
+    with pytest.raises(TypeError, match=rf"'{field}'"):
         owner(**given)
 
 
@@ -271,7 +300,7 @@ def test_frozen_and_by_keyword(cls: type[Any]) -> None:
         built.extra = {}
     with pytest.raises(TypeError):
         cls("x")
-    with pytest.raises(TypeError, match="no_such_field"):
+    with pytest.raises(TypeError, match=r"no_such_field"):
         cls(**LEAST.get(cls, {"steps": []}), no_such_field=1)
 
 

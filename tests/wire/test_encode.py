@@ -9,6 +9,7 @@ from routee_failover.secret import SecretBytes
 from routee_failover.wire import dump_flow, encode_flow, load_flow
 from routee_failover.wire.json import decode, encode
 
+from ..flows.leaks import caught, reported
 from ..flows.samples import BASIC_OTP, SAMPLES, VIBER_OTP, build
 
 
@@ -27,7 +28,10 @@ def test_big_numbers(minutes: int) -> None:
     """A codeValidityTime of up to 50 digits is sent digit by digit, and comes back from its JSON."""
     params = {"pin": "847291", "codeValidityTime": minutes}
     message = build(
-        ViberOtpMessage, template_id="bed0942f-e07e-4879-834b-29cc4cf3ec35", template_params=params, extra={"x": "κωδικός"}
+        ViberOtpMessage,
+        template_id="bed0942f-e07e-4879-834b-29cc4cf3ec35",
+        template_params=params,
+        extra={"x": "κωδικός"},
     )
     assert dump_flow(message)["templateParams"] == params
     body = encode_flow(message).reveal()
@@ -63,8 +67,25 @@ def test_json_both_ways(value: object) -> None:
 )
 def test_what_is_no_json(body: bytes) -> None:
     """Bytes that are no JSON are a plain ValueError that quotes none of them, and has no other error inside it."""
-    with pytest.raises(ValueError, match="^is not JSON$") as refused:
+    with pytest.raises(ValueError, match=r"^is not JSON$") as refused:
         decode(body)
     assert refused.value.__context__ is None
     assert refused.value.__cause__ is None
     assert "847291" not in repr(refused.value)
+
+
+@pytest.mark.xfail(strict=True, reason="orjson reads an integer of more than 64 bits as a float")
+def test_big_numbers_both_ways() -> None:
+    """What `encode` writes, `decode` reads, digit by digit."""
+    assert decode(encode({"codeValidityTime": 10**50 - 1})) == {"codeValidityTime": 10**50 - 1}
+
+
+CANARIES = ["8x4y7z2q"]
+
+
+@pytest.mark.xfail(strict=True, reason="the body is in decode's frame")
+def test_what_is_no_json_is_not_told() -> None:
+    """An answer that is no JSON stands in no frame of ours: Routee echoes steps, and a PIN may be among them."""
+    error = caught(lambda: decode(f"{{{CANARIES[0]}".encode()))
+    assert isinstance(error, ValueError)
+    assert CANARIES[0] not in reported(error)

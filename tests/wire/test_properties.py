@@ -10,10 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from routee_failover.errors import InvalidFlow
-from routee_failover.flows import AnyFlow, ViberOtpMessage
+from routee_failover.flows import AnyFlow, OtpFlow, ViberOtpMessage, ViberOtpStep
 from routee_failover.wire import dump_flow, encode_flow, load_flow
 
-from ..flows.samples import SAMPLES, at, changed
+from ..flows.rules import judged
+from ..flows.samples import SAMPLES, at, build, changed
 from ..strategies import FLOWS, few, flows, json_values
 
 endpoints = pytest.mark.parametrize("endpoint", FLOWS)
@@ -42,13 +43,22 @@ def test_json_round_trip(endpoint: str, data: st.DataObject) -> None:
     assert load_flow(endpoint, received, extra="keep") == flow
 
 
+@pytest.mark.xfail(strict=True, reason="an unknown text on a ViberOtp step is loaded as a template field")
+def test_texts_in_the_extra_of_a_viber_otp_step() -> None:
+    """Loading what was dumped gives an equal flow also where `extra` holds a text."""
+    flow = OtpFlow(steps=[build(ViberOtpStep, extra={"xNew": "text"})])
+    assert load_flow("otp", dump_flow(flow), extra="keep") == flow
+
+
 def _bare(part: Any) -> Any:
     """A part of a flow without its extras."""
     if isinstance(part, tuple):
         return tuple(_bare(item) for item in part)
     if not attrs.has(type(part)):
         return part
-    inner = {field.name: _bare(getattr(part, field.name)) for field in attrs.fields(type(part)) if field.name != "extra"}
+    inner = {
+        field.name: _bare(getattr(part, field.name)) for field in attrs.fields(type(part)) if field.name != "extra"
+    }
     return attrs.evolve(part, extra={}, **inner)
 
 
@@ -84,10 +94,8 @@ def test_evolve_checks_again(flow: AnyFlow, wrong: object) -> None:
 @given(value=json_values, extra=st.sampled_from(["refuse", "keep"]))
 def test_any_json_is_judged(endpoint: str, value: Any, extra: Any) -> None:
     """Arbitrary JSON gives a flow or `InvalidFlow`, and nothing else."""
-    try:
-        load_flow(endpoint, value, extra=extra)
-    except InvalidFlow as error:
-        assert error.problems
+    result = judged(load_flow, endpoint, value, extra=extra)
+    assert result.problems if isinstance(result, InvalidFlow) else result.endpoint == endpoint
 
 
 def _places(node: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -101,9 +109,8 @@ def test_any_json_in_any_place(endpoint: str, data: st.DataObject, value: Any, e
     """Arbitrary JSON in any place of a sound request gives a flow that can be sent, or `InvalidFlow`."""
     place = data.draw(st.sampled_from(_places(SAMPLES[endpoint])))
     assume(value != at(SAMPLES[endpoint], place))
-    try:
-        flow = load_flow(endpoint, changed(SAMPLES[endpoint], place, value), extra=extra)
-    except InvalidFlow as error:
-        assert all(str(problem) in str(error) for problem in error.problems)
+    result = judged(load_flow, endpoint, changed(SAMPLES[endpoint], place, value), extra=extra)
+    if isinstance(result, InvalidFlow):
+        assert all(str(problem) in str(result) for problem in result.problems)
     else:
-        assert json.loads(encode_flow(flow).reveal()) == dump_flow(flow)
+        assert json.loads(encode_flow(result).reveal()) == dump_flow(result)

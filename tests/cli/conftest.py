@@ -1,0 +1,58 @@
+"""A sandbox that runs beside the test, and the program run against it in this process."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from routee_failover.cli.app import app
+from routee_failover.sandbox import Sandbox
+
+from .shell import Result, settings
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox in a thread and a loop of its own: the commands under test run loops of theirs."""
+    here = Sandbox(speed=20_000)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(here.__aenter__())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield here
+    asyncio.run_coroutine_threadsafe(here.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Runs the program in this process; without a sandbox it has no settings."""
+
+    def run(*arguments: str, at: Sandbox | None = None, stdin: bytes | None = None, **environ: str | None) -> Result:
+        result = CliRunner().invoke(app, arguments, input=stdin, env=settings(at) | environ)
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Any], str]:
+    """Writes a file, JSON or bytes, and gives its path."""
+
+    def to_file(content: Any) -> str:
+        path = tmp_path / "flow.json"
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        return str(path)
+
+    return to_file

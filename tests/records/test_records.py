@@ -1,0 +1,331 @@
+"""Receipts and records out of documented answers, and out of answers of every other shape."""
+
+import copy
+import json
+import pickle
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routee_failover.records import (
+    Channel,
+    FlowKind,
+    FlowReceipt,
+    FlowRecord,
+    FlowStatus,
+    MessageStatus,
+    OtpReceipt,
+    OtpRecord,
+    ViberOtpReceipt,
+    ViberOtpRecord,
+)
+from routee_failover.records.record import Record, moment
+
+from .answers import (
+    FLOW_ACCEPTED,
+    FLOW_TRACKED,
+    OTP_ACCEPTED,
+    OTP_TRACKED,
+    PHONE,
+    PIN,
+    TEMPLATE_ACCEPTED,
+    VIBER_OTP_ACCEPTED,
+    VIBER_TRACKED,
+    Json,
+)
+
+Kind = type[FlowReceipt | OtpReceipt | ViberOtpReceipt | FlowRecord | OtpRecord | ViberOtpRecord]
+EXAMPLES: list[tuple[Kind, Json]] = [
+    (FlowReceipt, FLOW_ACCEPTED),
+    (FlowReceipt, TEMPLATE_ACCEPTED),
+    (OtpReceipt, OTP_ACCEPTED),
+    (ViberOtpReceipt, VIBER_OTP_ACCEPTED),
+    (FlowRecord, FLOW_TRACKED),
+    (OtpRecord, OTP_TRACKED),
+    (ViberOtpRecord, VIBER_TRACKED),
+]
+MORNING = datetime(2026, 1, 1, 10, tzinfo=UTC)
+MASKED = "+3069****5678"
+
+
+def test_the_receipt_of_a_flow() -> None:
+    """Id, kind, time and steps of a standard flow are read, a Voice step's number out of its object."""
+    receipt = FlowReceipt.read(FLOW_ACCEPTED)
+    assert (receipt.tracking_id, receipt.flow_kind, receipt.created_at) == ("t-1", FlowKind.STANDARD, MORNING)
+    assert [(step.type, step.order, step.to, step.tracking_id) for step in receipt.steps] == [
+        ("Viber", 1, PHONE, None),
+        ("Sms", 2, PHONE, None),
+        ("Voice", 3, PHONE, None),
+    ]
+    assert receipt.raw == FLOW_ACCEPTED
+    assert FlowReceipt.read(TEMPLATE_ACCEPTED).flow_kind is FlowKind.TRANSACTIONAL
+
+
+def test_the_receipt_of_an_otp_flow() -> None:
+    """Flow id, status, channel, time, and the step that was sent with its message token."""
+    receipt = OtpReceipt.read(OTP_ACCEPTED)
+    assert (receipt.flow_id, receipt.status, receipt.channel) == ("f-1", FlowStatus.IN_PROGRESS, Channel.VIBER)
+    assert receipt.created_at is not None
+    assert receipt.created_at.utcoffset() == timedelta(hours=2)
+    assert receipt.sent_step is not None
+    assert (receipt.sent_step.tracking_id, receipt.sent_step.order) == ("m-1", 1)
+    assert OtpReceipt.read({"flowId": "f"}).sent_step is None
+
+
+def test_the_receipt_of_a_viber_otp() -> None:
+    """Id, recipient, first status, and what else S3 documents."""
+    receipt = ViberOtpReceipt.read(VIBER_OTP_ACCEPTED)
+    assert (receipt.tracking_id, receipt.to, receipt.status) == ("v-1", PHONE, MessageStatus.QUEUED)
+    assert (receipt.status_date, receipt.ttl, receipt.seq) == (MORNING, timedelta(minutes=1), 7)
+    assert (receipt.from_, receipt.country) == ("Demo", "GR")
+    assert receipt.status_reason == {"detailedStatus": "Queued"}
+
+
+def test_the_record_of_a_flow() -> None:
+    """The tracking example: the flow's state, and each message's."""
+    record = FlowRecord.read(FLOW_TRACKED)
+    assert (record.tracking_id, record.status, record.status_code, record.status_reason) == (
+        *("t-1", FlowStatus.SUCCEEDED),
+        *(None, None),
+    )
+    assert (record.termination_channel, record.total_price, record.flow_kind) == (Channel.SMS, 0.04, None)
+    assert record.final
+    assert (record.created_at, record.updated_at) == (MORNING, MORNING + timedelta(minutes=10, seconds=5.5))
+    viber, sms = record.messages
+    assert (viber.channel, viber.order, viber.to, viber.status) == (Channel.VIBER, 1, PHONE, MessageStatus.EXPIRED)
+    assert (sms.channel, sms.status, sms.price) == (Channel.SMS, MessageStatus.DELIVERED, 0.03)
+    assert sms.updated_at == MORNING + timedelta(minutes=10, seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "reason"),
+    [
+        *((0, 0, "server error"), ("0", 0, "server error"), ("3", 3, "failover not triggered")),
+        *(("", None, None), (None, None, None), (9, 9, None), ("many", None, None), (1.5, None, None)),
+    ],
+)
+def test_status_codes_are_numbers_or_texts(code: object, number: int | None, reason: str | None) -> None:
+    """Routee writes a status code as number, as text, as null and as an empty text."""
+    record = FlowRecord.read({"status": "Failed", "statusCode": code})
+    assert (record.status_code, record.status_reason, record.final) == (number, reason, True)
+
+
+def test_the_record_of_an_otp_flow() -> None:
+    """The OTP service mixes cases and omits the plus: its example is read all the same."""
+    record = OtpRecord.read(OTP_TRACKED)
+    assert (record.flow_id, record.status, record.status_code) == ("f-1", FlowStatus.FAILED, 2)
+    assert (record.status_reason, record.total_cost, record.final) == ("no next step", 0.05, True)
+    first, second = record.steps
+    assert (first.role, first.channel, first.status, first.price) == (
+        *("primary", Channel.VIBER),
+        *(MessageStatus.EXPIRED, 0.01),
+    )
+    assert (second.role, second.channel, second.status) == ("failover", Channel.SMS, MessageStatus.QUEUED)
+    assert second.to == PHONE.removeprefix("+")
+
+
+@pytest.mark.parametrize(
+    ("word", "final"),
+    [("QUEUED", False), ("DELIVERED", True), ("Seen", True), ("expired", True), ("SENT", False), ("New", False)],
+)
+def test_the_record_of_a_viber_otp(word: str, final: bool) -> None:
+    """A Viber message has ended where its status says that it arrived or will not."""
+    record = ViberOtpRecord.read(VIBER_TRACKED | {"status": {"status": word, "date": "2026-01-01T10:00:00Z"}})
+    assert (record.tracking_id, record.to, record.price, record.status_date) == ("v-1", PHONE, 0.01, MORNING)
+    assert record.final is final
+    assert not ViberOtpRecord.read({}).final
+
+
+@pytest.mark.parametrize("kind", [FlowReceipt, OtpReceipt, ViberOtpReceipt])
+@pytest.mark.parametrize("identity", [None, "", 5, [], {}])
+def test_a_receipt_has_an_id(kind: type[FlowReceipt | OtpReceipt | ViberOtpReceipt], identity: object) -> None:
+    """An answer that cannot be followed up is no receipt, and the error names what it lacks."""
+    with pytest.raises(ValueError, match=r"^has no (trackingId|flowId)$"):
+        kind.read({"trackingId": identity, "flowId": identity})
+
+
+@pytest.mark.parametrize("kind", [FlowRecord, OtpRecord, ViberOtpRecord])
+def test_a_record_needs_nothing(kind: type[FlowRecord | OtpRecord | ViberOtpRecord]) -> None:
+    """Everything that an answer lacks is None, and what has no status has not ended."""
+    record = kind.read({})
+    assert not record.final
+    assert record.raw == {}
+    assert all(value is None for name, value in vars(record).items() if name != "_answer")
+
+
+@pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
+def test_every_optional_key_may_be_missing_or_new(kind: Kind, answer: Json) -> None:
+    """An answer without any one key but the id is read, and a key that is new is within reach."""
+    for missing in answer.keys() - {"trackingId", "flowId"}:
+        kind.read({key: value for key, value in answer.items() if key != missing})
+    assert kind.read(answer | {"tomorrow": [1]}).raw["tomorrow"] == [1]
+
+
+@pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
+def test_nothing_prints_a_pin_or_a_number(kind: Kind, answer: Json) -> None:
+    """The recipient is masked in repr, and neither repr nor raw, JSON or pickle of a record holds a PIN."""
+    record = kind.read(answer)
+    parts: list[Any] = [record, *getattr(record, "steps", ()), *getattr(record, "messages", ())]
+    for each in parts:
+        assert PHONE not in repr(each)
+        assert PHONE.removeprefix("+") not in repr(each)
+        if kind is not ViberOtpRecord:
+            assert PIN not in repr(each) + json.dumps(each.raw)
+            assert PIN.encode() not in pickle.dumps(each)
+    if hasattr(record, "to"):
+        assert MASKED in repr(record)
+
+
+@pytest.mark.xfail(reason="bug: Viber tracking documents the text under `message`, which hides_texts does not know")
+def test_the_text_of_a_viber_otp_is_masked_where_tracking_shows_it() -> None:
+    """The tracking of a Viber OTP holds its text under `message`: the PIN in it is not shown."""
+    record = ViberOtpRecord.read(VIBER_TRACKED)
+    assert PIN not in json.dumps(record.raw)
+    assert PIN.encode() not in pickle.dumps(record)
+
+
+def test_a_pin_is_masked_wherever_it_stands() -> None:
+    """A PIN is masked under its own key, in texts around it, and in template parameters, at any depth."""
+    answer = {
+        "trackingId": "t",
+        "flow": [{"pin": PIN, "note": [f"x{PIN}x", {"deep": PIN}]}, {"pin": 12345678}, {"pin": None}, {"pin": ""}],
+        "number": "12345678",
+        "templateParams": {"pin": PIN, "name": "Ada"},
+        "count": 1,
+    }
+    raw = FlowReceipt.read(answer).raw
+    assert PIN not in json.dumps(raw)
+    assert "12345678" not in json.dumps(raw)
+    assert raw["flow"][0] == {"pin": "****", "note": ["x****x", {"deep": "****"}]}
+    assert raw["flow"][2]["pin"] is None
+    assert raw["templateParams"] == {"pin": "****", "name": "****"}
+    assert raw["count"] == 1
+
+
+@pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
+def test_records_pickle_and_copy(kind: Kind, answer: Json) -> None:
+    """A record that travels says what it said, with its secrets masked for good."""
+    record = kind.read(answer)
+    for again in (pickle.loads(pickle.dumps(record)), copy.copy(record), copy.deepcopy(record)):
+        assert type(again) is kind
+        assert again.raw == record.raw
+        assert repr(again) == repr(record)
+        assert pickle.loads(pickle.dumps(again)) == again
+
+
+def test_records_are_compared_by_what_they_say() -> None:
+    """Two readings of the same answer are equal, and no record can be changed."""
+    record = FlowRecord.read(FLOW_TRACKED)
+    assert record == FlowRecord.read(copy.deepcopy(FLOW_TRACKED))
+    assert record != FlowRecord.read(FLOW_TRACKED | {"status": "Failed"})
+    with pytest.raises(AttributeError):
+        record.status = None  # type: ignore[misc]
+    record.raw["trackingId"] = "changed"
+    assert record.raw["trackingId"] == "t-1"
+
+
+@pytest.mark.xfail(reason="ugly: frozen and compared by value, but hash() meets the dict within: TypeError")
+def test_a_receipt_can_be_a_key() -> None:
+    """A receipt can stand in a set or as the key of a mapping."""
+    assert len({FlowReceipt.read(FLOW_ACCEPTED), FlowReceipt.read(FLOW_ACCEPTED)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-01-01T10:00:00Z", MORNING),
+        ("2026-01-01T10:00:00.000Z", MORNING),
+        ("2026-01-01T10:00Z", MORNING),
+        ("2026-01-01T12:00:00+02:00", MORNING),
+        ("2026-01-01T10:00:00", MORNING),
+        ("2026-13-01T10:00:00Z", None),
+        ("soon", None),
+        ("", None),
+        (1767261600000, None),
+        (None, None),
+    ],
+)
+def test_times_are_aware(written: object, read: datetime | None) -> None:
+    """A time is aware, in UTC where the answer does not say; what is none is None."""
+    found = moment({"at": written}, "at")
+    assert found == read
+    assert found is None or found.tzinfo is not None
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
+KEYS = sorted({key for _, answer in EXAMPLES for key in answer} | {"pin", "body", "text", "phone", "name", "date"})
+JSON = st.recursive(
+    SCALARS | st.sampled_from(["2026-01-01T10:00:00Z", "EXPIRED", "1", "nan", "inf", "1e999", "9" * 400]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=6),
+    max_leaves=25,
+)
+OBJECTS = st.dictionaries(st.sampled_from(KEYS) | st.text(), JSON, max_size=10)
+
+
+def _use(record: Record) -> None:
+    assert isinstance(record.raw, dict)
+    again = pickle.loads(pickle.dumps(record))
+    assert again.raw == record.raw or "nan" in repr(record.raw)
+    for name in dir(type(record)):
+        if isinstance(getattr(type(record), name), property):
+            found = getattr(record, name)
+            assert repr(found) is not None
+            for part in found if isinstance(found, tuple) else ():
+                _use(part)
+
+
+@given(OBJECTS)
+def test_no_answer_breaks_a_record(answer: Json) -> None:
+    """Whatever JSON Routee answers with, reading it, showing it and pickling it raises nothing."""
+    for kind in (FlowRecord, OtpRecord, ViberOtpRecord):
+        _use(kind.read(answer))
+
+
+@given(OBJECTS)
+def test_no_answer_breaks_a_receipt(answer: Json) -> None:
+    """The same for receipts, once there is an id."""
+    usable = {key: value for key, value in answer.items() if key != "ttl"}  # see the test below
+    for kind in (FlowReceipt, OtpReceipt, ViberOtpReceipt):
+        _use(kind.read(usable | {"trackingId": "t", "flowId": "f"}))
+
+
+@pytest.mark.xfail(reason="bug: timedelta overflows: OverflowError out of a property")
+@pytest.mark.parametrize("ttl", [10**15, 1e300, "1e20"])
+def test_a_ttl_that_no_time_can_hold_is_none(ttl: object) -> None:
+    """A ttl beyond all time is missing, not an error."""
+    assert ViberOtpReceipt.read({"trackingId": "t", "ttl": ttl}).ttl is None
+
+
+@pytest.mark.xfail(reason="bug: whole() goes through float, which rounds beyond 2**53")
+def test_a_large_whole_number_is_kept_to_the_last_digit() -> None:
+    """A seq is the caller's own number, of up to 64 bits: it comes back as it is."""
+    assert ViberOtpReceipt.read({"trackingId": "t", "seq": 2**53 + 1}).seq == 2**53 + 1
+
+
+@pytest.mark.xfail(reason="bug: orjson reads 1,000 levels, the masking recurses over them: RecursionError from raw")
+def test_a_deep_answer_does_not_break_a_record() -> None:
+    """An answer that is nested as deeply as the decoder allows can be shown."""
+    deep: Any = "x"
+    for _ in range(900):
+        deep = {"a": deep}
+    _use(FlowRecord.read(deep))
+
+
+@pytest.mark.xfail(reason="doubt: a PIN's digits are masked in ids and times too, and for good once pickled")
+def test_an_id_that_happens_to_hold_the_pins_digits_survives() -> None:
+    """The tracking id of a step survives pickling, also where the PIN's digits happen to stand in it."""
+    answer = {"flowId": "f", "flow": [{"pin": "2026", "trackingId": "aa-2026-bb"}]}
+    receipt = pickle.loads(pickle.dumps(OtpReceipt.read(answer)))
+    assert receipt.steps[0].tracking_id == "aa-2026-bb"
+
+
+def test_numbers_where_texts_should_be_are_texts() -> None:
+    """An id written as a number is kept as text; what is neither is missing."""
+    assert FlowRecord.read({"trackingId": 5}).tracking_id == "5"
+    assert FlowRecord.read({"trackingId": True}).tracking_id is None
+    assert FlowRecord.read({"totalPrice": "0.5"}).total_price == 0.5
+    assert FlowRecord.read({"totalPrice": "much"}).total_price is None
+    assert FlowRecord.read({"status": 5, "messages": "none"}).messages == ()

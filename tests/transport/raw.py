@@ -1,0 +1,166 @@
+"""A server of bare sockets that behaves as badly as a test tells it to, and counts what reached it."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from routee_failover import Config
+from routee_failover.secret import Secret, SecretBytes
+from routee_failover.transport.attempt import attempt
+from routee_failover.transport.evidence import Evidence
+from routee_failover.transport.pool import Pool
+
+PIN = "739164"
+KEY = "canary-token"
+BODY = f'{{"pin":"{PIN}"}}'.encode()
+
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Behaving = Callable[[Reader, Writer], Awaitable[None]]
+TOKEN_PATH = b"/oauth/token"
+
+
+def http(status: str = "200 OK", body: bytes = b"{}", *headers: str) -> bytes:
+    """A whole answer."""
+    lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+TOKEN_ANSWER = http("200 OK", b'{"access_token":"canary-token","expires_in":3600}')
+
+
+async def read_request(reader: Reader) -> bytes:
+    """A whole request; empty when the caller has left."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        return head + (await reader.readexactly(int(lengths[0].partition(b":")[2])) if lengths else b"")
+    except (asyncio.IncompleteReadError, OSError):
+        return b""
+
+
+def reset(writer: Writer) -> None:
+    """Close with a RST instead of a FIN."""
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+class RawServer:
+    """Counts connections and whole requests; `behave` gets every connection, the whole requests come to `requests`."""
+
+    def __init__(self, behave: Behaving, tls: ssl.SSLContext | None = None) -> None:
+        self._behave, self._tls = behave, tls
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.url = ""
+
+    async def _serve(self, reader: Reader, writer: Writer) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(OSError):
+                await self._behave(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls, backlog=256)
+        scheme = "http" if self._tls is None else "https"
+        self.url = f"{scheme}://localhost:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await asyncio.sleep(0)
+
+    def config(self, **changes: Any) -> Config:
+        """Settings for this server."""
+        settings: dict[str, Any] = {
+            "application_id": "application",
+            "application_secret": "canary-key",
+            "api_url": self.url,
+            "auth_url": self.url,
+        }
+        return Config(**(settings | changes))
+
+
+def answering(
+    *answers: bytes, seen: list[bytes] | None = None, after: Callable[[Writer], None] | None = None
+) -> Behaving:
+    """Answer token requests well, and each other request with the next of the answers, the last again and again."""
+    left = list(answers)
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        while request := await read_request(reader):
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                writer.write(TOKEN_ANSWER)
+                continue
+            if seen is not None:
+                seen.append(request)
+            writer.write(left.pop(0) if len(left) > 1 else left[0])
+            if after is not None:
+                await writer.drain()
+                after(writer)
+                return
+
+    return behave
+
+
+async def hang(reader: Reader, writer: Writer) -> None:
+    """Read everything and say nothing."""
+    await reader.read(-1)
+
+
+@asynccontextmanager
+async def pool_of(config: Config) -> AsyncIterator[Pool]:
+    """A pool that is closed in the end."""
+    pool = Pool(config)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+async def tried(pool: Pool, url: str, *, method: str = "POST", limit: int = 2**20) -> Evidence:
+    """One attempt with a body and a key that nothing may show."""
+    return await attempt(
+        pool.session,
+        method,
+        url,
+        authorization=Secret(f"Bearer {KEY}"),
+        content_type="application/json",
+        body=SecretBytes(BODY),
+        within=pool.timeout,
+        limit=limit,
+    )
+
+
+async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
+    """One attempt at a server that behaves like that."""
+    async with RawServer(behave) as server:
+        settings = {"total_timeout": timedelta(milliseconds=150)} | settings
+        async with pool_of(server.config(**settings)) as pool:
+            return await tried(pool, f"{server.url}/failover"), server
