@@ -5,15 +5,14 @@ from typing import Any, Self, overload
 from urllib.parse import quote
 
 from .config import Config
-from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem
+from .errors import ConnectFailed, DeliveryUnknown, InvalidConfig, InvalidFlow, NoAnswer, Outcome, Problem, Rejected
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .secret import forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport, outcome_of
 from .wire import encode_flow
-from .wire.answers import read_object, read_refusal
-from .wire.json import decode
+from .wire.answers import UNREADABLE, read_json, read_object, read_refusal, without_secrets
 from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
 
 
@@ -75,8 +74,8 @@ class RouteeClient:
         receipt = route.read_receipt(answer.body)
         if isinstance(receipt, str):
             raise _unknown(flow, f"Routee answered {answer.status}, but its answer {receipt}: probably accepted")
-        if isinstance(receipt, Exception):
-            raise receipt
+        if isinstance(receipt, Rejected):
+            raise without_secrets(receipt, secrets_of(flow))
         return receipt
 
     def send_all(
@@ -88,7 +87,10 @@ class RouteeClient:
         which they end. No flow's failure raises: it stands in `Sent.error`. Closing the iterator draws no more flows
         and lets those under way end; their outcomes are then told to nobody.
         """
-        return send_each(self.send, flows, self._config.pool_size if concurrency is None else concurrency)
+        window = self._config.pool_size if concurrency is None else concurrency
+        if type(window) is not int or window < 1:
+            raise InvalidConfig("concurrency must be a whole number of at least 1; nothing was sent")
+        return send_each(self.send, flows, window)
 
     @overload
     async def track(self, message: FlowReceipt) -> FlowRecord: ...
@@ -115,6 +117,10 @@ class RouteeClient:
                 identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
             case _:
                 identity = message
+        if not isinstance(identity, str) or identity.strip(". ") == "":
+            raise InvalidFlow("track", [Problem((), "takes a receipt or the id in one")])
+        if endpoint not in TRACKING:
+            raise InvalidFlow("track", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
         path, read = TRACKING[Endpoint(endpoint)]
         record = read_object(await self._ask(path + quote(identity, safe="")), read)
         if isinstance(record, str):
@@ -123,12 +129,10 @@ class RouteeClient:
 
     async def otp_templates(self) -> Any:
         """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""
-        body = await self._ask("/failover-otp/otp/templates")
-        try:
-            return decode(body)
-        except ValueError:
-            pass
-        raise _unreadable("is not JSON")
+        templates = read_json(await self._ask("/failover-otp/otp/templates"))
+        if templates is UNREADABLE:
+            raise _unreadable("is not JSON")
+        return templates
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on."""

@@ -2,16 +2,16 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 import attrs
 
 from .errors import InvalidConfig
-from .secret import Secret, forgetful, hidden
+from .secret import PrivateMapping, Secret, forgetful, hidden
 
 API_URL = "https://connect.routee.net"
 AUTH_URL = "https://auth.routee.net"
@@ -43,7 +43,8 @@ def _check_address(_config: object, attribute: "attrs.Attribute[str]", value: ob
         _ = parts.port if parts else None
     except ValueError:
         parts = host = None
-    if parts is None or not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+    plain = isinstance(value, str) and re.fullmatch(r"[!-~]+", value)
+    if not plain or parts is None or not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
         raise InvalidConfig(f"{name} must be an address such as {attribute.default}")
     if parts.username is not None or parts.password is not None:
         raise InvalidConfig(f"{name} must not hold credentials; give application_id and application_secret instead")
@@ -63,22 +64,27 @@ def _check_count(_config: object, attribute: "attrs.Attribute[int]", value: obje
 
 def _check_credential(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     text = value.reveal() if isinstance(value, Secret) else value
-    if not isinstance(text, str) or not text.strip() or ("\n" in text) or ("\r" in text):
+    if not isinstance(text, str) or not text.strip() or not text.isprintable():
         raise InvalidConfig(f"{attribute.name} must be the text that Routee's platform shows for the application")
+    if attribute.name == "application_id" and ":" in text:
+        raise InvalidConfig("application_id must not hold a colon: that is what parts it from the secret on the wire")
+
+
+_is_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 def _check_headers(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     if not isinstance(value, Mapping):
         raise InvalidConfig(f"{attribute.name} must be a mapping of header names to texts")
     for name, text in cast("Mapping[object, object]", value).items():
-        if not isinstance(name, str) or not isinstance(text, str) or any(c in name + text for c in "\r\n\0"):
+        if not (isinstance(name, str) and _is_header_name(name) and isinstance(text, str) and text.isprintable()):
             raise InvalidConfig(f"{attribute.name} must map header names to texts of one line")
         if name.lower() in {"authorization", "content-type", "content-length", "host", "transfer-encoding"}:
             raise InvalidConfig(f"{attribute.name}: {name} is set by the client itself")
 
 
-def _read_only(value: Any) -> Mapping[str, str]:
-    return MappingProxyType(dict(cast("Mapping[str, str]", value))) if isinstance(value, Mapping) else value
+def _private(value: Any) -> PrivateMapping:
+    return PrivateMapping(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
 
 
 @attrs.frozen(kw_only=True)
@@ -109,9 +115,7 @@ class Config:
     a message written into a connection that is being closed can be lost without a trace."""
     answer_limit: int = attrs.field(default=4 * 1024 * 1024, validator=_check_count)
     """The most bytes of one answer that are read."""
-    headers: Mapping[str, str] = attrs.field(
-        factory=dict, converter=_read_only, validator=_check_headers, repr=lambda headers: repr(sorted(headers))
-    )
+    headers: PrivateMapping = attrs.field(factory=dict, converter=_private, validator=_check_headers)
     """Headers sent with every request, a User-Agent of your own for example."""
 
     @classmethod

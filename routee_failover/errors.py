@@ -89,7 +89,7 @@ class PoolTimeout(NotSent):
 
 
 class TokenUnavailable(NotSent):
-    """No access token could be had. `status` is what the token service answered, if it did."""
+    """No access token that Routee accepts could be had. `status` is what the token service answered, if it did."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)

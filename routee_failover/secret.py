@@ -26,6 +26,8 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"a Secret holds text, not {type(text).__name__}")
         self._text = text
 
     def reveal(self) -> str:
@@ -134,7 +136,7 @@ def mask_phone(number: object) -> str:
     """A phone number that a person may recognise and a stranger may not call: `+3069****5678`."""
     if not isinstance(number, str):
         return repr(number) if number is None else f"<{type(number).__name__}>"
-    return f"{number[:5]}{HIDDEN}{number[-4:]}" if len(number) >= 12 else f"{number[:3]}{HIDDEN}"
+    return f"{number[:5]}{HIDDEN}{number[-4:]}" if len(number) >= 13 else f"{number[:3]}{HIDDEN}"
 
 
 def hidden(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .errors import InvalidConfig, Outcome, RouteeError
+from .errors import Outcome, RouteeError
 from .flows import AnyFlow
 from .records import AnyReceipt
 
@@ -47,18 +47,19 @@ async def send_each(
 
     An error of the source itself is raised once the flows drawn before it have ended and been told.
     """
-    if type(concurrency) is not int or concurrency < 1:
-        raise InvalidConfig("concurrency must be a whole number of at least 1; nothing was sent")
     source = _each(flows)
     drawing = asyncio.Lock()  # an async iterator may be asked for one item at a time only
     # As many results may wait as sends may be under way: a slow reader slows the sending, instead of filling memory.
     ended: asyncio.Queue[Sent | None] = asyncio.Queue(maxsize=concurrency)
     stopping = asyncio.Event()
+    drawer: asyncio.Task[Any] | None = None  # whoever waits for the source: the one that closing must not wait for
 
     async def draw() -> tuple[AnyFlow] | None:
+        nonlocal drawer
         async with drawing:
             if stopping.is_set():
                 return None
+            drawer = asyncio.current_task()
             try:
                 return (await anext(source),)
             except BaseException as error:
@@ -66,6 +67,8 @@ async def send_each(
                 if isinstance(error, StopAsyncIteration):
                     return None
                 raise
+            finally:
+                drawer = None
 
     async def work() -> None:
         try:
@@ -91,6 +94,8 @@ async def send_each(
         raise
     finally:
         stopping.set()
+        if drawer is not None:
+            drawer.cancel()
         # Nobody reads on: what still ends must not wait for a reader.
         unread, ended = ended, asyncio.Queue()
         while not unread.empty():

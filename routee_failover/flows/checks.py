@@ -63,7 +63,9 @@ def matching(pattern: str, why: str, *, keep: int = 0) -> Check:
     def check(value: Any) -> Reason:
         if not isinstance(value, str):
             return f"must be text, not {kind(value)}"
-        return None if match(value) else why
+        if not match(value):
+            return why
+        return None if value.isascii() or is_unicode(value) else NO_UNICODE
 
     return check
 
@@ -135,8 +137,8 @@ WebUrl = Annotated[str, url("https", "http")]
 
 
 def integer(*, least: int | None = None, most: int | None = None) -> Check:
-    """A whole number within documented limits; JSON readers agree on 64 bits, so no more are taken."""
-    lowest, highest = (-(2**63) if least is None else least), (2**63 - 1 if most is None else most)
+    """A whole number within documented limits; where none is documented, one of at most a hundred digits."""
+    lowest, highest = (1 - 10**100 if least is None else least), (10**100 - 1 if most is None else most)
 
     def check(value: Any) -> Reason:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -184,7 +186,9 @@ def pin(value: Any) -> Reason:
     if not isinstance(value, Secret):
         return f"must be text of 4 to 10 characters, not {kind(value)}"
     code = value.reveal()
-    return None if 4 <= len(code) <= 10 and is_unicode(code) else f"must have 4 to 10 characters, has {len(code)}"
+    if not 4 <= len(code) <= 10:
+        return f"must have 4 to 10 characters, has {len(code)}"
+    return None if is_unicode(code) else NO_UNICODE
 
 
 def each(check: Check, *, least: int = 0, what: str = "item") -> Check:
@@ -285,7 +289,7 @@ def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
 def word_of(enum: type[_E], value: _E | str | None) -> _E:
     """The member of a documented list of words that a text names."""
     try:
-        return enum(cast("str", value))
+        return enum(value) if isinstance(value, str) else cast("_E", value)
     except ValueError:
         return cast("_E", value)
 
@@ -295,7 +299,8 @@ def words_of(words: Collection[str], value: Sequence[str] | None) -> tuple[str, 
     if not isinstance(value, list | tuple):
         return cast("tuple[str, ...]", value)
     spelling = {item.lower(): item for item in words}
-    return tuple(spelling.get(str(item).lower(), item) for item in cast("list[str]", value))
+    items = cast("Sequence[Any]", value)
+    return tuple(spelling.get(item.lower(), item) if isinstance(item, str) else item for item in items)
 
 
 def built_from_text(build: Callable[[str], _T], value: _T | str) -> _T:
@@ -305,4 +310,4 @@ def built_from_text(build: Callable[[str], _T], value: _T | str) -> _T:
     try:
         return build(value)
     except InvalidFlow as error:
-        return cast("_T", Broken(list(error.problems)))
+        return cast("_T", Broken([Problem((), problem.reason) for problem in error.problems]))

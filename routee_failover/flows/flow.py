@@ -1,5 +1,6 @@
 """What the three multi-step flows share: steps of the right kind, at least one, and where to call back."""
 
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any, ClassVar, cast
 
@@ -38,7 +39,11 @@ def _step_of(flow_name: str, classes: tuple[type[Step], ...]) -> Check:
         homes = HOMES.get(cast("type[Step]", type(value)))
         if homes is None:
             return f"must be one of {names}, not {kind(value)}"
-        right = " or ".join(f"a{'n' if home[0] == 'O' else ''} {home}" for home in homes)
-        return f"{type(value).__name__} belongs to {right}; {flow_name} takes {names}"
+        return f"{type(value).__name__} belongs to {either(homes)}; {flow_name} takes {names}"
 
     return check
+
+
+def either(homes: Iterable[str]) -> str:
+    """Names of flows in a sentence: "an OtpFlow or a StandardFlow"."""
+    return " or ".join(f"a{'n' if home.startswith('O') else ''} {home}" for home in homes)

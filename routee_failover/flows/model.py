@@ -8,6 +8,7 @@ that a sound object pays nothing for good errors.
 import re
 import types
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
@@ -55,7 +56,7 @@ def kind(value: object) -> str:
 
 def a(cls: type) -> Check:
     """An object of this class."""
-    name = _KINDS.get(cls, f"a {cls.__name__}")
+    name = f"one of {', '.join(cls)}" if issubclass(cls, StrEnum) else _KINDS.get(cls, f"a {cls.__name__}")
     return lambda value: None if isinstance(value, cls) else f"must be {name}, not {kind(value)}"
 
 

@@ -3,8 +3,9 @@
 https://docs.routee.net/reference/send-a-failover-otp-message
 """
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, ClassVar, NoReturn, Self, cast
 
 import attrs
 
@@ -40,6 +41,13 @@ _TYPES_WITH_BUSINESS_NAME = frozenset({"with_business_name", "with_business_and_
 _TYPES_WITH_VALIDITY = frozenset({"with_validity", "with_type_and_validity", "with_business_and_validity_hours"})
 
 
+_ANSWERED_KEYS = MappingProxyType({"trackingId": "is set by Routee in its answer; leave it out"})
+
+
+def _only_recipient(value: str | Sequence[str]) -> str:
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else cast("str", value)
+
+
 def _template_fields(value: object) -> Reason:
     if value is NOTHING:
         return None
@@ -64,10 +72,12 @@ class ViberOtpStep(Step):
     """
 
     api_type: ClassVar[str] = "ViberOtp"
+    refused_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
     sender_info_tracking_id: Filled
     """The Viber OTP sender's id, from Routee's platform."""
-    to: OtpRecipient = attrs.field(repr=mask_phone)
+    to: OtpRecipient = attrs.field(converter=_only_recipient, repr=mask_phone)
+    """The recipient's number; Routee's own form, a list with one number in it, is taken too."""
     template_id: Uuid
     """From `RouteeClient.otp_templates()`."""
     pin: Pin = attrs.field(converter=as_secret, repr=hidden)
@@ -93,8 +103,10 @@ class ViberOtpStep(Step):
 
     @rule(due="template_fields")
     def _template_fields_only_add(self) -> Reason:
-        taken = (self.modelled_keys() | self.extra.keys()) & self.template_fields.keys()
-        return [Problem(("template_fields", key), "is given twice") for key in sorted(taken)] or None
+        taken = (self.modelled_keys() | self.refused_keys.keys() | self.extra.keys()) & self.template_fields.keys()
+        return [
+            Problem(("template_fields", key), self.refused_keys.get(key, "is given twice")) for key in sorted(taken)
+        ] or None
 
 
 @checked
@@ -103,6 +115,7 @@ class OtpSmsStep(Step):
     """A one-time password by SMS; its text holds the code. `ttl` counts in whole seconds."""
 
     api_type: ClassVar[str] = "Sms"
+    refused_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
     to: OtpRecipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
@@ -110,6 +123,17 @@ class OtpSmsStep(Step):
     from_: SmsSender | None = None
     """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
     label: Text | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an OtpSmsStep is not pickled: its text holds the code. Use dump_flow() and protect what it gives"
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
 
 def _as_steps(value: Sequence[ViberOtpStep | OtpSmsStep]) -> tuple[ViberOtpStep | OtpSmsStep, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Problem
 from ..secret import PrivateMapping
-from .checks import is_unicode
+from .checks import NO_UNICODE, is_unicode, json_mapping
 from .model import Reason, kind
 
 OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -43,7 +43,7 @@ def _text_param(value: object) -> str | None:
         return f"must have 1 to 50 characters, has {len(value)}"
     if _has_link(value):
         return "must not hold a link"
-    return None if is_unicode(value) else "holds half of a surrogate pair, which is no text"
+    return None if is_unicode(value) else NO_UNICODE
 
 
 def _validity(value: object) -> str | None:
@@ -56,11 +56,14 @@ def otp_params(value: Any) -> Reason:
     """The documented rules for the values of Viber OTP parameters (https://docs.routee.net/docs/template-variables-validations)."""
     if not isinstance(value, PrivateMapping):
         return f"must be a mapping of parameter names to values, not {kind(value)}"
+    reason = json_mapping(value)
+    if reason is not None:
+        return reason
     found: list[Problem] = []
     for key, item in value.items():
-        reason = _text_param(item) if key in TEXT_PARAMS else _validity(item) if key == "codeValidityTime" else None
-        if reason is not None:
-            found.append(Problem((key,), reason))
+        why = _text_param(item) if key in TEXT_PARAMS else _validity(item) if key == "codeValidityTime" else None
+        if why is not None:
+            found.append(Problem((key,), why))
     return found or None
 
 

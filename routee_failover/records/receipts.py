@@ -141,7 +141,10 @@ class ViberOtpReceipt(Record):
     def ttl(self) -> timedelta | None:
         """The time to live, as echoed."""
         seconds = whole(self._answer, "ttl")
-        return None if seconds is None else timedelta(seconds=seconds)
+        try:
+            return None if seconds is None else timedelta(seconds=seconds)
+        except OverflowError:
+            return None
 
     @property
     def status_reason(self) -> Any:

@@ -1,6 +1,7 @@
 """What every record shares: it keeps the whole answer, reads it leniently, and shows it with its secrets masked."""
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar, cast
@@ -19,7 +20,7 @@ Json = Mapping[str, Any]
 class Record:
     """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
 
-    _answer: Json = attrs.field(repr=False, alias="answer")
+    _answer: Json = attrs.field(repr=False, hash=False, alias="answer")
 
     hides_texts: ClassVar[bool] = False
     """Whether the texts of messages are secrets here, because they hold a one-time password."""
@@ -47,16 +48,20 @@ def text(answer: Json, key: str) -> str | None:
 
 def number(answer: Json, key: str) -> float | None:
     """The number under a key, also where Routee writes it as text."""
+    value = answer.get(key)
     try:
-        return float(value) if isinstance(value := answer.get(key), int | float | str) else None
-    except ValueError:
+        return float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
         return None
 
 
 def whole(answer: Json, key: str) -> int | None:
     """The whole number under a key, also where Routee writes it as text (`statusCode` is one of both)."""
-    value = number(answer, key)
-    return int(value) if value is not None and value.is_integer() else None
+    value = answer.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = number(answer, key)
+    return int(found) if found is not None and found.is_integer() else None
 
 
 def moment(answer: Json, key: str) -> datetime | None:
@@ -72,7 +77,12 @@ def moment(answer: Json, key: str) -> datetime | None:
 def word(enum: type[_E], answer: Json, key: str) -> _E | None:
     """The word under a key, as a member of an open list."""
     value = answer.get(key)
-    return _member(enum, value) if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return _member(enum, value) if len(value) <= _LONGEST_KEPT else enum(value)
+
+
+_LONGEST_KEPT = 40
 
 
 # Words come again and again; calling an enum costs more than everything else that is read of an answer.
@@ -93,35 +103,45 @@ def parts(answer: Json, key: str) -> list[Json]:
     return [cast("Json", item) for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _pins(value: Any) -> Iterator[str]:
+DEEPEST = 64
+"""How deep an answer is shown; what is nested deeper is masked whole."""
+
+_TEXT_KEYS = frozenset({"body", "text", "message"})
+_PARAM_KEYS = frozenset({"templateParams", "template_params"})
+_NAMES_AND_TIMES = re.compile(r"(?i).*(id|at|date|token|phone_number)|to|from|phone|type|status|name").fullmatch
+
+
+def _pins(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > DEEPEST:
+        return
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key == "pin" and isinstance(item, str | int) and item != "":
                 yield str(item)
             else:
-                yield from _pins(item)
+                yield from _pins(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _pins(item)
-
-
-_TEXT_KEYS = frozenset({"body", "text"})
-_PARAM_KEYS = frozenset({"templateParams", "template_params"})
+            yield from _pins(item, depth + 1)
 
 
 def masked(answer: Json, *, hide_texts: bool = False) -> Any:
-    """A copy without secrets: PINs wherever they stand, the values of template parameters, and texts where asked."""
+    """A copy without secrets: PINs wherever a text holds them, values of template parameters, and texts where asked."""
     pins = [pin for pin in set(_pins(answer)) if pin != HIDDEN]
 
-    def mask(value: Any, key: str = "") -> Any:
+    def mask(value: Any, key: str = "", depth: int = 0) -> Any:
+        if depth > DEEPEST:
+            return HIDDEN
         if key == "pin" or (hide_texts and key in _TEXT_KEYS and isinstance(value, str)):
             return value if value is None else HIDDEN
         if isinstance(value, Mapping):
-            names = dict.fromkeys(value, HIDDEN)
-            return names if key in _PARAM_KEYS else {name: mask(item, name) for name, item in value.items()}
+            if key in _PARAM_KEYS:
+                return dict.fromkeys(value, HIDDEN)
+            return {name: mask(item, name, depth + 1) for name, item in value.items()}
         if isinstance(value, list):
-            return [mask(item) for item in value]
-        if isinstance(value, str):
+            return [mask(item, key, depth + 1) for item in value]
+        # The digits of a PIN may stand in an id or a time by chance, and those must stay what they are.
+        if isinstance(value, str) and not _NAMES_AND_TIMES(key):
             for pin in pins:
                 value = value.replace(pin, HIDDEN)
         return value

@@ -23,7 +23,7 @@ class OpenEnum(StrEnum):
     @property
     def known(self) -> bool:
         """Whether the documentation that this release was written from lists the word."""
-        return self._name_ in type(self).__members__
+        return type(self).__members__.get(self._name_) is self
 
 
 class FlowStatus(OpenEnum):

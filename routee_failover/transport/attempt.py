@@ -6,6 +6,7 @@ written. An attempt that never reached it has sent nothing, whatever exception i
 
 import asyncio
 import os
+import select
 import ssl
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ import attrs
 
 from ..secret import Secret, SecretBytes
 from .evidence import Answer, Evidence
+
+LONGEST_PAUSE = 86_400.0
+"""The longest pause in seconds that an answer is taken to ask for."""
 
 
 @attrs.define
@@ -41,9 +45,11 @@ class TrackedRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Send, unless the server has closed this pooled connection: then nothing is written, and a retry is safe."""
-        # A FIN that has arrived is only seen once the loop has run; without this turn the request would be written into
-        # a closing connection and nobody could tell whether the server read it.
-        await asyncio.sleep(0)
+        if _has_unread(conn.transport):
+            # On a connection that has not been asked anything, that is its end, or talk of TLS. The loop reads it in
+            # its next turn and hears of it in the one after.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         transport = conn.transport
         if transport is None or transport.is_closing():
             raise _ConnectionGone
@@ -51,6 +57,22 @@ class TrackedRequest(aiohttp.ClientRequest):
         if progress is not None:
             progress.begun = True
         return await super().send(conn)
+
+
+def _has_unread(transport: asyncio.Transport | None) -> bool:
+    """Whether something has arrived that the loop has not looked at.
+
+    A FIN for example: a message written before the loop hears of it is lost without a trace of whether it was read. To
+    ask the socket itself costs less than to give the loop the turns that it would need each time.
+    """
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is None:
+        return False
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
 async def attempt(
@@ -117,14 +139,15 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     if header is None:
         return None
     try:
-        return max(0.0, float(header)) if header.strip().isdigit() else _until(parsedate_to_datetime(header))
-    except ValueError:
+        seconds = float(header) if header.strip().isdigit() else _until(parsedate_to_datetime(header))
+    except (ValueError, OverflowError):
         return None
+    return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
 def _until(moment: datetime) -> float:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    return (aware - datetime.now(UTC)).total_seconds()
 
 
 def _cause(error: Exception, *, begun: bool) -> str:

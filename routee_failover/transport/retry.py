@@ -12,5 +12,5 @@ def delays() -> Iterator[float]:
     """Seconds to wait before each next try: doubling from 50 ms, with full jitter, so that no two clients keep step."""
     steps = expo(base=2, factor=FIRST_DELAY, max_value=LONGEST_DELAY)
     next(steps)  # `backoff` starts its generators with a value that is none
-    for step in steps:
-        yield full_jitter(step)
+    while True:
+        yield full_jitter(next(steps))

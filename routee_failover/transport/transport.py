@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from weakref import WeakSet
 
 import attrs
 
@@ -36,6 +37,7 @@ class _Line:
         self.pool = Pool(config)
         self.tokens = TokenSource(self._ask_token)
         self._guard = self._close_with_loop()
+        self._closing = asyncio.Lock()
 
     async def open(self) -> None:
         """Have the loop close the connections when it ends, should nobody else have done so."""
@@ -51,8 +53,9 @@ class _Line:
             await self.pool.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._guard.aclose()
+        """Close the connections; who comes second waits for the first."""
+        async with self._closing:
+            await self._guard.aclose()
 
     async def _ask_token(self) -> Evidence:
         return await self._tried(
@@ -62,6 +65,7 @@ class _Line:
             content_type="application/x-www-form-urlencoded",
             body=SecretBytes(b"grant_type=client_credentials"),
             safe=True,
+            queued=False,  # a renewal must not wait behind the messages that wait for it
         )
 
     async def call(self, call: Call) -> Evidence:
@@ -98,13 +102,15 @@ class _Line:
         content_type: str | None,
         body: SecretBytes | None,
         safe: bool,
+        queued: bool = True,
     ) -> Evidence:
         """Try until there is an answer, or until another try would not be safe or has been made often enough."""
         waits = delays()
         left = TRIES
         while True:
             left -= 1
-            await self.pool.take_turn()
+            if queued:
+                await self.pool.take_turn()
             try:
                 evidence = await attempt(
                     self.pool.session,
@@ -117,7 +123,8 @@ class _Line:
                     limit=self._config.answer_limit,
                 )
             finally:
-                self.pool.end_turn()
+                if queued:
+                    self.pool.end_turn()
             outcome = outcome_of(evidence)
             again = outcome is Outcome.NOT_SENT or (safe and outcome is Outcome.UNKNOWN)
             if not again or not left or evidence.lasting:
@@ -132,13 +139,14 @@ class Transport:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
+        self._closed_in: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
     def reopen(self) -> None:
         """Take calls again in this loop, after it was closed here."""
         loop = asyncio.get_running_loop()
-        line = self._lines.get(loop)
-        if line is not None and line.pool.closed:
-            del self._lines[loop]
+        if loop in self._closed_in:
+            self._closed_in.discard(loop)
+            self._lines.pop(loop, None)
 
     async def call(self, call: Call) -> Evidence:
         """Make a call and say what it showed.
@@ -147,18 +155,20 @@ class Transport:
         tried again only while no byte of it can have left.
         """
         loop = asyncio.get_running_loop()
+        if loop in self._closed_in:
+            raise ClientClosed("the client is closed in this event loop; nothing was sent")
         line = self._lines.get(loop)
         if line is None:
             for ended in [other for other in self._lines if other.is_closed()]:
                 del self._lines[ended]
             line = self._lines[loop] = _Line(self._config)
             await line.open()
-        if line.pool.closed:
-            raise ClientClosed("the client is closed in this event loop; nothing was sent")
         return await line.call(call)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop; those of other loops close when their loops end."""
-        line = self._lines.get(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._closed_in.add(loop)
+        line = self._lines.get(loop)
         if line is not None:
             await line.aclose()

@@ -1,6 +1,7 @@
 """Routee's answers become receipts, records and refusals. Nothing here raises with an answer in its frames."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from ..errors import (
@@ -15,7 +16,7 @@ from ..errors import (
     Unprocessable,
 )
 from ..records import AnyReceipt, FlowReceipt, FlowStatus, OtpReceipt, ViberOtpReceipt
-from ..records.record import Json, text, whole
+from ..records.record import Json, text, whole, word
 from ..records.statuses import FAILURE_REASONS
 from ..secret import HIDDEN
 from .json import decode
@@ -48,6 +49,17 @@ def read_object(body: bytes, read: Callable[[Json], _T]) -> _T | str:
         return str(error)
 
 
+UNREADABLE = object()
+
+
+def read_json(body: bytes) -> Any:
+    """What an answer says, or `UNREADABLE`."""
+    try:
+        return decode(body)
+    except ValueError:
+        return UNREADABLE
+
+
 def read_flow_receipt(body: bytes) -> FlowReceipt | Rejected | str:
     """The receipt of a standard or transactional flow."""
     return read_object(body, FlowReceipt.read)
@@ -67,7 +79,7 @@ ReadReceipt = Callable[[bytes], AnyReceipt | Rejected | str]
 
 
 def _otp_receipt(answer: Json) -> OtpReceipt | FlowFailed:
-    if text(answer, "status") != FlowStatus.FAILED:
+    if word(FlowStatus, answer, "status") is not FlowStatus.FAILED:
         return OtpReceipt.read(answer)
     code = whole(answer, "statusCode")
     reason = FAILURE_REASONS.get(code, "no reason given") if code is not None else "no reason given"
@@ -81,15 +93,12 @@ def _otp_receipt(answer: Json) -> OtpReceipt | FlowFailed:
 
 def read_refusal(status: int, retry_after: float | None, body: bytes, secrets: Iterable[str] = ()) -> Rejected:
     """The error for an answer that refuses, with Routee's words for it; what of `secrets` stands in them is masked."""
-    try:
-        answer: Any = decode(body)
-    except ValueError:
-        answer = None
+    answer = read_json(body)
     answer = answer if isinstance(answer, dict) else {}
     message, problems = _words(answer)
     hide = _masking(secrets)
     message = hide(message) if message else None
-    problems = {hide(place): hide(reason) for place, reason in problems.items()}
+    problems = {hide(place): hide(reason) for place, reason in islice(problems.items(), MOST_PROBLEMS)}
     kind = _KINDS.get(status, Rejected)
     if kind is BadRequest and message and "balance" in message.lower():
         # Routee documents the case and not its code (https://docs.routee.net/docs/error-codes): its words have to do.
@@ -107,6 +116,18 @@ def read_refusal(status: int, retry_after: float | None, body: bytes, secrets: I
         problems=problems,
         retry_after=retry_after,
     )
+
+
+MOST_PROBLEMS = 50
+LONGEST_WORDS = 500
+"""Routee's words are shown up to this length: an error is read by a person."""
+
+
+def without_secrets(refusal: Rejected, secrets: Iterable[str]) -> Rejected:
+    """The same refusal with `secrets` masked in Routee's own words."""
+    if refusal.developer_message is not None:
+        refusal.developer_message = _masking(secrets)(refusal.developer_message)
+    return refusal
 
 
 def _words(answer: dict[str, Any]) -> tuple[str | None, dict[str, str]]:
@@ -133,6 +154,6 @@ def _masking(secrets: Iterable[str]) -> Callable[[str], str]:
     def hide(words: str) -> str:
         for secret in known:
             words = words.replace(secret, HIDDEN)
-        return words
+        return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
 
     return hide

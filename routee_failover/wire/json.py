@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from ..secret import forgetful
+
 
 def encode(value: Any) -> bytes:
     """The bytes that say a value. It holds only what JSON can say, because flows are checked when they are built."""
@@ -15,10 +17,13 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+@forgetful
 def decode(body: bytes) -> Any:
-    """What the bytes say; raises `ValueError` where they are no JSON, with a text that quotes none of them."""
+    """What the bytes say, numbers of more than 64 bits as floats.
+
+    Raises `ValueError` where they are no JSON, with a text that quotes none of them.
+    """
     try:
         return orjson.loads(body)
     except ValueError:
-        pass
-    raise ValueError("is not JSON")
+        raise ValueError("is not JSON") from None

@@ -22,9 +22,10 @@ from ..flows import (
     VoiceTo,
 )
 from ..flows.durations import Span
-from ..flows.flow import HOMES
+from ..flows.flow import HOMES, either
 from ..flows.model import Broken, kind
 from ..flows.open import Open
+from ..secret import forgetful
 from .converter import keeping, strict
 from .names import ApiField, api_fields, plain
 
@@ -58,8 +59,11 @@ def _load_value(field: ApiField, owner: type[Open], converter: Converter) -> Loa
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _not_null(load: Load) -> Load:
-    return lambda value: _broken("must not be null; leave the key out") if value is None else load(value)
+def _present(value: Any, load: Load, cls: type[Open]) -> Any:
+    """A value that is there. Only in a voice step's `to` may one be null: Routee's pages have it so."""
+    if value is None:
+        return None if cls is VoiceTo else _broken("must not be null; leave the key out")
+    return load(value)
 
 
 def _load_object(value: object, cls: type[Open], converter: Converter) -> object:
@@ -87,7 +91,7 @@ def _load_steps(
     if isinstance(steps, Broken):
         return steps
     given: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
-    if not order_required and not any(order is not None for order in given):
+    if not order_required and not any(isinstance(item, Mapping) and "order" in item for item in value):
         return steps
     for index, order in enumerate(given):
         reason = _order_problem(order, given[:index])
@@ -104,7 +108,8 @@ def _order_problem(order: object, earlier: list[Any]) -> str | None:
         return "required: the position of the step in the flow, 1 for the first"
     if not isinstance(order, int) or isinstance(order, bool) or order < 1:
         return "must be a whole number of at least 1"
-    return f"must be unique: flow[{earlier.index(order)}] has it too" if order in earlier else None
+    twin = next((index for index, other in enumerate(earlier) if other is not True and other == order), None)
+    return None if twin is None else f"must be unique: flow[{twin}] has it too"
 
 
 def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
@@ -118,32 +123,34 @@ def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Co
     if not isinstance(name, str):
         return _broken(f"required: {allowed}" if name is None else f"must be {allowed}, not {kind(name)}", "type")
     homes = sorted({home for step, flows in HOMES.items() if step.api_type == name for home in flows})
-    return _broken(f"must be {allowed}" + (f"; {name} belongs to a {' or '.join(homes)}" if homes else ""), "type")
+    return _broken(f"must be {allowed}" + (f"; {name} belongs to {either(homes)}" if homes else ""), "type")
 
 
 def _make_load(cls: type[Open], converter: Converter) -> Callable[[Mapping[str, Any], object], Open]:
     """The reader of one model class. Raises `InvalidFlow` with every problem of the object and of what is inside it."""
     fields = [field for field in api_fields(cls) if not field.merged]
     api_names = {field.name: field.api for field in fields}
-    loads = {field.api: (field, _not_null(_load_value(field, cls, converter))) for field in fields}
+    loads = {field.api: (field, _load_value(field, cls, converter)) for field in fields}
     written = cls.written_keys
 
     def load(value: Mapping[str, Any], _cls: object) -> Open:
         given: dict[str, Any] = {
-            field.name: load_value(value[key]) if key in value else _broken("required")
+            field.name: _present(value[key], load_value, cls) if key in value else _broken("required")
             for key, (field, load_value) in loads.items()
             if key in value or field.required
         }
         extra: dict[str, Any] = {}
         texts: dict[str, Any] = {}
         unknown: list[Problem] = []
-        for key in sorted(value.keys() - loads.keys() - written, key=str):
+        if not all(isinstance(key, str) for key in value):
+            raise InvalidFlow(cls.__name__, [Problem((), "must have text for keys")])
+        for key in sorted(value.keys() - loads.keys() - written):
             if key in cls.refused_keys:
                 unknown.append(Problem((key,), cls.refused_keys[key]))
             else:
                 (texts if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
         if converter.forbid_extra_keys:
-            unknown += [Problem((str(key),), _unknown_key(str(key), loads)) for key in extra]
+            unknown += [Problem((_shown(key),), _unknown_key(key, loads)) for key in extra]
         elif extra:
             given["extra"] = extra
         if texts:
@@ -171,6 +178,11 @@ def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tupl
 def _unknown_key(key: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
     return "unknown key" + (f"; did you mean {close[0]}?" if close else '; extra="keep" sends such keys as they are')
+
+
+def _shown(key: str) -> str:
+    """A key as an error may show it: printable, and not as long as a page."""
+    return key[:60].encode("ascii", "backslashreplace").decode()
 
 
 def _is_model(cls: object) -> bool:
@@ -217,6 +229,7 @@ def load_flow(
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = ...
 ) -> AnyFlow: ...
+@forgetful
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = "refuse"
 ) -> AnyFlow:
@@ -229,9 +242,10 @@ def load_flow(
     """
     if endpoint not in [*Endpoint]:
         raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+    if extra not in ("refuse", "keep"):
+        raise InvalidFlow("load_flow", [Problem(("extra",), "must be refuse or keep")])
     subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
     loaded = _load_object(mapping, FLOWS[Endpoint(endpoint)], keeping if extra == "keep" else strict)
-    del mapping  # a traceback that shows locals must not show the PIN in it
     if isinstance(loaded, Broken):
         raise InvalidFlow(subject, loaded.problems)
     return cast("AnyFlow", loaded)

@@ -1,5 +1,6 @@
 """Where each kind of flow is posted and tracked, what answers are read as, and what of a flow people may be told."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -37,21 +38,32 @@ TRACKING: Mapping[Endpoint, tuple[str, Callable[[Json], FlowRecord | OtpRecord |
 """Where a message is tracked by its id, and what the answer is read as."""
 
 _SECRET_KEYS = frozenset({"pin", "to", "phone", "viber", "sip", "body", "text"})
+_SHORTEST_SECRET = 4
+"""Shorter texts are no secrets worth garbling Routee's words for; a PIN has at least four characters."""
 
 
 def correlation(flow: AnyFlow) -> dict[str, str]:
     """What a message can be looked up by when nobody knows whether it was accepted: its recipient is masked."""
     mapping = dump_flow(flow)
-    step: Mapping[str, Any] = mapping["flow"][0] if "flow" in mapping else mapping
-    message = step.get("message")
-    label = step.get("label") or (message.get("label") if isinstance(message, dict) else None)
-    found = {"endpoint": str(flow.endpoint), "to": mask_phone(step.get("to")), "label": label, "seq": step.get("seq")}
-    return {name: str(value) for name, value in found.items() if value is not None}
+    steps: list[dict[str, Any]] = mapping.get("flow", [mapping])
+    parts = [*steps, *(step["message"] for step in steps if isinstance(step.get("message"), dict))]
+    recipients = (step["to"].get("phone") if isinstance(step["to"], dict) else step["to"] for step in steps)
+    found = {
+        "to": next((mask_phone(recipient) for recipient in recipients if recipient), None),
+        "label": next((part["label"] for part in parts if "label" in part), None),
+        "seq": next((step["seq"] for step in steps if "seq" in step), None),
+    }
+    return {"endpoint": str(flow.endpoint)} | {name: str(value) for name, value in found.items() if value is not None}
 
 
 def secrets_of(flow: AnyFlow) -> list[str]:
-    """The texts of a flow that no error may show, though Routee may quote them: PIN, texts and recipients."""
-    return [text for text in _secret_texts(dump_flow(flow)) if len(text) > 1]
+    """The texts of a flow that no error may show, though Routee may quote them: PIN, texts and recipients.
+
+    Each in every form in which an answer may quote it: a number without its +, a text as JSON spells it.
+    """
+    texts = {text for text in _secret_texts(dump_flow(flow)) if len(text) >= _SHORTEST_SECRET}
+    spelled = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in texts for ascii_only in (True, False)}
+    return [*(texts | spelled | {text.removeprefix("+") for text in texts})]
 
 
 def _secret_texts(value: Any, key: str = "", *, secret: bool = False) -> Iterator[str]:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import runpy
 import signal
 import socket
 import struct
@@ -82,6 +83,16 @@ def test_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit, match="0"):
         package.run()
     assert capsys.readouterr().out.startswith("routee-failover ")
+
+
+def test_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m routee_failover.cli` is the console script; importing the module runs nothing."""
+    monkeypatch.setattr(sys, "argv", ["routee-failover", "--version"])
+    monkeypatch.delitem(sys.modules, "routee_failover.cli.__main__", raising=False)
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("routee_failover.cli", run_name="__main__", alter_sys=False)
+    assert capsys.readouterr().out.startswith("routee-failover ")
+    runpy.run_module("routee_failover.cli.__main__", run_name="imported")
 
 
 @pytest.mark.parametrize(

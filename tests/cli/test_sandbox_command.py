@@ -64,6 +64,13 @@ def test_taken_port(sandbox: Sandbox) -> None:
     assert "Traceback" not in result.err
 
 
+def test_taken_port_in_process(cli: Cli, sandbox: Sandbox) -> None:
+    """The same in this process."""
+    result = cli("sandbox", "--port", sandbox.url.rpartition(":")[2])
+    assert result.status == 2
+    assert "--port 0 takes one that is" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

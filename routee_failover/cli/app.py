@@ -1,0 +1,63 @@
+"""The commands in one program, and how the process begins and ends."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from .demo import demo
+from .failures import SoFar, told
+from .sandbox import sandbox
+from .send import send
+from .status import EXIT_STATUSES, Status
+from .terminal import Terminal, accept_any_text, let_go
+from .track import track
+
+app = typer.Typer(
+    name="routee-failover",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    # Ours are told in `failures`; those of typer print local variables, and a PIN is one.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_STATUSES,
+)
+for command in (demo, sandbox, send, track):
+    app.command(epilog=EXIT_STATUSES)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        with told(SoFar()):
+            Terminal().say(f"routee-failover {version('routee-failover')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Send messages through Routee that fail over from Viber to SMS to Voice, and follow them to their end.
+
+    Start here; no account is needed, everything stays on this machine:
+      [cyan]routee-failover demo[/]
+    """
+
+
+def main() -> int:
+    """Run the command of this process's arguments and give its exit status."""
+    accept_any_text()
+    try:
+        app(prog_name="routee-failover")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Status.FINE
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+    finally:
+        let_go(sys.stdout)
+        let_go(sys.stderr)
+    return Status.FINE

@@ -1,0 +1,91 @@
+"""One view of the three kinds of tracking record: the channels that were tried, and how each of them stands."""
+
+import re
+from typing import Any
+
+import attrs
+
+from ..records import Channel, FlowRecord, FlowStatus, MessageStatus, OtpRecord, OtpStepRecord, ViberOtpRecord
+from ..records.tracking import MessageRecord
+
+AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
+
+DELIVERED = frozenset({MessageStatus.DELIVERED, MessageStatus.SEEN, MessageStatus.COMPLETED})
+GONE_WRONG = frozenset(
+    {
+        MessageStatus.EXPIRED,
+        MessageStatus.UNDELIVERED,
+        MessageStatus.FAILED,
+        MessageStatus.UNSENT,
+        MessageStatus.BUSY,
+        MessageStatus.NO_ANSWER,
+        MessageStatus.TERMINATED,
+    }
+)
+
+
+@attrs.frozen
+class Leg:
+    """One message of a flow: a channel that was tried. `detail` is Routee's detailedStatus, where it gives one."""
+
+    channel: Channel | None
+    status: MessageStatus | None
+    to: str | None
+    price: float | None
+    detail: str | None
+
+
+def legs_of(record: AnyRecord) -> tuple[Leg, ...]:
+    """The messages of a flow so far, in the order of trying."""
+    if isinstance(record, ViberOtpRecord):
+        reason = _part(record.raw.get("status")).get("reason")
+        return (Leg(Channel.VIBER, record.status, record.to, record.price, _detail(reason)),)
+    messages: tuple[MessageRecord | OtpStepRecord, ...]
+    messages = record.messages if isinstance(record, FlowRecord) else record.steps
+    return tuple(
+        Leg(message.channel, message.status, message.to, message.price, _detail_of(message)) for message in messages
+    )
+
+
+def flow_status(record: AnyRecord) -> FlowStatus | MessageStatus | None:
+    """How the whole stands; a Viber OTP is one message and has no other status."""
+    return record.status
+
+
+def status_reason(record: AnyRecord) -> str | None:
+    """Why a flow failed, in Routee's documented words."""
+    return None if isinstance(record, ViberOtpRecord) else record.status_reason
+
+
+def total_price(record: AnyRecord) -> float | None:
+    """What it has cost so far."""
+    match record:
+        case FlowRecord():
+            return record.total_price
+        case OtpRecord():
+            return record.total_cost
+        case _:
+            return record.price
+
+
+def in_words(status: str) -> str:
+    """A status as people write it: `NoAnswer` is no answer."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status).lower()
+
+
+def _detail_of(message: MessageRecord | OtpStepRecord) -> str | None:
+    if isinstance(message, MessageRecord):
+        return _detail(_part(message.raw.get("status")).get("reason"))
+    return _text(message.raw.get("detailed_status"))
+
+
+def _detail(reason: object) -> str | None:
+    return _text(_part(reason).get("detailedStatus"))
+
+
+def _part(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

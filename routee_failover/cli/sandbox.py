@@ -1,0 +1,86 @@
+"""`routee-failover sandbox`: Routee on this machine, in the foreground, until Ctrl-C."""
+
+import asyncio
+import contextlib
+import shlex
+import signal
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from ..config import Config
+from ..errors import InvalidConfig
+from ..sandbox import Sandbox
+from .failures import SoFar, told
+from .terminal import Terminal
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listens everywhere is reached on loopback
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
+    speed: Annotated[float, typer.Option(help="How many times faster than real time a ttl passes.")] = 1.0,
+    application_id: Annotated[str, typer.Option(help="The id to take as the application's.")] = "sandbox",
+    application_secret: Annotated[str, typer.Option(help="Its secret; a key to nothing.")] = "sandbox-secret",  # noqa: S107
+) -> None:
+    """Run a Routee on this machine until Ctrl-C: the documented API, and no message ever leaves.
+
+    It prints four lines to paste into another shell, where `send` and `track` then speak to it.
+
+    The recipient decides what becomes of a message: the last three digits of
+    +306900000VSP are for Viber, SMS and Voice. 0 is delivered, 1 undelivered or
+    busy, 2 failed, 3 expired or not answered, 4 seen.
+
+    Example: [cyan]routee-failover sandbox --port 8089 --speed 60[/]
+    """
+    with told(SoFar()):
+        Config(application_id=application_id, application_secret=application_secret)  # refuses what no client takes
+        here = Sandbox(
+            host=host, port=port, speed=speed, application_id=application_id, application_secret=application_secret
+        )
+        asyncio.run(_serve(here, application_id, application_secret))
+
+
+async def _serve(here: Sandbox, application_id: str, application_secret: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # not on Windows, nor outside the main thread
+            loop.add_signal_handler(ending, stop.set)
+    async with here:
+        _announce(here, application_id, application_secret)
+        await stop.wait()
+    counts = here.counts
+    Terminal(stderr=True).say(
+        f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}."
+    )
+
+
+def _announce(here: Sandbox, application_id: str, application_secret: str) -> None:
+    """Only the four lines go to stdout, so that a script can evaluate them; the words around them go to stderr."""
+    out, words = Terminal(), Terminal(stderr=True)
+    url = _reachable(here.url)
+    words.say(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"), (". In another shell:", "bold"))
+    words.say()
+    settings = {
+        "ROUTEE_APPLICATION_ID": application_id,
+        "ROUTEE_APPLICATION_SECRET": application_secret,
+        "ROUTEE_API_URL": url,
+        "ROUTEE_AUTH_URL": url,
+    }
+    for name, value in settings.items():
+        out.say(f"export {name}={shlex.quote(value)}")
+    words.say()
+    words.say("then try ", ("routee-failover send FILE", "cyan"), ". Ctrl-C stops the sandbox.")
+    try:
+        here.config(api_url=url, auth_url=url)
+    except InvalidConfig as error:
+        words.say(("But no client will use it: ", "yellow"), str(error))
+
+
+def _reachable(url: str) -> str:
+    parts = urlsplit(url)
+    host = _ANYWHERE.get(parts.hostname or "")
+    return url if host is None else f"http://{host}:{parts.port}"

@@ -1,0 +1,87 @@
+"""`routee-failover send FILE`: one flow out of a file, sent once."""
+
+import asyncio
+import shlex
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from ..client import RouteeClient
+from ..config import Config
+from ..flows import AnyFlow, Endpoint
+from ..records import AnyReceipt, FlowReceipt, OtpReceipt, StepEcho
+from .failures import SoFar, told
+from .flow_file import ENDPOINTS, read_flow
+from .terminal import Terminal, clean
+
+
+def send(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for stdin.", show_default=False)],
+    endpoint: Annotated[
+        Endpoint | None,
+        typer.Option(
+            metavar="ENDPOINT", help=f"Send it there, whatever the file says: {ENDPOINTS}.", show_default=False
+        ),
+    ] = None,
+    keep_unknown: Annotated[
+        bool, typer.Option("--keep-unknown", help="Send keys that nobody documents as they are.")
+    ] = False,
+) -> None:
+    r"""Send one flow, once, and print Routee's receipt for it.
+
+    FILE holds the JSON of Routee's API with the endpoint beside it:
+      {"endpoint": "otp", "flow": \[...], "callback": {...}}
+
+    Settings: ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET; ROUTEE_API_URL
+    and ROUTEE_AUTH_URL where it is not Routee itself, such as a sandbox.
+
+    Example: [cyan]routee-failover send otp.json[/]
+    """
+    so_far = SoFar()
+    with told(so_far):
+        flow = read_flow(file, endpoint, keep_unknown=keep_unknown)
+        receipt = asyncio.run(_send(Config.from_env(), flow, so_far))
+        _show(receipt, _follow(receipt, flow.endpoint))
+
+
+async def _send(config: Config, flow: AnyFlow, so_far: SoFar) -> AnyReceipt:
+    async with RouteeClient(config) as routee:
+        so_far.sending()
+        receipt: AnyReceipt = await routee.send(flow)
+        so_far.accepted(_follow(receipt, flow.endpoint))
+    return receipt
+
+
+def _id(receipt: AnyReceipt) -> str:
+    return receipt.flow_id if isinstance(receipt, OtpReceipt) else receipt.tracking_id
+
+
+def _follow(receipt: AnyReceipt, endpoint: Endpoint) -> str:
+    return f"routee-failover track {shlex.quote(_id(receipt))} --endpoint {endpoint}"
+
+
+def _show(receipt: AnyReceipt, follow: str) -> None:
+    console = Terminal()
+    status, channel, moment = _accepted_how(receipt)
+    at = None if moment is None else moment.isoformat(" ", "seconds")
+    console.say(("Routee accepted it.", "bold green"))
+    for name, value in {"id": _id(receipt), "status": status, "channel": channel, "created at": at}.items():
+        if value is not None:
+            console.say((f"  {name:<12}", "dim"), clean(value))
+    console.say("Follow it with")
+    console.say("  ", (clean(follow), "cyan"))
+
+
+def _accepted_how(receipt: AnyReceipt) -> tuple[str | None, str | None, datetime | None]:
+    """The status, the channel that is tried first, and when it was taken, as far as the receipt tells them."""
+    if isinstance(receipt, FlowReceipt):
+        return "accepted", _first_channel(receipt.steps), receipt.created_at  # Routee gives no status here
+    if isinstance(receipt, OtpReceipt):
+        return receipt.status, receipt.channel, receipt.created_at
+    return receipt.status, "Viber", receipt.status_date
+
+
+def _first_channel(steps: tuple[StepEcho, ...]) -> str | None:
+    first = min(steps, key=lambda step: step.order or 0, default=None)
+    return None if first is None else first.type
