@@ -28,7 +28,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy and pyright, and that every public name has a known type."""
+    """Types, by mypy and pyright, and that every public name has a known one."""
     session.install(".[cli,sandbox]", *group("types"))
     session.run("mypy")
     session.run("pyright")

@@ -62,9 +62,7 @@ class Viber(Step):
 
     type: Literal["ViberOtp"] = "ViberOtp"
     sender_info_tracking_id: Annotated[str, StringConstraints(min_length=1)]
-    template_id: Annotated[
-        str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
-    ]
+    template_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     pin: Annotated[SecretStr, Field(min_length=4, max_length=10)]
     template_type: Literal["basic", "with_business_name"] | None = None
     business_name: str | None = None

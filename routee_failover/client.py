@@ -5,7 +5,7 @@ from typing import Any, Self, overload
 from urllib.parse import quote
 
 from .config import Config
-from .errors import ConnectFailed, DeliveryUnknown, InvalidConfig, InvalidFlow, NoAnswer, Outcome, Problem, Rejected
+from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem, Rejected
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .secret import forgetful
@@ -70,7 +70,13 @@ class RouteeClient:
             cause = evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}"
             raise _unknown(flow, cause)
         if outcome is Outcome.REJECTED:
-            raise read_refusal(answer.status, answer.retry_after, answer.body, secrets_of(flow))
+            raise read_refusal(
+                answer.status,
+                answer.retry_after,
+                answer.body,
+                ending="; the message was not accepted",
+                secrets=secrets_of(flow),
+            )
         receipt = route.read_receipt(answer.body)
         if isinstance(receipt, str):
             raise _unknown(flow, f"Routee answered {answer.status}, but its answer {receipt}: probably accepted")
@@ -87,10 +93,7 @@ class RouteeClient:
         which they end. No flow's failure raises: it stands in `Sent.error`. Closing the iterator draws no more flows
         and lets those under way end; their outcomes are then told to nobody.
         """
-        window = self._config.pool_size if concurrency is None else concurrency
-        if type(window) is not int or window < 1:
-            raise InvalidConfig("concurrency must be a whole number of at least 1; nothing was sent")
-        return send_each(self.send, flows, window)
+        return send_each(self.send, flows, self._config.pool_size if concurrency is None else concurrency)
 
     @overload
     async def track(self, message: FlowReceipt) -> FlowRecord: ...

@@ -133,10 +133,8 @@ class Config:
         } | settings
         missing = [variables[name] for name in ("application_id", "application_secret") if name not in found]
         if missing:
-            raise InvalidConfig(
-                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: "
-                "they are the id and secret of your application on Routee's platform"
-            )
+            names = f"{missing[0]} is" if len(missing) == 1 else f"{' and '.join(missing)} are"
+            raise InvalidConfig(f"{names} not set: Routee's platform shows the id and the secret of an application")
         return cls(**found)
 
 

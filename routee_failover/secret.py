@@ -136,7 +136,8 @@ def mask_phone(number: object) -> str:
     """A phone number that a person may recognise and a stranger may not call: `+3069****5678`."""
     if not isinstance(number, str):
         return repr(number) if number is None else f"<{type(number).__name__}>"
-    return f"{number[:5]}{HIDDEN}{number[-4:]}" if len(number) >= 13 else f"{number[:3]}{HIDDEN}"
+    shown = 5 if number.startswith("+") else 4
+    return f"{number[:shown]}{HIDDEN}{number[-4:]}" if len(number) >= shown + 8 else f"{number[:3]}{HIDDEN}"
 
 
 def hidden(value: object) -> str:

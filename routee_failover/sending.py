@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .errors import Outcome, RouteeError
+from .errors import InvalidConfig, Outcome, RouteeError
 from .flows import AnyFlow
 from .records import AnyReceipt
 
@@ -40,14 +40,19 @@ async def _sent(send: Send, flow: AnyFlow) -> Sent:
     return Sent(flow, Outcome.ACCEPTED, receipt=receipt)
 
 
-async def send_each(
+def send_each(
     send: Send, flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], concurrency: int
 ) -> AsyncGenerator[Sent, None]:
     """Send every flow of a source, at most `concurrency` at a time.
 
     An error of the source itself is raised once the flows drawn before it have ended and been told.
     """
-    source = _each(flows)
+    if type(concurrency) is not int or concurrency < 1:
+        raise InvalidConfig("concurrency must be a whole number of at least 1; nothing was sent")
+    return _send_each(send, _each(flows), concurrency)
+
+
+async def _send_each(send: Send, source: AsyncGenerator[AnyFlow, None], concurrency: int) -> AsyncGenerator[Sent, None]:
     drawing = asyncio.Lock()  # an async iterator may be asked for one item at a time only
     # As many results may wait as sends may be under way: a slow reader slows the sending, instead of filling memory.
     ended: asyncio.Queue[Sent | None] = asyncio.Queue(maxsize=concurrency)

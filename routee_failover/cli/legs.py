@@ -1,7 +1,6 @@
 """One view of the three kinds of tracking record: the channels that were tried, and how each of them stands."""
 
 import re
-from typing import Any
 
 import attrs
 
@@ -38,12 +37,11 @@ class Leg:
 def legs_of(record: AnyRecord) -> tuple[Leg, ...]:
     """The messages of a flow so far, in the order of trying."""
     if isinstance(record, ViberOtpRecord):
-        reason = _part(record.raw.get("status")).get("reason")
-        return (Leg(Channel.VIBER, record.status, record.to, record.price, _detail(reason)),)
+        return (Leg(Channel.VIBER, record.status, record.to, record.price, record.detailed_status),)
     messages: tuple[MessageRecord | OtpStepRecord, ...]
     messages = record.messages if isinstance(record, FlowRecord) else record.steps
     return tuple(
-        Leg(message.channel, message.status, message.to, message.price, _detail_of(message)) for message in messages
+        Leg(message.channel, message.status, message.to, message.price, message.detailed_status) for message in messages
     )
 
 
@@ -71,21 +69,3 @@ def total_price(record: AnyRecord) -> float | None:
 def in_words(status: str) -> str:
     """A status as people write it: `NoAnswer` is no answer."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status).lower()
-
-
-def _detail_of(message: MessageRecord | OtpStepRecord) -> str | None:
-    if isinstance(message, MessageRecord):
-        return _detail(_part(message.raw.get("status")).get("reason"))
-    return _text(message.raw.get("detailed_status"))
-
-
-def _detail(reason: object) -> str | None:
-    return _text(_part(reason).get("detailedStatus"))
-
-
-def _part(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -1,7 +1,8 @@
 """The voice step: who is called, and what is said or played to them (https://docs.routee.net/docs/dialplan-verbs)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import attrs
@@ -158,6 +159,9 @@ class VoiceStep(Step):
     """A call in a standard or transactional flow. Voice steps have no ttl (https://docs.routee.net/reference/send-a-failover-message)."""
 
     api_type: ClassVar[str] = "Voice"
+    refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
+        dict.fromkeys(("dialplan", "dialPlans"), "is spelled dialPlan in a request")
+    )
 
     from_: Filled
     """The number or name that the call comes from; a name is not shown on every network."""

@@ -21,6 +21,11 @@ class MessageRecord(Record):
     updated_at: datetime | None
     price: float | None
 
+    @property
+    def detailed_status(self) -> str | None:
+        """Why the message stands as it does, in Routee's words: `TTL Expired`, `Not Viber User`, ..."""
+        return text(part(part(self._answer, "status"), "reason"), "detailedStatus")
+
     @classmethod
     def read(cls, answer: Json) -> Self:
         """The message in a tracking answer; whatever it lacks is `None`."""
@@ -101,6 +106,11 @@ class OtpStepRecord(Record):
     """Without its +, as this service writes numbers."""
     price: float | None
 
+    @property
+    def detailed_status(self) -> str | None:
+        """Why the step stands as it does, in Routee's words."""
+        return text(self._answer, "detailed_status")
+
     @classmethod
     def read(cls, answer: Json) -> Self:
         """The step in a tracking answer; whatever it lacks is `None`."""
@@ -165,6 +175,11 @@ class ViberOtpRecord(Record):
             price=number(answer, "price"),
             answer=answer,
         )
+
+    @property
+    def detailed_status(self) -> str | None:
+        """Why the message stands as it does, in Routee's words."""
+        return text(part(part(self._answer, "status"), "reason"), "detailedStatus")
 
     @property
     def final(self) -> bool:

@@ -1,6 +1,7 @@
 """`Sandbox`: Routee on this machine, as an async context manager around a server on one address."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -85,7 +86,8 @@ class Sandbox:
             self._server = await self._listen(runner)
         except (OSError, OverflowError, UnicodeError) as error:
             await runner.cleanup()
-            raise SandboxError(f"cannot listen on {self._host} port {self._port}: {error}") from None
+            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
         self._runner = runner
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

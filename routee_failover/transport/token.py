@@ -101,7 +101,7 @@ class TokenSource:
             raise refusal
         token, life = _read_token(evidence)
         if token is None:
-            raise TokenUnavailable("Routee's token answer holds no token; the message was not sent", status=200)
+            raise TokenUnavailable("Routee's token answer holds no token; nothing was sent", status=200)
         now = asyncio.get_running_loop().time()
         self._token = token
         self._expires_at = now + life
@@ -118,14 +118,14 @@ class TokenSource:
 def _refusal(evidence: Evidence) -> TokenUnavailable | None:
     answer = evidence.answer
     if answer is None:
-        return TokenUnavailable(f"no token could be had: {evidence.cause}; the message was not sent")
+        return TokenUnavailable(f"no token could be had: {evidence.cause}; nothing was sent")
     if answer.status == 200:
         return None
     if answer.status == 401:
         why = "Routee refused the application id and secret (401): compare them with Routee's platform"
     else:
         why = f"Routee's token service answered {answer.status}"
-    return TokenUnavailable(f"{why}; the message was not sent", status=answer.status)
+    return TokenUnavailable(f"{why}; nothing was sent", status=answer.status)
 
 
 def _read_token(evidence: Evidence) -> tuple[Secret | None, float]:

@@ -91,7 +91,9 @@ def _otp_receipt(answer: Json) -> OtpReceipt | FlowFailed:
     )
 
 
-def read_refusal(status: int, retry_after: float | None, body: bytes, secrets: Iterable[str] = ()) -> Rejected:
+def read_refusal(
+    status: int, retry_after: float | None, body: bytes, *, ending: str = "", secrets: Iterable[str] = ()
+) -> Rejected:
     """The error for an answer that refuses, with Routee's words for it; what of `secrets` stands in them is masked."""
     answer = read_json(body)
     answer = answer if isinstance(answer, dict) else {}
@@ -109,7 +111,7 @@ def read_refusal(status: int, retry_after: float | None, body: bytes, secrets: I
         *(f"{place}: {reason}" for place, reason in problems.items()),
     ]
     return kind(
-        "; ".join(part for part in parts if part) + " (not accepted)",
+        "; ".join(part for part in parts if part) + ending,
         status=status,
         code=hide(text(answer, "code") or text(answer, "errorCode") or "") or None,
         developer_message=message,

@@ -152,7 +152,7 @@ def test_refused(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     flow = {"endpoint": "standard", "flow": [VIBER | {"senderInfoTrackingId": "unknown"}]}
     result = cli("send", write(flow), at=sandbox)
     assert result.status == 1
-    assert "404; The sender info was not found (not accepted)" in result.err
+    assert "404; The sender info was not found; the message was not accepted" in result.err
     assert "ids of the sender" in result.err
 
 

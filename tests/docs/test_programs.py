@@ -35,7 +35,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("page", "index"), PROGRAMS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("page", "index"), PROGRAMS, ids=str)
 async def test_program_runs_as_printed(page: str, index: int, tmp_path: Path) -> None:
     """A program copied from the page runs without a word on stderr, and its flows reach Routee."""
     program = tmp_path / "program.py"

@@ -201,7 +201,6 @@ def test_a_pin_is_held_as_a_secret() -> None:
     assert step != build(ViberOtpStep, pin="847292")
 
 
-@pytest.mark.xfail(strict=True, reason="the length is told, which is right")
 def test_a_pin_that_is_no_text() -> None:
     """A pin with half of a surrogate pair is refused for that, and not for its length."""
     with pytest.raises(InvalidFlow, match=r"pin: .*surrogate"):

@@ -90,7 +90,6 @@ SMS: list[Rule] = [
     ("flow.1.message.flash", (True,), (1,)),
     ("flow.1.message.transcode", (False, GONE), ("no",)),
     ("flow.1.message.urlShortener", ({}, {"urlValidity": 3600}, {"urlValidity": 2592000}), ({"urlValidity": 3599},)),
-    ("flow.1.urlShortener", ({"urlValidity": 3600},), ({"urlValidity": 2592001}, {"urlValidity": 3600.5})),
     ("flow.1.failoverOnStatuses", (["undelivered", "FAILED"], GONE), (["Expired"],)),
 ]
 VOICE: list[Rule] = [
@@ -126,7 +125,7 @@ CALLBACK_RULES: list[Rule] = [
     ("anything", ({"else": 1},), ()),
     ("flow.1.anything", ([1],), ()),
 ]
-RESTRICTIONS: list[Rule] = [("restrictions", ({}, {"x": 1}), ("x",))]
+RESTRICTIONS: list[Rule] = [("restrictions", ({}, {"x": 1}), ())]
 TEMPLATE: list[Rule] = [
     *((f"flow.{step}.order", (4, 99), (GONE, 0, 1.5)) for step in (0, 1, 2)),
     ("flow.0.templateId", ("BBBBBBBB-0000-4000-8000-000000000001",), ("x", GONE, 1)),

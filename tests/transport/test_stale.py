@@ -98,9 +98,6 @@ class ElsewhereServer:
                     break
 
 
-@pytest.mark.xfail(
-    reason="bug: one sleep(0) is too few: the step is queued before select() sees the FIN; two are enough"
-)
 async def test_a_fin_that_comes_while_the_loop_is_busy_costs_no_message() -> None:
     """A loop that computes while the server closes its connection still notices before it writes."""
     with ElsewhereServer() as server:
