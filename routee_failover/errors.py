@@ -68,7 +68,7 @@ class InvalidFlow(RouteeError, ValueError):
 
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject = subject
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
         if len(self.problems) == 1:
             super().__init__(f"{subject}: {self.problems[0]}")
         else:
@@ -124,7 +124,7 @@ class Rejected(RouteeError):
         self.status = status
         self.code = code
         self.developer_message = developer_message
-        self.problems = dict(problems or {})
+        self.problems: dict[str, str] = dict(problems or {})
         self.retry_after = retry_after
 
 
@@ -181,7 +181,7 @@ class DeliveryUnknown(RouteeError):
     def __init__(self, message: str, *, cause: str, correlation: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.cause = cause
-        self.correlation = dict(correlation or {})
+        self.correlation: dict[str, str] = dict(correlation or {})
 
 
 class NoAnswer(RouteeError):

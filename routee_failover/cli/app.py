@@ -14,7 +14,7 @@ from .status import EXIT_STATUSES, Status
 from .terminal import Terminal, accept_any_text, let_go
 from .track import track
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="routee-failover",
     no_args_is_help=True,
     add_completion=False,
@@ -24,8 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_STATUSES,
 )
-for command in (demo, sandbox, send, track):
-    app.command(epilog=EXIT_STATUSES)(command)
+for _command in (demo, sandbox, send, track):
+    app.command(epilog=EXIT_STATUSES)(_command)
 
 
 def _show_version(wanted: bool) -> None:

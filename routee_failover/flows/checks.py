@@ -70,23 +70,23 @@ def matching(pattern: str, why: str, *, keep: int = 0) -> Check:
     return check
 
 
-free_text = text_of()
+free_text: Check = text_of()
 
 Text = Annotated[str, free_text]
 Filled = Annotated[str, text_of(shortest=1)]
 Label = Annotated[str, text_of(longest=350)]
 
-e164 = matching(
+e164: Check = matching(
     r"\+[1-9][0-9]{1,14}", "must be an E.164 number: +, the country code and at most 15 digits, like +306912345678"
 )
 """https://docs.routee.net/reference/viber-otp-request: `to` must include + and the country code."""
 
-e164_plus_optional = matching(
+e164_plus_optional: Check = matching(
     r"\+?[1-9][0-9]{1,14}", "must be an E.164 number: the country code and at most 15 digits, like +306912345678"
 )
 """Routee's OTP guide and its Voice pages also write numbers without the +; the failover OTP seed says E.164."""
 
-uuid = matching(
+uuid: Check = matching(
     r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
     "must be a UUID, like 0aac888f-2ee2-4112-9659-1755a951966a",
     keep=64,

@@ -50,9 +50,9 @@ class Span:
 
     def __init__(self, unit: Unit, least: float, most: float | None = None) -> None:
         self.unit = unit
-        self.shortest = timedelta(seconds=least * unit.seconds)
-        self.longest = timedelta.max if most is None else timedelta(seconds=most * unit.seconds)
-        self.limits = f"must be {f'at least {least}' if most is None else f'{least} to {most}'} {unit.name}"
+        self.shortest: timedelta = timedelta(seconds=least * unit.seconds)
+        self.longest: timedelta = timedelta.max if most is None else timedelta(seconds=most * unit.seconds)
+        self.limits: str = f"must be {f'at least {least}' if most is None else f'{least} to {most}'} {unit.name}"
 
     def __call__(self, value: object) -> Reason:
         """Why a value is no such time to live."""

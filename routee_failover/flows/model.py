@@ -31,7 +31,7 @@ class Broken:
     __slots__ = ("problems",)
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+        self.problems: list[Problem] = problems
 
     def __repr__(self) -> str:
         return "<unreadable>"

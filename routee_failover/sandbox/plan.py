@@ -22,7 +22,7 @@ class Endpoint(StrEnum):
 DEFAULT_TTL = {Channel.SMS: 1200, Channel.VIBER: 10}
 """Minutes, for the steps of standard and transactional flows."""
 
-DEFAULT_TRIGGERS = {
+DEFAULT_TRIGGERS: dict[Channel, tuple[str, ...]] = {
     Channel.SMS: ("Undelivered", "Failed"),
     Channel.VIBER: ("Expired", "Failed", "Undelivered"),
     Channel.VOICE: ("Busy", "NoAnswer"),

@@ -15,16 +15,16 @@ class Pool:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._turns = asyncio.Semaphore(config.pool_size)
-        self.closed = False
+        self.closed: bool = False
         # Turns are taken in front of the connector, which therefore needs no limit: waiting for a turn is then an error
         # of its own, and the time it takes does not count as time of the request.
-        self.session = aiohttp.ClientSession(
+        self.session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=config.keep_alive.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=TrackedRequest,
             headers=config.headers or None,
         )
-        self.timeout = aiohttp.ClientTimeout(
+        self.timeout: aiohttp.ClientTimeout = aiohttp.ClientTimeout(
             total=config.total_timeout.total_seconds(),
             sock_connect=config.connect_timeout.total_seconds(),
         )

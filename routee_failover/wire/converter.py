@@ -2,5 +2,5 @@
 
 from cattrs import Converter
 
-strict = Converter(forbid_extra_keys=True)
-keeping = Converter(forbid_extra_keys=False)
+strict: Converter = Converter(forbid_extra_keys=True)
+keeping: Converter = Converter(forbid_extra_keys=False)

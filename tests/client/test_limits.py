@@ -76,7 +76,7 @@ async def test_no_server_means_nothing_was_sent() -> None:
 async def test_no_token_service_means_nothing_was_sent() -> None:
     """Where no token can be had, the API is not asked at all."""
     async with FakeRoutee() as server, RouteeClient(server.config(auth_url=NOWHERE)) as client:
-        with pytest.raises(TokenUnavailable, match="was not sent") as caught:
+        with pytest.raises(TokenUnavailable, match="nothing was sent") as caught:
             await client.send(sms())
         assert server.requests == []
     assert caught.value.status is None
