@@ -10,7 +10,6 @@ from enum import Enum
 from importlib.metadata import requires
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -52,15 +51,20 @@ def test_imports_run_one_way_through_the_house() -> None:
 
 
 def test_all_names_what_is_public_and_is_sorted() -> None:
-    """`__all__` lists every public name of the package, once, in alphabetical order, and each of them exists."""
-    public = [
-        name
-        for name, value in vars(routee_failover).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    ]
-    assert sorted(public) == routee_failover.__all__
-    assert len(set(routee_failover.__all__)) == len(routee_failover.__all__)
-    assert all(hasattr(routee_failover, name) for name in routee_failover.__all__)
+    """`__all__` lists every name that type checkers are shown, once, in alphabetical order, and each of them exists."""
+    tree = ast.parse(Path(routee_failover.__file__).read_text("utf-8"))
+    (shown,) = (node for node in tree.body if isinstance(node, ast.If))
+    names = [alias.name for node in shown.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(names) == routee_failover.__all__
+    assert len(set(names)) == len(names)
+    assert all(hasattr(routee_failover, name) for name in names)
+    assert set(names) <= set(dir(routee_failover))
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    """A misspelt name ends as it would in any module."""
+    with pytest.raises(AttributeError, match="no attribute 'RuteeClient'"):
+        routee_failover.RuteeClient  # noqa: B018
 
 
 @pytest.mark.parametrize("room", sorted({path.parent for path in MODULES} - {PACKAGE}), ids=_name)
@@ -125,7 +129,7 @@ def test_importing_the_package_imports_nothing_optional() -> None:
     optional = ["typer", "rich", "click", "jsonschema_rs", "uvloop", "psycopg", "procrastinate", "opentelemetry"]
     own = ["cli", "sandbox"]
     code = (
-        "import json, sys, routee_failover;"
+        "import json, sys; from routee_failover import *;"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules}"
         " | {name.split('.')[1] for name in sys.modules if name.startswith('routee_failover.')})))"
     )
@@ -133,7 +137,14 @@ def test_importing_the_package_imports_nothing_optional() -> None:
     loaded = set(json.loads(run.stdout))
     assert loaded.isdisjoint(optional)
     assert loaded.isdisjoint(own)
-    assert {"aiohttp", "attrs", "orjson"} <= loaded | {"attrs"}
+    assert {"aiohttp", "attrs", "orjson"} <= loaded
+
+
+def test_catching_an_error_does_not_load_the_client() -> None:
+    """Each public name is loaded when it is first asked for: a module that only catches errors stays light."""
+    code = "import sys; from routee_failover import RouteeError; print('aiohttp' in sys.modules)"
+    run = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
 
 
 def test_importing_the_package_leaves_the_process_as_it_was() -> None:

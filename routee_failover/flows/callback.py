@@ -21,7 +21,7 @@ def _as_strategy(value: CallbackStrategy | str | None) -> CallbackStrategy | Non
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Callback(Open):
     """A URL that Routee posts the state of a flow to. A failover OTP flow takes no `strategy`: it reports each step."""
 

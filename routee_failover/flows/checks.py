@@ -63,9 +63,7 @@ def matching(pattern: str, why: str, *, keep: int = 0) -> Check:
     def check(value: Any) -> Reason:
         if not isinstance(value, str):
             return f"must be text, not {kind(value)}"
-        if not match(value):
-            return why
-        return None if value.isascii() or is_unicode(value) else NO_UNICODE
+        return None if match(value) else why
 
     return check
 

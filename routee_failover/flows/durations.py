@@ -5,7 +5,6 @@ in the annotation of a field, so that the check, the way out and the way in cann
 """
 
 from datetime import timedelta
-from fractions import Fraction
 from typing import Annotated
 
 import attrs
@@ -32,12 +31,12 @@ class Unit:
         if not isinstance(number, int | float) or isinstance(number, bool):
             return f"must be a number of {self.name}, not {kind(number)}"
         try:
-            # Through its text, so that 0.1 is a tenth and not the nearest binary fraction to it.
-            seconds = Fraction(repr(number)) * self.seconds
-            value = timedelta(seconds=int(seconds))
+            seconds = round(number * self.seconds)
+            value = timedelta(seconds=seconds)
         except (ValueError, OverflowError):
             return f"is no number of {self.name} that a duration can hold"
-        return value if seconds.denominator == 1 and seconds % self.step == 0 else self.rule
+        # A decimal such as 0.1 has no exact binary form: what matters is whether it is the one nearest to whole steps.
+        return value if seconds % self.step == 0 and seconds / self.seconds == number else self.rule
 
 
 MINUTES = Unit("minutes", 60, 60, "must be whole minutes")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import attrs
 
 from ..errors import Problem
+from ..values import Value
 from .checks import NOTHING, JsonMapping, as_private
 from .model import Reason, api_name, rule
 
@@ -20,8 +21,8 @@ def is_merged(field: "attrs.Attribute[Any]") -> bool:
     return bool(field.metadata.get("merged"))
 
 
-@attrs.frozen(kw_only=True, slots=False)
-class Open:
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class Open(Value):
     """A part of a flow that takes `extra`: a mapping merged into its JSON as it is.
 
     A key that would overwrite a modelled field is refused, and so is one that Routee documents as an error here.

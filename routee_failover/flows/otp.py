@@ -5,7 +5,7 @@ https://docs.routee.net/reference/send-a-failover-otp-message
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, ClassVar, NoReturn, Self, cast
+from typing import Annotated, ClassVar, NoReturn, Self
 
 import attrs
 
@@ -44,10 +44,6 @@ _TYPES_WITH_VALIDITY = frozenset({"with_validity", "with_type_and_validity", "wi
 _ANSWERED_KEYS = MappingProxyType({"trackingId": "is set by Routee in its answer; leave it out"})
 
 
-def _only_recipient(value: str | Sequence[str]) -> str:
-    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else cast("str", value)
-
-
 def _template_fields(value: object) -> Reason:
     if value is NOTHING:
         return None
@@ -60,7 +56,7 @@ def _template_fields(value: object) -> Reason:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpStep(Step):
     """A one-time password by Viber.
 
@@ -76,8 +72,7 @@ class ViberOtpStep(Step):
 
     sender_info_tracking_id: Filled
     """The Viber OTP sender's id, from Routee's platform."""
-    to: OtpRecipient = attrs.field(converter=_only_recipient, repr=mask_phone)
-    """The recipient's number; Routee's own form, a list with one number in it, is taken too."""
+    to: OtpRecipient = attrs.field(repr=mask_phone)
     template_id: Uuid
     """From `RouteeClient.otp_templates()`."""
     pin: Pin = attrs.field(converter=as_secret, repr=hidden)
@@ -110,7 +105,7 @@ class ViberOtpStep(Step):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpSmsStep(Step):
     """A one-time password by SMS; its text holds the code. `ttl` counts in whole seconds."""
 
@@ -141,7 +136,7 @@ def _as_steps(value: Sequence[ViberOtpStep | OtpSmsStep]) -> tuple[ViberOtpStep 
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpFlow(Flow):
     """A one-time password: `ViberOtpStep` and `OtpSmsStep` in the order in which they are tried; no Voice."""
 

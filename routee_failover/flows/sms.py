@@ -17,7 +17,7 @@ SmsTriggers = Annotated[tuple[str, ...], each(one_of(SMS_TRIGGERS))]
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class UrlShortener(Open):
     """Shorten the links of an SMS; `url_validity` is how long they work: 1 hour to 30 days, 30 days if omitted."""
 
@@ -25,7 +25,7 @@ class UrlShortener(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class SmsMessage(Open):
     """What an SMS says. `message="text"` on a step stands for `SmsMessage(body="text")`.
 
@@ -52,7 +52,7 @@ def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class SmsStep(Step):
     """An SMS in a standard or transactional flow.
 

@@ -43,7 +43,7 @@ _TEMPLATE_KEY = "belongs to a TransactionalFlow (POST /failover/transactional): 
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberAction(Open):
     """The button under a Viber message: its caption, 1 to 30 characters, and where it leads."""
 
@@ -52,7 +52,7 @@ class ViberAction(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberFile(Open):
     """A document sent by Viber: an https address, a name of at most 25 characters, the bare extension."""
 
@@ -62,7 +62,7 @@ class ViberFile(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberVideo(Open):
     """A film sent by Viber: `file_size` in MB, at most 200, and `duration` in seconds, at most 600."""
 
@@ -73,7 +73,7 @@ class ViberVideo(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberMessage(Open):
     """The free content of a Viber message. `message="text"` on a step stands for `ViberMessage(text="text")`.
 
@@ -97,7 +97,7 @@ def as_viber_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberStep(Step):
     """A Viber message with free content.
 
@@ -128,7 +128,7 @@ def _as_steps(value: Sequence[ViberStep | SmsStep | VoiceStep]) -> tuple[ViberSt
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class StandardFlow(Flow):
     """Promotional or session messages: `ViberStep`, `SmsStep` and `VoiceStep` in the order in which they are tried."""
 

@@ -48,7 +48,7 @@ def _as_scope(value: DeliveryScope | str | None) -> DeliveryScope | None:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberTemplateStep(Step):
     """A Viber message by an approved template; it has neither a free `message` nor a `label`.
 
@@ -96,7 +96,7 @@ def _as_steps(
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class TransactionalFlow(Flow):
     """Notifications by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order of their turns."""
 

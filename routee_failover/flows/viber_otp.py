@@ -37,7 +37,7 @@ def _as_type(value: ViberOtpType | str | None) -> ViberOtpType | None:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpMessage(Open):
     """A one-time password by Viber alone, without failover.
 

@@ -17,8 +17,8 @@ from .checks import (
     as_tuple,
     built_from_text,
     each,
+    free_text,
     integer,
-    matching,
     one_of,
     word_of,
     words_of,
@@ -58,7 +58,7 @@ def _as_detection(value: MachineDetectionStrategy | str) -> MachineDetectionStra
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Speech(Open):
     """What is said, in which language and with which voice."""
 
@@ -68,7 +68,7 @@ class Speech(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Say(Open):
     """Say a text. `repeat` is how many times it is said again; -1 repeats it without end."""
 
@@ -82,7 +82,7 @@ class Say(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Play(Open):
     """Play a WAV file. `repeat` is how many times it is played again; -1 repeats it without end."""
 
@@ -100,7 +100,7 @@ def _as_verbs(value: Sequence[Say | Play]) -> tuple[Say | Play, ...]:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class DialPlan(Open):
     """What happens in a call: `Say` and `Play` in the order given. A failover flow knows no other verbs."""
 
@@ -110,7 +110,7 @@ class DialPlan(Open):
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class MachineDetection(Open):
     """What to do when a machine answers. With `Continue`, Routee asks `event_url` for another dial plan
     (https://docs.routee.net/docs/how-to-use-machine-detection-feature).
@@ -126,14 +126,18 @@ class MachineDetection(Open):
         return None
 
 
+def _sip_address(value: object) -> Reason:
+    return "must not be blank" if isinstance(value, str) and not value.strip() else free_text(value)
+
+
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class VoiceTo(Open):
     """Who is called: a phone, a Viber number or a SIP address; at least one. A plain text on the step means `phone`."""
 
     phone: OtpRecipient | None = attrs.field(default=None, repr=mask_phone)
     viber: OtpRecipient | None = attrs.field(default=None, repr=mask_phone)
-    sip: Annotated[str, matching(r"(?s).*\S.*", "must not be blank")] | None = attrs.field(default=None, repr=hidden)
+    sip: Annotated[str, _sip_address] | None = attrs.field(default=None, repr=hidden)
     """Such as `1111@host:55080`."""
 
     @rule()
@@ -154,7 +158,7 @@ def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 @checked
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class VoiceStep(Step):
     """A call in a standard or transactional flow. Voice steps have no ttl (https://docs.routee.net/reference/send-a-failover-message)."""
 

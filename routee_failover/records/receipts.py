@@ -10,7 +10,7 @@ from .record import Json, Record, moment, part, parts, text, whole, word
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class StepEcho(Record):
     """A step as Routee echoes it. `tracking_id` is set on the step that was sent."""
 
@@ -37,7 +37,7 @@ class OtpStepEcho(StepEcho):
     hides_texts = True
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowReceipt(Record):
     """Routee accepted a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message)."""
 
@@ -61,7 +61,7 @@ class FlowReceipt(Record):
         return tuple(StepEcho.read(step) for step in parts(self._answer, "flow"))
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpReceipt(Record):
     """Routee accepted a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
 
@@ -99,7 +99,7 @@ class OtpReceipt(Record):
         return next((OtpStepEcho.read(step) for step in sent), None)
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpReceipt(Record):
     """Routee accepted a Viber OTP (https://docs.routee.net/reference/viber-otp-request)."""
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import attrs
 
 from ..secret import HIDDEN
+from ..values import Value
 from .statuses import OpenEnum
 
 _E = TypeVar("_E", bound=OpenEnum)
@@ -16,8 +17,8 @@ _E = TypeVar("_E", bound=OpenEnum)
 Json = Mapping[str, Any]
 
 
-@attrs.frozen(kw_only=True, slots=False)
-class Record:
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class Record(Value):
     """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
 
     _answer: Json = attrs.field(repr=False, hash=False, alias="answer")

@@ -10,7 +10,7 @@ from .record import Json, Record, moment, number, part, parts, text, whole, word
 from .statuses import FAILURE_REASONS, Channel, FlowKind, FlowStatus, MessageStatus
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class MessageRecord(Record):
     """One message of a flow: a step that was tried, or one part of a long SMS."""
 
@@ -41,7 +41,7 @@ class MessageRecord(Record):
         )
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowState(Record):
     """What the records of both services say of a whole flow."""
 
@@ -60,7 +60,7 @@ class FlowState(Record):
         return None if self.status_code is None else FAILURE_REASONS.get(self.status_code)
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowRecord(FlowState):
     """The state of a standard or transactional flow (https://docs.routee.net/reference/retrieve-failover-trackings)."""
 
@@ -92,7 +92,7 @@ class FlowRecord(FlowState):
         return tuple(MessageRecord.read(message) for message in parts(self._answer, "messages"))
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpStepRecord(Record):
     """One step of a failover OTP flow that was sent: the primary one, or the one it failed over to."""
 
@@ -125,7 +125,7 @@ class OtpStepRecord(Record):
         )
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpRecord(FlowState):
     """The state of a failover OTP flow (https://docs.routee.net/docs/tracking-deliveries)."""
 
@@ -151,7 +151,7 @@ class OtpRecord(FlowState):
         return tuple(OtpStepRecord.read(step) for step in parts(self._answer, "steps"))
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpRecord(Record):
     """The state of one Viber OTP (https://docs.routee.net/reference/retrieve-single-viber-tracking)."""
 

@@ -15,8 +15,8 @@ from ..errors import (
     Unauthorized,
     Unprocessable,
 )
-from ..records import AnyReceipt, FlowReceipt, FlowStatus, OtpReceipt, ViberOtpReceipt
-from ..records.record import Json, text, whole, word
+from ..records import AnyReceipt, FlowReceipt, OtpReceipt, ViberOtpReceipt
+from ..records.record import Json, text, whole
 from ..records.statuses import FAILURE_REASONS
 from ..secret import HIDDEN
 from .json import decode
@@ -79,7 +79,8 @@ ReadReceipt = Callable[[bytes], AnyReceipt | Rejected | str]
 
 
 def _otp_receipt(answer: Json) -> OtpReceipt | FlowFailed:
-    if word(FlowStatus, answer, "status") is not FlowStatus.FAILED:
+    status = answer.get("status")
+    if not isinstance(status, str) or status.lower() != "failed":
         return OtpReceipt.read(answer)
     code = whole(answer, "statusCode")
     reason = FAILURE_REASONS.get(code, "no reason given") if code is not None else "no reason given"

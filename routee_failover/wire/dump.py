@@ -69,14 +69,14 @@ def _make_dump(cls: type[Open]) -> Dump:
         for field in fields
     }
     write = make_dict_unstructure_fn(cls, strict, **overrides)
-    merged = [field.name for field in fields if field.merged]
+    others = [field.name for field in fields if field.merged and field.name != "extra"]
 
     def dump(instance: Any) -> dict[str, Any]:
         item = write(instance)
-        for name in merged:
-            added: PrivateMapping = getattr(instance, name)
-            if added is not NOTHING:
-                item.update(added.reveal())
+        if instance.extra is not NOTHING:
+            item.update(instance.extra.reveal())
+        for name in others:
+            item.update(getattr(instance, name).reveal())
         return item
 
     return dump
