@@ -24,7 +24,7 @@ def write_constructor(
 
     A check or a rule gives `None` for what is sound. A rule that is due with one field is asked only if that is given.
     """
-    names: dict[str, Any] = {"refusal": refusal}
+    names: dict[str, Any] = {"refusal": refusal, "set_field": object.__setattr__}
     parameters: list[str] = []
     lines: list[str] = []
     conditions: list[str] = []
@@ -40,25 +40,22 @@ def write_constructor(
         if field.converter is not None:
             given = f"if {name} is not default_{name}: " if optional else ""
             lines.append(f"{given}{name} = convert_{name}({name})")
-        lines.append(f"fields[{name!r}] = {name}")
         conditions.append((f"{name} is default_{name} or " if optional else "") + f"check_{name}({name}) is None")
     for index, (method, due) in enumerate(rules):
         names[f"rule_{index}"] = method
         conditions.append((f"{due} is default_{due} or " if due else "") + f"rule_{index}(self) is None")
-    source = f"""\
-def __init__(self, *, {", ".join(parameters)}):
-    fields = self.__dict__
-    {
-        '''
-    '''.join(lines)
-    }
-    if ({") and (".join(conditions)}):
-        return
-    refused = refusal(self)
-    del self, fields, {", ".join(field.name for field in fields)}
-    raise refused
-"""
-    exec(compile(source, f"<constructor of {class_name}>", "exec"), names)  # noqa: S102  # made of field names alone
+    names_of_fields = [field.name for field in fields]
+    source = [
+        f"def __init__(self, *, {', '.join(parameters)}):",
+        *(f"    {line}" for line in lines),
+        f"    set_field(self, '__dict__', {{{', '.join(f'{name!r}: {name}' for name in names_of_fields)}}})",
+        f"    if ({') and ('.join(conditions)}):",
+        "        return",
+        "    refused = refusal(self)",
+        f"    del self, {', '.join(names_of_fields)}",
+        "    raise refused",
+    ]
+    exec(compile("\n".join(source), f"<constructor of {class_name}>", "exec"), names)  # noqa: S102  # made of field names alone
     constructor: Callable[..., None] = names["__init__"]
     return constructor
 

@@ -24,6 +24,8 @@ class Unit:
     def count(self, value: timedelta) -> int | float:
         """The number that goes on the wire."""
         whole = value.days * 86400 + value.seconds
+        if self.seconds == 1:
+            return whole
         return whole // self.seconds if whole % self.seconds == 0 else whole / self.seconds
 
     def duration(self, number: object) -> timedelta | str:
