@@ -14,8 +14,9 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
 
-from ..secret import Secret, SecretBytes
+from ..secret import SecretBytes
 from .evidence import Answer, Evidence
 
 LONGEST_PAUSE = 86_400.0
@@ -75,26 +76,38 @@ def _has_unread(transport: asyncio.Transport | None) -> bool:
     return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
+class Request:
+    """A request as it goes on the wire. None of it is shown: the headers hold a token, and the body may hold a PIN."""
+
+    __slots__ = ("body", "headers", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: "CIMultiDict[str]", body: SecretBytes | None) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+
+
+def headers_with(authorization: str, content_type: str | None = None) -> "CIMultiDict[str]":
+    """The headers of a request, in the form that aiohttp takes as it is."""
+    headers: CIMultiDict[str] = CIMultiDict({"Authorization": authorization})
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    return headers
+
+
 async def attempt(
-    session: aiohttp.ClientSession,
-    method: str,
-    url: str,
-    *,
-    authorization: Secret,
-    content_type: str | None,
-    body: SecretBytes | None,
-    within: aiohttp.ClientTimeout,
-    limit: int,
+    session: aiohttp.ClientSession, request: Request, *, within: aiohttp.ClientTimeout, limit: int
 ) -> Evidence:
     """Make one request and say what it showed. Raises nothing but a cancellation."""
     progress = _Progress()
     reset = _progress.set(progress)
     try:
         async with session.request(
-            method,
-            url,
-            data=body.reveal() if body is not None else None,
-            headers=_headers(authorization, content_type),
+            request.method,
+            request.url,
+            data=request.body.reveal() if request.body is not None else None,
+            headers=request.headers,
             timeout=within,
             allow_redirects=False,
         ) as response:
@@ -114,14 +127,11 @@ async def attempt(
     raise asyncio.CancelledError(*cancelled)
 
 
-def _headers(authorization: Secret, content_type: str | None) -> dict[str, str]:
-    headers = {"Authorization": authorization.reveal()}
-    if content_type is not None:
-        headers["Content-Type"] = content_type
-    return headers
-
-
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, and no more of it than the limit; a compressed one does not say beforehand how long it is."""
+    length = response.content_length
+    if length is not None and length <= limit and "Content-Encoding" not in response.headers:
+        return await response.read()
     chunks: list[bytes] = []
     total = 0
     async for chunk in response.content.iter_any():

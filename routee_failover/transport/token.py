@@ -41,17 +41,18 @@ class TokenSource:
         self._pending: asyncio.Task[Secret] | None = None
         self._unhelpful: Secret | None = None
 
-    async def get(self) -> Secret:
-        """The token, from memory as long as it lives; a renewal that is due early does not make anyone wait.
-
-        Raises `TokenUnavailable`.
-        """
+    def current(self) -> Secret | None:
+        """The token in memory, as long as it lives; a renewal that is due early does not make anyone wait."""
         now = asyncio.get_running_loop().time()
-        if self._token is not None and now < self._expires_at:
-            if now >= self._renew_at and self._pending is None:
-                self._start()
-            return self._token
-        return await self._shared()
+        if self._token is None or now >= self._expires_at:
+            return None
+        if now >= self._renew_at and self._pending is None:
+            self._start()
+        return self._token
+
+    async def get(self) -> Secret:
+        """The token, asked for where there is none in memory. Raises `TokenUnavailable`."""
+        return self.current() or await self._shared()
 
     async def replace(self, refused: Secret, *, forbidden: bool = False) -> Secret | None:
         """The token to try instead of one that was refused, or `None` where another try cannot help.

@@ -9,7 +9,7 @@ import attrs
 from ..config import Config
 from ..errors import ClientClosed, Outcome, TokenUnavailable
 from ..secret import Secret, SecretBytes
-from .attempt import attempt
+from .attempt import Request, attempt, headers_with
 from .evidence import Evidence, outcome_of
 from .pool import Pool
 from .retry import delays
@@ -38,6 +38,8 @@ class _Line:
         self.tokens = TokenSource(self._ask_token)
         self._guard = self._close_with_loop()
         self._closing = asyncio.Lock()
+        self._bearer: Secret | None = None
+        self._headers = headers_with(""), headers_with("")
 
     async def open(self) -> None:
         """Have the loop close the connections when it ends, should nobody else have done so."""
@@ -58,20 +60,19 @@ class _Line:
             await self._guard.aclose()
 
     async def _ask_token(self) -> Evidence:
-        return await self._tried(
+        request = Request(
             "POST",
             f"{self._config.auth_url}/oauth/token",
-            authorization=basic_authorization(self._config),
-            content_type="application/x-www-form-urlencoded",
-            body=SecretBytes(b"grant_type=client_credentials"),
-            safe=True,
-            queued=False,  # a renewal must not wait behind the messages that wait for it
+            headers_with(basic_authorization(self._config).reveal(), "application/x-www-form-urlencoded"),
+            SecretBytes(b"grant_type=client_credentials"),
         )
+        # A renewal takes no turn: it must not wait behind the messages that wait for it.
+        return await self._tried(request, safe=True, queued=False)
 
     async def call(self, call: Call) -> Evidence:
         """Make a call, with one renewal of the token where it was refused."""
-        token = await self.tokens.get()
-        evidence = await self._authorized(call, token)
+        token = self.tokens.current() or await self.tokens.get()
+        evidence = await self._tried(self._request(call, token), safe=call.safe)
         status = evidence.answer.status if evidence.answer else None
         if status not in {401, 403}:
             return evidence
@@ -81,56 +82,36 @@ class _Line:
             if status == 401:
                 raise
             renewed = None  # the 403 may well be about a role, and says more than the failed renewal
-        return evidence if renewed is None else await self._authorized(call, renewed)
+        return evidence if renewed is None else await self._tried(self._request(call, renewed), safe=call.safe)
 
-    async def _authorized(self, call: Call, token: Secret) -> Evidence:
-        return await self._tried(
-            call.method,
-            self._config.api_url + call.path,
-            authorization=Secret(f"Bearer {token.reveal()}"),
-            content_type="application/json" if call.body is not None else None,
-            body=call.body,
-            safe=call.safe,
-        )
+    def _request(self, call: Call, token: Secret) -> Request:
+        if token is not self._bearer:
+            bearer = f"Bearer {token.reveal()}"
+            self._bearer = token
+            self._headers = headers_with(bearer), headers_with(bearer, "application/json")
+        headers = self._headers[call.body is not None]
+        return Request(call.method, self._config.api_url + call.path, headers, call.body)
 
-    async def _tried(
-        self,
-        method: str,
-        url: str,
-        *,
-        authorization: Secret,
-        content_type: str | None,
-        body: SecretBytes | None,
-        safe: bool,
-        queued: bool = True,
-    ) -> Evidence:
+    async def _tried(self, request: Request, *, safe: bool, queued: bool = True) -> Evidence:
         """Try until there is an answer, or until another try would not be safe or has been made often enough."""
-        waits = delays()
+        pool, limit = self.pool, self._config.answer_limit
         left = TRIES
+        waits = None
         while True:
             left -= 1
             if queued:
-                await self.pool.take_turn()
+                await pool.take_turn()
             try:
-                evidence = await attempt(
-                    self.pool.session,
-                    method,
-                    url,
-                    authorization=authorization,
-                    content_type=content_type,
-                    body=body,
-                    within=self.pool.timeout,
-                    limit=self._config.answer_limit,
-                )
+                evidence = await attempt(pool.session, request, within=pool.timeout, limit=limit)
             finally:
                 if queued:
-                    self.pool.end_turn()
+                    pool.end_turn()
             outcome = outcome_of(evidence)
             again = outcome is Outcome.NOT_SENT or (safe and outcome is Outcome.UNKNOWN)
             if not again or not left or evidence.lasting:
-                break
+                return evidence
+            waits = waits or delays()
             await asyncio.sleep(next(waits))
-        return evidence
 
 
 class Transport:

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from routee_failover import Config
-from routee_failover.secret import Secret, SecretBytes
-from routee_failover.transport.attempt import attempt
+from routee_failover.secret import SecretBytes
+from routee_failover.transport.attempt import Request, attempt, headers_with
 from routee_failover.transport.evidence import Evidence
 from routee_failover.transport.pool import Pool
 
@@ -146,16 +146,8 @@ async def pool_of(config: Config) -> AsyncIterator[Pool]:
 
 async def tried(pool: Pool, url: str, *, method: str = "POST", limit: int = 2**20) -> Evidence:
     """One attempt with a body and a key that nothing may show."""
-    return await attempt(
-        pool.session,
-        method,
-        url,
-        authorization=Secret(f"Bearer {KEY}"),
-        content_type="application/json",
-        body=SecretBytes(BODY),
-        within=pool.timeout,
-        limit=limit,
-    )
+    request = Request(method, url, headers_with(f"Bearer {KEY}", "application/json"), SecretBytes(BODY))
+    return await attempt(pool.session, request, within=pool.timeout, limit=limit)
 
 
 async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
