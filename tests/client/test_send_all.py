@@ -127,7 +127,7 @@ async def test_an_error_of_the_source_reaches_the_caller() -> None:
 
 
 async def test_a_client_that_is_closed_in_between_tells_each_flow() -> None:
-    """Closing the client while a batch runs ends each remaining flow as NOT_SENT, told one by one."""
+    """Closing the client while a batch runs tells each remaining flow: NOT_SENT, or UNKNOWN for one under way."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         outcomes = []
         async for sent in client.send_all([sms()] * 10, concurrency=1):
@@ -136,7 +136,10 @@ async def test_a_client_that_is_closed_in_between_tells_each_flow() -> None:
                 await client.aclose()
         assert len(outcomes) == 10
         assert isinstance(outcomes[-1].error, ClientClosed)
-        assert len(server.requests) == [sent.outcome for sent in outcomes].count(Outcome.ACCEPTED)
+        told = [sent.outcome for sent in outcomes]
+        accepted, unknown = told.count(Outcome.ACCEPTED), told.count(Outcome.UNKNOWN)
+        assert accepted <= len(server.requests) <= accepted + unknown
+        assert unknown <= 1
 
 
 async def test_batches_side_by_side_share_one_pool() -> None:
