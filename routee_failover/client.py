@@ -120,9 +120,9 @@ class RouteeClient:
                 identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
             case _:
                 identity = message
-        if not isinstance(identity, str) or identity.strip(". ") == "":
+        if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
             raise InvalidFlow("track", [Problem((), "takes a receipt or the id in one")])
-        if endpoint not in TRACKING:
+        if endpoint not in [*Endpoint]:
             raise InvalidFlow("track", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
         path, read = TRACKING[Endpoint(endpoint)]
         record = read_object(await self._ask(path + quote(identity, safe="")), read)
@@ -138,7 +138,10 @@ class RouteeClient:
         return templates
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on."""
+        """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
+
+        A send that is under way loses its connection and ends in `DeliveryUnknown`: let sends end before closing.
+        """
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

@@ -103,9 +103,9 @@ class Config:
     auth_url: str = attrs.field(default=AUTH_URL, converter=_address, validator=_check_address)
     """Where tokens come from."""
     total_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=_check_duration)
-    """The longest that one request may take once it has its connection's turn, its answer included."""
+    """The longest that one request may take, its answer included; past it, nothing is tried again either."""
     connect_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=_check_duration)
-    """The longest that making one connection may take, its TLS handshake included."""
+    """The longest that making one connection may take, with looking up the host and the TLS handshake."""
     pool_timeout: timedelta = attrs.field(default=timedelta(seconds=10), validator=_check_duration)
     """The longest wait for a free connection; past it the send ends in `PoolTimeout`."""
     pool_size: int = attrs.field(default=100, validator=_check_count)

@@ -133,7 +133,7 @@ class BadRequest(Rejected):
 
 
 class InsufficientBalance(Rejected):
-    """The account cannot pay for the message (a 400 that says so, or statusCode 1 of an OTP flow)."""
+    """A 400 that says the account cannot pay. An OTP flow says so by `FlowFailed` with `status_code` 1."""
 
 
 class Unauthorized(Rejected):

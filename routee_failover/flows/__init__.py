@@ -1,4 +1,7 @@
-"""What is sent: a class for each shape that Routee documents, none of which can be built as Routee would refuse it."""
+"""What is sent: a class for each shape that Routee documents, none of which can be built as Routee would refuse it.
+
+Wrong values are one `InvalidFlow`; a keyword that is missing or does not exist is a `TypeError`, as in any call.
+"""
 
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint

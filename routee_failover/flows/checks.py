@@ -17,11 +17,6 @@ _E = TypeVar("_E", bound=StrEnum)
 _T = TypeVar("_T")
 
 
-def word(value: object) -> str:
-    """A value as errors may quote it: only plain words of letters are, because a PIN may stand where a word should."""
-    return f"{value!s}" if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,40}", value) else kind(value)
-
-
 NO_UNICODE = "holds half of a surrogate pair, which is no text"
 
 
@@ -47,9 +42,7 @@ def text_of(*, longest: int | None = None, shortest: int = 0) -> Check:
             return (
                 "must not be empty" if shortest == 1 else f"must have at least {shortest} characters, has {len(value)}"
             )
-        if longest is not None and len(value) > longest:
-            return f"must have at most {longest} characters, has {len(value)}"
-        return None if is_unicode(value) else "holds half of a surrogate pair, which is no text"
+        return f"must have at most {most} characters, has {len(value)}" if len(value) > most else NO_UNICODE
 
     return check
 
@@ -92,7 +85,7 @@ uuid: Check = matching(
 
 
 Recipient = Annotated[str, e164]
-OtpRecipient = Annotated[str, e164_plus_optional]
+PhoneNumber = Annotated[str, e164_plus_optional]
 Uuid = Annotated[str, uuid]
 
 
@@ -118,10 +111,11 @@ def url(*schemes: str, longest: int | None = None) -> Check:
             return f"must be text, not {kind(value)}"
         if longest is not None and len(value) > longest:
             return f"must have at most {longest} characters, has {len(value)}"
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value) or not is_unicode(value):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+", value) or not is_unicode(value):
             return f"must be a URL, like {schemes[0] if schemes else 'https'}://example.com/"
         try:
             parts = urlsplit(value)
+            _ = parts.port
         except ValueError:
             return "must be a valid URL"
         if schemes and parts.scheme not in schemes:
@@ -168,7 +162,9 @@ def one_of(words: Collection[str], what: str = "one of") -> Check:
     listing = ", ".join(words)
 
     def check(value: Any) -> Reason:
-        return None if isinstance(value, str) and value in known else f"must be {what} {listing}, not {word(value)}"
+        if isinstance(value, str):
+            return None if value in known else f"must be {what} {listing}"
+        return f"must be {what} {listing}, not {kind(value)}"
 
     return check
 
@@ -212,9 +208,13 @@ DEEPEST = 64
 """How deep JSON may be nested in what is passed through: more than a message needs, less than would break a reader."""
 
 
+TOO_DEEP = object()
+"""Stands for what is nested deeper, or holds itself."""
+
+
 def json_problems(value: Any, place: tuple[str | int, ...] = ()) -> list[Problem]:
     """Where a value is not what JSON can say."""
-    if len(place) > DEEPEST:
+    if value is TOO_DEEP or len(place) > DEEPEST:
         return [Problem(place[:1], f"must not be nested more than {DEEPEST} deep")]
     if isinstance(value, Mapping):
         items = cast("Mapping[object, Any]", value)
@@ -265,14 +265,15 @@ def as_private(value: Mapping[str, Any]) -> PrivateMapping:
     return PrivateMapping(_copied(value)) if value else NOTHING
 
 
-def _copied(value: Any, depth: int = 0) -> Any:
-    if depth > DEEPEST:
+def _copied(value: Any, above: tuple[int, ...] = ()) -> Any:
+    if not isinstance(value, Mapping | list | tuple):
         return value
+    if id(value) in above or len(above) > DEEPEST:
+        return TOO_DEEP
+    above = (*above, id(value))
     if isinstance(value, Mapping):
-        return {key: _copied(item, depth + 1) for key, item in cast("Mapping[object, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_copied(item, depth + 1) for item in cast("Sequence[Any]", value)]
-    return value
+        return {key: _copied(item, above) for key, item in cast("Mapping[object, Any]", value).items()}
+    return [_copied(item, above) for item in cast("Sequence[Any]", value)]
 
 
 def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
@@ -280,8 +281,8 @@ def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
     return tuple(value) if isinstance(value, list | tuple) else cast("tuple[_T, ...]", value)
 
 
-# attrs' converters have to be named functions, for type checkers to know what a constructor takes; each field's own one
-# is made of one of these three. A value that they cannot convert passes through, and the field's check refuses it.
+# attrs' converters have to be named functions, for type checkers to know what a constructor takes; those of words and
+# of texts that stand for objects are made of these three. What they cannot convert is left for the check to refuse.
 
 
 def word_of(enum: type[_E], value: _E | str | None) -> _E:

@@ -21,6 +21,9 @@ def is_merged(field: "attrs.Attribute[Any]") -> bool:
     return bool(field.metadata.get("merged"))
 
 
+IS_MODELLED = "is a field of its own here; only what is not modelled can be added"
+
+
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Open(Value):
     """A part of a flow that takes `extra`: a mapping merged into its JSON as it is.
@@ -48,9 +51,7 @@ class Open(Value):
             if key in self.refused_keys:
                 problems.append(Problem(("extra", key), self.refused_keys[key]))
             elif key in self.modelled_keys():
-                problems.append(
-                    Problem(("extra", key), "is a field of its own here; extra only adds what is not modelled")
-                )
+                problems.append(Problem(("extra", key), IS_MODELLED))
         return problems or None
 
 

@@ -15,7 +15,7 @@ from .callback import Callback
 from .checks import (
     NOTHING,
     Filled,
-    OtpRecipient,
+    PhoneNumber,
     Pin,
     SmsSender,
     Text,
@@ -30,7 +30,7 @@ from .durations import Seconds
 from .endpoint import Endpoint
 from .flow import FLOW, Flow, steps_of
 from .model import Reason, checked, kind, rule
-from .open import MERGED, Step
+from .open import IS_MODELLED, MERGED, Step
 from .sms import SmsMessage, as_sms_message
 
 OTP_TEMPLATE_TYPES = (
@@ -72,7 +72,7 @@ class ViberOtpStep(Step):
 
     sender_info_tracking_id: Filled
     """The Viber OTP sender's id, from Routee's platform."""
-    to: OtpRecipient = attrs.field(repr=mask_phone)
+    to: PhoneNumber = attrs.field(repr=mask_phone)
     template_id: Uuid
     """From `RouteeClient.otp_templates()`."""
     pin: Pin = attrs.field(converter=as_secret, repr=hidden)
@@ -91,16 +91,18 @@ class ViberOtpStep(Step):
         if self.template_type in _TYPES_WITH_BUSINESS_NAME and self.business_name is None:
             return [Problem(("business_name",), f"required by the template type {self.template_type}")]
         # The validity parameter is documented and its name is not, so that any one that is given may be it.
-        if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields:
+        if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields and not self.extra:
             why = f"must hold the validity that the template type {self.template_type} requires"
             return [Problem(("template_fields",), why)]
         return None
 
     @rule(due="template_fields")
     def _template_fields_only_add(self) -> Reason:
-        taken = (self.modelled_keys() | self.refused_keys.keys() | self.extra.keys()) & self.template_fields.keys()
+        own, refused = self.modelled_keys(), self.refused_keys
+        taken = (own | refused.keys() | self.extra.keys()) & self.template_fields.keys()
         return [
-            Problem(("template_fields", key), self.refused_keys.get(key, "is given twice")) for key in sorted(taken)
+            Problem(("template_fields", key), refused.get(key, IS_MODELLED if key in own else "is given twice"))
+            for key in sorted(taken)
         ] or None
 
 
@@ -112,7 +114,7 @@ class OtpSmsStep(Step):
     api_type: ClassVar[str] = "Sms"
     refused_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
-    to: OtpRecipient = attrs.field(repr=mask_phone)
+    to: PhoneNumber = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
     ttl: Seconds
     from_: SmsSender | None = None

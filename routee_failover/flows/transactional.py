@@ -82,7 +82,7 @@ class ViberTemplateStep(Step):
 
     @rule()
     def _otp_templates_need_a_pin(self) -> Reason:
-        if self.template_id.lower() in OTP_TEMPLATES and "pin" not in self.template_params:
+        if self.template_id.lower() in OTP_TEMPLATES and self.template_params.get("pin") in (None, ""):
             return [
                 Problem(("template_params", "pin"), "required by this template, which is one for one-time passwords")
             ]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 
-from ..secret import HIDDEN
+from ..secret import HIDDEN, PrivateMapping
 from ..values import Value
 from .statuses import OpenEnum
 
@@ -17,11 +17,15 @@ _E = TypeVar("_E", bound=OpenEnum)
 Json = Mapping[str, Any]
 
 
+def _private(answer: Json) -> PrivateMapping:
+    return PrivateMapping(answer)
+
+
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Record(Value):
     """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
 
-    _answer: Json = attrs.field(repr=False, hash=False, alias="answer")
+    _answer: PrivateMapping = attrs.field(converter=_private, repr=False, hash=False, alias="answer")
 
     hides_texts: ClassVar[bool] = False
     """Whether the texts of messages are secrets here, because they hold a one-time password."""
@@ -29,14 +33,14 @@ class Record(Value):
     @property
     def raw(self) -> dict[str, Any]:
         """The whole answer in Routee's names, unknown keys included; a PIN in it is masked."""
-        return cast("dict[str, Any]", masked(self._answer, hide_texts=self.hides_texts))
+        return cast("dict[str, Any]", masked(self._answer.reveal(), hide_texts=self.hides_texts))
 
     def __getstate__(self) -> dict[str, Any]:
         # A pickle is a file that others read: it holds the answer as `raw` shows it.
         return {**self.__dict__, "_answer": self.raw}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(state, _answer=PrivateMapping(state["_answer"]))
 
 
 def text(answer: Json, key: str) -> str | None:

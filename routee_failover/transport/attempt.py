@@ -5,6 +5,7 @@ written. An attempt that never reached it has sent nothing, whatever exception i
 """
 
 import asyncio
+import io
 import os
 import select
 import ssl
@@ -76,6 +77,9 @@ def _has_unread(transport: asyncio.Transport | None) -> bool:
     return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
+_LARGE = 1024 * 1024
+
+
 class Request:
     """A request as it goes on the wire. None of it is shown: the headers hold a token, and the body may hold a PIN."""
 
@@ -86,6 +90,12 @@ class Request:
         self.url = url
         self.headers = headers
         self.body = body
+
+    def data(self) -> bytes | io.BytesIO | None:
+        """The body as aiohttp takes it: bytes, or a stream where it warns of bytes that are too many at once."""
+        if self.body is None:
+            return None
+        return self.body.reveal() if len(self.body) < _LARGE else io.BytesIO(self.body.reveal())
 
 
 def headers_with(authorization: str, content_type: str | None = None) -> "CIMultiDict[str]":
@@ -106,7 +116,7 @@ async def attempt(
         async with session.request(
             request.method,
             request.url,
-            data=request.body.reveal() if request.body is not None else None,
+            data=request.data(),
             headers=request.headers,
             timeout=within,
             allow_redirects=False,
@@ -176,10 +186,10 @@ def _cause(error: Exception, *, begun: bool) -> str:
             return "the answer is longer than answer_limit"
         case aiohttp.ClientPayloadError():
             return "the answer broke off"
-        case TimeoutError() if begun:
-            return "no answer came within total_timeout"
-        case TimeoutError():
+        case aiohttp.ConnectionTimeoutError():
             return "no connection could be made within connect_timeout"
+        case TimeoutError():
+            return f"no {'answer came' if begun else 'connection could be made'} within total_timeout"
         case aiohttp.ServerDisconnectedError():
             return "the connection was closed before an answer came"
         case aiohttp.ClientResponseError():

@@ -43,5 +43,5 @@ def outcome_of(evidence: Evidence) -> Outcome:
     if 300 <= answer.status < 500:
         return Outcome.REJECTED
     if answer.status == 503 and answer.retry_after is not None:
-        return Outcome.REJECTED  # a server that knows when to come back has not taken the message
+        return Outcome.REJECTED  # inferred: a server that knows when to come back has not taken the message
     return Outcome.UNKNOWN

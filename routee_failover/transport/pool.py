@@ -26,7 +26,7 @@ class Pool:
         )
         self.timeout: aiohttp.ClientTimeout = aiohttp.ClientTimeout(
             total=config.total_timeout.total_seconds(),
-            sock_connect=config.connect_timeout.total_seconds(),
+            connect=config.connect_timeout.total_seconds(),  # with the host name and TLS; no turn is waited for here
         )
 
     async def take_turn(self) -> None:

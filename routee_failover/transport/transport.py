@@ -95,8 +95,10 @@ class _Line:
     async def _tried(self, request: Request, *, safe: bool, queued: bool = True) -> Evidence:
         """Try until there is an answer, or until another try would not be safe or has been made often enough."""
         pool, limit = self.pool, self._config.answer_limit
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._config.total_timeout.total_seconds()
         left = TRIES
-        waits = None
+        waits = delays()
         while True:
             left -= 1
             if queued:
@@ -108,10 +110,10 @@ class _Line:
                     pool.end_turn()
             outcome = outcome_of(evidence)
             again = outcome is Outcome.NOT_SENT or (safe and outcome is Outcome.UNKNOWN)
-            if not again or not left or evidence.lasting:
+            wait = next(waits) if again and left and not evidence.lasting else None
+            if wait is None or loop.time() + wait >= ends:
                 return evidence
-            waits = waits or delays()
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(wait)
 
 
 class Transport:

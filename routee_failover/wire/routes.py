@@ -1,6 +1,7 @@
 """Where each kind of flow is posted and tracked, what answers are read as, and what of a flow people may be told."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -63,7 +64,9 @@ def secrets_of(flow: AnyFlow) -> list[str]:
     """
     texts = {text for text in _secret_texts(dump_flow(flow)) if len(text) >= _SHORTEST_SECRET}
     spelled = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in texts for ascii_only in (True, False)}
-    return [*(texts | spelled | {text.removeprefix("+") for text in texts})]
+    # A code stands in a text as a word of its own, and Routee may quote any part of the text around it.
+    codes = {code for text in texts for code in re.findall(r"\w*\d\w*", text) if len(code) >= _SHORTEST_SECRET}
+    return [*(texts | spelled | codes | {text.removeprefix("+") for text in texts})]
 
 
 def _secret_texts(value: Any, key: str = "", *, secret: bool = False) -> Iterator[str]:

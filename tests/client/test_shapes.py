@@ -189,4 +189,4 @@ async def test_every_request_has_its_timeouts(mocked: aioresponses) -> None:
         await client.track("x")
     for method, url in (("POST", TOKEN), ("GET", f"{API}/failover/tracking/x")):
         timeout = _only(mocked, method, url)["timeout"]
-        assert (timeout.total, timeout.sock_connect) == (7, 2)
+        assert (timeout.total, timeout.connect) == (7, 2)

@@ -80,9 +80,9 @@ def statuses(owner: type, place: Place, *known: str, foreign: str) -> Rule:
         ([], *([status] for status in known), list(known)),
         (
             Bad([foreign], f"one of {listed}", (0,)),
-            Bad([known[0], "Nonsense"], "not Nonsense", (1,)),
+            Bad([known[0], "Nonsense"], f"must be one of {known[0]}", (1,)),
             Bad([known[0], 847291], "not a number", (1,)),
-            Bad(["847291"], "not text", (0,)),
+            Bad(["847291"], "must be one of", (0,)),
             Bad(known[0], "must be a list, not text"),
         ),
     )
