@@ -94,6 +94,13 @@ class PrivateMapping(Mapping[str, Any]):
     def __init__(self, items: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._items = dict(items)
 
+    @classmethod
+    def over(cls, items: dict[str, Any]) -> "PrivateMapping":
+        """One around a mapping that nobody else will change, without a copy."""
+        private = cls.__new__(cls)
+        private._items = items  # noqa: SLF001  # its own
+        return private
+
     def reveal(self) -> dict[str, Any]:
         """The items in a mapping of their own, which shows them. Whoever calls this keeps it out of logs and errors."""
         return self._items.copy()

@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 
 def _private(answer: Json) -> PrivateMapping:
-    return PrivateMapping(answer)
+    return PrivateMapping.over(answer) if isinstance(answer, dict) else PrivateMapping(answer)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from ..errors import (
     BadRequest,
@@ -44,7 +44,7 @@ def read_object(body: bytes, read: Callable[[Json], _T]) -> _T | str:
     """A record out of an answer's body, or why it cannot be read."""
     try:
         answer = decode(body)
-        return read(cast("Json", answer)) if isinstance(answer, Mapping) else "is no JSON object"
+        return read(answer) if isinstance(answer, dict) else "is no JSON object"
     except ValueError as error:
         return str(error)
 
