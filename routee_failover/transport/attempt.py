@@ -17,7 +17,7 @@ import aiohttp
 import attrs
 from multidict import CIMultiDict
 
-from ..secret import SecretBytes
+from ..secret import SecretBytes, hidden
 from .evidence import Answer, Evidence
 
 LONGEST_PAUSE = 86_400.0
@@ -80,16 +80,14 @@ def _has_unread(transport: asyncio.Transport | None) -> bool:
 _LARGE = 1024 * 1024
 
 
+@attrs.frozen
 class Request:
     """A request as it goes on the wire. None of it is shown: the headers hold a token, and the body may hold a PIN."""
 
-    __slots__ = ("body", "headers", "method", "url")
-
-    def __init__(self, method: str, url: str, headers: "CIMultiDict[str]", body: SecretBytes | None) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
+    method: str
+    url: str
+    headers: CIMultiDict[str] = attrs.field(repr=hidden)
+    body: SecretBytes | None
 
     def data(self) -> bytes | io.BytesIO | None:
         """The body as aiohttp takes it: bytes, or a stream where it warns of bytes that are too many at once."""
@@ -98,7 +96,7 @@ class Request:
         return self.body.reveal() if len(self.body) < _LARGE else io.BytesIO(self.body.reveal())
 
 
-def headers_with(authorization: str, content_type: str | None = None) -> "CIMultiDict[str]":
+def headers_with(authorization: str, content_type: str | None = None) -> CIMultiDict[str]:
     """The headers of a request, in the form that aiohttp takes as it is."""
     headers: CIMultiDict[str] = CIMultiDict({"Authorization": authorization})
     if content_type is not None:
