@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     )
     from .records import (
         AnyReceipt,
+        Balance,
         Channel,
         FlowKind,
         FlowReceipt,
@@ -87,6 +88,7 @@ __all__ = [
     "AnyFlow",
     "AnyReceipt",
     "BadRequest",
+    "Balance",
     "Callback",
     "CallbackStrategy",
     "Channel",

@@ -1,19 +1,31 @@
 """The client: one verb a job. What it says and when belongs to the rooms below; it only brings them together."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
-from typing import Any, Self, overload
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from typing import Any, Self, TypeVar, overload
 from urllib.parse import quote
 
 from .config import Config
 from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem, Rejected
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
-from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from .records import (
+    AnyReceipt,
+    Balance,
+    FlowReceipt,
+    FlowRecord,
+    OtpReceipt,
+    OtpRecord,
+    ViberOtpReceipt,
+    ViberOtpRecord,
+)
+from .records.record import Json
 from .secret import forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport, outcome_of
 from .wire import encode_flow
 from .wire.answers import UNREADABLE, read_json, read_object, read_refusal, without_secrets
 from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
+
+_T = TypeVar("_T")
 
 
 class RouteeClient:
@@ -125,10 +137,11 @@ class RouteeClient:
         if endpoint not in [*Endpoint]:
             raise InvalidFlow("track", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
         path, read = TRACKING[Endpoint(endpoint)]
-        record = read_object(await self._ask(path + quote(identity, safe="")), read)
-        if isinstance(record, str):
-            raise _unreadable(record)
-        return record
+        return await self._read(path + quote(identity, safe=""), read)
+
+    async def balance(self) -> Balance:
+        """What the account still holds. Raises as every reading call does; it is safe to repeat."""
+        return await self._read("/accounts/me/balance", Balance.read)
 
     async def otp_templates(self) -> Any:
         """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""
@@ -150,6 +163,12 @@ class RouteeClient:
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.aclose()
+
+    async def _read(self, path: str, read: Callable[[Json], _T]) -> _T:
+        record = read_object(await self._ask(path), read)
+        if isinstance(record, str):
+            raise _unreadable(record)
+        return record
 
     async def _ask(self, path: str) -> bytes:
         """The body of the answer to a reading call."""

@@ -1,5 +1,6 @@
 """What comes back: receipts and tracking records, open to every word and key that Routee may add."""
 
+from .balance import Balance
 from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho, ViberOtpReceipt
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 from .tracking import FlowRecord, MessageRecord, OtpRecord, OtpStepRecord, ViberOtpRecord
@@ -9,6 +10,7 @@ AnyReceipt = FlowReceipt | OtpReceipt | ViberOtpReceipt
 
 __all__ = [
     "AnyReceipt",
+    "Balance",
     "Channel",
     "FlowKind",
     "FlowReceipt",
