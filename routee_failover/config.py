@@ -12,6 +12,7 @@ import attrs
 
 from .errors import InvalidConfig
 from .secret import PrivateMapping, Secret, forgetful, hidden
+from .values import Value
 
 API_URL = "https://connect.routee.net"
 AUTH_URL = "https://auth.routee.net"
@@ -87,8 +88,8 @@ def _private(value: Any) -> PrivateMapping:
     return PrivateMapping(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
 
 
-@attrs.frozen(kw_only=True)
-class Config:
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class Config(Value):
     """Who the client is, where Routee is, and how long and how wide it may wait.
 
     Raises `InvalidConfig` for a setting that cannot work: plain `http://` is refused but for this machine itself.

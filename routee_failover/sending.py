@@ -9,12 +9,13 @@ import attrs
 from .errors import InvalidConfig, Outcome, RouteeError
 from .flows import AnyFlow
 from .records import AnyReceipt
+from .values import Value
 
 Send = Callable[[Any], Awaitable[AnyReceipt]]
 
 
-@attrs.frozen
-class Sent:
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Sent(Value):
     """What became of one flow of `send_all`: its outcome, with the receipt if it was accepted and the error if not."""
 
     flow: AnyFlow

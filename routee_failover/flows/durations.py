@@ -5,15 +5,12 @@ in the annotation of a field, so that the check, the way out and the way in cann
 """
 
 from datetime import timedelta
-from typing import Annotated
-
-import attrs
+from typing import Annotated, NamedTuple
 
 from .model import Reason, kind
 
 
-@attrs.frozen
-class Unit:
+class Unit(NamedTuple):
     """What an endpoint counts a duration in, and the smallest part of it, in seconds, that it can express."""
 
     name: str
@@ -21,7 +18,7 @@ class Unit:
     step: int
     rule: str
 
-    def count(self, value: timedelta) -> int | float:
+    def number(self, value: timedelta) -> int | float:
         """The number that goes on the wire."""
         whole = value.days * 86400 + value.seconds
         if self.seconds == 1:

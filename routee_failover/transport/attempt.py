@@ -18,17 +18,17 @@ import attrs
 from multidict import CIMultiDict
 
 from ..secret import SecretBytes, hidden
+from ..values import Value
 from .evidence import Answer, Evidence
 
 LONGEST_PAUSE = 86_400.0
 """The longest pause in seconds that an answer is taken to ask for."""
 
 
-@attrs.define
 class _Progress:
     """How far an attempt has come."""
 
-    begun: bool = False
+    begun = False
 
 
 _progress: ContextVar[_Progress] = ContextVar("routee_failover_progress")
@@ -80,8 +80,8 @@ def _has_unread(transport: asyncio.Transport | None) -> bool:
 _LARGE = 1024 * 1024
 
 
-@attrs.frozen
-class Request:
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Request(Value):
     """A request as it goes on the wire. None of it is shown: the headers hold a token, and the body may hold a PIN."""
 
     method: str

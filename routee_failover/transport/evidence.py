@@ -3,10 +3,11 @@
 import attrs
 
 from ..errors import Outcome
+from ..values import Value
 
 
-@attrs.frozen
-class Answer:
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Answer(Value):
     """An HTTP answer, read whole and within its limit."""
 
     status: int
@@ -15,8 +16,8 @@ class Answer:
     """The pause in seconds that the answer asks for, however it says it."""
 
 
-@attrs.frozen
-class Evidence:
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Evidence(Value):
     """What one attempt showed: whether a byte of the request can have left, and what came back.
 
     `cause` says in one line why there is no answer; it holds nothing that was sent or received. `lasting` says that

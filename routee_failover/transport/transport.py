@@ -9,6 +9,7 @@ import attrs
 from ..config import Config
 from ..errors import ClientClosed, Outcome, TokenUnavailable
 from ..secret import Secret, SecretBytes
+from ..values import Value
 from .attempt import Request, attempt, headers_with
 from .evidence import Evidence, outcome_of
 from .pool import Pool
@@ -19,8 +20,8 @@ TRIES = 3
 """How often a call is tried at most, where another try is safe."""
 
 
-@attrs.frozen
-class Call:
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Call(Value):
     """A request to Routee's API. `safe`: it changes nothing there, whatever its HTTP verb, and may be repeated."""
 
     method: str

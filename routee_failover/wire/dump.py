@@ -26,7 +26,7 @@ def _dump_value(field: ApiField) -> Dump | None:
     cls = plain(field.annotation)
     if cls is timedelta:
         span: Span = field.annotation.__metadata__[0]
-        return span.unit.count
+        return span.unit.number
     if cls is Secret:
         return Secret.reveal
     if cls is PrivateMapping:

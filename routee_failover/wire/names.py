@@ -1,7 +1,7 @@
 """What the converter has to know of a model class: its fields by Routee's names, and what an annotation means."""
 
 import types
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -9,8 +9,7 @@ from ..flows.model import api_name
 from ..flows.open import Open, is_merged
 
 
-@attrs.frozen
-class ApiField:
+class ApiField(NamedTuple):
     """One field: its Python name, Routee's name, its annotation without `None`, and whether it may be left out."""
 
     name: str

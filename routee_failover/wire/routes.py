@@ -3,9 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from ..flows import AnyFlow, Endpoint
 from ..records import FlowRecord, OtpRecord, ViberOtpRecord
@@ -15,8 +13,7 @@ from .answers import ReadReceipt, read_flow_receipt, read_otp_receipt, read_vibe
 from .dump import dump_flow
 
 
-@attrs.frozen
-class Route:
+class Route(NamedTuple):
     """The path of one send API and the reader of its receipts."""
 
     path: str
