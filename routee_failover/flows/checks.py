@@ -29,8 +29,9 @@ def is_unicode(value: str) -> bool:
     return True
 
 
-def text_of(*, longest: int | None = None, shortest: int = 0) -> Check:
+def text_of(*, longest: int | None = None, filled: bool = False) -> Check:
     """Text of a length that Routee documents, counted in characters."""
+    shortest = 1 if filled else 0
     most = sys.maxsize if longest is None else longest
 
     def check(value: Any) -> Reason:
@@ -39,9 +40,7 @@ def text_of(*, longest: int | None = None, shortest: int = 0) -> Check:
         if shortest <= len(value) <= most and (value.isascii() or is_unicode(value)):
             return None
         if len(value) < shortest:
-            return (
-                "must not be empty" if shortest == 1 else f"must have at least {shortest} characters, has {len(value)}"
-            )
+            return "must not be empty"
         return f"must have at most {most} characters, has {len(value)}" if len(value) > most else NO_UNICODE
 
     return check
@@ -64,7 +63,7 @@ def matching(pattern: str, why: str, *, keep: int = 0) -> Check:
 free_text: Check = text_of()
 
 Text = Annotated[str, free_text]
-Filled = Annotated[str, text_of(shortest=1)]
+Filled = Annotated[str, text_of(filled=True)]
 Label = Annotated[str, text_of(longest=350)]
 
 e164: Check = matching(

@@ -47,7 +47,7 @@ _TEMPLATE_KEY = "belongs to a TransactionalFlow (POST /failover/transactional): 
 class ViberAction(Open):
     """The button under a Viber message: its caption, 1 to 30 characters, and where it leads."""
 
-    caption: Annotated[str, text_of(shortest=1, longest=30)] | None = None
+    caption: Annotated[str, text_of(filled=True, longest=30)] | None = None
     target_url: Annotated[str, url(longest=1000)] | None = None
 
 

@@ -10,6 +10,10 @@ from .record import Json, Record, moment, number, part, parts, text, whole, word
 from .statuses import FAILURE_REASONS, Channel, FlowKind, FlowStatus, MessageStatus
 
 
+def _detailed_status(answer: Json) -> str | None:
+    return text(part(part(answer, "status"), "reason"), "detailedStatus")
+
+
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class MessageRecord(Record):
     """One message of a flow: a step that was tried, or one part of a long SMS."""
@@ -24,7 +28,7 @@ class MessageRecord(Record):
     @property
     def detailed_status(self) -> str | None:
         """Why the message stands as it does, in Routee's words: `TTL Expired`, `Not Viber User`, ..."""
-        return text(part(part(self._answer, "status"), "reason"), "detailedStatus")
+        return _detailed_status(self._answer)
 
     @classmethod
     def read(cls, answer: Json) -> Self:
@@ -179,7 +183,7 @@ class ViberOtpRecord(Record):
     @property
     def detailed_status(self) -> str | None:
         """Why the message stands as it does, in Routee's words."""
-        return text(part(part(self._answer, "status"), "reason"), "detailedStatus")
+        return _detailed_status(self._answer)
 
     @property
     def final(self) -> bool:

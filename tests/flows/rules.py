@@ -1,6 +1,6 @@
 """How a table of documented rules is written and asked: each rule once, through the constructors and through JSON."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -49,21 +49,26 @@ def _word(value: object) -> str:
     return text if len(text) <= 40 else f"{type(value).__name__} of {len(value) if hasattr(value, '__len__') else 1}"
 
 
-def good_cases(rules: Iterable[Rule]) -> list[Any]:
-    """A parameter for each accepted value."""
+def good_cases(tables: Mapping[str, Iterable[Rule]]) -> list[Any]:
+    """A parameter for each accepted value of each endpoint."""
     return [
-        pytest.param(rule, value, id=f"{rule.owner.__name__}.{rule.field}={_word(value)}")
+        pytest.param(endpoint, rule, value, id=f"{endpoint} {rule.owner.__name__}.{rule.field}={_word(value)}")
+        for endpoint, rules in tables.items()
         for rule in rules
         for value in rule.good
     ]
 
 
-def bad_cases(rules: Iterable[Rule]) -> list[Any]:
-    """A parameter for each refused value."""
+def bad_cases(tables: Mapping[str, Iterable[Rule]]) -> list[Any]:
+    """A parameter for each refused value of each endpoint."""
     return [
         pytest.param(
-            rule, bad, id=f"{rule.owner.__name__}.{rule.field}={_word(bad.value)}{'.'.join(map(str, bad.below))}"
+            endpoint,
+            rule,
+            bad,
+            id=f"{endpoint} {rule.owner.__name__}.{rule.field}={_word(bad.value)}{'.'.join(map(str, bad.below))}",
         )
+        for endpoint, rules in tables.items()
         for rule in rules
         for bad in rule.bad
     ]

@@ -22,13 +22,7 @@ from .fields import (
 from .rules import (
     Bad,
     Rule,
-    accept_built,
-    accept_loaded,
-    bad_cases,
-    good_cases,
     problems_of,
-    refuse_built,
-    refuse_loaded,
     seconds,
 )
 from .samples import BASIC_OTP, OTP, PHONE, SENDER, build, changed, without
@@ -69,30 +63,6 @@ RULES = [
     Rule(SmsMessage, (*SMS, "message"), "body", "body", FILLED, NOT_FILLED),
     Rule(Callback, ("callback",), "url", "url", WEB, NOT_WEB),
 ]
-
-
-@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
-def test_built_at_the_limit(rule: Rule, value: object) -> None:
-    """What Routee documents as allowed can be built, up to the limit itself."""
-    accept_built(rule, value)
-
-
-@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
-def test_loaded_at_the_limit(rule: Rule, value: object) -> None:
-    """What Routee documents as allowed is loaded, and dumped as it was."""
-    accept_loaded("otp", rule, value)
-
-
-@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
-def test_not_built_past_the_limit(rule: Rule, bad: Bad) -> None:
-    """What is just past a limit cannot be built; the refusal names field, rule and limit."""
-    refuse_built(rule, bad)
-
-
-@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
-def test_not_loaded_past_the_limit(rule: Rule, bad: Bad) -> None:
-    """What is just past a limit is not loaded; the refusal has its path in Routee's names."""
-    refuse_loaded("otp", rule, bad)
 
 
 @pytest.mark.parametrize("kind", [*TYPES.split(), *VALIDITY_TYPES.split()])

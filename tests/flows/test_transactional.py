@@ -25,14 +25,8 @@ from .fields import (
 from .rules import (
     Bad,
     Rule,
-    accept_built,
-    accept_loaded,
-    bad_cases,
-    good_cases,
     minutes,
     problems_of,
-    refuse_built,
-    refuse_loaded,
 )
 from .samples import BASIC_OTP, OWN_TEMPLATE, PHONE, SENDER, TRANSACTIONAL, build, changed, without
 
@@ -83,30 +77,6 @@ RULES = [
     *voice_rules(("flow", 2)),
     *callback_rules(),
 ]
-
-
-@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
-def test_built_at_the_limit(rule: Rule, value: object) -> None:
-    """What Routee documents as allowed can be built, up to the limit itself."""
-    accept_built(rule, value)
-
-
-@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
-def test_loaded_at_the_limit(rule: Rule, value: object) -> None:
-    """What Routee documents as allowed is loaded, and dumped as it was."""
-    accept_loaded("transactional", rule, value)
-
-
-@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
-def test_not_built_past_the_limit(rule: Rule, bad: Bad) -> None:
-    """What is just past a limit cannot be built; the refusal names field, rule and limit."""
-    refuse_built(rule, bad)
-
-
-@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
-def test_not_loaded_past_the_limit(rule: Rule, bad: Bad) -> None:
-    """What is just past a limit is not loaded; the refusal has its path in Routee's names."""
-    refuse_loaded("transactional", rule, bad)
 
 
 @pytest.mark.parametrize(

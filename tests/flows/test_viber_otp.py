@@ -12,13 +12,7 @@ from .fields import FILLED, NOT_FILLED, NOT_NUMBERS, NOT_WHOLE, NUMBERS, WHOLE
 from .rules import (
     Bad,
     Rule,
-    accept_built,
-    accept_loaded,
-    bad_cases,
-    good_cases,
     problems_of,
-    refuse_built,
-    refuse_loaded,
     seconds,
 )
 from .samples import PHONE, SENDER, VIBER_OTP, build, changed
@@ -91,30 +85,6 @@ RULES = [
         ),
     ),
 ]
-
-
-@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
-def test_built_at_the_limit(rule: Rule, value: object) -> None:
-    """What Routee documents as allowed can be built, up to the limit itself."""
-    accept_built(rule, value)
-
-
-@pytest.mark.parametrize(("rule", "value"), good_cases(RULES))
-def test_loaded_at_the_limit(rule: Rule, value: object) -> None:
-    """What Routee documents as allowed is loaded, and dumped as it was."""
-    accept_loaded("viber-otp", rule, value)
-
-
-@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
-def test_not_built_past_the_limit(rule: Rule, bad: Bad) -> None:
-    """What is just past a limit cannot be built; the refusal names field, rule and limit."""
-    refuse_built(rule, bad)
-
-
-@pytest.mark.parametrize(("rule", "bad"), bad_cases(RULES))
-def test_not_loaded_past_the_limit(rule: Rule, bad: Bad) -> None:
-    """What is just past a limit is not loaded; the refusal has its path in Routee's names."""
-    refuse_loaded("viber-otp", rule, bad)
 
 
 NAME, VALIDITY, KIND = "businessPlatformName", "codeValidityTime", "pinType"
