@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from .config import Config
     from .errors import (
         BadRequest,
+        CircuitOpen,
         ClientClosed,
         ConnectFailed,
+        DeadlinePassed,
         DeliveryUnknown,
         FlowFailed,
         Forbidden,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         Unauthorized,
         Unprocessable,
     )
+    from .evidence import STATUS_RULES, Again, Answer, Evidence, StatusRule
     from .flows import (
         AnyFlow,
         Callback,
@@ -62,6 +65,18 @@ if TYPE_CHECKING:
         VoiceStep,
         VoiceTo,
     )
+    from .observe import (
+        AttemptEnded,
+        AttemptStarted,
+        BreakerChanged,
+        Event,
+        LoggingObserver,
+        Observer,
+        Paused,
+        RetryScheduled,
+        RetryWithheld,
+        TokenRenewed,
+    )
     from .records import (
         AnyReceipt,
         Balance,
@@ -85,20 +100,30 @@ if TYPE_CHECKING:
     from .wire import dump_flow, load_flow
 
 __all__ = [
+    "STATUS_RULES",
+    "Again",
+    "Answer",
     "AnyFlow",
     "AnyReceipt",
+    "AttemptEnded",
+    "AttemptStarted",
     "BadRequest",
     "Balance",
+    "BreakerChanged",
     "Callback",
     "CallbackStrategy",
     "Channel",
+    "CircuitOpen",
     "ClientClosed",
     "Config",
     "ConnectFailed",
+    "DeadlinePassed",
     "DeliveryScope",
     "DeliveryUnknown",
     "DialPlan",
     "Endpoint",
+    "Event",
+    "Evidence",
     "FlowFailed",
     "FlowKind",
     "FlowReceipt",
@@ -109,6 +134,7 @@ __all__ = [
     "InsufficientBalance",
     "InvalidConfig",
     "InvalidFlow",
+    "LoggingObserver",
     "MachineDetection",
     "MachineDetectionStrategy",
     "MessageRecord",
@@ -116,6 +142,7 @@ __all__ = [
     "NoAnswer",
     "NotFound",
     "NotSent",
+    "Observer",
     "OtpFlow",
     "OtpReceipt",
     "OtpRecord",
@@ -123,11 +150,14 @@ __all__ = [
     "OtpStepEcho",
     "OtpStepRecord",
     "Outcome",
+    "Paused",
     "Play",
     "PoolTimeout",
     "Problem",
     "RateLimited",
     "Rejected",
+    "RetryScheduled",
+    "RetryWithheld",
     "RouteeClient",
     "RouteeError",
     "Say",
@@ -137,7 +167,9 @@ __all__ = [
     "SmsStep",
     "Speech",
     "StandardFlow",
+    "StatusRule",
     "StepEcho",
+    "TokenRenewed",
     "TokenUnavailable",
     "TransactionalFlow",
     "Unauthorized",
@@ -161,7 +193,7 @@ __all__ = [
     "load_flow",
 ]
 
-_HOMES = ("errors", "secret", "config", "flows", "records", "wire", "sending", "client")
+_HOMES = ("errors", "secret", "evidence", "observe", "config", "flows", "records", "wire", "sending", "client")
 """The rooms that public names live in, from the ground up: whoever only catches an error does not load the client."""
 
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from .config import Config
 from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem, Rejected
+from .evidence import outcome_of
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .records import (
     AnyReceipt,
@@ -20,7 +21,7 @@ from .records import (
 from .records.record import Json
 from .secret import forgetful
 from .sending import Sent, send_each
-from .transport import Call, Transport, outcome_of
+from .transport import Call, Transport
 from .wire import encode_flow
 from .wire.answers import UNREADABLE, read_json, read_object, read_refusal, without_secrets
 from .wire.routes import ROUTES, TRACKING, correlation, secrets_of

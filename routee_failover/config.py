@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from .errors import InvalidConfig
+from .evidence import StatusRule, StatusTable
+from .observe import Observer
 from .secret import PrivateMapping, Secret, forgetful, hidden
 from .values import Value
 
@@ -61,6 +63,36 @@ def _check_duration(_config: object, attribute: "attrs.Attribute[timedelta]", va
 def _check_count(_config: object, attribute: "attrs.Attribute[int]", value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidConfig(f"{attribute.name} must be a whole number of at least 1")
+
+
+def _check_rate(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise InvalidConfig(f"{attribute.name} must be a number of requests a second, above 0")
+
+
+def _check_share(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise InvalidConfig(f"{attribute.name} must be a share of at least 0 and below 1")
+
+
+def _check_switch(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidConfig(f"{attribute.name} must be True or False")
+
+
+def _check_rules(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidConfig(f'{attribute.name} must be a mapping such as {{"502": StatusRule(Outcome.REJECTED)}}')
+    StatusTable(cast("Mapping[str, StatusRule]", value))
+
+
+def _check_observers(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(observer, Observer) for observer in value):
+        raise InvalidConfig(f"{attribute.name} must be objects with an observe(event) method")
+
+
+def _observers(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
 
 
 def _check_credential(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
@@ -116,6 +148,27 @@ class Config(Value):
     a message written into a connection that is being closed can be lost without a trace."""
     answer_limit: int = attrs.field(default=4 * 1024 * 1024, validator=_check_count)
     """The most bytes of one answer that are read."""
+    concurrency: int | None = attrs.field(default=None, validator=attrs.validators.optional(_check_count))
+    """How many requests may be under way at once in one event loop, if less than `pool_size`."""
+    rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(_check_rate))
+    """How many requests a second an event loop may make; `None` for as many as there is room for."""
+    otp_share: float = attrs.field(default=0.1, validator=_check_share)
+    """The share of connections and of the rate that only one-time passwords may use, so that no campaign starves a
+    login. What they leave of the rest, others take."""
+    tries: int = attrs.field(default=3, validator=_check_count)
+    """How often a call is tried at most where another try is safe; 1 tries nothing again."""
+    longest_pause: timedelta = attrs.field(default=timedelta(seconds=60), validator=_check_duration)
+    """The longest pause that Routee may ask for with 429 or 503: a longer one is cut to this."""
+    breaker: bool = attrs.field(default=True, validator=_check_switch)
+    """Whether the client stops sending for a while when most of what it sends fails to reach Routee, or meets 5xx."""
+    close_grace: timedelta = attrs.field(default=timedelta(seconds=5), validator=_check_duration)
+    """How long `aclose()` waits for the answers to what has left already."""
+    status_rules: PrivateMapping = attrs.field(
+        factory=dict, converter=_private, validator=_check_rules, repr=lambda rules: repr(rules.reveal())
+    )
+    """What a status proves, where it is not what `STATUS_RULES` says: `{"502": StatusRule(Outcome.REJECTED)}`."""
+    observers: tuple[Observer, ...] = attrs.field(default=(), converter=_observers, validator=_check_observers)
+    """Who is told what happens, `LoggingObserver()` for example."""
     headers: PrivateMapping = attrs.field(factory=dict, converter=_private, validator=_check_headers)
     """Headers sent with every request, a User-Agent of your own for example."""
 

@@ -4,7 +4,7 @@
     ├── InvalidConfig (ValueError)   NOT_SENT   a setting is missing or cannot work
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
-    │   ├── ConnectFailed · PoolTimeout · TokenUnavailable · ClientClosed
+    │   └── ConnectFailed · PoolTimeout · DeadlinePassed · CircuitOpen · TokenUnavailable · ClientClosed
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
@@ -86,6 +86,14 @@ class ConnectFailed(NotSent):
 
 class PoolTimeout(NotSent):
     """Every connection of the pool stayed busy for `pool_timeout`."""
+
+
+class DeadlinePassed(NotSent):
+    """The deadline of the message passed, or came too near for its ttl, before the first byte left."""
+
+
+class CircuitOpen(NotSent):
+    """Routee has been failing, and the breaker spares both sides: nothing is sent until a probe finds it well again."""
 
 
 class TokenUnavailable(NotSent):

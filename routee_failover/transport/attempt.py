@@ -17,9 +17,9 @@ import aiohttp
 import attrs
 from multidict import CIMultiDict
 
+from ..evidence import Answer, Evidence
 from ..secret import SecretBytes, hidden
 from ..values import Value
-from .evidence import Answer, Evidence
 
 LONGEST_PAUSE = 86_400.0
 """The longest pause in seconds that an answer is taken to ask for."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ClientClosed, NotSent, TokenUnavailable
+from ..evidence import Evidence
 from ..secret import Secret
 from ..wire.json import decode
-from .evidence import Evidence
 
 ASSUMED_LIFE = 300.0
 """Seconds that a token is taken to live when the answer does not say."""

@@ -8,10 +8,10 @@ import attrs
 
 from ..config import Config
 from ..errors import ClientClosed, Outcome, TokenUnavailable
+from ..evidence import Evidence, outcome_of
 from ..secret import Secret, SecretBytes
 from ..values import Value
 from .attempt import Request, attempt, headers_with
-from .evidence import Evidence, outcome_of
 from .pool import Pool
 from .retry import delays
 from .token import TokenSource, basic_authorization

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from routee_failover import Config
+from routee_failover.evidence import Evidence
 from routee_failover.secret import SecretBytes
 from routee_failover.transport.attempt import Request, attempt, headers_with
-from routee_failover.transport.evidence import Evidence
 from routee_failover.transport.pool import Pool
 
 PIN = "739164"

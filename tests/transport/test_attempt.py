@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
-from routee_failover.transport import outcome_of
+from routee_failover.evidence import outcome_of
 from routee_failover.transport.attempt import TrackedRequest, _retry_after
 from tests.client.routee import until
 from tests.client.shown import shown

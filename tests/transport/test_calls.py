@@ -15,8 +15,9 @@ import trustme
 
 from routee_failover import ClientClosed, Outcome, PoolTimeout, RouteeClient, RouteeError, TokenUnavailable
 from routee_failover.errors import ConnectFailed, DeliveryUnknown
+from routee_failover.evidence import Evidence, outcome_of
 from routee_failover.secret import SecretBytes
-from routee_failover.transport import Call, Evidence, Transport, outcome_of
+from routee_failover.transport import Call, Transport
 from routee_failover.transport.transport import TRIES
 from tests.client.flows import sms
 from tests.client.routee import until

@@ -10,8 +10,9 @@ from typing import Self
 import pytest
 
 from routee_failover import Config, Outcome
+from routee_failover.evidence import outcome_of
 from routee_failover.secret import SecretBytes
-from routee_failover.transport import Call, Transport, outcome_of
+from routee_failover.transport import Call, Transport
 
 from .raw import BODY, TOKEN_ANSWER, RawServer, Reader, Writer, answering, http, reset
 

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from routee_failover import Outcome
-from routee_failover.transport import Answer, Evidence, outcome_of
+from routee_failover.evidence import Answer, Evidence, outcome_of
 
 
 def _proven(status: int, retry_after: float | None) -> Outcome:

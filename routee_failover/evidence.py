@@ -1,0 +1,141 @@
+"""What one attempt showed, and the one place that decides what it proves. No I/O happens here.
+
+`STATUS_RULES` is the whole table; `Config(status_rules=...)` changes lines of it.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import attrs
+
+from .errors import InvalidConfig, Outcome
+from .values import Value
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Answer(Value):
+    """An HTTP answer, read whole and within its limit."""
+
+    status: int
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+    retry_after: float | None = None
+    """The pause in seconds that the answer asks for, however it says it."""
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Evidence(Value):
+    """What one attempt showed: whether a byte of the request can have left, and what came back.
+
+    `cause` says in one line why there is no answer; it holds nothing that was sent or received. `lasting` says that
+    another try would end the same way. `written` counts the bytes, head and body, that were given to the connection.
+    """
+
+    begun: bool
+    answer: Answer | None = None
+    cause: str = ""
+    lasting: bool = False
+    written: int = 0
+
+
+class Again(StrEnum):
+    """When a request that was refused is made again."""
+
+    NEVER = "never"
+    ONCE = "once"
+    """One more time, after a short pause: the server says that it was not its time."""
+    AFTER_PAUSE = "after a pause"
+    """Once the pause is over that the answer asks for; until then the whole client waits."""
+    NEW_TOKEN = "with a new token"  # noqa: S105  # no token, but what to do about one
+    """One more time, if a renewal gives another token than the one that was refused."""
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class StatusRule(Value):
+    """What a status proves about a message, and whether the message is sent again for it.
+
+    Only what was refused may be sent again: `InvalidConfig` for any other.
+    """
+
+    outcome: Outcome = attrs.field()
+    again: Again = attrs.field(default=Again.NEVER)
+
+    @outcome.validator
+    def _check_outcome(self, _attribute: object, value: object) -> None:
+        if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
+            raise InvalidConfig("the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows it was sent")
+
+    @again.validator
+    def _check_again(self, _attribute: object, value: object) -> None:
+        if not isinstance(value, Again):
+            raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
+        if value is not Again.NEVER and self.outcome is not Outcome.REJECTED:
+            raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
+
+
+_REFUSED = StatusRule(Outcome.REJECTED)
+_UNKNOWN = StatusRule(Outcome.UNKNOWN)
+
+STATUS_RULES: Mapping[str, StatusRule] = MappingProxyType(
+    {
+        "2xx": StatusRule(Outcome.ACCEPTED),
+        "3xx": _REFUSED,
+        "4xx": _REFUSED,
+        # 403 as well as 401: Routee answers it to an expired token and to a missing role alike
+        # (https://docs.routee.net/reference/authentication).
+        "401": StatusRule(Outcome.REJECTED, Again.NEW_TOKEN),
+        "403": StatusRule(Outcome.REJECTED, Again.NEW_TOKEN),
+        "408": StatusRule(Outcome.REJECTED, Again.ONCE),
+        "425": StatusRule(Outcome.REJECTED, Again.ONCE),
+        "429": StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE),
+        "5xx": _UNKNOWN,
+        # Inferred: a server that knows when to come back has not taken the message.
+        "503 with Retry-After": StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE),
+    }
+)
+"""What every status proves: the most exact line counts, and a status without a line proves nothing."""
+
+WITH_RETRY_AFTER = " with Retry-After"
+_is_line = re.compile(r"[2-5](xx|\d\d)(" + WITH_RETRY_AFTER + ")?").fullmatch
+
+
+class StatusTable:
+    """`STATUS_RULES` with some lines of one's own over it. Raises `InvalidConfig` for a line that is none."""
+
+    def __init__(self, own: Mapping[str, StatusRule] = MappingProxyType({})) -> None:
+        for line, rule in own.items():
+            if not isinstance(line, str) or not _is_line(line):
+                raise InvalidConfig('a line of status_rules is named like "502", "5xx" or "503 with Retry-After"')
+            if not isinstance(rule, StatusRule):
+                raise InvalidConfig(f"status_rules: {line} must be given a StatusRule")
+        self._rules = {**STATUS_RULES, **own}
+        self._plain = {status: self._rule(str(status), "") for status in range(200, 600)}
+        self._pausing = {status: self._rule(str(status), WITH_RETRY_AFTER) for status in range(200, 600)}
+
+    def _rule(self, status: str, ending: str) -> StatusRule:
+        lines = dict.fromkeys((status + ending, status, f"{status[0]}xx{ending}", f"{status[0]}xx"))
+        return next(self._rules[line] for line in lines if line in self._rules)
+
+    def of(self, answer: Answer) -> StatusRule:
+        """What an answer proves, and what follows from it."""
+        rules = self._plain if answer.retry_after is None else self._pausing
+        return rules.get(answer.status, _UNKNOWN)
+
+
+@functools.cache
+def standard_table() -> StatusTable:
+    """The table without changes."""
+    return StatusTable()
+
+
+def outcome_of(evidence: Evidence, table: StatusTable | None = None) -> Outcome:
+    """What an attempt proves about a message.
+
+    Without an answer the first byte decides: NOT_SENT as long as none can have left, and UNKNOWN after it. An answer
+    proves what the table says of its status.
+    """
+    if evidence.answer is not None:
+        return (table or standard_table()).of(evidence.answer).outcome
+    return Outcome.UNKNOWN if evidence.begun else Outcome.NOT_SENT

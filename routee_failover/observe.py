@@ -1,0 +1,167 @@
+"""What happens on the way, as frozen events for whoever wants to see it: logs, metrics, traces.
+
+The client tells every observer in `Config(observers=...)` each event, in the order in which they happen and from the
+event loop that they happen in, so that an observer must not block. One that raises is logged and never harms a send.
+No event holds a body, a token, a PIN or a phone number.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import attrs
+
+from .errors import Outcome
+from .evidence import Evidence
+from .values import Value
+
+_log = logging.getLogger("routee_failover")
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class AttemptStarted(Value):
+    """A request goes out: one try of a call. `call` numbers the calls of a client, `attempt` the tries of a call."""
+
+    call: int
+    attempt: int
+    method: str
+    path: str
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class AttemptEnded(Value):
+    """What became of one try. It also comes for a send whose caller has left: its outcome is learned here.
+
+    `abandoned` says that the caller was cancelled after the first byte had left, and `seconds` how long the try took.
+    """
+
+    call: int
+    attempt: int
+    method: str
+    path: str
+    evidence: Evidence
+    outcome: Outcome
+    seconds: float
+    abandoned: bool = False
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class RetryScheduled(Value):
+    """A call is tried again after `delay` seconds, and why that is safe."""
+
+    call: int
+    attempt: int
+    reason: str
+    delay: float
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class RetryWithheld(Value):
+    """A call could safely be tried again and is not: the client has spent its budget for that."""
+
+    call: int
+    attempt: int
+    reason: str
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class TokenRenewed(Value):
+    """A new access token, and how many seconds it is good for."""
+
+    life: float
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Paused(Value):
+    """Routee asked for a pause with this status: the whole client sends nothing for so many seconds."""
+
+    status: int
+    seconds: float
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class BreakerChanged(Value):
+    """The breaker is now `open`, `probing` or `closed`; `cause` is what was seen last."""
+
+    state: str
+    cause: str = ""
+
+
+Event: TypeAlias = (
+    AttemptStarted | AttemptEnded | RetryScheduled | RetryWithheld | TokenRenewed | Paused | BreakerChanged
+)
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Whoever wants to see events."""
+
+    def observe(self, event: Event, /) -> None:
+        """Take note of an event, without blocking."""
+
+
+class LoggingObserver:
+    """Writes each event to a logger: what ended well at DEBUG, what is done about trouble at INFO, trouble at WARNING.
+
+    The event stands in the record as `routee_event`, for whoever logs in a structure.
+    """
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._log = logger or _log
+
+    def observe(self, event: Event, /) -> None:
+        """Log one event."""
+        level = _level_of(event)
+        if self._log.isEnabledFor(level):
+            self._log.log(level, "%s", _words(event), extra={"routee_event": event})
+
+
+def _level_of(event: Event) -> int:
+    match event:
+        case AttemptEnded(outcome=outcome):
+            return logging.DEBUG if outcome is Outcome.ACCEPTED else logging.WARNING
+        case RetryScheduled() | Paused():
+            return logging.INFO
+        case RetryWithheld() | BreakerChanged():
+            return logging.WARNING
+        case _:
+            return logging.DEBUG
+
+
+def _words(event: Event) -> str:
+    match event:
+        case AttemptStarted():
+            return f"call {event.call}: {event.method} {event.path}, try {event.attempt}"
+        case AttemptEnded(evidence=Evidence(answer=answer, cause=cause)):
+            what = f"answered {answer.status}" if answer else cause
+            left = ", after its caller had left" if event.abandoned else ""
+            return f"call {event.call}: {event.outcome} in {event.seconds:.3f} s ({what}){left}"
+        case RetryScheduled():
+            return f"call {event.call}: once more in {event.delay:.3f} s: {event.reason}"
+        case RetryWithheld():
+            return f"call {event.call}: not tried again, though it would be safe: {event.reason}"
+        case TokenRenewed():
+            return f"a new token, good for {event.life:.0f} s"
+        case Paused():
+            return f"Routee answered {event.status}: nothing is sent for {event.seconds:.1f} s"
+        case BreakerChanged():
+            return f"the breaker is {event.state}{f': {event.cause}' if event.cause else ''}"
+
+
+class Observers:
+    """All observers of a client as one, which never raises."""
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def tell(self, event: Any) -> None:
+        """Tell everybody, whatever they do about it."""
+        for observer in self._observers:
+            try:
+                observer.observe(event)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the send goes on
+                # Not its text and no traceback: an observer may have put anything into them.
+                _log.warning("%s raised %s on %s", type(observer).__name__, type(error).__name__, type(event).__name__)
