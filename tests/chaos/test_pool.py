@@ -1,0 +1,148 @@
+"""What happens to connections while they lie in the pool: they are closed, or something comes that nobody asked for."""
+
+import asyncio
+import time
+
+import pytest
+
+from routee_failover import Outcome, RouteeClient
+from tests.client.routee import until
+
+from .backstage import Backstage
+from .connecting import Shakes
+from .faults import REFUSALS, WELL, End, Fault, http
+from .judge import contradictions, told
+from .messages import new_flow, new_flows
+from .scale import many
+from .server import FaultyServer, always
+
+ENDS = {"FIN": End.FIN, "FIN without a goodbye": End.VANISH, "RST": End.RST}
+UNSEEN = pytest.mark.xfail(
+    strict=True,
+    reason="over TLS the transport needs more than two turns to hear of a FIN without a goodbye, or of a RST",
+)
+
+
+def _left(end: End) -> Fault:
+    """A good answer, and a connection that is closed a moment later, in the pool."""
+    return Fault("a connection that is closed in the pool", end=end, lingers=0.003)
+
+
+async def _all_recovered(server: FaultyServer, end: End, count: int, *, busy: bool) -> None:
+    server.fate = always(_left(end))
+    all_told = []
+    async with RouteeClient(server.config()) as client:
+        for flow in new_flows(count):
+            all_told.append(await told(client, flow))
+            while server.api.links:
+                if busy:
+                    time.sleep(0.0005)  # noqa: ASYNC251  # a loop that does not hear of it is what this is about
+                else:
+                    await asyncio.sleep(0.0005)
+    await server.drained()
+    assert contradictions(all_told, server.taken) == []
+    assert [each for each in all_told if each.outcome is not Outcome.ACCEPTED] == []
+    assert server.taken.total() == server.api.accepted == count
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["", "while the loop is busy"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+async def test_a_connection_that_is_closed_in_the_pool_costs_no_message(
+    server: FaultyServer, end: End, busy: bool
+) -> None:
+    """Each message that meets a connection which the server has closed is accepted, once, over another one."""
+    await _all_recovered(server, end, many(40 if busy else 200), busy=busy)
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize(
+    ("end", "busy"),
+    [
+        (End.FIN, False),
+        (End.VANISH, False),
+        (End.RST, False),
+        (End.FIN, True),
+        pytest.param(End.VANISH, True, marks=UNSEEN),
+        pytest.param(End.RST, True, marks=UNSEEN),
+    ],
+)
+async def test_a_connection_over_tls_that_is_closed_in_the_pool_costs_no_message(
+    stage: Backstage, shakes: Shakes, end: End, busy: bool
+) -> None:
+    """The same over TLS, with a goodbye, without one, and with a RST."""
+    async with FaultyServer(stage, shakes.context) as server:
+        await _all_recovered(server, end, many(25), busy=busy)
+
+
+async def test_a_whole_pool_that_is_closed_costs_no_message(server: FaultyServer) -> None:
+    """Where the server restarts and every pooled connection is dead, each of as many messages is accepted once."""
+    count = 50
+    async with RouteeClient(server.config(pool_size=2 * count)) as client:
+        await client.otp_templates()
+        for _ in range(many(5)):
+            await server.hold()
+            sending = [asyncio.create_task(told(client, flow)) for flow in new_flows(count)]
+            await until(lambda: server.taken.total() == count)
+            await server.release()
+            all_told = await asyncio.gather(*sending)
+            assert {each.outcome for each in all_told} == {Outcome.ACCEPTED}
+            assert contradictions(all_told, server.taken) == []
+            server.forget()
+            await server.drop()
+
+
+STRAYS = {
+    "408": http("408 Request Timeout"),
+    "408 with Connection: close": http("408 Request Timeout", b"", "Connection: close"),
+    "400": http("400 Bad Request"),
+    "a receipt": http("200 OK", b'{"trackingId":"stray","flowId":"stray"}'),
+    "half an answer": b"HTTP/1.1 400 Bad Request\r\nContent-Le",
+    "garbage": b"garbage\r\n\r\n",
+    "a blank line": b"\r\n",
+}
+"""What comes over a connection that lies in the pool. Servers and balancers do say 408 to those that idle."""
+_TAKEN_FOR_AN_ANSWER = {
+    False: {"408", "408 with Connection: close", "400", "a receipt"},
+    True: {"408", "408 with Connection: close", "400", "a receipt", "half an answer"},
+}
+STRAY_CASES = [
+    pytest.param(
+        stray,
+        busy,
+        id=f"{name}{', busy' if busy else ''}",
+        marks=[pytest.mark.xfail(strict=True, reason="what is left in the pool is read as the next message's answer")]
+        if name in _TAKEN_FOR_AN_ANSWER[busy]
+        else [],
+    )
+    for busy in (False, True)
+    for name, stray in STRAYS.items()
+]
+
+
+@pytest.mark.parametrize(("stray", "busy"), STRAY_CASES)
+async def test_what_nobody_asked_for_is_nobodys_answer(server: FaultyServer, stray: bytes, busy: bool) -> None:
+    """An answer that came before a message was sent says nothing of that message: the message is sent over another."""
+    async with RouteeClient(server.config()) as client:
+        server.fate = always(Fault("an answer nobody asked for", lingers=0.003, stray=stray))
+        await client.send(new_flow())
+        if busy:
+            while not server.strays:
+                time.sleep(0.0005)  # noqa: ASYNC251  # what comes stays unread
+        else:
+            await until(lambda: server.strays)
+            await asyncio.sleep(0.02)
+        server.fate = always(REFUSALS[422] if b"trackingId" in stray else WELL)
+        second = await told(client, new_flow())
+    await server.drained()
+    assert contradictions([second], server.taken) == []
+    assert second.outcome is (Outcome.REJECTED if b"trackingId" in stray else Outcome.ACCEPTED)
+    assert server.read[second.number] == 1
+
+
+async def test_two_answers_at_once_are_one(server: FaultyServer) -> None:
+    """Of two answers that come together the first counts, and the connection is not used again."""
+    server.fate = always(Fault("two answers at once", says=lambda request: http("400 No") + http("200 OK", b"{}")))
+    async with RouteeClient(server.config()) as client:
+        all_told = [await told(client, flow) for flow in new_flows(2)]
+    assert {each.outcome for each in all_told} == {Outcome.REJECTED}
+    assert server.api.accepted == 2
