@@ -19,6 +19,7 @@ class Backstage:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_debug(False)
         self._thread = threading.Thread(target=self._play, name="backstage")
         self._thread.start()
         return self
@@ -53,6 +54,7 @@ class Link:
         self.used = False
         """Whether a request has been answered on it."""
         self._first = b""
+        self._mute = False
 
     async def arrives(self) -> bool:
         """Wait for the first byte of the next request; False when the other side leaves instead."""
@@ -71,7 +73,9 @@ class Link:
         return head, await self.reader.readexactly(int(length[1]) - short if length else 0)
 
     async def say(self, data: bytes) -> None:
-        """Write, and wait until the system has it."""
+        """Write, and wait until the system has it. Raises `EOFError` where a FIN was sent before."""
+        if self._mute:
+            raise EOFError
         self.writer.write(data)
         await self.writer.drain()
 
@@ -82,7 +86,8 @@ class Link:
 
     def half_close(self) -> None:
         """Send a FIN and go on reading."""
-        with contextlib.suppress(OSError, RuntimeError):
+        self._mute = True
+        with contextlib.suppress(OSError):
             self.writer.write_eof()
 
     def fin(self) -> None:
@@ -116,6 +121,7 @@ class Listener:
         self._serve, self._tls = serve, tls
         self._tasks: set[asyncio.Task[None]] = set()
         self._probes: dict[int, asyncio.Event] = {}
+        self._broken: list[Exception] = []
         self.accepted: int = 0
         self.port: int = 0
 
@@ -148,6 +154,9 @@ class Listener:
                 await writer.wait_closed()
         except asyncio.CancelledError:
             writer.transport.abort()
+        except Exception as error:  # noqa: BLE001  # a mistake of ours, which close() tells
+            self._broken.append(error)
+            writer.transport.abort()
         finally:
             self._tasks.discard(task)
 
@@ -179,8 +188,10 @@ class Listener:
             await asyncio.wait(set(self._tasks))
 
     async def close(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and end every connection. Raises what went wrong here that no script asked for."""
         self._server.close()
         await self.drop()
         for _ in range(3):  # a transport closes its socket in a turn of its own
             await asyncio.sleep(0)
+        if self._broken:
+            raise ExceptionGroup("the listener itself failed", self._broken)

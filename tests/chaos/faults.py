@@ -226,15 +226,17 @@ ODD_ANSWERS: tuple[Fault, ...] = (
 
 
 def status(code: int, *headers: str, takes: bool) -> Fault:
-    """An answer with a status, which quotes the whole message, PIN and all."""
+    """An answer with a status: a receipt, or a refusal that quotes the whole message, PIN and all."""
     try:
         reason = HTTPStatus(code).phrase
     except ValueError:
         reason = "Whatever"
 
     def say(request: Request) -> bytes:
-        if code in {204, 304}:
+        if code in {204, 304}:  # these have no body
             return f"HTTP/1.1 {code} {reason}\r\n\r\n".encode()
+        if code < 300:
+            return http(f"{code} {reason}", receipt(request))
         words = json.dumps({"developerMessage": f"no: {request.body.decode()}"})
         return http(f"{code} {reason}", words.encode(), *headers)
 
@@ -263,3 +265,13 @@ REFUSALS: Mapping[int, Fault] = {
     }.items()
 }
 """The message was read and refused."""
+
+EVERYTHING: tuple[Fault, ...] = (
+    *[WELL] * 20,
+    *BEFORE,
+    HALF_CLOSED,
+    *BROKEN_ANSWERS,
+    *ODD_ANSWERS,
+    *REFUSALS.values(),
+)
+"""All of them, to draw from, and some more that are none."""

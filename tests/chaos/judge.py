@@ -36,6 +36,11 @@ async def told(client: RouteeClient, flow: AnyFlow, **options: Any) -> Told:
     return Told(number_of(flow), Outcome.ACCEPTED)
 
 
+async def told_all(client: RouteeClient, flows: Iterable[AnyFlow]) -> list[Told]:
+    """Send flows through the client's own window and say what became of each."""
+    return [Told(number_of(sent.flow), sent.outcome, sent.error) async for sent in client.send_all(flows)]
+
+
 PROVEN: Mapping[Outcome, tuple[int, ...]] = {
     Outcome.ACCEPTED: (1,),
     Outcome.REJECTED: (0,),

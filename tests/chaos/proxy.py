@@ -62,9 +62,14 @@ class Proxy:
         await self._stage.wait(self._listener.close())
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._listener.port}"
+        return self._listener.port
+
+    @property
+    def accepted(self) -> int:
+        """How many connections came."""
+        return self._listener.accepted
 
     async def drained(self) -> None:
         """Wait until nothing passes any more: to be called when the clients are closed, and before the server's own."""

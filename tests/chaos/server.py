@@ -1,27 +1,35 @@
 """A Routee that misbehaves as it is told, and whose own count of the messages that it took is the judge of the tests."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-import socket
 import ssl
-import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from routee_failover import Config
 
-from .backstage import Backstage, Link, Listener, slam
+from .backstage import Backstage, Link, Listener
 from .faults import ALL, ALL_BUT_ONE, WELL, End, Fault, Request, http
 from .messages import number_in
 
+PATIENCE = timedelta(milliseconds=300)
+"""The total_timeout of a client that meets servers that hang: what it waits for in vain, every test waits for."""
 Fate = Callable[[], Fault]
 
 
 def always(fault: Fault) -> Fate:
     """The same for every request."""
     return lambda: fault
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds, however slow the machine is."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110  # what is waited for happens in another thread
+            await asyncio.sleep(0.001)
 
 
 def first(*faults: Fault, then: Fault = WELL) -> Fate:
@@ -47,7 +55,10 @@ class FaultyServer:
         self.taken: Counter[str] = Counter()
         self.questions = 0
         """How many reading calls were read."""
+        self.arrivals: dict[str, list[float]] = defaultdict(list)
+        """When each message was read, by the clock of `time.monotonic()`."""
         self.token_requests = 0
+        self.refused_tokens = 0
         self.strays = 0
         """How many answers were given that nobody had asked for."""
         self.edition = 1
@@ -96,6 +107,7 @@ class FaultyServer:
 
     def forget(self) -> None:
         """Start counting anew."""
+        self.arrivals.clear()
         self.read.clear()
         self.taken.clear()
 
@@ -151,6 +163,7 @@ class FaultyServer:
         if b" /oauth/token " in request.head:
             return await self._give_token(link, fault)
         if b"\r\nAuthorization: Bearer canary-token-%d\r\n" % self.edition not in request.head:
+            self.refused_tokens += 1
             await self._gate.wait()
             await link.say(http("401 Unauthorized"))
             return False
@@ -158,6 +171,7 @@ class FaultyServer:
         if number is None:
             self.questions += 1
         else:
+            self.arrivals[number].append(time.monotonic())
             self.read[number] += 1
             self.taken[number] += fault.takes
         await self._gate.wait()

@@ -20,8 +20,9 @@ from .connecting import (
 )
 from .judge import Told, contradictions, told
 from .messages import ENDPOINTS, new_flow
+from .proxy import CLEAN, Act, Cut, Proxy, Script
 from .server import FaultyServer, always
-from .table import CONNECTING, Retried
+from .table import ANSWERS, CONNECTING, REQUESTS, Retried
 
 PATIENCE = timedelta(milliseconds=100)
 ROWS = {row.name: row for row in CONNECTING}
@@ -132,3 +133,44 @@ async def test_a_server_that_wants_a_certificate(stage: Backstage, ca: trustme.C
     """A server that wants to know the client takes nothing; TLS 1.3 tells the client only once it has sent."""
     all_told, server = await _told_over(stage, Shakes(ca, wants=True))
     _holds("a server that wants a certificate of the client", all_told, server)
+
+
+SCRIPTS = [
+    pytest.param(Script(**{side: Cut(after, act)}), id=f"{act.name} after {after} bytes {side}")
+    for side in ("of_client", "of_server")
+    for act in (Act.FIN, Act.RST, Act.HALF_CLOSE, Act.GARBAGE)
+    for after in (0, 1, 100)
+]
+"""What ends a handshake: the client's first words have over 200 bytes, and the server's over 600."""
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_a_handshake_that_breaks_once_costs_no_message(stage: Backstage, shakes: Shakes, script: Script) -> None:
+    """A message whose handshake breaks has not left: it is sent over the next connection, and taken once."""
+    async with FaultyServer(stage, shakes.context) as server, Proxy(stage, server.api.port) as proxy:
+        scripts = [script]
+        proxy.plan = lambda: scripts.pop() if scripts else CLEAN
+        async with RouteeClient(server.config(api_url=f"https://localhost:{proxy.port}")) as client:
+            each = await told(client, new_flow())
+        await proxy.drained()
+    assert (each.outcome, server.taken[each.number], proxy.accepted) == (Outcome.ACCEPTED, 1, 2)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_the_faults_of_requests_and_answers_over_tls(stage: Backstage, shakes: Shakes) -> None:
+    """What holds of faults on a plain connection holds over TLS: the outcomes are those of the table."""
+    wrong = []
+    async with FaultyServer(stage, shakes.context) as server:
+        async with RouteeClient(server.config(tries=1)) as client:
+            for row in (*REQUESTS, *ANSWERS):
+                if row.fault is None or row.fault.hangs or row.fault.half_closed:
+                    continue
+                server.fate = always(row.fault)
+                await server.drop()
+                each = await told(client, new_flow())
+                wrong += contradictions([each], server.taken)
+                if each.outcome not in row.outcomes:
+                    wrong.append(f"{row.name}: {each.outcome}")
+    assert wrong == []
+    assert server.twice == []

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from routee_failover import Outcome, RouteeClient
-from tests.client.routee import until
 
 from .backstage import Backstage
 from .connecting import Shakes
@@ -14,7 +13,7 @@ from .faults import REFUSALS, WELL, End, Fault, http
 from .judge import contradictions, told
 from .messages import new_flow, new_flows
 from .scale import many
-from .server import FaultyServer, always
+from .server import FaultyServer, always, until
 
 ENDS = {"FIN": End.FIN, "FIN without a goodbye": End.VANISH, "RST": End.RST}
 UNSEEN = pytest.mark.xfail(
@@ -51,7 +50,8 @@ async def test_a_connection_that_is_closed_in_the_pool_costs_no_message(
     server: FaultyServer, end: End, busy: bool
 ) -> None:
     """Each message that meets a connection which the server has closed is accepted, once, over another one."""
-    await _all_recovered(server, end, many(40 if busy else 200), busy=busy)
+    count = 20 if busy else 200 if end is End.FIN else 50
+    await _all_recovered(server, end, many(count), busy=busy)
 
 
 @pytest.mark.usefixtures("trusted")
@@ -71,7 +71,7 @@ async def test_a_connection_over_tls_that_is_closed_in_the_pool_costs_no_message
 ) -> None:
     """The same over TLS, with a goodbye, without one, and with a RST."""
     async with FaultyServer(stage, shakes.context) as server:
-        await _all_recovered(server, end, many(25), busy=busy)
+        await _all_recovered(server, end, many(20), busy=busy)
 
 
 async def test_a_whole_pool_that_is_closed_costs_no_message(server: FaultyServer) -> None:
