@@ -91,7 +91,7 @@ class Link:
             self.writer.write_eof()
 
     def fin(self) -> None:
-        """Close with a FIN, and over TLS with a goodbye before it; nobody waits for the other side's, nor do servers."""
+        """Close with a FIN, and over TLS with a goodbye before it, without waiting for the other side's."""
         if not self.writer.is_closing():
             self.writer.close()
             if self.writer.get_extra_info("ssl_object") is not None:

@@ -1,6 +1,5 @@
 """Servers to which no connection comes to be, or only over TLS, and one that counts who knocks."""
 
-import asyncio
 import contextlib
 import errno
 import socket

@@ -56,8 +56,8 @@ def well(request: Request) -> bytes:
 class Fault:
     """What the server does to one request.
 
-    It reads `reads` bytes of it; where that is the whole request it takes the message, or not, and says something in
-    pieces; then it ends the connection or keeps it.
+    It reads `reads` bytes of it; where that is the whole request it takes the message, or not; it says something, in
+    pieces or at once; then it ends the connection or keeps it.
     """
 
     name: str
@@ -90,9 +90,14 @@ WELL_AND_CLOSES = Fault(
 )
 
 
+def plain(data: bytes) -> Says:
+    """The same whatever is asked."""
+    return lambda _request: data
+
+
 def before(name: str, reads: int, end: End) -> Fault:
     """It ends before it has read the whole request, and takes nothing."""
-    return Fault(name, reads, takes=False, end=end)
+    return Fault(name, reads, takes=False, says=plain(b""), end=end)
 
 
 BEFORE: tuple[Fault, ...] = (
@@ -109,15 +114,21 @@ BEFORE: tuple[Fault, ...] = (
 )
 """No whole request is read, so nothing can be taken."""
 
+EARLY: tuple[Fault, ...] = tuple(
+    Fault(name, reads, takes=False, says=plain(http(status, b"", "Connection: close", *headers)), end=End.FIN)
+    for name, reads, status, *headers in (
+        ("400 at accept", 0, "400 Bad Request"),
+        ("503 with Retry-After at accept", 0, "503 Service Unavailable", "Retry-After: 0"),
+        ("413 within the headers", 64, "413 Content Too Large"),
+        ("408 within the headers", 64, "408 Request Timeout"),
+    )
+)
+"""It refuses without having read the whole request, and leaves."""
+
 
 def cut(share: float) -> Says:
     """A good answer of which only the first part is said."""
     return lambda request: well(request)[: int(len(well(request)) * share)]
-
-
-def plain(data: bytes) -> Says:
-    """The same whatever is asked."""
-    return lambda _request: data
 
 
 def good(*headers: str, length: int | None = None) -> Says:
@@ -203,6 +214,11 @@ BROKEN_ANSWERS: tuple[Fault, ...] = (
 HALF_CLOSED = Fault("FIN at accept from a server that reads on", end=End.FIN, half_closed=True)
 
 
+def in_chunks(request: Request) -> bytes:
+    """A good answer in one chunk."""
+    return chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (len(receipt(request)), receipt(request)))
+
+
 def later(first: bytes) -> Says:
     """Something that is no answer yet, and then a good one."""
     return lambda request: first + well(request)
@@ -214,7 +230,7 @@ ODD_ANSWERS: tuple[Fault, ...] = (
     WELL_AND_LEAVES,
     WELL_AND_RESETS,
     WELL_AND_CLOSES,
-    Fault("an answer in chunks", says=lambda request: chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (len(receipt(request)), receipt(request)))),
+    Fault("an answer in chunks", says=in_chunks),
     Fault("an answer in gzip", says=lambda request: http("200 OK", packed(request), GZIP)),
     Fault("an answer that ends with the connection", says=good(), end=End.FIN),
     Fault("201", says=lambda request: http("201 Created", receipt(request))),
@@ -269,6 +285,7 @@ REFUSALS: Mapping[int, Fault] = {
 EVERYTHING: tuple[Fault, ...] = (
     *[WELL] * 20,
     *BEFORE,
+    *EARLY,
     HALF_CLOSED,
     *BROKEN_ANSWERS,
     *ODD_ANSWERS,

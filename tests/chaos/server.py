@@ -1,4 +1,4 @@
-"""A Routee that misbehaves as it is told, and whose own count of the messages that it took is the judge of the tests."""
+"""A Routee that misbehaves as it is told, and whose own count of what it took is the judge of the tests."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ from routee_failover import Config
 
 from .backstage import Backstage, Link, Listener
 from .faults import ALL, ALL_BUT_ONE, WELL, End, Fault, Request, http
-from .messages import number_in
+from .messages import PATHS, number_in
 
 PATIENCE = timedelta(milliseconds=300)
 """The total_timeout of a client that meets servers that hang: what it waits for in vain, every test waits for."""
@@ -123,27 +123,26 @@ class FaultyServer:
         return Config(**(settings | changes))
 
     async def _serve_api(self, link: Link) -> None:
-        while await self._exchange(link, lambda: self.fate()):
+        while await self._exchange(link, "fate"):
             link.used = True
 
     async def _serve_auth(self, link: Link) -> None:
-        while await self._exchange(link, lambda: self.token_fate()):
+        while await self._exchange(link, "token_fate"):
             link.used = True
 
-    async def _exchange(self, link: Link, fate: Fate) -> bool:
+    async def _exchange(self, link: Link, drawn_from: str) -> bool:
         if link.used and not await link.arrives():
             return False
-        fault = fate()
+        fault: Fault = getattr(self, drawn_from)()  # now: who waits for a first byte waits for what is planned by then
         if fault.half_closed:
             link.half_close()
         if fault.reads == ALL:
             request = Request(*await link.request())
             if not await self._answer(link, request, fault):
                 return True
-        elif fault.reads == ALL_BUT_ONE:
-            await link.request(short=1)
         else:
-            await link.part(fault.reads)
+            await (link.request(short=1) if fault.reads == ALL_BUT_ONE else link.part(fault.reads))
+            await _say(link, fault.says(Request(b"", b"")), fault)
         match fault.end:
             case End.FIN:
                 link.fin()
@@ -168,6 +167,9 @@ class FaultyServer:
             await link.say(http("401 Unauthorized"))
             return False
         number = number_in(request.body)
+        if number is not None and request.head.split(b" ")[1] not in PATHS:
+            await link.say(http("404 Not Found"))
+            return False
         if number is None:
             self.questions += 1
         else:

@@ -45,7 +45,9 @@ class Held:
         """What this process holds."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-        return cls(len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), pages * os.sysconf("SC_PAGE_SIZE"))
+        return cls(
+            len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks()), pages * os.sysconf("SC_PAGE_SIZE")
+        )
 
     def grown_from(self, before: "Held") -> list[str]:
         """What has become more, in one line each."""

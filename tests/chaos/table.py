@@ -7,7 +7,7 @@ import attrs
 
 from routee_failover import Outcome
 
-from .faults import BEFORE, BROKEN_ANSWERS, HALF_CLOSED, ODD_ANSWERS, REFUSALS, WELL_AND_RESETS, Fault
+from .faults import BEFORE, BROKEN_ANSWERS, EARLY, HALF_CLOSED, ODD_ANSWERS, REFUSALS, WELL_AND_RESETS, Fault
 
 ACCEPTED, REJECTED, NOT_SENT, UNKNOWN = Outcome.ACCEPTED, Outcome.REJECTED, Outcome.NOT_SENT, Outcome.UNKNOWN
 
@@ -19,7 +19,7 @@ class Retried(StrEnum):
     YES = "yes"
     UNSENT = "where it is NOT_SENT"
     ONCE = "once"
-    NEW_TOKEN = "once, if a new token is another one"  # noqa: S105
+    NEW_TOKEN = "once, if a new token is another one"
     PAUSE = "after the pause"
 
 
@@ -60,6 +60,7 @@ REQUESTS = (
     *_rows(_AT_ACCEPT, NOT_SENT, UNKNOWN, retried=Retried.UNSENT),
     *_rows([HALF_CLOSED], NOT_SENT, UNKNOWN, retried=Retried.UNSENT),
     *_rows((fault for fault in BEFORE if fault not in _AT_ACCEPT), UNKNOWN),
+    *_rows(EARLY, REJECTED, UNKNOWN, NOT_SENT, retried=Retried.UNSENT),
 )
 """The request is not read whole, or may not be, which nothing of what the client sees can prove."""
 
@@ -79,9 +80,7 @@ _RETRIED = {
     503: Retried.PAUSE,
 }
 REFUSED = tuple(
-    row
-    for code, fault in REFUSALS.items()
-    for row in _rows([fault], REJECTED, retried=_RETRIED.get(code, Retried.NO))
+    row for code, fault in REFUSALS.items() for row in _rows([fault], REJECTED, retried=_RETRIED.get(code, Retried.NO))
 )
 """The message is read and refused."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import trustme
 
-from routee_failover import Config, ConnectFailed, NotSent, Outcome, RouteeClient, TokenUnavailable
+from routee_failover import Config, ConnectFailed, Outcome, RouteeClient, TokenUnavailable
 
 from .backstage import Backstage
 from .connecting import (
@@ -161,16 +161,15 @@ async def test_a_handshake_that_breaks_once_costs_no_message(stage: Backstage, s
 async def test_the_faults_of_requests_and_answers_over_tls(stage: Backstage, shakes: Shakes) -> None:
     """What holds of faults on a plain connection holds over TLS: the outcomes are those of the table."""
     wrong = []
-    async with FaultyServer(stage, shakes.context) as server:
-        async with RouteeClient(server.config(tries=1)) as client:
-            for row in (*REQUESTS, *ANSWERS):
-                if row.fault is None or row.fault.hangs or row.fault.half_closed:
-                    continue
-                server.fate = always(row.fault)
-                await server.drop()
-                each = await told(client, new_flow())
-                wrong += contradictions([each], server.taken)
-                if each.outcome not in row.outcomes:
-                    wrong.append(f"{row.name}: {each.outcome}")
+    async with FaultyServer(stage, shakes.context) as server, RouteeClient(server.config(tries=1)) as client:
+        for row in (*REQUESTS, *ANSWERS):
+            if row.fault is None or row.fault.hangs or row.fault.half_closed:
+                continue
+            server.fate = always(row.fault)
+            await server.drop()
+            each = await told(client, new_flow())
+            wrong += contradictions([each], server.taken)
+            if each.outcome not in row.outcomes:
+                wrong.append(f"{row.name}: {each.outcome}")
     assert wrong == []
     assert server.twice == []

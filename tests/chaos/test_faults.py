@@ -6,24 +6,27 @@ from datetime import timedelta
 
 import pytest
 
-from routee_failover import NoAnswer, NotSent, Outcome, RouteeClient, RouteeError, TokenUnavailable
+from routee_failover import NoAnswer, NotSent, Outcome, Rejected, RouteeClient, RouteeError, TokenUnavailable
+from tests.client.flows import sms
 
 from .backstage import Backstage
 from .faults import (
     ALL,
     BEFORE,
     BROKEN_ANSWERS,
+    EARLY,
     HALF_CLOSED,
     ODD_ANSWERS,
     WELL,
     WELL_AND_CLOSES,
     End,
     Fault,
+    before,
     plain,
     status,
 )
 from .judge import Told, contradictions, faults_of, told
-from .messages import ENDPOINTS, new_flow
+from .messages import ENDPOINTS, new_flow, new_number
 from .scale import many
 from .server import FaultyServer, always
 from .table import ANSWERS, REFUSED, REQUESTS, Retried, Row
@@ -47,11 +50,11 @@ async def _warmed(client: RouteeClient, server: FaultyServer, *, reused: bool) -
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_what_is_said_of_a_message_agrees_with_the_count(server: FaultyServer, row: Row, reused: bool) -> None:
-    """On all four endpoints a fault leads to its outcome, and the server has taken the message as often as that says."""
+    """On all four endpoints a fault leads to its outcome, and the server has taken each message as that says."""
     fault = row.fault
     assert fault is not None
     settings = {"total_timeout": PATIENCE} if fault.hangs else {}
-    tries = {"tries": 1} if row.retried is Retried.PAUSE else {}  # the pauses have tests of their own
+    tries = {} if row.retried in {Retried.NO, Retried.NEW_TOKEN} else {"tries": 1}  # the pauses have tests of their own
     async with RouteeClient(server.config(**settings, **tries)) as client:
         await _warmed(client, server, reused=reused)
         server.forget()
@@ -64,6 +67,31 @@ async def test_what_is_said_of_a_message_agrees_with_the_count(server: FaultySer
         assert server.taken[each.number] == (0 if each.outcome is Outcome.NOT_SENT else fault.takes)
         if row.retried is Retried.NO:
             assert server.read[each.number] == (fault.reads == ALL)
+
+
+LARGE = "x" * 2_000_000
+LARGE_FAULTS = {
+    "nothing": (WELL, Outcome.ACCEPTED),
+    "RST in the middle": (before("RST in the middle", 1_000_000, End.RST), Outcome.UNKNOWN),
+    "FIN in the middle": (before("FIN in the middle", 1_000_000, End.FIN), Outcome.UNKNOWN),
+    "no answer": (before("no answer", 1_000_000, End.SILENCE), Outcome.UNKNOWN),
+    "413 within the headers": (EARLY[2], Outcome.REJECTED),
+}
+
+
+@pytest.mark.parametrize(("fault", "outcome"), LARGE_FAULTS.values(), ids=LARGE_FAULTS)
+async def test_a_large_message_that_breaks_off_is_no_message(
+    server: FaultyServer, fault: Fault, outcome: Outcome
+) -> None:
+    """Of a message that leaves in many pieces nothing is taken before its last byte, and an early refusal is heard."""
+    server.fate = always(fault)
+    settings = {"total_timeout": timedelta(milliseconds=500)} if fault.hangs else {}
+    async with RouteeClient(server.config(**settings)) as client:
+        each = await told(client, sms(new_number(), LARGE))
+    await server.drained()
+    assert contradictions([each], server.taken) == []
+    assert each.outcome in {outcome, Outcome.UNKNOWN}, each.error
+    assert server.taken.total() == fault.takes
 
 
 def _proven(code: int) -> Outcome:
@@ -110,6 +138,8 @@ async def _of_each(stage: Backstage, faults: Iterable[Fault], what: str) -> dict
                     error: RouteeError | None = each.error
                 else:
                     error = await _asked(client)
+                    assert error is None or isinstance(error, NoAnswer | NotSent | Rejected)
+                    assert error is None or faults_of(Told("+3069", error.outcome, error)) == []
             return fault.name, type(error).__name__
 
     return dict(await asyncio.gather(*map(one, faults)))
@@ -119,8 +149,6 @@ async def _asked(client: RouteeClient) -> RouteeError | None:
     try:
         await client.track("t-1")
     except RouteeError as error:
-        assert faults_of(Told("+3069", error.outcome, error)) == []
-        assert isinstance(error, NoAnswer | NotSent)
         return error
     return None
 

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 def test_a_soak_leaves_nothing_behind() -> None:
     """Rounds of all faults in a process of their own: nothing grows, and there is not one ResourceWarning."""
     minutes = 0.025 * min(SCALE, 100)
+    often = ("--minutes", str(minutes), "--every", str(minutes * 20))
     run = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "tests.chaos.soak"]
-        + ["--minutes", str(minutes), "--every", str(minutes * 20)],
+        [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "tests.chaos.soak", *often],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,26 +1,26 @@
 """Callers that leave and deadlines that pass: what has left is followed to its end, and what has not never leaves."""
 
 import asyncio
-import itertools
 import random
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from routee_failover import AttemptEnded, Config, DeadlinePassed, Event, Outcome, RouteeClient
+from routee_failover import AttemptEnded, DeadlinePassed, Event, Outcome, RouteeClient
 
 from .backstage import Backstage
 from .connecting import knocked
 from .faults import REFUSALS, WELL, End, Fault, plain
 from .judge import Told, contradictions, outcomes, told
-from .messages import ENDPOINTS, new_flow, new_flows, number_of
+from .messages import ENDPOINTS, new_flow, new_flows
 from .scale import SEED, many
-from .server import FaultyServer, always, until
+from .server import FaultyServer, until
 
-UNHEARD = pytest.mark.xfail(strict=True, raises=AssertionError, reason="a send whose caller leaves is given up, and nobody learns its outcome")
+UNHEARD = pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="a send whose caller leaves is given up, and nobody learns its outcome"
+)
 NO_DEADLINE = pytest.mark.xfail(strict=True, raises=TypeError, reason="send() takes no deadline yet")
 RST = Fault("RST instead of an answer", says=plain(b""), end=End.RST)
 

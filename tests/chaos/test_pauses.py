@@ -61,7 +61,7 @@ async def test_a_pause_holds_the_whole_client(server: FaultyServer, code: int) -
     refused, others = new_flow(), [new_flow() for _ in range(many(20, most=200))]
     async with RouteeClient(server.config()) as client:
         sending = [asyncio.create_task(told(client, refused))]
-        await until(lambda: server.read.total())
+        await until(server.read.total)
         await asyncio.sleep(0.05)
         sending += [asyncio.create_task(told(client, flow)) for flow in others]
         all_told = await asyncio.gather(*sending)
