@@ -69,8 +69,8 @@ class Fault:
     pause: float = 0.0
     half_closed: bool = False
     """Whether it sends its FIN before it reads, which a server may: it can still read."""
-    lingers: float = 0.0
-    """How many seconds it waits once it has answered, so that the client has read its answer before the rest comes."""
+    lingers: bool = False
+    """Whether it waits for `FaultyServer.go_on()` once it has answered, so that the client has read its answer."""
     stray: bytes = b""
     """What it then says to a connection that has asked nothing since."""
 

@@ -66,6 +66,7 @@ class FaultyServer:
         self._scheme = "http" if tls is None else "https"
         self._gate = asyncio.Event()
         self._gate.set()
+        self._going_on = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self._stage.wait(self._open())
@@ -99,6 +100,10 @@ class FaultyServer:
     async def release(self) -> None:
         """Answer again."""
         await self._stage.wait(_done(self._gate.set))
+
+    def go_on(self) -> None:
+        """Have a fault that lingers on its connection go on."""
+        self._stage.soon(self._going_on.set)
 
     @property
     def twice(self) -> list[str]:
@@ -178,7 +183,9 @@ class FaultyServer:
             self.taken[number] += fault.takes
         await self._gate.wait()
         await _say(link, fault.says(request), fault)
-        await asyncio.sleep(fault.lingers)
+        if fault.lingers:
+            await self._going_on.wait()
+            self._going_on.clear()
         if fault.stray:
             await link.say(fault.stray)
             self.strays += 1

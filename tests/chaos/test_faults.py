@@ -1,7 +1,9 @@
 """Every fault against every endpoint: what the client says of a message and what the server counted agree."""
 
 import asyncio
-from collections.abc import Iterable
+import signal
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -17,6 +19,7 @@ from .faults import (
     EARLY,
     HALF_CLOSED,
     ODD_ANSWERS,
+    REFUSALS,
     WELL,
     WELL_AND_CLOSES,
     End,
@@ -69,7 +72,7 @@ async def test_what_is_said_of_a_message_agrees_with_the_count(server: FaultySer
             assert server.read[each.number] == (fault.reads == ALL)
 
 
-LARGE = "x" * 2_000_000
+LARGE = "word " * 400_000
 LARGE_FAULTS = {
     "nothing": (WELL, Outcome.ACCEPTED),
     "RST in the middle": (before("RST in the middle", 1_000_000, End.RST), Outcome.UNKNOWN),
@@ -94,6 +97,33 @@ async def test_a_large_message_that_breaks_off_is_no_message(
     assert server.taken.total() == fault.takes
 
 
+@pytest.fixture
+def two_seconds() -> Iterator[None]:
+    """Raise `TimeoutError` in whatever goes on for so long, a loop that is stuck included."""
+
+    def ring(*_what: object) -> None:
+        raise TimeoutError("stuck")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=TimeoutError, reason="the search for codes in a text takes the square of its length"
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm")
+@pytest.mark.usefixtures("two_seconds")
+async def test_a_long_word_that_is_refused_holds_up_nobody(server: FaultyServer) -> None:
+    """The refusal of a text of 200,000 letters without a blank is read at once: a stuck loop stops all other sends."""
+    server.fate = always(REFUSALS[422])
+    async with RouteeClient(server.config()) as client:
+        each = await told(client, sms(new_number(), "x" * 200_000))
+    assert each.outcome is Outcome.REJECTED
+
+
 def _proven(code: int) -> Outcome:
     """What a status proves of a message, as the documentation has it."""
     return {2: Outcome.ACCEPTED, 3: Outcome.REJECTED, 4: Outcome.REJECTED}.get(code // 100, Outcome.UNKNOWN)
@@ -101,7 +131,8 @@ def _proven(code: int) -> Outcome:
 
 def _answering(code: int) -> tuple[Fault, Outcome]:
     if code < 200:
-        return Fault(str(code), says=plain(b"HTTP/1.1 %d So\r\n\r\n" % code), end=End.FIN), Outcome.UNKNOWN
+        says = plain(b"HTTP/1.1 %d So\r\nConnection: close\r\n\r\n" % code)
+        return Fault(str(code), says=says, end=End.FIN), Outcome.UNKNOWN
     if code == 204:  # it has no body, and so no receipt
         return status(code, takes=True), Outcome.UNKNOWN
     return status(code, takes=_proven(code) is not Outcome.REJECTED), _proven(code)

@@ -24,7 +24,7 @@ UNSEEN = pytest.mark.xfail(
 
 def _left(end: End) -> Fault:
     """A good answer, and a connection that is closed a moment later, in the pool."""
-    return Fault("a connection that is closed in the pool", end=end, lingers=0.003)
+    return Fault("a connection that is closed in the pool", end=end, lingers=True)
 
 
 async def _all_recovered(server: FaultyServer, end: End, count: int, *, busy: bool) -> None:
@@ -33,11 +33,14 @@ async def _all_recovered(server: FaultyServer, end: End, count: int, *, busy: bo
     async with RouteeClient(server.config()) as client:
         for flow in new_flows(count):
             all_told.append(await told(client, flow))
+            server.go_on()
             while server.api.links:
                 if busy:
                     time.sleep(0.0005)  # noqa: ASYNC251  # a loop that does not hear of it is what this is about
                 else:
                     await asyncio.sleep(0.0005)
+            for _ in range(0 if busy else 10):
+                await asyncio.sleep(0)  # an idle loop has turns enough to hear of anything
     await server.drained()
     assert contradictions(all_told, server.taken) == []
     assert [each for each in all_told if each.outcome is not Outcome.ACCEPTED] == []
@@ -104,8 +107,9 @@ STRAYS = {
 async def _after(server: FaultyServer, stray: bytes, then: Fault, *, busy: bool) -> Told:
     """What becomes of a message before which something came that nobody had asked for."""
     async with RouteeClient(server.config()) as client:
-        server.fate = always(Fault("an answer nobody asked for", lingers=0.003, stray=stray))
+        server.fate = always(Fault("an answer nobody asked for", lingers=True, stray=stray))
         await client.send(new_flow())
+        server.go_on()
         if busy:
             while not server.strays:
                 time.sleep(0.0005)  # noqa: ASYNC251  # what comes stays unread
