@@ -1,5 +1,6 @@
 """What a change has to pass: `python -m nox` runs lint, types and tests; `python -m nox -l` lists the rest."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -66,6 +67,21 @@ def thorough(session: nox.Session) -> None:
     session.install(".[cli,sandbox]", *group("tests"))
     session.run("pytest", "--numprocesses=auto", *(session.posargs or ["tests/wire", "tests/contract"]),
                 env={"HYPOTHESIS_PROFILE": "thorough"})  # fmt: skip
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Faults, storms and scripts against real sockets, a hundred times as many as in an ordinary run; an hour."""
+    session.install(".", *group("tests"))
+    scale = os.environ.get("CHAOS_SCALE", "100")
+    session.run("pytest", *(session.posargs or ["tests/chaos"]), env={"CHAOS_SCALE": scale})
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """All faults mixed, for as long as one likes: `nox -s soak -- --minutes 60`; a line a minute."""
+    session.install(".", *group("tests"))
+    session.run("python", "-m", "tests.chaos.soak", *session.posargs)
 
 
 @nox.session

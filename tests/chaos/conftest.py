@@ -9,12 +9,14 @@ import trustme
 
 from .backstage import Backstage
 from .connecting import Shakes
+from .scale import make_room
 from .server import FaultyServer
 
 
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Backstage]:
     """A loop in a thread of its own."""
+    make_room()
     with Backstage() as here:
         yield here
 

@@ -1,5 +1,6 @@
 """How much the chaos tests do: `CHAOS_SCALE=100` makes every count a hundred times what an ordinary run takes."""
 
+import contextlib
 import os
 
 SCALE = float(os.environ.get("CHAOS_SCALE", "1"))
@@ -11,3 +12,14 @@ def many(count: int, *, most: int | None = None) -> int:
     """So many in an ordinary run, more in a long one, but never over `most`."""
     scaled = max(1, round(count * SCALE))
     return scaled if most is None else min(scaled, most)
+
+
+def make_room(files: int = 8_192) -> None:
+    """Allow this process so many open files, if the system does: a storm holds both ends of each connection."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = files if most == resource.RLIM_INFINITY else min(files, most)
+        if least < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

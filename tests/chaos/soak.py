@@ -24,7 +24,7 @@ from .faults import BEFORE, EVERYTHING, WELL
 from .judge import contradictions, outcomes, told, told_all
 from .messages import new_flow, new_flows
 from .proxy import CLEAN, Act, Cut, Proxy, Script
-from .scale import SEED
+from .scale import SEED, make_room
 from .server import PATIENCE, FaultyServer
 
 SPARE_FDS = 4
@@ -116,6 +116,7 @@ class Soak:
 async def soak(minutes: float, every: float, seed: int) -> list[str]:
     """Soak for so many minutes and say what was wrong."""
     asyncio.get_running_loop().set_debug(False)  # `-X dev` is for the warnings; it would tell of every slow turn
+    make_room()
     begun = time.monotonic()
     with Backstage() as stage:
         async with FaultyServer(stage) as server, Proxy(stage, server.api.port) as proxy:

@@ -7,7 +7,7 @@ import attrs
 
 from routee_failover import Outcome
 
-from .faults import BEFORE, BROKEN_ANSWERS, EARLY, HALF_CLOSED, ODD_ANSWERS, REFUSALS, WELL_AND_RESETS, Fault
+from .faults import BEFORE, BROKEN_ANSWERS, EARLY, HALF_CLOSED, ODD_ANSWERS, REFUSALS, WELL_AND_RESETS, End, Fault, http
 
 ACCEPTED, REJECTED, NOT_SENT, UNKNOWN = Outcome.ACCEPTED, Outcome.REJECTED, Outcome.NOT_SENT, Outcome.UNKNOWN
 
@@ -84,18 +84,48 @@ REFUSED = tuple(
 )
 """The message is read and refused."""
 
-STALE = (
-    Row("FIN on a pooled connection", (ACCEPTED,), (1,), Retried.YES),
-    Row("RST on a pooled connection", (ACCEPTED,), (1,), Retried.YES),
+_ENDS = {
+    "FIN on a pooled connection": End.FIN,
+    "FIN on a pooled connection, over TLS without a goodbye": End.VANISH,
+    "RST on a pooled connection": End.RST,
+}
+STALE = tuple(
+    Row(name, (ACCEPTED,), (1,), Retried.YES, Fault(name, end=end, lingers=True)) for name, end in _ENDS.items()
 )
-"""The server has closed a connection while it lay in the pool; the next one is fine."""
+"""The server closes a connection while it lies in the pool; the next one is fine."""
+
+_WORDS = {
+    "408": http("408 Request Timeout"),
+    "408 with Connection: close": http("408 Request Timeout", b"", "Connection: close"),
+    "400": http("400 Bad Request"),
+    "a receipt": http("200 OK", b'{"trackingId":"stray","flowId":"stray"}'),
+}
+STRAY = tuple(
+    Row(
+        f"{name}, unasked, on a pooled connection",
+        (ACCEPTED,),
+        (1,),
+        Retried.YES,
+        Fault(name, lingers=True, stray=words),
+    )
+    for name, words in _WORDS.items()
+)
+"""What comes over a connection that lies in the pool. Servers and balancers do say 408 to those that idle."""
+
+TOKENS = (Row("any of these with the token service", (NOT_SENT,), (0,), Retried.YES),)
+LEAVING = (
+    Row("the deadline passes, or the caller leaves, before the first byte", (NOT_SENT,), (0,)),
+    Row("the caller leaves after it; an observer is told", (ACCEPTED, REJECTED, UNKNOWN), (0, 1)),
+)
 
 TABLE = {
     "Before there is a connection": CONNECTING,
+    "Before there is a token": TOKENS,
     "While the request is read": REQUESTS,
     "Once it is read: refused": REFUSED,
     "Once it is taken": ANSWERS,
-    "In the pool": STALE,
+    "In the pool": (*STALE, *STRAY),
+    "At the caller's": LEAVING,
 }
 
 

@@ -9,26 +9,26 @@ from routee_failover import Outcome, RouteeClient
 
 from .backstage import Backstage
 from .connecting import Shakes
-from .faults import REFUSALS, WELL, End, Fault, http
+from .faults import REFUSALS, WELL, Fault, http
 from .judge import Told, contradictions, told
 from .messages import new_flow, new_flows
 from .scale import many
 from .server import FaultyServer, always, until
+from .table import STALE, STRAY, Row
 
-ENDS = {"FIN": End.FIN, "FIN without a goodbye": End.VANISH, "RST": End.RST}
 UNSEEN = pytest.mark.xfail(
     strict=True,
     reason="over TLS the transport needs more than two turns to hear of a FIN without a goodbye, or of a RST",
 )
 
 
-def _left(end: End) -> Fault:
-    """A good answer, and a connection that is closed a moment later, in the pool."""
-    return Fault("a connection that is closed in the pool", end=end, lingers=True)
+def _named(row: Row) -> str:
+    return row.name
 
 
-async def _all_recovered(server: FaultyServer, end: End, count: int, *, busy: bool) -> None:
-    server.fate = always(_left(end))
+async def _all_recovered(server: FaultyServer, row: Row, count: int, *, busy: bool) -> None:
+    assert row.fault is not None
+    server.fate = always(row.fault)
     all_told = []
     async with RouteeClient(server.config()) as client:
         for flow in new_flows(count):
@@ -43,38 +43,37 @@ async def _all_recovered(server: FaultyServer, end: End, count: int, *, busy: bo
                 await asyncio.sleep(0)  # an idle loop has turns enough to hear of anything
     await server.drained()
     assert contradictions(all_told, server.taken) == []
-    assert [each for each in all_told if each.outcome is not Outcome.ACCEPTED] == []
+    assert [each for each in all_told if each.outcome not in row.outcomes] == []
     assert server.taken.total() == server.api.accepted == count
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["", "while the loop is busy"])
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("row", STALE, ids=_named)
 async def test_a_connection_that_is_closed_in_the_pool_costs_no_message(
-    server: FaultyServer, end: End, busy: bool
+    server: FaultyServer, row: Row, busy: bool
 ) -> None:
     """Each message that meets a connection which the server has closed is accepted, once, over another one."""
-    count = 20 if busy else 200 if end is End.FIN else 50
-    await _all_recovered(server, end, many(count), busy=busy)
+    count = 20 if busy else 200 if row is STALE[0] else 50
+    await _all_recovered(server, row, many(count), busy=busy)
 
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize(
-    ("end", "busy"),
+    ("row", "busy"),
     [
-        (End.FIN, False),
-        (End.VANISH, False),
-        (End.RST, False),
-        (End.FIN, True),
-        pytest.param(End.VANISH, True, marks=UNSEEN),
-        pytest.param(End.RST, True, marks=UNSEEN),
+        pytest.param(
+            row, busy, id=row.name + ", while the loop is busy" * busy, marks=[UNSEEN] * (busy and row is not STALE[0])
+        )
+        for busy in (False, True)
+        for row in STALE
     ],
 )
 async def test_a_connection_over_tls_that_is_closed_in_the_pool_costs_no_message(
-    stage: Backstage, shakes: Shakes, end: End, busy: bool
+    stage: Backstage, shakes: Shakes, row: Row, busy: bool
 ) -> None:
     """The same over TLS, with a goodbye, without one, and with a RST."""
     async with FaultyServer(stage, shakes.context) as server:
-        await _all_recovered(server, end, many(20), busy=busy)
+        await _all_recovered(server, row, many(20), busy=busy)
 
 
 async def test_a_whole_pool_that_is_closed_costs_no_message(server: FaultyServer) -> None:
@@ -95,13 +94,6 @@ async def test_a_whole_pool_that_is_closed_costs_no_message(server: FaultyServer
 
 
 MISREAD = pytest.mark.xfail(strict=True, reason="what came while a connection lay in the pool is read as an answer")
-STRAYS = {
-    "408": http("408 Request Timeout"),
-    "408 with Connection: close": http("408 Request Timeout", b"", "Connection: close"),
-    "400": http("400 Bad Request"),
-    "a receipt": http("200 OK", b'{"trackingId":"stray","flowId":"stray"}'),
-}
-"""What comes over a connection that lies in the pool. Servers and balancers do say 408 to those that idle."""
 
 
 async def _after(server: FaultyServer, stray: bytes, then: Fault, *, busy: bool) -> Told:
@@ -125,11 +117,12 @@ async def _after(server: FaultyServer, stray: bytes, then: Fault, *, busy: bool)
 
 @MISREAD
 @pytest.mark.parametrize("busy", [False, True], ids=["", "while the loop is busy"])
-@pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
-async def test_what_nobody_asked_for_is_nobodys_answer(server: FaultyServer, stray: bytes, busy: bool) -> None:
+@pytest.mark.parametrize("row", STRAY, ids=_named)
+async def test_what_nobody_asked_for_is_nobodys_answer(server: FaultyServer, row: Row, busy: bool) -> None:
     """An answer that came before a message was sent says nothing of it: the message goes over another connection."""
-    welcome = b"trackingId" not in stray
-    each = await _after(server, stray, WELL if welcome else REFUSALS[422], busy=busy)
+    assert row.fault is not None
+    welcome = b"trackingId" not in row.fault.stray
+    each = await _after(server, row.fault.stray, WELL if welcome else REFUSALS[422], busy=busy)
     assert each.outcome is (Outcome.ACCEPTED if welcome else Outcome.REJECTED)
     assert server.read[each.number] == 1
 
