@@ -31,6 +31,7 @@ class Evidence(Value):
 
     `cause` says in one line why there is no answer; it holds nothing that was sent or received. `lasting` says that
     another try would end the same way. `written` counts the bytes, head and body, that were given to the connection.
+    `stale`: the pooled connection had been closed by the server before anything was written.
     """
 
     begun: bool
@@ -38,6 +39,7 @@ class Evidence(Value):
     cause: str = ""
     lasting: bool = False
     written: int = 0
+    stale: bool = False
 
 
 class Again(StrEnum):

@@ -33,8 +33,9 @@ def basic_authorization(config: Config) -> Secret:
 class TokenSource:
     """Gives the token to whoever needs it. `ask` makes one token request and tells what it showed."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, renewed: Callable[[float], None] = lambda _life: None) -> None:
         self._ask = ask
+        self._renewed = renewed
         self._token: Secret | None = None
         self._renew_at = 0.0
         self._expires_at = 0.0
@@ -107,6 +108,7 @@ class TokenSource:
         self._token = token
         self._expires_at = now + life
         self._renew_at = now + life - min(EARLIEST, life * EARLY_SHARE)
+        self._renewed(life)
         return token
 
     async def aclose(self) -> None:

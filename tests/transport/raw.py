@@ -11,11 +11,17 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
 from routee_failover import Config
 from routee_failover.evidence import Evidence
 from routee_failover.secret import SecretBytes
-from routee_failover.transport.attempt import Request, attempt, headers_with
-from routee_failover.transport.pool import Pool
+from routee_failover.transport.attempt import attempt
+from routee_failover.transport.exchange import Call, Exchange
+from routee_failover.transport.session import open_session
+from routee_failover.transport.under_way import UnderWay
 
 PIN = "739164"
 KEY = "canary-token"
@@ -134,25 +140,50 @@ async def hang(reader: Reader, writer: Writer) -> None:
     await reader.read(-1)
 
 
+class Bench:
+    """What attempts are made with, and nothing above it: a session, and the clock that ends them in time."""
+
+    def __init__(self, config: Config) -> None:
+        self.session = open_session(config)
+        self.total = config.total_timeout.total_seconds()
+        self.within = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
+        self.limit = config.answer_limit
+        self.under_way = UnderWay(self._make, lambda _exchange, _evidence: None)
+
+    async def _make(self, exchange: Exchange) -> Evidence:
+        return await attempt(self.session, exchange, within=self.within, limit=self.limit)
+
+    def exchange(self, url: str, *, method: str = "POST") -> Exchange:
+        """An exchange with a body and a key that nothing may show."""
+        loop = asyncio.get_running_loop()
+        headers = CIMultiDict({"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"})
+        call = Call(method, "/failover", SecretBytes(BODY))
+        now = loop.time()
+        exchange = Exchange(call, URL(url), headers, now, now + self.total, loop.create_future(), 1, 1)
+        exchange.body = call.body
+        return exchange
+
+    async def tried(self, url: str, *, method: str = "POST") -> Evidence:
+        """One attempt."""
+        exchange = self.exchange(url, method=method)
+        self.under_way.start(exchange)
+        return await exchange.done
+
+
 @asynccontextmanager
-async def pool_of(config: Config) -> AsyncIterator[Pool]:
-    """A pool that is closed in the end."""
-    pool = Pool(config)
+async def bench(config: Config) -> AsyncIterator[Bench]:
+    """A bench that is cleared in the end."""
+    made = Bench(config)
     try:
-        yield pool
+        yield made
     finally:
-        await pool.aclose()
-
-
-async def tried(pool: Pool, url: str, *, method: str = "POST", limit: int = 2**20) -> Evidence:
-    """One attempt with a body and a key that nothing may show."""
-    request = Request(method, url, headers_with(f"Bearer {KEY}", "application/json"), SecretBytes(BODY))
-    return await attempt(pool.session, request, within=pool.timeout, limit=limit)
+        await made.under_way.drain(0)
+        await made.session.close()
 
 
 async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
     """One attempt at a server that behaves like that."""
     async with RawServer(behave) as server:
         settings = {"total_timeout": timedelta(milliseconds=150)} | settings
-        async with pool_of(server.config(**settings)) as pool:
-            return await tried(pool, f"{server.url}/failover"), server
+        async with bench(server.config(**settings)) as made:
+            return await made.tried(f"{server.url}/failover"), server

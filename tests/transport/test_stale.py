@@ -32,7 +32,7 @@ async def test_a_fin_that_has_come_costs_no_message() -> None:
     async with RawServer(answering(ACCEPTED, seen=seen, after=Writer.close)) as server:
         transport = Transport(server.config())
         for _ in range(50):
-            evidence = await transport.call(POST)
+            _, evidence = await transport.call(POST)
             assert outcome_of(evidence) is Outcome.ACCEPTED
         await transport.aclose()
         assert len(seen) == 50
@@ -53,7 +53,7 @@ async def test_a_rst_that_has_come_costs_no_message() -> None:
         transport = Transport(server.config())
         for _ in range(50):
             gone.clear()
-            evidence = await transport.call(POST)
+            _, evidence = await transport.call(POST)
             assert outcome_of(evidence) is Outcome.ACCEPTED
             await gone.wait()
             await asyncio.sleep(0.001)
@@ -106,7 +106,7 @@ async def test_a_fin_that_comes_while_the_loop_is_busy_costs_no_message() -> Non
         transport = Transport(config)
         outcomes = []
         for _ in range(10):
-            outcomes.append(outcome_of(await transport.call(POST)))
+            outcomes.append((await transport.call(POST))[0])
             time.sleep(0.01)  # noqa: ASYNC251  # a busy loop is what this is about
         await transport.aclose()
     assert outcomes == [Outcome.ACCEPTED] * 10
