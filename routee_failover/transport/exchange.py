@@ -100,7 +100,7 @@ class Exchange:
                 self.task.cancel()
 
     def abandon(self) -> None:
-        """Its caller has left. That ends it, but for a message that has begun to leave: its outcome is still learned."""
+        """Its caller has left. That ends it, but for a message that has begun to leave: its outcome is yet learned."""
         if self.call.safe or not self.begun:
             self.end(Stop.LEFT)
 
