@@ -28,10 +28,11 @@ def fitted(flow: _Flow, left: timedelta) -> _Flow | None:
 
     Steps are tried one after the other, so that a flow may take as long as all its times to live together; one that is
     omitted counts as long as Routee's default, and a voice step, which has none, counts nothing. Where they fit, the
-    flow itself is returned. Where they do not, each step keeps its share of the time, rounded down to what its endpoint
-    can express, but at least the shortest that Routee documents: 1 minute for an SMS and 0.5 for Viber where it counts
-    in minutes, 1 second where it counts in seconds (or 0, if 0 was given). What a step so gets above its share is taken
-    from the longest, a step of the unit at a time, from the earlier of two as long.
+    flow itself is returned. Where they do not, those that were omitted take no more than what the others leave; then
+    each step keeps its share of the time, rounded down to what its endpoint can express, but at least the shortest that
+    Routee documents: 1 minute for an SMS and 0.5 for Viber where it counts in minutes, 1 second where it counts in
+    seconds (or 0, if 0 was given). What a step so gets above its share is taken from the longest, a step of the unit at
+    a time, from the earlier of two as long.
     """
     if left <= timedelta(0):
         return None
@@ -45,7 +46,7 @@ def fitted(flow: _Flow, left: timedelta) -> _Flow | None:
         return None
     shortened: list[Any] = [
         step if share == turn.ttl else attrs.evolve(step, ttl=share * _MICROSECOND)
-        for step, turn, share in zip(steps, turns, _shares(turns, room), strict=True)
+        for step, turn, share in zip(steps, turns, _shares(_defaults_cut(turns, room), room), strict=True)
     ]
     changed = shortened[0] if isinstance(flow, ViberOtpMessage) else attrs.evolve(cast("Any", flow), steps=shortened)
     return cast("_Flow", changed)
@@ -79,22 +80,36 @@ def _ttl_of(step: Any) -> int:
 
 
 class _Turn(NamedTuple):
-    """How long one step may take, how short that may become, and in which steps."""
+    """How long one step may take, whether somebody said so, how short that may become, and in which steps."""
 
     ttl: int
+    given: bool
     least: int
     unit: int
 
 
 def _turn_of(step: Any, ttl: int) -> _Turn:
     limits = _limits_of(type(step))
-    return _Turn(ttl, min(ttl, limits.shortest), limits.unit)
+    return _Turn(ttl, getattr(step, "ttl", None) is not None, min(ttl, limits.shortest), limits.unit)
+
+
+def _defaults_cut(turns: Sequence[_Turn], room: int) -> list[_Turn]:
+    """The turns with what nobody asked for cut to what the others leave: Routee's default for an SMS is 20 hours."""
+    rest = room - sum(turn.ttl for turn in turns if turn.given)
+    omitted = sorted((turn.ttl, place) for place, turn in enumerate(turns) if not turn.given)
+    cut = list(turns)
+    for served, (ttl, place) in enumerate(omitted):
+        share = max(turns[place].least, min(ttl, rest // (len(omitted) - served)))
+        cut[place] = turns[place]._replace(ttl=share)
+        rest -= share
+    return cut
 
 
 def _shares(turns: Sequence[_Turn], room: int) -> list[int]:
-    """What each turn gets of a room that is too small for them as they are, and large enough for the least of each."""
+    """What each turn gets of a room that is large enough for the least of each."""
     total = sum(turn.ttl for turn in turns)
-    shares = [max(turn.least, turn.ttl * room // total // turn.unit * turn.unit) for turn in turns]
+    part = min(room, total)
+    shares = [max(turn.least, turn.ttl * part // total // turn.unit * turn.unit) for turn in turns]
     excess = sum(shares) - room
     longest = [(-share, place) for place, share in enumerate(shares) if share > turns[place].least]
     heapq.heapify(longest)

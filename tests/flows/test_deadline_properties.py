@@ -68,6 +68,10 @@ def _steps(flow: Any) -> list[Any]:
     return [flow] if isinstance(flow, ViberOtpMessage) else [*flow.steps]
 
 
+def _timed(flow: Any) -> list[Any]:
+    return [step for step in _steps(flow) if type(step) in DOCUMENTED]
+
+
 def _turns(flow: Any) -> list[Turn]:
     """The turns of the steps that have a time to live."""
     found: list[Turn] = []
@@ -144,6 +148,10 @@ def _shortened(data: st.DataObject, flows: st.SearchStrategy[Any]) -> tuple[Any,
     return flow, left, result
 
 
+def _says_all(flow: Any) -> bool:
+    return all(step.ttl is not None for step in _steps(flow) if type(step) in DOCUMENTED)
+
+
 endpoints = pytest.mark.parametrize("endpoint", FLOWS)
 
 
@@ -168,10 +176,9 @@ def test_too_little_time_sends_nothing(endpoint: str, data: st.DataObject) -> No
 @endpoints
 @given(data=st.data())
 def test_it_ends_in_time(endpoint: str, data: st.DataObject) -> None:
-    """All times to live together are at most what is left, and none is left to Routee's default."""
+    """All times to live together, with Routee's defaults for what stays unsaid, are at most what is left."""
     _, left, result = _shortened(data, PLAIN[endpoint])
     assert _takes(result) <= left
-    assert all(step.ttl is not None for step in _steps(result) if type(step) in DOCUMENTED)
 
 
 @endpoints
@@ -179,17 +186,17 @@ def test_it_ends_in_time(endpoint: str, data: st.DataObject) -> None:
 def test_every_ttl_is_one_that_routee_documents(endpoint: str, data: st.DataObject) -> None:
     """Each time to live is within the documented limits, whole in its unit, and never longer than the caller's own."""
     flow, _, result = _shortened(data, PLAIN[endpoint])
-    timed = [step for step in _steps(result) if type(step) in DOCUMENTED]
-    for step, before in zip(timed, _turns(flow), strict=True):
-        assert before.least <= step.ttl <= min(before.life, DOCUMENTED[type(step)].longest)
-        assert step.ttl % before.unit == NOTHING
+    for step, before in zip(_timed(result), _turns(flow), strict=True):
+        life = DOCUMENTED[type(step)].omitted if step.ttl is None else step.ttl
+        assert before.least <= life <= min(before.life, DOCUMENTED[type(step)].longest)
+        assert life % before.unit == NOTHING
 
 
 @endpoints
 @given(data=st.data())
 def test_each_step_keeps_its_share(endpoint: str, data: st.DataObject) -> None:
     """Each step gets its share, and at least the shortest; where that is too much, the longest give what is needed."""
-    flow, left, result = _shortened(data, PLAIN[endpoint])
+    flow, left, result = _shortened(data, PLAIN[endpoint].filter(_says_all))
     takes = _takes(flow)
     shares = [max(turn.least, turn.share(left, takes)) for turn in _turns(flow)]
     ends = list(zip(_turns(flow), shares, _lives(result), strict=True))
@@ -198,6 +205,18 @@ def test_each_step_keeps_its_share(endpoint: str, data: st.DataObject) -> None:
     assert not givers or any(_takes(result) + turn.unit > left for turn, _ in givers)
     for giver, life in givers:
         assert all(life + giver.unit >= other for turn, _, other in ends if other > turn.least)
+
+
+@endpoints
+@given(data=st.data())
+def test_what_is_omitted_takes_nothing_from_what_is_said(endpoint: str, data: st.DataObject) -> None:
+    """Where what was said, and the least for the rest, fits into what is left, it stays as it is."""
+    flow, left, result = _shortened(data, PLAIN[endpoint])
+    said = [step.ttl for step in _steps(flow) if type(step) in DOCUMENTED and step.ttl is not None]
+    least = [turn.least for step, turn in zip(_timed(flow), _turns(flow), strict=True) if step.ttl is None]
+    if sum(said, NOTHING) + sum(least, NOTHING) <= left:
+        kept = [after.ttl for before, after in zip(_timed(flow), _timed(result), strict=True) if before.ttl is not None]
+        assert kept == said
 
 
 @endpoints
