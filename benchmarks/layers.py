@@ -1,7 +1,7 @@
 """Where the time of one send goes, layer by layer: `python benchmarks/layers.py`.
 
-Each layer alone, in microseconds, as the least of several rounds, for one OTP flow of two steps. Inside a running program
-a layer costs up to twice as much, since caches are colder there: `send.py` measures the whole.
+Each layer alone, in microseconds, as the least of several rounds, for one OTP flow of two steps. Inside a program that
+runs, a layer costs up to twice as much, since caches are colder there: `send.py` measures the whole.
 """
 
 import asyncio

@@ -54,6 +54,20 @@ class Again(StrEnum):
     """One more time, if a renewal gives another token than the one that was refused."""
 
 
+def _check_outcome(_rule: object, _attribute: object, value: object) -> None:
+    if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
+        raise InvalidConfig(
+            "the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows that it was sent"
+        )
+
+
+def _check_again(rule: "StatusRule", _attribute: object, value: object) -> None:
+    if not isinstance(value, Again):
+        raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
+    if value is not Again.NEVER and rule.outcome is not Outcome.REJECTED:
+        raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
+
+
 @attrs.frozen(slots=False, eq=False, repr=False)
 class StatusRule(Value):
     """What a status proves about a message, and whether the message is sent again for it.
@@ -61,20 +75,8 @@ class StatusRule(Value):
     Only what was refused may be sent again: `InvalidConfig` for any other.
     """
 
-    outcome: Outcome = attrs.field()
-    again: Again = attrs.field(default=Again.NEVER)
-
-    @outcome.validator
-    def _check_outcome(self, _attribute: object, value: object) -> None:
-        if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
-            raise InvalidConfig("the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows it was sent")
-
-    @again.validator
-    def _check_again(self, _attribute: object, value: object) -> None:
-        if not isinstance(value, Again):
-            raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
-        if value is not Again.NEVER and self.outcome is not Outcome.REJECTED:
-            raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
+    outcome: Outcome = attrs.field(validator=_check_outcome)
+    again: Again = attrs.field(default=Again.NEVER, validator=_check_again)
 
 
 _REFUSED = StatusRule(Outcome.REJECTED)

@@ -25,3 +25,4 @@ class Reconciler(Protocol):
         Raises `unknown` where it stays unknown, or a `NotSent` or `Rejected` where that is proven; the message may then
         be sent again.
         """
+        ...
