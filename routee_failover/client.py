@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, Self, TypeVar, overload
 from urllib.parse import quote
 
+import attrs
+
 from .config import Config
 from .errors import (
     ConnectFailed,
@@ -70,6 +72,10 @@ class RouteeClient:
     def config(self) -> Config:
         """The settings that the client was made with."""
         return self._config
+
+    def with_options(self, **settings: Any) -> Self:
+        """A client with some settings of `Config` changed, and with connections and a token of its own."""
+        return type(self)(attrs.evolve(self._config, **settings), reconciler=self._reconciler)
 
     def __repr__(self) -> str:
         return f"RouteeClient({self._config.api_url})"

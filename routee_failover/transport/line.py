@@ -8,6 +8,7 @@ from itertools import count
 from typing import NoReturn
 
 import aiohttp
+import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -176,6 +177,8 @@ class Line:
             call = exchange.call
             seconds = self._loop.time() - exchange.started
             outcome = rule.outcome if rule else outcome_of(evidence)
+            if answer is not None:  # observers write down what they are told, and a body may echo a PIN
+                evidence = attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))
             told = (exchange.number, exchange.attempt, call.method, call.path, evidence, outcome, seconds)
             self._observers.tell(AttemptEnded(*told, abandoned=exchange.done.cancelled()))
 
