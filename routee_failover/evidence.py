@@ -54,14 +54,14 @@ class Again(StrEnum):
     """One more time, if a renewal gives another token than the one that was refused."""
 
 
-def _check_outcome(_rule: object, _attribute: object, value: object) -> None:
+def _check_outcome(_rule: object, _attribute: "attrs.Attribute[Outcome]", value: object) -> None:
     if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
         raise InvalidConfig(
             "the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows that it was sent"
         )
 
 
-def _check_again(rule: "StatusRule", _attribute: object, value: object) -> None:
+def _check_again(rule: "StatusRule", _attribute: "attrs.Attribute[Again]", value: object) -> None:
     if not isinstance(value, Again):
         raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
     if value is not Again.NEVER and rule.outcome is not Outcome.REJECTED:
