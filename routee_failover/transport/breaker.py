@@ -40,6 +40,10 @@ class Breaker:
 
     __slots__ = ("_calls", "_failures", "_probe_at", "_rest", "_second", "cause", "state")
 
+    state: State
+    cause: str
+    _rest: float
+
     def __init__(self) -> None:
         self._second = 0
         self._probe_at = 0.0
@@ -96,9 +100,9 @@ class Breaker:
         return max(0.0, self._probe_at - now) if self.state is State.OPEN else 0.0
 
     def _close(self) -> None:
-        self.state: State = State.CLOSED
+        self.state = State.CLOSED
         self.cause = ""
-        self._rest: float = FIRST_REST
+        self._rest = FIRST_REST
         self._calls = [0] * WINDOW
         self._failures = [0] * WINDOW
 

@@ -72,7 +72,7 @@ class Tries:
     def _free(self, evidence: Evidence, rule: StatusRule | None) -> Retry | None:
         """Another try at once for what says nothing about Routee or the call: it uses up no try and costs nothing."""
         # Each takes one dead connection out of the pool, and behind the last of them a new one is made.
-        if evidence.stale and _is_unsent(evidence, rule) and self._gone < MOST_DEAD_CONNECTIONS:
+        if evidence.stale and not evidence.begun and self._gone < MOST_DEAD_CONNECTIONS:
             self._gone += 1
             return Retry(Reason.CONNECTION_GONE, 0.0, 0)
         if _again(rule) is Again.NEW_TOKEN and not self._renewed:
@@ -84,33 +84,28 @@ class Tries:
         self._used += 1
         if self._used >= self._most or evidence.lasting:
             return None
-        again = _again(rule)
-        if again is Again.AFTER_PAUSE:
-            pause = pause_after(evidence.answer)
+        again, answer = _again(rule), evidence.answer
+        if again is Again.AFTER_PAUSE and answer is not None:
             # Longer than a caller can be kept waiting: it gets the refusal, and reads there when to come back.
-            if pause > self._longest:
+            if answer.retry_after is not None and answer.retry_after > self._longest:
                 return None
-            # Jitter inside of the pause would have some come too early; all at its end would come at once.
+            pause = min(pause_after(answer), self._longest)
+            # Jitter inside of the pause would have some come too early; without any, all would come at its end.
             return Retry(Reason.THROTTLED, pause + next(self._throttled), COST_THROTTLED)
         if again is Again.ONCE and not self._once:
             self._once = True
             return Retry(Reason.ONCE_MORE, next(self._delays), COST_NOT_SENT)
-        if _is_unsent(evidence, rule):
+        if rule is None and not evidence.begun:
             return Retry(Reason.NOT_SENT, next(self._delays), COST_NOT_SENT)
         if self._safe and (rule is None or rule.outcome is Outcome.UNKNOWN):
             return Retry(Reason.NO_ANSWER, next(self._delays), COST_NOT_SENT)
         return None
 
 
+def pause_after(answer: Answer) -> float:
+    """How many seconds an answer asks the whole client to wait, or is taken to ask for where it does not say."""
+    return FIRST_THROTTLED_DELAY if answer.retry_after is None else answer.retry_after
+
+
 def _again(rule: StatusRule | None) -> Again:
     return Again.NEVER if rule is None else rule.again
-
-
-def _is_unsent(evidence: Evidence, rule: StatusRule | None) -> bool:
-    return rule is None and not evidence.begun
-
-
-def pause_after(answer: Answer | None) -> float:
-    """How many seconds an answer asks the whole client to wait, or is taken to ask for where it does not say."""
-    asked = answer.retry_after if answer is not None else None
-    return FIRST_THROTTLED_DELAY if asked is None else asked
