@@ -18,8 +18,9 @@ from yarl import URL
 from routee_failover import Config
 from routee_failover.evidence import Evidence
 from routee_failover.secret import SecretBytes
+from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
-from routee_failover.transport.exchange import Call, Exchange
+from routee_failover.transport.exchange import Exchange
 from routee_failover.transport.session import open_session
 from routee_failover.transport.under_way import UnderWay
 
@@ -40,6 +41,9 @@ def http(status: str = "200 OK", body: bytes = b"{}", *headers: str) -> bytes:
 
 
 TOKEN_ANSWER = http("200 OK", b'{"access_token":"canary-token","expires_in":3600}')
+ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
+POST = Call("POST", "/failover", SecretBytes(BODY))
+GET = Call("GET", "/failover/tracking/x", safe=True)
 
 
 async def read_request(reader: Reader) -> bytes:
@@ -138,6 +142,31 @@ def answering(
 async def hang(reader: Reader, writer: Writer) -> None:
     """Read everything and say nothing."""
     await reader.read(-1)
+
+
+def tokens_and(seen: list[bytes], breaks: Behaving) -> Behaving:
+    """Give tokens, count everything else, and then break in the given way."""
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        while request := await read_request(reader):
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                writer.write(TOKEN_ANSWER)
+                continue
+            seen.append(request)
+            await breaks(reader, writer)
+            return
+
+    return behave
+
+
+@asynccontextmanager
+async def opened(server: RawServer, **settings: Any) -> AsyncIterator[Transport]:
+    """A transport to a server, closed in the end."""
+    transport = Transport(server.config(**settings))
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
 
 
 class Bench:

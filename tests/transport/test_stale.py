@@ -11,13 +11,9 @@ import pytest
 
 from routee_failover import Config, Outcome
 from routee_failover.evidence import outcome_of
-from routee_failover.secret import SecretBytes
-from routee_failover.transport import Call, Transport
+from routee_failover.transport import Transport
 
-from .raw import BODY, TOKEN_ANSWER, RawServer, Reader, Writer, answering, http, reset
-
-ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
-POST = Call("POST", "/failover", SecretBytes(BODY))
+from .raw import ACCEPTED, BODY, POST, TOKEN_ANSWER, RawServer, Reader, Writer, answering, reset
 
 
 @pytest.fixture(autouse=True)
