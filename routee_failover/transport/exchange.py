@@ -168,8 +168,9 @@ class TrackedRequest(aiohttp.ClientRequest):
 
 
 def _is_gone(conn: Connection) -> bool:
-    transport = conn.transport
-    return transport is None or transport.is_closing()
+    """Whether the connection is closed, or has said what nobody asked for: that would be taken for the answer."""
+    transport, protocol = conn.transport, conn.protocol
+    return transport is None or transport.is_closing() or protocol is None or protocol.should_close
 
 
 if hasattr(select, "poll"):
