@@ -204,7 +204,7 @@ def test_a_line_without_a_rule_is_refused(rule: StatusRule) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, "REJECTED", None])
 def test_an_answer_cannot_prove_that_nothing_was_sent(outcome: Outcome) -> None:
     """Whoever answers has been asked: a rule says ACCEPTED, REJECTED or UNKNOWN."""
-    with _refused("the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows it was sent"):
+    with _refused("the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows that it was sent"):
         StatusRule(outcome)
 
 

@@ -42,6 +42,7 @@ async def attempt(
             timeout=within,
             allow_redirects=False,
         )
+        _check_asked(exchange, response)
         answer = Answer(response.status, await _read(response, limit), _retry_after(response))
         return Evidence(True, answer, written=_written(exchange))
     except asyncio.CancelledError:
@@ -60,6 +61,13 @@ def _ended(exchange: Exchange) -> str:
 
 def _written(exchange: Exchange) -> int:
     return exchange.writer.output_size if exchange.writer is not None else 0
+
+
+def _check_asked(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
+    """What a server says unasked must not be taken for an answer."""
+    if exchange.connected and not exchange.begun:
+        response.close()
+        raise ConnectionGone
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -66,6 +66,8 @@ class Exchange:
     """Whether it has taken a turn."""
     begun = False
     """Whether a byte of it can have left."""
+    connected = False
+    """Whether it was given a connection."""
     stop: Stop | None = None
     rule: StatusRule | None = None
     """What the status of its answer means."""
@@ -104,12 +106,17 @@ class Exchange:
         if self.call.safe or not self.begun:
             self.end(Stop.LEFT)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether its caller still waits for it and nobody has ended it."""
+        return self.stop is None and not self.done.cancelled()
+
     def check_gate(self, now: float) -> None:
         """The last look before the first byte. Raises `Stopped`."""
         deadline = self.call.deadline
         if deadline is not None and now >= deadline and self.stop is None:
             self.stop = Stop.DEADLINE
-        if self.stop is not None:
+        if not self.wanted:
             raise Stopped
 
     def renew_body(self, now: float) -> bool:
@@ -146,6 +153,7 @@ class TrackedRequest(aiohttp.ClientRequest):
             raise ConnectionGone
         exchange = self._exchange = current.get(None)
         if exchange is not None:
+            exchange.connected = True
             now = self.loop.time()
             exchange.check_gate(now)
             if exchange.renew_body(now) and exchange.body is not None:
@@ -160,16 +168,17 @@ class TrackedRequest(aiohttp.ClientRequest):
         """Write head and body in one, which on Python 3.11 happens one turn of the loop after `send`."""
         exchange = self._exchange
         if exchange is not None:
-            if _is_gone(conn):
-                return  # with the connection: whoever reads the answer hears of it
+            if not exchange.wanted or _is_gone(conn):
+                return
             exchange.begun = True
             exchange.writer = writer
         await super().write_bytes(writer, conn, content_length)
 
 
 def _is_gone(conn: Connection) -> bool:
-    transport = conn.transport
-    return transport is None or transport.is_closing()
+    """Whether the connection is closed, or has said what nobody asked for: that would be taken for the answer."""
+    transport, protocol = conn.transport, conn.protocol
+    return transport is None or transport.is_closing() or protocol is None or protocol.should_close
 
 
 if hasattr(select, "poll"):

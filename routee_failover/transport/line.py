@@ -180,7 +180,7 @@ class Line:
             if answer is not None:  # observers write down what they are told, and a body may echo a PIN
                 evidence = attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))
             told = (exchange.number, exchange.attempt, call.method, call.path, evidence, outcome, seconds)
-            self._observers.tell(AttemptEnded(*told, abandoned=exchange.done.cancelled()))
+            self._observers.tell(AttemptEnded(*told, abandoned=exchange.begun and exchange.done.cancelled()))
 
     def _pause(self, exchange: Exchange, answer: Answer) -> None:
         """Routee asked for a pause: it holds everything that goes out from this loop, and slows down what follows."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 import aiohttp
 from multidict import CIMultiDict
@@ -17,9 +17,11 @@ from yarl import URL
 
 from routee_failover import Config
 from routee_failover.evidence import Evidence
+from routee_failover.observe import Event
 from routee_failover.secret import SecretBytes
+from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
-from routee_failover.transport.exchange import Call, Exchange
+from routee_failover.transport.exchange import Exchange
 from routee_failover.transport.session import open_session
 from routee_failover.transport.under_way import UnderWay
 
@@ -30,6 +32,7 @@ BODY = f'{{"pin":"{PIN}"}}'.encode()
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
 Behaving = Callable[[Reader, Writer], Awaitable[None]]
+_Kind = TypeVar("_Kind")
 TOKEN_PATH = b"/oauth/token"
 
 
@@ -40,6 +43,9 @@ def http(status: str = "200 OK", body: bytes = b"{}", *headers: str) -> bytes:
 
 
 TOKEN_ANSWER = http("200 OK", b'{"access_token":"canary-token","expires_in":3600}')
+ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
+POST = Call("POST", "/failover", SecretBytes(BODY))
+GET = Call("GET", "/failover/tracking/x", safe=True)
 
 
 async def read_request(reader: Reader) -> bytes:
@@ -138,6 +144,77 @@ def answering(
 async def hang(reader: Reader, writer: Writer) -> None:
     """Read everything and say nothing."""
     await reader.read(-1)
+
+
+def tokens_and(seen: list[bytes], breaks: Behaving) -> Behaving:
+    """Give tokens, count everything else, and then break in the given way."""
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        while request := await read_request(reader):
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                writer.write(TOKEN_ANSWER)
+                continue
+            seen.append(request)
+            await breaks(reader, writer)
+            return
+
+    return behave
+
+
+class Door:
+    """Behaves well, but answers only as long as it is open; counts what came whole, and what came at all."""
+
+    def __init__(self, answer: bytes = ACCEPTED, *, shut: bool = False, no_tokens: bool = False) -> None:
+        self._answer = answer
+        self.open, self.gives_tokens = asyncio.Event(), asyncio.Event()
+        if not shut:
+            self.open.set()
+        if not no_tokens:
+            self.gives_tokens.set()
+        self.seen: list[bytes] = []
+        self.begun = 0
+        """Of how many requests, token requests apart, at least a byte came."""
+        self.tokens = 0
+
+    async def __call__(self, reader: Reader, writer: Writer) -> None:
+        """Serve one connection."""
+        while first := await reader.read(1):
+            self.begun += 1
+            request = first + await read_request(reader)
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                self.begun -= 1
+                self.tokens += 1
+                await self.gives_tokens.wait()
+                writer.write(TOKEN_ANSWER)
+            elif len(request) > 1:
+                self.seen.append(request)
+                await self.open.wait()
+                writer.write(self._answer)
+
+
+class Notes:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def observe(self, event: Event, /) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+    def of(self, kind: type[_Kind]) -> list[_Kind]:
+        """The events of a kind, in their order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@asynccontextmanager
+async def opened(server: RawServer, **settings: Any) -> AsyncIterator[Transport]:
+    """A transport to a server, closed in the end."""
+    transport = Transport(server.config(**settings))
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
 
 
 class Bench:
