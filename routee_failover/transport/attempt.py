@@ -42,8 +42,7 @@ async def attempt(
             timeout=within,
             allow_redirects=False,
         )
-        answer = Answer(response.status, await _read(response, limit), _retry_after(response))
-        return Evidence(True, answer, written=_written(exchange))
+        return Evidence(True, await _answer(response, exchange, limit), written=_written(exchange))
     except asyncio.CancelledError:
         cause, lasting, stale = _ended(exchange), False, False
     except Exception as error:  # noqa: BLE001  # how far it came decides, not what aiohttp calls it
@@ -60,6 +59,13 @@ def _ended(exchange: Exchange) -> str:
 
 def _written(exchange: Exchange) -> int:
     return exchange.writer.output_size if exchange.writer is not None else 0
+
+
+async def _answer(response: aiohttp.ClientResponse, exchange: Exchange, limit: int) -> Answer:
+    if exchange.connected and not exchange.begun:  # so that it answers something else
+        response.close()
+        raise ConnectionGone
+    return Answer(response.status, await _read(response, limit), _retry_after(response))
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

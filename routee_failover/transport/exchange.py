@@ -64,6 +64,8 @@ class Exchange:
     body: SecretBytes | None = None
     paced = True
     """Whether it has taken a turn."""
+    connected = False
+    """Whether it has come as far as to a connection."""
     begun = False
     """Whether a byte of it can have left."""
     stop: Stop | None = None
@@ -147,6 +149,7 @@ class TrackedRequest(aiohttp.ClientRequest):
         exchange = self._exchange = current.get(None)
         if exchange is not None:
             now = self.loop.time()
+            exchange.connected = True
             exchange.check_gate(now)
             if exchange.renew_body(now) and exchange.body is not None:
                 await self.update_body(exchange.body.reveal())
@@ -168,8 +171,9 @@ class TrackedRequest(aiohttp.ClientRequest):
 
 
 def _is_gone(conn: Connection) -> bool:
-    transport = conn.transport
-    return transport is None or transport.is_closing()
+    """Whether the connection is closed, or has said what nobody asked for: that would be taken for the answer."""
+    transport, protocol = conn.transport, conn.protocol
+    return transport is None or transport.is_closing() or protocol is None or protocol.should_close
 
 
 if hasattr(select, "poll"):

@@ -2,18 +2,34 @@
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
+import aiohttp
 import pytest
 
 from routee_failover import Config, Outcome
-from routee_failover.evidence import outcome_of
+from routee_failover.evidence import Answer, outcome_of
 from routee_failover.transport import Transport
 
-from .raw import ACCEPTED, BODY, POST, TOKEN_ANSWER, RawServer, Reader, Writer, answering, reset
+from .raw import (
+    ACCEPTED,
+    BODY,
+    POST,
+    TOKEN_ANSWER,
+    TOKEN_PATH,
+    RawServer,
+    Reader,
+    Writer,
+    answering,
+    http,
+    opened,
+    read_request,
+    reset,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +123,61 @@ async def test_a_fin_that_comes_while_the_loop_is_busy_costs_no_message() -> Non
         await transport.aclose()
     assert outcomes == [Outcome.ACCEPTED] * 10
     assert server.accepted == 10
+
+
+UNASKED = {
+    "a second answer": http("200 OK", b"unasked"),
+    "the end of an idle connection": http("408 Request Timeout", b"unasked", "Connection: close"),
+    "a refusal": http("400 Bad Request", b"unasked"),
+    "the head of an answer": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nunasked",
+    "no HTTP": b"unasked\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
+async def test_what_nobody_asked_for_is_nobodys_answer(unasked: bytes) -> None:
+    """What a server says on a connection that lies in the pool is not taken for the answer to the next message."""
+    seen: list[bytes] = []
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        first = True
+        while request := await read_request(reader):
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                writer.write(TOKEN_ANSWER)
+                continue
+            seen.append(request)
+            writer.write(http("200 OK", b"answer %d" % len(seen)))
+            if first:
+                first = False
+                await writer.drain()
+                await asyncio.sleep(0.005)  # the answer has been read, and the connection is back in the pool
+                writer.write(unasked)
+
+    async with RawServer(behave) as server, opened(server) as transport:
+        for number in range(1, 5):
+            outcome, evidence = await transport.call(POST)
+            assert (outcome, len(seen)) == (Outcome.ACCEPTED, number)
+            assert evidence.answer is not None
+            assert evidence.answer.body == b"answer %d" % number
+            assert evidence.written > 0
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a message is written in the moment of the last look")
+async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An answer that is there before anything was written is none: the message goes out on another connection."""
+    send, seen = aiohttp.ClientRequest.send, list[bytes]()
+    unasked = [http("200 OK", b"unasked")]
+
+    async def told_before(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
+        response = await send(self, conn)
+        if self.url.path == "/failover" and unasked:
+            conn.protocol.data_received(unasked.pop())
+        return response
+
+    monkeypatch.setattr(aiohttp.ClientRequest, "send", told_before)
+    async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
+        _, evidence = await transport.call(POST)
+    assert (evidence.answer, len(seen), unasked) == (Answer(200, b'{"trackingId":"t"}'), 1, [])
