@@ -32,7 +32,7 @@ class AttemptStarted(Value):
 class AttemptEnded(Value):
     """What became of one try. It also comes for a send whose caller has left: its outcome is learned here.
 
-    `abandoned` says that the caller was cancelled after the first byte had left, and `seconds` how long the try took.
+    `abandoned` says that the caller had left by then, but only after the first byte had; `seconds` how long it took.
     """
 
     call: int

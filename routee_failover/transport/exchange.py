@@ -106,12 +106,17 @@ class Exchange:
         if self.call.safe or not self.begun:
             self.end(Stop.LEFT)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether its caller still waits for it and nobody has ended it."""
+        return self.stop is None and not self.done.cancelled()
+
     def check_gate(self, now: float) -> None:
         """The last look before the first byte. Raises `Stopped`."""
         deadline = self.call.deadline
         if deadline is not None and now >= deadline and self.stop is None:
             self.stop = Stop.DEADLINE
-        if self.stop is not None:
+        if not self.wanted:
             raise Stopped
 
     def renew_body(self, now: float) -> bool:
@@ -163,8 +168,8 @@ class TrackedRequest(aiohttp.ClientRequest):
         """Write head and body in one, which on Python 3.11 happens one turn of the loop after `send`."""
         exchange = self._exchange
         if exchange is not None:
-            if _is_gone(conn):
-                return  # with the connection: whoever reads the answer hears of it
+            if not exchange.wanted or _is_gone(conn):
+                return  # whoever reads the answer hears of it
             exchange.begun = True
             exchange.writer = writer
         await super().write_bytes(writer, conn, content_length)

@@ -177,7 +177,7 @@ class Line:
             seconds = self._loop.time() - exchange.started
             outcome = rule.outcome if rule else outcome_of(evidence)
             told = (exchange.number, exchange.attempt, call.method, call.path, evidence, outcome, seconds)
-            self._observers.tell(AttemptEnded(*told, abandoned=exchange.done.cancelled()))
+            self._observers.tell(AttemptEnded(*told, abandoned=exchange.begun and exchange.done.cancelled()))
 
     def _pause(self, exchange: Exchange, answer: Answer) -> None:
         """Routee asked for a pause: it holds everything that goes out from this loop, and slows down what follows."""

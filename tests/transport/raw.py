@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 import aiohttp
 from multidict import CIMultiDict
@@ -17,6 +17,7 @@ from yarl import URL
 
 from routee_failover import Config
 from routee_failover.evidence import Evidence
+from routee_failover.observe import Event
 from routee_failover.secret import SecretBytes
 from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
@@ -31,6 +32,7 @@ BODY = f'{{"pin":"{PIN}"}}'.encode()
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
 Behaving = Callable[[Reader, Writer], Awaitable[None]]
+_Kind = TypeVar("_Kind")
 TOKEN_PATH = b"/oauth/token"
 
 
@@ -157,6 +159,52 @@ def tokens_and(seen: list[bytes], breaks: Behaving) -> Behaving:
             return
 
     return behave
+
+
+class Door:
+    """Behaves well, but answers only as long as it is open; counts what came whole, and what came at all."""
+
+    def __init__(self, answer: bytes = ACCEPTED, *, shut: bool = False, no_tokens: bool = False) -> None:
+        self._answer = answer
+        self.open, self.gives_tokens = asyncio.Event(), asyncio.Event()
+        if not shut:
+            self.open.set()
+        if not no_tokens:
+            self.gives_tokens.set()
+        self.seen: list[bytes] = []
+        self.begun = 0
+        """Of how many requests, token requests apart, at least a byte came."""
+        self.tokens = 0
+
+    async def __call__(self, reader: Reader, writer: Writer) -> None:
+        """Serve one connection."""
+        while first := await reader.read(1):
+            self.begun += 1
+            request = first + await read_request(reader)
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                self.begun -= 1
+                self.tokens += 1
+                await self.gives_tokens.wait()
+                writer.write(TOKEN_ANSWER)
+            elif len(request) > 1:
+                self.seen.append(request)
+                await self.open.wait()
+                writer.write(self._answer)
+
+
+class Notes:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def observe(self, event: Event, /) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+    def of(self, kind: type[_Kind]) -> list[_Kind]:
+        """The events of a kind, in their order."""
+        return [event for event in self.events if isinstance(event, kind)]
 
 
 @asynccontextmanager
