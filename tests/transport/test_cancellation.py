@@ -25,7 +25,7 @@ def turns_taken(transport: Transport) -> int:
 
 async def settled(transport: Transport) -> None:
     """Wait until nothing is under way."""
-    await until(lambda: not line_of(transport)._under_way._exchanges)
+    await until(lambda: not line_of(transport)._under_way._tasks)
 
 
 @pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
