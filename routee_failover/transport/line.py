@@ -139,9 +139,7 @@ class Line:
 
     def _exchange(self, call: Call, token: Secret, number: int, attempts: int) -> Exchange:
         if token is not self._bearer:
-            bearer = f"Bearer {token.reveal()}"
-            self._bearer = token
-            self._headers = _headers(bearer), _headers(bearer, "application/json")
+            self._bearer, self._headers = token, _bearer_headers(token)
         now = self._loop.time()
         body = call.body
         if call.deadline is not None:
@@ -258,6 +256,12 @@ def _headers(authorization: str | None = None, content_type: str | None = None) 
     if content_type is not None:
         headers["Content-Type"] = content_type
     return headers
+
+
+def _bearer_headers(token: Secret) -> tuple[CIMultiDict[str], CIMultiDict[str]]:
+    # In a frame of its own: one that raises would show the key to whoever prints its locals.
+    bearer = f"Bearer {token.reveal()}"
+    return _headers(bearer), _headers(bearer, "application/json")
 
 
 def _raise_stopped(why: Stop) -> NoReturn:
