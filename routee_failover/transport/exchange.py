@@ -5,6 +5,7 @@ write head and body. An exchange that never came to write has sent nothing, what
 """
 
 import asyncio
+import io
 import select
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -21,6 +22,8 @@ from yarl import URL
 from ..evidence import Evidence, StatusRule
 from ..secret import SecretBytes
 from .causes import ConnectionGone
+
+_LARGE = 1024 * 1024
 
 
 @attrs.define(eq=False)
@@ -133,6 +136,11 @@ class Exchange:
         return renewed
 
 
+def as_data(body: SecretBytes) -> bytes | io.BytesIO:
+    """A body as aiohttp takes it: it warns of bytes that are too many at once."""
+    return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
+
+
 current: ContextVar[Exchange] = ContextVar("routee_failover_exchange")
 """The exchange that the running task makes: aiohttp makes its requests itself, so that this is how they find theirs."""
 
@@ -157,7 +165,7 @@ class TrackedRequest(aiohttp.ClientRequest):
             exchange.connected = True
             exchange.check_gate(now)
             if exchange.renew_body(now) and exchange.body is not None:
-                await self.update_body(exchange.body.reveal())
+                await self.update_body(as_data(exchange.body))
             if exchange.body is None:
                 exchange.begun = True  # a request without a body is written by `send` itself
         return await super().send(conn)
