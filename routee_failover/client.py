@@ -45,6 +45,8 @@ from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
 
 _T = TypeVar("_T")
 _OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
+_LONGER_THAN_ANY_TTL = 1e9
+"""Seconds. A `timedelta` cannot hold every number of them that comes of adding and subtracting times."""
 
 
 class RouteeClient:
@@ -241,7 +243,7 @@ def _limit(call: Call, flow: AnyFlow, deadline: timedelta) -> None:
         raise InvalidFlow("send", [Problem(("deadline",), why)])
 
     def body_within(seconds: float) -> SecretBytes | None:
-        fitting = fitted(flow, timedelta(seconds=seconds))
+        fitting = fitted(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
         return None if fitting is None else encode_flow(fitting)
 
     call.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()

@@ -1,7 +1,6 @@
 """An exchange is made and told as evidence instead of exceptions: how far it came decides what it proves."""
 
 import asyncio
-import io
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -9,12 +8,10 @@ import aiohttp
 
 from ..evidence import Answer, Evidence
 from .causes import AnswerTooLong, ConnectionGone, cause_of, is_lasting
-from .exchange import Exchange, Stop, current
+from .exchange import Exchange, Stop, as_data, current
 
 LONGEST_RETRY_AFTER = 86_400.0
 """The longest pause in seconds that an answer is taken to ask for."""
-
-_LARGE = 1024 * 1024
 
 _ENDED = {
     None: "the event loop ended",
@@ -36,8 +33,7 @@ async def attempt(
         response = await session.request(
             exchange.call.method,
             exchange.url,
-            # aiohttp warns of bytes that are too many at once.
-            data=None if body is None else body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal()),
+            data=None if body is None else as_data(body),
             headers=exchange.headers,
             timeout=within,
             allow_redirects=False,

@@ -5,6 +5,7 @@ write head and body. An exchange that never came to write has sent nothing, what
 """
 
 import asyncio
+import io
 import select
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -21,6 +22,8 @@ from yarl import URL
 from ..evidence import Evidence, StatusRule
 from ..secret import SecretBytes
 from .causes import ConnectionGone
+
+_LARGE = 1024 * 1024
 
 
 @attrs.define(eq=False)
@@ -64,10 +67,10 @@ class Exchange:
     body: SecretBytes | None = None
     paced = True
     """Whether it has taken a turn."""
+    connected = False
+    """Whether it has come as far as to a connection."""
     begun = False
     """Whether a byte of it can have left."""
-    connected = False
-    """Whether it was given a connection."""
     stop: Stop | None = None
     rule: StatusRule | None = None
     """What the status of its answer means."""
@@ -133,6 +136,11 @@ class Exchange:
         return renewed
 
 
+def as_data(body: SecretBytes) -> bytes | io.BytesIO:
+    """A body as aiohttp takes it: it warns of bytes that are too many at once."""
+    return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
+
+
 current: ContextVar[Exchange] = ContextVar("routee_failover_exchange")
 """The exchange that the running task makes: aiohttp makes its requests itself, so that this is how they find theirs."""
 
@@ -157,7 +165,7 @@ class TrackedRequest(aiohttp.ClientRequest):
             now = self.loop.time()
             exchange.check_gate(now)
             if exchange.renew_body(now) and exchange.body is not None:
-                await self.update_body(exchange.body.reveal())
+                await self.update_body(as_data(exchange.body))
             if exchange.body is None:
                 exchange.begun = True  # a request without a body is written by `send` itself
         return await super().send(conn)
@@ -169,7 +177,7 @@ class TrackedRequest(aiohttp.ClientRequest):
         exchange = self._exchange
         if exchange is not None:
             if not exchange.wanted or _is_gone(conn):
-                return
+                return  # whoever reads the answer hears of it
             exchange.begun = True
             exchange.writer = writer
         await super().write_bytes(writer, conn, content_length)

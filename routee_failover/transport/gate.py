@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ..errors import CircuitOpen
+from ..errors import CircuitOpen, ClientClosed
 from ..evidence import Evidence
 from ..observe import BreakerChanged, Observers
 from .breaker import Breaker, State
@@ -20,6 +20,7 @@ class Gate:
         self._loop = asyncio.get_running_loop()
         self._breaker = Breaker()
         self._probing: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def shut(self) -> bool:
@@ -32,13 +33,19 @@ class Gate:
             self._tell()
 
     async def opened(self) -> None:
-        """Wait for the probe that decides, where it is time for one. Raises `CircuitOpen` while Routee is not well."""
+        """Wait for the probe that decides, where it is time for one.
+
+        Raises `CircuitOpen` while Routee is not well, and `ClientClosed`.
+        """
         if self._probing is None and self._breaker.take_probe(self._loop.time()):
             self._tell()
             self._probing = self._loop.create_task(self._look())
         if self._probing is not None:
-            # The probe belongs to all who wait for it: one who is cancelled must not take it from the others.
-            await asyncio.shield(self._probing)
+            # The probe belongs to all who wait for it: one who is cancelled does not take it from the others, nor is
+            # anybody cancelled with it.
+            await asyncio.wait([self._probing])
+        if self._closed:
+            raise ClientClosed("the client was closed while the message waited; nothing was sent")
         if self.shut:
             rest = self._breaker.rest_left(self._loop.time())
             raise CircuitOpen(
@@ -60,6 +67,7 @@ class Gate:
 
     async def aclose(self) -> None:
         """End a probe that is under way."""
+        self._closed = True
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])

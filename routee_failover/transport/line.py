@@ -64,15 +64,13 @@ class Line:
         number = next(self._numbers)
         tries: Tries | None = None
         attempts = 0
-        gives_up = self._loop.time() + self._total
+        now = self._loop.time()
+        gives_up = now + self._total
+        if call.deadline is not None and now >= call.deadline:
+            _raise_stopped(Stop.DEADLINE)
         while True:
             attempts += 1
-            if self._gate is not None and self._gate.shut:
-                await self._gate.opened()
-            token = self._tokens.current() or await self._tokens.get()
-            if not self._turns.try_take(otp=call.otp):
-                await self._turns.take(otp=call.otp, deadline=call.deadline)
-                token = self._tokens.current() or token  # it may have taken long
+            token = self._pass(call) or await self._wait_and_pass(call)
             try:
                 exchange = self._exchange(call, token, number, attempts)
             except BaseException:
@@ -97,11 +95,35 @@ class Line:
             if retry is None or not await self._again(retry, exchange, evidence, token, gives_up):
                 return outcome, evidence
 
+    def _pass(self, call: Call) -> Secret | None:
+        """A turn, and the token to use it with; `None` where something has to be waited for."""
+        if self._gate is not None and self._gate.shut:
+            return None
+        token = self._tokens.current()
+        return token if token is not None and self._turns.try_take(otp=call.otp) else None
+
+    async def _wait_and_pass(self, call: Call) -> Secret:
+        """The same after a wait, for the breaker's probe, for a token, for a turn."""
+        while True:
+            token = await self._wait_for_token(call.deadline)
+            await self._turns.take(otp=call.otp, deadline=call.deadline)
+            if self._gate is None or not self._gate.shut:
+                return self._tokens.current() or token
+            self._turns.end(otp=call.otp)  # the breaker has opened in the meantime
+
+    async def _wait_for_token(self, deadline: float | None) -> Secret:
+        token: Secret | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                if self._gate is not None and self._gate.shut:
+                    await self._gate.opened()
+                token = await self._tokens.get()
+        return token or _raise_stopped(Stop.DEADLINE)
+
     def _start(self, exchange: Exchange) -> None:
-        self._under_way.start(exchange)
         if self._observers:
-            call = exchange.call
-            self._observers.tell(AttemptStarted(exchange.number, exchange.attempt, call.method, call.path))
+            self._observers.tell(AttemptStarted(*_name(exchange)))
+        self._under_way.start(exchange)
 
     async def _again(
         self, retry: Retry, exchange: Exchange, evidence: Evidence, token: Secret, gives_up: float
@@ -110,39 +132,40 @@ class Line:
         number, tried = exchange.number, exchange.attempt
         deadline = exchange.call.deadline
         starts = self._loop.time() + retry.delay
-        if starts >= gives_up or (deadline is not None and starts >= deadline):
+        if starts >= gives_up or (deadline is not None and starts >= deadline) or self._closing.is_set():
             return False
         if retry.cost and not self._budget.spend(retry.cost):
             self._observers.tell(RetryWithheld(number, tried, "the budget for other tries is spent"))
             return False
-        if retry.reason is Reason.NEW_TOKEN:
-            status = evidence.answer.status if evidence.answer is not None else 0
-            try:
-                if await self._tokens.replace(token, forbidden=status == 403) is None:
-                    return False
-            except TokenUnavailable:
-                if status == 401:
-                    raise
-                return False  # the 403 may well be about a role, and says more than the failed renewal
+        if retry.reason is Reason.NEW_TOKEN and not await self._renew(token, evidence, deadline):
+            return False
         self._observers.tell(RetryScheduled(number, tried, str(retry.reason), retry.delay))
         return await self._rest(retry.delay)
 
+    async def _renew(self, token: Secret, evidence: Evidence, deadline: float | None) -> bool:
+        """Whether there is another token than the one that was refused, in time."""
+        forbidden = evidence.answer is not None and evidence.answer.status == 403
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._tokens.replace(token, forbidden=forbidden) is not None
+        except TokenUnavailable:
+            if not forbidden:
+                raise
+        except TimeoutError:
+            pass
+        return False  # a 403 may well be about a role, and says more than a renewal that failed
+
     async def _rest(self, seconds: float) -> bool:
         """Wait; `False` as soon as the client is closed."""
-        if not seconds:
-            return not self._closing.is_set()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
-        except TimeoutError:
-            return True
-        return False
+        if seconds:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._closing.wait()
+        return not self._closing.is_set()
 
     def _exchange(self, call: Call, token: Secret, number: int, attempts: int) -> Exchange:
         if token is not self._bearer:
-            bearer = f"Bearer {token.reveal()}"
-            self._bearer = token
-            self._headers = _headers(bearer), _headers(bearer, "application/json")
+            self._bearer, self._headers = token, _bearer_headers(token)
         now = self._loop.time()
         body = call.body
         if call.deadline is not None:
@@ -170,17 +193,16 @@ class Line:
                 self._turns.succeeded(exchange.started)
             elif rule is not None and rule.again is Again.AFTER_PAUSE and answer is not None:
                 self._pause(exchange, answer)
-            if self._gate is not None and exchange.stop is None:
+            if self._gate is not None and exchange.stop in {None, Stop.TIMEOUT}:
                 self._gate.note(evidence)
             self._turns.end(otp=exchange.call.otp)
         if self._observers:
-            call = exchange.call
             seconds = self._loop.time() - exchange.started
-            outcome = rule.outcome if rule else outcome_of(evidence)
+            outcome = rule.outcome if rule is not None else outcome_of(evidence)
+            abandoned = exchange.begun and exchange.done.cancelled()
             if answer is not None:  # observers write down what they are told, and a body may echo a PIN
                 evidence = attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))
-            told = (exchange.number, exchange.attempt, call.method, call.path, evidence, outcome, seconds)
-            self._observers.tell(AttemptEnded(*told, abandoned=exchange.begun and exchange.done.cancelled()))
+            self._observers.tell(AttemptEnded(*_name(exchange), evidence, outcome, seconds, abandoned=abandoned))
 
     def _pause(self, exchange: Exchange, answer: Answer) -> None:
         """Routee asked for a pause: it holds everything that goes out from this loop, and slows down what follows."""
@@ -203,7 +225,8 @@ class Line:
             retry = tries.after(evidence, standard_table().of(answer) if answer is not None else None)
             if retry is None or retry.reason is Reason.NEW_TOKEN or self._loop.time() + retry.delay >= gives_up:
                 return evidence
-            await self._rest(retry.delay)
+            if not await self._rest(retry.delay):
+                return evidence
             attempts += 1
 
     async def _ask_health(self) -> Evidence:
@@ -261,6 +284,17 @@ def _headers(authorization: str | None = None, content_type: str | None = None) 
     if content_type is not None:
         headers["Content-Type"] = content_type
     return headers
+
+
+def _bearer_headers(token: Secret) -> tuple[CIMultiDict[str], CIMultiDict[str]]:
+    # In a frame of its own: one that raises would show the key to whoever prints its locals.
+    bearer = f"Bearer {token.reveal()}"
+    return _headers(bearer), _headers(bearer, "application/json")
+
+
+def _name(exchange: Exchange) -> tuple[int, int, str, str]:
+    """What observers know a try by. What follows a path may hold a recipient, and is nothing that they are told."""
+    return exchange.number, exchange.attempt, exchange.call.method, exchange.call.path.partition("?")[0]
 
 
 def _raise_stopped(why: Stop) -> NoReturn:

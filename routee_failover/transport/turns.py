@@ -17,9 +17,9 @@ class Turns:
     def __init__(self, config: Config) -> None:
         self._loop = asyncio.get_running_loop()
         self._pool_timeout = config.pool_timeout
-        narrower = config.concurrency is not None and config.concurrency < config.pool_size
-        self._setting = "concurrency" if narrower else "pool_size"
-        self._most: int = getattr(config, self._setting)
+        limits = {"pool_size": config.pool_size, "concurrency": config.concurrency or config.pool_size}
+        self._setting = min(limits, key=limits.__getitem__)
+        self._most = limits[self._setting]
         self._pacer = Pacer(
             concurrency=self._most,
             rate=config.rate,
@@ -52,7 +52,8 @@ class Turns:
         now = self._loop.time()
         if deadline is not None and deadline <= max(now, self._pacer.held_until):
             raise self._too_late(now)
-        if self.try_take(otp=otp):
+        if self._pacer.take(now, otp=otp):
+            self._set_timer(now)
             return
         ticket = self._pacer.join(now, otp=otp)
         told = self._waiting[ticket] = self._loop.create_future()
@@ -73,13 +74,16 @@ class Turns:
             raise refusal
 
     def end(self, *, otp: bool) -> None:
-        """End a turn, and give it to whoever waits for one."""
+        """End a turn, and give it to whoever waits for one; `otp` as it was taken."""
         self._pacer.finished(otp=otp)
         if self._waiting:
             self._serve()
 
     def hold(self, seconds: float) -> None:
-        """Let nobody go for so long; a longer hold stays what it is."""
+        """Let nobody go for so long; a longer hold stays what it is.
+
+        To be called before the turn of the throttled request ends, which else goes to the next at once.
+        """
         now = self._loop.time()
         self._pacer.hold(now, now + seconds)
         self._serve()
@@ -147,10 +151,11 @@ class Turns:
             moment = min(moment, self._deadlines[0][0])
         moment = max(moment, now + SHORTEST_WAIT)
         # One that comes too early finds nothing to do and is set anew: cheaper than to set it anew at each turn.
-        if self._timer is None or moment < self._timer.when():
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(moment, self._time_came)
+        if self._timer is not None:
+            if self._timer.when() <= moment:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(moment, self._time_came)
 
     def _time_came(self) -> None:
         self._timer = None
@@ -163,16 +168,16 @@ class Turns:
                 f"the {slots} of {most} connections that are used while Routee throttles the client stayed busy for "
                 f"{self._pool_timeout}; nothing was sent. Send less at once, or raise pool_timeout"
             )
-        which = f"{slots} connections" if slots == most else f"{slots} of {most} connections that are not kept for OTPs"
+        connections = f"{slots} connections" if slots == most else f"{slots} of {most} connections not kept for OTPs"
         return PoolTimeout(
-            f"all {which} stayed busy for {self._pool_timeout}; nothing was sent. "
+            f"all {connections} stayed busy for {self._pool_timeout}; nothing was sent. "
             f"Raise {self._setting} or pool_timeout, or send less at once"
         )
 
     def _too_late(self, now: float) -> DeadlinePassed:
         held_for = self._pacer.held_until - now
         why = (
-            f"Routee asked for a pause of which {held_for:.1f} seconds are left, and the deadline comes sooner"
+            f"the client, throttled by Routee, pauses for another {held_for:.3g} seconds, past the deadline"
             if held_for > 0
             else "the deadline passed before there was a turn to send"
         )
