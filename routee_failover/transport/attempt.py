@@ -34,7 +34,7 @@ async def attempt(
             exchange.call.method,
             exchange.url,
             data=None if body is None else as_data(body),
-            headers=exchange.headers,
+            headers=None if exchange.headers.whole is not None else exchange.headers.given,
             timeout=within,
             allow_redirects=False,
         )

@@ -7,7 +7,7 @@ write head and body. An exchange that never came to write has sent nothing, what
 import asyncio
 import io
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from enum import Enum, auto
 from weakref import WeakKeyDictionary
@@ -16,12 +16,13 @@ import aiohttp
 import attrs
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
-from multidict import CIMultiDict
+from aiohttp.typedefs import LooseHeaders
 from yarl import URL
 
 from ..evidence import Evidence, StatusRule
 from ..secret import SecretBytes
 from .causes import ConnectionGone
+from .headers import Headers
 
 _LARGE = 1024 * 1024
 
@@ -81,7 +82,7 @@ class Exchange:
         self,
         call: Call,
         url: URL,
-        headers: CIMultiDict[str],
+        headers: Headers,
         started: float,
         ends: float,
         done: asyncio.Future[Evidence],
@@ -149,6 +150,23 @@ class TrackedRequest(aiohttp.ClientRequest):
     """A request that marks its exchange as begun right before its first byte can leave."""
 
     _exchange: Exchange | None = None
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        """Take the headers that an earlier request like this had; to put them together costs a twentieth of a send."""
+        exchange = current.get(None)
+        whole = exchange.headers.whole if exchange is not None else None
+        if whole is None:
+            super().update_headers(headers)
+        else:
+            self.headers = whole.copy()
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add what aiohttp adds, and keep the whole for the next request."""
+        exchange = current.get(None)
+        if exchange is None or exchange.headers.whole is None:
+            super().update_auto_headers(skip_auto_headers)
+            if exchange is not None:
+                exchange.headers.whole = self.headers.copy()
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send, unless the connection is gone, or the time of the message is over: then nothing is written."""

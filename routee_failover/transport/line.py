@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import aiohttp
 import attrs
-from multidict import CIMultiDict
 from yarl import URL
 
 from ..config import Config
@@ -21,6 +20,7 @@ from .attempt import attempt
 from .budget import RetryBudget
 from .exchange import Call, Exchange, Stop
 from .gate import Gate
+from .headers import Headers, bearer_headers
 from .policy import Reason, Retry, Tries, pause_after
 from .session import open_session
 from .token import TokenSource, basic_authorization
@@ -50,7 +50,7 @@ class Line:
         self._under_way = UnderWay(self._make, self._ended)
         self._numbers = count(1)
         self._bearer: Secret | None = None
-        self._headers = _headers(), _headers()
+        self._headers = Headers(), Headers()
         self._closing = asyncio.Event()
         self._close_once = asyncio.Lock()
         self._guard = self._close_with_loop()
@@ -165,7 +165,7 @@ class Line:
 
     def _exchange(self, call: Call, token: Secret, number: int, attempts: int) -> Exchange:
         if token is not self._bearer:
-            self._bearer, self._headers = token, _bearer_headers(token)
+            self._bearer, self._headers = token, bearer_headers(token)
         now = self._loop.time()
         body = call.body
         if call.deadline is not None:
@@ -215,7 +215,7 @@ class Line:
         """Ask for a token, as often as it takes; it waits for no turn, because the messages with a turn wait for it."""
         form = SecretBytes(b"grant_type=client_credentials")
         call = Call("POST", "/oauth/token", form, safe=True)
-        headers = _headers(basic_authorization(self._config).reveal(), "application/x-www-form-urlencoded")
+        headers = Headers(basic_authorization(self._config), "application/x-www-form-urlencoded")
         tries = Tries(self._config, safe=True)
         gives_up = self._loop.time() + self._total
         attempts = 1
@@ -230,10 +230,14 @@ class Line:
             attempts += 1
 
     async def _ask_health(self) -> Evidence:
-        """Ask Routee how it is: a GET that needs no token."""
-        return await self._direct(Call("GET", "/failover-otp/health", safe=True), self._config.api_url, _headers(), 1)
+        """Ask Routee how it is: a GET that needs no token. A pooled connection that was closed does not tell."""
+        call = Call("GET", "/failover-otp/health", safe=True)
+        evidence = await self._direct(call, self._api_url, Headers(), 1)
+        while evidence.stale:
+            evidence = await self._direct(call, self._api_url, Headers(), 1)
+        return evidence
 
-    async def _direct(self, call: Call, host: str, headers: CIMultiDict[str], attempts: int) -> Evidence:
+    async def _direct(self, call: Call, host: str, headers: Headers, attempts: int) -> Evidence:
         now = self._loop.time()
         done: asyncio.Future[Evidence] = self._loop.create_future()
         exchange = Exchange(call, _url(host + call.path), headers, now, now + self._total, done, 0, attempts)
@@ -275,21 +279,6 @@ class Line:
             await self._gate.aclose()
         await self._under_way.drain(grace)
         await self._session.close()
-
-
-def _headers(authorization: str | None = None, content_type: str | None = None) -> CIMultiDict[str]:
-    headers: CIMultiDict[str] = CIMultiDict()
-    if authorization is not None:
-        headers["Authorization"] = authorization
-    if content_type is not None:
-        headers["Content-Type"] = content_type
-    return headers
-
-
-def _bearer_headers(token: Secret) -> tuple[CIMultiDict[str], CIMultiDict[str]]:
-    # In a frame of its own: one that raises would show the key to whoever prints its locals.
-    bearer = f"Bearer {token.reveal()}"
-    return _headers(bearer), _headers(bearer, "application/json")
 
 
 def _name(exchange: Exchange) -> tuple[int, int, str, str]:

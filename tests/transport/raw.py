@@ -12,16 +12,16 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from routee_failover import Config
 from routee_failover.evidence import Evidence
 from routee_failover.observe import Event
-from routee_failover.secret import SecretBytes
+from routee_failover.secret import Secret, SecretBytes
 from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
 from routee_failover.transport.exchange import Exchange
+from routee_failover.transport.headers import Headers
 from routee_failover.transport.session import open_session
 from routee_failover.transport.under_way import UnderWay
 
@@ -233,7 +233,7 @@ class Bench:
     def exchange(self, url: str, *, method: str = "POST") -> Exchange:
         """An exchange with a body and a key that nothing may show."""
         loop = asyncio.get_running_loop()
-        headers = CIMultiDict({"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"})
+        headers = Headers(Secret(f"Bearer {KEY}"), "application/json")
         call = Call(method, "/failover", SecretBytes(BODY))
         now = loop.time()
         exchange = Exchange(call, URL(url), headers, now, now + self.total, loop.create_future(), 1, 1)
