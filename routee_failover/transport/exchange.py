@@ -190,7 +190,8 @@ def _is_gone(conn: Connection) -> bool:
 
 
 if hasattr(select, "poll"):
-    _polls: WeakKeyDictionary[asyncio.BaseTransport, select.poll] = WeakKeyDictionary()
+    # By protocol, of which each connection has one: uvloop's TLS transports take no weak reference.
+    _polls: WeakKeyDictionary[asyncio.BaseProtocol, select.poll] = WeakKeyDictionary()
 
     def has_unread(transport: asyncio.Transport | None) -> bool:
         """Whether something has arrived that the loop has not looked at.
@@ -200,12 +201,13 @@ if hasattr(select, "poll"):
         """
         if transport is None:
             return False
-        poll = _polls.get(transport)
+        protocol = transport.get_protocol()
+        poll = _polls.get(protocol)
         if poll is None:
             connection = transport.get_extra_info("socket")
             if connection is None:
                 return False
-            poll = _polls[transport] = select.poll()
+            poll = _polls[protocol] = select.poll()
             poll.register(connection.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
