@@ -9,6 +9,7 @@ import aiohttp
 from ..evidence import Answer, Evidence
 from .causes import AnswerTooLong, ConnectionGone, cause_of, is_lasting
 from .exchange import Exchange, Stop, as_data, current
+from .keep_alive import heed
 
 LONGEST_RETRY_AFTER = 86_400.0
 """The longest pause in seconds that an answer is taken to ask for."""
@@ -39,6 +40,7 @@ async def attempt(
             allow_redirects=False,
         )
         _check_asked(exchange, response)
+        heed(response.headers, session)
         answer = Answer(response.status, await _read(response, limit), _retry_after(response))
         return Evidence(True, answer, written=_written(exchange))
     except asyncio.CancelledError:

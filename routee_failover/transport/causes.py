@@ -1,6 +1,7 @@
 """Why there is no answer, in words of our own: the text of an exception may quote what was sent or received."""
 
 import os
+import re
 import ssl
 
 import aiohttp
@@ -14,9 +15,19 @@ class AnswerTooLong(Exception):  # it ends an attempt and is told as its cause
     """The answer has more bytes than `answer_limit`."""
 
 
+class InOurWords(aiohttp.ClientError):
+    """An end whose text is ours, and is told as its cause."""
+
+
+class Unworkable(InOurWords):
+    """What the settings brought in cannot be worked with, this time or the next."""
+
+
 def is_lasting(error: Exception) -> bool:
     """Whether another try would end the same way."""
-    return isinstance(error, aiohttp.ClientConnectorCertificateError)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return 400 <= error.status < 500 and error.status not in {408, 429}
+    return isinstance(error, aiohttp.ClientConnectorCertificateError | Unworkable)
 
 
 def cause_of(error: Exception) -> str:
@@ -27,8 +38,13 @@ def cause_of(error: Exception) -> str:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return f"the certificate of {getattr(error, 'host', 'the server')} is not trusted"
         case aiohttp.ClientConnectorError():
-            why = os.strerror(error.os_error.errno) if error.os_error.errno else "it failed"
-            return f"no connection to {error.host}:{error.port} could be made ({why})"
+            to = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+            return f"no connection to {to}{error.host}:{error.port} could be made ({_why(error.os_error)})"
+        case aiohttp.ClientHttpProxyError():
+            asks = ": it asks for Proxy-Authorization, which belongs in proxy_headers" if error.status == 407 else ""
+            return f"the proxy refused the connection ({error.status}){asks}"
+        case InOurWords():
+            return str(error)
         case ConnectionGone():
             return "the pooled connection had been closed by the server"
         case AnswerTooLong():
@@ -42,4 +58,32 @@ def cause_of(error: Exception) -> str:
         case aiohttp.ClientResponseError():
             return "the answer is no valid HTTP"
         case _:
-            return f"the connection failed ({type(error).__name__})"
+            return alert_in(error) or f"the connection failed ({type(error).__name__})"
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's and not the system's
+        return _openssl_reason(error) or "TLS failed"
+    if not error.errno:
+        return "it was closed" if isinstance(error, ConnectionError) else "it failed"
+    return os.strerror(error.errno)
+
+
+_openssl_says = re.compile(r"\[SSL: ([A-Z0-9_]{1,60})\]").match
+
+
+def _openssl_reason(error: object) -> str:
+    """OpenSSL's own name for what went wrong, which quotes nothing. aiohttp keeps of it the text alone."""
+    said = _openssl_says(str(error.strerror)) if isinstance(error, OSError) else None
+    return said[1].lower().replace("_", " ") if said else ""
+
+
+CERTIFICATE_ASKED = "the server asks for a client certificate, which belongs in the context of the setting tls"
+
+
+def alert_in(error: BaseException | None) -> str:
+    """What the server said when it broke off TLS on a connection that was there; empty if it was not that."""
+    reason = _openssl_reason(error)
+    if "certificate required" in reason:
+        return CERTIFICATE_ASKED
+    return f"the server broke TLS off ({reason})" if reason else ""

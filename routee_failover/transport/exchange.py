@@ -21,7 +21,7 @@ from yarl import URL
 
 from ..evidence import Evidence, StatusRule
 from ..secret import SecretBytes
-from .causes import ConnectionGone
+from .causes import CERTIFICATE_ASKED, ConnectionGone, Unworkable, alert_in
 from .headers import Headers
 
 _LARGE = 1024 * 1024
@@ -77,6 +77,10 @@ class Exchange:
     """What the status of its answer means."""
     writer: AbstractStreamWriter | None = None
     task: asyncio.Task[None] | None = None
+    aim: tuple[str, URL] | None = None
+    """The verb and address that its message is sent with, where a session is watched."""
+    sent = False
+    """Whether its message has been on its way to a connection, where a session is watched."""
 
     def __init__(
         self,
@@ -97,6 +101,11 @@ class Exchange:
         self.done = done
         self.number = number
         self.attempt = attempt
+
+    @property
+    def over(self) -> bool:
+        """Whether what it showed has been told, so that nothing more of it may leave."""
+        return self.task is None or self.task.done()
 
     def end(self, why: Stop) -> None:
         """End it from outside."""
@@ -176,8 +185,8 @@ class TrackedRequest(aiohttp.ClientRequest):
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         if _is_gone(conn):
-            raise ConnectionGone
-        exchange = self._exchange = current.get(None)
+            raise await _why_gone(conn)
+        exchange = self._exchange = self._exchange or current.get(None)
         if exchange is not None:
             exchange.connected = True
             now = self.loop.time()
@@ -207,8 +216,17 @@ def _is_gone(conn: Connection) -> bool:
     return transport is None or transport.is_closing() or protocol is None or protocol.should_close
 
 
+async def _why_gone(conn: Connection) -> aiohttp.ClientError:
+    await asyncio.sleep(0)  # a connection that is being closed is told why one turn later
+    protocol = conn.protocol
+    # With TLS 1.3 a server misses a certificate only now; on the next connection it would miss it again.
+    asked = protocol is not None and alert_in(protocol.exception()) == CERTIFICATE_ASKED
+    return Unworkable(CERTIFICATE_ASKED) if asked else ConnectionGone()
+
+
 if hasattr(select, "poll"):
-    _polls: WeakKeyDictionary[asyncio.BaseTransport, select.poll] = WeakKeyDictionary()
+    # By protocol, of which each connection has one: uvloop's TLS transports take no weak reference.
+    _polls: WeakKeyDictionary[asyncio.BaseProtocol, select.poll] = WeakKeyDictionary()
 
     def has_unread(transport: asyncio.Transport | None) -> bool:
         """Whether something has arrived that the loop has not looked at.
@@ -218,12 +236,13 @@ if hasattr(select, "poll"):
         """
         if transport is None:
             return False
-        poll = _polls.get(transport)
+        protocol = transport.get_protocol()
+        poll = _polls.get(protocol)
         if poll is None:
             connection = transport.get_extra_info("socket")
             if connection is None:
                 return False
-            poll = _polls[transport] = select.poll()
+            poll = _polls[protocol] = select.poll()
             poll.register(connection.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
