@@ -261,6 +261,6 @@ async def bench(config: Config) -> AsyncIterator[Bench]:
 async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
     """One attempt at a server that behaves like that."""
     async with RawServer(behave) as server:
-        settings = {"total_timeout": timedelta(milliseconds=150)} | settings
+        settings = {"total_timeout": timedelta(milliseconds=600)} | settings
         async with bench(server.config(**settings)) as made:
             return await made.tried(f"{server.url}/failover"), server
