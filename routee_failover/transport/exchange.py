@@ -10,7 +10,6 @@ import select
 from collections.abc import Callable
 from contextvars import ContextVar
 from enum import Enum, auto
-from weakref import WeakKeyDictionary
 
 import aiohttp
 import attrs
@@ -190,7 +189,6 @@ def _is_gone(conn: Connection) -> bool:
 
 
 if hasattr(select, "poll"):
-    _polls: WeakKeyDictionary[asyncio.BaseTransport, select.poll] = WeakKeyDictionary()
 
     def has_unread(transport: asyncio.Transport | None) -> bool:
         """Whether something has arrived that the loop has not looked at.
@@ -198,15 +196,13 @@ if hasattr(select, "poll"):
         A FIN for example: a message written before the loop hears of it is lost without a trace of whether it was read.
         To ask the socket itself costs less than to give the loop the turns that it would need each time.
         """
-        if transport is None:
+        connection = transport.get_extra_info("socket") if transport is not None else None
+        if connection is None:
             return False
-        poll = _polls.get(transport)
-        if poll is None:
-            connection = transport.get_extra_info("socket")
-            if connection is None:
-                return False
-            poll = _polls[transport] = select.poll()
-            poll.register(connection.fileno(), select.POLLIN)
+        # Made anew each time: to remember it with the transport would save half a microsecond, and not all transports
+        # can be remembered weakly (those of TLS in uvloop cannot).
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
 else:  # pragma: no cover  # Windows
