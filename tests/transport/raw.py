@@ -22,8 +22,10 @@ from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
 from routee_failover.transport.exchange import Exchange
 from routee_failover.transport.headers import Headers
+from routee_failover.transport.line import Line
 from routee_failover.transport.session import open_session
 from routee_failover.transport.under_way import UnderWay
+from tests.client.routee import until
 
 PIN = "739164"
 KEY = "canary-token"
@@ -261,6 +263,30 @@ async def bench(config: Config) -> AsyncIterator[Bench]:
 async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
     """One attempt at a server that behaves like that."""
     async with RawServer(behave) as server:
-        settings = {"total_timeout": timedelta(milliseconds=600)} | settings
+        settings = {"total_timeout": timedelta(seconds=1)} | settings
         async with bench(server.config(**settings)) as made:
             return await made.tried(f"{server.url}/failover"), server
+
+
+def line_of(transport: Transport) -> Line:
+    """What a transport holds in this loop."""
+    return transport._lines[asyncio.get_running_loop()]
+
+
+def turns_taken(transport: Transport) -> int:
+    """How many turns are taken."""
+    return line_of(transport)._turns._pacer._all.under_way
+
+
+async def settled(transport: Transport) -> None:
+    """Wait until nothing is under way."""
+    await until(lambda: not line_of(transport)._under_way._tasks)
+
+
+async def cancelled(running: Awaitable[Any], *, once: Callable[[], object]) -> None:
+    """Cancel a call as soon as something holds."""
+    task = asyncio.ensure_future(running)
+    await until(once)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()

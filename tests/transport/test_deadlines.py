@@ -17,7 +17,7 @@ from tests.client.flows import CANARIES, otp, standard, viber_otp
 from tests.client.routee import until
 from tests.client.shown import shown
 
-from .raw import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened
+from .raw import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened, turns_taken
 
 SHORT = 0.05
 FAR = 3600.0
@@ -67,7 +67,7 @@ async def test_a_token_that_comes_too_late_is_not_used() -> None:
         with pytest.raises(DeadlinePassed) as caught:
             await transport.call(call)
         assert KEY not in shown(caught.value)
-        assert line._turns._pacer._all.under_way == 0
+        assert turns_taken(transport) == 0
         assert door.begun == 0
 
 
@@ -173,7 +173,7 @@ async def test_a_message_that_cannot_be_made_in_time_is_not_sent(asked_before: i
     async with RawServer(door) as server, opened(server) as transport:
         with pytest.raises(DeadlinePassed):
             await transport.call(message(30.0, body))
-        assert transport._lines[asyncio.get_running_loop()]._turns._pacer._all.under_way == 0
+        assert turns_taken(transport) == 0
     assert (len(asked), door.begun) == (asked_before + 1, 0)
 
 

@@ -24,8 +24,10 @@ from .raw import (
     Writer,
     hang,
     http,
+    line_of,
     opened,
     read_request,
+    turns_taken,
 )
 
 ENOUGH = 20
@@ -172,7 +174,7 @@ async def test_a_bad_probe_refuses_all_who_waited() -> None:
         with pytest.raises(CircuitOpen):
             await transport.call(POST)
         assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH)
-        gate = transport._lines[asyncio.get_running_loop()]._gate
+        gate = line_of(transport)._gate
         assert gate is not None
         assert gate._breaker._rest == 2 * REST
     assert [event.state for event in notes.of(BreakerChanged)] == ["open", "probing", "open"]
@@ -233,4 +235,4 @@ async def test_who_waits_in_line_while_it_opens_is_not_sent() -> None:
         await asyncio.wait(calls)
         refused = [call for call in calls if isinstance(call.exception(), CircuitOpen)]
         assert (len(ill.sends), len(refused)) == (ENOUGH, 2 * ENOUGH)
-        assert transport._lines[asyncio.get_running_loop()]._turns._pacer._all.under_way == 0
+        assert turns_taken(transport) == 0

@@ -15,7 +15,7 @@ from routee_failover.transport import Call
 from tests.client.flows import otp
 from tests.client.routee import until
 
-from .raw import GET, POST, Bench, Door, Notes, RawServer, answering, bench, hang, opened
+from .raw import GET, POST, Bench, Door, Notes, RawServer, answering, bench, hang, line_of, opened
 
 LATEST = 5.0
 """How much later than asked for a timeout may come on a machine that is busy."""
@@ -128,7 +128,7 @@ async def test_a_try_that_was_ended_from_outside_is_told() -> None:
         opened(server, observers=[notes], pool_size=1, tries=1, total_timeout=SOON) as transport,
     ):
         await transport.call(GET)
-        tasks: Any = transport._lines[asyncio.get_running_loop()]._under_way._tasks
+        tasks: Any = line_of(transport)._under_way._tasks
         begun = set[bytes]()
         for steps in range(12):
             body = b"message %d" % steps
@@ -150,7 +150,7 @@ async def test_a_try_that_never_began_is_told_at_closing() -> None:
     """The same where the transport is closed before its total_timeout."""
     async with RawServer(Door()) as server, opened(server) as transport:
         await transport.call(GET)
-        line = transport._lines[asyncio.get_running_loop()]
+        line = line_of(transport)
         running = asyncio.ensure_future(transport.call(POST))
         await asyncio.sleep(0)
         (task,) = line._under_way._tasks.values()
