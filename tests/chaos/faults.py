@@ -1,0 +1,294 @@
+"""What can go wrong with one request at the server, a name for each: how much it reads, what it says, how it ends."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from functools import cache
+from http import HTTPStatus
+from typing import NamedTuple
+
+import attrs
+
+
+class Request(NamedTuple):
+    """A whole request."""
+
+    head: bytes
+    body: bytes
+
+
+class End(Enum):
+    """What becomes of the connection."""
+
+    STAY = auto()
+    FIN = auto()
+    VANISH = auto()
+    """A FIN that comes, over TLS, without a goodbye."""
+    RST = auto()
+    SILENCE = auto()
+
+
+ALL = 10**9
+ALL_BUT_ONE = -1
+
+Says = Callable[[Request], bytes]
+
+
+def http(status: str, body: bytes = b"", *headers: str) -> bytes:
+    """A whole answer."""
+    lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*lines, "", "")).encode("latin-1") + body
+
+
+def receipt(request: Request) -> bytes:
+    """A receipt that every endpoint's reader takes, with an echo of the message, its PIN included, as Routee's have."""
+    return b'{"trackingId":"t-1","flowId":"f-1","echo":%b}' % (request.body or b"null")
+
+
+def well(request: Request) -> bytes:
+    """A good answer."""
+    return http("200 OK", receipt(request))
+
+
+@attrs.frozen
+class Fault:
+    """What the server does to one request.
+
+    It reads `reads` bytes of it; where that is the whole request it takes the message, or not; it says something, in
+    pieces or at once; then it ends the connection or keeps it.
+    """
+
+    name: str
+    reads: int = ALL
+    takes: bool = True
+    says: Says = well
+    end: End = End.STAY
+    piece: int = 0
+    pause: float = 0.0
+    half_closed: bool = False
+    """Whether it sends its FIN before it reads, which a server may: it can still read."""
+    lingers: float = 0.0
+    """How many seconds it waits once it has answered, so that the client has read its answer before the rest comes."""
+    stray: bytes = b""
+    """What it then says to a connection that has asked nothing since."""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether only the client's own patience ends it."""
+        return self.end is End.SILENCE or self.pause > 0
+
+
+WELL = Fault("nothing")
+WELL_AND_LEAVES = Fault("FIN after a good answer", end=End.FIN)
+WELL_AND_RESETS = Fault("RST after a good answer", end=End.RST)
+WELL_AND_CLOSES = Fault(
+    "a good answer with Connection: close",
+    says=lambda request: http("200 OK", receipt(request), "Connection: close"),
+    end=End.FIN,
+)
+
+
+def plain(data: bytes) -> Says:
+    """The same whatever is asked."""
+    return lambda _request: data
+
+
+def before(name: str, reads: int, end: End) -> Fault:
+    """It ends before it has read the whole request, and takes nothing."""
+    return Fault(name, reads, takes=False, says=plain(b""), end=end)
+
+
+BEFORE: tuple[Fault, ...] = (
+    before("FIN at accept", 0, End.FIN),
+    before("RST at accept", 0, End.RST),
+    before("FIN after the first byte", 1, End.FIN),
+    before("RST after the first byte", 1, End.RST),
+    before("FIN within the headers", 64, End.FIN),
+    before("RST within the headers", 64, End.RST),
+    before("FIN one byte before the end", ALL_BUT_ONE, End.FIN),
+    before("RST one byte before the end", ALL_BUT_ONE, End.RST),
+    before("never reads", 0, End.SILENCE),
+    before("stops reading within the headers", 64, End.SILENCE),
+)
+"""No whole request is read, so nothing can be taken."""
+
+EARLY: tuple[Fault, ...] = tuple(
+    Fault(name, reads, takes=False, says=plain(http(status, b"", "Connection: close", *headers)), end=End.FIN)
+    for name, reads, status, *headers in (
+        ("400 at accept", 0, "400 Bad Request"),
+        ("503 with Retry-After at accept", 0, "503 Service Unavailable", "Retry-After: 0"),
+        ("413 within the headers", 64, "413 Content Too Large"),
+        ("408 within the headers", 64, "408 Request Timeout"),
+    )
+)
+"""It refuses without having read the whole request, and leaves."""
+
+
+def cut(share: float) -> Says:
+    """A good answer of which only the first part is said."""
+    return lambda request: well(request)[: int(len(well(request)) * share)]
+
+
+def good(*headers: str, length: int | None = None) -> Says:
+    """A receipt with headers of one's own; `length` is added to what Content-Length ought to be."""
+
+    def say(request: Request) -> bytes:
+        body = receipt(request)
+        lengths = [] if length is None else [f"Content-Length: {len(body) + length}"]
+        return "\r\n".join(("HTTP/1.1 200 OK", *lengths, *headers, "", "")).encode("latin-1") + body
+
+    return say
+
+
+def packed(request: Request) -> bytes:
+    """A receipt in gzip, as long as its parts need to be to be cut."""
+    return gzip.compress(receipt(request), mtime=0)
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+GZIP = "Content-Encoding: gzip"
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """An answer in chunks, which do not end."""
+    return f"HTTP/1.1 200 OK\r\n{CHUNKED}\r\n\r\n".encode() + b"".join(chunks)
+
+
+@cache
+def bomb(mebibytes: int = 200) -> bytes:
+    """An answer of about a kilobyte for each MiB that it becomes when it is unpacked."""
+    packer = zlib.compressobj(9, wbits=31)
+    parts = [packer.compress(b'{"trackingId":"t-1","flowId":"f-1","x":"')]
+    parts += [packer.compress(b" " * 2**20) for _ in range(mebibytes)]
+    return http("200 OK", b"".join((*parts, packer.compress(b'"}'), packer.flush())), GZIP)
+
+
+BROKEN_ANSWERS: tuple[Fault, ...] = (
+    Fault("FIN instead of an answer", says=plain(b""), end=End.FIN),
+    Fault("RST instead of an answer", says=plain(b""), end=End.RST),
+    Fault("no answer", says=plain(b""), end=End.SILENCE),
+    Fault("an answer that drips", piece=1, pause=0.05),
+    Fault("half a status line", says=plain(b"HTTP/1.1 20"), end=End.FIN),
+    Fault("half the headers", says=plain(b"HTTP/1.1 200 OK\r\nX: y\r\n"), end=End.FIN),
+    Fault("headers and then silence", says=plain(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), end=End.SILENCE),
+    Fault("FIN within the body", says=cut(0.8), end=End.FIN),
+    Fault("RST within the body", says=cut(0.8), end=End.RST),
+    Fault("silence within the body", says=cut(0.8), end=End.SILENCE),
+    Fault("a garbage status line", says=plain(b"\x16\x03\x01garbage 739164\r\n\r\n"), end=End.FIN),
+    Fault("another protocol", says=plain(b"220 mail.example ESMTP\r\n"), end=End.FIN),
+    Fault("a status that is none", says=plain(b"HTTP/1.1 2xx OK\r\nContent-Length: 0\r\n\r\n"), end=End.FIN),
+    Fault("Content-Length too long, then FIN", says=good(length=9), end=End.FIN),
+    Fault("Content-Length too long, then silence", says=good(length=9), end=End.SILENCE),
+    Fault("Content-Length too short", says=good(length=-9), end=End.STAY),
+    Fault("a Content-Length that is none", says=good("Content-Length: many"), end=End.FIN),
+    Fault("two Content-Lengths", says=good("Content-Length: 2", length=0), end=End.FIN),
+    Fault("a negative Content-Length", says=good("Content-Length: -1"), end=End.FIN),
+    Fault("a chunk of no size", says=plain(chunked(b"zz\r\n{}\r\n")), end=End.FIN),
+    Fault("a chunk that breaks off", says=plain(chunked(b"ff\r\n{")), end=End.FIN),
+    Fault("chunks without an end", says=plain(chunked(b"2\r\n{}\r\n")), end=End.FIN),
+    Fault("gzip that is none", says=good(GZIP, length=0)),
+    Fault("gzip that breaks off", says=lambda request: http("200 OK", packed(request)[:-12], GZIP)),
+    Fault("an unknown encoding", says=lambda request: http("200 OK", packed(request), "Content-Encoding: br")),
+    Fault("a gzip bomb", says=lambda _request: bomb(8), end=End.FIN),
+    Fault("a header too long", says=good(f"X: {'y' * 70_000}", length=0), end=End.FIN),
+    Fault("too many headers", says=good(*["X: y"] * 3_000, length=0), end=End.FIN),
+    Fault("a body that is no JSON", says=plain(http("200 OK", b"<html>739164</html>"))),
+    Fault("a body that is no UTF-8", says=plain(http("200 OK", b'{"trackingId":"\xff","flowId":"\xff"}'))),
+    Fault("a body without an id", says=plain(http("200 OK", b'{"status":"Queued"}'))),
+    Fault("a body nested too deep", says=plain(http("200 OK", b"[" * 100_000))),
+    Fault("an empty body", says=plain(http("200 OK"))),
+    Fault("204 No Content", says=plain(b"HTTP/1.1 204 No Content\r\n\r\n")),
+    Fault("500", says=plain(http("500 Internal Server Error", b'{"message":"739164"}'))),
+    Fault("502", says=plain(http("502 Bad Gateway", b"<html></html>")), end=End.FIN),
+    Fault("503 without Retry-After", says=plain(http("503 Service Unavailable"))),
+    Fault("504", says=plain(http("504 Gateway Timeout"))),
+    Fault("599", says=plain(http("599 Whatever"))),
+    Fault("600", says=plain(http("600 Whatever"))),
+    Fault("101 Switching Protocols", says=plain(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), end=End.FIN),
+    Fault("100 Continue and then FIN", says=plain(b"HTTP/1.1 100 Continue\r\n\r\n"), end=End.FIN),
+)
+"""The message was taken, and the answer does not say so."""
+
+HALF_CLOSED = Fault("FIN at accept from a server that reads on", end=End.FIN, half_closed=True)
+
+
+def in_chunks(request: Request) -> bytes:
+    """A good answer in one chunk."""
+    return chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (len(receipt(request)), receipt(request)))
+
+
+def later(first: bytes) -> Says:
+    """Something that is no answer yet, and then a good one."""
+    return lambda request: first + well(request)
+
+
+ODD_ANSWERS: tuple[Fault, ...] = (
+    WELL,
+    Fault("an answer in single bytes", piece=1),
+    WELL_AND_LEAVES,
+    WELL_AND_RESETS,
+    WELL_AND_CLOSES,
+    Fault("an answer in chunks", says=in_chunks),
+    Fault("an answer in gzip", says=lambda request: http("200 OK", packed(request), GZIP)),
+    Fault("an answer that ends with the connection", says=good(), end=End.FIN),
+    Fault("201", says=lambda request: http("201 Created", receipt(request))),
+    Fault("299", says=lambda request: http("299 Whatever", receipt(request))),
+    Fault("100 Continue before the answer", says=later(b"HTTP/1.1 100 Continue\r\n\r\n")),
+    Fault("103 Early Hints before the answer", says=later(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 5)),
+)
+"""The message was taken, and the answer says so in a way that servers may."""
+
+
+def status(code: int, *headers: str, takes: bool) -> Fault:
+    """An answer with a status: a receipt, or a refusal that quotes the whole message, PIN and all."""
+    try:
+        reason = HTTPStatus(code).phrase
+    except ValueError:
+        reason = "Whatever"
+
+    def say(request: Request) -> bytes:
+        if code in {204, 304}:  # these have no body
+            return f"HTTP/1.1 {code} {reason}\r\n\r\n".encode()
+        if code < 300:
+            return http(f"{code} {reason}", receipt(request))
+        words = json.dumps({"developerMessage": f"no: {request.body.decode()}"})
+        return http(f"{code} {reason}", words.encode(), *headers)
+
+    return Fault(" with ".join([str(code), *(header.partition(":")[0] for header in headers)]), takes=takes, says=say)
+
+
+REFUSALS: Mapping[int, Fault] = {
+    code: status(code, *headers, takes=False)
+    for code, headers in {
+        301: ("Location: /failover",),
+        302: ("Location: /failover",),
+        307: ("Location: /failover",),
+        308: ("Location: /failover",),
+        400: (),
+        401: (),
+        403: (),
+        404: (),
+        408: (),
+        409: (),
+        413: (),
+        415: (),
+        422: (),
+        425: (),
+        429: ("Retry-After: 0",),
+        503: ("Retry-After: 0",),
+    }.items()
+}
+"""The message was read and refused."""
+
+EVERYTHING: tuple[Fault, ...] = (
+    *[WELL] * 20,
+    *BEFORE,
+    *EARLY,
+    HALF_CLOSED,
+    *BROKEN_ANSWERS,
+    *ODD_ANSWERS,
+    *REFUSALS.values(),
+)
+"""All of them, to draw from, and some more that are none."""

@@ -1,0 +1,207 @@
+"""A Routee that misbehaves as it is told, and whose own count of what it took is the judge of the tests."""
+
+import asyncio
+import ssl
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from routee_failover import Config
+
+from .backstage import Backstage, Link, Listener
+from .faults import ALL, ALL_BUT_ONE, WELL, End, Fault, Request, http
+from .messages import PATHS, number_in
+
+PATIENCE = timedelta(milliseconds=300)
+"""The total_timeout of a client that meets servers that hang: what it waits for in vain, every test waits for."""
+Fate = Callable[[], Fault]
+
+
+def always(fault: Fault) -> Fate:
+    """The same for every request."""
+    return lambda: fault
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds, however slow the machine is."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110  # what is waited for happens in another thread
+            await asyncio.sleep(0.001)
+
+
+def first(*faults: Fault, then: Fault = WELL) -> Fate:
+    """These for the first requests, one each, and another one from then on."""
+    left = list(faults)
+    return lambda: left.pop(0) if left else then
+
+
+class FaultyServer:
+    """Takes messages, gives tokens, and does to each request what `fate` says; `token_fate` is for token requests.
+
+    What happens to a request is drawn when its connection is accepted, or, on a connection that has been used, when
+    its first byte comes. `read` counts the whole requests of each message and `taken` how often it was taken.
+    """
+
+    def __init__(self, stage: Backstage, tls: ssl.SSLContext | None = None) -> None:
+        self._stage = stage
+        self.api = Listener(self._serve_api, tls)
+        self.auth = Listener(self._serve_auth)
+        self.fate: Fate = always(WELL)
+        self.token_fate: Fate = always(WELL)
+        self.read: Counter[str] = Counter()
+        self.taken: Counter[str] = Counter()
+        self.questions = 0
+        """How many reading calls were read."""
+        self.arrivals: dict[str, list[float]] = defaultdict(list)
+        """When each message was read, by the clock of `time.monotonic()`."""
+        self.token_requests = 0
+        self.refused_tokens = 0
+        self.strays = 0
+        """How many answers were given that nobody had asked for."""
+        self.edition = 1
+        """The number of the token that is good; whoever comes with another is refused with 401."""
+        self._scheme = "http" if tls is None else "https"
+        self._gate = asyncio.Event()
+        self._gate.set()
+
+    async def __aenter__(self) -> Self:
+        await self._stage.wait(self._open())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stage.wait(self._close())
+
+    async def _open(self) -> None:
+        await self.api.open()
+        await self.auth.open()
+
+    async def _close(self) -> None:
+        await self.api.close()
+        await self.auth.close()
+
+    async def drained(self) -> None:
+        """Wait until everything that was ever sent here has been read: to be called when the clients are closed."""
+        await self._stage.wait(self.api.drained())
+
+    async def drop(self) -> None:
+        """Break off every connection."""
+        await self._stage.wait(self.api.drop())
+
+    async def hold(self) -> None:
+        """Answer nobody, token requests included, until `release()`."""
+        await self._stage.wait(_done(self._gate.clear))
+
+    async def release(self) -> None:
+        """Answer again."""
+        await self._stage.wait(_done(self._gate.set))
+
+    @property
+    def twice(self) -> list[str]:
+        """The messages that were taken more than once."""
+        return [number for number, times in self.taken.items() if times > 1]
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        self.arrivals.clear()
+        self.read.clear()
+        self.taken.clear()
+
+    def config(self, **changes: Any) -> Config:
+        """A client's settings for this server, without the breaker, which would hide what is tested."""
+        settings: dict[str, Any] = {
+            "application_id": "application",
+            "application_secret": "canary-key",
+            "api_url": f"{self._scheme}://localhost:{self.api.port}",
+            "auth_url": f"http://localhost:{self.auth.port}",
+            "breaker": False,
+        }
+        return Config(**(settings | changes))
+
+    async def _serve_api(self, link: Link) -> None:
+        while await self._exchange(link, "fate"):
+            link.used = True
+
+    async def _serve_auth(self, link: Link) -> None:
+        while await self._exchange(link, "token_fate"):
+            link.used = True
+
+    async def _exchange(self, link: Link, drawn_from: str) -> bool:
+        if link.used and not await link.arrives():
+            return False
+        fault: Fault = getattr(self, drawn_from)()  # now: who waits for a first byte waits for what is planned by then
+        if fault.half_closed:
+            link.half_close()
+        if fault.reads == ALL:
+            request = Request(*await link.request())
+            if not await self._answer(link, request, fault):
+                return True
+        else:
+            await (link.request(short=1) if fault.reads == ALL_BUT_ONE else link.part(fault.reads))
+            await _say(link, fault.says(Request(b"", b"")), fault)
+        match fault.end:
+            case End.FIN:
+                link.fin()
+            case End.VANISH:
+                link.vanish()
+            case End.RST:
+                link.rst()
+            case End.SILENCE:
+                await link.silence()
+        return fault.end is End.STAY
+
+    async def _answer(self, link: Link, request: Request, fault: Fault) -> bool:
+        """Take the message, or not, and say what is to be said; False if the request is answered without the fault."""
+        if b"\xff" in request.head or b"\xff" in request.body:
+            await link.say(http("400 Bad Request", b"", "Connection: close"))
+            raise EOFError
+        if b" /oauth/token " in request.head:
+            return await self._give_token(link, fault)
+        if b"\r\nAuthorization: Bearer canary-token-%d\r\n" % self.edition not in request.head:
+            self.refused_tokens += 1
+            await self._gate.wait()
+            await link.say(http("401 Unauthorized"))
+            return False
+        number = number_in(request.body)
+        if number is not None and request.head.split(b" ")[1] not in PATHS:
+            await link.say(http("404 Not Found"))
+            return False
+        if number is None:
+            self.questions += 1
+        else:
+            self.arrivals[number].append(time.monotonic())
+            self.read[number] += 1
+            self.taken[number] += fault.takes
+        await self._gate.wait()
+        await _say(link, fault.says(request), fault)
+        await asyncio.sleep(fault.lingers)
+        if fault.stray:
+            await link.say(fault.stray)
+            self.strays += 1
+        return True
+
+    async def _give_token(self, link: Link, fault: Fault) -> bool:
+        self.token_requests += 1
+        await self._gate.wait()
+        if fault is WELL:
+            await link.say(http("200 OK", b'{"access_token":"canary-token-%d","expires_in":3600}' % self.edition))
+            return False
+        await _say(link, fault.says(Request(b"", b"")), fault)
+        return True
+
+
+async def _done(act: Callable[[], object]) -> None:
+    act()
+
+
+async def _say(link: Link, answer: bytes, fault: Fault) -> None:
+    if not fault.piece:
+        await link.say(answer)
+        return
+    for start in range(0, len(answer), fault.piece):
+        await link.say(answer[start : start + fault.piece])
+        await asyncio.sleep(fault.pause)

@@ -1,0 +1,164 @@
+"""Faults of all kinds for as long as one likes: `python -m tests.chaos.soak --minutes 60`.
+
+It prints what it saw once a minute, and ends with an error on a message that was taken twice, on words that contradict
+the server's count, and on file descriptors, tasks or memory that grow.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from routee_failover import RouteeClient
+
+from .backstage import Backstage
+from .faults import BEFORE, EVERYTHING, WELL
+from .judge import contradictions, outcomes, told, told_all
+from .messages import new_flow, new_flows
+from .proxy import CLEAN, Act, Cut, Proxy, Script
+from .scale import SEED
+from .server import PATIENCE, FaultyServer
+
+SPARE_FDS = 4
+SPARE_SHARE, SPARE_MEMORY = 1.25, 32 * 2**20
+ROUNDS_TO_WARM_UP = 3
+
+
+@attrs.frozen
+class Held:
+    """What a process holds when nothing is under way."""
+
+    fds: int
+    tasks: int
+    memory: int
+
+    @classmethod
+    def now(cls) -> "Held":
+        """What this process holds."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return cls(
+            len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks()), pages * os.sysconf("SC_PAGE_SIZE")
+        )
+
+    def grown_from(self, before: "Held") -> list[str]:
+        """What has become more, in one line each."""
+        found = []
+        if self.fds > before.fds + SPARE_FDS:
+            found.append(f"file descriptors grew from {before.fds} to {self.fds}")
+        if self.tasks > before.tasks:
+            found.append(f"tasks grew from {before.tasks} to {self.tasks}")
+        if self.memory > before.memory * SPARE_SHARE + SPARE_MEMORY:
+            found.append(f"memory grew from {before.memory >> 20} to {self.memory >> 20} MiB")
+        return found
+
+
+class Soak:
+    """Rounds of messages through a server and a proxy that fail in every way they know."""
+
+    def __init__(self, server: FaultyServer, proxy: Proxy, seed: int) -> None:
+        self._server, self._proxy = server, proxy
+        self._draw = random.Random(seed)
+        self._busy = False
+        self.sends = 0
+        self.outcomes: Counter[str] = Counter()
+        self.twice = 0
+        self.wrong: list[str] = []
+
+    def _script(self) -> Script:
+        def cut() -> Cut | None:
+            act = self._draw.choice([None, None, *Act])
+            return act and Cut(self._draw.randrange(2_000), act, self._draw.random() / 20)
+
+        return Script(cut(), cut()) if self._busy else CLEAN
+
+    async def round(self) -> None:
+        """One client, some hundred messages, some callers that leave; then nothing is under way any more."""
+        server, draw = self._server, self._draw
+        server.fate = lambda: draw.choice(EVERYTHING)
+        server.token_fate = lambda: draw.choice([*[WELL] * 90, *BEFORE])
+        self._proxy.plan, self._busy = self._script, True
+        through = {"api_url": f"http://127.0.0.1:{self._proxy.port}"} if draw.random() < 0.5 else {}
+        async with RouteeClient(server.config(total_timeout=PATIENCE, **through)) as client:
+            leaving = [asyncio.create_task(told(client, new_flow())) for _ in range(draw.randrange(20))]
+            await asyncio.sleep(draw.random() / 50)
+            for caller in leaving:
+                caller.cancel()
+            all_told = await told_all(client, new_flows(draw.randrange(20, 200)))
+            server.edition += draw.random() < 0.5
+            await asyncio.wait(leaving) if leaving else None
+        await self._proxy.drained()
+        await server.drained()
+        all_told += [caller.result() for caller in leaving if not caller.cancelled()]
+        self.sends += len(all_told)
+        self.outcomes += outcomes(all_told)
+        self.twice += len(server.twice)
+        self.wrong += contradictions(all_told, server.taken)
+        server.forget()
+
+    def line(self, minutes: float, held: Held) -> str:
+        """What was seen until now."""
+        ended = "  ".join(f"{outcome} {count}" for outcome, count in sorted(self.outcomes.items()))
+        return (
+            f"{minutes:7.1f} min  sends {self.sends}  {ended}  twice {self.twice}  wrong {len(self.wrong)}"
+            f"  fds {held.fds}  tasks {held.tasks}  RSS {held.memory >> 20} MiB"
+        )
+
+
+async def soak(minutes: float, every: float, seed: int) -> list[str]:
+    """Soak for so many minutes and say what was wrong."""
+    asyncio.get_running_loop().set_debug(False)  # `-X dev` is for the warnings; it would tell of every slow turn
+    begun = time.monotonic()
+    with Backstage() as stage:
+        async with FaultyServer(stage) as server, Proxy(stage, server.api.port) as proxy:
+            soaking = Soak(server, proxy, seed)
+            for _ in range(ROUNDS_TO_WARM_UP):
+                await soaking.round()
+            before = held = Held.now()
+            for due in _moments(begun, minutes * 60, every):
+                while time.monotonic() < due:
+                    await soaking.round()
+                held = Held.now()
+                say(soaking.line((time.monotonic() - begun) / 60, held))
+                if soaking.twice or soaking.wrong or held.grown_from(before):
+                    break
+            twice = [f"{soaking.twice} messages were taken twice"] if soaking.twice else []
+            return [*twice, *soaking.wrong, *held.grown_from(before)]
+
+
+def _moments(begun: float, seconds: float, every: float) -> Iterator[float]:
+    passed = 0.0
+    while passed < seconds:
+        passed = min(passed + every, seconds)
+        yield begun + passed
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--every", type=float, default=60, help="seconds between two lines")
+    parser.add_argument("--seed", type=int, default=SEED)
+    arguments = parser.parse_args()
+    wrong = asyncio.run(soak(arguments.minutes, arguments.every, arguments.seed))
+    for line in wrong[:100]:
+        say(line)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

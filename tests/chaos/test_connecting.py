@@ -1,0 +1,175 @@
+"""Faults before there is a connection: whatever they are, nothing was sent, and the error says so."""
+
+import asyncio
+import sys
+from datetime import timedelta
+
+import pytest
+import trustme
+
+from routee_failover import Config, ConnectFailed, Outcome, RouteeClient, TokenUnavailable
+
+from .backstage import Backstage
+from .connecting import (
+    HANDSHAKES,
+    Shakes,
+    knocked,
+    name_that_does_not_exist,
+    nobody_answers,
+    nobody_listens,
+)
+from .judge import Told, contradictions, told
+from .messages import ENDPOINTS, new_flow
+from .proxy import CLEAN, Act, Cut, Proxy, Script
+from .server import FaultyServer, always
+from .table import ANSWERS, CONNECTING, REQUESTS, Retried
+
+PATIENCE = timedelta(milliseconds=100)
+ROWS = {row.name: row for row in CONNECTING}
+
+
+async def _told_by(config: Config) -> list[Told]:
+    async with RouteeClient(config) as client:
+        return await asyncio.gather(*(told(client, new_flow(endpoint)) for endpoint in ENDPOINTS))
+
+
+def _holds(name: str, all_told: list[Told], server: FaultyServer, tries: int | None = None) -> None:
+    """What the table says of a fault is what was seen of it."""
+    row = ROWS[name]
+    assert contradictions(all_told, server.taken) == []
+    assert {each.outcome for each in all_told} <= {*row.outcomes}
+    assert server.taken.total() in row.taken
+    if tries is not None:
+        fewest = 2 if row.retried is Retried.YES else 1
+        assert fewest * len(all_told) <= tries <= (3 if fewest == 2 else 1) * len(all_told)
+
+
+async def test_nobody_listens(server: FaultyServer) -> None:
+    """Where connections are refused nothing is sent, on any endpoint."""
+    with nobody_listens() as port:
+        all_told = await _told_by(server.config(api_url=f"http://127.0.0.1:{port}"))
+    _holds("nobody listens", all_told, server)
+    assert all(isinstance(each.error, ConnectFailed) for each in all_told)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue is not silent")
+async def test_nobody_answers_the_connection(server: FaultyServer) -> None:
+    """Where nobody answers to a connection it is given up after connect_timeout, and nothing is sent."""
+    with nobody_answers() as port:
+        all_told = await _told_by(server.config(api_url=f"http://127.0.0.1:{port}", connect_timeout=PATIENCE))
+    _holds("nobody answers the connection", all_told, server)
+
+
+async def test_the_host_name_does_not_exist(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the host name is unknown nothing is sent."""
+    config = server.config(api_url="https://nowhere.invalid", auth_url="https://nowhere.invalid")
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", name_that_does_not_exist)
+    _holds("the host name does not exist", await _told_by(config), server)
+
+
+@pytest.mark.parametrize("name", HANDSHAKES)
+async def test_a_handshake_that_breaks(server: FaultyServer, stage: Backstage, name: str) -> None:
+    """Where TLS does not come to be nothing is sent, and it is tried again within the limit of tries."""
+    patience = {"connect_timeout": PATIENCE} if "hangs" in name else {}
+    async with knocked(stage, name) as listener:
+        all_told = await _told_by(server.config(api_url=f"https://127.0.0.1:{listener.port}", **patience))
+        _holds(name, all_told, server, listener.accepted)
+
+
+@pytest.mark.parametrize("name", HANDSHAKES)
+async def test_a_token_service_whose_handshake_breaks(server: FaultyServer, stage: Backstage, name: str) -> None:
+    """The same of the token service: no token, so nothing is sent, and one request for all who wait."""
+    patience = {"connect_timeout": PATIENCE} if "hangs" in name else {}
+    async with knocked(stage, name) as listener:
+        all_told = await _told_by(server.config(auth_url=f"https://127.0.0.1:{listener.port}", **patience))
+        assert 2 <= listener.accepted <= 3
+    assert all(isinstance(each.error, TokenUnavailable) for each in all_told)
+    assert contradictions(all_told, server.taken) == []
+    assert server.api.accepted == 0
+
+
+async def _told_over(stage: Backstage, shakes: Shakes) -> tuple[list[Told], FaultyServer]:
+    async with FaultyServer(stage, shakes.context) as server:
+        all_told = await _told_by(server.config())
+        await server.drained()
+        return all_told, server
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_certificate_that_is_trusted(stage: Backstage, ca: trustme.CA) -> None:
+    """With a certificate that is right everything is accepted: what fails below fails for the certificate."""
+    shakes = Shakes(ca)
+    all_told, server = await _told_over(stage, shakes)
+    assert {each.outcome for each in all_told} == {Outcome.ACCEPTED}
+    assert contradictions(all_told, server.taken) == []
+    assert shakes.count == len(all_told)
+
+
+async def test_an_untrusted_certificate(stage: Backstage, ca: trustme.CA) -> None:
+    """A certificate of an authority that nobody knows gets nothing, and is not asked again."""
+    shakes = Shakes(ca)
+    all_told, server = await _told_over(stage, shakes)
+    _holds("an untrusted certificate", all_told, server, shakes.count)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_an_expired_certificate(stage: Backstage, ca: trustme.CA) -> None:
+    """A certificate that was good once gets nothing, and is not asked again."""
+    shakes = Shakes(ca, expired=True)
+    all_told, server = await _told_over(stage, shakes)
+    _holds("an expired certificate", all_told, server, shakes.count)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_certificate_for_another_name(stage: Backstage, ca: trustme.CA) -> None:
+    """A certificate of somebody else gets nothing, and is not asked again."""
+    shakes = Shakes(ca, "elsewhere.example")
+    all_told, server = await _told_over(stage, shakes)
+    _holds("a certificate for another name", all_told, server, shakes.count)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_server_that_wants_a_certificate(stage: Backstage, ca: trustme.CA) -> None:
+    """A server that wants to know the client takes nothing; TLS 1.3 tells the client only once it has sent."""
+    all_told, server = await _told_over(stage, Shakes(ca, wants=True))
+    _holds("a server that wants a certificate of the client", all_told, server)
+
+
+SCRIPTS = [
+    pytest.param(Script(**{side: Cut(after, act)}), id=f"{act.name} after {after} bytes {side}")
+    for side in ("of_client", "of_server")
+    for act in (Act.FIN, Act.RST, Act.HALF_CLOSE, Act.GARBAGE)
+    for after in (0, 1, 100)
+]
+"""What ends a handshake: the client's first words have over 200 bytes, and the server's over 600."""
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_a_handshake_that_breaks_once_costs_no_message(stage: Backstage, shakes: Shakes, script: Script) -> None:
+    """A message whose handshake breaks has not left: it is sent over the next connection, and taken once."""
+    async with FaultyServer(stage, shakes.context) as server, Proxy(stage, server.api.port) as proxy:
+        scripts = [script]
+        proxy.plan = lambda: scripts.pop() if scripts else CLEAN
+        async with RouteeClient(server.config(api_url=f"https://localhost:{proxy.port}")) as client:
+            each = await told(client, new_flow())
+        await proxy.drained()
+    assert (each.outcome, server.taken[each.number], proxy.accepted) == (Outcome.ACCEPTED, 1, 2)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_the_faults_of_requests_and_answers_over_tls(stage: Backstage, shakes: Shakes) -> None:
+    """What holds of faults on a plain connection holds over TLS: the outcomes are those of the table."""
+    wrong = []
+    async with FaultyServer(stage, shakes.context) as server, RouteeClient(server.config(tries=1)) as client:
+        for row in (*REQUESTS, *ANSWERS):
+            if row.fault is None or row.fault.hangs or row.fault.half_closed:
+                continue
+            server.fate = always(row.fault)
+            await server.drop()
+            each = await told(client, new_flow())
+            wrong += contradictions([each], server.taken)
+            if each.outcome not in row.outcomes:
+                wrong.append(f"{row.name}: {each.outcome}")
+    assert wrong == []
+    assert server.twice == []

@@ -1,0 +1,43 @@
+"""After any number of storms there is no more of anything than there was: descriptors, tasks, memory, warnings."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .scale import SCALE
+from .soak import Held
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors and memory are counted in /proc")
+def test_a_soak_leaves_nothing_behind() -> None:
+    """Rounds of all faults in a process of their own: nothing grows, and there is not one ResourceWarning."""
+    minutes = 0.025 * min(SCALE, 100)
+    often = ("--minutes", str(minutes), "--every", str(minutes * 20))
+    run = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "tests.chaos.soak", *often],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, ""), run.stdout
+    assert "twice 0  wrong 0" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (Held(20, 2, 100 * 2**20), []),
+        (Held(24, 2, 150 * 2**20), []),
+        (Held(25, 2, 100 * 2**20), ["file descriptors grew from 20 to 25"]),
+        (Held(20, 3, 100 * 2**20), ["tasks grew from 2 to 3"]),
+        (Held(20, 2, 200 * 2**20), ["memory grew from 100 to 200 MiB"]),
+    ],
+)
+def test_growth_is_seen(after: Held, words: list[str]) -> None:
+    """What a soak compares is told when it has grown, and only then."""
+    assert after.grown_from(Held(20, 2, 100 * 2**20)) == words

@@ -1,0 +1,241 @@
+"""Callers that leave and deadlines that pass: what has left is followed to its end, and what has not never leaves."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from routee_failover import AttemptEnded, DeadlinePassed, Event, Outcome, RouteeClient
+
+from .backstage import Backstage
+from .connecting import knocked
+from .faults import REFUSALS, WELL, End, Fault, plain
+from .judge import Told, contradictions, outcomes, told
+from .messages import ENDPOINTS, new_flow, new_flows
+from .scale import SEED, many
+from .server import FaultyServer, until
+
+UNHEARD = pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="a send whose caller leaves is given up, and nobody learns its outcome"
+)
+NO_DEADLINE = pytest.mark.xfail(strict=True, raises=TypeError, reason="send() takes no deadline yet")
+RST = Fault("RST instead of an answer", says=plain(b""), end=End.RST)
+
+
+class Ends:
+    """Notes the attempts that ended, but for those that asked for a token."""
+
+    def __init__(self) -> None:
+        self.seen: list[AttemptEnded] = []
+
+    def observe(self, event: Event, /) -> None:
+        """Take note of the end of an attempt to send."""
+        if isinstance(event, AttemptEnded) and "token" not in event.path:
+            self.seen.append(event)
+
+    @property
+    def abandoned(self) -> Counter[Outcome]:
+        """What became of the sends whose callers had left."""
+        return Counter(event.outcome for event in self.seen if event.abandoned)
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """What became of all."""
+        return Counter(event.outcome for event in self.seen)
+
+
+async def _cancelled(sending: list[asyncio.Task[Any]]) -> None:
+    for send in sending:
+        send.cancel()
+    await asyncio.wait(sending)
+    assert all(send.cancelled() for send in sending)
+
+
+async def _sent_and_left(client: RouteeClient, server: FaultyServer, count: int) -> None:
+    """Have callers leave while all of their messages are taken and none is answered."""
+    await client.otp_templates()
+    await server.hold()
+    sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(count)]
+    await until(lambda: server.read.total() == count)
+    await _cancelled(sending)
+
+
+@UNHEARD
+async def test_callers_that_leave_in_mid_send_lose_no_outcome(server: FaultyServer) -> None:
+    """200 callers are cancelled while their messages are being answered: 200 outcomes are known, all ACCEPTED."""
+    ends, count = Ends(), 200
+    async with RouteeClient(server.config(pool_size=2 * count, observers=(ends,))) as client:
+        await _sent_and_left(client, server, count)
+        await server.release()
+    await server.drained()
+    assert ends.abandoned == {Outcome.ACCEPTED: count}
+    assert server.taken.total() == count
+    assert server.twice == []
+
+
+@UNHEARD
+async def test_callers_that_leave_learn_of_every_kind_of_end(server: FaultyServer) -> None:
+    """The same where a third of the messages is refused and a third loses its answer: each outcome is the right one."""
+    ends, count = Ends(), 60
+    draw = random.Random(SEED)
+    fates = [WELL, REFUSALS[422], RST] * (count // 3)
+    draw.shuffle(fates)
+    async with RouteeClient(server.config(pool_size=2 * count, observers=(ends,))) as client:
+        await client.otp_templates()
+        await server.drop()
+        left = iter(fates)
+        server.fate = lambda: next(left)
+        await server.hold()
+        sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(count)]
+        await until(lambda: server.read.total() == count)
+        await _cancelled(sending)
+        await server.release()
+    third = count // 3
+    assert ends.abandoned == {Outcome.ACCEPTED: third, Outcome.REJECTED: third, Outcome.UNKNOWN: third}
+    assert server.taken.total() == 2 * third
+
+
+@UNHEARD
+async def test_closing_waits_for_what_has_left_and_not_for_ever(server: FaultyServer) -> None:
+    """aclose() gives up on answers after close_grace, and each of them is then UNKNOWN and told."""
+    ends, count = Ends(), 50
+    patience = {"close_grace": timedelta(milliseconds=200), "total_timeout": timedelta(hours=1)}
+    async with asyncio.timeout(30):
+        async with RouteeClient(server.config(pool_size=2 * count, observers=(ends,), **patience)) as client:
+            await _sent_and_left(client, server, count)
+    await server.release()
+    assert ends.abandoned == {Outcome.UNKNOWN: count}
+    assert server.taken.total() == count
+
+
+@UNHEARD
+async def test_a_caller_may_leave_at_any_moment(server: FaultyServer) -> None:
+    """Whichever turn of the loop a caller leaves in: what the server took is what somebody is told was ACCEPTED."""
+    ends = Ends()
+    heard: list[Told] = []
+    async with RouteeClient(server.config(observers=(ends,))) as client:
+        for turns in range(many(60, most=600)):
+            if turns % 2:
+                await server.drop()  # on a connection that has to be made, and on one of the pool
+            sending = asyncio.create_task(told(client, new_flow()))
+            for _ in range(turns // 4):
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.wait([sending])
+            if not sending.cancelled():
+                heard.append(sending.result())
+    await server.drained()
+    assert contradictions(heard, server.taken) == []
+    assert server.twice == []
+    assert ends.outcomes[Outcome.ACCEPTED] == server.taken.total()
+    assert ends.abandoned[Outcome.ACCEPTED] == server.taken.total() - outcomes(heard)[Outcome.ACCEPTED]
+
+
+async def test_a_caller_that_leaves_while_it_waits_for_a_token_sends_nothing(server: FaultyServer) -> None:
+    """Callers that are cancelled before there is a token leave nothing on the wire, also when it comes later."""
+    async with RouteeClient(server.config()) as client:
+        await server.hold()
+        sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(many(50))]
+        await until(lambda: server.token_requests)
+        await _cancelled(sending)
+        await server.release()
+        await client.otp_templates()
+    await server.drained()
+    assert server.read.total() == 0
+
+
+async def test_a_caller_that_leaves_while_it_waits_for_its_turn_sends_nothing(server: FaultyServer) -> None:
+    """Callers that are cancelled in the line for a connection leave nothing on the wire."""
+    async with RouteeClient(server.config(pool_size=1)) as client:
+        await client.otp_templates()
+        await server.hold()
+        sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(many(50))]
+        await until(server.read.total)
+        await _cancelled(sending[1:])
+        await server.release()
+        await sending[0]
+        await client.otp_templates()
+    await server.drained()
+    assert server.read.total() == server.taken.total() == 1
+
+
+async def test_a_caller_that_leaves_while_it_connects_sends_nothing(server: FaultyServer, stage: Backstage) -> None:
+    """Callers that are cancelled in the TLS handshake leave nothing on the wire."""
+    async with knocked(stage, "a handshake that hangs") as listener:
+        async with RouteeClient(server.config(api_url=f"https://127.0.0.1:{listener.port}")) as client:
+            sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(many(20, most=200))]
+            await until(lambda: listener.links == len(sending))
+            await _cancelled(sending)
+        await server.drained()
+    assert server.read.total() == 0
+
+
+@NO_DEADLINE
+async def test_what_expires_in_line_is_never_sent(server: FaultyServer) -> None:
+    """500 messages whose deadline passes while they wait for a connection end in DeadlinePassed, and none is sent."""
+    count = many(500, most=10_000)
+    async with RouteeClient(server.config(pool_size=1)) as client:
+        await client.otp_templates()
+        await server.hold()
+        first = asyncio.create_task(told(client, new_flow()))
+        await until(server.read.total)
+        soon = timedelta(milliseconds=50)
+        all_told = await asyncio.gather(*(told(client, new_flow(), deadline=soon) for _ in range(count)))
+        await server.release()
+        assert (await first).outcome is Outcome.ACCEPTED
+    await server.drained()
+    assert {type(each.error) for each in all_told} == {DeadlinePassed}
+    assert contradictions(all_told, server.taken) == []
+    assert server.read.total() == 1
+
+
+@NO_DEADLINE
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_what_expires_before_there_is_a_token_is_never_sent(server: FaultyServer, endpoint: Any) -> None:
+    """A deadline that passes while the token is asked for ends in DeadlinePassed on every endpoint."""
+    async with RouteeClient(server.config()) as client:
+        await server.hold()
+        each = await told(client, new_flow(endpoint), deadline=timedelta(milliseconds=50))
+        await server.release()
+        await client.otp_templates()
+    await server.drained()
+    assert isinstance(each.error, DeadlinePassed)
+    assert server.read.total() == 0
+
+
+@NO_DEADLINE
+async def test_what_expires_while_it_connects_is_never_sent(server: FaultyServer, stage: Backstage) -> None:
+    """A deadline that passes in the TLS handshake ends in DeadlinePassed or another proof that nothing was sent."""
+    async with knocked(stage, "a handshake that hangs") as listener:
+        async with RouteeClient(server.config(api_url=f"https://127.0.0.1:{listener.port}")) as client:
+            each = await told(client, new_flow(), deadline=timedelta(milliseconds=50))
+        assert each.outcome is Outcome.NOT_SENT
+        assert server.read.total() == 0
+
+
+@NO_DEADLINE
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_a_deadline_that_does_not_pass_changes_nothing(server: FaultyServer, endpoint: Any) -> None:
+    """A message that is in time is accepted, once."""
+    async with RouteeClient(server.config()) as client:
+        each = await told(client, new_flow(endpoint), deadline=timedelta(minutes=10))
+    assert (each.outcome, server.taken[each.number]) == (Outcome.ACCEPTED, 1)
+
+
+@NO_DEADLINE
+async def test_a_deadline_after_the_first_byte_recalls_nothing(server: FaultyServer) -> None:
+    """A deadline that passes once the message has left says UNKNOWN, or waits for the answer; never NOT_SENT."""
+    async with RouteeClient(server.config(total_timeout=timedelta(seconds=2))) as client:
+        await client.otp_templates()
+        await server.hold()
+        sending = asyncio.create_task(told(client, new_flow(), deadline=timedelta(milliseconds=300)))
+        await until(lambda: server.read.total() or sending.done())
+        await asyncio.sleep(0.5)
+        await server.release()
+        each = await sending
+    await server.drained()
+    assert contradictions([each], server.taken) == []
+    assert (each.outcome in {Outcome.UNKNOWN, Outcome.ACCEPTED}, server.taken.total()) == (True, 1)

@@ -1,0 +1,83 @@
+"""What Routee refuses for now is sent again when it may be: after the pause that it asks for, which holds everybody."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from routee_failover import Outcome, RouteeClient
+
+from .faults import REFUSALS, Fault, status
+from .judge import contradictions, told
+from .messages import ENDPOINTS, new_flow
+from .scale import many
+from .server import FaultyServer, always, first, until
+
+NO_PAUSES = pytest.mark.xfail(strict=True, raises=AssertionError, reason="what is refused for now is not sent again")
+PAUSING = [REFUSALS[429], REFUSALS[503]]
+ONCE_MORE = [REFUSALS[408], REFUSALS[425]]
+
+
+@NO_PAUSES
+@pytest.mark.parametrize("fault", [*PAUSING, *ONCE_MORE], ids=lambda fault: fault.name)
+async def test_what_is_refused_for_now_is_sent_again(server: FaultyServer, fault: Fault) -> None:
+    """On every endpoint a message that is refused for now is read twice and taken once."""
+    server.fate = first(*[fault] * len(ENDPOINTS))
+    async with RouteeClient(server.config()) as client:
+        await server.hold()
+        sending = [asyncio.create_task(told(client, new_flow(endpoint))) for endpoint in ENDPOINTS]
+        await until(lambda: server.token_requests)
+        await server.release()
+        all_told = await asyncio.gather(*sending)
+    await server.drained()
+    assert contradictions(all_told, server.taken) == []
+    assert [(each.outcome, server.read[each.number]) for each in all_told] == [(Outcome.ACCEPTED, 2)] * len(ENDPOINTS)
+
+
+@NO_PAUSES
+@pytest.mark.parametrize("fault", ONCE_MORE, ids=lambda fault: fault.name)
+async def test_once_more_is_once(server: FaultyServer, fault: Fault) -> None:
+    """A message that is refused again for its time is REJECTED after its second try."""
+    server.fate = always(fault)
+    async with RouteeClient(server.config()) as client:
+        each = await told(client, new_flow())
+    assert (each.outcome, server.read[each.number], server.taken.total()) == (Outcome.REJECTED, 2, 0)
+
+
+@pytest.mark.parametrize("fault", PAUSING, ids=lambda fault: fault.name)
+async def test_tries_are_limited(server: FaultyServer, fault: Fault) -> None:
+    """With one try a message that is refused for now is REJECTED after it."""
+    server.fate = always(fault)
+    async with RouteeClient(server.config(tries=1)) as client:
+        each = await told(client, new_flow())
+    assert (each.outcome, server.read[each.number], server.taken.total()) == (Outcome.REJECTED, 1, 0)
+
+
+@NO_PAUSES
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_pause_holds_the_whole_client(server: FaultyServer, code: int) -> None:
+    """After a Retry-After of one second nothing comes for a second: neither the refused message nor any other."""
+    server.fate = first(status(code, "Retry-After: 1", takes=False))
+    refused, others = new_flow(), [new_flow() for _ in range(many(20, most=200))]
+    async with RouteeClient(server.config()) as client:
+        sending = [asyncio.create_task(told(client, refused))]
+        await until(server.read.total)
+        await asyncio.sleep(0.05)
+        sending += [asyncio.create_task(told(client, flow)) for flow in others]
+        all_told = await asyncio.gather(*sending)
+    began, *rest = sorted(moment for moments in server.arrivals.values() for moment in moments)
+    assert {each.outcome for each in all_told} == {Outcome.ACCEPTED}
+    assert contradictions(all_told, server.taken) == []
+    assert rest[0] - began >= 1
+
+
+@NO_PAUSES
+async def test_a_pause_longer_than_the_longest_is_told(server: FaultyServer) -> None:
+    """A pause that is longer than longest_pause holds nobody for ever: the message is refused, others go on later."""
+    server.fate = first(status(429, "Retry-After: 86400", takes=False))
+    async with asyncio.timeout(20), RouteeClient(server.config(longest_pause=timedelta(milliseconds=100))) as client:
+        before = await told(client, new_flow())
+        after = await told(client, new_flow())
+    assert after.outcome is Outcome.ACCEPTED
+    assert contradictions([before, after], server.taken) == []
+    assert server.arrivals[after.number][0] - server.arrivals[before.number][0] >= 0.1

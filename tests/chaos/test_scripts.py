@@ -1,0 +1,116 @@
+"""Scripts that hypothesis writes, byte by byte: whatever happens on the way, what the client says holds."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from routee_failover import Endpoint, RouteeClient
+
+from .backstage import Backstage
+from .judge import Told, contradictions, told
+from .messages import ENDPOINTS, new_flow
+from .proxy import CLEAN, Act, Cut, Proxy, Script
+from .scale import many
+from .server import FaultyServer
+
+AT_ONCE = 24
+"""How many scripts run side by side, each with a client and a proxy of its own."""
+PATIENCE = timedelta(milliseconds=120)
+
+
+@attrs.frozen
+class Play:
+    """Some messages that one client sends, in turn or at once, and what happens to its connections, one by one."""
+
+    messages: tuple[Endpoint, ...]
+    connections: tuple[Script, ...]
+    at_once: bool
+    token_too: bool
+    """Whether the token is asked for through the proxy as well."""
+
+
+acts = st.sampled_from(Act)
+cuts = st.builds(Cut, after=st.integers(0, 2_500), act=acts, seconds=st.floats(0, 0.03))
+"""A request has about 400 bytes and an answer 200, so that these fall into the first messages of a connection."""
+scripts = st.builds(Script, of_client=st.none() | cuts, of_server=st.none() | cuts)
+plays = st.builds(
+    Play,
+    messages=st.lists(st.sampled_from(ENDPOINTS), min_size=1, max_size=4).map(tuple),
+    connections=st.lists(scripts, min_size=1, max_size=4).map(tuple),
+    at_once=st.booleans(),
+    token_too=st.booleans(),
+)
+
+
+class Theatre:
+    """A server, the proxies in front of it, and the loop of the clients."""
+
+    def __init__(self, stage: Backstage) -> None:
+        self._runner = asyncio.Runner()
+        self._server = FaultyServer(stage)
+        self._stage = stage
+
+    def __enter__(self) -> "Theatre":
+        self._runner.run(self._open())
+        return self
+
+    async def _open(self) -> None:
+        await self._server.__aenter__()
+        self._proxies = [Proxy(self._stage, self._server.api.port) for _ in range(AT_ONCE)]
+        for proxy in self._proxies:
+            await proxy.__aenter__()
+
+    async def _close(self) -> None:
+        for proxy in self._proxies:
+            await proxy.__aexit__(None, None, None)
+        await self._server.__aexit__(None, None, None)
+
+    def __exit__(self, *_exc: object) -> None:
+        self._runner.run(self._close())
+        self._runner.close()
+
+    def perform(self, given_plays: list[Play]) -> list[str]:
+        """Play them side by side, and say what contradicts the server's count."""
+        return self._runner.run(self._perform(given_plays))
+
+    async def _perform(self, given_plays: list[Play]) -> list[str]:
+        results = await asyncio.gather(*map(self._play, given_plays, self._proxies))
+        await self._server.drained()
+        found = contradictions([each for all_told in results for each in all_told], self._server.taken)
+        found += [f"{number} was taken twice" for number in self._server.twice]
+        self._server.forget()
+        return found
+
+    async def _play(self, play: Play, proxy: Proxy) -> list[Told]:
+        scenes = iter(play.connections)
+        proxy.plan = lambda: next(scenes, CLEAN)
+        url = f"http://127.0.0.1:{proxy.port}"
+        auth = {"auth_url": url} if play.token_too else {}
+        config = self._server.config(api_url=url, total_timeout=PATIENCE, **auth)
+        flows = [new_flow(endpoint) for endpoint in play.messages]
+        async with RouteeClient(config) as client:
+            if play.at_once:
+                all_told = await asyncio.gather(*(told(client, flow) for flow in flows))
+            else:
+                all_told = [await told(client, flow) for flow in flows]
+        await proxy.drained()
+        return all_told
+
+
+@pytest.fixture(scope="module")
+def theatre(stage: Backstage) -> Iterator[Theatre]:
+    """Everything that a play needs, for all of them."""
+    with Theatre(stage) as here:
+        yield here
+
+
+@settings(max_examples=many(10), deadline=None, suppress_health_check=list(HealthCheck))
+@given(given_plays=st.lists(plays, min_size=8, max_size=AT_ONCE))
+def test_whatever_happens_on_the_way_what_is_said_holds(theatre: Theatre, given_plays: list[Play]) -> None:
+    """NOT_SENT was taken 0 times, ACCEPTED once, nothing twice; each error is in the tree, pickles and shows no PIN."""
+    assert theatre.perform(given_plays) == []
