@@ -86,7 +86,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What it costs, as ratios to something that stands still; `nox -s bench -- flows` runs one."""
+    """What it costs, as ratios to something that stands still; needs nginx. `nox -s bench -- flows` runs one."""
     session.install(".[cli,sandbox,fast]", *group("bench"))
-    for name in session.posargs or ["imports", "flows"]:
+    for name in session.posargs or ["imports", "flows", "layers", "send", "memory"]:
         session.run("python", f"benchmarks/{name}.py")

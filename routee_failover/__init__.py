@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         RetryWithheld,
         TokenRenewed,
     )
+    from .reconcile import OnUnknown, Reconciler
     from .records import (
         AnyReceipt,
         Balance,
@@ -143,6 +144,7 @@ __all__ = [
     "NotFound",
     "NotSent",
     "Observer",
+    "OnUnknown",
     "OtpFlow",
     "OtpReceipt",
     "OtpRecord",
@@ -155,6 +157,7 @@ __all__ = [
     "PoolTimeout",
     "Problem",
     "RateLimited",
+    "Reconciler",
     "Rejected",
     "RetryScheduled",
     "RetryWithheld",
@@ -193,7 +196,19 @@ __all__ = [
     "load_flow",
 ]
 
-_HOMES = ("errors", "secret", "evidence", "observe", "config", "flows", "records", "wire", "sending", "client")
+_HOMES = (
+    "errors",
+    "secret",
+    "evidence",
+    "observe",
+    "config",
+    "flows",
+    "records",
+    "wire",
+    "reconcile",
+    "sending",
+    "client",
+)
 """The rooms that public names live in, from the ground up: whoever only catches an error does not load the client."""
 
 

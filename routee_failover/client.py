@@ -1,13 +1,30 @@
 """The client: one verb a job. What it says and when belongs to the rooms below; it only brings them together."""
 
+import asyncio
+import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Self, TypeVar, overload
 from urllib.parse import quote
 
+import attrs
+
 from .config import Config
-from .errors import ConnectFailed, DeliveryUnknown, InvalidFlow, NoAnswer, Outcome, Problem, Rejected
-from .evidence import outcome_of
+from .errors import (
+    ConnectFailed,
+    DeliveryUnknown,
+    InvalidConfig,
+    InvalidFlow,
+    NoAnswer,
+    Outcome,
+    Problem,
+    Rejected,
+    RouteeError,
+)
+from .evidence import Answer, Evidence
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
+from .flows.deadline import fitted
+from .reconcile import OnUnknown, Reconciler
 from .records import (
     AnyReceipt,
     Balance,
@@ -19,7 +36,7 @@ from .records import (
     ViberOtpRecord,
 )
 from .records.record import Json
-from .secret import forgetful
+from .secret import SecretBytes, forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport
 from .wire import encode_flow
@@ -27,6 +44,9 @@ from .wire.answers import UNREADABLE, read_json, read_object, read_refusal, with
 from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
 
 _T = TypeVar("_T")
+_OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
+_LONGER_THAN_ANY_TTL = 1e9
+"""Seconds. A `timedelta` cannot hold every number of them that comes of adding and subtracting times."""
 
 
 class RouteeClient:
@@ -39,8 +59,9 @@ class RouteeClient:
             receipt = await routee.send(flow)
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, reconciler: Reconciler | None = None) -> None:
         self._config = config
+        self._reconciler = reconciler
         self._transport = Transport(config)
 
     @classmethod
@@ -54,59 +75,80 @@ class RouteeClient:
         """The settings that the client was made with."""
         return self._config
 
+    def with_options(self, **settings: Any) -> Self:
+        """A client with some settings of `Config` changed, and with connections and a token of its own."""
+        return type(self)(attrs.evolve(self._config, **settings), reconciler=self._reconciler)
+
     def __repr__(self) -> str:
         return f"RouteeClient({self._config.api_url})"
 
     @overload
-    async def send(self, flow: StandardFlow | TransactionalFlow) -> FlowReceipt: ...
+    async def send(
+        self, flow: StandardFlow | TransactionalFlow, *, deadline: timedelta | None = ..., on_unknown: OnUnknown = ...
+    ) -> FlowReceipt: ...
     @overload
-    async def send(self, flow: OtpFlow) -> OtpReceipt: ...
+    async def send(
+        self, flow: OtpFlow, *, deadline: timedelta | None = ..., on_unknown: OnUnknown = ...
+    ) -> OtpReceipt: ...
     @overload
-    async def send(self, flow: ViberOtpMessage) -> ViberOtpReceipt: ...
-    async def send(self, flow: AnyFlow) -> AnyReceipt:
+    async def send(
+        self, flow: ViberOtpMessage, *, deadline: timedelta | None = ..., on_unknown: OnUnknown = ...
+    ) -> ViberOtpReceipt: ...
+    async def send(
+        self, flow: AnyFlow, *, deadline: timedelta | None = None, on_unknown: OnUnknown = OnUnknown.RAISE
+    ) -> AnyReceipt:
         """Send a flow, once, and return Routee's receipt for it.
 
+        `deadline` says after how long from now the message is worth nothing: it does not leave later than that, and the
+        ttls of its steps shrink to what is left of it. Where that is too little, `DeadlinePassed` is raised.
+
         Raises `NotSent` where nothing reached Routee, `Rejected` where it answered no, and `DeliveryUnknown` where it
-        may have accepted the message: that one must not be sent again blindly. Only a message of which no byte can have
-        left is tried again here.
+        may have accepted the message: that one must not be sent again blindly. With `OnUnknown.RECONCILE` the client's
+        reconciler is asked for such a message first. A message is tried again only where no byte of it can have left,
+        or Routee refused it for now.
+
+        A caller who is cancelled before the first byte leaves has sent nothing. After it the send goes on alone: an
+        observer learns its outcome, and `aclose()` waits for it.
         """
-        if not isinstance(flow, StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage):
-            raise InvalidFlow(
-                "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one of JSON")]
-            )
-        route = ROUTES[flow.endpoint]
-        evidence = await self._transport.call(Call("POST", route.path, encode_flow(flow)))
-        outcome, answer = outcome_of(evidence), evidence.answer
-        if outcome is Outcome.NOT_SENT:
-            raise ConnectFailed(f"{evidence.cause}; nothing was sent")
-        if answer is None or outcome is Outcome.UNKNOWN:
-            cause = evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}"
-            raise _unknown(flow, cause)
-        if outcome is Outcome.REJECTED:
-            raise read_refusal(
-                answer.status,
-                answer.retry_after,
-                answer.body,
-                ending="; the message was not accepted",
-                secrets=secrets_of(flow),
-            )
-        receipt = route.read_receipt(answer.body)
-        if isinstance(receipt, str):
-            raise _unknown(flow, f"Routee answered {answer.status}, but its answer {receipt}: probably accepted")
-        if isinstance(receipt, Rejected):
-            raise without_secrets(receipt, secrets_of(flow))
-        return receipt
+        endpoint = _endpoint_of(flow)
+        if on_unknown is OnUnknown.RECONCILE and self._reconciler is None:
+            raise InvalidConfig("on_unknown=RECONCILE needs RouteeClient(config, reconciler=...); nothing was sent")
+        route = ROUTES[endpoint]
+        call = Call("POST", route.path, encode_flow(flow))
+        call.otp = endpoint in _OTP
+        if deadline is not None:
+            _limit(call, flow, deadline)
+        outcome, evidence = await self._transport.call(call)
+        answer = evidence.answer
+        if outcome is Outcome.ACCEPTED and answer is not None:
+            receipt = route.read_receipt(answer.body)
+            if not isinstance(receipt, str | Rejected):
+                return receipt
+            error = _not_accepted(flow, answer, receipt)
+        else:
+            error = _unsent(flow, outcome, evidence)
+        if on_unknown is OnUnknown.RECONCILE and self._reconciler is not None and isinstance(error, DeliveryUnknown):
+            return await self._reconciler.reconcile(flow, error)
+        raise error
 
     def send_all(
-        self, flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], *, concurrency: int | None = None
+        self,
+        flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow],
+        *,
+        concurrency: int | None = None,
+        rate: float | None = None,
+        deadline: timedelta | None = None,
     ) -> AsyncGenerator[Sent, None]:
         """Send many flows, at most `concurrency` at a time (`pool_size` if omitted), and yield what became of each.
+
+        `rate` is how many are begun a second at most, and `deadline` what `send` is given for each.
 
         Flows are drawn as they are needed, so that an endless source costs constant memory. They come in the order in
         which they end. No flow's failure raises: it stands in `Sent.error`. Closing the iterator draws no more flows
         and lets those under way end; their outcomes are then told to nobody.
         """
-        return send_each(self.send, flows, self._config.pool_size if concurrency is None else concurrency)
+        send = self.send if deadline is None else functools.partial(self.send, deadline=deadline)
+        return send_each(send, flows, self._config.pool_size if concurrency is None else concurrency, rate)
 
     @overload
     async def track(self, message: FlowReceipt) -> FlowRecord: ...
@@ -154,7 +196,8 @@ class RouteeClient:
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
 
-        A send that is under way loses its connection and ends in `DeliveryUnknown`: let sends end before closing.
+        Whatever waits ends in `ClientClosed` at once. The answers to what has left already are waited for, up to
+        `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
         """
         await self._transport.aclose()
 
@@ -173,8 +216,8 @@ class RouteeClient:
 
     async def _ask(self, path: str) -> bytes:
         """The body of the answer to a reading call."""
-        evidence = await self._transport.call(Call("GET", path, safe=True))
-        outcome, answer = outcome_of(evidence), evidence.answer
+        outcome, evidence = await self._transport.call(Call("GET", path, safe=True))
+        answer = evidence.answer
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
         if answer is None or outcome is Outcome.UNKNOWN:
@@ -183,6 +226,46 @@ class RouteeClient:
         if outcome is Outcome.REJECTED:
             raise read_refusal(answer.status, answer.retry_after, answer.body)
         return answer.body
+
+
+def _endpoint_of(flow: AnyFlow) -> Endpoint:
+    if not isinstance(flow, StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage):
+        raise InvalidFlow(
+            "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one of JSON")]
+        )
+    return flow.endpoint
+
+
+def _limit(call: Call, flow: AnyFlow, deadline: timedelta) -> None:
+    """Give a call its deadline, and a body that shrinks with the time that is left."""
+    if not isinstance(deadline, timedelta):
+        why = f"must be a timedelta from now, such as timedelta(minutes=2), not {type(deadline).__name__}"
+        raise InvalidFlow("send", [Problem(("deadline",), why)])
+
+    def body_within(seconds: float) -> SecretBytes | None:
+        fitting = fitted(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
+        return None if fitting is None else encode_flow(fitting)
+
+    call.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
+    call.body_within = body_within
+
+
+def _not_accepted(flow: AnyFlow, answer: Answer, read: Rejected | str) -> RouteeError:
+    """The error of a send whose answer has a status that accepts, and a body that does not, or that cannot be read."""
+    if isinstance(read, Rejected):
+        return without_secrets(read, secrets_of(flow))
+    return _unknown(flow, f"Routee answered {answer.status}, but its answer {read}: probably accepted")
+
+
+def _unsent(flow: AnyFlow, outcome: Outcome, evidence: Evidence) -> RouteeError:
+    """The error of a send that was not accepted."""
+    answer = evidence.answer
+    if outcome is Outcome.NOT_SENT:
+        return ConnectFailed(f"{evidence.cause}; nothing was sent")
+    if answer is None or outcome is Outcome.UNKNOWN:
+        return _unknown(flow, evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}")
+    ending = "; the message was not accepted"
+    return read_refusal(answer.status, answer.retry_after, answer.body, ending=ending, secrets=secrets_of(flow))
 
 
 def _unknown(flow: AnyFlow, cause: str) -> DeliveryUnknown:

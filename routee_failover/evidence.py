@@ -31,6 +31,7 @@ class Evidence(Value):
 
     `cause` says in one line why there is no answer; it holds nothing that was sent or received. `lasting` says that
     another try would end the same way. `written` counts the bytes, head and body, that were given to the connection.
+    `stale`: the pooled connection had been closed by the server before anything was written.
     """
 
     begun: bool
@@ -38,6 +39,7 @@ class Evidence(Value):
     cause: str = ""
     lasting: bool = False
     written: int = 0
+    stale: bool = False
 
 
 class Again(StrEnum):
@@ -52,6 +54,20 @@ class Again(StrEnum):
     """One more time, if a renewal gives another token than the one that was refused."""
 
 
+def _check_outcome(_rule: object, _attribute: "attrs.Attribute[Outcome]", value: object) -> None:
+    if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
+        raise InvalidConfig(
+            "the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows that it was sent"
+        )
+
+
+def _check_again(rule: "StatusRule", _attribute: "attrs.Attribute[Again]", value: object) -> None:
+    if not isinstance(value, Again):
+        raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
+    if value is not Again.NEVER and rule.outcome is not Outcome.REJECTED:
+        raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
+
+
 @attrs.frozen(slots=False, eq=False, repr=False)
 class StatusRule(Value):
     """What a status proves about a message, and whether the message is sent again for it.
@@ -59,20 +75,8 @@ class StatusRule(Value):
     Only what was refused may be sent again: `InvalidConfig` for any other.
     """
 
-    outcome: Outcome = attrs.field()
-    again: Again = attrs.field(default=Again.NEVER)
-
-    @outcome.validator
-    def _check_outcome(self, _attribute: object, value: object) -> None:
-        if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
-            raise InvalidConfig("the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows it was sent")
-
-    @again.validator
-    def _check_again(self, _attribute: object, value: object) -> None:
-        if not isinstance(value, Again):
-            raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
-        if value is not Again.NEVER and self.outcome is not Outcome.REJECTED:
-            raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
+    outcome: Outcome = attrs.field(validator=_check_outcome)
+    again: Again = attrs.field(default=Again.NEVER, validator=_check_again)
 
 
 _REFUSED = StatusRule(Outcome.REJECTED)

@@ -32,7 +32,8 @@ class AttemptStarted(Value):
 class AttemptEnded(Value):
     """What became of one try. It also comes for a send whose caller has left: its outcome is learned here.
 
-    `abandoned` says that the caller was cancelled after the first byte had left, and `seconds` how long the try took.
+    The evidence comes without the body of the answer. `abandoned` says that the caller had left after the first byte,
+    and before this; `seconds` how long the try took.
     """
 
     call: int

@@ -12,8 +12,10 @@ import routee_failover
 from routee_failover import errors
 from routee_failover.errors import (
     BadRequest,
+    CircuitOpen,
     ClientClosed,
     ConnectFailed,
+    DeadlinePassed,
     DeliveryUnknown,
     FlowFailed,
     Forbidden,
@@ -41,6 +43,8 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     NotSent: (RouteeError, NOT_SENT),
     ConnectFailed: (NotSent, NOT_SENT),
     PoolTimeout: (NotSent, NOT_SENT),
+    DeadlinePassed: (NotSent, NOT_SENT),
+    CircuitOpen: (NotSent, NOT_SENT),
     TokenUnavailable: (NotSent, NOT_SENT),
     ClientClosed: (NotSent, NOT_SENT),
     Rejected: (RouteeError, REJECTED),
@@ -114,7 +118,7 @@ EXAMPLES: list[RouteeError] = [
     InvalidConfig("it"),
     InvalidFlow("It", [Problem(("flow", 0, "to"), "is wrong")]),
     InvalidFlow("It", [Problem(("flow", 0), "is wrong"), Problem((), "is wrong too")]),
-    *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, ClientClosed)),
+    *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),
     TokenUnavailable("it", status=401),
     *(cls("it", **_REJECTED) for cls in TREE if issubclass(cls, Rejected) and cls is not FlowFailed),

@@ -34,7 +34,8 @@ def send(
       {"endpoint": "otp", "flow": \[...], "callback": {...}}
 
     Settings: ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET; ROUTEE_API_URL
-    and ROUTEE_AUTH_URL where it is not Routee itself, such as a sandbox.
+    and ROUTEE_AUTH_URL where it is not Routee itself, such as a sandbox;
+    ROUTEE_PROXY where there is a proxy.
 
     Example: [cyan]routee-failover send otp.json[/]
     """

@@ -44,12 +44,16 @@ SECONDS = Unit("seconds", 1, 1, "must be whole seconds")
 
 
 class Span:
-    """The check of a time to live: a `timedelta` that the unit expresses, within limits counted in it."""
+    """The check of a time to live: a `timedelta` that the unit expresses, within limits counted in it.
 
-    def __init__(self, unit: Unit, least: float, most: float | None = None) -> None:
+    `omitted` is what Routee takes where none is given; where it says nothing of that, the longest.
+    """
+
+    def __init__(self, unit: Unit, least: float, most: float | None = None, *, omitted: float | None = None) -> None:
         self.unit = unit
         self.shortest: timedelta = timedelta(seconds=least * unit.seconds)
         self.longest: timedelta = timedelta.max if most is None else timedelta(seconds=most * unit.seconds)
+        self.omitted: timedelta = self.longest if omitted is None else timedelta(seconds=omitted * unit.seconds)
         self.limits: str = f"must be {f'at least {least}' if most is None else f'{least} to {most}'} {unit.name}"
 
     def __call__(self, value: object) -> Reason:
@@ -64,7 +68,11 @@ class Span:
         return self.unit.rule if value.microseconds or value.seconds % self.unit.step else None
 
 
-SmsMinutes = Annotated[timedelta, Span(MINUTES, 1, 1440)]
-ViberMinutes = Annotated[timedelta, Span(TENTHS_OF_MINUTES, 0.5, 1440)]
-Seconds = Annotated[timedelta, Span(SECONDS, 0)]
-"""Routee states no longest time in seconds. A time to live is no negative one."""
+SmsMinutes = Annotated[timedelta, Span(MINUTES, 1, 1440, omitted=1200)]
+ViberMinutes = Annotated[timedelta, Span(TENTHS_OF_MINUTES, 0.5, 1440, omitted=10)]
+Seconds = Annotated[timedelta, Span(SECONDS, 0, omitted=14 * 86400)]
+"""Routee states no longest time in seconds. A time to live is no negative one.
+
+Only a `ViberOtpMessage` may omit it, and what Routee takes then is not documented. That it is the 14 days of its
+sibling `POST /viber`, the longest that Viber itself keeps a message, is inferred.
+"""

@@ -6,11 +6,22 @@ from backoff import expo, full_jitter
 
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 2.0
+FIRST_THROTTLED_DELAY = 1.0
+LONGEST_THROTTLED_DELAY = 30.0
 
 
 def delays() -> Iterator[float]:
     """Seconds to wait before each next try: doubling from 50 ms, with full jitter, so that no two clients keep step."""
-    steps = expo(base=2, factor=FIRST_DELAY, max_value=LONGEST_DELAY)
+    return _jittered(FIRST_DELAY, LONGEST_DELAY)
+
+
+def throttled_delays() -> Iterator[float]:
+    """The same where Routee has asked for fewer requests: doubling from 1 s, on top of a pause that it named."""
+    return _jittered(FIRST_THROTTLED_DELAY, LONGEST_THROTTLED_DELAY)
+
+
+def _jittered(first: float, longest: float) -> Iterator[float]:
+    steps = expo(base=2, factor=first, max_value=longest)
     next(steps)  # `backoff` starts its generators with a value that is none
     while True:
         yield full_jitter(next(steps))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..config import Config
-from ..errors import ClientClosed, NotSent, TokenUnavailable
+from ..errors import ClientClosed, TokenUnavailable
 from ..evidence import Evidence
 from ..secret import Secret
 from ..wire.json import decode
@@ -33,8 +33,9 @@ def basic_authorization(config: Config) -> Secret:
 class TokenSource:
     """Gives the token to whoever needs it. `ask` makes one token request and tells what it showed."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, renewed: Callable[[float], None] = lambda _life: None) -> None:
         self._ask = ask
+        self._renewed = renewed
         self._token: Secret | None = None
         self._renew_at = 0.0
         self._expires_at = 0.0
@@ -71,18 +72,16 @@ class TokenSource:
         return renewed
 
     async def _shared(self) -> Secret:
-        # The request belongs to all who wait for it: one who is cancelled must not take it from the others, and each
-        # raises an error of its own.
+        # The request belongs to all who wait for it: one who is cancelled does not take it from the others, nor is
+        # anybody cancelled with it, and each raises an error of its own.
         pending = self._pending or self._start()
-        try:
-            return await asyncio.shield(pending)
-        except TokenUnavailable as error:
-            refusal: NotSent = TokenUnavailable(str(error), status=error.status)
-        except asyncio.CancelledError:
-            if not pending.cancelled():
-                raise
-            refusal = ClientClosed("the client was closed while the message waited for a token; nothing was sent")
-        raise refusal
+        await asyncio.wait([pending])
+        if pending.cancelled():
+            raise ClientClosed("the client was closed while the message waited for a token; nothing was sent")
+        error = pending.exception()
+        if isinstance(error, TokenUnavailable):
+            raise TokenUnavailable(str(error), status=error.status)
+        return pending.result()
 
     def _start(self) -> asyncio.Task[Secret]:
         task = asyncio.get_running_loop().create_task(self._renew())
@@ -107,6 +106,7 @@ class TokenSource:
         self._token = token
         self._expires_at = now + life
         self._renew_at = now + life - min(EARLIEST, life * EARLY_SHARE)
+        self._renewed(life)
         return token
 
     async def aclose(self) -> None:

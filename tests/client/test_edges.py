@@ -120,3 +120,13 @@ async def test_nothing_is_tried_again_past_the_total_timeout() -> None:
         with pytest.raises(ConnectFailed) as failed:
             await client.send(sms())
     assert failed.value.outcome is Outcome.NOT_SENT
+
+
+async def test_other_options_make_another_client() -> None:
+    """with_options() gives a client with some settings changed; the first one keeps its own, and its connections."""
+    async with FakeRoutee() as server, RouteeClient(server.config()) as client:
+        async with client.with_options(pool_size=3) as other:
+            assert (client.config.pool_size, other.config) == (100, attrs.evolve(client.config, pool_size=3))
+            await other.send(sms())
+        await client.send(sms())
+        assert (server.token_requests, len(server.requests)) == (2, 2)

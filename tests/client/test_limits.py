@@ -23,7 +23,7 @@ from .flows import CANARIES, otp, sms
 from .routee import FakeRoutee, Seen, always, until
 from .shown import shown
 
-SOON = timedelta(milliseconds=150)
+SOON = timedelta(milliseconds=400)
 NOWHERE = "http://127.0.0.1:1"
 
 

@@ -9,13 +9,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
+
+import aiohttp
+from yarl import URL
 
 from routee_failover import Config
 from routee_failover.evidence import Evidence
-from routee_failover.secret import SecretBytes
-from routee_failover.transport.attempt import Request, attempt, headers_with
-from routee_failover.transport.pool import Pool
+from routee_failover.observe import Event
+from routee_failover.secret import Secret, SecretBytes
+from routee_failover.transport import Call, Transport
+from routee_failover.transport.attempt import attempt
+from routee_failover.transport.exchange import Exchange
+from routee_failover.transport.headers import Headers
+from routee_failover.transport.line import Line
+from routee_failover.transport.session import open_session
+from routee_failover.transport.under_way import UnderWay
+from tests.client.routee import until
 
 PIN = "739164"
 KEY = "canary-token"
@@ -24,6 +34,7 @@ BODY = f'{{"pin":"{PIN}"}}'.encode()
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
 Behaving = Callable[[Reader, Writer], Awaitable[None]]
+_Kind = TypeVar("_Kind")
 TOKEN_PATH = b"/oauth/token"
 
 
@@ -34,6 +45,9 @@ def http(status: str = "200 OK", body: bytes = b"{}", *headers: str) -> bytes:
 
 
 TOKEN_ANSWER = http("200 OK", b'{"access_token":"canary-token","expires_in":3600}')
+ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
+POST = Call("POST", "/failover", SecretBytes(BODY))
+GET = Call("GET", "/failover/tracking/x", safe=True)
 
 
 async def read_request(reader: Reader) -> bytes:
@@ -134,25 +148,145 @@ async def hang(reader: Reader, writer: Writer) -> None:
     await reader.read(-1)
 
 
+def tokens_and(seen: list[bytes], breaks: Behaving) -> Behaving:
+    """Give tokens, count everything else, and then break in the given way."""
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        while request := await read_request(reader):
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                writer.write(TOKEN_ANSWER)
+                continue
+            seen.append(request)
+            await breaks(reader, writer)
+            return
+
+    return behave
+
+
+class Door:
+    """Behaves well, but answers only as long as it is open; counts what came whole, and what came at all."""
+
+    def __init__(self, answer: bytes = ACCEPTED, *, shut: bool = False, no_tokens: bool = False) -> None:
+        self._answer = answer
+        self.open, self.gives_tokens = asyncio.Event(), asyncio.Event()
+        if not shut:
+            self.open.set()
+        if not no_tokens:
+            self.gives_tokens.set()
+        self.seen: list[bytes] = []
+        self.begun = 0
+        """Of how many requests, token requests apart, at least a byte came."""
+        self.tokens = 0
+
+    async def __call__(self, reader: Reader, writer: Writer) -> None:
+        """Serve one connection."""
+        while first := await reader.read(1):
+            self.begun += 1
+            request = first + await read_request(reader)
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                self.begun -= 1
+                self.tokens += 1
+                await self.gives_tokens.wait()
+                writer.write(TOKEN_ANSWER)
+            elif len(request) > 1:
+                self.seen.append(request)
+                await self.open.wait()
+                writer.write(self._answer)
+
+
+class Notes:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def observe(self, event: Event, /) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+    def of(self, kind: type[_Kind]) -> list[_Kind]:
+        """The events of a kind, in their order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
 @asynccontextmanager
-async def pool_of(config: Config) -> AsyncIterator[Pool]:
-    """A pool that is closed in the end."""
-    pool = Pool(config)
+async def opened(server: RawServer, **settings: Any) -> AsyncIterator[Transport]:
+    """A transport to a server, closed in the end."""
+    transport = Transport(server.config(**settings))
     try:
-        yield pool
+        yield transport
     finally:
-        await pool.aclose()
+        await transport.aclose()
 
 
-async def tried(pool: Pool, url: str, *, method: str = "POST", limit: int = 2**20) -> Evidence:
-    """One attempt with a body and a key that nothing may show."""
-    request = Request(method, url, headers_with(f"Bearer {KEY}", "application/json"), SecretBytes(BODY))
-    return await attempt(pool.session, request, within=pool.timeout, limit=limit)
+class Bench:
+    """What attempts are made with, and nothing above it: a session, and the clock that ends them in time."""
+
+    def __init__(self, config: Config) -> None:
+        self.session = open_session(config)
+        self.total = config.total_timeout.total_seconds()
+        self.within = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
+        self.limit = config.answer_limit
+        self.under_way = UnderWay(self._make, lambda _exchange, _evidence: None)
+
+    async def _make(self, exchange: Exchange) -> Evidence:
+        return await attempt(self.session, exchange, within=self.within, limit=self.limit)
+
+    def exchange(self, url: str, *, method: str = "POST") -> Exchange:
+        """An exchange with a body and a key that nothing may show."""
+        loop = asyncio.get_running_loop()
+        headers = Headers(Secret(f"Bearer {KEY}"), "application/json")
+        call = Call(method, "/failover", SecretBytes(BODY))
+        now = loop.time()
+        exchange = Exchange(call, URL(url), headers, now, now + self.total, loop.create_future(), 1, 1)
+        exchange.body = call.body
+        return exchange
+
+    async def tried(self, url: str, *, method: str = "POST") -> Evidence:
+        """One attempt."""
+        exchange = self.exchange(url, method=method)
+        self.under_way.start(exchange)
+        return await exchange.done
+
+
+@asynccontextmanager
+async def bench(config: Config) -> AsyncIterator[Bench]:
+    """A bench that is cleared in the end."""
+    made = Bench(config)
+    try:
+        yield made
+    finally:
+        await made.under_way.drain(0)
+        await made.session.close()
 
 
 async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
     """One attempt at a server that behaves like that."""
     async with RawServer(behave) as server:
-        settings = {"total_timeout": timedelta(milliseconds=150)} | settings
-        async with pool_of(server.config(**settings)) as pool:
-            return await tried(pool, f"{server.url}/failover"), server
+        settings = {"total_timeout": timedelta(seconds=1)} | settings
+        async with bench(server.config(**settings)) as made:
+            return await made.tried(f"{server.url}/failover"), server
+
+
+def line_of(transport: Transport) -> Line:
+    """What a transport holds in this loop."""
+    return transport._lines[asyncio.get_running_loop()]
+
+
+def turns_taken(transport: Transport) -> int:
+    """How many turns are taken."""
+    return line_of(transport)._turns._pacer._all.under_way
+
+
+async def settled(transport: Transport) -> None:
+    """Wait until nothing is under way."""
+    await until(lambda: not line_of(transport)._under_way._tasks)
+
+
+async def cancelled(running: Awaitable[Any], *, once: Callable[[], object]) -> None:
+    """Cancel a call as soon as something holds."""
+    task = asyncio.ensure_future(running)
+    await until(once)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()

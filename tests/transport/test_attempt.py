@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from routee_failover import Outcome
 from routee_failover.evidence import outcome_of
-from routee_failover.transport.attempt import TrackedRequest, _retry_after
+from routee_failover.transport.attempt import _retry_after
+from routee_failover.transport.exchange import TrackedRequest
 from tests.client.routee import until
 from tests.client.shown import shown
 
@@ -26,12 +27,11 @@ from .raw import (
     Reader,
     Writer,
     answering,
+    bench,
     hang,
     http,
-    pool_of,
     read_request,
     reset,
-    tried,
     tried_once,
 )
 
@@ -149,9 +149,12 @@ async def test_an_answer_in_pieces_is_put_together() -> None:
 
 async def test_an_answer_longer_than_its_limit_is_left() -> None:
     """Reading ends at the limit, and the connection is not used again."""
-    async with RawServer(answering(http("200 OK", ECHO * 100_000))) as server, pool_of(server.config()) as pool:
+    async with (
+        RawServer(answering(http("200 OK", ECHO * 100_000))) as server,
+        bench(server.config(answer_limit=100)) as made,
+    ):
         for _ in range(2):
-            evidence = await tried(pool, f"{server.url}/failover", limit=100)
+            evidence = await made.tried(f"{server.url}/failover")
             assert (evidence.answer, evidence.cause) == (None, "the answer is longer than answer_limit")
             assert evidence.begun
     assert server.connections == 2
@@ -170,8 +173,8 @@ async def test_a_refused_connection_sends_nothing() -> None:
     """Where nobody listens nothing begins, and the cause says where that was."""
     async with RawServer(hang) as server:
         config = server.config()
-    async with pool_of(config) as pool:
-        evidence = await tried(pool, f"{server.url}/failover")
+    async with bench(config) as made:
+        evidence = await made.tried(f"{server.url}/failover")
     assert (evidence.begun, evidence.answer, evidence.lasting) == (False, None, False)
     assert outcome_of(evidence) is Outcome.NOT_SENT
     assert evidence.cause.startswith("no connection to localhost:")
@@ -184,8 +187,8 @@ async def test_a_host_name_that_is_none_sends_nothing(monkeypatch: pytest.Monkey
         raise socket.gaierror(socket.EAI_NONAME, "canary")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
-    async with RawServer(hang) as server, pool_of(server.config()) as pool:
-        evidence = await tried(pool, "https://nowhere.invalid/failover")
+    async with RawServer(hang) as server, bench(server.config()) as made:
+        evidence = await made.tried("https://nowhere.invalid/failover")
     assert evidence.cause == "the host name nowhere.invalid could not be resolved"
     assert outcome_of(evidence) is Outcome.NOT_SENT
 
@@ -194,32 +197,25 @@ async def test_a_handshake_that_hangs_sends_nothing() -> None:
     """A server that accepts and never speaks TLS is left after connect_timeout, before anything was sent."""
     async with RawServer(hang) as server:
         config = server.config(connect_timeout=timedelta(milliseconds=50))
-        async with pool_of(config) as pool:
-            evidence = await tried(pool, server.url.replace("http:", "https:"))
+        async with bench(config) as made:
+            evidence = await made.tried(server.url.replace("http:", "https:"))
     assert (evidence.begun, evidence.cause) == (False, "no connection could be made within connect_timeout")
 
 
 async def test_a_handshake_that_breaks_sends_nothing() -> None:
     """A server that closes instead of shaking hands gets nothing."""
     for behave in (_fin_unread, _rst_unread, _plain_http):
-        async with RawServer(behave) as server, pool_of(server.config()) as pool:
-            evidence = await tried(pool, server.url.replace("http:", "https:"))
+        async with RawServer(behave) as server, bench(server.config()) as made:
+            evidence = await made.tried(server.url.replace("http:", "https:"))
         assert outcome_of(evidence) is Outcome.NOT_SENT
         assert "canary" not in evidence.cause
 
 
-async def test_an_address_that_is_none_is_not_tried_again() -> None:
-    """An address that aiohttp refuses would be refused each time."""
-    async with RawServer(hang) as server, pool_of(server.config()) as pool:
-        evidence = await tried(pool, "http://:1/failover")
-    assert (evidence.begun, evidence.lasting) == (False, True)
-
-
 async def test_a_closed_pool_sends_nothing() -> None:
     """An attempt at a closed session begins nothing."""
-    async with RawServer(hang) as server, pool_of(server.config()) as pool:
-        await pool.aclose()
-        evidence = await tried(pool, f"{server.url}/failover")
+    async with RawServer(hang) as server, bench(server.config()) as made:
+        await made.session.close()
+        evidence = await made.tried(f"{server.url}/failover")
     assert outcome_of(evidence) is Outcome.NOT_SENT
 
 
@@ -278,9 +274,9 @@ async def test_aiohttp_still_calls_send_before_the_first_byte(monkeypatch: pytes
         return await send(self, conn)  # type: ignore[arg-type]
 
     monkeypatch.setattr(TrackedRequest, "send", noted)
-    async with RawServer(answering(http(), seen=seen)) as server, pool_of(server.config()) as pool:
+    async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
         for _ in range(3):
-            evidence = await tried(pool, f"{server.url}/failover")
+            evidence = await made.tried(f"{server.url}/failover")
             assert evidence.begun
     assert calls == [0, 1, 2]
 
@@ -289,8 +285,8 @@ async def test_a_request_that_stops_in_send_has_sent_nothing(monkeypatch: pytest
     """What is raised in TrackedRequest.send before its base is called leaves no byte at the server."""
     monkeypatch.setattr("aiohttp.connector.Connection.transport", None)
     seen: list[bytes] = []
-    async with RawServer(answering(http(), seen=seen)) as server, pool_of(server.config()) as pool:
-        evidence = await tried(pool, f"{server.url}/failover")
+    async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
+        evidence = await made.tried(f"{server.url}/failover")
     assert (evidence.begun, evidence.cause) == (False, "the pooled connection had been closed by the server")
     assert seen == []
 
@@ -299,16 +295,16 @@ async def test_a_request_outside_of_an_attempt_is_sent() -> None:
     """The pool's session works for whoever uses it without an attempt."""
     async with (
         RawServer(answering(http())) as server,
-        pool_of(server.config()) as pool,
-        pool.session.get(server.url) as response,
+        bench(server.config()) as made,
+        made.session.get(server.url) as response,
     ):
         assert response.status == 200
 
 
 async def test_a_cancelled_attempt_shows_neither_body_nor_key() -> None:
     """Cancellation comes through as itself, with its message, and its frames hold no PIN and no token."""
-    async with RawServer(hang) as server, pool_of(server.config(total_timeout=timedelta(seconds=5))) as pool:
-        running = asyncio.create_task(tried(pool, f"{server.url}/failover"))
+    async with RawServer(hang) as server, bench(server.config(total_timeout=timedelta(seconds=5))) as made:
+        running = asyncio.create_task(made.tried(f"{server.url}/failover"))
         await until(lambda: server.connections)
         await asyncio.sleep(0.01)
         running.cancel("the visitor left")
@@ -320,7 +316,7 @@ async def test_a_cancelled_attempt_shows_neither_body_nor_key() -> None:
 
 async def test_a_timeout_around_an_attempt_works() -> None:
     """asyncio.timeout around an attempt ends it as a timeout, as it does around anything else."""
-    async with RawServer(hang) as server, pool_of(server.config()) as pool:
+    async with RawServer(hang) as server, bench(server.config()) as made:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.03):
-                await tried(pool, f"{server.url}/failover")
+                await made.tried(f"{server.url}/failover")

@@ -1,26 +1,47 @@
 """How long the client waits before it tries again."""
 
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import pytest
 
-from routee_failover.transport.retry import FIRST_DELAY, LONGEST_DELAY, delays
+from routee_failover.transport import retry
+from routee_failover.transport.retry import delays, throttled_delays
+
+Delays = Callable[[], Iterator[float]]
+LONGEST = {
+    delays: [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0],
+    throttled_delays: [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0],
+}
+
+both = pytest.mark.parametrize("kind", LONGEST, ids=lambda kind: kind.__name__)
 
 
-@pytest.mark.parametrize("_run", range(20))
-def test_delays_stay_within_their_doubling_bounds(_run: int) -> None:
-    """Each delay lies between nothing and a bound that doubles from 50 ms up to 2 s."""
-    for position, delay in enumerate(islice(delays(), 30)):
-        assert 0 <= delay <= min(FIRST_DELAY * 2**position, LONGEST_DELAY)
+@both
+def test_the_longest_delay_doubles_up_to_a_bound(kind: Delays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without jitter a delay doubles from 50 ms up to 2 s, and from 1 s up to 30 s where Routee throttles."""
+    monkeypatch.setattr(retry, "full_jitter", lambda longest: longest)
+    assert list(islice(kind(), len(LONGEST[kind]))) == LONGEST[kind]
 
 
-def test_delays_differ_between_clients() -> None:
+@both
+def test_delays_stay_within_their_bounds(kind: Delays) -> None:
+    """Each delay lies between nothing and its bound."""
+    for _ in range(50):
+        drawn = islice(kind(), len(LONGEST[kind]))
+        assert all(0 <= delay <= longest for delay, longest in zip(drawn, LONGEST[kind], strict=True))
+
+
+@both
+def test_delays_differ_between_clients(kind: Delays) -> None:
     """Jitter: two clients that fail together do not come back together."""
-    assert list(islice(delays(), 10)) != list(islice(delays(), 10))
+    assert list(islice(kind(), 10)) != list(islice(kind(), 10))
 
 
-def test_delays_use_their_room() -> None:
-    """The jitter is full: over many draws the first delay comes near both of its bounds."""
-    first = [next(delays()) for _ in range(500)]
-    assert min(first) < 0.1 * FIRST_DELAY
-    assert max(first) > 0.9 * FIRST_DELAY
+@both
+def test_delays_use_their_room(kind: Delays) -> None:
+    """The jitter is full: over many draws each delay comes near both of its bounds."""
+    draws = [list(islice(kind(), 3)) for _ in range(500)]
+    for drawn, longest in zip(zip(*draws, strict=True), LONGEST[kind], strict=False):
+        assert min(drawn) < 0.1 * longest
+        assert max(drawn) > 0.9 * longest

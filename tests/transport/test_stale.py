@@ -2,22 +2,34 @@
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
+import aiohttp
 import pytest
 
 from routee_failover import Config, Outcome
-from routee_failover.evidence import outcome_of
-from routee_failover.secret import SecretBytes
-from routee_failover.transport import Call, Transport
+from routee_failover.evidence import Answer, outcome_of
+from routee_failover.transport import Transport
 
-from .raw import BODY, TOKEN_ANSWER, RawServer, Reader, Writer, answering, http, reset
-
-ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
-POST = Call("POST", "/failover", SecretBytes(BODY))
+from .raw import (
+    ACCEPTED,
+    BODY,
+    POST,
+    TOKEN_ANSWER,
+    TOKEN_PATH,
+    RawServer,
+    Reader,
+    Writer,
+    answering,
+    http,
+    opened,
+    read_request,
+    reset,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +44,7 @@ async def test_a_fin_that_has_come_costs_no_message() -> None:
     async with RawServer(answering(ACCEPTED, seen=seen, after=Writer.close)) as server:
         transport = Transport(server.config())
         for _ in range(50):
-            evidence = await transport.call(POST)
+            _, evidence = await transport.call(POST)
             assert outcome_of(evidence) is Outcome.ACCEPTED
         await transport.aclose()
         assert len(seen) == 50
@@ -53,7 +65,7 @@ async def test_a_rst_that_has_come_costs_no_message() -> None:
         transport = Transport(server.config())
         for _ in range(50):
             gone.clear()
-            evidence = await transport.call(POST)
+            _, evidence = await transport.call(POST)
             assert outcome_of(evidence) is Outcome.ACCEPTED
             await gone.wait()
             await asyncio.sleep(0.001)
@@ -66,6 +78,7 @@ class ElsewhereServer:
 
     def __enter__(self) -> Self:
         self.accepted = 0
+        self.closed = threading.Semaphore(0)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -97,6 +110,7 @@ class ElsewhereServer:
                     connection.sendall(ACCEPTED)
                     time.sleep(0.002)
                     break
+            self.closed.release()
 
 
 async def test_a_fin_that_comes_while_the_loop_is_busy_costs_no_message() -> None:
@@ -106,8 +120,66 @@ async def test_a_fin_that_comes_while_the_loop_is_busy_costs_no_message() -> Non
         transport = Transport(config)
         outcomes = []
         for _ in range(10):
-            outcomes.append(outcome_of(await transport.call(POST)))
-            time.sleep(0.01)  # noqa: ASYNC251  # a busy loop is what this is about
+            outcomes.append((await transport.call(POST))[0])
+            assert server.closed.acquire(timeout=5)  # a busy loop is what this is about
         await transport.aclose()
     assert outcomes == [Outcome.ACCEPTED] * 10
     assert server.accepted == 10
+
+
+UNASKED = {
+    "a second answer": http("200 OK", b"unasked"),
+    "the end of an idle connection": http("408 Request Timeout", b"unasked", "Connection: close"),
+    "a refusal": http("400 Bad Request", b"unasked"),
+    "the head of an answer": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nunasked",
+    "no HTTP": b"unasked\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
+async def test_what_nobody_asked_for_is_nobodys_answer(unasked: bytes) -> None:
+    """What a server says on a connection that lies in the pool is not taken for the answer to the next message."""
+    seen: list[bytes] = []
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        first = True
+        while request := await read_request(reader):
+            if TOKEN_PATH in request.partition(b"\r\n")[0]:
+                writer.write(TOKEN_ANSWER)
+                continue
+            seen.append(request)
+            writer.write(http("200 OK", b"answer %d" % len(seen)))
+            if first:
+                first = False
+                await writer.drain()
+                await asyncio.sleep(0.005)  # the answer has been read, and the connection is back in the pool
+                writer.write(unasked)
+
+    async with RawServer(behave) as server, opened(server) as transport:
+        for number in range(1, 5):
+            outcome, evidence = await transport.call(POST)
+            assert (outcome, len(seen)) == (Outcome.ACCEPTED, number)
+            assert evidence.answer is not None
+            assert evidence.answer.body == b"answer %d" % number
+            assert evidence.written > 0
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a message is written in the moment of the last look")
+async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An answer that is there before anything was written is none: the message goes out on another connection."""
+    send, seen = aiohttp.ClientRequest.send, list[bytes]()
+    unasked = [http("200 OK", b"unasked")]
+
+    async def told_before(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
+        response = await send(self, conn)
+        if self.url.path == "/failover" and unasked:
+            conn.protocol.data_received(unasked.pop())
+        return response
+
+    monkeypatch.setattr(aiohttp.ClientRequest, "send", told_before)
+    async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
+        _, evidence = await transport.call(POST)
+    assert (evidence.answer, len(seen), unasked) == (Answer(200, b'{"trackingId":"t"}'), 1, [])

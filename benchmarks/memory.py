@@ -1,0 +1,69 @@
+"""What a long run holds: `python benchmarks/memory.py [--flows 100000]`.
+
+`send_all` over a thousand OTP flows, and then over many more, to a server that is not the bottleneck, each in a process
+of its own. The figure to read is how much more the long run had at its peak: the goal is at most 20 MiB.
+"""
+
+import argparse
+import asyncio
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+from stub import answering
+
+from routee_failover import Config, OtpFlow, OtpSmsStep, Outcome, RouteeClient, ViberOtpStep
+
+GOAL = 20
+
+
+def flows(number: int) -> Iterator[OtpFlow]:
+    """Flows of two steps, each with a recipient and a PIN of its own, made as they are drawn."""
+    for one in range(number):
+        to, pin = f"+3069{one:08d}", f"{one:06d}"
+        viber = ViberOtpStep(
+            to=to,
+            ttl=timedelta(minutes=1),
+            sender_info_tracking_id="aaaaaaaa-0000-4000-8000-000000000001",
+            template_id="0aac888f-2ee2-4112-9659-1755a951966a",
+            pin=pin,
+        )
+        yield OtpFlow(steps=[viber, OtpSmsStep(to=to, ttl=timedelta(minutes=3), message=f"Your code is {pin}")])
+
+
+async def run(url: str, number: int) -> None:
+    """Send them all and print the peak of this process in KiB."""
+    config = Config(application_id="bench", application_secret="bench", api_url=url, auth_url=url)
+    async with RouteeClient(config) as client:
+        accepted = 0
+        async for sent in client.send_all(flows(number)):
+            accepted += sent.outcome is Outcome.ACCEPTED
+    assert accepted == number, accepted
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def peak(url: str, number: int) -> float:
+    """The peak of a run in MiB."""
+    command = [sys.executable, __file__, "--run", url, "--flows", str(number)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def main() -> None:
+    """Compare a short run with a long one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--flows", type=int, default=100_000)
+    parser.add_argument("--run", metavar="URL", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        asyncio.run(run(options.run, options.flows))
+        return
+    with answering() as url:
+        short, long = peak(url, 1_000), peak(url, options.flows)
+    print(f"1,000 flows    {short:7.1f} MiB at the peak")
+    print(f"{options.flows:,} flows  {long:7.1f} MiB at the peak, {long - short:+.1f} (goal: at most {GOAL})")
+
+
+if __name__ == "__main__":
+    main()

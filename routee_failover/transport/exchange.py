@@ -1,0 +1,254 @@
+"""One request on its way, and the last gate before its first byte.
+
+`TrackedRequest` is the line that matters: aiohttp calls its `send` once there is a connection, and its `write_bytes` to
+write head and body. An exchange that never came to write has sent nothing, whatever exception it ended in.
+"""
+
+import asyncio
+import io
+import select
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from enum import Enum, auto
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import attrs
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
+from aiohttp.typedefs import LooseHeaders
+from yarl import URL
+
+from ..evidence import Evidence, StatusRule
+from ..secret import SecretBytes
+from .causes import CERTIFICATE_ASKED, ConnectionGone, Unworkable, alert_in
+from .headers import Headers
+
+_LARGE = 1024 * 1024
+
+
+@attrs.define(eq=False)
+class Call:
+    """A request to Routee's API. `safe`: it changes nothing there, whatever its HTTP verb, and may be repeated.
+
+    `deadline` is a time of the event loop, after which no first byte may leave. `body_within` makes the body of a
+    message that is worth nothing after so many seconds, and `None` where that is too little for it.
+    """
+
+    method: str
+    path: str
+    body: SecretBytes | None = None
+    safe: bool = False
+    otp: bool = False
+    deadline: float | None = None
+    body_within: Callable[[float], SecretBytes | None] | None = None
+
+
+class Stop(Enum):
+    """Why an exchange was ended from outside."""
+
+    TIMEOUT = auto()
+    DEADLINE = auto()
+    CLOSING = auto()
+    LEFT = auto()
+
+
+class Stopped(Exception):  # it ends an attempt and is told as evidence
+    """The last gate was closed: nothing was written."""
+
+
+class Exchange:
+    """One try of a call: how far it has come, and when it must have ended.
+
+    Times are those of the event loop. No answer is waited for after `ends`. `done` is what the caller waits for; it is
+    cancelled where the caller was. `number` and `attempt` are what observers know it by.
+    """
+
+    # Defaults that most exchanges keep stand in the class: a send makes one of these, and setting each would tell.
+    body: SecretBytes | None = None
+    paced = True
+    """Whether it has taken a turn."""
+    connected = False
+    """Whether it has come as far as to a connection."""
+    begun = False
+    """Whether a byte of it can have left."""
+    stop: Stop | None = None
+    rule: StatusRule | None = None
+    """What the status of its answer means."""
+    writer: AbstractStreamWriter | None = None
+    task: asyncio.Task[None] | None = None
+    aim: tuple[str, URL] | None = None
+    """The verb and address that its message is sent with, where a session is watched."""
+    sent = False
+    """Whether its message has been on its way to a connection, where a session is watched."""
+
+    def __init__(
+        self,
+        call: Call,
+        url: URL,
+        headers: Headers,
+        started: float,
+        ends: float,
+        done: asyncio.Future[Evidence],
+        number: int,
+        attempt: int,
+    ) -> None:
+        self.call = call
+        self.url = url
+        self.headers = headers
+        self.started = started
+        self.ends = ends
+        self.done = done
+        self.number = number
+        self.attempt = attempt
+
+    @property
+    def over(self) -> bool:
+        """Whether what it showed has been told, so that nothing more of it may leave."""
+        return self.task is None or self.task.done()
+
+    def end(self, why: Stop) -> None:
+        """End it from outside."""
+        if self.stop is None:
+            self.stop = why
+            if self.task is not None:
+                self.task.cancel()
+
+    def abandon(self) -> None:
+        """Its caller has left. That ends it, but for a message that has begun to leave: its outcome is yet learned."""
+        if self.call.safe or not self.begun:
+            self.end(Stop.LEFT)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its caller still waits for it and nobody has ended it."""
+        return self.stop is None and not self.done.cancelled()
+
+    def check_gate(self, now: float) -> None:
+        """The last look before the first byte. Raises `Stopped`."""
+        deadline = self.call.deadline
+        if deadline is not None and now >= deadline and self.stop is None:
+            self.stop = Stop.DEADLINE
+        if not self.wanted:
+            raise Stopped
+
+    def renew_body(self, now: float) -> bool:
+        """Whether the body has to change, because less time is left for the message than when it was written."""
+        call = self.call
+        if call.deadline is None or call.body_within is None:
+            return False
+        body = call.body_within(call.deadline - now)
+        if body is None:
+            self.stop = Stop.DEADLINE
+            raise Stopped
+        renewed = self.body is None or body.reveal() != self.body.reveal()
+        self.body = body
+        return renewed
+
+
+def as_data(body: SecretBytes) -> bytes | io.BytesIO:
+    """A body as aiohttp takes it: it warns of bytes that are too many at once."""
+    return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
+
+
+current: ContextVar[Exchange] = ContextVar("routee_failover_exchange")
+"""The exchange that the running task makes: aiohttp makes its requests itself, so that this is how they find theirs."""
+
+
+class TrackedRequest(aiohttp.ClientRequest):
+    """A request that marks its exchange as begun right before its first byte can leave."""
+
+    _exchange: Exchange | None = None
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        """Take the headers that an earlier request like this had; to put them together costs a twentieth of a send."""
+        exchange = current.get(None)
+        whole = exchange.headers.whole if exchange is not None else None
+        if whole is None:
+            super().update_headers(headers)
+        else:
+            self.headers = whole.copy()
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add what aiohttp adds, and keep the whole for the next request."""
+        exchange = current.get(None)
+        if exchange is None or exchange.headers.whole is None:
+            super().update_auto_headers(skip_auto_headers)
+            if exchange is not None:
+                exchange.headers.whole = self.headers.copy()
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send, unless the connection is gone, or the time of the message is over: then nothing is written."""
+        if has_unread(conn.transport):
+            # On a connection that has not been asked anything, that is its end, or talk of TLS. The loop reads it in
+            # its next turn and hears of it in the one after.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        if _is_gone(conn):
+            raise await _why_gone(conn)
+        exchange = self._exchange = self._exchange or current.get(None)
+        if exchange is not None:
+            exchange.connected = True
+            now = self.loop.time()
+            exchange.check_gate(now)
+            if exchange.renew_body(now) and exchange.body is not None:
+                await self.update_body(as_data(exchange.body))
+            if exchange.body is None:
+                exchange.begun = True  # a request without a body is written by `send` itself
+        return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Write head and body in one, which on Python 3.11 happens one turn of the loop after `send`."""
+        exchange = self._exchange
+        if exchange is not None:
+            if not exchange.wanted or _is_gone(conn):
+                return  # whoever reads the answer hears of it
+            exchange.begun = True
+            exchange.writer = writer
+        await super().write_bytes(writer, conn, content_length)
+
+
+def _is_gone(conn: Connection) -> bool:
+    """Whether the connection is closed, or has said what nobody asked for: that would be taken for the answer."""
+    transport, protocol = conn.transport, conn.protocol
+    return transport is None or transport.is_closing() or protocol is None or protocol.should_close
+
+
+async def _why_gone(conn: Connection) -> aiohttp.ClientError:
+    await asyncio.sleep(0)  # a connection that is being closed is told why one turn later
+    protocol = conn.protocol
+    # With TLS 1.3 a server misses a certificate only now; on the next connection it would miss it again.
+    asked = protocol is not None and alert_in(protocol.exception()) == CERTIFICATE_ASKED
+    return Unworkable(CERTIFICATE_ASKED) if asked else ConnectionGone()
+
+
+if hasattr(select, "poll"):
+    # By protocol, of which each connection has one: uvloop's TLS transports take no weak reference.
+    _polls: WeakKeyDictionary[asyncio.BaseProtocol, select.poll] = WeakKeyDictionary()
+
+    def has_unread(transport: asyncio.Transport | None) -> bool:
+        """Whether something has arrived that the loop has not looked at.
+
+        A FIN for example: a message written before the loop hears of it is lost without a trace of whether it was read.
+        To ask the socket itself costs less than to give the loop the turns that it would need each time.
+        """
+        if transport is None:
+            return False
+        protocol = transport.get_protocol()
+        poll = _polls.get(protocol)
+        if poll is None:
+            connection = transport.get_extra_info("socket")
+            if connection is None:
+                return False
+            poll = _polls[protocol] = select.poll()
+            poll.register(connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+else:  # pragma: no cover  # Windows
+
+    def has_unread(transport: asyncio.Transport | None) -> bool:
+        """Whether something has arrived that the loop has not looked at."""
+        connection = transport.get_extra_info("socket") if transport is not None else None
+        return connection is not None and bool(select.select([connection], [], [], 0)[0])

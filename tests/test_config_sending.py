@@ -1,0 +1,78 @@
+"""Config: how fast, how often and under whose eyes messages are sent."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from routee_failover.config import Config
+from routee_failover.errors import InvalidConfig, Outcome
+from routee_failover.evidence import StatusRule
+from routee_failover.observe import LoggingObserver
+
+
+def _config(**changes: Any) -> Config:
+    return Config(**{"application_id": "app", "application_secret": "key", **changes})
+
+
+def test_concurrency_may_be_left_to_the_pool() -> None:
+    """Without a limit of its own, as much is under way at once as there are connections."""
+    assert _config().concurrency is None
+    assert _config(concurrency=1).concurrency == 1
+    for wrong in (0, -1, 1.0, "1", True):
+        with pytest.raises(InvalidConfig, match=r"^concurrency must be a whole number of at least 1"):
+            _config(concurrency=wrong)
+
+
+def test_rate() -> None:
+    """A rate is a number of requests a second above 0, or none."""
+    assert _config().rate is None
+    assert [_config(rate=rate).rate for rate in (1, 0.1)] == [1, 0.1]
+    for wrong in (0, -1, float("inf"), float("nan"), "1", True):
+        with pytest.raises(InvalidConfig, match=r"^rate must be a number of requests a second, above 0"):
+            _config(rate=wrong)
+
+
+def test_otp_share() -> None:
+    """A share is at least nothing and never the whole: others would starve."""
+    assert [_config(otp_share=share).otp_share for share in (0, 0.5, 0.999)] == [0, 0.5, 0.999]
+    for wrong in (-0.1, 1, 1.0, float("nan"), "0.1", None, False):
+        with pytest.raises(InvalidConfig, match=r"^otp_share must be a share of at least 0 and below 1"):
+            _config(otp_share=wrong)
+
+
+def test_breaker() -> None:
+    """The breaker is on unless it is switched off."""
+    assert _config().breaker is True
+    assert _config(breaker=False).breaker is False
+    for wrong in (0, 1, "no", None):
+        with pytest.raises(InvalidConfig, match=r"^breaker must be True or False"):
+            _config(breaker=wrong)
+
+
+def test_status_rules() -> None:
+    """Lines of one's own over the table of statuses are kept as a copy, shown, and refused where they are none."""
+    rules = {"502": StatusRule(Outcome.REJECTED)}
+    config = _config(status_rules=rules)
+    rules.clear()
+    assert dict(config.status_rules) == {"502": StatusRule(Outcome.REJECTED)}
+    assert "502" in repr(config)
+    assert hash(config) == hash(copy.deepcopy(config))
+    for wrong, why in (
+        ({"99": StatusRule(Outcome.REJECTED)}, "a line of status_rules is named like"),
+        ({502: StatusRule(Outcome.REJECTED)}, "a line of status_rules is named like"),
+        ({"502": Outcome.REJECTED}, "status_rules: 502 must be given a StatusRule"),
+        ([], "status_rules must be a mapping"),
+        (None, "status_rules must be a mapping"),
+    ):
+        with pytest.raises(InvalidConfig, match=rf"^{why}"):
+            _config(status_rules=wrong)
+
+
+def test_observers() -> None:
+    """Observers are objects that can observe, in a list or a tuple."""
+    observer = LoggingObserver()
+    assert _config(observers=[observer]).observers == (observer,)
+    for wrong in (observer, [LoggingObserver, "x"], None, ["x"], [print]):
+        with pytest.raises(InvalidConfig, match=r"^observers must be objects with an observe\(event\) method"):
+            _config(observers=wrong)

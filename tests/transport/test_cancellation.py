@@ -1,0 +1,225 @@
+"""Callers who leave: before the first byte nothing is sent, after it the send goes on alone and its outcome is told."""
+
+import asyncio
+import sys
+from collections import Counter
+from typing import Any
+
+import aiohttp
+import pytest
+
+from routee_failover import Outcome, RouteeClient
+from routee_failover.observe import AttemptEnded, AttemptStarted, RetryScheduled
+from routee_failover.transport import Call
+from tests.client.flows import sms
+from tests.client.routee import until
+
+from .raw import GET, POST, Door, Notes, RawServer, cancelled, hang, line_of, opened, settled, turns_taken
+
+
+@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+async def test_a_caller_may_leave_in_any_moment(warm: bool, call: Call) -> None:
+    """Cancelled in any turn of the loop: observers are told exactly what the server saw, and the turn comes back."""
+    door = Door()
+    async with RawServer(door) as server:
+        for steps in range(1, 61):
+            await _left_after(steps, server, door, call, warm=warm)
+
+
+async def _left_after(steps: int, server: RawServer, door: Door, call: Call, *, warm: bool) -> None:
+    notes = Notes()
+    async with opened(server, observers=[notes]) as transport:
+        if warm:
+            await transport.call(GET)
+            await settled(transport)
+        seen_before, told_before = door.begun, len(notes.of(AttemptEnded))
+        running = asyncio.ensure_future(transport.call(call))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        told_in_time = len(notes.of(AttemptEnded))
+        left = running.cancel()
+        await asyncio.wait([running])
+        await settled(transport)
+        assert running.cancelled() is left
+        assert turns_taken(transport) == 0
+    ended = notes.of(AttemptEnded)
+    assert len(notes.of(AttemptStarted)) == len(ended)
+    assert all(event.abandoned is event.evidence.begun for event in ended[told_in_time:] if event.path == call.path)
+    tries = [event for event in ended[told_before:] if event.path == call.path]
+    begun = [event.outcome for event in tries if event.evidence.begun]
+    assert len(tries) <= 1
+    assert all(event.outcome is Outcome.NOT_SENT for event in tries if not event.evidence.begun)
+    if not call.safe:
+        assert (door.begun - seen_before, set(begun)) == (len(begun), {Outcome.ACCEPTED} if begun else set())
+
+
+async def test_waiting_for_a_token_may_be_left() -> None:
+    """A caller who leaves while the token is asked for has sent nothing, also once the token is there."""
+    door = Door(no_tokens=True)
+    async with RawServer(door) as server, opened(server) as transport:
+        await cancelled(transport.call(POST), once=lambda: door.tokens)
+        door.gives_tokens.set()
+        await transport.call(GET)
+        assert (door.begun, door.tokens, len(door.seen)) == (1, 1, 1)
+
+
+async def test_waiting_for_a_turn_may_be_left() -> None:
+    """A caller who leaves the line has sent nothing, and holds up nobody behind him."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, pool_size=1) as transport:
+        first = asyncio.create_task(transport.call(POST))
+        await until(lambda: door.seen)
+        leaving = asyncio.create_task(transport.call(POST))
+        behind = asyncio.create_task(transport.call(POST))
+        await cancelled(leaving, once=lambda: len(line_of(transport)._turns._waiting) == 2)
+        door.open.set()
+        await asyncio.gather(first, behind)
+        assert (door.begun, turns_taken(transport)) == (2, 0)
+
+
+async def test_connecting_may_be_left() -> None:
+    """A caller who leaves while the connection is made has sent nothing; observers hear so, and the turn comes back."""
+    notes = Notes()
+    async with RawServer(hang) as silent, RawServer(Door()) as auth:
+        urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
+        async with opened(silent, **urls, observers=[notes]) as transport:
+            await cancelled(transport.call(POST), once=lambda: silent.connections)
+            await settled(transport)
+            assert turns_taken(transport) == 0
+    event = notes.of(AttemptEnded)[-1]
+    assert (event.outcome, event.evidence.begun, event.abandoned) == (Outcome.NOT_SENT, False, False)
+    assert event.evidence.cause == "the caller had left"
+
+
+async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 writes a turn of the loop after the last look: who leaves in between has sent nothing."""
+    send, door, notes = aiohttp.ClientRequest.send, Door(), Notes()
+
+    async def left_after(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
+        response = await send(self, conn)
+        if self.url.path == "/failover":
+            caller.cancel()
+        return response
+
+    monkeypatch.setattr(aiohttp.ClientRequest, "send", left_after)
+    async with RawServer(door) as server, opened(server, observers=[notes]) as transport:
+        caller = asyncio.ensure_future(transport.call(POST))
+        await asyncio.wait([caller])
+        await settled(transport)
+        written = sys.version_info >= (3, 12)
+        assert (caller.cancelled(), door.begun) == (True, written)
+    event = notes.of(AttemptEnded)[-1]
+    assert event.abandoned is written
+    assert event.outcome is (Outcome.ACCEPTED if written else Outcome.NOT_SENT)
+
+
+async def test_what_has_left_goes_on_alone() -> None:
+    """A message whose caller leaves keeps its connection and its turn until it is answered, and that is told."""
+    door, notes = Door(shut=True), Notes()
+    async with RawServer(door) as server, opened(server, pool_size=1, observers=[notes]) as transport:
+        await cancelled(transport.call(POST), once=lambda: door.seen)
+        behind = asyncio.create_task(transport.call(POST))
+        await until(lambda: line_of(transport)._turns._waiting)
+        assert (turns_taken(transport), door.begun) == (1, 1)
+        assert not [event for event in notes.of(AttemptEnded) if event.path == POST.path]
+        door.open.set()
+        assert (await behind)[0] is Outcome.ACCEPTED
+    told = [event for event in notes.of(AttemptEnded) if event.path == POST.path]
+    assert [(event.outcome, event.abandoned) for event in told] == [(Outcome.ACCEPTED, True), (Outcome.ACCEPTED, False)]
+    assert (door.begun, server.connections) == (2, 1)
+
+
+async def test_200_messages_of_callers_who_left_are_all_accounted_for() -> None:
+    """200 callers are cancelled after their messages have left: all 200 outcomes are told, as the server saw them."""
+    door, notes = Door(shut=True), Notes()
+    async with RawServer(door) as server:
+        async with opened(server, pool_size=200, otp_share=0, observers=[notes]) as transport:
+            callers = [asyncio.create_task(transport.call(POST)) for _ in range(200)]
+            await until(lambda: len(door.seen) == 200)
+            for caller in callers:
+                caller.cancel()
+            await asyncio.wait(callers)
+            assert all(caller.cancelled() for caller in callers)
+            door.open.set()
+        told = [event for event in notes.of(AttemptEnded) if event.path == POST.path]
+        assert Counter((event.outcome, event.abandoned) for event in told) == {(Outcome.ACCEPTED, True): 200}
+        assert turns_taken(transport) == 0
+
+
+async def test_a_reading_call_is_ended_with_its_caller() -> None:
+    """Nobody needs the answer to a question of a caller who has left: its connection is closed, its turn comes back."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, pool_size=1) as transport:
+        await cancelled(transport.call(GET), once=lambda: door.seen)
+        await settled(transport)
+        assert turns_taken(transport) == 0
+        door.open.set()
+        assert (await transport.call(POST))[0] is Outcome.ACCEPTED
+    assert server.connections >= 2
+
+
+async def test_a_caller_who_leaves_between_two_tries_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that rests before it is tried again is not, once its caller has left."""
+    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 0.05)
+    notes = Notes()
+    settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [notes]}
+    async with RawServer(Door()) as server, opened(server, **settings) as transport:
+        await cancelled(transport.call(POST), once=lambda: notes.of(RetryScheduled))
+        await asyncio.sleep(0.1)
+        assert turns_taken(transport) == 0
+    assert len([event for event in notes.of(AttemptStarted) if event.path == POST.path]) == 1
+
+
+async def test_a_timeout_around_a_send_works() -> None:
+    """asyncio.timeout and wait_for end the wait with TimeoutError; what has left goes on."""
+    door, notes = Door(shut=True), Notes()
+    async with RawServer(door) as server, RouteeClient(server.config(observers=[notes])) as client:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.send(sms()), 0.3)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await client.send(sms())
+        await until(lambda: len(door.seen) == 2)
+        door.open.set()
+        await until(lambda: sum(event.abandoned for event in notes.of(AttemptEnded)) == 2)
+        assert door.begun == 2
+
+
+async def test_a_task_group_that_fails_leaves_its_sends_to_end() -> None:
+    """The sends of a group that fails end for their callers, and go on where they have begun."""
+    door, notes = Door(shut=True), Notes()
+    async with RawServer(door) as server, RouteeClient(server.config(observers=[notes])) as client:
+
+        async def fail() -> None:
+            await until(lambda: len(door.seen) == 3)
+            raise KeyError("the rest of the program")
+
+        async def run() -> None:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(client.send(sms()))
+                group.create_task(fail())
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await run()
+        assert [type(error) for error in caught.value.exceptions] == [KeyError]
+        door.open.set()
+        await until(lambda: sum(event.abandoned for event in notes.of(AttemptEnded)) == 3)
+        assert door.begun == 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from Python 3.12 on")
+@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
+async def test_tasks_may_start_eagerly(call: Call) -> None:
+    """In a loop whose tasks start at once everything is told as well, and in order."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+    await test_a_caller_may_leave_in_any_moment(warm=False, call=call)
+    await test_a_caller_may_leave_in_any_moment(warm=True, call=call)
+    notes = Notes()
+    async with RawServer(Door()) as server, opened(server, observers=[notes]) as transport:
+        await transport.call(call)
+        await line_of(transport)._session.close()
+        await transport.call(call)
+    kinds = [type(event) for event in notes.events if isinstance(event, AttemptStarted | AttemptEnded)]
+    assert kinds == [AttemptStarted, AttemptEnded] * (len(kinds) // 2)

@@ -1,0 +1,250 @@
+"""Messages that are worth nothing after a while: they leave in time, with what is left of their time, or not at all."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from routee_failover import DeadlinePassed, InvalidFlow, Outcome, RouteeClient
+from routee_failover.secret import SecretBytes
+from routee_failover.transport import Call, Transport
+from routee_failover.transport.attempt import attempt
+from routee_failover.transport.exchange import Stop
+from tests.client.flows import CANARIES, otp, standard, viber_otp
+from tests.client.routee import until
+from tests.client.shown import shown
+
+from .raw import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened, turns_taken
+
+SHORT = 0.05
+FAR = 3600.0
+
+
+def message(seconds: float, body_within: Callable[[float], SecretBytes | None] | None = None) -> Call:
+    """A message that is worth nothing after so many seconds."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    return Call("POST", "/failover", SecretBytes(BODY), deadline=deadline, body_within=body_within)
+
+
+async def passes(transport: Transport, seconds: float = SHORT) -> DeadlinePassed:
+    """The error of a message whose deadline passes, well before anything else could end it."""
+    async with asyncio.timeout(5):
+        with pytest.raises(DeadlinePassed, match="nothing was sent") as caught:
+            await transport.call(message(seconds))
+    assert caught.value.outcome is Outcome.NOT_SENT
+    printed = shown(caught.value)
+    assert [secret for secret in (PIN, KEY, "canary-key") if secret in printed] == []
+    return caught.value
+
+
+async def test_waiting_for_a_token_ends_with_the_deadline() -> None:
+    """A message whose deadline passes while the token is asked for is not sent, also once the token comes."""
+    door = Door(no_tokens=True)
+    async with RawServer(door) as server, opened(server) as transport:
+        await passes(transport)
+        door.gives_tokens.set()
+        await transport.call(GET)
+        assert (len(door.seen), door.begun, door.tokens) == (1, 1, 1)
+
+
+async def test_a_token_that_comes_too_late_is_not_used() -> None:
+    """Where token and deadline come in the same moment, nothing is sent, and the token is not in the error."""
+    door = Door()
+    async with RawServer(door) as server, opened(server) as transport:
+        line = transport._open(asyncio.get_running_loop())
+        get = line._tokens.get
+
+        async def late() -> Any:
+            token = await get()
+            call.deadline = asyncio.get_running_loop().time()
+            return token
+
+        call = message(FAR)
+        line._tokens.get = late  # type: ignore[method-assign]
+        with pytest.raises(DeadlinePassed) as caught:
+            await transport.call(call)
+        assert KEY not in shown(caught.value)
+        assert turns_taken(transport) == 0
+        assert door.begun == 0
+
+
+async def test_waiting_for_a_new_token_ends_with_the_deadline() -> None:
+    """A message whose token was refused does not wait longer for another than its deadline: it was refused."""
+    door = Door(http("401 Expired"))
+    async with RawServer(door) as server, opened(server) as transport:
+        assert (await transport.call(GET))[0] is Outcome.REJECTED
+        door.gives_tokens.clear()
+        async with asyncio.timeout(5):
+            outcome, evidence = await transport.call(message(SHORT))
+        assert outcome is Outcome.REJECTED
+        assert evidence.answer is not None
+        assert evidence.answer.status == 401
+
+
+async def test_waiting_for_a_turn_ends_with_the_deadline() -> None:
+    """A message whose deadline passes while every connection is busy is not sent."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, pool_size=1) as transport:
+        first = asyncio.create_task(transport.call(POST))
+        await until(lambda: door.seen)
+        await passes(transport)
+        door.open.set()
+        assert (await first)[0] is Outcome.ACCEPTED
+        assert door.begun == 1
+
+
+async def test_connecting_ends_with_the_deadline() -> None:
+    """A message whose deadline passes while the connection is made is told so then, and not at connect_timeout."""
+    async with RawServer(hang) as silent, RawServer(Door()) as auth:
+        settings = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
+        async with opened(silent, **settings, connect_timeout=timedelta(hours=1)) as transport:
+            assert "could leave" in str(await passes(transport, 0.1))
+        assert auth.connections == 1
+
+
+async def _at_the_gate(made: Bench, url: str, call: Call) -> Any:
+    """One attempt that nothing but the last gate could stop."""
+    exchange = made.exchange(url)
+    exchange.call, exchange.body = call, call.body
+    return exchange, await attempt(made.session, exchange, within=made.within, limit=made.limit)
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+async def test_the_last_gate_is_shut_after_the_deadline(pooled: bool) -> None:
+    """With a connection at hand, and the deadline over, not a byte is written; the connection is not used again."""
+    door = Door()
+    async with RawServer(door) as server, bench(server.config()) as made:
+        if pooled:
+            await made.tried(f"{server.url}/failover")
+        exchange, evidence = await _at_the_gate(made, server.url, message(-1))
+        assert (exchange.stop, evidence.begun, evidence.written) == (Stop.DEADLINE, False, 0)
+        assert evidence.cause == "the deadline of the message had passed"
+        await made.tried(f"{server.url}/failover")
+        assert (door.begun, server.connections) == (1 + pooled, 2)
+
+
+async def test_the_body_at_the_gate_is_the_one_that_leaves() -> None:
+    """What a message is made of is asked for with what is left, again at the gate; the last one leaves, whole."""
+    door, asked = Door(), list[float]()
+
+    def body(left: float) -> SecretBytes:
+        asked.append(left)
+        return SecretBytes(b"%d" % 10 ** (3 * len(asked)))
+
+    async with RawServer(door) as server, opened(server) as transport:
+        call = message(30.0, body)
+        outcome, evidence = await transport.call(call)
+        assert outcome is Outcome.ACCEPTED
+    assert len(asked) == 2
+    assert 0 < asked[1] <= asked[0] <= 30
+    head, _, sent = door.seen[0].partition(b"\r\n\r\n")
+    assert sent == b"%d" % 10**6
+    assert head.lower().count(b"content-length: 7") == head.lower().count(b"content-length") == 1
+    assert evidence.written == len(door.seen[0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1, 2 * 1024 * 1024], ids=["small", "large"])
+async def test_a_body_that_stays_the_same_or_changes_is_sent_once(size: int) -> None:
+    """Large bodies go through the gate as small ones do, changed or not, without a word of aiohttp's."""
+    door = Door()
+    async with RawServer(door) as server, opened(server, tries=1) as transport:
+        for bodies in (["a"], ["a", "b"]):
+            left = iter(bodies)
+            last = bodies[-1]
+            call = message(30.0, lambda _s, left=left, last=last: SecretBytes(next(left, last).encode() * size))  # type: ignore[misc]
+            assert (await transport.call(call))[0] is Outcome.ACCEPTED
+            assert door.seen[-1].endswith(b"\r\n\r\n" + last.encode() * size)
+        assert len(door.seen) == 2
+
+
+@pytest.mark.parametrize("asked_before", [0, 1], ids=["before it", "at the gate"])
+async def test_a_message_that_cannot_be_made_in_time_is_not_sent(asked_before: int) -> None:
+    """Where too little time is left for the message, that counts as the deadline itself."""
+    door, asked = Door(), list[float]()
+
+    def body(left: float) -> SecretBytes | None:
+        asked.append(left)
+        return SecretBytes(BODY) if len(asked) <= asked_before else None
+
+    async with RawServer(door) as server, opened(server) as transport:
+        with pytest.raises(DeadlinePassed):
+            await transport.call(message(30.0, body))
+        assert turns_taken(transport) == 0
+    assert (len(asked), door.begun) == (asked_before + 1, 0)
+
+
+async def test_a_deadline_after_the_first_byte_changes_nothing() -> None:
+    """Once a message has left, its answer is waited for, however late it comes."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server) as transport:
+        await transport._open(asyncio.get_running_loop())._tokens.get()
+        call = message(0.2)
+        sending = asyncio.create_task(transport.call(call))
+        await until(lambda: door.seen)
+        await asyncio.wait([sending], timeout=0.3)
+        assert not sending.done()
+        door.open.set()
+        assert (await sending)[0] is Outcome.ACCEPTED
+
+
+async def test_a_try_that_could_only_come_too_late_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that found nobody is not tried again after its deadline, and the caller is told without that wait."""
+    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 20.0)
+    async with RawServer(Door()) as server, opened(server, api_url="http://127.0.0.1:1") as transport:
+        async with asyncio.timeout(5):
+            assert (await transport.call(message(10.0)))[0] is Outcome.NOT_SENT
+
+
+@pytest.mark.parametrize("deadline", [5, 0.5, "5", True, object()])
+async def test_a_deadline_is_a_timedelta(deadline: Any) -> None:
+    """A bare number is refused before anything is asked, in words that say what it should be."""
+    async with RawServer(Door()) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(InvalidFlow, match=r"deadline: must be a timedelta .* timedelta\(minutes=2\), not"):
+            await client.send(otp(), deadline=deadline)
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("deadline", [timedelta(0), timedelta(seconds=-1), timedelta.min])
+async def test_a_deadline_that_is_over_sends_nothing(deadline: timedelta) -> None:
+    """With no time left, not even a token is asked for."""
+    async with RawServer(Door()) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(DeadlinePassed) as caught:
+            await client.send(otp(), deadline=deadline)
+        assert server.connections == 0
+    printed = shown(caught.value)
+    assert [canary for canary in CANARIES if canary in printed] == []
+
+
+async def test_the_ttl_on_the_wire_is_what_is_left() -> None:
+    """An OTP that is worth nothing after 90 seconds is given no longer to arrive, with all its steps together."""
+    door = Door(http("200 OK", b'{"flowId":"i","status":"Queued"}'))
+    async with RawServer(door) as server, RouteeClient(server.config()) as client:
+        await client.send(otp(), deadline=timedelta(seconds=90))
+        await client.send(otp())
+        shrunk, whole = (json.loads(request.partition(b"\r\n\r\n")[2])["flow"] for request in door.seen)
+    assert [step["ttl"] for step in whole] == [60, 60]
+    assert all(20 < step["ttl"] < 45 for step in shrunk)
+
+
+async def test_a_deadline_that_is_too_near_for_the_ttl_sends_nothing() -> None:
+    """A standard flow counts in minutes: with ten seconds left there is none that could be written."""
+    door = Door()
+    async with RawServer(door) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(DeadlinePassed, match="came too near for its ttl"):
+            await client.send(standard(), deadline=timedelta(seconds=10))
+    assert door.begun == 0
+
+
+@pytest.mark.parametrize("deadline", [timedelta.max, timedelta(days=999_999_999), timedelta(days=36_500)])
+async def test_a_deadline_that_is_far_off_changes_nothing(deadline: timedelta) -> None:
+    """The longest deadline that can be said leaves a message as it is."""
+    door = Door(http("200 OK", b'{"trackingId":"t"}'))
+    async with RawServer(door) as server, RouteeClient(server.config()) as client:
+        await client.send(viber_otp(), deadline=deadline)
+        await client.send(viber_otp())
+    first, second = (request.partition(b"\r\n\r\n")[2] for request in door.seen)
+    assert first == second

@@ -1,0 +1,198 @@
+"""TLS as the settings say: a CA of one's own, a client's certificate, a least version; and what refusals prove."""
+
+import asyncio
+import functools
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from routee_failover import ConnectFailed, Outcome, RouteeClient, TokenUnavailable
+from routee_failover.evidence import outcome_of
+from routee_failover.transport.exchange import TrackedRequest
+from tests.client.flows import sms
+from tests.client.routee import until
+
+from .loops import on_every_loop
+from .proxies import HeldWire
+from .raw import RawServer, Reader, Writer, answering, bench, http
+from .tls import STRANGER, TLS_1_2, TLS_1_3, BlockingTlsServer, calling, serving
+
+ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
+DEMANDS = "the server asks for a client certificate, which belongs in the context of the setting tls"
+
+
+@on_every_loop
+async def test_a_ca_of_ones_own_is_trusted() -> None:
+    """A message and its token go to servers whose certificates only the given CA vouches for."""
+    seen: list[bytes] = []
+    async with RawServer(answering(ACCEPTED, seen=seen), serving()) as server:
+        async with RouteeClient(server.config(tls=calling())) as client:
+            assert (await client.send(sms())).tracking_id == "t"
+        async with RouteeClient(server.config()) as client:
+            with pytest.raises(TokenUnavailable, match="certificate of localhost is not trusted"):
+                await client.send(sms())
+    assert len(seen) == 1
+
+
+@on_every_loop
+async def test_another_ca_is_not_trusted() -> None:
+    """Whom the given CA does not vouch for gets nothing, and is asked once."""
+    async with (
+        RawServer(answering(http()), serving(ca=STRANGER)) as server,
+        bench(server.config(tls=calling())) as made,
+    ):
+        evidence = await made.tried(server.url)
+    assert (evidence.begun, evidence.lasting) == (False, True)
+    assert evidence.cause == "the certificate of localhost is not trusted"
+
+
+@pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
+@on_every_loop
+async def test_a_client_certificate_is_shown(version: ssl.TLSVersion) -> None:
+    """A server that demands a certificate takes the message of a client that has one."""
+    shown: list[object] = []
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        shown.append(writer.get_extra_info("peercert")["subjectAltName"])
+        await answering(ACCEPTED)(reader, writer)
+
+    async with (
+        RawServer(behave, serving(at_most=version, clients=True)) as server,
+        RouteeClient(server.config(tls=calling(certificate=True))) as client,
+    ):
+        assert (await client.send(sms())).tracking_id == "t"
+    assert shown == [(("email", "client@example.test"),)]
+
+
+@on_every_loop
+async def test_a_missing_certificate_proves_with_tls_1_2_that_nothing_was_sent() -> None:
+    """The handshake itself fails: nothing begins."""
+    with BlockingTlsServer(serving(at_most=TLS_1_2, clients=True)) as server:
+        async with bench(server.config(tls=calling())) as made:
+            evidence = await made.tried(server.url)
+    assert outcome_of(evidence) is Outcome.NOT_SENT
+    assert evidence.cause == f"no connection to localhost:{server.port} could be made (sslv3 alert handshake failure)"
+    assert (server.requests, server.refused) == ([], 1)
+
+
+@on_every_loop
+async def test_a_missing_certificate_proves_nothing_with_tls_1_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the client the handshake is over when the refusal comes: a message that began to leave is UNKNOWN."""
+    with BlockingTlsServer(serving(clients=True)) as server:
+        async with HeldWire(server.port) as wire:
+            write = TrackedRequest.write_bytes
+
+            async def write_and_release(request: TrackedRequest, *given: Any) -> None:
+                await write(request, *given)
+                wire.released.set()
+
+            monkeypatch.setattr(TrackedRequest, "write_bytes", write_and_release)
+            async with bench(wire.config(tls=calling())) as made:
+                evidence = await made.tried(wire.url.replace("http:", "https:"))
+    assert (outcome_of(evidence), evidence.cause) == (Outcome.UNKNOWN, DEMANDS)
+    assert (server.requests, server.refused) == ([], 1)
+
+
+def _waiting_for(server: BlockingTlsServer, *, busy: bool = False) -> Callable[..., aiohttp.ClientSession]:
+    """Sessions that use a connection only once the server's refusal has come; a busy loop has not heard of it yet."""
+
+    async def refused(*_args: object) -> None:
+        if busy:
+            await asyncio.sleep(0)  # uvloop writes the end of the handshake a turn later
+            ends = time.monotonic() + 2
+            while not server.refused and time.monotonic() < ends:
+                time.sleep(0.001)  # noqa: ASYNC251  # a busy loop is what this is about
+        elif server.connections:
+            await until(lambda: server.refused)
+            await asyncio.sleep(0.02)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(refused)
+    return functools.partial(aiohttp.ClientSession, trace_configs=[trace])
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@on_every_loop
+async def test_a_refusal_that_has_come_proves_that_nothing_was_sent(busy: bool) -> None:
+    """A refusal that is there before the message begins is heard, and the message stays."""
+    with BlockingTlsServer(serving(clients=True)) as server:
+        async with bench(server.config(tls=calling(), session_factory=_waiting_for(server, busy=busy))) as made:
+            evidence = await made.tried(server.url)
+    assert (outcome_of(evidence), evidence.cause) == (Outcome.NOT_SENT, DEMANDS)
+    assert server.requests == []
+
+
+@on_every_loop
+async def test_a_missing_certificate_is_never_a_wrong_outcome() -> None:
+    """However the refusal races with the message: UNKNOWN if it may have begun, NOT_SENT if not, and never accepted."""
+    with BlockingTlsServer(serving(clients=True)) as server:
+        async with bench(server.config(tls=calling())) as made:
+            for _ in range(20):
+                evidence = await made.tried(server.url)
+                assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.begun else Outcome.NOT_SENT)
+                assert not evidence.stale  # which would be tried again at once
+    assert (server.requests, server.refused) == ([], 20)
+
+
+@on_every_loop
+async def test_a_token_that_needs_a_certificate_is_unavailable() -> None:
+    """The token service refuses first, so that a client without its certificate ends in NotSent."""
+    with BlockingTlsServer(serving(clients=True)) as server:
+        async with RouteeClient(server.config(tls=calling())) as client:
+            with pytest.raises(TokenUnavailable, match="nothing was sent"):
+                await client.send(sms())
+    assert server.requests == []
+
+
+@on_every_loop
+async def test_a_missing_certificate_is_not_asked_about_again_and_again() -> None:
+    """A refusal for want of a certificate is no closed connection of the pool, which would be replaced at once."""
+    with BlockingTlsServer(serving(clients=True)) as server:
+        async with RawServer(answering(http())) as auth:
+            config = server.config(tls=calling(), auth_url=auth.url, session_factory=_waiting_for(server))
+            async with RouteeClient(config) as client:
+                with pytest.raises(ConnectFailed, match=f"{DEMANDS}; nothing was sent"):
+                    await client.send(sms())
+    assert (server.requests, server.refused) == ([], 1)
+
+
+@on_every_loop
+async def test_a_server_below_the_least_version_gets_nothing() -> None:
+    """A version that the client's context does not allow ends the handshake, in OpenSSL's words."""
+    with BlockingTlsServer(serving(at_most=TLS_1_2)) as server:
+        async with bench(server.config(tls=calling(at_least=TLS_1_3))) as made:
+            evidence = await made.tried(server.url)
+    assert outcome_of(evidence) is Outcome.NOT_SENT
+    assert evidence.cause == f"no connection to localhost:{server.port} could be made (tlsv1 alert protocol version)"
+
+
+@on_every_loop
+async def test_a_server_that_speaks_no_tls_is_named() -> None:
+    """An answer that is none of TLS is told as such and quoted nowhere."""
+
+    async def plain(_reader: Reader, writer: Writer) -> None:
+        writer.write(b"HTTP/1.1 400 canary\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.2)
+
+    async with RawServer(plain) as server, bench(server.config()) as made:
+        evidence = await made.tried(server.url.replace("http:", "https:"))
+    assert outcome_of(evidence) is Outcome.NOT_SENT
+    assert evidence.cause.endswith("could be made (wrong version number)")
+
+
+@on_every_loop
+async def test_a_server_that_closes_in_the_handshake_is_told() -> None:
+    """A handshake that is not finished is told as a connection that was closed."""
+
+    async def close(reader: Reader, _writer: Writer) -> None:
+        await reader.read(65_536)
+
+    async with RawServer(close) as server, bench(server.config()) as made:
+        evidence = await made.tried(server.url.replace("http:", "https:"))
+    assert outcome_of(evidence) is Outcome.NOT_SENT
+    assert evidence.cause.endswith("could be made (it was closed)")
