@@ -4,8 +4,8 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from routee_failover import AnyFlow, Endpoint
-from tests.client.flows import otp, sms, transactional, viber_otp
+from routee_failover import AnyFlow, DialPlan, Endpoint, Say, Speech, StandardFlow, VoiceStep
+from tests.client.flows import WORDS, otp, sms, transactional, viber_otp
 
 _counted = itertools.count(1)
 _number = re.compile(rb"\+3069\d{8}")
@@ -37,10 +37,17 @@ def new_flows(count: int) -> Iterator[AnyFlow]:
         yield new_flow(endpoint)
 
 
+def new_call() -> StandardFlow:
+    """A call, which has no time to live, so that a deadline of any length leaves enough for it."""
+    said = Say(message=Speech(text=WORDS, language="en-US"))
+    return StandardFlow(steps=[VoiceStep(from_="Demo", to=new_number(), dial_plan=DialPlan(verbs=[said]))])
+
+
 def number_of(flow: AnyFlow) -> str:
     """The number by which the server knows a flow."""
     steps = getattr(flow, "steps", None)
     recipient = getattr(steps[0] if steps else flow, "to", None)
+    recipient = getattr(recipient, "phone", recipient)
     assert isinstance(recipient, str)
     return recipient
 

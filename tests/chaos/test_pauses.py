@@ -13,12 +13,10 @@ from .messages import ENDPOINTS, new_flow
 from .scale import many
 from .server import FaultyServer, always, first, until
 
-NO_PAUSES = pytest.mark.xfail(strict=True, raises=AssertionError, reason="what is refused for now is not sent again")
 PAUSING = [REFUSALS[429], REFUSALS[503]]
 ONCE_MORE = [REFUSALS[408], REFUSALS[425]]
 
 
-@NO_PAUSES
 @pytest.mark.parametrize("fault", [*PAUSING, *ONCE_MORE], ids=lambda fault: fault.name)
 async def test_what_is_refused_for_now_is_sent_again(server: FaultyServer, fault: Fault) -> None:
     """On every endpoint a message that is refused for now is read twice and taken once."""
@@ -34,7 +32,6 @@ async def test_what_is_refused_for_now_is_sent_again(server: FaultyServer, fault
     assert [(each.outcome, server.read[each.number]) for each in all_told] == [(Outcome.ACCEPTED, 2)] * len(ENDPOINTS)
 
 
-@NO_PAUSES
 @pytest.mark.parametrize("fault", ONCE_MORE, ids=lambda fault: fault.name)
 async def test_once_more_is_once(server: FaultyServer, fault: Fault) -> None:
     """A message that is refused again for its time is REJECTED after its second try."""
@@ -53,7 +50,6 @@ async def test_tries_are_limited(server: FaultyServer, fault: Fault) -> None:
     assert (each.outcome, server.read[each.number], server.taken.total()) == (Outcome.REJECTED, 1, 0)
 
 
-@NO_PAUSES
 @pytest.mark.parametrize("code", [429, 503])
 async def test_a_pause_holds_the_whole_client(server: FaultyServer, code: int) -> None:
     """After a Retry-After of one second nothing comes for a second: neither the refused message nor any other."""
@@ -71,7 +67,6 @@ async def test_a_pause_holds_the_whole_client(server: FaultyServer, code: int) -
     assert rest[0] - began >= 1
 
 
-@NO_PAUSES
 async def test_a_pause_longer_than_the_longest_is_told(server: FaultyServer) -> None:
     """A pause that is longer than longest_pause holds nobody for ever: the message is refused, others go on later."""
     server.fate = first(status(429, "Retry-After: 86400", takes=False))

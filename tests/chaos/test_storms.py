@@ -6,17 +6,18 @@ import tracemalloc
 
 import pytest
 
-from routee_failover import DeliveryUnknown, NotSent, Outcome, RouteeClient
+from routee_failover import CircuitOpen, DeliveryUnknown, NotSent, Outcome, RouteeClient
 
-from .connecting import Slammer
+from .backstage import Backstage
+from .connecting import Shakes, Slammer
 from .faults import BEFORE, BROKEN_ANSWERS, EVERYTHING, ODD_ANSWERS, WELL, Fault, bomb
 from .judge import contradictions, outcomes, told, told_all
 from .messages import new_flow, new_flows
+from .proxy import CLEAN, Act, Cut, Proxy, Script
 from .scale import SEED, many
 from .server import PATIENCE, FaultyServer, always, first, until
 
 ALL_KEPT = pytest.mark.xfail(strict=True, reason="all that is read up to answer_limit is kept, and copied once")
-NO_BUDGET = pytest.mark.xfail(strict=True, reason="there is no budget for retries: each send is tried three times")
 TAKEN = [*BROKEN_ANSWERS, *ODD_ANSWERS]
 
 
@@ -93,7 +94,48 @@ async def test_a_revoked_token_costs_one_request(server: FaultyServer) -> None:
     assert server.token_requests == 2
 
 
-@NO_BUDGET
+async def test_a_storm_with_leavers_costs_no_turn(server: FaultyServer) -> None:
+    """After a storm whose callers leave whenever they like, a small pool still sends all that it is given."""
+    draw = random.Random(SEED)
+    async with RouteeClient(server.config(total_timeout=PATIENCE, pool_size=4)) as client:
+        await until_ready(client)
+        server.fate = lambda: draw.choice(EVERYTHING)
+        for _ in range(many(4)):
+            sending = [asyncio.create_task(told(client, flow)) for flow in new_flows(30)]
+            for send in sending:
+                await asyncio.sleep(draw.random() / 100)
+                send.cancel()
+            await asyncio.wait(sending)
+        assert server.twice == []
+        server.fate = always(WELL)
+        await server.drop()
+        heard = [send.result() for send in sending if not send.cancelled()]
+        assert contradictions(heard, server.taken) == []
+        async with asyncio.timeout(60):
+            while outcomes(await told_all(client, new_flows(40))) != {Outcome.ACCEPTED: 40}:
+                pass
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_after_an_outage_everything_goes_again(stage: Backstage, shakes: Shakes) -> None:
+    """The breaker opens in an outage and closes after it; every message that it held back is NOT_SENT."""
+    async with FaultyServer(stage, shakes.context) as server, Proxy(stage, server.api.port) as proxy:
+        proxy.plan = lambda: Script(of_client=Cut(0, Act.RST))
+        async with RouteeClient(server.config(api_url=f"https://localhost:{proxy.port}", breaker=True)) as client:
+            all_told = await told_all(client, new_flows(300))
+            knocks = proxy.accepted
+            proxy.plan = lambda: CLEAN
+            async with asyncio.timeout(60):
+                while all_told[-1].outcome is not Outcome.ACCEPTED:
+                    all_told.append(await told(client, new_flow()))
+                    await asyncio.sleep(0.01)
+        await proxy.drained()
+    assert contradictions(all_told, server.taken) == []
+    assert outcomes(all_told) == {Outcome.NOT_SENT: len(all_told) - 1, Outcome.ACCEPTED: 1}
+    assert any(isinstance(each.error, CircuitOpen) for each in all_told)
+    assert knocks < 300
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_total_outage_is_not_made_worse(server: FaultyServer, scheme: str) -> None:
     """Where every connection is reset at once, the client makes at most 1.2 times as many attempts as it has sends."""
