@@ -40,6 +40,8 @@ async def attempt(
         )
         return Evidence(True, await _answer(response, exchange, limit), written=_written(exchange))
     except asyncio.CancelledError:
+        if exchange.transport is not None:
+            exchange.transport.abort()  # else TLS would go on with its farewells, and the loop may be about to end
         cause, lasting, stale = _ended(exchange), False, False
     except Exception as error:  # noqa: BLE001  # how far it came decides, not what aiohttp calls it
         cause = _ended(exchange) if exchange.stop is not None else cause_of(error)
@@ -58,7 +60,7 @@ def _written(exchange: Exchange) -> int:
 
 
 async def _answer(response: aiohttp.ClientResponse, exchange: Exchange, limit: int) -> Answer:
-    if exchange.connected and not exchange.begun:  # so that it answers something else
+    if exchange.transport is not None and not exchange.begun:  # so that it answers something else
         response.close()
         raise ConnectionGone
     return Answer(response.status, await _read(response, limit), _retry_after(response))

@@ -66,8 +66,8 @@ class Exchange:
     body: SecretBytes | None = None
     paced = True
     """Whether it has taken a turn."""
-    connected = False
-    """Whether it has come as far as to a connection."""
+    transport: asyncio.Transport | None = None
+    """The connection that it has come to."""
     begun = False
     """Whether a byte of it can have left."""
     stop: Stop | None = None
@@ -161,7 +161,7 @@ class TrackedRequest(aiohttp.ClientRequest):
         exchange = self._exchange = current.get(None)
         if exchange is not None:
             now = self.loop.time()
-            exchange.connected = True
+            exchange.transport = conn.transport
             exchange.check_gate(now)
             if exchange.renew_body(now) and exchange.body is not None:
                 await self.update_body(as_data(exchange.body))
@@ -199,6 +199,8 @@ if hasattr(select, "poll"):
         connection = transport.get_extra_info("socket") if transport is not None else None
         if connection is None:
             return False
+        if connection.fileno() < 0:  # closed, which the loop is about to tell
+            return True
         # Made anew each time: to remember it with the transport would save half a microsecond, and not all transports
         # can be remembered weakly (those of TLS in uvloop cannot).
         poll = select.poll()

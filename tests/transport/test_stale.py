@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, Self
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 from routee_failover import Config, Outcome
 from routee_failover.evidence import Answer, outcome_of
 from routee_failover.transport import Transport
+from routee_failover.transport.exchange import has_unread
 
 from .raw import (
     ACCEPTED,
@@ -181,3 +183,17 @@ async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_an
     async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
         _, evidence = await transport.call(POST)
     assert (evidence.answer, len(seen), unasked) == (Answer(200, b'{"trackingId":"t"}'), 1, [])
+
+
+def test_a_socket_that_is_closed_has_something_to_tell() -> None:
+    """Before the loop has told of it, a closed socket is as good as one with an unread end; none at all is quiet."""
+    ours, theirs = socket.socketpair()
+    transport: Any = SimpleNamespace(get_extra_info=lambda _name: ours)
+    assert not has_unread(transport)
+    theirs.close()
+    assert has_unread(transport)
+    ours.close()
+    assert has_unread(transport)
+    transport.get_extra_info = lambda _name: None
+    assert not has_unread(transport)
+    assert not has_unread(None)
