@@ -8,11 +8,15 @@ from collections.abc import Mapping
 import aiohttp
 
 
-class ConnectionGone(aiohttp.ClientError):
+class NothingWritten(aiohttp.ClientError):
+    """A connection was there, and closed before anything was written to it."""
+
+
+class ConnectionGone(NothingWritten):
     """The pooled connection turned out to be closed before anything was written to it."""
 
 
-class ClosedAtOnce(aiohttp.ClientError):
+class ClosedAtOnce(NothingWritten):
     """A new connection was closed before anything was written to it. Another one may well end the same way."""
 
 

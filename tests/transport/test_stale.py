@@ -190,9 +190,13 @@ async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_an
 
 def test_a_connection_is_new_once() -> None:
     """A connection is new for its first request; its socket says whether its end has come; without one it is quiet."""
+
+    class Protocol(asyncio.Protocol):
+        """One that can be referred to weakly, as aiohttp's can."""
+
     ours, theirs = socket.socketpair()
     transport: Any = SimpleNamespace(get_extra_info=lambda _name: ours)
-    protocol = asyncio.Protocol()
+    protocol = Protocol()
     transport.get_protocol = lambda: protocol
     has_unread, new = asker_of(transport)
     assert (has_unread(), new) == (False, True)
@@ -201,7 +205,7 @@ def test_a_connection_is_new_once() -> None:
     assert (has_unread(), new) == (True, False)
     ours.close()
     assert has_unread()
-    other = asyncio.Protocol()
+    other = Protocol()
     transport.get_protocol = lambda: other
     assert not asker_of(transport)[0]()
     assert not asker_of(None)[0]()
