@@ -8,13 +8,9 @@ from typing import Any
 import attrs
 
 from routee_failover import AnyFlow, Outcome, RouteeClient, RouteeError, errors
-from tests.client.flows import PIN
 from tests.client.shown import shown
 
-from .messages import number_of
-
-SECRETS = (PIN, "Canary", "canary")
-"""What no error may show: the PIN, words of a text, the application's key and the token. The recipient is another."""
+from .messages import SECRETS, number_of
 
 
 @attrs.frozen

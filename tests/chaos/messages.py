@@ -3,15 +3,71 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 
-from routee_failover import AnyFlow, DialPlan, Endpoint, Say, Speech, StandardFlow, VoiceStep
-from tests.client.flows import WORDS, otp, sms, transactional, viber_otp
+from routee_failover import (
+    AnyFlow,
+    DialPlan,
+    Endpoint,
+    OtpFlow,
+    OtpSmsStep,
+    Say,
+    SmsStep,
+    Speech,
+    StandardFlow,
+    TransactionalFlow,
+    ViberOtpMessage,
+    ViberOtpStep,
+    ViberTemplateStep,
+    VoiceStep,
+)
+
+PIN = "KanariPin"
+"""It has no digits: those of six would stand by chance in one of the many numbers that errors and frames hold."""
+WORDS = f"Kanari words {PIN}"
+SECRETS = ("Kanari", "canary")
+"""What no error may show: the PIN and the words, the application's key and the token. The recipient is another."""
 
 _counted = itertools.count(1)
 _number = re.compile(rb"\+3069\d{8}")
+_SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
+_TEMPLATE = "0aac888f-2ee2-4112-9659-1755a951966a"
+_MINUTE = timedelta(minutes=1)
+
+
+def standard(to: str, words: str = WORDS) -> StandardFlow:
+    """One SMS."""
+    return StandardFlow(steps=[SmsStep(from_="Demo", to=to, message=words)])
+
+
+def transactional(to: str) -> TransactionalFlow:
+    """One Viber template."""
+    step = ViberTemplateStep(
+        sender_info_tracking_id=_SENDER,
+        to=to,
+        template_id="bbbbbbbb-0000-4000-8000-000000000002",
+        template_lang="en",
+        template_params={"name": WORDS},
+        ttl=_MINUTE,
+    )
+    return TransactionalFlow(steps=[step])
+
+
+def otp(to: str) -> OtpFlow:
+    """A one-time password that fails over from Viber to SMS."""
+    viber = ViberOtpStep(sender_info_tracking_id=_SENDER, to=to, template_id=_TEMPLATE, pin=PIN, ttl=_MINUTE)
+    return OtpFlow(steps=[viber, OtpSmsStep(to=to, message=WORDS, ttl=_MINUTE)])
+
+
+def viber_otp(to: str) -> ViberOtpMessage:
+    """A one-time password over Viber."""
+    return ViberOtpMessage(
+        sender_info_tracking_id=_SENDER, to=to, template_id=_TEMPLATE, template_params={"pin": PIN}, ttl=_MINUTE
+    )
+
 
 KINDS: Mapping[Endpoint, Callable[[str], AnyFlow]] = {
-    Endpoint.STANDARD: sms,
+    Endpoint.STANDARD: standard,
     Endpoint.TRANSACTIONAL: transactional,
     Endpoint.OTP: otp,
     Endpoint.VIBER_OTP: viber_otp,

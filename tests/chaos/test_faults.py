@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from routee_failover import NoAnswer, NotSent, Outcome, Rejected, RouteeClient, RouteeError, TokenUnavailable
-from tests.client.flows import sms
 
 from .backstage import Backstage
 from .faults import (
@@ -29,7 +28,7 @@ from .faults import (
     status,
 )
 from .judge import Told, contradictions, faults_of, told
-from .messages import ENDPOINTS, new_flow, new_number
+from .messages import ENDPOINTS, new_flow, new_number, standard
 from .scale import many
 from .server import FaultyServer, always
 from .table import ANSWERS, REFUSED, REQUESTS, Retried, Row
@@ -90,7 +89,7 @@ async def test_a_large_message_that_breaks_off_is_no_message(
     server.fate = always(fault)
     settings = {"total_timeout": timedelta(milliseconds=500)} if fault.hangs else {}
     async with RouteeClient(server.config(**settings)) as client:
-        each = await told(client, sms(new_number(), LARGE))
+        each = await told(client, standard(new_number(), LARGE))
     await server.drained()
     assert contradictions([each], server.taken) == []
     assert each.outcome in {outcome, Outcome.UNKNOWN}, each.error
@@ -120,7 +119,7 @@ async def test_a_long_word_that_is_refused_holds_up_nobody(server: FaultyServer)
     """The refusal of a text of 200,000 letters without a blank is read at once: a stuck loop stops all other sends."""
     server.fate = always(REFUSALS[422])
     async with RouteeClient(server.config()) as client:
-        each = await told(client, sms(new_number(), "x" * 200_000))
+        each = await told(client, standard(new_number(), "x" * 200_000))
     assert each.outcome is Outcome.REJECTED
 
 
