@@ -199,7 +199,7 @@ async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool
         assert not any(event.evidence.begun for event in tries)
     else:
         outcome, evidence = running.result()
-        assert (outcome, evidence) == (tries[0].outcome, tries[0].evidence)
+        assert (outcome, evidence.cause) == (tries[0].outcome, tries[0].evidence.cause)
         assert outcome is (Outcome.ACCEPTED if answered or evidence.answer else Outcome.UNKNOWN)
 
 
