@@ -180,12 +180,13 @@ class TrackedRequest(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send, unless the connection is gone, or the time of the message is over: then nothing is written."""
         has_unread, new = asker_of(conn.transport)
-        if has_unread():
-            # On a connection that has not been asked anything, that is its end, or talk of TLS. The loop reads it in
-            # its next turn and hears of it in the one after.
+        unread = has_unread()
+        if unread:
+            # On a connection that has not been asked anything, that is its end, or what nobody asked for, or talk of
+            # TLS. The loop reads it in its next turn and hears of it in the one after.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        if _is_gone(conn):
+        if _is_gone(conn) or (unread and not new and not self.is_ssl()):
             raise await _why_gone(conn, new=new)
         exchange = self._exchange = self._exchange or current.get(None)
         if exchange is not None:
