@@ -181,16 +181,18 @@ class Listener:
             del self._probes[port]
 
     async def drop(self) -> None:
-        """End every connection."""
-        for task in set(self._tasks):
+        """End every connection that there is now."""
+        tasks = set(self._tasks)
+        for task in tasks:
             task.cancel()
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """Stop listening and end every connection. Raises what went wrong here that no script asked for."""
         self._server.close()
-        await self.drop()
+        while self._tasks:
+            await self.drop()
         for _ in range(3):  # a transport closes its socket in a turn of its own
             await asyncio.sleep(0)
         if self._broken:
