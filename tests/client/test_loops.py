@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
@@ -183,3 +184,20 @@ async def test_loops_that_have_ended_are_forgotten() -> None:
 
 async def _once(client: RouteeClient) -> None:
     await client.send(sms())
+
+
+async def test_threads_may_open_and_forget_loops_at_once() -> None:
+    """While one thread forgets loops that have ended, another may open a loop of its own or forget the same."""
+    async with FakeRoutee() as server:
+        client = RouteeClient(server.config())
+        lines: Any = client._transport._lines
+
+        class Ended:
+            def is_closed(self) -> bool:
+                lines.pop(self, None)
+                lines[object()] = None  # what another thread does in the meantime
+                return True
+
+        lines[Ended()] = lines[Ended()] = None
+        await client.send(sms())
+        await client.aclose()

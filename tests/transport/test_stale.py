@@ -34,11 +34,7 @@ from .raw import (
     reset,
 )
 
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 0.0)
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 async def test_a_fin_that_has_come_costs_no_message() -> None:
