@@ -44,7 +44,9 @@ async def attempt(
         headers = response.headers
         if "Keep-Alive" in headers:
             heed(headers, session)
-        said = response.content.read_nowait() if _is_whole(response, limit) else await _read(response, limit)
+        # A trace of one's own hears of a body that is read, not of one that is taken.
+        whole = _is_short(response, limit) and response.content.is_eof() and not session.trace_configs
+        said = response.content.read_nowait() if whole else await _read(response, limit)
         pause = _retry_after(headers) if "Retry-After" in headers else None
         return Evidence(True, Answer(response.status, said, pause), "", False, _written(exchange))
     except asyncio.CancelledError:
@@ -74,16 +76,16 @@ def _check_asked(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
         raise ConnectionGone
 
 
-def _is_whole(response: aiohttp.ClientResponse, limit: int) -> bool:
-    """Whether the body has come with its head, as that of a short answer does: it can be taken without waiting."""
+def _is_short(response: aiohttp.ClientResponse, limit: int) -> bool:
+    """Whether the body says that it is within the limit; a compressed one does not say beforehand how long it is."""
     length = response.headers.get("Content-Length", "")
-    # One that is compressed does not say how long it is.
-    known = length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers
-    return known and response.content.is_eof() and response.content.exception() is None
+    return length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The body, and no more of it than the limit."""
+    if _is_short(response, limit):
+        return await response.read()
     try:
         return await _read_pieces(response.content, limit)
     except BaseException:
