@@ -1,0 +1,183 @@
+"""Waiting for a turn to send, in one event loop; who is next is decided in `pacing.py`."""
+
+import asyncio
+from heapq import heappop, heappush
+
+from ..config import Config
+from ..errors import ClientClosed, DeadlinePassed, NotSent, PoolTimeout
+from .pacing import Pacer, Ticket
+
+SHORTEST_WAIT = 0.001
+"""Some event loops count in whole milliseconds; asked to come back sooner they come back at once, over and over."""
+
+
+class Turns:
+    """Turns to send: each is taken, and ended once. They belong to the event loop that they were made in."""
+
+    def __init__(self, config: Config) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pool_timeout = config.pool_timeout
+        limits = {"pool_size": config.pool_size, "concurrency": config.concurrency or config.pool_size}
+        self._setting = min(limits, key=limits.__getitem__)
+        self._most = limits[self._setting]
+        self._pacer = Pacer(
+            concurrency=self._most,
+            rate=config.rate,
+            otp_share=config.otp_share,
+            pool_timeout=config.pool_timeout.total_seconds(),
+        )
+        # What a waiter is told: `None` for a turn, or why there is none. An error that is set as a result is not
+        # reported as forgotten when its waiter is cancelled before hearing of it.
+        self._waiting: dict[Ticket, asyncio.Future[NotSent | None]] = {}
+        self._deadlines: list[tuple[float, int, Ticket]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def try_take(self, *, otp: bool) -> bool:
+        """A turn right now, or none."""
+        if self._closed or not self._pacer.take(now := self._loop.time(), otp=otp):
+            return False
+        if self._waiting:
+            self._set_timer(now)
+        return True
+
+    async def take(self, *, otp: bool, deadline: float | None = None) -> None:
+        """Wait for a turn, until `deadline` on the loop's clock at most.
+
+        Raises `PoolTimeout` when slots were lacking for `pool_timeout`, `DeadlinePassed` as soon as no turn can come
+        in time, and `ClientClosed`.
+        """
+        if self._closed:
+            raise ClientClosed("the client is closed; nothing was sent. Send it with an open client")
+        now = self._loop.time()
+        if deadline is not None and deadline <= max(now, self._pacer.held_until):
+            raise self._too_late(now)
+        if self._pacer.take(now, otp=otp):
+            self._set_timer(now)
+            return
+        ticket = self._pacer.join(now, otp=otp)
+        told = self._waiting[ticket] = self._loop.create_future()
+        if deadline is not None:
+            self._note_deadline(deadline, ticket)
+        self._set_timer(now)
+        try:
+            refusal = await told
+        except asyncio.CancelledError:
+            self._waiting.pop(ticket, None)
+            self._pacer.leave(ticket)  # it may have become a turn in the meantime
+            self._serve()
+            raise
+        if refusal is None and self._closed:  # between the grant and now
+            self.end(otp=otp)
+            refusal = _closed_meanwhile()
+        if refusal is not None:
+            raise refusal
+
+    def end(self, *, otp: bool) -> None:
+        """End a turn, and give it to whoever waits for one; `otp` as it was taken."""
+        self._pacer.finished(otp=otp)
+        if self._waiting:
+            self._serve()
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody go for so long; a longer hold stays what it is.
+
+        To be called before the turn of the throttled request ends, which else goes to the next at once.
+        """
+        now = self._loop.time()
+        self._pacer.hold(now, now + seconds)
+        self._serve()
+
+    def succeeded(self, started: float) -> None:
+        """A request that started then came through: widen again what throttling had narrowed."""
+        if self._pacer.succeeded(started):
+            self._serve()
+
+    def throttled(self, started: float) -> None:
+        """Routee throttled a request that started then: send half as much."""
+        self._pacer.throttled(self._loop.time(), started)
+        self._serve()
+
+    def close(self) -> None:
+        """Give no more turns; whoever waits for one gets `ClientClosed` at once."""
+        self._closed = True
+        for ticket in list(self._waiting):
+            self._refuse(ticket, _closed_meanwhile())
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _serve(self) -> None:
+        """Tell those whose wait is over, and come back when time alone ends the next."""
+        now = self._loop.time()
+        self._refuse_late(now)
+        for ticket in self._pacer.grant(now):
+            self._tell(ticket, None)
+        for ticket in self._pacer.starved(now):
+            self._refuse(ticket, self._starved(ticket))
+        self._set_timer(now)
+
+    def _refuse_late(self, now: float) -> None:
+        """Refuse those whose deadline has passed, or will before the hold is over."""
+        lost = max(now, self._pacer.held_until)
+        while self._deadlines and self._deadlines[0][0] <= lost:
+            ticket = heappop(self._deadlines)[-1]
+            if ticket in self._waiting:
+                self._refuse(ticket, self._too_late(now))
+
+    def _note_deadline(self, deadline: float, ticket: Ticket) -> None:
+        heappush(self._deadlines, (deadline, ticket.arrival, ticket))
+        if len(self._deadlines) > 2 * len(self._waiting):  # most are of those who wait no longer
+            self._deadlines = sorted(noted for noted in self._deadlines if noted[-1] in self._waiting)
+
+    def _refuse(self, ticket: Ticket, error: NotSent) -> None:
+        self._pacer.leave(ticket)
+        self._tell(ticket, error)
+
+    def _tell(self, ticket: Ticket, error: NotSent | None) -> None:
+        told = self._waiting.pop(ticket)
+        if not told.done():  # else it was cancelled, which its waiter is about to learn
+            told.set_result(error)
+
+    def _set_timer(self, now: float) -> None:
+        moment = self._pacer.look_again_at()
+        if moment is None:
+            return
+        if self._deadlines:
+            moment = min(moment, self._deadlines[0][0])
+        moment = max(moment, now + SHORTEST_WAIT)
+        # One that comes too early finds nothing to do and is set anew: cheaper than to set it anew at each turn.
+        if self._timer is not None:
+            if self._timer.when() <= moment:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(moment, self._time_came)
+
+    def _time_came(self) -> None:
+        self._timer = None
+        self._serve()
+
+    def _starved(self, ticket: Ticket) -> PoolTimeout:
+        most, slots = self._most, self._pacer.slots(otp=ticket.otp)
+        if self._pacer.slots(otp=True) < most:
+            return PoolTimeout(
+                f"the {slots} of {most} connections that are used while Routee throttles the client stayed busy for "
+                f"{self._pool_timeout}; nothing was sent. Send less at once, or raise pool_timeout"
+            )
+        connections = f"{slots} connections" if slots == most else f"{slots} of {most} connections not kept for OTPs"
+        return PoolTimeout(
+            f"all {connections} stayed busy for {self._pool_timeout}; nothing was sent. "
+            f"Raise {self._setting} or pool_timeout, or send less at once"
+        )
+
+    def _too_late(self, now: float) -> DeadlinePassed:
+        held_for = self._pacer.held_until - now
+        why = (
+            f"the client, throttled by Routee, pauses for another {held_for:.3g} seconds, past the deadline"
+            if held_for > 0
+            else "the deadline passed before there was a turn to send"
+        )
+        return DeadlinePassed(f"{why}; nothing was sent. Allow more time, or send less at once")
+
+
+def _closed_meanwhile() -> ClientClosed:
+    return ClientClosed("the client was closed while this waited; nothing was sent. Send it with an open client")
