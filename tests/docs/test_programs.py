@@ -50,7 +50,9 @@ async def test_program_runs_as_printed(page: str, index: int, tmp_path: Path) ->
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        assert (process.returncode, errors.decode()) == (0, "")
+        # Development mode tells of slow turns of the loop, of which a loaded machine has some.
+        said = [line for line in errors.decode().splitlines() if not re.match("Executing <.* took ", line)]
+        assert (process.returncode, said) == (0, [])
         assert sandbox.counts.accepted >= 1, output.decode()
     if "first.py" in (ROOT / page).read_text(encoding="utf-8") and "ended:" in program.read_text(encoding="utf-8"):
         assert "primary: Viber Undelivered" in output.decode()
