@@ -12,13 +12,14 @@ from routee_failover import AttemptEnded, DeadlinePassed, Endpoint, Event, Outco
 
 from .backstage import Backstage
 from .connecting import knocked
-from .faults import REFUSALS, WELL, End, Fault, plain, status
+from .faults import FAILED_FLOW, REFUSALS, WELL, End, Fault, http, plain, status
 from .judge import Told, contradictions, outcomes, told
 from .messages import ENDPOINTS, new_call, new_flow, new_flows
 from .scale import SEED, many
-from .server import FaultyServer, first, until
+from .server import FaultyServer, always, first, until
 
 SOON, LATER = timedelta(milliseconds=50), timedelta(minutes=10)
+UNREADABLE = Fault("200 without a receipt", says=plain(http("200 OK", b"<html>")))
 RST = Fault("RST instead of an answer", says=plain(b""), end=End.RST)
 
 
@@ -91,6 +92,27 @@ async def test_callers_that_leave_learn_of_every_kind_of_end(server: FaultyServe
     third = count // 3
     assert ends.abandoned == {Outcome.ACCEPTED: third, Outcome.REJECTED: third, Outcome.UNKNOWN: third}
     assert server.taken.total() == 2 * third
+
+
+@pytest.mark.xfail(strict=True, reason="observers are told what the status says, whatever the body does")
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [(FAILED_FLOW, Outcome.REJECTED), (UNREADABLE, Outcome.UNKNOWN)], ids=lambda it: it.name
+)
+async def test_an_observer_is_told_what_the_caller_would_be(
+    server: FaultyServer, fault: Fault, outcome: Outcome
+) -> None:
+    """The outcome of a send whose caller has left is read from the answer's body as well, not from its status alone."""
+    ends = Ends()
+    async with RouteeClient(server.config(observers=(ends,))) as client:
+        await client.otp_templates()
+        server.fate = always(fault)
+        assert (await told(client, new_flow(Endpoint.OTP))).outcome is outcome
+        await server.hold()
+        sending = asyncio.create_task(client.send(new_flow(Endpoint.OTP)))
+        await until(lambda: server.read.total() == 2)
+        await _cancelled([sending])
+        await server.release()
+    assert ends.abandoned == {outcome: 1}
 
 
 async def test_closing_waits_for_what_has_left_and_not_for_ever(server: FaultyServer) -> None:
