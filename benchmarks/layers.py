@@ -17,7 +17,7 @@ from stub import ANSWER
 from routee_failover import Config, OtpFlow, OtpSmsStep, ViberOtpStep
 from routee_failover.evidence import Answer, Evidence, StatusTable
 from routee_failover.observe import Observers
-from routee_failover.transport.exchange import Call, Exchange, has_unread
+from routee_failover.transport.exchange import Call, Exchange, asker_of
 from routee_failover.transport.gate import Gate
 from routee_failover.transport.turns import Turns
 from routee_failover.transport.under_way import UnderWay
@@ -97,12 +97,13 @@ async def layers() -> dict[str, float]:
 
     here, there = socket.socketpair()
     _, writer = await asyncio.open_connection(sock=here)
+    ask, _ = asker_of(writer.transport)
     found = {
         "build and check the flow": microseconds(build),
         "encode it": microseconds(lambda: encode_flow(flow)),
         "a turn (pool, rate, share)": microseconds(turn),
         "a task of its own, and the clock for all": await awaited(task) - await awaited(lambda: asyncio.sleep(0)),
-        "the gate: ask the socket": microseconds(lambda: has_unread(writer.transport)),
+        "the gate: ask the socket": microseconds(ask) + microseconds(lambda: asker_of(writer.transport)),
         "evidence, table, breaker": microseconds(decide),
         "parse the answer": microseconds(lambda: read_otp_receipt(body)),
     }

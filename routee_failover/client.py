@@ -111,8 +111,7 @@ class RouteeClient:
         observer learns its outcome, and `aclose()` waits for it.
         """
         endpoint = _endpoint_of(flow)
-        if on_unknown is OnUnknown.RECONCILE and self._reconciler is None:
-            raise InvalidConfig("on_unknown=RECONCILE needs RouteeClient(config, reconciler=...); nothing was sent")
+        reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
         route = ROUTES[endpoint]
         call = Call("POST", route.path, encode_flow(flow))
         call.otp = endpoint in _OTP
@@ -127,8 +126,8 @@ class RouteeClient:
             error = _not_accepted(flow, answer, receipt)
         else:
             error = _unsent(flow, outcome, evidence)
-        if on_unknown is OnUnknown.RECONCILE and self._reconciler is not None and isinstance(error, DeliveryUnknown):
-            return await self._reconciler.reconcile(flow, error)
+        if reconciler is not None and isinstance(error, DeliveryUnknown):
+            return await reconciler.reconcile(flow, error)
         raise error
 
     def send_all(
@@ -207,6 +206,15 @@ class RouteeClient:
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.aclose()
+
+    def _reconciler_for(self, on_unknown: OnUnknown) -> Reconciler | None:
+        if on_unknown not in [*OnUnknown]:
+            raise InvalidConfig("on_unknown is OnUnknown.RAISE or OnUnknown.RECONCILE; nothing was sent")
+        if on_unknown == OnUnknown.RAISE:
+            return None
+        if self._reconciler is None:
+            raise InvalidConfig("on_unknown=RECONCILE needs RouteeClient(config, reconciler=...); nothing was sent")
+        return self._reconciler
 
     async def _read(self, path: str, read: Callable[[Json], _T]) -> _T:
         record = read_object(await self._ask(path), read)

@@ -72,7 +72,7 @@ class Config(Value):
     """How long an idle connection is kept. Shorter than the 5 seconds after which common servers close theirs, because
     a message written into a connection that is being closed can be lost without a trace. A server that announces a
     shorter time (`Keep-Alive: timeout=2`) is believed."""
-    answer_limit: int = attrs.field(default=4 * 1024 * 1024, validator=check_count)
+    answer_limit: int = attrs.field(default=1024 * 1024, validator=check_count)
     """The most bytes of one answer that are read."""
     concurrency: int | None = attrs.field(default=None, validator=attrs.validators.optional(check_count))
     """How many requests may be under way at once in one event loop, if less than `pool_size`."""

@@ -1,12 +1,15 @@
 """What happens on the way, as frozen events for whoever wants to see it: logs, metrics, traces.
 
 The client tells every observer in `Config(observers=...)` each event, in the order in which they happen and from the
-event loop that they happen in, so that an observer must not block. One that raises is logged and never harms a send.
+event loop that they happen in, so that an observer must not block. One that raises is logged and never harms a send;
+only what ends the process, `KeyboardInterrupt` and `SystemExit`, passes.
 No event holds a body, a token, a PIN or a phone number.
 """
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -16,6 +19,12 @@ from .evidence import Evidence
 from .values import Value
 
 _log = logging.getLogger("routee_failover")
+
+
+def _without_body(evidence: Evidence) -> Evidence:
+    """What observers see of an attempt: an answer holds what it quotes of a message, or a token."""
+    answer = evidence.answer
+    return evidence if answer is None else attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
@@ -32,15 +41,15 @@ class AttemptStarted(Value):
 class AttemptEnded(Value):
     """What became of one try. It also comes for a send whose caller has left: its outcome is learned here.
 
-    The evidence comes without the body of the answer. `abandoned` says that the caller had left after the first byte,
-    and before this; `seconds` how long the try took.
+    `evidence` comes without the body of the answer. `abandoned` says that the caller had left by then, but only after
+    the first byte had, and `seconds` how long it took.
     """
 
     call: int
     attempt: int
     method: str
     path: str
-    evidence: Evidence
+    evidence: Evidence = attrs.field(converter=_without_body)
     outcome: Outcome
     seconds: float
     abandoned: bool = False
@@ -163,6 +172,9 @@ class Observers:
         for observer in self._observers:
             try:
                 observer.observe(event)
-            except Exception as error:  # noqa: BLE001  # whatever it is, the send goes on
+            except (Exception, CancelledError) as error:  # noqa: BLE001  # whatever it is, the send goes on
                 # Not its text and no traceback: an observer may have put anything into them.
-                _log.warning("%s raised %s on %s", type(observer).__name__, type(error).__name__, type(event).__name__)
+                with suppress(Exception):  # the logger may well be what raised
+                    _log.warning(
+                        "%s raised %s on %s", type(observer).__name__, type(error).__name__, type(event).__name__
+                    )

@@ -46,6 +46,7 @@ class Beginnings:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
+        self._tolerance = max(0.0, 0.1 - interval)
         self._next = 0.0
 
     async def next(self) -> None:
@@ -55,7 +56,7 @@ class Beginnings:
         now = asyncio.get_running_loop().time()
         if now < self._next:
             await asyncio.sleep(self._next - now)
-        self._next = max(self._next, now - 0.1) + self._interval
+        self._next = max(self._next, now - self._tolerance) + self._interval
 
 
 def send_each(

@@ -44,6 +44,8 @@ async def attempt(
         answer = Answer(response.status, await _read(response, limit), _retry_after(response))
         return Evidence(True, answer, written=_written(exchange))
     except asyncio.CancelledError:
+        if exchange.transport is not None:
+            exchange.transport.abort()  # else TLS would go on with its farewells, and the loop may be about to end
         cause, lasting, stale = _ended(exchange), False, False
     except Exception as error:  # noqa: BLE001  # how far it came decides, not what aiohttp calls it
         cause = _ended(exchange) if exchange.stop is not None else cause_of(error)
@@ -63,7 +65,7 @@ def _written(exchange: Exchange) -> int:
 
 def _check_asked(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
     """What a server says unasked must not be taken for an answer."""
-    if exchange.connected and not exchange.begun:
+    if exchange.transport is not None and not exchange.begun:
         response.close()
         raise ConnectionGone
 

@@ -3,12 +3,21 @@
 import os
 import re
 import ssl
+from collections.abc import Mapping
 
 import aiohttp
 
 
-class ConnectionGone(aiohttp.ClientError):
+class NothingWritten(aiohttp.ClientError):
+    """A connection was there, and closed before anything was written to it."""
+
+
+class ConnectionGone(NothingWritten):
     """The pooled connection turned out to be closed before anything was written to it."""
+
+
+class ClosedAtOnce(NothingWritten):
+    """A new connection was closed before anything was written to it. Another one may well end the same way."""
 
 
 class AnswerTooLong(Exception):  # it ends an attempt and is told as its cause
@@ -21,6 +30,17 @@ class InOurWords(aiohttp.ClientError):
 
 class Unworkable(InOurWords):
     """What the settings brought in cannot be worked with, this time or the next."""
+
+
+_WORDS: Mapping[type[Exception], str] = {
+    ConnectionGone: "the pooled connection had been closed by the server",
+    ClosedAtOnce: "the server closed the new connection at once",
+    AnswerTooLong: "the answer is longer than answer_limit",
+    aiohttp.ClientPayloadError: "the answer broke off",
+    aiohttp.ConnectionTimeoutError: "no connection could be made within connect_timeout",
+    aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",
+    aiohttp.ClientResponseError: "the answer is no valid HTTP",
+}
 
 
 def is_lasting(error: Exception) -> bool:
@@ -45,20 +65,9 @@ def cause_of(error: Exception) -> str:
             return f"the proxy refused the connection ({error.status}){asks}"
         case InOurWords():
             return str(error)
-        case ConnectionGone():
-            return "the pooled connection had been closed by the server"
-        case AnswerTooLong():
-            return "the answer is longer than answer_limit"
-        case aiohttp.ClientPayloadError():
-            return "the answer broke off"
-        case aiohttp.ConnectionTimeoutError():
-            return "no connection could be made within connect_timeout"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before an answer came"
-        case aiohttp.ClientResponseError():
-            return "the answer is no valid HTTP"
         case _:
-            return alert_in(error) or f"the connection failed ({type(error).__name__})"
+            known = (words for kind, words in _WORDS.items() if isinstance(error, kind))
+            return next(known, "") or alert_in(error) or f"the connection failed ({type(error).__name__})"
 
 
 def _why(error: OSError) -> str:

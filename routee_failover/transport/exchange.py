@@ -21,7 +21,7 @@ from yarl import URL
 
 from ..evidence import Evidence, StatusRule
 from ..secret import SecretBytes
-from .causes import CERTIFICATE_ASKED, ConnectionGone, Unworkable, alert_in
+from .causes import CERTIFICATE_ASKED, ClosedAtOnce, ConnectionGone, Unworkable, alert_in
 from .headers import Headers
 
 _LARGE = 1024 * 1024
@@ -68,8 +68,8 @@ class Exchange:
     body: SecretBytes | None = None
     paced = True
     """Whether it has taken a turn."""
-    connected = False
-    """Whether it has come as far as to a connection."""
+    transport: asyncio.Transport | None = None
+    """The connection that it has come to."""
     begun = False
     """Whether a byte of it can have left."""
     stop: Stop | None = None
@@ -179,17 +179,19 @@ class TrackedRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send, unless the connection is gone, or the time of the message is over: then nothing is written."""
-        if has_unread(conn.transport):
-            # On a connection that has not been asked anything, that is its end, or talk of TLS. The loop reads it in
-            # its next turn and hears of it in the one after.
+        has_unread, new = asker_of(conn.transport)
+        unread = has_unread()
+        if unread:
+            # On a connection that has not been asked anything, that is its end, or what nobody asked for, or talk of
+            # TLS. The loop reads it in its next turn and hears of it in the one after.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        if _is_gone(conn):
-            raise await _why_gone(conn)
+        if _is_gone(conn) or (unread and not new and not self.is_ssl()):
+            raise await _why_gone(conn, new=new)
         exchange = self._exchange = self._exchange or current.get(None)
         if exchange is not None:
-            exchange.connected = True
             now = self.loop.time()
+            exchange.transport = conn.transport
             exchange.check_gate(now)
             if exchange.renew_body(now) and exchange.body is not None:
                 await self.update_body(as_data(exchange.body))
@@ -216,39 +218,49 @@ def _is_gone(conn: Connection) -> bool:
     return transport is None or transport.is_closing() or protocol is None or protocol.should_close
 
 
-async def _why_gone(conn: Connection) -> aiohttp.ClientError:
+async def _why_gone(conn: Connection, *, new: bool) -> aiohttp.ClientError:
     await asyncio.sleep(0)  # a connection that is being closed is told why one turn later
     protocol = conn.protocol
     # With TLS 1.3 a server misses a certificate only now; on the next connection it would miss it again.
     asked = protocol is not None and alert_in(protocol.exception()) == CERTIFICATE_ASKED
-    return Unworkable(CERTIFICATE_ASKED) if asked else ConnectionGone()
+    if asked:
+        return Unworkable(CERTIFICATE_ASKED)
+    return ClosedAtOnce() if new else ConnectionGone()
 
 
-if hasattr(select, "poll"):
-    # By protocol, of which each connection has one: uvloop's TLS transports take no weak reference.
-    _polls: WeakKeyDictionary[asyncio.BaseProtocol, select.poll] = WeakKeyDictionary()
+Asker = Callable[[], bool]
 
-    def has_unread(transport: asyncio.Transport | None) -> bool:
-        """Whether something has arrived that the loop has not looked at.
+_known: WeakKeyDictionary[asyncio.BaseProtocol, Asker] = WeakKeyDictionary()
+"""What asks the socket of each connection that was given to a request before. By protocol, of which each connection has
+one: uvloop's TLS transports take no weak reference."""
 
-        A FIN for example: a message written before the loop hears of it is lost without a trace of whether it was read.
-        To ask the socket itself costs less than to give the loop the turns that it would need each time.
-        """
-        if transport is None:
-            return False
-        protocol = transport.get_protocol()
-        poll = _polls.get(protocol)
-        if poll is None:
-            connection = transport.get_extra_info("socket")
-            if connection is None:
-                return False
-            poll = _polls[protocol] = select.poll()
-            poll.register(connection.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
 
-else:  # pragma: no cover  # Windows
+def asker_of(transport: asyncio.Transport | None) -> tuple[Asker, bool]:
+    """What says whether something has arrived on a connection that the loop has not looked at, and whether it is new.
 
-    def has_unread(transport: asyncio.Transport | None) -> bool:
-        """Whether something has arrived that the loop has not looked at."""
-        connection = transport.get_extra_info("socket") if transport is not None else None
-        return connection is not None and bool(select.select([connection], [], [], 0)[0])
+    A FIN for example: a message written before the loop hears of it is lost without a trace of whether it was read. To
+    ask the socket itself costs less than to give the loop the turns that it would need each time.
+    """
+    protocol = transport.get_protocol() if transport is not None else None
+    if transport is None or protocol is None:
+        return _quiet, False
+    known = _known.get(protocol)
+    if known is not None:
+        return known, False
+    asker = _known[protocol] = _new_asker(transport)
+    return asker, True
+
+
+def _quiet() -> bool:
+    return False
+
+
+def _new_asker(transport: asyncio.Transport) -> Asker:
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.fileno() < 0:
+        return _quiet  # the transport itself knows that it is closed
+    if not hasattr(select, "poll"):  # pragma: no cover  # Windows
+        return lambda: bool(select.select([connection], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return lambda: bool(poll.poll(0))

@@ -42,8 +42,9 @@ class Transport:
     def _open(self, loop: asyncio.AbstractEventLoop) -> Line:
         if loop in self._closed_in:
             raise ClientClosed("the client is closed in this event loop; nothing was sent")
-        for ended in [other for other in self._lines if other.is_closed()]:
-            del self._lines[ended]
+        for other in list(self._lines):  # other threads may be at this as well
+            if other.is_closed():
+                self._lines.pop(other, None)
         line = self._lines[loop] = Line(self._config)
         return line
 

@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
-from .causes import ConnectionGone, InOurWords
+from .causes import InOurWords, NothingWritten
 from .exchange import Exchange, Stopped, TrackedRequest, current
 
 
@@ -46,7 +46,7 @@ class WatchedRequest(TrackedRequest):
         exchange.sent = self.method != "GET"  # a question may be asked again
         try:
             return await super().send(conn)
-        except (ConnectionGone, Stopped):
+        except (NothingWritten, Stopped):
             exchange.sent = False  # nothing was written
             raise
 

@@ -62,8 +62,16 @@ def secrets_of(flow: AnyFlow) -> list[str]:
     texts = {text for text in _secret_texts(dump_flow(flow)) if len(text) >= _SHORTEST_SECRET}
     spelled = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in texts for ascii_only in (True, False)}
     # A code stands in a text as a word of its own, and Routee may quote any part of the text around it.
-    codes = {code for text in texts for code in re.findall(r"\w*\d\w*", text) if len(code) >= _SHORTEST_SECRET}
+    codes = {
+        word
+        for text in texts
+        for word in re.findall(r"\w+", text)
+        if len(word) >= _SHORTEST_SECRET and _has_digit(word)
+    }
     return [*(texts | spelled | codes | {text.removeprefix("+") for text in texts})]
+
+
+_has_digit = re.compile(r"\d").search
 
 
 def _secret_texts(value: Any, key: str = "", *, secret: bool = False) -> Iterator[str]:

@@ -121,9 +121,6 @@ def one_second() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TimeoutError, reason="the search for codes in a text takes the square of its length"
-)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm")
 @pytest.mark.usefixtures("one_second")
 async def test_a_long_word_that_is_refused_holds_up_nobody(server: FaultyServer) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import gc
-import os
-import sys
-import textwrap
+from typing import Any
 
 import pytest
 
@@ -12,6 +10,7 @@ from routee_failover import ClientClosed, NotSent, Outcome, RouteeClient
 from routee_failover.sandbox import Sandbox
 
 from .flows import sms
+from .fresh import run_fresh
 from .routee import FakeRoutee, Seen, token, until
 
 
@@ -135,23 +134,6 @@ async def test_a_client_dropped_without_closing_leaves_no_warning_at_the_loops_e
             await client.send(sms())
 
 
-SCRIPT = """
-import asyncio, gc, os
-from routee_failover import RouteeClient, SmsStep, StandardFlow
-
-client = RouteeClient.from_env()
-flow = StandardFlow(steps=[SmsStep(from_="Demo", to="+306900000001", message="Hi")])
-{prelude}
-
-async def main():
-{main}
-
-for _ in range(3):
-    {run}(main())
-    gc.collect()
-print("sent")
-"""
-
 PLAIN = "await client.send(flow)"
 ENDINGS = {
     "never closed": PLAIN,
@@ -167,30 +149,11 @@ ENDINGS = {
 }
 
 
-async def _run(main: str, sandbox: Sandbox, prelude: str = "", run: str = "asyncio.run") -> tuple[str, str]:
-    script = SCRIPT.format(main=textwrap.indent(main, "    "), prelude=prelude, run=run)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-W", "error", "-X", "dev", "-c", script),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ
-        | {
-            "ROUTEE_APPLICATION_ID": "sandbox",
-            "ROUTEE_APPLICATION_SECRET": "sandbox-secret",
-            "ROUTEE_API_URL": sandbox.url,
-            "ROUTEE_AUTH_URL": sandbox.url,
-        },
-    )
-    out, err = await process.communicate()
-    return out.decode(), err.decode()
-
-
 @pytest.mark.parametrize("main", ENDINGS.values(), ids=ENDINGS)
 async def test_a_client_made_at_import_time_serves_several_loops(main: str) -> None:
     """A client of a module works in one asyncio.run after the other, closed or not, without a word on stderr."""
     async with Sandbox() as sandbox:
-        assert await _run(main, sandbox) == ("sent\n", "")
+        assert await run_fresh(main, sandbox.url) == ("sent\n", "")
         assert sandbox.counts.accepted >= 3
 
 
@@ -199,7 +162,7 @@ async def test_a_client_serves_uvloop(main: str) -> None:
     """The same holds in uvloop's event loops."""
     pytest.importorskip("uvloop")
     async with Sandbox() as sandbox:
-        assert await _run(main, sandbox, prelude="import uvloop", run="uvloop.run") == ("sent\n", "")
+        assert await run_fresh(main, sandbox.url, prelude="import uvloop", run="uvloop.run") == ("sent\n", "")
         assert sandbox.counts.accepted == 3
 
 
@@ -221,3 +184,20 @@ async def test_loops_that_have_ended_are_forgotten() -> None:
 
 async def _once(client: RouteeClient) -> None:
     await client.send(sms())
+
+
+async def test_threads_may_open_and_forget_loops_at_once() -> None:
+    """While one thread forgets loops that have ended, another may open a loop of its own or forget the same."""
+    async with FakeRoutee() as server:
+        client = RouteeClient(server.config())
+        lines: Any = client._transport._lines
+
+        class Ended:
+            def is_closed(self) -> bool:
+                lines.pop(self, None)
+                lines[object()] = None  # what another thread does in the meantime
+                return True
+
+        lines[Ended()] = lines[Ended()] = None
+        await client.send(sms())
+        await client.aclose()

@@ -38,12 +38,10 @@ from .raw import (
 )
 
 TRIES = 3
+MOMENT = timedelta(milliseconds=10)
 
 
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 0.0)
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 async def _close(_reader: Reader, writer: Writer) -> None:
@@ -192,7 +190,7 @@ async def test_a_packed_receipt_is_read() -> None:
 async def test_a_cancelled_call_shows_neither_body_nor_key() -> None:
     """CancelledError passes through every layer, and no frame of it holds the PIN, the key or the token."""
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, hang)) as server, opened(server) as transport:
+    async with RawServer(tokens_and(seen, hang)) as server, opened(server, close_grace=MOMENT) as transport:
         running = asyncio.create_task(transport.call(POST))
         await until(lambda: seen)
         running.cancel()
@@ -224,7 +222,7 @@ async def test_what_the_transport_raises_pickles() -> None:
     errors: list[RouteeError] = []
     seen: list[bytes] = []
     async with RawServer(tokens_and(seen, hang)) as server:
-        async with opened(server, pool_size=1, pool_timeout=timedelta(milliseconds=10)) as transport:
+        async with opened(server, pool_size=1, pool_timeout=MOMENT, close_grace=MOMENT) as transport:
             first = asyncio.create_task(transport.call(POST))
             await until(lambda: seen)
             with pytest.raises(PoolTimeout) as full:

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, Self
 
 import aiohttp
@@ -14,6 +16,7 @@ import pytest
 from routee_failover import Config, Outcome
 from routee_failover.evidence import Answer, outcome_of
 from routee_failover.transport import Transport
+from routee_failover.transport.exchange import asker_of
 
 from .raw import (
     ACCEPTED,
@@ -31,11 +34,7 @@ from .raw import (
     reset,
 )
 
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 0.0)
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 async def test_a_fin_that_has_come_costs_no_message() -> None:
@@ -183,3 +182,41 @@ async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_an
     async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
         _, evidence = await transport.call(POST)
     assert (evidence.answer, len(seen), unasked) == (Answer(200, b'{"trackingId":"t"}'), 1, [])
+
+
+def test_a_connection_is_new_once() -> None:
+    """A connection is new for its first request; its socket says whether its end has come; without one it is quiet."""
+
+    class Protocol(asyncio.Protocol):
+        """One that can be referred to weakly, as aiohttp's can."""
+
+    ours, theirs = socket.socketpair()
+    transport: Any = SimpleNamespace(get_extra_info=lambda _name: ours)
+    protocol = Protocol()
+    transport.get_protocol = lambda: protocol
+    has_unread, new = asker_of(transport)
+    assert (has_unread(), new) == (False, True)
+    theirs.close()
+    has_unread, new = asker_of(transport)
+    assert (has_unread(), new) == (True, False)
+    ours.close()
+    assert has_unread()
+    other = Protocol()
+    transport.get_protocol = lambda: other
+    assert not asker_of(transport)[0]()
+    assert not asker_of(None)[0]()
+
+
+async def test_a_server_that_closes_new_connections_at_once_is_not_asked_a_hundred_times() -> None:
+    """A new connection that is closed before anything was written is no connection: as many tries as for a refusal."""
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        if server.connections > 1:
+            writer.close()
+            return
+        await answering(ACCEPTED)(reader, writer)
+
+    async with RawServer(behave) as server, opened(server, keep_alive=timedelta(microseconds=1)) as transport:
+        outcome, _ = await transport.call(POST)
+    assert outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}
+    assert server.connections <= 4

@@ -1,0 +1,305 @@
+"""Closing: what waits ends at once, what has left is waited for, what is open then is told truly, and nothing stays."""
+
+import asyncio
+import gc
+import ssl
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from routee_failover import ClientClosed, DeliveryUnknown, NoAnswer, Outcome, RouteeClient
+from routee_failover.observe import AttemptEnded, AttemptStarted, RetryScheduled
+from routee_failover.transport import Call, Transport
+from tests.client.flows import CANARIES, otp, sms
+from tests.client.fresh import run_fresh
+from tests.client.routee import until
+from tests.client.shown import shown
+
+from .raw import (
+    ACCEPTED,
+    GET,
+    POST,
+    Door,
+    Notes,
+    RawServer,
+    answering,
+    cancelled,
+    hang,
+    http,
+    line_of,
+    opened,
+    settled,
+    turns_taken,
+)
+
+LONG = timedelta(hours=1)
+MOMENT = timedelta(milliseconds=50)
+CLOSED = "the client was closed before an answer came"
+
+
+async def test_answers_that_come_within_the_grace_are_told() -> None:
+    """aclose() waits for the answer to what has left, and its caller gets it."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, close_grace=LONG) as transport:
+        call = asyncio.create_task(transport.call(POST))
+        await until(lambda: door.seen)
+        closing = asyncio.create_task(transport.aclose())
+        await asyncio.sleep(0.01)
+        assert not closing.done()
+        door.open.set()
+        await closing
+        assert (await call)[0] is Outcome.ACCEPTED
+
+
+async def test_what_was_left_alone_is_waited_for_as_well() -> None:
+    """A message whose caller has left is answered, and told to observers, before aclose() is over."""
+    door, notes = Door(shut=True), Notes()
+    async with RawServer(door) as server, opened(server, close_grace=LONG, observers=[notes]) as transport:
+        await cancelled(transport.call(POST), once=lambda: door.seen)
+        asyncio.get_running_loop().call_later(0.02, door.open.set)
+        await transport.aclose()
+        event = notes.of(AttemptEnded)[-1]
+        assert (event.outcome, event.abandoned) == (Outcome.ACCEPTED, True)
+
+
+async def test_after_the_grace_what_has_left_is_unknown() -> None:
+    """A send without an answer by then may have been accepted, and its caller is told just that."""
+    door = Door(shut=True)
+    async with RawServer(door) as server:
+        client = RouteeClient(server.config(close_grace=MOMENT))
+        sending = asyncio.create_task(client.send(otp()))
+        await until(lambda: door.seen)
+        async with asyncio.timeout(5):
+            await client.aclose()
+        with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
+            await sending
+        assert (caught.value.cause, door.begun) == (CLOSED, 1)
+    printed = shown(caught.value)
+    assert [canary for canary in CANARIES if canary in printed] == []
+
+
+async def test_a_reading_call_is_ended_at_once() -> None:
+    """Nobody waits for the answer to a question when the client is closed; it is not asked again, and told as open."""
+    door, notes = Door(shut=True), Notes()
+    async with RawServer(door) as server:
+        client = RouteeClient(server.config(close_grace=LONG, observers=[notes]))
+        tracking = asyncio.create_task(client.track("an-id"))
+        await until(lambda: door.seen)
+        async with asyncio.timeout(5):
+            await client.aclose()
+        with pytest.raises(NoAnswer) as caught:
+            await tracking
+        assert (caught.value.cause, len(door.seen)) == (CLOSED, 1)
+    assert notes.of(RetryScheduled) == []
+
+
+async def test_who_waits_in_line_is_told_at_once() -> None:
+    """Messages that wait for a turn do not wait for the answers to those that have one."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, pool_size=1, close_grace=LONG) as transport:
+        first = asyncio.create_task(transport.call(POST))
+        await until(lambda: door.seen)
+        waiting = [asyncio.create_task(transport.call(POST)) for _ in range(3)]
+        await until(lambda: len(line_of(transport)._turns._waiting) == 3)
+        closing = asyncio.create_task(transport.aclose())
+        await asyncio.wait(waiting, timeout=5)
+        for call in waiting:
+            with pytest.raises(ClientClosed):
+                await call
+        assert not closing.done()
+        door.open.set()
+        assert (await first)[0] is Outcome.ACCEPTED
+        await closing
+        assert (door.begun, turns_taken(transport)) == (1, 0)
+
+
+async def test_who_waits_for_a_connection_is_told_at_once() -> None:
+    """A message that has no connection yet was not sent."""
+    async with RawServer(hang) as silent, RawServer(Door()) as auth:
+        urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
+        async with opened(silent, **urls, close_grace=LONG, connect_timeout=LONG) as transport:
+            call = asyncio.create_task(transport.call(POST))
+            await until(lambda: silent.connections)
+            async with asyncio.timeout(5):
+                await transport.aclose()
+            with pytest.raises(ClientClosed, match="nothing was sent"):
+                await call
+
+
+@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
+async def test_who_rests_before_another_try_gets_what_is_known(call: Call) -> None:
+    """A call that rests is not tried again once the client is closed: its caller is told what the last try showed."""
+    notes = Notes()
+    async with (
+        RawServer(answering(http("429 Slower", b"{}", "Retry-After: 20"))) as server,
+        opened(server, observers=[notes]) as transport,
+    ):
+        running = asyncio.create_task(transport.call(call))
+        await until(lambda: notes.of(RetryScheduled))
+        await transport.aclose()
+        outcome, evidence = await running
+        assert outcome is Outcome.REJECTED
+        assert evidence.answer is not None
+        assert (evidence.answer.status, evidence.answer.retry_after) == (429, 20)
+
+
+async def test_a_token_request_that_rests_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing ends the tries for a token as well, and whoever waits for it."""
+    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 20.0)
+    notes = Notes()
+    settings: dict[str, Any] = {"auth_url": "http://127.0.0.1:1", "observers": [notes]}
+    async with RawServer(answering(ACCEPTED)) as server, opened(server, **settings) as transport:
+        calls = [asyncio.create_task(transport.call(POST)) for _ in range(3)]
+        await until(lambda: notes.of(AttemptEnded))
+        await asyncio.sleep(0.01)
+        await transport.aclose()
+        for call in calls:
+            with pytest.raises(ClientClosed):
+                await call
+    assert len(notes.of(AttemptStarted)) == 1
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_closing_in_any_moment_of_a_call(answered: bool) -> None:
+    """Closed in any turn of the loop: the caller is told what the server saw, not 'cancelled', and nothing is left."""
+    door = Door(shut=not answered)
+    async with RawServer(door) as server:
+        for steps in range(60):
+            await _closed_after(steps, server, door, warm=bool(steps % 2), answered=answered)
+
+
+def _is_the_servers(task: "asyncio.Task[Any]") -> bool:
+    return any(name in repr(task.get_coro()) for name in ("RawServer", "_accept_connection"))
+
+
+async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool, answered: bool) -> None:
+    notes, before = Notes(), asyncio.all_tasks()
+    transport = Transport(server.config(observers=[notes], close_grace=LONG if answered else MOMENT / 50))
+    if warm:
+        door.open.set()
+        await transport.call(GET)
+        await settled(transport)
+        if not answered:
+            door.open.clear()
+    seen, told = door.begun, len(notes.of(AttemptEnded))
+    running = asyncio.ensure_future(transport.call(POST))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await transport.aclose()
+    assert [task for task in asyncio.all_tasks() - before - {running} if not _is_the_servers(task)] == []
+    tries = [event for event in notes.of(AttemptEnded)[told:] if event.path == POST.path]
+    assert len(notes.of(AttemptStarted)) == len(notes.of(AttemptEnded))
+    await asyncio.wait([running], timeout=5)
+    assert not running.cancelled()
+    if isinstance(running.exception(), ClientClosed):
+        assert door.begun == seen
+        assert not any(event.evidence.begun for event in tries)
+    else:
+        outcome, evidence = running.result()
+        assert (outcome, evidence.cause) == (tries[0].outcome, tries[0].evidence.cause)
+        assert outcome is (Outcome.ACCEPTED if answered or evidence.answer else Outcome.UNKNOWN)
+
+
+async def test_closing_may_be_repeated_and_shared() -> None:
+    """Several tasks may close at once, again and again; all of them wait for the answers."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, close_grace=LONG) as transport:
+        call = asyncio.create_task(transport.call(POST))
+        await until(lambda: door.seen)
+        closings = [asyncio.create_task(transport.aclose()) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert not any(closing.done() for closing in closings)
+        door.open.set()
+        await asyncio.gather(*closings)
+        await transport.aclose()
+        assert (await call)[0] is Outcome.ACCEPTED
+
+
+async def test_closing_that_was_cut_short_may_be_taken_up_again() -> None:
+    """A timeout around aclose() cuts nothing that has left: another one goes on with it."""
+    door = Door(shut=True)
+    async with RawServer(door) as server, opened(server, close_grace=LONG) as transport:
+        call = asyncio.create_task(transport.call(POST))
+        await until(lambda: door.seen)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await transport.aclose()
+        with pytest.raises(ClientClosed):
+            await transport.call(POST)
+        door.open.set()
+        await transport.aclose()
+        assert (await call)[0] is Outcome.ACCEPTED
+        assert line_of(transport)._session.closed
+
+
+async def test_closing_one_loop_leaves_the_others_alone() -> None:
+    """A client that serves three loops at once is closed in each of them for itself."""
+    async with RawServer(Door()) as server:
+        client = RouteeClient(server.config())
+
+        async def elsewhere() -> None:
+            await client.send(sms())
+            await asyncio.gather(client.aclose(), client.aclose())
+            with pytest.raises(ClientClosed):
+                await client.send(sms())
+
+        await client.send(sms())
+        await asyncio.gather(*(asyncio.to_thread(asyncio.run, elsewhere()) for _ in range(3)))
+        await client.send(sms())
+        await client.aclose()
+
+
+async def test_a_client_that_is_let_go_closes_itself() -> None:
+    """A client that nobody holds any more closes its connections, at the latest after total_timeout, and silently."""
+    async with RawServer(Door()) as server:
+        transport = Transport(server.config(total_timeout=20 * MOMENT))
+        await transport.call(POST)
+        session = line_of(transport)._session
+        del transport
+        await until(lambda: (gc.collect(), session.closed)[1])
+
+
+SEND = "task = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0.1)"
+TURN = "await asyncio.sleep(0)"
+LEFT: dict[str, tuple[Any, str]] = {
+    "an answer is due": (lambda: Door(shut=True), SEND),
+    "an answer to nobody is due": (lambda: Door(shut=True), f"{SEND}\ntask.cancel()\n{TURN}"),
+    "nothing has begun": (Door, f"task = asyncio.create_task(client.send(flow))\n{TURN}"),
+    "a token is due": (lambda: Door(no_tokens=True), SEND),
+    "a pause": (lambda: answering(http("429 Slower", b"{}", "Retry-After: 20")), SEND),
+    "a queue": (lambda: Door(shut=True), f"all = [asyncio.create_task(client.send(flow)) for _ in range(150)]\n{SEND}"),
+    "a read": (lambda: Door(shut=True), SEND.replace("send(flow)", "track('x')")),
+    "a closing": (lambda: Door(shut=True), f"{SEND}\nother = asyncio.create_task(client.aclose())\n{TURN}"),
+}
+
+
+@pytest.mark.parametrize(("behave", "main"), LEFT.values(), ids=LEFT)
+async def test_a_loop_that_ends_without_closing_leaves_no_word(behave: Any, main: str) -> None:
+    """asyncio.run may end whatever is under way: no warning, no lost exception, nothing on stderr."""
+    async with RawServer(behave()) as server:
+        assert await run_fresh(main, server.url) == ("sent\n", "")
+
+
+ONCE = "await client.send(flow)"
+CONNECTED = {  # a handshake that is cut off has uvloop itself complain of aiohttp
+    "never closed": ONCE,
+    "closed": f"{ONCE}\nawait client.aclose()",
+    "an answer is due": f"{ONCE}\ntask = asyncio.create_task(client.send(flow))\n{TURN}\n{TURN}",
+}
+
+
+@pytest.mark.parametrize("main", CONNECTED.values(), ids=CONNECTED)
+@pytest.mark.parametrize("run", ["asyncio.run", "uvloop.run"])
+async def test_nor_does_one_with_tls(main: str, run: str, tmp_path: Path) -> None:
+    """The same for connections with TLS, which take longer to close, in either loop."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    trusted = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+    prelude = "import uvloop" if run == "uvloop.run" else ""
+    async with RawServer(Door(), context) as server:
+        assert await run_fresh(main, server.url, prelude=prelude, run=run, **trusted) == ("sent\n", "")
+        assert server.connections == 3
