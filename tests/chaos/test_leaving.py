@@ -230,6 +230,34 @@ async def test_what_expires_while_it_connects_is_never_sent(server: FaultyServer
     assert server.read.total() == 0
 
 
+async def _all_expire(stage: Backstage) -> None:
+    async with FaultyServer(stage) as server:
+        async with RouteeClient(server.config()) as client:
+            await client.otp_templates()
+            at_once = timedelta(microseconds=300)
+            all_told = await asyncio.gather(*(told(client, new_call(), deadline=at_once) for _ in range(50)))
+        await server.drained()
+        assert contradictions(all_told, server.taken) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "asyncio",
+        pytest.param(
+            "uvloop",
+            marks=pytest.mark.xfail(
+                strict=True, raises=AttributeError, reason="uvloop's timers that are due at once cannot say when()"
+            ),
+        ),
+    ],
+)
+def test_deadlines_that_are_due_at_once_are_told(stage: Backstage, kind: str) -> None:
+    """Many messages whose deadline is less than a millisecond away end in errors of the tree, in every kind of loop."""
+    with asyncio.Runner(loop_factory=pytest.importorskip(kind).new_event_loop) as runner:
+        runner.run(_all_expire(stage))
+
+
 async def test_what_expires_in_a_pause_is_never_sent(server: FaultyServer) -> None:
     """While Routee has asked for a pause, messages whose deadline passes in it end unsent, and at once."""
     server.fate = first(status(429, "Retry-After: 30", takes=False))
