@@ -2,18 +2,17 @@
 
 import asyncio
 import random
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from routee_failover import AttemptEnded, DeadlinePassed, Endpoint, Event, Outcome, RouteeClient
+from routee_failover import DeadlinePassed, Endpoint, Outcome, RouteeClient
 
 from .backstage import Backstage
 from .connecting import knocked
 from .faults import FAILED_FLOW, REFUSALS, WELL, End, Fault, http, plain, status
-from .judge import Told, contradictions, outcomes, told
+from .judge import Ends, Told, contradictions, outcomes, told
 from .messages import ENDPOINTS, new_call, new_flow, new_flows
 from .scale import SEED, many
 from .server import FaultyServer, always, first, until
@@ -21,28 +20,6 @@ from .server import FaultyServer, always, first, until
 SOON, LATER = timedelta(milliseconds=50), timedelta(minutes=10)
 UNREADABLE = Fault("200 without a receipt", says=plain(http("200 OK", b"<html>")))
 RST = Fault("RST instead of an answer", says=plain(b""), end=End.RST)
-
-
-class Ends:
-    """Notes the attempts that ended, but for those that asked for a token."""
-
-    def __init__(self) -> None:
-        self.seen: list[AttemptEnded] = []
-
-    def observe(self, event: Event, /) -> None:
-        """Take note of the end of an attempt to send."""
-        if isinstance(event, AttemptEnded) and "token" not in event.path:
-            self.seen.append(event)
-
-    @property
-    def abandoned(self) -> Counter[Outcome]:
-        """What became of the sends whose callers had left."""
-        return Counter(event.outcome for event in self.seen if event.abandoned)
-
-    @property
-    def outcomes(self) -> Counter[Outcome]:
-        """What became of all."""
-        return Counter(event.outcome for event in self.seen)
 
 
 async def _cancelled(sending: list[asyncio.Task[Any]]) -> None:
