@@ -1,7 +1,12 @@
-"""One thread for all servers and proxies of a worker, a server for each test, and an authority for TLS."""
+"""One thread for all servers and proxies of a worker, a server for each test, and an authority for TLS.
 
+`CHAOS_LOOP=uvloop` has the clients run in loops of uvloop's.
+"""
+
+import asyncio
+import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 import pytest_asyncio
@@ -11,6 +16,15 @@ from .backstage import Backstage
 from .connecting import Shakes
 from .scale import make_room
 from .server import FaultyServer
+
+if os.environ.get("CHAOS_LOOP") == "uvloop":
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """Run the clients in loops of uvloop's."""
+        import uvloop
+
+        return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

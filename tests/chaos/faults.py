@@ -241,6 +241,14 @@ ODD_ANSWERS: tuple[Fault, ...] = (
 """The message was taken, and the answer says so in a way that servers may."""
 
 
+FAILED_FLOW = Fault(
+    "200 whose status is Failed",
+    takes=False,
+    says=plain(http("200 OK", b'{"flowId":"f-1","status":"Failed","statusCode":1,"error":"insufficient balance"}')),
+)
+"""How Routee refuses a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message)."""
+
+
 def status(code: int, *headers: str, takes: bool) -> Fault:
     """An answer with a status: a receipt, or a refusal that quotes the whole message, PIN and all."""
     try:

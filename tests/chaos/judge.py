@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from routee_failover import AnyFlow, Outcome, RouteeClient, RouteeError, errors
+from routee_failover import AnyFlow, AttemptEnded, Event, Outcome, RouteeClient, RouteeError, errors
 from tests.client.shown import shown
 
 from .messages import SECRETS, number_of
@@ -76,3 +76,25 @@ def faults_of(each: Told) -> list[str]:
 def outcomes(all_told: Iterable[Told]) -> Counter[str]:
     """How many sends ended in which outcome."""
     return Counter(str(each.outcome) for each in all_told)
+
+
+class Ends:
+    """Notes the attempts that ended, but for those that asked for a token."""
+
+    def __init__(self) -> None:
+        self.seen: list[AttemptEnded] = []
+
+    def observe(self, event: Event, /) -> None:
+        """Take note of the end of an attempt to send."""
+        if isinstance(event, AttemptEnded) and "token" not in event.path:
+            self.seen.append(event)
+
+    @property
+    def abandoned(self) -> Counter[Outcome]:
+        """What became of the sends whose callers had left."""
+        return Counter(event.outcome for event in self.seen if event.abandoned)
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """What became of all."""
+        return Counter(event.outcome for event in self.seen)

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import attrs
 
-from routee_failover import RouteeClient
+from routee_failover import Outcome, RouteeClient
 
 from .backstage import Backstage
 from .faults import BEFORE, EVERYTHING, WELL
-from .judge import contradictions, outcomes, told, told_all
+from .judge import Ends, contradictions, outcomes, told, told_all
 from .messages import new_flow, new_flows
 from .proxy import CLEAN, Act, Cut, Proxy, Script
 from .scale import SEED, make_room
@@ -86,8 +86,9 @@ class Soak:
         server.fate = lambda: draw.choice(EVERYTHING)
         server.token_fate = lambda: draw.choice([*[WELL] * 90, *BEFORE])
         self._proxy.plan, self._busy = self._script, True
+        ends = Ends()
         through = {"api_url": f"http://127.0.0.1:{self._proxy.port}"} if draw.random() < 0.5 else {}
-        async with RouteeClient(server.config(total_timeout=PATIENCE, **through)) as client:
+        async with RouteeClient(server.config(total_timeout=PATIENCE, observers=(ends,), **through)) as client:
             leaving = [asyncio.create_task(told(client, new_flow())) for _ in range(draw.randrange(20))]
             await asyncio.sleep(draw.random() / 50)
             for caller in leaving:
@@ -102,6 +103,8 @@ class Soak:
         self.outcomes += outcomes(all_told)
         self.twice += len(server.twice)
         self.wrong += contradictions(all_told, server.taken)
+        if ends.outcomes[Outcome.ACCEPTED] > server.taken.total():
+            self.wrong.append(f"{ends.outcomes[Outcome.ACCEPTED]} were told ACCEPTED, {server.taken.total()} taken")
         server.forget()
 
     def line(self, minutes: float, held: Held) -> str:

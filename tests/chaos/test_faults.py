@@ -8,7 +8,17 @@ from datetime import timedelta
 
 import pytest
 
-from routee_failover import NoAnswer, NotSent, Outcome, Rejected, RouteeClient, RouteeError, TokenUnavailable
+from routee_failover import (
+    Endpoint,
+    FlowFailed,
+    NoAnswer,
+    NotSent,
+    Outcome,
+    Rejected,
+    RouteeClient,
+    RouteeError,
+    TokenUnavailable,
+)
 
 from .backstage import Backstage
 from .faults import (
@@ -16,6 +26,7 @@ from .faults import (
     BEFORE,
     BROKEN_ANSWERS,
     EARLY,
+    FAILED_FLOW,
     HALF_CLOSED,
     ODD_ANSWERS,
     REFUSALS,
@@ -97,27 +108,37 @@ async def test_a_large_message_that_breaks_off_is_no_message(
 
 
 @pytest.fixture
-def two_seconds() -> Iterator[None]:
+def one_second() -> Iterator[None]:
     """Raise `TimeoutError` in whatever goes on for so long, a loop that is stuck included."""
 
     def ring(*_what: object) -> None:
         raise TimeoutError("stuck")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 2)
+    signal.setitimer(signal.ITIMER_REAL, 1)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm")
-@pytest.mark.usefixtures("two_seconds")
+@pytest.mark.usefixtures("one_second")
 async def test_a_long_word_that_is_refused_holds_up_nobody(server: FaultyServer) -> None:
     """The refusal of a text of 200,000 letters without a blank is read at once: a stuck loop stops all other sends."""
     server.fate = always(REFUSALS[422])
     async with RouteeClient(server.config()) as client:
         each = await told(client, standard(new_number(), "x" * 200_000))
     assert each.outcome is Outcome.REJECTED
+
+
+async def test_a_flow_that_failed_is_refused(server: FaultyServer) -> None:
+    """A failover OTP flow that is answered with 200 and Failed was not taken, and is REJECTED."""
+    server.fate = always(FAILED_FLOW)
+    async with RouteeClient(server.config()) as client:
+        each = await told(client, new_flow(Endpoint.OTP))
+    assert contradictions([each], server.taken) == []
+    assert isinstance(each.error, FlowFailed)
+    assert server.read[each.number] == 1
 
 
 def _proven(code: int) -> Outcome:

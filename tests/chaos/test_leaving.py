@@ -2,46 +2,24 @@
 
 import asyncio
 import random
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from routee_failover import AttemptEnded, DeadlinePassed, Endpoint, Event, Outcome, RouteeClient
+from routee_failover import DeadlinePassed, Endpoint, Outcome, RouteeClient
 
 from .backstage import Backstage
 from .connecting import knocked
-from .faults import REFUSALS, WELL, End, Fault, plain, status
-from .judge import Told, contradictions, outcomes, told
+from .faults import FAILED_FLOW, REFUSALS, WELL, End, Fault, http, plain, status
+from .judge import Ends, Told, contradictions, outcomes, told
 from .messages import ENDPOINTS, new_call, new_flow, new_flows
 from .scale import SEED, many
-from .server import FaultyServer, first, until
+from .server import FaultyServer, always, first, until
 
 SOON, LATER = timedelta(milliseconds=50), timedelta(minutes=10)
+UNREADABLE = Fault("200 without a receipt", says=plain(http("200 OK", b"<html>")))
 RST = Fault("RST instead of an answer", says=plain(b""), end=End.RST)
-
-
-class Ends:
-    """Notes the attempts that ended, but for those that asked for a token."""
-
-    def __init__(self) -> None:
-        self.seen: list[AttemptEnded] = []
-
-    def observe(self, event: Event, /) -> None:
-        """Take note of the end of an attempt to send."""
-        if isinstance(event, AttemptEnded) and "token" not in event.path:
-            self.seen.append(event)
-
-    @property
-    def abandoned(self) -> Counter[Outcome]:
-        """What became of the sends whose callers had left."""
-        return Counter(event.outcome for event in self.seen if event.abandoned)
-
-    @property
-    def outcomes(self) -> Counter[Outcome]:
-        """What became of all."""
-        return Counter(event.outcome for event in self.seen)
 
 
 async def _cancelled(sending: list[asyncio.Task[Any]]) -> None:
@@ -91,6 +69,27 @@ async def test_callers_that_leave_learn_of_every_kind_of_end(server: FaultyServe
     third = count // 3
     assert ends.abandoned == {Outcome.ACCEPTED: third, Outcome.REJECTED: third, Outcome.UNKNOWN: third}
     assert server.taken.total() == 2 * third
+
+
+@pytest.mark.xfail(strict=True, reason="observers are told what the status says, whatever the body does")
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [(FAILED_FLOW, Outcome.REJECTED), (UNREADABLE, Outcome.UNKNOWN)], ids=lambda it: it.name
+)
+async def test_an_observer_is_told_what_the_caller_would_be(
+    server: FaultyServer, fault: Fault, outcome: Outcome
+) -> None:
+    """The outcome of a send whose caller has left is read from the answer's body as well, not from its status alone."""
+    ends = Ends()
+    async with RouteeClient(server.config(observers=(ends,))) as client:
+        await client.otp_templates()
+        server.fate = always(fault)
+        assert (await told(client, new_flow(Endpoint.OTP))).outcome is outcome
+        await server.hold()
+        sending = asyncio.create_task(client.send(new_flow(Endpoint.OTP)))
+        await until(lambda: server.read.total() == 2)
+        await _cancelled([sending])
+        await server.release()
+    assert ends.abandoned == {outcome: 1}
 
 
 async def test_closing_waits_for_what_has_left_and_not_for_ever(server: FaultyServer) -> None:
@@ -206,6 +205,34 @@ async def test_what_expires_while_it_connects_is_never_sent(server: FaultyServer
         each = await told(client, new_call(), deadline=SOON)
     assert isinstance(each.error, DeadlinePassed)
     assert server.read.total() == 0
+
+
+async def _all_expire(stage: Backstage) -> None:
+    async with FaultyServer(stage) as server:
+        async with RouteeClient(server.config()) as client:
+            await client.otp_templates()
+            at_once = timedelta(microseconds=300)
+            all_told = await asyncio.gather(*(told(client, new_call(), deadline=at_once) for _ in range(50)))
+        await server.drained()
+        assert contradictions(all_told, server.taken) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "asyncio",
+        pytest.param(
+            "uvloop",
+            marks=pytest.mark.xfail(
+                strict=True, raises=AttributeError, reason="uvloop's timers that are due at once cannot say when()"
+            ),
+        ),
+    ],
+)
+def test_deadlines_that_are_due_at_once_are_told(stage: Backstage, kind: str) -> None:
+    """Many messages whose deadline is less than a millisecond away end in errors of the tree, in every kind of loop."""
+    with asyncio.Runner(loop_factory=pytest.importorskip(kind).new_event_loop) as runner:
+        runner.run(_all_expire(stage))
 
 
 async def test_what_expires_in_a_pause_is_never_sent(server: FaultyServer) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from routee_failover import Endpoint, RouteeClient
+from routee_failover import Endpoint, Outcome, RouteeClient
 
 from .backstage import Backstage
-from .judge import Told, contradictions, told
-from .messages import ENDPOINTS, new_flow
+from .judge import Ends, Told, contradictions, told
+from .messages import ENDPOINTS, new_flow, number_of
 from .proxy import CLEAN, Act, Cut, Proxy, Script
 from .scale import many
 from .server import FaultyServer
@@ -32,6 +32,9 @@ class Play:
     at_once: bool
     token_too: bool
     """Whether the token is asked for through the proxy as well."""
+    breaker: bool
+    leaves: float | None
+    """After how many seconds the caller of the first message leaves, if he does."""
 
 
 acts = st.sampled_from(Act)
@@ -44,6 +47,8 @@ plays = st.builds(
     connections=st.lists(scripts, min_size=1, max_size=4).map(tuple),
     at_once=st.booleans(),
     token_too=st.booleans(),
+    breaker=st.booleans(),
+    leaves=st.none() | st.floats(0, 0.05),
 )
 
 
@@ -80,26 +85,35 @@ class Theatre:
 
     async def _perform(self, given_plays: list[Play]) -> list[str]:
         results = await asyncio.gather(*map(self._play, given_plays, self._proxies))
+        taken = self._server.taken
         await self._server.drained()
-        found = contradictions([each for all_told in results for each in all_told], self._server.taken)
-        found += [f"{number} was taken twice" for number in self._server.twice]
+        found = [f"{number} was taken twice" for number in self._server.twice]
+        for numbers, all_told, accepted in results:
+            found += contradictions(all_told, taken)
+            if accepted > sum(taken[number] for number in numbers):
+                found.append(f"of {numbers} observers were told {accepted} times that one was accepted")
         self._server.forget()
         return found
 
-    async def _play(self, play: Play, proxy: Proxy) -> list[Told]:
+    async def _play(self, play: Play, proxy: Proxy) -> tuple[list[str], list[Told], int]:
         scenes = iter(play.connections)
         proxy.plan = lambda: next(scenes, CLEAN)
         url = f"http://127.0.0.1:{proxy.port}"
         auth = {"auth_url": url} if play.token_too else {}
-        config = self._server.config(api_url=url, total_timeout=PATIENCE, **auth)
+        ends = Ends()
+        settings = {"total_timeout": PATIENCE, "breaker": play.breaker, "observers": (ends,)}
+        config = self._server.config(api_url=url, **settings, **auth)
         flows = [new_flow(endpoint) for endpoint in play.messages]
         async with RouteeClient(config) as client:
-            if play.at_once:
-                all_told = await asyncio.gather(*(told(client, flow) for flow in flows))
-            else:
-                all_told = [await told(client, flow) for flow in flows]
+            sending = [asyncio.create_task(told(client, flow)) for flow in flows[: None if play.at_once else 1]]
+            if play.leaves is not None:
+                await asyncio.sleep(play.leaves)
+                sending[0].cancel()
+            await asyncio.wait(sending)
+            all_told = [send.result() for send in sending if not send.cancelled()]
+            all_told += [await told(client, flow) for flow in flows[len(sending) :]]
         await proxy.drained()
-        return all_told
+        return [number_of(flow) for flow in flows], all_told, ends.outcomes[Outcome.ACCEPTED]
 
 
 @pytest.fixture(scope="module")
