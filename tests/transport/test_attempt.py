@@ -292,12 +292,12 @@ async def test_a_request_that_stops_in_send_has_sent_nothing(monkeypatch: pytest
 
 async def test_a_request_outside_of_an_attempt_is_sent() -> None:
     """The pool's session works for whoever uses it without an attempt."""
-    async with (
-        RawServer(answering(http())) as server,
-        bench(server.config()) as made,
-        made.session.get(server.url) as response,
-    ):
-        assert response.status == 200
+    seen: list[bytes] = []
+    async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
+        for data in (None, b"body"):
+            async with made.session.post(server.url, data=data) as response:
+                assert response.status == 200
+    assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"body"]
 
 
 async def test_a_cancelled_attempt_shows_neither_body_nor_key() -> None:
