@@ -5,6 +5,7 @@ clock, because a timer for each request costs more than the whole rest of this m
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 from ..evidence import Evidence
@@ -22,12 +23,13 @@ class UnderWay:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[Exchange, asyncio.Task[None]] = {}
-        self._sweep: asyncio.TimerHandle | None = None
+        self._sweep: asyncio.Handle | None = None
+        self._sweeps_at = math.inf  # uvloop's handles for what is due at once do not know their time
 
     def start(self, exchange: Exchange) -> None:
         """Make an exchange; its `done` gets the evidence."""
         due = _due(exchange)
-        if self._sweep is None or due < self._sweep.when():
+        if self._sweep is None or due < self._sweeps_at:
             self._look_at(due)
         # Not by the loop's factory, which may start tasks eagerly: one that is over by now would be listed for ever.
         self._tasks[exchange] = asyncio.Task(self._run(exchange), loop=self._loop)
@@ -49,7 +51,7 @@ class UnderWay:
     def _look_at(self, when: float) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
-        self._sweep = self._loop.call_at(when, self._end_late)
+        self._sweep, self._sweeps_at = self._loop.call_at(when, self._end_late), when
 
     def _end_late(self) -> None:
         """End what has had its time, and look again when the next one has: about once in a `total_timeout`."""

@@ -68,13 +68,12 @@ def reset(writer: Writer) -> None:
 
 
 class RawServer:
-    """Counts connections and whole requests; `behave` gets every connection, the whole requests come to `requests`."""
+    """Counts connections; `behave` gets each of them."""
 
     def __init__(self, behave: Behaving, tls: ssl.SSLContext | None = None) -> None:
         self._behave, self._tls = behave, tls
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
-        self.requests: list[bytes] = []
         self.url = ""
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:

@@ -67,8 +67,6 @@ def _stay(_writer: Writer) -> None:
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 DISCONNECTED = "the connection was closed before an answer came"
 BROKEN = {
-    "FIN before the request is read": (_fin_unread, None),
-    "RST before the request is read": (_rst_unread, None),
     "FIN after the request": (_says(b""), DISCONNECTED),
     "RST after the request": (_says(b"", reset), "the connection failed (ClientOSError)"),
     "part of a status line": (_says(b"HTTP/1.1 20"), DISCONNECTED),
@@ -105,6 +103,16 @@ async def test_a_server_that_breaks_off_proves_nothing(behave: Behaving, cause: 
     assert cause is None or evidence.cause == cause
     assert evidence.cause
     assert not any(text in repr(evidence) for text in ("canary", PIN, KEY))
+
+
+@pytest.mark.parametrize("behave", [_fin_unread, _rst_unread], ids=["FIN", "RST"])
+async def test_a_server_that_closes_at_once_proves_no_more_than_was_seen(behave: Behaving) -> None:
+    """A connection that is closed before the request is read: noticed in time it proves NOT_SENT, if not UNKNOWN."""
+    evidence, _ = await tried_once(behave)
+    assert evidence.answer is None
+    assert evidence.cause
+    assert evidence.begun == (evidence.written > 0)
+    assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.begun else Outcome.NOT_SENT)
 
 
 async def test_an_answer_is_read_whole() -> None:
