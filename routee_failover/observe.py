@@ -154,7 +154,7 @@ def _words(event: Event) -> str:
             return f"a new token, good for {event.life:.0f} s"
         case Paused():
             return f"Routee answered {event.status}: nothing is sent for {event.seconds:.1f} s"
-        case BreakerChanged():
+        case _:
             return f"the breaker is {event.state}{f': {event.cause}' if event.cause else ''}"
 
 

@@ -1,6 +1,7 @@
 """An exchange is made and told as evidence instead of exceptions: how far it came decides what it proves."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -40,9 +41,14 @@ async def attempt(
             allow_redirects=False,
         )
         _check_asked(exchange, response)
-        heed(response.headers, session)
-        answer = Answer(response.status, await _read(response, limit), _retry_after(response))
-        return Evidence(True, answer, written=_written(exchange))
+        headers = response.headers
+        if "Keep-Alive" in headers:
+            heed(headers, session)
+        # A trace of one's own hears of a body that is read, not of one that is taken.
+        whole = _is_short(response, limit) and response.content.is_eof() and not session.trace_configs
+        said = response.content.read_nowait() if whole else await _read(response, limit)
+        pause = _retry_after(headers) if "Retry-After" in headers else None
+        return Evidence(True, Answer(response.status, said, pause), "", False, _written(exchange))
     except asyncio.CancelledError:
         if exchange.transport is not None:
             exchange.transport.abort()  # else TLS would go on with its farewells, and the loop may be about to end
@@ -70,10 +76,15 @@ def _check_asked(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
         raise ConnectionGone
 
 
+def _is_short(response: aiohttp.ClientResponse, limit: int) -> bool:
+    """Whether the body says that it is within the limit; a compressed one does not say beforehand how long it is."""
+    length = response.headers.get("Content-Length", "")
+    return length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers
+
+
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, and no more of it than the limit; a compressed one does not say beforehand how long it is."""
-    length = response.content_length
-    if length is not None and length <= limit and "Content-Encoding" not in response.headers:
+    """The body, and no more of it than the limit."""
+    if _is_short(response, limit):
         return await response.read()
     try:
         return await _read_pieces(response.content, limit)
@@ -93,11 +104,9 @@ async def _read_pieces(content: aiohttp.StreamReader, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Both documented forms of the header: seconds, or a date."""
-    header = response.headers.get("Retry-After")
-    if header is None:
-        return None
+    header = headers["Retry-After"]
     try:
         seconds = float(header) if header.strip().isdigit() else _until(parsedate_to_datetime(header))
     except (ValueError, OverflowError):

@@ -13,7 +13,6 @@ from enum import Enum, auto
 from weakref import WeakKeyDictionary
 
 import aiohttp
-import attrs
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from aiohttp.typedefs import LooseHeaders
@@ -27,7 +26,6 @@ from .headers import Headers
 _LARGE = 1024 * 1024
 
 
-@attrs.define(eq=False)
 class Call:
     """A request to Routee's API. `safe`: it changes nothing there, whatever its HTTP verb, and may be repeated.
 
@@ -35,13 +33,24 @@ class Call:
     message that is worth nothing after so many seconds, and `None` where that is too little for it.
     """
 
-    method: str
-    path: str
-    body: SecretBytes | None = None
-    safe: bool = False
-    otp: bool = False
-    deadline: float | None = None
-    body_within: Callable[[float], SecretBytes | None] | None = None
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        body: SecretBytes | None = None,
+        *,
+        safe: bool = False,
+        otp: bool = False,
+        deadline: float | None = None,
+        body_within: Callable[[float], SecretBytes | None] | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.body = body
+        self.safe = safe
+        self.otp = otp
+        self.deadline = deadline
+        self.body_within = body_within
 
 
 class Stop(Enum):

@@ -168,13 +168,10 @@ class Line:
             self._bearer, self._headers = token, bearer_headers(token)
         now = self._loop.time()
         body = call.body
-        if call.deadline is not None:
-            if now >= call.deadline:
+        if call.deadline is not None and call.body_within is not None:
+            body = call.body_within(call.deadline - now)
+            if body is None:
                 _raise_stopped(Stop.DEADLINE)
-            if call.body_within is not None:
-                body = call.body_within(call.deadline - now)
-                if body is None:
-                    _raise_stopped(Stop.DEADLINE)
         url, headers = _url(self._api_url + call.path), self._headers[body is not None]
         ends, done = now + self._total, self._loop.create_future()
         exchange = Exchange(call, url, headers, now, ends, done, number, attempts)
@@ -225,8 +222,7 @@ class Line:
             retry = tries.after(evidence, standard_table().of(answer) if answer is not None else None)
             if retry is None or retry.reason is Reason.NEW_TOKEN or self._loop.time() + retry.delay >= gives_up:
                 return evidence
-            if not await self._rest(retry.delay):
-                return evidence
+            await asyncio.sleep(retry.delay)
             attempts += 1
 
     async def _ask_health(self) -> Evidence:

@@ -1,7 +1,7 @@
 """Waiting for a turn to send, in one event loop; who is next is decided in `pacing.py`."""
 
 import asyncio
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, NotSent, PoolTimeout
@@ -105,12 +105,9 @@ class Turns:
             self._refuse(ticket, _closed_meanwhile())
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
 
     def _serve(self) -> None:
         """Tell those whose wait is over, and come back when time alone ends the next."""
-        if not self._waiting:
-            return
         now = self._loop.time()
         self._refuse_late(now)
         for ticket in self._pacer.grant(now):
@@ -122,17 +119,15 @@ class Turns:
     def _refuse_late(self, now: float) -> None:
         """Refuse those whose deadline has passed, or will before the hold is over."""
         lost = max(now, self._pacer.held_until)
-        deadlines = self._deadlines
-        while deadlines and (deadlines[0][0] <= lost or deadlines[0][-1] not in self._waiting):
-            ticket = heappop(deadlines)[-1]
+        while self._deadlines and self._deadlines[0][0] <= lost:
+            ticket = heappop(self._deadlines)[-1]
             if ticket in self._waiting:
                 self._refuse(ticket, self._too_late(now))
 
     def _note_deadline(self, deadline: float, ticket: Ticket) -> None:
         heappush(self._deadlines, (deadline, ticket.arrival, ticket))
-        if len(self._deadlines) > 2 * len(self._waiting):  # most got their turn long before
-            self._deadlines = [noted for noted in self._deadlines if noted[-1] in self._waiting]
-            heapify(self._deadlines)
+        if len(self._deadlines) > 2 * len(self._waiting):  # most are of those who wait no longer
+            self._deadlines = sorted(noted for noted in self._deadlines if noted[-1] in self._waiting)
 
     def _refuse(self, ticket: Ticket, error: NotSent) -> None:
         self._pacer.leave(ticket)

@@ -29,9 +29,8 @@ class UnderWay:
         due = _due(exchange)
         if self._sweep is None or due < self._sweep.when():
             self._look_at(due)
-        task = self._loop.create_task(self._run(exchange))
-        if not task.done():  # as one may be that starts eagerly
-            self._tasks[exchange] = task
+        # Not by the loop's factory, which may start tasks eagerly: one that is over by now would be listed for ever.
+        self._tasks[exchange] = asyncio.Task(self._run(exchange), loop=self._loop)
 
     async def _run(self, exchange: Exchange) -> None:
         # Only a task that runs is to be cancelled: one that never began would not tell.
@@ -41,7 +40,7 @@ class UnderWay:
         self._tell(exchange, evidence)
 
     def _tell(self, exchange: Exchange, evidence: Evidence) -> None:
-        self._tasks.pop(exchange, None)
+        del self._tasks[exchange]
         # First of all, for whatever happens after it; the caller hears of it in the next turn of the loop.
         if not exchange.done.done():
             exchange.done.set_result(evidence)
