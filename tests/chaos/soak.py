@@ -13,19 +13,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import attrs
 
-from routee_failover import Outcome, RouteeClient
+from routee_failover import Config, Outcome, RouteeClient
 
 from .backstage import Backstage
 from .faults import BEFORE, EVERYTHING, WELL
-from .judge import Ends, contradictions, outcomes, told, told_all
+from .judge import Ends, Told, contradictions, outcomes, told, told_all
 from .messages import new_flow, new_flows
-from .proxy import CLEAN, Act, Cut, Proxy, Script
+from .proxy import Act, Cut, Proxy, Script
 from .scale import SEED, make_room
-from .server import PATIENCE, FaultyServer
+from .server import PATIENCE, FaultyServer, until
 
 SPARE_FDS = 4
 SPARE_SHARE, SPARE_MEMORY = 1.25, 32 * 2**20
@@ -45,9 +46,8 @@ class Held:
         """What this process holds."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-        return cls(
-            len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks()), pages * os.sysconf("SC_PAGE_SIZE")
-        )
+        fds = len(list(Path("/proc/self/fd").iterdir()))
+        return cls(fds, len(asyncio.all_tasks()), pages * os.sysconf("SC_PAGE_SIZE"))
 
     def grown_from(self, before: "Held") -> list[str]:
         """What has become more, in one line each."""
@@ -67,7 +67,8 @@ class Soak:
     def __init__(self, server: FaultyServer, proxy: Proxy, seed: int) -> None:
         self._server, self._proxy = server, proxy
         self._draw = random.Random(seed)
-        self._busy = False
+        self._ends = Ends()
+        self.lasting: RouteeClient = RouteeClient(self._config())
         self.sends = 0
         self.outcomes: Counter[str] = Counter()
         self.twice = 0
@@ -78,34 +79,51 @@ class Soak:
             act = self._draw.choice([None, None, *Act])
             return act and Cut(self._draw.randrange(2_000), act, self._draw.random() / 20)
 
-        return Script(cut(), cut()) if self._busy else CLEAN
+        return Script(cut(), cut())
+
+    def _config(self, **where: str) -> Config:
+        return self._server.config(total_timeout=PATIENCE, observers=(self._ends,), **where)
+
+    def _client(self) -> AbstractAsyncContextManager[RouteeClient]:
+        """One that is new, in front of the server or of the proxy, or the one that serves all the time."""
+        match self._draw.randrange(4):
+            case 0:
+                return RouteeClient(self._config())
+            case 1:
+                return RouteeClient(self._config(api_url=f"http://127.0.0.1:{self._proxy.port}"))
+            case _:
+                return nullcontext(self.lasting)
 
     async def round(self) -> None:
         """One client, some hundred messages, some callers that leave; then nothing is under way any more."""
-        server, draw = self._server, self._draw
+        server, draw, tasks = self._server, self._draw, len(asyncio.all_tasks())
         server.fate = lambda: draw.choice(EVERYTHING)
         server.token_fate = lambda: draw.choice([*[WELL] * 90, *BEFORE])
-        self._proxy.plan, self._busy = self._script, True
-        ends = Ends()
-        through = {"api_url": f"http://127.0.0.1:{self._proxy.port}"} if draw.random() < 0.5 else {}
-        async with RouteeClient(server.config(total_timeout=PATIENCE, observers=(ends,), **through)) as client:
+        self._proxy.plan = self._script
+        async with self._client() as client:
             leaving = [asyncio.create_task(told(client, new_flow())) for _ in range(draw.randrange(20))]
             await asyncio.sleep(draw.random() / 50)
             for caller in leaving:
                 caller.cancel()
             all_told = await told_all(client, new_flows(draw.randrange(20, 200)))
             server.edition += draw.random() < 0.5
-            await asyncio.wait(leaving) if leaving else None
+            await asyncio.gather(*leaving, return_exceptions=True)
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        await server.drop()
         await self._proxy.drained()
         await server.drained()
-        all_told += [caller.result() for caller in leaving if not caller.cancelled()]
+        self._judge([*all_told, *(caller.result() for caller in leaving if not caller.cancelled())])
+
+    def _judge(self, all_told: list[Told]) -> None:
+        taken, accepted = self._server.taken, self._ends.outcomes[Outcome.ACCEPTED]
         self.sends += len(all_told)
         self.outcomes += outcomes(all_told)
-        self.twice += len(server.twice)
-        self.wrong += contradictions(all_told, server.taken)
-        if ends.outcomes[Outcome.ACCEPTED] > server.taken.total():
-            self.wrong.append(f"{ends.outcomes[Outcome.ACCEPTED]} were told ACCEPTED, {server.taken.total()} taken")
-        server.forget()
+        self.twice += len(self._server.twice)
+        self.wrong += contradictions(all_told, taken)
+        if accepted > taken.total():
+            self.wrong.append(f"observers were told {accepted} times ACCEPTED, and {taken.total()} were taken")
+        self._ends.seen.clear()
+        self._server.forget()
 
     def line(self, minutes: float, held: Held) -> str:
         """What was seen until now."""
@@ -124,18 +142,24 @@ async def soak(minutes: float, every: float, seed: int) -> list[str]:
     with Backstage() as stage:
         async with FaultyServer(stage) as server, Proxy(stage, server.api.port) as proxy:
             soaking = Soak(server, proxy, seed)
-            for _ in range(ROUNDS_TO_WARM_UP):
-                await soaking.round()
-            before = held = Held.now()
-            for due in _moments(begun, minutes * 60, every):
-                while time.monotonic() < due:
+            async with soaking.lasting:
+                for _ in range(ROUNDS_TO_WARM_UP):
                     await soaking.round()
-                held = Held.now()
-                say(soaking.line((time.monotonic() - begun) / 60, held))
-                if soaking.twice or soaking.wrong or held.grown_from(before):
-                    break
+                before = held = await _held()
+                for due in _moments(begun, minutes * 60, every):
+                    while time.monotonic() < due:
+                        await soaking.round()
+                    held = await _held()
+                    say(soaking.line((time.monotonic() - begun) / 60, held))
+                    if soaking.twice or soaking.wrong or held.grown_from(before):
+                        break
             twice = [f"{soaking.twice} messages were taken twice"] if soaking.twice else []
             return [*twice, *soaking.wrong, *held.grown_from(before)]
+
+
+async def _held() -> Held:
+    await asyncio.sleep(0.1)  # the loop has to hear of every connection that has ended
+    return Held.now()
 
 
 def _moments(begun: float, seconds: float, every: float) -> Iterator[float]:

@@ -157,10 +157,12 @@ async def test_a_caller_that_leaves_while_it_waits_for_its_turn_sends_nothing(se
 
 async def test_a_caller_that_leaves_while_it_connects_sends_nothing(server: FaultyServer, stage: Backstage) -> None:
     """Callers that are cancelled in the TLS handshake leave nothing on the wire."""
+    count = many(20, most=200)
     async with knocked(stage, "a handshake that hangs") as listener:
-        async with RouteeClient(server.config(api_url=f"https://127.0.0.1:{listener.port}")) as client:
-            sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(many(20, most=200))]
-            await until(lambda: listener.links == len(sending))
+        config = server.config(api_url=f"https://127.0.0.1:{listener.port}", pool_size=2 * count)
+        async with RouteeClient(config) as client:
+            sending = [asyncio.create_task(client.send(flow)) for flow in new_flows(count)]
+            await until(lambda: listener.links == count)
             await _cancelled(sending)
         await server.drained()
     assert server.read.total() == 0

@@ -34,7 +34,7 @@ async def test_a_storm_of_answers_that_fail_doubles_nothing(server: FaultyServer
             assert server.twice == []
             assert set(server.read.values()) == {1}
             # Not all: some meet a connection of the pool that is just being closed, and are UNKNOWN without a trace.
-            assert len(server.taken) > 900
+            assert len(server.taken) > 500
             assert ended[Outcome.UNKNOWN] > 300
             server.forget()
 
