@@ -113,7 +113,7 @@ class RouteeClient:
         endpoint = _endpoint_of(flow)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
         route = ROUTES[endpoint]
-        call = Call("POST", route.path, encode_flow(flow), otp=endpoint in _OTP)
+        call = Call("POST", route.path, encode_flow(flow), otp=endpoint in _OTP, judge=route.judge)
         if deadline is not None:
             _limit(call, flow, deadline)
         outcome, evidence = await self._transport.call(call)

@@ -23,7 +23,7 @@ class RetryBudget:
     __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self.left = FULL
+        self.left: int = FULL
 
     def spend(self, cost: int) -> bool:
         """Pay for a retry, or say that it cannot be paid for and take nothing."""

@@ -16,8 +16,10 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from aiohttp.typedefs import LooseHeaders
+from multidict import CIMultiDict
 from yarl import URL
 
+from ..errors import Outcome
 from ..evidence import Evidence, StatusRule
 from ..secret import SecretBytes
 from .causes import CERTIFICATE_ASKED, ClosedAtOnce, ConnectionGone, Unworkable, alert_in
@@ -30,7 +32,8 @@ class Call:
     """A request to Routee's API. `safe`: it changes nothing there, whatever its HTTP verb, and may be repeated.
 
     `deadline` is a time of the event loop, after which no first byte may leave. `body_within` makes the body of a
-    message that is worth nothing after so many seconds, and `None` where that is too little for it.
+    message that is worth nothing after so many seconds, and `None` where that is too little for it. `judge` says what
+    the body of an answer proves whose status accepts.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Call:
         otp: bool = False,
         deadline: float | None = None,
         body_within: Callable[[float], SecretBytes | None] | None = None,
+        judge: Callable[[bytes], Outcome] | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -51,6 +55,7 @@ class Call:
         self.otp = otp
         self.deadline = deadline
         self.body_within = body_within
+        self.judge = judge
 
 
 class Stop(Enum):
@@ -176,7 +181,7 @@ class TrackedRequest(aiohttp.ClientRequest):
         if whole is None:
             super().update_headers(headers)
         else:
-            self.headers = whole.copy()
+            self.headers: CIMultiDict[str] = whole.copy()
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add what aiohttp adds, and keep the whole for the next request."""

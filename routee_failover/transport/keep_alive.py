@@ -22,10 +22,7 @@ def announced(header: str) -> float | None:
 
 def heed(headers: Mapping[str, str], session: aiohttp.ClientSession) -> None:
     """Keep idle connections for a shorter time, if an answer with these headers asks for it; never for a longer one."""
-    header = headers.get("Keep-Alive")
-    if header is None:
-        return
-    seconds, connector = announced(header), session.connector
+    seconds, connector = announced(headers["Keep-Alive"]), session.connector
     # There is no public way to set it. Should its name change, the configured time stays, and a test fails.
     kept = getattr(connector, "_keepalive_timeout", None)
     if seconds is not None and isinstance(kept, int | float) and seconds < kept:

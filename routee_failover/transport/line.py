@@ -196,6 +196,8 @@ class Line:
         if self._observers:
             seconds = self._loop.time() - exchange.started
             outcome = rule.outcome if rule is not None else outcome_of(evidence)
+            if outcome is Outcome.ACCEPTED and answer is not None and exchange.call.judge is not None:
+                outcome = exchange.call.judge(answer.body)
             abandoned = exchange.begun and exchange.done.cancelled()
             if answer is not None:  # observers write down what they are told, and a body may echo a PIN
                 evidence = attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))

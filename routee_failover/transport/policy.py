@@ -57,7 +57,7 @@ class Tries:
         self._gone = 0
         self._once = False
         self._renewed = False
-        self.spent = 0
+        self.spent: int = 0
 
     def after(self, evidence: Evidence, rule: StatusRule | None) -> Retry | None:
         """What follows an attempt; `rule` is what the table says of its answer, None if it had none.

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ..errors import Outcome, Rejected
 from ..flows import AnyFlow, Endpoint
 from ..records import FlowRecord, OtpRecord, ViberOtpRecord
 from ..records.record import Json
@@ -14,17 +15,28 @@ from .dump import dump_flow
 
 
 class Route(NamedTuple):
-    """The path of one send API and the reader of its receipts."""
+    """The path of one send API, the reader of its receipts, and what the body of a 2xx proves."""
 
     path: str
     read_receipt: ReadReceipt
+    judge: Callable[[bytes], Outcome]
+
+
+def _route(path: str, read_receipt: ReadReceipt) -> Route:
+    def judge(body: bytes) -> Outcome:
+        read = read_receipt(body)
+        if isinstance(read, Rejected):
+            return Outcome.REJECTED
+        return Outcome.UNKNOWN if isinstance(read, str) else Outcome.ACCEPTED
+
+    return Route(path, read_receipt, judge)
 
 
 ROUTES: Mapping[Endpoint, Route] = {
-    Endpoint.STANDARD: Route("/failover", read_flow_receipt),
-    Endpoint.TRANSACTIONAL: Route("/failover/transactional", read_flow_receipt),
-    Endpoint.OTP: Route("/failover-otp/otp/send-failover", read_otp_receipt),
-    Endpoint.VIBER_OTP: Route("/viber/otp", read_viber_otp_receipt),
+    Endpoint.STANDARD: _route("/failover", read_flow_receipt),
+    Endpoint.TRANSACTIONAL: _route("/failover/transactional", read_flow_receipt),
+    Endpoint.OTP: _route("/failover-otp/otp/send-failover", read_otp_receipt),
+    Endpoint.VIBER_OTP: _route("/viber/otp", read_viber_otp_receipt),
 }
 
 TRACKING: Mapping[Endpoint, tuple[str, Callable[[Json], FlowRecord | OtpRecord | ViberOtpRecord]]] = {

@@ -71,7 +71,6 @@ async def test_callers_that_leave_learn_of_every_kind_of_end(server: FaultyServe
     assert server.taken.total() == 2 * third
 
 
-@pytest.mark.xfail(strict=True, reason="observers are told what the status says, whatever the body does")
 @pytest.mark.parametrize(
     ("fault", "outcome"), [(FAILED_FLOW, Outcome.REJECTED), (UNREADABLE, Outcome.UNKNOWN)], ids=lambda it: it.name
 )
@@ -219,18 +218,7 @@ async def _all_expire(stage: Backstage) -> None:
         assert contradictions(all_told, server.taken) == []
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "asyncio",
-        pytest.param(
-            "uvloop",
-            marks=pytest.mark.xfail(
-                strict=True, raises=AttributeError, reason="uvloop's timers that are due at once cannot say when()"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_deadlines_that_are_due_at_once_are_told(stage: Backstage, kind: str) -> None:
     """Many messages whose deadline is less than a millisecond away end in errors of the tree, in every kind of loop."""
     with asyncio.Runner(loop_factory=pytest.importorskip(kind).new_event_loop) as runner:

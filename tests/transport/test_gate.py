@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from routee_failover import CircuitOpen, ClientClosed, DeadlinePassed, Outcome
+from routee_failover.evidence import Evidence
 from routee_failover.observe import AttemptEnded, BreakerChanged
 from routee_failover.secret import SecretBytes
 from routee_failover.transport import Call, Transport
@@ -22,6 +23,7 @@ from .raw import (
     RawServer,
     Reader,
     Writer,
+    answering,
     hang,
     http,
     line_of,
@@ -236,3 +238,19 @@ async def test_who_waits_in_line_while_it_opens_is_not_sent() -> None:
         refused = [call for call in calls if isinstance(call.exception(), CircuitOpen)]
         assert (len(ill.sends), len(refused)) == (ENOUGH, 2 * ENOUGH)
         assert turns_taken(transport) == 0
+
+
+async def test_a_dead_connection_of_the_pool_is_no_answer_to_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that meets pooled connections which the server has closed asks again, until it has an answer."""
+    async with RawServer(answering(http("404 Not Found"))) as server, opened(server) as transport:
+        await transport.call(GET)
+        line = line_of(transport)
+        direct, gone = line._direct, iter([True, True])
+
+        async def meets(*asked: Any) -> Evidence:
+            return Evidence(begun=False, cause="x", stale=True) if next(gone, False) else await direct(*asked)
+
+        monkeypatch.setattr(line, "_direct", meets)
+        evidence = await line._ask_health()
+    assert evidence.answer is not None
+    assert (evidence.answer.status, next(gone, None)) == (404, None)
