@@ -194,8 +194,8 @@ class RouteeClient:
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
 
-        Whatever waits ends in `ClientClosed` at once. The answers to what has left already are waited for, up to
-        `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
+        Whatever waits ends in `ClientClosed` at once, and a reading call in `NoAnswer`. The answers to messages that
+        have left already are waited for, up to `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
         """
         await self._transport.aclose()
 

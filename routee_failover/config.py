@@ -88,7 +88,7 @@ class Config(Value):
     breaker: bool = attrs.field(default=True, validator=check_switch)
     """Whether the client stops sending for a while when most of what it sends fails to reach Routee, or meets 5xx."""
     close_grace: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_duration)
-    """How long `aclose()` waits for the answers to what has left already."""
+    """How long `aclose()` waits for the answers to messages that have left already."""
     status_rules: PrivateMapping = attrs.field(
         factory=dict, converter=private, validator=check_rules, repr=lambda rules: repr(rules.reveal())
     )

@@ -50,7 +50,8 @@ async def attempt(
         pause = _retry_after(headers) if "Retry-After" in headers else None
         return Evidence(True, Answer(response.status, said, pause), "", False, _written(exchange))
     except asyncio.CancelledError:
-        if exchange.transport is not None:
+        # One that is not being closed is back in the pool, and may be another's already.
+        if exchange.transport is not None and exchange.transport.is_closing():
             exchange.transport.abort()  # else TLS would go on with its farewells, and the loop may be about to end
         cause, lasting, stale = _ended(exchange), False, False
     except Exception as error:  # noqa: BLE001  # how far it came decides, not what aiohttp calls it

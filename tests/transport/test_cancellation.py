@@ -11,10 +11,27 @@ import pytest
 from routee_failover import Outcome, RouteeClient
 from routee_failover.observe import AttemptEnded, AttemptStarted, RetryScheduled
 from routee_failover.transport import Call
+from routee_failover.transport.exchange import Stop
 from tests.client.flows import sms
 from tests.client.routee import until
 
-from .raw import GET, POST, Door, Notes, RawServer, cancelled, hang, line_of, opened, settled, turns_taken
+from .raw import (
+    GET,
+    POST,
+    Door,
+    Notes,
+    RawServer,
+    Reader,
+    Writer,
+    bench,
+    cancelled,
+    hang,
+    line_of,
+    opened,
+    read_request,
+    settled,
+    turns_taken,
+)
 
 
 @pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
@@ -157,6 +174,33 @@ async def test_a_reading_call_is_ended_with_its_caller() -> None:
         door.open.set()
         assert (await transport.call(POST))[0] is Outcome.ACCEPTED
     assert server.connections >= 2
+
+
+async def test_what_is_cut_off_takes_no_connection_of_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A try that is ended in the moment in which its answer is complete leaves the connection to the next in need."""
+
+    async def slowly(reader: Reader, writer: Writer) -> None:
+        while await read_request(reader):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.write(b"}")
+
+    async with RawServer(slowly) as server, bench(server.config()) as made:
+        exchange = made.exchange(server.url)
+        connector = made.session.connector
+        assert connector is not None
+        release = connector._release
+
+        def end_after(*args: Any, **named: Any) -> None:
+            release(*args, **named)
+            exchange.end(Stop.LEFT)
+
+        monkeypatch.setattr(connector, "_release", end_after)
+        made.under_way.start(exchange)
+        assert (await exchange.done).cause == "the caller had left"
+        assert (await made.tried(server.url)).answer is not None
+        assert server.connections == 1
 
 
 async def test_a_caller_who_leaves_between_two_tries_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
