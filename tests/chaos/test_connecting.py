@@ -13,9 +13,10 @@ from routee_failover import ConnectFailed, Outcome, RouteeClient, TokenUnavailab
 from .backstage import Backstage
 from .connecting import (
     HANDSHAKES,
+    NOWHERE,
     Shakes,
     knocked,
-    name_that_does_not_exist,
+    knowing_nowhere,
     nobody_answers,
     nobody_listens,
 )
@@ -65,9 +66,9 @@ async def test_nobody_answers_the_connection(server: FaultyServer) -> None:
 
 async def test_the_host_name_does_not_exist(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the host name is unknown nothing is sent."""
-    auth_url = f"http://127.0.0.1:{server.auth.port}"
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", name_that_does_not_exist)
-    all_told, attempts = await _told_by(server, api_url="https://nowhere.invalid", auth_url=auth_url)
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", knowing_nowhere(loop))
+    all_told, attempts = await _told_by(server, api_url=f"https://{NOWHERE}")
     _holds("the host name does not exist", server, all_told, attempts)
 
 
