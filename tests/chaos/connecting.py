@@ -1,14 +1,15 @@
 """Servers to which no connection comes to be, or only over TLS, and one that counts who knocks."""
 
+import asyncio
 import contextlib
 import errno
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import trustme
 
@@ -130,6 +131,16 @@ class Slammer:
         self._thread.join()
 
 
-async def name_that_does_not_exist(*_args: object, **_named: object) -> None:
-    """What a loop says to a host name that nobody has."""
-    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+NOWHERE = "nowhere.invalid"
+
+
+def knowing_nowhere(loop: asyncio.AbstractEventLoop) -> Callable[..., Awaitable[Any]]:
+    """A look-up of host names that says of one that nobody has it, without asking the network."""
+    ask = loop.getaddrinfo
+
+    async def getaddrinfo(host: str, *args: Any, **named: Any) -> Any:
+        if host == NOWHERE:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return await ask(host, *args, **named)
+
+    return getaddrinfo
