@@ -18,6 +18,7 @@ class Retried(StrEnum):
     NO = "no"
     YES = "yes"
     UNSENT = "where it is NOT_SENT"
+    STATUS = "where it is NOT_SENT, or as its status says"
     ONCE = "once"
     NEW_TOKEN = "once, if a new token is another one"
     PAUSE = "after the pause"
@@ -60,7 +61,7 @@ REQUESTS = (
     *_rows(_AT_ACCEPT, NOT_SENT, UNKNOWN, retried=Retried.UNSENT),
     *_rows([HALF_CLOSED], NOT_SENT, UNKNOWN, retried=Retried.UNSENT),
     *_rows((fault for fault in BEFORE if fault not in _AT_ACCEPT), UNKNOWN),
-    *_rows(EARLY, REJECTED, UNKNOWN, NOT_SENT, retried=Retried.UNSENT),
+    *_rows(EARLY, REJECTED, UNKNOWN, NOT_SENT, retried=Retried.STATUS),
 )
 """The request is not read whole, or may not be, which nothing of what the client sees can prove."""
 
