@@ -30,7 +30,8 @@ class Turns:
         # reported as forgotten when its waiter is cancelled before hearing of it.
         self._waiting: dict[Ticket, asyncio.Future[NotSent | None]] = {}
         self._deadlines: list[tuple[float, int, Ticket]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0  # uvloop's handles for what is due at once do not know their time
         self._closed = False
 
     def try_take(self, *, otp: bool) -> bool:
@@ -147,10 +148,10 @@ class Turns:
         moment = max(moment, now + SHORTEST_WAIT)
         # One that comes too early finds nothing to do and is set anew: cheaper than to set it anew at each turn.
         if self._timer is not None:
-            if self._timer.when() <= moment:
+            if self._timer_at <= moment:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(moment, self._time_came)
+        self._timer, self._timer_at = self._loop.call_at(moment, self._time_came), moment
 
     def _time_came(self) -> None:
         self._timer = None

@@ -41,7 +41,6 @@ async def test_deadlines_that_are_over_keep_nobody_from_starting() -> None:
     assert door.begun == 0
 
 
-@pytest.mark.xfail(reason="turns.py asks such a handle for its time", raises=AttributeError)
 @pytest.mark.usefixtures("coarse")
 async def test_turns_that_are_due_at_once_keep_nobody_from_waiting() -> None:
     """At 1,000 a second the next turn is due within a millisecond: everybody gets one all the same."""
