@@ -45,6 +45,9 @@ from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
 
 _T = TypeVar("_T")
 _OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
+# Tuples: a union is made anew, and looked through more slowly, each time that it is asked.
+_FLOWS = (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
+_NO_RECEIPT = (str, Rejected)
 _LONGER_THAN_ANY_TTL = 1e9
 """Seconds. A `timedelta` cannot hold every number of them that comes of adding and subtracting times."""
 
@@ -120,7 +123,7 @@ class RouteeClient:
         answer = evidence.answer
         if outcome is Outcome.ACCEPTED and answer is not None:
             receipt = route.read_receipt(answer.body)
-            if not isinstance(receipt, str | Rejected):
+            if not isinstance(receipt, _NO_RECEIPT):
                 return receipt
             error = _not_accepted(flow, answer, receipt)
         else:
@@ -236,7 +239,7 @@ class RouteeClient:
 
 
 def _endpoint_of(flow: AnyFlow) -> Endpoint:
-    if not isinstance(flow, StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage):
+    if not isinstance(flow, _FLOWS):
         raise InvalidFlow(
             "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one of JSON")]
         )

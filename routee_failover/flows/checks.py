@@ -16,6 +16,8 @@ from .model import Broken, Check, Reason, kind, placed
 _E = TypeVar("_E", bound=StrEnum)
 _T = TypeVar("_T")
 
+SEQUENCES = (list, tuple)
+"""What stands for a JSON array. A tuple of classes, since a union would be made anew each time that it is asked."""
 
 NO_UNICODE = "holds half of a surrogate pair, which is no text"
 
@@ -220,7 +222,7 @@ def json_problems(value: Any, place: tuple[str | int, ...] = ()) -> list[Problem
         if not all(isinstance(key, str) and is_unicode(key) for key in items):
             return [Problem(place, "must have text for keys")]
         return [problem for key, item in items.items() for problem in json_problems(item, (*place, str(key)))]
-    if isinstance(value, list | tuple):
+    if isinstance(value, SEQUENCES):
         parts = cast("Sequence[Any]", value)
         return [problem for index, item in enumerate(parts) for problem in json_problems(item, (*place, index))]
     reason: Reason = None
@@ -277,7 +279,7 @@ def _copied(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
     """A list becomes a tuple; text, which is a sequence too, and anything else is left for the check to refuse."""
-    return tuple(value) if isinstance(value, list | tuple) else cast("tuple[_T, ...]", value)
+    return tuple(value) if isinstance(value, SEQUENCES) else cast("tuple[_T, ...]", value)
 
 
 # attrs' converters have to be named functions, for type checkers to know what a constructor takes; those of words and
@@ -294,7 +296,7 @@ def word_of(enum: type[_E], value: _E | str | None) -> _E:
 
 def words_of(words: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:
     """The documented spelling of words in any letter case, as a tuple."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, SEQUENCES):
         return cast("tuple[str, ...]", value)
     spelling = {item.lower(): item for item in words}
     items = cast("Sequence[Any]", value)

@@ -190,7 +190,7 @@ class Line:
                 self._turns.succeeded(exchange.started)
             elif rule is not None and rule.again is Again.AFTER_PAUSE and answer is not None:
                 self._pause(exchange, answer)
-            if self._gate is not None and exchange.stop in {None, Stop.TIMEOUT}:
+            if self._gate is not None and (exchange.stop is None or exchange.stop is Stop.TIMEOUT):
                 self._gate.note(evidence)
             self._turns.end(otp=exchange.call.otp)
         if self._observers:

@@ -28,7 +28,7 @@ class UnderWay:
 
     def start(self, exchange: Exchange) -> None:
         """Make an exchange; its `done` gets the evidence."""
-        due = _due(exchange)
+        due = exchange.ends if exchange.call.deadline is None else _due(exchange)
         if self._sweep is None or due < self._sweeps_at:
             self._look_at(due)
         # Not by the loop's factory, which may start tasks eagerly: one that is over by now would be listed for ever.
