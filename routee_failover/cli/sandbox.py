@@ -21,7 +21,9 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listen
 def sandbox(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
-    speed: Annotated[float, typer.Option(help="How many times faster than real time a ttl passes.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="How many times faster than real time a ttl passes; 0 freezes time.")
+    ] = 1.0,
     application_id: Annotated[str, typer.Option(help="The id to take as the application's.")] = "sandbox",
     application_secret: Annotated[str, typer.Option(help="Its secret; a key to nothing.")] = "sandbox-secret",  # noqa: S107
 ) -> None:

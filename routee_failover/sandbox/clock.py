@@ -1,4 +1,4 @@
-"""A clock whose seconds pass faster than real ones, so that a ttl of an hour ends while one watches."""
+"""A clock that runs faster than real time, stands still, or is put forward: a ttl of a day ends while one watches."""
 
 import math
 import time
@@ -6,18 +6,40 @@ from collections.abc import Callable
 
 
 class VirtualClock:
-    """Virtual seconds since the clock was made, `speed` times as many as real ones.
+    """Virtual seconds since the clock was made, `speed` times as many as real ones; at speed 0 it stands still.
 
-    It reads the monotonic clock: a machine whose time of day is set does not move the flows.
+    It reads the monotonic clock: a machine whose time of day is set does not move the flows. It never goes back.
     """
 
     def __init__(self, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
-        if not (math.isfinite(speed) and speed > 0):
-            raise ValueError("speed must be a positive number: how many times faster than real time ttls pass")
-        self.speed = speed
         self._monotonic = monotonic
-        self._start = monotonic()
+        self._from = monotonic()
+        self._passed = 0.0
+        self._speed = _checked_speed(speed)
+
+    @property
+    def speed(self) -> float:
+        """How many virtual seconds pass in a real one."""
+        return self._speed
+
+    def set_speed(self, speed: float) -> None:
+        """Let time pass at another speed from now on."""
+        speed = _checked_speed(speed)
+        self.advance(0.0)
+        self._speed = speed
 
     def now(self) -> float:
         """The virtual seconds that have passed."""
-        return (self._monotonic() - self._start) * self.speed
+        return self._passed + (self._monotonic() - self._from) * self._speed
+
+    def advance(self, seconds: float) -> None:
+        """Let so many virtual seconds pass at once, beside those that pass of themselves."""
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError("a clock is put forward by a number of seconds, and never back")
+        self._passed, self._from = self.now() + seconds, self._monotonic()
+
+
+def _checked_speed(speed: float) -> float:
+    if not (math.isfinite(speed) and speed >= 0):
+        raise ValueError("speed must be 0 or more: how many times faster than real time ttls pass; 0 freezes them")
+    return speed

@@ -89,6 +89,11 @@ class FailoverDialect:
         """The path exists, but not for this method."""
         return Refusal(405, {"code": "405000000", "developerMessage": "The method is not allowed here"})
 
+    def not_here(self) -> Refusal:
+        """The sandbox's own controls are for callers on its machine."""
+        message = "The sandbox is controlled from its own machine only, unless it was started with remote control"
+        return Refusal(403, {"code": "403000000", "developerMessage": message})
+
 
 class OtpDialect:
     """The words of the OTP service. Its statuses are documented, its bodies are inferred from its other habits."""

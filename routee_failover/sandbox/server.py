@@ -14,6 +14,7 @@ from ..config import Config
 from .book import AcceptedFlow, FlowBook
 from .clock import VirtualClock
 from .contract import load_contract
+from .control_api import ControlApi
 from .failover_api import FailoverApi
 from .failure import SandboxError
 from .otp_api import PREFIX as OTP_PREFIX
@@ -30,6 +31,10 @@ _BACKLOG = 1024
 
 class Sandbox:
     """Routee's documented API on this machine: tokens, sends, tracking; ttls pass `speed` times faster than real time.
+
+    With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
+    takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
+    callers on this machine only, unless `remote_control` lets everybody in.
 
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
@@ -53,6 +58,7 @@ class Sandbox:
         token_life: timedelta = timedelta(hours=1),
         roles: Sequence[str] = ALL_ROLES,
         keep: int = 10_000,
+        remote_control: bool = False,
     ) -> None:
         self._host, self._port = host, port
         self._application_id, self._application_secret = application_id, application_secret
@@ -64,6 +70,7 @@ class Sandbox:
             )
         except ValueError as error:
             raise SandboxError(str(error)) from None
+        self._remote_control = remote_control
         self._counts = Counts()
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
@@ -76,7 +83,7 @@ class Sandbox:
             contract=load_contract(), clock=self._clock, book=self._book, tokens=self._tokens, counts=self._counts
         )
         runner = web.AppRunner(
-            _application(service),
+            _application(service, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
@@ -141,12 +148,19 @@ class Sandbox:
         """What the sandbox has seen up to now; a copy, which does not go on counting."""
         return attrs.evolve(self._counts)
 
+    async def advance(self, by: timedelta) -> None:
+        """Let so much virtual time pass at once. Raises `SandboxError` for what would put the clock back."""
+        try:
+            self._clock.advance(by.total_seconds())
+        except ValueError as error:
+            raise SandboxError(str(error)) from None
+
     def revoke_tokens(self) -> None:
         """End every token that was handed out, as the portal can: the next request with one is answered 401."""
         self._tokens.revoke_all()
 
 
-def _application(service: Service) -> web.Application:
+def _application(service: Service, *, remote_control: bool) -> web.Application:
     @web.middleware
     async def refusals_as_json(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -162,7 +176,8 @@ def _application(service: Service) -> web.Application:
             return _lost(request, error)
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service)):
+    control = ControlApi(service, anyone=remote_control)
+    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
         application.add_routes(api.routes())
     return application
 

@@ -87,9 +87,10 @@ def test_lost(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "lost from sight" in result.out
 
 
-def test_wrong_speed(cli: Cli) -> None:
-    """A speed that cannot be is refused, with status 2."""
-    result = cli("demo", "--speed", "-1")
+@pytest.mark.parametrize("speed", ["-1", "0", "nan"])
+def test_wrong_speed(speed: str, cli: Cli) -> None:
+    """A speed that cannot be, or at which the demo would never end, is refused, with status 2."""
+    result = cli("demo", "--speed", speed)
     assert (result.status, result.out) == (2, "")
     assert "speed must be a positive number" in result.err
 

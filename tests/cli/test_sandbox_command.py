@@ -74,8 +74,8 @@ def test_taken_port_in_process(cli: Cli, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--speed", "0"], "speed must be a positive number"),
-        (["--speed", "nan"], "speed must be a positive number"),
+        (["--speed", "-1"], "speed must be 0 or more"),
+        (["--speed", "nan"], "speed must be 0 or more"),
         (["--port", "70000"], "65535"),
         (["--application-id", " "], "application_id must be"),
     ],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...client import RouteeClient
-from ...sandbox import Sandbox
+from ...sandbox import Sandbox, SandboxError
 from ..failures import SoFar, told
 from ..status import Status
 from ..terminal import Terminal
@@ -40,6 +40,10 @@ def demo(
 
 
 async def _play(console: Terminal, journeys: Sequence[Journey], speed: float) -> None:
+    if not speed > 0:
+        raise SandboxError(
+            "speed must be a positive number: on a clock that stands still no flow of the demo would end"
+        )
     loop = asyncio.get_running_loop()
     began = loop.time()
 
