@@ -197,8 +197,9 @@ class RouteeClient:
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
 
-        Whatever waits ends in `ClientClosed` at once, and a reading call in `NoAnswer`. The answers to messages that
-        have left already are waited for, up to `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
+        Whatever waits for a turn, a token or a connection ends in `ClientClosed` at once; what waits for another try
+        ends in what its last try showed, and a reading call that has left in `NoAnswer`. The answers to messages that
+        have left are waited for, up to `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
         """
         await self._transport.aclose()
 

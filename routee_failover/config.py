@@ -61,7 +61,8 @@ class Config(Value):
     auth_url: str = attrs.field(default=AUTH_URL, converter=address, validator=check_address)
     """Where tokens come from."""
     total_timeout: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_duration)
-    """The longest that one request may take, its answer included; past it, nothing is tried again either."""
+    """The longest that one try may take once it has its turn, its answer included; no other try begins later than this
+    after the first. Waiting for a turn does not count: only a deadline ends that."""
     connect_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_duration)
     """The longest that making one connection may take, with looking up the host and the TLS handshake."""
     pool_timeout: timedelta = attrs.field(default=timedelta(seconds=10), validator=check_duration)
@@ -79,12 +80,13 @@ class Config(Value):
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(check_rate))
     """How many requests a second an event loop may make; `None` for as many as there is room for."""
     otp_share: float = attrs.field(default=0.1, validator=check_share)
-    """The share of connections and of the rate that only one-time passwords may use, so that no campaign starves a
-    login. What they leave of the rest, others take."""
+    """The share of connections and of the rate that only one-time passwords may use, the flows of the two OTP
+    endpoints, so that no campaign starves a login. It is rounded down: of fewer than ten, a tenth keeps none."""
     tries: int = attrs.field(default=3, validator=check_count)
-    """How often a call is tried at most where another try is safe; 1 tries nothing again."""
+    """How often a call is tried at most where another try is safe. A renewed token and a dead connection of the pool do
+    not count."""
     longest_pause: timedelta = attrs.field(default=timedelta(seconds=60), validator=check_duration)
-    """The longest pause that Routee may ask for with 429 or 503: a longer one is cut to this."""
+    """The longest pause of an event loop that Routee may ask for with 429 or 503: a longer one is cut to this."""
     breaker: bool = attrs.field(default=True, validator=check_switch)
     """Whether the client stops sending for a while when most of what it sends fails to reach Routee, or meets 5xx."""
     close_grace: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_duration)

@@ -77,7 +77,11 @@ class InvalidFlow(RouteeError, ValueError):
 
 
 class NotSent(RouteeError):
-    """Nothing reached Routee: no byte of the message left this machine. Sending again is safe."""
+    """Routee has accepted nothing, and sending again is safe.
+
+    No byte of the message left this machine, at the last try; a try before it may have been refused, with 429 for
+    example.
+    """
 
 
 class ConnectFailed(NotSent):
@@ -145,7 +149,7 @@ class InsufficientBalance(Rejected):
 
 
 class Unauthorized(Rejected):
-    """401: the token was refused, also after it had been renewed once."""
+    """401: the token was refused, and to renew it did not help, where there was time for that."""
 
 
 class Forbidden(Rejected):

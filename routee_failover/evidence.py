@@ -30,7 +30,8 @@ class Evidence(Value):
     """What one attempt showed: whether a byte of the request can have left, and what came back.
 
     `cause` says in one line why there is no answer; it holds nothing that was sent or received. `lasting` says that
-    another try would end the same way. `written` counts the bytes, head and body, that were given to the connection.
+    another try would end the same way. `written` counts the bytes, head and body, that were given to the connection; it
+    is 0 for a request without a body, which is not counted.
     `stale`: the pooled connection had been closed by the server before anything was written.
     """
 
@@ -51,7 +52,7 @@ class Again(StrEnum):
     AFTER_PAUSE = "after a pause"
     """Once the pause is over that the answer asks for; until then the whole client waits."""
     NEW_TOKEN = "with a new token"  # noqa: S105  # no token, but what to do about one
-    """One more time, if a renewal gives another token than the one that was refused."""
+    """One more time, after the token was renewed; for a 403 only if that gave another token."""
 
 
 def _check_outcome(_rule: object, _attribute: "attrs.Attribute[Outcome]", value: object) -> None:

@@ -29,7 +29,11 @@ def _without_body(evidence: Evidence) -> Evidence:
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class AttemptStarted(Value):
-    """A request goes out: one try of a call. `call` numbers the calls of a client, `attempt` the tries of a call."""
+    """A request goes out: one try of a call.
+
+    `call` numbers the calls of a client in one event loop; 0 stands for token requests and for the breaker's probes.
+    `attempt` numbers the tries of a call.
+    """
 
     call: int
     attempt: int

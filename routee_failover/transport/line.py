@@ -65,7 +65,7 @@ class Line:
         tries: Tries | None = None
         attempts = 0
         now = self._loop.time()
-        gives_up = now + self._total
+        gives_up = 0.0
         if call.deadline is not None and now >= call.deadline:
             _raise_stopped(Stop.DEADLINE)
         while True:
@@ -76,6 +76,8 @@ class Line:
             except BaseException:
                 self._turns.end(otp=call.otp)
                 raise
+            # From the first try on: to have waited long for a turn is no reason to give up what can be mended.
+            gives_up = gives_up or exchange.ends
             self._start(exchange)
             try:
                 evidence = await exchange.done
@@ -148,9 +150,11 @@ class Line:
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._tokens.replace(token, forbidden=forbidden) is not None
-        except TokenUnavailable:
+        except TokenUnavailable as error:
             if not forbidden:
-                raise
+                why = f"Routee refused the token of the message, and {error}".removesuffix("; nothing was sent")
+                failed = TokenUnavailable(f"{why}; the message was not accepted", status=error.status)
+                raise failed from None
         except TimeoutError:
             pass
         return False  # a 403 may well be about a role, and says more than a renewal that failed
@@ -223,6 +227,10 @@ class Line:
             answer = evidence.answer
             retry = tries.after(evidence, standard_table().of(answer) if answer is not None else None)
             if retry is None or retry.reason is Reason.NEW_TOKEN or self._loop.time() + retry.delay >= gives_up:
+                if answer is not None and answer.status == 200:
+                    self._budget.earn(tries.spent)
+                return evidence
+            if not self._budget.spend(retry.cost):  # an outage of the token service is an outage, too
                 return evidence
             await asyncio.sleep(retry.delay)
             attempts += 1

@@ -33,7 +33,7 @@ _KINDS: Mapping[int, type[Rejected]] = {
 }
 
 _ADVICE: Mapping[int, str] = {
-    401: "the token was refused, also after it was renewed; check the application on Routee's platform",
+    401: "the token was refused, and to renew it did not help; check the application on Routee's platform",
     403: "the application lacks a role, a scope or a service that this needs",
     404: "the sender, the template or the id is not known to this application",
     429: "too many requests; wait and send again",
