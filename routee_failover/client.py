@@ -69,9 +69,11 @@ class RouteeClient:
 
     @classmethod
     @forgetful
-    def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, reconciler: Reconciler | None = None, **settings: Any
+    ) -> Self:
         """A client with the settings of `Config.from_env`. Raises `InvalidConfig` that names what is missing."""
-        return cls(Config.from_env(environ, **settings))
+        return cls(Config.from_env(environ, **settings), reconciler=reconciler)
 
     @property
     def config(self) -> Config:

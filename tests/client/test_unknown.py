@@ -151,3 +151,16 @@ async def test_a_caller_may_leave_while_somebody_is_asked() -> None:
         assert sending.cancelled()
         assert left.is_set()
         assert len(server.requests) == 1
+
+
+async def test_a_client_from_the_environment_may_have_a_reconciler() -> None:
+    """from_env takes a reconciler beside the settings."""
+    async with FakeRoutee(always(500)) as server:
+        environ = {
+            "ROUTEE_APPLICATION_ID": "application",
+            "ROUTEE_APPLICATION_SECRET": "canary-key",
+            "ROUTEE_API_URL": server.url,
+            "ROUTEE_AUTH_URL": server.url,
+        }
+        async with RouteeClient.from_env(environ, reconciler=Finds(RECEIPT)) as client:
+            assert await client.send(sms(), on_unknown=OnUnknown.RECONCILE) is RECEIPT
