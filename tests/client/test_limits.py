@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import tracemalloc
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -86,11 +87,9 @@ async def test_no_token_service_means_nothing_was_sent() -> None:
 @pytest.mark.parametrize("name", ["api_url", "auth_url"])
 def test_plain_http_is_refused_but_for_this_machine(name: str, address: str) -> None:
     """A key or a PIN never travels readable: plain http is refused before there is a client."""
+    settings: dict[str, Any] = {name: address}
     with pytest.raises(InvalidConfig, match=f"{name} must be https"):
-        RouteeClient.from_env(
-            {"ROUTEE_APPLICATION_ID": "a", "ROUTEE_APPLICATION_SECRET": "s"},
-            **{name: address},
-        )
+        RouteeClient.from_env({"ROUTEE_APPLICATION_ID": "a", "ROUTEE_APPLICATION_SECRET": "s"}, **settings)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
