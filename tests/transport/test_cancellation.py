@@ -217,17 +217,19 @@ async def test_a_caller_who_leaves_between_two_tries_ends_them(monkeypatch: pyte
 
 async def test_a_timeout_around_a_send_works() -> None:
     """asyncio.timeout and wait_for end the wait with TimeoutError; what has left goes on."""
-    door, notes = Door(shut=True), Notes()
+    door, notes = Door(), Notes()
     async with RawServer(door) as server, RouteeClient(server.config(observers=[notes])) as client:
+        await client.send(sms())
+        door.open.clear()
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.send(sms()), 0.3)
+            await asyncio.wait_for(client.send(sms()), 0.5)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(0.5):
                 await client.send(sms())
-        await until(lambda: len(door.seen) == 2)
+        await until(lambda: len(door.seen) == 3)
         door.open.set()
         await until(lambda: sum(event.abandoned for event in notes.of(AttemptEnded)) == 2)
-        assert door.begun == 2
+        assert door.begun == 3
 
 
 async def test_a_task_group_that_fails_leaves_its_sends_to_end() -> None:

@@ -264,6 +264,7 @@ async def test_a_client_that_is_let_go_closes_itself() -> None:
 
 SEND = "task = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0.1)"
 TURN = "await asyncio.sleep(0)"
+HEARD = "task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())"
 LEFT: dict[str, tuple[Any, str]] = {
     "an answer is due": (lambda: Door(shut=True), SEND),
     "an answer to nobody is due": (lambda: Door(shut=True), f"{SEND}\ntask.cancel()\n{TURN}"),
@@ -272,7 +273,7 @@ LEFT: dict[str, tuple[Any, str]] = {
     "a pause": (lambda: answering(http("429 Slower", b"{}", "Retry-After: 20")), SEND),
     "a queue": (lambda: Door(shut=True), f"all = [asyncio.create_task(client.send(flow)) for _ in range(150)]\n{SEND}"),
     "a read": (lambda: Door(shut=True), SEND.replace("send(flow)", "track('x')")),
-    "a closing": (lambda: Door(shut=True), f"{SEND}\nother = asyncio.create_task(client.aclose())\n{TURN}"),
+    "a closing": (lambda: Door(shut=True), f"{SEND}\n{HEARD}\nother = asyncio.create_task(client.aclose())\n{TURN}"),
 }
 
 

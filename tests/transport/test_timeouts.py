@@ -19,7 +19,7 @@ from .raw import GET, POST, Bench, Door, Notes, RawServer, answering, bench, han
 
 LATEST = 5.0
 """How much later than asked for a timeout may come on a machine that is busy."""
-SOON = timedelta(milliseconds=150)
+SOON = timedelta(milliseconds=500)
 
 
 def _timers() -> list[asyncio.TimerHandle]:
