@@ -234,8 +234,7 @@ class RouteeClient:
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
         if answer is None or outcome is Outcome.UNKNOWN:
-            cause = evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}"
-            raise NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)
+            raise NoAnswer(f"{evidence.summary}; nothing was changed, ask again", cause=evidence.summary)
         if outcome is Outcome.REJECTED:
             raise read_refusal(answer.status, answer.retry_after, answer.body)
         return answer.body
@@ -276,7 +275,7 @@ def _unsent(flow: AnyFlow, outcome: Outcome, evidence: Evidence) -> RouteeError:
     if outcome is Outcome.NOT_SENT:
         return ConnectFailed(f"{evidence.cause}; nothing was sent")
     if answer is None or outcome is Outcome.UNKNOWN:
-        return _unknown(flow, evidence.cause or f"Routee answered {answer.status if answer else 'nothing'}")
+        return _unknown(flow, evidence.summary)
     ending = "; the message was not accepted"
     return read_refusal(answer.status, answer.retry_after, answer.body, ending=ending, secrets=secrets_of(flow))
 

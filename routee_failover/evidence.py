@@ -42,6 +42,11 @@ class Evidence(Value):
     written: int = 0
     stale: bool = False
 
+    @property
+    def summary(self) -> str:
+        """What came of it, in a line for a person."""
+        return self.cause or f"Routee answered {self.answer.status if self.answer else 'nothing'}"
+
 
 class Again(StrEnum):
     """When a request that was refused is made again."""

@@ -108,7 +108,7 @@ class Breaker:
 
     def _open(self, now: float, evidence: Evidence) -> None:
         self.state = State.OPEN
-        self.cause = f"Routee answered {evidence.answer.status}" if evidence.answer else evidence.cause
+        self.cause = evidence.summary
         self._probe_at = now + self._rest
 
     def _forget_until(self, second: int) -> None:

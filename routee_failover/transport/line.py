@@ -8,7 +8,6 @@ from itertools import count
 from typing import NoReturn
 
 import aiohttp
-import attrs
 from yarl import URL
 
 from ..config import Config
@@ -64,9 +63,8 @@ class Line:
         number = next(self._numbers)
         tries: Tries | None = None
         attempts = 0
-        now = self._loop.time()
         gives_up = 0.0
-        if call.deadline is not None and now >= call.deadline:
+        if call.deadline is not None and self._loop.time() >= call.deadline:
             _raise_stopped(Stop.DEADLINE)
         while True:
             attempts += 1
@@ -203,8 +201,6 @@ class Line:
             if outcome is Outcome.ACCEPTED and answer is not None and exchange.call.judge is not None:
                 outcome = exchange.call.judge(answer.body)
             abandoned = exchange.begun and exchange.done.cancelled()
-            if answer is not None:  # observers write down what they are told, and a body may echo a PIN
-                evidence = attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))
             self._observers.tell(AttemptEnded(*_name(exchange), evidence, outcome, seconds, abandoned=abandoned))
 
     def _pause(self, exchange: Exchange, answer: Answer) -> None:
