@@ -6,8 +6,8 @@
 It needs the extra `routee-failover[sandbox]`.
 """
 
-from .book import AcceptedFlow
 from .failure import SandboxError
+from .life.book import AcceptedFlow
 from .server import Sandbox
 from .service import Counts
 

@@ -1,7 +1,8 @@
-"""The judge: `contract.json`, Routee's documented API as an OpenAPI document, compiled once: a check an operation.
+"""The judge: Routee's documented API as an OpenAPI document, compiled once: a check an operation.
 
-It is written from Routee's pages alone and knows nothing of this library's own checks, so that each can find the
-other's mistakes. Its messages never quote what they refuse: a PIN or a phone number may be in it.
+It has two parts: `routee/contract.json` is what Routee documents, `control/contract.json` what the sandbox has beside
+it. The first is written from Routee's pages alone and knows nothing of this library's own checks, so that each can
+find the other's mistakes. No message quotes what is refused: a PIN or a phone number may be in it.
 """
 
 import functools
@@ -45,7 +46,7 @@ class Contract:
             operation["operationId"]: operation
             for path in document["paths"].values()
             for method, operation in path.items()
-            if method in {"get", "post"}
+            if method in {"get", "post", "delete"}
         }
         self._bodies = {
             name: self._compile(next(iter(operation["requestBody"]["content"].values()))["schema"])
@@ -90,8 +91,16 @@ class Contract:
 @functools.cache
 def load_contract() -> Contract:
     """The contract that comes with this package; compiled at the first call and kept."""
-    text = resources.files("routee_failover.sandbox").joinpath("contract.json").read_text(encoding="utf-8")
-    return Contract(json.loads(text))
+    document, own = _part("routee"), _part("control")
+    document["paths"] |= own["paths"]
+    document["components"]["schemas"] |= own["components"]["schemas"]
+    return Contract(document)
+
+
+def _part(room: str) -> dict[str, Any]:
+    path = resources.files("routee_failover.sandbox").joinpath(room, "contract.json")
+    part: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return part
 
 
 def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:

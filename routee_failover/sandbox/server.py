@@ -11,19 +11,19 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
-from .book import AcceptedFlow, FlowBook
-from .clock import VirtualClock
 from .contract import load_contract
-from .control_api import ControlApi
-from .failover_api import FailoverApi
+from .control.clock_api import ClockApi
 from .failure import SandboxError
-from .otp_api import PREFIX as OTP_PREFIX
-from .otp_api import OtpApi
-from .refusals import FAILOVER, OTP, Dialect, Refusal
+from .life.book import AcceptedFlow, FlowBook
+from .life.clock import VirtualClock
+from .routee.failover_api import FailoverApi
+from .routee.otp_api import PREFIX as OTP_PREFIX
+from .routee.otp_api import OtpApi
+from .routee.refusals import FAILOVER, OTP, Dialect, Refusal
+from .routee.token_api import TokenApi
+from .routee.tokens import ALL_ROLES, TokenService
+from .routee.viber_api import ViberApi
 from .service import LARGEST_BODY, Counts, Service, answer
-from .token_api import TokenApi
-from .tokens import ALL_ROLES, TokenService
-from .viber_api import ViberApi
 
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
@@ -176,7 +176,7 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
             return _lost(request, error)
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    control = ControlApi(service, anyone=remote_control)
+    control = ClockApi(service, anyone=remote_control)
     for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
         application.add_routes(api.routes())
     return application

@@ -10,13 +10,13 @@ from typing import Any, NoReturn, cast
 import attrs
 from aiohttp import web
 
-from .book import AcceptedFlow, FlowBook
-from .clock import VirtualClock
 from .contract import JSON_MEDIA, Contract
-from .engine import FlowState
-from .plan import Endpoint, PlannedStep, planned_steps, time_line
-from .refusals import Dialect
-from .tokens import Token, TokenService
+from .life.book import AcceptedFlow, FlowBook
+from .life.clock import VirtualClock
+from .life.engine import FlowState
+from .life.plan import Endpoint, PlannedStep, planned_steps, time_line
+from .routee.refusals import Dialect
+from .routee.tokens import Token, TokenService
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from routee_failover.sandbox.clock import VirtualClock
-from routee_failover.sandbox.engine import FailureCode, FlowStatus, Step, TimeLine, play
-from routee_failover.sandbox.plan import Endpoint, planned_steps
-from routee_failover.sandbox.scripts import Channel, Ending, scripted_ending
+from routee_failover.sandbox.life.clock import VirtualClock
+from routee_failover.sandbox.life.engine import FailureCode, FlowStatus, Step, TimeLine, play
+from routee_failover.sandbox.life.plan import Endpoint, planned_steps
+from routee_failover.sandbox.life.scripts import Channel, Ending, scripted_ending
 
 VIBER_TRIGGERS = frozenset({"expired", "failed", "undelivered"})
 SMS_TRIGGERS = frozenset({"undelivered", "failed"})

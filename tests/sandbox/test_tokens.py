@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from routee_failover.sandbox.tokens import ALL_ROLES, TokenService, UnknownScope
+from routee_failover.sandbox.routee.tokens import ALL_ROLES, TokenService, UnknownScope
 
 from .callers import OTP, SENDS, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
 

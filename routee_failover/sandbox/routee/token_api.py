@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from ..service import Service, answer, read_bounded
 from .refusals import Refusal
-from .service import Service, answer, read_bounded
 from .tokens import UnknownScope
 
 FORM_MEDIA = "application/x-www-form-urlencoded"

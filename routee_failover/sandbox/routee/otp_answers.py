@@ -4,12 +4,12 @@ documented (https://docs.routee.net/docs/tracking-deliveries)."""  # noqa: D205,
 from collections.abc import Sequence
 from typing import Any
 
-from .book import AcceptedFlow
-from .engine import FailureCode, FlowState, Message
+from ..life.book import AcceptedFlow
+from ..life.engine import FailureCode, FlowState, Message
+from ..life.plan import PlannedStep
+from ..life.scripts import Channel
 from .failover_answers import moment
-from .plan import PlannedStep
 from .prices import amount, country, price
-from .scripts import Channel
 
 SERVICE = {"service": "failover-otp", "version": "1.0.0", "status": "ok", "health": "/failover-otp/health"}
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from aiohttp import web
 
+from ..life.book import AcceptedFlow
+from ..life.engine import FlowState
+from ..life.plan import Endpoint, PlannedStep, planned_steps, refused_by_all
+from ..service import Service, answer, now
 from . import otp_answers
-from .book import AcceptedFlow
-from .engine import FlowState
 from .failover_answers import moment
-from .plan import Endpoint, PlannedStep, planned_steps, refused_by_all
 from .refusals import OTP
-from .service import Service, answer, now
 
 PREFIX = "/failover-otp"
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from .book import AcceptedFlow
-from .engine import FlowState, Message
-from .plan import DEFAULT_TRIGGERS, DEFAULT_TTL, Endpoint, PlannedStep
+from ..life.book import AcceptedFlow
+from ..life.engine import FlowState, Message
+from ..life.plan import DEFAULT_TRIGGERS, DEFAULT_TTL, Endpoint, PlannedStep
+from ..life.scripts import Channel
 from .prices import APPLICATION_ID, amount, country, price
-from .scripts import Channel
 
 _TEMPLATE_FIELDS = ("templateId", "templateLang", "templateParams", "deliveryScope")
 _DIAL_PLAN_NAMES = ("dialPlan", "dialplan")

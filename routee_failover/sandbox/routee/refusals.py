@@ -6,7 +6,7 @@ Both bodies are documented in part only; what is inferred is marked.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from .contract import Violation
+from ..contract import Violation
 
 
 class Refusal(Exception):  # an answer on its way out, not a fault

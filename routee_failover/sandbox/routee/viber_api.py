@@ -4,14 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from .book import AcceptedFlow
-from .engine import Message
+from ..life.book import AcceptedFlow
+from ..life.engine import Message
+from ..life.plan import Endpoint
+from ..service import Service, answer
 from .failover_answers import moment
 from .failover_api import require_role, require_sender
-from .plan import Endpoint
 from .prices import APPLICATION_NAME, BALANCE, CURRENCY, amount, country, price
 from .refusals import FAILOVER
-from .service import Service, answer
 
 VIBER_ROLE = "MT_ROLE_VIBER"  # INF: only the scope's name is public
 _TRACKING_NOT_FOUND = "404019006"

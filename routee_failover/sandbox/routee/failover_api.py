@@ -6,13 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
+from ..contract import Violation
+from ..life.book import AcceptedFlow
+from ..life.engine import FlowState
+from ..life.plan import Endpoint, PlannedStep
+from ..service import Service, answer
 from . import failover_answers
-from .book import AcceptedFlow
-from .contract import Violation
-from .engine import FlowState
-from .plan import Endpoint, PlannedStep
 from .refusals import FAILOVER
-from .service import Service, answer
 from .tokens import Token
 
 FAILOVER_ROLE = "MT_ROLE_FAILOVER"

@@ -1,7 +1,7 @@
 """What the sandbox says about things that Routee knows and nobody documents: prices, countries, senders' names."""
 
-from .engine import Message
-from .scripts import Channel
+from ..life.engine import Message
+from ..life.scripts import Channel
 
 APPLICATION_ID = "000000000000000000000001"
 APPLICATION_NAME = "Sandbox"

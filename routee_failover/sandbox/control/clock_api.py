@@ -5,13 +5,13 @@ from typing import Any
 
 from aiohttp import web
 
-from .refusals import FAILOVER
-from .service import Service, answer
+from ..routee.refusals import FAILOVER
+from ..service import Service, answer
 
 _ENTITY = "Clock"
 
 
-class ControlApi:
+class ClockApi:
     """`/openapi.json` and `/sandbox/...`. None of it needs a token; what changes something takes loopback callers only.
 
     `anyone` lets every caller in: whoever runs a sandbox for others has to say so.
