@@ -14,8 +14,11 @@ from ..config import Config
 from .contract import load_contract
 from .control.clock_api import ClockApi
 from .failure import SandboxError
+from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
+from .life.feed import ClockSet, Feed
+from .life.journeys import Journeys
 from .routee.failover_api import FailoverApi
 from .routee.otp_api import PREFIX as OTP_PREFIX
 from .routee.otp_api import OtpApi
@@ -70,6 +73,8 @@ class Sandbox:
             )
         except ValueError as error:
             raise SandboxError(str(error)) from None
+        self._agenda, self._feed = Agenda(self._clock), Feed()
+        self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._remote_control = remote_control
         self._counts = Counts()
         self._runner: web.AppRunner | None = None
@@ -80,7 +85,14 @@ class Sandbox:
         if self._runner is not None:
             raise SandboxError("this sandbox is running already; make another one")
         service = Service(
-            contract=load_contract(), clock=self._clock, book=self._book, tokens=self._tokens, counts=self._counts
+            contract=load_contract(),
+            clock=self._clock,
+            book=self._book,
+            tokens=self._tokens,
+            agenda=self._agenda,
+            feed=self._feed,
+            journeys=self._journeys,
+            counts=self._counts,
         )
         runner = web.AppRunner(
             _application(service, remote_control=self._remote_control),
@@ -96,6 +108,7 @@ class Sandbox:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
         self._runner = runner
+        self._agenda.start()
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self
@@ -118,6 +131,7 @@ class Sandbox:
         self._server = self._runner = None
         if server is not None:
             server.close()
+            await self._agenda.stop()
         if runner is not None:
             await runner.cleanup()
 
@@ -149,11 +163,15 @@ class Sandbox:
         return attrs.evolve(self._counts)
 
     async def advance(self, by: timedelta) -> None:
-        """Let so much virtual time pass at once. Raises `SandboxError` for what would put the clock back."""
+        """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
+
+        Raises `SandboxError` for what would put the clock back.
+        """
         try:
-            self._clock.advance(by.total_seconds())
+            await self._agenda.advance(by.total_seconds())
         except ValueError as error:
             raise SandboxError(str(error)) from None
+        self._feed.publish(ClockSet())
 
     def revoke_tokens(self) -> None:
         """End every token that was handed out, as the portal can: the next request with one is answered 401."""

@@ -11,10 +11,13 @@ import attrs
 from aiohttp import web
 
 from .contract import JSON_MEDIA, Contract
+from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.engine import FlowState
-from .life.plan import Endpoint, PlannedStep, planned_steps, time_line
+from .life.feed import Feed
+from .life.journeys import Journeys
+from .life.plan import Endpoint, PlannedStep
 from .routee.refusals import Dialect
 from .routee.tokens import Token, TokenService
 
@@ -50,6 +53,9 @@ class Service:
     clock: VirtualClock
     book: FlowBook
     tokens: TokenService
+    agenda: Agenda
+    feed: Feed
+    journeys: Journeys
     counts: Counts = attrs.field(factory=Counts)
 
     def token(self, request: web.Request, dialect: Dialect) -> Token:
@@ -109,14 +115,12 @@ class Service:
             accepted_at=self.clock.now(),
             message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),
         )
-        self.book.add(flow)
+        self.journeys.start(flow)
         return flow
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
-        endpoint = Endpoint(flow.endpoint)
-        steps = planned_steps(endpoint, flow.body)
-        return steps, time_line(endpoint, steps).state(self.clock.now() - flow.accepted_at)
+        return self.journeys.state(flow)
 
 
 async def read_bounded(request: web.Request) -> bytes:

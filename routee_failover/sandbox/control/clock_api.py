@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ..life.feed import ClockSet
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
 
@@ -42,8 +43,9 @@ class ClockApi:
         self._refuse_strangers(request)
         change: Any = await self._service.body(request, "setSandboxClock", FAILOVER, _ENTITY)
         if "speed" in change:
-            self._service.clock.set_speed(float(change["speed"]))
-        self._service.clock.advance(float(change.get("advance", 0)))
+            self._service.agenda.set_speed(float(change["speed"]))
+        await self._service.agenda.advance(float(change.get("advance", 0)))
+        self._service.feed.publish(ClockSet())
         return self._told()
 
     def _told(self) -> web.Response:

@@ -7,7 +7,9 @@ from typing import Any
 
 import attrs
 
+from .engine import Forced
 from .plan import Endpoint
+from .scripts import Script
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +30,10 @@ class AcceptedFlow:
     """When it was accepted, in seconds of the virtual clock."""
     message_ids: tuple[str, ...] = attrs.field(repr=False)
     """The ids of its messages in the order of trying; those of messages never sent stay unused."""
+    scripts: tuple[Script | None, ...] = attrs.field(default=(), repr=False)
+    """What rules had to say about its steps in the order of trying; without it, the recipients' digits decide."""
+    forced: tuple[Forced, ...] = attrs.field(default=(), repr=False)
+    """What was done to its messages by hand."""
 
 
 class FlowBook:
@@ -49,6 +55,20 @@ class FlowBook:
             for message_id in oldest.message_ids:
                 del self._by_message[message_id]
 
+    def replace(self, flow: AcceptedFlow) -> None:
+        """Put a flow that was changed in the place of what it was."""
+        self._flows[flow.id] = flow
+        self._by_message.update(dict.fromkeys(flow.message_ids, flow))
+
+    def clear(self) -> None:
+        """Forget every flow."""
+        self._flows.clear()
+        self._by_message.clear()
+
+    def find(self, flow_id: str) -> AcceptedFlow | None:
+        """The flow of this id, wherever it was sent."""
+        return self._flows.get(flow_id)
+
     def get(self, flow_id: str, *endpoints: Endpoint) -> AcceptedFlow | None:
         """The flow of this id, if it was sent to one of these endpoints."""
         flow = self._flows.get(flow_id)
@@ -62,6 +82,13 @@ class FlowBook:
     def sent_to(self, *endpoints: Endpoint) -> Iterator[AcceptedFlow]:
         """The flows that were sent to these endpoints, oldest first."""
         return (flow for flow in self._flows.values() if flow.endpoint in endpoints)
+
+    def newest_first(self) -> Iterator[AcceptedFlow]:
+        """The flows, from the newest to the oldest."""
+        return reversed(self._flows.values())
+
+    def __len__(self) -> int:
+        return len(self._flows)
 
     def __iter__(self) -> Iterator[AcceptedFlow]:
         return iter(self._flows.values())

@@ -32,11 +32,20 @@ class VirtualClock:
         """The virtual seconds that have passed."""
         return self._passed + (self._monotonic() - self._from) * self._speed
 
+    def advance_to(self, moment: float) -> None:
+        """Let time pass until that moment at once; nothing happens when it has passed."""
+        self.advance(max(0.0, moment - self.now()))
+
     def advance(self, seconds: float) -> None:
         """Let so many virtual seconds pass at once, beside those that pass of themselves."""
-        if not (math.isfinite(seconds) and seconds >= 0):
-            raise ValueError("a clock is put forward by a number of seconds, and never back")
-        self._passed, self._from = self.now() + seconds, self._monotonic()
+        self._passed, self._from = self.now() + checked_advance(seconds), self._monotonic()
+
+
+def checked_advance(seconds: float) -> float:
+    """The seconds, when a clock can be put forward by them; raises `ValueError` when it cannot."""
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError("a clock is put forward by a number of seconds, and never back")
+    return seconds
 
 
 def _checked_speed(speed: float) -> float:

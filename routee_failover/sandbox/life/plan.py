@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from .engine import Step, TimeLine, play
-from .scripts import Channel, Ending, scripted_ending
+from .engine import Forced, Step, TimeLine, play
+from .scripts import Channel, Ending, Script, scripted_ending
 
 
 class Endpoint(StrEnum):
@@ -44,8 +44,23 @@ class PlannedStep:
     step: Step
 
 
-def planned_steps(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
-    """The steps of an accepted body in the order of trying; steps of one order keep their places."""
+def planned_steps(
+    endpoint: Endpoint, body: Mapping[str, Any], scripts: Sequence[Script | None] = ()
+) -> tuple[PlannedStep, ...]:
+    """The steps of an accepted body in the order of trying; steps of one order keep their places.
+
+    `scripts`, in the same order, go before what the recipients' digits say.
+    """
+    planned = _planned(endpoint, body)
+    if not scripts:
+        return planned
+    return tuple(
+        one if script is None else attrs.evolve(one, step=attrs.evolve(one.step, ending=script.ending))
+        for one, script in zip(planned, scripts, strict=True)
+    )
+
+
+def _planned(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
     if endpoint is Endpoint.VIBER_OTP:
         return (_viber_otp(body),)
     read = _otp_step if endpoint is Endpoint.OTP else _failover_step
@@ -54,10 +69,10 @@ def planned_steps(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[PlannedS
     return tuple(sorted(planned, key=lambda one: one.order))
 
 
-def time_line(endpoint: Endpoint, steps: Sequence[PlannedStep]) -> TimeLine:
+def time_line(endpoint: Endpoint, steps: Sequence[PlannedStep], forced: Sequence[Forced] = ()) -> TimeLine:
     """Everything that will become of these steps."""
     queued = QUEUED_SECONDS if endpoint in {Endpoint.STANDARD, Endpoint.TRANSACTIONAL} else 0.0
-    return play([one.step for one in steps], dispatched_at=queued)
+    return play([one.step for one in steps], dispatched_at=queued, forced=forced)
 
 
 def refused_by_all(steps: Sequence[PlannedStep]) -> bool:

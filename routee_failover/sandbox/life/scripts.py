@@ -6,6 +6,8 @@ For `+306900000VSP` the digits V, S and P decide for Viber, SMS and Voice; a mes
 import re
 from enum import IntEnum, StrEnum
 
+import attrs
+
 
 class Channel(StrEnum):
     """A channel, spelled as Routee spells it."""
@@ -27,6 +29,14 @@ class Ending(IntEnum):
     """Expired when its ttl has passed; a call is not answered. SMS knows no Expired: it ends as Undelivered."""
     SEEN = 4
     """Delivered and then seen; SMS and calls know no Seen and end as delivered."""
+
+
+@attrs.frozen
+class Script:
+    """What is to become of one message: how it ends, and after how many virtual seconds (None: as ever)."""
+
+    ending: Ending
+    after: float | None = None
 
 
 _SCRIPTED = re.compile(r"\+?306900000([0-9])([0-9])([0-9])", re.ASCII)

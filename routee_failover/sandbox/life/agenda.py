@@ -1,0 +1,116 @@
+"""What is due when on the virtual clock: it is done in order, each thing at its own moment, however time passes.
+
+It stands between the clock, which only tells the time, and the flows, which only say when something becomes of them.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .clock import VirtualClock, checked_advance
+
+Deed = Callable[[float], Coroutine[Any, Any, None] | None]
+"""What is done when it is due; it is told the moment. What it returns to be awaited must not wait for this clock."""
+
+
+class Agenda:
+    """Does what is due: as the clock runs, between `start` and `stop`; and in `advance`, moment by moment."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._due: list[tuple[float, int, Deed]] = []
+        self._number = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._advancing = asyncio.Lock()
+
+    def start(self) -> None:
+        """From now on, do what is due as time passes of itself. It needs the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._set_timer()
+
+    async def stop(self) -> None:
+        """Do nothing more, and end what is under way."""
+        self._loop = None
+        self._stop_timer()
+        under_way = list(self._under_way)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    def at(self, due: float, deed: Deed) -> None:
+        """Have this done when the clock reads `due`; at once, or nearly so, when it has passed."""
+        heapq.heappush(self._due, (due, next(self._number), deed))
+        if self._due[0][0] == due:
+            self._set_timer()
+
+    def clear(self) -> None:
+        """Forget what was to be done; what is under way goes on."""
+        self._due.clear()
+        self._stop_timer()
+
+    def set_speed(self, speed: float) -> None:
+        """Let time pass at another speed from now on. Raises `ValueError` for one that cannot be."""
+        self._clock.set_speed(speed)
+        self._stop_timer()
+        self._set_timer()
+
+    async def advance(self, seconds: float) -> None:
+        """Let so many virtual seconds pass at once: the clock stops at each moment at which something is due.
+
+        It goes on when what was due has been done to its end. Raises `ValueError` for what would put the clock back.
+        """
+        checked_advance(seconds)
+        async with self._advancing:
+            target = self._clock.now() + seconds
+            while self._due and self._due[0][0] <= target:
+                self._clock.advance_to(self._due[0][0])
+                self._do_due()
+                await self._settled()
+            self._clock.advance_to(target)
+        self._stop_timer()
+        self._set_timer()
+
+    async def _settled(self) -> None:
+        await asyncio.sleep(0)  # whoever listens to what was done has a turn
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _do_due(self) -> None:
+        now = self._clock.now()
+        while self._due and self._due[0][0] <= now:
+            due, _, deed = heapq.heappop(self._due)
+            to_await = deed(due)
+            if to_await is not None:
+                task = asyncio.get_running_loop().create_task(to_await)
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    def _set_timer(self) -> None:
+        if self._loop is None or not self._due or self._clock.speed == 0:
+            return
+        due = self._due[0][0]
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        delay = min((due - self._clock.now()) / self._clock.speed, _LONGEST_TIMER)
+        self._timer = self._loop.call_later(max(delay, 0.0), self._tick)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._do_due()
+        self._set_timer()
+
+
+_LONGEST_TIMER = 24 * 3600.0  # real seconds; a loop takes no timer of any length

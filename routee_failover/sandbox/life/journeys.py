@@ -1,0 +1,83 @@
+"""Follows every flow through its life: at each moment of its time line, what became of it is published.
+
+The engine knows the whole line from the start and the agenda knows when its next moment is due; nothing else is kept.
+"""
+
+from functools import partial
+
+import attrs
+
+from .agenda import Agenda
+from .book import AcceptedFlow, FlowBook
+from .clock import VirtualClock
+from .engine import FlowState, Forced, TimeLine
+from .feed import Cleared, Feed, FlowAccepted, FlowChanged
+from .plan import Endpoint, PlannedStep, planned_steps, time_line
+from .scripts import Ending
+
+
+class CannotAct(Exception):  # a sentence, like the errors of the whole library
+    """The message can no longer take this turn, or was not sent yet."""
+
+
+@attrs.frozen
+class Journeys:
+    """The flows on their way."""
+
+    clock: VirtualClock
+    agenda: Agenda
+    book: FlowBook
+    feed: Feed
+
+    def start(self, flow: AcceptedFlow) -> None:
+        """Take a flow into the book and follow it from now on."""
+        self.book.add(flow)
+        self.feed.publish(FlowAccepted(flow))
+        self.follow(flow, 0.0)
+
+    def follow(self, flow: AcceptedFlow, after: float) -> None:
+        """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
+        moment = _line(flow)[1].next_moment(after)
+        if moment is not None:
+            self.agenda.at(flow.accepted_at + moment, partial(self._reached, flow.id, len(flow.forced), moment))
+
+    def _reached(self, flow_id: str, forced: int, moment: float, _due: float) -> None:
+        flow = self.book.find(flow_id)
+        if flow is None or len(flow.forced) != forced:  # forgotten, or on another way since then
+            return
+        self.feed.publish(FlowChanged(flow, moment, _line(flow)[1].state(moment)))
+        self.follow(flow, moment)
+
+    def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
+        """The steps of a flow and how it stands now."""
+        steps, line = _line(flow)
+        return steps, line.state(self.elapsed(flow))
+
+    def elapsed(self, flow: AcceptedFlow) -> float:
+        """The virtual seconds since a flow was accepted."""
+        return self.clock.now() - flow.accepted_at
+
+    def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
+        """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""
+        elapsed = self.elapsed(flow)
+        steps, line = _line(flow)
+        message = next((one for one in line.state(elapsed).messages if one.position == position), None)
+        if message is None or ending not in message.open_endings(elapsed, steps[position].step):
+            raise CannotAct
+        changed = attrs.evolve(flow, forced=(*flow.forced, Forced(position, elapsed, ending)))
+        self.book.replace(changed)
+        self.feed.publish(FlowChanged(changed, elapsed, _line(changed)[1].state(elapsed)))
+        self.follow(changed, elapsed)
+        return changed
+
+    def clear(self) -> None:
+        """Forget every flow."""
+        self.book.clear()
+        self.agenda.clear()
+        self.feed.publish(Cleared())
+
+
+def _line(flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], TimeLine]:
+    endpoint = Endpoint(flow.endpoint)
+    steps = planned_steps(endpoint, flow.body, flow.scripts)
+    return steps, time_line(endpoint, steps, flow.forced)
