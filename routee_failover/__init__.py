@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         FlowFailed,
         Forbidden,
         InsufficientBalance,
+        InvalidCallback,
         InvalidConfig,
         InvalidFlow,
         NoAnswer,
@@ -69,7 +70,10 @@ if TYPE_CHECKING:
         AttemptEnded,
         AttemptStarted,
         BreakerChanged,
+        CallbackDropped,
+        CallbackRefused,
         Event,
+        HandlerFailed,
         LoggingObserver,
         Observer,
         Paused,
@@ -86,6 +90,7 @@ if TYPE_CHECKING:
         FlowReceipt,
         FlowRecord,
         FlowStatus,
+        InboundMessage,
         MessageRecord,
         MessageStatus,
         OtpReceipt,
@@ -98,6 +103,7 @@ if TYPE_CHECKING:
     )
     from .secret import Secret
     from .sending import Sent
+    from .webhooks import Arrival, CallbackEvent, CallbackInbox, CallbackSigner, parse_callback
     from .wire import dump_flow, load_flow
 
 __all__ = [
@@ -106,12 +112,18 @@ __all__ = [
     "Answer",
     "AnyFlow",
     "AnyReceipt",
+    "Arrival",
     "AttemptEnded",
     "AttemptStarted",
     "BadRequest",
     "Balance",
     "BreakerChanged",
     "Callback",
+    "CallbackDropped",
+    "CallbackEvent",
+    "CallbackInbox",
+    "CallbackRefused",
+    "CallbackSigner",
     "CallbackStrategy",
     "Channel",
     "CircuitOpen",
@@ -132,7 +144,10 @@ __all__ = [
     "FlowStatus",
     "Forbidden",
     "Gender",
+    "HandlerFailed",
+    "InboundMessage",
     "InsufficientBalance",
+    "InvalidCallback",
     "InvalidConfig",
     "InvalidFlow",
     "LoggingObserver",
@@ -194,6 +209,7 @@ __all__ = [
     "VoiceTo",
     "dump_flow",
     "load_flow",
+    "parse_callback",
 ]
 
 _HOMES = (
@@ -205,6 +221,7 @@ _HOMES = (
     "flows",
     "records",
     "wire",
+    "webhooks",
     "reconcile",
     "sending",
     "client",

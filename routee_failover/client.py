@@ -154,27 +154,30 @@ class RouteeClient:
         return send_each(send, flows, self._config.pool_size if concurrency is None else concurrency, rate)
 
     @overload
-    async def track(self, message: FlowReceipt) -> FlowRecord: ...
+    async def track(self, message: FlowReceipt | FlowRecord) -> FlowRecord: ...
     @overload
-    async def track(self, message: OtpReceipt) -> OtpRecord: ...
+    async def track(self, message: OtpReceipt | OtpRecord) -> OtpRecord: ...
     @overload
-    async def track(self, message: ViberOtpReceipt) -> ViberOtpRecord: ...
+    async def track(self, message: ViberOtpReceipt | ViberOtpRecord) -> ViberOtpRecord: ...
     @overload
     async def track(self, message: str, endpoint: Endpoint | str = ...) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
     async def track(
-        self, message: AnyReceipt | str, endpoint: Endpoint | str = Endpoint.STANDARD
+        self,
+        message: AnyReceipt | FlowRecord | OtpRecord | ViberOtpRecord | str,
+        endpoint: Endpoint | str = Endpoint.STANDARD,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord:
-        """What has become of a message so far: by its receipt, or by its id and the endpoint that took it.
+        """What has become of a message so far: by its receipt, by an earlier record, or by its id and its endpoint.
 
         The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
         unknown id, and `NotSent`, `Rejected` or `NoAnswer` as every reading call does; all of them are safe to repeat.
         """
+        identity: str | None
         match message:
-            case FlowReceipt():
+            case FlowReceipt() | FlowRecord():
                 identity, endpoint = message.tracking_id, Endpoint.STANDARD
-            case OtpReceipt():
+            case OtpReceipt() | OtpRecord():
                 identity, endpoint = message.flow_id, Endpoint.OTP
-            case ViberOtpReceipt():
+            case ViberOtpReceipt() | ViberOtpRecord():
                 identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
             case _:
                 identity = message

@@ -3,6 +3,7 @@
     RouteeError                      .outcome
     ├── InvalidConfig (ValueError)   NOT_SENT   a setting is missing or cannot work
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
+    ├── InvalidCallback (ValueError) NOT_SENT   what came in is no callback that Routee documents
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · CircuitOpen · TokenUnavailable · ClientClosed
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
@@ -74,6 +75,13 @@ class InvalidFlow(RouteeError, ValueError):
         else:
             lines = "".join(f"\n  {problem}" for problem in self.problems)
             super().__init__(f"{subject}: {len(self.problems)} problems{lines}")
+
+
+class InvalidCallback(RouteeError, ValueError):
+    """What came in is none of the callbacks that Routee documents, or is too large. Nothing was sent.
+
+    The text names keys that Routee documents and quotes nothing of what came.
+    """
 
 
 class NotSent(RouteeError):
