@@ -3,12 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import attrs
 
-from .engine import Forced
-from .plan import Endpoint
+from .engine import Forced, TimeLine
+from .plan import Endpoint, PlannedStep, planned_steps, time_line
 from .scripts import Script
 
 
@@ -34,6 +35,18 @@ class AcceptedFlow:
     """What rules had to say about its steps in the order of trying; without it, the recipients' digits decide."""
     forced: tuple[Forced, ...] = attrs.field(default=(), repr=False)
     """What was done to its messages by hand."""
+
+    # The two below are read at every moment of the flow's life, and by every search.
+
+    @cached_property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """Its steps in the order of trying, with what was scripted for them."""
+        return planned_steps(Endpoint(self.endpoint), self.body, self.scripts)
+
+    @cached_property
+    def line(self) -> TimeLine:
+        """Everything that will become of it, as things stand."""
+        return time_line(Endpoint(self.endpoint), self.steps, self.forced)
 
 
 class FlowBook:
