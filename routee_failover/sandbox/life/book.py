@@ -10,7 +10,7 @@ import attrs
 
 from .engine import Forced, TimeLine
 from .plan import Endpoint, PlannedStep, planned_steps, time_line
-from .scripts import Script
+from .scripts import CallbackScript, Script
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +35,8 @@ class AcceptedFlow:
     """What rules had to say about its steps in the order of trying; without it, the recipients' digits decide."""
     forced: tuple[Forced, ...] = attrs.field(default=(), repr=False)
     """What was done to its messages by hand."""
+    callback_script: CallbackScript = attrs.field(default=CallbackScript(), repr=False)
+    """What a rule had to say about its callbacks; without one they are sent as documented."""
 
     # The two below are read at every moment of the flow's life, and by every search.
 
