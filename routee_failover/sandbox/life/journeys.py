@@ -35,6 +35,11 @@ class Journeys:
         self.feed.publish(FlowAccepted(flow))
         self.follow(flow, 0.0)
 
+    def resume(self) -> None:
+        """Follow the flows of a book that was kept, each from where it stands."""
+        for flow in self.book:
+            self.follow(flow, self.elapsed(flow))
+
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
         moment = flow.line.next_moment(after)
@@ -54,7 +59,8 @@ class Journeys:
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        return self.clock.now() - flow.accepted_at
+        # A clock that was kept may stand a little before a flow that was kept with it.
+        return max(0.0, self.clock.now() - flow.accepted_at)
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""
