@@ -10,7 +10,7 @@ from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel, Ending
 from ..routee import failover_answers, otp_answers, viber_answers
 from ..routee.failover_answers import moment
-from ..routee.prices import amount, price
+from ..routee.prices import amount, total
 from .bubbles import bubble, in_one_line, pin
 
 ACTIONS: dict[str, Ending] = {
@@ -91,7 +91,7 @@ def _summary(standing: Standing, bubbles: Sequence[Mapping[str, Any]]) -> dict[s
         "final": state.termination is not None,
         "pin": next((shows["pin"] for shows in bubbles if shows["pin"] is not None), None),
         "text": next(filter(None, map(in_one_line, bubbles)), ""),
-        "price": amount(sum(price(message, state.updated_at) for message in state.messages)),
+        "price": amount(total(flow, standing.steps, state)),
         "createdAt": moment(flow.at),
         "updatedAt": moment(flow.at, state.updated_at),
         "elapsed": standing.elapsed,

@@ -5,7 +5,7 @@ from typing import Any
 from ..life.book import AcceptedFlow
 from ..life.engine import FlowState, Message
 from .failover_answers import moment
-from .prices import APPLICATION_NAME, amount, country, price
+from .prices import APPLICATION_NAME, amount, country, part_price
 
 _ECHOED = ("ttl", "seq", "label", "type", "templateId", "templateParams", "templateLang")
 
@@ -21,7 +21,7 @@ def tracking(flow: AcceptedFlow, state: FlowState) -> dict[str, Any]:
     message, elapsed = state.messages[0], state.updated_at
     record = _record(flow, message, elapsed) | {
         "originatingService": "Viber",
-        "price": amount(price(message, elapsed)),
+        "price": amount(part_price(message, elapsed)),
         "expireOnDelivery": False,
     }
     return record | ({"ttl": flow.body["ttl"]} if "ttl" in flow.body else {})
