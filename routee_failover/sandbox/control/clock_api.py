@@ -1,6 +1,5 @@
 """What the sandbox has beside Routee's API: its own contract, and its clock, for tests in any language."""
 
-import ipaddress
 from typing import Any
 
 from aiohttp import web
@@ -8,6 +7,7 @@ from aiohttp import web
 from ..life.feed import ClockSet
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
+from .near import refuse_strangers
 
 _ENTITY = "Clock"
 
@@ -40,7 +40,7 @@ class ClockApi:
 
     async def set_clock(self, request: web.Request) -> web.Response:
         """Put the clock forward, or change its speed, or both: the speed first."""
-        self._refuse_strangers(request)
+        refuse_strangers(request, self._anyone)
         change: Any = await self._service.body(request, "setSandboxClock", FAILOVER, _ENTITY)
         if "speed" in change:
             self._service.agenda.set_speed(float(change["speed"]))
@@ -51,13 +51,3 @@ class ClockApi:
     def _told(self) -> web.Response:
         clock = self._service.clock
         return answer({"now": clock.now(), "speed": clock.speed})
-
-    def _refuse_strangers(self, request: web.Request) -> None:
-        if self._anyone:
-            return
-        try:
-            near = ipaddress.ip_address(request.remote or "").is_loopback
-        except ValueError:
-            near = False
-        if not near:
-            raise FAILOVER.not_here()

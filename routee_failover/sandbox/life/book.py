@@ -9,7 +9,7 @@ import attrs
 
 from .engine import Forced
 from .plan import Endpoint
-from .scripts import Script
+from .scripts import CallbackScript, Script
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +34,8 @@ class AcceptedFlow:
     """What rules had to say about its steps in the order of trying; without it, the recipients' digits decide."""
     forced: tuple[Forced, ...] = attrs.field(default=(), repr=False)
     """What was done to its messages by hand."""
+    callback_script: CallbackScript = attrs.field(default=CallbackScript(), repr=False)
+    """What a rule had to say about its callbacks; without one they are sent as documented."""
 
 
 class FlowBook:

@@ -5,6 +5,7 @@ For `+306900000VSP` the digits V, S and P decide for Viber, SMS and Voice; a mes
 
 import re
 from enum import IntEnum, StrEnum
+from typing import Literal
 
 import attrs
 
@@ -37,6 +38,23 @@ class Script:
 
     ending: Ending
     after: float | None = None
+
+
+Order = Literal["as-is", "reversed", "shuffled"]
+
+
+@attrs.frozen
+class CallbackScript:
+    """What is to become of a flow's callbacks on their way to the caller."""
+
+    repeat: int = 1
+    """How often each is posted."""
+    order: Order = "as-is"
+    """In which order the callbacks of one flow arrive."""
+    delay: float = 0.0
+    """By how many virtual seconds each is late."""
+    lose: bool = False
+    """Whether they are never posted."""
 
 
 _SCRIPTED = re.compile(r"\+?306900000([0-9])([0-9])([0-9])", re.ASCII)

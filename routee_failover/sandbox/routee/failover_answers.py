@@ -3,7 +3,7 @@
 The casing is the documented one: Viber statuses in upper case, SMS and Voice statuses in title case.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..life.book import AcceptedFlow
 from ..life.engine import FlowState, Message
 from ..life.plan import DEFAULT_TRIGGERS, DEFAULT_TTL, Endpoint, PlannedStep
 from ..life.scripts import Channel
-from .prices import APPLICATION_ID, amount, country, price
+from .prices import APPLICATION_ID, OPERATOR, amount, country, part_price, sms_parts, total
 
 _TEMPLATE_FIELDS = ("templateId", "templateLang", "templateParams", "deliveryScope")
 _DIAL_PLAN_NAMES = ("dialPlan", "dialplan")
@@ -51,17 +51,19 @@ def _seq(flow: AcceptedFlow, step: Mapping[str, Any]) -> int:
 def tracking(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: FlowState) -> dict[str, Any]:
     """The record of a flow. Messages that were not sent yet are absent (INF)."""
     elapsed = state.updated_at
-    total = sum(price(message, elapsed) for message in state.messages)
     return {
         "trackingId": flow.id,
         "flowKind": flow.endpoint,
-        "messages": [_message(flow, steps[message.position], message, elapsed) for message in state.messages],
+        "messages": [
+            record
+            for message in state.messages
+            for record in _messages(flow, steps[message.position], message, elapsed)
+        ],
         "terminationChannel": state.termination,
         "status": state.status,
         # The callback's page writes statusCode as a string, and null where there is none.
         "statusCode": None if state.code is None else str(state.code.value),
-        # One generation of the pages sums the prices, the other shows the last one only; a total is a sum.
-        "totalPrice": amount(total),
+        "totalPrice": amount(total(flow, steps, state)),
         "originatingService": "failover",
         "applicationId": APPLICATION_ID,
         "createdAt": moment(flow.at),
@@ -69,7 +71,8 @@ def tracking(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: FlowState)
     }
 
 
-def _message(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: float) -> dict[str, Any]:
+def _messages(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: float) -> Iterator[dict[str, Any]]:
+    """What a record shows of a step that was sent: one message object, or one for each part of a long SMS."""
     channel = message.channel
     body = step.body
     record: dict[str, Any] = {
@@ -78,13 +81,13 @@ def _message(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: f
         "to": step.recipient,
         "failoverOnStatuses": body.get("failoverOnStatuses", list(DEFAULT_TRIGGERS[channel])),
         "status": _status(flow, message, elapsed),
-        "price": amount(price(message, elapsed)),
+        "price": amount(part_price(message, elapsed)),
         "createdAt": moment(flow.at, message.sent_at),
     }
     if (known := country(step.recipient)) is not None:
         record["country"] = known
     own = {Channel.SMS: _sms, Channel.VIBER: _viber, Channel.VOICE: _voice}[channel]
-    return record | own(flow, body, message, elapsed)
+    yield from (record | part for part in own(flow, step, message, elapsed))
 
 
 def _status(flow: AcceptedFlow, message: Message, elapsed: float) -> dict[str, Any]:
@@ -96,27 +99,26 @@ def _status(flow: AcceptedFlow, message: Message, elapsed: float) -> dict[str, A
     }
 
 
-def _sms(flow: AcceptedFlow, body: Mapping[str, Any], message: Message, elapsed: float) -> dict[str, Any]:
-    message_id = flow.message_ids[message.position]
-    record = {
+def _sms(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: float) -> Iterator[dict[str, Any]]:
+    body, message_id = step.body, flow.message_ids[message.position]
+    record: dict[str, Any] = {
         "messageId": message_id,
-        "smsId": f"{message_id}-1",
         "from": body["from"],
-        "body": body["message"]["body"],
-        "operator": "Sandbox",
-        "part": 1,  # the first cut sends long texts in one part
-        "parts": 1,
+        "operator": OPERATOR,
         "ttl": body.get("ttl", DEFAULT_TTL[Channel.SMS]),
     }
     if "label" in body["message"]:
         record["label"] = body["message"]["label"]
     if (delivered := message.delivered_at(elapsed)) is not None:
         record["latency"] = round((delivered - message.sent_at) * 1000)
-    return record
+    texts = sms_parts(flow, step)
+    for part, text in enumerate(texts, start=1):
+        # INF: `body` is the part's own text; the pages show a text of one part only.
+        yield record | {"smsId": f"{message_id}-{part}", "body": text, "part": part, "parts": len(texts)}
 
 
-def _viber(flow: AcceptedFlow, body: Mapping[str, Any], message: Message, elapsed: float) -> dict[str, Any]:
-    status = message.status(elapsed)
+def _viber(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: float) -> Iterator[dict[str, Any]]:
+    body, status = step.body, message.status(elapsed)
     expired_on_delivery = status.name == "EXPIRED" and message.delivered_at(elapsed) is not None
     record = {
         "trackingId": flow.message_ids[message.position],
@@ -129,17 +131,17 @@ def _viber(flow: AcceptedFlow, body: Mapping[str, Any], message: Message, elapse
     }
     if flow.endpoint == Endpoint.TRANSACTIONAL:  # INF: the send's answer echoes them, so the record may
         record |= {name: body[name] for name in _TEMPLATE_FIELDS if name in body} | {"seq": _seq(flow, body)}
-    return record
+    yield record
 
 
-def _voice(flow: AcceptedFlow, body: Mapping[str, Any], message: Message, elapsed: float) -> dict[str, Any]:
+def _voice(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: float) -> Iterator[dict[str, Any]]:
     """INF: the failover pages show no Voice message; this is the one of the voice callback."""
     answered = next((change.at for change in message.changes if change.name == "InProgress"), None)
     completed = message.delivered_at(elapsed)
-    return {
+    yield {
         "messageId": flow.message_ids[message.position],
         "conversationTrackingId": flow.message_ids[message.position],
-        "from": body["from"],
+        "from": step.body["from"],
         "direction": "Outbound",
         "originatingService": "Failover",
         "duration": round(completed - answered) if completed is not None and answered is not None else 0,

@@ -9,9 +9,11 @@ from ..life.engine import FailureCode, FlowState, Message
 from ..life.plan import PlannedStep
 from ..life.scripts import Channel
 from .failover_answers import moment
-from .prices import amount, country, price
+from .prices import OPERATOR, amount, country, price, total
 
 SERVICE = {"service": "failover-otp", "version": "1.0.0", "status": "ok", "health": "/failover-otp/health"}
+
+_UNSUCCESSFUL = frozenset({"UNDELIVERED", "EXPIRED", "FAILED", "UNSENT"})
 
 # The ids and names of https://docs.routee.net/docs/templates-inventory; which templateType is whose is inferred.
 TEMPLATES = (
@@ -61,13 +63,12 @@ def refused(body: dict[str, Any], created_at: str) -> dict[str, Any]:
 def tracking(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: FlowState) -> dict[str, Any]:
     """The record of a flow; the steps are those that were sent."""
     elapsed = state.updated_at
-    total = sum(price(message, elapsed) for message in state.messages)
     return {
         "flowId": flow.id,
         # Routee's example shows Succeeded beside a failover step that is only queued; here the flow waits for it (INF).
         "status": state.status,
         "statusCode": None if state.code is None else state.code.value,
-        "total_cost": amount(total),
+        "total_cost": amount(total(flow, steps, state)),
         "steps": [_step(flow, steps[message.position], message, elapsed) for message in state.messages],
     }
 
@@ -80,7 +81,7 @@ def _step(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: floa
         "status": status.name if message.channel is Channel.VIBER else status.name.lower(),
         "channel": message.channel.lower(),
         "phone_number": step.recipient.removeprefix("+"),
-        "price": amount(price(message, elapsed)),
+        "price": amount(price(flow, step, message, elapsed)),
         "created_at": moment(flow.at, message.sent_at),
         "detailed_status": status.detail,
     }
@@ -89,6 +90,10 @@ def _step(flow: AcceptedFlow, step: PlannedStep, message: Message, elapsed: floa
     if (delivered := message.delivered_at(elapsed)) is not None:
         record["delivered_at"] = moment(flow.at, delivered)
         record["latency_ms"] = round((delivered - message.sent_at) * 1000)
+    if message.channel is Channel.SMS:
+        record["operator"] = OPERATOR
+    if status.name.upper() in _UNSUCCESSFUL:
+        record["error_message"] = f"The message is {status.name}"
     if message.position:
         record["failover_from_message_token"] = flow.message_ids[message.position - 1]
     return record

@@ -10,7 +10,7 @@ from ..life.plan import Endpoint
 from ..service import Service, answer
 from .failover_answers import moment
 from .failover_api import require_role, require_sender
-from .prices import APPLICATION_NAME, BALANCE, CURRENCY, amount, country, price
+from .prices import APPLICATION_NAME, BALANCE, CURRENCY, amount, country, part_price
 from .refusals import FAILOVER
 
 VIBER_ROLE = "MT_ROLE_VIBER"  # INF: only the scope's name is public
@@ -52,7 +52,7 @@ class ViberApi:
         elapsed = self._service.clock.now() - flow.accepted_at
         record = _record(flow, message, elapsed) | {
             "originatingService": "Viber",
-            "price": amount(price(message, elapsed)),
+            "price": amount(part_price(message, elapsed)),
             "expireOnDelivery": False,
         }
         return answer(record | ({"ttl": flow.body["ttl"]} if "ttl" in flow.body else {}))

@@ -1,0 +1,257 @@
+"""How many sends a second one sandbox takes on one core, fully judged: `python benchmarks/sandbox.py`.
+
+The sandbox runs in a process on a core of its own, and so does what stands still beside it: an aiohttp.web server that
+parses the JSON and answers a constant. This process keeps both busy over kept-alive connections with prepared bytes, a
+recipient and a PIN of its own in every request; they take turns, round by round. What counts is the server's own CPU
+time, which it tells itself: sends a second are those that fit into one second of it.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import cycle, islice
+from typing import Any
+
+import attrs
+from send import SENDER, mapping
+
+GOAL = 2_000
+CONNECTIONS = 32
+TEMPLATE = "bbbbbbbb-0000-4000-8000-000000000001"
+
+
+# --- what is sent
+
+
+def standard(to: str, pin: str) -> dict[str, Any]:
+    """Viber with a picture and a button, then SMS."""
+    action = {"caption": "Open", "targetUrl": "https://example.test/"}
+    message = {"text": f"Offer {pin}", "imageUrl": "https://example.test/i.png", "action": action}
+    viber = {"type": "Viber", "order": 1, "senderInfoTrackingId": SENDER, "to": to, "ttl": 2.5, "message": message}
+    return {"flow": [viber, sms(to, pin)]}
+
+
+def transactional(to: str, pin: str) -> dict[str, Any]:
+    """A Viber template, then SMS."""
+    template = {"templateId": TEMPLATE, "templateLang": "en", "templateParams": {"order": pin}}
+    viber = {"type": "Viber", "order": 1, "senderInfoTrackingId": SENDER, "to": to, "ttl": 5, **template}
+    return {"flow": [viber, sms(to, pin)]}
+
+
+def sms(to: str, pin: str) -> dict[str, Any]:
+    """The second step of both."""
+    return {"type": "Sms", "order": 2, "to": to, "ttl": 60, "from": "Demo", "message": {"body": f"Your code is {pin}"}}
+
+
+SENDS = {
+    "standard": ("/failover", standard),
+    "transactional": ("/failover/transactional", transactional),
+    "OTP": ("/failover-otp/otp/send-failover", mapping),
+}
+
+
+# --- the servers, each in a process of its own
+
+
+async def serve_sandbox() -> None:
+    """The sandbox as it starts by itself."""
+    from routee_failover.sandbox import Sandbox
+
+    async with Sandbox() as sandbox:
+        await tell_until_closed(sandbox.url)
+
+
+async def serve_constant() -> None:
+    """What one would write as a stub: parse the JSON, answer a constant."""
+    from aiohttp import web
+
+    constant = json.dumps({"flowId": "5f0f6c0e-29c5-4b51-a8a6-0a86e5ef1a04", "status": "InProgress"}).encode()
+    token = {"access_token": "stub", "token_type": "bearer", "expires_in": 3599}
+
+    async def send(request: web.Request) -> web.Response:
+        json.loads(await request.read())
+        return web.Response(body=constant, content_type="application/json")
+
+    async def create_token(_request: web.Request) -> web.Response:
+        return web.json_response(token)
+
+    application = web.Application()
+    application.add_routes([web.post("/oauth/token", create_token), web.post("/{path:.*}", send)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    await tell_until_closed(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    await runner.cleanup()
+
+
+async def tell_until_closed(url: str) -> None:
+    """Say the address; then, for every line that comes, the CPU time of this process; until the lines end."""
+    print(url, flush=True)
+    over = asyncio.get_running_loop().create_future()
+
+    def told() -> None:
+        if os.read(0, 100):
+            print(time.process_time(), flush=True)
+        elif not over.done():
+            over.set_result(None)
+
+    asyncio.get_running_loop().add_reader(0, told)
+    await over
+
+
+SERVERS = {"sandbox": serve_sandbox, "constant": serve_constant}
+
+
+@attrs.frozen
+class Server:
+    """A server in a process."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+    def seconds(self) -> float:
+        """The CPU time that it has used up to now."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())
+
+
+@contextmanager
+def serving(name: str, core: int) -> Iterator[Server]:
+    """A server, while it runs on one core."""
+    command = [sys.executable, __file__, "--serve", name, "--core", str(core)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Server(process, process.stdout.readline().strip())
+        process.stdin.close()  # type: ignore[union-attr]
+
+
+# --- the load
+
+
+class Wire(asyncio.Protocol):
+    """HTTP by hand over one connection: as little as it takes to know that an answer is whole and says 200."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self._answered: asyncio.Future[bytes] | None = None
+        self._got = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way out."""
+        self.transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Answer once the body is whole."""
+        self._got += data
+        head, parting, body = self._got.partition(b"\r\n\r\n")
+        if not parting or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]):
+            return
+        assert self._answered is not None
+        if b" 200 " in head[:20]:
+            self._answered.set_result(body)
+        else:
+            self._answered.set_exception(AssertionError(self._got))
+        self._got = b""
+
+    async def send(self, request: bytes) -> bytes:
+        """The body of the answer to a request."""
+        assert self.transport is not None
+        self._answered = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return await self._answered
+
+
+class Load:
+    """Keeps a server busy over some connections."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._address = server.url.removeprefix("http://")
+        self._wires: list[Wire] = []
+        self._token = ""
+
+    async def connect(self) -> None:
+        """Open the connections and get a token."""
+        host, port = self._address.split(":")
+        loop = asyncio.get_running_loop()
+        self._wires = [(await loop.create_connection(Wire, host, int(port)))[1] for _ in range(CONNECTIONS)]
+        basic = base64.b64encode(b"sandbox:sandbox-secret").decode()
+        form = "application/x-www-form-urlencoded"
+        request = self._request("/oauth/token", f"Basic {basic}", form, b"grant_type=client_credentials")
+        self._token = json.loads(await self._wires[0].send(request))["access_token"]
+
+    def _request(self, path: str, authorization: str, media: str, body: bytes) -> bytes:
+        head = [f"POST {path} HTTP/1.1", f"Host: {self._address}", f"Authorization: {authorization}",
+                f"Content-Type: {media}", f"Content-Length: {len(body)}"]  # fmt: skip
+        return "\r\n".join([*head, "", ""]).encode() + body
+
+    def requests(self, kind: str, number: int) -> list[bytes]:
+        """As many requests, ready to go, none like another."""
+        path, make = SENDS[kind]
+        bodies = (json.dumps(make(f"+3069{one:08d}", f"{one:06d}")).encode() for one in range(number))
+        return [self._request(path, f"Bearer {self._token}", "application/json", body) for body in bodies]
+
+    async def round_of(self, requests: list[bytes]) -> tuple[float, float]:
+        """CPU and wall seconds that a request took."""
+        waiting = iter(requests)
+
+        async def worker(wire: Wire) -> None:
+            for request in waiting:
+                await wire.send(request)
+
+        cpu, wall = self.server.seconds(), time.perf_counter()
+        await asyncio.gather(*map(worker, self._wires))
+        wall = time.perf_counter() - wall
+        return (self.server.seconds() - cpu) / len(requests), wall / len(requests)
+
+
+async def compare(servers: dict[str, Server], rounds: int, requests: int) -> None:
+    """Let the servers take turns and print medians and ratios."""
+    loads = {name: Load(server) for name, server in servers.items()}
+    for load in loads.values():
+        await load.connect()
+    print(f"{'':16} {'CPU a send':>12} {'a second of CPU':>16} {'a second by the clock':>22}   ratio")
+    for kind in SENDS:
+        prepared = {name: load.requests(kind, requests) for name, load in loads.items()}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in loads}
+        for number, (name, load) in enumerate(islice(cycle(loads.items()), (rounds + 1) * len(loads))):
+            one = await load.round_of(prepared[name])
+            if number >= len(loads):  # the first round warms up
+                times[name].append(one)
+        cpu, wall = (statistics.median(column) for column in zip(*times["sandbox"], strict=True))
+        pairs = zip(times["sandbox"], times["constant"], strict=True)
+        ratio = statistics.median(one[0] / other[0] for one, other in pairs)
+        print(f"{kind:16} {cpu * 1e6:9.0f} us {1 / cpu:16,.0f} {1 / wall:22,.0f}   {ratio:.2f} of the constant")
+    print(f"(goal: at least {GOAL:,} a second of CPU)")
+
+
+def main() -> None:
+    """Read the options; serve or compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--serve", choices=[*SERVERS], help=argparse.SUPPRESS)
+    parser.add_argument("--core", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    with suppress(AttributeError):  # where processes cannot be kept on a core, they wander
+        os.sched_setaffinity(0, {options.core})
+    if options.serve:
+        asyncio.run(SERVERS[options.serve]())
+        return
+    with serving("sandbox", core=1) as sandbox, serving("constant", core=1) as constant:
+        asyncio.run(compare({"sandbox": sandbox, "constant": constant}, options.rounds, options.requests))
+
+
+if __name__ == "__main__":
+    main()
