@@ -13,6 +13,7 @@ from aiohttp import web
 from ..config import Config
 from .contract import load_contract
 from .control.clock_api import ClockApi
+from .control.page_api import PageApi
 from .failure import SandboxError
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
@@ -195,7 +196,7 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
     control = ClockApi(service, anyone=remote_control)
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
+    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control, PageApi()):
         application.add_routes(api.routes())
     return application
 

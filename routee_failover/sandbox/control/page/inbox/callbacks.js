@@ -28,7 +28,7 @@ function item(one, busy) {
     h("ol", { class: "attempts", "aria-label": "Attempts" },
       one.attempts.map((attempt) => h("li", { class: attempt.status === 200 ? "good" : "bad" },
         h("time", { datetime: attempt.at }, timeOfDay(attempt.at)),
-        h("b", null, attempt.status ?? attempt.error ?? "no answer"),
+        h("b", null, attempt.status === null ? attempt.error ?? "no answer" : `answered ${attempt.status}`),
         attempt.status !== null && attempt.error && h("span", null, attempt.error),
         attempt.took !== null && h("span", null, `${Math.round(attempt.took)} ms`))),
       one.nextAt && h("li", { class: "open" }, h("time", { datetime: one.nextAt }, timeOfDay(one.nextAt)), h("b", null, one.attempts.length ? "next attempt" : "due"))),

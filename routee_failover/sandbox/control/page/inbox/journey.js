@@ -5,7 +5,13 @@ import { icon } from "./icons.js";
 import { screen } from "./phone.js";
 import { channelName, duration, sentence, tone } from "./words.js";
 
-const ACTIONS = { deliver: "Deliver", seen: "Seen", fail: "Fail", expire: "Expire" };
+const ACTIONS = {
+  deliver: ["Deliver", "The message arrives now"],
+  seen: ["Seen", "The person opens it now"],
+  fail: ["Fail", "The channel refuses it now"],
+  expire: ["Expire", "Its time is over now"],
+};
+const ON_THE_PHONE = { ...ACTIONS, deliver: ["Pick up", "The person answers the call"], expire: ["No answer", "Nobody picks up"] };
 
 /** All steps; `elapsed` is the virtual time since the flow was accepted, `busy` while an answer is awaited. */
 export function journey(flow, elapsed, busy) {
@@ -67,19 +73,13 @@ function ttl(step, last, elapsed) {
 }
 
 function buttons(step, busy) {
-  const can = Object.keys(ACTIONS).filter((action) => step.message.actions.includes(action));
+  const said = step.channel === "Voice" ? ON_THE_PHONE : ACTIONS;
+  const can = Object.keys(said).filter((action) => step.message.actions.includes(action));
   if (!can.length) return null;
   return h("div", { class: "actions", role: "group", "aria-label": `Make the message by ${channelName(step.channel)}` },
     can.map((action) => h("button", { type: "button", "data-key": action, "data-action": action, "data-position": step.position,
-                                      "aria-disabled": busy ? "true" : null, title: HINTS[action] }, ACTIONS[action])));
+                                      "aria-disabled": busy ? "true" : null, title: said[action][1] }, said[action][0])));
 }
-
-const HINTS = {
-  deliver: "The message arrives now",
-  seen: "The person opens it now",
-  fail: "The channel refuses it now",
-  expire: "Its time is over now",
-};
 
 function reply(step, busy) {
   return h("form", { class: "composer", "data-key": "composer", "data-action": "reply", "data-position": step.position, autocomplete: "off" },
