@@ -44,6 +44,11 @@ class Counts:
     connections: int = 0
     """Connections that were opened."""
 
+    def reset(self) -> None:
+        """Count from nothing."""
+        for field in attrs.fields(Counts):
+            setattr(self, field.name, 0)
+
 
 @attrs.frozen(kw_only=True)
 class Service:
@@ -110,7 +115,7 @@ class Service:
             endpoint=endpoint.value,
             id=str(uuid.uuid4()),
             at=now(),
-            number=self.counts.accepted,
+            number=self.book.next_number,
             body=body,
             accepted_at=self.clock.now(),
             message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),

@@ -36,7 +36,7 @@ class _File:
 
 
 class PageApi:
-    """`/`, `/inbox.css` and `/inbox/...`: the page itself. What it shows it asks of `/sandbox/...`, which has a door."""
+    """`/`, `/inbox.css` and `/inbox/...`: the page itself. What it shows it asks of `/sandbox/...`."""
 
     def routes(self) -> list[web.RouteDef]:
         """An address for each file; there is no path to traverse."""

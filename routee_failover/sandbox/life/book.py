@@ -47,9 +47,16 @@ class FlowBook:
         self._keep = keep
         self._flows: OrderedDict[str, AcceptedFlow] = OrderedDict()
         self._by_message: dict[str, AcceptedFlow] = {}
+        self._highest = 0
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next flow; none is given twice, though the flows are forgotten."""
+        return self._highest + 1
 
     def add(self, flow: AcceptedFlow) -> None:
         """Remember a flow; the oldest one is forgotten when there are too many."""
+        self._highest = max(self._highest, flow.number)
         self._flows[flow.id] = flow
         self._by_message.update(dict.fromkeys(flow.message_ids, flow))
         if len(self._flows) > self._keep:

@@ -21,6 +21,26 @@ class CannotAct(Exception):  # a sentence, like the errors of the whole library
 
 
 @attrs.frozen
+class Standing:
+    """A flow and how it stands at one moment."""
+
+    flow: AcceptedFlow
+    steps: tuple[PlannedStep, ...]
+    state: FlowState
+    elapsed: float
+    """Virtual seconds since it was accepted."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it was sent."""
+        return Endpoint(self.flow.endpoint)
+
+    def message_id(self, position: int) -> str:
+        """Routee's id of the message of a step; a Viber OTP is a message and a flow at once."""
+        return self.flow.id if self.endpoint is Endpoint.VIBER_OTP else self.flow.message_ids[position]
+
+
+@attrs.frozen
 class Journeys:
     """The flows on their way."""
 
@@ -32,12 +52,16 @@ class Journeys:
     def start(self, flow: AcceptedFlow) -> None:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
-        self.feed.publish(FlowAccepted(flow))
-        self.follow(flow, 0.0)
+        _, line = _line(flow)
+        self.feed.publish(FlowAccepted(flow, line.state(0.0)))
+        self._follow(flow, line, 0.0)
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
-        moment = _line(flow)[1].next_moment(after)
+        self._follow(flow, _line(flow)[1], after)
+
+    def _follow(self, flow: AcceptedFlow, line: TimeLine, after: float) -> None:
+        moment = line.next_moment(after)
         if moment is not None:
             self.agenda.at(flow.accepted_at + moment, partial(self._reached, flow.id, len(flow.forced), moment))
 
@@ -45,13 +69,20 @@ class Journeys:
         flow = self.book.find(flow_id)
         if flow is None or len(flow.forced) != forced:  # forgotten, or on another way since then
             return
-        self.feed.publish(FlowChanged(flow, moment, _line(flow)[1].state(moment)))
-        self.follow(flow, moment)
+        _, line = _line(flow)
+        self.feed.publish(FlowChanged(flow, moment, line.state(moment)))
+        self._follow(flow, line, moment)
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
+        standing = self.standing(flow)
+        return standing.steps, standing.state
+
+    def standing(self, flow: AcceptedFlow) -> Standing:
+        """A flow, its steps, and how it stands now."""
         steps, line = _line(flow)
-        return steps, line.state(self.elapsed(flow))
+        elapsed = self.elapsed(flow)
+        return Standing(flow, steps, line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
@@ -66,8 +97,9 @@ class Journeys:
             raise CannotAct
         changed = attrs.evolve(flow, forced=(*flow.forced, Forced(position, elapsed, ending)))
         self.book.replace(changed)
-        self.feed.publish(FlowChanged(changed, elapsed, _line(changed)[1].state(elapsed)))
-        self.follow(changed, elapsed)
+        _, line = _line(changed)
+        self.feed.publish(FlowChanged(changed, elapsed, line.state(elapsed)))
+        self._follow(changed, line, elapsed)
         return changed
 
     def clear(self) -> None:
