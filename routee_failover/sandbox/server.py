@@ -16,6 +16,7 @@ from .contract import Contract, load_contract
 from .control.clock_api import ClockApi
 from .control.events_api import EventsApi
 from .control.flows_api import FlowsApi
+from .control.page_api import PageApi
 from .control.sandbox_api import SandboxApi
 from .failure import SandboxError
 from .life.agenda import Agenda
@@ -247,6 +248,7 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
         application.add_routes(routee(service).routes())
     for own in (ClockApi, FlowsApi, EventsApi, SandboxApi):
         application.add_routes(own(service, anyone=remote_control).routes())
+    application.add_routes(PageApi().routes())
     return application
 
 
