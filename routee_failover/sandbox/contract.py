@@ -73,7 +73,7 @@ class Contract:
         for parameter in self._operations[operation]["parameters"]:
             name, schema = parameter["name"], parameter["schema"]
             if name in query:
-                values[name] = _whole_number(query[name]) if schema["type"] == "integer" else query[name]
+                values[name] = _whole_number(query[name]) if schema.get("type") == "integer" else query[name]
             elif "default" in schema:
                 values[name] = schema["default"]
         return values, self._queries[operation](values)
