@@ -11,14 +11,17 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
+from .callbacks.records import CallbackRecord
+from .callbacks.sender import Callbacks
 from .contract import load_contract
+from .control.callbacks_api import CallbacksApi
 from .control.clock_api import ClockApi
 from .failure import SandboxError
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Feed
-from .life.journeys import Journeys
+from .life.journeys import CannotAct, Journeys
 from .routee.failover_api import FailoverApi
 from .routee.otp_api import PREFIX as OTP_PREFIX
 from .routee.otp_api import OtpApi
@@ -37,7 +40,8 @@ class Sandbox:
 
     With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
     takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
-    callers on this machine only, unless `remote_control` lets everybody in.
+    callers on this machine only, unless `remote_control` lets everybody in. Callbacks are posted from this machine to
+    whatever addresses the flows name, its own network included: mind who can send here when `host` is not loopback.
 
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
@@ -75,6 +79,7 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
+        self._callbacks = Callbacks(self._journeys)
         self._remote_control = remote_control
         self._counts = Counts()
         self._runner: web.AppRunner | None = None
@@ -92,6 +97,7 @@ class Sandbox:
             agenda=self._agenda,
             feed=self._feed,
             journeys=self._journeys,
+            callbacks=self._callbacks,
             counts=self._counts,
         )
         runner = web.AppRunner(
@@ -132,6 +138,7 @@ class Sandbox:
         if server is not None:
             server.close()
             await self._agenda.stop()
+            await self._callbacks.close()
         if runner is not None:
             await runner.cleanup()
 
@@ -161,6 +168,36 @@ class Sandbox:
     def counts(self) -> Counts:
         """What the sandbox has seen up to now; a copy, which does not go on counting."""
         return attrs.evolve(self._counts)
+
+    @property
+    def callbacks(self) -> list[CallbackRecord]:
+        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
+        return list(self._callbacks.log)
+
+    def redeliver(self, callback_id: str) -> CallbackRecord:
+        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
+
+        Raises `SandboxError` when there is no such callback.
+        """
+        try:
+            return self._callbacks.redeliver(callback_id)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
+        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
+
+        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
+        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
+        delivered, or when its step has no `inboundUrl`.
+        """
+        flow = self._book.find(flow_id)
+        if flow is None:
+            raise SandboxError("there is no such flow")
+        try:
+            return self._callbacks.reply(flow, text, position=position)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
 
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
@@ -194,8 +231,8 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
             return _lost(request, error)
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    control = ClockApi(service, anyone=remote_control)
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
+    own = (ClockApi(service, anyone=remote_control), CallbacksApi(service, anyone=remote_control))
+    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), *own):
         application.add_routes(api.routes())
     return application
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 import attrs
 from aiohttp import web
 
+from .callbacks.sender import Callbacks
 from .contract import JSON_MEDIA, Contract
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
@@ -56,6 +57,7 @@ class Service:
     agenda: Agenda
     feed: Feed
     journeys: Journeys
+    callbacks: Callbacks
     counts: Counts = attrs.field(factory=Counts)
 
     def token(self, request: web.Request, dialect: Dialect) -> Token:

@@ -1,7 +1,7 @@
 """The flows that the sandbox took, the newest `keep` of them: an endless sender does not fill the memory."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -60,6 +60,11 @@ class FlowBook:
         self._keep = keep
         self._flows: OrderedDict[str, AcceptedFlow] = OrderedDict()
         self._by_message: dict[str, AcceptedFlow] = {}
+        self._when_forgotten: list[Callable[[AcceptedFlow], None]] = []
+
+    def when_forgotten(self, do: Callable[[AcceptedFlow], None]) -> None:
+        """Call this with every flow that is forgotten because there are too many."""
+        self._when_forgotten.append(do)
 
     def add(self, flow: AcceptedFlow) -> None:
         """Remember a flow; the oldest one is forgotten when there are too many."""
@@ -69,6 +74,8 @@ class FlowBook:
             _, oldest = self._flows.popitem(last=False)
             for message_id in oldest.message_ids:
                 del self._by_message[message_id]
+            for do in self._when_forgotten:
+                do(oldest)
 
     def replace(self, flow: AcceptedFlow) -> None:
         """Put a flow that was changed in the place of what it was."""
