@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 import attrs
 from aiohttp import web
 
+from .callbacks.sender import Callbacks
 from .contract import JSON_MEDIA, Contract
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
@@ -62,6 +63,7 @@ class Service:
     agenda: Agenda
     feed: Feed
     journeys: Journeys
+    callbacks: Callbacks
     counts: Counts = attrs.field(factory=Counts)
     store: Store = attrs.field(factory=MemoryStore)
 
