@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,14 +12,21 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
-from .contract import load_contract
+from .callbacks.records import CallbackRecord
+from .callbacks.sender import Callbacks
+from .contract import Contract, load_contract
+from .control.callbacks_api import CallbacksApi
 from .control.clock_api import ClockApi
+from .control.events_api import EventsApi
+from .control.flows_api import FlowsApi
+from .control.page_api import PageApi
+from .control.sandbox_api import SandboxApi
 from .failure import SandboxError
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
-from .life.feed import ClockSet, Feed
-from .life.journeys import Journeys
+from .life.feed import ClockSet, Event, Feed
+from .life.journeys import CannotAct, Journeys
 from .routee.failover_api import FailoverApi
 from .routee.otp_api import PREFIX as OTP_PREFIX
 from .routee.otp_api import OtpApi
@@ -27,6 +35,9 @@ from .routee.token_api import TokenApi
 from .routee.tokens import ALL_ROLES, TokenService
 from .routee.viber_api import ViberApi
 from .service import LARGEST_BODY, Counts, Service, answer
+from .store.clock import KeptClock
+from .store.sqlite import SqliteStore
+from .store.store import MemoryStore, Store
 
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
@@ -37,17 +48,22 @@ class Sandbox:
 
     With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
     takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
-    callers on this machine only, unless `remote_control` lets everybody in.
+    callers on this machine only, unless `remote_control` lets everybody in. Callbacks are posted from this machine to
+    whatever addresses the flows name, its own network included: mind who can send here when `host` is not loopback.
 
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
+
+    With `store`, a file, they are there again when a sandbox is started anew, with all that was done to them, and the
+    clock goes on from where it was. No answer leaves before the file has what it tells of. When the disk takes no more,
+    that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
 
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
     SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
     delivered. Viber senders whose id begins with `unknown` are unknown.
 
-    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address that cannot be used or an
-    extra that is not installed.
+    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address or a file that cannot be used
+    or an extra that is not installed.
     """
 
     def __init__(
@@ -62,6 +78,7 @@ class Sandbox:
         roles: Sequence[str] = ALL_ROLES,
         keep: int = 10_000,
         remote_control: bool = False,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._application_id, self._application_secret = application_id, application_secret
@@ -75,8 +92,12 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
+        self._callbacks = Callbacks(self._journeys)
         self._remote_control = remote_control
         self._counts = Counts()
+        self._path = None if store is None else Path(store)
+        self._store: Store = MemoryStore()
+        self._feed.listen(self._keep_clock)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._url: str | None = None
@@ -84,15 +105,43 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise SandboxError("this sandbox is running already; make another one")
+        contract = load_contract()
+        try:
+            self._open_store()
+            await self._serve(contract)
+        except BaseException:
+            self._store.close()
+            raise
+        self._store.start()
+        self._agenda.start()
+        return self
+
+    def _open_store(self) -> None:
+        if self._path is None:
+            return
+        clock = KeptClock(self._clock, self._agenda)
+        self._store = SqliteStore(self._path, clock)
+        self._agenda.clear()
+        clock.restore(self._store)
+        self._book.keep_in(self._store)
+        self._journeys.resume()
+
+    def _keep_clock(self, event: Event) -> None:
+        if isinstance(event, ClockSet):
+            self._store.touch()
+
+    async def _serve(self, contract: Contract) -> None:
         service = Service(
-            contract=load_contract(),
+            contract=contract,
             clock=self._clock,
             book=self._book,
             tokens=self._tokens,
             agenda=self._agenda,
             feed=self._feed,
             journeys=self._journeys,
+            callbacks=self._callbacks,
             counts=self._counts,
+            store=self._store,
         )
         runner = web.AppRunner(
             _application(service, remote_control=self._remote_control),
@@ -108,10 +157,8 @@ class Sandbox:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
         self._runner = runner
-        self._agenda.start()
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        return self
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         make_protocol = runner.server
@@ -132,8 +179,11 @@ class Sandbox:
         if server is not None:
             server.close()
             await self._agenda.stop()
+            self._feed.close()
+            await self._callbacks.close()
         if runner is not None:
             await runner.cleanup()
+            self._store.close()
 
     @property
     def url(self) -> str:
@@ -162,6 +212,40 @@ class Sandbox:
         """What the sandbox has seen up to now; a copy, which does not go on counting."""
         return attrs.evolve(self._counts)
 
+    @property
+    def store_failure(self) -> str | None:
+        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
+        return self._store.failure
+
+    def callbacks(self) -> list[CallbackRecord]:
+        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
+        return list(self._callbacks.log)
+
+    def redeliver(self, callback_id: str) -> CallbackRecord:
+        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
+
+        Raises `SandboxError` when there is no such callback.
+        """
+        try:
+            return self._callbacks.redeliver(callback_id)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
+        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
+
+        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
+        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
+        delivered, or when its step has no `inboundUrl`.
+        """
+        flow = self._book.find(flow_id)
+        if flow is None:
+            raise SandboxError("there is no such flow")
+        try:
+            return self._callbacks.reply(flow, text, position=position)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
 
@@ -185,18 +269,22 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
     ) -> web.StreamResponse:
         service.counts.requests += 1
         try:
-            return await handler(request)
+            response = await handler(request)
+            await service.store.settled()
         except Refusal as refusal:
             service.counts.refused += 1
             return answer(refusal.body, refusal.status)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             service.counts.refused += 1
             return _lost(request, error)
+        return response
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    control = ClockApi(service, anyone=remote_control)
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
-        application.add_routes(api.routes())
+    for routee in (TokenApi, FailoverApi, OtpApi, ViberApi):
+        application.add_routes(routee(service).routes())
+    for own in (ClockApi, FlowsApi, EventsApi, CallbacksApi, SandboxApi):
+        application.add_routes(own(service, anyone=remote_control).routes())
+    application.add_routes(PageApi().routes())
     return application
 
 

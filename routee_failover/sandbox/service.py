@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 import attrs
 from aiohttp import web
 
+from .callbacks.sender import Callbacks
 from .contract import JSON_MEDIA, Contract
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
@@ -20,6 +21,7 @@ from .life.journeys import Journeys
 from .life.plan import Endpoint, PlannedStep
 from .routee.refusals import Dialect
 from .routee.tokens import Token, TokenService
+from .store.store import MemoryStore, Store
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -44,6 +46,11 @@ class Counts:
     connections: int = 0
     """Connections that were opened."""
 
+    def reset(self) -> None:
+        """Count from nothing."""
+        for field in attrs.fields(Counts):
+            setattr(self, field.name, 0)
+
 
 @attrs.frozen(kw_only=True)
 class Service:
@@ -56,7 +63,9 @@ class Service:
     agenda: Agenda
     feed: Feed
     journeys: Journeys
+    callbacks: Callbacks
     counts: Counts = attrs.field(factory=Counts)
+    store: Store = attrs.field(factory=MemoryStore)
 
     def token(self, request: web.Request, dialect: Dialect) -> Token:
         """The token that the request carries; raises the dialect's refusal when it carries none that lives."""
@@ -110,7 +119,7 @@ class Service:
             endpoint=endpoint.value,
             id=str(uuid.uuid4()),
             at=now(),
-            number=self.counts.accepted,
+            number=self.book.next_number(),
             body=body,
             accepted_at=self.clock.now(),
             message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),

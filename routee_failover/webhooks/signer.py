@@ -110,12 +110,11 @@ CallbackSigner.__init__ = forgetful(CallbackSigner.__init__)  # type: ignore[met
 
 
 def _mac(key: Secret, signed: bytes) -> bytes:
-    mac = hmac.digest(key.reveal().encode("utf-8", "surrogatepass"), _PURPOSE + signed, "sha256")
-    return mac
+    return hmac.digest(key.reveal().encode("utf-8", "surrogatepass"), _PURPOSE + signed, "sha256")
 
 
 def _expiry(moment: float) -> bytes:
-    return min(int(moment) + 1, 2 ** (8 * _EXPIRY) - 1).to_bytes(_EXPIRY)
+    return min(int(moment) + 1, (1 << 8 * _EXPIRY) - 1).to_bytes(_EXPIRY)
 
 
 def _text(data: bytes) -> str:
