@@ -10,7 +10,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn, Self
 
 import attrs
 
@@ -29,11 +29,12 @@ _LONGEST_SEGMENT = 4 * -(-(_MAC + _EXPIRY + LONGEST_INTENT) // 3)
 _PURPOSE = b"routee-failover callback address 1\x00"
 
 
-def _secrets(keys: Any) -> Any:
+def _secrets(keys: str | Secret | Iterable[str | Secret]) -> tuple[Secret, ...]:
     given = (keys,) if isinstance(keys, str | Secret) else keys
-    if not isinstance(given, Iterable):
-        return given
-    return tuple(Secret(key) if isinstance(key, str) else key for key in given)
+    try:
+        return tuple(Secret(key) if isinstance(key, str) else key for key in given)
+    except TypeError:
+        return ()
 
 
 def _check_keys(_signer: object, _attribute: "attrs.Attribute[Any]", keys: object) -> None:
@@ -102,7 +103,13 @@ class CallbackSigner(Value):
             return None
         return signed[_EXPIRY:].decode()
 
-    def __reduce__(self) -> Any:
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
         raise TypeError("a CallbackSigner is not pickled, because it holds keys; make one in each process")
 
 
