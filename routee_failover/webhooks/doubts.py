@@ -82,7 +82,7 @@ class Doubts:
     async def _ask(self, doubt: Doubt) -> None:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(doubt.until):
+            async with asyncio.timeout(self._within):
                 record = await self._confirm(doubt.event.record)
         except Exception as error:  # noqa: BLE001  # whatever kept the answer away, the next one may come
             record, why = None, f"asking Routee ended in {type(error).__name__}"
@@ -93,7 +93,7 @@ class Doubts:
         if self._doubts.get(doubt.identity) is not doubt:
             return  # the inbox has closed meanwhile
         if record is None and left > 0:
-            self._ask_later(doubt, min(doubt.pause, left))
+            self._ask_later(doubt, min(doubt.pause, left))  # the last time right at the end
             doubt.pause = min(doubt.pause * 2, _LONGEST_PAUSE)
             return
         del self._doubts[doubt.identity]

@@ -5,6 +5,7 @@ handler takes the time that it takes.
 """
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,13 @@ def _check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: ob
         raise InvalidConfig(f"{attribute.name} must be a callable that takes a record")
 
 
+def _is_async(handler: object) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    called = getattr(handler, "__call__", None)  # noqa: B004  # it is looked at, not called
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
+
+
 @attrs.define(kw_only=True, slots=False, eq=False, repr=False)
 class CallbackInbox:
     """Callbacks come in by a receiver, and go out to handlers, to `async for`, or to `tell`.
@@ -64,8 +72,9 @@ class CallbackInbox:
     """Asks Routee for a record again, `routee.track` for example. With it, a final status is told and handed out only
     once Routee says it too, and in the record that Routee then gives. Statuses that are not final are not asked for."""
     confirm_within: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_duration)
-    """How long Routee is asked while it cannot be reached or says otherwise. After that the callback is dropped, which
-    observers are told; another one about the same flow is taken as if there had been none."""
+    """How long Routee is asked again while it cannot be reached or says otherwise, and how long one question may take.
+    After that the callback is dropped, which observers are told; another one about the same flow is taken as if there
+    had been none."""
     capacity: int = attrs.field(default=1000, validator=check_count)
     """How many callbacks may wait. Those that find no room are answered 503, which makes Routee repeat them: after 30
     seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
@@ -255,13 +264,8 @@ class CallbackInbox:
     # --- what it all stands on
 
     def _add(self, kind: str, handler: Handler) -> None:
-        asynchronous = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004  # it is looked at, not called
-        )
-        if not asynchronous:
-            raise InvalidConfig(
-                f"{name_of(handler)} must be an async def: one that is not would hold up every callback"
-            )
+        if not _is_async(handler):
+            raise InvalidConfig(f"{name_of(handler)} must be an async def: any other would hold up every callback")
         if self._iterated:
             raise InvalidConfig("this inbox is iterated over; give handlers to another one")
         self._handlers.setdefault(kind, []).append(handler)

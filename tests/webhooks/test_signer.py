@@ -140,7 +140,8 @@ def test_one_spelling() -> None:
 
 def test_keys_are_not_shown() -> None:
     """Neither `repr` nor a pickle shows a key; texts and `Secret` are taken, one or several."""
-    for keys in (KEY, Secret(KEY), [KEY, Secret(OTHER)], (Secret(KEY),)):
+    forms: list[str | Secret | list[str | Secret]] = [KEY, Secret(KEY), [KEY, Secret(OTHER)]]
+    for keys in forms:
         mine = CallbackSigner(keys, base_url=URL + "/")
         assert mine.base_url == URL
         assert KEY not in repr(mine)
