@@ -43,7 +43,8 @@ def aiohttp_receiver(
         await inbox.aclose()
 
     app = web.Application()
-    app.router.add_route("*", "/{signed:.*}", receive)
+    for path in ("", "/{signed:.*}"):
+        app.router.add_route("*", path, receive)
     # At the shutdown and not at the cleanup: what handlers need, a client above all, is cleaned up before that.
     app.on_shutdown.append(close)
     return app

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
+from ..secret import HIDDEN
 from .inbox import CallbackInbox
 from .parse import LARGEST_CALLBACK
 from .reception import Answer, Reception
@@ -59,6 +60,8 @@ class AsgiReceiver:
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         admitted = self._reception.admit(scope["method"], scope["path"], _length(scope))
         if not isinstance(admitted, Answer):
+            if admitted.intent is not None:
+                _hide(scope)
             try:
                 body = await self._read(receive)
             except _Gone:
@@ -96,6 +99,14 @@ class AsgiReceiver:
             await send({"type": "lifespan.startup.complete"})
         await self._reception.inbox.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _hide(scope: MutableMapping[str, Any]) -> None:
+    # Servers log the path out of the scope when the answer begins: whoever read it there could call in Routee's name.
+    for key, slash, hidden in (("path", "/", HIDDEN), ("raw_path", b"/", HIDDEN.encode())):
+        path = scope.get(key)
+        if path is not None:
+            scope[key] = path.rstrip(slash).rpartition(slash)[0] + slash + hidden
 
 
 def _length(scope: MutableMapping[str, Any]) -> int | None:

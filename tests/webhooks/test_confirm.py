@@ -105,7 +105,7 @@ async def test_an_end_that_is_never_confirmed(answer: Any, why: str) -> None:
         await asyncio.wait_for(notes.told.wait(), 10)
         assert notes.dropped == [("t-1", why, True)]
         assert (inbox.waiting, heard.events) == (0, [])
-        assert len(routee.asked) > 2
+        assert len(routee.asked) >= 2
         assert inbox.receive(flow("InProgress", 6, "QUEUED")) is Arrival.TAKEN
         routee.__init__(flow("Succeeded", 9, "DELIVERED"))  # type: ignore[misc]
         assert inbox.receive(flow("Failed", 5)) is Arrival.TAKEN
