@@ -40,11 +40,16 @@ class Cleared:
 
 
 @attrs.frozen
+class RulesChanged:
+    """A rule was made or forgotten."""
+
+
+@attrs.frozen
 class Lagged:
     """A reader was too slow, and events were dropped: it has to look for itself."""
 
 
-Event = FlowAccepted | FlowChanged | ClockSet | Cleared | Lagged
+Event = FlowAccepted | FlowChanged | ClockSet | Cleared | RulesChanged | Lagged
 Listener = Callable[[Event], None]
 
 MOST_WAITING = 1_000

@@ -37,7 +37,8 @@ class ViberApi:
         require_role(self._service.token(request, FAILOVER), VIBER_ROLE)
         body = await self._service.body(request, "sendViberOtp", FAILOVER, "ViberOtp")
         require_sender(body, "senderInfoTrackingId")
-        flow = self._service.accept(Endpoint.VIBER_OTP, body, 0)
+        ruling = self._service.ruling(request, Endpoint.VIBER_OTP, body, FAILOVER)
+        flow = self._service.accept(Endpoint.VIBER_OTP, body, 0, ruling)
         first = self._message(flow)
         echo = {name: body[name] for name in _ECHOED if name in body}
         return answer(_record(flow, first, 0.0) | echo)
