@@ -241,6 +241,7 @@ class Sandbox:
 
     @search_lag.setter
     def search_lag(self, lag: timedelta) -> None:
+        """Set it. Raises `SandboxError` for a time that is negative."""
         if lag < timedelta(0):
             raise SandboxError("search_lag must not be negative")
         self._settings.search_lag = lag.total_seconds()

@@ -38,7 +38,7 @@ class RulesApi:
         refuse_strangers(request, self._anyone)
         said: Any = await self._service.body(request, "addSandboxRule", FAILOVER, "Rule")
         try:
-            return answer(self._service.rules.add(said).as_json(), 201)
+            return answer(self._service.rules.add(said).as_json())
         except TooManyRules:
             message = f"There are {MOST_RULES} rules, and no room for another: forget some"
             raise Refusal(409, {"code": "409000000", "developerMessage": message}) from None
