@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,27 +12,23 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
-from .contract import load_contract
-from .control.clock_api import ClockApi
-from .control.rules_api import RulesApi
+from .application import application
+from .contract import Contract, load_contract
 from .failure import SandboxError
-from .faults import FAULT, Faults, Unanswered
+from .faults import Faults
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
-from .life.feed import ClockSet, Feed
+from .life.feed import ClockSet, Event, Feed
 from .life.journeys import Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
-from .routee.failover_api import FailoverApi
-from .routee.otp_api import PREFIX as OTP_PREFIX
-from .routee.otp_api import SEND_PATH, OtpApi
-from .routee.refusals import FAILOVER, OTP, Dialect, Refusal
-from .routee.token_api import TokenApi
 from .routee.tokens import ALL_ROLES, TokenService
-from .routee.viber_api import ViberApi
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
-from .service import LARGEST_BODY, Counts, Service, Settings, answer
+from .service import Counts, Service, Settings
+from .store.clock import KeptClock
+from .store.sqlite import SqliteStore
+from .store.store import MemoryStore, Store
 
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
@@ -47,12 +44,16 @@ class Sandbox:
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
 
+    With `store`, a file, they are there again when a sandbox is started anew, with all that was done to them, and the
+    clock goes on from where it was. No answer leaves before the file has what it tells of. When the disk takes no more,
+    that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
+
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
     SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
     delivered. Viber senders whose id begins with `unknown` are unknown.
 
-    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address that cannot be used or an
-    extra that is not installed.
+    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address or a file that cannot be used
+    or an extra that is not installed.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Sandbox:
         roles: Sequence[str] = ALL_ROLES,
         keep: int = 10_000,
         remote_control: bool = False,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._application_id, self._application_secret = application_id, application_secret
@@ -83,6 +85,9 @@ class Sandbox:
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts = Counts()
+        self._path = None if store is None else Path(store)
+        self._store: Store = MemoryStore()
+        self._feed.listen(self._keep_clock)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._url: str | None = None
@@ -90,8 +95,34 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise SandboxError("this sandbox is running already; make another one")
+        contract = load_contract()
+        try:
+            self._open_store()
+            await self._serve(contract)
+        except BaseException:
+            self._store.close()
+            raise
+        self._store.start()
+        self._agenda.start()
+        return self
+
+    def _open_store(self) -> None:
+        if self._path is None:
+            return
+        clock = KeptClock(self._clock, self._agenda)
+        self._store = SqliteStore(self._path, clock)
+        self._agenda.clear()
+        clock.restore(self._store)
+        self._book.keep_in(self._store)
+        self._journeys.resume()
+
+    def _keep_clock(self, event: Event) -> None:
+        if isinstance(event, ClockSet):
+            self._store.touch()
+
+    async def _serve(self, contract: Contract) -> None:
         service = Service(
-            contract=load_contract(),
+            contract=contract,
             clock=self._clock,
             book=self._book,
             tokens=self._tokens,
@@ -101,9 +132,10 @@ class Sandbox:
             rules=self._rules,
             settings=self._settings,
             counts=self._counts,
+            store=self._store,
         )
         runner = web.AppRunner(
-            _application(service, self._faults, remote_control=self._remote_control),
+            application(service, self._faults, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
@@ -116,10 +148,8 @@ class Sandbox:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
         self._runner = runner
-        self._agenda.start()
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        return self
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         make_protocol = runner.server
@@ -141,8 +171,10 @@ class Sandbox:
             server.close()
             await self._agenda.stop()
             self._faults.stop()
+            self._feed.close()
         if runner is not None:
             await runner.cleanup()
+            self._store.close()
 
     @property
     def url(self) -> str:
@@ -170,6 +202,11 @@ class Sandbox:
     def counts(self) -> Counts:
         """What the sandbox has seen up to now; a copy, which does not go on counting."""
         return attrs.evolve(self._counts)
+
+    @property
+    def store_failure(self) -> str | None:
+        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
+        return self._store.failure
 
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
@@ -249,62 +286,3 @@ class Sandbox:
     def revoke_tokens(self) -> None:
         """End every token that was handed out, as the portal can: the next request with one is answered 401."""
         self._tokens.revoke_all()
-
-
-def _application(service: Service, faults: Faults, *, remote_control: bool) -> web.Application:
-    @web.middleware
-    async def as_rules_say(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        response = await handler(request)
-        fault = request.get(FAULT)
-        if fault is None or not isinstance(response, web.Response):
-            return response
-        return await faults.carry_out(fault, request, response)
-
-    @web.middleware
-    async def refusals_as_json(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        service.counts.requests += 1
-        try:
-            if service.rules and _only_reads(request):
-                service.heed_rules(request, "reading", _dialect(request))
-            return await handler(request)
-        except Refusal as refusal:
-            service.counts.refused += 1
-            return answer(refusal.body, refusal.status, refusal.headers)
-        except Unanswered:
-            return answer(None)  # which nobody gets
-        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
-            service.counts.refused += 1
-            return _lost(request, error)
-
-    application = web.Application(middlewares=[as_rules_say, refusals_as_json], client_max_size=LARGEST_BODY)
-    control = (ClockApi(service, anyone=remote_control), RulesApi(service, anyone=remote_control))
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), *control):
-        application.add_routes(api.routes())
-    return application
-
-
-_READ = ("/failover/tracking", OTP_PREFIX, "/viber/tracking", "/accounts/")
-
-
-def _only_reads(request: web.Request) -> bool:
-    return request.path.startswith(_READ) and request.path != SEND_PATH
-
-
-def _dialect(request: web.Request) -> Dialect:
-    return OTP if request.path.startswith(OTP_PREFIX) else FAILOVER
-
-
-def _lost(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
-    """A path or method that nobody serves, in the words of the service that it was meant for."""
-    dialect = _dialect(request)
-    if isinstance(error, web.HTTPNotFound):
-        refusal = dialect.not_found("The path")
-        return answer(refusal.body, refusal.status)
-    refusal = dialect.wrong_method()
-    response = answer(refusal.body, refusal.status)
-    response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-    return response

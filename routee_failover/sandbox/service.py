@@ -22,6 +22,7 @@ from .life.plan import Endpoint, PlannedStep, planned_steps
 from .life.rules import NO_RULING, Fault, Request, Rules, Ruling, ScriptedAnswer
 from .routee.refusals import FAILOVER, Dialect, Refusal
 from .routee.tokens import Token, TokenService
+from .store.store import MemoryStore, Store
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -45,6 +46,11 @@ class Counts:
     """Requests that were answered no: with an error status, or as an OTP flow that no channel took."""
     connections: int = 0
     """Connections that were opened."""
+
+    def reset(self) -> None:
+        """Count from nothing."""
+        for field in attrs.fields(Counts):
+            setattr(self, field.name, 0)
 
 
 @attrs.define
@@ -77,6 +83,7 @@ class Service:
     rules: Rules
     settings: Settings = attrs.field(factory=Settings)
     counts: Counts = attrs.field(factory=Counts)
+    store: Store = attrs.field(factory=MemoryStore)
 
     def token(self, request: web.Request, dialect: Dialect) -> Token:
         """The token that the request carries; raises the dialect's refusal when it carries none that lives."""
@@ -158,7 +165,7 @@ class Service:
             endpoint=endpoint.value,
             id=str(uuid.uuid4()),
             at=now(),
-            number=self.counts.accepted,
+            number=self.book.next_number(),
             body=body,
             accepted_at=self.clock.now(),
             message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),

@@ -10,14 +10,34 @@ import attrs
 from .agenda import Agenda
 from .book import AcceptedFlow, FlowBook
 from .clock import VirtualClock
-from .engine import FlowState, Forced, TimeLine
+from .engine import FlowState, Forced
 from .feed import Cleared, Feed, FlowAccepted, FlowChanged
-from .plan import Endpoint, PlannedStep, planned_steps, time_line
+from .plan import Endpoint, PlannedStep
 from .scripts import Ending
 
 
 class CannotAct(Exception):  # a sentence, like the errors of the whole library
     """The message can no longer take this turn, or was not sent yet."""
+
+
+@attrs.frozen
+class Standing:
+    """A flow and how it stands at one moment."""
+
+    flow: AcceptedFlow
+    steps: tuple[PlannedStep, ...]
+    state: FlowState
+    elapsed: float
+    """Virtual seconds since it was accepted."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it was sent."""
+        return Endpoint(self.flow.endpoint)
+
+    def message_id(self, position: int) -> str:
+        """Routee's id of the message of a step; a Viber OTP is a message and a flow at once."""
+        return self.flow.id if self.endpoint is Endpoint.VIBER_OTP else self.flow.message_ids[position]
 
 
 @attrs.frozen
@@ -32,12 +52,17 @@ class Journeys:
     def start(self, flow: AcceptedFlow) -> None:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
-        self.feed.publish(FlowAccepted(flow))
+        self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
         self.follow(flow, 0.0)
+
+    def resume(self) -> None:
+        """Follow the flows of a book that was kept, each from where it stands."""
+        for flow in self.book:
+            self.follow(flow, self.elapsed(flow))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
-        moment = _line(flow)[1].next_moment(after)
+        moment = flow.line.next_moment(after)
         if moment is not None:
             self.agenda.at(flow.accepted_at + moment, partial(self._reached, flow.id, len(flow.forced), moment))
 
@@ -45,28 +70,32 @@ class Journeys:
         flow = self.book.find(flow_id)
         if flow is None or len(flow.forced) != forced:  # forgotten, or on another way since then
             return
-        self.feed.publish(FlowChanged(flow, moment, _line(flow)[1].state(moment)))
+        self.feed.publish(FlowChanged(flow, moment, flow.line.state(moment)))
         self.follow(flow, moment)
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
-        steps, line = _line(flow)
-        return steps, line.state(self.elapsed(flow))
+        return flow.steps, flow.line.state(self.elapsed(flow))
+
+    def standing(self, flow: AcceptedFlow) -> Standing:
+        """A flow, its steps, and how it stands now."""
+        elapsed = self.elapsed(flow)
+        return Standing(flow, flow.steps, flow.line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        return self.clock.now() - flow.accepted_at
+        # A clock that was kept may stand a little before a flow that was kept with it.
+        return max(0.0, self.clock.now() - flow.accepted_at)
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""
         elapsed = self.elapsed(flow)
-        steps, line = _line(flow)
-        message = next((one for one in line.state(elapsed).messages if one.position == position), None)
-        if message is None or ending not in message.open_endings(elapsed, steps[position].step):
+        message = next((one for one in flow.line.state(elapsed).messages if one.position == position), None)
+        if message is None or ending not in message.open_endings(elapsed, flow.steps[position].step):
             raise CannotAct
         changed = attrs.evolve(flow, forced=(*flow.forced, Forced(position, elapsed, ending)))
         self.book.replace(changed)
-        self.feed.publish(FlowChanged(changed, elapsed, _line(changed)[1].state(elapsed)))
+        self.feed.publish(FlowChanged(changed, elapsed, changed.line.state(elapsed)))
         self.follow(changed, elapsed)
         return changed
 
@@ -75,9 +104,3 @@ class Journeys:
         self.book.clear()
         self.agenda.clear()
         self.feed.publish(Cleared())
-
-
-def _line(flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], TimeLine]:
-    endpoint = Endpoint(flow.endpoint)
-    steps = planned_steps(endpoint, flow.body, flow.scripts)
-    return steps, time_line(endpoint, steps, flow.forced)
