@@ -187,6 +187,8 @@ class _Check:
         schema = self._lookup(error.schema_path[:-1])
         if keyword == "required":
             yield Violation((*path, error.kind.property), "is required", missing=True)
+        elif keyword == "additionalProperties":
+            yield from (Violation((*path, name), "is not known here") for name in error.kind.unexpected)
         elif keyword == "oneOf":
             yield from self._explain_choice(error, path, schema)
         else:
@@ -221,6 +223,7 @@ _REASONS = {
     "minLength": "must have at least {} characters",
     "maxLength": "must have at most {} characters",
     "minItems": "must have at least {} element",
+    "minProperties": "must have at least {} member",
     "minimum": "must be at least {}",
     "exclusiveMinimum": "must be more than {}",
     "maximum": "must be at most {}",
