@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..life.book import AcceptedFlow
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel
 from ..routee.otp_answers import TEMPLATES
+from ..routee.prices import sms_parts
 
 _TEMPLATE_NAMES = {uuid: name for uuid, name, _ in TEMPLATES}
 
@@ -23,9 +25,9 @@ _NO_PARAMS = frozenset(
 _LONE_DIGITS = re.compile(r"(?<![\w+/])(?<![0-9][.,:-])[0-9]{4,10}(?![\w/]|[.,:-][0-9])")
 
 
-def bubble(endpoint: Endpoint, step: PlannedStep) -> dict[str, Any]:
+def bubble(flow: AcceptedFlow, step: PlannedStep) -> dict[str, Any]:
     """What the person sees of a step's message."""
-    body = step.body
+    endpoint, body = Endpoint(flow.endpoint), step.body
     on_viber = step.step.channel is Channel.VIBER
     seen: dict[str, Any] = {
         "from": body["senderInfoTrackingId"] if on_viber else body.get("from", ""),
@@ -33,7 +35,7 @@ def bubble(endpoint: Endpoint, step: PlannedStep) -> dict[str, Any]:
         "pin": pin(endpoint, step),
     }
     if step.step.channel is Channel.SMS:
-        return seen | {"text": body["message"]["body"]}
+        return seen | {"text": "".join(sms_parts(flow, step))}  # as transcode may have changed it
     if step.step.channel is Channel.VOICE:
         return seen | {"speech": _speech(body)}
     if endpoint is Endpoint.STANDARD:

@@ -24,13 +24,13 @@ ACTIONS: dict[str, Ending] = {
 
 def summary(standing: Standing) -> dict[str, Any]:
     """A flow as a line of the list."""
-    return _summary(standing, [bubble(standing.endpoint, step) for step in standing.steps])
+    return _summary(standing, [bubble(standing.flow, step) for step in standing.steps])
 
 
 def detail(standing: Standing, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Everything about a flow."""
     flow = standing.flow
-    bubbles = [bubble(standing.endpoint, step) for step in standing.steps]
+    bubbles = [bubble(flow, step) for step in standing.steps]
     sent = {message.position: message for message in standing.state.messages}
     return _summary(standing, bubbles) | {
         "request": flow.body,
