@@ -116,9 +116,9 @@ class Sandbox:
         clock = KeptClock(self._clock, self._agenda)
         self._store = SqliteStore(self._path, clock)
         self._agenda.clear()
-        clock.restore(self._store)
+        done = clock.restore(self._store)
         self._book.keep_in(self._store)
-        self._journeys.resume()
+        self._journeys.resume(done)
 
     def _keep_clock(self, event: Event) -> None:
         if isinstance(event, ClockSet):
