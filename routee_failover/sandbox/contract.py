@@ -113,7 +113,7 @@ def _whole_number(text: str) -> int | str:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else text
 
 
-_LONGEST_NUMBER = 18  # digits that fit the 64 bits of a page number
+_LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
 _MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
 
 

@@ -20,6 +20,7 @@ from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
 from .life.journeys import Journeys
+from .log import server_log
 from .routee.failover_api import FailoverApi
 from .routee.otp_api import PREFIX as OTP_PREFIX
 from .routee.otp_api import OtpApi
@@ -136,6 +137,7 @@ class Sandbox:
         runner = web.AppRunner(
             _application(service, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
+            logger=server_log(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
         )
