@@ -7,7 +7,8 @@ find the other's mistakes. No message quotes what is refused: a PIN or a phone n
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -73,7 +74,7 @@ class Contract:
         for parameter in self._operations[operation]["parameters"]:
             name, schema = parameter["name"], parameter["schema"]
             if name in query:
-                values[name] = _whole_number(query[name]) if schema.get("type") == "integer" else query[name]
+                values[name] = _READ.get(schema.get("type", ""), str)(query[name])
             elif "default" in schema:
                 values[name] = schema["default"]
         return values, self._queries[operation](values)
@@ -104,8 +105,12 @@ def _part(room: str) -> dict[str, Any]:
 
 
 def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:
-    named = {entry["name"]: entry["schema"] for entry in operation["parameters"] if entry["in"] == "query"}
-    return {"type": "object", "properties": named}
+    named = {entry["name"]: entry for entry in operation["parameters"] if entry["in"] == "query"}
+    return {
+        "type": "object",
+        "properties": {name: entry["schema"] for name, entry in named.items()},
+        "required": [name for name, entry in named.items() if entry["required"]],
+    }
 
 
 def _whole_number(text: str) -> int | str:
@@ -113,7 +118,14 @@ def _whole_number(text: str) -> int | str:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else text
 
 
+def _number(text: str) -> float | str:
+    return float(text) if len(text) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(text) else text
+
+
+_READ: dict[str, Callable[[str], object]] = {"integer": _whole_number, "number": _number}
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
+_LONGEST_DECIMAL = 300  # digits that stay a finite number
 _MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
 
 

@@ -14,6 +14,10 @@ from aiohttp import web
 from ..config import Config
 from .contract import Contract, load_contract
 from .control.clock_api import ClockApi
+from .control.events_api import EventsApi
+from .control.flows_api import FlowsApi
+from .control.page_api import PageApi
+from .control.sandbox_api import SandboxApi
 from .failure import SandboxError
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
@@ -171,6 +175,7 @@ class Sandbox:
         if server is not None:
             server.close()
             await self._agenda.stop()
+            self._feed.close()
         if runner is not None:
             await runner.cleanup()
             self._store.close()
@@ -241,9 +246,11 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
         return response
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    control = ClockApi(service, anyone=remote_control)
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
-        application.add_routes(api.routes())
+    for routee in (TokenApi, FailoverApi, OtpApi, ViberApi):
+        application.add_routes(routee(service).routes())
+    for own in (ClockApi, FlowsApi, EventsApi, SandboxApi):
+        application.add_routes(own(service, anyone=remote_control).routes())
+    application.add_routes(PageApi().routes())
     return application
 
 

@@ -45,6 +45,11 @@ class Counts:
     connections: int = 0
     """Connections that were opened."""
 
+    def reset(self) -> None:
+        """Count from nothing."""
+        for field in attrs.fields(Counts):
+            setattr(self, field.name, 0)
+
 
 @attrs.frozen(kw_only=True)
 class Service:

@@ -1,14 +1,26 @@
-"""The three places where a check of Schemathesis asks for what Routee's pages do not say; loaded by it as its hooks.
+"""Hooks of Schemathesis: known ids for the paths that need one, and the places where a check asks for too much.
 
-Each lets through exactly what is documented, so that anything else there is still a disagreement.
+Each exception lets through exactly what is documented, so that anything else there is still a disagreement.
 """
 
+import json
+import os
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis import Case, HookContext, Response
 
-OTP_SERVICE = "/failover-otp/"
+KNOWN: dict[str, dict[str, str]] = json.loads(os.environ.get("KNOWN_IDS", "{}"))
+"""Path parameters that lead somewhere, by operationId."""
+
+
+@schemathesis.hook
+def flatmap_path_parameters(context: HookContext, path_parameters: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """What was drawn, or something that exists."""
+    operation: Any = context.operation
+    known = KNOWN.get(operation.definition.raw.get("operationId", ""), {})
+    return st.sampled_from([path_parameters, path_parameters | known])
 
 
 @schemathesis.hook
@@ -23,11 +35,12 @@ def filter_failure(context: HookContext, failure: Any, case: Case, response: Res
 
 def _is_otp_without_token(failure: Any, case: Case) -> bool:
     """The OTP service documents 403 for missing credentials and 401 for a dead token; the check knows 401 only."""
-    return case.path.startswith(OTP_SERVICE) and failure.header_name == "Authorization" and failure.status_code == 403
+    otp = case.path.startswith("/failover-otp/")
+    return otp and failure.header_name == "Authorization" and failure.status_code == 403
 
 
 def _repeats_an_order(case: Case) -> bool:
-    """`order` is documented as unique in an OTP flow; `x-distinct` says so, since no keyword of JSON schema can."""
+    """`order` is documented as unique in an OTP flow: `x-distinct` says so, since no keyword of JSON schema can."""
     if case.path != "/failover-otp/otp/send-failover" or not isinstance(case.body, dict):
         return False
     orders = [step["order"] for step in case.body["flow"]]

@@ -12,12 +12,32 @@ from .book import AcceptedFlow, FlowBook
 from .clock import VirtualClock
 from .engine import FlowState, Forced
 from .feed import Cleared, Feed, FlowAccepted, FlowChanged
-from .plan import PlannedStep
+from .plan import Endpoint, PlannedStep
 from .scripts import Ending
 
 
 class CannotAct(Exception):  # a sentence, like the errors of the whole library
     """The message can no longer take this turn, or was not sent yet."""
+
+
+@attrs.frozen
+class Standing:
+    """A flow and how it stands at one moment."""
+
+    flow: AcceptedFlow
+    steps: tuple[PlannedStep, ...]
+    state: FlowState
+    elapsed: float
+    """Virtual seconds since it was accepted."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it was sent."""
+        return Endpoint(self.flow.endpoint)
+
+    def message_id(self, position: int) -> str:
+        """Routee's id of the message of a step; a Viber OTP is a message and a flow at once."""
+        return self.flow.id if self.endpoint is Endpoint.VIBER_OTP else self.flow.message_ids[position]
 
 
 @attrs.frozen
@@ -32,7 +52,7 @@ class Journeys:
     def start(self, flow: AcceptedFlow) -> None:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
-        self.feed.publish(FlowAccepted(flow))
+        self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
         self.follow(flow, 0.0)
 
     def resume(self) -> None:
@@ -56,6 +76,11 @@ class Journeys:
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
         return flow.steps, flow.line.state(self.elapsed(flow))
+
+    def standing(self, flow: AcceptedFlow) -> Standing:
+        """A flow, its steps, and how it stands now."""
+        elapsed = self.elapsed(flow)
+        return Standing(flow, flow.steps, flow.line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""

@@ -82,7 +82,7 @@ def refused_by_all(steps: Sequence[PlannedStep]) -> bool:
 
 def _failover_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
     channel = Channel(body["type"])
-    recipient = _voice_number(body["to"]) if channel is Channel.VOICE else body["to"]
+    recipient = voice_number(body["to"]) if channel is Channel.VOICE else body["to"]
     ttl = None if channel is Channel.VOICE else body.get("ttl", DEFAULT_TTL[channel]) * 60.0
     step = Step(
         channel=channel,
@@ -108,7 +108,8 @@ def _viber_otp(body: Mapping[str, Any]) -> PlannedStep:
     return PlannedStep(1, body, body["to"], Step(channel=Channel.VIBER, ending=ending, triggers=frozenset(), ttl=ttl))
 
 
-def _voice_number(to: str | Mapping[str, str | None]) -> str:
+def voice_number(to: str | Mapping[str, str | None]) -> str:
+    """The number, or the first of the addresses, that a call goes to."""
     if isinstance(to, str):
         return to
     named = (to.get(kind) or "" for kind in ("phone", "viber", "sip"))

@@ -91,8 +91,15 @@ class FailoverDialect:
 
     def not_here(self) -> Refusal:
         """The sandbox's own controls are for callers on its machine."""
-        message = "The sandbox is controlled from its own machine only, unless it was started with remote control"
+        message = (
+            "The sandbox is controlled from its own machine only, by its address or as localhost and from no other "
+            "page, unless it was started with remote control"
+        )
         return Refusal(403, {"code": "403000000", "developerMessage": message})
+
+    def too_late(self, reason: str) -> Refusal:
+        """A flow has gone on since: what was asked cannot be done to it any more."""
+        return Refusal(409, {"code": "409000000", "developerMessage": reason})
 
 
 class OtpDialect:
