@@ -22,9 +22,19 @@ from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
+<<<<<<< HEAD
 from .life.journeys import CannotAct, Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
+=======
+from .life.journeys import Journeys
+from .log import server_log
+from .routee.failover_api import FailoverApi
+from .routee.otp_api import PREFIX as OTP_PREFIX
+from .routee.otp_api import OtpApi
+from .routee.refusals import FAILOVER, OTP, Dialect, Refusal
+from .routee.token_api import TokenApi
+>>>>>>> faithful
 from .routee.tokens import ALL_ROLES, TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
 from .service import Counts, Service, Settings
@@ -142,6 +152,7 @@ class Sandbox:
         runner = web.AppRunner(
             application(service, self._faults, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
+            logger=server_log(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
         )
