@@ -74,7 +74,7 @@ class Contract:
         for parameter in self._operations[operation]["parameters"]:
             name, schema = parameter["name"], parameter["schema"]
             if name in query:
-                values[name] = _READ.get(schema["type"], str)(query[name])
+                values[name] = _READ.get(schema.get("type", ""), str)(query[name])
             elif "default" in schema:
                 values[name] = schema["default"]
         return values, self._queries[operation](values)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
-from .contract import load_contract
+from .contract import Contract, load_contract
 from .control.clock_api import ClockApi
 from .control.events_api import EventsApi
 from .control.flows_api import FlowsApi
@@ -21,7 +22,7 @@ from .failure import SandboxError
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
-from .life.feed import ClockSet, Feed
+from .life.feed import ClockSet, Event, Feed
 from .life.journeys import Journeys
 from .routee.failover_api import FailoverApi
 from .routee.otp_api import PREFIX as OTP_PREFIX
@@ -31,6 +32,9 @@ from .routee.token_api import TokenApi
 from .routee.tokens import ALL_ROLES, TokenService
 from .routee.viber_api import ViberApi
 from .service import LARGEST_BODY, Counts, Service, answer
+from .store.clock import KeptClock
+from .store.sqlite import SqliteStore
+from .store.store import MemoryStore, Store
 
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
@@ -46,12 +50,16 @@ class Sandbox:
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
 
+    With `store`, a file, they are there again when a sandbox is started anew, with all that was done to them, and the
+    clock goes on from where it was. No answer leaves before the file has what it tells of. When the disk takes no more,
+    that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
+
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
     SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
     delivered. Viber senders whose id begins with `unknown` are unknown.
 
-    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address that cannot be used or an
-    extra that is not installed.
+    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address or a file that cannot be used
+    or an extra that is not installed.
     """
 
     def __init__(
@@ -66,6 +74,7 @@ class Sandbox:
         roles: Sequence[str] = ALL_ROLES,
         keep: int = 10_000,
         remote_control: bool = False,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._application_id, self._application_secret = application_id, application_secret
@@ -81,6 +90,9 @@ class Sandbox:
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._remote_control = remote_control
         self._counts = Counts()
+        self._path = None if store is None else Path(store)
+        self._store: Store = MemoryStore()
+        self._feed.listen(self._keep_clock)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._url: str | None = None
@@ -88,8 +100,34 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise SandboxError("this sandbox is running already; make another one")
+        contract = load_contract()
+        try:
+            self._open_store()
+            await self._serve(contract)
+        except BaseException:
+            self._store.close()
+            raise
+        self._store.start()
+        self._agenda.start()
+        return self
+
+    def _open_store(self) -> None:
+        if self._path is None:
+            return
+        clock = KeptClock(self._clock, self._agenda)
+        self._store = SqliteStore(self._path, clock)
+        self._agenda.clear()
+        clock.restore(self._store)
+        self._book.keep_in(self._store)
+        self._journeys.resume()
+
+    def _keep_clock(self, event: Event) -> None:
+        if isinstance(event, ClockSet):
+            self._store.touch()
+
+    async def _serve(self, contract: Contract) -> None:
         service = Service(
-            contract=load_contract(),
+            contract=contract,
             clock=self._clock,
             book=self._book,
             tokens=self._tokens,
@@ -97,6 +135,7 @@ class Sandbox:
             feed=self._feed,
             journeys=self._journeys,
             counts=self._counts,
+            store=self._store,
         )
         runner = web.AppRunner(
             _application(service, remote_control=self._remote_control),
@@ -112,10 +151,8 @@ class Sandbox:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
         self._runner = runner
-        self._agenda.start()
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        return self
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         make_protocol = runner.server
@@ -139,6 +176,7 @@ class Sandbox:
             self._feed.close()
         if runner is not None:
             await runner.cleanup()
+            self._store.close()
 
     @property
     def url(self) -> str:
@@ -167,6 +205,11 @@ class Sandbox:
         """What the sandbox has seen up to now; a copy, which does not go on counting."""
         return attrs.evolve(self._counts)
 
+    @property
+    def store_failure(self) -> str | None:
+        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
+        return self._store.failure
+
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
 
@@ -190,13 +233,15 @@ def _application(service: Service, *, remote_control: bool) -> web.Application:
     ) -> web.StreamResponse:
         service.counts.requests += 1
         try:
-            return await handler(request)
+            response = await handler(request)
+            await service.store.settled()
         except Refusal as refusal:
             service.counts.refused += 1
             return answer(refusal.body, refusal.status)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             service.counts.refused += 1
             return _lost(request, error)
+        return response
 
     application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
     for routee in (TokenApi, FailoverApi, OtpApi, ViberApi):

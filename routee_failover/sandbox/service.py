@@ -20,6 +20,7 @@ from .life.journeys import Journeys
 from .life.plan import Endpoint, PlannedStep
 from .routee.refusals import Dialect
 from .routee.tokens import Token, TokenService
+from .store.store import MemoryStore, Store
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -62,6 +63,7 @@ class Service:
     feed: Feed
     journeys: Journeys
     counts: Counts = attrs.field(factory=Counts)
+    store: Store = attrs.field(factory=MemoryStore)
 
     def token(self, request: web.Request, dialect: Dialect) -> Token:
         """The token that the request carries; raises the dialect's refusal when it carries none that lives."""
@@ -115,7 +117,7 @@ class Service:
             endpoint=endpoint.value,
             id=str(uuid.uuid4()),
             at=now(),
-            number=self.book.next_number,
+            number=self.book.next_number(),
             body=body,
             accepted_at=self.clock.now(),
             message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),

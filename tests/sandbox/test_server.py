@@ -91,7 +91,7 @@ async def test_empty_expect_header() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "key"),
     [
-        ("GET", "/", 404, "developerMessage"),
+        ("GET", "/nowhere", 404, "developerMessage"),
         ("POST", "/sms", 404, "developerMessage"),
         ("GET", "/failover", 405, "developerMessage"),
         ("DELETE", "/failover/tracking/x", 405, "developerMessage"),

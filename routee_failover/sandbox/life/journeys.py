@@ -10,9 +10,9 @@ import attrs
 from .agenda import Agenda
 from .book import AcceptedFlow, FlowBook
 from .clock import VirtualClock
-from .engine import FlowState, Forced, TimeLine
+from .engine import FlowState, Forced
 from .feed import Cleared, Feed, FlowAccepted, FlowChanged
-from .plan import Endpoint, PlannedStep, planned_steps, time_line
+from .plan import Endpoint, PlannedStep
 from .scripts import Ending
 
 
@@ -52,16 +52,17 @@ class Journeys:
     def start(self, flow: AcceptedFlow) -> None:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
-        _, line = _line(flow)
-        self.feed.publish(FlowAccepted(flow, line.state(0.0)))
-        self._follow(flow, line, 0.0)
+        self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
+        self.follow(flow, 0.0)
+
+    def resume(self) -> None:
+        """Follow the flows of a book that was kept, each from where it stands."""
+        for flow in self.book:
+            self.follow(flow, self.elapsed(flow))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
-        self._follow(flow, _line(flow)[1], after)
-
-    def _follow(self, flow: AcceptedFlow, line: TimeLine, after: float) -> None:
-        moment = line.next_moment(after)
+        moment = flow.line.next_moment(after)
         if moment is not None:
             self.agenda.at(flow.accepted_at + moment, partial(self._reached, flow.id, len(flow.forced), moment))
 
@@ -69,37 +70,33 @@ class Journeys:
         flow = self.book.find(flow_id)
         if flow is None or len(flow.forced) != forced:  # forgotten, or on another way since then
             return
-        _, line = _line(flow)
-        self.feed.publish(FlowChanged(flow, moment, line.state(moment)))
-        self._follow(flow, line, moment)
+        self.feed.publish(FlowChanged(flow, moment, flow.line.state(moment)))
+        self.follow(flow, moment)
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
-        standing = self.standing(flow)
-        return standing.steps, standing.state
+        return flow.steps, flow.line.state(self.elapsed(flow))
 
     def standing(self, flow: AcceptedFlow) -> Standing:
         """A flow, its steps, and how it stands now."""
-        steps, line = _line(flow)
         elapsed = self.elapsed(flow)
-        return Standing(flow, steps, line.state(elapsed), elapsed)
+        return Standing(flow, flow.steps, flow.line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        return self.clock.now() - flow.accepted_at
+        # A clock that was kept may stand a little before a flow that was kept with it.
+        return max(0.0, self.clock.now() - flow.accepted_at)
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""
         elapsed = self.elapsed(flow)
-        steps, line = _line(flow)
-        message = next((one for one in line.state(elapsed).messages if one.position == position), None)
-        if message is None or ending not in message.open_endings(elapsed, steps[position].step):
+        message = next((one for one in flow.line.state(elapsed).messages if one.position == position), None)
+        if message is None or ending not in message.open_endings(elapsed, flow.steps[position].step):
             raise CannotAct
         changed = attrs.evolve(flow, forced=(*flow.forced, Forced(position, elapsed, ending)))
         self.book.replace(changed)
-        _, line = _line(changed)
-        self.feed.publish(FlowChanged(changed, elapsed, line.state(elapsed)))
-        self._follow(changed, line, elapsed)
+        self.feed.publish(FlowChanged(changed, elapsed, changed.line.state(elapsed)))
+        self.follow(changed, elapsed)
         return changed
 
     def clear(self) -> None:
@@ -107,9 +104,3 @@ class Journeys:
         self.book.clear()
         self.agenda.clear()
         self.feed.publish(Cleared())
-
-
-def _line(flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], TimeLine]:
-    endpoint = Endpoint(flow.endpoint)
-    steps = planned_steps(endpoint, flow.body, flow.scripts)
-    return steps, time_line(endpoint, steps, flow.forced)
