@@ -22,19 +22,10 @@ from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
-<<<<<<< HEAD
 from .life.journeys import CannotAct, Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
-=======
-from .life.journeys import Journeys
 from .log import server_log
-from .routee.failover_api import FailoverApi
-from .routee.otp_api import PREFIX as OTP_PREFIX
-from .routee.otp_api import OtpApi
-from .routee.refusals import FAILOVER, OTP, Dialect, Refusal
-from .routee.token_api import TokenApi
->>>>>>> faithful
 from .routee.tokens import ALL_ROLES, TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
 from .service import Counts, Service, Settings

@@ -1,4 +1,4 @@
-"""The statuses by which the list is filtered: told by the feed, looked up where nobody told, forgotten with the flows."""
+"""The statuses by which the list is filtered: told by the feed, looked up where nobody told, forgotten with flows."""
 
 from datetime import UTC, datetime
 
