@@ -59,10 +59,12 @@ class Journeys:
         self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
         self.follow(flow, 0.0)
 
-    def resume(self) -> None:
-        """Follow the flows of a book that was kept, each from where it stands."""
+    def resume(self, done: float) -> None:
+        """Follow the flows of a book that was kept; all that became of them until the moment `done` was published."""
+        # Of two that were kept together, a flow may be a little younger than the clock: what was due was not done yet.
+        self.clock.advance_to(max((flow.accepted_at for flow in self.book), default=0.0))
         for flow in self.book:
-            self.follow(flow, self.elapsed(flow))
+            self.follow(flow, max(0.0, done - flow.accepted_at))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
@@ -88,8 +90,7 @@ class Journeys:
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        # A clock that was kept may stand a little before a flow that was kept with it.
-        return max(0.0, self.clock.now() - flow.accepted_at)
+        return self.clock.now() - flow.accepted_at
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""
