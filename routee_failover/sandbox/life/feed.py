@@ -52,11 +52,16 @@ class Cleared:
 
 
 @attrs.frozen
+class RulesChanged:
+    """A rule was made or forgotten."""
+
+
+@attrs.frozen
 class Lagged:
     """A reader was too slow, and events were dropped: it has to look for itself."""
 
 
-Event = FlowAccepted | FlowChanged | CallbackTried | ClockSet | Cleared | Lagged
+Event = FlowAccepted | FlowChanged | CallbackTried | ClockSet | Cleared | RulesChanged | Lagged
 Listener = Callable[[Event], None]
 
 MOST_WAITING = 1_000
