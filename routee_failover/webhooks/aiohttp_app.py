@@ -39,12 +39,16 @@ def aiohttp_receiver(
             admitted = body if isinstance(body, Answer) else reception.take(admitted, body)
         return web.Response(status=admitted.status, text=admitted.text, headers=admitted.headers)
 
+    async def start(_app: web.Application) -> None:
+        await inbox.__aenter__()
+
     async def close(_app: web.Application) -> None:
         await inbox.aclose()
 
     app = web.Application()
     for path in ("", "/{signed:.*}"):
         app.router.add_route("*", path, receive)
+    app.on_startup.append(start)
     # At the shutdown and not at the cleanup: what handlers need, a client above all, is cleaned up before that.
     app.on_shutdown.append(close)
     return app

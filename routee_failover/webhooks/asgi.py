@@ -96,6 +96,7 @@ class AsgiReceiver:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
+            await self._reception.inbox.__aenter__()
             await send({"type": "lifespan.startup.complete"})
         await self._reception.inbox.aclose()
         await send({"type": "lifespan.shutdown.complete"})
