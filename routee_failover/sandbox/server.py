@@ -107,7 +107,6 @@ class Sandbox:
         except BaseException:
             self._store.close()
             raise
-        self._store.start()
         self._agenda.start()
         return self
 
@@ -120,6 +119,7 @@ class Sandbox:
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
         self._journeys.resume(done)
+        self._store.start()
 
     def _keep_clock(self, event: Event) -> None:
         if isinstance(event, ClockSet):
