@@ -25,10 +25,14 @@ class Standing:
     """A flow and how it stands at one moment."""
 
     flow: AcceptedFlow
-    steps: tuple[PlannedStep, ...]
     state: FlowState
     elapsed: float
     """Virtual seconds since it was accepted."""
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """Its steps in the order of trying."""
+        return self.flow.steps
 
     @property
     def endpoint(self) -> Endpoint:
@@ -80,9 +84,9 @@ class Journeys:
         return flow.steps, flow.line.state(self.elapsed(flow))
 
     def standing(self, flow: AcceptedFlow) -> Standing:
-        """A flow, its steps, and how it stands now."""
+        """A flow and how it stands now."""
         elapsed = self.elapsed(flow)
-        return Standing(flow, flow.steps, flow.line.state(elapsed), elapsed)
+        return Standing(flow, flow.line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
