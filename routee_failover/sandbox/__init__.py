@@ -6,9 +6,10 @@
 It needs the extra `routee-failover[sandbox]`.
 """
 
+from .callbacks.records import CallbackAttempt, CallbackRecord
 from .failure import SandboxError
 from .life.book import AcceptedFlow
 from .server import Sandbox
 from .service import Counts
 
-__all__ = ["AcceptedFlow", "Counts", "Sandbox", "SandboxError"]
+__all__ = ["AcceptedFlow", "CallbackAttempt", "CallbackRecord", "Counts", "Sandbox", "SandboxError"]
