@@ -2,20 +2,19 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Self, TypeVar, overload
-from urllib.parse import quote
 
 import attrs
 
+from .asking import Questions, followed
 from .config import Config
 from .errors import (
     ConnectFailed,
     DeliveryUnknown,
     InvalidConfig,
     InvalidFlow,
-    NoAnswer,
     Outcome,
     Problem,
     Rejected,
@@ -35,13 +34,12 @@ from .records import (
     ViberOtpReceipt,
     ViberOtpRecord,
 )
-from .records.record import Json
 from .secret import SecretBytes, forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport
 from .wire import encode_flow
-from .wire.answers import UNREADABLE, read_json, read_object, read_refusal, without_secrets
-from .wire.routes import ROUTES, TRACKING, correlation, secrets_of
+from .wire.answers import read_refusal, without_secrets
+from .wire.routes import ROUTES, correlation, secrets_of
 
 _T = TypeVar("_T")
 _OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
@@ -66,6 +64,7 @@ class RouteeClient:
         self._config = config
         self._reconciler = reconciler
         self._transport = Transport(config)
+        self._questions = Questions(self._transport)
 
     @classmethod
     @forgetful
@@ -169,32 +168,15 @@ class RouteeClient:
         The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
         unknown id, and `NotSent`, `Rejected` or `NoAnswer` as every reading call does; all of them are safe to repeat.
         """
-        match message:
-            case FlowReceipt():
-                identity, endpoint = message.tracking_id, Endpoint.STANDARD
-            case OtpReceipt():
-                identity, endpoint = message.flow_id, Endpoint.OTP
-            case ViberOtpReceipt():
-                identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
-            case _:
-                identity = message
-        if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
-            raise InvalidFlow("track", [Problem((), "takes a receipt or the id in one")])
-        if endpoint not in [*Endpoint]:
-            raise InvalidFlow("track", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
-        path, read = TRACKING[Endpoint(endpoint)]
-        return await self._read(path + quote(identity, safe=""), read)
+        return await self._questions.track(*followed("track", message, endpoint))
 
     async def balance(self) -> Balance:
         """What the account still holds. Raises as every reading call does; it is safe to repeat."""
-        return await self._read("/accounts/me/balance", Balance.read)
+        return await self._questions.read("/accounts/me/balance", Balance.read)
 
     async def otp_templates(self) -> Any:
         """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""
-        templates = read_json(await self._ask("/failover-otp/otp/templates"))
-        if templates is UNREADABLE:
-            raise _unreadable("is not JSON")
-        return templates
+        return await self._questions.json("/failover-otp/otp/templates")
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
@@ -220,24 +202,6 @@ class RouteeClient:
         if self._reconciler is None:
             raise InvalidConfig("on_unknown=RECONCILE needs RouteeClient(config, reconciler=...); nothing was sent")
         return self._reconciler
-
-    async def _read(self, path: str, read: Callable[[Json], _T]) -> _T:
-        record = read_object(await self._ask(path), read)
-        if isinstance(record, str):
-            raise _unreadable(record)
-        return record
-
-    async def _ask(self, path: str) -> bytes:
-        """The body of the answer to a reading call."""
-        outcome, evidence = await self._transport.call(Call("GET", path, safe=True))
-        answer = evidence.answer
-        if outcome is Outcome.NOT_SENT:
-            raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
-        if answer is None or outcome is Outcome.UNKNOWN:
-            raise NoAnswer(f"{evidence.summary}; nothing was changed, ask again", cause=evidence.summary)
-        if outcome is Outcome.REJECTED:
-            raise read_refusal(answer.status, answer.retry_after, answer.body)
-        return answer.body
 
 
 def _endpoint_of(flow: AnyFlow) -> Endpoint:
@@ -286,8 +250,3 @@ def _unknown(flow: AnyFlow, cause: str) -> DeliveryUnknown:
         cause=cause,
         correlation=correlation(flow),
     )
-
-
-def _unreadable(why: str) -> NoAnswer:
-    cause = f"the answer {why}"
-    return NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)

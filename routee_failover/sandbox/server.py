@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,25 +12,26 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
+from .application import application
 from .callbacks.records import CallbackRecord
 from .callbacks.sender import Callbacks
-from .contract import load_contract
-from .control.callbacks_api import CallbacksApi
-from .control.clock_api import ClockApi
+from .contract import Contract, load_contract
 from .failure import SandboxError
+from .faults import Faults
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
-from .life.feed import ClockSet, Feed
+from .life.feed import ClockSet, Event, Feed
 from .life.journeys import CannotAct, Journeys
-from .routee.failover_api import FailoverApi
-from .routee.otp_api import PREFIX as OTP_PREFIX
-from .routee.otp_api import OtpApi
-from .routee.refusals import FAILOVER, OTP, Dialect, Refusal
-from .routee.token_api import TokenApi
+from .life.rules import Rules
+from .life.scripts import Outcome
+from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
-from .routee.viber_api import ViberApi
-from .service import LARGEST_BODY, Counts, Service, answer
+from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
+from .service import Counts, Service, Settings
+from .store.clock import KeptClock
+from .store.sqlite import SqliteStore
+from .store.store import MemoryStore, Store
 
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
@@ -46,12 +48,16 @@ class Sandbox:
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
 
+    With `store`, a file, they are there again when a sandbox is started anew, with all that was done to them, and the
+    clock goes on from where it was. No answer leaves before the file has what it tells of. When the disk takes no more,
+    that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
+
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
     SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
     delivered. Viber senders whose id begins with `unknown` are unknown.
 
-    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address that cannot be used or an
-    extra that is not installed.
+    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address or a file that cannot be used
+    or an extra that is not installed.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Sandbox:
         roles: Sequence[str] = ALL_ROLES,
         keep: int = 10_000,
         remote_control: bool = False,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._application_id, self._application_secret = application_id, application_secret
@@ -80,8 +87,12 @@ class Sandbox:
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._callbacks = Callbacks(self._journeys)
+        self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts = Counts()
+        self._path = None if store is None else Path(store)
+        self._store: Store = MemoryStore()
+        self._feed.listen(self._keep_clock)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._url: str | None = None
@@ -89,8 +100,34 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise SandboxError("this sandbox is running already; make another one")
+        contract = load_contract()
+        try:
+            self._open_store()
+            await self._serve(contract)
+        except BaseException:
+            self._store.close()
+            raise
+        self._store.start()
+        self._agenda.start()
+        return self
+
+    def _open_store(self) -> None:
+        if self._path is None:
+            return
+        clock = KeptClock(self._clock, self._agenda)
+        self._store = SqliteStore(self._path, clock)
+        self._agenda.clear()
+        done = clock.restore(self._store)
+        self._book.keep_in(self._store)
+        self._journeys.resume(done)
+
+    def _keep_clock(self, event: Event) -> None:
+        if isinstance(event, ClockSet):
+            self._store.touch()
+
+    async def _serve(self, contract: Contract) -> None:
         service = Service(
-            contract=load_contract(),
+            contract=contract,
             clock=self._clock,
             book=self._book,
             tokens=self._tokens,
@@ -98,11 +135,15 @@ class Sandbox:
             feed=self._feed,
             journeys=self._journeys,
             callbacks=self._callbacks,
+            rules=self._rules,
+            settings=self._settings,
             counts=self._counts,
+            store=self._store,
         )
         runner = web.AppRunner(
-            _application(service, remote_control=self._remote_control),
+            application(service, self._faults, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
+            logger=server_log(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
         )
@@ -114,10 +155,8 @@ class Sandbox:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
         self._runner = runner
-        self._agenda.start()
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        return self
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         make_protocol = runner.server
@@ -138,9 +177,12 @@ class Sandbox:
         if server is not None:
             server.close()
             await self._agenda.stop()
+            self._faults.stop()
+            self._feed.close()
             await self._callbacks.close()
         if runner is not None:
             await runner.cleanup()
+            self._store.close()
 
     @property
     def url(self) -> str:
@@ -168,6 +210,11 @@ class Sandbox:
     def counts(self) -> Counts:
         """What the sandbox has seen up to now; a copy, which does not go on counting."""
         return attrs.evolve(self._counts)
+
+    @property
+    def store_failure(self) -> str | None:
+        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
+        return self._store.failure
 
     @property
     def callbacks(self) -> list[CallbackRecord]:
@@ -210,40 +257,70 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         self._feed.publish(ClockSet())
 
+    def script(
+        self,
+        *,
+        to: str | None = None,
+        endpoint: RuleEndpoint | None = None,
+        viber: Outcome | Play | None = None,
+        sms: Outcome | Play | None = None,
+        voice: Outcome | Play | None = None,
+        answer: Answer | int | None = None,
+        fault: FaultWord | None = None,
+        callbacks: CallbackPlay | None = None,
+        rate: float | None = None,
+        seed: int | None = None,
+        times: int | None = None,
+    ) -> str:
+        """Make a rule for the flows that come from now on, and give its id; of all rules the newest that matches wins.
+
+        It is about the flows to `to` (a number, or the beginning of one and a `*`) and to `endpoint`; both default to
+        all. `viber`, `sms` and `voice` say what becomes of their messages, `callbacks` of the callbacks. `answer` is
+        given in the place of taking the flow, a number as an HTTP status. `fault` lets the flow be taken and its answer
+        not arrive. A rule with a `rate` applies to that share, the same one for the same `seed`; one with `times` so
+        often and then no more. `POST /sandbox/rules` takes the same words.
+
+        Raises `SandboxError` for a rule that cannot be.
+        """
+        said = as_json(
+            to=to,
+            endpoint=endpoint,
+            viber=viber,
+            sms=sms,
+            voice=voice,
+            answer=Answer(answer) if isinstance(answer, int) else answer,
+            fault=fault,
+            callbacks=callbacks,
+            rate=rate,
+            seed=seed,
+            times=times,
+        )
+        return add_rule(self._rules, said)
+
+    def forget(self, rule: str | None = None) -> None:
+        """Forget the rule of this id, or all rules. Flows on their way go on as it said."""
+        if rule is None:
+            self._rules.clear()
+        else:
+            self._rules.remove(rule)
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules in JSON, newest first, each with its id and how often it has applied."""
+        return [rule.as_json() for rule in self._rules]
+
+    @property
+    def search_lag(self) -> timedelta:
+        """The virtual time after which searches and lists find a flow; by its id it is found at once."""
+        return timedelta(seconds=self._settings.search_lag)
+
+    @search_lag.setter
+    def search_lag(self, lag: timedelta) -> None:
+        """Set it. Raises `SandboxError` for a time that is negative."""
+        if lag < timedelta(0):
+            raise SandboxError("search_lag must not be negative")
+        self._settings.search_lag = lag.total_seconds()
+
     def revoke_tokens(self) -> None:
         """End every token that was handed out, as the portal can: the next request with one is answered 401."""
         self._tokens.revoke_all()
-
-
-def _application(service: Service, *, remote_control: bool) -> web.Application:
-    @web.middleware
-    async def refusals_as_json(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        service.counts.requests += 1
-        try:
-            return await handler(request)
-        except Refusal as refusal:
-            service.counts.refused += 1
-            return answer(refusal.body, refusal.status)
-        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
-            service.counts.refused += 1
-            return _lost(request, error)
-
-    application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    own = (ClockApi(service, anyone=remote_control), CallbacksApi(service, anyone=remote_control))
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), *own):
-        application.add_routes(api.routes())
-    return application
-
-
-def _lost(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
-    """A path or method that nobody serves, in the words of the service that it was meant for."""
-    dialect: Dialect = OTP if request.path.startswith(OTP_PREFIX) else FAILOVER
-    if isinstance(error, web.HTTPNotFound):
-        refusal = dialect.not_found("The path")
-        return answer(refusal.body, refusal.status)
-    refusal = dialect.wrong_method()
-    response = answer(refusal.body, refusal.status)
-    response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-    return response

@@ -48,6 +48,11 @@ class Agenda:
         if self._due[0][0] == due:
             self._set_timer()
 
+    @property
+    def next_due(self) -> float | None:
+        """When something is due next; in the past when its turn has not come yet."""
+        return self._due[0][0] if self._due else None
+
     def clear(self) -> None:
         """Forget what was to be done; what is under way goes on."""
         self._due.clear()

@@ -8,9 +8,13 @@ from typing import Any
 
 import attrs
 
+from ..store.store import MemoryStore, Store
 from .engine import Forced, TimeLine
+from .people import recipients
 from .plan import Endpoint, PlannedStep, planned_steps, time_line
 from .scripts import CallbackScript, Script
+
+_FLOW, _NUMBERING = "flow", "numbering"
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +42,12 @@ class AcceptedFlow:
     callback_script: CallbackScript = attrs.field(default=CallbackScript(), repr=False)
     """What a rule had to say about its callbacks; without one they are sent as documented."""
 
-    # The two below are read at every moment of the flow's life, and by every search.
+    # What follows is read at every moment of the flow's life, and by every search.
+
+    @cached_property
+    def to(self) -> tuple[str, ...]:
+        """Everybody whom it names, each once, with a plus."""
+        return recipients(self.endpoint, self.body)
 
     @cached_property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -60,30 +69,55 @@ class FlowBook:
         self._keep = keep
         self._flows: OrderedDict[str, AcceptedFlow] = OrderedDict()
         self._by_message: dict[str, AcceptedFlow] = {}
+        self._last_number = 0
+        self._store: Store = MemoryStore()
         self._when_forgotten: list[Callable[[AcceptedFlow], None]] = []
+
+    def keep_in(self, store: Store) -> None:
+        """Go on with the flows that a store has from before, and keep all of them there from now on."""
+        self._store = store
+        self._flows.clear()
+        self._by_message.clear()
+        self._last_number = max(store.load(_NUMBERING, int), default=0)
+        for flow in store.load(_FLOW, AcceptedFlow):
+            self._last_number = max(self._last_number, flow.number)
+            self._remember(flow)
 
     def when_forgotten(self, do: Callable[[AcceptedFlow], None]) -> None:
         """Call this with every flow that is forgotten because there are too many."""
         self._when_forgotten.append(do)
 
+    def next_number(self) -> int:
+        """The number of the next flow: it counts on when flows are forgotten, and after the sandbox was off."""
+        self._last_number += 1
+        return self._last_number
+
     def add(self, flow: AcceptedFlow) -> None:
         """Remember a flow; the oldest one is forgotten when there are too many."""
+        self._store.save(_FLOW, flow.id, flow)
+        self._remember(flow)
+
+    def _remember(self, flow: AcceptedFlow) -> None:
         self._flows[flow.id] = flow
         self._by_message.update(dict.fromkeys(flow.message_ids, flow))
         if len(self._flows) > self._keep:
             _, oldest = self._flows.popitem(last=False)
             for message_id in oldest.message_ids:
                 del self._by_message[message_id]
+            self._store.forget(_FLOW, oldest.id)
             for do in self._when_forgotten:
                 do(oldest)
 
     def replace(self, flow: AcceptedFlow) -> None:
         """Put a flow that was changed in the place of what it was."""
+        self._store.save(_FLOW, flow.id, flow)
         self._flows[flow.id] = flow
         self._by_message.update(dict.fromkeys(flow.message_ids, flow))
 
     def clear(self) -> None:
-        """Forget every flow."""
+        """Forget every flow; the next one has a number of its own all the same."""
+        self._store.save(_NUMBERING, "", self._last_number)
+        self._store.clear(_FLOW)
         self._flows.clear()
         self._by_message.clear()
 

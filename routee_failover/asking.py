@@ -1,0 +1,81 @@
+"""Reading calls: they change nothing at Routee, so each may be repeated, and each error of theirs says so.
+
+It stands apart from the client, which has a verb for each of them, so that searching and waiting can ask as well.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from .errors import ConnectFailed, InvalidFlow, NoAnswer, Outcome, Problem
+from .flows import Endpoint
+from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from .records.record import Json
+from .transport import Call, Transport
+from .wire.answers import UNREADABLE, read_json, read_object, read_refusal
+from .wire.routes import TRACKING
+
+_T = TypeVar("_T")
+
+
+class Questions:
+    """Asks Routee over a client's transport.
+
+    Every question raises `NotSent`, `Rejected` or `NoAnswer`, and all of them are safe to repeat.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def track(self, identity: str, endpoint: Endpoint) -> FlowRecord | OtpRecord | ViberOtpRecord:
+        """What has become of a message so far."""
+        path, read = TRACKING[endpoint]
+        return await self.read(path + quote(identity, safe=""), read)
+
+    async def read(self, path: str, read: Callable[[Json], _T]) -> _T:
+        """The object that Routee answers with, as `read` understands it."""
+        record = read_object(await self._ask(path), read)
+        if isinstance(record, str):
+            raise _unreadable(record)
+        return record
+
+    async def json(self, path: str) -> Any:
+        """What Routee answers with, whatever it is."""
+        answer = read_json(await self._ask(path))
+        if answer is UNREADABLE:
+            raise _unreadable("is not JSON")
+        return answer
+
+    async def _ask(self, path: str) -> bytes:
+        outcome, evidence = await self._transport.call(Call("GET", path, safe=True))
+        answer = evidence.answer
+        if outcome is Outcome.NOT_SENT:
+            raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
+        if answer is None or outcome is Outcome.UNKNOWN:
+            raise NoAnswer(f"{evidence.summary}; nothing was changed, ask again", cause=evidence.summary)
+        if outcome is Outcome.REJECTED:
+            raise read_refusal(answer.status, answer.retry_after, answer.body)
+        return answer.body
+
+
+def followed(verb: str, message: AnyReceipt | str, endpoint: Endpoint | str) -> tuple[str, Endpoint]:
+    """The id that a message is followed by, and the endpoint that knows it. Raises `InvalidFlow` for what is no id."""
+    match message:
+        case FlowReceipt():
+            identity, endpoint = message.tracking_id, Endpoint.STANDARD
+        case OtpReceipt():
+            identity, endpoint = message.flow_id, Endpoint.OTP
+        case ViberOtpReceipt():
+            identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
+        case _:
+            identity = message
+    if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
+        raise InvalidFlow(verb, [Problem((), "takes a receipt or the id in one")])
+    if endpoint not in [*Endpoint]:
+        raise InvalidFlow(verb, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+    return identity, Endpoint(endpoint)
+
+
+def _unreadable(why: str) -> NoAnswer:
+    cause = f"the answer {why}"
+    return NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)

@@ -1,0 +1,1 @@
+"""What survives the sandbox: nothing by itself, and everything in an SQLite file behind `--store`."""
