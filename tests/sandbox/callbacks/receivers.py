@@ -6,11 +6,9 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Self
 
-import attrs
 from aiohttp import web
 
 from routee_failover.sandbox import AcceptedFlow
-from routee_failover.sandbox.life.scripts import CallbackScript
 
 from ..callers import OTP, STANDARD, TEMPLATE_STEP, TRANSACTIONAL, VIBER_STEP, Caller, changed
 
@@ -107,11 +105,6 @@ async def accepted(caller: Caller, operation: str, body: object) -> AcceptedFlow
     status, _ = await caller.send(operation, body)
     assert status == 200
     return caller.sandbox.accepted[-1]
-
-
-def scripted(caller: Caller, flow: AcceptedFlow, script: CallbackScript) -> None:
-    """Script what becomes of a flow's callbacks."""
-    caller.sandbox._book.replace(attrs.evolve(flow, callback_script=script))
 
 
 def statuses(bodies: Iterable[Any]) -> list[str]:

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import attrs
 
-from routee_failover.sandbox import Sandbox
+from routee_failover.sandbox import CallbackRecord, Sandbox
 from routee_failover.sandbox.callbacks import posting
 from routee_failover.sandbox.life.agenda import Agenda
 from routee_failover.sandbox.life.clock import VirtualClock
+from routee_failover.sandbox.store import documents
 
 from ..callers import calling
 from .receivers import Receiver, accepted, single, statuses
@@ -50,7 +51,8 @@ async def test_taken_up_again() -> None:
         forgotten = attrs.evolve(kept[1], id="?", flow_id="?")
         async with Sandbox(speed=0) as later:
             later._book.add(attrs.evolve(flow, accepted_at=-10.0))
-            later._callbacks.resume([interrupted, kept[1], kept[2], forgotten])
+            written = [documents.written(one) for one in (interrupted, kept[1], kept[2], forgotten)]
+            later._callbacks.resume(documents.read(text, CallbackRecord) for text in written)
             await later.advance(HOUR)
             assert [[attempt.at for attempt in one.attempts] for one in later.callbacks] == [[1, 10], [3, 33], [6]]
             assert {one.state for one in later.callbacks} == {"delivered"}

@@ -4,35 +4,40 @@ from datetime import timedelta
 
 import pytest
 
-from routee_failover.sandbox.life.scripts import CallbackScript, Ending, Order
+from routee_failover.sandbox import CallbackPlay
+from routee_failover.sandbox.life.scripts import Ending, Order
 
 from ..callers import calling
-from .receivers import Receiver, accepted, scripted, single, standard, statuses
+from .receivers import Receiver, accepted, single, standard, statuses
 
 HOUR = timedelta(hours=1)
 QUEUED, DELIVERED, SEEN = "QUEUED", "DELIVERED", "SEEN"
 
 
 @pytest.mark.parametrize(
-    ("script", "told", "at"),
+    ("play", "told", "at"),
     [
-        (CallbackScript(repeat=2), [QUEUED, QUEUED, DELIVERED, DELIVERED, SEEN, SEEN], [1, 1, 3, 3, 6, 6]),
-        (CallbackScript(order="reversed"), [SEEN, DELIVERED, QUEUED], [6, 6, 6]),
-        (CallbackScript(order="reversed", repeat=2, delay=10), [SEEN] * 2 + [DELIVERED] * 2 + [QUEUED] * 2, [16] * 6),
-        (CallbackScript(delay=2.5), [QUEUED, DELIVERED, SEEN], [3.5, 5.5, 8.5]),
-        (CallbackScript(lose=True, repeat=3, order="reversed"), [], []),
+        (CallbackPlay(repeat=2), [QUEUED, QUEUED, DELIVERED, DELIVERED, SEEN, SEEN], [1, 1, 3, 3, 6, 6]),
+        (CallbackPlay(order="reversed"), [SEEN, DELIVERED, QUEUED], [6, 6, 6]),
+        (
+            CallbackPlay(order="reversed", repeat=2, delay=timedelta(seconds=10)),
+            [SEEN] * 2 + [DELIVERED] * 2 + [QUEUED] * 2,
+            [16] * 6,
+        ),
+        (CallbackPlay(delay=timedelta(seconds=2.5)), [QUEUED, DELIVERED, SEEN], [3.5, 5.5, 8.5]),
+        (CallbackPlay(lose=True, repeat=3, order="reversed"), [], []),
     ],
 )
-async def test_as_scripted(script: CallbackScript, told: list[str], at: list[float]) -> None:
+async def test_as_scripted(play: CallbackPlay, told: list[str], at: list[float]) -> None:
     """Each is repeated, late, turned round or lost as the rule says; those that change places wait for the last one."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        flow = await accepted(caller, "sendFailover", single(receiver.url, "400"))
-        scripted(caller, flow, script)
-        await caller.sandbox.advance(HOUR)
+        caller.sandbox.script(callbacks=play)
+        await accepted(caller, "sendFailover", single(receiver.url, "400"))
+        await caller.sandbox.advance(HOUR * 2)
         assert statuses(receiver.bodies) == told
         assert sorted(attempt.at for one in caller.sandbox.callbacks for attempt in one.attempts) == at
         assert len({one.id for one in caller.sandbox.callbacks}) == max(len(told), 3)
-        state = "lost" if script.lose else "delivered"
+        state = "lost" if play.lose else "delivered"
         assert {one.state for one in caller.sandbox.callbacks} == {state}
 
 
@@ -41,9 +46,8 @@ async def test_shuffled_the_same_each_time() -> None:
 
     async def run() -> list[list[str]]:
         async with calling(speed=0) as caller, Receiver() as receiver:
+            caller.sandbox.script(callbacks=CallbackPlay(order="shuffled", repeat=2))
             flows = [await accepted(caller, "sendFailover", standard(receiver.url, "111")) for _ in range(4)]
-            for flow in flows:
-                scripted(caller, flow, CallbackScript(order="shuffled", repeat=2))
             await caller.sandbox.advance(HOUR * 24)
             return [statuses(one for one in receiver.bodies if one["trackingId"] == flow.id) for flow in flows]
 
@@ -58,8 +62,8 @@ async def test_shuffled_the_same_each_time() -> None:
 async def test_a_single_one_has_no_order(order: Order) -> None:
     """With OnCompletion there is nothing to wait for: the one callback is posted when the flow is final."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        flow = await accepted(caller, "sendFailover", single(receiver.url, "400", strategy="OnCompletion"))
-        scripted(caller, flow, CallbackScript(order=order))
+        caller.sandbox.script(callbacks=CallbackPlay(order=order))
+        await accepted(caller, "sendFailover", single(receiver.url, "400", strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=3))
         assert statuses(receiver.bodies) == [DELIVERED]
 
@@ -67,8 +71,8 @@ async def test_a_single_one_has_no_order(order: Order) -> None:
 async def test_what_waits_is_on_record() -> None:
     """Callbacks that wait for the last one can be looked at, and go out when a person ends the flow by hand."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        flow = await accepted(caller, "sendFailover", single(receiver.url, "300"))
-        scripted(caller, flow, CallbackScript(order="reversed"))
+        caller.sandbox.script(callbacks=CallbackPlay(order="reversed"))
+        await accepted(caller, "sendFailover", single(receiver.url, "300"))
         await caller.sandbox.advance(timedelta(seconds=5))
         (held,) = caller.sandbox.callbacks
         assert (held.state, held.attempts, held.next_at, held.due_at) == ("waiting", (), None, 1.0)
@@ -81,20 +85,20 @@ async def test_what_waits_is_forgotten_with_its_flow() -> None:
     """Callbacks that wait for the last one never go out when their flow is forgotten, or all are cleared."""
     async with calling(speed=0, keep=1) as caller, Receiver() as receiver:
         for _ in range(2):
+            caller.sandbox.script(callbacks=CallbackPlay(order="reversed"))
             flow = await accepted(caller, "sendFailover", single(receiver.url, "300"))
-            scripted(caller, flow, CallbackScript(order="reversed"))
             await caller.sandbox.advance(timedelta(seconds=5))
         assert list(caller.sandbox._callbacks._held) == [flow.id]
         caller.sandbox._journeys.clear()
         assert caller.sandbox._callbacks._held == {}
-        await caller.sandbox.advance(HOUR)
+        await caller.sandbox.advance(HOUR * 2)
         assert receiver.bodies == []
 
 
 async def test_a_repeated_one_is_retried_by_itself() -> None:
     """Each copy is a callback of its own: one that fails is posted again, the other is not."""
     async with calling(speed=0) as caller, Receiver(500) as receiver:
-        flow = await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
-        scripted(caller, flow, CallbackScript(repeat=2))
-        await caller.sandbox.advance(HOUR)
+        caller.sandbox.script(callbacks=CallbackPlay(repeat=2))
+        await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
+        await caller.sandbox.advance(HOUR * 2)
         assert [[attempt.at for attempt in one.attempts] for one in caller.sandbox.callbacks] == [[3, 33], [3]]
