@@ -6,10 +6,21 @@
 It needs the extra `routee-failover[sandbox]`.
 """
 
+from .callbacks.records import CallbackAttempt, CallbackRecord
 from .failure import SandboxError
 from .life.book import AcceptedFlow
 from .scripting import Answer, CallbackPlay, Play
 from .server import Sandbox
 from .service import Counts
 
-__all__ = ["AcceptedFlow", "Answer", "CallbackPlay", "Counts", "Play", "Sandbox", "SandboxError"]
+__all__ = [
+    "AcceptedFlow",
+    "Answer",
+    "CallbackAttempt",
+    "CallbackPlay",
+    "CallbackRecord",
+    "Counts",
+    "Play",
+    "Sandbox",
+    "SandboxError",
+]
