@@ -114,6 +114,7 @@ class Sandbox:
         self._agenda.clear()
         clock.restore(self._store)
         self._book.keep_in(self._store)
+        self._rules.keep_in(self._store)
         self._journeys.resume()
 
     def _keep_clock(self, event: Event) -> None:

@@ -64,6 +64,10 @@ class Agenda:
         self._stop_timer()
         self._set_timer()
 
+    def catch_up(self) -> None:
+        """Do what is due by now, if its turn has not come yet."""
+        self._do_due()
+
     async def advance(self, seconds: float) -> None:
         """Let so many virtual seconds pass at once: the clock stops at each moment at which something is due.
 
