@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from .control.callbacks_api import CallbacksApi
 from .control.clock_api import ClockApi
 from .control.events_api import EventsApi
 from .control.flows_api import FlowsApi
@@ -53,7 +54,7 @@ def application(service: Service, faults: Faults, *, remote_control: bool) -> we
     application = web.Application(middlewares=[every_request], client_max_size=LARGEST_BODY)
     for routee in (TokenApi, FailoverApi, OtpApi, ViberApi):
         application.add_routes(routee(service).routes())
-    for own in (ClockApi, FlowsApi, EventsApi, RulesApi, SandboxApi):
+    for own in (ClockApi, FlowsApi, EventsApi, CallbacksApi, RulesApi, SandboxApi):
         application.add_routes(own(service, anyone=remote_control).routes())
     application.add_routes(PageApi().routes())
     return application

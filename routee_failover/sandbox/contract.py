@@ -109,7 +109,7 @@ def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {name: entry["schema"] for name, entry in named.items()},
-        "required": [name for name, entry in named.items() if entry["required"]],
+        "required": [name for name, entry in named.items() if entry.get("required")],
     }
 
 

@@ -13,6 +13,8 @@ from aiohttp import web
 
 from ..config import Config
 from .application import application
+from .callbacks.records import CallbackRecord
+from .callbacks.sender import Callbacks
 from .contract import Contract, load_contract
 from .failure import SandboxError
 from .faults import Faults
@@ -20,7 +22,7 @@ from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
-from .life.journeys import Journeys
+from .life.journeys import CannotAct, Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
 from .routee.tokens import ALL_ROLES, TokenService
@@ -39,7 +41,8 @@ class Sandbox:
 
     With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
     takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
-    callers on this machine only, unless `remote_control` lets everybody in.
+    callers on this machine only, unless `remote_control` lets everybody in. Callbacks are posted from this machine to
+    whatever addresses the flows name, its own network included: mind who can send here when `host` is not loopback.
 
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
@@ -83,6 +86,7 @@ class Sandbox:
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
+        self._callbacks = Callbacks(self._journeys)
         self._remote_control = remote_control
         self._counts = Counts()
         self._path = None if store is None else Path(store)
@@ -132,6 +136,7 @@ class Sandbox:
             journeys=self._journeys,
             rules=self._rules,
             settings=self._settings,
+            callbacks=self._callbacks,
             counts=self._counts,
             store=self._store,
         )
@@ -173,6 +178,7 @@ class Sandbox:
             await self._agenda.stop()
             self._faults.stop()
             self._feed.close()
+            await self._callbacks.close()
         if runner is not None:
             await runner.cleanup()
             self._store.close()
@@ -208,6 +214,35 @@ class Sandbox:
     def store_failure(self) -> str | None:
         """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
         return self._store.failure
+
+    def callbacks(self) -> list[CallbackRecord]:
+        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
+        return list(self._callbacks.log)
+
+    def redeliver(self, callback_id: str) -> CallbackRecord:
+        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
+
+        Raises `SandboxError` when there is no such callback.
+        """
+        try:
+            return self._callbacks.redeliver(callback_id)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
+        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
+
+        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
+        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
+        delivered, or when its step has no `inboundUrl`.
+        """
+        flow = self._book.find(flow_id)
+        if flow is None:
+            raise SandboxError("there is no such flow")
+        try:
+            return self._callbacks.reply(flow, text, position=position)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
 
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol, cast
 import attrs
 from aiohttp import web
 
+from .callbacks.sender import Callbacks
 from .contract import JSON_MEDIA, Contract
 from .faults import FAULT, Unanswered
 from .life.agenda import Agenda
@@ -84,6 +85,7 @@ class Service:
     agenda: Agenda
     feed: Feed
     journeys: Journeys
+    callbacks: Callbacks
     rules: Rules
     settings: Settings = attrs.field(factory=Settings)
     counts: Counts = attrs.field(factory=Counts)
