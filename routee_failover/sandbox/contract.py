@@ -119,12 +119,13 @@ def _whole_number(text: str) -> int | str:
 
 
 def _number(text: str) -> float | str:
-    return float(text) if _DECIMAL.fullmatch(text) and len(text) <= _LONGEST_NUMBER else text
+    return float(text) if len(text) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(text) else text
 
 
 _READ: dict[str, Callable[[str], object]] = {"integer": _whole_number, "number": _number}
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_LONGEST_NUMBER = 18  # digits that fit the 64 bits of a page number
+_LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
+_LONGEST_DECIMAL = 300  # digits that stay a finite number
 _MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
 
 

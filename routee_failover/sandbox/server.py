@@ -25,6 +25,7 @@ from .life.feed import ClockSet, Event, Feed
 from .life.journeys import CannotAct, Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
+from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
 from .service import Counts, Service, Settings
@@ -85,8 +86,8 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
-        self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._callbacks = Callbacks(self._journeys)
+        self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts = Counts()
         self._path = None if store is None else Path(store)
@@ -116,10 +117,10 @@ class Sandbox:
         clock = KeptClock(self._clock, self._agenda)
         self._store = SqliteStore(self._path, clock)
         self._agenda.clear()
-        clock.restore(self._store)
+        done = clock.restore(self._store)
         self._book.keep_in(self._store)
         self._rules.keep_in(self._store)
-        self._journeys.resume()
+        self._journeys.resume(done)
 
     def _keep_clock(self, event: Event) -> None:
         if isinstance(event, ClockSet):
@@ -134,15 +135,16 @@ class Sandbox:
             agenda=self._agenda,
             feed=self._feed,
             journeys=self._journeys,
+            callbacks=self._callbacks,
             rules=self._rules,
             settings=self._settings,
-            callbacks=self._callbacks,
             counts=self._counts,
             store=self._store,
         )
         runner = web.AppRunner(
             application(service, self._faults, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
+            logger=server_log(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
         )

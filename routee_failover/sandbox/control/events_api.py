@@ -72,7 +72,7 @@ class EventsApi:
                     lines = {"lagged": _event("lagged", {})}
                 case RulesChanged():
                     lines["rules"] = _event("rules", {})
-                case ClockSet():
+                case ClockSet():  # pragma: no branch  # there are no others
                     clock = self._service.clock
                     lines["clock"] = _event("clock", {"now": clock.now(), "speed": clock.speed})
         return b"".join(lines.values())

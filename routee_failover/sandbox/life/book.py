@@ -10,6 +10,7 @@ import attrs
 
 from ..store.store import MemoryStore, Store
 from .engine import Forced, TimeLine
+from .people import recipients
 from .plan import Endpoint, PlannedStep, planned_steps, time_line
 from .scripts import CallbackScript, Script
 
@@ -41,7 +42,12 @@ class AcceptedFlow:
     callback_script: CallbackScript = attrs.field(default=CallbackScript(), repr=False)
     """What a rule had to say about its callbacks; without one they are sent as documented."""
 
-    # The two below are read at every moment of the flow's life, and by every search.
+    # What follows is read at every moment of the flow's life, and by every search.
+
+    @cached_property
+    def to(self) -> tuple[str, ...]:
+        """Everybody whom it names, each once, with a plus."""
+        return recipients(self.endpoint, self.body)
 
     @cached_property
     def steps(self) -> tuple[PlannedStep, ...]:

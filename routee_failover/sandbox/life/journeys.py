@@ -25,10 +25,14 @@ class Standing:
     """A flow and how it stands at one moment."""
 
     flow: AcceptedFlow
-    steps: tuple[PlannedStep, ...]
     state: FlowState
     elapsed: float
     """Virtual seconds since it was accepted."""
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """Its steps in the order of trying."""
+        return self.flow.steps
 
     @property
     def endpoint(self) -> Endpoint:
@@ -56,10 +60,12 @@ class Journeys:
         # What stood at the first moment was told; but a flow that ended in it has an end to tell.
         self.follow(flow, 0.0 if flow.line.ended_at > 0 else -1.0)
 
-    def resume(self) -> None:
-        """Follow the flows of a book that was kept, each from where it stands."""
+    def resume(self, done: float) -> None:
+        """Follow the flows of a book that was kept; all that became of them until the moment `done` was published."""
+        # Of two that were kept together, a flow may be a little younger than the clock: what was due was not done yet.
+        self.clock.advance_to(max((flow.accepted_at for flow in self.book), default=0.0))
         for flow in self.book:
-            self.follow(flow, self.elapsed(flow))
+            self.follow(flow, max(0.0, exact(done - flow.accepted_at)))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
@@ -79,14 +85,13 @@ class Journeys:
         return flow.steps, flow.line.state(self.elapsed(flow))
 
     def standing(self, flow: AcceptedFlow) -> Standing:
-        """A flow, its steps, and how it stands now."""
+        """A flow and how it stands now."""
         elapsed = self.elapsed(flow)
-        return Standing(flow, flow.steps, flow.line.state(elapsed), elapsed)
+        return Standing(flow, flow.line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        # A clock that was kept may stand a little before a flow that was kept with it.
-        return max(0.0, exact(self.clock.now() - flow.accepted_at))
+        return exact(self.clock.now() - flow.accepted_at)
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""

@@ -13,7 +13,7 @@ export function screen(step, replies) {
   return h("div", { class: `screen ${channel} arrived-${arrived}`, role: "group", "aria-label": `What the person sees: ${NAMES[step.channel]}` },
     h("div", { class: "sender" },
       h("span", { class: "face", "aria-hidden": "true" }, icon(channel)),
-      h("b", null, step.shows.from || NAMES[step.channel]),
+      h("b", { title: step.shows.from }, step.shows.from || NAMES[step.channel]),
       h("small", null, NAMES[step.channel]),
       words && h("span", { class: "arrival" }, words)),
     step.channel === "Voice" ? call(step) : bubble(step.shows),
@@ -42,9 +42,15 @@ function call(step) {
   const said = { Ringing: "Ringing …", InProgress: "Speaking", Completed: "Call ended", Busy: "Busy", NoAnswer: "Missed call" };
   return h("div", { class: "bubble" },
     h("p", { class: "call" }, said[last] ?? "Incoming call"),
-    (shows.speech ?? []).map((text) => h("p", { class: "speech" }, icon("speech"), h("q", null, text))),
+    (shows.speech ?? []).map((text) => h("p", { class: "speech" }, icon("speech"), spoken(text))),
     shows.text && !shows.speech?.includes(shows.text) && h("p", { class: "words" }, linked(shows.text)),
     shows.pin && pin(shows.pin));
+}
+
+/** What is said stands in quotation marks; of what is played the sandbox gives the address. */
+function spoken(text) {
+  const played = /^\[plays (.*)\]$/s.exec(text);
+  return played ? h("span", null, "plays ", link(played[1])) : h("q", null, text);
 }
 
 function pin(text) {
