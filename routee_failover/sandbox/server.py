@@ -118,6 +118,7 @@ class Sandbox:
         self._agenda.clear()
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
+        self._rules.keep_in(self._store)
         self._journeys.resume(done)
         self._store.start()
 

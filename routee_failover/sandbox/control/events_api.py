@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..life.feed import Cleared, ClockSet, Event, FlowAccepted, FlowChanged, Lagged, Subscription
+from ..life.feed import Cleared, ClockSet, Event, FlowAccepted, FlowChanged, Lagged, RulesChanged, Subscription
 from ..service import Service
 from .near import refuse_strangers
 from .views import summary
@@ -70,6 +70,8 @@ class EventsApi:
                     lines = {"cleared": _event("cleared", {})}
                 case Lagged():
                     lines = {"lagged": _event("lagged", {})}
+                case RulesChanged():
+                    lines["rules"] = _event("rules", {})
                 case ClockSet():  # pragma: no branch  # there are no others
                     clock = self._service.clock
                     lines["clock"] = _event("clock", {"now": clock.now(), "speed": clock.speed})

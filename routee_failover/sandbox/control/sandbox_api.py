@@ -32,6 +32,8 @@ class SandboxApi:
         forgotten = len(self._service.book)
         self._service.journeys.clear()
         self._service.counts.reset()
+        self._service.rules.clear()
+        self._service.settings.reset()
         return answer({"cleared": forgotten})
 
     async def export(self, request: web.Request) -> web.StreamResponse:
