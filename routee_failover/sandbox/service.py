@@ -61,6 +61,10 @@ class Settings:
     search_lag: float = 0.0
     """The virtual seconds after which a search finds a flow; by its id a flow is found at once."""
 
+    def reset(self) -> None:
+        """Set everything to its start."""
+        self.search_lag = 0.0
+
 
 class Refuses(Protocol):
     """Whoever has words for an answer that a rule asks for."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..life.book import AcceptedFlow
 from ..life.engine import Message
 from ..life.journeys import Standing
 from ..life.people import with_plus
@@ -11,7 +12,9 @@ from ..life.scripts import Channel, Ending
 from ..routee import failover_answers, otp_answers, viber_answers
 from ..routee.failover_answers import moment
 from ..routee.prices import amount, total
+from ..service import Service
 from .bubbles import bubble, in_one_line, pin
+from .callbacks_api import callback_view
 
 ACTIONS: dict[str, Ending] = {
     "deliver": Ending.DELIVERED,
@@ -25,6 +28,12 @@ ACTIONS: dict[str, Ending] = {
 def summary(standing: Standing) -> dict[str, Any]:
     """A flow as a line of the list."""
     return _summary(standing, [bubble(standing.flow, step) for step in standing.steps])
+
+
+def full(service: Service, flow: AcceptedFlow) -> dict[str, Any]:
+    """Everything about a flow as it stands now, with what was posted about it."""
+    callbacks = [callback_view(flow, record) for record in service.callbacks.log.of(flow.id)]
+    return detail(service.journeys.standing(flow), callbacks)
 
 
 def detail(standing: Standing, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
