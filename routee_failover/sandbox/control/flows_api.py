@@ -8,7 +8,7 @@ from aiohttp import web
 from ..life.arrivals import Arrivals
 from ..life.book import AcceptedFlow
 from ..life.journeys import CannotAct
-from ..life.people import bare, with_plus
+from ..life.people import bare, spelled
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
 from .bubbles import holds_pin
@@ -102,7 +102,7 @@ class FlowsApi:
         if flow is None:
             raise FAILOVER.not_found("A flow with a PIN to this number")
         code, channel = pin_of(self._service.journeys.standing(flow))
-        to = with_plus(bare(query["to"]))
+        to = spelled(query["to"])
         return answer({"pin": code, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
 
     def _query(self, request: web.Request, operation: str) -> dict[str, Any]:
@@ -140,9 +140,9 @@ class FlowsApi:
         return summary(self._service.journeys.standing(flow))
 
     def _told(self, flow: AcceptedFlow) -> web.Response:
-        return answer(full(self._service, flow))
+        return answer(full(self._service.journeys, self._service.callbacks, flow))
 
 
 def _to_after(query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
-    number, after = with_plus(bare(query.get("to", ""))), query["after"]
+    number, after = spelled(query.get("to", "")), query["after"]
     return lambda flow: flow.number > after and (not number or number in flow.to)

@@ -50,7 +50,7 @@ class SandboxApi:
             }
             await response.write(json.dumps(rest)[:-1].encode() + b', "flows": [')
             for number, flow in enumerate(list(service.book)):
-                text = json.dumps(full(service, flow))
+                text = json.dumps(full(service.journeys, service.callbacks, flow))
                 await response.write(f"{', ' if number else ''}{text}".encode())
                 await asyncio.sleep(0)
             await response.write(b"]}")

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..callbacks.sender import Callbacks
 from ..life.book import AcceptedFlow
 from ..life.engine import Message
-from ..life.journeys import Standing
+from ..life.journeys import Journeys, Standing
 from ..life.people import with_plus
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel, Ending
 from ..routee import failover_answers, otp_answers, viber_answers
 from ..routee.failover_answers import moment
 from ..routee.prices import amount, total
-from ..service import Service
 from .bubbles import bubble, in_one_line, pin
 from .callbacks_api import callback_view
 
@@ -30,10 +30,10 @@ def summary(standing: Standing) -> dict[str, Any]:
     return _summary(standing, [bubble(standing.flow, step) for step in standing.steps])
 
 
-def full(service: Service, flow: AcceptedFlow) -> dict[str, Any]:
+def full(journeys: Journeys, callbacks: Callbacks, flow: AcceptedFlow) -> dict[str, Any]:
     """Everything about a flow as it stands now, with what was posted about it."""
-    callbacks = [callback_view(flow, record) for record in service.callbacks.log.of(flow.id)]
-    return detail(service.journeys.standing(flow), callbacks)
+    posted = [callback_view(flow, record) for record in callbacks.log.of(flow.id)]
+    return detail(journeys.standing(flow), posted)
 
 
 def detail(standing: Standing, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
