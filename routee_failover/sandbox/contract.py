@@ -109,7 +109,7 @@ def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {name: entry["schema"] for name, entry in named.items()},
-        "required": [name for name, entry in named.items() if entry["required"]],
+        "required": [name for name, entry in named.items() if entry.get("required")],
     }
 
 
@@ -119,12 +119,13 @@ def _whole_number(text: str) -> int | str:
 
 
 def _number(text: str) -> float | str:
-    return float(text) if _DECIMAL.fullmatch(text) and len(text) <= _LONGEST_NUMBER else text
+    return float(text) if len(text) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(text) else text
 
 
 _READ: dict[str, Callable[[str], object]] = {"integer": _whole_number, "number": _number}
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_LONGEST_NUMBER = 18  # digits that fit the 64 bits of a page number
+_LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
+_LONGEST_DECIMAL = 300  # digits that stay a finite number
 _MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
 
 
@@ -187,6 +188,8 @@ class _Check:
         schema = self._lookup(error.schema_path[:-1])
         if keyword == "required":
             yield Violation((*path, error.kind.property), "is required", missing=True)
+        elif keyword == "additionalProperties":
+            yield from (Violation((*path, name), "is not known here") for name in error.kind.unexpected)
         elif keyword == "oneOf":
             yield from self._explain_choice(error, path, schema)
         else:
@@ -221,6 +224,7 @@ _REASONS = {
     "minLength": "must have at least {} characters",
     "maxLength": "must have at most {} characters",
     "minItems": "must have at least {} element",
+    "minProperties": "must have at least {} member",
     "minimum": "must be at least {}",
     "exclusiveMinimum": "must be more than {}",
     "maximum": "must be at most {}",

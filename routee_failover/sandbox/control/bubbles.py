@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..life.book import AcceptedFlow
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel
 from ..routee.otp_answers import TEMPLATES
+from ..routee.prices import sms_parts
 
 _TEMPLATE_NAMES = {uuid: name for uuid, name, _ in TEMPLATES}
 
@@ -23,17 +25,17 @@ _NO_PARAMS = frozenset(
 _LONE_DIGITS = re.compile(r"(?<![\w+/])(?<![0-9][.,:-])[0-9]{4,10}(?![\w/]|[.,:-][0-9])")
 
 
-def bubble(endpoint: Endpoint, step: PlannedStep) -> dict[str, Any]:
+def bubble(flow: AcceptedFlow, step: PlannedStep) -> dict[str, Any]:
     """What the person sees of a step's message."""
-    body = step.body
+    endpoint, body = Endpoint(flow.endpoint), step.body
     on_viber = step.step.channel is Channel.VIBER
     seen: dict[str, Any] = {
         "from": body["senderInfoTrackingId"] if on_viber else body.get("from", ""),
         **dict.fromkeys(("text", "image", "button", "file", "video", "template", "speech")),
-        "pin": pin(endpoint, step),
+        "pin": pin(endpoint, body),
     }
     if step.step.channel is Channel.SMS:
-        return seen | {"text": body["message"]["body"]}
+        return seen | {"text": "".join(sms_parts(flow, step))}  # as transcode may have changed it
     if step.step.channel is Channel.VOICE:
         return seen | {"speech": _speech(body)}
     if endpoint is Endpoint.STANDARD:
@@ -42,22 +44,27 @@ def bubble(endpoint: Endpoint, step: PlannedStep) -> dict[str, Any]:
     return seen | {"template": template, "text": _in_words(seen["pin"], template)}
 
 
-def pin(endpoint: Endpoint, step: PlannedStep) -> str | None:
-    """The one-time password in a message: the one its template is given; or, in the SMS of an OTP flow, its only run of
-    four to ten digits. Digits in other messages may be anything, and are no PIN.
+def holds_pin(flow: AcceptedFlow) -> bool:
+    """Whether a one-time password is in one of a flow's messages."""
+    steps = (flow.body,) if flow.endpoint == Endpoint.VIBER_OTP else flow.body["flow"]
+    return any(pin(Endpoint(flow.endpoint), step) is not None for step in steps)
+
+
+def pin(endpoint: Endpoint, step: Mapping[str, Any]) -> str | None:
+    """The one-time password in a step's message: the one its template is given; or, in the SMS of an OTP flow, its only
+    run of four to ten digits. Digits in other messages may be anything, and are no PIN.
     """  # noqa: D205
-    body = step.body
-    match endpoint, step.step.channel:
-        case Endpoint.OTP, Channel.SMS:
-            runs = set(_LONE_DIGITS.findall(body["message"]["body"]))
-            return runs.pop() if len(runs) == 1 else None
-        case Endpoint.OTP, Channel.VIBER:
-            return str(body["pin"])
-        case ((Endpoint.TRANSACTIONAL | Endpoint.VIBER_OTP), Channel.VIBER):
-            given = body.get("templateParams", {}).get("pin")
-            return None if given is None else str(given)
-        case _:
-            return None
+    if endpoint is Endpoint.OTP:
+        return _lone_digits(step["message"]["body"]) if step["type"] == "Sms" else str(step["pin"])
+    if endpoint is Endpoint.VIBER_OTP or (endpoint is Endpoint.TRANSACTIONAL and step["type"] == "Viber"):
+        given = step.get("templateParams", {}).get("pin")
+        return None if given is None else str(given)
+    return None
+
+
+def _lone_digits(text: str) -> str | None:
+    runs = set(_LONE_DIGITS.findall(text))
+    return runs.pop() if len(runs) == 1 else None
 
 
 def in_one_line(seen: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ class EventsApi:
                     lines = {"cleared": _event("cleared", {})}
                 case Lagged():
                     lines = {"lagged": _event("lagged", {})}
-                case ClockSet():
+                case ClockSet():  # pragma: no branch  # there are no others
                     clock = self._service.clock
                     lines["clock"] = _event("clock", {"now": clock.now(), "speed": clock.speed})
         return b"".join(lines.values())

@@ -8,10 +8,10 @@ from aiohttp import web
 from ..life.arrivals import Arrivals
 from ..life.book import AcceptedFlow
 from ..life.journeys import CannotAct
-from ..life.people import bare, recipients, sent_to, with_plus
-from ..life.statuses import Statuses
+from ..life.people import bare, with_plus
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
+from .bubbles import holds_pin
 from .near import refuse_strangers
 from .views import ACTIONS, detail, pin_of, summary
 
@@ -26,7 +26,6 @@ class FlowsApi:
         self._service = service
         self._anyone = anyone
         self._arrivals = Arrivals(service.book, service.feed)
-        self._statuses = Statuses(service.journeys, service.feed)
 
     def routes(self) -> list[web.RouteDef]:
         """The addresses and their handlers."""
@@ -90,24 +89,13 @@ class FlowsApi:
     async def pin(self, request: web.Request) -> web.Response:
         """The PIN that the newest flow to a number holds, waited for."""
         query = self._query(request, "getSandboxPin")
-        is_wanted, pin = _to_after(query), self._pin
-        flow = await self._arrivals.newest(lambda one: is_wanted(one) and pin(one) is not None, query["timeout"])
-        found = None if flow is None else pin(flow)
-        if flow is None or found is None:
+        is_wanted = _to_after(query)
+        flow = await self._arrivals.newest(lambda one: is_wanted(one) and holds_pin(one), query["timeout"])
+        if flow is None:
             raise FAILOVER.not_found("A flow with a PIN to this number")
-        code, channel = found
-        return answer(
-            {
-                "pin": code,
-                "to": with_plus(bare(query["to"])),
-                "channel": channel,
-                "flowId": flow.id,
-                "number": flow.number,
-            }
-        )
-
-    def _pin(self, flow: AcceptedFlow) -> tuple[str, str] | None:
-        return pin_of(self._service.journeys.standing(flow))
+        code, channel = pin_of(self._service.journeys.standing(flow))
+        to = with_plus(bare(query["to"]))
+        return answer({"pin": code, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
 
     def _query(self, request: web.Request, operation: str) -> dict[str, Any]:
         refuse_strangers(request, self._anyone)
@@ -134,10 +122,10 @@ class FlowsApi:
             endpoint = query["endpoint"]
             checks.append(lambda flow: flow.endpoint == endpoint)
         if "status" in query:
-            status, statuses = query["status"], self._statuses
-            checks.append(lambda flow: statuses.of(flow) == status)
+            status, journeys = query["status"], self._service.journeys
+            checks.append(lambda flow: journeys.standing(flow).state.status == status)
         if part := bare(query.get("to", "")):
-            checks.append(lambda flow: any(part in number for number in recipients(flow)))
+            checks.append(lambda flow: any(part in number for number in flow.to))
         return lambda flow: all(check(flow) for check in checks)
 
     def _summary(self, flow: AcceptedFlow) -> dict[str, Any]:
@@ -148,5 +136,5 @@ class FlowsApi:
 
 
 def _to_after(query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
-    number, after = query.get("to"), query["after"]
-    return lambda flow: flow.number > after and (number is None or sent_to(flow, number))
+    number, after = with_plus(bare(query.get("to", ""))), query["after"]
+    return lambda flow: flow.number > after and (not number or number in flow.to)

@@ -10,14 +10,19 @@ from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
+from ..callbacks.posting import AGENT
 from ..routee.refusals import FAILOVER
 
 
 def refuse_strangers(request: web.Request, anyone: bool) -> None:
-    """Refuse with 403 a caller on another machine, and a page of another host, unless `anyone` is let in."""
+    """Refuse with 403 a caller on another machine, a page of another host, and a callback, unless `anyone` is let in.
+
+    What a sandbox posts comes from this machine, but on behalf of whoever named the address.
+    """
     if anyone:
         return
-    if not (_is_near(request.remote or "") and _names_this_machine(request) and _is_own_page(request)):
+    ours = request.headers.get("User-Agent") == AGENT
+    if ours or not (_is_near(request.remote or "") and _names_this_machine(request) and _is_own_page(request)):
         raise FAILOVER.not_here()
 
 

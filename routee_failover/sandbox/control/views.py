@@ -5,7 +5,7 @@ from typing import Any
 
 from ..life.engine import Message
 from ..life.journeys import Standing
-from ..life.people import recipients, with_plus
+from ..life.people import with_plus
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel, Ending
 from ..routee import failover_answers, otp_answers, viber_answers
@@ -24,13 +24,13 @@ ACTIONS: dict[str, Ending] = {
 
 def summary(standing: Standing) -> dict[str, Any]:
     """A flow as a line of the list."""
-    return _summary(standing, [bubble(standing.endpoint, step) for step in standing.steps])
+    return _summary(standing, [bubble(standing.flow, step) for step in standing.steps])
 
 
 def detail(standing: Standing, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Everything about a flow."""
     flow = standing.flow
-    bubbles = [bubble(standing.endpoint, step) for step in standing.steps]
+    bubbles = [bubble(flow, step) for step in standing.steps]
     sent = {message.position: message for message in standing.state.messages}
     return _summary(standing, bubbles) | {
         "request": flow.body,
@@ -67,14 +67,11 @@ def record(standing: Standing) -> dict[str, Any]:
             return failover_answers.tracking(standing.flow, standing.steps, standing.state)
 
 
-def pin_of(standing: Standing) -> tuple[str, Channel] | None:
-    """The PIN that a flow holds and the channel that it comes by: that of the latest message, or of the first to be."""
+def pin_of(standing: Standing) -> tuple[str, Channel]:
+    """The PIN of a flow that holds one, and its channel: that of the latest message, or of the first to be."""
     sent = [standing.steps[message.position] for message in reversed(standing.state.messages)]
-    for step in (*sent, *standing.steps):
-        code = pin(standing.endpoint, step)
-        if code is not None:
-            return code, step.step.channel
-    return None
+    pins = ((pin(standing.endpoint, step.body), step.step.channel) for step in (*sent, *standing.steps))
+    return next((code, channel) for code, channel in pins if code is not None)
 
 
 def _summary(standing: Standing, bubbles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -83,7 +80,7 @@ def _summary(standing: Standing, bubbles: Sequence[Mapping[str, Any]]) -> dict[s
         "id": flow.id,
         "number": flow.number,
         "endpoint": flow.endpoint,
-        "to": recipients(flow),
+        "to": list(flow.to),
         "channels": [step.step.channel for step in standing.steps],
         "status": state.status,
         "statusCode": None if state.code is None else state.code.value,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import attrs
 
+from ..callbacks.records import CallbackRecord
 from .book import AcceptedFlow
 from .engine import FlowState
 
@@ -32,6 +33,15 @@ class FlowChanged:
 
 
 @attrs.frozen
+class CallbackTried:
+    """A callback of a flow was posted, or is to be."""
+
+    flow: AcceptedFlow
+    callback: CallbackRecord
+    """How it stands now, with every attempt."""
+
+
+@attrs.frozen
 class ClockSet:
     """The clock was put forward, or its speed was changed."""
 
@@ -42,11 +52,16 @@ class Cleared:
 
 
 @attrs.frozen
+class RulesChanged:
+    """A rule was made or forgotten."""
+
+
+@attrs.frozen
 class Lagged:
     """A reader was too slow, and events were dropped: it has to look for itself."""
 
 
-Event = FlowAccepted | FlowChanged | ClockSet | Cleared | Lagged
+Event = FlowAccepted | FlowChanged | CallbackTried | ClockSet | Cleared | RulesChanged | Lagged
 Listener = Callable[[Event], None]
 
 MOST_WAITING = 1_000

@@ -25,10 +25,14 @@ class Standing:
     """A flow and how it stands at one moment."""
 
     flow: AcceptedFlow
-    steps: tuple[PlannedStep, ...]
     state: FlowState
     elapsed: float
     """Virtual seconds since it was accepted."""
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """Its steps in the order of trying."""
+        return self.flow.steps
 
     @property
     def endpoint(self) -> Endpoint:
@@ -55,10 +59,12 @@ class Journeys:
         self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
         self.follow(flow, 0.0)
 
-    def resume(self) -> None:
-        """Follow the flows of a book that was kept, each from where it stands."""
+    def resume(self, done: float) -> None:
+        """Follow the flows of a book that was kept; all that became of them until the moment `done` was published."""
+        # Of two that were kept together, a flow may be a little younger than the clock: what was due was not done yet.
+        self.clock.advance_to(max((flow.accepted_at for flow in self.book), default=0.0))
         for flow in self.book:
-            self.follow(flow, self.elapsed(flow))
+            self.follow(flow, max(0.0, done - flow.accepted_at))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
@@ -78,14 +84,13 @@ class Journeys:
         return flow.steps, flow.line.state(self.elapsed(flow))
 
     def standing(self, flow: AcceptedFlow) -> Standing:
-        """A flow, its steps, and how it stands now."""
+        """A flow and how it stands now."""
         elapsed = self.elapsed(flow)
-        return Standing(flow, flow.steps, flow.line.state(elapsed), elapsed)
+        return Standing(flow, flow.line.state(elapsed), elapsed)
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        # A clock that was kept may stand a little before a flow that was kept with it.
-        return max(0.0, self.clock.now() - flow.accepted_at)
+        return self.clock.now() - flow.accepted_at
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""

@@ -1,17 +1,16 @@
 """Who gets a flow, and how numbers are compared: Routee's pages write them with their plus and without it."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
-from .book import AcceptedFlow
 from .plan import Endpoint, voice_number
 
 
-def recipients(flow: AcceptedFlow) -> list[str]:
-    """Everybody whom a flow names, each once and with a plus, in the order of its body."""
-    if flow.endpoint == Endpoint.VIBER_OTP:
-        return [flow.body["to"]]
-    return list(dict.fromkeys(with_plus(number) for step in flow.body["flow"] for number in _named(step["to"])))
+def recipients(endpoint: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Everybody whom an accepted body names, each once and with a plus, in its own order."""
+    if endpoint == Endpoint.VIBER_OTP:
+        return (body["to"],)
+    return tuple(dict.fromkeys(with_plus(number) for step in body["flow"] for number in _named(step["to"])))
 
 
 def with_plus(number: str) -> str:
@@ -24,14 +23,8 @@ def bare(number: str) -> str:
     return number.strip().removeprefix("+")
 
 
-def sent_to(flow: AcceptedFlow, number: str) -> bool:
-    """Whether a flow names this number, with or without its plus."""
-    wanted = bare(number)
-    return any(bare(one) == wanted for one in recipients(flow))
-
-
-def _named(to: Any) -> Iterator[str]:
+def _named(to: str | Sequence[str] | Mapping[str, str | None]) -> Iterator[str]:
     if isinstance(to, list):  # an OTP step may name several people
-        yield from to
+        yield from cast("list[str]", to)
     else:
-        yield voice_number(to)
+        yield voice_number(cast("str | Mapping[str, str | None]", to))

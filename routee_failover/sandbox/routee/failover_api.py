@@ -58,7 +58,8 @@ class FailoverApi:
             require_role(token, _CHANNEL_ROLES[step["type"]])
             if step["type"] == "Viber":
                 require_sender(step, f"flow[{position}].senderInfoTrackingId")
-        flow = self._service.accept(endpoint, body, len(body["flow"]))
+        ruling = self._service.ruling(request, endpoint, body, FAILOVER)
+        flow = self._service.accept(endpoint, body, len(body["flow"]), ruling)
         return answer(failover_answers.accepted(flow))
 
     async def track(self, request: web.Request) -> web.Response:
@@ -83,7 +84,7 @@ class FailoverApi:
     def _found(
         self, since: datetime | None, until: datetime | None, filters: Sequence[Mapping[str, str]]
     ) -> Iterator[tuple[AcceptedFlow, Sequence[PlannedStep], FlowState]]:
-        for flow in self._service.book.sent_to(Endpoint.STANDARD, Endpoint.TRANSACTIONAL):
+        for flow in self._service.searchable(Endpoint.STANDARD, Endpoint.TRANSACTIONAL):
             if (since is None or flow.at >= since) and (until is None or flow.at <= until):
                 steps, state = self._service.state(flow)
                 if all(_passes(one, flow, steps, state) for one in filters):

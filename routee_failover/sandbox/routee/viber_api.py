@@ -32,7 +32,8 @@ class ViberApi:
         require_role(self._service.token(request, FAILOVER), VIBER_ROLE)
         body = await self._service.body(request, "sendViberOtp", FAILOVER, "ViberOtp")
         require_sender(body, "senderInfoTrackingId")
-        flow = self._service.accept(Endpoint.VIBER_OTP, body, 0)
+        ruling = self._service.ruling(request, Endpoint.VIBER_OTP, body, FAILOVER)
+        flow = self._service.accept(Endpoint.VIBER_OTP, body, 0, ruling)
         return answer(viber_answers.accepted(flow, self._service.state(flow)[1]))
 
     async def track(self, request: web.Request) -> web.Response:
