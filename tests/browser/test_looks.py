@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, ViewportSize, expect
 
 from ..sandbox.callers import STANDARD, VIBER_OTP, changed
 from .inbox import IN_BROWSER, NARROW, WIDE, Inbox, inbox
@@ -12,7 +12,7 @@ from .inbox import IN_BROWSER, NARROW, WIDE, Inbox, inbox
 pytestmark = IN_BROWSER
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text("utf-8")
-SCREENS = {"wide": WIDE, "tablet": {"width": 900, "height": 1100}, "narrow": NARROW}
+SCREENS = {"wide": WIDE, "tablet": ViewportSize(width=900, height=1100), "narrow": NARROW}
 
 
 async def _overflowing(here: Inbox) -> Any:
