@@ -27,7 +27,7 @@ class Doubt:
     event: CallbackEvent[AnyFlowRecord]
     digest: bytes
     until: float
-    pause: float = _FIRST_PAUSE
+    pause: float
     timer: asyncio.TimerHandle | None = None
 
 
@@ -59,7 +59,7 @@ class Doubts:
     def add(self, identity: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes) -> None:
         """Ask about an end."""
         until = asyncio.get_running_loop().time() + self._within
-        doubt = self._doubts[identity] = Doubt(identity, event, digest, until)
+        doubt = self._doubts[identity] = Doubt(identity, event, digest, until, _FIRST_PAUSE)
         self._start(self._ask(doubt))
 
     def renew(self, identity: tuple[str, str]) -> None:
@@ -80,7 +80,6 @@ class Doubts:
         return dropped
 
     async def _ask(self, doubt: Doubt) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._within):
                 record = await self._confirm(doubt.event.record)
@@ -89,15 +88,17 @@ class Doubts:
         else:
             why = "Routee does not say so"
             record = record if _confirms(record, doubt) else None
-        left = doubt.until - loop.time()
-        if self._doubts.get(doubt.identity) is not doubt:
-            return  # the inbox has closed meanwhile
+        if self._doubts.get(doubt.identity) is doubt:  # else the inbox has closed meanwhile
+            self._weigh(doubt, record, why)
+
+    def _weigh(self, doubt: Doubt, record: AnyFlowRecord | None, why: str) -> None:
+        left = doubt.until - asyncio.get_running_loop().time()
         if record is None and left > 0:
             self._ask_later(doubt, min(doubt.pause, left))  # the last time right at the end
             doubt.pause = min(doubt.pause * 2, _LONGEST_PAUSE)
-            return
-        del self._doubts[doubt.identity]
-        self._settle(doubt, record, why)
+        else:
+            del self._doubts[doubt.identity]
+            self._settle(doubt, record, why)
 
     def _ask_later(self, doubt: Doubt, pause: float) -> None:
         def ask() -> None:
