@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from .asgi import AsgiReceiver
     from .event import AnyCallback, Arrival, CallbackEvent
     from .inbox import CallbackInbox
-    from .parse import LARGEST_CALLBACK, parse_callback
+    from .parse import parse_callback
     from .signer import CallbackSigner
 
 __all__ = [
-    "LARGEST_CALLBACK",
     "AnyCallback",
     "Arrival",
     "AsgiReceiver",
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "LARGEST_CALLBACK": "parse",
     "AnyCallback": "event",
     "Arrival": "event",
     "AsgiReceiver": "asgi",

@@ -21,7 +21,7 @@ from routee_failover import (
     RouteeError,
     parse_callback,
 )
-from routee_failover.webhooks import LARGEST_CALLBACK
+from routee_failover.webhooks.parse import LARGEST_CALLBACK
 
 from .shapes import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, WORDS, Json, body_of
 

@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord, InvalidConfig, OtpRecord
-from routee_failover.webhooks import LARGEST_CALLBACK, AsgiReceiver, aiohttp_receiver
+from routee_failover.webhooks import AsgiReceiver, aiohttp_receiver
+from routee_failover.webhooks.parse import LARGEST_CALLBACK
 
 from .inboxes import Heard, Notes
 from .servers import AT, SERVERS, Serve
