@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-import attrs
-
 from ..records import FlowRecord, OtpRecord
 from .event import CallbackEvent
 
@@ -19,16 +17,20 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
 
 
-@attrs.define(eq=False)
 class Doubt:
     """An end that a callback told of."""
 
-    identity: tuple[str, str]
-    event: CallbackEvent[AnyFlowRecord]
-    digest: bytes
-    until: float
-    pause: float
-    timer: asyncio.TimerHandle | None = None
+    __slots__ = ("digest", "event", "identity", "pause", "timer", "until")
+
+    def __init__(
+        self, identity: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes, until: float
+    ) -> None:
+        self.identity = identity
+        self.event = event
+        self.digest = digest
+        self.until = until
+        self.pause = _FIRST_PAUSE
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class Settle(Protocol):
@@ -59,7 +61,7 @@ class Doubts:
     def add(self, identity: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes) -> None:
         """Ask about an end."""
         until = asyncio.get_running_loop().time() + self._within
-        doubt = self._doubts[identity] = Doubt(identity, event, digest, until, _FIRST_PAUSE)
+        doubt = self._doubts[identity] = Doubt(identity, event, digest, until)
         self._start(self._ask(doubt))
 
     def renew(self, identity: tuple[str, str]) -> None:

@@ -1,6 +1,5 @@
 """What must never happen with hostile input: an exception that is not ours, or words that quote it."""
 
-import functools
 import pickle
 import re
 from collections.abc import Callable
@@ -26,9 +25,13 @@ _said = re.compile(
 ).fullmatch
 
 
-@functools.cache
+_known: dict[type[Any], list[str]] = {}
+
+
 def _properties(kind: type[Any]) -> list[str]:
-    return [name for name in dir(kind) if name[0] != "_" and isinstance(getattr(kind, name), property)]
+    if kind not in _known:
+        _known[kind] = [name for name in dir(kind) if name[0] != "_" and isinstance(getattr(kind, name), property)]
+    return _known[kind]
 
 
 def use(record: Any) -> None:
