@@ -8,6 +8,7 @@ import { listenToKeys } from "./keys.js";
 import { List, tally } from "./list.js";
 import { follow } from "./live.js";
 import { copied, say, warn } from "./notices.js";
+import { soon } from "./soon.js";
 import { welcome } from "./welcome.js";
 import { count } from "./words.js";
 
@@ -23,11 +24,11 @@ const refused = (error) => {
 
 const clock = new Clock($("clock"), refused);
 const detail = new Detail($("flow"), clock, { refused, said: (words) => say(words), back: () => leave() });
-const flows = new Flows(() => changed(), refused);
+const flows = new Flows(soon(() => changed()), refused);
 const list = new List(flows, $("flows"), { choose, enter });
 
 function changed() {
-  list.drawSoon();
+  list.draw();
   const total = flows.total;
   const filtered = Boolean(flows.filter.to || flows.filter.status);
   $("tally").textContent = tally(flows);
