@@ -17,7 +17,7 @@ const NAME = document.title;
 const TICK = 250; // ms
 
 const refused = (error) => {
-  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless the sandbox was started with remote control.");
+  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless its sandbox was started with --remote-control.");
   else if (error.status !== 0) say(error.message, "bad");
   else warn("The sandbox does not answer. Trying again …");
 };
