@@ -22,7 +22,7 @@ HOOKS = Path(__file__).with_name("exceptions.py")
 THOROUGH = settings().max_examples > 100
 EXAMPLES = settings().max_examples // 10
 
-OWN = "^/(sandbox/|openapi.json$)"
+OWN = "^/(sandbox/|openapi.json$|$)"
 CLEARING = "^(clearSandboxFlows|resetSandbox)$"
 ENDLESS = "^followSandbox$"  # server-sent events
 ADDRESSES = {
