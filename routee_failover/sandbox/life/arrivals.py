@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TypeVar
 
 import attrs
 
 from .book import AcceptedFlow, FlowBook
 from .feed import Feed, FlowAccepted, Lagged
 
+_T = TypeVar("_T")
 Wanted = Callable[[AcceptedFlow], bool]
 
 
@@ -26,6 +29,16 @@ class Arrivals:
         """The newest flow that is wanted, or the first to come within so many real seconds."""
         return await self._first(self.book.newest_first, wanted, within)
 
+    async def until(self, look: Callable[[], _T], enough: Callable[[_T], bool], within: float) -> _T:
+        """What there is to see as soon as it is enough, or when so many real seconds are over."""
+        with self.feed.subscription() as events:
+            found = look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    while not enough(found) and await events.together():
+                        found = look()
+            return found
+
     async def _first(
         self, flows: Callable[[], Iterable[AcceptedFlow]], wanted: Wanted, within: float
     ) -> AcceptedFlow | None:
@@ -33,7 +46,7 @@ class Arrivals:
             found = _first_of(flows(), wanted)
             if found is not None or within <= 0:
                 return found
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(within):
                     async for event in events:
                         match event:
@@ -45,8 +58,6 @@ class Arrivals:
                                 continue
                         if found is not None:
                             return found
-            except TimeoutError:
-                pass
             return None
 
 

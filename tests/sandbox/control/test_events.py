@@ -71,7 +71,7 @@ async def test_a_flow_is_told_from_its_start_to_its_end() -> None:
 async def test_actions_clock_and_clear_are_told() -> None:
     """What is done by hand is told as well as what happens of itself."""
     async with calling(speed=0) as caller, following(caller) as reader:
-        await caller.send("sendFailoverOtp", OTP)
+        await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         _, flow = await reader.event()
         path = f"/sandbox/flows/{flow['id']}/actions"
         await caller.call("actOnSandboxFlow", path, method="POST", json={"action": "deliver"})
@@ -83,15 +83,31 @@ async def test_actions_clock_and_clear_are_told() -> None:
         assert await reader.event() == ("cleared", {})
 
 
+async def test_callbacks_and_rules_are_told() -> None:
+    """What becomes of a callback is told with all its attempts, and that the rules have changed."""
+    async with calling(speed=0) as caller, following(caller) as reader:
+        caller.sandbox.script(to="+306911111111", sms="failed")
+        assert await reader.event() == ("rules", {})
+        callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
+        await caller.send("sendFailover", {"flow": [SMS_STEP], "callback": callback})
+        _, flow = await reader.event()
+        await caller.sandbox.advance(timedelta(seconds=10))
+        told = [await reader.event() for _ in range(3)]
+        assert [name for name, _ in told] == ["flow", "callback", "clock"]
+        data = told[1][1]
+        assert data == {"flowId": flow["id"], "callback": data["callback"]}
+        assert [attempt["error"] for attempt in data["callback"]["attempts"]] == ["the connection was refused"]
+
+
 async def test_what_happens_at_once_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many changes of a flow the last is told; what a clear forgot is not told after it."""
     monkeypatch.setattr(events_api, "PAUSE_SECONDS", 0.3)
     async with calling(speed=0) as caller, following(caller) as reader:
         await caller.sandbox.advance(timedelta(0))
         await reader.event()  # the pause begins
-        await caller.send("sendFailover", STANDARD)
+        await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         await caller.call("clearSandboxFlows", "/sandbox/flows", method="DELETE")
-        await caller.send("sendFailover", STANDARD)
+        await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         await caller.sandbox.advance(timedelta(seconds=60))
         told = [await reader.event() for _ in range(3)]
     assert [name for name, _ in told] == ["cleared", "flow", "clock"]
@@ -124,7 +140,7 @@ async def test_many_readers_are_told_the_same() -> None:
     async with calling(speed=0) as caller, following(caller) as one, following(caller) as two:
         async with following(caller):
             pass
-        await caller.send("sendFailover", STANDARD)
+        await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         assert await one.event() == await two.event()
 
 
