@@ -8,6 +8,7 @@
 It needs the extra `routee-failover[sandbox]`.
 """
 
+from .callbacks.records import CallbackAttempt, CallbackRecord
 from .failure import SandboxError
 from .inbox import Inbox, NothingArrived
 from .life.book import AcceptedFlow
@@ -18,7 +19,9 @@ from .service import Counts
 __all__ = [
     "AcceptedFlow",
     "Answer",
+    "CallbackAttempt",
     "CallbackPlay",
+    "CallbackRecord",
     "Counts",
     "Inbox",
     "NothingArrived",

@@ -57,6 +57,7 @@ class Controls:
         """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
         return self._store.failure
 
+    @property
     @at_home
     def callbacks(self) -> list[CallbackRecord]:
         """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""

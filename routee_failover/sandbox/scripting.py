@@ -81,7 +81,7 @@ def add_rule(rules: Rules, said: dict[str, Any]) -> str:
     try:
         violations = load_contract().check_body("addSandboxRule", said)
         if not violations:
-            return rules.add(said).id
+            return rules.add(said).kept.id
         why = "; ".join(f"{violation.place} {violation.reason}".strip() for violation in violations)
     except (TypeError, ValueError):
         why = "its values must be such as JSON has"

@@ -110,7 +110,6 @@ class Sandbox(Controls):
         except BaseException:
             self._store.close()
             raise
-        self._store.start()
         self._agenda.start()
         return self
 
@@ -122,7 +121,9 @@ class Sandbox(Controls):
         self._agenda.clear()
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
+        self._rules.keep_in(self._store)
         self._journeys.resume(done)
+        self._store.start()
 
     def _keep_clock(self, event: Event) -> None:
         if isinstance(event, ClockSet):

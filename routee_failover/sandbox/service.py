@@ -62,7 +62,7 @@ class Settings:
     """The virtual seconds after which a search finds a flow; by its id a flow is found at once."""
 
     def reset(self) -> None:
-        """Set everything to its start."""
+        """Set all as it was at the start."""
         self.search_lag = 0.0
 
 
@@ -183,8 +183,8 @@ class Service:
 
     def searchable(self, *endpoints: Endpoint) -> Iterator[AcceptedFlow]:
         """The flows to these endpoints that a search finds by now, oldest first."""
-        until = self.clock.now() - self.settings.search_lag
-        return (flow for flow in self.book.sent_to(*endpoints) if flow.accepted_at <= until)
+        lag, elapsed = self.settings.search_lag, self.journeys.elapsed
+        return (flow for flow in self.book.sent_to(*endpoints) if not lag or elapsed(flow) >= lag)
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""

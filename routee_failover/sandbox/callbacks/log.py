@@ -21,7 +21,7 @@ class CallbackLog:
         if record.id not in self._records:
             ids = self._of_flow.setdefault(record.flow_id, deque())
             ids.append(record.id)
-            if len(ids) > MOST_OF_A_FLOW and self._records[ids[0]].state != "waiting":
+            while len(ids) > MOST_OF_A_FLOW and self._records[ids[0]].state != "waiting":
                 del self._records[ids.popleft()]
         self._records[record.id] = record
 

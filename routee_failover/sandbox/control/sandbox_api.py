@@ -34,6 +34,8 @@ class SandboxApi:
         self._service.rules.clear()
         self._service.settings.reset()
         self._service.counts.reset()
+        self._service.rules.clear()
+        self._service.settings.reset()
         return answer({"cleared": forgotten})
 
     async def export(self, request: web.Request) -> web.StreamResponse:

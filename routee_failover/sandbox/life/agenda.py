@@ -25,17 +25,19 @@ class Agenda:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._advancing = asyncio.Lock()
 
     def start(self) -> None:
         """From now on, do what is due as time passes of itself. It needs the running loop."""
         self._loop = asyncio.get_running_loop()
+        self._stopped = False
         self._set_timer()
 
     async def stop(self) -> None:
         """Do nothing more, and end what is under way."""
-        self._loop = None
+        self._loop, self._stopped = None, True
         self._stop_timer()
         under_way = list(self._under_way)
         for task in under_way:
@@ -64,6 +66,11 @@ class Agenda:
         self._stop_timer()
         self._set_timer()
 
+    def catch_up(self) -> None:
+        """Do what is due by now, if its turn has not come yet."""
+        while self._due and self._due[0][0] <= self._clock.now():
+            self._do_due()
+
     async def advance(self, seconds: float) -> None:
         """Let so many virtual seconds pass at once: the clock stops at each moment at which something is due.
 
@@ -74,11 +81,12 @@ class Agenda:
             try:
                 target = self._clock.now() + seconds
                 await self._settled()
-                while self._due and self._due[0][0] <= target:
+                while self._due and self._due[0][0] <= target and not self._stopped:
                     self._clock.advance_to(self._due[0][0])
                     self._do_due()
                     await self._settled()
-                self._clock.advance_to(target)
+                if not self._stopped:
+                    self._clock.advance_to(target)
             finally:
                 self._stop_timer()
                 self._set_timer()
@@ -91,7 +99,9 @@ class Agenda:
 
     def _do_due(self) -> None:
         now = self._clock.now()
-        while self._due and self._due[0][0] <= now:
+        for _ in range(_AT_ONCE):
+            if not self._due or self._due[0][0] > now:
+                return
             due, _, deed = heapq.heappop(self._due)
             to_await = deed(due)
             if to_await is not None:
@@ -123,8 +133,11 @@ class Agenda:
         self._timer = None
         if self._clock.speed == 0 and self._advancing.locked():
             return  # `advance` does what is due, and waits for its end
-        self._do_due()
-        self._set_timer()
+        try:
+            self._do_due()
+        finally:  # one that goes wrong does not keep the others waiting
+            self._set_timer()
 
 
+_AT_ONCE = 500  # so that whoever else waits for the loop has a turn before the rest
 _LONGEST_TIMER = 24 * 3600.0  # real seconds; a loop takes no timer of any length

@@ -22,6 +22,7 @@ export class Detail {
   #busy = false;
   #asking = false;
   #stale = false;
+  #awaited = false; // whether the focus goes to the flow once it is here
 
   /** `on.refused(error)`, `on.said(words)` and `on.back()` tell the page what happens here. */
   constructor(root, clock, on) {
@@ -43,7 +44,7 @@ export class Detail {
     if (id === this.#id) return;
     this.#id = id;
     this.#flow = this.#problem = null;
-    this.#busy = false;
+    this.#busy = this.#awaited = false;
     this.#root.scrollTop = 0;
     if (id === null) this.draw();
     else this.load();
@@ -76,6 +77,7 @@ export class Detail {
     this.#problem = null;
     this.#readAt = this.#clock.now();
     this.draw();
+    if (this.#awaited) this.focus();
   }
 
   #lose(problem) {
@@ -143,7 +145,9 @@ export class Detail {
 
   /** Into the flow, for whoever walks by keyboard. */
   focus() {
-    (this.#root.querySelector("h2") ?? this.#root).focus();
+    this.#awaited = this.#flow === null;
+    if (this.#flow) this.#root.querySelector("h2").focus();
+    else this.#root.focus();
   }
 
   #clicked(event) {

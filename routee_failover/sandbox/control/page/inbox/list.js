@@ -16,7 +16,7 @@ export class List {
   #asked = false;
   chosen = null;
 
-  /** `choose(id)` is called when somebody moves to another flow, `enter()` when they want to look into it. */
+  /** `choose(id)` is called when somebody moves to another flow, `enter(how)` when they want to look into it. */
   constructor(flows, box, { choose, enter }) {
     this.#flows = flows;
     this.#box = box;
@@ -28,7 +28,7 @@ export class List {
       const row = event.target.closest("[data-key]");
       if (row) {
         choose(row.dataset.key);
-        enter();
+        enter({ clicked: true });
       }
     });
     box.addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 // The inbox: puts list, chosen flow and clock together, and follows what happens in the sandbox.
 
-import { clear } from "./api.js";
+import { clear, flows as ask } from "./api.js";
 import { Clock } from "./clock.js";
 import { Detail } from "./detail.js";
 import { Flows } from "./flows.js";
@@ -46,16 +46,24 @@ function choose(id, { written = true } = {}) {
   list.chosen = id;
   detail.choose(id);
   list.draw();
-  document.body.classList.toggle("in-flow", id !== null);
+  if (id === null || !written) document.body.classList.toggle("in-flow", id !== null);
   if (!written) return;
   const address = id === null ? location.pathname + location.search : `#${id}`;
   history.replaceState(null, "", address);
 }
 
-function enter() {
+/** The next flow, or the one before, for whoever walks from flow to flow. */
+function walk(by) {
+  list.move(by);
+  if ($("flows").checkVisibility()) $("flows").focus({ preventScroll: true });
+  else detail.focus();
+}
+
+/** Into the chosen flow; a mouse that clicks leaves the keys with the list as long as that can be seen. */
+function enter({ clicked = false } = {}) {
   if (!detail.id) return;
   document.body.classList.add("in-flow");
-  detail.focus();
+  if (!clicked || !$("flows").checkVisibility()) detail.focus();
 }
 
 function leave() {
@@ -94,7 +102,7 @@ $("clear").addEventListener("close", async () => {
 });
 $("help-button").addEventListener("click", () => $("help").showModal());
 document.addEventListener("click", copied);
-listenToKeys({ list, leave, search, dialogs: { help: $("help") }, fields: { search: $("search") } });
+listenToKeys({ walk, leave, search, dialogs: { help: $("help") }, fields: { search: $("search") } });
 
 setInterval(() => {
   if (document.hidden || !clock.runs) return;
@@ -116,7 +124,7 @@ follow({
     warn(null);
     reload();
   },
-  lost: () => warn("The sandbox does not answer. Trying again …"),
+  lost: () => ask({ limit: 1 }).catch(refused), // to know why: a stream does not tell
   flow: (flow) => {
     flows.take(flow);
     if (flow.id === detail.id) detail.load();
@@ -124,7 +132,10 @@ follow({
   callback: ({ flowId }) => {
     if (flowId === detail.id) detail.load();
   },
-  clock: (told) => clock.set(told),
+  clock: (told) => {
+    clock.set(told);
+    detail.load(); // what is left of a ttl, told by the sandbox: its clock and this page's may differ by a moment
+  },
   cleared: () => {
     flows.forget();
     choose(null);
