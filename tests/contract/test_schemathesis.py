@@ -23,7 +23,7 @@ HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 THOROUGH = settings().max_examples > 100
 EXAMPLES = settings().max_examples // 10
 
-OWN = "^/(sandbox/|openapi.json$)"
+OWN = "^/(sandbox/|openapi.json$|$)"
 CLEARING = "^(clearSandboxFlows|resetSandbox)$"
 ENDLESS = "^followSandbox$"  # server-sent events
 ADDRESSES = {
