@@ -25,10 +25,11 @@ from .life.feed import ClockSet, Event, Feed
 from .life.journeys import CannotAct, Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
+from .life.settings import Settings
 from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
-from .service import Counts, Service, Settings
+from .service import Counts, Service
 from .store.clock import KeptClock
 from .store.sqlite import SqliteStore
 from .store.store import MemoryStore, Store
@@ -87,6 +88,7 @@ class Sandbox:
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._callbacks = Callbacks(self._journeys)
+        self._book.when_forgotten(lambda flow: self._agenda.forget(flow.id))
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts = Counts()
@@ -119,7 +121,9 @@ class Sandbox:
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
         self._rules.keep_in(self._store)
+        self._settings.keep_in(self._store)
         self._journeys.resume(done)
+        self._callbacks.keep_in(self._store)
         self._store.start()
 
     def _keep_clock(self, event: Event) -> None:
