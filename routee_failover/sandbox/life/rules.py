@@ -80,7 +80,7 @@ class Rule:
 
     def __init__(self, kept: KeptRule) -> None:
         said = kept.said
-        self.kept = kept
+        self.kept: KeptRule = kept
         """What it is, and how often it has applied."""
         self.plays: dict[Channel, Script] = {
             channel: _script(channel, said[word]) for word, channel in _CHANNELS.items() if word in said
