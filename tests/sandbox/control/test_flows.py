@@ -306,6 +306,20 @@ async def test_a_callback_is_posted_again() -> None:
         assert (await act(caller, action="callback", callback=posted["id"]))[0] == 409
 
 
+async def test_who_leaves_in_the_middle_of_an_export_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A reader that leaves before the end of an export is no fault of the sandbox's."""
+    async with calling(speed=0) as caller:
+        body = {"flow": [SMS_STEP | {"message": {"body": "x" * 100_000}}]}
+        for _ in range(40):
+            await caller.send("sendFailover", body)
+        for _ in range(3):
+            response = await caller.session.get("/sandbox/export")
+            assert await response.content.read(10) == b'{"rules": '
+            response.close()
+        assert (await caller.call("exportSandbox", "/sandbox/export"))[0] == 200
+    assert caplog.records == []
+
+
 async def test_clear_and_reset() -> None:
     """Clear forgets the flows, reset also what was counted; numbers are not given twice, and the clock runs on."""
     async with calling(speed=0) as caller:
