@@ -52,8 +52,9 @@ class Sandbox(Controls):
     that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
 
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
-    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
-    delivered. Viber senders whose id begins with `unknown` are unknown.
+    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for want of
+    balance, 6 cut for want of balance, 7 a server error, 8 unknown for a while. Everything else is delivered, unless a
+    rule (`script`) says otherwise. Viber senders whose id begins with `unknown` are unknown.
 
     `async with` runs it in the event loop that enters it; plain `with` gives it a thread of its own, so that it serves
     programs and tests that are not async, and any thread and event loop may then ask it and script it.

@@ -42,7 +42,7 @@ class Callbacks:
         self._log = CallbackLog()
         self._poster = Poster()
         self._of_flow = Turns(1)
-        self._held: dict[str, list[CallbackRecord]] = {}
+        self._held: dict[str, list[str]] = {}
         self._feed.listen(self._heard)
         self._book.when_forgotten(self._forget)
 
@@ -131,10 +131,11 @@ class Callbacks:
         else:  # they can change places once all of them are known
             self._keep(flow, record)
             held = self._held.setdefault(flow.id, [])
-            held.append(record)
+            held.append(record.id)
             if not last:
                 return
-            due = held[::-1]
+            known = (self._log.find(callback_id) for callback_id in reversed(held))
+            due = [one for one in known if one is not None]
             del self._held[flow.id]
         due = [copy for one in due for copy in (one, *(_copy(one) for _ in range(script.repeat - 1)))]
         if script.order == "shuffled":
