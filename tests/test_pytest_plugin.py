@@ -99,8 +99,9 @@ def test_each_test_has_a_sandbox_of_its_own(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=3)
 
 
-def test_many_workers_do_not_meet(pytester: pytest.Pytester) -> None:
+def test_many_workers_do_not_meet(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under xdist every worker's tests have their own sandboxes on ports of their own."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what else is installed takes its time
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         PRELUDE
@@ -112,7 +113,7 @@ def test_many_workers_do_not_meet(pytester: pytest.Pytester) -> None:
         assert len(routee_sandbox.accepted) == 1
     """
     )
-    result = pytester.runpytest_subprocess("-p", PLUGIN, "-n", "2")
+    result = pytester.runpytest_subprocess("-p", PLUGIN, "-p", "xdist", "-p", "pytest_asyncio.plugin", "-n", "2")
     result.assert_outcomes(passed=12)
 
 
@@ -206,8 +207,9 @@ def test_what_did_not_arrive_is_said_at_the_tests_own_line(pytester: pytest.Pyte
     result.stdout.no_fnmatch_line("*home.py*")
 
 
-def test_runs_without_the_extra_go_on(pytester: pytest.Pytester) -> None:
+def test_runs_without_the_extra_go_on(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the sandbox's extra is not installed, only a test that asks for a sandbox fails, and is told what to do."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(
         """
     import sys
