@@ -104,7 +104,7 @@ class Callbacks:
         if record.next_at is not None:
             self._put_down(flow, record, record.next_at)
         elif flow.callback_script.order != "as-is" and flow.line.next_moment(elapsed) is not None:
-            self._held.setdefault(flow.id, []).append(record)  # it waits for the others
+            self._held.setdefault(flow.id, []).append(record.id)  # it waits for the others
         else:
             self._put_down(flow, attrs.evolve(record, next_at=elapsed), elapsed)
 
