@@ -49,7 +49,7 @@ def routee_sandbox(request: pytest.FixtureRequest, routee_sandbox_settings: Mapp
         try:
             sandbox = stack.enter_context(Sandbox(**settings))
         except (SandboxError, TypeError) as error:
-            pytest.fail(f"the Routee sandbox cannot start: {error}", pytrace=False)
+            raise pytest.fail.Exception(f"the Routee sandbox cannot start: {error}", pytrace=False) from None
         yield sandbox
 
 

@@ -16,9 +16,10 @@ from .life.feed import ClockSet, Feed
 from .life.journeys import CannotAct
 from .life.rules import Rules
 from .life.scripts import Outcome
+from .life.settings import Settings
 from .routee.tokens import TokenService
-from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
-from .service import Counts, Settings
+from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json, seconds_of
+from .service import Counts
 from .store.store import Store
 
 
@@ -94,10 +95,11 @@ class Controls:
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
 
-        Raises `SandboxError` for what would put the clock back.
+        Raises `SandboxError` for what would put the clock back, and for a bare number.
         """
+        seconds = seconds_of(by)
         try:
-            await self._agenda.advance(by.total_seconds())
+            await self._agenda.advance(seconds)
         except ValueError as error:
             raise SandboxError(str(error)) from None
         self._feed.publish(ClockSet())
@@ -166,10 +168,11 @@ class Controls:
     @search_lag.setter
     @at_home
     def search_lag(self, lag: timedelta) -> None:
-        """Set it. Raises `SandboxError` for a time that is negative."""
-        if lag < timedelta(0):
+        """Set it. Raises `SandboxError` for a time that is negative, and for a bare number."""
+        seconds = seconds_of(lag)
+        if seconds < 0:
             raise SandboxError("search_lag must not be negative")
-        self._settings.search_lag = lag.total_seconds()
+        self._settings.search_lag = seconds
 
     @at_home
     def revoke_tokens(self) -> None:

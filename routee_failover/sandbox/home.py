@@ -48,7 +48,8 @@ class Home:
             await self._leave.wait()
 
         try:
-            asyncio.run(stay())
+            with asyncio.Runner() as runner:
+                runner.run(stay())
         except OSError as error:  # no more file descriptors
             started.set_exception(SandboxError(f"no event loop could be made: {error.strerror}"))
 
@@ -70,6 +71,7 @@ class Home:
 
     async def wait_for(self, deed: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Await this at home, from any loop."""
+        __tracebackhide__ = True
         loop = self._elsewhere()
         if loop is None:
             return await deed()
@@ -106,6 +108,7 @@ def awaited_at_home(
 
     @functools.wraps(method)
     async def done_at_home(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        __tracebackhide__ = True  # what a test waited for in vain is told at the test's own line
         return await self._home.wait_for(lambda: method(self, *args, **kwargs))  # pyright: ignore[reportPrivateUsage]
 
     return done_at_home

@@ -42,6 +42,7 @@ class Inbox:
         It is given as soon as its flow was accepted, and once: who asks again waits for another one, so that a second
         login in a test does not get the code of the first.
         """
+        __tracebackhide__ = True
         to, given = spelled(number), self._given.get(spelled(number), 0)
         flow = await self._arrivals.newest(lambda one: one.number > given and to in one.to and holds_pin(one), timeout)
         if flow is None:
@@ -53,6 +54,7 @@ class Inbox:
     @awaited_at_home
     async def next_flow(self, number: str | None = None, *, timeout: float = PATIENCE) -> AcceptedFlow:  # noqa: ASYNC109
         """The oldest flow to a number that was not given yet; without a number, the oldest one to anybody."""
+        __tracebackhide__ = True
         to = None if number is None else spelled(number)
         taken = self._taken.get(to, 0)
         flow = await self._arrivals.oldest(lambda one: one.number > taken and (to is None or to in one.to), timeout)
@@ -64,6 +66,7 @@ class Inbox:
     @awaited_at_home
     async def texts_to(self, number: str, *, count: int = 1, timeout: float = PATIENCE) -> list[str]:  # noqa: ASYNC109
         """The texts of the messages that were delivered to a number, oldest first, as soon as there are `count`."""
+        __tracebackhide__ = True
         to = spelled(number)
         texts = await self._arrivals.until(lambda: self._texts(to), lambda found: len(found) >= count, timeout)
         if len(texts) < count:

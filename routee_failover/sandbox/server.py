@@ -25,9 +25,10 @@ from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
 from .life.journeys import Journeys
 from .life.rules import Rules
+from .life.settings import Settings
 from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
-from .service import Counts, Service, Settings
+from .service import Counts, Service
 from .store.clock import KeptClock
 from .store.sqlite import SqliteStore
 from .store.store import MemoryStore, Store
@@ -52,8 +53,9 @@ class Sandbox(Controls):
     that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
 
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
-    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
-    delivered. Viber senders whose id begins with `unknown` are unknown.
+    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for want of
+    balance, 6 cut for want of balance, 7 a server error, 8 unknown for a while. Everything else is delivered, unless a
+    rule (`script`) says otherwise. Viber senders whose id begins with `unknown` are unknown.
 
     `async with` runs it in the event loop that enters it; plain `with` gives it a thread of its own, so that it serves
     programs and tests that are not async, and any thread and event loop may then ask it and script it.
@@ -89,6 +91,7 @@ class Sandbox(Controls):
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._callbacks = Callbacks(self._journeys)
+        self._book.when_forgotten(lambda flow: self._agenda.forget(flow.id))
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts, self._home = Counts(), Home()
@@ -122,7 +125,9 @@ class Sandbox(Controls):
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
         self._rules.keep_in(self._store)
+        self._settings.keep_in(self._store)
         self._journeys.resume(done)
+        self._callbacks.keep_in(self._store)
         self._store.start()
 
     def _keep_clock(self, event: Event) -> None:

@@ -9,6 +9,8 @@ import { block } from "./json.js";
 import { ENDPOINTS, FAILURES, channelName, timeOfDay, tone, words } from "./words.js";
 
 const TABS = { request: "Request", answer: "Answer", record: "Record now" };
+const DONE = { callback: "The callback is posted again.", reply: "The reply is posted." };
+const STANDS = { Succeeded: "The flow has succeeded.", Failed: "The flow has failed." };
 
 export class Detail {
   #root;
@@ -193,7 +195,7 @@ export class Detail {
       const flow = await api.act(id, body);
       this.#busy = false;
       if (id === this.#id) this.#take(flow);
-      this.#on.said(action === "callback" ? "The callback is posted again." : `The flow is ${words(flow.status).toLowerCase()}.`);
+      this.#on.said(DONE[action] ?? STANDS[flow.status] ?? "The flow goes on.");
       return true;
     } catch (error) {
       this.#busy = false;

@@ -13,7 +13,6 @@ export class List {
   #rows;
   #choose;
   #newest = null;
-  #asked = false;
   chosen = null;
 
   /** `choose(id)` is called when somebody moves to another flow, `enter(how)` when they want to look into it. */
@@ -66,16 +65,6 @@ export class List {
 
   top() {
     this.#box.scrollTop = 0;
-  }
-
-  /** Draw with the next frame, however often it is asked for until then. */
-  drawSoon() {
-    if (this.#asked) return;
-    this.#asked = true;
-    requestAnimationFrame(() => {
-      this.#asked = false;
-      this.draw();
-    });
   }
 
   draw() {

@@ -8,6 +8,7 @@ import { listenToKeys } from "./keys.js";
 import { List, tally } from "./list.js";
 import { follow } from "./live.js";
 import { copied, say, warn } from "./notices.js";
+import { soon } from "./soon.js";
 import { welcome } from "./welcome.js";
 import { count } from "./words.js";
 
@@ -16,18 +17,18 @@ const NAME = document.title;
 const TICK = 250; // ms
 
 const refused = (error) => {
-  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless the sandbox was started with remote control.");
+  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless its sandbox was started with --remote-control.");
   else if (error.status !== 0) say(error.message, "bad");
   else warn("The sandbox does not answer. Trying again …");
 };
 
 const clock = new Clock($("clock"), refused);
 const detail = new Detail($("flow"), clock, { refused, said: (words) => say(words), back: () => leave() });
-const flows = new Flows(() => changed(), refused);
+const flows = new Flows(soon(() => changed()), refused);
 const list = new List(flows, $("flows"), { choose, enter });
 
 function changed() {
-  list.drawSoon();
+  list.draw();
   const total = flows.total;
   const filtered = Boolean(flows.filter.to || flows.filter.status);
   $("tally").textContent = tally(flows);
