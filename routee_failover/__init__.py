@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TokenUnavailable,
         Unauthorized,
         Unprocessable,
+        WaitTimeout,
     )
     from .evidence import STATUS_RULES, Again, Answer, Evidence, StatusRule
     from .flows import (
@@ -207,6 +208,7 @@ __all__ = [
     "ViberVideo",
     "VoiceStep",
     "VoiceTo",
+    "WaitTimeout",
     "dump_flow",
     "load_flow",
     "parse_callback",

@@ -10,6 +10,7 @@
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .cause says what happened
+    ├── WaitTimeout (TimeoutError)   ACCEPTED   the flow was not at its end in time; .record is the last one seen
     └── NoAnswer                     UNKNOWN    a reading call (track, ...) that got no answer; safe to repeat
 
 A send raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of theirs, and nothing else. No
@@ -202,6 +203,20 @@ class DeliveryUnknown(RouteeError):
         super().__init__(message)
         self.cause = cause
         self.correlation: dict[str, str] = dict(correlation or {})
+
+
+class WaitTimeout(RouteeError, TimeoutError):
+    """A flow had not come as far as it was waited for. It goes on: wait again, or track it.
+
+    `record` is the last one that was seen, `None` where there was none; what kept the questions from being answered is
+    the `__cause__`.
+    """
+
+    outcome = Outcome.ACCEPTED
+
+    def __init__(self, message: str, *, record: Any = None) -> None:
+        super().__init__(message)
+        self.record: Any = record
 
 
 class NoAnswer(RouteeError):
