@@ -180,6 +180,7 @@ class CallbackInbox:
         self._closing = True
         self._wake()
         try:
+            await asyncio.sleep(0)  # a loop over the events may be about to begin
             async with asyncio.timeout(self.close_grace.total_seconds()):
                 while self._tasks or self._doubts or (self._lanes and (self._handlers or self._iterated)):
                     await self._change()

@@ -82,6 +82,19 @@ async def test_nobody_is_waited_for_who_is_not_there() -> None:
     assert [lost for _, _, lost in notes.dropped] == [True]
 
 
+async def test_a_loop_that_has_not_begun() -> None:
+    """A loop whose task was only just started gets what waits."""
+    inbox = CallbackInbox()
+
+    async def loop() -> list[str | None]:
+        return [event.identity async for event in inbox]
+
+    looping = asyncio.create_task(loop())
+    inbox.receive(flow())
+    await inbox.aclose()
+    assert await looping == ["t-1"]
+
+
 async def test_a_loop_that_went_away() -> None:
     """A loop that stopped asking is waited for as long as the grace, and no longer."""
     inbox = CallbackInbox(close_grace=SHORT)
