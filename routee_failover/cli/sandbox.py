@@ -45,7 +45,9 @@ def sandbox(
 
     The recipient decides what becomes of a message: the last three digits of
     +306900000VSP are for Viber, SMS and Voice. 0 is delivered, 1 undelivered or
-    busy, 2 failed, 3 expired or not answered, 4 seen.
+    busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for want of balance,
+    6 a call that is cut for want of it, 7 a server error, 8 a call whose status is
+    unknown for a while. POST /sandbox/rules scripts what numbers cannot say.
 
     Example: [cyan]routee-failover sandbox --port 8089 --speed 60 --store sandbox.db[/]
     """

@@ -20,13 +20,12 @@ def _fill(sandbox: Sandbox, count: int) -> None:
     for number in range(1, count + 1):
         to = f"+3069{number:08}"
         step = OTP_SMS_STEP | {"to": to, "order": 1, "message": {"body": f"Your code is {number:06}"}}
-        sandbox._counts.accepted += 1
         sandbox._book.add(
             AcceptedFlow(
                 endpoint="otp",
                 id=str(uuid.UUID(int=number)),
                 at=datetime.now(UTC),
-                number=number,
+                number=sandbox._book.next_number(),
                 body={"flow": [step]},
                 accepted_at=0.0,
                 message_ids=(str(uuid.UUID(int=MANY * 10 + number)),),

@@ -143,6 +143,13 @@ async def test_nobody_is_left_to_be_reset(fault: Fault) -> None:
     assert await Faults().carry_out(fault, request, response) is response
 
 
+async def test_nothing_hangs_in_a_sandbox_that_stops() -> None:
+    """A caller who comes while the sandbox stops is not left to hang any more."""
+    faults, response = Faults(), web.Response()
+    faults.stop()
+    assert await faults.carry_out(Fault.HANG, make_mocked_request("POST", "/failover"), response) is response
+
+
 async def test_truncated() -> None:
     """The answer promises more than comes: its head arrives, half of its body, and then the end."""
     async with calling(speed=0) as caller:

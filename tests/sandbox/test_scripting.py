@@ -259,10 +259,17 @@ def test_a_rule_that_cannot_be(said: dict[str, Any], why: str) -> None:
     assert sandbox.rules == []
 
 
-def test_durations_have_units() -> None:
+async def test_durations_have_units() -> None:
     """A bare number is no duration, in a rule as everywhere."""
+    sandbox = Sandbox()
     with pytest.raises(SandboxError, match="must be a timedelta"):
-        Sandbox().script(sms=Play("failed", after=5))  # type: ignore[arg-type]
+        sandbox.script(sms=Play("failed", after=5))  # type: ignore[arg-type]
+    with pytest.raises(SandboxError, match="must be a timedelta"):
+        sandbox.script(callbacks=CallbackPlay(delay=5))  # type: ignore[arg-type]
+    with pytest.raises(SandboxError, match="must be a timedelta"):
+        sandbox.search_lag = 5  # type: ignore[assignment]
+    with pytest.raises(SandboxError, match="must be a timedelta"):
+        await sandbox.advance(5)  # type: ignore[arg-type]
 
 
 def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,16 +69,20 @@ async def test_a_single_one_has_no_order(order: Order) -> None:
 
 
 async def test_what_waits_is_on_record() -> None:
-    """Callbacks that wait for the last one can be looked at, and go out when a person ends the flow by hand."""
+    """Callbacks that wait for the last one can be looked at, be called back by hand, and go out when the flow ends."""
     async with calling(speed=0) as caller, Receiver() as receiver:
         caller.sandbox.script(callbacks=CallbackPlay(order="reversed"))
         await accepted(caller, "sendFailover", single(receiver.url, "300"))
         await caller.sandbox.advance(timedelta(seconds=5))
         (held,) = caller.sandbox.callbacks
         assert (held.state, held.attempts, held.next_at, held.due_at) == ("waiting", (), None, 1.0)
+        caller.sandbox.redeliver(held.id)
+        await receiver.received(1)
         caller.sandbox._journeys.act(caller.sandbox.accepted[0], 0, Ending.UNDELIVERED)
-        await receiver.received(2)
-        assert statuses(receiver.bodies) == ["UNDELIVERED", QUEUED]
+        await receiver.received(3)
+        assert statuses(receiver.bodies) == [QUEUED, "UNDELIVERED", QUEUED]
+        await caller.sandbox.advance(timedelta(0))
+        assert [len(one.attempts) for one in caller.sandbox.callbacks] == [2, 1]
 
 
 async def test_what_waits_is_forgotten_with_its_flow() -> None:

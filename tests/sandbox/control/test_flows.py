@@ -53,9 +53,9 @@ async def act(caller: Caller, **change: Any) -> tuple[int, Any]:
 async def test_a_line_of_each_endpoint() -> None:
     """The list shows each flow once, newest first, with its endpoint, people, channels, status, PIN, text and price."""
     async with calling(speed=0) as caller:
-        await caller.send("sendFailover", STANDARD)
+        await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         await caller.send("sendTransactionalFailover", TRANSACTIONAL)
-        await caller.send("sendFailoverOtp", OTP)
+        await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         await caller.send("sendViberOtp", VIBER_OTP)
         page = await listed(caller)
     assert page["total"] == 4
@@ -105,7 +105,7 @@ async def test_filters() -> None:
     """A part of a number, the endpoint and the status narrow the list, alone and together."""
     async with calling(speed=0) as caller:
         await send_to(caller, "+306911111111", "+306922222222", "+306900000020")
-        await caller.send("sendFailoverOtp", OTP)
+        await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         await caller.sandbox.advance(timedelta(seconds=1.5))
 
         async def found(query: str) -> list[int]:
@@ -177,18 +177,15 @@ async def test_everything_about_a_flow() -> None:
 async def test_answers_and_records_of_the_otp_endpoints() -> None:
     """What an OTP was answered and is tracked as is shown, too, and the id of its message."""
     async with calling(speed=0) as caller:
-        for operation, body in (("sendFailoverOtp", OTP), ("sendViberOtp", VIBER_OTP)):
-            _, answered = await caller.send(operation, body)
-            flow = await only(caller)
-            assert flow["answer"] == answered
-            assert flow["steps"][0]["message"]["id"] in str(answered)
-            known = {"sendFailoverOtp": caller.track_otp}.get(operation)
-            record = (
-                await known(flow["id"])
-                if known
-                else (await caller.call("trackViber", f"/viber/tracking/{flow['id']}"))[1]
-            )
-            assert flow["record"] == record
+        _, answered = await caller.send("sendFailoverOtp", OTP)
+        flow = await only(caller)
+        assert (flow["answer"], flow["record"]) == (answered, await caller.track_otp(flow["id"]))
+        assert flow["steps"][0]["message"]["id"] == answered["flow"][0]["trackingId"]
+        _, answered = await caller.send("sendViberOtp", VIBER_OTP)
+        flow = await only(caller)
+        assert flow["answer"] == answered
+        assert await caller.call("trackViber", f"/viber/tracking/{flow['id']}") == (200, flow["record"])
+        assert flow["steps"][0]["message"]["id"] == answered["trackingId"]
 
 
 async def test_a_call_has_no_ttl() -> None:
@@ -276,6 +273,53 @@ async def test_a_person_can_reply_to_what_was_delivered() -> None:
         assert (await only(caller))["steps"][0]["message"]["actions"] == []
 
 
+async def test_a_reply_is_posted() -> None:
+    """A reply goes to the inboundUrl of its step, and stands among the flow's callbacks; without a text it is none."""
+    async with calling(speed=0) as caller:
+        await caller.send("sendFailover", {"flow": [VIBER_STEP | {"inboundUrl": "http://127.0.0.1:9/in"}]})
+        assert (await act(caller, action="reply", text="Hi"))[0] == 409  # queued
+        await caller.sandbox.advance(timedelta(seconds=5))
+        assert (await act(caller, action="reply"))[0] == 400
+        assert (await act(caller, action="reply", text="Hi", position=1))[0] == 409
+        status, flow = await act(caller, action="reply", text="Hello there")
+        (callback,) = flow["callbacks"]
+        assert (status, callback["kind"], callback["body"]["message"]) == (200, "inbound", "Hello there")
+        assert callback["state"] == "waiting"
+        await caller.sandbox.advance(timedelta(0))
+        (callback,) = (await only(caller))["callbacks"]
+        assert [attempt["error"] for attempt in callback["attempts"]] == ["the connection was refused"]
+
+
+async def test_a_callback_is_posted_again() -> None:
+    """A callback can be posted once more, by its id, from its own flow."""
+    async with calling(speed=0) as caller:
+        callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
+        await caller.send("sendFailover", {"flow": [SMS_STEP], "callback": callback})
+        await caller.sandbox.advance(timedelta(seconds=10))
+        (posted,) = (await only(caller))["callbacks"]
+        assert len(posted["attempts"]) == 1
+        assert (await act(caller, action="callback", callback=posted["id"]))[0] == 200
+        await caller.sandbox.advance(timedelta(0))
+        assert len((await only(caller))["callbacks"][0]["attempts"]) == 2
+        assert (await act(caller, action="callback"))[0] == 400
+        await send_to(caller, "+306911111111")
+        assert (await act(caller, action="callback", callback=posted["id"]))[0] == 409
+
+
+async def test_who_leaves_in_the_middle_of_an_export_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A reader that leaves before the end of an export is no fault of the sandbox's."""
+    async with calling(speed=0) as caller:
+        body = {"flow": [SMS_STEP | {"message": {"body": "x" * 100_000}}]}
+        for _ in range(40):
+            await caller.send("sendFailover", body)
+        for _ in range(3):
+            response = await caller.session.get("/sandbox/export")
+            assert await response.content.read(10) == b'{"rules": '
+            response.close()
+        assert (await caller.call("exportSandbox", "/sandbox/export"))[0] == 200
+    assert caplog.records == []
+
+
 async def test_clear_and_reset() -> None:
     """Clear forgets the flows, reset also what was counted; numbers are not given twice, and the clock runs on."""
     async with calling(speed=0) as caller:
@@ -286,8 +330,11 @@ async def test_clear_and_reset() -> None:
         assert caller.sandbox.counts.accepted == 2
         await send_to(caller, "+306911111111")
         assert (await listed(caller))["flows"][0]["number"] == 3
+        caller.sandbox.script(sms="failed")
+        caller.sandbox.search_lag = timedelta(seconds=5)
         assert await caller.call("resetSandbox", "/sandbox/reset", method="POST") == (200, {"cleared": 1})
-        assert caller.sandbox.counts.accepted == 0
+        assert (caller.sandbox.counts.accepted, caller.sandbox.rules) == (0, [])
+        assert caller.sandbox.search_lag == timedelta(0)
         await send_to(caller, "+306911111111")
         assert (await listed(caller))["flows"][0]["number"] == 4
         assert (await caller.call("getSandboxClock", "/sandbox/clock"))[1]["now"] == 60.0
@@ -297,10 +344,12 @@ async def test_export() -> None:
     """The export holds every flow in full, oldest first, beside clock and counts."""
     async with calling(speed=0) as caller:
         await send_to(caller, "+306911111111", "+306922222222")
+        caller.sandbox.script(sms="failed")
         flow = await only(caller)
         status, document = await caller.call("exportSandbox", "/sandbox/export")
     assert status == 200
     assert [one["number"] for one in document["flows"]] == [1, 2]
     assert document["flows"][1] == flow
+    assert [rule["sms"] for rule in document["rules"]] == ["failed"]
     assert document["clock"] == {"now": 0.0, "speed": 0}
     assert document["counts"]["accepted"] == 2
