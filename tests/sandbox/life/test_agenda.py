@@ -258,3 +258,19 @@ async def test_many_at_once_leave_others_a_turn(monkeypatch: pytest.MonkeyPatch)
             agenda.at(clock.now(), seen.deed(str(number)))
         agenda.catch_up()
         assert [name for name, _, _ in seen.done] == [str(number) for number in range(35)] * 2
+
+
+async def test_what_is_forgotten_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be done for something that is forgotten is let go of in time; what others have to do is done."""
+    monkeypatch.setattr(agenda_module, "_FORGOTTEN_AT_ONCE", 10)
+    async with running(0) as (_, agenda, seen):
+        agenda.at(5.0, seen.deed("nobody's"))
+        for number in range(100):
+            agenda.at(1e6 + number, seen.deed(str(number)), str(number))
+            agenda.at(2e6 + number, seen.deed(str(number)), str(number))
+        for number in range(95):
+            agenda.forget(str(number))
+        assert len(agenda._due) == 1 + 2 * 10
+        await agenda.advance(3e6)
+        assert {name for name, _, _ in seen.done} >= {"nobody's", *map(str, range(95, 100))}
+        assert len(seen.done) == 1 + 2 * 10
