@@ -118,7 +118,7 @@ def play(steps: Sequence[Step], *, dispatched_at: float = 0.0, forced: Sequence[
     now, succeeded = dispatched_at, False
     code: FailureCode | None = None
     for position, step in enumerate(steps):
-        changes = tuple(attrs.evolve(change, at=exact(now + change.at)) for change in _changes(step))
+        changes = tuple(change.moved(exact(now + change.at)) for change in _changes(step))
         for turn in turns:
             if turn.position == position and turn.at >= now:
                 changes = _forced(step, changes, now, turn)
@@ -165,7 +165,7 @@ def _scripted(step: Step, ttl: float) -> tuple[StatusChange, ...]:
     way = [_by(script.after, change) for change in way]
     seen_in_peace = script.ending is Ending.SEEN and not step.expire_on_delivery
     too_late = script.after > ttl and script.ending is not Ending.EXPIRED and not seen_in_peace
-    return (*way, expired(step.channel) if too_late else attrs.evolve(outcome, at=script.after))
+    return (*way, expired(step.channel) if too_late else outcome.moved(script.after))
 
 
 def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: Forced) -> tuple[StatusChange, ...]:
@@ -175,11 +175,11 @@ def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: F
         return tuple(changes)
     known = {change.name for change in past}
     way = course(step.channel, turn.ending)
-    rest = tuple(attrs.evolve(change, at=turn.at) for change in way if change.name not in known)
+    rest = tuple(change.moved(turn.at) for change in way if change.name not in known)
     if not _expires_yet(step, rest[-1]):
         return past + rest
     at_ttl = math.inf if step.ttl is None else exact(sent_at + step.ttl)
-    return (*past, *rest, attrs.evolve(expired(step.channel), at=at_ttl))
+    return (*past, *rest, expired(step.channel).moved(at_ttl))
 
 
 def _expires_yet(step: Step, last: StatusChange) -> bool:
@@ -192,4 +192,4 @@ def exact(seconds: float) -> float:
 
 
 def _by(latest: float, change: StatusChange) -> StatusChange:
-    return change if change.at <= latest else attrs.evolve(change, at=latest)
+    return change if change.at <= latest else change.moved(latest)

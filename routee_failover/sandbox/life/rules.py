@@ -80,7 +80,7 @@ class Rule:
 
     def __init__(self, kept: KeptRule) -> None:
         said = kept.said
-        self.kept = kept
+        self.kept: KeptRule = kept
         """What it is, and how often it has applied."""
         self.plays: dict[Channel, Script] = {
             channel: _script(channel, said[word]) for word, channel in _CHANNELS.items() if word in said
@@ -88,7 +88,9 @@ class Rule:
         self.callbacks: CallbackScript | None = CallbackScript(**said["callbacks"]) if "callbacks" in said else None
         self.answer: ScriptedAnswer | None = _answer(said["answer"]) if "answer" in said else None
         self.fault: Fault | None = Fault(said["fault"]) if "fault" in said else None
+        self._endpoint: str | None = said.get("endpoint")
         self._to = bare(said.get("to", "*"))
+        self._begins = self._to[:-1] if self._to.endswith("*") else None
         self._rate: float = said.get("rate", 1)
         self._draws: OrderedDict[str, int] = OrderedDict()
 
@@ -100,9 +102,12 @@ class Rule:
 
     def covers(self, endpoint: Endpoint, recipient: str) -> bool:
         """Whether it is about this recipient (a number without its plus) on this endpoint."""
-        if self.kept.said.get("endpoint", endpoint) != endpoint:
-            return False
-        return recipient.startswith(self._to[:-1]) if self._to.endswith("*") else recipient == self._to
+        matches = recipient == self._to if self._begins is None else recipient.startswith(self._begins)
+        return matches and (self._endpoint is None or self._endpoint == endpoint)
+
+    def is_about(self, kind: Request) -> bool:
+        """Whether it is about such requests."""
+        return self._endpoint == kind
 
     def applies(self, recipient: str) -> bool:
         """Whether it applies this time: it may have a rate, and a number of times. One that applies is counted."""
@@ -192,11 +197,13 @@ class Rules:
         on what is the flow's as a whole.
         """
         recipients = [bare(one.recipient) for one in steps]
+        silent = list(dict.fromkeys(recipients))
         speaks: dict[str, Rule] = {}
         for rule in self._rules:
-            about = [one for one in recipients if one not in speaks and rule.covers(endpoint, one)]
+            about = [one for one in silent if rule.covers(endpoint, one)]
             if about and self._applies(rule, about[0]):
                 speaks |= dict.fromkeys(about, rule)
+                silent = [one for one in silent if one not in speaks]
         if not speaks:
             return NO_RULING
         scripts = tuple(
@@ -214,7 +221,7 @@ class Rules:
     def on_request(self, kind: Request) -> Ruling:
         """What the rules say about a request that sends nothing; the one that applies is counted."""
         for rule in self._rules:
-            if rule.kept.said.get("endpoint") == kind and self._applies(rule, ""):
+            if rule.is_about(kind) and self._applies(rule, ""):
                 return Ruling(answer=rule.answer, fault=rule.fault)
         return NO_RULING
 
