@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         FlowFailed,
         Forbidden,
         InsufficientBalance,
+        InvalidCallback,
         InvalidConfig,
         InvalidFlow,
         NoAnswer,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         TokenUnavailable,
         Unauthorized,
         Unprocessable,
+        WaitTimeout,
     )
     from .evidence import STATUS_RULES, Again, Answer, Evidence, StatusRule
     from .flows import (
@@ -69,7 +71,10 @@ if TYPE_CHECKING:
         AttemptEnded,
         AttemptStarted,
         BreakerChanged,
+        CallbackDropped,
+        CallbackRefused,
         Event,
+        HandlerFailed,
         LoggingObserver,
         Observer,
         Paused,
@@ -86,6 +91,7 @@ if TYPE_CHECKING:
         FlowReceipt,
         FlowRecord,
         FlowStatus,
+        InboundMessage,
         MessageRecord,
         MessageStatus,
         OtpReceipt,
@@ -98,6 +104,7 @@ if TYPE_CHECKING:
     )
     from .secret import Secret
     from .sending import Sent
+    from .webhooks import Arrival, CallbackEvent, CallbackInbox, CallbackSigner, parse_callback
     from .wire import dump_flow, load_flow
 
 __all__ = [
@@ -106,12 +113,18 @@ __all__ = [
     "Answer",
     "AnyFlow",
     "AnyReceipt",
+    "Arrival",
     "AttemptEnded",
     "AttemptStarted",
     "BadRequest",
     "Balance",
     "BreakerChanged",
     "Callback",
+    "CallbackDropped",
+    "CallbackEvent",
+    "CallbackInbox",
+    "CallbackRefused",
+    "CallbackSigner",
     "CallbackStrategy",
     "Channel",
     "CircuitOpen",
@@ -132,7 +145,10 @@ __all__ = [
     "FlowStatus",
     "Forbidden",
     "Gender",
+    "HandlerFailed",
+    "InboundMessage",
     "InsufficientBalance",
+    "InvalidCallback",
     "InvalidConfig",
     "InvalidFlow",
     "LoggingObserver",
@@ -192,8 +208,10 @@ __all__ = [
     "ViberVideo",
     "VoiceStep",
     "VoiceTo",
+    "WaitTimeout",
     "dump_flow",
     "load_flow",
+    "parse_callback",
 ]
 
 _HOMES = (
@@ -205,6 +223,7 @@ _HOMES = (
     "flows",
     "records",
     "wire",
+    "webhooks",
     "reconcile",
     "sending",
     "client",

@@ -1,6 +1,7 @@
 """What comes back: receipts and tracking records, open to every word and key that Routee may add."""
 
 from .balance import Balance
+from .inbound import InboundMessage
 from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho, ViberOtpReceipt
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 from .tracking import FlowRecord, MessageRecord, OtpRecord, OtpStepRecord, ViberOtpRecord
@@ -16,6 +17,7 @@ __all__ = [
     "FlowReceipt",
     "FlowRecord",
     "FlowStatus",
+    "InboundMessage",
     "MessageRecord",
     "MessageStatus",
     "OtpReceipt",
