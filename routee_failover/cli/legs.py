@@ -4,8 +4,16 @@ import re
 
 import attrs
 
-from ..records import Channel, FlowRecord, FlowStatus, MessageStatus, OtpRecord, OtpStepRecord, ViberOtpRecord
-from ..records.tracking import MessageRecord
+from ..records import (
+    Channel,
+    FlowRecord,
+    FlowStatus,
+    MessageRecord,
+    MessageStatus,
+    OtpRecord,
+    OtpStepRecord,
+    ViberOtpRecord,
+)
 
 AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
