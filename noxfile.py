@@ -14,6 +14,15 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 HERE = Path(__file__).parent
 
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as tests/browser/conftest.py looks for them
+
+
+def browser(session: nox.Session) -> None:
+    """The inbox page is tested in a real browser: the system's, or, where it has none, one that playwright fetches."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.run("playwright", "install", "chromium")
+
+
 def group(name: str) -> tuple[str, ...]:
     """The packages of a dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PROJECT, name)
@@ -49,9 +58,11 @@ def tests(session: nox.Session) -> None:
     shutil.rmtree(alone / "docs", ignore_errors=True)
     shutil.copytree(HERE / "docs", alone / "docs")
     session.chdir(alone)
+    browser(session)
     narrowed = bool(session.posargs)
     coverage = [] if narrowed else ["--cov=routee_failover", "--cov-branch", "--cov-report=term"]
-    session.run("pytest", "--numprocesses=auto", *coverage, *session.posargs)
+    # loadgroup: the tests that need a browser go to one worker, so that there is one browser.
+    session.run("pytest", "--numprocesses=auto", "--dist=loadgroup", *coverage, *session.posargs)
 
 
 @nox.session

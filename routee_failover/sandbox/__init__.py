@@ -8,7 +8,8 @@ It needs the extra `routee-failover[sandbox]`.
 
 from .failure import SandboxError
 from .life.book import AcceptedFlow
+from .scripting import Answer, CallbackPlay, Play
 from .server import Sandbox
 from .service import Counts
 
-__all__ = ["AcceptedFlow", "Counts", "Sandbox", "SandboxError"]
+__all__ = ["AcceptedFlow", "Answer", "CallbackPlay", "Counts", "Play", "Sandbox", "SandboxError"]

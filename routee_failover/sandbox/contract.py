@@ -7,7 +7,8 @@ find the other's mistakes. No message quotes what is refused: a PIN or a phone n
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -73,7 +74,7 @@ class Contract:
         for parameter in self._operations[operation]["parameters"]:
             name, schema = parameter["name"], parameter["schema"]
             if name in query:
-                values[name] = _whole_number(query[name]) if schema["type"] == "integer" else query[name]
+                values[name] = _READ.get(schema.get("type", ""), str)(query[name])
             elif "default" in schema:
                 values[name] = schema["default"]
         return values, self._queries[operation](values)
@@ -104,8 +105,12 @@ def _part(room: str) -> dict[str, Any]:
 
 
 def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:
-    named = {entry["name"]: entry["schema"] for entry in operation["parameters"] if entry["in"] == "query"}
-    return {"type": "object", "properties": named}
+    named = {entry["name"]: entry for entry in operation["parameters"] if entry["in"] == "query"}
+    return {
+        "type": "object",
+        "properties": {name: entry["schema"] for name, entry in named.items()},
+        "required": [name for name, entry in named.items() if entry.get("required")],
+    }
 
 
 def _whole_number(text: str) -> int | str:
@@ -113,7 +118,14 @@ def _whole_number(text: str) -> int | str:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else text
 
 
-_LONGEST_NUMBER = 18  # digits that fit the 64 bits of a page number
+def _number(text: str) -> float | str:
+    return float(text) if len(text) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(text) else text
+
+
+_READ: dict[str, Callable[[str], object]] = {"integer": _whole_number, "number": _number}
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
+_LONGEST_DECIMAL = 300  # digits that stay a finite number
 _MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
 
 
@@ -176,6 +188,8 @@ class _Check:
         schema = self._lookup(error.schema_path[:-1])
         if keyword == "required":
             yield Violation((*path, error.kind.property), "is required", missing=True)
+        elif keyword == "additionalProperties":
+            yield from (Violation((*path, name), "is not known here") for name in error.kind.unexpected)
         elif keyword == "oneOf":
             yield from self._explain_choice(error, path, schema)
         else:
@@ -210,6 +224,7 @@ _REASONS = {
     "minLength": "must have at least {} characters",
     "maxLength": "must have at most {} characters",
     "minItems": "must have at least {} element",
+    "minProperties": "must have at least {} member",
     "minimum": "must be at least {}",
     "exclusiveMinimum": "must be more than {}",
     "maximum": "must be at most {}",

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -12,22 +12,23 @@ import attrs
 from aiohttp import web
 
 from ..config import Config
+from .application import application
+from .callbacks.records import CallbackRecord
+from .callbacks.sender import Callbacks
 from .contract import Contract, load_contract
-from .control.clock_api import ClockApi
 from .failure import SandboxError
+from .faults import Faults
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
-from .life.journeys import Journeys
-from .routee.failover_api import FailoverApi
-from .routee.otp_api import PREFIX as OTP_PREFIX
-from .routee.otp_api import OtpApi
-from .routee.refusals import FAILOVER, OTP, Dialect, Refusal
-from .routee.token_api import TokenApi
+from .life.journeys import CannotAct, Journeys
+from .life.rules import Rules
+from .life.scripts import Outcome
+from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
-from .routee.viber_api import ViberApi
-from .service import LARGEST_BODY, Counts, Service, answer
+from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
+from .service import Counts, Service, Settings
 from .store.clock import KeptClock
 from .store.sqlite import SqliteStore
 from .store.store import MemoryStore, Store
@@ -41,7 +42,8 @@ class Sandbox:
 
     With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
     takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
-    callers on this machine only, unless `remote_control` lets everybody in.
+    callers on this machine only, unless `remote_control` lets everybody in. Callbacks are posted from this machine to
+    whatever addresses the flows name, its own network included: mind who can send here when `host` is not loopback.
 
     `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
     all by default. The newest `keep` flows are remembered.
@@ -84,6 +86,8 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
+        self._callbacks = Callbacks(self._journeys)
+        self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts = Counts()
         self._path = None if store is None else Path(store)
@@ -113,9 +117,9 @@ class Sandbox:
         clock = KeptClock(self._clock, self._agenda)
         self._store = SqliteStore(self._path, clock)
         self._agenda.clear()
-        clock.restore(self._store)
+        done = clock.restore(self._store)
         self._book.keep_in(self._store)
-        self._journeys.resume()
+        self._journeys.resume(done)
 
     def _keep_clock(self, event: Event) -> None:
         if isinstance(event, ClockSet):
@@ -130,12 +134,16 @@ class Sandbox:
             agenda=self._agenda,
             feed=self._feed,
             journeys=self._journeys,
+            callbacks=self._callbacks,
+            rules=self._rules,
+            settings=self._settings,
             counts=self._counts,
             store=self._store,
         )
         runner = web.AppRunner(
-            _application(service, remote_control=self._remote_control),
+            application(service, self._faults, remote_control=self._remote_control),
             access_log=None,  # nothing here writes requests down
+            logger=server_log(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
         )
@@ -169,6 +177,9 @@ class Sandbox:
         if server is not None:
             server.close()
             await self._agenda.stop()
+            self._faults.stop()
+            self._feed.close()
+            await self._callbacks.close()
         if runner is not None:
             await runner.cleanup()
             self._store.close()
@@ -205,6 +216,35 @@ class Sandbox:
         """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
         return self._store.failure
 
+    def callbacks(self) -> list[CallbackRecord]:
+        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
+        return list(self._callbacks.log)
+
+    def redeliver(self, callback_id: str) -> CallbackRecord:
+        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
+
+        Raises `SandboxError` when there is no such callback.
+        """
+        try:
+            return self._callbacks.redeliver(callback_id)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
+        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
+
+        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
+        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
+        delivered, or when its step has no `inboundUrl`.
+        """
+        flow = self._book.find(flow_id)
+        if flow is None:
+            raise SandboxError("there is no such flow")
+        try:
+            return self._callbacks.reply(flow, text, position=position)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
     async def advance(self, by: timedelta) -> None:
         """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
 
@@ -216,42 +256,70 @@ class Sandbox:
             raise SandboxError(str(error)) from None
         self._feed.publish(ClockSet())
 
+    def script(
+        self,
+        *,
+        to: str | None = None,
+        endpoint: RuleEndpoint | None = None,
+        viber: Outcome | Play | None = None,
+        sms: Outcome | Play | None = None,
+        voice: Outcome | Play | None = None,
+        answer: Answer | int | None = None,
+        fault: FaultWord | None = None,
+        callbacks: CallbackPlay | None = None,
+        rate: float | None = None,
+        seed: int | None = None,
+        times: int | None = None,
+    ) -> str:
+        """Make a rule for the flows that come from now on, and give its id; of all rules the newest that matches wins.
+
+        It is about the flows to `to` (a number, or the beginning of one and a `*`) and to `endpoint`; both default to
+        all. `viber`, `sms` and `voice` say what becomes of their messages, `callbacks` of the callbacks. `answer` is
+        given in the place of taking the flow, a number as an HTTP status. `fault` lets the flow be taken and its answer
+        not arrive. A rule with a `rate` applies to that share, the same one for the same `seed`; one with `times` so
+        often and then no more. `POST /sandbox/rules` takes the same words.
+
+        Raises `SandboxError` for a rule that cannot be.
+        """
+        said = as_json(
+            to=to,
+            endpoint=endpoint,
+            viber=viber,
+            sms=sms,
+            voice=voice,
+            answer=Answer(answer) if isinstance(answer, int) else answer,
+            fault=fault,
+            callbacks=callbacks,
+            rate=rate,
+            seed=seed,
+            times=times,
+        )
+        return add_rule(self._rules, said)
+
+    def forget(self, rule: str | None = None) -> None:
+        """Forget the rule of this id, or all rules. Flows on their way go on as it said."""
+        if rule is None:
+            self._rules.clear()
+        else:
+            self._rules.remove(rule)
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules in JSON, newest first, each with its id and how often it has applied."""
+        return [rule.as_json() for rule in self._rules]
+
+    @property
+    def search_lag(self) -> timedelta:
+        """The virtual time after which searches and lists find a flow; by its id it is found at once."""
+        return timedelta(seconds=self._settings.search_lag)
+
+    @search_lag.setter
+    def search_lag(self, lag: timedelta) -> None:
+        """Set it. Raises `SandboxError` for a time that is negative."""
+        if lag < timedelta(0):
+            raise SandboxError("search_lag must not be negative")
+        self._settings.search_lag = lag.total_seconds()
+
     def revoke_tokens(self) -> None:
         """End every token that was handed out, as the portal can: the next request with one is answered 401."""
         self._tokens.revoke_all()
-
-
-def _application(service: Service, *, remote_control: bool) -> web.Application:
-    @web.middleware
-    async def refusals_as_json(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        service.counts.requests += 1
-        try:
-            response = await handler(request)
-            await service.store.settled()
-        except Refusal as refusal:
-            service.counts.refused += 1
-            return answer(refusal.body, refusal.status)
-        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
-            service.counts.refused += 1
-            return _lost(request, error)
-        return response
-
-    application = web.Application(middlewares=[refusals_as_json], client_max_size=LARGEST_BODY)
-    control = ClockApi(service, anyone=remote_control)
-    for api in (TokenApi(service), FailoverApi(service), OtpApi(service), ViberApi(service), control):
-        application.add_routes(api.routes())
-    return application
-
-
-def _lost(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
-    """A path or method that nobody serves, in the words of the service that it was meant for."""
-    dialect: Dialect = OTP if request.path.startswith(OTP_PREFIX) else FAILOVER
-    if isinstance(error, web.HTTPNotFound):
-        refusal = dialect.not_found("The path")
-        return answer(refusal.body, refusal.status)
-    refusal = dialect.wrong_method()
-    response = answer(refusal.body, refusal.status)
-    response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-    return response

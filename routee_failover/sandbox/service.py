@@ -3,22 +3,25 @@
 import json
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, Protocol, cast
 
 import attrs
 from aiohttp import web
 
+from .callbacks.sender import Callbacks
 from .contract import JSON_MEDIA, Contract
+from .faults import FAULT, Unanswered
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.clock import VirtualClock
 from .life.engine import FlowState
 from .life.feed import Feed
 from .life.journeys import Journeys
-from .life.plan import Endpoint, PlannedStep
-from .routee.refusals import Dialect
+from .life.plan import Endpoint, PlannedStep, planned_steps
+from .life.rules import NO_RULING, Fault, Request, Rules, Ruling, ScriptedAnswer
+from .routee.refusals import FAILOVER, Dialect, Refusal
 from .routee.tokens import Token, TokenService
 from .store.store import MemoryStore, Store
 
@@ -45,6 +48,27 @@ class Counts:
     connections: int = 0
     """Connections that were opened."""
 
+    def reset(self) -> None:
+        """Count from nothing."""
+        for field in attrs.fields(Counts):
+            setattr(self, field.name, 0)
+
+
+@attrs.define
+class Settings:
+    """What may be set while the sandbox runs."""
+
+    search_lag: float = 0.0
+    """The virtual seconds after which a search finds a flow; by its id a flow is found at once."""
+
+
+class Refuses(Protocol):
+    """Whoever has words for an answer that a rule asks for."""
+
+    def scripted(self, status: int) -> Refusal:
+        """The answer of this HTTP status."""
+        ...
+
 
 @attrs.frozen(kw_only=True)
 class Service:
@@ -57,6 +81,9 @@ class Service:
     agenda: Agenda
     feed: Feed
     journeys: Journeys
+    callbacks: Callbacks
+    rules: Rules
+    settings: Settings = attrs.field(factory=Settings)
     counts: Counts = attrs.field(factory=Counts)
     store: Store = attrs.field(factory=MemoryStore)
 
@@ -105,8 +132,36 @@ class Service:
             raise dialect.invalid(entity, violations)
         return values
 
-    def accept(self, endpoint: Endpoint, body: Mapping[str, Any], messages: int) -> AcceptedFlow:
-        """Take a flow: from now on its time runs."""
+    def ruling(self, request: web.Request, endpoint: Endpoint, body: Mapping[str, Any], dialect: Dialect) -> Ruling:
+        """What the rules say about a flow that may pass; raises what a rule has answered in the place of taking it.
+
+        The OTP service alone words for itself that the balance does not suffice: the ruling says it then.
+        """
+        if not self.rules:
+            return NO_RULING
+        ruling = self.rules.on_flow(endpoint, planned_steps(endpoint, body))
+        self._obey(request, ruling, dialect)
+        if ruling.answer is not None and endpoint is not Endpoint.OTP:
+            raise FAILOVER.insufficient_balance()
+        return ruling
+
+    def heed_rules(self, request: web.Request, kind: Request, dialect: Refuses) -> None:
+        """Do as the rules say with a request that sends nothing; raises what a rule has answered."""
+        self._obey(request, self.rules.on_request(kind), dialect)
+
+    def _obey(self, request: web.Request, ruling: Ruling, dialect: Refuses) -> None:
+        if ruling.fault is not None:
+            request[FAULT] = ruling.fault
+            if ruling.fault is Fault.RESET_BEFORE:
+                raise Unanswered
+        if ruling.answer is not None and ruling.answer.status is not None:
+            refusal = dialect.scripted(ruling.answer.status)
+            raise Refusal(refusal.status, refusal.body, _retry_after(ruling.answer))
+
+    def accept(
+        self, endpoint: Endpoint, body: Mapping[str, Any], messages: int, ruling: Ruling = NO_RULING
+    ) -> AcceptedFlow:
+        """Take a flow: from now on its time runs, as the rules said when it came."""
         self.counts.accepted += 1
         flow = AcceptedFlow(
             endpoint=endpoint.value,
@@ -116,13 +171,24 @@ class Service:
             body=body,
             accepted_at=self.clock.now(),
             message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),
+            scripts=ruling.scripts,
+            callback_script=ruling.callbacks,
         )
         self.journeys.start(flow)
         return flow
 
+    def searchable(self, *endpoints: Endpoint) -> Iterator[AcceptedFlow]:
+        """The flows to these endpoints that a search finds by now, oldest first."""
+        until = self.clock.now() - self.settings.search_lag
+        return (flow for flow in self.book.sent_to(*endpoints) if flow.accepted_at <= until)
+
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
         return self.journeys.state(flow)
+
+
+def _retry_after(answer: ScriptedAnswer) -> dict[str, str]:
+    return {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
 
 
 async def read_bounded(request: web.Request) -> bytes:
@@ -141,9 +207,10 @@ def now() -> datetime:
     return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
 
 
-def answer(body: Any, status: int = 200) -> web.Response:
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer. The standard library's encoder is used because it writes integers of any size."""
-    return web.Response(status=status, body=json.dumps(body).encode(), headers=_JSON_HEADERS)
+    fields = {**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS
+    return web.Response(status=status, body=json.dumps(body).encode(), headers=fields)
 
 
 def _refuse_constant(_name: str) -> NoReturn:

@@ -160,7 +160,8 @@ VOICE_STEP: dict[str, Any] = {
     "machineDetection": {"strategy": "Hangup"},
     "failoverOnStatuses": ["Busy", "NoAnswer"],
 }
-CALLBACK = {"strategy": "OnStep", "url": "https://example.test/cb"}
+NOBODY = "http://127.0.0.1:1/"  # nothing listens there: a callback is refused at once
+CALLBACK = {"strategy": "OnStep", "url": f"{NOBODY}cb"}
 STANDARD: dict[str, Any] = {"flow": [VIBER_STEP, SMS_STEP, VOICE_STEP], "callback": CALLBACK}
 
 TEMPLATE_STEP: dict[str, Any] = {
@@ -196,7 +197,7 @@ OTP_SMS_STEP: dict[str, Any] = {
     "from": "Demo",
     "message": {"body": "Code 123456"},
 }
-OTP: dict[str, Any] = {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP], "callback": {"url": "https://example.test/otp"}}
+OTP: dict[str, Any] = {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP], "callback": {"url": f"{NOBODY}otp"}}
 
 VIBER_OTP: dict[str, Any] = {
     "senderInfoTrackingId": SENDER,

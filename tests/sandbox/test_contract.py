@@ -1,5 +1,6 @@
 """The contract as a document."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -30,14 +31,15 @@ def test_every_operation_is_described() -> None:
     document = load_contract().document
     assert document["openapi"].startswith("3.1")
     for methods in document["paths"].values():
-        for method in {"get", "post"} & set(methods):
+        for method in {"get", "post", "delete"} & set(methods):
             operation = methods[method]
             assert operation["summary"]
             assert "security" in operation
             assert "200" in operation["responses"]
             for answer in operation["responses"].values():
                 assert answer["description"]
-                assert "$ref" in answer["content"]["application/json"]["schema"]
+                (content,) = answer["content"].values()
+                assert "$ref" in content["schema"]
 
 
 def test_every_choice_names_its_member() -> None:
@@ -96,6 +98,28 @@ def test_reasons(schema: dict[str, Any], instance: object, violation: Violation 
     paths = {"/": {"get": {"operationId": "it", "responses": answers}, "summary": "x"}}
     found = Contract({"paths": paths, "components": {}}).check_answer("it", 200, instance)
     assert found == ([] if violation is None else [violation])
+
+
+def test_search_moments() -> None:
+    """A search may name each day that the calendar has from the year 1000 on, and no other, as Python reads it."""
+    month = [(m, d) for m in range(14) for d in range(33)]
+    for year in (999, 1000, 1900, 2000, 2023, 2024, 2100, 9996, 9999):
+        for named in (f"{year:04}-{m:02}-{d:02}T15:00Z" for m, d in month):
+            _, wrong = load_contract().read_query("searchFailovers", {"dateStart": named})
+            assert (not wrong) == (year >= 1000 and _is_a_day(named)), named
+    for clock in ("00:00", "23:59:59", "23:59:59.9", "23:59:59.999999"):
+        for zone in ("Z", "+23:59", "-00:30"):
+            named = f"2024-02-29T{clock}{zone}"
+            assert load_contract().read_query("searchFailovers", {"dateEnd": named})[1] == []
+            assert datetime.fromisoformat(named).utcoffset() is not None
+
+
+def _is_a_day(moment: str) -> bool:
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:
+        return False
+    return True
 
 
 def test_place() -> None:

@@ -256,6 +256,12 @@ async def test_search_pages() -> None:
         assert await page() == {"numbers": [2, 12, 0, 10, 10], "first": True, "last": False}
         assert await page(page="1") == {"numbers": [2, 12, 1, 10, 2], "first": False, "last": True}
         assert await page(page="9", size="5") == {"numbers": [3, 12, 9, 5, 0], "first": False, "last": True}
+        huge = 10**3999
+        assert await page(page=str(huge), size=str(huge)) == {
+            "numbers": [1, 12, huge, huge, 0],
+            "first": False,
+            "last": True,
+        }
         assert await page(size="100") == {"numbers": [1, 12, 0, 100, 12], "first": True, "last": True}
 
 
@@ -264,10 +270,13 @@ async def test_search_pages() -> None:
     [
         ({"page": "-1"}, [], "page"),
         ({"page": "x"}, [], "page"),
-        ({"page": "1" * 30}, [], "page"),
+        ({"page": "1" * 5000}, [], "page"),
         ({"size": "0"}, [], "size"),
         ({"dateStart": "yesterday"}, [], "dateStart"),
         ({"dateEnd": "2026-13-01T00:00Z"}, [], "dateEnd"),
+        ({"dateEnd": "2026-02-29T00:00Z"}, [], "dateEnd"),
+        ({"dateEnd": "0000-01-01T00:00Z"}, [], "dateEnd"),
+        ({"dateEnd": "2026-01-01T24:00Z"}, [], "dateEnd"),
         ({}, [{"fieldName": "price", "searchTerm": "1"}], "[0].fieldName"),
         ({}, [{"fieldName": "to"}], "[0].searchTerm"),
         ({}, {"fieldName": "to"}, "searchTerm"),

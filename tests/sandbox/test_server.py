@@ -81,6 +81,41 @@ async def test_caller_who_leaves(path: str, caplog: pytest.LogCaptureFixture) ->
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /failover HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary\0\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a" * 20_000 + b": x\r\n\r\n",
+        b"POST /failover HTTP/1.1\r\nHost: x\r\nContent-Length: five\r\n\r\n",
+    ],
+    ids=["tls", "nul", "long line", "long header", "length"],
+)
+async def test_caller_who_speaks_no_http(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no HTTP is answered 400 and not written down: it may hold a token."""
+    async with calling() as caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(caller.sandbox.url.rpartition(":")[2]))
+        writer.write(garbage)
+        assert b" 400 " in await reader.readline()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert (await caller.send("sendFailover", STANDARD))[0] == 200
+    assert caplog.records == []
+
+
+async def test_fault_in_a_handler(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the sandbox's own is answered 500 and does stand in the log."""
+    monkeypatch.setattr("routee_failover.sandbox.routee.otp_answers.templates", lambda: 1 / 0)
+    async with (
+        calling() as caller,
+        caller.session.get("/failover-otp/otp/templates", headers=caller.headers) as response,
+    ):
+        assert response.status == 500
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
 async def test_empty_expect_header() -> None:
     """The empty Expect header of the documents' own curl lines does no harm."""
     async with calling() as caller:
@@ -91,7 +126,7 @@ async def test_empty_expect_header() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "key"),
     [
-        ("GET", "/", 404, "developerMessage"),
+        ("GET", "/nowhere", 404, "developerMessage"),
         ("POST", "/sms", 404, "developerMessage"),
         ("GET", "/failover", 405, "developerMessage"),
         ("DELETE", "/failover/tracking/x", 405, "developerMessage"),

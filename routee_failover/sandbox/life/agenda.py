@@ -71,18 +71,22 @@ class Agenda:
         """
         checked_advance(seconds)
         async with self._advancing:
-            target = self._clock.now() + seconds
-            while self._due and self._due[0][0] <= target:
-                self._clock.advance_to(self._due[0][0])
-                self._do_due()
+            try:
+                target = self._clock.now() + seconds
                 await self._settled()
-            self._clock.advance_to(target)
-        self._stop_timer()
-        self._set_timer()
+                while self._due and self._due[0][0] <= target:
+                    self._clock.advance_to(self._due[0][0])
+                    self._do_due()
+                    await self._settled()
+                self._clock.advance_to(target)
+            finally:
+                self._stop_timer()
+                self._set_timer()
 
     async def _settled(self) -> None:
+        """What is under way now has ended; on a clock that runs there may be more by then, and no end to waiting."""
         await asyncio.sleep(0)  # whoever listens to what was done has a turn
-        while self._under_way:
+        if self._under_way:
             await asyncio.wait(self._under_way)
 
     def _do_due(self) -> None:
@@ -96,16 +100,19 @@ class Agenda:
                 task.add_done_callback(self._under_way.discard)
 
     def _set_timer(self) -> None:
-        if self._loop is None or not self._due or self._clock.speed == 0:
+        if self._loop is None or not self._due:
             return
         due = self._due[0][0]
+        left = due - self._clock.now()
+        if self._clock.speed == 0 and left > 0:
+            return
         if self._timer is not None:
             if self._timer_due <= due:
                 return
             self._timer.cancel()
         self._timer_due = due
-        delay = min((due - self._clock.now()) / self._clock.speed, _LONGEST_TIMER)
-        self._timer = self._loop.call_later(max(delay, 0.0), self._tick)
+        delay = min(left / self._clock.speed, _LONGEST_TIMER) if left > 0 else 0.0
+        self._timer = self._loop.call_later(delay, self._tick)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -114,6 +121,8 @@ class Agenda:
 
     def _tick(self) -> None:
         self._timer = None
+        if self._clock.speed == 0 and self._advancing.locked():
+            return  # `advance` does what is due, and waits for its end
         self._do_due()
         self._set_timer()
 

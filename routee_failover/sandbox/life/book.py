@@ -1,7 +1,7 @@
 """The flows that the sandbox took, the newest `keep` of them: an endless sender does not fill the memory."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ import attrs
 
 from ..store.store import MemoryStore, Store
 from .engine import Forced, TimeLine
+from .people import recipients
 from .plan import Endpoint, PlannedStep, planned_steps, time_line
 from .scripts import CallbackScript, Script
 
@@ -41,7 +42,12 @@ class AcceptedFlow:
     callback_script: CallbackScript = attrs.field(default=CallbackScript(), repr=False)
     """What a rule had to say about its callbacks; without one they are sent as documented."""
 
-    # The two below are read at every moment of the flow's life, and by every search.
+    # What follows is read at every moment of the flow's life, and by every search.
+
+    @cached_property
+    def to(self) -> tuple[str, ...]:
+        """Everybody whom it names, each once, with a plus."""
+        return recipients(self.endpoint, self.body)
 
     @cached_property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -65,6 +71,7 @@ class FlowBook:
         self._by_message: dict[str, AcceptedFlow] = {}
         self._last_number = 0
         self._store: Store = MemoryStore()
+        self._when_forgotten: list[Callable[[AcceptedFlow], None]] = []
 
     def keep_in(self, store: Store) -> None:
         """Go on with the flows that a store has from before, and keep all of them there from now on."""
@@ -75,6 +82,10 @@ class FlowBook:
         for flow in store.load(_FLOW, AcceptedFlow):
             self._last_number = max(self._last_number, flow.number)
             self._remember(flow)
+
+    def when_forgotten(self, do: Callable[[AcceptedFlow], None]) -> None:
+        """Call this with every flow that is forgotten because there are too many."""
+        self._when_forgotten.append(do)
 
     def next_number(self) -> int:
         """The number of the next flow: it counts on when flows are forgotten, and after the sandbox was off."""
@@ -94,6 +105,8 @@ class FlowBook:
             for message_id in oldest.message_ids:
                 del self._by_message[message_id]
             self._store.forget(_FLOW, oldest.id)
+            for do in self._when_forgotten:
+                do(oldest)
 
     def replace(self, flow: AcceptedFlow) -> None:
         """Put a flow that was changed in the place of what it was."""

@@ -5,21 +5,13 @@ the sandbox holds no timer, and the same steps always give the same line. Times 
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from enum import IntEnum, StrEnum
+from collections.abc import Sequence
+from enum import StrEnum
 
 import attrs
 
-from .scripts import Channel, Ending
-
-# Routee documents no delays. These are short beside any ttl, and long enough to be watched at a moderate speed.
-VIBER_DELIVERED, VIBER_SEEN = 2.0, 5.0
-SMS_SENT, SMS_DELIVERED = 1.0, 3.0
-CALL_INITIATED, CALL_RINGING, CALL_ANSWERED, CALL_COMPLETED, CALL_UNANSWERED = 1.0, 2.0, 4.0, 10.0, 30.0
-REFUSED_BY_CHANNEL = 1.0
-
-_OPEN = frozenset({"QUEUED", "Queued", "Sent", "Initiated", "Ringing", "InProgress"})
-_SUCCESSES = frozenset({"DELIVERED", "SEEN", "Delivered", "Completed"})
+from .channels import FailureCode, StatusChange, course, expired, open_endings
+from .scripts import Channel, Ending, Script
 
 
 class FlowStatus(StrEnum):
@@ -31,21 +23,12 @@ class FlowStatus(StrEnum):
     FAILED = "Failed"
 
 
-class FailureCode(IntEnum):
-    """Why a flow failed, in Routee's numbers."""
-
-    SERVER_ERROR = 0
-    INSUFFICIENT_BALANCE = 1
-    NO_NEXT_STEP = 2
-    NOT_TRIGGERED = 3
-
-
 @attrs.frozen(kw_only=True)
 class Step:
     """What the engine needs to know of a step; `triggers` are in lower case, `ttl` is in seconds (None: no ttl)."""
 
     channel: Channel
-    ending: Ending
+    script: Script
     triggers: frozenset[str]
     ttl: float | None = None
     expire_on_delivery: bool = False
@@ -58,20 +41,6 @@ class Forced:
     position: int
     at: float
     ending: Ending
-
-
-@attrs.frozen
-class StatusChange:
-    """A message takes a status; `detail` is Routee's detailedStatus."""
-
-    at: float
-    name: str
-    detail: str
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether this status is its channel's successful outcome."""
-        return self.name in _SUCCESSES
 
 
 @attrs.frozen
@@ -88,15 +57,9 @@ class Message:
         return [change for change in self.changes if change.at <= elapsed][-1]
 
     def open_endings(self, elapsed: float, step: Step) -> frozenset[Ending]:
-        """The endings that it could still be made to take."""
-        status = self.status(elapsed)
-        if status.name == "DELIVERED":
-            later = {Ending.SEEN, Ending.EXPIRED} if step.expire_on_delivery else {Ending.SEEN}
-            return frozenset(later)
-        if status.name not in _OPEN:
-            return frozenset()
-        seen = {Ending.SEEN} if self.channel is Channel.VIBER else set[Ending]()
-        return frozenset({Ending.DELIVERED, Ending.UNDELIVERED, Ending.FAILED, Ending.EXPIRED} | seen)
+        """The endings that it could still be made to come to."""
+        past = [change for change in self.changes if change.at <= elapsed]
+        return open_endings(self.channel, past, expires_on_delivery=step.expire_on_delivery)
 
     def delivered_at(self, elapsed: float) -> float | None:
         """When it was delivered, if it has been by then."""
@@ -144,41 +107,33 @@ def play(steps: Sequence[Step], *, dispatched_at: float = 0.0, forced: Sequence[
     """The time line of steps that are tried in this order, the first of them sent at `dispatched_at`.
 
     The next step is sent when a message reaches one of its step's triggers. A flow succeeds when any channel had a
-    successful outcome; otherwise it fails, with NOT_TRIGGERED when the status reached is not among the triggers and
-    NO_NEXT_STEP when it is and no step is left.
+    successful outcome; otherwise it fails, for the reason that its last status names, or with NOT_TRIGGERED when that
+    status is not among the triggers and NO_NEXT_STEP when it is and no step is left.
+
+    What was `forced` changes nothing before its moment, and nothing at all where a message could not end so any more.
     """
+    turns = sorted(forced, key=lambda turn: turn.at)
     messages: list[Message] = []
-    now, succeeded, triggered = dispatched_at, False, False
+    now, succeeded = dispatched_at, False
+    code: FailureCode | None = None
     for position, step in enumerate(steps):
         changes = tuple(attrs.evolve(change, at=now + change.at) for change in _changes(step))
-        for turn in forced:
-            if turn.position == position:
+        for turn in turns:
+            if turn.position == position and turn.at >= now:
                 changes = _forced(step, changes, now, turn)
         messages.append(Message(position, step.channel, now, changes))
         reached = _deciding(step, changes)
         now, succeeded = reached.at, succeeded or reached.succeeded
-        # A successful status may be a trigger, too: Voice lists Completed among its own.
-        triggered = reached.name.lower() in step.triggers
+        # A successful status may be a trigger, too: Voice lists Completed among its own. An error ends all (INF).
+        triggered = reached.name.lower() in step.triggers and reached.code is not FailureCode.SERVER_ERROR
+        code = reached.code
+        if code is None:
+            code = FailureCode.NO_NEXT_STEP if triggered else FailureCode.NOT_TRIGGERED
         if not triggered:
             break
     if succeeded:
         return TimeLine(dispatched_at, tuple(messages), now, FlowStatus.SUCCEEDED, None)
-    code = FailureCode.NO_NEXT_STEP if triggered else FailureCode.NOT_TRIGGERED
     return TimeLine(dispatched_at, tuple(messages), now, FlowStatus.FAILED, code)
-
-
-def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: Forced) -> tuple[StatusChange, ...]:
-    """What had happened by then, and the rest of the way to the new ending at once."""
-    past = [change for change in changes if change.at <= turn.at]
-    known = {change.name for change in past}
-    way = (attrs.evolve(change, at=sent_at + change.at) for change in _changes(attrs.evolve(step, ending=turn.ending)))
-    rest = [change for change in way if change.name not in known]
-    # A message made to be delivered may still expire in its time; one made to expire does so now.
-    waits = step.expire_on_delivery and turn.ending is Ending.DELIVERED
-    return (
-        *past,
-        *(attrs.evolve(one, at=max(one.at, turn.at) if waits and one is rest[-1] else turn.at) for one in rest),
-    )
 
 
 def _deciding(step: Step, changes: Sequence[StatusChange]) -> StatusChange:
@@ -188,59 +143,47 @@ def _deciding(step: Step, changes: Sequence[StatusChange]) -> StatusChange:
     return next((change for change in changes if change.succeeded), changes[-1])
 
 
-def _changes(step: Step) -> Iterator[StatusChange]:
-    by_channel = {Channel.VIBER: _viber, Channel.SMS: _sms, Channel.VOICE: _voice}
-    latest = math.inf if step.ttl is None else step.ttl
-    for change in by_channel[step.channel](step):
-        # What a script ends before the ttl never comes later than the ttl, however short that is.
-        yield attrs.evolve(change, at=min(change.at, latest))
+def _changes(step: Step) -> tuple[StatusChange, ...]:
+    """What a message goes through if nobody interferes, in seconds since it was sent."""
+    ttl = math.inf if step.ttl is None else step.ttl
+    way = _scripted(step, ttl)
+    # What ends a message of itself never comes later than its ttl, however short that is. A Seen may.
+    last = way[-1] if way[-1].name == "SEEN" and not step.expire_on_delivery else _by(ttl, way[-1])
+    way = (*(_by(ttl, change) for change in way[:-1]), last)
+    return (*way, _by(ttl, expired(step.channel))) if _expires_yet(step, last) else way
 
 
-def _viber(step: Step) -> Iterator[StatusChange]:
-    yield StatusChange(0.0, "QUEUED", "Queued")
-    match step.ending:
-        case Ending.UNDELIVERED:
-            yield StatusChange(VIBER_DELIVERED, "UNDELIVERED", "Not Viber User")
-        case Ending.FAILED:
-            yield StatusChange(REFUSED_BY_CHANNEL, "FAILED", "Message Rejected")
-        case Ending.EXPIRED:
-            yield StatusChange(math.inf, "EXPIRED", "TTL Expired")
-        case Ending.SEEN:
-            yield StatusChange(VIBER_DELIVERED, "DELIVERED", "Delivered")
-            yield StatusChange(VIBER_SEEN, "SEEN", "Seen")
-        case _:
-            yield StatusChange(VIBER_DELIVERED, "DELIVERED", "Delivered")
-            if step.expire_on_delivery:
-                yield StatusChange(math.inf, "EXPIRED", "TTL Expired")
+def _scripted(step: Step, ttl: float) -> tuple[StatusChange, ...]:
+    """The way to the scripted ending, at the scripted time; a message that would be later than its ttl expires."""
+    script = step.script
+    *way, outcome = course(step.channel, script.ending)
+    if script.detail is not None:
+        outcome = attrs.evolve(outcome, detail=script.detail)
+    if script.after is None:
+        return (*way, outcome)
+    way = [_by(script.after, change) for change in way]
+    seen_in_peace = script.ending is Ending.SEEN and not step.expire_on_delivery
+    too_late = script.after > ttl and script.ending is not Ending.EXPIRED and not seen_in_peace
+    return (*way, expired(step.channel) if too_late else attrs.evolve(outcome, at=script.after))
 
 
-def _sms(step: Step) -> Iterator[StatusChange]:
-    yield StatusChange(0.0, "Queued", "Queued")
-    if step.ending is Ending.FAILED:
-        yield StatusChange(REFUSED_BY_CHANNEL, "Failed", "Failed")
-        return
-    yield StatusChange(SMS_SENT, "Sent", "Sent")
-    match step.ending:
-        case Ending.UNDELIVERED:
-            yield StatusChange(SMS_DELIVERED, "Undelivered", "Unknown Number")
-        case Ending.EXPIRED:
-            yield StatusChange(math.inf, "Undelivered", "Expired")
-        case _:
-            yield StatusChange(SMS_DELIVERED, "Delivered", "Delivered")
+def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: Forced) -> tuple[StatusChange, ...]:
+    """What had happened by then, and the rest of the way to the new ending at once."""
+    past = tuple(change for change in changes if change.at <= turn.at)
+    if turn.ending not in open_endings(step.channel, past, expires_on_delivery=step.expire_on_delivery):
+        return tuple(changes)
+    known = {change.name for change in past}
+    way = course(step.channel, turn.ending)
+    rest = tuple(attrs.evolve(change, at=turn.at) for change in way if change.name not in known)
+    if not _expires_yet(step, rest[-1]):
+        return past + rest
+    at_ttl = math.inf if step.ttl is None else sent_at + step.ttl
+    return (*past, *rest, attrs.evolve(expired(step.channel), at=at_ttl))
 
 
-def _voice(step: Step) -> Iterator[StatusChange]:
-    yield StatusChange(0.0, "Queued", "Queued")
-    if step.ending is Ending.FAILED:
-        yield StatusChange(REFUSED_BY_CHANNEL, "Failed", "Failed")
-        return
-    yield StatusChange(CALL_INITIATED, "Initiated", "Initiated")
-    if step.ending is Ending.UNDELIVERED:
-        yield StatusChange(CALL_RINGING, "Busy", "Busy")
-        return
-    yield StatusChange(CALL_RINGING, "Ringing", "Ringing")
-    if step.ending is Ending.EXPIRED:
-        yield StatusChange(CALL_UNANSWERED, "NoAnswer", "No answer")
-        return
-    yield StatusChange(CALL_ANSWERED, "InProgress", "In progress")
-    yield StatusChange(CALL_COMPLETED, "Completed", "Completed")
+def _expires_yet(step: Step, last: StatusChange) -> bool:
+    return step.expire_on_delivery and last.name == "DELIVERED"
+
+
+def _by(latest: float, change: StatusChange) -> StatusChange:
+    return change if change.at <= latest else attrs.evolve(change, at=latest)

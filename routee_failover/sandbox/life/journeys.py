@@ -12,12 +12,36 @@ from .book import AcceptedFlow, FlowBook
 from .clock import VirtualClock
 from .engine import FlowState, Forced
 from .feed import Cleared, Feed, FlowAccepted, FlowChanged
-from .plan import PlannedStep
+from .plan import Endpoint, PlannedStep
 from .scripts import Ending
 
 
 class CannotAct(Exception):  # a sentence, like the errors of the whole library
     """The message can no longer take this turn, or was not sent yet."""
+
+
+@attrs.frozen
+class Standing:
+    """A flow and how it stands at one moment."""
+
+    flow: AcceptedFlow
+    state: FlowState
+    elapsed: float
+    """Virtual seconds since it was accepted."""
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """Its steps in the order of trying."""
+        return self.flow.steps
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it was sent."""
+        return Endpoint(self.flow.endpoint)
+
+    def message_id(self, position: int) -> str:
+        """Routee's id of the message of a step; a Viber OTP is a message and a flow at once."""
+        return self.flow.id if self.endpoint is Endpoint.VIBER_OTP else self.flow.message_ids[position]
 
 
 @attrs.frozen
@@ -32,13 +56,15 @@ class Journeys:
     def start(self, flow: AcceptedFlow) -> None:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
-        self.feed.publish(FlowAccepted(flow))
+        self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
         self.follow(flow, 0.0)
 
-    def resume(self) -> None:
-        """Follow the flows of a book that was kept, each from where it stands."""
+    def resume(self, done: float) -> None:
+        """Follow the flows of a book that was kept; all that became of them until the moment `done` was published."""
+        # Of two that were kept together, a flow may be a little younger than the clock: what was due was not done yet.
+        self.clock.advance_to(max((flow.accepted_at for flow in self.book), default=0.0))
         for flow in self.book:
-            self.follow(flow, self.elapsed(flow))
+            self.follow(flow, max(0.0, done - flow.accepted_at))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
@@ -57,10 +83,14 @@ class Journeys:
         """The steps of a flow and how it stands now."""
         return flow.steps, flow.line.state(self.elapsed(flow))
 
+    def standing(self, flow: AcceptedFlow) -> Standing:
+        """A flow and how it stands now."""
+        elapsed = self.elapsed(flow)
+        return Standing(flow, flow.line.state(elapsed), elapsed)
+
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        # A clock that was kept may stand a little before a flow that was kept with it.
-        return max(0.0, self.clock.now() - flow.accepted_at)
+        return self.clock.now() - flow.accepted_at
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""

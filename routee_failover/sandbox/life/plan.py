@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from .channels import FailureCode
 from .engine import Forced, Step, TimeLine, play
 from .scripts import Channel, Ending, Script, scripted_ending
 
@@ -55,7 +56,7 @@ def planned_steps(
     if not scripts:
         return planned
     return tuple(
-        one if script is None else attrs.evolve(one, step=attrs.evolve(one.step, ending=script.ending))
+        one if script is None else attrs.evolve(one, step=attrs.evolve(one.step, script=script))
         for one, script in zip(planned, scripts, strict=True)
     )
 
@@ -75,18 +76,28 @@ def time_line(endpoint: Endpoint, steps: Sequence[PlannedStep], forced: Sequence
     return play([one.step for one in steps], dispatched_at=queued, forced=forced)
 
 
-def refused_by_all(steps: Sequence[PlannedStep]) -> bool:
-    """Whether every step's script is to fail, so that no channel takes the flow."""
-    return all(one.step.ending is Ending.FAILED for one in steps)
+def refused_at_once(endpoint: Endpoint, steps: Sequence[PlannedStep]) -> FailureCode | None:
+    """Why no channel takes the flow, when its scripts say that each one tried refuses it; None when one takes it."""
+    if not _refuses(steps[0]):
+        return None
+    line = time_line(endpoint, steps)
+    return line.code if all(_refuses(steps[message.position]) for message in line.messages) else None
+
+
+def _refuses(one: PlannedStep) -> bool:
+    return one.step.script.ending in _REFUSALS and one.step.script.after is None
+
+
+_REFUSALS = frozenset({Ending.FAILED, Ending.UNSENT, Ending.TERMINATED, Ending.ERROR})
 
 
 def _failover_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
     channel = Channel(body["type"])
-    recipient = _voice_number(body["to"]) if channel is Channel.VOICE else body["to"]
+    recipient = voice_number(body["to"]) if channel is Channel.VOICE else body["to"]
     ttl = None if channel is Channel.VOICE else body.get("ttl", DEFAULT_TTL[channel]) * 60.0
     step = Step(
         channel=channel,
-        ending=scripted_ending(channel, recipient),
+        script=Script(scripted_ending(channel, recipient)),
         triggers=frozenset(word.lower() for word in body.get("failoverOnStatuses", DEFAULT_TRIGGERS[channel])),
         ttl=ttl,
         expire_on_delivery=body.get("expireOnDelivery") is True and channel is Channel.VIBER,
@@ -97,18 +108,19 @@ def _failover_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
 def _otp_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
     channel = Channel.VIBER if body["type"] == "ViberOtp" else Channel.SMS
     recipient = body["to"] if isinstance(body["to"], str) else body["to"][0]
-    ending = scripted_ending(channel, recipient)
+    script = Script(scripted_ending(channel, recipient))
     ttl = float(min(body["ttl"], LONGEST_TTL))
-    return PlannedStep(order, body, recipient, Step(channel=channel, ending=ending, triggers=OTP_TRIGGERS, ttl=ttl))
+    return PlannedStep(order, body, recipient, Step(channel=channel, script=script, triggers=OTP_TRIGGERS, ttl=ttl))
 
 
 def _viber_otp(body: Mapping[str, Any]) -> PlannedStep:
-    ending = scripted_ending(Channel.VIBER, body["to"])
+    script = Script(scripted_ending(Channel.VIBER, body["to"]))
     ttl = float(min(body.get("ttl", VIBER_OTP_TTL), LONGEST_TTL))
-    return PlannedStep(1, body, body["to"], Step(channel=Channel.VIBER, ending=ending, triggers=frozenset(), ttl=ttl))
+    return PlannedStep(1, body, body["to"], Step(channel=Channel.VIBER, script=script, triggers=frozenset(), ttl=ttl))
 
 
-def _voice_number(to: str | Mapping[str, str | None]) -> str:
+def voice_number(to: str | Mapping[str, str | None]) -> str:
+    """The number, or the first of the addresses, that a call goes to."""
     if isinstance(to, str):
         return to
     named = (to.get(kind) or "" for kind in ("phone", "viber", "sip"))

@@ -1,7 +1,8 @@
-"""What becomes of a message is written in its recipient's number, so that a test picks an ending by picking a number.
+"""What is to become of a message, in a word: by its recipient's number, so that a test picks an ending by picking a
+number, or by a rule.
 
 For `+306900000VSP` the digits V, S and P decide for Viber, SMS and Voice; a message to any other number is delivered.
-"""
+"""  # noqa: D205
 
 import re
 from enum import IntEnum, StrEnum
@@ -19,7 +20,7 @@ class Channel(StrEnum):
 
 
 class Ending(IntEnum):
-    """How a message ends, by the digit that scripts it."""
+    """How a message ends, by the digit that scripts it. A channel that knows no such end delivers, unless said here."""
 
     DELIVERED = 0
     """Delivered; a call is completed."""
@@ -29,15 +30,55 @@ class Ending(IntEnum):
     EXPIRED = 3
     """Expired when its ttl has passed; a call is not answered. SMS knows no Expired: it ends as Undelivered."""
     SEEN = 4
-    """Delivered and then seen; SMS and calls know no Seen and end as delivered."""
+    """Viber: delivered and then seen."""
+    UNSENT = 5
+    """Not sent for want of balance: a flow that ends so has the statusCode 1."""
+    TERMINATED = 6
+    """A call that is cut for want of balance; on other channels a message that is unsent for the same reason."""
+    ERROR = 7
+    """Failed by a server error that ends the flow, whatever its triggers, with the statusCode 0."""
+    UNKNOWN = 8
+    """A call whose status is Unknown until it is completed."""
+
+
+Outcome = Literal[
+    "delivered", "undelivered", "failed", "expired", "seen", "unsent", "error",
+    "completed", "busy", "no-answer", "terminated", "unknown",
+]  # fmt: skip
+"""How a rule says what becomes of a message. The last five are for calls; `seen` is for Viber."""
+
+_EVERYWHERE: dict[Outcome, Ending] = {
+    "delivered": Ending.DELIVERED,
+    "undelivered": Ending.UNDELIVERED,
+    "failed": Ending.FAILED,
+    "expired": Ending.EXPIRED,
+    "unsent": Ending.UNSENT,
+    "error": Ending.ERROR,
+}
+OUTCOMES: dict[Channel, dict[Outcome, Ending]] = {
+    Channel.VIBER: {**_EVERYWHERE, "seen": Ending.SEEN},
+    Channel.SMS: _EVERYWHERE,
+    Channel.VOICE: {
+        **_EVERYWHERE,
+        "completed": Ending.DELIVERED,
+        "busy": Ending.UNDELIVERED,
+        "no-answer": Ending.EXPIRED,
+        "terminated": Ending.TERMINATED,
+        "unknown": Ending.UNKNOWN,
+    },
+}
+"""The outcomes that each channel knows."""
 
 
 @attrs.frozen
 class Script:
-    """What is to become of one message: how it ends, and after how many virtual seconds (None: as ever)."""
+    """What is to become of one message."""
 
     ending: Ending
     after: float | None = None
+    """The virtual seconds until it ends so, from the moment in which it is sent; None: as ever."""
+    detail: str | None = None
+    """Its detailedStatus then; None: as ever."""
 
 
 Order = Literal["as-is", "reversed", "shuffled"]

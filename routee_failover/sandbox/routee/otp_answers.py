@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..life.book import AcceptedFlow
-from ..life.engine import FailureCode, FlowState, Message
+from ..life.channels import FailureCode
+from ..life.engine import FlowState, Message
 from ..life.plan import PlannedStep
 from ..life.scripts import Channel
 from .failover_answers import moment
@@ -29,6 +30,15 @@ TEMPLATES = (
 )
 
 
+# INF: the words; only the numbers are documented.
+_ERRORS = {
+    FailureCode.SERVER_ERROR: "Server error",
+    FailureCode.INSUFFICIENT_BALANCE: "Insufficient balance",
+    FailureCode.NO_NEXT_STEP: "No channel accepted the message",
+    FailureCode.NOT_TRIGGERED: "Failover was not triggered",
+}
+
+
 def templates() -> list[dict[str, str]]:
     """The OTP templates (INF: the shape; only the ids are public)."""
     return [{"templateId": uuid, "name": name, "templateType": kind} for uuid, name, kind in TEMPLATES]
@@ -47,7 +57,7 @@ def accepted(flow: AcceptedFlow, steps: Sequence[PlannedStep]) -> dict[str, Any]
     }
 
 
-def refused(body: dict[str, Any], created_at: str) -> dict[str, Any]:
+def refused(body: dict[str, Any], created_at: str, code: FailureCode) -> dict[str, Any]:
     """The answer, with HTTP status 200, to a send that no channel took."""
     return {
         "flowId": None,
@@ -55,8 +65,8 @@ def refused(body: dict[str, Any], created_at: str) -> dict[str, Any]:
         "type": None,
         "flow": [{**step, "trackingId": None} for step in body["flow"]],
         "createdAt": created_at,
-        "error": "No channel accepted the message",
-        "statusCode": FailureCode.NO_NEXT_STEP.value,
+        "error": _ERRORS[code],
+        "statusCode": code.value,
     }
 
 

@@ -6,14 +6,16 @@ from typing import Any
 from aiohttp import web
 
 from ..life.book import AcceptedFlow
+from ..life.channels import FailureCode
 from ..life.engine import FlowState
-from ..life.plan import Endpoint, PlannedStep, planned_steps, refused_by_all
+from ..life.plan import Endpoint, PlannedStep, planned_steps, refused_at_once
 from ..service import Service, answer, now
 from . import otp_answers
 from .failover_answers import moment
 from .refusals import OTP
 
 PREFIX = "/failover-otp"
+SEND_PATH = f"{PREFIX}/otp/send-failover"
 
 
 class OtpApi:
@@ -27,7 +29,7 @@ class OtpApi:
         return [
             web.get(PREFIX, self.about, allow_head=False),
             web.get(f"{PREFIX}/health", self.health, allow_head=False),
-            web.post(f"{PREFIX}/otp/send-failover", self.send),
+            web.post(SEND_PATH, self.send),
             web.get(f"{PREFIX}/otp/failover", self.list_flows, allow_head=False),
             web.get(f"{PREFIX}/otp/failover/{{id}}", self.track, allow_head=False),
             web.get(f"{PREFIX}/otp/templates", self.templates, allow_head=False),
@@ -45,11 +47,13 @@ class OtpApi:
         """Take an OTP flow; the answer is 200 also when no channel takes it."""
         self._service.token(request, OTP)
         body = await self._service.body(request, "sendFailoverOtp", OTP, "body")
-        steps = planned_steps(Endpoint.OTP, body)
-        if refused_by_all(steps):
+        ruling = self._service.ruling(request, Endpoint.OTP, body, OTP)
+        steps = planned_steps(Endpoint.OTP, body, ruling.scripts)
+        reason = FailureCode.INSUFFICIENT_BALANCE if ruling.answer else refused_at_once(Endpoint.OTP, steps)
+        if reason is not None:
             self._service.counts.refused += 1
-            return answer(otp_answers.refused(body, moment(now())))
-        flow = self._service.accept(Endpoint.OTP, body, len(steps))
+            return answer(otp_answers.refused(body, moment(now()), reason))
+        flow = self._service.accept(Endpoint.OTP, body, len(steps), ruling)
         return answer(otp_answers.accepted(flow, steps))
 
     async def track(self, request: web.Request) -> web.Response:
@@ -70,7 +74,7 @@ class OtpApi:
         self._service.token(request, OTP)
         query = self._service.query(request, "listFailoverOtps", OTP, "query")
         found: list[tuple[AcceptedFlow, Sequence[PlannedStep], FlowState]] = []
-        for flow in self._service.book.sent_to(Endpoint.OTP):
+        for flow in self._service.searchable(Endpoint.OTP):
             steps, state = self._service.state(flow)
             if _passes(query, flow, steps, state):
                 found.append((flow, steps, state))

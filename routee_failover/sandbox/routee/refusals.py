@@ -3,19 +3,22 @@
 Both bodies are documented in part only; what is inferred is marked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..contract import Violation
 
 
 class Refusal(Exception):  # an answer on its way out, not a fault
-    """An answer that says no: its HTTP status and JSON body."""
+    """An answer that says no: its HTTP status, JSON body, and headers beside the usual ones."""
 
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
+    def __init__(self, status: int, body: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(status)
         self.status = status
         self.body = body
+        self.headers = headers
 
 
 class Dialect(Protocol):
@@ -43,6 +46,10 @@ class Dialect(Protocol):
 
     def wrong_method(self) -> Refusal:
         """The path exists, but not for this method."""
+        ...
+
+    def scripted(self, status: int) -> Refusal:
+        """A rule asked for this answer."""
         ...
 
 
@@ -89,10 +96,27 @@ class FailoverDialect:
         """The path exists, but not for this method."""
         return Refusal(405, {"code": "405000000", "developerMessage": "The method is not allowed here"})
 
+    def scripted(self, status: int) -> Refusal:
+        """A rule asked for this answer (INF: the code)."""
+        if status == 401:
+            return self.bad_token()
+        return Refusal(status, {"code": f"{status}000000", "developerMessage": reason_phrase(status)})
+
+    def insufficient_balance(self) -> Refusal:
+        """The account cannot pay: documented as a 400, which has a code and a developerMessage (INF: both)."""
+        return Refusal(400, {"code": "400001000", "developerMessage": "Insufficient balance"})
+
     def not_here(self) -> Refusal:
         """The sandbox's own controls are for callers on its machine."""
-        message = "The sandbox is controlled from its own machine only, unless it was started with remote control"
+        message = (
+            "The sandbox is controlled from its own machine only, by its address or as localhost and from no other "
+            "page, unless it was started with remote control"
+        )
         return Refusal(403, {"code": "403000000", "developerMessage": message})
+
+    def too_late(self, reason: str) -> Refusal:
+        """A flow has gone on since: what was asked cannot be done to it any more."""
+        return Refusal(409, {"code": "409000000", "developerMessage": reason})
 
 
 class OtpDialect:
@@ -129,6 +153,18 @@ class OtpDialect:
     def wrong_method(self) -> Refusal:
         """The path exists, but not for this method."""
         return Refusal(405, {"detail": "Method Not Allowed"})
+
+    def scripted(self, status: int) -> Refusal:
+        """A rule asked for this answer."""
+        return self.bad_token() if status == 401 else Refusal(status, {"detail": reason_phrase(status)})
+
+
+def reason_phrase(status: int) -> str:
+    """What HTTP calls a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"
 
 
 def _oauth(error: str, description: str) -> dict[str, Any]:

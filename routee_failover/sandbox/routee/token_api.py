@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from ..service import Service, answer, read_bounded
-from .refusals import Refusal
+from .refusals import Refusal, reason_phrase
 from .tokens import UnknownScope
 
 FORM_MEDIA = "application/x-www-form-urlencoded"
@@ -26,8 +26,9 @@ class TokenApi:
     async def create(self, request: web.Request) -> web.Response:
         """Hand out the living token, or a new one."""
         self._service.counts.token_requests += 1
+        self._service.heed_rules(request, "token", TOKEN)
         if not self._service.tokens.knows(request.headers.get("Authorization", "")):
-            raise _bad_credentials()
+            raise TOKEN.scripted(401)
         form = await self._form(request)
         # The documents name these two keys and not their values, which are OAuth2's own (INF).
         if "grant_type" not in form:
@@ -57,15 +58,23 @@ class TokenApi:
             raise _bad_request("invalid_request", "The form cannot be read") from None
 
 
-def _bad_credentials() -> Refusal:
-    body = {
-        "timestamp": int(time.time() * 1000),
-        "status": 401,
-        "error": "Unauthorized",
-        "message": "Bad credentials",
-        "path": PATH,
-    }
-    return Refusal(401, body)
+class TokenDialect:
+    """How the token service says no. Its 401 was recorded; other statuses have its shape (INF)."""
+
+    def scripted(self, status: int) -> Refusal:
+        """No, with this status."""
+        error = reason_phrase(status)
+        body = {
+            "timestamp": int(time.time() * 1000),
+            "status": status,
+            "error": error,
+            "message": "Bad credentials" if status == 401 else error,
+            "path": PATH,
+        }
+        return Refusal(status, body)
+
+
+TOKEN = TokenDialect()
 
 
 def _bad_request(error: str, description: str) -> Refusal:

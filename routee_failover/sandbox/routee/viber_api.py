@@ -1,21 +1,16 @@
 """The Viber OTP send, the tracking of a single Viber message, and the account's balance."""
 
-from typing import Any
-
 from aiohttp import web
 
-from ..life.book import AcceptedFlow
-from ..life.engine import Message
 from ..life.plan import Endpoint
 from ..service import Service, answer
-from .failover_answers import moment
+from . import viber_answers
 from .failover_api import require_role, require_sender
-from .prices import APPLICATION_NAME, BALANCE, CURRENCY, amount, country, part_price
+from .prices import BALANCE, CURRENCY
 from .refusals import FAILOVER
 
 VIBER_ROLE = "MT_ROLE_VIBER"  # INF: only the scope's name is public
 _TRACKING_NOT_FOUND = "404019006"
-_ECHOED = ("ttl", "seq", "label", "type", "templateId", "templateParams", "templateLang")
 
 
 class ViberApi:
@@ -37,10 +32,9 @@ class ViberApi:
         require_role(self._service.token(request, FAILOVER), VIBER_ROLE)
         body = await self._service.body(request, "sendViberOtp", FAILOVER, "ViberOtp")
         require_sender(body, "senderInfoTrackingId")
-        flow = self._service.accept(Endpoint.VIBER_OTP, body, 0)
-        first = self._message(flow)
-        echo = {name: body[name] for name in _ECHOED if name in body}
-        return answer(_record(flow, first, 0.0) | echo)
+        ruling = self._service.ruling(request, Endpoint.VIBER_OTP, body, FAILOVER)
+        flow = self._service.accept(Endpoint.VIBER_OTP, body, 0, ruling)
+        return answer(viber_answers.accepted(flow, self._service.state(flow)[1]))
 
     async def track(self, request: web.Request) -> web.Response:
         """The record of a Viber OTP."""
@@ -48,40 +42,9 @@ class ViberApi:
         flow = self._service.book.get(request.match_info["trackingId"], Endpoint.VIBER_OTP)
         if flow is None:
             raise FAILOVER.not_found("The Viber tracking", _TRACKING_NOT_FOUND)
-        message = self._message(flow)
-        elapsed = self._service.clock.now() - flow.accepted_at
-        record = _record(flow, message, elapsed) | {
-            "originatingService": "Viber",
-            "price": amount(part_price(message, elapsed)),
-            "expireOnDelivery": False,
-        }
-        return answer(record | ({"ttl": flow.body["ttl"]} if "ttl" in flow.body else {}))
-
-    def _message(self, flow: AcceptedFlow) -> Message:
-        _, state = self._service.state(flow)
-        return state.messages[0]
+        return answer(viber_answers.tracking(flow, self._service.state(flow)[1]))
 
     async def balance(self, request: web.Request) -> web.Response:
         """The account's balance; the sandbox's never changes."""
         self._service.token(request, FAILOVER)
         return answer({"balance": BALANCE, "currency": CURRENCY})
-
-
-def _record(flow: AcceptedFlow, message: Message, elapsed: float) -> dict[str, Any]:
-    status = message.status(elapsed)
-    body = flow.body
-    record: dict[str, Any] = {
-        "trackingId": flow.id,
-        "to": body["to"],
-        "from": body["senderInfoTrackingId"],  # INF: Routee shows the sender's name, which only Routee knows
-        "status": {
-            "status": status.name,
-            "date": moment(flow.at, status.at),
-            "reason": {"detailedStatus": status.detail, "description": f"The message is {status.name}"},
-        },
-        "applicationName": APPLICATION_NAME,
-        "direction": "Outbound",
-    }
-    if (known := country(body["to"])) is not None:
-        record["country"] = known
-    return record

@@ -23,6 +23,8 @@ class KeptClock:
         """Whether time passes in which something is still to come."""
         return self._clock.speed > 0 and self._agenda.next_due is not None
 
-    def restore(self, store: Store) -> None:
-        """Put the clock where it was."""
-        self._clock.advance_to(max(store.load(KIND, float), default=0.0))
+    def restore(self, store: Store) -> float:
+        """Put the clock to the reading that a store has, and give that."""
+        reading = max(store.load(KIND, float), default=0.0)
+        self._clock.advance_to(reading)
+        return reading

@@ -14,11 +14,12 @@ _READABLE_BY_OWNER = 0o600  # the PINs of tests are in it
 
 _WHY = {
     "SQLITE_BUSY": "another process has it open; give each sandbox a file of its own",
-    "SQLITE_CANTOPEN": "it cannot be opened, or its folder cannot be written to",
+    "SQLITE_CANTOPEN": "its folder cannot be written to",  # SQLite makes its log there
     "SQLITE_CORRUPT": "it is damaged; move it away",
     "SQLITE_FULL": "the disk is full",
     "SQLITE_IOERR": "the disk refuses it",
     "SQLITE_NOTADB": "it is a file of another kind, or damaged; it was left as it is",
+    "SQLITE_READONLY_DIRECTORY": "its folder cannot be written to",
     "SQLITE_READONLY": "it cannot be written to",
 }
 
@@ -71,6 +72,8 @@ def _made(path: Path) -> bool:
             raise IsADirectoryError(errno.EISDIR, "") from None
         if not path.is_file():
             raise cannot_keep(path, "it is no file") from None
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, "") from None
         return False
     return True
 
