@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         InsufficientBalance,
         InvalidConfig,
         InvalidFlow,
+        InvalidSearch,
         NoAnswer,
         NotFound,
         NotSent,
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
         ViberOtpRecord,
         VoiceMessageRecord,
     )
+    from .searching import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from .secret import Secret
     from .sending import Sent
     from .wire import dump_flow, load_flow
@@ -130,17 +132,21 @@ __all__ = [
     "Endpoint",
     "Event",
     "Evidence",
+    "Filter",
+    "FilterField",
     "FlowFailed",
     "FlowKind",
     "FlowPage",
     "FlowReceipt",
     "FlowRecord",
+    "FlowSearch",
     "FlowStatus",
     "Forbidden",
     "Gender",
     "InsufficientBalance",
     "InvalidConfig",
     "InvalidFlow",
+    "InvalidSearch",
     "LoggingObserver",
     "MachineDetection",
     "MachineDetectionStrategy",
@@ -155,6 +161,7 @@ __all__ = [
     "OtpPage",
     "OtpReceipt",
     "OtpRecord",
+    "OtpSearch",
     "OtpSmsStep",
     "OtpStepEcho",
     "OtpStepRecord",
@@ -171,6 +178,8 @@ __all__ = [
     "RouteeClient",
     "RouteeError",
     "Say",
+    "Search",
+    "SearchOperator",
     "Secret",
     "Sent",
     "SmsMessage",
@@ -216,6 +225,7 @@ _HOMES = (
     "records",
     "wire",
     "reconcile",
+    "searching",
     "sending",
     "client",
 )

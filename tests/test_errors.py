@@ -22,6 +22,7 @@ from routee_failover.errors import (
     InsufficientBalance,
     InvalidConfig,
     InvalidFlow,
+    InvalidSearch,
     NoAnswer,
     NotFound,
     NotSent,
@@ -40,6 +41,7 @@ NOT_SENT, REJECTED, UNKNOWN = Outcome.NOT_SENT, Outcome.REJECTED, Outcome.UNKNOW
 TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     InvalidConfig: (RouteeError, NOT_SENT),
     InvalidFlow: (RouteeError, NOT_SENT),
+    InvalidSearch: (RouteeError, NOT_SENT),
     NotSent: (RouteeError, NOT_SENT),
     ConnectFailed: (NotSent, NOT_SENT),
     PoolTimeout: (NotSent, NOT_SENT),
@@ -103,7 +105,7 @@ def test_each_stands_in_its_place(cls: type[RouteeError]) -> None:
 
 def test_invalid_input_is_a_value_error() -> None:
     """What is wrong with an argument is a ValueError too, for those who know nothing of this library."""
-    assert [cls for cls in TREE if issubclass(cls, ValueError)] == [InvalidConfig, InvalidFlow]
+    assert [cls for cls in TREE if issubclass(cls, ValueError)] == [InvalidConfig, InvalidFlow, InvalidSearch]
 
 
 _REJECTED: dict[str, Any] = {
@@ -118,6 +120,7 @@ EXAMPLES: list[RouteeError] = [
     InvalidConfig("it"),
     InvalidFlow("It", [Problem(("flow", 0, "to"), "is wrong")]),
     InvalidFlow("It", [Problem(("flow", 0), "is wrong"), Problem((), "is wrong too")]),
+    InvalidSearch("search", [Problem(("since",), "is wrong")]),
     *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),
     TokenUnavailable("it", status=401),
