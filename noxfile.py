@@ -73,6 +73,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def picture(session: nox.Session) -> None:
+    """The how-to's picture of the inbox page, taken anew on the how-to's journey."""
+    session.install(".[cli,sandbox]", *group("tests"))
+    browser(session)
+    wanted = HERE / "docs/images/inbox.png"
+    session.run("pytest", "tests/browser/test_journey.py", env={"INBOX_PICTURE": str(wanted)})
+
+
+@nox.session
 def thorough(session: nox.Session) -> None:
     """The properties with thousands of examples each; minutes."""
     session.install(".[cli,sandbox]", *group("tests"))

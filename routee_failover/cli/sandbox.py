@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import shlex
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -13,7 +16,7 @@ from ..config import Config
 from ..errors import InvalidConfig
 from ..sandbox import Sandbox
 from .failures import SoFar, told
-from .terminal import Terminal
+from .terminal import Terminal, clean, complain
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listens everywhere is reached on loopback
 
@@ -26,45 +29,85 @@ def sandbox(
     ] = 1.0,
     application_id: Annotated[str, typer.Option(help="The id to take as the application's.")] = "sandbox",
     application_secret: Annotated[str, typer.Option(help="Its secret; a key to nothing.")] = "sandbox-secret",  # noqa: S107
+    store: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep everything in this file, through restarts and kills.")
+    ] = None,
+    keep: Annotated[int, typer.Option(min=1, help="How many flows to remember: the newest.")] = 10_000,
+    remote_control: Annotated[
+        bool, typer.Option("--remote-control", help="Let other machines read the inbox and control the sandbox, too.")
+    ] = False,
 ) -> None:
     """Run a Routee on this machine until Ctrl-C: the documented API, and no message ever leaves.
 
     It prints four lines to paste into another shell, where `send` and `track` then speak to it.
 
+    Its inbox is a page that shows every message as it comes.
+
     The recipient decides what becomes of a message: the last three digits of
     +306900000VSP are for Viber, SMS and Voice. 0 is delivered, 1 undelivered or
-    busy, 2 failed, 3 expired or not answered, 4 seen.
+    busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for want of balance,
+    6 a call that is cut for want of it, 7 a server error, 8 a call whose status is
+    unknown for a while. POST /sandbox/rules scripts what numbers cannot say.
 
-    Example: [cyan]routee-failover sandbox --port 8089 --speed 60[/]
+    Example: [cyan]routee-failover sandbox --port 8089 --speed 60 --store sandbox.db[/]
     """
-    with told(SoFar()):
+    with told(SoFar()), _complaints():
         Config(application_id=application_id, application_secret=application_secret)  # refuses what no client takes
         here = Sandbox(
-            host=host, port=port, speed=speed, application_id=application_id, application_secret=application_secret
+            host=host,
+            port=port,
+            speed=speed,
+            application_id=application_id,
+            application_secret=application_secret,
+            keep=keep,
+            remote_control=remote_control,
+            store=store,
         )
-        asyncio.run(_serve(here, application_id, application_secret))
+        asyncio.run(_serve(here, application_id, application_secret, store))
 
 
-async def _serve(here: Sandbox, application_id: str, application_secret: str) -> None:
+class _Complaint(logging.Handler):
+    """Tells what the sandbox has to say while it runs, such as that its disk is full."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain([record.getMessage()])
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[None]:
+    log, handler = logging.getLogger("routee_failover.sandbox"), _Complaint()
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+async def _serve(here: Sandbox, application_id: str, application_secret: str, store: Path | None = None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError):  # not on Windows, nor outside the main thread
             loop.add_signal_handler(ending, stop.set)
     async with here:
-        _announce(here, application_id, application_secret)
+        _announce(here, application_id, application_secret, store)
         await stop.wait()
-    counts = here.counts
-    Terminal(stderr=True).say(
-        f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}."
-    )
+    counts, words = here.counts, Terminal(stderr=True)
+    words.say(f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}.")
+    if here.store_failure is not None:
+        words.say((f"Not all of it was kept in {clean(store)}: {here.store_failure}.", "yellow"))
 
 
-def _announce(here: Sandbox, application_id: str, application_secret: str) -> None:
+def _announce(here: Sandbox, application_id: str, application_secret: str, store: Path | None) -> None:
     """Only the four lines go to stdout, so that a script can evaluate them; the words around them go to stderr."""
     out, words = Terminal(), Terminal(stderr=True)
     url = _reachable(here.url)
-    words.say(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"), (". In another shell:", "bold"))
+    words.say(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"))
+    words.say("Its inbox is ", (f"{url}/", "cyan"))
+    if store is not None:
+        words.say(f"Everything is kept in {clean(store)}; flows from before: {len(here.accepted)}")
+    words.say()
+    words.say("In another shell:")
     words.say()
     settings = {
         "ROUTEE_APPLICATION_ID": application_id,

@@ -20,25 +20,13 @@ from .routee.token_api import TokenApi
 from .routee.viber_api import ViberApi
 from .service import LARGEST_BODY, Service, answer
 
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 
 def application(service: Service, faults: Faults, *, remote_control: bool) -> web.Application:
     """The sandbox as an aiohttp application. `remote_control` lets callers on other machines control it."""
 
-    @web.middleware
-    async def as_rules_say(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        response = await handler(request)
-        fault = request.get(FAULT)
-        if fault is None or not isinstance(response, web.Response):
-            return response
-        return await faults.carry_out(fault, request, response)
-
-    @web.middleware
-    async def refusals_as_json(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        service.counts.requests += 1
+    async def answered(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             if service.rules and _only_reads(request):
                 service.heed_rules(request, "reading", _dialect(request))
@@ -54,7 +42,16 @@ def application(service: Service, faults: Faults, *, remote_control: bool) -> we
             return _lost(request, error)
         return response
 
-    application = web.Application(middlewares=[as_rules_say, refusals_as_json], client_max_size=LARGEST_BODY)
+    @web.middleware
+    async def every_request(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        service.counts.requests += 1
+        response = await answered(request, handler)
+        fault = request.get(FAULT)
+        if fault is None or not isinstance(response, web.Response):
+            return response
+        return await faults.carry_out(fault, request, response)
+
+    application = web.Application(middlewares=[every_request], client_max_size=LARGEST_BODY)
     for routee in (TokenApi, FailoverApi, OtpApi, ViberApi):
         application.add_routes(routee(service).routes())
     for own in (ClockApi, FlowsApi, EventsApi, CallbacksApi, RulesApi, SandboxApi):

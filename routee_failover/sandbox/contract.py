@@ -7,6 +7,7 @@ find the other's mistakes. No message quotes what is refused: a PIN or a phone n
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
@@ -119,13 +120,13 @@ def _whole_number(text: str) -> int | str:
 
 
 def _number(text: str) -> float | str:
-    return float(text) if len(text) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(text) else text
+    number = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else text
 
 
 _READ: dict[str, Callable[[str], object]] = {"integer": _whole_number, "number": _number}
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
-_LONGEST_DECIMAL = 300  # digits that stay a finite number
 _MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
 
 

@@ -67,7 +67,7 @@ class CallbackPlay:
 
     def as_json(self) -> dict[str, Any]:
         """The same in JSON."""
-        return {"repeat": self.repeat, "order": self.order, "delay": _seconds(self.delay), "lose": self.lose}
+        return {"repeat": self.repeat, "order": self.order, "delay": seconds_of(self.delay), "lose": self.lose}
 
 
 def as_json(**members: object) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def add_rule(rules: Rules, said: dict[str, Any]) -> str:
     try:
         violations = load_contract().check_body("addSandboxRule", said)
         if not violations:
-            return rules.add(said).id
+            return rules.add(said).kept.id
         why = "; ".join(f"{violation.place} {violation.reason}".strip() for violation in violations)
     except (TypeError, ValueError):
         why = "its values must be such as JSON has"
@@ -94,7 +94,12 @@ def _value(value: object) -> object:
     return value.as_json() if isinstance(value, Play | Answer | CallbackPlay) else value
 
 
-def _seconds(duration: timedelta | None) -> float | None:
-    if duration is not None and not isinstance(duration, timedelta):
+def seconds_of(duration: timedelta) -> float:
+    """The seconds of a duration. Raises `SandboxError` for a bare number, of which nobody knows the unit."""
+    if not isinstance(duration, timedelta):
         raise SandboxError("a duration must be a timedelta, such as timedelta(seconds=30)")
-    return None if duration is None else duration.total_seconds()
+    return duration.total_seconds()
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else seconds_of(duration)

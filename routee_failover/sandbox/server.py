@@ -8,27 +8,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import attrs
 from aiohttp import web
 
 from ..config import Config
 from .application import application
-from .callbacks.records import CallbackRecord
 from .callbacks.sender import Callbacks
 from .contract import Contract, load_contract
+from .controls import Controls
 from .failure import SandboxError
 from .faults import Faults
+from .home import Home
+from .inbox import Inbox
 from .life.agenda import Agenda
-from .life.book import AcceptedFlow, FlowBook
+from .life.book import FlowBook
 from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
-from .life.journeys import CannotAct, Journeys
+from .life.journeys import Journeys
 from .life.rules import Rules
-from .life.scripts import Outcome
+from .life.settings import Settings
 from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
-from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json
-from .service import Counts, Service, Settings
+from .service import Counts, Service
 from .store.clock import KeptClock
 from .store.sqlite import SqliteStore
 from .store.store import MemoryStore, Store
@@ -37,7 +37,7 @@ _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
 
 
-class Sandbox:
+class Sandbox(Controls):
     """Routee's documented API on this machine: tokens, sends, tracking; ttls pass `speed` times faster than real time.
 
     With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
@@ -53,8 +53,12 @@ class Sandbox:
     that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
 
     What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
-    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen. Everything else is
-    delivered. Viber senders whose id begins with `unknown` are unknown.
+    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for want of
+    balance, 6 cut for want of balance, 7 a server error, 8 unknown for a while. Everything else is delivered, unless a
+    rule (`script`) says otherwise. Viber senders whose id begins with `unknown` are unknown.
+
+    `async with` runs it in the event loop that enters it; plain `with` gives it a thread of its own, so that it serves
+    programs and tests that are not async, and any thread and event loop may then ask it and script it.
 
     Raises `SandboxError` for a setting that cannot work, and, on entering, for an address or a file that cannot be used
     or an extra that is not installed.
@@ -87,9 +91,11 @@ class Sandbox:
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._callbacks = Callbacks(self._journeys)
+        self._book.when_forgotten(lambda flow: self._agenda.forget(flow.id))
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
-        self._counts = Counts()
+        self._counts, self._home = Counts(), Home()
+        self.inbox = Inbox(self._journeys, self._callbacks, self._counts, self._home)
         self._path = None if store is None else Path(store)
         self._store: Store = MemoryStore()
         self._feed.listen(self._keep_clock)
@@ -107,7 +113,6 @@ class Sandbox:
         except BaseException:
             self._store.close()
             raise
-        self._store.start()
         self._agenda.start()
         return self
 
@@ -119,7 +124,11 @@ class Sandbox:
         self._agenda.clear()
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
+        self._rules.keep_in(self._store)
+        self._settings.keep_in(self._store)
         self._journeys.resume(done)
+        self._callbacks.keep_in(self._store)
+        self._store.start()
 
     def _keep_clock(self, event: Event) -> None:
         if isinstance(event, ClockSet):
@@ -184,12 +193,36 @@ class Sandbox:
             await runner.cleanup()
             self._store.close()
 
+    def __enter__(self) -> Self:
+        self._home.open()
+        try:
+            return self._home.await_now(self.__aenter__)
+        except BaseException:
+            self._home.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._home.await_now(lambda: self.__aexit__(kind, error, trace))
+        self._home.close()
+
     @property
     def url(self) -> str:
         """The address that serves both the API and tokens. Raises `SandboxError` before the sandbox has started."""
         if self._url is None:
             raise SandboxError("the sandbox has no address yet: enter it first (async with Sandbox() as sandbox: ...)")
         return self._url
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which `RouteeClient.from_env` speaks to this sandbox."""
+        return {
+            "ROUTEE_APPLICATION_ID": self._application_id,
+            "ROUTEE_APPLICATION_SECRET": self._application_secret,
+            "ROUTEE_API_URL": self.url,
+            "ROUTEE_AUTH_URL": self.url,
+        }
 
     def config(self, **changes: Any) -> Config:
         """A client's settings for this sandbox; `changes` set the rest."""
@@ -200,126 +233,3 @@ class Sandbox:
             "auth_url": self.url,
         }
         return Config(**(settings | changes))
-
-    @property
-    def accepted(self) -> list[AcceptedFlow]:
-        """The flows that were accepted, oldest first; the newest `keep` of them."""
-        return list(self._book)
-
-    @property
-    def counts(self) -> Counts:
-        """What the sandbox has seen up to now; a copy, which does not go on counting."""
-        return attrs.evolve(self._counts)
-
-    @property
-    def store_failure(self) -> str | None:
-        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
-        return self._store.failure
-
-    def callbacks(self) -> list[CallbackRecord]:
-        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
-        return list(self._callbacks.log)
-
-    def redeliver(self, callback_id: str) -> CallbackRecord:
-        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
-
-        Raises `SandboxError` when there is no such callback.
-        """
-        try:
-            return self._callbacks.redeliver(callback_id)
-        except CannotAct as error:
-            raise SandboxError(str(error)) from None
-
-    def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
-        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
-
-        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
-        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
-        delivered, or when its step has no `inboundUrl`.
-        """
-        flow = self._book.find(flow_id)
-        if flow is None:
-            raise SandboxError("there is no such flow")
-        try:
-            return self._callbacks.reply(flow, text, position=position)
-        except CannotAct as error:
-            raise SandboxError(str(error)) from None
-
-    async def advance(self, by: timedelta) -> None:
-        """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
-
-        Raises `SandboxError` for what would put the clock back.
-        """
-        try:
-            await self._agenda.advance(by.total_seconds())
-        except ValueError as error:
-            raise SandboxError(str(error)) from None
-        self._feed.publish(ClockSet())
-
-    def script(
-        self,
-        *,
-        to: str | None = None,
-        endpoint: RuleEndpoint | None = None,
-        viber: Outcome | Play | None = None,
-        sms: Outcome | Play | None = None,
-        voice: Outcome | Play | None = None,
-        answer: Answer | int | None = None,
-        fault: FaultWord | None = None,
-        callbacks: CallbackPlay | None = None,
-        rate: float | None = None,
-        seed: int | None = None,
-        times: int | None = None,
-    ) -> str:
-        """Make a rule for the flows that come from now on, and give its id; of all rules the newest that matches wins.
-
-        It is about the flows to `to` (a number, or the beginning of one and a `*`) and to `endpoint`; both default to
-        all. `viber`, `sms` and `voice` say what becomes of their messages, `callbacks` of the callbacks. `answer` is
-        given in the place of taking the flow, a number as an HTTP status. `fault` lets the flow be taken and its answer
-        not arrive. A rule with a `rate` applies to that share, the same one for the same `seed`; one with `times` so
-        often and then no more. `POST /sandbox/rules` takes the same words.
-
-        Raises `SandboxError` for a rule that cannot be.
-        """
-        said = as_json(
-            to=to,
-            endpoint=endpoint,
-            viber=viber,
-            sms=sms,
-            voice=voice,
-            answer=Answer(answer) if isinstance(answer, int) else answer,
-            fault=fault,
-            callbacks=callbacks,
-            rate=rate,
-            seed=seed,
-            times=times,
-        )
-        return add_rule(self._rules, said)
-
-    def forget(self, rule: str | None = None) -> None:
-        """Forget the rule of this id, or all rules. Flows on their way go on as it said."""
-        if rule is None:
-            self._rules.clear()
-        else:
-            self._rules.remove(rule)
-
-    @property
-    def rules(self) -> list[dict[str, Any]]:
-        """The rules in JSON, newest first, each with its id and how often it has applied."""
-        return [rule.as_json() for rule in self._rules]
-
-    @property
-    def search_lag(self) -> timedelta:
-        """The virtual time after which searches and lists find a flow; by its id it is found at once."""
-        return timedelta(seconds=self._settings.search_lag)
-
-    @search_lag.setter
-    def search_lag(self, lag: timedelta) -> None:
-        """Set it. Raises `SandboxError` for a time that is negative."""
-        if lag < timedelta(0):
-            raise SandboxError("search_lag must not be negative")
-        self._settings.search_lag = lag.total_seconds()
-
-    def revoke_tokens(self) -> None:
-        """End every token that was handed out, as the portal can: the next request with one is answered 401."""
-        self._tokens.revoke_all()

@@ -21,6 +21,7 @@ from .life.feed import Feed
 from .life.journeys import Journeys
 from .life.plan import Endpoint, PlannedStep, planned_steps
 from .life.rules import NO_RULING, Fault, Request, Rules, Ruling, ScriptedAnswer
+from .life.settings import Settings
 from .routee.refusals import FAILOVER, Dialect, Refusal
 from .routee.tokens import Token, TokenService
 from .store.store import MemoryStore, Store
@@ -52,14 +53,6 @@ class Counts:
         """Count from nothing."""
         for field in attrs.fields(Counts):
             setattr(self, field.name, 0)
-
-
-@attrs.define
-class Settings:
-    """What may be set while the sandbox runs."""
-
-    search_lag: float = 0.0
-    """The virtual seconds after which a search finds a flow; by its id a flow is found at once."""
 
 
 class Refuses(Protocol):
@@ -179,8 +172,8 @@ class Service:
 
     def searchable(self, *endpoints: Endpoint) -> Iterator[AcceptedFlow]:
         """The flows to these endpoints that a search finds by now, oldest first."""
-        until = self.clock.now() - self.settings.search_lag
-        return (flow for flow in self.book.sent_to(*endpoints) if flow.accepted_at <= until)
+        lag, elapsed = self.settings.search_lag, self.journeys.elapsed
+        return (flow for flow in self.book.sent_to(*endpoints) if not lag or elapsed(flow) >= lag)
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
 from ..sandbox.callers import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, calling
 
@@ -15,8 +15,8 @@ IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group
 
 PATIENCE = 20_000  # ms; what is awaited comes in a fraction of it, on a machine that has other things to do
 
-WIDE = {"width": 1360, "height": 900}
-NARROW = {"width": 360, "height": 740}
+WIDE = ViewportSize(width=1360, height=900)
+NARROW = ViewportSize(width=360, height=740)
 
 expect.set_options(timeout=PATIENCE)
 

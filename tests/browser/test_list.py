@@ -20,13 +20,12 @@ def _fill(sandbox: Sandbox, count: int) -> None:
     for number in range(1, count + 1):
         to = f"+3069{number:08}"
         step = OTP_SMS_STEP | {"to": to, "order": 1, "message": {"body": f"Your code is {number:06}"}}
-        sandbox._counts.accepted += 1
         sandbox._book.add(
             AcceptedFlow(
                 endpoint="otp",
                 id=str(uuid.UUID(int=number)),
                 at=datetime.now(UTC),
-                number=number,
+                number=sandbox._book.next_number(),
                 body={"flow": [step]},
                 accepted_at=0.0,
                 message_ids=(str(uuid.UUID(int=MANY * 10 + number)),),
@@ -83,8 +82,12 @@ async def test_search_by_status(browser: Browser) -> None:
         await expect(here.row("+306900000110")).to_be_visible()
         await here.page.get_by_label("Status", exact=True).select_option("InProgress")
         await expect(here.page.get_by_text("No flow matches.")).to_be_visible()
+        await here.send_otp("+306900000300")
+        await expect(here.rows).to_have_count(1)
+        await here.put_forward("+10 min")
+        await expect(here.page.get_by_text("No flow matches.")).to_be_visible()
         await here.page.get_by_label("Status", exact=True).select_option("")
-        await expect(here.rows).to_have_count(2)
+        await expect(here.rows).to_have_count(3)
 
 
 async def test_clear(browser: Browser) -> None:

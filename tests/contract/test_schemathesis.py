@@ -7,6 +7,7 @@ This is the test that any user of the document can run. By default the requests 
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,23 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from routee_failover.sandbox.callbacks.posting import Answer, Poster
+
 from ..sandbox.callers import BODIES, Caller, calling
 
-HOOKS = Path(__file__).with_name("exceptions.py")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 THOROUGH = settings().max_examples > 100
 EXAMPLES = settings().max_examples // 10
 
-OWN = "^/(sandbox/|openapi.json$)"
-ADDRESSES = {"routee": ("--exclude-path-regex", OWN), "own": ("--include-path-regex", OWN)}
-"""The sandbox's own addresses change what Routee's answer, so each kind has a sandbox to itself."""
+OWN = "^/(sandbox/|openapi.json$|$)"
+CLEARING = "^(clearSandboxFlows|resetSandbox)$"
+ENDLESS = "^followSandbox$"  # server-sent events
+ADDRESSES = {
+    "routee": ["--exclude-path-regex", OWN],
+    "own": ["--include-path-regex", OWN, "--exclude-operation-id-regex", f"{CLEARING}|{ENDLESS}"],
+    "clearing": ["--include-operation-id-regex", CLEARING],
+}
+"""The sandbox's own addresses change what others answer, so each kind has a sandbox to itself."""
 
 CONFIG = """
 [auth.openapi.application]
@@ -35,18 +44,32 @@ bearer = "{token}"
 
 
 @pytest.mark.parametrize(
-    ("addresses", "phase"),
-    [("routee", "coverage"), ("routee", "fuzzing"), ("routee", "stateful"), ("own", "coverage"), ("own", "fuzzing")],
+    ("addresses", "phases"),
+    [
+        ("routee", "coverage"),
+        ("routee", "fuzzing"),
+        ("routee", "stateful"),
+        ("own", "coverage,fuzzing"),
+        ("clearing", "coverage"),
+    ],
 )
-async def test_no_disagreement(addresses: str, phase: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_disagreement(
+    addresses: str,
+    phases: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """No answer is undocumented or of another shape, nothing valid is refused, nothing invalid or unsigned passes."""
-    async with calling(speed=1000, keep=1000) as caller:
+    monkeypatch.setattr(Poster, "post", _posted_nowhere)  # the addresses that are made up may belong to somebody
+    async with calling(speed=1000) as caller:
         known = await _known_ids(caller)
         token = caller.headers["Authorization"].removeprefix("Bearer ")
         (tmp_path / "schemathesis.toml").write_text(CONFIG.format(token=token), "utf-8")
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", f"{caller.sandbox.url}/openapi.json"),
-            *("--phases", phase, "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-shrink"),
+            *("--phases", phases, "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-shrink"),
+            *("--request-timeout", "60", "--max-response-time", "60"),  # a busy machine is no disagreement
             *(() if THOROUGH else ("--generation-deterministic",)),
             *("--url", caller.sandbox.url, *ADDRESSES[addresses]),
             cwd=tmp_path,
@@ -54,9 +77,17 @@ async def test_no_disagreement(addresses: str, phase: str, tmp_path: Path, caplo
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        report, _ = await run.communicate()
-    assert run.returncode == 0, report.decode()
+        output, _ = await run.communicate()
+    report = output.decode()
+    assert run.returncode == 0, report
+    counted = re.search(r"Selected: (\d+)/\d+\n\s+Tested: (\d+)\n", report)
+    assert counted is not None, report
+    assert counted[1] == counted[2] or phases == "stateful", "an operation was left out"
     assert caplog.records == []
+
+
+async def _posted_nowhere(_poster: Poster, _url: str, _content: bytes) -> Answer:
+    return Answer(200, None, 0)
 
 
 async def _known_ids(caller: Caller) -> dict[str, dict[str, str]]:
@@ -65,5 +96,7 @@ async def _known_ids(caller: Caller) -> dict[str, dict[str, str]]:
     return {
         "trackFailover": {"trackingId": answers["sendFailover"]["trackingId"]},
         "trackFailoverOtp": {"id": answers["sendFailoverOtp"]["flowId"]},
+        "getSandboxFlow": {"id": answers["sendFailover"]["trackingId"]},
+        "actOnSandboxFlow": {"id": answers["sendFailover"]["trackingId"]},
         "trackViber": {"trackingId": answers["sendViberOtp"]["trackingId"]},
     }

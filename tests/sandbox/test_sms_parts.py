@@ -64,13 +64,23 @@ async def test_transcode(transcode: dict[str, Any], parts: int, shown: str) -> N
     assert "".join(one["body"] for one in record["messages"]) == shown
 
 
-async def test_refused_parts_cost_nothing() -> None:
-    """No part of an SMS that the channel refused is priced."""
-    step = changed(_sms(**{"message.body": LONG}), to="+306900000020")
+@pytest.mark.parametrize(
+    ("outcome", "status", "costs"),
+    [
+        ("failed", "Failed", 0),
+        ("unsent", "Unsent", 0),
+        ("undelivered", "Undelivered", 1),
+        ("delivered", "Delivered", 1),
+    ],
+)
+async def test_what_parts_cost(outcome: str, status: str, costs: int) -> None:
+    """Each part of an SMS is priced, delivered or not, but none that the channel refused or never got."""
     async with calling(speed=0) as caller:
-        record = await _ended(caller, "sendFailover", {"flow": [step]})
-    assert [(one["status"]["name"], one["price"]) for one in record["messages"]] == [("Failed", 0.0)] * 2
-    assert record["totalPrice"] == 0.0
+        await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json={"sms": outcome})
+        record = await _ended(caller, "sendFailover", {"flow": [_sms(**{"message.body": LONG})]})
+    assert [one["status"]["name"] for one in record["messages"]] == [status] * 2
+    assert [one["price"] > 0 for one in record["messages"]] == [bool(costs)] * 2
+    assert record["totalPrice"] == round(sum(one["price"] for one in record["messages"]), 3)
 
 
 async def test_long_otp_sms() -> None:

@@ -217,14 +217,13 @@ async def test_what_was_due_at_the_kill_is_done(path: Path) -> None:
     with sqlite3.connect(path) as database:  # the Viber message is delivered after two seconds
         database.execute("UPDATE kept SET document = '1.999999' WHERE kind = 'clock'")
     database.close()
-    async with calling(store=path, speed=0) as caller:
-        caller.sandbox._feed.listen(heard.append)
-        assert (await caller.call("getSandboxClock", "/sandbox/clock"))[1]["now"] == 3
-        flow_id = caller.sandbox.accepted[1].id
-        status, record = await caller.call("trackViber", f"/viber/tracking/{flow_id}")
-        assert (status, record["status"]["status"]) == (200, "QUEUED")
-        await caller.sandbox.advance(timedelta(0))
+    later = Sandbox(store=path, speed=0)
+    later._feed.listen(heard.append)
+    async with later:
+        await later.advance(timedelta(0))
+        assert later._clock.now() == 3
         assert [(event.flow.number, event.at) for event in heard if isinstance(event, FlowChanged)] == [(1, 2.0)]
+        assert later._journeys.state(later.accepted[1])[1].messages[0].status(0.0).name == "QUEUED"
 
 
 async def test_a_group_that_was_under_way_at_the_end(path: Path) -> None:

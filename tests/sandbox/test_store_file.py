@@ -174,7 +174,7 @@ async def test_a_link_and_an_empty_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("no/such/folder", os.strerror(errno.ENOENT)),
+        ("no/such/folder", "there is no such folder"),
         ("x" * 300, os.strerror(errno.ENAMETOOLONG)),
         ("nul\0byte", "embedded null byte"),
     ],
@@ -228,6 +228,24 @@ async def test_no_room_for_a_new_file(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(database, "_prepare", full)
     assert await _refused(tmp_path / "kept") == "the disk is full"
     assert _names(tmp_path) == []
+
+
+async def test_no_room_in_a_file_from_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it start with a file that takes nothing more: whoever starts it can make room now."""
+    path = tmp_path / "kept"
+    await _with_a_flow(path)
+    connect = database._connected
+
+    def full(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    monkeypatch.setattr(database, "_connected", full)
+    assert await _refused(path) == "it cannot be written to"
+    monkeypatch.undo()
+    async with Sandbox(store=path) as sandbox:
+        assert len(sandbox.accepted) == 1
 
 
 def test_errors_that_nobody_expected() -> None:

@@ -41,7 +41,7 @@ class Poster:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._of_origin = Turns(AT_ONCE_AN_ORIGIN)
-        self._all = asyncio.Semaphore(AT_ONCE)
+        self._of_all = Turns(AT_ONCE)
 
     async def post(self, url: str, content: bytes) -> Answer:
         """Post this once; what comes of it is told and never raised. Waiting for a turn does not count."""
@@ -50,7 +50,7 @@ class Poster:
             origin = str(address.origin())
         except ValueError:
             return Answer(None, _NO_ADDRESS, 0)
-        async with self._of_origin.turn(origin), self._all:
+        async with self._of_origin.turn(origin), self._of_all.turn(""):
             begun = time.monotonic()
             status, error = await self._answered(address, content)
             return Answer(status, error, round((time.monotonic() - begun) * 1000))

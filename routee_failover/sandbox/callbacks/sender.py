@@ -14,6 +14,7 @@ import attrs
 from ..life.book import AcceptedFlow
 from ..life.feed import CallbackTried, Cleared, Event, FlowChanged
 from ..life.journeys import CannotAct, Journeys
+from ..store.store import Store
 from . import messages
 from .log import CallbackLog
 from .posting import Answer, Poster
@@ -42,7 +43,7 @@ class Callbacks:
         self._log = CallbackLog()
         self._poster = Poster()
         self._of_flow = Turns(1)
-        self._held: dict[str, list[CallbackRecord]] = {}
+        self._held: dict[str, list[str]] = {}
         self._feed.listen(self._heard)
         self._book.when_forgotten(self._forget)
 
@@ -86,12 +87,26 @@ class Callbacks:
         """
         for record in records:
             flow = self._book.find(record.flow_id)
-            if flow is None:
-                continue
-            self._log.put(record)
-            if record.state == "waiting":
-                due = self._journeys.elapsed(flow) if record.next_at is None else record.next_at
-                self._put_down(flow, attrs.evolve(record, next_at=due), due)
+            if flow is not None:
+                self._log.put(record)
+                self._take_up(flow, record)
+
+    def keep_in(self, store: Store) -> None:
+        """Go on with the callbacks that a store has from before, and keep all of them there from now on."""
+        self._held.clear()
+        for record, flow in self._log.keep_in(store, self._book.find):
+            self._take_up(flow, record)
+
+    def _take_up(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
+        if record.state != "waiting":
+            return
+        elapsed = self._journeys.elapsed(flow)
+        if record.next_at is not None:
+            self._put_down(flow, record, record.next_at)
+        elif flow.callback_script.order != "as-is" and flow.line.next_moment(elapsed) is not None:
+            self._held.setdefault(flow.id, []).append(record)  # it waits for the others
+        else:
+            self._put_down(flow, attrs.evolve(record, next_at=elapsed), elapsed)
 
     async def close(self) -> None:
         """Close the connections to receivers."""
@@ -131,10 +146,11 @@ class Callbacks:
         else:  # they can change places once all of them are known
             self._keep(flow, record)
             held = self._held.setdefault(flow.id, [])
-            held.append(record)
+            held.append(record.id)
             if not last:
                 return
-            due = held[::-1]
+            known = (self._log.find(callback_id) for callback_id in reversed(held))
+            due = [one for one in known if one is not None]
             del self._held[flow.id]
         due = [copy for one in due for copy in (one, *(_copy(one) for _ in range(script.repeat - 1)))]
         if script.order == "shuffled":
@@ -154,7 +170,7 @@ class Callbacks:
         at = flow.accepted_at + due
         if due <= self._journeys.elapsed(flow):
             at = min(at, self._clock.now())  # a sum of two floats may lie a hair later, where no standing clock comes
-        self._agenda.at(at, partial(self._try, record.id, due))
+        self._agenda.at(at, partial(self._try, record.id, due), flow.id)
         return record
 
     def _keep(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
@@ -165,7 +181,7 @@ class Callbacks:
         record = self._log.find(callback_id)
         if record is None or record.next_at != due:  # forgotten, or called back again since then
             return None
-        self._log.put(attrs.evolve(record, next_at=None))
+        self._log.begin(attrs.evolve(record, next_at=None))
         return self._attempt(callback_id, record.flow_id)
 
     async def _attempt(self, callback_id: str, flow_id: str) -> None:

@@ -7,8 +7,19 @@ from typing import Any
 
 from aiohttp import web
 
-from ..life.feed import Cleared, ClockSet, Event, FlowAccepted, FlowChanged, Lagged, Subscription
+from ..life.feed import (
+    CallbackTried,
+    Cleared,
+    ClockSet,
+    Event,
+    FlowAccepted,
+    FlowChanged,
+    Lagged,
+    RulesChanged,
+    Subscription,
+)
 from ..service import Service
+from .callbacks_api import callback_view
 from .near import refuse_strangers
 from .views import summary
 
@@ -58,7 +69,7 @@ class EventsApi:
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _written(self, events: Iterable[Event]) -> bytes:
-        """The events as text; of the events of one flow the last alone, which says all that they said."""
+        """The events as text; of the events of one flow or callback the last alone, which says all that they said."""
         lines: dict[str, bytes] = {}
         for event in events:
             match event:
@@ -70,6 +81,12 @@ class EventsApi:
                     lines = {"cleared": _event("cleared", {})}
                 case Lagged():
                     lines = {"lagged": _event("lagged", {})}
+                case CallbackTried(flow, record):
+                    lines.pop(record.id, None)
+                    told = {"flowId": flow.id, "callback": callback_view(flow, record)}
+                    lines[record.id] = _event("callback", told)
+                case RulesChanged():
+                    lines["rules"] = _event("rules", {})
                 case ClockSet():  # pragma: no branch  # there are no others
                     clock = self._service.clock
                     lines["clock"] = _event("clock", {"now": clock.now(), "speed": clock.speed})

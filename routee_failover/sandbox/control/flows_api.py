@@ -8,12 +8,12 @@ from aiohttp import web
 from ..life.arrivals import Arrivals
 from ..life.book import AcceptedFlow
 from ..life.journeys import CannotAct
-from ..life.people import bare, with_plus
+from ..life.people import bare, spelled
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
 from .bubbles import holds_pin
 from .near import refuse_strangers
-from .views import ACTIONS, detail, pin_of, summary
+from .views import ACTIONS, full, pin_of, summary
 
 _ENTITY = "Flows"
 _FLOWS, _NEXT, _PIN = "/sandbox/flows", "/sandbox/flows/next", "/sandbox/pin"
@@ -69,15 +69,23 @@ class FlowsApi:
         """Make something of a flow by hand: have a message end, answer it, or have a callback posted again."""
         refuse_strangers(request, self._anyone)
         change: Any = await self._service.body(request, "actOnSandboxFlow", FAILOVER, _ENTITY)
-        flow, action = self._find(request), change["action"]
-        if action not in ACTIONS:
-            raise FAILOVER.too_late(f"This sandbox cannot do {action} yet")
-        position = self._position(flow, change)
+        flow = self._find(request)
         try:
-            flow = self._service.journeys.act(flow, position, ACTIONS[action])
-        except CannotAct:
-            raise FAILOVER.too_late(f"The message of step {position} cannot be made to {action} now") from None
+            match change["action"]:
+                case "reply":
+                    self._service.callbacks.reply(flow, change["text"], position=change.get("position"))
+                case "callback":
+                    self._call_back(flow, change["callback"])
+                case action:
+                    flow = self._service.journeys.act(flow, self._position(flow, change), ACTIONS[action])
+        except CannotAct as error:
+            raise FAILOVER.too_late(str(error) or "The message can no longer be made to end like this") from None
         return self._told(flow)
+
+    def _call_back(self, flow: AcceptedFlow, callback_id: str) -> None:
+        if all(one.id != callback_id for one in self._service.callbacks.log.of(flow.id)):
+            raise CannotAct("The flow has no such callback")
+        self._service.callbacks.redeliver(callback_id)
 
     async def clear(self, request: web.Request) -> web.Response:
         """Forget the flows, and what was to be posted about them."""
@@ -94,7 +102,7 @@ class FlowsApi:
         if flow is None:
             raise FAILOVER.not_found("A flow with a PIN to this number")
         code, channel = pin_of(self._service.journeys.standing(flow))
-        to = with_plus(bare(query["to"]))
+        to = spelled(query["to"])
         return answer({"pin": code, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
 
     def _query(self, request: web.Request, operation: str) -> dict[str, Any]:
@@ -113,7 +121,7 @@ class FlowsApi:
             return int(change["position"])
         messages = self._service.journeys.standing(flow).state.messages
         if not messages:
-            raise FAILOVER.too_late("No message of this flow has been sent yet")
+            raise CannotAct("The flow has sent no message yet")
         return messages[-1].position
 
     def _filter(self, query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
@@ -132,9 +140,9 @@ class FlowsApi:
         return summary(self._service.journeys.standing(flow))
 
     def _told(self, flow: AcceptedFlow) -> web.Response:
-        return answer(detail(self._service.journeys.standing(flow)))
+        return answer(full(self._service.journeys, self._service.callbacks, flow))
 
 
 def _to_after(query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
-    number, after = with_plus(bare(query.get("to", ""))), query["after"]
+    number, after = spelled(query.get("to", "")), query["after"]
     return lambda flow: flow.number > after and (not number or number in flow.to)

@@ -9,7 +9,7 @@ from aiohttp import web
 from ..contract import JSON_MEDIA
 from ..service import Service, answer
 from .near import refuse_strangers
-from .views import detail
+from .views import full
 
 
 class SandboxApi:
@@ -31,7 +31,11 @@ class SandboxApi:
         refuse_strangers(request, self._anyone)
         forgotten = len(self._service.book)
         self._service.journeys.clear()
+        self._service.rules.clear()
+        self._service.settings.reset()
         self._service.counts.reset()
+        self._service.rules.clear()
+        self._service.settings.reset()
         return answer({"cleared": forgotten})
 
     async def export(self, request: web.Request) -> web.StreamResponse:
@@ -42,12 +46,13 @@ class SandboxApi:
         try:
             await response.prepare(request)
             rest = {
+                "rules": [rule.as_json() for rule in service.rules],
                 "clock": {"now": service.clock.now(), "speed": service.clock.speed},
                 "counts": attrs.asdict(service.counts),
             }
             await response.write(json.dumps(rest)[:-1].encode() + b', "flows": [')
             for number, flow in enumerate(list(service.book)):
-                text = json.dumps(detail(service.journeys.standing(flow)))
+                text = json.dumps(full(service.journeys, service.callbacks, flow))
                 await response.write(f"{', ' if number else ''}{text}".encode())
                 await asyncio.sleep(0)
             await response.write(b"]}")

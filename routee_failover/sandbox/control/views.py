@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..callbacks.sender import Callbacks
+from ..life.book import AcceptedFlow
 from ..life.engine import Message
-from ..life.journeys import Standing
+from ..life.journeys import Journeys, Standing
 from ..life.people import with_plus
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel, Ending
@@ -12,6 +14,7 @@ from ..routee import failover_answers, otp_answers, viber_answers
 from ..routee.failover_answers import moment
 from ..routee.prices import amount, total
 from .bubbles import bubble, in_one_line, pin
+from .callbacks_api import callback_view
 
 ACTIONS: dict[str, Ending] = {
     "deliver": Ending.DELIVERED,
@@ -25,6 +28,12 @@ ACTIONS: dict[str, Ending] = {
 def summary(standing: Standing) -> dict[str, Any]:
     """A flow as a line of the list."""
     return _summary(standing, [bubble(standing.flow, step) for step in standing.steps])
+
+
+def full(journeys: Journeys, callbacks: Callbacks, flow: AcceptedFlow) -> dict[str, Any]:
+    """Everything about a flow as it stands now, with what was posted about it."""
+    posted = [callback_view(flow, record) for record in callbacks.log.of(flow.id)]
+    return detail(journeys.standing(flow), posted)
 
 
 def detail(standing: Standing, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:

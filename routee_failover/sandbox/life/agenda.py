@@ -20,31 +20,37 @@ class Agenda:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self._due: list[tuple[float, int, Deed]] = []
+        self._due: list[tuple[float, int, Deed, str | None]] = []
+        self._forgotten: set[str] = set()
         self._number = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._advancing = asyncio.Lock()
 
     def start(self) -> None:
         """From now on, do what is due as time passes of itself. It needs the running loop."""
         self._loop = asyncio.get_running_loop()
+        self._stopped = False
         self._set_timer()
 
     async def stop(self) -> None:
         """Do nothing more, and end what is under way."""
-        self._loop = None
+        self._loop, self._stopped = None, True
         self._stop_timer()
         under_way = list(self._under_way)
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
-    def at(self, due: float, deed: Deed) -> None:
-        """Have this done when the clock reads `due`; at once, or nearly so, when it has passed."""
-        heapq.heappush(self._due, (due, next(self._number), deed))
+    def at(self, due: float, deed: Deed, owner: str | None = None) -> None:
+        """Have this done when the clock reads `due`; at once, or nearly so, when it has passed.
+
+        `owner` is the id of what it is done for: it may not be done when that is forgotten first.
+        """
+        heapq.heappush(self._due, (due, next(self._number), deed, owner))
         if self._due[0][0] == due:
             self._set_timer()
 
@@ -53,9 +59,18 @@ class Agenda:
         """When something is due next; in the past when its turn has not come yet."""
         return self._due[0][0] if self._due else None
 
+    def forget(self, owner: str) -> None:
+        """Let go in time of what is still to be done for this one: it may be due in years, and others come."""
+        self._forgotten.add(owner)
+        if len(self._forgotten) >= _FORGOTTEN_AT_ONCE:
+            self._due = [entry for entry in self._due if entry[3] not in self._forgotten]
+            heapq.heapify(self._due)
+            self._forgotten.clear()
+
     def clear(self) -> None:
         """Forget what was to be done; what is under way goes on."""
         self._due.clear()
+        self._forgotten.clear()
         self._stop_timer()
 
     def set_speed(self, speed: float) -> None:
@@ -63,6 +78,11 @@ class Agenda:
         self._clock.set_speed(speed)
         self._stop_timer()
         self._set_timer()
+
+    def catch_up(self) -> None:
+        """Do what is due by now, if its turn has not come yet."""
+        while self._due and self._due[0][0] <= self._clock.now():
+            self._do_due()
 
     async def advance(self, seconds: float) -> None:
         """Let so many virtual seconds pass at once: the clock stops at each moment at which something is due.
@@ -74,11 +94,12 @@ class Agenda:
             try:
                 target = self._clock.now() + seconds
                 await self._settled()
-                while self._due and self._due[0][0] <= target:
+                while self._due and self._due[0][0] <= target and not self._stopped:
                     self._clock.advance_to(self._due[0][0])
                     self._do_due()
                     await self._settled()
-                self._clock.advance_to(target)
+                if not self._stopped:
+                    self._clock.advance_to(target)
             finally:
                 self._stop_timer()
                 self._set_timer()
@@ -91,8 +112,10 @@ class Agenda:
 
     def _do_due(self) -> None:
         now = self._clock.now()
-        while self._due and self._due[0][0] <= now:
-            due, _, deed = heapq.heappop(self._due)
+        for _ in range(_AT_ONCE):
+            if not self._due or self._due[0][0] > now:
+                return
+            due, _, deed, _ = heapq.heappop(self._due)
             to_await = deed(due)
             if to_await is not None:
                 task = asyncio.get_running_loop().create_task(to_await)
@@ -123,8 +146,12 @@ class Agenda:
         self._timer = None
         if self._clock.speed == 0 and self._advancing.locked():
             return  # `advance` does what is due, and waits for its end
-        self._do_due()
-        self._set_timer()
+        try:
+            self._do_due()
+        finally:  # one that goes wrong does not keep the others waiting
+            self._set_timer()
 
 
+_FORGOTTEN_AT_ONCE = 1_000  # so that what all the others have to do is looked through now and then
+_AT_ONCE = 500  # so that whoever else waits for the loop has a turn before the rest
 _LONGEST_TIMER = 24 * 3600.0  # real seconds; a loop takes no timer of any length

@@ -1,13 +1,16 @@
 """Waits for flows that have yet to come: a test asks for the code before its program has sent it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import attrs
 
 from .book import AcceptedFlow, FlowBook
-from .feed import Feed, FlowAccepted, Lagged
+from .feed import Feed, FlowAccepted, Lagged, Subscription
 
+_T = TypeVar("_T")
 Wanted = Callable[[AcceptedFlow], bool]
 
 
@@ -26,28 +29,41 @@ class Arrivals:
         """The newest flow that is wanted, or the first to come within so many real seconds."""
         return await self._first(self.book.newest_first, wanted, within)
 
+    async def until(self, look: Callable[[], _T], enough: Callable[[_T], bool], within: float) -> _T:
+        """What there is to see as soon as it is enough, or when so many real seconds are over."""
+        with self._events(within) as events:
+            found = look()
+            while not enough(found) and await events.together():
+                found = look()
+            return found
+
     async def _first(
         self, flows: Callable[[], Iterable[AcceptedFlow]], wanted: Wanted, within: float
     ) -> AcceptedFlow | None:
-        with self.feed.subscription() as events:
+        with self._events(within) as events:
             found = _first_of(flows(), wanted)
-            if found is not None or within <= 0:
-                return found
+            while found is None:
+                for event in (happened := await events.together()):
+                    match event:
+                        case FlowAccepted(flow):
+                            found = found or _first_of((flow,), wanted)
+                        case Lagged():
+                            found = found or _first_of(flows(), wanted)
+                        case _:
+                            pass
+                if not happened:
+                    break
+            return found
+
+    @contextmanager
+    def _events(self, within: float) -> Iterator[Subscription]:
+        """What happens within so many real seconds."""
+        with self.feed.subscription() as events:
+            over = asyncio.get_running_loop().call_later(within, events.close)
             try:
-                async with asyncio.timeout(within):
-                    async for event in events:
-                        match event:
-                            case FlowAccepted(flow):
-                                found = _first_of((flow,), wanted)
-                            case Lagged():
-                                found = _first_of(flows(), wanted)
-                            case _:
-                                continue
-                        if found is not None:
-                            return found
-            except TimeoutError:
-                pass
-            return None
+                yield events
+            finally:
+                over.cancel()
 
 
 def _first_of(flows: Iterable[AcceptedFlow], wanted: Wanted) -> AcceptedFlow | None:

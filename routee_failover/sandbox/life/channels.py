@@ -3,6 +3,7 @@
 The casing is the documented one: Viber in upper case, SMS and Voice in title case. Times are seconds since it was sent.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from enum import IntEnum
@@ -39,12 +40,17 @@ class StatusChange:
     code: FailureCode | None = None
     """Why a flow fails that ends with this status, where the status itself says it."""
 
+    def moved(self, at: float) -> "StatusChange":
+        """The same at another moment."""
+        return StatusChange(at, self.name, self.detail, self.code)
+
     @property
     def succeeded(self) -> bool:
         """Whether this status is its channel's successful outcome."""
         return self.name in _SUCCESSES
 
 
+@functools.cache
 def course(channel: Channel, ending: Ending) -> tuple[StatusChange, ...]:
     """The statuses of a message that ends so; one that only its ttl brings comes never, at infinity."""
     return _COURSES[channel](ending)

@@ -1,7 +1,8 @@
 """The life of a flow as a pure function: from its steps follows every status that it will ever have, and when.
 
 Nothing runs while a flow plays out. Its time line is computed when somebody asks and read off at the time of asking, so
-the sandbox holds no timer, and the same steps always give the same line. Times are seconds since the flow was accepted.
+the sandbox holds no timer, and the same steps always give the same line. Times are seconds since the flow was accepted,
+to the microsecond: so the sums that lead to a moment do not miss it by the last bit of a float.
 """
 
 import math
@@ -117,7 +118,7 @@ def play(steps: Sequence[Step], *, dispatched_at: float = 0.0, forced: Sequence[
     now, succeeded = dispatched_at, False
     code: FailureCode | None = None
     for position, step in enumerate(steps):
-        changes = tuple(attrs.evolve(change, at=now + change.at) for change in _changes(step))
+        changes = tuple(change.moved(exact(now + change.at)) for change in _changes(step))
         for turn in turns:
             if turn.position == position and turn.at >= now:
                 changes = _forced(step, changes, now, turn)
@@ -164,7 +165,7 @@ def _scripted(step: Step, ttl: float) -> tuple[StatusChange, ...]:
     way = [_by(script.after, change) for change in way]
     seen_in_peace = script.ending is Ending.SEEN and not step.expire_on_delivery
     too_late = script.after > ttl and script.ending is not Ending.EXPIRED and not seen_in_peace
-    return (*way, expired(step.channel) if too_late else attrs.evolve(outcome, at=script.after))
+    return (*way, expired(step.channel) if too_late else outcome.moved(script.after))
 
 
 def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: Forced) -> tuple[StatusChange, ...]:
@@ -174,16 +175,21 @@ def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: F
         return tuple(changes)
     known = {change.name for change in past}
     way = course(step.channel, turn.ending)
-    rest = tuple(attrs.evolve(change, at=turn.at) for change in way if change.name not in known)
+    rest = tuple(change.moved(turn.at) for change in way if change.name not in known)
     if not _expires_yet(step, rest[-1]):
         return past + rest
-    at_ttl = math.inf if step.ttl is None else sent_at + step.ttl
-    return (*past, *rest, attrs.evolve(expired(step.channel), at=at_ttl))
+    at_ttl = math.inf if step.ttl is None else exact(sent_at + step.ttl)
+    return (*past, *rest, expired(step.channel).moved(at_ttl))
 
 
 def _expires_yet(step: Step, last: StatusChange) -> bool:
     return step.expire_on_delivery and last.name == "DELIVERED"
 
 
+def exact(seconds: float) -> float:
+    """A time to the microsecond, which is as exact as times are told and compared."""
+    return round(seconds, 6)
+
+
 def _by(latest: float, change: StatusChange) -> StatusChange:
-    return change if change.at <= latest else attrs.evolve(change, at=latest)
+    return change if change.at <= latest else change.moved(latest)

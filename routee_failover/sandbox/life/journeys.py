@@ -10,7 +10,7 @@ import attrs
 from .agenda import Agenda
 from .book import AcceptedFlow, FlowBook
 from .clock import VirtualClock
-from .engine import FlowState, Forced
+from .engine import FlowState, Forced, exact
 from .feed import Cleared, Feed, FlowAccepted, FlowChanged
 from .plan import Endpoint, PlannedStep
 from .scripts import Ending
@@ -57,20 +57,22 @@ class Journeys:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
         self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
-        self.follow(flow, 0.0)
+        self.follow(flow, _first_told(flow))
 
     def resume(self, done: float) -> None:
         """Follow the flows of a book that was kept; all that became of them until the moment `done` was published."""
         # Of two that were kept together, a flow may be a little younger than the clock: what was due was not done yet.
         self.clock.advance_to(max((flow.accepted_at for flow in self.book), default=0.0))
         for flow in self.book:
-            self.follow(flow, max(0.0, done - flow.accepted_at))
+            after = exact(done - flow.accepted_at)
+            self.follow(flow, after if after >= 0 else _first_told(flow))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
         moment = flow.line.next_moment(after)
         if moment is not None:
-            self.agenda.at(flow.accepted_at + moment, partial(self._reached, flow.id, len(flow.forced), moment))
+            reached = partial(self._reached, flow.id, len(flow.forced), moment)
+            self.agenda.at(flow.accepted_at + moment, reached, flow.id)
 
     def _reached(self, flow_id: str, forced: int, moment: float, _due: float) -> None:
         flow = self.book.find(flow_id)
@@ -90,10 +92,15 @@ class Journeys:
 
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
-        return self.clock.now() - flow.accepted_at
+        return exact(self.clock.now() - flow.accepted_at)
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""
+        self.agenda.catch_up()  # what was due before is told before
+        known = self.book.find(flow.id)
+        if known is None:
+            raise CannotAct
+        flow = known
         elapsed = self.elapsed(flow)
         message = next((one for one in flow.line.state(elapsed).messages if one.position == position), None)
         if message is None or ending not in message.open_endings(elapsed, flow.steps[position].step):
@@ -109,3 +116,8 @@ class Journeys:
         self.book.clear()
         self.agenda.clear()
         self.feed.publish(Cleared())
+
+
+def _first_told(flow: AcceptedFlow) -> float:
+    """After which moment a new flow is followed: its first is told as it is taken, but not the end of one that ends."""
+    return 0.0 if flow.line.ended_at > 0 else -1.0

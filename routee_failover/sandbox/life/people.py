@@ -1,6 +1,6 @@
 """Who gets a flow, and how numbers are compared: Routee's pages write them with their plus and without it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from .plan import Endpoint, voice_number
@@ -10,7 +10,14 @@ def recipients(endpoint: str, body: Mapping[str, Any]) -> tuple[str, ...]:
     """Everybody whom an accepted body names, each once and with a plus, in its own order."""
     if endpoint == Endpoint.VIBER_OTP:
         return (body["to"],)
-    return tuple(dict.fromkeys(with_plus(number) for step in body["flow"] for number in _named(step["to"])))
+    return tuple(dict.fromkeys(number for step in body["flow"] for number in named(step["to"])))
+
+
+def named(to: str | Sequence[str] | Mapping[str, str | None]) -> list[str]:
+    """Whom a step names, with a plus; an OTP step may name several people."""
+    if isinstance(to, list):
+        return [with_plus(number) for number in cast("list[str]", to)]
+    return [with_plus(voice_number(cast("str | Mapping[str, str | None]", to)))]
 
 
 def with_plus(number: str) -> str:
@@ -19,12 +26,10 @@ def with_plus(number: str) -> str:
 
 
 def bare(number: str) -> str:
-    """A number without its plus and without blanks around it: an unescaped plus arrives as a blank."""
-    return number.strip().removeprefix("+")
+    """A number, or a part of one, without its plus and without blanks: an unescaped plus arrives as a blank."""
+    return "".join(number.split()).removeprefix("+")
 
 
-def _named(to: str | Sequence[str] | Mapping[str, str | None]) -> Iterator[str]:
-    if isinstance(to, list):  # an OTP step may name several people
-        yield from cast("list[str]", to)
-    else:
-        yield voice_number(cast("str | Mapping[str, str | None]", to))
+def spelled(number: str) -> str:
+    """A number as flows name it, however somebody wrote it."""
+    return with_plus(bare(number))

@@ -5,6 +5,7 @@ A rule speaks when a flow comes in. What it says is kept with the flow, so that 
 
 import hashlib
 import secrets
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -12,11 +13,13 @@ from typing import Any, Literal
 
 import attrs
 
+from ..store.store import MemoryStore, Store
 from .feed import Feed, RulesChanged
 from .plan import Endpoint, PlannedStep
 from .scripts import OUTCOMES, CallbackScript, Channel, Script
 
 MOST_RULES = 1_000
+_RULE = "rule"
 _MOST_REMEMBERED = 100_000  # recipients whose draws a rule counts; a rule must not fill the memory
 
 Request = Literal["token", "reading"]
@@ -60,41 +63,58 @@ class Ruling:
 NO_RULING = Ruling()
 
 
-class Rule:
-    """A rule, and how often it has applied. `said` is its JSON, which the contract has judged."""
+@attrs.frozen
+class KeptRule:
+    """A rule as a store keeps it."""
 
-    def __init__(self, rule_id: str, said: Mapping[str, Any], seed: int) -> None:
-        self.id = rule_id
-        self.applied: int = 0
-        """How often it has applied."""
-        self.said = said
-        self.seed = seed
+    id: str
+    said: Mapping[str, Any]
+    """Its JSON, which the contract has judged."""
+    seed: int
+    applied: int = 0
+    """How often it has applied."""
+
+
+class Rule:
+    """A rule that stands."""
+
+    def __init__(self, kept: KeptRule) -> None:
+        said = kept.said
+        self.kept: KeptRule = kept
+        """What it is, and how often it has applied."""
         self.plays: dict[Channel, Script] = {
             channel: _script(channel, said[word]) for word, channel in _CHANNELS.items() if word in said
         }
         self.callbacks: CallbackScript | None = CallbackScript(**said["callbacks"]) if "callbacks" in said else None
         self.answer: ScriptedAnswer | None = _answer(said["answer"]) if "answer" in said else None
         self.fault: Fault | None = Fault(said["fault"]) if "fault" in said else None
+        self._endpoint: str | None = said.get("endpoint")
         self._to = bare(said.get("to", "*"))
+        self._begins = self._to[:-1] if self._to.endswith("*") else None
         self._rate: float = said.get("rate", 1)
         self._draws: OrderedDict[str, int] = OrderedDict()
 
     def as_json(self) -> dict[str, Any]:
         """The rule as it was given, with its id, the seed of its draws, and how often it has applied."""
-        seed = {"seed": self.seed} if "rate" in self.said else {}
-        return {"id": self.id, "applied": self.applied, **self.said, **seed}
+        kept = self.kept
+        seed = {"seed": kept.seed} if "rate" in kept.said else {}
+        return {"id": kept.id, "applied": kept.applied, **kept.said, **seed}
 
     def covers(self, endpoint: Endpoint, recipient: str) -> bool:
         """Whether it is about this recipient (a number without its plus) on this endpoint."""
-        if self.said.get("endpoint", endpoint) != endpoint:
-            return False
-        return recipient.startswith(self._to[:-1]) if self._to.endswith("*") else recipient == self._to
+        matches = recipient == self._to if self._begins is None else recipient.startswith(self._begins)
+        return matches and (self._endpoint is None or self._endpoint == endpoint)
+
+    def is_about(self, kind: Request) -> bool:
+        """Whether it is about such requests."""
+        return self._endpoint == kind
 
     def applies(self, recipient: str) -> bool:
         """Whether it applies this time: it may have a rate, and a number of times. One that applies is counted."""
-        if self.applied >= self.said.get("times", self.applied + 1) or not self._drawn(recipient):
+        applied = self.kept.applied
+        if applied >= self.kept.said.get("times", applied + 1) or not self._drawn(recipient):
             return False
-        self.applied += 1
+        self.kept = attrs.evolve(self.kept, applied=applied + 1)
         return True
 
     def _drawn(self, recipient: str) -> bool:
@@ -105,7 +125,7 @@ class Rule:
         self._draws[recipient] = count + 1
         if len(self._draws) > _MOST_REMEMBERED:
             self._draws.popitem(last=False)
-        drawn = hashlib.blake2b(f"{self.seed}/{recipient}/{count}".encode(), digest_size=8).digest()
+        drawn = hashlib.blake2b(f"{self.kept.seed}/{recipient}/{count}".encode(), digest_size=8).digest()
         return int.from_bytes(drawn) < self._rate * 2**64
 
 
@@ -119,30 +139,49 @@ class Rules:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._rules: list[Rule] = []
-        self._made = 0
+        self._store: Store = MemoryStore()
+
+    def keep_in(self, store: Store) -> None:
+        """Go on with the rules that a store has from before, below those made since, and keep all there from now on."""
+        self._store = store
+        known = {rule.kept.id for rule in self._rules}
+        self._rules += [Rule(kept) for kept in reversed(store.load(_RULE, KeptRule)) if kept.id not in known]
+        for rule in reversed(self._rules):
+            self._keep(rule)
+
+    def _keep(self, rule: Rule) -> None:
+        self._store.save(_RULE, rule.kept.id, rule.kept)
+
+    def _applies(self, rule: Rule, recipient: str) -> bool:
+        applies = rule.applies(recipient)
+        if applies:
+            self._keep(rule)
+        return applies
 
     def add(self, said: Mapping[str, Any]) -> Rule:
         """Put a rule, in JSON that the contract has judged, before all others. Raises `TooManyRules`."""
         if len(self._rules) >= MOST_RULES:
             raise TooManyRules
-        self._made += 1
-        rule = Rule(f"rule-{self._made}", said, said.get("seed", secrets.randbelow(2**31)))
+        rule = Rule(KeptRule(str(uuid.uuid4()), said, said.get("seed", secrets.randbelow(2**31))))
         self._rules.insert(0, rule)
+        self._keep(rule)
         self._feed.publish(RulesChanged())
         return rule
 
     def remove(self, rule_id: str) -> bool:
         """Forget a rule; False when there is none of this id. Flows on their way go on as it said."""
-        left = [rule for rule in self._rules if rule.id != rule_id]
+        left = [rule for rule in self._rules if rule.kept.id != rule_id]
         found = len(left) < len(self._rules)
         self._rules = left
         if found:
+            self._store.forget(_RULE, rule_id)
             self._feed.publish(RulesChanged())
         return found
 
     def clear(self) -> None:
         """Forget every rule."""
         self._rules = []
+        self._store.clear(_RULE)
         self._feed.publish(RulesChanged())
 
     def __len__(self) -> int:
@@ -158,11 +197,13 @@ class Rules:
         on what is the flow's as a whole.
         """
         recipients = [bare(one.recipient) for one in steps]
+        silent = list(dict.fromkeys(recipients))
         speaks: dict[str, Rule] = {}
         for rule in self._rules:
-            about = [one for one in recipients if one not in speaks and rule.covers(endpoint, one)]
-            if about and rule.applies(about[0]):
+            about = [one for one in silent if rule.covers(endpoint, one)]
+            if about and self._applies(rule, about[0]):
                 speaks |= dict.fromkeys(about, rule)
+                silent = [one for one in silent if one not in speaks]
         if not speaks:
             return NO_RULING
         scripts = tuple(
@@ -180,7 +221,7 @@ class Rules:
     def on_request(self, kind: Request) -> Ruling:
         """What the rules say about a request that sends nothing; the one that applies is counted."""
         for rule in self._rules:
-            if rule.said.get("endpoint") == kind and rule.applies(""):
+            if rule.is_about(kind) and self._applies(rule, ""):
                 return Ruling(answer=rule.answer, fault=rule.fault)
         return NO_RULING
 

@@ -30,45 +30,40 @@ def split(text: str, *, transcode: bool = False) -> tuple[str, ...]:
     does not fit in one Unicode part as it is.
     """
     if _GSM.issuperset(text):
-        return _cut(text, _gsm_size, GSM_ALONE, GSM_JOINED)
-    if transcode and sum(map(_unicode_size, text)) > UNICODE_ALONE:
-        replaced = "".join(map(_look_alike, unicodedata.normalize("NFC", text)))
+        return _cut(text, _gsm_length, GSM_ALONE, GSM_JOINED)
+    if transcode and _unicode_length(text) > UNICODE_ALONE:
+        composed = unicodedata.normalize("NFC", text)
+        replaced = composed.translate({ord(letter): _look_alike(letter) for letter in set(composed)})
         if _GSM.issuperset(replaced):  # INF: where Unicode is needed all the same, nothing is replaced
-            return _cut(replaced, _gsm_size, GSM_ALONE, GSM_JOINED)
-    return _cut(text, _unicode_size, UNICODE_ALONE, UNICODE_JOINED)
+            return _cut(replaced, _gsm_length, GSM_ALONE, GSM_JOINED)
+    return _cut(text, _unicode_length, UNICODE_ALONE, UNICODE_JOINED)
 
 
-def _gsm_size(letter: str) -> int:
-    return 2 if letter in _EXTENSION else 1
+def _gsm_length(text: str) -> int:
+    return len(text) + sum(map(text.count, _EXTENSION))
 
 
-def _unicode_size(letter: str) -> int:
-    return 2 if ord(letter) > 0xFFFF else 1
+def _unicode_length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _look_alike(letter: str) -> str:
     """A GSM capital for a Greek letter, its accents dropped; other letters stay (INF: the page names only Greek)."""
-    if letter in _GSM:
+    if letter in _GSM or not unicodedata.name(letter, "").startswith("GREEK "):
         return letter
     bare = "".join(sign for sign in unicodedata.normalize("NFD", letter) if not unicodedata.combining(sign))
-    replaced = bare.upper().translate(_LOOK_ALIKES)
-    return replaced if _is_greek(letter) and _GSM.issuperset(replaced) else letter
+    return bare.upper().translate(_LOOK_ALIKES)
 
 
-def _is_greek(letter: str) -> bool:
-    return unicodedata.name(letter, "").startswith("GREEK ")
+def _cut(text: str, length: Callable[[str], int], alone: int, joined: int) -> tuple[str, ...]:
+    return (text,) if length(text) <= alone else tuple(_filled(text, length, joined))
 
 
-def _cut(text: str, size: Callable[[str], int], alone: int, joined: int) -> tuple[str, ...]:
-    return (text,) if sum(map(size, text)) <= alone else tuple(_filled(text, size, joined))
-
-
-def _filled(text: str, size: Callable[[str], int], room: int) -> Iterator[str]:
-    start = used = 0
-    for place, letter in enumerate(text):
-        needed = size(letter)
-        if used + needed > room:
-            yield text[start:place]
-            start, used = place, 0
-        used += needed
-    yield text[start:]
+def _filled(text: str, length: Callable[[str], int], room: int) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        part = text[start : start + room]
+        while (excess := length(part) - room) > 0:
+            part = part[: len(part) - (excess + 1) // 2]  # no letter takes more than two: at least so many have no room
+        yield part
+        start += len(part)

@@ -24,28 +24,34 @@ _WHY = {
 }
 
 
+class _Unfit(Exception):  # a sentence, like the errors of the whole library
+    """The file is there, and is no sandbox's."""
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """The database in this file, made when there is none, locked until it is closed.
 
     Raises `SandboxError` for a file that cannot be used: not ours, newer, damaged, in use, or not writable.
     """
     try:
-        path = Path(os.path.realpath(path))
-        made = _made(path)
+        real = Path(os.path.realpath(path))
+        made = _made(real)
+    except FileNotFoundError:
+        raise cannot_keep(path, "there is no such folder") from None
     except OSError as error:
         raise cannot_keep(path, os.strerror(error.errno or 0)) from None
-    except ValueError as error:  # a name that no file can have
+    except (ValueError, _Unfit) as error:  # a name that no file can have, or what is no file
         raise cannot_keep(path, str(error)) from None
     try:
-        return _connected(path)
+        return _connected(real)
     except sqlite3.Error as error:
-        failure = cannot_keep(path, why(error))
-    except SandboxError as error:
-        failure = error
+        reason = why(error)
+    except _Unfit as error:
+        reason = str(error)
     if made:
         with suppress(OSError):
-            path.unlink()
-    raise failure
+            real.unlink()
+    raise cannot_keep(path, reason)
 
 
 def why(error: sqlite3.Error) -> str:
@@ -71,7 +77,7 @@ def _made(path: Path) -> bool:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "") from None
         if not path.is_file():
-            raise cannot_keep(path, "it is no file") from None
+            raise _Unfit("it is no file") from None
         if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(errno.EACCES, "") from None
         return False
@@ -81,14 +87,14 @@ def _made(path: Path) -> bool:
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        _take(connection, path)
+        _take(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _take(connection: sqlite3.Connection, path: Path) -> None:
+def _take(connection: sqlite3.Connection) -> None:
     # Exclusive: the first reading locks the file until the connection, or the process, ends. With a log beside it a
     # commit is in the system's hands at once, and survives whatever becomes of the process.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -97,15 +103,15 @@ def _take(connection: sqlite3.Connection, path: Path) -> None:
         for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     )
     if application != _APPLICATION and (application or version or tables):
-        raise cannot_keep(path, "it is a database of something else; it was left as it is")
+        raise _Unfit("it is a database of something else; it was left as it is")
     if version > _VERSION:
-        raise cannot_keep(path, "a newer routee-failover has written it; update this one, or name another file")
+        raise _Unfit("a newer routee-failover has written it; update this one, or name another file")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     if not version:
         _prepare(connection)
     elif connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise cannot_keep(path, _WHY["SQLITE_CORRUPT"])
+        raise _Unfit(_WHY["SQLITE_CORRUPT"])
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -58,7 +58,13 @@ class SqliteStore:
         return self._failure
 
     def start(self) -> None:
-        """Write from now on what is saved. It needs the running loop."""
+        """Write what is saved, from now on, in the running loop. Raises `SandboxError` when it cannot write now."""
+        changes, self._waiting = [*self._waiting, self._reading()], []
+        try:
+            self._transact(changes)
+        except sqlite3.Error as error:
+            raise cannot_keep(self._path, why(error)) from None
+        self._settled.set()
         self._writer = asyncio.get_running_loop().create_task(self._write())
 
     def close(self) -> None:
@@ -140,12 +146,15 @@ class SqliteStore:
         if self._failure is not None:
             return
         try:
-            self._database.execute("BEGIN")
-            for statement, *values in changes:
-                self._database.execute(statement, values)
-            self._database.execute("COMMIT")
+            self._transact(changes)
         except sqlite3.Error as error:
             self._failure = why(error)
             _log.error("nothing more is kept in %s: %s; the sandbox goes on in memory", self._path, self._failure)
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
+
+    def _transact(self, changes: Sequence[_Change]) -> None:
+        self._database.execute("BEGIN")
+        for statement, *values in changes:
+            self._database.execute(statement, values)
+        self._database.execute("COMMIT")

@@ -33,7 +33,7 @@ class Store(Protocol):
         ...
 
     def start(self) -> None:
-        """Write from now on what is saved. It needs the running loop."""
+        """Write what is saved, from now on, in the running loop. Raises `SandboxError` when it cannot write now."""
         ...
 
     def touch(self) -> None:

@@ -3,15 +3,18 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
 from routee_failover.sandbox.control import events_api
+from routee_failover.sandbox.life.book import AcceptedFlow
+from routee_failover.sandbox.life.feed import MOST_WAITING, ClockSet
+from routee_failover.sandbox.life.scripts import Ending
 from tests.client.routee import until
-from tests.sandbox.callers import OTP, SMS_STEP, STANDARD, Caller, calling
+from tests.sandbox.callers import OTP, SMS_STEP, STANDARD, VIBER_OTP, Caller, calling
 
 EVENTS = "/sandbox/events"
 
@@ -71,7 +74,7 @@ async def test_a_flow_is_told_from_its_start_to_its_end() -> None:
 async def test_actions_clock_and_clear_are_told() -> None:
     """What is done by hand is told as well as what happens of itself."""
     async with calling(speed=0) as caller, following(caller) as reader:
-        await caller.send("sendFailoverOtp", OTP)
+        await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         _, flow = await reader.event()
         path = f"/sandbox/flows/{flow['id']}/actions"
         await caller.call("actOnSandboxFlow", path, method="POST", json={"action": "deliver"})
@@ -83,29 +86,54 @@ async def test_actions_clock_and_clear_are_told() -> None:
         assert await reader.event() == ("cleared", {})
 
 
-async def test_what_happens_at_once_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many changes of a flow the last is told; what a clear forgot is not told after it."""
-    monkeypatch.setattr(events_api, "PAUSE_SECONDS", 0.3)
+async def test_callbacks_and_rules_are_told() -> None:
+    """What becomes of a callback is told with all its attempts, and that the rules have changed."""
     async with calling(speed=0) as caller, following(caller) as reader:
-        await caller.sandbox.advance(timedelta(0))
-        await reader.event()  # the pause begins
-        await caller.send("sendFailover", STANDARD)
-        await caller.call("clearSandboxFlows", "/sandbox/flows", method="DELETE")
-        await caller.send("sendFailover", STANDARD)
-        await caller.sandbox.advance(timedelta(seconds=60))
+        caller.sandbox.script(to="+306911111111", sms="failed")
+        assert await reader.event() == ("rules", {})
+        callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
+        await caller.send("sendFailover", {"flow": [SMS_STEP], "callback": callback})
+        _, flow = await reader.event()
+        await caller.sandbox.advance(timedelta(seconds=10))
+        told = [await reader.event() for _ in range(3)]
+        assert [name for name, _ in told] == ["flow", "callback", "clock"]
+        data = told[1][1]
+        assert data == {"flowId": flow["id"], "callback": data["callback"]}
+        assert [attempt["error"] for attempt in data["callback"]["attempts"]] == ["the connection was refused"]
+
+
+def _flow(number: int) -> AcceptedFlow:
+    return AcceptedFlow(
+        endpoint="viber-otp",
+        id=f"f-{number}",
+        at=datetime.now(UTC),
+        number=number,
+        body=VIBER_OTP,
+        accepted_at=0.0,
+        message_ids=(),
+    )
+
+
+async def test_what_happens_at_once_is_told_once() -> None:
+    """Of many changes of a flow the last is told; what a clear forgot is not told after it."""
+    async with calling(speed=0) as caller, following(caller) as reader:
+        journeys = caller.sandbox._journeys
+        journeys.start(_flow(1))
+        journeys.feed.publish(ClockSet())
+        journeys.clear()
+        journeys.start(_flow(2))
+        journeys.act(_flow(2), 0, Ending.DELIVERED)
+        journeys.feed.publish(ClockSet())
         told = [await reader.event() for _ in range(3)]
     assert [name for name, _ in told] == ["cleared", "flow", "clock"]
     assert (told[1][1]["number"], told[1][1]["status"]) == (2, "Succeeded")
 
 
-async def test_a_reader_that_does_not_keep_up_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_does_not_keep_up_is_told_so() -> None:
     """More events than are kept for a reader become one: it has to look anew."""
-    monkeypatch.setattr(events_api, "PAUSE_SECONDS", 0.3)
     async with calling(speed=0) as caller, following(caller) as reader:
-        await caller.sandbox.advance(timedelta(0))
-        await reader.event()
-        for _ in range(1_500):
-            await caller.sandbox.advance(timedelta(0))
+        for _ in range(MOST_WAITING + 2):
+            caller.sandbox._feed.publish(ClockSet())
         assert [(await reader.event())[0] for _ in range(2)] == ["lagged", "clock"]
 
 
@@ -124,7 +152,7 @@ async def test_many_readers_are_told_the_same() -> None:
     async with calling(speed=0) as caller, following(caller) as one, following(caller) as two:
         async with following(caller):
             pass
-        await caller.send("sendFailover", STANDARD)
+        await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         assert await one.event() == await two.event()
 
 

@@ -18,6 +18,12 @@ DOORS = [
     ("POST", "/sandbox/reset", None),
     ("GET", "/sandbox/export", None),
     ("POST", "/sandbox/clock", {"advance": 1}),
+    ("GET", "/sandbox/rules", None),
+    ("POST", "/sandbox/rules", {"sms": "failed"}),
+    ("DELETE", "/sandbox/rules", None),
+    ("DELETE", "/sandbox/rules/nothing", None),
+    ("GET", "/sandbox/settings", None),
+    ("POST", "/sandbox/settings", {"searchLag": 1}),
 ]
 
 

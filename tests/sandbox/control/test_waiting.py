@@ -88,9 +88,7 @@ async def test_what_does_not_come() -> None:
         assert (await pin(caller, "to=306911111111&timeout=0.05"))[0] == 404
 
 
-@pytest.mark.parametrize(
-    "query", ["timeout=61", "timeout=-1", "timeout=soon", "timeout=1e1", "timeout=nan", "after=-1"]
-)
+@pytest.mark.parametrize("query", ["timeout=61", "timeout=-1", "timeout=soon", "timeout=nan", "after=-1"])
 async def test_a_wrong_wait_is_refused(query: str) -> None:
     """No one waits for longer than a minute, nor for a time that is none."""
     async with calling(speed=0) as caller:
@@ -150,7 +148,7 @@ async def test_a_pin_is_waited_for() -> None:
 async def test_where_a_pin_comes_from() -> None:
     """The channel of a PIN is that of the latest message that holds it; before any was sent, the first to be."""
     async with calling(speed=0) as caller:
-        await caller.send("sendFailoverOtp", OTP)
+        await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         assert (await pin(caller, "to=306900000001"))[1]["channel"] == "Viber"
         flow_id = (await pin(caller, "to=306900000001"))[1]["flowId"]
         path = f"/sandbox/flows/{flow_id}/actions"

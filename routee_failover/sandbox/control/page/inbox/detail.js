@@ -9,6 +9,8 @@ import { block } from "./json.js";
 import { ENDPOINTS, FAILURES, channelName, timeOfDay, tone, words } from "./words.js";
 
 const TABS = { request: "Request", answer: "Answer", record: "Record now" };
+const DONE = { callback: "The callback is posted again.", reply: "The reply is posted." };
+const STANDS = { Succeeded: "The flow has succeeded.", Failed: "The flow has failed." };
 
 export class Detail {
   #root;
@@ -22,6 +24,7 @@ export class Detail {
   #busy = false;
   #asking = false;
   #stale = false;
+  #awaited = false; // whether the focus goes to the flow once it is here
 
   /** `on.refused(error)`, `on.said(words)` and `on.back()` tell the page what happens here. */
   constructor(root, clock, on) {
@@ -43,7 +46,7 @@ export class Detail {
     if (id === this.#id) return;
     this.#id = id;
     this.#flow = this.#problem = null;
-    this.#busy = false;
+    this.#busy = this.#awaited = false;
     this.#root.scrollTop = 0;
     if (id === null) this.draw();
     else this.load();
@@ -76,6 +79,7 @@ export class Detail {
     this.#problem = null;
     this.#readAt = this.#clock.now();
     this.draw();
+    if (this.#awaited) this.focus();
   }
 
   #lose(problem) {
@@ -143,7 +147,9 @@ export class Detail {
 
   /** Into the flow, for whoever walks by keyboard. */
   focus() {
-    (this.#root.querySelector("h2") ?? this.#root).focus();
+    this.#awaited = this.#flow === null;
+    if (this.#flow) this.#root.querySelector("h2").focus();
+    else this.#root.focus();
   }
 
   #clicked(event) {
@@ -189,7 +195,7 @@ export class Detail {
       const flow = await api.act(id, body);
       this.#busy = false;
       if (id === this.#id) this.#take(flow);
-      this.#on.said(action === "callback" ? "The callback is posted again." : `The flow is ${words(flow.status).toLowerCase()}.`);
+      this.#on.said(DONE[action] ?? STANDS[flow.status] ?? "The flow goes on.");
       return true;
     } catch (error) {
       this.#busy = false;

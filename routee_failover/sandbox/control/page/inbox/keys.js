@@ -2,7 +2,7 @@
 
 const typing = (element) => element.matches("input:not([type=radio]), select, textarea");
 
-export function listenToKeys({ list, leave, search, dialogs, fields }) {
+export function listenToKeys({ walk, leave, search, dialogs, fields }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") {
@@ -13,11 +13,11 @@ export function listenToKeys({ list, leave, search, dialogs, fields }) {
       if (event.target === fields.search && event.key === "ArrowDown") {
         event.preventDefault();
         leave();
-        list.move(0);
+        walk(0);
       }
       return;
     }
-    const todo = { j: () => list.move(1), k: () => list.move(-1), "/": find, "?": () => dialogs.help.showModal() }[event.key];
+    const todo = { j: () => walk(1), k: () => walk(-1), "/": find, "?": () => dialogs.help.showModal() }[event.key];
     if (todo) {
       event.preventDefault();
       todo();

@@ -13,10 +13,9 @@ export class List {
   #rows;
   #choose;
   #newest = null;
-  #asked = false;
   chosen = null;
 
-  /** `choose(id)` is called when somebody moves to another flow, `enter()` when they want to look into it. */
+  /** `choose(id)` is called when somebody moves to another flow, `enter(how)` when they want to look into it. */
   constructor(flows, box, { choose, enter }) {
     this.#flows = flows;
     this.#box = box;
@@ -28,7 +27,7 @@ export class List {
       const row = event.target.closest("[data-key]");
       if (row) {
         choose(row.dataset.key);
-        enter();
+        enter({ clicked: true });
       }
     });
     box.addEventListener("keydown", (event) => {
@@ -66,16 +65,6 @@ export class List {
 
   top() {
     this.#box.scrollTop = 0;
-  }
-
-  /** Draw with the next frame, however often it is asked for until then. */
-  drawSoon() {
-    if (this.#asked) return;
-    this.#asked = true;
-    requestAnimationFrame(() => {
-      this.#asked = false;
-      this.draw();
-    });
   }
 
   draw() {

@@ -1,6 +1,6 @@
 // The inbox: puts list, chosen flow and clock together, and follows what happens in the sandbox.
 
-import { clear } from "./api.js";
+import { clear, flows as ask } from "./api.js";
 import { Clock } from "./clock.js";
 import { Detail } from "./detail.js";
 import { Flows } from "./flows.js";
@@ -8,6 +8,7 @@ import { listenToKeys } from "./keys.js";
 import { List, tally } from "./list.js";
 import { follow } from "./live.js";
 import { copied, say, warn } from "./notices.js";
+import { soon } from "./soon.js";
 import { welcome } from "./welcome.js";
 import { count } from "./words.js";
 
@@ -16,18 +17,18 @@ const NAME = document.title;
 const TICK = 250; // ms
 
 const refused = (error) => {
-  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless the sandbox was started with remote control.");
+  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless its sandbox was started with --remote-control.");
   else if (error.status !== 0) say(error.message, "bad");
   else warn("The sandbox does not answer. Trying again …");
 };
 
 const clock = new Clock($("clock"), refused);
 const detail = new Detail($("flow"), clock, { refused, said: (words) => say(words), back: () => leave() });
-const flows = new Flows(() => changed(), refused);
+const flows = new Flows(soon(() => changed()), refused);
 const list = new List(flows, $("flows"), { choose, enter });
 
 function changed() {
-  list.drawSoon();
+  list.draw();
   const total = flows.total;
   const filtered = Boolean(flows.filter.to || flows.filter.status);
   $("tally").textContent = tally(flows);
@@ -46,16 +47,24 @@ function choose(id, { written = true } = {}) {
   list.chosen = id;
   detail.choose(id);
   list.draw();
-  document.body.classList.toggle("in-flow", id !== null);
+  if (id === null || !written) document.body.classList.toggle("in-flow", id !== null);
   if (!written) return;
   const address = id === null ? location.pathname + location.search : `#${id}`;
   history.replaceState(null, "", address);
 }
 
-function enter() {
+/** The next flow, or the one before, for whoever walks from flow to flow. */
+function walk(by) {
+  list.move(by);
+  if ($("flows").checkVisibility()) $("flows").focus({ preventScroll: true });
+  else detail.focus();
+}
+
+/** Into the chosen flow; a mouse that clicks leaves the keys with the list as long as that can be seen. */
+function enter({ clicked = false } = {}) {
   if (!detail.id) return;
   document.body.classList.add("in-flow");
-  detail.focus();
+  if (!clicked || !$("flows").checkVisibility()) detail.focus();
 }
 
 function leave() {
@@ -94,7 +103,7 @@ $("clear").addEventListener("close", async () => {
 });
 $("help-button").addEventListener("click", () => $("help").showModal());
 document.addEventListener("click", copied);
-listenToKeys({ list, leave, search, dialogs: { help: $("help") }, fields: { search: $("search") } });
+listenToKeys({ walk, leave, search, dialogs: { help: $("help") }, fields: { search: $("search") } });
 
 setInterval(() => {
   if (document.hidden || !clock.runs) return;
@@ -116,7 +125,7 @@ follow({
     warn(null);
     reload();
   },
-  lost: () => warn("The sandbox does not answer. Trying again …"),
+  lost: () => ask({ limit: 1 }).catch(refused), // to know why: a stream does not tell
   flow: (flow) => {
     flows.take(flow);
     if (flow.id === detail.id) detail.load();
@@ -124,7 +133,10 @@ follow({
   callback: ({ flowId }) => {
     if (flowId === detail.id) detail.load();
   },
-  clock: (told) => clock.set(told),
+  clock: (told) => {
+    clock.set(told);
+    detail.load(); // what is left of a ttl, told by the sandbox: its clock and this page's may differ by a moment
+  },
   cleared: () => {
     flows.forget();
     choose(null);

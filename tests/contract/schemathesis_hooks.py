@@ -19,12 +19,20 @@ KNOWN: dict[str, dict[str, str]] = json.loads(os.environ.get("KNOWN_IDS", "{}"))
 def flatmap_path_parameters(context: HookContext, path_parameters: dict[str, Any]) -> st.SearchStrategy[Any]:
     """What was drawn, or something that exists."""
     operation: Any = context.operation
-    known = KNOWN.get(operation.definition.raw.get("operationId", ""), {})
-    return st.sampled_from([path_parameters, path_parameters | known])
+    known = KNOWN.get(operation.definition.raw.get("operationId", ""))
+    return st.sampled_from([path_parameters, path_parameters | known]) if known else st.just(path_parameters)
 
 
 @schemathesis.hook
-def filter_failure(context: HookContext, failure: Any, case: Case, response: Response) -> bool:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+    """A long poll for what does not come waits a moment, not a minute."""
+    timeout = case.query.get("timeout") if case.query else None
+    if isinstance(timeout, int | float) and 1 < timeout <= 60:
+        case.query["timeout"] = timeout / 1000
+
+
+@schemathesis.hook
+def filter_failure(context: HookContext, failure: Any, case: Case[Any], response: Response) -> bool:
     """Whether a failure of a check is one."""
     if failure.code == "ST203":  # a missing header was not answered as it should be
         return not _is_otp_without_token(failure, case)
@@ -33,20 +41,21 @@ def filter_failure(context: HookContext, failure: Any, case: Case, response: Res
     return True
 
 
-def _is_otp_without_token(failure: Any, case: Case) -> bool:
+def _is_otp_without_token(failure: Any, case: Case[Any]) -> bool:
     """The OTP service documents 403 for missing credentials and 401 for a dead token; the check knows 401 only."""
     otp = case.path.startswith("/failover-otp/")
     return otp and failure.header_name == "Authorization" and failure.status_code == 403
 
 
-def _repeats_an_order(case: Case) -> bool:
+def _repeats_an_order(case: Case[Any]) -> bool:
     """`order` is documented as unique in an OTP flow: `x-distinct` says so, since no keyword of JSON schema can."""
     if case.path != "/failover-otp/otp/send-failover" or not isinstance(case.body, dict):
         return False
-    orders = [step["order"] for step in case.body["flow"]]
+    steps: Any = case.body["flow"]
+    orders = [step["order"] for step in steps]
     return len(set(orders)) < len(orders)
 
 
-def _names_another_scope(case: Case, response: Response) -> bool:
+def _names_another_scope(case: Case[Any], response: Response) -> bool:
     """Which scopes an application has is no matter of shape."""
     return case.path == "/oauth/token" and response.json().get("error") == "invalid_scope"

@@ -1,0 +1,180 @@
+"""What a test asks of a running sandbox, and does to it, in Python; `control/` has the same for other languages."""
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from .callbacks.records import CallbackRecord
+from .callbacks.sender import Callbacks
+from .failure import SandboxError
+from .home import Home, at_home, awaited_at_home
+from .inbox import Inbox
+from .life.agenda import Agenda
+from .life.book import AcceptedFlow, FlowBook
+from .life.feed import ClockSet, Feed
+from .life.journeys import CannotAct
+from .life.rules import Rules
+from .life.scripts import Outcome
+from .life.settings import Settings
+from .routee.tokens import TokenService
+from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json, seconds_of
+from .service import Counts
+from .store.store import Store
+
+
+class Controls:
+    """The part of `Sandbox` that tests work with. Where it has a thread of its own, any thread may call it."""
+
+    inbox: Inbox
+    """The phones of the people whom flows are sent to."""
+
+    _agenda: Agenda
+    _book: FlowBook
+    _callbacks: Callbacks
+    _counts: Counts
+    _feed: Feed
+    _home: Home
+    _rules: Rules
+    _settings: Settings
+    _store: Store
+    _tokens: TokenService
+
+    @property
+    @at_home
+    def accepted(self) -> list[AcceptedFlow]:
+        """The flows that were accepted, oldest first; the newest `keep` of them."""
+        return list(self._book)
+
+    @property
+    @at_home
+    def counts(self) -> Counts:
+        """What the sandbox has seen up to now; a copy, which does not go on counting."""
+        return attrs.evolve(self._counts)
+
+    @property
+    @at_home
+    def store_failure(self) -> str | None:
+        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
+        return self._store.failure
+
+    @property
+    @at_home
+    def callbacks(self) -> list[CallbackRecord]:
+        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
+        return list(self._callbacks.log)
+
+    @at_home
+    def redeliver(self, callback_id: str) -> CallbackRecord:
+        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
+
+        Raises `SandboxError` when there is no such callback.
+        """
+        try:
+            return self._callbacks.redeliver(callback_id)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    @at_home
+    def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
+        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
+
+        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
+        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
+        delivered, or when its step has no `inboundUrl`.
+        """
+        flow = self._book.find(flow_id)
+        if flow is None:
+            raise SandboxError("there is no such flow")
+        try:
+            return self._callbacks.reply(flow, text, position=position)
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    @awaited_at_home
+    async def advance(self, by: timedelta) -> None:
+        """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
+
+        Raises `SandboxError` for what would put the clock back, and for a bare number.
+        """
+        seconds = seconds_of(by)
+        try:
+            await self._agenda.advance(seconds)
+        except ValueError as error:
+            raise SandboxError(str(error)) from None
+        self._feed.publish(ClockSet())
+
+    @at_home
+    def script(
+        self,
+        *,
+        to: str | None = None,
+        endpoint: RuleEndpoint | None = None,
+        viber: Outcome | Play | None = None,
+        sms: Outcome | Play | None = None,
+        voice: Outcome | Play | None = None,
+        answer: Answer | int | None = None,
+        fault: FaultWord | None = None,
+        callbacks: CallbackPlay | None = None,
+        rate: float | None = None,
+        seed: int | None = None,
+        times: int | None = None,
+    ) -> str:
+        """Make a rule for the flows that come from now on, and give its id; of all rules the newest that matches wins.
+
+        It is about the flows to `to` (a number, or the beginning of one and a `*`) and to `endpoint`; both default to
+        all. `viber`, `sms` and `voice` say what becomes of their messages, `callbacks` of the callbacks. `answer` is
+        given in the place of taking the flow, a number as an HTTP status. `fault` lets the flow be taken and its answer
+        not arrive. A rule with a `rate` applies to that share, the same one for the same `seed`; one with `times` so
+        often and then no more. `POST /sandbox/rules` takes the same words.
+
+        Raises `SandboxError` for a rule that cannot be.
+        """
+        said = as_json(
+            to=to,
+            endpoint=endpoint,
+            viber=viber,
+            sms=sms,
+            voice=voice,
+            answer=Answer(answer) if isinstance(answer, int) else answer,
+            fault=fault,
+            callbacks=callbacks,
+            rate=rate,
+            seed=seed,
+            times=times,
+        )
+        return add_rule(self._rules, said)
+
+    @at_home
+    def forget(self, rule: str | None = None) -> None:
+        """Forget the rule of this id, or all rules. Flows on their way go on as it said."""
+        if rule is None:
+            self._rules.clear()
+        else:
+            self._rules.remove(rule)
+
+    @property
+    @at_home
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules in JSON, newest first, each with its id and how often it has applied."""
+        return [rule.as_json() for rule in self._rules]
+
+    @property
+    @at_home
+    def search_lag(self) -> timedelta:
+        """The virtual time after which searches and lists find a flow; by its id it is found at once."""
+        return timedelta(seconds=self._settings.search_lag)
+
+    @search_lag.setter
+    @at_home
+    def search_lag(self, lag: timedelta) -> None:
+        """Set it. Raises `SandboxError` for a time that is negative, and for a bare number."""
+        seconds = seconds_of(lag)
+        if seconds < 0:
+            raise SandboxError("search_lag must not be negative")
+        self._settings.search_lag = seconds
+
+    @at_home
+    def revoke_tokens(self) -> None:
+        """End every token that was handed out, as the portal can: the next request with one is answered 401."""
+        self._tokens.revoke_all()

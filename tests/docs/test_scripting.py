@@ -1,0 +1,58 @@
+"""The page about scripting: its programs run, its rules can be made, and its table is the sandbox's own."""
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from routee_failover.sandbox.contract import load_contract
+from routee_failover.sandbox.life.channels import course
+from routee_failover.sandbox.life.scripts import OUTCOMES, Channel, Ending
+
+from .test_programs import ROOT, blocks
+
+PAGE = (ROOT / "docs/scripting.md").read_text(encoding="utf-8")
+SENT = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
+
+
+def _row(ending: Ending) -> str:
+    words = dict.fromkeys(word for known in OUTCOMES.values() for word, is_ in known.items() if is_ is ending)
+    last = [
+        f" `{course(channel, ending)[-1].name}` " if ending in OUTCOMES[channel].values() else " "
+        for channel in Channel
+    ]
+    return f"| {ending.value} | {' or '.join(f'`{word}`' for word in words)} |{'|'.join(last)}|"
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_each_digit_and_outcome_is_on_the_page(ending: Ending) -> None:
+    """The table says of each digit which outcomes it is, and the status it ends in on each channel that knows it."""
+    assert _row(ending) in PAGE
+
+
+@pytest.mark.parametrize(("path", "body"), SENT)
+def test_what_is_sent_can_be_sent(path: str, body: str) -> None:
+    """The contract takes each rule and setting that the page posts."""
+    operation = {"/sandbox/rules": "addSandboxRule", "/sandbox/settings": "setSandboxSettings"}[path]
+    assert load_contract().check_body(operation, json.loads(body)) == []
+
+
+def test_there_is_something_to_send() -> None:
+    """The page shows as many requests as it did when this was written, so that none escapes the test above."""
+    assert len(SENT) == PAGE.count("curl ") == 4
+
+
+async def test_the_program_runs_as_printed(tmp_path: Path) -> None:
+    """A program copied from the page runs without a word on stderr, and does what the page says."""
+    (printed,) = blocks("docs/scripting.md", "python")
+    program = tmp_path / "program.py"
+    program.write_text(printed, encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    assert re.fullmatch(r"Failed\n[0-9]+ may have been sent, and 102 were\n", output.decode())

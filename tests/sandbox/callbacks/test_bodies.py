@@ -1,0 +1,57 @@
+"""What is posted about flows of whatever shape Routee accepts, judged by the contract."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routee_failover.sandbox.callbacks import messages
+from routee_failover.sandbox.contract import load_contract
+from routee_failover.sandbox.life.book import AcceptedFlow
+from routee_failover.wire import dump_flow
+
+from ...strategies import FLOWS, few
+from .test_reports import complaints
+
+URL = "http://127.0.0.1:1/"
+
+
+def _accepted(endpoint: str, body: Any) -> AcceptedFlow:
+    return AcceptedFlow(
+        endpoint=endpoint,
+        id=str(uuid.uuid4()),
+        at=datetime.now(UTC),
+        number=1,
+        body=body,
+        accepted_at=0.0,
+        message_ids=tuple(str(uuid.uuid4()) for _ in body["flow"]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "operation", "schema"),
+    [
+        ("standard", "sendFailover", "FlowCallback"),
+        ("transactional", "sendTransactionalFailover", "FlowCallback"),
+        ("otp", "sendFailoverOtp", "OtpTracking"),
+    ],
+)
+@few
+@given(data=st.data())
+def test_every_flow_can_be_reported(endpoint: str, operation: str, schema: str, data: st.DataObject) -> None:
+    """At each moment of its life there is a body for it, and it has the documented shape."""
+    body: Any = dump_flow(data.draw(FLOWS[endpoint])) | {"callback": {"url": URL}}
+    assert load_contract().check_body(operation, body) == []
+    flow = _accepted(endpoint, body)
+    report = messages.report_of(flow)
+    assert report is not None
+    assert (report.url, report.only_final) == (URL, False)
+    moment = flow.line.next_moment(0.0)
+    while moment is not None:
+        posted = messages.tracking(flow, flow.line.state(moment))
+        assert complaints(schema, json.loads(posted)) == []
+        moment = flow.line.next_moment(moment)
