@@ -94,9 +94,11 @@ class Agenda:
             try:
                 target = self._clock.now() + seconds
                 await self._settled()
-                while self._due and self._due[0][0] <= target and not self._stopped:
-                    self._clock.advance_to(self._due[0][0])
-                    self._do_due()
+                while self._due and (moment := self._due[0][0]) <= target and not self._stopped:
+                    self._clock.advance_to(moment)
+                    while self._due and self._due[0][0] <= moment:  # all of it, before any of it is waited for
+                        self._do_due()
+                        await asyncio.sleep(0)
                     await self._settled()
                 if not self._stopped:
                     self._clock.advance_to(target)

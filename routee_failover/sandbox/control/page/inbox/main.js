@@ -142,8 +142,8 @@ follow({
     choose(null);
   },
   lagged: () => {
-    clearTimeout(anew);
-    anew = setTimeout(() => {
+    // As long as very much happens this is told again and again: look anew twice a second, and not only at the end.
+    anew ??= setTimeout(() => {
       anew = null;
       reload();
     }, 500);
