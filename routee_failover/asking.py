@@ -11,6 +11,7 @@ from .errors import ConnectFailed, InvalidFlow, NoAnswer, Outcome, Problem
 from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import Json
+from .secret import SecretBytes
 from .transport import Call, Transport
 from .wire.answers import UNREADABLE, read_json, read_object, read_refusal
 from .wire.routes import TRACKING
@@ -35,9 +36,12 @@ class Questions:
         path, read = TRACKING[endpoint]
         return await self.read(path + quote(identity, safe=""), read)
 
-    async def read(self, path: str, read: Callable[[Json], _T]) -> _T:
-        """The object that Routee answers with, as `read` understands it."""
-        record = read_object(await self._ask(path), read)
+    async def read(self, path: str, read: Callable[[Json], _T], body: SecretBytes | None = None) -> _T:
+        """The object that Routee answers with, as `read` understands it; a question with a body is a POST.
+
+        `read` may raise `ValueError` with words that quote nothing of the answer: then it counts as none.
+        """
+        record = read_object(await self._ask(path, body), read)
         if isinstance(record, str):
             raise _unreadable(record)
         return record
@@ -49,8 +53,9 @@ class Questions:
             raise _unreadable("is not JSON")
         return answer
 
-    async def _ask(self, path: str) -> bytes:
-        outcome, evidence = await self._transport.call(Call("GET", path, safe=True))
+    async def _ask(self, path: str, body: SecretBytes | None = None) -> bytes:
+        verb = "GET" if body is None else "POST"
+        outcome, evidence = await self._transport.call(Call(verb, path, body, safe=True))
         answer = evidence.answer
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")

@@ -2,9 +2,8 @@
 
 import asyncio
 import functools
-import math
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar, overload
 
 import attrs
@@ -12,36 +11,39 @@ import attrs
 from .asking import Questions, followed
 from .config import Config
 from .errors import (
-    ConnectFailed,
     DeliveryUnknown,
     InvalidConfig,
     InvalidFlow,
     Outcome,
     Problem,
     Rejected,
-    RouteeError,
 )
-from .evidence import Answer, Evidence
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .flows.deadline import fitted
 from .reconcile import OnUnknown, Reconciler
 from .records import (
     AnyReceipt,
     Balance,
+    Channel,
+    FlowKind,
     FlowReceipt,
     FlowRecord,
+    FlowStatus,
     OtpReceipt,
     OtpRecord,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
+from .searching import Filter, FilterField, FlowSearch, OtpSearch
+from .searching.question import flow_question
+from .searching.search import PAGE_SIZE
 from .secret import SecretBytes, forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport
-from .waiting import Pollers, Schedule, identities_of, schedule_of
+from .verdicts import not_accepted, unsent
+from .waiting import Pollers, Schedule, identities_of, is_final, schedule_of, seconds_of
 from .wire import encode_flow
-from .wire.answers import read_refusal, without_secrets
-from .wire.routes import ROUTES, correlation, secrets_of
+from .wire.routes import ROUTES
 
 _T = TypeVar("_T")
 _OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
@@ -129,9 +131,9 @@ class RouteeClient:
             receipt = route.read_receipt(answer.body)
             if not isinstance(receipt, _NO_RECEIPT):
                 return receipt
-            error = _not_accepted(flow, answer, receipt)
+            error = not_accepted(flow, answer, receipt)
         else:
-            error = _unsent(flow, outcome, evidence)
+            error = unsent(flow, outcome, evidence)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
@@ -224,8 +226,8 @@ class RouteeClient:
             functools.partial(self._questions.track, identity, endpoint),
             Schedule() if isinstance(message, str) else schedule_of(message),
             accepted=not isinstance(message, str),
-            timeout=_seconds(timeout),
-            until=_is_final if until is None else until,
+            timeout=seconds_of(timeout),
+            until=is_final if until is None else until,
         )
         return record
 
@@ -235,6 +237,55 @@ class RouteeClient:
         It may be called in any thread. It believes what it is given: who posted it, the receiver has to know.
         """
         self._pollers.arrived(identities_of(record), record)
+
+    def search(
+        self,
+        *,
+        to: str | None = None,
+        status: FlowStatus | str | None = None,
+        type: Channel | str | None = None,  # noqa: A002  # Routee's own word for it
+        termination_channel: Channel | str | None = None,
+        flow_kind: FlowKind | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        where: Iterable[Filter] = (),
+        page_size: int = PAGE_SIZE,
+    ) -> FlowSearch:
+        """The standard and transactional flows of which all this is true: `async for record in routee.search(...)`.
+
+        `since` is the first moment at which they may have been accepted and `until` the first one at which not any
+        more; both need a time zone. Which range Routee looks through without them is not documented. Without `until` it
+        is asked up to five minutes from now, for clocks differ. `type` is a channel of any step. `where` holds further
+        conditions, with all of Routee's operators.
+
+        Raises `InvalidSearch` at once for what cannot work, and while it is read what every reading call raises.
+        """
+        terms = {
+            FilterField.TO: to,
+            FilterField.STATUS: status,
+            FilterField.TYPE: type,
+            FilterField.TERMINATION_CHANNEL: termination_channel,
+            FilterField.FLOW_KIND: flow_kind,
+        }
+        question = flow_question(terms, where, since, until, datetime.now(UTC))
+        return FlowSearch(self._questions.read, question, page_size)
+
+    def search_otp(
+        self,
+        *,
+        status: FlowStatus | str | None = None,
+        tag: str | None = None,
+        phone_number: str | None = None,
+        flow_id: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> OtpSearch:
+        """The failover OTP flows of which all this is true; `tag` is the label of a step. Times cannot be asked for.
+
+        Raises as `search` does. Routee documents a 404 for this list and not what it means: `NotFound` may well say
+        that there are none.
+        """
+        terms = {"status": status, "tag": tag, "phone_number": phone_number, "flow_id": flow_id}
+        return OtpSearch(self._questions.read, terms, page_size)
 
     async def balance(self) -> Balance:
         """What the account still holds. Raises as every reading call does; it is safe to repeat."""
@@ -271,17 +322,6 @@ class RouteeClient:
         return self._reconciler
 
 
-def _seconds(timeout: timedelta | float) -> float:
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise InvalidFlow("wait", [Problem(("timeout",), "must be a timedelta or a number of seconds, 0 or more")])
-    return seconds
-
-
-def _is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
-    return record.final
-
-
 def _endpoint_of(flow: AnyFlow) -> Endpoint:
     if not isinstance(flow, _FLOWS):
         raise InvalidFlow(
@@ -302,29 +342,3 @@ def _limit(call: Call, flow: AnyFlow, deadline: timedelta) -> None:
 
     call.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
     call.body_within = body_within
-
-
-def _not_accepted(flow: AnyFlow, answer: Answer, read: Rejected | str) -> RouteeError:
-    """The error of a send whose answer has a status that accepts, and a body that does not, or that cannot be read."""
-    if isinstance(read, Rejected):
-        return without_secrets(read, secrets_of(flow))
-    return _unknown(flow, f"Routee answered {answer.status}, but its answer {read}: probably accepted")
-
-
-def _unsent(flow: AnyFlow, outcome: Outcome, evidence: Evidence) -> RouteeError:
-    """The error of a send that was not accepted."""
-    answer = evidence.answer
-    if outcome is Outcome.NOT_SENT:
-        return ConnectFailed(f"{evidence.cause}; nothing was sent")
-    if answer is None or outcome is Outcome.UNKNOWN:
-        return _unknown(flow, evidence.summary)
-    ending = "; the message was not accepted"
-    return read_refusal(answer.status, answer.retry_after, answer.body, ending=ending, secrets=secrets_of(flow))
-
-
-def _unknown(flow: AnyFlow, cause: str) -> DeliveryUnknown:
-    return DeliveryUnknown(
-        f"{cause}; Routee may have accepted the message, so it must not be sent again before that is known",
-        cause=cause,
-        correlation=correlation(flow),
-    )

@@ -4,6 +4,7 @@
     ├── InvalidConfig (ValueError)   NOT_SENT   a setting is missing or cannot work
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
     ├── InvalidCallback (ValueError) NOT_SENT   what came in is no callback that Routee documents
+    ├── InvalidSearch (ValueError)   NOT_SENT   a search that cannot find anything; .problems lists path and reason
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · CircuitOpen · TokenUnavailable · ClientClosed
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
@@ -71,11 +72,25 @@ class InvalidFlow(RouteeError, ValueError):
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject = subject
         self.problems: tuple[Problem, ...] = tuple(problems)
-        if len(self.problems) == 1:
-            super().__init__(f"{subject}: {self.problems[0]}")
-        else:
-            lines = "".join(f"\n  {problem}" for problem in self.problems)
-            super().__init__(f"{subject}: {len(self.problems)} problems{lines}")
+        super().__init__(_in_words(subject, self.problems))
+
+
+class InvalidSearch(RouteeError, ValueError):
+    """A search cannot work: by a field, an operator or a word that Routee does not have, or by a time without a zone.
+
+    Nobody was asked. `problems` lists all that is wrong, each with its path; the text quotes no number.
+    """
+
+    def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
+        self.subject = subject
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(_in_words(subject, self.problems))
+
+
+def _in_words(subject: str, problems: tuple[Problem, ...]) -> str:
+    if len(problems) == 1:
+        return f"{subject}: {problems[0]}"
+    return f"{subject}: {len(problems)} problems" + "".join(f"\n  {problem}" for problem in problems)
 
 
 class InvalidCallback(RouteeError, ValueError):

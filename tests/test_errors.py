@@ -23,6 +23,7 @@ from routee_failover.errors import (
     InvalidCallback,
     InvalidConfig,
     InvalidFlow,
+    InvalidSearch,
     NoAnswer,
     NotFound,
     NotSent,
@@ -42,6 +43,7 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     InvalidConfig: (RouteeError, NOT_SENT),
     InvalidFlow: (RouteeError, NOT_SENT),
     InvalidCallback: (RouteeError, NOT_SENT),
+    InvalidSearch: (RouteeError, NOT_SENT),
     NotSent: (RouteeError, NOT_SENT),
     ConnectFailed: (NotSent, NOT_SENT),
     PoolTimeout: (NotSent, NOT_SENT),
@@ -105,7 +107,12 @@ def test_each_stands_in_its_place(cls: type[RouteeError]) -> None:
 
 def test_invalid_input_is_a_value_error() -> None:
     """What is wrong with an argument is a ValueError too, for those who know nothing of this library."""
-    assert [cls for cls in TREE if issubclass(cls, ValueError)] == [InvalidConfig, InvalidFlow, InvalidCallback]
+    assert [cls for cls in TREE if issubclass(cls, ValueError)] == [
+        InvalidConfig,
+        InvalidFlow,
+        InvalidCallback,
+        InvalidSearch,
+    ]
 
 
 _REJECTED: dict[str, Any] = {
@@ -121,6 +128,7 @@ EXAMPLES: list[RouteeError] = [
     InvalidCallback("it"),
     InvalidFlow("It", [Problem(("flow", 0, "to"), "is wrong")]),
     InvalidFlow("It", [Problem(("flow", 0), "is wrong"), Problem((), "is wrong too")]),
+    InvalidSearch("search", [Problem(("since",), "is wrong")]),
     *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),
     TokenUnavailable("it", status=401),

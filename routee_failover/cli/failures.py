@@ -15,6 +15,7 @@ from ..errors import (
     DeliveryUnknown,
     InvalidConfig,
     InvalidFlow,
+    InvalidSearch,
     NotFound,
     NotSent,
     Outcome,
@@ -71,9 +72,10 @@ def told(so_far: SoFar) -> Iterator[None]:
 
 def lines_of(error: RouteeError) -> list[str]:
     """What happened, in lines; the problems of a flow have one each."""
-    if isinstance(error, InvalidFlow):
+    if isinstance(error, InvalidFlow | InvalidSearch):
         many = f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}"
-        return [f"{clean(error.subject)}: {many}; nothing was sent", *(str(problem) for problem in error.problems)]
+        nothing = "nothing was sent" if isinstance(error, InvalidFlow) else "nobody was asked"
+        return [f"{clean(error.subject)}: {many}; {nothing}", *(str(problem) for problem in error.problems)]
     return [str(error)]
 
 

@@ -1,5 +1,9 @@
-"""What a poller needs to know of receipts and records: when to ask about a flow, and by which ids it is known."""
+"""What a poller needs to know of receipts, records and the caller's words: when to ask, how long, and for what."""
 
+import math
+from datetime import timedelta
+
+from ..errors import InvalidFlow, Problem
 from ..records import AnyReceipt, FlowRecord, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .schedule import Schedule
 
@@ -18,3 +22,16 @@ def identities_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[str,
     else:
         known = (record.tracking_id,)
     return tuple(identity for identity in known if identity is not None)
+
+
+def is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
+    """What is waited for where the caller does not say."""
+    return record.final
+
+
+def seconds_of(timeout: timedelta | float) -> float:
+    """How long to wait. Raises `InvalidFlow` for what is no time that can be waited."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InvalidFlow("wait", [Problem(("timeout",), "must be a timedelta or a number of seconds, 0 or more")])
+    return seconds

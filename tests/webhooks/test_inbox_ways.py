@@ -59,7 +59,11 @@ class _Sync:
     __call__ = staticmethod(_sync)
 
 
-@pytest.mark.parametrize("handler", [_sync, _Sync(), functools.partial(_sync), lambda event: None, 7], ids=str)
+@pytest.mark.parametrize(
+    "handler",
+    [_sync, _Sync(), functools.partial(_sync), lambda event: None, 7],
+    ids=["function", "object", "partial", "lambda", "number"],
+)
 def test_sync_handlers_are_refused(handler: Any) -> None:
     """A handler that is no `async def` is refused when it is given, because it would hold up every callback."""
     for on in ("on_flow", "on_otp", "on_inbound"):

@@ -5,7 +5,7 @@ The agenda knows when each is due, on the virtual clock; the poster makes the at
 
 import random
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -80,19 +80,12 @@ class Callbacks:
             raise CannotAct("there is no such callback")
         return self._again(flow, record, self._journeys.elapsed(flow))
 
-    def resume(self, records: Iterable[CallbackRecord]) -> None:
-        """Take callbacks up again that were kept from an earlier run; what waits is posted in its time.
-
-        Those of flows that are not in the book are left out.
-        """
-        for record in records:
-            flow = self._book.find(record.flow_id)
-            if flow is not None:
-                self._log.put(record)
-                self._take_up(flow, record)
-
     def keep_in(self, store: Store) -> None:
-        """Go on with the callbacks that a store has from before, and keep all of them there from now on."""
+        """Go on with the callbacks that a store has from before, and keep all of them there from now on.
+
+        What waits is posted in its time, and what was under way at once. Those of flows that are not in the book are
+        forgotten.
+        """
         self._held.clear()
         for record, flow in self._log.keep_in(store, self._book.find):
             self._take_up(flow, record)

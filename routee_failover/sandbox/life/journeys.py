@@ -99,12 +99,14 @@ class Journeys:
         self.agenda.catch_up()  # what was due before is told before
         known = self.book.find(flow.id)
         if known is None:
-            raise CannotAct
+            raise CannotAct("The flow was forgotten")
         flow = known
         elapsed = self.elapsed(flow)
         message = next((one for one in flow.line.state(elapsed).messages if one.position == position), None)
-        if message is None or ending not in message.open_endings(elapsed, flow.steps[position].step):
-            raise CannotAct
+        if message is None:
+            raise CannotAct("This step was not sent yet")
+        if ending not in message.open_endings(elapsed, flow.steps[position].step):
+            raise CannotAct(f"The message is {message.status(elapsed).name}: it can no longer be made to end like this")
         changed = attrs.evolve(flow, forced=(*flow.forced, Forced(position, elapsed, ending)))
         self.book.replace(changed)
         self.feed.publish(FlowChanged(changed, elapsed, changed.line.state(elapsed)))

@@ -133,14 +133,21 @@ async def test_what_was_due_before_is_told_before() -> None:
     assert stage.told(flow) == [(1.0, "InProgress", ["QUEUED"]), (7.0, "Succeeded", ["SEEN"])]
 
 
-@pytest.mark.parametrize(("position", "ending"), [(0, Ending.FAILED), (1, Ending.DELIVERED), (7, Ending.DELIVERED)])
-async def test_what_cannot_be_done(position: int, ending: Ending) -> None:
+@pytest.mark.parametrize(
+    ("position", "ending", "why"),
+    [
+        (0, Ending.FAILED, "The message is DELIVERED: it can no longer"),
+        (1, Ending.DELIVERED, "not sent yet"),
+        (7, Ending.DELIVERED, "not sent yet"),
+    ],
+)
+async def test_what_cannot_be_done(position: int, ending: Ending, why: str) -> None:
     """A message that has ended, was not sent, or does not exist cannot be made to end, and nothing changes."""
     stage = Stage()
     flow = stage.send(VIBER, SMS)
     await stage.agenda.advance(100.0)
     told = stage.told(flow)
-    with pytest.raises(CannotAct):
+    with pytest.raises(CannotAct, match=why):
         stage.journeys.act(flow, position, ending)
     assert stage.told(flow) == told
     assert stage.journeys.book.find(flow.id) is flow
