@@ -81,7 +81,7 @@ class CallbackInbox:
     concurrency: int = attrs.field(default=10, validator=check_count)
     """How many callbacks are handled at a time."""
     memory: int = attrs.field(default=10_000, validator=check_count)
-    """How many flows are remembered, to know repeats and latecomers; half a kilobyte each."""
+    """How many flows are remembered, to know repeats and latecomers; about a kilobyte each."""
     close_grace: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_duration)
     """How long `aclose()` lets what waits be handled."""
     observers: tuple[Observer, ...] = attrs.field(

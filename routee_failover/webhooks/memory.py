@@ -1,6 +1,6 @@
 """What an inbox remembers of earlier callbacks: enough to know a repeat and a latecomer, and never more than so much.
 
-A flow takes about half a kilobyte. What was forgotten, because so many other flows came after it, is taken for new.
+A flow takes about a kilobyte. What was forgotten, because so many other flows came after it, is taken for new.
 """
 
 import hashlib
