@@ -41,7 +41,8 @@ def use(record: Any) -> None:
     for name in _properties(type(record)):
         found = getattr(record, name)
         for inner in found if isinstance(found, tuple) else ():
-            use(inner)
+            if isinstance(inner, Record):
+                use(inner)
     again = pickle.loads(pickle.dumps(record))
     assert again.raw == record.raw or "nan" in repr(record.raw)
 

@@ -170,6 +170,19 @@ async def test_what_waits_for_proof_takes_room() -> None:
     assert inbox.waiting == 0
 
 
+async def test_closing_between_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that is due later is not asked once the inbox has closed."""
+    monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.1)
+    routee = Routee(flow("InProgress", 1))
+    notes = Notes()
+    inbox = CallbackInbox(confirm=routee.track, close_grace=timedelta(seconds=0.02), observers=[notes])
+    inbox.receive(flow("Succeeded", 5))
+    await asyncio.wait(inbox._tasks)
+    await inbox.aclose()
+    await asyncio.sleep(0.15)
+    assert (len(routee.asked), [lost for _, _, lost in notes.dropped]) == (1, [True])
+
+
 async def test_closing_waits_for_proof() -> None:
     """What is confirmed while the inbox closes is handed out, to a loop as well."""
     inbox = CallbackInbox(confirm=Routee(flow("InProgress", 1), flow("Succeeded", 5)).track)
