@@ -44,7 +44,7 @@ def _is_async(handler: object) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
 
 
-@attrs.define(kw_only=True, slots=False, eq=False, repr=False)
+@attrs.define(kw_only=True, slots=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
 class CallbackInbox:
     """Callbacks come in by a receiver, and go out to handlers, to `async for`, or to `tell`.
 

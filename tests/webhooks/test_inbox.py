@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from routee_failover import (
@@ -242,6 +243,12 @@ def test_settings_that_cannot_work(settings: dict[str, Any], why: str) -> None:
     """A setting that cannot work is refused at once."""
     with pytest.raises(InvalidConfig, match=why):
         CallbackInbox(**settings)
+
+
+def test_settings_stay_as_they_are() -> None:
+    """An inbox's settings are set when it is made."""
+    with pytest.raises(attrs.exceptions.FrozenAttributeError):
+        CallbackInbox().capacity = 5
 
 
 async def test_forgotten_flows_are_new() -> None:

@@ -76,6 +76,8 @@ async def stage(server: str = "aiohttp", **settings: Any) -> AsyncIterator[Stage
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as routee:
         if settings.pop("confirmed", False):
             settings["confirm"] = routee.track
+        if settings.pop("told", False):
+            settings["tell"] = routee.arrived
         async with CallbackInbox(observers=[notes], **settings) as inbox, SERVERS[server](inbox, signer) as url:
             here = CallbackSigner("k" * 40, base_url=url + AT)
             yield Stage(sandbox, routee, inbox, here, url, notes)
@@ -177,8 +179,7 @@ async def test_a_reply() -> None:
 @BOTH
 async def test_a_request_that_waits(server: str) -> None:
     """A request handler that awaits `wait` goes on when the callback came; lost ones are found by asking."""
-    async with stage(server) as here:
-        here.inbox.tell = here.routee.arrived
+    async with stage(server, told=True) as here:
         waiting = asyncio.create_task(here.routee.wait(await here.routee.send(here.otp()), timeout=60))
         await here.sandbox.advance(DAY)
         assert (await waiting).status == "Succeeded"
