@@ -55,6 +55,7 @@ class RouteeError(Exception):
 
 def _restore(kind: type[RouteeError], args: tuple[Any, ...], state: dict[str, Any]) -> RouteeError:
     error = kind.__new__(kind, *args)
+    error.args = args  # a TimeoutError takes them in its __init__ alone
     error.__dict__.update(state)
     return error
 

@@ -36,6 +36,7 @@ from routee_failover.errors import (
     TokenUnavailable,
     Unauthorized,
     Unprocessable,
+    WaitTimeout,
 )
 
 NOT_SENT, REJECTED, UNKNOWN = Outcome.NOT_SENT, Outcome.REJECTED, Outcome.UNKNOWN
@@ -45,6 +46,7 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     InvalidCallback: (RouteeError, NOT_SENT),
     InvalidSearch: (RouteeError, NOT_SENT),
     NotSent: (RouteeError, NOT_SENT),
+    WaitTimeout: (RouteeError, Outcome.ACCEPTED),
     ConnectFailed: (NotSent, NOT_SENT),
     PoolTimeout: (NotSent, NOT_SENT),
     DeadlinePassed: (NotSent, NOT_SENT),
@@ -128,6 +130,7 @@ EXAMPLES: list[RouteeError] = [
     InvalidCallback("it"),
     InvalidFlow("It", [Problem(("flow", 0, "to"), "is wrong")]),
     InvalidFlow("It", [Problem(("flow", 0), "is wrong"), Problem((), "is wrong too")]),
+    WaitTimeout("it", record={"status": "InProgress"}),
     InvalidSearch("search", [Problem(("since",), "is wrong")]),
     *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),

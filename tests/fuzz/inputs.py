@@ -118,7 +118,7 @@ def bent(source: Source) -> Json:
         elif action and place:
             place[source.upto(len(place) - 1)] = value(source)
         else:
-            place.extend([value(source)] * (1 + 999 * (source.upto(50) == 50)))
+            place.extend([value(source)] * (1 + 999 * (source.upto(300) == 300)))
     return dict(shape)
 
 
