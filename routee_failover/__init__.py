@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         FlowFailed,
         Forbidden,
         InsufficientBalance,
+        InvalidCallback,
         InvalidConfig,
         InvalidFlow,
         InvalidSearch,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         TokenUnavailable,
         Unauthorized,
         Unprocessable,
+        WaitTimeout,
     )
     from .evidence import STATUS_RULES, Again, Answer, Evidence, StatusRule
     from .flows import (
@@ -70,7 +72,10 @@ if TYPE_CHECKING:
         AttemptEnded,
         AttemptStarted,
         BreakerChanged,
+        CallbackDropped,
+        CallbackRefused,
         Event,
+        HandlerFailed,
         LoggingObserver,
         Observer,
         Paused,
@@ -88,6 +93,7 @@ if TYPE_CHECKING:
         FlowReceipt,
         FlowRecord,
         FlowStatus,
+        InboundMessage,
         MessageRecord,
         MessageStatus,
         OtpPage,
@@ -105,6 +111,7 @@ if TYPE_CHECKING:
     from .searching import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from .secret import Secret
     from .sending import Sent
+    from .webhooks import Arrival, CallbackEvent, CallbackInbox, CallbackSigner, parse_callback
     from .wire import dump_flow, load_flow
 
 __all__ = [
@@ -113,12 +120,18 @@ __all__ = [
     "Answer",
     "AnyFlow",
     "AnyReceipt",
+    "Arrival",
     "AttemptEnded",
     "AttemptStarted",
     "BadRequest",
     "Balance",
     "BreakerChanged",
     "Callback",
+    "CallbackDropped",
+    "CallbackEvent",
+    "CallbackInbox",
+    "CallbackRefused",
+    "CallbackSigner",
     "CallbackStrategy",
     "Channel",
     "CircuitOpen",
@@ -143,7 +156,10 @@ __all__ = [
     "FlowStatus",
     "Forbidden",
     "Gender",
+    "HandlerFailed",
+    "InboundMessage",
     "InsufficientBalance",
+    "InvalidCallback",
     "InvalidConfig",
     "InvalidFlow",
     "InvalidSearch",
@@ -211,8 +227,10 @@ __all__ = [
     "VoiceMessageRecord",
     "VoiceStep",
     "VoiceTo",
+    "WaitTimeout",
     "dump_flow",
     "load_flow",
+    "parse_callback",
 ]
 
 _HOMES = (
@@ -224,6 +242,7 @@ _HOMES = (
     "flows",
     "records",
     "wire",
+    "webhooks",
     "reconcile",
     "searching",
     "sending",

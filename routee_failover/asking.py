@@ -18,6 +18,9 @@ from .wire.routes import TRACKING
 
 _T = TypeVar("_T")
 
+AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
+"""Whatever tracking gives."""
+
 
 class Questions:
     """Asks Routee over a client's transport.
@@ -28,7 +31,7 @@ class Questions:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def track(self, identity: str, endpoint: Endpoint) -> FlowRecord | OtpRecord | ViberOtpRecord:
+    async def track(self, identity: str, endpoint: Endpoint) -> AnyRecord:
         """What has become of a message so far."""
         path, read = TRACKING[endpoint]
         return await self.read(path + quote(identity, safe=""), read)
@@ -63,19 +66,20 @@ class Questions:
         return answer.body
 
 
-def followed(verb: str, message: AnyReceipt | str, endpoint: Endpoint | str) -> tuple[str, Endpoint]:
+def followed(verb: str, message: AnyReceipt | AnyRecord | str, endpoint: Endpoint | str) -> tuple[str, Endpoint]:
     """The id that a message is followed by, and the endpoint that knows it. Raises `InvalidFlow` for what is no id."""
+    identity: str | None
     match message:
-        case FlowReceipt():
+        case FlowReceipt() | FlowRecord():
             identity, endpoint = message.tracking_id, Endpoint.STANDARD
-        case OtpReceipt():
+        case OtpReceipt() | OtpRecord():
             identity, endpoint = message.flow_id, Endpoint.OTP
-        case ViberOtpReceipt():
+        case ViberOtpReceipt() | ViberOtpRecord():
             identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
         case _:
             identity = message
     if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
-        raise InvalidFlow(verb, [Problem((), "takes a receipt or the id in one")])
+        raise InvalidFlow(verb, [Problem((), "takes a receipt, a record, or the id in one")])
     if endpoint not in [*Endpoint]:
         raise InvalidFlow(verb, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
     return identity, Endpoint(endpoint)

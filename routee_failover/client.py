@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar, overload
 
@@ -41,6 +41,7 @@ from .secret import SecretBytes, forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport
 from .verdicts import not_accepted, unsent
+from .waiting import Pollers, Schedule, identities_of, is_final, schedule_of, seconds_of
 from .wire import encode_flow
 from .wire.routes import ROUTES
 
@@ -68,6 +69,7 @@ class RouteeClient:
         self._reconciler = reconciler
         self._transport = Transport(config)
         self._questions = Questions(self._transport)
+        self._pollers = Pollers(config.poll_rate)
 
     @classmethod
     @forgetful
@@ -156,22 +158,85 @@ class RouteeClient:
         return send_each(send, flows, self._config.pool_size if concurrency is None else concurrency, rate)
 
     @overload
-    async def track(self, message: FlowReceipt) -> FlowRecord: ...
+    async def track(self, message: FlowReceipt | FlowRecord) -> FlowRecord: ...
     @overload
-    async def track(self, message: OtpReceipt) -> OtpRecord: ...
+    async def track(self, message: OtpReceipt | OtpRecord) -> OtpRecord: ...
     @overload
-    async def track(self, message: ViberOtpReceipt) -> ViberOtpRecord: ...
+    async def track(self, message: ViberOtpReceipt | ViberOtpRecord) -> ViberOtpRecord: ...
     @overload
     async def track(self, message: str, endpoint: Endpoint | str = ...) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
     async def track(
-        self, message: AnyReceipt | str, endpoint: Endpoint | str = Endpoint.STANDARD
+        self,
+        message: AnyReceipt | FlowRecord | OtpRecord | ViberOtpRecord | str,
+        endpoint: Endpoint | str = Endpoint.STANDARD,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord:
-        """What has become of a message so far: by its receipt, or by its id and the endpoint that took it.
+        """What has become of a message so far: by its receipt, by an earlier record, or by its id and its endpoint.
 
         The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
         unknown id, and `NotSent`, `Rejected` or `NoAnswer` as every reading call does; all of them are safe to repeat.
         """
         return await self._questions.track(*followed("track", message, endpoint))
+
+    @overload
+    async def wait(
+        self, message: FlowReceipt, *, timeout: timedelta | float, until: Callable[[FlowRecord], bool] | None = ...
+    ) -> FlowRecord: ...
+    @overload
+    async def wait(
+        self, message: OtpReceipt, *, timeout: timedelta | float, until: Callable[[OtpRecord], bool] | None = ...
+    ) -> OtpRecord: ...
+    @overload
+    async def wait(
+        self,
+        message: ViberOtpReceipt,
+        *,
+        timeout: timedelta | float,
+        until: Callable[[ViberOtpRecord], bool] | None = ...,
+    ) -> ViberOtpRecord: ...
+    @overload
+    async def wait(
+        self,
+        message: str,
+        endpoint: Endpoint | str = ...,
+        *,
+        timeout: timedelta | float,
+        until: Callable[[Any], bool] | None = ...,
+    ) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
+    async def wait(
+        self,
+        message: AnyReceipt | str,
+        endpoint: Endpoint | str = Endpoint.STANDARD,
+        *,
+        timeout: timedelta | float,
+        until: Callable[[Any], bool] | None = None,
+    ) -> FlowRecord | OtpRecord | ViberOtpRecord:
+        """The record of a message once it is final, or once `until(record)` is true: by its receipt or id, as `track`.
+
+        Routee is asked often at first and after each ttl of the receipt, and seldom between. All who wait for one flow
+        share its questions, and all waits of an event loop the rate `Config.poll_rate`. A callback that `arrived` is
+        told of ends the wait at once. `timeout` is a `timedelta` or a number of seconds.
+
+        Raises `WaitTimeout` with the last record seen, and what no further question can change: `NotFound` for an id
+        that Routee does not know (a receipt's may take it a minute), another `Rejected`, `ClientClosed`. Questions that
+        get no answer are asked again.
+        """
+        identity, endpoint = followed("wait", message, endpoint)
+        record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.here().wait(
+            identity,
+            functools.partial(self._questions.track, identity, endpoint),
+            Schedule() if isinstance(message, str) else schedule_of(message),
+            accepted=not isinstance(message, str),
+            timeout=seconds_of(timeout),
+            until=is_final if until is None else until,
+        )
+        return record
+
+    def arrived(self, record: FlowRecord | OtpRecord | ViberOtpRecord) -> None:
+        """Take a record that came by callback: whoever waits for that flow learns of it at once.
+
+        It may be called in any thread. It believes what it is given: who posted it, the receiver has to know.
+        """
+        self._pollers.arrived(identities_of(record), record)
 
     def search(
         self,
@@ -237,6 +302,7 @@ class RouteeClient:
         ends in what its last try showed, and a reading call that has left in `NoAnswer`. The answers to messages that
         have left are waited for, up to `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
         """
+        await self._pollers.aclose()
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

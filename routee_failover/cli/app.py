@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .callbacks import callbacks
 from .demo import demo
 from .failures import SoFar, told
 from .sandbox import sandbox
@@ -27,6 +28,7 @@ app: typer.Typer = typer.Typer(
 )
 for _command in (demo, sandbox, search, send, track):
     app.command(epilog=EXIT_STATUSES)(_command)
+app.add_typer(callbacks)
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 from ..errors import (
     ConnectFailed,
     DeliveryUnknown,
+    InvalidConfig,
     InvalidFlow,
     InvalidSearch,
     NotFound,
@@ -89,7 +90,7 @@ def _advice(error: RouteeError, so_far: SoFar) -> list[str]:
             return ["Trying again is safe."]
         case NotFound():
             return [so_far.not_found]
-        case SandboxError() if str(error).startswith("cannot listen"):
+        case SandboxError() | InvalidConfig() if str(error).startswith("cannot listen"):
             return ["Another --port may be free; --port 0 takes one that is."]
         case RateLimited(retry_after=float(seconds)):
             return [f"Routee asks for a pause of {seconds:.0f} seconds."]

@@ -2,6 +2,7 @@
 
 from .balance import Balance
 from .flow import FlowRecord
+from .inbound import InboundMessage
 from .messages import MessageRecord, SmsMessageRecord, ViberMessageRecord, VoiceMessageRecord
 from .otp import OtpRecord, OtpStepRecord
 from .page import FlowPage, OtpPage
@@ -21,6 +22,7 @@ __all__ = [
     "FlowReceipt",
     "FlowRecord",
     "FlowStatus",
+    "InboundMessage",
     "MessageRecord",
     "MessageStatus",
     "OtpPage",

@@ -95,7 +95,7 @@ class Sandbox(Controls):
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts, self._home = Counts(), Home()
-        self.inbox = Inbox(self._journeys, self._callbacks, self._counts, self._home)
+        self.inbox: Inbox = Inbox(self._journeys, self._callbacks, self._counts, self._home)
         self._path = None if store is None else Path(store)
         self._store: Store = MemoryStore()
         self._feed.listen(self._keep_clock)

@@ -95,7 +95,7 @@ class Callbacks:
             return
         elapsed = self._journeys.elapsed(flow)
         if record.next_at is not None:
-            self._put_down(flow, record, record.next_at)
+            self._plan(flow, record.id, record.next_at)
         elif flow.callback_script.order != "as-is" and flow.line.next_moment(elapsed) is not None:
             self._held.setdefault(flow.id, []).append(record.id)  # it waits for the others
         else:
@@ -160,11 +160,14 @@ class Callbacks:
 
     def _put_down(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
         self._keep(flow, record)
+        self._plan(flow, record.id, due)
+        return record
+
+    def _plan(self, flow: AcceptedFlow, callback_id: str, due: float) -> None:
         at = flow.accepted_at + due
         if due <= self._journeys.elapsed(flow):
             at = min(at, self._clock.now())  # a sum of two floats may lie a hair later, where no standing clock comes
-        self._agenda.at(at, partial(self._try, record.id, due), flow.id)
-        return record
+        self._agenda.at(at, partial(self._try, callback_id, due), flow.id)
 
     def _keep(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
         self._log.put(record)

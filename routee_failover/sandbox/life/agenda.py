@@ -27,7 +27,7 @@ class Agenda:
         self._timer_due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], str | None] = {}
         self._advancing = asyncio.Lock()
 
     def start(self) -> None:
@@ -60,11 +60,16 @@ class Agenda:
         return self._due[0][0] if self._due else None
 
     def forget(self, owner: str) -> None:
-        """Let go in time of what is still to be done for this one: it may be due in years, and others come."""
+        """Let go in time of what is to be done for this one, and of what is under way: it may be due in years, or wait
+        for ever, and others come.
+        """  # noqa: D205
         self._forgotten.add(owner)
         if len(self._forgotten) >= _FORGOTTEN_AT_ONCE:
             self._due = [entry for entry in self._due if entry[3] not in self._forgotten]
             heapq.heapify(self._due)
+            for task, owned_by in self._under_way.items():
+                if owned_by in self._forgotten:
+                    task.cancel()
             self._forgotten.clear()
 
     def clear(self) -> None:
@@ -117,12 +122,12 @@ class Agenda:
         for _ in range(_AT_ONCE):
             if not self._due or self._due[0][0] > now:
                 return
-            due, _, deed, _ = heapq.heappop(self._due)
+            due, _, deed, owner = heapq.heappop(self._due)
             to_await = deed(due)
             if to_await is not None:
                 task = asyncio.get_running_loop().create_task(to_await)
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                self._under_way[task] = owner
+                task.add_done_callback(self._under_way.pop)
 
     def _set_timer(self) -> None:
         if self._loop is None or not self._due:

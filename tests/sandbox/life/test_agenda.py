@@ -274,3 +274,22 @@ async def test_what_is_forgotten_takes_no_room(monkeypatch: pytest.MonkeyPatch) 
         await agenda.advance(3e6)
         assert {name for name, _, _ in seen.done} >= {"nobody's", *map(str, range(95, 100))}
         assert len(seen.done) == 1 + 2 * 10
+
+
+async def test_what_is_under_way_for_the_forgotten_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun for something that is forgotten is ended in time, and does not hold up the clock."""
+    monkeypatch.setattr(agenda_module, "_FORGOTTEN_AT_ONCE", 2)
+    async with running(0) as (clock, agenda, _):
+        forgotten, kept, gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        agenda.at(0.0, lambda _due: _waited(forgotten, asyncio.Event()), "forgotten")
+        agenda.at(0.0, lambda _due: _waited(kept, gate), "kept")
+        advancing = asyncio.create_task(agenda.advance(5.0))
+        await asyncio.gather(forgotten.wait(), kept.wait())
+        ended, goes_on = agenda._under_way
+        agenda.forget("forgotten")
+        agenda.forget("nobody")
+        await asyncio.wait([ended])
+        assert (ended.cancelled(), goes_on.done()) == (True, False)
+        gate.set()
+        await advancing
+        assert clock.now() == 5.0

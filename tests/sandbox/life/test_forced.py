@@ -73,6 +73,7 @@ def test_delivered_by_hand_may_still_expire_or_be_seen() -> None:
     "turn",
     [
         Forced(0, 10.0, Ending.FAILED),
+        Forced(0, 3.0, Ending.DELIVERED),
         Forced(0, 0.5, Ending.DELIVERED),
         Forced(1, 0.5, Ending.DELIVERED),
         Forced(7, 2.0, Ending.DELIVERED),

@@ -179,10 +179,11 @@ async def test_clear() -> None:
 async def test_flows_of_before_are_followed_on() -> None:
     """Flows that were kept go on from where they stood: what was told is not told again."""
     stage = Stage()
+    await stage.agenda.advance(0.5)
     flow = stage.send(SMS)
     await stage.agenda.advance(1.5)
     stage.agenda.clear()
     stage.heard.clear()
-    stage.journeys.resume(1.5)
+    stage.journeys.resume(2.0)
     await stage.agenda.advance(100.0)
     assert [at for at, _, _ in stage.told(flow)] == [2.0, 4.0]
