@@ -20,7 +20,7 @@ from ..records.statuses import FINAL_STATUSES
 AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
 DELIVERED = frozenset({MessageStatus.DELIVERED, MessageStatus.SEEN, MessageStatus.COMPLETED})
-GONE_WRONG = frozenset().union(*FINAL_STATUSES.values()) - DELIVERED
+GONE_WRONG: frozenset[MessageStatus] = frozenset[MessageStatus]().union(*FINAL_STATUSES.values()) - DELIVERED
 
 
 @attrs.frozen

@@ -46,7 +46,7 @@ class OtpStepEcho(StepEcho):
     """A step of a one-time password's flow: the texts in it are secrets."""
 
     hides_texts = True
-    ttl_unit = timedelta(seconds=1)
+    ttl_unit: ClassVar[timedelta] = timedelta(seconds=1)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

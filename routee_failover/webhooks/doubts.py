@@ -25,11 +25,11 @@ class Doubt:
     def __init__(
         self, identity: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes, until: float
     ) -> None:
-        self.identity = identity
-        self.event = event
-        self.digest = digest
-        self.until = until
-        self.pause = _FIRST_PAUSE
+        self.identity: tuple[str, str] = identity
+        self.event: CallbackEvent[AnyFlowRecord] = event
+        self.digest: bytes = digest
+        self.until: float = until
+        self.pause: float = _FIRST_PAUSE
         self.timer: asyncio.TimerHandle | None = None
 
 

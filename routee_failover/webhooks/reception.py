@@ -56,9 +56,9 @@ class Reception:
             raise InvalidConfig("body_limit must be a number of bytes of at least 1")
         if not isinstance(body_within, timedelta) or body_within <= timedelta(0):
             raise InvalidConfig("body_within must be a positive timedelta, such as timedelta(seconds=2)")
-        self.inbox = inbox
-        self.body_limit = min(body_limit, LARGEST_CALLBACK)
-        self.seconds = body_within.total_seconds()
+        self.inbox: CallbackInbox = inbox
+        self.body_limit: int = min(body_limit, LARGEST_CALLBACK)
+        self.seconds: float = body_within.total_seconds()
         self._signer = signer
         self._observers = Observers(inbox.observers)
 

@@ -1,7 +1,6 @@
 """Callbacks that come twice, late, in another order or never: what a rule says, receivers can be tested with."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -107,18 +106,3 @@ async def test_a_repeated_one_is_retried_by_itself() -> None:
         await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR * 2)
         assert [[attempt.at for attempt in one.attempts] for one in caller.sandbox.callbacks] == [[3, 33], [3]]
-
-
-async def test_what_waits_for_the_last_one_waits_after_a_restart(tmp_path: Path) -> None:
-    """With a store, callbacks that change places go on waiting for the rest when the sandbox is started anew."""
-    path = tmp_path / "sandbox.db"
-    async with Receiver() as receiver:
-        async with calling(speed=0, store=path) as caller:
-            caller.sandbox.script(callbacks=CallbackPlay(order="reversed"))
-            await accepted(caller, "sendFailover", single(receiver.url, "400"))
-            await caller.sandbox.advance(timedelta(seconds=4))
-        assert receiver.bodies == []
-        async with calling(speed=0, store=path) as caller:
-            await caller.sandbox.advance(HOUR)
-            assert statuses(receiver.bodies) == [SEEN, DELIVERED, QUEUED]
-            assert [one.state for one in caller.sandbox.callbacks] == ["delivered"] * 3
