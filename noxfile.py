@@ -90,6 +90,13 @@ def thorough(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """A million hostile inputs for whatever reads what others send; half an hour. `nox -s fuzz -- --own` is quicker."""
+    session.install(".", *group("tests"), *group("fuzz"))
+    session.run("python", "-m", "tests.fuzz", *(session.posargs or ["--executions", "1000000"]))
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Faults, storms and scripts against real sockets, a hundred times as many as in an ordinary run; an hour."""
     session.install(".", *group("tests"))

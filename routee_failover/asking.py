@@ -11,11 +11,15 @@ from .errors import ConnectFailed, InvalidFlow, NoAnswer, Outcome, Problem
 from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import Json
+from .secret import SecretBytes
 from .transport import Call, Transport
 from .wire.answers import UNREADABLE, read_json, read_object, read_refusal
 from .wire.routes import TRACKING
 
 _T = TypeVar("_T")
+
+AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
+"""Whatever tracking gives."""
 
 
 class Questions:
@@ -27,14 +31,17 @@ class Questions:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def track(self, identity: str, endpoint: Endpoint) -> FlowRecord | OtpRecord | ViberOtpRecord:
+    async def track(self, identity: str, endpoint: Endpoint) -> AnyRecord:
         """What has become of a message so far."""
         path, read = TRACKING[endpoint]
         return await self.read(path + quote(identity, safe=""), read)
 
-    async def read(self, path: str, read: Callable[[Json], _T]) -> _T:
-        """The object that Routee answers with, as `read` understands it."""
-        record = read_object(await self._ask(path), read)
+    async def read(self, path: str, read: Callable[[Json], _T], body: SecretBytes | None = None) -> _T:
+        """The object that Routee answers with, as `read` understands it; a question with a body is a POST.
+
+        `read` may raise `ValueError` with words that quote nothing of the answer: then it counts as none.
+        """
+        record = read_object(await self._ask(path, body), read)
         if isinstance(record, str):
             raise _unreadable(record)
         return record
@@ -46,8 +53,9 @@ class Questions:
             raise _unreadable("is not JSON")
         return answer
 
-    async def _ask(self, path: str) -> bytes:
-        outcome, evidence = await self._transport.call(Call("GET", path, safe=True))
+    async def _ask(self, path: str, body: SecretBytes | None = None) -> bytes:
+        verb = "GET" if body is None else "POST"
+        outcome, evidence = await self._transport.call(Call(verb, path, body, safe=True))
         answer = evidence.answer
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
@@ -58,19 +66,20 @@ class Questions:
         return answer.body
 
 
-def followed(verb: str, message: AnyReceipt | str, endpoint: Endpoint | str) -> tuple[str, Endpoint]:
+def followed(verb: str, message: AnyReceipt | AnyRecord | str, endpoint: Endpoint | str) -> tuple[str, Endpoint]:
     """The id that a message is followed by, and the endpoint that knows it. Raises `InvalidFlow` for what is no id."""
+    identity: str | None
     match message:
-        case FlowReceipt():
+        case FlowReceipt() | FlowRecord():
             identity, endpoint = message.tracking_id, Endpoint.STANDARD
-        case OtpReceipt():
+        case OtpReceipt() | OtpRecord():
             identity, endpoint = message.flow_id, Endpoint.OTP
-        case ViberOtpReceipt():
+        case ViberOtpReceipt() | ViberOtpRecord():
             identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
         case _:
             identity = message
     if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
-        raise InvalidFlow(verb, [Problem((), "takes a receipt or the id in one")])
+        raise InvalidFlow(verb, [Problem((), "takes a receipt, a record, or the id in one")])
     if endpoint not in [*Endpoint]:
         raise InvalidFlow(verb, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
     return identity, Endpoint(endpoint)

@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar, overload
 
 import attrs
@@ -11,35 +11,39 @@ import attrs
 from .asking import Questions, followed
 from .config import Config
 from .errors import (
-    ConnectFailed,
     DeliveryUnknown,
     InvalidConfig,
     InvalidFlow,
     Outcome,
     Problem,
     Rejected,
-    RouteeError,
 )
-from .evidence import Answer, Evidence
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .flows.deadline import fitted
 from .reconcile import OnUnknown, Reconciler
 from .records import (
     AnyReceipt,
     Balance,
+    Channel,
+    FlowKind,
     FlowReceipt,
     FlowRecord,
+    FlowStatus,
     OtpReceipt,
     OtpRecord,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
+from .searching import Filter, FilterField, FlowSearch, OtpSearch
+from .searching.question import flow_question
+from .searching.search import PAGE_SIZE
 from .secret import SecretBytes, forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport
+from .verdicts import not_accepted, unsent
+from .waiting import Pollers, Schedule, identities_of, is_final, schedule_of, seconds_of
 from .wire import encode_flow
-from .wire.answers import read_refusal, without_secrets
-from .wire.routes import ROUTES, correlation, secrets_of
+from .wire.routes import ROUTES
 
 _T = TypeVar("_T")
 _OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
@@ -65,6 +69,7 @@ class RouteeClient:
         self._reconciler = reconciler
         self._transport = Transport(config)
         self._questions = Questions(self._transport)
+        self._pollers = Pollers(config.poll_rate)
 
     @classmethod
     @forgetful
@@ -126,9 +131,9 @@ class RouteeClient:
             receipt = route.read_receipt(answer.body)
             if not isinstance(receipt, _NO_RECEIPT):
                 return receipt
-            error = _not_accepted(flow, answer, receipt)
+            error = not_accepted(flow, answer, receipt)
         else:
-            error = _unsent(flow, outcome, evidence)
+            error = unsent(flow, outcome, evidence)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
@@ -153,22 +158,134 @@ class RouteeClient:
         return send_each(send, flows, self._config.pool_size if concurrency is None else concurrency, rate)
 
     @overload
-    async def track(self, message: FlowReceipt) -> FlowRecord: ...
+    async def track(self, message: FlowReceipt | FlowRecord) -> FlowRecord: ...
     @overload
-    async def track(self, message: OtpReceipt) -> OtpRecord: ...
+    async def track(self, message: OtpReceipt | OtpRecord) -> OtpRecord: ...
     @overload
-    async def track(self, message: ViberOtpReceipt) -> ViberOtpRecord: ...
+    async def track(self, message: ViberOtpReceipt | ViberOtpRecord) -> ViberOtpRecord: ...
     @overload
     async def track(self, message: str, endpoint: Endpoint | str = ...) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
     async def track(
-        self, message: AnyReceipt | str, endpoint: Endpoint | str = Endpoint.STANDARD
+        self,
+        message: AnyReceipt | FlowRecord | OtpRecord | ViberOtpRecord | str,
+        endpoint: Endpoint | str = Endpoint.STANDARD,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord:
-        """What has become of a message so far: by its receipt, or by its id and the endpoint that took it.
+        """What has become of a message so far: by its receipt, by an earlier record, or by its id and its endpoint.
 
         The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
         unknown id, and `NotSent`, `Rejected` or `NoAnswer` as every reading call does; all of them are safe to repeat.
         """
         return await self._questions.track(*followed("track", message, endpoint))
+
+    @overload
+    async def wait(
+        self, message: FlowReceipt, *, timeout: timedelta | float, until: Callable[[FlowRecord], bool] | None = ...
+    ) -> FlowRecord: ...
+    @overload
+    async def wait(
+        self, message: OtpReceipt, *, timeout: timedelta | float, until: Callable[[OtpRecord], bool] | None = ...
+    ) -> OtpRecord: ...
+    @overload
+    async def wait(
+        self,
+        message: ViberOtpReceipt,
+        *,
+        timeout: timedelta | float,
+        until: Callable[[ViberOtpRecord], bool] | None = ...,
+    ) -> ViberOtpRecord: ...
+    @overload
+    async def wait(
+        self,
+        message: str,
+        endpoint: Endpoint | str = ...,
+        *,
+        timeout: timedelta | float,
+        until: Callable[[Any], bool] | None = ...,
+    ) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
+    async def wait(
+        self,
+        message: AnyReceipt | str,
+        endpoint: Endpoint | str = Endpoint.STANDARD,
+        *,
+        timeout: timedelta | float,
+        until: Callable[[Any], bool] | None = None,
+    ) -> FlowRecord | OtpRecord | ViberOtpRecord:
+        """The record of a message once it is final, or once `until(record)` is true: by its receipt or id, as `track`.
+
+        Routee is asked often at first and after each ttl of the receipt, and seldom between. All who wait for one flow
+        share its questions, and all waits of an event loop the rate `Config.poll_rate`. A callback that `arrived` is
+        told of ends the wait at once. `timeout` is a `timedelta` or a number of seconds.
+
+        Raises `WaitTimeout` with the last record seen, and what no further question can change: `NotFound` for an id
+        that Routee does not know (a receipt's may take it a minute), another `Rejected`, `ClientClosed`. Questions that
+        get no answer are asked again.
+        """
+        identity, endpoint = followed("wait", message, endpoint)
+        record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.here().wait(
+            identity,
+            functools.partial(self._questions.track, identity, endpoint),
+            Schedule() if isinstance(message, str) else schedule_of(message),
+            accepted=not isinstance(message, str),
+            timeout=seconds_of(timeout),
+            until=is_final if until is None else until,
+        )
+        return record
+
+    def arrived(self, record: FlowRecord | OtpRecord | ViberOtpRecord) -> None:
+        """Take a record that came by callback: whoever waits for that flow learns of it at once.
+
+        It may be called in any thread. It believes what it is given: who posted it, the receiver has to know.
+        """
+        self._pollers.arrived(identities_of(record), record)
+
+    def search(
+        self,
+        *,
+        to: str | None = None,
+        status: FlowStatus | str | None = None,
+        type: Channel | str | None = None,  # noqa: A002  # Routee's own word for it
+        termination_channel: Channel | str | None = None,
+        flow_kind: FlowKind | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        where: Iterable[Filter] = (),
+        page_size: int = PAGE_SIZE,
+    ) -> FlowSearch:
+        """The standard and transactional flows of which all this is true: `async for record in routee.search(...)`.
+
+        `since` is the first moment at which they may have been accepted and `until` the first one at which not any
+        more; both need a time zone. Which range Routee looks through without them is not documented. Without `until` it
+        is asked up to five minutes from now, for clocks differ. `type` is a channel of any step. `where` holds further
+        conditions, with all of Routee's operators.
+
+        Raises `InvalidSearch` at once for what cannot work, and while it is read what every reading call raises.
+        """
+        terms = {
+            FilterField.TO: to,
+            FilterField.STATUS: status,
+            FilterField.TYPE: type,
+            FilterField.TERMINATION_CHANNEL: termination_channel,
+            FilterField.FLOW_KIND: flow_kind,
+        }
+        question = flow_question(terms, where, since, until, datetime.now(UTC))
+        return FlowSearch(self._questions.read, question, page_size)
+
+    def search_otp(
+        self,
+        *,
+        status: FlowStatus | str | None = None,
+        tag: str | None = None,
+        phone_number: str | None = None,
+        flow_id: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> OtpSearch:
+        """The failover OTP flows of which all this is true; `tag` is the label of a step. Times cannot be asked for.
+
+        Raises as `search` does. Routee documents a 404 for this list and not what it means: `NotFound` may well say
+        that there are none.
+        """
+        terms = {"status": status, "tag": tag, "phone_number": phone_number, "flow_id": flow_id}
+        return OtpSearch(self._questions.read, terms, page_size)
 
     async def balance(self) -> Balance:
         """What the account still holds. Raises as every reading call does; it is safe to repeat."""
@@ -185,6 +302,7 @@ class RouteeClient:
         ends in what its last try showed, and a reading call that has left in `NoAnswer`. The answers to messages that
         have left are waited for, up to `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
         """
+        await self._pollers.aclose()
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
@@ -224,29 +342,3 @@ def _limit(call: Call, flow: AnyFlow, deadline: timedelta) -> None:
 
     call.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
     call.body_within = body_within
-
-
-def _not_accepted(flow: AnyFlow, answer: Answer, read: Rejected | str) -> RouteeError:
-    """The error of a send whose answer has a status that accepts, and a body that does not, or that cannot be read."""
-    if isinstance(read, Rejected):
-        return without_secrets(read, secrets_of(flow))
-    return _unknown(flow, f"Routee answered {answer.status}, but its answer {read}: probably accepted")
-
-
-def _unsent(flow: AnyFlow, outcome: Outcome, evidence: Evidence) -> RouteeError:
-    """The error of a send that was not accepted."""
-    answer = evidence.answer
-    if outcome is Outcome.NOT_SENT:
-        return ConnectFailed(f"{evidence.cause}; nothing was sent")
-    if answer is None or outcome is Outcome.UNKNOWN:
-        return _unknown(flow, evidence.summary)
-    ending = "; the message was not accepted"
-    return read_refusal(answer.status, answer.retry_after, answer.body, ending=ending, secrets=secrets_of(flow))
-
-
-def _unknown(flow: AnyFlow, cause: str) -> DeliveryUnknown:
-    return DeliveryUnknown(
-        f"{cause}; Routee may have accepted the message, so it must not be sent again before that is known",
-        cause=cause,
-        correlation=correlation(flow),
-    )

@@ -79,6 +79,8 @@ class Config(Value):
     """How many requests may be under way at once in one event loop, if less than `pool_size`."""
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(check_rate))
     """How many requests a second an event loop may make; `None` for as many as there is room for."""
+    poll_rate: float = attrs.field(default=20.0, validator=check_rate)
+    """How many questions a second `wait` asks at most in one event loop, over all who wait."""
     otp_share: float = attrs.field(default=0.1, validator=check_share)
     """The share of connections and of the rate that only one-time passwords may use, the flows of the two OTP
     endpoints, so that no campaign starves a login. It is rounded down: of fewer than ten, a tenth keeps none."""

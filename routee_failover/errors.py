@@ -3,12 +3,15 @@
     RouteeError                      .outcome
     ├── InvalidConfig (ValueError)   NOT_SENT   a setting is missing or cannot work
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
+    ├── InvalidCallback (ValueError) NOT_SENT   what came in is no callback that Routee documents
+    ├── InvalidSearch (ValueError)   NOT_SENT   a search that cannot find anything; .problems lists path and reason
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · CircuitOpen · TokenUnavailable · ClientClosed
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .cause says what happened
+    ├── WaitTimeout (TimeoutError)   ACCEPTED   the flow was not at its end in time; .record is the last one seen
     └── NoAnswer                     UNKNOWN    a reading call (track, ...) that got no answer; safe to repeat
 
 A send raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of theirs, and nothing else. No
@@ -52,6 +55,7 @@ class RouteeError(Exception):
 
 def _restore(kind: type[RouteeError], args: tuple[Any, ...], state: dict[str, Any]) -> RouteeError:
     error = kind.__new__(kind, *args)
+    error.args = args  # a TimeoutError takes them in its __init__ alone
     error.__dict__.update(state)
     return error
 
@@ -69,11 +73,32 @@ class InvalidFlow(RouteeError, ValueError):
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject = subject
         self.problems: tuple[Problem, ...] = tuple(problems)
-        if len(self.problems) == 1:
-            super().__init__(f"{subject}: {self.problems[0]}")
-        else:
-            lines = "".join(f"\n  {problem}" for problem in self.problems)
-            super().__init__(f"{subject}: {len(self.problems)} problems{lines}")
+        super().__init__(_in_words(subject, self.problems))
+
+
+class InvalidSearch(RouteeError, ValueError):
+    """A search cannot work: by a field, an operator or a word that Routee does not have, or by a time without a zone.
+
+    Nobody was asked. `problems` lists all that is wrong, each with its path; the text quotes no number.
+    """
+
+    def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
+        self.subject = subject
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(_in_words(subject, self.problems))
+
+
+def _in_words(subject: str, problems: tuple[Problem, ...]) -> str:
+    if len(problems) == 1:
+        return f"{subject}: {problems[0]}"
+    return f"{subject}: {len(problems)} problems" + "".join(f"\n  {problem}" for problem in problems)
+
+
+class InvalidCallback(RouteeError, ValueError):
+    """What came in is none of the callbacks that Routee documents, or is too large. Nothing was sent.
+
+    The text names keys that Routee documents and quotes nothing of what came.
+    """
 
 
 class NotSent(RouteeError):
@@ -194,6 +219,20 @@ class DeliveryUnknown(RouteeError):
         super().__init__(message)
         self.cause = cause
         self.correlation: dict[str, str] = dict(correlation or {})
+
+
+class WaitTimeout(RouteeError, TimeoutError):
+    """A flow had not come as far as it was waited for. It goes on: wait again, or track it.
+
+    `record` is the last one that was seen, `None` where there was none; what kept the questions from being answered is
+    the `__cause__`.
+    """
+
+    outcome = Outcome.ACCEPTED
+
+    def __init__(self, message: str, *, record: Any = None) -> None:
+        super().__init__(message)
+        self.record: Any = record
 
 
 class NoAnswer(RouteeError):

@@ -1,6 +1,7 @@
 """What happens on the way, as frozen events for whoever wants to see it: logs, metrics, traces.
 
-The client tells every observer in `Config(observers=...)` each event, in the order in which they happen and from the
+The client tells every observer in `Config(observers=...)` each event, and an inbox those in
+`CallbackInbox(observers=...)`, in the order in which they happen and from the
 event loop that they happen in, so that an observer must not block. One that raises is logged and never harms a send;
 only what ends the process, `KeyboardInterrupt` and `SystemExit`, passes.
 No event holds a body, a token, a PIN or a phone number.
@@ -101,8 +102,49 @@ class BreakerChanged(Value):
     cause: str = ""
 
 
+@attrs.frozen(slots=False, eq=False, repr=False)
+class CallbackRefused(Value):
+    """A receiver answered a request with another status than 200, so that Routee, if it was Routee, repeats it."""
+
+    status: int
+    reason: str
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class CallbackDropped(Value):
+    """A callback was taken and is not handed out, and why.
+
+    `kind` is `flow`, `otp` or `inbound`. `identity` is the id of the flow, and `None` for what a person wrote.
+    `lost` says that it would have told something new.
+    """
+
+    kind: str
+    identity: str | None
+    reason: str
+    lost: bool
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class HandlerFailed(Value):
+    """What a callback was handed to raised `error`, which is the name of a class. It is not handed there again."""
+
+    handler: str
+    error: str
+    kind: str
+    identity: str | None
+
+
 Event: TypeAlias = (
-    AttemptStarted | AttemptEnded | RetryScheduled | RetryWithheld | TokenRenewed | Paused | BreakerChanged
+    AttemptStarted
+    | AttemptEnded
+    | RetryScheduled
+    | RetryWithheld
+    | TokenRenewed
+    | Paused
+    | BreakerChanged
+    | CallbackRefused
+    | CallbackDropped
+    | HandlerFailed
 )
 
 
@@ -136,10 +178,18 @@ def _level_of(event: Event) -> int:
             return logging.DEBUG if outcome is Outcome.ACCEPTED else logging.WARNING
         case RetryScheduled() | Paused():
             return logging.INFO
-        case RetryWithheld() | BreakerChanged():
+        case RetryWithheld() | BreakerChanged() | CallbackDropped(lost=True) | CallbackRefused(status=503):
             return logging.WARNING
+        case CallbackRefused(status=status) if status not in _FROM_ANYBODY:
+            return logging.INFO
+        case HandlerFailed():
+            return logging.ERROR
         case _:
             return logging.DEBUG
+
+
+_FROM_ANYBODY = (404, 405)
+"""What a receiver answers to those who try addresses; there is no end of them."""
 
 
 def _words(event: Event) -> str:
@@ -158,8 +208,18 @@ def _words(event: Event) -> str:
             return f"a new token, good for {event.life:.0f} s"
         case Paused():
             return f"Routee answered {event.status}: nothing is sent for {event.seconds:.1f} s"
+        case CallbackRefused():
+            return f"a callback was answered {event.status}: {event.reason}"
+        case CallbackDropped():
+            return f"a callback ({_subject(event)}) is not handed out: {event.reason}"
+        case HandlerFailed():
+            return f"{event.handler} raised {event.error} on a callback ({_subject(event)})"
         case _:
             return f"the breaker is {event.state}{f': {event.cause}' if event.cause else ''}"
+
+
+def _subject(event: CallbackDropped | HandlerFailed) -> str:
+    return event.kind if event.identity is None else f"{event.kind} {event.identity}"
 
 
 class Observers:

@@ -19,6 +19,7 @@ from .observe import Observer
 from .secret import PrivateMapping, Secret
 
 PROXY_EXAMPLE = "http://proxy.example:3128"
+CALLBACK_EXAMPLE = "https://login.example.com/routee"
 
 
 def secret(value: str | Secret) -> Secret:
@@ -73,12 +74,21 @@ def _holds_credentials(parts: SplitResult) -> bool:
 
 def check_address(_config: object, attribute: "attrs.Attribute[str]", value: object) -> None:
     """An address of Routee's: https, or http to this machine itself, and no credentials in it."""
-    name = attribute.name
-    parts, host = _parts(name, value, attribute.default)
+    instead = "; give application_id and application_secret instead"
+    _check_private(attribute.name, value, attribute.default, "the key and every PIN", instead)
+
+
+def check_callback_address(_signer: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+    """An address of ours that Routee calls: https, or http to this machine itself, and no credentials in it."""
+    _check_private(attribute.name, value, CALLBACK_EXAMPLE, "every callback, and the signature,")
+
+
+def _check_private(name: str, value: object, example: object, readable: str, instead: str = "") -> None:
+    parts, host = _parts(name, value, example)
     if _holds_credentials(parts):
-        raise InvalidConfig(f"{name} must not hold credentials; give application_id and application_secret instead")
+        raise InvalidConfig(f"{name} must not hold credentials{instead}")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise InvalidConfig(f"{name} must be https: over plain http the key and every PIN would be readable on the way")
+        raise InvalidConfig(f"{name} must be https: over plain http {readable} would be readable on the way")
 
 
 def check_proxy(config: Any, attribute: "attrs.Attribute[Any]", value: object) -> None:

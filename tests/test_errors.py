@@ -20,8 +20,10 @@ from routee_failover.errors import (
     FlowFailed,
     Forbidden,
     InsufficientBalance,
+    InvalidCallback,
     InvalidConfig,
     InvalidFlow,
+    InvalidSearch,
     NoAnswer,
     NotFound,
     NotSent,
@@ -34,13 +36,17 @@ from routee_failover.errors import (
     TokenUnavailable,
     Unauthorized,
     Unprocessable,
+    WaitTimeout,
 )
 
 NOT_SENT, REJECTED, UNKNOWN = Outcome.NOT_SENT, Outcome.REJECTED, Outcome.UNKNOWN
 TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     InvalidConfig: (RouteeError, NOT_SENT),
     InvalidFlow: (RouteeError, NOT_SENT),
+    InvalidCallback: (RouteeError, NOT_SENT),
+    InvalidSearch: (RouteeError, NOT_SENT),
     NotSent: (RouteeError, NOT_SENT),
+    WaitTimeout: (RouteeError, Outcome.ACCEPTED),
     ConnectFailed: (NotSent, NOT_SENT),
     PoolTimeout: (NotSent, NOT_SENT),
     DeadlinePassed: (NotSent, NOT_SENT),
@@ -103,7 +109,12 @@ def test_each_stands_in_its_place(cls: type[RouteeError]) -> None:
 
 def test_invalid_input_is_a_value_error() -> None:
     """What is wrong with an argument is a ValueError too, for those who know nothing of this library."""
-    assert [cls for cls in TREE if issubclass(cls, ValueError)] == [InvalidConfig, InvalidFlow]
+    assert [cls for cls in TREE if issubclass(cls, ValueError)] == [
+        InvalidConfig,
+        InvalidFlow,
+        InvalidCallback,
+        InvalidSearch,
+    ]
 
 
 _REJECTED: dict[str, Any] = {
@@ -116,8 +127,11 @@ _REJECTED: dict[str, Any] = {
 EXAMPLES: list[RouteeError] = [
     RouteeError("it"),
     InvalidConfig("it"),
+    InvalidCallback("it"),
     InvalidFlow("It", [Problem(("flow", 0, "to"), "is wrong")]),
     InvalidFlow("It", [Problem(("flow", 0), "is wrong"), Problem((), "is wrong too")]),
+    WaitTimeout("it", record={"status": "InProgress"}),
+    InvalidSearch("search", [Problem(("since",), "is wrong")]),
     *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),
     TokenUnavailable("it", status=401),

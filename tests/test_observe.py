@@ -16,7 +16,10 @@ from routee_failover.observe import (
     AttemptEnded,
     AttemptStarted,
     BreakerChanged,
+    CallbackDropped,
+    CallbackRefused,
     Event,
+    HandlerFailed,
     LoggingObserver,
     Observer,
     Observers,
@@ -72,6 +75,28 @@ EVENTS: dict[str, tuple[Event, int, str]] = {
         "the breaker is open: Routee answered 500",
     ),
     "closed": (BreakerChanged("closed"), logging.WARNING, "the breaker is closed"),
+    "guessed": (CallbackRefused(404, "nobody"), logging.DEBUG, "a callback was answered 404: nobody"),
+    "no callback": (
+        CallbackRefused(400, "it is not JSON"),
+        logging.INFO,
+        "a callback was answered 400: it is not JSON",
+    ),
+    "full": (CallbackRefused(503, "no room"), logging.WARNING, "a callback was answered 503: no room"),
+    "repeated": (
+        CallbackDropped("flow", "t-1", "repeated", False),
+        logging.DEBUG,
+        "a callback (flow t-1) is not handed out: repeated",
+    ),
+    "lost": (
+        CallbackDropped("inbound", None, "the inbox closed", True),
+        logging.WARNING,
+        "a callback (inbound) is not handed out: the inbox closed",
+    ),
+    "handler": (
+        HandlerFailed("note", "KeyError", "otp", "f-1"),
+        logging.ERROR,
+        "note raised KeyError on a callback (otp f-1)",
+    ),
 }
 CASES = pytest.mark.parametrize(("event", "level", "words"), EVENTS.values(), ids=EVENTS)
 
@@ -112,7 +137,10 @@ def test_a_logger_of_ones_own_may_be_given(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING, "own"):
         for event, *_ in EVENTS.values():
             LoggingObserver(logger).observe(event)
-    assert {(record.name, record.levelno) for record in caplog.records} == {("own", logging.WARNING)}
+    assert {(record.name, record.levelno) for record in caplog.records} == {
+        ("own", logging.WARNING),
+        ("own", logging.ERROR),
+    }
     assert isinstance(LoggingObserver(), Observer)
 
 

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from .callbacks import callbacks
 from .demo import demo
 from .failures import SoFar, told
 from .sandbox import sandbox
+from .search import search
 from .send import send
 from .status import EXIT_STATUSES, Status
 from .terminal import Terminal, accept_any_text, let_go
@@ -24,8 +26,9 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_STATUSES,
 )
-for _command in (demo, sandbox, send, track):
+for _command in (demo, sandbox, search, send, track):
     app.command(epilog=EXIT_STATUSES)(_command)
+app.add_typer(callbacks)
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,7 +13,9 @@ import typer
 from ..errors import (
     ConnectFailed,
     DeliveryUnknown,
+    InvalidConfig,
     InvalidFlow,
+    InvalidSearch,
     NotFound,
     NotSent,
     Outcome,
@@ -70,9 +72,10 @@ def told(so_far: SoFar) -> Iterator[None]:
 
 def lines_of(error: RouteeError) -> list[str]:
     """What happened, in lines; the problems of a flow have one each."""
-    if isinstance(error, InvalidFlow):
+    if isinstance(error, InvalidFlow | InvalidSearch):
         many = f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}"
-        return [f"{clean(error.subject)}: {many}; nothing was sent", *(str(problem) for problem in error.problems)]
+        nothing = "nothing was sent" if isinstance(error, InvalidFlow) else "nobody was asked"
+        return [f"{clean(error.subject)}: {many}; {nothing}", *(str(problem) for problem in error.problems)]
     return [str(error)]
 
 
@@ -87,7 +90,7 @@ def _advice(error: RouteeError, so_far: SoFar) -> list[str]:
             return ["Trying again is safe."]
         case NotFound():
             return [so_far.not_found]
-        case SandboxError() if str(error).startswith("cannot listen"):
+        case SandboxError() | InvalidConfig() if str(error).startswith("cannot listen"):
             return ["Another --port may be free; --port 0 takes one that is."]
         case RateLimited(retry_after=float(seconds)):
             return [f"Routee asks for a pause of {seconds:.0f} seconds."]

@@ -4,34 +4,38 @@ import re
 
 import attrs
 
-from ..records import Channel, FlowRecord, FlowStatus, MessageStatus, OtpRecord, OtpStepRecord, ViberOtpRecord
-from ..records.tracking import MessageRecord
+from ..records import (
+    Channel,
+    FlowRecord,
+    FlowStatus,
+    MessageRecord,
+    MessageStatus,
+    OtpRecord,
+    OtpStepRecord,
+    SmsMessageRecord,
+    ViberOtpRecord,
+)
+from ..records.statuses import FINAL_STATUSES
 
 AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
 DELIVERED = frozenset({MessageStatus.DELIVERED, MessageStatus.SEEN, MessageStatus.COMPLETED})
-GONE_WRONG = frozenset(
-    {
-        MessageStatus.EXPIRED,
-        MessageStatus.UNDELIVERED,
-        MessageStatus.FAILED,
-        MessageStatus.UNSENT,
-        MessageStatus.BUSY,
-        MessageStatus.NO_ANSWER,
-        MessageStatus.TERMINATED,
-    }
-)
+GONE_WRONG: frozenset[MessageStatus] = frozenset[MessageStatus]().union(*FINAL_STATUSES.values()) - DELIVERED
 
 
 @attrs.frozen
 class Leg:
-    """One message of a flow: a channel that was tried. `detail` is Routee's detailedStatus, where it gives one."""
+    """One message of a flow: a channel that was tried. `detail` is Routee's detailedStatus, where it gives one.
+
+    A long SMS has a leg for each of its parts, which `part` tells apart: `1/3`.
+    """
 
     channel: Channel | None
     status: MessageStatus | None
     to: str | None
     price: float | None
     detail: str | None
+    part: str | None = None
 
 
 def legs_of(record: AnyRecord) -> tuple[Leg, ...]:
@@ -41,8 +45,15 @@ def legs_of(record: AnyRecord) -> tuple[Leg, ...]:
     messages: tuple[MessageRecord | OtpStepRecord, ...]
     messages = record.messages if isinstance(record, FlowRecord) else record.steps
     return tuple(
-        Leg(message.channel, message.status, message.to, message.price, message.detailed_status) for message in messages
+        Leg(message.channel, message.status, message.to, message.price, message.detailed_status, _part(message))
+        for message in messages
     )
+
+
+def _part(message: MessageRecord | OtpStepRecord) -> str | None:
+    if not isinstance(message, SmsMessageRecord) or message.parts is None or message.parts < 2:
+        return None
+    return f"{message.part}/{message.parts}"
 
 
 def flow_status(record: AnyRecord) -> FlowStatus | MessageStatus | None:

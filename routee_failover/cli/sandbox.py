@@ -4,11 +4,9 @@ import asyncio
 import contextlib
 import logging
 import shlex
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -16,9 +14,8 @@ from ..config import Config
 from ..errors import InvalidConfig
 from ..sandbox import Sandbox
 from .failures import SoFar, told
+from .serving import reachable, stopped
 from .terminal import Terminal, clean, complain
-
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listens everywhere is reached on loopback
 
 
 def sandbox(
@@ -84,11 +81,7 @@ def _complaints() -> Iterator[None]:
 
 
 async def _serve(here: Sandbox, application_id: str, application_secret: str, store: Path | None = None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # not on Windows, nor outside the main thread
-            loop.add_signal_handler(ending, stop.set)
+    stop = stopped()
     async with here:
         _announce(here, application_id, application_secret, store)
         await stop.wait()
@@ -101,7 +94,7 @@ async def _serve(here: Sandbox, application_id: str, application_secret: str, st
 def _announce(here: Sandbox, application_id: str, application_secret: str, store: Path | None) -> None:
     """Only the four lines go to stdout, so that a script can evaluate them; the words around them go to stderr."""
     out, words = Terminal(), Terminal(stderr=True)
-    url = _reachable(here.url)
+    url = reachable(here.url)
     words.say(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"))
     words.say("Its inbox is ", (f"{url}/", "cyan"))
     if store is not None:
@@ -123,9 +116,3 @@ def _announce(here: Sandbox, application_id: str, application_secret: str, store
         here.config(api_url=url, auth_url=url)
     except InvalidConfig as error:
         words.say(("But no client will use it: ", "yellow"), str(error))
-
-
-def _reachable(url: str) -> str:
-    parts = urlsplit(url)
-    host = _ANYWHERE.get(parts.hostname or "")
-    return url if host is None else f"http://{host}:{parts.port}"

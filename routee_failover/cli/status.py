@@ -2,7 +2,17 @@
 
 from enum import IntEnum
 
-from ..errors import InvalidConfig, InvalidFlow, NoAnswer, NotSent, Outcome, Rejected, RouteeError, TokenUnavailable
+from ..errors import (
+    InvalidConfig,
+    InvalidFlow,
+    InvalidSearch,
+    NoAnswer,
+    NotSent,
+    Outcome,
+    Rejected,
+    RouteeError,
+    TokenUnavailable,
+)
 from ..sandbox import SandboxError
 
 
@@ -36,7 +46,7 @@ class WrongFile(RouteeError):
 def status_of(error: RouteeError) -> Status:
     """The exit status that an error stands for."""
     match error:
-        case InvalidConfig() | InvalidFlow() | SandboxError() | WrongFile():
+        case InvalidConfig() | InvalidFlow() | InvalidSearch() | SandboxError() | WrongFile():
             return Status.WRONG
         case TokenUnavailable(status=400 | 401 | 403):
             return Status.WRONG  # the credentials are: sending again with the same ones would end the same way

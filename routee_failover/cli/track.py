@@ -1,8 +1,6 @@
 """`routee-failover track ID`: what has become of a message."""
 
 import asyncio
-import json
-import re
 from typing import Annotated
 
 import typer
@@ -15,6 +13,7 @@ from ..secret import mask_phone
 from .failures import SoFar, told
 from .flow_file import ENDPOINTS
 from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason, total_price
+from .printed import json_text
 from .terminal import Terminal, clean
 
 
@@ -35,7 +34,7 @@ def track(
         record = asyncio.run(_track(Config.from_env(), identity, endpoint))
         console = Terminal()
         if as_json:
-            console.say(_json(record, ascii_only=not console.encoding.startswith("utf")))
+            console.say(json_text(record.raw, ascii_only=not console.encoding.startswith("utf"), indent=2))
         else:
             _show(console, identity, record)
 
@@ -43,12 +42,6 @@ def track(
 async def _track(config: Config, identity: str, endpoint: Endpoint) -> AnyRecord:
     async with RouteeClient(config) as routee:
         return await routee.track(identity, endpoint)
-
-
-def _json(record: AnyRecord, *, ascii_only: bool) -> str:
-    text = json.dumps(record.raw, indent=2, ensure_ascii=ascii_only)
-    # JSON leaves the control codes above ASCII as they are, and a terminal obeys them.
-    return re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text)
 
 
 def _show(console: Terminal, identity: str, record: AnyRecord) -> None:
@@ -75,7 +68,8 @@ def _table(legs: tuple[Leg, ...]) -> Table:
         table.add_column(name, justify="right" if name == "price" else "left")
     for leg in legs:
         to = None if leg.to is None else mask_phone(leg.to)
+        channel = leg.channel if leg.part is None else f"{leg.channel} {leg.part}"
         table.add_row(
-            *("" if cell is None else clean(cell) for cell in (leg.channel, leg.status, leg.detail, to, leg.price))
+            *("" if cell is None else clean(cell) for cell in (channel, leg.status, leg.detail, to, leg.price))
         )
     return table

@@ -1,9 +1,14 @@
 """What comes back: receipts and tracking records, open to every word and key that Routee may add."""
 
 from .balance import Balance
+from .flow import FlowRecord
+from .inbound import InboundMessage
+from .messages import MessageRecord, SmsMessageRecord, ViberMessageRecord, VoiceMessageRecord
+from .otp import OtpRecord, OtpStepRecord
+from .page import FlowPage, OtpPage
 from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho, ViberOtpReceipt
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
-from .tracking import FlowRecord, MessageRecord, OtpRecord, OtpStepRecord, ViberOtpRecord
+from .viber_otp import ViberOtpRecord
 
 AnyReceipt = FlowReceipt | OtpReceipt | ViberOtpReceipt
 """Whatever `RouteeClient.send` gives."""
@@ -13,16 +18,22 @@ __all__ = [
     "Balance",
     "Channel",
     "FlowKind",
+    "FlowPage",
     "FlowReceipt",
     "FlowRecord",
     "FlowStatus",
+    "InboundMessage",
     "MessageRecord",
     "MessageStatus",
+    "OtpPage",
     "OtpReceipt",
     "OtpRecord",
     "OtpStepEcho",
     "OtpStepRecord",
+    "SmsMessageRecord",
     "StepEcho",
+    "ViberMessageRecord",
     "ViberOtpReceipt",
     "ViberOtpRecord",
+    "VoiceMessageRecord",
 ]

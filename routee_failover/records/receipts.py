@@ -1,12 +1,12 @@
 """What Routee answers when it accepts a message: the id to follow it by, and an echo of what was sent."""
 
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import attrs
 
 from ..secret import mask_phone
-from .record import Json, Record, moment, part, parts, text, whole, word
+from .record import Json, Record, moment, number, part, parts, text, whole, word
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 
 
@@ -18,6 +18,17 @@ class StepEcho(Record):
     order: int | None
     to: str | None = attrs.field(repr=mask_phone)
     tracking_id: str | None
+
+    ttl_unit: ClassVar[timedelta] = timedelta(minutes=1)
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """The time to live, as echoed; steps that were sent without one have none."""
+        units = number(self._answer, "ttl")
+        try:
+            return None if units is None else units * self.ttl_unit
+        except (OverflowError, ValueError):
+            return None
 
     @classmethod
     def read(cls, answer: Json) -> Self:
@@ -35,6 +46,7 @@ class OtpStepEcho(StepEcho):
     """A step of a one-time password's flow: the texts in it are secrets."""
 
     hides_texts = True
+    ttl_unit: ClassVar[timedelta] = timedelta(seconds=1)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

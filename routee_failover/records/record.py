@@ -1,9 +1,10 @@
 """What every record shares: it keeps the whole answer, reads it leniently, and shows it with its secrets masked."""
 
 import functools
+import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -48,25 +49,48 @@ def text(answer: Json, key: str) -> str | None:
     value = answer.get(key)
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    try:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return None
 
 
 def number(answer: Json, key: str) -> float | None:
     """The number under a key, also where Routee writes it as text."""
     value = answer.get(key)
     try:
-        return float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
         return None
+    return found if found is not None and math.isfinite(found) else None
 
 
 def whole(answer: Json, key: str) -> int | None:
     """The whole number under a key, also where Routee writes it as text (`statusCode` is one of both)."""
     value = answer.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if value.bit_length() <= _LONGEST_WHOLE else None
     found = number(answer, key)
     return int(found) if found is not None and found.is_integer() else None
+
+
+_LONGEST_WHOLE = 1024
+"""Bits, as many as a float comes near; nothing that Routee counts has more, and Python may refuse to write it."""
+
+
+def yes_or_no(answer: Json, key: str) -> bool | None:
+    """The answer to a question under a key; whatever is neither `true` nor `false` counts as missing."""
+    value = answer.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def span(answer: Json, key: str, unit: timedelta) -> timedelta | None:
+    """The duration under a key, which counts in units; one that no `timedelta` can hold counts as missing."""
+    found = number(answer, key)
+    try:
+        return None if found is None else found * unit
+    except OverflowError:
+        return None
 
 
 def moment(answer: Json, key: str) -> datetime | None:
@@ -94,6 +118,13 @@ _LONGEST_KEPT = 40
 @functools.lru_cache(256)
 def _member(enum: type[_E], value: str) -> _E:
     return enum(value)
+
+
+def words(enum: type[_E], answer: Json, key: str) -> tuple[_E, ...]:
+    """The words of the list under a key."""
+    value = answer.get(key)
+    items = value if isinstance(value, list) else []
+    return tuple(enum(item) for item in items if isinstance(item, str) and item)
 
 
 def part(answer: Json, key: str) -> Json:

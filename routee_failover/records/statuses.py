@@ -1,5 +1,6 @@
 """The words that Routee uses for states, as open lists: a word that it adds tomorrow is kept as text."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
@@ -40,6 +41,14 @@ class FlowStatus(OpenEnum):
         return self is FlowStatus.SUCCEEDED or self is FlowStatus.FAILED
 
 
+class Channel(OpenEnum):
+    """How a message travels."""
+
+    VIBER = "Viber"
+    SMS = "Sms"
+    VOICE = "Voice"
+
+
 class MessageStatus(OpenEnum):
     """The state of one message on any channel; Routee writes Viber's in capitals and the others' in title case."""
 
@@ -58,14 +67,16 @@ class MessageStatus(OpenEnum):
     BUSY = "Busy"
     NO_ANSWER = "NoAnswer"
     TERMINATED = "Terminated"
+    UNKNOWN = "Unknown"
+    """Of a call. An older page of Routee's counts it as an end; the newer ones do not, nor does this library."""
 
+    def final_on(self, channel: Channel | None) -> bool:
+        """Whether a message on this channel has ended; an unknown word never counts as an end, nor an unknown channel.
 
-class Channel(OpenEnum):
-    """How a message travels."""
-
-    VIBER = "Viber"
-    SMS = "Sms"
-    VOICE = "Voice"
+        On Viber `Delivered` counts, though `Seen` may follow, and though a message that expires on delivery goes on:
+        `ViberMessageRecord.final` knows of that.
+        """
+        return channel is not None and self in FINAL_STATUSES.get(channel, ())
 
 
 class FlowKind(OpenEnum):
@@ -77,3 +88,33 @@ class FlowKind(OpenEnum):
 
 FAILURE_REASONS = {0: "server error", 1: "insufficient balance", 2: "no next step", 3: "failover not triggered"}
 """What Routee documents for the `statusCode` of a failed flow."""
+
+FINAL_STATUSES: Mapping[Channel, frozenset[MessageStatus]] = {
+    # Inferred: https://docs.routee.net/docs/viber-messaging-statuses says of no status whether it is the last.
+    Channel.VIBER: frozenset(
+        {
+            MessageStatus.DELIVERED,
+            MessageStatus.SEEN,
+            MessageStatus.UNDELIVERED,
+            MessageStatus.EXPIRED,
+            MessageStatus.FAILED,
+            MessageStatus.UNSENT,
+        }
+    ),
+    # https://docs.routee.net/docs/statuses-callbacks: an SMS whose time has passed is Undelivered, never Expired.
+    Channel.SMS: frozenset(
+        {MessageStatus.DELIVERED, MessageStatus.UNDELIVERED, MessageStatus.FAILED, MessageStatus.UNSENT}
+    ),
+    # https://docs.routee.net/docs/voice-messaging-statuses
+    Channel.VOICE: frozenset(
+        {
+            MessageStatus.COMPLETED,
+            MessageStatus.BUSY,
+            MessageStatus.NO_ANSWER,
+            MessageStatus.FAILED,
+            MessageStatus.UNSENT,
+            MessageStatus.TERMINATED,
+        }
+    ),
+}
+"""Which statuses are the last of a message."""

@@ -16,9 +16,10 @@ from .life.feed import ClockSet, Feed
 from .life.journeys import CannotAct
 from .life.rules import Rules
 from .life.scripts import Outcome
+from .life.settings import Settings
 from .routee.tokens import TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json, seconds_of
-from .service import Counts, Settings
+from .service import Counts
 from .store.store import Store
 
 

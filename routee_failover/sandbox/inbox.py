@@ -36,7 +36,7 @@ class Inbox:
         self._taken: dict[str | None, int] = {}
 
     @awaited_at_home
-    async def pin_for(self, number: str, *, timeout: float = PATIENCE) -> str:  # noqa: ASYNC109  # as callers know it
+    async def pin_for(self, number: str, *, timeout: float = PATIENCE) -> str:  # as callers know it
         """The one-time password that was sent to a number last.
 
         It is given as soon as its flow was accepted, and once: who asks again waits for another one, so that a second
@@ -52,7 +52,7 @@ class Inbox:
         return pin_of(self._journeys.standing(flow))[0]
 
     @awaited_at_home
-    async def next_flow(self, number: str | None = None, *, timeout: float = PATIENCE) -> AcceptedFlow:  # noqa: ASYNC109
+    async def next_flow(self, number: str | None = None, *, timeout: float = PATIENCE) -> AcceptedFlow:
         """The oldest flow to a number that was not given yet; without a number, the oldest one to anybody."""
         __tracebackhide__ = True
         to = None if number is None else spelled(number)
@@ -64,7 +64,7 @@ class Inbox:
         return flow
 
     @awaited_at_home
-    async def texts_to(self, number: str, *, count: int = 1, timeout: float = PATIENCE) -> list[str]:  # noqa: ASYNC109
+    async def texts_to(self, number: str, *, count: int = 1, timeout: float = PATIENCE) -> list[str]:
         """The texts of the messages that were delivered to a number, oldest first, as soon as there are `count`."""
         __tracebackhide__ = True
         to = spelled(number)

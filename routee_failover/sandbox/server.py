@@ -25,9 +25,10 @@ from .life.clock import VirtualClock
 from .life.feed import ClockSet, Event, Feed
 from .life.journeys import Journeys
 from .life.rules import Rules
+from .life.settings import Settings
 from .log import server_log
 from .routee.tokens import ALL_ROLES, TokenService
-from .service import Counts, Service, Settings
+from .service import Counts, Service
 from .store.clock import KeptClock
 from .store.sqlite import SqliteStore
 from .store.store import MemoryStore, Store
@@ -90,10 +91,11 @@ class Sandbox(Controls):
         self._agenda, self._feed = Agenda(self._clock), Feed()
         self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
         self._callbacks = Callbacks(self._journeys)
+        self._book.when_forgotten(lambda flow: self._agenda.forget(flow.id))
         self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
         self._remote_control = remote_control
         self._counts, self._home = Counts(), Home()
-        self.inbox = Inbox(self._journeys, self._callbacks, self._counts, self._home)
+        self.inbox: Inbox = Inbox(self._journeys, self._callbacks, self._counts, self._home)
         self._path = None if store is None else Path(store)
         self._store: Store = MemoryStore()
         self._feed.listen(self._keep_clock)
@@ -123,7 +125,9 @@ class Sandbox(Controls):
         done = clock.restore(self._store)
         self._book.keep_in(self._store)
         self._rules.keep_in(self._store)
+        self._settings.keep_in(self._store)
         self._journeys.resume(done)
+        self._callbacks.keep_in(self._store)
         self._store.start()
 
     def _keep_clock(self, event: Event) -> None:

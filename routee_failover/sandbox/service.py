@@ -21,6 +21,7 @@ from .life.feed import Feed
 from .life.journeys import Journeys
 from .life.plan import Endpoint, PlannedStep, planned_steps
 from .life.rules import NO_RULING, Fault, Request, Rules, Ruling, ScriptedAnswer
+from .life.settings import Settings
 from .routee.refusals import FAILOVER, Dialect, Refusal
 from .routee.tokens import Token, TokenService
 from .store.store import MemoryStore, Store
@@ -52,18 +53,6 @@ class Counts:
         """Count from nothing."""
         for field in attrs.fields(Counts):
             setattr(self, field.name, 0)
-
-
-@attrs.define
-class Settings:
-    """What may be set while the sandbox runs."""
-
-    search_lag: float = 0.0
-    """The virtual seconds after which a search finds a flow; by its id a flow is found at once."""
-
-    def reset(self) -> None:
-        """Set all as it was at the start."""
-        self.search_lag = 0.0
 
 
 class Refuses(Protocol):

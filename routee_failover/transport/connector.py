@@ -39,7 +39,7 @@ class _WatchingConnector(aiohttp.TCPConnector):
         self,
         req: aiohttp.ClientRequest,
         traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp calls it so
+        timeout: aiohttp.ClientTimeout,  # aiohttp calls it so
     ) -> aiohttp.connector.Connection:
         """A connection for a request of which can be told whether it has left."""
         if self._watched and type(req) is not WatchedRequest:

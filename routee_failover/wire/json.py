@@ -27,3 +27,11 @@ def decode(body: bytes) -> Any:
         return orjson.loads(body)
     except ValueError:
         raise ValueError("is not JSON") from None
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for the same JSON value, in whatever order its keys came; they are compared, not sent."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
@@ -20,6 +21,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without pytest-xdist its mark means nothing, and is no mistake."""
+    config.addinivalue_line("markers", "xdist_group: on one worker, where there are several")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

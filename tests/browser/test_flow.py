@@ -240,6 +240,45 @@ async def test_the_address_says_which_flow(browser: Browser) -> None:
         assert here.page.url.endswith(f"#{flow_id}")
         await here.page.reload()
         await expect(here.flow.get_by_role("heading", level=2)).to_have_text("+306900000000")
-        await here.open("/#nobody-knows")
-        await here.page.reload()
+        other = await here.send_otp("+306922222222")
+        await here.page.evaluate("id => { location.hash = id }", other)
+        await expect(here.flow.get_by_role("heading", level=2)).to_have_text("+306922222222")
+        await expect(here.row("+306922222222")).to_have_attribute("aria-selected", "true")
+        await here.page.evaluate("location.hash = 'nobody-knows'")
         await expect(here.flow).to_contain_text("does not know this flow")
+
+
+async def test_several_people(browser: Browser) -> None:
+    """A flow may name several numbers: all are in its title, and each step says whom it goes to."""
+    async with inbox(browser) as here:
+        await here.send(
+            "sendFailover", _standard(**{"flow.1.to": "+306911111111", "flow.2.to": {"phone": "+306922222222"}})
+        )
+        await expect(here.row(NUMBER)).to_contain_text("+2")
+        await here.row(NUMBER).click()
+        title = here.flow.get_by_role("heading", level=2)
+        await expect(title).to_have_text(f"{NUMBER}, +306911111111, +306922222222")
+        for position, number in enumerate((NUMBER, "+306911111111", "+306922222222")):
+            await expect(here.step(position).locator(".story .facts")).to_contain_text(number)
+
+
+async def test_a_very_long_message(browser: Browser) -> None:
+    """A message of a hundred thousand characters scrolls in its bubble, and its JSON is shown all the same."""
+    async with inbox(browser) as here:
+        words = "many words " * 9_000
+        await here.send("sendFailover", _standard(**{"flow.1.message.body": words}))
+        await here.choose(NUMBER)
+        box = await here.step(1).locator(".bubble").bounding_box()
+        assert box is not None
+        assert box["height"] < 400
+        await expect(here.flow.get_by_role("tabpanel")).to_contain_text(words[:200])
+
+
+async def test_a_clock_that_does_not_turn(browser: Browser) -> None:
+    """When the sandbox does not take a change of the clock the page says so, and shows the clock as it is."""
+    async with inbox(browser, complaints="500") as here:
+        refusal = {"code": "500000000", "developerMessage": "Not now"}
+        await here.page.route("**/sandbox/clock", lambda route: route.fulfill(status=500, json=refusal))
+        await here.page.get_by_role("radio", name="10\N{MULTIPLICATION SIGN}", exact=True).click()
+        await expect(here.page.locator("#note")).to_have_text("Not now")
+        await expect(here.page.get_by_role("radio", name="Stand still")).to_be_checked()

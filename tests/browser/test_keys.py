@@ -28,7 +28,7 @@ async def test_a_journey_by_keyboard(browser: Browser) -> None:
         await expect(here.page.get_by_label("Search by number")).to_be_focused()
         await here.page.keyboard.type("0000300")
         await expect(here.rows).to_have_count(1)
-        await _press(here, "Enter", "ArrowDown")
+        await _press(here, "ArrowDown")
         await expect(here.rows.first).to_have_attribute("aria-selected", "true")
         await _press(here, "Enter")
         await expect(here.flow.get_by_role("heading", level=2)).to_be_focused()
@@ -73,6 +73,21 @@ async def test_from_flow_to_flow(browser: Browser) -> None:
         active = await here.page.locator("#flows").get_attribute("aria-activedescendant")
         assert active is not None
         await expect(here.page.locator(f"[id='{active}']")).to_contain_text("+306900000300")
+
+
+async def test_the_chosen_row_is_kept_in_sight(browser: Browser) -> None:
+    """Walking down and up a list that is longer than the screen scrolls it along."""
+    async with inbox(browser, context={"viewport": {"width": 1360, "height": 500}}) as here:
+        for place in range(12):
+            await here.send_otp(f"+3069111111{place:02}")
+        await expect(here.page).to_have_title("(12) Routee sandbox")
+        await here.page.locator("#flows").focus()
+        await _press(here, "j")
+        await expect(here.rows.first).to_have_attribute("aria-selected", "true")
+        for key, to in (("End", "+306911111100"), ("Home", "+306911111111")):
+            await _press(here, key)
+            await expect(here.flow.get_by_role("heading", level=2)).to_have_text(to)
+            await expect(here.row(to)).to_be_in_viewport(ratio=1)
 
 
 async def test_keys_leave_typing_alone(browser: Browser) -> None:

@@ -82,8 +82,12 @@ async def test_search_by_status(browser: Browser) -> None:
         await expect(here.row("+306900000110")).to_be_visible()
         await here.page.get_by_label("Status", exact=True).select_option("InProgress")
         await expect(here.page.get_by_text("No flow matches.")).to_be_visible()
+        await here.send_otp("+306900000300")
+        await expect(here.rows).to_have_count(1)
+        await here.put_forward("+10 min")
+        await expect(here.page.get_by_text("No flow matches.")).to_be_visible()
         await here.page.get_by_label("Status", exact=True).select_option("")
-        await expect(here.rows).to_have_count(2)
+        await expect(here.rows).to_have_count(3)
 
 
 async def test_clear(browser: Browser) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from routee_failover.cli.sandbox import _complaints, _reachable, _serve
+from routee_failover.cli.sandbox import _complaints, _serve
+from routee_failover.cli.serving import reachable
 from routee_failover.sandbox import Sandbox, SandboxError
 
 from .conftest import Cli
@@ -199,7 +200,7 @@ async def test_without_signals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 async def test_address_that_clients_refuse(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """On an address over which plain http is not safe, the sandbox says that no client will use it."""
-    monkeypatch.setattr("routee_failover.cli.sandbox._reachable", lambda url: "http://192.0.2.1:80")
+    monkeypatch.setattr("routee_failover.cli.sandbox.reachable", lambda url: "http://192.0.2.1:80")
     await _announced(Sandbox(), monkeypatch)
     assert "no client will use it: api_url must be https" in capsys.readouterr().err
 
@@ -228,6 +229,6 @@ def test_what_a_sandbox_complains_of(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_reachable() -> None:
     """An address that stands for all of them becomes the loopback's; others stay as they are."""
-    assert _reachable("http://0.0.0.0:80") == "http://127.0.0.1:80"
-    assert _reachable("http://[::]:80") == "http://[::1]:80"
-    assert _reachable("http://[::1]:80") == "http://[::1]:80"
+    assert reachable("http://0.0.0.0:80") == "http://127.0.0.1:80"
+    assert reachable("http://[::]:80") == "http://[::1]:80"
+    assert reachable("http://[::1]:80") == "http://[::1]:80"

@@ -13,6 +13,7 @@ from routee_failover import (
     Endpoint,
     FlowRecord,
     FlowStatus,
+    InvalidFlow,
     MessageStatus,
     NoAnswer,
     NotFound,
@@ -184,3 +185,15 @@ async def test_what_is_no_id_is_refused_in_words(wrong: Any) -> None:
         with pytest.raises(Exception, match="receipt"):
             await client.track(wrong)
         assert server.requests == []
+
+
+async def test_a_record_is_tracked_again() -> None:
+    """A record is followed as its receipt was: each knows its endpoint. One without an id is refused before I/O."""
+    async with Sandbox(speed=600) as sandbox, RouteeClient(sandbox.config()) as client:
+        for flow in (standard(), otp(), viber_otp()):
+            record: Any = await client.track(await client.send(flow))
+            again = await client.track(record)
+            assert type(again) is type(record)
+            assert again.raw.keys() == record.raw.keys()
+        with pytest.raises(InvalidFlow, match="takes a receipt, a record, or the id in one"):
+            await client.track(FlowRecord.read({}))

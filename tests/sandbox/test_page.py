@@ -68,4 +68,6 @@ def test_file_keeps_to_itself(path: str) -> None:
     text = SERVED[path].read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://\w", text) == []
     assert re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|srcdoc|new Function", text) == []
-    assert len(text.splitlines()) <= 350
+    lines = text.splitlines()
+    assert len(lines) <= 350
+    assert max(map(len, lines)) <= 120

@@ -7,7 +7,7 @@ import pytest
 from routee_failover.flows import SmsStep, StandardFlow, ViberOtpMessage
 from routee_failover.secret import SecretBytes
 from routee_failover.wire import dump_flow, encode_flow, load_flow
-from routee_failover.wire.json import decode, encode
+from routee_failover.wire.json import canonical, decode, encode
 
 from ..flows.leaks import caught, reported
 from ..flows.samples import BASIC_OTP, SAMPLES, VIBER_OTP, build
@@ -82,3 +82,10 @@ def test_what_is_no_json_is_not_told() -> None:
     error = caught(lambda: decode(f"{{{CANARIES[0]}".encode()))
     assert isinstance(error, ValueError)
     assert CANARIES[0] not in reported(error)
+
+
+@pytest.mark.parametrize("text", ["a", "\ud800"])
+def test_canonical_json(text: str) -> None:
+    """The same value is the same bytes, in whatever order its keys are, even if it holds what orjson cannot write."""
+    assert canonical({"x": [{"b": 1, "a": text}], "y": 2}) == canonical({"y": 2, "x": [{"a": text, "b": 1}]})
+    assert canonical({"x": text}) != canonical({"x": text + text})

@@ -1,9 +1,13 @@
 """The callbacks of the flows in the book, with all their attempts; a callback is forgotten with its flow."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from ..life.book import AcceptedFlow
+from ..store.store import MemoryStore, Store
 from .records import CallbackRecord
+
+_CALLBACK = "callback"
 
 MOST_OF_A_FLOW = 1_000
 """When a flow has more, those that came to their end are forgotten, oldest first: people may talk all day."""
@@ -15,6 +19,27 @@ class CallbackLog:
     def __init__(self) -> None:
         self._records: dict[str, CallbackRecord] = {}
         self._of_flow: dict[str, deque[str]] = {}
+        self._store: Store = MemoryStore()
+
+    def keep_in(
+        self, store: Store, find: Callable[[str], AcceptedFlow | None]
+    ) -> list[tuple[CallbackRecord, AcceptedFlow]]:
+        """Go on with the callbacks that a store has from before, and keep all of them there from now on.
+
+        Gives them, oldest first, with their flows. Those whose flow is not to be found are forgotten.
+        """
+        self._store = MemoryStore()  # what was loaded need not be written again
+        self.clear()
+        found: list[tuple[CallbackRecord, AcceptedFlow]] = []
+        for record in store.load(_CALLBACK, CallbackRecord):
+            flow = find(record.flow_id)
+            if flow is None:
+                store.forget(_CALLBACK, record.id)
+            else:
+                self.put(record)
+                found.append((record, flow))
+        self._store = store
+        return found
 
     def put(self, record: CallbackRecord) -> None:
         """Keep a record, in the place of what it was where it is known."""
@@ -22,7 +47,12 @@ class CallbackLog:
             ids = self._of_flow.setdefault(record.flow_id, deque())
             ids.append(record.id)
             while len(ids) > MOST_OF_A_FLOW and self._records[ids[0]].state != "waiting":
-                del self._records[ids.popleft()]
+                self._drop(ids.popleft())
+        self._records[record.id] = record
+        self._store.save(_CALLBACK, record.id, record)
+
+    def begin(self, record: CallbackRecord) -> None:
+        """Note that an attempt has begun. A store does not: where it is not ended, it is made again."""
         self._records[record.id] = record
 
     def find(self, callback_id: str) -> CallbackRecord | None:
@@ -40,12 +70,17 @@ class CallbackLog:
     def forget(self, flow_id: str) -> None:
         """Forget a flow's callbacks."""
         for callback_id in self._of_flow.pop(flow_id, ()):
-            del self._records[callback_id]
+            self._drop(callback_id)
 
     def clear(self) -> None:
         """Forget every callback."""
+        self._store.clear(_CALLBACK)
         self._records.clear()
         self._of_flow.clear()
+
+    def _drop(self, callback_id: str) -> None:
+        del self._records[callback_id]
+        self._store.forget(_CALLBACK, callback_id)
 
     def __iter__(self) -> Iterator[CallbackRecord]:
         return iter(self._records.values())

@@ -5,7 +5,7 @@ The agenda knows when each is due, on the virtual clock; the poster makes the at
 
 import random
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ import attrs
 from ..life.book import AcceptedFlow
 from ..life.feed import CallbackTried, Cleared, Event, FlowChanged
 from ..life.journeys import CannotAct, Journeys
+from ..store.store import Store
 from . import messages
 from .log import CallbackLog
 from .posting import Answer, Poster
@@ -79,19 +80,26 @@ class Callbacks:
             raise CannotAct("there is no such callback")
         return self._again(flow, record, self._journeys.elapsed(flow))
 
-    def resume(self, records: Iterable[CallbackRecord]) -> None:
-        """Take callbacks up again that were kept from an earlier run; what waits is posted in its time.
+    def keep_in(self, store: Store) -> None:
+        """Go on with the callbacks that a store has from before, and keep all of them there from now on.
 
-        Those of flows that are not in the book are left out.
+        What waits is posted in its time, and what was under way at once. Those of flows that are not in the book are
+        forgotten.
         """
-        for record in records:
-            flow = self._book.find(record.flow_id)
-            if flow is None:
-                continue
-            self._log.put(record)
-            if record.state == "waiting":
-                due = self._journeys.elapsed(flow) if record.next_at is None else record.next_at
-                self._put_down(flow, attrs.evolve(record, next_at=due), due)
+        self._held.clear()
+        for record, flow in self._log.keep_in(store, self._book.find):
+            self._take_up(flow, record)
+
+    def _take_up(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
+        if record.state != "waiting":
+            return
+        elapsed = self._journeys.elapsed(flow)
+        if record.next_at is not None:
+            self._plan(flow, record.id, record.next_at)
+        elif flow.callback_script.order != "as-is" and flow.line.next_moment(elapsed) is not None:
+            self._held.setdefault(flow.id, []).append(record.id)  # it waits for the others
+        else:
+            self._put_down(flow, attrs.evolve(record, next_at=elapsed), elapsed)
 
     async def close(self) -> None:
         """Close the connections to receivers."""
@@ -152,11 +160,14 @@ class Callbacks:
 
     def _put_down(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
         self._keep(flow, record)
+        self._plan(flow, record.id, due)
+        return record
+
+    def _plan(self, flow: AcceptedFlow, callback_id: str, due: float) -> None:
         at = flow.accepted_at + due
         if due <= self._journeys.elapsed(flow):
             at = min(at, self._clock.now())  # a sum of two floats may lie a hair later, where no standing clock comes
-        self._agenda.at(at, partial(self._try, record.id, due))
-        return record
+        self._agenda.at(at, partial(self._try, callback_id, due), flow.id)
 
     def _keep(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
         self._log.put(record)
@@ -166,7 +177,7 @@ class Callbacks:
         record = self._log.find(callback_id)
         if record is None or record.next_at != due:  # forgotten, or called back again since then
             return None
-        self._log.put(attrs.evolve(record, next_at=None))
+        self._log.begin(attrs.evolve(record, next_at=None))
         return self._attempt(callback_id, record.flow_id)
 
     async def _attempt(self, callback_id: str, flow_id: str) -> None:

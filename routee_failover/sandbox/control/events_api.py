@@ -24,7 +24,8 @@ from .near import refuse_strangers
 from .views import summary
 
 HEARTBEAT_SECONDS = 15.0  # so that neither end, nor anybody between them, takes silence for an end
-PAUSE_SECONDS = 0.05  # what happens within it is told together, and a flow once: thousands a second stay readable
+PAUSE_SECONDS = 0.05  # what happens within it is told together, and a flow once
+MOST_AT_ONCE = 100  # where more happens within it, a reader is told to look anew: nobody reads thousands a second
 
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
 _HELLO = b"retry: 1000\n\n"  # milliseconds after which a browser whose connection broke comes back
@@ -70,27 +71,51 @@ class EventsApi:
 
     def _written(self, events: Iterable[Event]) -> bytes:
         """The events as text; of the events of one flow or callback the last alone, which says all that they said."""
-        lines: dict[str, bytes] = {}
+        last: dict[str, Event] = {}
         for event in events:
-            match event:
-                case FlowAccepted(flow) | FlowChanged(flow):
-                    known = self._service.book.find(flow.id) or flow
-                    lines.pop(flow.id, None)
-                    lines[flow.id] = _event("flow", summary(self._service.journeys.standing(known)))
-                case Cleared():
-                    lines = {"cleared": _event("cleared", {})}
-                case Lagged():
-                    lines = {"lagged": _event("lagged", {})}
-                case CallbackTried(flow, record):
-                    lines.pop(record.id, None)
-                    told = {"flowId": flow.id, "callback": callback_view(flow, record)}
-                    lines[record.id] = _event("callback", told)
-                case RulesChanged():
-                    lines["rules"] = _event("rules", {})
-                case ClockSet():  # pragma: no branch  # there are no others
-                    clock = self._service.clock
-                    lines["clock"] = _event("clock", {"now": clock.now(), "speed": clock.speed})
-        return b"".join(lines.values())
+            if isinstance(event, Cleared | Lagged):
+                last.clear()  # what was told before counts no more
+            key = _key(event)
+            last.pop(key, None)
+            last[key] = event
+        if len(last) > MOST_AT_ONCE:
+            last = {"lagged": Lagged()} | {key: last[key] for key in _FEW if key in last}
+        return b"".join(_event(*self._told(event)) for event in last.values())
+
+    def _told(self, event: Event) -> tuple[str, dict[str, Any]]:
+        match event:
+            case FlowAccepted(flow) | FlowChanged(flow):
+                known = self._service.book.find(flow.id) or flow
+                return "flow", summary(self._service.journeys.standing(known))
+            case CallbackTried(flow, record):
+                return "callback", {"flowId": flow.id, "callback": callback_view(flow, record)}
+            case ClockSet():
+                clock = self._service.clock
+                return "clock", {"now": clock.now(), "speed": clock.speed}
+            case Cleared():
+                return "cleared", {}
+            case RulesChanged():
+                return "rules", {}
+            case Lagged():  # pragma: no branch  # there are no others
+                return "lagged", {}
+
+
+def _key(event: Event) -> str:
+    """What an event is about; a later one about the same takes its place."""
+    match event:
+        case FlowAccepted(flow) | FlowChanged(flow):
+            return flow.id
+        case CallbackTried(_, record):
+            return record.id
+        case ClockSet():
+            return "clock"
+        case RulesChanged():
+            return "rules"
+        case Cleared() | Lagged():  # pragma: no branch
+            return "anew"
+
+
+_FEW = ("clock", "rules")
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

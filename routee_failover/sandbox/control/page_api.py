@@ -55,7 +55,7 @@ class PageApi:
 @functools.cache
 def _files() -> Mapping[str, _File]:
     """The files of the page by their address, read once."""
-    page = resources.files(__package__).joinpath("page")
+    page = resources.files("routee_failover.sandbox.control").joinpath("page")
     found = {"/inbox.css": page.joinpath("inbox.css"), "/": page.joinpath("index.html")}
     found |= {f"/inbox/{part.name}": part for part in page.joinpath("inbox").iterdir()}
     return {path: _read(part) for path, part in found.items()}

@@ -20,13 +20,14 @@ class Agenda:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self._due: list[tuple[float, int, Deed]] = []
+        self._due: list[tuple[float, int, Deed, str | None]] = []
+        self._forgotten: set[str] = set()
         self._number = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], str | None] = {}
         self._advancing = asyncio.Lock()
 
     def start(self) -> None:
@@ -44,9 +45,12 @@ class Agenda:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
-    def at(self, due: float, deed: Deed) -> None:
-        """Have this done when the clock reads `due`; at once, or nearly so, when it has passed."""
-        heapq.heappush(self._due, (due, next(self._number), deed))
+    def at(self, due: float, deed: Deed, owner: str | None = None) -> None:
+        """Have this done when the clock reads `due`; at once, or nearly so, when it has passed.
+
+        `owner` is the id of what it is done for: it may not be done when that is forgotten first.
+        """
+        heapq.heappush(self._due, (due, next(self._number), deed, owner))
         if self._due[0][0] == due:
             self._set_timer()
 
@@ -55,9 +59,23 @@ class Agenda:
         """When something is due next; in the past when its turn has not come yet."""
         return self._due[0][0] if self._due else None
 
+    def forget(self, owner: str) -> None:
+        """Let go in time of what is to be done for this one, and of what is under way: it may be due in years, or wait
+        for ever, and others come.
+        """  # noqa: D205
+        self._forgotten.add(owner)
+        if len(self._forgotten) >= _FORGOTTEN_AT_ONCE:
+            self._due = [entry for entry in self._due if entry[3] not in self._forgotten]
+            heapq.heapify(self._due)
+            for task, owned_by in self._under_way.items():
+                if owned_by in self._forgotten:
+                    task.cancel()
+            self._forgotten.clear()
+
     def clear(self) -> None:
         """Forget what was to be done; what is under way goes on."""
         self._due.clear()
+        self._forgotten.clear()
         self._stop_timer()
 
     def set_speed(self, speed: float) -> None:
@@ -81,9 +99,11 @@ class Agenda:
             try:
                 target = self._clock.now() + seconds
                 await self._settled()
-                while self._due and self._due[0][0] <= target and not self._stopped:
-                    self._clock.advance_to(self._due[0][0])
-                    self._do_due()
+                while self._due and (moment := self._due[0][0]) <= target and not self._stopped:
+                    self._clock.advance_to(moment)
+                    while self._due and self._due[0][0] <= moment:  # all of it, before any of it is waited for
+                        self._do_due()
+                        await asyncio.sleep(0)
                     await self._settled()
                 if not self._stopped:
                     self._clock.advance_to(target)
@@ -102,12 +122,12 @@ class Agenda:
         for _ in range(_AT_ONCE):
             if not self._due or self._due[0][0] > now:
                 return
-            due, _, deed = heapq.heappop(self._due)
+            due, _, deed, owner = heapq.heappop(self._due)
             to_await = deed(due)
             if to_await is not None:
                 task = asyncio.get_running_loop().create_task(to_await)
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                self._under_way[task] = owner
+                task.add_done_callback(self._under_way.pop)
 
     def _set_timer(self) -> None:
         if self._loop is None or not self._due:
@@ -139,5 +159,6 @@ class Agenda:
             self._set_timer()
 
 
+_FORGOTTEN_AT_ONCE = 1_000  # so that what all the others have to do is looked through now and then
 _AT_ONCE = 500  # so that whoever else waits for the loop has a turn before the rest
 _LONGEST_TIMER = 24 * 3600.0  # real seconds; a loop takes no timer of any length

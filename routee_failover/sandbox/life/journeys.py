@@ -57,21 +57,22 @@ class Journeys:
         """Take a flow into the book and follow it from now on."""
         self.book.add(flow)
         self.feed.publish(FlowAccepted(flow, flow.line.state(0.0)))
-        # What stood at the first moment was told; but a flow that ended in it has an end to tell.
-        self.follow(flow, 0.0 if flow.line.ended_at > 0 else -1.0)
+        self.follow(flow, _first_told(flow))
 
     def resume(self, done: float) -> None:
         """Follow the flows of a book that was kept; all that became of them until the moment `done` was published."""
         # Of two that were kept together, a flow may be a little younger than the clock: what was due was not done yet.
         self.clock.advance_to(max((flow.accepted_at for flow in self.book), default=0.0))
         for flow in self.book:
-            self.follow(flow, max(0.0, exact(done - flow.accepted_at)))
+            after = exact(done - flow.accepted_at)
+            self.follow(flow, after if after >= 0 else _first_told(flow))
 
     def follow(self, flow: AcceptedFlow, after: float) -> None:
         """Publish what becomes of the flow later than `after`, in virtual seconds since it was accepted."""
         moment = flow.line.next_moment(after)
         if moment is not None:
-            self.agenda.at(flow.accepted_at + moment, partial(self._reached, flow.id, len(flow.forced), moment))
+            reached = partial(self._reached, flow.id, len(flow.forced), moment)
+            self.agenda.at(flow.accepted_at + moment, reached, flow.id)
 
     def _reached(self, flow_id: str, forced: int, moment: float, _due: float) -> None:
         flow = self.book.find(flow_id)
@@ -117,3 +118,8 @@ class Journeys:
         self.book.clear()
         self.agenda.clear()
         self.feed.publish(Cleared())
+
+
+def _first_told(flow: AcceptedFlow) -> float:
+    """After which moment a new flow is followed: its first is told as it is taken, but not the end of one that ends."""
+    return 0.0 if flow.line.ended_at > 0 else -1.0

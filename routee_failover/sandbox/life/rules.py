@@ -144,7 +144,8 @@ class Rules:
     def keep_in(self, store: Store) -> None:
         """Go on with the rules that a store has from before, below those made since, and keep all there from now on."""
         self._store = store
-        self._rules += [Rule(kept) for kept in reversed(store.load(_RULE, KeptRule))]
+        known = {rule.kept.id for rule in self._rules}
+        self._rules += [Rule(kept) for kept in reversed(store.load(_RULE, KeptRule)) if kept.id not in known]
         for rule in reversed(self._rules):
             self._keep(rule)
 

@@ -5,7 +5,7 @@ from ..life.clock import VirtualClock
 from .store import Store
 
 KIND = "clock"
-_BEFORE = 1e-6  # virtual seconds
+_BEFORE = 1e-5  # virtual seconds; moments are told to the microsecond
 
 
 class KeptClock:

@@ -1,15 +1,17 @@
 """Callbacks of many flows, callbacks that were kept from an earlier run, and how the clock waits for them."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import attrs
 
-from routee_failover.sandbox import CallbackRecord, Sandbox
+from routee_failover.sandbox import Sandbox
 from routee_failover.sandbox.callbacks import posting
 from routee_failover.sandbox.life.agenda import Agenda
 from routee_failover.sandbox.life.clock import VirtualClock
 from routee_failover.sandbox.store import documents
+from routee_failover.sandbox.store.store import MemoryStore, T
 
 from ..callers import calling
 from .receivers import Receiver, accepted, single, statuses
@@ -40,6 +42,16 @@ async def test_a_thousand_flows_and_a_slow_receiver() -> None:
         assert (late, len(caller.sandbox.callbacks)) == ([], FLOWS)
 
 
+class _Kept(MemoryStore):
+    """A store that has these documents from before."""
+
+    def __init__(self, written: Sequence[str]) -> None:
+        self._written = written
+
+    def load(self, kind: str, type_: type[T]) -> list[T]:
+        return [documents.read(text, type_) for text in self._written]
+
+
 async def test_taken_up_again() -> None:
     """What an earlier run left waiting is posted in its time, what it was about to post at once, the rest never."""
     async with calling(speed=0) as caller, Receiver(500, 500) as receiver:
@@ -52,7 +64,7 @@ async def test_taken_up_again() -> None:
         async with Sandbox(speed=0) as later:
             later._book.add(attrs.evolve(flow, accepted_at=-10.0))
             written = [documents.written(one) for one in (interrupted, kept[1], kept[2], forgotten)]
-            later._callbacks.resume(documents.read(text, CallbackRecord) for text in written)
+            later._callbacks.keep_in(_Kept(written))
             await later.advance(HOUR)
             assert [[attempt.at for attempt in one.attempts] for one in later.callbacks] == [[1, 10], [3, 33], [6]]
             assert {one.state for one in later.callbacks} == {"delivered"}

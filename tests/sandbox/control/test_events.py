@@ -137,6 +137,18 @@ async def test_a_reader_that_does_not_keep_up_is_told_so() -> None:
         assert [(await reader.event())[0] for _ in range(2)] == ["lagged", "clock"]
 
 
+async def test_more_than_anybody_reads_is_not_told_one_by_one() -> None:
+    """Where very much happens at once, a reader is told to look anew, and what the clock says."""
+    async with calling(speed=0) as caller, following(caller) as reader:
+        caller.sandbox._feed.publish(ClockSet())
+        for number in range(events_api.MOST_AT_ONCE):
+            caller.sandbox._journeys.start(_flow(number + 1))
+        assert [(await reader.event())[0] for _ in range(2)] == ["lagged", "clock"]
+        caller.sandbox._journeys.start(_flow(1_000))
+        name, flow = await reader.event()
+        assert (name, flow["number"]) == ("flow", 1_000)
+
+
 async def test_a_heartbeat_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream in which nothing happens carries a comment from time to time, and goes on."""
     monkeypatch.setattr(events_api, "HEARTBEAT_SECONDS", 0.01)

@@ -88,9 +88,7 @@ async def test_what_does_not_come() -> None:
         assert (await pin(caller, "to=306911111111&timeout=0.05"))[0] == 404
 
 
-@pytest.mark.parametrize(
-    "query", ["timeout=61", "timeout=-1", "timeout=soon", "timeout=1e1", "timeout=nan", "after=-1"]
-)
+@pytest.mark.parametrize("query", ["timeout=61", "timeout=-1", "timeout=soon", "timeout=nan", "after=-1"])
 async def test_a_wrong_wait_is_refused(query: str) -> None:
     """No one waits for longer than a minute, nor for a time that is none."""
     async with calling(speed=0) as caller:

@@ -262,3 +262,38 @@ async def test_many_at_once_leave_others_a_turn(monkeypatch: pytest.MonkeyPatch)
             agenda.at(clock.now(), seen.deed(str(number)))
         agenda.catch_up()
         assert [name for name, _, _ in seen.done] == [str(number) for number in range(35)] * 2
+
+
+async def test_what_is_forgotten_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be done for something that is forgotten is let go of in time; what others have to do is done."""
+    monkeypatch.setattr(agenda_module, "_FORGOTTEN_AT_ONCE", 10)
+    async with running(0) as (_, agenda, seen):
+        agenda.at(5.0, seen.deed("nobody's"))
+        for number in range(100):
+            agenda.at(1e6 + number, seen.deed(str(number)), str(number))
+            agenda.at(2e6 + number, seen.deed(str(number)), str(number))
+        for number in range(95):
+            agenda.forget(str(number))
+        assert len(agenda._due) == 1 + 2 * 10
+        await agenda.advance(3e6)
+        assert {name for name, _, _ in seen.done} >= {"nobody's", *map(str, range(95, 100))}
+        assert len(seen.done) == 1 + 2 * 10
+
+
+async def test_what_is_under_way_for_the_forgotten_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun for something that is forgotten is ended in time, and does not hold up the clock."""
+    monkeypatch.setattr(agenda_module, "_FORGOTTEN_AT_ONCE", 2)
+    async with running(0) as (clock, agenda, _):
+        forgotten, kept, gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        agenda.at(0.0, lambda _due: _waited(forgotten, asyncio.Event()), "forgotten")
+        agenda.at(0.0, lambda _due: _waited(kept, gate), "kept")
+        advancing = asyncio.create_task(agenda.advance(5.0))
+        await asyncio.gather(forgotten.wait(), kept.wait())
+        ended, goes_on = agenda._under_way
+        agenda.forget("forgotten")
+        agenda.forget("nobody")
+        await asyncio.wait([ended])
+        assert (ended.cancelled(), goes_on.done()) == (True, False)
+        gate.set()
+        await advancing
+        assert clock.now() == 5.0

@@ -10,7 +10,8 @@ const TONES = { delivered: "good", "given up": "bad", waiting: "open" };
 /** The callbacks of a flow, each with its attempts and a button that posts it once more. */
 export function callbacks(list, busy) {
   if (!list.length) {
-    return h("p", { class: "hint" }, "None. A flow with a callback, or a Viber step with an inboundUrl, has its calls shown here.");
+    return h("p", { class: "hint" },
+      "None. A flow with a callback, or a Viber step with an inboundUrl, has its calls shown here.");
   }
   return h("ol", { class: "callbacks" }, list.map((one) => item(one, busy)));
 }
@@ -22,8 +23,9 @@ function item(one, busy) {
       h("b", null, KINDS[one.kind] ?? one.kind),
       typeof status === "string" && h("span", { class: "told" }, status),
       h("span", { class: `status ${TONES[one.state] ?? "open"}` }, one.state),
-      h("button", { type: "button", "data-action": "callback", "data-callback": one.id, "aria-disabled": busy ? "true" : null,
-                    title: "Post this callback once more" }, "Call again")),
+      h("button", {
+        type: "button", "data-action": "callback", "data-callback": one.id, "aria-disabled": busy ? "true" : null,
+        title: "Post this callback once more" }, "Call again")),
     h("p", { class: "facts" }, h("code", null, "POST"), " ", link(one.url)),
     h("ol", { class: "attempts", "aria-label": "Attempts" },
       one.attempts.map((attempt) => h("li", { class: attempt.status === 200 ? "good" : "bad" },
@@ -31,6 +33,8 @@ function item(one, busy) {
         h("b", null, attempt.status === null ? attempt.error ?? "no answer" : `answered ${attempt.status}`),
         attempt.status !== null && attempt.error && h("span", null, attempt.error),
         attempt.took !== null && h("span", null, `${Math.round(attempt.took)} ms`))),
-      one.nextAt && h("li", { class: "open" }, h("time", { datetime: one.nextAt }, timeOfDay(one.nextAt)), h("b", null, one.attempts.length ? "next attempt" : "due"))),
+      one.nextAt && h("li", { class: "open" },
+        h("time", { datetime: one.nextAt }, timeOfDay(one.nextAt)),
+        h("b", null, one.attempts.length ? "next attempt" : "due"))),
     h("details", null, h("summary", null, "What was posted"), block(one.body, "what was posted")));
 }

@@ -7,11 +7,11 @@ import { clockTime } from "./words.js";
 
 const SPEEDS = [0, 1, 10, 60, 3600];
 const LEAPS = [
-  [1, "1 s", "second"],
-  [60, "1 min", "minute"],
+  [1, "1 s", "1 second"],
+  [60, "1 min", "1 minute"],
   [600, "10 min", "10 minutes"],
-  [3600, "1 h", "hour"],
-  [86400, "1 day", "day"],
+  [3600, "1 h", "1 hour"],
+  [86400, "1 day", "1 day"],
 ];
 
 export class Clock {
@@ -67,7 +67,7 @@ export class Clock {
         speeds.map((one) => this.#speed(one, one === speed))),
       h("div", { class: "leaps", role: "group", "aria-label": "Put the clock forward" },
         LEAPS.map(([seconds, label, name]) =>
-          h("button", { type: "button", "data-leap": seconds, "aria-label": `Put the clock forward by 1 ${name}`.replace("1 10", "10") },
+          h("button", { type: "button", "data-leap": seconds, "aria-label": `Put the clock forward by ${name}` },
             `+${label}`))),
     );
     for (const one of this.#root.querySelectorAll("input")) one.checked = Number(one.value) === speed;

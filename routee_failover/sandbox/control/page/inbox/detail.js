@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { callbacks } from "./callbacks.js";
-import { h, show } from "./dom.js";
+import { dotted, h, show } from "./dom.js";
 import { icon } from "./icons.js";
 import { journey } from "./journey.js";
 import { block } from "./json.js";
@@ -90,7 +90,8 @@ export class Detail {
 
   /** Time goes on; only what runs against a ttl shows it. */
   tick() {
-    if (this.#flow && this.#clock.runs && this.#flow.steps.some((step) => step.message?.actions.includes("expire"))) this.draw();
+    const waits = (step) => step.message?.actions.includes("expire");
+    if (this.#clock.runs && this.#flow?.steps.some(waits)) this.draw();
   }
 
   get #elapsed() {
@@ -105,28 +106,29 @@ export class Detail {
   }
 
   #back() {
-    return h("button", { type: "button", class: "quiet back", "data-key": "back", "data-back": true }, icon("back"), "All flows");
+    return h("button", { type: "button", class: "quiet back", "data-key": "back", "data-back": true },
+      icon("back"), "All flows");
   }
 
   #head() {
     const flow = this.#flow;
     const why = flow.status === "Failed" && flow.statusCode !== null ? FAILURES[flow.statusCode] : null;
     const facts = [
-      [ENDPOINTS[flow.endpoint] ?? flow.endpoint, null],
-      [`No. ${flow.number}`, null],
-      [timeOfDay(flow.createdAt), flow.createdAt],
-      [flow.price ? `price ${flow.price}` : null, null],
-    ].filter(([fact]) => fact);
+      ENDPOINTS[flow.endpoint] ?? flow.endpoint,
+      `No. ${flow.number}`,
+      h("time", { datetime: flow.createdAt, title: flow.createdAt }, timeOfDay(flow.createdAt)),
+      flow.price > 0 && `price ${flow.price}`,
+      why && h("b", { class: "bad" }, why),
+    ];
     return h("header", { class: "head", "data-key": `head-${flow.id}` },
       this.#back(),
       h("h2", { tabindex: -1 }, flow.to.join(", ") || "nobody"),
       h("span", { class: `status large ${tone(flow.status)}` }, icon(tone(flow.status)), words(flow.status),
         flow.terminationChannel && h("span", null, ` by ${channelName(flow.terminationChannel)}`)),
-      h("p", { class: "facts" },
-        facts.map(([fact, title], place) => [place > 0 && h("span", { "aria-hidden": "true" }, " · "), h("span", { title }, fact)]),
-        why && h("span", null, h("span", { "aria-hidden": "true" }, " · "), h("b", { class: "bad" }, why))),
+      h("p", { class: "facts" }, dotted(facts.filter(Boolean))),
       h("p", { class: "id" }, h("code", null, flow.id),
-        h("button", { type: "button", class: "quiet", "data-copy": flow.id, title: "Copy the id" }, icon("copy"), h("span", { class: "unseen" }, "Copy the id"))));
+        h("button", { type: "button", class: "quiet", "data-copy": flow.id, title: "Copy the id" },
+          icon("copy"), h("span", { class: "unseen" }, "Copy the id"))));
   }
 
   #body() {

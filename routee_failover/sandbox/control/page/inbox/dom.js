@@ -21,7 +21,8 @@ function filled(element, attributes, children) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const nothing = (child) => child === null || child === undefined || child === false;
+  element.append(...children.flat(Infinity).filter((child) => !nothing(child)));
   return element;
 }
 
@@ -30,6 +31,11 @@ export function link(address, ...children) {
   const shown = children.length ? children : [address];
   if (!/^https?:\/\//i.test(address)) return h("span", { class: "no-link", title: address }, ...shown);
   return h("a", { href: address, target: "_blank", rel: "noopener noreferrer", title: address }, ...shown);
+}
+
+/** Facts in a row, with dots between them that are for eyes only. */
+export function dotted(facts) {
+  return facts.flatMap((fact, place) => [place > 0 && h("span", { "aria-hidden": "true" }, " · "), fact]);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The steps of a flow on their time line: when each was sent, what became of it, and what can be made of it now.
 
-import { h } from "./dom.js";
+import { dotted, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { screen } from "./phone.js";
 import { channelName, duration, sentence, tone } from "./words.js";
@@ -11,7 +11,11 @@ const ACTIONS = {
   fail: ["Fail", "The channel refuses it now"],
   expire: ["Expire", "Its time is over now"],
 };
-const ON_THE_PHONE = { ...ACTIONS, deliver: ["Pick up", "The person answers the call"], expire: ["No answer", "Nobody picks up"] };
+const ON_THE_PHONE = {
+  ...ACTIONS,
+  deliver: ["Pick up", "The person answers the call"],
+  expire: ["No answer", "Nobody picks up"],
+};
 
 /** All steps; `elapsed` is the virtual time since the flow was accepted, `busy` while an answer is awaited. */
 export function journey(flow, elapsed, busy) {
@@ -51,8 +55,9 @@ function unsentBecause(flow) {
 function facts(flow, step) {
   const said = flow.to.length === 1 && flow.to[0] === step.to ? [] : [step.to];
   if (step.ttl !== null) said.push(`ttl ${duration(step.ttl)}`);
-  if (step.triggers.length) said.push(`goes on when ${step.triggers.map((word) => sentence(word).toLowerCase()).join(", ")}`);
-  return said.flatMap((fact, place) => [place > 0 && h("span", { "aria-hidden": "true" }, " · "), h("span", null, fact)]);
+  const triggers = step.triggers.map((word) => sentence(word).toLowerCase()).join(", ");
+  if (triggers) said.push(`goes on when ${triggers}`);
+  return dotted(said);
 }
 
 const differs = (change) => change.detail && change.detail.toLowerCase() !== sentence(change.status).toLowerCase();
@@ -77,13 +82,17 @@ function buttons(step, busy) {
   const can = Object.keys(said).filter((action) => step.message.actions.includes(action));
   if (!can.length) return null;
   return h("div", { class: "actions", role: "group", "aria-label": `Make the message by ${channelName(step.channel)}` },
-    can.map((action) => h("button", { type: "button", "data-key": action, "data-action": action, "data-position": step.position,
-                                      "aria-disabled": busy ? "true" : null, title: said[action][1] }, said[action][0])));
+    can.map((action) => h("button", {
+      type: "button", "data-key": action, "data-action": action, "data-position": step.position,
+      "aria-disabled": busy ? "true" : null, title: said[action][1] }, said[action][0])));
 }
 
 function reply(step, busy) {
-  return h("form", { class: "composer", "data-key": "composer", "data-action": "reply", "data-position": step.position, autocomplete: "off" },
-    h("input", { name: "text", "aria-label": "Reply as the person", placeholder: "Reply as the person", maxlength: 1000, required: true }),
+  const label = "Reply as the person";
+  return h("form", {
+    class: "composer", "data-key": "composer", "data-action": "reply", "data-position": step.position,
+    autocomplete: "off" },
+    h("input", { name: "text", "aria-label": label, placeholder: label, maxlength: 1000, required: true }),
     h("button", { "aria-disabled": busy ? "true" : null }, "Reply"));
 }
 

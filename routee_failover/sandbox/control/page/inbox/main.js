@@ -16,10 +16,13 @@ const $ = (id) => document.getElementById(id);
 const NAME = document.title;
 const TICK = 250; // ms
 
+const STRANGER = "This inbox answers only on the machine that it runs on, unless its sandbox was started with "
+  + "--remote-control.";
+
 const refused = (error) => {
-  if (error.status === 403) warn("This inbox answers only on the machine that it runs on, unless its sandbox was started with --remote-control.");
-  else if (error.status !== 0) say(error.message, "bad");
-  else warn("The sandbox does not answer. Trying again …");
+  if (error.status === 403) warn(STRANGER);
+  else if (error.status === 0) warn("The sandbox does not answer. Trying again …");
+  else say(error.message, "bad");
 };
 
 const clock = new Clock($("clock"), refused);
@@ -142,8 +145,8 @@ follow({
     choose(null);
   },
   lagged: () => {
-    clearTimeout(anew);
-    anew = setTimeout(() => {
+    // As long as very much happens this is told again and again: look anew twice a second, and not only at the end.
+    anew ??= setTimeout(() => {
       anew = null;
       reload();
     }, 500);

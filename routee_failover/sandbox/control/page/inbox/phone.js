@@ -3,6 +3,9 @@
 import { h, link } from "./dom.js";
 import { icon } from "./icons.js";
 
+const CALLS = {
+  Ringing: "Ringing …", InProgress: "Speaking", Completed: "Call ended", Busy: "Busy", NoAnswer: "Missed call",
+};
 const NAMES = { Viber: "Viber", Sms: "SMS", Voice: "Call" };
 
 /** The screen of a phone for one step; `replies` are what the person answered. */
@@ -10,7 +13,8 @@ export function screen(step, replies) {
   const channel = step.channel.toLowerCase();
   const arrived = reached(step.message);
   const words = { yes: null, no: "Did not arrive", open: "On its way", unsent: "Not sent" }[arrived];
-  return h("div", { class: `screen ${channel} arrived-${arrived}`, role: "group", "aria-label": `What the person sees: ${NAMES[step.channel]}` },
+  const label = `What the person sees: ${NAMES[step.channel]}`;
+  return h("div", { class: `screen ${channel} arrived-${arrived}`, role: "group", "aria-label": label },
     h("div", { class: "sender" },
       h("span", { class: "face", "aria-hidden": "true" }, icon(channel)),
       h("b", { title: step.shows.from }, step.shows.from || NAMES[step.channel]),
@@ -39,9 +43,8 @@ function bubble(shows) {
 function call(step) {
   const { shows, message } = step;
   const last = message?.changes.at(-1)?.status;
-  const said = { Ringing: "Ringing …", InProgress: "Speaking", Completed: "Call ended", Busy: "Busy", NoAnswer: "Missed call" };
   return h("div", { class: "bubble" },
-    h("p", { class: "call" }, said[last] ?? "Incoming call"),
+    h("p", { class: "call" }, CALLS[last] ?? "Incoming call"),
     (shows.speech ?? []).map((text) => h("p", { class: "speech" }, icon("speech"), spoken(text))),
     shows.text && !shows.speech?.includes(shows.text) && h("p", { class: "words" }, linked(shows.text)),
     shows.pin && pin(shows.pin));
@@ -55,13 +58,14 @@ function spoken(text) {
 
 function pin(text) {
   return h("div", { class: "code" },
-    h("output", { "aria-label": "PIN" }, text),
+    h("output", { "aria-label": "PIN", "aria-live": "off" }, text),
     h("button", { type: "button", "data-copy": text, title: "Copy the PIN" }, icon("copy"), h("span", null, "Copy")));
 }
 
 function remote(kind, name, address) {
   return h("div", { class: `card ${kind}` }, icon(kind),
-    h("span", null, h("b", null, name), " ", h("small", null, "not loaded: nothing here asks the network")), link(address));
+    h("span", null, h("b", null, name), " ", h("small", null, "not loaded: nothing here asks the network")),
+    link(address));
 }
 
 /** Text whose addresses are links, as phones show them. */

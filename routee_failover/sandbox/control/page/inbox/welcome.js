@@ -25,7 +25,8 @@ export function welcome(box) {
   const text = commands(location.origin);
   show(box,
     h("h2", null, "No flow yet"),
-    h("p", null, "Every flow that this sandbox takes appears here at once. Try one from a shell: Viber will not deliver it, and it goes on by SMS."),
+    h("p", null, "Every flow that this sandbox takes appears here at once. Try one from a shell: "
+      + "Viber will not deliver it, and it goes on by SMS."),
     h("div", { class: "json" },
       h("pre", { tabindex: 0, role: "region", "aria-label": "Commands" }, h("code", null, text)),
       h("button", { type: "button", class: "primary", "data-copy": text }, "Copy the commands")),

@@ -37,11 +37,13 @@ export function timeOfDay(iso) {
 }
 
 /** `InProgress` in words. */
-export const words = (name) => name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`);
+export function words(name) {
+  return name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`);
+}
 
 const JOINED = { noanswer: "no answer", inprogress: "in progress" };
 
-/** A status of a message in sentence case: Routee writes Viber's in capitals, others' in camel case, triggers in either. */
+/** A status in sentence case: Routee writes Viber's in capitals, others' in camel case, and triggers in either. */
 export function sentence(name) {
   const said = JOINED[name.toLowerCase()] ?? words(name).toLowerCase();
   return said.charAt(0).toUpperCase() + said.slice(1);

@@ -1,0 +1,48 @@
+"""Times as people say them: yesterday, 2h, 2026-01-31. Where nothing else is said, it is the local time."""
+
+import re
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+FORMS = "today, yesterday, 30m, 2h, 7d, 2w, 2026-01-31 or 2026-01-31T10:00"
+
+_AGO = re.compile(r"(\d{1,9}) ?(m|h|d|w)(?: ago)?", re.IGNORECASE)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_DAY = timedelta(days=1)
+
+
+class Stretch(NamedTuple):
+    """The time that words stand for; a moment begins and ends at once."""
+
+    begins: datetime
+    ends: datetime
+    """The first moment after it."""
+
+
+def stretch_of(words: str, now: datetime) -> Stretch:
+    """What words mean. Raises `ValueError` for words that mean no time."""
+    words = words.strip().lower()
+    days = {"today": 0, "yesterday": 1}
+    try:
+        if words in days:
+            return _day(now.astimezone().date() - days[words] * _DAY)
+        ago = _AGO.fullmatch(words)
+        moment = now if words == "now" else now - int(ago[1]) * _UNITS[ago[2]] if ago else _written(words)
+        return _day(moment) if type(moment) is date else Stretch(moment, moment)  # type: ignore[arg-type]
+    except (OverflowError, OSError):
+        raise ValueError("beyond what a date can hold") from None
+
+
+def _written(words: str) -> date | datetime:
+    """A day, or a moment: a local one where it does not say its zone."""
+    try:
+        return date.fromisoformat(words)
+    except ValueError:
+        moment = datetime.fromisoformat(words.upper())
+        return moment.astimezone() if moment.tzinfo is None else moment
+
+
+def _day(day: date) -> Stretch:
+    """From midnight to midnight, which is not always 24 hours."""
+    midnight = datetime.min.time()
+    return Stretch(datetime.combine(day, midnight).astimezone(), datetime.combine(day + _DAY, midnight).astimezone())

@@ -1,0 +1,62 @@
+"""What has become of a standard or transactional flow so far; what its callbacks tell has the same shape."""
+
+from datetime import datetime
+from typing import Self
+
+import attrs
+
+from .messages import MessageRecord
+from .record import Json, Record, moment, number, parts, text, whole, word
+from .statuses import FAILURE_REASONS, Channel, FlowKind, FlowStatus
+
+
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class FlowState(Record):
+    """What the records of both services say of a whole flow."""
+
+    status: FlowStatus | None
+    status_code: int | None
+    """Why the flow failed, in Routee's numbers; `status_reason` says it in words."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the flow has ended."""
+        return self.status is not None and self.status.final
+
+    @property
+    def status_reason(self) -> str | None:
+        """What Routee documents for the status code."""
+        return None if self.status_code is None else FAILURE_REASONS.get(self.status_code)
+
+
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class FlowRecord(FlowState):
+    """The state of a standard or transactional flow (https://docs.routee.net/reference/retrieve-failover-trackings)."""
+
+    tracking_id: str | None
+    flow_kind: FlowKind | None
+    termination_channel: Channel | None
+    total_price: float | None
+    """What the flow costs. Routee's examples disagree whether it sums the messages up or is the price of the last."""
+    created_at: datetime | None
+    updated_at: datetime | None
+
+    @classmethod
+    def read(cls, answer: Json) -> Self:
+        """The flow in a tracking answer or in a callback; whatever it lacks is `None`."""
+        return cls(
+            tracking_id=text(answer, "trackingId"),
+            status=word(FlowStatus, answer, "status"),
+            status_code=whole(answer, "statusCode"),
+            flow_kind=word(FlowKind, answer, "flowKind"),
+            termination_channel=word(Channel, answer, "terminationChannel"),
+            total_price=number(answer, "totalPrice"),
+            created_at=moment(answer, "createdAt"),
+            updated_at=moment(answer, "updatedAt"),
+            answer=answer,
+        )
+
+    @property
+    def messages(self) -> tuple[MessageRecord, ...]:
+        """The messages tried so far, in Routee's order, each typed by its channel."""
+        return tuple(MessageRecord.read(message) for message in parts(self._answer, "messages"))

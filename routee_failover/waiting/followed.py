@@ -1,0 +1,37 @@
+"""What a poller needs to know of receipts, records and the caller's words: when to ask, how long, and for what."""
+
+import math
+from datetime import timedelta
+
+from ..errors import InvalidFlow, Problem
+from ..records import AnyReceipt, FlowRecord, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from .schedule import Schedule
+
+
+def schedule_of(receipt: AnyReceipt) -> Schedule:
+    """When to ask about the flow of a receipt: by the ttls that Routee echoes in it."""
+    if isinstance(receipt, ViberOtpReceipt):
+        return Schedule.of_ttls([receipt.ttl])
+    return Schedule.of_ttls(step.ttl for step in sorted(receipt.steps, key=lambda step: step.order or 0))
+
+
+def identities_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[str, ...]:
+    """The ids by which a flow may be waited for: a failover OTP is also known by those of its steps."""
+    if isinstance(record, OtpRecord):
+        known = (record.flow_id, *(step.tracking_id for step in record.steps))
+    else:
+        known = (record.tracking_id,)
+    return tuple(identity for identity in known if identity is not None)
+
+
+def is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
+    """What is waited for where the caller does not say."""
+    return record.final
+
+
+def seconds_of(timeout: timedelta | float) -> float:
+    """How long to wait. Raises `InvalidFlow` for what is no time that can be waited."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InvalidFlow("wait", [Problem(("timeout",), "must be a timedelta or a number of seconds, 0 or more")])
+    return seconds

@@ -1,0 +1,44 @@
+"""When to ask about a flow, as a pure rule: often where something is likely to happen, seldom where nothing is."""
+
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Self
+
+import attrs
+
+SOONEST = 1.0
+"""Seconds: the shortest pause between two questions about one flow, and how long after the end of a ttl to ask."""
+LONGEST = 30.0
+"""Seconds: the longest pause."""
+
+
+@attrs.frozen
+class Schedule:
+    """The pauses between questions about one flow.
+
+    Messages are delivered soon or not for long, so the pauses grow with the time since the last moment at which a
+    message left. A ttl that ends is such a moment: the flow fails over, and the next message is on its way.
+    """
+
+    ttl_ends: tuple[float, ...] = ()
+    """Seconds from the send to the end of each step's ttl, in order."""
+
+    @classmethod
+    def of_ttls(cls, ttls: Iterable[timedelta | None]) -> Self:
+        """The schedule of a flow whose steps have these ttls, in the order of trying; a step without one ends it."""
+        ends: list[float] = []
+        at = 0.0
+        for ttl in ttls:
+            if ttl is None:
+                break
+            at += ttl.total_seconds()
+            ends.append(at)
+        return cls(tuple(ends))
+
+    def pause(self, age: float) -> float:
+        """How many seconds to wait before the next question, so many seconds after the send."""
+        last = max((end for end in self.ttl_ends if end <= age), default=0.0)
+        growing = min(max((age - last) / 2, SOONEST), LONGEST)
+        next_end = min((end for end in self.ttl_ends if end > age), default=math.inf)
+        return min(growing, next_end - age + SOONEST)

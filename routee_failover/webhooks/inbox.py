@@ -1,0 +1,314 @@
+"""Takes callbacks in at once, hands out each that says something new, and lets nothing that goes wrong harm the rest.
+
+Accepting and handling are apart because Routee waits 2 seconds for an answer and then repeats the callback, while a
+handler takes the time that it takes.
+"""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self, TypeVar, cast
+
+import attrs
+
+from ..errors import InvalidConfig
+from ..observe import CallbackDropped, HandlerFailed, LoggingObserver, Observer, Observers
+from ..records import FlowRecord, InboundMessage, OtpRecord
+from ..secret import forgetful
+from ..settings import check_count, check_duration, check_observers, listed, name_of
+from .doubts import AnyFlowRecord, Confirm, Doubt, Doubts
+from .event import AnyCallback, Arrival, CallbackEvent
+from .lanes import Lanes
+from .memory import Memory, digest_of
+from .parse import read_callback
+from .standing import standing_of
+
+AnyEvent = CallbackEvent[AnyCallback]
+Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
+_Flow = TypeVar("_Flow", bound=Callable[[CallbackEvent[FlowRecord]], Awaitable[object]])
+_Otp = TypeVar("_Otp", bound=Callable[[CallbackEvent[OtpRecord]], Awaitable[object]])
+_Inbound = TypeVar("_Inbound", bound=Callable[[CallbackEvent[InboundMessage]], Awaitable[object]])
+
+
+def _check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not callable(value):
+        raise InvalidConfig(f"{attribute.name} must be a callable that takes a record")
+
+
+def _is_async(handler: object) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    called = getattr(handler, "__call__", None)  # noqa: B004  # it is looked at, not called
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
+
+
+@attrs.define(kw_only=True, slots=False, eq=False, repr=False)
+class CallbackInbox:
+    """Callbacks come in by a receiver, and go out to handlers, to `async for`, or to `tell`.
+
+        inbox = CallbackInbox()
+
+        @inbox.on_otp
+        async def note(event: CallbackEvent[OtpRecord]) -> None: ...
+
+    Nothing is handed out twice, and nothing that is older than what was handed out before: a final status never goes
+    back. The callbacks of one flow are handed out one after the other, those of different flows side by side. What is
+    remembered for that is bounded, and this process's own.
+
+    What waits is held in memory: a process that dies loses it, although Routee was answered 200. Whoever must not miss
+    an end asks for it as well, with `RouteeClient.track`.
+
+    An inbox belongs to one event loop at a time. `async with inbox` or `aclose()` lets handlers end; an aiohttp or ASGI
+    server does that for a receiver that it was given. Raises `InvalidConfig` for settings that cannot work.
+    """
+
+    tell: Callable[[Any], object] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_check_callable)
+    )
+    """Called with each new `FlowRecord` or `OtpRecord`, before it is handed out. It must not block."""
+    confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(_check_callable))
+    """Asks Routee for a record again, `routee.track` for example. With it, a final status is told and handed out only
+    once Routee says it too, and in the record that Routee then gives. Statuses that are not final are not asked for."""
+    confirm_within: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_duration)
+    """How long Routee is asked again while it cannot be reached or says otherwise, and how long one question may take.
+    After that the callback is dropped, which observers are told; another one about the same flow is taken as if there
+    had been none."""
+    capacity: int = attrs.field(default=1000, validator=check_count)
+    """How many callbacks may wait. Those that find no room are answered 503, which makes Routee repeat them: after 30
+    seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
+    concurrency: int = attrs.field(default=10, validator=check_count)
+    """How many callbacks are handled at a time."""
+    memory: int = attrs.field(default=10_000, validator=check_count)
+    """How many flows are remembered, to know repeats and latecomers; half a kilobyte each."""
+    close_grace: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_duration)
+    """How long `aclose()` lets what waits be handled."""
+    observers: tuple[Observer, ...] = attrs.field(
+        factory=lambda: (LoggingObserver(),), converter=listed, validator=check_observers
+    )
+    """Who is told of callbacks that are refused or dropped, and of handlers that fail; the log, if nothing is given."""
+
+    def __attrs_post_init__(self) -> None:
+        self._observers = Observers(self.observers)
+        self._memory = Memory(self.memory)
+        self._lanes: Lanes[AnyEvent] = Lanes()
+        self._doubts: Doubts | None = None
+        if self.confirm is not None:
+            self._doubts = Doubts(self.confirm, self.confirm_within.total_seconds(), self._settle, self._start)
+        self._handlers: dict[str, list[Handler]] = {}
+        self._handling = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._iterated = self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<CallbackInbox: {self.waiting} waiting>"
+
+    @property
+    def waiting(self) -> int:
+        """How many callbacks were taken and are neither handed out nor dropped."""
+        return len(self._lanes) + len(self._doubts or ())
+
+    def on_flow(self, handler: _Flow) -> _Flow:
+        """Hand callbacks of standard and transactional flows to an `async def` handler; one that raises is told of."""
+        self._add("flow", handler)
+        return handler
+
+    def on_otp(self, handler: _Otp) -> _Otp:
+        """Hand callbacks of failover OTP flows to an `async def` handler."""
+        self._add("otp", handler)
+        return handler
+
+    def on_inbound(self, handler: _Inbound) -> _Inbound:
+        """Hand what people write back by Viber to an `async def` handler."""
+        self._add("inbound", handler)
+        return handler
+
+    @forgetful
+    def receive(
+        self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, intent: str | None = None
+    ) -> Arrival:
+        """Take a callback in, and say what it was; this is what a receiver calls, in the event loop.
+
+        It does not wait. Raises `InvalidCallback` for a body that is none.
+        """
+        identity, record, answer = read_callback(body)
+        event: AnyEvent = CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC))
+        standing, digest = standing_of(record), digest_of(answer)
+        arrival = self._memory.judge(identity, standing, digest)
+        if arrival is not Arrival.TAKEN:
+            self._drop(event, arrival.value, lost=False)
+        elif self._closing:
+            return Arrival.NO_ROOM
+        elif self._doubts is not None and standing is not None and standing.end is not None:
+            return self._doubt(self._doubts, identity, cast("CallbackEvent[AnyFlowRecord]", event), digest)
+        elif self._is_kept(identity[0]) and self.waiting >= self.capacity:
+            return Arrival.NO_ROOM
+        else:
+            self._memory.note(identity, standing, digest)
+            self._hand_out(identity, event)
+        return arrival
+
+    def __aiter__(self) -> Self:
+        """The events, for a program that would rather loop than be called; it ends when the inbox is closed.
+
+        Several loops share the events.
+        """
+        if self._handlers:
+            raise InvalidConfig("this inbox has handlers, and they get the events: iterate over one that has none")
+        self._iterated = True
+        return self
+
+    async def __anext__(self) -> AnyEvent:
+        aiter(self)
+        while True:
+            taken = self._lanes.take()
+            if taken is not None:
+                self._lanes.done(taken[0])
+                self._wake()
+                return taken[1]
+            if self._closing and not self._doubts:
+                raise StopAsyncIteration
+            await self._change()
+
+    async def aclose(self) -> None:
+        """Take nothing more, and let what waits be handled and confirmed for `close_grace`; the rest is dropped.
+
+        What is dropped was answered 200 and does not come again: observers are told of each.
+        """
+        self._closing = True
+        self._wake()
+        try:
+            await asyncio.sleep(0)  # a loop over the events may be about to begin
+            async with asyncio.timeout(self.close_grace.total_seconds()):
+                while self._tasks or self._doubts or (self._lanes and (self._handlers or self._iterated)):
+                    await self._change()
+        except TimeoutError:
+            pass
+        finally:
+            await self._drop_all()
+
+    async def __aenter__(self) -> Self:
+        self._closing = False
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    # --- the way of an event
+
+    def _doubt(
+        self, doubts: Doubts, identity: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes
+    ) -> Arrival:
+        if identity in doubts:
+            doubts.renew(identity)
+        elif self.waiting >= self.capacity:
+            return Arrival.NO_ROOM
+        else:
+            doubts.add(identity, event, digest)
+        return Arrival.TAKEN
+
+    def _settle(self, doubt: Doubt, record: AnyFlowRecord | None, why: str) -> None:
+        if record is None:
+            self._drop(doubt.event, f"not confirmed: {why}", lost=True)
+            return
+        standing = standing_of(record)
+        arrival = self._memory.judge(doubt.identity, standing, doubt.digest)
+        if arrival is Arrival.TAKEN:
+            self._memory.note(doubt.identity, standing, doubt.digest)
+            self._hand_out(doubt.identity, attrs.evolve(doubt.event, record=record, confirmed=True))
+        else:
+            self._drop(doubt.event, arrival.value, lost=False)
+
+    def _is_kept(self, kind: str) -> bool:
+        """Whether somebody is to be given events of a kind. Where only `tell` was asked for, nobody is."""
+        if self._handlers:
+            return kind in self._handlers
+        return self._iterated or self.tell is None
+
+    def _hand_out(self, identity: tuple[str, str], event: AnyEvent) -> None:
+        if self.tell is not None and not isinstance(event.record, InboundMessage):
+            try:
+                self.tell(event.record)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is, others want the event
+                self._report(self.tell, error, event)
+        if self._is_kept(identity[0]):
+            self._lanes.put(identity, event)
+            self._pump()
+            self._wake()
+
+    def _pump(self) -> None:
+        while self._handlers and self._handling < self.concurrency and (taken := self._lanes.take()) is not None:
+            self._handling += 1
+            self._start(self._handle(*taken))
+
+    async def _handle(self, lane: Hashable, event: AnyEvent) -> None:
+        try:
+            for handler in self._handlers.get(event.kind, ()):
+                await self._call(handler, event)
+        finally:
+            self._handling -= 1
+            self._lanes.done(lane)
+
+    async def _call(self, handler: Handler, event: AnyEvent) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        try:
+            await handler(event)
+        except asyncio.CancelledError as error:
+            self._report(handler, error, event)
+            if task.cancelling():
+                raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next event comes
+            self._report(handler, error, event)
+
+    # --- what it all stands on
+
+    def _add(self, kind: str, handler: Handler) -> None:
+        if not _is_async(handler):
+            raise InvalidConfig(f"{name_of(handler)} must be an async def: any other would hold up every callback")
+        if self._iterated:
+            raise InvalidConfig("this inbox is iterated over; give handlers to another one")
+        self._handlers.setdefault(kind, []).append(handler)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():  # else the loop may be ending, and must not find anything new
+            self._pump()
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _change(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    async def _drop_all(self) -> None:
+        dropped: list[AnyEvent] = [*self._lanes.clear(), *(self._doubts.clear() if self._doubts else [])]
+        for event in dropped:
+            self._drop(event, "the inbox closed before it was handled", lost=True)
+        for task in (left := set(self._tasks)):
+            task.cancel()
+        if left:
+            # A handler that will not be cancelled is left alone rather than waited for.
+            await asyncio.wait(left, timeout=self.close_grace.total_seconds())
+        self._wake()
+
+    def _drop(self, event: CallbackEvent[AnyCallback], reason: str, *, lost: bool) -> None:
+        self._observers.tell(CallbackDropped(event.kind, event.identity, reason, lost))
+
+    def _report(self, handler: object, error: BaseException, event: AnyEvent) -> None:
+        # Neither its text nor its traceback: both may quote what the callback says.
+        self._observers.tell(HandlerFailed(name_of(handler), type(error).__name__, event.kind, event.identity))

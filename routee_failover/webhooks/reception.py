@@ -1,0 +1,104 @@
+"""What a receiver answers, decided without I/O: the receivers for aiohttp and for ASGI only read and write."""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+import attrs
+
+from ..errors import InvalidCallback, InvalidConfig
+from ..observe import CallbackRefused, Observers
+from .event import Arrival
+from .inbox import CallbackInbox
+from .parse import LARGEST_CALLBACK
+from .signer import CallbackSigner
+
+
+@attrs.frozen
+class Answer:
+    """A status, which its phrase follows as text."""
+
+    status: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the status needs beside it."""
+        # Whoever is too slow or sends too much would go on, were the connection kept.
+        extra = {405: {"Allow": "POST"}, 408: {"Connection": "close"}, 413: {"Connection": "close"}}
+        return extra.get(self.status, {})
+
+    @property
+    def text(self) -> str:
+        """The same words for everybody."""
+        return HTTPStatus(self.status).phrase
+
+
+@attrs.frozen
+class Admitted:
+    """A request whose body is to be read."""
+
+    intent: str | None
+
+
+class Reception:
+    """The rules of every receiver: only POST, only addresses of ours, bodies of a bounded size and in a bounded time.
+
+    The type of the content does not matter: it is read as JSON or refused, whatever it is called.
+    """
+
+    def __init__(
+        self, inbox: CallbackInbox, signer: CallbackSigner | None, body_limit: int, body_within: timedelta
+    ) -> None:
+        if not isinstance(inbox, CallbackInbox):
+            raise InvalidConfig("a receiver takes a CallbackInbox first")
+        if not isinstance(signer, CallbackSigner | None):
+            raise InvalidConfig("a receiver takes a CallbackSigner second, or None where anybody may call")
+        if not isinstance(body_limit, int) or isinstance(body_limit, bool) or body_limit < 1:
+            raise InvalidConfig("body_limit must be a number of bytes of at least 1")
+        if not isinstance(body_within, timedelta) or body_within <= timedelta(0):
+            raise InvalidConfig("body_within must be a positive timedelta, such as timedelta(seconds=2)")
+        self.inbox: CallbackInbox = inbox
+        self.body_limit: int = min(body_limit, LARGEST_CALLBACK)
+        self.seconds: float = body_within.total_seconds()
+        self._signer = signer
+        self._observers = Observers(inbox.observers)
+
+    def admit(self, method: str, path: str, length: int | None) -> Admitted | Answer:
+        """Look at all but the body."""
+        if method != "POST":
+            return self.refuse(405, "it was no POST")
+        intent = None
+        if self._signer is not None:
+            # Frameworks differ in how much of the path a mounted application sees, and some add a slash.
+            intent = self._signer.intent(path.rstrip("/").rpartition("/")[2])
+            if intent is None:
+                return self.refuse(404, "nobody was given that address, or it is no longer valid")
+        if length is not None and length > self.body_limit:
+            return self.too_large()
+        return Admitted(intent)
+
+    def take(self, admitted: Admitted, body: bytes) -> Answer:
+        """Look at the body and put what it says into the inbox."""
+        try:
+            arrival = self.inbox.receive(body, intent=admitted.intent)
+        except InvalidCallback as error:
+            return self.refuse(400, str(error))
+        if arrival is Arrival.NO_ROOM:
+            return self.refuse(503, "the inbox has no room for it; Routee repeats it")
+        return Answer(200)
+
+    def too_large(self) -> Answer:
+        """The answer to a body of more than `body_limit`."""
+        return self.refuse(413, f"it had more than {self.body_limit} bytes")
+
+    def too_slow(self) -> Answer:
+        """The answer to a body that was not there in time."""
+        return self.refuse(408, f"it was not all there after {self.seconds:g} s")
+
+    def broken_off(self) -> Answer:
+        """The answer, which nobody may hear, to a body that ended early."""
+        return self.refuse(400, "it broke off")
+
+    def refuse(self, status: int, why: str) -> Answer:
+        """Answer with a status, and tell observers why. Whoever called is not told."""
+        self._observers.tell(CallbackRefused(status, why))
+        return Answer(status)

@@ -1,0 +1,329 @@
+"""Searching a Routee whose pages are not as documented: nothing is lost in silence, and nothing runs forever."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from routee_failover import BadRequest, Filter, NoAnswer, NotFound, RouteeClient
+
+from .routee import Answering, FakeRoutee, Seen, always
+
+Json = dict[str, Any]
+Page = Callable[[int, int], object]
+"""The answer to page so and so of so many flows, or to the flows after so many."""
+
+FLOWS: list[Json] = [{"trackingId": f"t-{number}", "status": "Failed"} for number in range(25)]
+OTPS: list[Json] = [{"flowId": f"f-{number}", "status": "Failed"} for number in range(25)]
+
+
+def _page(number: int, size: int, flows: list[Json] = FLOWS) -> Json:
+    """A page as documented."""
+    pages = -(-len(flows) // size)
+    content = flows[number * size : (number + 1) * size]
+    return {
+        "content": content,
+        "totalPages": pages,
+        "totalElements": len(flows),
+        "number": number,
+        "size": size,
+        "numberOfElements": len(content),
+        "first": number == 0,
+        "last": number >= pages - 1,
+    }
+
+
+def _without(*keys: str) -> Page:
+    return lambda number, size: {key: value for key, value in _page(number, size).items() if key not in keys}
+
+
+def _serving(page: Page) -> Answering:
+    """A server of pages, for both searches: their answers look different, their queries too."""
+
+    async def answer(seen: Seen) -> web.StreamResponse:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(seen.path).query).items()}
+        if "limit" in query:
+            return web.json_response(page(int(query["offset"]), int(query["limit"])))
+        return web.json_response(page(int(query["page"]), int(query["size"])))
+
+    return answer
+
+
+async def _search(page: Page, page_size: int = 4, **terms: Any) -> tuple[list[str | None], int]:
+    async with FakeRoutee(_serving(page)) as server, RouteeClient(server.config()) as client:
+        found = [record.tracking_id async for record in client.search(page_size=page_size, **terms)]
+        return found, len(server.requests)
+
+
+async def _search_otp(page: Page, page_size: int = 4) -> tuple[list[str | None], int]:
+    async with FakeRoutee(_serving(page)) as server, RouteeClient(server.config()) as client:
+        found = [record.flow_id async for record in client.search_otp(page_size=page_size)]
+        return found, len(server.requests)
+
+
+ALL = [flow["trackingId"] for flow in FLOWS]
+
+
+@pytest.mark.parametrize(
+    ("page", "requests"),
+    [
+        (_page, 7),
+        (_without("last"), 7),
+        (_without("totalPages", "totalElements"), 7),
+        (_without("totalPages", "totalElements", "last"), 8),
+        (_without("totalPages", "totalElements", "last", "number", "size"), 8),
+        (_without("totalElements", "size", "last"), 7),
+        (lambda number, size: _page(number, size) | {"last": True}, 7),
+        (lambda number, size: _page(number, size) | {"totalPages": 1, "last": "no"}, 7),
+        (lambda number, size: _page(number, size) | {"number": str(number), "totalElements": "25"}, 7),
+        (lambda number, size: _page(number, size) | {"number": number + 1}, 7),
+    ],
+)
+async def test_whatever_tells_that_more_follow_is_enough(page: Page, requests: int) -> None:
+    """Totals, pages or `last` may be missing, or contradict each other: all flows are found, in as few pages."""
+    assert await _search(page) == (ALL, requests)
+
+
+@pytest.mark.parametrize("gone", [[], ["size"], ["size", "totalPages", "totalElements", "last"], ["totalElements"]])
+@pytest.mark.parametrize("asked", [4, 100])
+async def test_a_server_with_pages_of_its_own_size(gone: list[str], asked: int) -> None:
+    """A server that does not care which size it is asked for, and may not even say so, loses nobody."""
+    found, requests = await _search(lambda number, _size: _without(*gone)(number, 10), asked)
+    assert found == ALL
+    assert requests <= 4
+
+
+@pytest.mark.parametrize(
+    "content", [{"content": [], "totalElements": 0}, {"content": None, "totalElements": 0}, {"totalElements": 0}]
+)
+async def test_no_flows_at_all(content: Json) -> None:
+    """An empty list is an empty list, also where only the total says so."""
+    assert await _search(lambda number, size: content) == ([], 1)
+
+
+def _stuck(number: int, size: int) -> Json:
+    return _page(0, size)
+
+
+LENGTHS: Iterator[int] = itertools.cycle([1000, 990])
+ODD: dict[str, Page] = {
+    r"is page 0, and page 1 was asked for": _stuck,
+    r"10 pages in a row held nothing new": lambda number, size: _without("number")(0, size),
+    r"10 pages in a row held nothing new:": lambda number, size: {"content": FLOWS[:3], "last": False},
+    r"says that more flows follow, and holds none": lambda number, size: (
+        _page(number, size) if number < 2 else _page(number, size) | {"content": []}
+    ),
+    r"says that more flows follow, and holds none;": lambda number, size: {"content": [], "last": False},
+    r"has no list of flows \(content\)": lambda number, size: {"totalElements": 3},
+    r"has no list of flows \(content\);": lambda number, size: _page(number, size) | {"content": {"t-1": {}}},
+    r"lists a flow that is no object": lambda number, size: _page(number, size) | {"content": ["t-1", {}]},
+    r"is no JSON object": lambda number, size: FLOWS,
+    r"the pages change their size from 4 to 5": lambda number, size: _page(number, size) | {"size": 4 + number % 2},
+    r"another length of the list": lambda number, size: {
+        "content": [{"trackingId": f"t-{number * size + place}"} for place in range(size)],
+        "totalElements": next(LENGTHS),
+    },
+}
+
+
+@pytest.mark.parametrize("words", ODD)
+async def test_pages_that_make_no_sense_are_no_answer(words: str) -> None:
+    """What cannot be read on without losing flows ends in `NoAnswer` that says why, after a bounded number of pages."""
+    with pytest.raises(NoAnswer, match=words) as caught:
+        await _search(ODD[words])
+    assert "t-1" not in str(caught.value)
+
+
+async def test_an_error_does_not_end_an_iterator() -> None:
+    """After a page that made no sense the same iterator asks for it again, and goes on."""
+    well = False
+
+    def page(number: int, size: int) -> Json:
+        return _page(number, size) | ({} if well or number != 3 else {"content": None})
+
+    async with FakeRoutee(_serving(page)) as server, RouteeClient(server.config()) as client:
+        records = aiter(client.search(page_size=4))
+        found = [(await anext(records)).tracking_id for _ in range(12)]
+        with pytest.raises(NoAnswer, match="has no list of flows"):
+            await anext(records)
+        well = True
+        found += [record.tracking_id async for record in records]
+    assert found == ALL
+
+
+async def test_flows_without_an_id_come_once() -> None:
+    """A flow that lacks its id is known by all that is said of it; those that differ are different flows."""
+    flows: list[Json] = [{"status": "Failed", "price": number} for number in range(9)]
+    serving = _serving(lambda number, size: _page(number, size, flows))
+    async with FakeRoutee(serving) as server, RouteeClient(server.config()) as client:
+        found = [record.raw["price"] async for record in client.search(page_size=4)]
+    assert found == list(range(9))
+
+
+async def test_the_newest_first_while_others_arrive() -> None:
+    """Where the newest come first, newcomers push flows to the next page: they are met again and not told twice."""
+    flows = list(FLOWS)
+
+    def page(number: int, size: int) -> Json:
+        flows.insert(0, {"trackingId": f"new-{len(flows)}"})
+        return _page(number, size, flows)
+
+    found, _ = await _search(page)
+    assert [identity for identity in found if str(identity).startswith("t-")] == ALL
+    assert len(found) == len(set(found))
+
+
+async def test_what_a_server_finds_besides_is_left_out() -> None:
+    """A server that ignores the conditions, or looks them up in an older state, does not get its flows past us."""
+    said = [{"trackingId": str(number), "status": status} for number, status in enumerate(["Failed", "Queued", None])]
+    found, _ = await _search(lambda number, size: _page(number, size, said), status="Failed")
+    assert found == ["0", "2"]
+
+
+KINDS: list[Json] = [{"trackingId": "a", "flowKind": "standard"}, {"trackingId": "b", "flowKind": "transactional"}]
+
+
+def _refusing_kind(flows: list[Json]) -> Answering:
+    async def answer(seen: Seen) -> web.StreamResponse:
+        if b"flowKind" in seen.body:
+            return web.json_response({"code": "400000000", "developerMessage": "No such field"}, status=400)
+        return web.json_response(_page(0, 50, flows))
+
+    return answer
+
+
+async def test_kinds_are_told_apart_here_where_routee_cannot() -> None:
+    """A Routee that does not filter by flowKind is asked without it, once it has said so."""
+    async with FakeRoutee(_refusing_kind(KINDS)) as server, RouteeClient(server.config()) as client:
+        search = client.search(flow_kind="transactional", status="Failed")
+        assert [record.tracking_id async for record in search] == ["b"]
+        assert [record.tracking_id for record in (await search.page(0)).records] == ["b"]
+        bodies = [json.loads(seen.body) for seen in server.requests]
+    status = {"fieldName": "status", "searchOperator": "is", "searchTerm": "Failed"}
+    kind = {"fieldName": "flowKind", "searchOperator": "is", "searchTerm": "transactional"}
+    assert bodies == [[status, kind], [status], [status]]
+
+
+async def test_kinds_that_nobody_tells_are_no_answer() -> None:
+    """Where neither Routee filters by kind nor its flows say theirs, nobody is left out or let in by guessing."""
+    async with FakeRoutee(_refusing_kind(FLOWS)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(NoAnswer, match="neither filters by flowKind nor says the flowKind"):
+            [record async for record in client.search(where=[Filter("flowKind", "is_not", "standard")])]
+
+
+async def test_a_search_that_is_refused_for_another_reason_says_so() -> None:
+    """A 400 is Routee's own word where no flowKind was asked for, and where it does not help to leave that out."""
+    refusal = always(400, {"developerMessage": "The range is too long"})
+    for terms in ({}, {"flow_kind": "standard"}):
+        async with FakeRoutee(refusal) as server, RouteeClient(server.config()) as client:
+            with pytest.raises(BadRequest, match="The range is too long"):
+                [record async for record in client.search(**terms)]  # type: ignore[arg-type]
+            assert len(server.requests) == 1 + len(terms)
+
+
+async def test_the_request_of_a_search() -> None:
+    """A POST with a list of conditions, empty where there are none; it is repeated as every reading call is."""
+    answers = iter([web.json_response({}, status=500), web.json_response(_page(0, 50, []))])
+
+    async def answer(_seen: Seen) -> web.StreamResponse:
+        return next(answers)
+
+    async with FakeRoutee(answer) as server, RouteeClient(server.config()) as client:
+        assert [record async for record in client.search()] == []
+    assert [(seen.method, seen.body, seen.headers["Content-Type"]) for seen in server.requests] == [
+        ("POST", b"[]", "application/json")
+    ] * 2
+    assert re.fullmatch(r"/failover/tracking\?dateEnd=[-0-9]+T[0-9:]+Z&page=0&size=50", server.requests[0].path)
+
+
+def _list(offset: int, limit: int) -> Json:
+    return {"total": len(OTPS), "limit": limit, "offset": offset, "results": OTPS[offset : offset + limit]}
+
+
+OTP_ALL = [flow["flowId"] for flow in OTPS]
+
+
+@pytest.mark.parametrize(
+    ("page", "requests"),
+    [
+        (_list, 7),
+        (lambda offset, limit: {"results": _list(offset, limit)["results"]}, 8),
+        (lambda offset, limit: _list(offset, min(limit, 3)), 9),
+        (lambda offset, limit: _list(offset, limit + 1), 5),
+    ],
+)
+async def test_otp_flows_of_a_server_that_says_less(page: Page, requests: int) -> None:
+    """Without totals, or with pages of its own size, a server's OTP flows are all found."""
+    assert await _search_otp(page) == (OTP_ALL, requests)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (lambda offset, limit: _list(0, limit), "begins with the first flow, and 4 were to be left out"),
+        (lambda offset, limit: {"results": OTPS[:4]}, "10 pages in a row held nothing new"),
+        (lambda offset, limit: {"results": [], "total": 5}, "says that more flows follow, and holds none"),
+        (lambda offset, limit: {"total": 5}, r"has no list of flows \(results\)"),
+        (lambda offset, limit: {"results": [None]}, "lists a flow that is no object"),
+    ],
+)
+async def test_otp_pages_that_make_no_sense_are_no_answer(page: Page, words: str) -> None:
+    """The same for the list of OTP flows."""
+    with pytest.raises(NoAnswer, match=words):
+        await _search_otp(page)
+
+
+async def test_otp_flows_that_a_server_finds_besides_are_left_out() -> None:
+    """A flow that speaks against the terms itself is no answer to them."""
+    async with FakeRoutee(_serving(_list)) as server, RouteeClient(server.config()) as client:
+        assert [record async for record in client.search_otp(status="Succeeded")] == []
+        assert [record.flow_id async for record in client.search_otp(flow_id="F-3", tag="x")] == ["f-3"]
+        assert (await client.search_otp(status="Queued").page(0)).records == ()
+
+
+async def test_the_query_of_an_otp_search() -> None:
+    """The terms stand in the query, quoted, and the number without its plus."""
+    async with FakeRoutee(_serving(_list)) as server, RouteeClient(server.config()) as client:
+        await client.search_otp(phone_number="+30 69&x", tag="a b+c#", status="failed").page(2)
+    assert server.requests[0].path == (
+        "/failover-otp/otp/failover?status=Failed&tag=a%20b%2Bc%23&phone_number=30%2069%26x&limit=50&offset=100"
+    )
+
+
+async def test_a_404_of_the_otp_list_is_not_found() -> None:
+    """Routee documents a 404 for the list and not what it means: it is not taken for an empty one."""
+    async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(NotFound):
+            [record async for record in client.search_otp(tag="x")]
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-3, 40) | st.sampled_from(["1", "x", 1e300])
+ROWS = st.lists(st.fixed_dictionaries({"trackingId": SCALARS, "flowId": SCALARS}) | SCALARS, max_size=5) | SCALARS
+NAMES = ["totalPages", "totalElements", "number", "size", "last", "total", "limit", "offset"]
+ONE = st.fixed_dictionaries({"content": ROWS, "results": ROWS}, optional=dict.fromkeys(NAMES, SCALARS))
+PAGES = st.lists(ONE, min_size=1, max_size=6)
+
+
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.too_slow])
+@given(PAGES)
+async def test_whatever_a_server_answers_a_search_ends(pages: list[Json]) -> None:
+    """Pages of any shape, one after the other and then the last for ever, end in flows or in `NoAnswer`."""
+
+    def serve() -> Page:
+        rest = iter(pages)
+        return lambda number, size: next(rest, pages[-1])
+
+    for search, identity in ((_search, "trackingId"), (_search_otp, "flowId")):
+        try:
+            found, requests = await search(serve())
+        except NoAnswer:
+            continue
+        assert len(found) <= 5 * len(pages), identity
+        assert requests <= 100

@@ -1,0 +1,76 @@
+"""The services and tests on the page about testing run as they are printed, and what it says to other languages too."""
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.sandbox.callers import OTP_SMS_STEP, calling
+
+PAGE = (Path(__file__).parents[2] / "docs/testing.md").read_text(encoding="utf-8")
+# From a checkout that was installed before the fixtures came, pytest has to be told of them.
+INSTALLED = any(one.value == "routee_failover.pytest_plugin" for one in entry_points(group="pytest11"))
+TOLD = [] if INSTALLED else ["-p", "routee_failover.pytest_plugin"]
+
+
+def section(title: str) -> str:
+    """The text below a heading, up to the next one."""
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(("title", "passed"), [("A FastAPI service", 4), ("An aiohttp.web service", 2)])
+def test_services_and_their_tests_run_as_printed(title: str, passed: int, tmp_path: Path) -> None:
+    """Saved under the names that the page gives them, the files pass the command that it prints, without a warning."""
+    text = section(title)
+    files = re.findall(r"^`(\w+\.py)`.*?```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    assert len(files) == text.count("```python")
+    for name, program in files:
+        (tmp_path / name).write_text(program, encoding="utf-8")
+    (command,) = re.findall(r"pytest (\w+\.py)\n", text)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *TOLD, "-p", "no:cacheprovider", "--rootdir", str(tmp_path), command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(rf"={{3,}} {passed} passed in ", ran.stdout), ran.stdout + ran.stderr
+
+
+def commands() -> list[list[str]]:
+    """The curl commands of the page."""
+    (block,) = re.findall(r"```console\n(curl.*?)```", section("In another language"), re.DOTALL)
+    return [shlex.split(line, comments=True) for line in block.splitlines()]
+
+
+async def test_commands_for_other_languages_run_as_printed() -> None:
+    """Every curl command of the page is answered with 200 when a code was sent."""
+    async with calling(speed=0) as caller:
+        step = OTP_SMS_STEP | {"to": "+306912345678", "order": 1}
+        await caller.send("sendFailoverOtp", {"flow": [step]})
+        answered = [await _asked(caller.session, command) for command in commands()]
+    pin, flow, flows, clock, reset, export = answered
+    assert (pin["pin"], flow["to"], flows["total"]) == ("123456", ["+306912345678"], 0)
+    assert (clock["now"], reset["cleared"], export["flows"]) == (3600.0, 1, [])
+
+
+async def _asked(session: aiohttp.ClientSession, command: list[str]) -> Any:
+    """The answer to a curl command, which is made without curl."""
+    words = argparse.ArgumentParser()
+    words.add_argument("url")
+    words.add_argument("-X", dest="method", default="GET")
+    words.add_argument("-H", dest="headers", action="append", default=[])
+    words.add_argument("-d", dest="data")
+    asked = words.parse_args(command[1 : command.index(">") if ">" in command else None])
+    path = asked.url.removeprefix("http://localhost:8089")
+    headers = dict(line.split(": ") for line in asked.headers)
+    async with session.request(asked.method, path, headers=headers, data=asked.data) as answer:
+        assert answer.status == 200, command
+        return await answer.json()

@@ -1,0 +1,112 @@
+"""What must never happen with hostile input: an exception that is not ours, or words that quote it."""
+
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+from routee_failover import Arrival, CallbackInbox, InvalidCallback, parse_callback, records
+from routee_failover.records.record import Record
+from routee_failover.webhooks.memory import digest_of
+from routee_failover.webhooks.standing import standing_of
+from routee_failover.wire.answers import read_json, read_object, read_refusal
+
+from .inputs import BODIES, SEGMENT, SIGNER, Source, bent, broken
+
+KINDS: list[type[Any]] = [
+    kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)
+]
+_said = re.compile(
+    r"this is no callback of Routee's: (it is not JSON|it is no JSON object|it has more than \d+ bytes"
+    r"|it is nested more than 64 deep|it holds more than \d+ values|it holds a number that is too large"
+    r"|it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound"
+    r"|(messages|steps) is no list of objects|(messages|steps) has more than 1000 entries|status is no text"
+    r"|(trackingId|flowId|from) is no text of 1 to 200 printable letters)"
+).fullmatch
+
+
+_known: dict[type[Any], list[str]] = {}
+
+
+def _properties(kind: type[Any]) -> list[str]:
+    if kind not in _known:
+        _known[kind] = [name for name in dir(kind) if name[0] != "_" and isinstance(getattr(kind, name), property)]
+    return _known[kind]
+
+
+def use(record: Any) -> None:
+    """Everything that somebody may do with a record."""
+    repr(record)
+    hash(record)
+    for name in _properties(type(record)):
+        found = getattr(record, name)
+        for inner in found if isinstance(found, tuple) else ():
+            use(inner)
+    again = pickle.loads(pickle.dumps(record))
+    assert again.raw == record.raw or "nan" in repr(record.raw)
+
+
+def _refused(read: Callable[[Any], Any], body: Any) -> Any:
+    """What is read, or `None` where it is refused in words that are all ours."""
+    try:
+        return read(body)
+    except InvalidCallback as error:
+        if not _said(str(error)):
+            raise
+        return None
+
+
+def callback(body: Any) -> None:
+    """A callback is read and used, or refused in words that are all ours; and the inbox agrees."""
+    inbox = CallbackInbox(tell=lambda _record: None, observers=[])
+    record = _refused(parse_callback, body)
+    if record is None:
+        assert _refused(inbox.receive, body) is None
+        return
+    use(record)
+    standing_of(record)
+    assert inbox.receive(body) is Arrival.TAKEN
+    assert inbox.receive(body) is Arrival.REPEATED
+
+
+def answer(body: bytes) -> None:
+    """An answer of Routee's is read by every record, or said to be unreadable."""
+    for kind in KINDS:
+        record = read_object(body, kind.read)
+        if not isinstance(record, str):
+            use(record)
+    read_json(body)
+    str(read_refusal(400, None, body))
+
+
+def segment(data: bytes) -> None:
+    """No text but our own is an address."""
+    text = data.decode("latin-1")
+    assert SIGNER.intent(text) == ("intent" if data == SEGMENT else None)
+
+
+def shaped(source: Source) -> None:
+    """A documented shape that is bent a little, as a mapping and as bytes."""
+    shape = bent(source)
+    callback(shape)
+    assert digest_of(shape) == digest_of(dict(reversed(shape.items())))
+
+
+def raw(source: Source) -> None:
+    """Bytes that are bent."""
+    body = broken(source, BODIES[source.upto(len(BODIES) - 1)])
+    callback(body)
+    answer(body)
+
+
+def address(source: Source) -> None:
+    """The last segment of an address, bent."""
+    segment(broken(source, SEGMENT))
+
+
+TARGETS: tuple[Callable[[Source], None], ...] = (shaped, raw, address)
+
+
+def execute(source: Source) -> None:
+    """One execution: whichever target the source picks."""
+    TARGETS[source.upto(len(TARGETS) - 1)](source)

@@ -1,0 +1,247 @@
+"""The fixtures for pytest, in runs of their own: every kind of test, settings, isolation, and what failures say."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+# Imported here, so that a run inside this process does not import them again: extensions may be imported once only.
+import routee_failover.client
+import routee_failover.sandbox  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+PLUGIN = "routee_failover.pytest_plugin"
+
+PRELUDE = """
+    import asyncio
+    from datetime import timedelta
+
+    import pytest
+    from routee_failover import OtpFlow, OtpSmsStep, RouteeClient
+
+    NUMBER = "+306912345678"
+
+    def otp(pin="847291"):
+        return OtpFlow(steps=[OtpSmsStep(to=NUMBER, message=f"Your code is {pin}", ttl=timedelta(hours=1))])
+"""
+
+
+def run(pytester: pytest.Pytester, program: str, *options: str, mode: str = "auto") -> pytest.RunResult:
+    """Run a test file with the fixtures in this process; warnings are errors, and nothing random."""
+    pytester.makeini(
+        f"""
+        [pytest]
+        asyncio_mode = {mode}
+        asyncio_default_fixture_loop_scope = function
+        filterwarnings = error
+        addopts = --strict-markers
+        """
+    )
+    pytester.makepyfile(PRELUDE + program)
+    return pytester.runpytest_inprocess("-p", PLUGIN, "-p", "no:randomly", "-p", "no:cacheprovider", *options)
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_every_kind_of_test(pytester: pytest.Pytester, mode: str) -> None:
+    """Async tests in either mode of pytest-asyncio, in a loop of their own or a shared one, anyio's, and plain ones."""
+    result = run(
+        pytester,
+        """
+    @pytest.mark.asyncio
+    async def test_async(routee_client, routee_inbox):
+        await routee_client.send(otp("1111"))
+        assert await routee_inbox.pin_for(NUMBER) == "1111"
+
+    @pytest.mark.asyncio(loop_scope="session")
+    @pytest.mark.parametrize("pin", ["2222", "3333"])
+    async def test_in_a_shared_loop(routee_client, routee_inbox, pin):
+        await routee_client.send(otp(pin))
+        assert await routee_inbox.pin_for(NUMBER) == pin
+
+    @pytest.fixture
+    def anyio_backend():
+        return "asyncio"
+
+    @pytest.mark.anyio
+    async def test_anyio(routee_client, routee_inbox):
+        await routee_client.send(otp("4444"))
+        assert await routee_inbox.texts_to(NUMBER) == ["Your code is 4444"]
+
+    def test_plain(routee_sandbox, routee_inbox):
+        async def send():
+            async with RouteeClient(routee_sandbox.config()) as routee:
+                await routee.send(otp("5555"))
+
+        asyncio.run(send())
+        assert asyncio.run(routee_inbox.pin_for(NUMBER)) == "5555"
+    """,
+        mode=mode,
+    )
+    result.assert_outcomes(passed=5)
+
+
+def test_each_test_has_a_sandbox_of_its_own(pytester: pytest.Pytester) -> None:
+    """What one test sends or scripts, the next does not see; fixtures of one test share theirs."""
+    result = run(
+        pytester,
+        """
+    @pytest.mark.parametrize("again", range(3))
+    async def test_alone(routee_sandbox, routee_client, routee_inbox, again):
+        assert (routee_sandbox.accepted, routee_sandbox.rules) == ([], [])
+        assert routee_inbox is routee_sandbox.inbox
+        routee_sandbox.script(sms="undelivered")
+        await routee_client.send(otp())
+        assert len(routee_sandbox.accepted) == 1
+    """,
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_many_workers_do_not_meet(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under xdist every worker's tests have their own sandboxes on ports of their own."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what else is installed takes its time
+    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(
+        PRELUDE
+        + """
+    @pytest.mark.parametrize("index", range(12))
+    async def test_alone(routee_sandbox, routee_client, routee_inbox, index):
+        await routee_client.send(otp(str(1000 + index)))
+        assert await routee_inbox.pin_for(NUMBER) == str(1000 + index)
+        assert len(routee_sandbox.accepted) == 1
+    """
+    )
+    result = pytester.runpytest_subprocess("-p", PLUGIN, "-p", "xdist", "-p", "pytest_asyncio.plugin", "-n", "2")
+    result.assert_outcomes(passed=12)
+
+
+def test_settings(pytester: pytest.Pytester) -> None:
+    """The clock runs 60 times as fast, unless the fixture of settings or a marker says else; the closest one wins."""
+    result = run(
+        pytester,
+        """
+    def speed(sandbox):
+        return sandbox._clock.speed
+
+    def test_default(routee_sandbox):
+        assert speed(routee_sandbox) == 60
+
+    @pytest.mark.routee_sandbox(speed=7, keep=3)
+    class TestMarked:
+        def test_class(self, routee_sandbox):
+            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (7, 3)
+
+        @pytest.mark.routee_sandbox(speed=0)
+        def test_function(self, routee_sandbox):
+            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (0, 3)
+
+    class TestOverridden:
+        @pytest.fixture
+        def routee_sandbox_settings(self):
+            return {"speed": 5, "keep": 9}
+
+        def test_fixture(self, routee_sandbox):
+            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (5, 9)
+
+        @pytest.mark.routee_sandbox(speed=0)
+        def test_marker_over_fixture(self, routee_sandbox):
+            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (0, 9)
+
+    @pytest.mark.routee_sandbox(speed=0)
+    async def test_time_passes_at_a_word(routee_sandbox, routee_client, routee_inbox):
+        await routee_client.send(otp())
+        await routee_sandbox.advance(timedelta(minutes=1))
+        assert await routee_inbox.texts_to(NUMBER) == ["Your code is 847291"]
+    """,
+    )
+    result.assert_outcomes(passed=6)
+
+
+def test_settings_that_cannot_be(pytester: pytest.Pytester) -> None:
+    """A wrong setting is said in one line at the test that asks for it."""
+    result = run(
+        pytester,
+        """
+    @pytest.mark.routee_sandbox(sped=0)
+    def test_misspelt(routee_sandbox): ...
+
+    @pytest.mark.routee_sandbox(0)
+    def test_nameless(routee_sandbox): ...
+
+    @pytest.mark.routee_sandbox(speed=-1)
+    def test_backwards(routee_sandbox): ...
+    """,
+    )
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            "the Routee sandbox cannot start: *unexpected keyword argument 'sped'",
+            "@pytest.mark.routee_sandbox takes settings by name, such as speed=0",
+            "the Routee sandbox cannot start: speed must be 0 or more*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*During handling*")
+
+
+def test_what_did_not_arrive_is_said_at_the_tests_own_line(pytester: pytest.Pytester) -> None:
+    """A failure shows the line of the test and what did arrive; no PIN, and nothing of this package's inside."""
+    result = run(
+        pytester,
+        """
+    async def test_wrong_number(routee_client, routee_inbox):
+        await routee_client.send(otp())
+        await routee_inbox.pin_for("+306900000000", timeout=0.05)
+    """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            '>*await routee_inbox.pin_for("+306900000000", timeout=0.05)',
+            "E*NothingArrived: no PIN for +306900000000 has arrived within 0.05 s",
+            "E* flow 1: otp to +306912345678, with a PIN: *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*inbox.py*")
+    result.stdout.no_fnmatch_line("*home.py*")
+
+
+def test_runs_without_the_extra_go_on(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the sandbox's extra is not installed, only a test that asks for a sandbox fails, and is told what to do."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(
+        """
+    import sys
+    import pytest
+
+    @pytest.fixture(autouse=True)
+    def not_installed(monkeypatch):
+        monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+
+    def test_other(): ...
+
+    def test_sandbox(routee_sandbox): ...
+    """
+    )
+    result = pytester.runpytest_subprocess("-p", PLUGIN)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(['the Routee sandbox cannot start: *pip install "routee-failover?sandbox?"'])
+
+
+def test_a_run_that_does_not_ask_pays_nothing() -> None:
+    """Loading the plugin imports no library that pytest had not imported, and nothing else of this package."""
+    code = f"import sys, pytest; before = set(sys.modules)\nimport {PLUGIN}\nprint(*sorted(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names] == [
+        "routee_failover",
+        PLUGIN,
+    ]
+
+
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    """The package declares the plugin; this project's own runs keep it out under the very name it is declared by."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    ((name, module),) = project["project"]["entry-points"]["pytest11"].items()
+    assert module == PLUGIN
+    assert f"no:{name}" in project["tool"]["pytest"]["ini_options"]["addopts"]

@@ -1,0 +1,99 @@
+"""Real servers on free ports, with the receivers mounted in real frameworks."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import uvicorn
+from aiohttp import web
+from fastapi import FastAPI
+from litestar import Litestar
+from litestar.handlers import asgi
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from routee_failover.webhooks import AsgiReceiver, CallbackInbox, CallbackSigner, aiohttp_receiver
+
+Asgi = Callable[..., Awaitable[None]]
+AT = "/routee"
+"""Where the receivers are mounted."""
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is up."""
+
+    def __init__(self, app: Any, lifespan: str) -> None:
+        super().__init__(uvicorn.Config(app, port=0, lifespan=lifespan, log_config=None))  # type: ignore[arg-type]
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self.up.set()
+
+
+@asynccontextmanager
+async def by_uvicorn(app: Any, lifespan: str = "on") -> AsyncIterator[str]:
+    """Serve an ASGI application; gives the address."""
+    server = _Server(app, lifespan)
+    serving = asyncio.create_task(server.serve())
+    up = asyncio.create_task(server.up.wait())
+    await asyncio.wait([serving, up], return_when=asyncio.FIRST_COMPLETED)
+    up.cancel()
+    assert not serving.done(), "the server did not start"
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def by_aiohttp(app: web.Application) -> AsyncIterator[str]:
+    """Serve an aiohttp application; gives the address."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _aiohttp(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
+    app = web.Application()
+    app.add_subapp(AT, aiohttp_receiver(inbox, signer, **more))
+    return by_aiohttp(app)
+
+
+def _alone(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
+    return by_uvicorn(AsgiReceiver(inbox, signer, **more))
+
+
+def _starlette(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
+    return by_uvicorn(Starlette(routes=[Mount(AT, AsgiReceiver(inbox, signer, **more))]))
+
+
+def _fastapi(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
+    app = FastAPI()
+    app.mount(AT, AsgiReceiver(inbox, signer, **more))
+    return by_uvicorn(app)
+
+
+def _litestar(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
+    mounted = asgi(AT, is_mount=True, copy_scope=False)(AsgiReceiver(inbox, signer, **more))
+    return by_uvicorn(Litestar([mounted], logging_config=None))
+
+
+Serve = Callable[..., AbstractAsyncContextManager[str]]
+SERVERS: dict[str, Serve] = {
+    "aiohttp": _aiohttp,
+    "asgi alone": _alone,
+    "starlette": _starlette,
+    "fastapi": _fastapi,
+    "litestar": _litestar,
+}

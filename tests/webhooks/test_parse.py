@@ -1,0 +1,238 @@
+"""`parse_callback` tells the callbacks apart, and refuses the rest with words that quote none of it."""
+
+import copy
+import json
+import pickle
+import traceback
+from collections import UserDict
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from routee_failover import (
+    Channel,
+    FlowRecord,
+    FlowStatus,
+    InboundMessage,
+    InvalidCallback,
+    MessageStatus,
+    OtpRecord,
+    RouteeError,
+    parse_callback,
+)
+from routee_failover.webhooks.parse import LARGEST_CALLBACK
+
+from .shapes import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, WORDS, Json, body_of
+
+CANARY = "739164-canary"
+
+
+def test_flow_of_the_newer_page() -> None:
+    """Everything of a standard flow is read: both channels, statuses in either case, the times, the price."""
+    record = parse_callback(body_of(NEW))
+    assert isinstance(record, FlowRecord)
+    assert (record.tracking_id, record.status, record.final) == ("t-1", FlowStatus.SUCCEEDED, True)
+    assert (record.termination_channel, record.total_price, record.status_code) == (Channel.SMS, 0.04, None)
+    viber, sms = record.messages
+    assert (viber.channel, viber.status, viber.detailed_status) == (Channel.VIBER, MessageStatus.EXPIRED, "TTL Expired")
+    assert (sms.channel, sms.status, sms.to, sms.price) == (Channel.SMS, MessageStatus.DELIVERED, PHONE, 0.03)
+
+
+def test_flow_of_the_older_page() -> None:
+    """The older page's names are read into the same record; an empty status code is none."""
+    record = parse_callback(body_of(OLD))
+    assert isinstance(record, FlowRecord)
+    assert (record.tracking_id, record.status, record.status_code) == ("t-2", FlowStatus.FAILED, None)
+    assert [message.status for message in record.messages] == [MessageStatus.FAILED, MessageStatus.FAILED]
+
+
+def test_otp() -> None:
+    """A failover OTP flow is told by its flow id and its steps."""
+    record = parse_callback(body_of(OTP))
+    assert isinstance(record, OtpRecord)
+    assert (record.flow_id, record.status, record.total_cost) == (OTP["flowId"], FlowStatus.SUCCEEDED, 0.05)
+    assert [step.status for step in record.steps] == [MessageStatus.EXPIRED, MessageStatus.QUEUED]
+
+
+@pytest.mark.parametrize("key", ["filename", "fileName"])
+def test_inbound(key: str) -> None:
+    """What a person wrote is told by its direction; the name of a file is read in both of Routee's spellings."""
+    shape = {name: value for name, value in INBOUND.items() if name != "filename"} | {key: "photo.jpg"}
+    record = parse_callback(body_of(shape))
+    assert isinstance(record, InboundMessage)
+    assert (record.from_, record.message, record.filename) == (PHONE, "Was that you?", "photo.jpg")
+    assert (record.reference_tracking_id, record.label) == ("v-1", "demo")
+    assert record.sent_date is not None
+    assert (record.campaign_name, record.campaign_tracking_id, record.to) == (None, None, INBOUND["to"])
+
+
+def test_what_a_person_wrote_is_not_shown() -> None:
+    """`repr` shows neither the words nor the number of whoever wrote."""
+    record = parse_callback(INBOUND)
+    assert "Was that you?" not in repr(record)
+    assert PHONE not in repr(record)
+    assert "photo" not in repr(record)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(
+    "given",
+    [
+        body_of,
+        lambda shape: bytearray(body_of(shape)),
+        lambda shape: memoryview(body_of(shape)),
+        json.dumps,
+        lambda shape: shape,
+        UserDict,
+        MappingProxyType,
+    ],
+    ids=["bytes", "bytearray", "memoryview", "str", "dict", "UserDict", "MappingProxyType"],
+)
+def test_body_in_any_form(shape: Json, given: Any) -> None:
+    """Bytes, text and a mapping that somebody has read already are the same callback."""
+    assert parse_callback(given(shape)) == parse_callback(body_of(shape))
+
+
+def test_mapping_is_copied() -> None:
+    """A record does not change with the mapping that it was read from."""
+    mine = copy.deepcopy(NEW)
+    record = parse_callback(mine)
+    mine["messages"][0]["status"]["name"] = "DELIVERED"
+    mine["messages"].clear()
+    assert isinstance(record, FlowRecord)
+    assert record.messages[0].status is MessageStatus.EXPIRED
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_unknown_keys_and_words(shape: Json) -> None:
+    """What Routee may add one day is kept, and nothing of it raises."""
+    grown = copy.deepcopy(shape) | {"tomorrow": {"key": [1, None]}, "statusCode": "none yet", "updatedAt": 7}
+    grown["status"] = "Paused"
+    for entry in [*grown.get("messages", []), *grown.get("steps", [])]:
+        entry |= {"type": "Telepathy", "channel": 9, "status": ["?"], "price": {}, "order": "first"}
+    record = parse_callback(body_of(grown))
+    assert record.raw["tomorrow"] == {"key": [1, None]}
+    if not isinstance(record, InboundMessage):
+        assert record.status == "Paused"
+        assert not record.final
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"trackingId": "t", "status": "Queued"},
+        {"trackingId": "t", "messages": []},
+        {"trackingId": "t", "messages": None, "status": None},
+        {"trackingId": "t", "messages": [], "flowId": "f"},
+        {"trackingId": "t", "messages": [], "direction": "Inbound"},
+    ],
+    ids=str,
+)
+def test_little_of_a_flow(shape: Json) -> None:
+    """A flow needs an id and either messages or a status; what is beside them does not make it another kind."""
+    assert isinstance(parse_callback(shape), FlowRecord)
+
+
+@pytest.mark.parametrize(
+    "shape", [{"flowId": "f", "steps": []}, {"flowId": "f", "status": "InProgress"}, {"flowId": "f", "steps": None}]
+)
+def test_little_of_an_otp(shape: Json) -> None:
+    """A failover OTP flow needs an id and either steps or a status."""
+    assert isinstance(parse_callback(shape), OtpRecord)
+
+
+def nested(levels: int) -> bytes:
+    """A callback with so many objects and lists within each other."""
+    inner = levels - 1
+    return b'{"trackingId":"t","status":"Queued","x":' + b"[" * inner + b"]" * inner + b"}"
+
+
+SISTER_VIBER = {"trackingId": "v", "to": PHONE, "status": {"status": "DELIVERED"}, "body": {"text": WORDS}}
+SISTER_SMS = {"messageId": "m", "smsId": "s", "to": PHONE, "status": {"name": "Delivered"}, "direction": "Outbound"}
+REFUSED: dict[str, tuple[Any, str]] = {
+    "nothing": (b"", "not JSON"),
+    "cut off": (body_of(NEW)[:-20], "not JSON"),
+    "a form": (f"trackingId={CANARY}".encode(), "not JSON"),
+    "another coding": (body_of(NEW).decode().encode("utf-16"), "not JSON"),
+    "half a letter": ('{"trackingId":"' + "\ud800" + '"}', "not JSON"),
+    "NaN": (b'{"trackingId":"t","status":"Queued","x":NaN}', "not JSON"),
+    "a list": (f'["{CANARY}"]'.encode(), "no JSON object"),
+    "a word": (f'"{CANARY}"'.encode(), "no JSON object"),
+    "many brackets in a word": (f'"{"[" * 100}"'.encode(), "no JSON object"),
+    "null": (b"null", "no JSON object"),
+    "a number": (739164, "not int"),
+    "empty": ({}, "neither trackingId and messages"),
+    "a single Viber message": (SISTER_VIBER, "neither trackingId and messages"),
+    "a single SMS": (SISTER_SMS, "neither trackingId and messages"),
+    "outbound": (INBOUND | {"direction": CANARY}, "neither trackingId and messages"),
+    "a direction that is no word": (INBOUND | {"direction": 1}, "neither trackingId and messages"),
+    "an id alone": ({"trackingId": CANARY}, "neither trackingId and messages"),
+    "a flow id alone": ({"flowId": CANARY}, "neither trackingId and messages"),
+    "id null": (NEW | {"trackingId": None}, "trackingId is no text"),
+    "id a number": (NEW | {"trackingId": 739164}, "trackingId is no text"),
+    "id empty": (OTP | {"flowId": ""}, "flowId is no text"),
+    "id too long": (OTP | {"flowId": "f" * 201}, "flowId is no text"),
+    "id with a line break": (NEW | {"trackingId": f"t\n{CANARY}"}, "trackingId is no text"),
+    "nobody wrote": (INBOUND | {"from": None}, "from is no text"),
+    "messages an object": (NEW | {"messages": {"0": CANARY}}, "messages is no list of objects"),
+    "messages of words": (NEW | {"messages": [CANARY]}, "messages is no list of objects"),
+    "steps a word": (OTP | {"steps": CANARY}, "steps is no list of objects"),
+    "too many messages": (NEW | {"messages": [{}] * 1001}, "messages has more than 1000 entries"),
+    "status a number": (NEW | {"status": 739164}, "status is no text"),
+    "status an object": (OTP | {"status": {"name": CANARY}}, "status is no text"),
+    "too long": (b" " * (LARGEST_CALLBACK + 1), f"more than {LARGEST_CALLBACK} bytes"),
+    "too long as text": (" " * (LARGEST_CALLBACK * 10), f"more than {LARGEST_CALLBACK} bytes"),
+    "too long once encoded": ('"' + "€" * (LARGEST_CALLBACK // 2) + '"', f"more than {LARGEST_CALLBACK} bytes"),
+    "too deep": (nested(65), "nested more than 64 deep"),
+    "much too deep": (nested(1000), "nested more than 64 deep"),
+    "deeper than the parser goes": (nested(100_000), "not JSON"),
+    "too deep as a mapping": (json.loads(nested(65)), "nested more than 64 deep"),
+    "too much as a mapping": (NEW | {"x": [0] * 100_001}, "more than 100000 values"),
+    "keys that are no text": (NEW | {739164: 1}, "keys are text"),
+    "what JSON cannot say": (NEW | {"x": {CANARY}}, "cannot say a set"),
+    "a number beyond all": (NEW | {"x": 10**400}, "a number that is too large"),
+}
+
+
+@pytest.mark.parametrize(("given", "why"), REFUSED.values(), ids=REFUSED)
+def test_refusal(given: Any, why: str) -> None:
+    """What is no callback is one clear error of ours, whose words and frames hold nothing of what came."""
+    with pytest.raises(InvalidCallback, match=why) as caught:
+        parse_callback(given)
+    assert isinstance(caught.value, RouteeError)
+    assert isinstance(caught.value, ValueError)
+    said = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    ours = said[said.rindex("routee_failover") :]
+    assert CANARY not in ours
+    assert PIN not in ours
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_mapping_that_holds_itself() -> None:
+    """An endless mapping is refused like one that is too deep."""
+    endless: Json = {"trackingId": "t", "status": "Queued"}
+    endless["x"] = [endless, endless]
+    with pytest.raises(InvalidCallback, match=r"nested more than 64 deep|more than 100000 values"):
+        parse_callback(endless)
+
+
+def test_as_deep_as_it_may_be() -> None:
+    """64 levels are read and shown, as bytes and as a mapping."""
+    for given in (nested(64), json.loads(nested(64))):
+        record = parse_callback(given)
+        assert "****" not in repr(record.raw)
+
+
+def test_numbers_of_more_than_64_bits() -> None:
+    """A huge number is a float, however the callback was read."""
+    for given in (json.dumps(NEW | {"x": 2**80}), NEW | {"x": 2**80}):
+        assert parse_callback(given).raw["x"] == float(2**80)
+
+
+def test_long_ids_and_many_messages() -> None:
+    """The limits themselves are allowed."""
+    record = parse_callback({"trackingId": "t" * 200, "messages": [{}] * 1000})
+    assert isinstance(record, FlowRecord)
+    assert len(record.messages) == 1000
