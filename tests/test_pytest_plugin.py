@@ -13,6 +13,7 @@ import routee_failover.sandbox  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = "routee_failover.pytest_plugin"
+ASKED_FOR = ("-p", "no:routee_failover", "-p", PLUGIN)  # whether the package is installed or not
 
 PRELUDE = """
     import asyncio
@@ -40,7 +41,7 @@ def run(pytester: pytest.Pytester, program: str, *options: str, mode: str = "aut
         """
     )
     pytester.makepyfile(PRELUDE + program)
-    return pytester.runpytest_inprocess("-p", PLUGIN, "-p", "no:randomly", "-p", "no:cacheprovider", *options)
+    return pytester.runpytest_inprocess(*ASKED_FOR, "-p", "no:randomly", "-p", "no:cacheprovider", *options)
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])

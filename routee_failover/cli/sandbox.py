@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -60,7 +62,7 @@ def sandbox(
             remote_control=remote_control,
             store=store,
         )
-        asyncio.run(_serve(here, application_id, application_secret, store))
+        asyncio.run(_serve(here, application_id, application_secret, store, remote_control=remote_control))
 
 
 class _Complaint(logging.Handler):
@@ -80,10 +82,17 @@ def _complaints() -> Iterator[None]:
         log.removeHandler(handler)
 
 
-async def _serve(here: Sandbox, application_id: str, application_secret: str, store: Path | None = None) -> None:
+async def _serve(
+    here: Sandbox,
+    application_id: str,
+    application_secret: str,
+    store: Path | None = None,
+    *,
+    remote_control: bool = False,
+) -> None:
     stop = stopped()
     async with here:
-        _announce(here, application_id, application_secret, store)
+        _announce(here, application_id, application_secret, store, remote_control=remote_control)
         await stop.wait()
     counts, words = here.counts, Terminal(stderr=True)
     words.say(f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}.")
@@ -91,12 +100,16 @@ async def _serve(here: Sandbox, application_id: str, application_secret: str, st
         words.say((f"Not all of it was kept in {clean(store)}: {here.store_failure}.", "yellow"))
 
 
-def _announce(here: Sandbox, application_id: str, application_secret: str, store: Path | None) -> None:
+def _announce(
+    here: Sandbox, application_id: str, application_secret: str, store: Path | None, *, remote_control: bool
+) -> None:
     """Only the four lines go to stdout, so that a script can evaluate them; the words around them go to stderr."""
     out, words = Terminal(), Terminal(stderr=True)
     url = reachable(here.url)
     words.say(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"))
     words.say("Its inbox is ", (f"{url}/", "cyan"))
+    if not remote_control and not ipaddress.ip_address(urlsplit(here.url).hostname or "").is_loopback:
+        words.say("Other machines may send to it; its inbox is for this one, unless --remote-control lets them in.")
     if store is not None:
         words.say(f"Everything is kept in {clean(store)}; flows from before: {len(here.accepted)}")
     words.say()

@@ -12,6 +12,7 @@ from ..errors import (
     Rejected,
     RouteeError,
     TokenUnavailable,
+    WaitTimeout,
 )
 from ..sandbox import SandboxError
 
@@ -54,6 +55,8 @@ def status_of(error: RouteeError) -> Status:
             return Status.REFUSED
         case NotSent() | NoAnswer():
             return Status.NOT_SENT
+        case WaitTimeout():
+            return Status.UNKNOWN  # accepted, and nobody knows yet what will become of it
         case _:
             return status_after(error.outcome)
 

@@ -1,6 +1,7 @@
 """`routee-failover track ID`: what has become of a message."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,9 +13,12 @@ from ..flows import Endpoint
 from ..secret import mask_phone
 from .failures import SoFar, told
 from .flow_file import ENDPOINTS
+from .following import Following
 from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason, total_price
 from .printed import json_text
 from .terminal import Terminal, clean
+
+_LONGEST = 24 * 3600.0  # seconds; no ttl of a failover flow is longer
 
 
 def track(
@@ -23,16 +27,30 @@ def track(
         Endpoint, typer.Option(metavar="ENDPOINT", help=f"Where it was sent: {ENDPOINTS}.")
     ] = Endpoint.STANDARD,
     as_json: Annotated[bool, typer.Option("--json", help="Print Routee's answer; a PIN in it is masked.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until it has ended, and print a line for each change.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.0, max=_LONGEST, help="How many seconds to follow it at most.")
+    ] = _LONGEST,
 ) -> None:
     """Show what has become of a message so far. It changes nothing and may be repeated.
 
-    The exit status is 0 however the message fared.
+    The exit status is 0 however the message fared. Ctrl-C ends following; the
+    message goes on.
 
-    Example: [cyan]routee-failover track 0b7c54e1-4d2a-4a53-9d0e-6f3f7a1c2b3d[/]
+    Example: [cyan]routee-failover track --follow 0b7c54e1-4d2a-4a53-9d0e-6f3f7a1c2b3d[/]
     """
     with told(SoFar(not_found="An id is known to the endpoint that gave it only: is --endpoint right?")):
-        record = asyncio.run(_track(Config.from_env(), identity, endpoint))
         console = Terminal()
+        if follow:
+            following = Following(console, as_json=as_json)
+            record = asyncio.run(_follow(Config.from_env(), identity, endpoint, timeout, following.is_over))
+            if as_json:
+                return
+            console.print()
+        else:
+            record = asyncio.run(_track(Config.from_env(), identity, endpoint))
         if as_json:
             console.say(json_text(record.raw, ascii_only=not console.encoding.startswith("utf"), indent=2))
         else:
@@ -42,6 +60,13 @@ def track(
 async def _track(config: Config, identity: str, endpoint: Endpoint) -> AnyRecord:
     async with RouteeClient(config) as routee:
         return await routee.track(identity, endpoint)
+
+
+async def _follow(
+    config: Config, identity: str, endpoint: Endpoint, seconds: float, is_over: Callable[[AnyRecord], bool]
+) -> AnyRecord:
+    async with RouteeClient(config) as routee:
+        return await routee.wait(identity, endpoint, timeout=seconds, until=is_over)
 
 
 def _show(console: Terminal, identity: str, record: AnyRecord) -> None:

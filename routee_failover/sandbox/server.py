@@ -204,8 +204,10 @@ class Sandbox(Controls):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._home.await_now(lambda: self.__aexit__(kind, error, trace))
-        self._home.close()
+        try:
+            self._home.await_now(lambda: self.__aexit__(kind, error, trace))
+        finally:
+            self._home.close()
 
     @property
     def url(self) -> str:

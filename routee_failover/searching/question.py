@@ -20,7 +20,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 """How far Routee's clock may be ahead of ours before flows of this moment are taken for flows of the future."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowQuestion:
     """A search for flows that can work."""
 

@@ -5,9 +5,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Generic, Protocol, TypeVar
-
-import attrs
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import InvalidSearch, Problem
 from ..records.record import Json, Record
@@ -34,8 +32,7 @@ class Ask(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class Leaf(Generic[_T]):
+class Leaf(NamedTuple, Generic[_T]):
     """A page as it is read on the way: where in the list it stands, and its flows."""
 
     start: int

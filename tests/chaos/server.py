@@ -25,13 +25,6 @@ def always(fault: Fault) -> Fate:
     return lambda: fault
 
 
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, however slow the machine is."""
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110  # what is waited for happens in another thread
-            await asyncio.sleep(0.001)
-
-
 def first(*faults: Fault, then: Fault = WELL) -> Fate:
     """These for the first requests, one each, and another one from then on."""
     left = list(faults)

@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 
 from routee_failover import Config, Outcome, RouteeClient
+from tests.client.routee import until
 
 from .backstage import Backstage
 from .faults import BEFORE, EVERYTHING, WELL
@@ -26,7 +27,7 @@ from .judge import Ends, Told, contradictions, outcomes, told, told_all
 from .messages import new_flow, new_flows
 from .proxy import Act, Cut, Proxy, Script
 from .scale import SEED, make_room
-from .server import PATIENCE, FaultyServer, until
+from .server import PATIENCE, FaultyServer
 
 SPARE_FDS = 4
 SPARE_SHARE, SPARE_MEMORY = 1.25, 32 * 2**20

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from routee_failover import DeadlinePassed, Endpoint, Outcome, RouteeClient
+from tests.client.routee import until
 
 from .backstage import Backstage
 from .connecting import knocked
@@ -15,7 +16,7 @@ from .faults import FAILED_FLOW, REFUSALS, WELL, End, Fault, http, plain, status
 from .judge import Ends, Told, contradictions, outcomes, told
 from .messages import ENDPOINTS, new_call, new_flow, new_flows
 from .scale import SEED, many
-from .server import FaultyServer, always, first, until
+from .server import FaultyServer, always, first
 
 SOON, LATER = timedelta(milliseconds=50), timedelta(minutes=10)
 UNREADABLE = Fault("200 without a receipt", says=plain(http("200 OK", b"<html>")))

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 
 from routee_failover import Outcome, RouteeClient
+from tests.client.routee import until
 
 from .backstage import Backstage
 from .faults import REFUSALS, Fault, status
 from .judge import contradictions, told
 from .messages import ENDPOINTS, new_flow
 from .scale import many
-from .server import FaultyServer, always, first, until
+from .server import FaultyServer, always, first
 
 PAUSING = [REFUSALS[429], REFUSALS[503]]
 ONCE_MORE = [REFUSALS[408], REFUSALS[425]]

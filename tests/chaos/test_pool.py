@@ -6,6 +6,7 @@ import time
 import pytest
 
 from routee_failover import Outcome, RouteeClient
+from tests.client.routee import until
 
 from .backstage import Backstage
 from .connecting import Shakes
@@ -13,7 +14,7 @@ from .faults import REFUSALS, WELL, Fault, http
 from .judge import Told, contradictions, told
 from .messages import new_flow, new_flows
 from .scale import many
-from .server import FaultyServer, always, until
+from .server import FaultyServer, always
 from .table import STALE, STRAY, Row
 
 

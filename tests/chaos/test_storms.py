@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from routee_failover import CircuitOpen, DeliveryUnknown, NotSent, Outcome, RouteeClient
+from tests.client.routee import until
 
 from .backstage import Backstage
 from .connecting import Shakes, Slammer
@@ -15,7 +16,7 @@ from .judge import contradictions, outcomes, told, told_all
 from .messages import new_flow, new_flows
 from .proxy import CLEAN, Act, Cut, Proxy, Script
 from .scale import SEED, many
-from .server import PATIENCE, FaultyServer, always, first, until
+from .server import PATIENCE, FaultyServer, always, first
 
 TAKEN = [*BROKEN_ANSWERS, *ODD_ANSWERS]
 

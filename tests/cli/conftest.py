@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,14 @@ from .shell import Result, settings
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose flows end at once."""
+    with running(Sandbox(speed=20_000)) as here:
+        yield here
+
+
+@contextmanager
+def running(here: Sandbox) -> Iterator[Sandbox]:
     """A sandbox in a thread and a loop of its own: the commands under test run loops of theirs."""
-    here = Sandbox(speed=20_000)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(here.__aenter__())
     thread = threading.Thread(target=loop.run_forever)

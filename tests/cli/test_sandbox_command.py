@@ -163,7 +163,7 @@ def test_settings_reach_the_sandbox(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def _announced(
-    here: Sandbox, monkeypatch: pytest.MonkeyPatch, *, signals: bool = True, store: Path | None = None
+    here: Sandbox, monkeypatch: pytest.MonkeyPatch, *, signals: bool = True, store: Path | None = None, **how: Any
 ) -> None:
     """Serve until the announcement is out, then stop as a signal would."""
     stops: list[Callable[[], None]] = []
@@ -174,7 +174,7 @@ async def _announced(
         stops.append(stop)
 
     monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", add)
-    serving = asyncio.create_task(_serve(here, "sandbox", "sandbox-secret", store))
+    serving = asyncio.create_task(_serve(here, "sandbox", "sandbox-secret", store, **how))
     await asyncio.sleep(0.1)
     for stop in stops:
         stop()
@@ -184,9 +184,12 @@ async def _announced(
 
 
 async def test_listening_everywhere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What listens on every address is printed with one that a client takes."""
+    """What listens on every address is printed with one that a client takes, and says who may see its inbox."""
+    await _announced(Sandbox(host="0.0.0.0", remote_control=True), monkeypatch, remote_control=True)
+    assert "--remote-control" not in capsys.readouterr().err
     await _announced(Sandbox(host="0.0.0.0"), monkeypatch)
     captured = capsys.readouterr()
+    assert "its inbox is for this one, unless --remote-control lets them in" in captured.err
     assert re.search(r"^export ROUTEE_API_URL=http://127\.0\.0\.1:\d+$", captured.out, re.MULTILINE)
     assert "no client will use it" not in captured.err
     assert "The sandbox has stopped." in captured.err

@@ -280,6 +280,21 @@ async def test_a_search_shows_no_number() -> None:
     assert "tag='x'" in shown
 
 
+async def test_observers_learn_no_number_of_a_search() -> None:
+    """What is searched for stands in bodies and queries, and no event tells of those."""
+    told: list[object] = []
+
+    class Everything:
+        def observe(self, event: object) -> None:
+            told.append(event)
+
+    async with Sandbox() as sandbox, RouteeClient(sandbox.config(observers=[Everything()])) as client:
+        await _all(client.search(to=FAILING))
+        await _all(client.search_otp(phone_number=FAILING))
+    assert len(told) >= 4
+    assert FAILING[1:] not in repr(told)
+
+
 async def test_a_search_needs_no_loop_to_be_made() -> None:
     """A search can be made where no event loop runs, and asked in one later, several times."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:

@@ -4,8 +4,10 @@ from collections.abc import AsyncGenerator
 from typing import Any, assert_type
 
 from routee_failover import (
+    FlowPage,
     FlowReceipt,
     FlowRecord,
+    OtpPage,
     OtpReceipt,
     OtpRecord,
     RouteeClient,
@@ -35,3 +37,17 @@ async def test_receipts_and_records_are_typed_by_what_was_sent() -> None:
         assert_type(await client.otp_templates(), Any)
         async for sent in client.send_all([standard(), otp()]):
             assert_type(sent, Sent)
+
+
+async def test_searches_are_typed_by_what_they_find() -> None:
+    """Each search gives records and pages of its own kind."""
+    async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
+        await client.send(standard())
+        await client.send(otp())
+        flows, otps = client.search(), client.search_otp()
+        async for record in flows:
+            assert_type(record, FlowRecord)
+        async for step in otps:
+            assert_type(step, OtpRecord)
+        assert_type(await flows.page(0), FlowPage)
+        assert_type(await otps.page(0), OtpPage)

@@ -21,7 +21,7 @@ from ..sandbox.callers import BODIES, Caller, calling
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 THOROUGH = settings().max_examples > 100
-EXAMPLES = settings().max_examples // 10
+EXAMPLES = min(settings().max_examples // 10, 200)
 
 OWN = "^/(sandbox/|openapi.json$|$)"
 CLEARING = "^(clearSandboxFlows|resetSandbox)$"

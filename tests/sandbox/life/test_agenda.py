@@ -126,12 +126,16 @@ async def test_time_passes_of_itself() -> None:
 
 
 async def test_a_moment_that_has_passed() -> None:
-    """What is due already is done at once, on a clock that stands still as on one that runs."""
+    """What is due by now is done at once, on a clock that stands still as on one that runs."""
     for speed in (0.0, 1.0):
-        async with running(speed) as (clock, agenda, seen):
-            clock.advance(5.0)
-            agenda.at(2.0, seen.deed("late"))
-            await seen.wait_for(1)
+        for due in (2.0, 5.0):
+            async with running(speed, monotonic=Hand()) as (clock, agenda, seen):
+                clock.advance(5.0)
+                agenda.at(due, seen.deed("of itself"))
+                await seen.wait_for(1)
+                agenda.at(due, seen.deed("asked for"))
+                agenda.catch_up()
+                assert len(seen.done) == 2
 
 
 async def test_another_speed() -> None:

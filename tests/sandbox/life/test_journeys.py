@@ -104,6 +104,9 @@ async def test_a_flow_that_ends_at_once_is_told_of() -> None:
     assert stage.told(flow) == []
     await stage.agenda.advance(0.0)
     assert stage.told(flow) == [(0.0, "Succeeded", ["Delivered"])]
+    soon = stage.send({**SMS, "ttl": 1}, endpoint="otp")
+    await stage.agenda.advance(1.0)
+    assert stage.told(soon) == [(1.0, "Succeeded", ["Delivered"])]
 
 
 async def test_a_forced_flow_leaves_its_old_way() -> None:
@@ -187,3 +190,10 @@ async def test_flows_of_before_are_followed_on() -> None:
     stage.journeys.resume(2.0)
     await stage.agenda.advance(100.0)
     assert [at for at, _, _ in stage.told(flow)] == [2.0, 4.0]
+
+
+async def test_no_flows_of_before() -> None:
+    """An empty book moves no clock."""
+    stage = Stage()
+    stage.journeys.resume(0.0)
+    assert (stage.clock.now(), stage.agenda.next_due) == (0.0, None)

@@ -1,0 +1,44 @@
+"""What `track --follow` prints while a flow goes on: a line for each thing that becomes of it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ..secret import mask_phone
+from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason
+from .printed import json_text
+from .terminal import Terminal, clean
+
+
+class Following:
+    """Is shown record after record, and prints what is new in each."""
+
+    def __init__(self, console: Terminal, *, as_json: bool, now: Callable[[], datetime] = datetime.now) -> None:
+        self._console = console
+        self._as_json = as_json
+        self._now = now
+        self._last: AnyRecord | None = None
+
+    def is_over(self, record: AnyRecord) -> bool:
+        """Print what has changed since the record before, and say whether nothing more is to come."""
+        last, self._last = self._last, record
+        if self._as_json:
+            if last is None or record.raw != last.raw:
+                self._console.say(json_text(record.raw, ascii_only=not self._console.encoding.startswith("utf")))
+            return record.final
+        before = () if last is None else legs_of(last)
+        for position, leg in enumerate(legs_of(record)):
+            if position >= len(before) or leg.status != before[position].status:
+                self._say(str(leg.channel or "message"), _standing(leg))
+        if last is None or flow_status(record) != flow_status(last):
+            words = (str(flow_status(record) or "unknown"), status_reason(record))
+            self._say("flow", ", ".join(word for word in words if word is not None))
+        return record.final
+
+    def _say(self, what: str, how: str) -> None:
+        self._console.say((f"{self._now():%H:%M:%S}  ", "dim"), f"{clean(what):<8}", clean(how))
+
+
+def _standing(leg: Leg) -> str:
+    words = (leg.part, str(leg.status or "unknown"), leg.detail if leg.detail != leg.status else None)
+    to = "" if leg.to is None else f"  {mask_phone(leg.to)}"
+    return "  ".join(word for word in words if word is not None) + to
