@@ -33,6 +33,14 @@ def test_rate() -> None:
             _config(rate=wrong)
 
 
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), "20", None, True])
+def test_poll_rate(wrong: Any) -> None:
+    """How often `wait` asks is a number a second, more than none."""
+    assert _config(poll_rate=0.5).poll_rate == 0.5
+    with pytest.raises(InvalidConfig, match=r"^poll_rate must be"):
+        _config(poll_rate=wrong)
+
+
 def test_otp_share() -> None:
     """A share is at least nothing and never the whole: others would starve."""
     assert [_config(otp_share=share).otp_share for share in (0, 0.5, 0.999)] == [0, 0.5, 0.999]

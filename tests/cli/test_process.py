@@ -4,7 +4,6 @@ import fcntl
 import os
 import pty
 import re
-import runpy
 import signal
 import socket
 import struct
@@ -13,6 +12,7 @@ import sys
 import termios
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,11 +88,12 @@ def test_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def test_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m routee_failover.cli` is the console script; importing the module runs nothing."""
     monkeypatch.setattr(sys, "argv", ["routee-failover", "--version"])
-    monkeypatch.delitem(sys.modules, "routee_failover.cli.__main__", raising=False)
+    path = Path(package.__file__).with_name("__main__.py")
+    code = compile(path.read_text("utf-8"), str(path), "exec")  # runpy cannot run what pytest looks into
     with pytest.raises(SystemExit, match="0"):
-        runpy.run_module("routee_failover.cli", run_name="__main__", alter_sys=False)
+        exec(code, {"__name__": "__main__", "__package__": package.__name__})
     assert capsys.readouterr().out.startswith("routee-failover ")
-    runpy.run_module("routee_failover.cli.__main__", run_name="imported")
+    exec(code, {"__name__": "imported", "__package__": package.__name__})
 
 
 @pytest.mark.parametrize(
