@@ -9,8 +9,8 @@ import attrs
 
 from .agenda import Agenda
 from .book import AcceptedFlow, FlowBook
-from .clock import VirtualClock
-from .engine import FlowState, Forced, exact
+from .clock import VirtualClock, exact
+from .engine import FlowState, Forced
 from .feed import Cleared, Feed, FlowAccepted, FlowChanged
 from .plan import Endpoint, PlannedStep
 from .scripts import Ending
