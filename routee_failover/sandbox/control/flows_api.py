@@ -97,12 +97,11 @@ class FlowsApi:
     async def pin(self, request: web.Request) -> web.Response:
         """The PIN that the newest flow to a number holds, waited for."""
         query = self._query(request, "getSandboxPin")
-        is_wanted = _to_after(query)
-        flow = await self._arrivals.newest(lambda one: is_wanted(one) and holds_pin(one), query["timeout"])
+        to, is_wanted = spelled(query["to"]), _to_after(query)
+        flow = await self._arrivals.newest(lambda one: is_wanted(one) and holds_pin(one, to), query["timeout"])
         if flow is None:
             raise FAILOVER.not_found("A flow with a PIN to this number")
-        code, channel = pin_of(self._service.journeys.standing(flow))
-        to = spelled(query["to"])
+        code, channel = pin_of(self._service.journeys.standing(flow), to)
         return answer({"pin": code, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
 
     def _query(self, request: web.Request, operation: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from ..callbacks.sender import Callbacks
 from ..life.book import AcceptedFlow
 from ..life.engine import Message
 from ..life.journeys import Journeys, Standing
-from ..life.people import with_plus
+from ..life.people import named, with_plus
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel, Ending
 from ..routee import failover_answers, otp_answers, viber_answers
@@ -76,10 +76,13 @@ def record(standing: Standing) -> dict[str, Any]:
             return failover_answers.tracking(standing.flow, standing.steps, standing.state)
 
 
-def pin_of(standing: Standing) -> tuple[str, Channel]:
-    """The PIN of a flow that holds one, and its channel: that of the latest message, or of the first to be."""
+def pin_of(standing: Standing, to: str) -> tuple[str, Channel]:
+    """The PIN for a number in a flow that holds one, and its channel: that of the latest message to it, or of the first
+    to be.
+    """  # noqa: D205
     sent = [standing.steps[message.position] for message in reversed(standing.state.messages)]
-    pins = ((pin(standing.endpoint, step.body), step.step.channel) for step in (*sent, *standing.steps))
+    theirs = (step for step in (*sent, *standing.steps) if to in named(step.body["to"]))
+    pins = ((pin(standing.endpoint, step.body), step.step.channel) for step in theirs)
     return next((code, channel) for code, channel in pins if code is not None)
 
 
