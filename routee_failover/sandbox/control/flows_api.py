@@ -7,13 +7,13 @@ from aiohttp import web
 
 from ..life.arrivals import Arrivals
 from ..life.book import AcceptedFlow
-from ..life.journeys import CannotAct
+from ..life.journeys import ACTIONS, CannotAct
 from ..life.people import bare, spelled
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
 from .bubbles import holds_pin
 from .near import refuse_strangers
-from .views import ACTIONS, full, pin_of, summary
+from .views import full, pin_of, summary
 
 _ENTITY = "Flows"
 _FLOWS, _NEXT, _PIN = "/sandbox/flows", "/sandbox/flows/next", "/sandbox/pin"
@@ -118,10 +118,7 @@ class FlowsApi:
         """The step that is meant: the one named, or that of the message that was sent last."""
         if "position" in change:
             return int(change["position"])
-        messages = self._service.journeys.standing(flow).state.messages
-        if not messages:
-            raise CannotAct("The flow has sent no message yet")
-        return messages[-1].position
+        return self._service.journeys.latest(flow)
 
     def _filter(self, query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
         checks: list[Callable[[AcceptedFlow], bool]] = []

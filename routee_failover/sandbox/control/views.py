@@ -6,23 +6,15 @@ from typing import Any
 from ..callbacks.sender import Callbacks
 from ..life.book import AcceptedFlow
 from ..life.engine import Message
-from ..life.journeys import Journeys, Standing
+from ..life.journeys import ACTIONS, Journeys, Standing
 from ..life.people import named, with_plus
 from ..life.plan import Endpoint, PlannedStep
-from ..life.scripts import Channel, Ending
+from ..life.scripts import Channel
 from ..routee import failover_answers, otp_answers, viber_answers
 from ..routee.failover_answers import moment
 from ..routee.prices import amount, total
 from .bubbles import bubble, in_one_line, pin
 from .callbacks_api import callback_view
-
-ACTIONS: dict[str, Ending] = {
-    "deliver": Ending.DELIVERED,
-    "seen": Ending.SEEN,
-    "fail": Ending.FAILED,
-    "expire": Ending.EXPIRED,
-}
-"""What can be done to a message by hand, and how it ends then."""
 
 
 def summary(standing: Standing) -> dict[str, Any]:
