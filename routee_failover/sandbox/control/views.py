@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..callbacks.messages import unanswerable
 from ..callbacks.sender import Callbacks
 from ..life.book import AcceptedFlow
 from ..life.engine import Message
@@ -133,10 +134,4 @@ def _message(standing: Standing, planned: PlannedStep, message: Message) -> dict
 def _actions(planned: PlannedStep, message: Message, elapsed: float) -> list[str]:
     endings = message.open_endings(elapsed, planned.step)
     open_now = [name for name, ending in ACTIONS.items() if ending in endings]
-    return [*open_now, "reply"] if can_reply(planned, message, elapsed) else open_now
-
-
-def can_reply(planned: PlannedStep, message: Message, elapsed: float) -> bool:
-    """Whether the person can answer: the message was delivered, and its step says where answers go."""
-    takes_answers = planned.step.channel is Channel.VIBER and "inboundUrl" in planned.body
-    return takes_answers and message.delivered_at(elapsed) is not None
+    return open_now if unanswerable(planned, message, elapsed) else [*open_now, "reply"]
