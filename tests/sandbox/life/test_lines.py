@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover.sandbox.life.channels import FailureCode
+from routee_failover.sandbox.life.clock import exact
 from routee_failover.sandbox.life.engine import FlowStatus, Forced, Step, TimeLine, play
 from routee_failover.sandbox.life.scripts import Channel, Ending, Script
 
@@ -38,7 +39,8 @@ def one_step(draw: st.DrawFn) -> Step:
 
 
 steps_ = st.lists(one_step(), min_size=1, max_size=4)
-turns_ = st.lists(st.builds(Forced, st.integers(0, 3), seconds, st.sampled_from(Ending)), max_size=4)
+moments = seconds.map(exact)  # as the clock tells them
+turns_ = st.lists(st.builds(Forced, st.integers(0, 3), moments, st.sampled_from(Ending)), max_size=4)
 lines: dict[str, Any] = {"steps": steps_, "dispatched_at": st.sampled_from([0.0, 1.0]), "forced": turns_}
 
 
