@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .clock import VirtualClock, checked_advance
+from .clock import VirtualClock, checked_advance, exact
 
 Deed = Callable[[float], Coroutine[Any, Any, None] | None]
 """What is done when it is due; it is told the moment. What it returns to be awaited must not wait for this clock."""
@@ -50,6 +50,7 @@ class Agenda:
 
         `owner` is the id of what it is done for: it may not be done when that is forgotten first.
         """
+        due = exact(due)
         heapq.heappush(self._due, (due, next(self._number), deed, owner))
         if self._due[0][0] == due:
             self._set_timer()
@@ -97,7 +98,7 @@ class Agenda:
         checked_advance(seconds)
         async with self._advancing:
             try:
-                target = self._clock.now() + seconds
+                target = exact(self._clock.now() + seconds)
                 await self._settled()
                 while self._due and (moment := self._due[0][0]) <= target and not self._stopped:
                     self._clock.advance_to(moment)

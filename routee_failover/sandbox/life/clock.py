@@ -30,15 +30,21 @@ class VirtualClock:
 
     def now(self) -> float:
         """The virtual seconds that have passed."""
-        return self._passed + (self._monotonic() - self._from) * self._speed
+        return exact(self._passed + (self._monotonic() - self._from) * self._speed)
 
     def advance_to(self, moment: float) -> None:
         """Let time pass until that moment at once; nothing happens when it has passed."""
-        self.advance(max(0.0, moment - self.now()))
+        # Not by the difference: a sum may fall short of the moment by its last bit, and nothing would ever be due.
+        self._passed, self._from = max(self.now(), exact(moment)), self._monotonic()
 
     def advance(self, seconds: float) -> None:
         """Let so many virtual seconds pass at once, beside those that pass of themselves."""
         self._passed, self._from = self.now() + checked_advance(seconds), self._monotonic()
+
+
+def exact(seconds: float) -> float:
+    """A time to the microsecond, which is as exact as times are told and compared."""
+    return round(seconds, 6)
 
 
 def checked_advance(seconds: float) -> float:

@@ -12,6 +12,7 @@ from enum import StrEnum
 import attrs
 
 from .channels import FailureCode, StatusChange, course, expired, open_endings
+from .clock import exact
 from .scripts import Channel, Ending, Script
 
 
@@ -184,11 +185,6 @@ def _forced(step: Step, changes: Sequence[StatusChange], sent_at: float, turn: F
 
 def _expires_yet(step: Step, last: StatusChange) -> bool:
     return step.expire_on_delivery and last.name == "DELIVERED"
-
-
-def exact(seconds: float) -> float:
-    """A time to the microsecond, which is as exact as times are told and compared."""
-    return round(seconds, 6)
 
 
 def _by(latest: float, change: StatusChange) -> StatusChange:

@@ -297,3 +297,25 @@ async def test_what_is_under_way_for_the_forgotten_is_ended(monkeypatch: pytest.
         gate.set()
         await advancing
         assert clock.now() == 5.0
+
+
+async def test_a_moment_that_no_sum_hits() -> None:
+    """Put forward from a crooked moment, the clock stands at the due moment itself, not a last bit before it."""
+    clock = VirtualClock(0)
+    clock.advance(3.2514292876116)
+    agenda, done = Agenda(clock), list[float]()
+    agenda.at(156.69739298646667, done.append)
+    async with asyncio.timeout(30):
+        await agenda.advance(5000)
+    assert done == [pytest.approx(156.697393)]
+    assert clock.now() == pytest.approx(5003.251429)
+
+
+async def test_small_steps_add_up() -> None:
+    """Ten tenths of a second are a second: what is due then is done."""
+    clock = VirtualClock(0)
+    agenda, done = Agenda(clock), list[float]()
+    agenda.at(1.0, done.append)
+    for _ in range(10):
+        await agenda.advance(0.1)
+    assert (clock.now(), done) == (1.0, [1.0])
