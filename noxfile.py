@@ -50,12 +50,12 @@ def tests(session: nox.Session) -> None:
     """The tests against the built wheel, in parallel, in random order, with a gate on branch coverage."""
     session.install(".[cli,sandbox]", *group("tests"))
     # The tests run from a copy that has no package beside it, so that what is imported is what would be installed.
-    alone = Path(session.create_tmp())
-    shutil.rmtree(alone / "tests", ignore_errors=True)
+    # It is no parent of the folders that tests make, or pytest in one of them would go by our settings.
+    alone = Path(session.create_tmp()) / "alone"
+    shutil.rmtree(alone, ignore_errors=True)
     shutil.copytree(HERE / "tests", alone / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(HERE / name, alone / name)
-    shutil.rmtree(alone / "docs", ignore_errors=True)
     shutil.copytree(HERE / "docs", alone / "docs")
     session.chdir(alone)
     browser(session)

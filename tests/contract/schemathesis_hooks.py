@@ -3,6 +3,7 @@
 Each exception lets through exactly what is documented, so that anything else there is still a disagreement.
 """
 
+import contextlib
 import json
 import os
 from typing import Any
@@ -26,9 +27,11 @@ def flatmap_path_parameters(context: HookContext, path_parameters: dict[str, Any
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """A long poll for what does not come waits a moment, not a minute."""
-    timeout = case.query.get("timeout") if case.query else None
-    if isinstance(timeout, int | float) and 1 < timeout <= 60:
-        case.query["timeout"] = timeout / 1000
+    query = case.query or {}
+    with contextlib.suppress(TypeError, ValueError):  # of one that was made to be wrong
+        seconds = float(query.get("timeout", 0))
+        if 1 < seconds <= 60:
+            query["timeout"] = str(seconds / 1000)
 
 
 @schemathesis.hook
