@@ -41,7 +41,7 @@ from .secret import SecretBytes, forgetful
 from .sending import Sent, send_each
 from .transport import Call, Transport
 from .verdicts import not_accepted, unsent
-from .waiting import Pollers, Schedule, identities_of, is_final, schedule_of, seconds_of
+from .waiting import Pollers, Timeout, identities_of, is_final, schedule_of, seconds_of
 from .wire import encode_flow
 from .wire.routes import ROUTES
 
@@ -179,18 +179,18 @@ class RouteeClient:
 
     @overload
     async def wait(
-        self, message: FlowReceipt, *, timeout: timedelta | float, until: Callable[[FlowRecord], bool] | None = ...
+        self, message: FlowReceipt | FlowRecord, *, timeout: Timeout, until: Callable[[FlowRecord], bool] | None = ...
     ) -> FlowRecord: ...
     @overload
     async def wait(
-        self, message: OtpReceipt, *, timeout: timedelta | float, until: Callable[[OtpRecord], bool] | None = ...
+        self, message: OtpReceipt | OtpRecord, *, timeout: Timeout, until: Callable[[OtpRecord], bool] | None = ...
     ) -> OtpRecord: ...
     @overload
     async def wait(
         self,
-        message: ViberOtpReceipt,
+        message: ViberOtpReceipt | ViberOtpRecord,
         *,
-        timeout: timedelta | float,
+        timeout: Timeout,
         until: Callable[[ViberOtpRecord], bool] | None = ...,
     ) -> ViberOtpRecord: ...
     @overload
@@ -199,22 +199,25 @@ class RouteeClient:
         message: str,
         endpoint: Endpoint | str = ...,
         *,
-        timeout: timedelta | float,
+        timeout: Timeout,
         until: Callable[[Any], bool] | None = ...,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord: ...
     async def wait(
         self,
-        message: AnyReceipt | str,
+        message: AnyReceipt | FlowRecord | OtpRecord | ViberOtpRecord | str,
         endpoint: Endpoint | str = Endpoint.STANDARD,
         *,
-        timeout: timedelta | float,
+        timeout: Timeout,
         until: Callable[[Any], bool] | None = None,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord:
-        """The record of a message once it is final, or once `until(record)` is true: by its receipt or id, as `track`.
+        """The record of a message once it is final, or once `until(record)` is true; it is named as for `track`.
 
         Routee is asked often at first and after each ttl of the receipt, and seldom between. All who wait for one flow
         share its questions, and all waits of an event loop the rate `Config.poll_rate`. A callback that `arrived` is
-        told of ends the wait at once. `timeout` is a `timedelta` or a number of seconds.
+        told of ends the wait at once, also one of the last minute. `timeout` is a `timedelta` or a number of seconds.
+
+        A failover OTP flow may be `Succeeded` while its SMS is still queued: `OtpRecord.final` shows how to wait for
+        the person to have it. An `until` that an ended flow does not satisfy is asked about to the timeout.
 
         Raises `WaitTimeout` with the last record seen, and what no further question can change: `NotFound` for an id
         that Routee does not know (a receipt's may take it a minute), another `Rejected`, `ClientClosed`. Questions that
@@ -224,7 +227,7 @@ class RouteeClient:
         record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.here().wait(
             identity,
             functools.partial(self._questions.track, identity, endpoint),
-            Schedule() if isinstance(message, str) else schedule_of(message),
+            schedule_of(message),
             accepted=not isinstance(message, str),
             timeout=seconds_of(timeout),
             until=is_final if until is None else until,

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast, final
+from urllib.parse import urlsplit
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -145,6 +146,21 @@ def mask_phone(number: object) -> str:
         return repr(number) if number is None else f"<{type(number).__name__}>"
     shown = 5 if number.startswith("+") else 4
     return f"{number[:shown]}{HIDDEN}{number[-4:]}" if len(number) >= shown + 8 else f"{number[:3]}{HIDDEN}"
+
+
+def mask_url(url: object) -> str:
+    """The `repr` of an address that may be a secret, as a signed one is."""
+    return repr(without_path(url)) if isinstance(url, str) else hidden(url)
+
+
+def without_path(url: str) -> str:
+    """The scheme and the host of an address, and no word of what follows or of credentials: `https://host/****`."""
+    try:
+        parts = urlsplit(url)
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    except ValueError:
+        where = ""
+    return f"{where}/{HIDDEN}"
 
 
 def hidden(value: object) -> str:

@@ -4,13 +4,24 @@ import copy
 import logging
 import pickle
 import traceback
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from routee_failover import Callback, CallbackSigner, SmsStep, StandardFlow, ViberStep
 from routee_failover.errors import InvalidFlow, Problem
-from routee_failover.secret import PrivateMapping, Secret, SecretBytes, forgetful, hidden, mask_phone, text_length
+from routee_failover.secret import (
+    PrivateMapping,
+    Secret,
+    SecretBytes,
+    forgetful,
+    hidden,
+    mask_phone,
+    mask_url,
+    text_length,
+)
 
 from .flows.leaks import caught
 
@@ -174,3 +185,34 @@ def test_a_forgetful_function_works() -> None:
 
     assert works("a", more=1) == ("a", 1)
     assert (works.__name__, works.__doc__) == ("works", "Says what it does.")
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://x.example:8443/routee/c2lnbmVk?key=1#2", "'https://x.example:8443/****'"),
+        ("https://me:word@x.example/signed", "'https://x.example/****'"),
+        ("signed", "'/****'"),
+        ("http://[signed", "'/****'"),
+        (None, "None"),
+        (b"signed", "****"),
+    ],
+)
+def test_masked_addresses(url: object, masked: str) -> None:
+    """Of an address that may be a secret, only where it leads to is shown."""
+    assert mask_url(url) == masked
+
+
+def test_signed_addresses_in_a_repr() -> None:
+    """The `repr` of a flow and its parts holds no address that anybody could call."""
+    url = CallbackSigner("k" * 40, base_url="https://x.example/routee").url("login")
+    viber = ViberStep(
+        to="+306912345678", ttl=timedelta(minutes=1), message="Hi", sender_info_tracking_id="s", inbound_url=url
+    )
+    flow = StandardFlow(
+        steps=[viber, SmsStep(from_="Me", to="+306912345678", message="Hi")], callback=Callback(url=url)
+    )
+    assert repr(flow).count("'https://x.example/****'") == 2
+    assert "routee/" not in repr(flow)
+    assert flow.callback is not None
+    assert flow.callback.url == url

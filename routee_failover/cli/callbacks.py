@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
@@ -16,7 +16,7 @@ from ..errors import InvalidConfig
 from ..observe import CallbackRefused, Event
 from ..records import InboundMessage, OtpRecord
 from ..records.record import masked
-from ..secret import mask_phone
+from ..secret import mask_phone, without_path
 from ..webhooks import AnyCallback, Arrival, CallbackInbox, aiohttp_receiver, parse_callback
 from .failures import SoFar, told
 from .legs import in_words, legs_of
@@ -131,15 +131,23 @@ _is_number = re.compile(r"\+?[0-9]{7,15}").fullmatch
 
 def _without_numbers(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _masked_number(item) if key in _NUMBERS else _without_numbers(item) for key, item in value.items()}
+        return {key: _MASKS.get(key, _without_numbers)(item) for key, item in value.items()}
     return [_without_numbers(item) for item in value] if isinstance(value, list) else value
-
-
-_NUMBERS = frozenset({"to", "from", "phone", "viber", "phone_number"})
 
 
 def _masked_number(value: Any) -> Any:
     return mask_phone(value) if isinstance(value, str) and _is_number(value) else _without_numbers(value)
+
+
+def _masked_address(value: Any) -> Any:
+    # Whoever reads a signed address can call it.
+    return without_path(value) if isinstance(value, str) else _without_numbers(value)
+
+
+_MASKS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("to", "from", "phone", "viber", "phone_number"), _masked_number),
+    "inboundUrl": _masked_address,
+}
 
 
 async def _listen(host: str, port: int, printed: _Table | _Lines) -> None:

@@ -18,7 +18,7 @@ from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason, total_pri
 from .printed import json_text
 from .terminal import Terminal, clean
 
-_LONGEST = 24 * 3600.0  # seconds; no ttl of a failover flow is longer
+_LONGEST = 14 * 24 * 3600.0  # seconds: a Viber OTP may live for so long, and three steps of a flow for three days
 
 
 def track(

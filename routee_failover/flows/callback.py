@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import attrs
 
+from ..secret import mask_url
 from .checks import WebUrl, word_of
 from .model import checked
 from .open import Open
@@ -25,5 +26,5 @@ def _as_strategy(value: CallbackStrategy | str | None) -> CallbackStrategy | Non
 class Callback(Open):
     """A URL that Routee posts the state of a flow to. A failover OTP flow takes no `strategy`: it reports each step."""
 
-    url: WebUrl
+    url: WebUrl = attrs.field(repr=mask_url)
     strategy: CallbackStrategy | None = attrs.field(default=None, converter=_as_strategy)

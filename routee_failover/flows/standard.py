@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import attrs
 
-from ..secret import mask_phone, text_length
+from ..secret import mask_phone, mask_url, text_length
 from .callback import Callback
 from .checks import (
     Filled,
@@ -116,7 +116,7 @@ class ViberStep(Step):
     message: ViberMessage = attrs.field(converter=_as_viber_message)
     ttl: ViberMinutes | None = None
     expire_on_delivery: bool | None = None
-    inbound_url: WebUrl | None = None
+    inbound_url: WebUrl | None = attrs.field(default=None, repr=mask_url)
     """Where the recipient's answers are posted."""
     label: Label | None = None
     failover_on_statuses: ViberTriggers | None = attrs.field(default=None, converter=as_viber_triggers)

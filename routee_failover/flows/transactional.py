@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 import attrs
 
 from ..errors import Problem
-from ..secret import mask_phone
+from ..secret import mask_phone, mask_url
 from .callback import Callback
 from .checks import (
     NOTHING,
@@ -75,7 +75,7 @@ class ViberTemplateStep(Step):
     delivery_scope: DeliveryScope | None = attrs.field(default=None, converter=_as_scope)
     seq: Integer | None = None
     ttl: ViberMinutes | None = None
-    inbound_url: WebUrl | None = None
+    inbound_url: WebUrl | None = attrs.field(default=None, repr=mask_url)
     """Where the recipient's answers are posted."""
     failover_on_statuses: ViberTriggers | None = attrs.field(default=None, converter=as_viber_triggers)
     """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""

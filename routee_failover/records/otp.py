@@ -109,6 +109,15 @@ class OtpRecord(FlowState):
         )
 
     @property
+    def final(self) -> bool:
+        """Whether the flow has ended, by its own status alone.
+
+        Routee's own example has `Succeeded` while the SMS is still queued. Whoever needs the code to have arrived asks
+        the steps, too: `until=lambda record: record.final and all(step.final for step in record.steps)`.
+        """
+        return super().final
+
+    @property
     def steps(self) -> tuple[OtpStepRecord, ...]:
         """The steps sent so far: the primary one first, then what it failed over to."""
         return tuple(OtpStepRecord.read(step) for step in parts(self._answer, "steps"))

@@ -1,7 +1,7 @@
 """What a test asks of a running sandbox, and does to it, in Python; `control/` has the same for other languages."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -13,7 +13,7 @@ from .inbox import Inbox
 from .life.agenda import Agenda
 from .life.book import AcceptedFlow, FlowBook
 from .life.feed import ClockSet, Feed
-from .life.journeys import CannotAct
+from .life.journeys import ACTIONS, CannotAct, Journeys
 from .life.rules import Rules
 from .life.scripts import Outcome
 from .life.settings import Settings
@@ -21,6 +21,9 @@ from .routee.tokens import TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json, seconds_of
 from .service import Counts
 from .store.store import Store
+
+Action = Literal["deliver", "seen", "fail", "expire"]
+"""How a message can be made to end by hand."""
 
 
 class Controls:
@@ -35,6 +38,7 @@ class Controls:
     _counts: Counts
     _feed: Feed
     _home: Home
+    _journeys: Journeys
     _rules: Rules
     _settings: Settings
     _store: Store
@@ -90,6 +94,48 @@ class Controls:
             return self._callbacks.reply(flow, text, position=position)
         except CannotAct as error:
             raise SandboxError(str(error)) from None
+
+    @at_home
+    def act(self, flow_id: str, action: Action, *, position: int | None = None) -> AcceptedFlow:
+        """Have a message end now, whatever was scripted, and give the flow as it goes on.
+
+        `position` is the step's, as for `reply`; without it, the message that was sent last ends. Raises `SandboxError`
+        when there is no such flow, and when the message was not sent yet or can no longer end like this.
+        """
+        flow = self._book.find(flow_id)
+        if flow is None:
+            raise SandboxError("there is no such flow")
+        if action not in ACTIONS:
+            raise SandboxError(f"a message ends by one of {', '.join(ACTIONS)}")
+        journeys = self._journeys
+        try:
+            return journeys.act(flow, journeys.latest(flow) if position is None else position, ACTIONS[action])
+        except CannotAct as error:
+            raise SandboxError(str(error)) from None
+
+    @at_home
+    def reset(self) -> None:
+        """Forget everything: flows, callbacks, rules, settings and counts. The clock runs on, and tokens stay good."""
+        self._journeys.clear()
+        self._rules.clear()
+        self._settings.reset()
+        self._counts.reset()
+
+    @property
+    @at_home
+    def speed(self) -> float:
+        """How many times faster than real time virtual time passes; 0 when it stands still."""
+        return self._journeys.clock.speed
+
+    @speed.setter
+    @at_home
+    def speed(self, speed: float) -> None:
+        """Let time pass at another speed from now on. Raises `SandboxError` for one that cannot be."""
+        try:
+            self._agenda.set_speed(speed)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise SandboxError(str(error)) from None
+        self._feed.publish(ClockSet())
 
     @awaited_at_home
     async def advance(self, by: timedelta) -> None:

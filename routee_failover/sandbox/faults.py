@@ -19,7 +19,7 @@ class Unanswered(Exception):  # not an error: a rule asked for it
 
 
 class Faults:
-    """Carries out what rules asked for, until it is stopped."""
+    """Carries out what rules asked for, until it is stopped, and again when it is started anew."""
 
     def __init__(self) -> None:
         self._hanging: set[asyncio.Event] = set()
@@ -45,6 +45,10 @@ class Faults:
         if not self._stopped:
             await over.wait()
         self._hanging.discard(over)
+
+    def start(self) -> None:
+        """Let connections hang when they are to."""
+        self._stopped = False
 
     def stop(self) -> None:
         """End what hangs, and let nothing hang from now on: a server that stops waits for nobody."""

@@ -50,8 +50,11 @@ class Home:
         try:
             with asyncio.Runner() as runner:
                 runner.run(stay())
-        except OSError as error:  # no more file descriptors
-            started.set_exception(SandboxError(f"no event loop could be made: {error.strerror}"))
+        except BaseException as error:
+            if started.done():  # nobody waits any more: as in any thread, it is told on stderr
+                raise
+            why = error.strerror if isinstance(error, OSError) else str(error)  # no more file descriptors, for one
+            started.set_exception(SandboxError(f"no event loop could be made: {why or type(error).__name__}"))
 
     def do(self, deed: Callable[[], _T]) -> _T:
         """Do this at home, and wait for what it gives."""

@@ -44,12 +44,12 @@ class Inbox:
         """
         __tracebackhide__ = True
         to, given = spelled(number), self._given.get(spelled(number), 0)
-        flow = await self._arrivals.newest(lambda one: one.number > given and to in one.to and holds_pin(one), timeout)
+        flow = await self._arrivals.newest(lambda one: one.number > given and holds_pin(one, to), timeout)
         if flow is None:
             again = "; the one there was has been given already" if given else ""
             raise self._nothing(f"no PIN for {to} has arrived within {timeout:g} s{again}")
         self._given[to] = flow.number
-        return pin_of(self._journeys.standing(flow))[0]
+        return pin_of(self._journeys.standing(flow), to)[0]
 
     @awaited_at_home
     async def next_flow(self, number: str | None = None, *, timeout: float = PATIENCE) -> AcceptedFlow:

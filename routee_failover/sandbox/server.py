@@ -113,6 +113,7 @@ class Sandbox(Controls):
         except BaseException:
             self._store.close()
             raise
+        self._faults.start()
         self._agenda.start()
         return self
 

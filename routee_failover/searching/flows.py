@@ -20,7 +20,11 @@ from .search import Ask, Leaf, Search, flows_of, page_number
 
 
 class FlowSearch(Search[FlowRecord]):
-    """A search for standard and transactional flows: `async for` goes through all of them, `page` through one page."""
+    """A search for standard and transactional flows: `async for` goes through all of them, `page` through one page.
+
+    Its range is settled when it is made: without `until` it ends five minutes after that moment, however often and
+    late it is read. Whoever wants newer flows makes another one.
+    """
 
     def __init__(self, ask: Ask, question: FlowQuestion, page_size: int) -> None:
         super().__init__(page_size)

@@ -1,7 +1,7 @@
 """Waiting for the end of flows: when to ask about each, and one poller a loop that asks for all who wait."""
 
-from .followed import identities_of, is_final, schedule_of, seconds_of
+from .followed import Timeout, identities_of, is_final, schedule_of, seconds_of
 from .pollers import Pollers
 from .schedule import Schedule
 
-__all__ = ["Pollers", "Schedule", "identities_of", "is_final", "schedule_of", "seconds_of"]
+__all__ = ["Pollers", "Schedule", "Timeout", "identities_of", "is_final", "schedule_of", "seconds_of"]

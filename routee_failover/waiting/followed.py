@@ -4,15 +4,20 @@ import math
 from datetime import timedelta
 
 from ..errors import InvalidFlow, Problem
-from ..records import AnyReceipt, FlowRecord, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from ..records import FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .schedule import Schedule
 
+Timeout = timedelta | float
+"""How long to wait: a `timedelta`, or a number of seconds."""
 
-def schedule_of(receipt: AnyReceipt) -> Schedule:
-    """When to ask about the flow of a receipt: by the ttls that Routee echoes in it."""
-    if isinstance(receipt, ViberOtpReceipt):
-        return Schedule.of_ttls([receipt.ttl])
-    return Schedule.of_ttls(step.ttl for step in sorted(receipt.steps, key=lambda step: step.order or 0))
+
+def schedule_of(message: object) -> Schedule:
+    """When to ask about a flow: by the ttls that Routee echoes in its receipt. A record and an id tell none."""
+    if isinstance(message, ViberOtpReceipt):
+        return Schedule.of_ttls([message.ttl])
+    if isinstance(message, FlowReceipt | OtpReceipt):
+        return Schedule.of_ttls(step.ttl for step in sorted(message.steps, key=lambda step: step.order or 0))
+    return Schedule()
 
 
 def identities_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[str, ...]:
@@ -29,7 +34,7 @@ def is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
     return record.final
 
 
-def seconds_of(timeout: timedelta | float) -> float:
+def seconds_of(timeout: Timeout) -> float:
     """How long to wait. Raises `InvalidFlow` for what is no time that can be waited."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:

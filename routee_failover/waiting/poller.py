@@ -12,7 +12,8 @@ from typing import Any
 
 import attrs
 
-from ..errors import ClientClosed, NoAnswer, NotFound, NotSent, RateLimited, Rejected, RouteeError, WaitTimeout
+from ..errors import ClientClosed, NoAnswer, NotFound, NotSent, Rejected, RouteeError, TokenUnavailable, WaitTimeout
+from .arrivals import Arrivals
 from .schedule import Schedule
 
 Record = Any
@@ -23,6 +24,10 @@ Until = Callable[[Record], bool]
 UNKNOWN_FOR = 60.0
 """Seconds for which Routee may not know a flow that it has accepted: its tracking may come later than its receipt."""
 _MOST_ASKING = 16
+_PASSING = frozenset({408, 425, 429})
+"""What Routee may answer otherwise in a moment, beside every 5xx."""
+_NO_TOKEN = frozenset({400, 401, 403})
+"""The token service's word for an application that it does not know, or does not serve."""
 
 
 @attrs.define(eq=False)
@@ -60,7 +65,7 @@ class _Watch:
         for waiter in tuple(self.waiters):
             waiter.tell(record)
 
-    def fail(self, error: RouteeError) -> None:
+    def fail(self, error: Exception) -> None:
         for waiter in self.waiters:
             if not waiter.future.done():
                 waiter.future.set_exception(error)
@@ -69,8 +74,9 @@ class _Watch:
 class Poller:
     """Asks about the flows that are waited for, at most `rate` times a second in all; those due longest come first."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, arrivals: Arrivals | None = None) -> None:
         self._interval = 1 / rate
+        self._arrivals = arrivals or Arrivals()
         self._watches: dict[str, _Watch] = {}
         self._due: list[tuple[float, int, _Watch]] = []
         self._number = itertools.count()
@@ -84,10 +90,12 @@ class Poller:
         """The record once `until` is satisfied.
 
         `accepted` says that Routee is known to have the flow: that its tracking does not know it yet is borne for a
-        while, and nobody asks in the first moment.
+        while, and nobody asks in the first moment. `schedule` counts from here on. Of what several say who wait for one
+        flow, the one who knows more counts.
 
-        Raises `WaitTimeout` with the last record seen, and the `Rejected` of an answer that no further question can
-        change; problems that pass are borne.
+        Raises `WaitTimeout` with the last record seen, and what no further question can change: the `Rejected` of such
+        an answer, a `TokenUnavailable` of refused credentials, whatever else `ask` raises that is no error of this
+        library. Problems that pass are borne.
         """
         waiter = _Waiter(until, asyncio.get_running_loop().create_future())
         watch = self._join(identity, ask, schedule, accepted, waiter)
@@ -121,8 +129,13 @@ class Poller:
         watch = self._watches.get(identity)
         if watch is None:
             watch = self._watches[identity] = _Watch(identity, ask, schedule, accepted, now)
+            watch.last = self._arrivals.of(identity)
             self._plan(watch, now + schedule.pause(0.0) if accepted else now)
-        elif watch.last is not None:
+        else:
+            watch.accepted |= accepted
+            if len(schedule.ttl_ends) > len(watch.schedule.ttl_ends):
+                watch.schedule = schedule
+        if watch.last is not None:
             waiter.tell(watch.last)
         watch.waiters.append(waiter)
         if self._task is None or self._task.done():
@@ -175,21 +188,26 @@ class Poller:
         age = asyncio.get_running_loop().time() - watch.since
         try:
             watch.tell(await watch.ask())
-        except (NotSent, NoAnswer, RateLimited) as error:
+        except RouteeError as error:
             watch.problem = error
-            if isinstance(error, ClientClosed):
+            unknown_yet = isinstance(error, NotFound) and watch.accepted and age <= UNKNOWN_FOR
+            if not (unknown_yet or _passes(error)):
                 watch.fail(error)
-        except NotFound as error:
-            watch.problem = error
-            if not watch.accepted or age > UNKNOWN_FOR:
-                watch.fail(error)
-        except Rejected as error:
+        except Exception as error:  # noqa: BLE001  # of the program's own session, for example: who waits has to know
             watch.fail(error)
         if watch.waiters:
             loop = asyncio.get_running_loop()
             pause = watch.schedule.pause(loop.time() - watch.since)
             # A little apart, so that waits that began together do not ask together for ever.
             self._plan(watch, loop.time() + pause * random.uniform(1.0, 1.1))  # noqa: S311
+
+
+def _passes(error: RouteeError) -> bool:
+    if isinstance(error, Rejected):
+        return error.status in _PASSING or error.status >= 500
+    if isinstance(error, TokenUnavailable):
+        return error.status not in _NO_TOKEN
+    return isinstance(error, NotSent | NoAnswer) and not isinstance(error, ClientClosed)
 
 
 def _timeout(identity: str, seconds: float, last: Record | None) -> WaitTimeout:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
+from .arrivals import Arrivals
 from .poller import Poller, Record
 
 
@@ -11,6 +12,7 @@ class Pollers:
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
+        self._arrivals = Arrivals()
         self._pollers: dict[asyncio.AbstractEventLoop, Poller] = {}
 
     def here(self) -> Poller:
@@ -21,12 +23,13 @@ class Pollers:
             for other in list(self._pollers):
                 if other.is_closed():
                     self._pollers.pop(other, None)
-            poller = self._pollers[loop] = Poller(self._rate)
+            poller = self._pollers[loop] = Poller(self._rate, self._arrivals)
         return poller
 
     def arrived(self, identities: Iterable[str], record: Record) -> None:
         """Tell whoever waits, in whatever loop, of a record that came without a question. Any thread may call it."""
         known = tuple(identities)
+        self._arrivals.note(known, record)
         for loop, poller in list(self._pollers.items()):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(poller.arrived, known, record)

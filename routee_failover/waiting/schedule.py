@@ -19,10 +19,13 @@ class Schedule:
 
     Messages are delivered soon or not for long, so the pauses grow with the time since the last moment at which a
     message left. A ttl that ends is such a moment: the flow fails over, and the next message is on its way.
+
+    The time is counted from the first wait for the flow, as if it had been sent then: Routee's receipt tells no moment.
+    Who waits long after the send is asked for later than the ttl's end, but never more than `LONGEST` apart.
     """
 
     ttl_ends: tuple[float, ...] = ()
-    """Seconds from the send to the end of each step's ttl, in order."""
+    """Seconds from the beginning of the wait to the end of each step's ttl, in order."""
 
     @classmethod
     def of_ttls(cls, ttls: Iterable[timedelta | None]) -> Self:
@@ -37,7 +40,7 @@ class Schedule:
         return cls(tuple(ends))
 
     def pause(self, age: float) -> float:
-        """How many seconds to wait before the next question, so many seconds after the send."""
+        """How many seconds to wait before the next question, so many seconds after the wait began."""
         last = max((end for end in self.ttl_ends if end <= age), default=0.0)
         growing = min(max((age - last) / 2, SOONEST), LONGEST)
         next_end = min((end for end in self.ttl_ends if end > age), default=math.inf)

@@ -59,9 +59,9 @@ class AsgiReceiver:
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         admitted = self._reception.admit(scope["method"], scope["path"], _length(scope))
+        if self._reception.signed:  # whatever it was answered: a GET of a valid address is logged as well
+            _hide(scope)
         if not isinstance(admitted, Answer):
-            if admitted.intent is not None:
-                _hide(scope)
             try:
                 body = await self._read(receive)
             except _Gone:

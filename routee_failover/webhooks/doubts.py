@@ -5,7 +5,7 @@ One flow is asked about once at a time, however many callbacks announce its end.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ..records import FlowRecord, OtpRecord
 from .event import CallbackEvent
@@ -68,7 +68,8 @@ class Doubts:
         """It was told again: Routee is asked for as long as for a new one, and soon."""
         doubt, loop = self._doubts[identity], asyncio.get_running_loop()
         doubt.until, doubt.pause = loop.time() + self._within, _FIRST_PAUSE
-        if doubt.timer is not None:
+        # Only ever earlier: whoever repeats it without a pause would put the question off for ever.
+        if doubt.timer is not None and doubt.timer.when() > loop.time() + _FIRST_PAUSE:
             doubt.timer.cancel()
             self._ask_later(doubt, _FIRST_PAUSE)
 
@@ -82,10 +83,14 @@ class Doubts:
         return dropped
 
     async def _ask(self, doubt: Doubt) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        record: AnyFlowRecord | None
         try:
             async with asyncio.timeout(self._within):
                 record = await self._confirm(doubt.event.record)
-        except Exception as error:  # noqa: BLE001  # whatever kept the answer away, the next one may come
+        except (Exception, asyncio.CancelledError) as error:  # whatever kept the answer away, the next one may come
+            if task.cancelling():
+                raise
             record, why = None, f"asking Routee ended in {type(error).__name__}"
         else:
             why = "Routee does not say so"

@@ -60,6 +60,9 @@ class CallbackInbox:
     What waits is held in memory: a process that dies loses it, although Routee was answered 200. Whoever must not miss
     an end asks for it as well, with `RouteeClient.track`.
 
+    With `tell` and neither handlers nor a loop, a callback is done once it is told: a program that loops as well begins
+    its `async for` before the receiver takes anything in.
+
     An inbox belongs to one event loop at a time. `async with inbox` or `aclose()` lets handlers end; an aiohttp or ASGI
     server does that for a receiver that it was given. Raises `InvalidConfig` for settings that cannot work.
     """
@@ -153,7 +156,8 @@ class CallbackInbox:
     def __aiter__(self) -> Self:
         """The events, for a program that would rather loop than be called; it ends when the inbox is closed.
 
-        Several loops share the events.
+        Several loops share the events, and two of them may then handle one flow at once: an event counts as handled
+        when it was taken. Where the order within a flow matters, use one loop, or handlers.
         """
         if self._handlers:
             raise InvalidConfig("this inbox has handlers, and they get the events: iterate over one that has none")

@@ -62,6 +62,11 @@ class Reception:
         self._signer = signer
         self._observers = Observers(inbox.observers)
 
+    @property
+    def signed(self) -> bool:
+        """Whether an address is a secret."""
+        return self._signer is not None
+
     def admit(self, method: str, path: str, length: int | None) -> Admitted | Answer:
         """Look at all but the body."""
         if method != "POST":

@@ -40,6 +40,13 @@ async def test_markup_stays_text(browser: Browser) -> None:
         assert await here.page.locator("main img, main script, main b b, main i").count() == 0
 
 
+async def test_an_address_that_cannot_be_read(browser: Browser) -> None:
+    """What stands behind the # may be anything: the page shows its list, and no flow."""
+    async with inbox(browser, opened=False) as here:
+        await here.open("/#%")
+        await expect(here.page.locator("#welcome")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     "address", ["javascript:document.title='hacked'", " javascript:1", "data:text/html,x", "//evil.example"]
 )

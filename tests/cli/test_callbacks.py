@@ -135,6 +135,17 @@ async def test_a_reader_who_left_in_this_process(monkeypatch: pytest.MonkeyPatch
         await command._print(inbox, command._Table(texts=False))
 
 
+def test_signed_addresses_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """An address for replies, which is a secret when it is signed, is shown up to its host."""
+    messages = [
+        {"type": "Viber", "inboundUrl": "https://x.example/routee/signed"},
+        {"type": "Viber", "inboundUrl": None},
+    ]
+    line = json.loads(_shown(flow("InProgress", 1, messages=messages), as_json=True, texts=True, capsys=capsys))
+    shown = [message["inboundUrl"] for message in line["record"]["messages"]]
+    assert shown == ["https://x.example/****", None]
+
+
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """Each line is the whole record, with numbers masked wherever they stand; nothing in it moves a terminal."""
     voice = flow("InProgress", 1, to={"phone": PHONE, "sip": "x"}, label="a\x9bb\x7f", cc=[{"phone_number": PHONE}])

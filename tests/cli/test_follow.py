@@ -80,3 +80,11 @@ def test_what_is_new_is_told_once() -> None:
         "message unknown",
         "flow    Failed, no next step",
     ]
+
+
+def test_as_long_as_a_flow_may_live(cli: Cli, sandbox: Sandbox) -> None:
+    """A flow may be followed for fourteen days, as long as a one-time password by Viber may live, and no longer."""
+    longest = 14 * 24 * 3600
+    unknown = cli("track", "no-such-flow", "--follow", "--timeout", str(longest), at=sandbox)
+    assert "is --endpoint right?" in unknown.err
+    assert "--timeout" in cli("track", "no-such-flow", "--follow", "--timeout", str(longest + 1), at=sandbox).err

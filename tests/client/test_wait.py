@@ -1,6 +1,7 @@
 """Waiting for the end of a flow, against the sandbox over real sockets."""
 
 import asyncio
+import copy
 import pickle
 import threading
 from datetime import timedelta
@@ -25,6 +26,7 @@ from routee_failover import (
     WaitTimeout,
 )
 from routee_failover.sandbox import Sandbox
+from tests.webhooks.shapes import OTP
 
 TEMPLATE = "0aac888f-2ee2-4112-9659-1755a951966a"
 FAILS_OVER = "+306900000300"
@@ -71,6 +73,37 @@ async def test_what_is_waited_for() -> None:
         receipt = await routee.send(otp())
         started = await routee.wait(receipt, timeout=10, until=lambda record: len(record.steps) == 1)
         assert not started.final
+
+
+async def test_by_a_record() -> None:
+    """What was tracked once can be waited for, as it can be tracked again."""
+    async with Sandbox(speed=1000) as sandbox, RouteeClient(sandbox.config()) as routee:
+        flow = await routee.send(StandardFlow(steps=[SmsStep(to="+306912345678", from_="Me", message="Hi")]))
+        assert (await routee.wait(await routee.track(flow), timeout=10)).final
+        login = await routee.track(await routee.send(otp()))
+        final = await routee.wait(login, timeout=10)
+        assert (final.flow_id, final.final) == (login.flow_id, True)
+
+
+async def test_until_the_person_has_the_code() -> None:
+    """Routee's own example has succeeded with its SMS queued: a rule that asks the steps waits on until it arrived."""
+    example = OtpRecord.read(OTP)
+    assert example.final
+    assert [step.final for step in example.steps] == [True, False]
+    there = copy.deepcopy(OTP)
+    there["steps"][1]["status"] = "DELIVERED"
+    async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config(poll_rate=0.001)) as routee:
+        waiting = asyncio.create_task(
+            routee.wait(
+                example, timeout=10, until=lambda record: record.final and all(step.final for step in record.steps)
+            )
+        )
+        await asyncio.sleep(0)
+        routee.arrived(example)
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        routee.arrived(OtpRecord.read(there))
+        assert [step.status for step in (await waiting).steps] == ["Expired", "Delivered"]
 
 
 async def test_a_callback_ends_the_wait() -> None:

@@ -33,6 +33,18 @@ def test_each_digit_and_outcome_is_on_the_page(ending: Ending) -> None:
     assert _row(ending) in PAGE
 
 
+@pytest.mark.parametrize("ending", Ending)
+def test_a_blank_is_delivered_but_for_6(ending: Ending) -> None:
+    """Where the table is blank, the digit does what the sentence below the table says."""
+    for channel in Channel:
+        if ending not in OUTCOMES[channel].values():
+            status = course(channel, ending)[-1].name
+            if ending is Ending.TERMINATED:
+                assert f"`{status}`" in PAGE.partition("but 6 is")[2].partition(".")[0]
+            else:
+                assert any(change.name.upper() in {"DELIVERED", "COMPLETED"} for change in course(channel, ending))
+
+
 @pytest.mark.parametrize(("path", "body"), SENT)
 def test_what_is_sent_can_be_sent(path: str, body: str) -> None:
     """The contract takes each rule and setting that the page posts."""

@@ -10,7 +10,7 @@ from routee_failover import OtpFlow, OtpSmsStep, RouteeClient, ViberOtpStep
 from routee_failover.sandbox import Sandbox, SandboxError
 from routee_failover.sandbox.contract import load_contract
 
-from .callers import SENDER, calling
+from .callers import SENDER, STANDARD, calling
 
 DAY = timedelta(days=1)
 
@@ -26,6 +26,19 @@ def _unread() -> OtpFlow:
         ttl=DAY,
     )
     return OtpFlow(steps=[viber, OtpSmsStep(to=to, message="Your code is 847291", ttl=DAY)])
+
+
+async def test_the_clock_may_pass_the_last_year() -> None:
+    """Put forward beyond the year 9999, the sandbox goes on, and shows the last moment that a calendar knows."""
+    async with calling(speed=0) as caller:
+        _, sent = await caller.send("sendFailover", STANDARD)
+        await caller.sandbox.advance(3_000_000 * DAY)
+        caller.sandbox.redeliver(caller.sandbox.callbacks[0].id)
+        await caller.sandbox.advance(timedelta(0))
+        status, flow = await caller.call("getSandboxFlow", f"/sandbox/flows/{sent['trackingId']}")
+        assert status == 200
+        assert flow["callbacks"][0]["attempts"][-1]["at"] == "9999-12-31T23:59:59.999Z"
+        assert (await caller.track(sent["trackingId"]))["status"] == "Succeeded"
 
 
 async def test_a_day_passes_at_a_word() -> None:

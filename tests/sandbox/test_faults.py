@@ -14,6 +14,7 @@ from routee_failover.sandbox import Answer, Play, Sandbox, server
 from routee_failover.sandbox.contract import load_contract
 from routee_failover.sandbox.faults import Faults
 from routee_failover.sandbox.life.rules import Fault
+from tests.client.routee import until
 
 from .callers import BODIES, SENDS, SMS_STEP, Caller, basic, calling
 
@@ -102,6 +103,19 @@ async def test_hang() -> None:
         await asyncio.wait([under_way])
         assert b"trackingId" in await _post(caller)
         assert caller.sandbox.counts.accepted == 2
+
+
+async def test_a_sandbox_entered_again_hangs_as_before() -> None:
+    """A sandbox that was left and is entered again leaves callers hanging as it is told."""
+    sandbox = Sandbox(speed=0)
+    async with sandbox:
+        pass
+    async with sandbox, aiohttp.ClientSession(sandbox.url) as session:
+        sandbox.script(fault="hang", endpoint="token")
+        hanging = asyncio.create_task(session.post("/oauth/token", data={}, headers=basic()))
+        await until(lambda: bool(sandbox._faults._hanging) or hanging.done())
+        assert not hanging.done()
+        hanging.cancel()
 
 
 async def test_what_hangs_keeps_no_sandbox_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:

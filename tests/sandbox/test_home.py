@@ -118,6 +118,31 @@ def test_a_sandbox_that_cannot_start_leaves_no_thread(monkeypatch: pytest.Monkey
         home.open()
     home.close()
 
+    def wrong(*_: Any) -> Any:
+        raise RuntimeError("no event loops today")
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", wrong)
+    with pytest.raises(SandboxError, match="no event loops today"):
+        Home().open()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_that_breaks_later_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in a thread that had started is told as it is in any thread: it is no failure to start."""
+    told: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_value))
+    close = asyncio.Runner.close
+
+    def broken(runner: asyncio.Runner) -> None:
+        close(runner)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(asyncio.Runner, "close", broken)
+    home = Home()
+    home.open()
+    home.close()
+    assert [getattr(error, "strerror", error) for error in told] == ["Input/output error"]
+
 
 def test_a_sandbox_may_be_entered_again() -> None:
     """Once left, a sandbox can be entered again, with a thread or without one."""

@@ -53,6 +53,22 @@ async def test_the_newest_code_counts() -> None:
             await caller.sandbox.inbox.pin_for(ADA, timeout=0)
 
 
+async def test_everybody_gets_their_own_code() -> None:
+    """Of a flow whose steps go to several people, each is given the code of their own message, and others none."""
+    async with calling(speed=0) as caller:
+        sms = [
+            OTP_SMS_STEP | {"order": order, "to": to, "message": {"body": f"Code {code}"}}
+            for order, (to, code) in enumerate(((ADA, "1111"), (BOB, "2222"), ("+306933333333", "soon")), start=1)
+        ]
+        assert (await caller.send("sendFailoverOtp", {"flow": sms}))[0] == 200
+        for to, code in ((BOB, "2222"), (ADA, "1111")):
+            status, answered = await caller.call("getSandboxPin", f"/sandbox/pin?to={to[1:]}&timeout=0")
+            assert (status, answered["pin"], answered["to"]) == (200, code, to)
+            assert await caller.sandbox.inbox.pin_for(to) == code
+        with pytest.raises(NothingArrived):
+            await caller.sandbox.inbox.pin_for("+306933333333", timeout=0)
+
+
 async def test_flows_come_one_after_another() -> None:
     """`next_flow` walks through the flows to a number, or to anybody, and waits for the next."""
     async with calling(speed=0) as caller:

@@ -148,9 +148,12 @@ async def test_list() -> None:
         assert await _listed(caller, tag="b") == (2, [two, one])
         assert await _listed(caller, phone_number="+" + two) == (1, [two])
         assert await _listed(caller, phone_number=one, tag="b") == (1, [one])
+        both = changed(to("000"), **{"flow.0.to": "+306900000000", "flow.1.to": ["+306900000000", "+306911111111"]})
+        await caller.send("sendFailoverOtp", both)
+        assert await _listed(caller, phone_number="306911111111") == (1, [one])
         assert await _listed(caller, flow_id=ids[1]) == (1, [two])
-        assert await _listed(caller, limit="1", offset="1") == (3, [two])
-        assert await _listed(caller, offset="7") == (3, [])
+        assert await _listed(caller, limit="1", offset="1") == (4, [two])
+        assert await _listed(caller, offset="7") == (4, [])
 
 
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"offset": "-1"}])

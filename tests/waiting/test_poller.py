@@ -14,9 +14,12 @@ from routee_failover.errors import (
     NoAnswer,
     NotFound,
     RateLimited,
+    Rejected,
     RouteeError,
+    TokenUnavailable,
     WaitTimeout,
 )
+from routee_failover.waiting import Pollers, arrivals
 from routee_failover.waiting import poller as poller_module
 from routee_failover.waiting.poller import Poller
 from routee_failover.waiting.schedule import Schedule
@@ -163,6 +166,11 @@ PASSING: list[Callable[[], RouteeError]] = [
     lambda: NoAnswer("no", cause="no"),
     lambda: RateLimited("no", status=429),
     lambda: NotFound("no", status=404),
+    lambda: Rejected("no", status=408),
+    lambda: Rejected("no", status=425),
+    lambda: Rejected("no", status=503, retry_after=1.0),
+    lambda: TokenUnavailable("no", status=503),
+    lambda: TokenUnavailable("no"),
 ]
 
 
@@ -181,11 +189,76 @@ async def test_problems_that_do_not_pass_end_the_wait(monkeypatch: pytest.Monkey
     poller = Poller(OFTEN)
     with pytest.raises(Forbidden):
         await wait(poller, Flow(problems=[Forbidden("no", status=403)]))
+    for status in (400, 401, 403):
+        with pytest.raises(TokenUnavailable):
+            await wait(poller, Flow(problems=[TokenUnavailable("no", status=status)]))
     with pytest.raises(NotFound):
         await wait(poller, Flow(problems=[NotFound("no", status=404)]), Never(), accepted=False)
     monkeypatch.setattr(poller_module, "UNKNOWN_FOR", 0.0)
     with pytest.raises(NotFound):
         await wait(poller, Flow(problems=[NotFound("no", status=404)]))
+
+
+async def test_an_error_that_nobody_foresaw() -> None:
+    """What goes wrong in a program's own session, for example, is told to all who wait; the next wait asks again."""
+    poller, flow = Poller(OFTEN), Flow(problems=[OSError("mine")])
+    waits = [asyncio.create_task(wait(poller, flow)) for _ in range(2)]
+    for ending in await asyncio.gather(*waits, return_exceptions=True):
+        assert isinstance(ending, OSError)
+    assert ended(await wait(poller, flow))
+
+
+async def test_who_knows_more_decides() -> None:
+    """One who waits by the receipt brings its ttls, and patience with a flow that is not known yet, to the others."""
+    poller, flow = Poller(OFTEN), Flow(problems=[NotFound("no", status=404), NotFound("no", status=404)])
+    by_id = asyncio.create_task(wait(poller, flow, accepted=False))
+    by_receipt = asyncio.create_task(wait(poller, flow, Always(ttl_ends=(60.0,))))
+    again_by_id = asyncio.create_task(wait(poller, flow, accepted=False))
+    await asyncio.sleep(0)
+    (watch,) = poller._watches.values()
+    assert (watch.accepted, watch.schedule.ttl_ends) == (True, (60.0,))
+    assert all(ended(record) for record in await asyncio.gather(by_id, by_receipt, again_by_id))
+
+
+async def test_what_arrived_just_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback that was faster than the wait ends it at once; a minute or a thousand callbacks later it does not."""
+    pollers, flow = Pollers(OFTEN), Flow()
+    pollers.arrived(["m-1", "f-1"], Flow(status="Succeeded"))
+    assert ended(await wait(pollers.here(), flow, Never()))
+    assert flow.asked == 0
+    with monkeypatch.context() as later:
+        later.setattr(arrivals, "KEPT_FOR", -1.0)
+        with pytest.raises(WaitTimeout):
+            await wait(pollers.here(), flow, Never(), timeout=0.01)
+    pollers.arrived([f"other-{n}" for n in range(1000)], Flow(status="Succeeded"))
+    with pytest.raises(WaitTimeout):
+        await wait(pollers.here(), flow, Never(), timeout=0.01)
+    await pollers.aclose()
+
+
+async def test_ten_thousand_flows() -> None:
+    """Ten thousand flows are waited for: callbacks end most of the waits, and questions, within the rate, the rest."""
+    poller, asked, began = Poller(rate=500.0), 0, asyncio.get_running_loop().time()
+
+    async def ask() -> Flow:
+        nonlocal asked
+        asked += 1
+        return Flow(status="Succeeded")
+
+    waits = [
+        asyncio.create_task(
+            poller.wait(f"f-{n}", ask, Never() if n % 100 else Always(), accepted=True, timeout=60, until=ended)
+        )
+        for n in range(10_000)
+    ]
+    await until(lambda: len(poller._watches) == 10_000)
+    for n in range(10_000):
+        if n % 100:
+            poller.arrived([f"f-{n}"], Flow(status="Succeeded"))
+    assert all(ended(record) for record in await asyncio.gather(*waits))
+    assert asked == 100
+    assert asyncio.get_running_loop().time() - began >= 99 / 500
+    assert not poller._watches
 
 
 async def test_a_caller_may_leave() -> None:

@@ -26,7 +26,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 class Routee:
     """What tracking answers, one after the other, the last one for ever; an exception is raised."""
 
-    def __init__(self, *answers: Json | Exception | None) -> None:
+    def __init__(self, *answers: Json | BaseException | None) -> None:
         self._answers = list(answers)
         self.asked: list[Any] = []
 
@@ -35,7 +35,7 @@ class Routee:
         self.asked.append(record)
         answer = self._answers[0] if len(self._answers) == 1 else self._answers.pop(0)
         await asyncio.sleep(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer and (FlowRecord if "trackingId" in answer else OtpRecord).read(answer)
 
@@ -71,6 +71,7 @@ async def test_an_otp_that_is_true() -> None:
         NoAnswer("it", cause="lost"),
         NotFound("not yet", status=404),
         OSError(),
+        asyncio.CancelledError(),
         flow("InProgress", 4, "QUEUED"),
         flow("Succeeded", 5, identity="another"),
         otp("Succeeded"),
@@ -155,6 +156,19 @@ async def test_an_end_told_again_is_asked_for_longer(monkeypatch: pytest.MonkeyP
         assert inbox.receive(flow("Succeeded", 5)) is Arrival.TAKEN
         await heard.count(1)
     assert (len(routee.asked), heard.said) == (2, ["Succeeded"])
+
+
+async def test_an_end_told_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callbacks that come faster than the first pause do not put the question off."""
+    monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.2)
+    routee = Routee(flow("InProgress", 1), flow("Succeeded", 5))
+    async with CallbackInbox(confirm=routee.track) as inbox:
+        heard = Heard(inbox)
+        async with asyncio.timeout(10):
+            while not heard.events:
+                inbox.receive(flow("Succeeded", 5))
+                await asyncio.sleep(0.01)
+    assert heard.said == ["Succeeded"]
 
 
 async def test_what_waits_for_proof_takes_room() -> None:

@@ -129,3 +129,15 @@ def test_a_loop_that_ends_without_a_close() -> None:
 
     asyncio.run(serve())
     gc.collect()
+
+
+async def test_a_loop_beside_tell() -> None:
+    """With `tell`, what comes before the loop begins is told and done; from then on it is told and handed out."""
+    told: list[Any] = []
+    async with CallbackInbox(tell=told.append) as inbox:
+        inbox.receive(flow(identity="early"))
+        assert inbox.waiting == 0
+        events = aiter(inbox)
+        inbox.receive(flow(identity="later"))
+        assert (await anext(events)).identity == "later"
+    assert [record.tracking_id for record in told] == ["early", "later"]

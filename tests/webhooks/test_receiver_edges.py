@@ -196,15 +196,17 @@ async def test_a_caller_who_left() -> None:
     assert (sent, notes.refused) == ([], [400])
 
 
+@pytest.mark.parametrize(("method", "length", "status"), [("POST", 9, 200), ("GET", 0, 405), ("POST", 10**9, 413)])
 @pytest.mark.parametrize("raw", [True, False], ids=["with raw_path", "without"])
-async def test_the_path_is_hidden(raw: bool) -> None:
-    """What servers and middlewares read of the path afterwards is no address that anybody could call."""
+async def test_the_path_is_hidden(raw: bool, method: str, length: int, status: int) -> None:
+    """What is read of the path afterwards is no address that anybody could call, whatever the request was answered."""
     signer = CallbackSigner("k" * 40, base_url="https://x.example/routee")
     path = urlsplit(signer.url("login")).path
-    given = scope(path=path, **({"raw_path": path.encode()} if raw else {}))
+    headers = [(b"content-length", str(length).encode())]
+    given = scope(path=path, method=method, headers=headers, **({"raw_path": path.encode()} if raw else {}))
     receive, send, sent = asgi_server({"type": "http.request", "body": body_of(NEW)})
     await AsgiReceiver(CallbackInbox(), signer)(given, receive, send)
-    assert sent[0]["status"] == 200
+    assert sent[0]["status"] == status
     assert (given["path"], given.get("raw_path", b"/routee/****")) == ("/routee/****", b"/routee/****")
 
 

@@ -22,6 +22,7 @@ from routee_failover import (
     ViberStep,
 )
 from routee_failover.sandbox import CallbackPlay, Sandbox
+from routee_failover.waiting import Schedule
 
 from .inboxes import Heard, Notes
 from .servers import AT, SERVERS
@@ -176,13 +177,47 @@ async def test_a_reply() -> None:
     assert reply.record.reference_tracking_id == record.messages[0].raw["trackingId"]
 
 
+@pytest.fixture
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits asks nothing by itself: only a callback can end the wait."""
+    monkeypatch.setattr(Schedule, "pause", lambda *_: 3600.0)
+
+
 @BOTH
-async def test_a_request_that_waits(server: str) -> None:
-    """A request handler that awaits `wait` goes on when the callback came; lost ones are found by asking."""
+@pytest.mark.parametrize("order", ["as-is", "reversed", "shuffled"])
+@pytest.mark.usefixtures("unasked")
+async def test_a_callback_ends_the_wait(server: str, order: Any) -> None:
+    """A request handler that awaits `wait` goes on by the callback alone, repeated and turned round as it may come."""
     async with stage(server, told=True) as here:
+        here.sandbox.script(callbacks=CallbackPlay(repeat=3, order=order))
         waiting = asyncio.create_task(here.routee.wait(await here.routee.send(here.otp()), timeout=60))
+        await asyncio.sleep(0)
+        asked = here.sandbox.counts.requests
         await here.sandbox.advance(DAY)
         assert (await waiting).status == "Succeeded"
+        assert here.sandbox.counts.requests == asked
+
+
+@BOTH
+@pytest.mark.usefixtures("unasked")
+async def test_a_forged_end_ends_no_wait(server: str) -> None:
+    """With `confirm`, an end that somebody made up leaves the wait waiting, and the true one ends it."""
+    async with stage(server, told=True, confirmed=True) as here, aiohttp.ClientSession() as session:
+        receipt = await here.routee.send(here.otp())
+        waiting = asyncio.create_task(here.routee.wait(receipt, timeout=60))
+        forged = body_of(otp("Succeeded", "DELIVERED", identity=str(receipt.flow_id)))
+        async with session.post(here.signer.url("login"), data=forged) as answer:
+            assert answer.status == 200
+        assert here.inbox.waiting == 1
+        assert not waiting.done()
+        await here.sandbox.advance(DAY)
+        assert [step.status for step in (await waiting).steps] == ["Expired", "Delivered"]
+
+
+@BOTH
+async def test_a_request_that_waits(server: str) -> None:
+    """Where every callback is lost, the end is found by asking."""
+    async with stage(server, told=True) as here:
         here.sandbox.script(callbacks=CallbackPlay(lose=True))
         waiting = asyncio.create_task(here.routee.wait(await here.routee.send(here.otp()), timeout=60))
         await here.sandbox.advance(DAY)

@@ -10,13 +10,14 @@ from .records import CallbackRecord
 _CALLBACK = "callback"
 
 MOST_OF_A_FLOW = 1_000
-"""When a flow has more, those that came to their end are forgotten, oldest first: people may talk all day."""
+"""When a flow has more, the oldest are forgotten, whatever became of them: people may talk all day to nobody."""
 
 
 class CallbackLog:
-    """Callbacks by id and by flow."""
+    """Callbacks by id and by flow. `when_dropped` is told the id of each that is forgotten while others stay."""
 
-    def __init__(self) -> None:
+    def __init__(self, when_dropped: Callable[[str], None]) -> None:
+        self._when_dropped = when_dropped
         self._records: dict[str, CallbackRecord] = {}
         self._of_flow: dict[str, deque[str]] = {}
         self._store: Store = MemoryStore()
@@ -46,7 +47,7 @@ class CallbackLog:
         if record.id not in self._records:
             ids = self._of_flow.setdefault(record.flow_id, deque())
             ids.append(record.id)
-            while len(ids) > MOST_OF_A_FLOW and self._records[ids[0]].state != "waiting":
+            while len(ids) > MOST_OF_A_FLOW:
                 self._drop(ids.popleft())
         self._records[record.id] = record
         self._store.save(_CALLBACK, record.id, record)
@@ -81,6 +82,7 @@ class CallbackLog:
     def _drop(self, callback_id: str) -> None:
         del self._records[callback_id]
         self._store.forget(_CALLBACK, callback_id)
+        self._when_dropped(callback_id)
 
     def __iter__(self) -> Iterator[CallbackRecord]:
         return iter(self._records.values())

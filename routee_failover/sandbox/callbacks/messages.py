@@ -9,7 +9,7 @@ import attrs
 from ..life.book import AcceptedFlow
 from ..life.engine import FlowState, FlowStatus, Message
 from ..life.journeys import CannotAct
-from ..life.plan import Endpoint
+from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel
 from ..routee import failover_answers, otp_answers
 from ..routee.failover_answers import moment
@@ -86,11 +86,19 @@ def _answerable(flow: AcceptedFlow, position: int | None, elapsed: float) -> Mes
     message = next((one for one in reversed(sent) if position in {None, one.position}), None)
     if message is None:
         raise CannotAct("the flow has sent no such message yet")
-    if message.channel is not Channel.VIBER or "inboundUrl" not in flow.steps[message.position].body:
-        raise CannotAct("only a Viber message whose step has an inboundUrl can be answered")
-    if message.delivered_at(elapsed) is None:
-        raise CannotAct("nobody can answer a message that was not delivered")
+    why = unanswerable(flow.steps[message.position], message, elapsed)
+    if why is not None:
+        raise CannotAct(why)
     return message
+
+
+def unanswerable(step: PlannedStep, message: Message, elapsed: float) -> str | None:
+    """Why the person cannot answer a step's message; None when they can."""
+    if message.channel is not Channel.VIBER or "inboundUrl" not in step.body:
+        return "only a Viber message whose step has an inboundUrl can be answered"
+    if message.delivered_at(elapsed) is None:
+        return "nobody can answer a message that was not delivered"
+    return None
 
 
 def _json(body: Mapping[str, Any]) -> str:

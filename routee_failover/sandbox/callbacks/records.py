@@ -46,7 +46,7 @@ class CallbackRecord:
     state: State = "waiting"
     """`waiting` for an attempt or its end, `delivered`, `given up` after the last retry, or `lost` as scripted."""
     attempts: tuple[CallbackAttempt, ...] = ()
-    """Every attempt, oldest first."""
+    """The newest hundred attempts, oldest first."""
     next_at: float | None = None
     """When it is posted next, in virtual seconds since the flow was accepted; None when it is not, or just is."""
     since: float = attrs.field(default=0.0, repr=False)

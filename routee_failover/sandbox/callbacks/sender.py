@@ -29,6 +29,9 @@ Routee's other pages speak of "12 retries / 24 h" and list these. INF: they are 
 intervals they would last 40 hours; and they hold for failover and OTP flows too, whose pages say nothing.
 """
 
+MOST_ATTEMPTS = 100
+"""A callback that is called back by hand again and again keeps its newest attempts."""
+
 
 class Callbacks:
     """Posts what flows report, keeps every attempt on record, and posts again what was not answered.
@@ -40,7 +43,7 @@ class Callbacks:
         self._journeys = journeys
         self._clock, self._agenda = journeys.clock, journeys.agenda
         self._book, self._feed = journeys.book, journeys.feed
-        self._log = CallbackLog()
+        self._log = CallbackLog(when_dropped=journeys.agenda.forget)
         self._poster = Poster()
         self._of_flow = Turns(1)
         self._held: dict[str, list[str]] = {}
@@ -167,7 +170,7 @@ class Callbacks:
         at = flow.accepted_at + due
         if due <= self._journeys.elapsed(flow):
             at = min(at, self._clock.now())  # a sum of two floats may lie a hair later, where no standing clock comes
-        self._agenda.at(at, partial(self._try, callback_id, due), flow.id)
+        self._agenda.at(at, partial(self._try, callback_id, due), callback_id)
 
     def _keep(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
         self._log.put(record)
@@ -195,7 +198,7 @@ class Callbacks:
         if record is None or flow is None:
             return
         attempt = CallbackAttempt(at=at, took=answer.took, status=answer.status, error=answer.error)
-        record = attrs.evolve(record, attempts=(*record.attempts, attempt))
+        record = attrs.evolve(record, attempts=(*record.attempts, attempt)[-MOST_ATTEMPTS:])
         if record.next_at is not None:  # called back again meanwhile
             self._keep(flow, record)
         elif answer.error is None:

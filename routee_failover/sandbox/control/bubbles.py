@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..life.book import AcceptedFlow
+from ..life.people import named
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel
 from ..routee.otp_answers import TEMPLATES
@@ -44,10 +45,12 @@ def bubble(flow: AcceptedFlow, step: PlannedStep) -> dict[str, Any]:
     return seen | {"template": template, "text": _in_words(seen["pin"], template)}
 
 
-def holds_pin(flow: AcceptedFlow) -> bool:
-    """Whether a one-time password is in one of a flow's messages."""
+def holds_pin(flow: AcceptedFlow, to: str | None = None) -> bool:
+    """Whether a one-time password is in one of a flow's messages: in one to this number, where one is named."""
     steps = (flow.body,) if flow.endpoint == Endpoint.VIBER_OTP else flow.body["flow"]
-    return any(pin(Endpoint(flow.endpoint), step) is not None for step in steps)
+    return any(
+        pin(Endpoint(flow.endpoint), step) is not None for step in steps if to is None or to in named(step["to"])
+    )
 
 
 def pin(endpoint: Endpoint, step: Mapping[str, Any]) -> str | None:

@@ -7,13 +7,13 @@ from aiohttp import web
 
 from ..life.arrivals import Arrivals
 from ..life.book import AcceptedFlow
-from ..life.journeys import CannotAct
+from ..life.journeys import ACTIONS, CannotAct
 from ..life.people import bare, spelled
 from ..routee.refusals import FAILOVER
 from ..service import Service, answer
 from .bubbles import holds_pin
 from .near import refuse_strangers
-from .views import ACTIONS, full, pin_of, summary
+from .views import full, pin_of, summary
 
 _ENTITY = "Flows"
 _FLOWS, _NEXT, _PIN = "/sandbox/flows", "/sandbox/flows/next", "/sandbox/pin"
@@ -97,12 +97,11 @@ class FlowsApi:
     async def pin(self, request: web.Request) -> web.Response:
         """The PIN that the newest flow to a number holds, waited for."""
         query = self._query(request, "getSandboxPin")
-        is_wanted = _to_after(query)
-        flow = await self._arrivals.newest(lambda one: is_wanted(one) and holds_pin(one), query["timeout"])
+        to, is_wanted = spelled(query["to"]), _to_after(query)
+        flow = await self._arrivals.newest(lambda one: is_wanted(one) and holds_pin(one, to), query["timeout"])
         if flow is None:
             raise FAILOVER.not_found("A flow with a PIN to this number")
-        code, channel = pin_of(self._service.journeys.standing(flow))
-        to = spelled(query["to"])
+        code, channel = pin_of(self._service.journeys.standing(flow), to)
         return answer({"pin": code, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
 
     def _query(self, request: web.Request, operation: str) -> dict[str, Any]:
@@ -119,10 +118,7 @@ class FlowsApi:
         """The step that is meant: the one named, or that of the message that was sent last."""
         if "position" in change:
             return int(change["position"])
-        messages = self._service.journeys.standing(flow).state.messages
-        if not messages:
-            raise CannotAct("The flow has sent no message yet")
-        return messages[-1].position
+        return self._service.journeys.latest(flow)
 
     def _filter(self, query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
         checks: list[Callable[[AcceptedFlow], bool]] = []

@@ -15,15 +15,19 @@ from ..routee.refusals import FAILOVER
 
 
 def refuse_strangers(request: web.Request, anyone: bool) -> None:
-    """Refuse with 403 a caller on another machine, a page of another host, and a callback, unless `anyone` is let in.
+    """Refuse with 403 a page of another host; and, unless `anyone` is let in, a caller on another machine and a
+    callback.
 
-    What a sandbox posts comes from this machine, but on behalf of whoever named the address.
-    """
-    if anyone:
-        return
-    ours = request.headers.get("User-Agent") == AGENT
-    if ours or not (_is_near(request.remote or "") and _names_this_machine(request) and _is_own_page(request)):
+    What a sandbox posts comes from this machine, but on behalf of whoever named the address. A page of another host is
+    never let in: whoever may control a sandbox has not chosen what the pages in their browser do.
+    """  # noqa: D205
+    if not (_is_own_page(request) and (anyone or _is_near_caller(request))):
         raise FAILOVER.not_here()
+
+
+def _is_near_caller(request: web.Request) -> bool:
+    ours = request.headers.get("User-Agent") == AGENT
+    return not ours and _is_near(request.remote or "") and _names_this_machine(request)
 
 
 def _is_near(address: str) -> bool:

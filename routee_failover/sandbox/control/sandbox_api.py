@@ -31,8 +31,6 @@ class SandboxApi:
         refuse_strangers(request, self._anyone)
         forgotten = len(self._service.book)
         self._service.journeys.clear()
-        self._service.rules.clear()
-        self._service.settings.reset()
         self._service.counts.reset()
         self._service.rules.clear()
         self._service.settings.reset()

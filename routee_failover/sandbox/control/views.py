@@ -3,26 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..callbacks.messages import unanswerable
 from ..callbacks.sender import Callbacks
 from ..life.book import AcceptedFlow
 from ..life.engine import Message
-from ..life.journeys import Journeys, Standing
-from ..life.people import with_plus
+from ..life.journeys import ACTIONS, Journeys, Standing
+from ..life.people import named, with_plus
 from ..life.plan import Endpoint, PlannedStep
-from ..life.scripts import Channel, Ending
+from ..life.scripts import Channel
 from ..routee import failover_answers, otp_answers, viber_answers
 from ..routee.failover_answers import moment
 from ..routee.prices import amount, total
 from .bubbles import bubble, in_one_line, pin
 from .callbacks_api import callback_view
-
-ACTIONS: dict[str, Ending] = {
-    "deliver": Ending.DELIVERED,
-    "seen": Ending.SEEN,
-    "fail": Ending.FAILED,
-    "expire": Ending.EXPIRED,
-}
-"""What can be done to a message by hand, and how it ends then."""
 
 
 def summary(standing: Standing) -> dict[str, Any]:
@@ -76,10 +69,13 @@ def record(standing: Standing) -> dict[str, Any]:
             return failover_answers.tracking(standing.flow, standing.steps, standing.state)
 
 
-def pin_of(standing: Standing) -> tuple[str, Channel]:
-    """The PIN of a flow that holds one, and its channel: that of the latest message, or of the first to be."""
+def pin_of(standing: Standing, to: str) -> tuple[str, Channel]:
+    """The PIN for a number in a flow that holds one, and its channel: that of the latest message to it, or of the first
+    to be.
+    """  # noqa: D205
     sent = [standing.steps[message.position] for message in reversed(standing.state.messages)]
-    pins = ((pin(standing.endpoint, step.body), step.step.channel) for step in (*sent, *standing.steps))
+    theirs = (step for step in (*sent, *standing.steps) if to in named(step.body["to"]))
+    pins = ((pin(standing.endpoint, step.body), step.step.channel) for step in theirs)
     return next((code, channel) for code, channel in pins if code is not None)
 
 
@@ -138,10 +134,4 @@ def _message(standing: Standing, planned: PlannedStep, message: Message) -> dict
 def _actions(planned: PlannedStep, message: Message, elapsed: float) -> list[str]:
     endings = message.open_endings(elapsed, planned.step)
     open_now = [name for name, ending in ACTIONS.items() if ending in endings]
-    return [*open_now, "reply"] if can_reply(planned, message, elapsed) else open_now
-
-
-def can_reply(planned: PlannedStep, message: Message, elapsed: float) -> bool:
-    """Whether the person can answer: the message was delivered, and its step says where answers go."""
-    takes_answers = planned.step.channel is Channel.VIBER and "inboundUrl" in planned.body
-    return takes_answers and message.delivered_at(elapsed) is not None
+    return open_now if unanswerable(planned, message, elapsed) else [*open_now, "reply"]

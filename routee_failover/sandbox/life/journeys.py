@@ -15,6 +15,14 @@ from .feed import Cleared, Feed, FlowAccepted, FlowChanged
 from .plan import Endpoint, PlannedStep
 from .scripts import Ending
 
+ACTIONS: dict[str, Ending] = {
+    "deliver": Ending.DELIVERED,
+    "seen": Ending.SEEN,
+    "fail": Ending.FAILED,
+    "expire": Ending.EXPIRED,
+}
+"""What can be done to a message by hand, and how it ends then."""
+
 
 class CannotAct(Exception):  # a sentence, like the errors of the whole library
     """The message can no longer take this turn, or was not sent yet."""
@@ -93,6 +101,13 @@ class Journeys:
     def elapsed(self, flow: AcceptedFlow) -> float:
         """The virtual seconds since a flow was accepted."""
         return exact(self.clock.now() - flow.accepted_at)
+
+    def latest(self, flow: AcceptedFlow) -> int:
+        """The step whose message was sent last. Raises `CannotAct` when none was."""
+        messages = self.standing(flow).state.messages
+        if not messages:
+            raise CannotAct("The flow has sent no message yet")
+        return messages[-1].position
 
     def act(self, flow: AcceptedFlow, position: int, ending: Ending) -> AcceptedFlow:
         """Have a message end like this now, whatever was scripted. Raises `CannotAct` when it cannot."""

@@ -15,6 +15,7 @@ import attrs
 
 from ..store.store import MemoryStore, Store
 from .feed import Feed, RulesChanged
+from .people import bare
 from .plan import Endpoint, PlannedStep
 from .scripts import OUTCOMES, CallbackScript, Channel, Script
 
@@ -224,11 +225,6 @@ class Rules:
             if rule.is_about(kind) and self._applies(rule, ""):
                 return Ruling(answer=rule.answer, fault=rule.fault)
         return NO_RULING
-
-
-def bare(number: str) -> str:
-    """A number without its plus: Routee's pages write them with it and without."""
-    return number.removeprefix("+")
 
 
 _CHANNELS = {"viber": Channel.VIBER, "sms": Channel.SMS, "voice": Channel.VOICE}

@@ -18,8 +18,12 @@ _DIAL_PLAN_NAMES = ("dialPlan", "dialplan")
 
 
 def moment(at: datetime, seconds: float = 0.0) -> str:
-    """A moment in ISO 8601 with milliseconds."""
-    return (at + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """A moment in ISO 8601 with milliseconds; what lies beyond the last that a calendar knows is shown as that one."""
+    try:
+        at += timedelta(seconds=seconds)
+    except OverflowError:  # a clock can be put forward further than the year 9999
+        at = datetime.max.replace(tzinfo=at.tzinfo)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def accepted(flow: AcceptedFlow) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _passes(query: Mapping[str, Any], flow: AcceptedFlow, steps: Sequence[Planne
         "flow_id": [flow.id],
         "status": [state.status],
         "tag": [step.body.get("label") for step in steps],
-        "phone_number": [step.recipient.removeprefix("+") for step in steps],
+        "phone_number": [number.removeprefix("+") for number in flow.to],
     }
     wanted = {name: query[name] for name in values if name in query}
     if "phone_number" in wanted:  # an unescaped plus arrives as a blank

@@ -109,8 +109,8 @@ class FailoverDialect:
     def not_here(self) -> Refusal:
         """The sandbox's own controls are for callers on its machine."""
         message = (
-            "The sandbox is controlled from its own machine only, by its address or as localhost and from no other "
-            "page, unless it was started with remote control"
+            "The sandbox is controlled from its own page, and from its own machine only, by its address or as "
+            "localhost, unless it was started with remote control"
         )
         return Refusal(403, {"code": "403000000", "developerMessage": message})
 

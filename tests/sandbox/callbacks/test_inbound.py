@@ -115,14 +115,13 @@ async def test_no_such_flow() -> None:
 
 
 async def test_the_newest_of_a_flow_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever talks all day does not fill the memory, and nothing that still waits is forgotten."""
+    """Whoever talks all day does not fill the memory, even where nobody listens; what is forgotten is not posted."""
     monkeypatch.setattr(log, "MOST_OF_A_FLOW", 3)
     async with calling(speed=0) as caller, Receiver() as receiver:
         flow = await accepted(caller, "sendTransactionalFailover", templated(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
         said = [caller.sandbox.reply(flow.id, str(number)).id for number in range(5)]
-        assert [one.id for one in caller.sandbox.callbacks] == said
+        assert [one.id for one in caller.sandbox.callbacks] == said[2:]
         await caller.sandbox.advance(timedelta(0))
         assert {one.state for one in caller.sandbox.callbacks} == {"delivered"}
-        said += [caller.sandbox.reply(flow.id, str(number)).id for number in range(5)]
-        assert [one.id for one in caller.sandbox.callbacks] == said[5:]
+        assert [body["message"] for body in receiver.bodies if "message" in body] == ["2", "3", "4"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from routee_failover.sandbox import CallbackRecord, SandboxError
-from routee_failover.sandbox.callbacks import posting
+from routee_failover.sandbox.callbacks import posting, sender
 from routee_failover.sandbox.life.scripts import Ending
 
 from ..callers import Caller, calling
@@ -107,6 +107,16 @@ async def test_a_receiver_that_comes_up_later() -> None:
             (record,) = caller.sandbox.callbacks
             assert (_at(record), record.state) == ([3.0, 33.0, 63.0], "delivered")
             assert len(receiver.bodies) == 1
+
+
+async def test_the_newest_attempts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback that is tried again and again remembers the last attempts, and is given up all the same."""
+    monkeypatch.setattr(sender, "MOST_ATTEMPTS", 3)
+    async with calling(speed=0) as caller, Receiver(always=500) as receiver:
+        await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
+        await caller.sandbox.advance(2 * DAY)
+        (record,) = caller.sandbox.callbacks
+        assert (_at(record), record.state) == ([3.0 + after for after in SCHEDULE[-3:]], "given up")
 
 
 async def test_retries_of_a_running_clock() -> None:

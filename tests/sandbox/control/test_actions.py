@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from routee_failover.sandbox import SandboxError
 from tests.sandbox.callers import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_OTP, VIBER_STEP, calling
 
 from .test_flows import LIST, act, listed, only, send_to
@@ -30,6 +31,55 @@ async def test_a_message_is_made_to_end() -> None:
         await act(caller, action="deliver")
         _, flow = await act(caller, action="seen")
         assert flow["steps"][0]["message"]["actions"] == []
+
+
+async def test_a_message_is_made_to_end_in_python() -> None:
+    """A test in Python has a message end by the same words, and is told when it cannot."""
+    async with calling(speed=0) as caller:
+        sandbox = caller.sandbox
+        await caller.send("sendFailoverOtp", {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP]})
+        (flow,) = sandbox.accepted
+        assert sandbox.act(flow.id, "expire").id == flow.id
+        assert sandbox.inbox.detail(sandbox.act(flow.id, "deliver", position=1))["status"] == "Succeeded"
+        with pytest.raises(SandboxError, match="can no longer"):
+            sandbox.act(flow.id, "fail", position=0)
+        with pytest.raises(SandboxError, match="no such flow"):
+            sandbox.act("?", "deliver")
+        with pytest.raises(SandboxError, match="deliver, seen, fail, expire"):
+            sandbox.act(flow.id, "burn")  # type: ignore[arg-type]
+        await caller.send("sendFailover", {"flow": [SMS_STEP]})
+        with pytest.raises(SandboxError, match="no message yet"):
+            sandbox.act(sandbox.accepted[-1].id, "deliver")
+
+
+async def test_a_reset_in_python() -> None:
+    """A sandbox that several tests share is set back to its start, and its clock runs on."""
+    async with calling(speed=0) as caller:
+        sandbox = caller.sandbox
+        await sandbox.advance(timedelta(seconds=5))
+        sandbox.script(sms="failed")
+        sandbox.search_lag = timedelta(seconds=5)
+        await caller.send("sendFailover", {"flow": [SMS_STEP]})
+        sandbox.reset()
+        assert (sandbox.accepted, sandbox.rules, sandbox.search_lag) == ([], [], timedelta(0))
+        assert (sandbox.counts.accepted, sandbox.counts.requests) == (0, 0)
+        _, clock = await caller.call("getSandboxClock", "/sandbox/clock")
+        assert clock["now"] == 5
+        assert (await caller.send("sendFailover", {"flow": [SMS_STEP]}))[0] == 200
+
+
+async def test_the_speed_in_python() -> None:
+    """A clock that stands is let run in the middle of a test, and what waited for it comes."""
+    async with calling(speed=0) as caller:
+        sandbox = caller.sandbox
+        await caller.send("sendFailover", {"flow": [SMS_STEP]})
+        sandbox.speed = 100_000
+        assert sandbox.speed == 100_000
+        assert await sandbox.inbox.texts_to(SMS_STEP["to"]) == ["Hi"]
+        for wrong in (-1, float("nan"), "fast", 10**400):
+            with pytest.raises(SandboxError):
+                sandbox.speed = wrong  # type: ignore[assignment]
+        assert sandbox.speed == 100_000
 
 
 async def test_what_can_no_longer_be_done() -> None:

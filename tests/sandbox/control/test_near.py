@@ -35,7 +35,9 @@ async def status(caller: Caller, method: str, path: str, body: Any = None, **hea
 
 @pytest.mark.parametrize(("method", "path", "body"), DOORS)
 async def test_strangers_stay_outside(method: str, path: str, body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No door of the sandbox's own API opens to a caller on another machine, nor to a page of another host."""
+    """No door of the sandbox's own API opens to a caller on another machine, unless it may be controlled remotely; none
+    ever opens to a page of another host.
+    """  # noqa: D205
     async with calling(speed=0) as caller:
         assert await status(caller, method, path, body) != 403
         assert await status(caller, method, path, body, Origin="http://evil.example") == 403
@@ -43,7 +45,8 @@ async def test_strangers_stay_outside(method: str, path: str, body: Any, monkeyp
         monkeypatch.setattr(web.Request, "remote", "192.0.2.7")
         assert await status(caller, method, path, body) == 403
     async with calling(speed=0, remote_control=True) as caller:
-        assert await status(caller, method, path, body, Host="evil.example", Origin="http://evil.example") != 403
+        assert await status(caller, method, path, body, Host="sandbox.test", Origin="http://sandbox.test") != 403
+        assert await status(caller, method, path, body, Origin="http://evil.example") == 403
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,13 @@ function leave() {
   list.reveal();
 }
 
-const addressed = () => decodeURIComponent(location.hash.slice(1)) || null;
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1)) || null;
+  } catch {
+    return null; // somebody has typed what is no address
+  }
+}
 window.addEventListener("hashchange", () => choose(addressed(), { written: false }));
 
 let typing = 0;
