@@ -211,6 +211,7 @@ def test_what_did_not_arrive_is_said_at_the_tests_own_line(pytester: pytest.Pyte
 def test_runs_without_the_extra_go_on(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the sandbox's extra is not installed, only a test that asks for a sandbox fails, and is told what to do."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]")  # or it would go by the settings of whatever project the folder lies in
     pytester.makepyfile(
         """
     import sys

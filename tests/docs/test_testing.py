@@ -33,6 +33,8 @@ def test_services_and_their_tests_run_as_printed(title: str, passed: int, tmp_pa
     assert len(files) == text.count("```python")
     for name, program in files:
         (tmp_path / name).write_text(program, encoding="utf-8")
+    # Or it would go by the settings of whatever project the folder lies in.
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (command,) = re.findall(r"pytest (\w+\.py)\n", text)
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *TOLD, "-p", "no:cacheprovider", "--rootdir", str(tmp_path), command],
