@@ -19,7 +19,7 @@ from .life.scripts import Outcome
 from .life.settings import Settings
 from .routee.tokens import TokenService
 from .scripting import Answer, CallbackPlay, FaultWord, Play, RuleEndpoint, add_rule, as_json, seconds_of
-from .service import Counts
+from .service import Counts, start_anew
 from .store.store import Store
 
 Action = Literal["deliver", "seen", "fail", "expire"]
@@ -116,10 +116,7 @@ class Controls:
     @at_home
     def reset(self) -> None:
         """Forget everything: flows, callbacks, rules, settings and counts. The clock runs on, and tokens stay good."""
-        self._journeys.clear()
-        self._rules.clear()
-        self._settings.reset()
-        self._counts.reset()
+        start_anew(self._journeys, self._rules, self._settings, self._counts)
 
     @property
     @at_home

@@ -177,7 +177,16 @@ class Service:
 
     def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
         """The steps of a flow and how it stands now."""
-        return self.journeys.state(flow)
+        standing = self.journeys.standing(flow)
+        return standing.steps, standing.state
+
+
+def start_anew(journeys: Journeys, rules: Rules, settings: Settings, counts: Counts) -> None:
+    """Forget flows, callbacks, rules and settings, and count from nothing. The clock runs on, and tokens stay good."""
+    journeys.clear()
+    rules.clear()
+    settings.reset()
+    counts.reset()
 
 
 def _retry_after(answer: ScriptedAnswer) -> dict[str, str]:

@@ -185,7 +185,8 @@ class Poller:
         return watch if watch.waiters else None
 
     async def _ask(self, watch: _Watch) -> None:
-        age = asyncio.get_running_loop().time() - watch.since
+        loop = asyncio.get_running_loop()
+        age = loop.time() - watch.since
         try:
             watch.tell(await watch.ask())
         except RouteeError as error:
@@ -196,7 +197,6 @@ class Poller:
         except Exception as error:  # noqa: BLE001  # of the program's own session, for example: who waits has to know
             watch.fail(error)
         if watch.waiters:
-            loop = asyncio.get_running_loop()
             pause = watch.schedule.pause(loop.time() - watch.since)
             # A little apart, so that waits that began together do not ask together for ever.
             self._plan(watch, loop.time() + pause * random.uniform(1.0, 1.1))  # noqa: S311

@@ -223,7 +223,7 @@ async def test_what_was_due_at_the_kill_is_done(path: Path) -> None:
         await later.advance(timedelta(0))
         assert later._clock.now() == 3
         assert [(event.flow.number, event.at) for event in heard if isinstance(event, FlowChanged)] == [(1, 2.0)]
-        assert later._journeys.state(later.accepted[1])[1].messages[0].status(0.0).name == "QUEUED"
+        assert later._journeys.standing(later.accepted[1]).state.messages[0].status(0.0).name == "QUEUED"
 
 
 async def test_a_group_that_was_under_way_at_the_end(path: Path) -> None:

@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 
 from ..contract import JSON_MEDIA
-from ..service import Service, answer
+from ..service import Service, answer, start_anew
 from .near import refuse_strangers
 from .views import full
 
@@ -29,11 +29,9 @@ class SandboxApi:
     async def reset(self, request: web.Request) -> web.Response:
         """Forget everything, and count from nothing; the clock runs on."""
         refuse_strangers(request, self._anyone)
-        forgotten = len(self._service.book)
-        self._service.journeys.clear()
-        self._service.counts.reset()
-        self._service.rules.clear()
-        self._service.settings.reset()
+        service = self._service
+        forgotten = len(service.book)
+        start_anew(service.journeys, service.rules, service.settings, service.counts)
         return answer({"cleared": forgotten})
 
     async def export(self, request: web.Request) -> web.StreamResponse:

@@ -89,10 +89,6 @@ class Journeys:
         self.feed.publish(FlowChanged(flow, moment, flow.line.state(moment)))
         self.follow(flow, moment)
 
-    def state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], FlowState]:
-        """The steps of a flow and how it stands now."""
-        return flow.steps, flow.line.state(self.elapsed(flow))
-
     def standing(self, flow: AcceptedFlow) -> Standing:
         """A flow and how it stands now."""
         elapsed = self.elapsed(flow)

@@ -90,11 +90,11 @@ async def test_no_moment_is_missed_by_the_last_bit_of_a_float() -> None:
         await stage.agenda.advance(0.1)
         flow = stage.send(SMS)
         await stage.agenda.advance(1.0)
-        assert stage.journeys.state(flow)[1].status == "InProgress"
+        assert stage.journeys.standing(flow).state.status == "InProgress"
         await stage.agenda.advance(2.9)
-        assert stage.journeys.state(flow)[1].status == "InProgress"
+        assert stage.journeys.standing(flow).state.status == "InProgress"
         await stage.agenda.advance(0.1)
-        assert stage.journeys.state(flow)[1].status == "Succeeded"
+        assert stage.journeys.standing(flow).state.status == "Succeeded"
 
 
 async def test_a_flow_that_ends_at_once_is_told_of() -> None:
