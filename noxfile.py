@@ -39,7 +39,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, by mypy and pyright, and that every public name has a known one."""
-    session.install(".[cli,sandbox]", *group("types"))
+    session.install(".[cli,sandbox,bulk,parquet]", *group("types"))
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "routee_failover", "--ignoreexternal")
@@ -48,7 +48,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests against the built wheel, in parallel, in random order, with a gate on branch coverage."""
-    session.install(".[cli,sandbox]", *group("tests"))
+    session.install(".[cli,sandbox,bulk,parquet]", *group("tests"))
     # The tests run from a copy that has no package beside it, so that what is imported is what would be installed.
     # It is no parent of the folders that tests make, or pytest in one of them would go by our settings.
     alone = Path(session.create_tmp()) / "alone"
@@ -68,14 +68,14 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The reference, from the docstrings, into site/reference."""
-    session.install(".[cli,sandbox]", *group("docs"))
+    session.install(".[cli,sandbox,bulk,parquet]", *group("docs"))
     session.run("pdoc", "--output-directory", "site/reference", "routee_failover")
 
 
 @nox.session
 def picture(session: nox.Session) -> None:
     """The how-to's picture of the inbox page, taken anew on the how-to's journey."""
-    session.install(".[cli,sandbox]", *group("tests"))
+    session.install(".[cli,sandbox,bulk,parquet]", *group("tests"))
     browser(session)
     wanted = HERE / "docs/images/inbox.png"
     session.run("pytest", "tests/browser/test_journey.py", env={"INBOX_PICTURE": str(wanted)})
@@ -84,7 +84,7 @@ def picture(session: nox.Session) -> None:
 @nox.session
 def thorough(session: nox.Session) -> None:
     """The properties with thousands of examples each; minutes."""
-    session.install(".[cli,sandbox]", *group("tests"))
+    session.install(".[cli,sandbox,bulk,parquet]", *group("tests"))
     session.run("pytest", "--numprocesses=auto", *(session.posargs or ["tests/wire", "tests/contract"]),
                 env={"HYPOTHESIS_PROFILE": "thorough"})  # fmt: skip
 
@@ -114,6 +114,6 @@ def soak(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """What it costs, as ratios to something that stands still; needs nginx. `nox -s bench -- flows` runs one."""
-    session.install(".[cli,sandbox,fast]", *group("bench"))
+    session.install(".[cli,sandbox,bulk,parquet,fast]", *group("bench"))
     for name in session.posargs or ["imports", "flows", "layers", "send", "memory", "sandbox", "callbacks"]:
         session.run("python", f"benchmarks/{name}.py")

@@ -5,6 +5,8 @@
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
     ├── InvalidCallback (ValueError) NOT_SENT   what came in is no callback that Routee documents
     ├── InvalidSearch (ValueError)   NOT_SENT   a search that cannot find anything; .problems lists path and reason
+    ├── InvalidSource (ValueError)   NOT_SENT   a file of recipients or of a flow that cannot be used
+    ├── LedgerError                  NOT_SENT   a ledger that cannot be read or written: nothing more is sent through it
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · CircuitOpen · TokenUnavailable · ClientClosed
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
@@ -98,6 +100,17 @@ class InvalidCallback(RouteeError, ValueError):
     """What came in is none of the callbacks that Routee documents, or is too large. Nothing was sent.
 
     The text names keys that Routee documents and quotes nothing of what came.
+    """
+
+
+class InvalidSource(RouteeError, ValueError):
+    """What a bulk run was to send cannot be read: a file, a column, a setting of the run. Nothing was sent."""
+
+
+class LedgerError(RouteeError):
+    """A ledger cannot be opened, read or written. Nothing is sent whose intent is not written.
+
+    What was being sent when it failed is UNKNOWN to whoever opens it next, and is settled as every doubt.
     """
 
 

@@ -24,6 +24,8 @@ from routee_failover.errors import (
     InvalidConfig,
     InvalidFlow,
     InvalidSearch,
+    InvalidSource,
+    LedgerError,
     NoAnswer,
     NotFound,
     NotSent,
@@ -45,6 +47,8 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     InvalidFlow: (RouteeError, NOT_SENT),
     InvalidCallback: (RouteeError, NOT_SENT),
     InvalidSearch: (RouteeError, NOT_SENT),
+    InvalidSource: (RouteeError, NOT_SENT),
+    LedgerError: (RouteeError, NOT_SENT),
     NotSent: (RouteeError, NOT_SENT),
     WaitTimeout: (RouteeError, Outcome.ACCEPTED),
     ConnectFailed: (NotSent, NOT_SENT),
@@ -114,6 +118,7 @@ def test_invalid_input_is_a_value_error() -> None:
         InvalidFlow,
         InvalidCallback,
         InvalidSearch,
+        InvalidSource,
     ]
 
 
@@ -131,6 +136,8 @@ EXAMPLES: list[RouteeError] = [
     InvalidFlow("It", [Problem(("flow", 0, "to"), "is wrong")]),
     InvalidFlow("It", [Problem(("flow", 0), "is wrong"), Problem((), "is wrong too")]),
     WaitTimeout("it", record={"status": "InProgress"}),
+    InvalidSource("it"),
+    LedgerError("it"),
     InvalidSearch("search", [Problem(("since",), "is wrong")]),
     *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),

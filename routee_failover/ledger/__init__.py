@@ -1,0 +1,40 @@
+"""Intents and outcomes that survive: what is wanted is written before the first byte, what became of it after.
+
+`MemoryLedger` and `SqliteLedger` keep one `Ledger` protocol; `states` is the machine that both follow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .intent import Counts, Ending, Fate, Found, Intent, Wanted
+    from .ledger import Ledger
+    from .memory import MemoryLedger
+    from .states import Move, State
+
+__all__ = ["Counts", "Ending", "Fate", "Found", "Intent", "Ledger", "MemoryLedger", "Move", "State", "Wanted"]
+
+_HOMES = {
+    "Counts": "intent",
+    "Ending": "intent",
+    "Fate": "intent",
+    "Found": "intent",
+    "Intent": "intent",
+    "Ledger": "ledger",
+    "MemoryLedger": "memory",
+    "Move": "states",
+    "State": "states",
+    "Wanted": "intent",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

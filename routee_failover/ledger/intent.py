@@ -1,0 +1,140 @@
+"""What goes into a ledger and what comes out of it: a message is known there by its key, and no text of it is kept."""
+
+import base64
+import hashlib
+from typing import NamedTuple
+
+import attrs
+
+from ..secret import mask_phone
+from ..values import Value
+from .states import State
+
+
+class Wanted(NamedTuple):
+    """A message that somebody wants to send."""
+
+    tag: int
+    """What it is known by (`tag_of` its key)."""
+    key: str
+    recipient: str
+    line: int
+    """Where its row stands in the source."""
+    fingerprint: bytes = b""
+    """What its content is known again by, made with a key that the ledger does not hold."""
+
+    def __repr__(self) -> str:
+        return f"Wanted(line={self.line}, recipient={mask_phone(self.recipient)})"
+
+
+class Found(NamedTuple):
+    """How a message that somebody wants to send stands in the ledger."""
+
+    number: int
+    attempt: int
+    state: State
+    line: int
+    """The line that it came from first: another one's than the wanted one's says that the row is there twice."""
+    fingerprint: bytes
+    mine: bool
+    """Whether it was claimed just now, and is to be sent."""
+
+
+class Ending(NamedTuple):
+    """How an attempt ended, or what was learned of it later; the move is named beside it."""
+
+    number: int
+    attempt: int
+    reason: str = ""
+    """Why it was not accepted, in words that quote nothing of it."""
+    identity: str | None = None
+    """Routee's id of an accepted one."""
+    channel: str | None = None
+    """The channel that was tried first, where the answer says so."""
+    seconds: float = 0.0
+    """How long the answer took."""
+    proof: str = "answer"
+    """What showed it: `answer`, `callback`, `search` or `policy`."""
+
+
+class Fate(NamedTuple):
+    """How an accepted flow ended, as a callback or a search tells it."""
+
+    number: int
+    status: str
+    channel: str | None = None
+    """The channel that it ended on."""
+    price: float | None = None
+    country: str | None = None
+    reason: str | None = None
+    seconds: float | None = None
+    """From its acceptance to its end, where both are told."""
+
+
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class Intent(Value):
+    """A message in a ledger. Times are seconds since 1970, by the ledger's clock."""
+
+    number: int
+    tag: int
+    key: str = attrs.field(repr=mask_phone)
+    recipient: str = attrs.field(repr=mask_phone)
+    line: int
+    state: State
+    attempt: int
+    fingerprint: bytes = attrs.field(repr=False, default=b"")
+    begun_at: float
+    """When its last attempt was claimed."""
+    lease_until: float
+    ended_at: float | None = None
+    """When it came to its state."""
+    reason: str = ""
+    identity: str | None = None
+    proof: str = ""
+    channel: str | None = None
+    seconds: float = 0.0
+    fate: Fate | None = None
+
+
+@attrs.frozen(slots=False, eq=False, repr=False)
+class Counts(Value):
+    """How many intents stand in each state."""
+
+    new: int = 0
+    sending: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    expired: int = 0
+    invalid: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.new + self.sending + self.accepted + self.rejected + self.unknown + self.expired + self.invalid
+
+    @property
+    def open(self) -> int:
+        """Those that are to be sent yet."""
+        return self.new + self.sending
+
+
+def tag_of(key: str) -> int:
+    """A number of 63 bits that a key is known by: it finds the message again, and says nothing of whose it is."""
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
+
+
+def label_of(run_id: str, tag: int) -> str:
+    """What a message is marked with on its way to Routee, so that it can be found there: no other has it."""
+    return f"{run_id}-{base64.b32encode(tag.to_bytes(8)).decode().rstrip('=').lower()}"
+
+
+def tag_in(label: str, run_id: str) -> int | None:
+    """The tag in a label of this run; `None` for any other text, also for one that ends in such a label differently."""
+    _, found, text = label.rpartition(f"{run_id}-")
+    if not found or len(text) != 13:
+        return None
+    try:
+        return int.from_bytes(base64.b32decode(text.upper() + "==="))
+    except ValueError:
+        return None

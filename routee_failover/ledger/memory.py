@@ -1,0 +1,186 @@
+"""A ledger that ends with its process: for tests, and for runs that need no more than one message per key."""
+
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Self
+
+import attrs
+
+from .clock import SteadyClock
+from .intent import Counts, Ending, Fate, Found, Intent, Wanted
+from .states import Move, State, after
+
+
+def new_run_id() -> str:
+    """Twelve letters that no other run has: 60 bits of chance."""
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(12))
+
+
+class MemoryLedger:
+    """Keeps intents in memory: every promise of `Ledger` but to survive its process."""
+
+    def __init__(self) -> None:
+        self._run_id = new_run_id()
+        self._clock = SteadyClock()
+        self._by_tag: dict[int, int] = {}
+        self._intents: list[Intent] = []
+        self._documents: dict[str, Any] = {}
+
+    @property
+    def run_id(self) -> str:
+        """Letters that no other ledger has."""
+        return self._run_id
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._clock()
+
+    async def claim(self, wanted: Sequence[Wanted], *, lease: float) -> list[Found]:
+        """Take what is NEW or not there yet."""
+        return [self._claim(one, lease) for one in wanted]
+
+    def _claim(self, wanted: Wanted, lease: float) -> Found:
+        now = self.now()
+        intent = self._known(wanted.tag)
+        if intent is None:
+            intent = self._add(wanted, State.NEW, now)
+        mine = intent.state is State.NEW
+        if mine:
+            intent = self._change(
+                intent,
+                state=State.SENDING,
+                attempt=intent.attempt + 1,
+                line=wanted.line,
+                fingerprint=wanted.fingerprint,
+                begun_at=now,
+                lease_until=now + lease,
+                ended_at=None,
+                reason="",
+                proof="",
+            )
+        return _found(intent, mine=mine)
+
+    async def find(self, tags: Sequence[int]) -> dict[int, Found]:
+        """How those of them stand that are there."""
+        known = ((tag, self._known(tag)) for tag in tags)
+        return {tag: _found(intent, mine=False) for tag, intent in known if intent is not None}
+
+    async def refuse(self, wanted: Wanted, reason: str) -> bool:
+        """Keep a row of which no flow can be made."""
+        now = self.now()
+        intent = self._known(wanted.tag) or self._add(wanted, State.NEW, now)
+        if intent.state not in {State.NEW, State.INVALID}:
+            return False
+        self._change(intent, state=State.INVALID, reason=reason, line=wanted.line, ended_at=now)
+        return True
+
+    def end(self, move: Move, ending: Ending) -> None:
+        """Make a move of an intent."""
+        self._move(move, ending)
+
+    async def settle(self, move: Move, ending: Ending) -> bool:
+        """Make a move, and say whether it changed anything."""
+        return self._move(move, ending)
+
+    def _move(self, move: Move, ending: Ending) -> bool:
+        intent = self._intents[ending.number - 1]
+        state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt)
+        if state is intent.state:
+            return False
+        self._change(
+            intent,
+            state=state,
+            ended_at=self.now(),
+            reason=ending.reason,
+            proof=ending.proof,
+            identity=ending.identity or intent.identity,
+            channel=ending.channel or intent.channel,
+            seconds=ending.seconds or intent.seconds,
+        )
+        return True
+
+    async def lapse(self) -> int:
+        """Make UNKNOWN whatever is SENDING past its lease."""
+        now = self.now()
+        over = [intent for intent in self._intents if intent.state is State.SENDING and intent.lease_until <= now]
+        for intent in over:
+            self._change(intent, state=State.UNKNOWN, ended_at=now, reason=LEASE_OVER)
+        return len(over)
+
+    def learn(self, fate: Fate) -> None:
+        """Keep how an accepted flow ended."""
+        self._change(self._intents[fate.number - 1], fate=fate)
+
+    async def flush(self) -> None:
+        """There is nothing to wait for."""
+
+    async def intent(self, tag: int) -> Intent | None:
+        """The intent with that tag."""
+        return self._known(tag)
+
+    async def intents(
+        self, states: Collection[State] | None = None, *, without_fate: bool = False
+    ) -> AsyncIterator[Intent]:
+        """Intents in these states."""
+        place = 0
+        while place < len(self._intents):
+            intent = self._intents[place]
+            if (states is None or intent.state in states) and not (without_fate and intent.fate is not None):
+                yield intent
+            place += 1
+
+    async def counts(self) -> Counts:
+        """How many there are in each state."""
+        return counts_of(Counter(intent.state for intent in self._intents))
+
+    async def get(self, name: str) -> Any:
+        """The JSON that was put under a name."""
+        return self._documents.get(name)
+
+    async def put(self, name: str, value: Mapping[str, Any]) -> None:
+        """Keep JSON under a name."""
+        self._documents[name] = dict(value)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Nothing is held."""
+
+    def _known(self, tag: int) -> Intent | None:
+        number = self._by_tag.get(tag)
+        return None if number is None else self._intents[number - 1]
+
+    def _add(self, wanted: Wanted, state: State, now: float) -> Intent:
+        intent = Intent(
+            number=len(self._intents) + 1,
+            tag=wanted.tag,
+            key=wanted.key,
+            recipient=wanted.recipient,
+            line=wanted.line,
+            state=state,
+            attempt=0,
+            fingerprint=wanted.fingerprint,
+            begun_at=now,
+            lease_until=now,
+        )
+        self._intents.append(intent)
+        self._by_tag[wanted.tag] = intent.number
+        return intent
+
+    def _change(self, intent: Intent, **changes: Any) -> Intent:
+        changed = self._intents[intent.number - 1] = attrs.evolve(intent, **changes)
+        return changed
+
+
+LEASE_OVER = "its sender was gone or frozen past its lease"
+
+
+def counts_of(by_state: Mapping[State, int]) -> Counts:
+    """Counts by state as `Counts`."""
+    return Counts(**{state.lower(): number for state, number in by_state.items()})
+
+
+def _found(intent: Intent, *, mine: bool) -> Found:
+    return Found(intent.number, intent.attempt, intent.state, intent.line, intent.fingerprint, mine)

@@ -1,0 +1,89 @@
+"""The machine that every intent goes through. It is a table, so that it can be read whole and explored exhaustively.
+
+NEW ──CLAIM──> SENDING ──ACCEPT──> ACCEPTED
+^                │ ├────REJECT──> REJECTED
+│                │ └────REFUSE──> INVALID
+├────RETURN──────┤
+│                └────DOUBT───> UNKNOWN
+└────ABSENT, AGAIN ──────────────┘ └──ACCEPT, REJECT──> ...
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class State(StrEnum):
+    """How an intent stands."""
+
+    NEW = "NEW"
+    """It is not sent, and nothing of it can have been accepted: it may be sent."""
+    SENDING = "SENDING"
+    """Somebody holds it, for as long as a lease says, and may have let its first byte leave."""
+    ACCEPTED = "ACCEPTED"
+    """Routee took it. It is never sent again."""
+    REJECTED = "REJECTED"
+    """Routee refused it."""
+    UNKNOWN = "UNKNOWN"
+    """Routee may have taken it, and nobody knows. It is not sent before that is known."""
+    EXPIRED = "EXPIRED"
+    """It was not taken, and is worth nothing any more."""
+    INVALID = "INVALID"
+    """No flow that Routee takes can be made of it."""
+
+
+class Move(StrEnum):
+    """What may happen to an intent."""
+
+    CLAIM = "claim"
+    """A sender takes it, before the first byte."""
+    ACCEPT = "accept"
+    """An answer, a callback or a search shows that Routee took it."""
+    REJECT = "reject"
+    """Routee answered no."""
+    RETURN = "return"
+    """Its own sender has proof that nothing of it was taken, and that it may be sent later."""
+    DOUBT = "doubt"
+    """What came back proves nothing, or its sender is gone."""
+    ABSENT = "absent"
+    """A complete search, after the lease and a settling time, has shown that Routee did not take it."""
+    AGAIN = "again"
+    """The caller's explicit policy: nobody can know, send the same once more."""
+    EXPIRE = "expire"
+    """Its time has passed while it was not sent."""
+    REFUSE = "refuse"
+    """It turns out that no flow can be made of it."""
+
+
+_OPEN = frozenset({State.NEW, State.SENDING, State.UNKNOWN})
+
+MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
+    {
+        Move.CLAIM: (frozenset({State.NEW}), State.SENDING),
+        # A callback proves it whatever was believed: also that a search was wrong, or that it was given up.
+        Move.ACCEPT: (_OPEN | {State.EXPIRED}, State.ACCEPTED),
+        Move.REJECT: (_OPEN, State.REJECTED),
+        Move.RETURN: (frozenset({State.SENDING, State.UNKNOWN}), State.NEW),
+        Move.DOUBT: (frozenset({State.SENDING}), State.UNKNOWN),
+        Move.ABSENT: (frozenset({State.UNKNOWN}), State.NEW),
+        Move.AGAIN: (frozenset({State.UNKNOWN}), State.NEW),
+        Move.EXPIRE: (frozenset({State.NEW}), State.EXPIRED),
+        Move.REFUSE: (frozenset({State.NEW, State.SENDING}), State.INVALID),
+    }
+)
+"""From which states each move is made, and where it leads. From any other it changes nothing."""
+
+BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE})
+"""Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
+know of the next."""
+
+SETTLED: frozenset[State] = frozenset({State.ACCEPTED, State.REJECTED, State.EXPIRED, State.INVALID})
+"""States that no sender leaves."""
+
+
+def after(state: State, move: Move, *, same_attempt: bool = True) -> State:
+    """The state that a move leads to, which is the same state where the move does not count."""
+    sources, target = MOVES[move]
+    if state not in sources or (move in BY_SENDER and not same_attempt):
+        return state
+    return target
