@@ -73,9 +73,9 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
 )
 """From which states each move is made, and where it leads. From any other it changes nothing."""
 
-BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE})
+BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE, Move.ABSENT, Move.AGAIN})
 """Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
-know of the next."""
+know of the next, and a search that was begun for one attempt says nothing of another that was made meanwhile."""
 
 SETTLED: frozenset[State] = frozenset({State.ACCEPTED, State.REJECTED, State.EXPIRED, State.INVALID})
 """States that no sender leaves."""
