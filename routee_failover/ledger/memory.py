@@ -9,7 +9,7 @@ import attrs
 
 from .clock import SteadyClock
 from .intent import Counts, Ending, Fate, Found, Intent, Wanted
-from .states import Move, State, after
+from .states import FORGETS_CONTENT, Move, State, after
 
 
 def new_run_id() -> str:
@@ -45,7 +45,7 @@ class MemoryLedger:
         intent = self._known(wanted.tag)
         if intent is None:
             intent = self._add(wanted, State.NEW, now)
-        mine = intent.state is State.NEW
+        mine = intent.state is State.NEW and intent.fingerprint in {b"", wanted.fingerprint}
         if mine:
             intent = self._change(
                 intent,
@@ -97,6 +97,7 @@ class MemoryLedger:
             identity=ending.identity or intent.identity,
             channel=ending.channel or intent.channel,
             seconds=ending.seconds or intent.seconds,
+            fingerprint=b"" if move in FORGETS_CONTENT else intent.fingerprint,
         )
         return True
 
@@ -161,7 +162,6 @@ class MemoryLedger:
             line=wanted.line,
             state=state,
             attempt=0,
-            fingerprint=wanted.fingerprint,
             begun_at=now,
             lease_until=now,
         )
