@@ -42,6 +42,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def forget_invalid(self) -> None:
+        """Forget every INVALID row: the source is about to be read anew, and may have been mended."""
+        ...
+
     def end(self, move: Move, ending: Ending) -> None:
         """Make a move of an intent, as `states.after` has it. It is written soon, without waiting."""
         ...

@@ -64,7 +64,8 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
         Move.ACCEPT: (_OPEN | {State.EXPIRED}, State.ACCEPTED),
         Move.REJECT: (_OPEN, State.REJECTED),
         Move.RETURN: (frozenset({State.SENDING, State.UNKNOWN}), State.NEW),
-        Move.DOUBT: (frozenset({State.SENDING}), State.UNKNOWN),
+        # Also from NEW: who finds that it cannot be sent again as it was, or comes late with no proof, says so.
+        Move.DOUBT: (frozenset({State.SENDING, State.NEW}), State.UNKNOWN),
         Move.ABSENT: (frozenset({State.UNKNOWN}), State.NEW),
         Move.AGAIN: (frozenset({State.UNKNOWN}), State.NEW),
         Move.EXPIRE: (frozenset({State.NEW}), State.EXPIRED),
