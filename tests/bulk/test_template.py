@@ -26,14 +26,16 @@ def sms(body: str = "Dear {name}", **changes: Any) -> dict[str, Any]:
 
 def rows_from(template: dict[str, Any], *rows: dict[str, Any], **settings: Any) -> list[Row]:
     """The rows that a template makes of mappings."""
-    return [*FlowTemplate.of(template).rows(list(rows), **settings)]  # type: ignore[misc]
+    return [*FlowTemplate.of(template).rows(list(rows), **settings)]
 
 
 def body_of(row: Row) -> str:
     """The text of a row's first SMS."""
     flow = row.make(Stamp())
     assert isinstance(flow, StandardFlow | OtpFlow)
-    return dump_flow(flow)["flow"][0]["message"]["body"]
+    body = dump_flow(flow)["flow"][0]["message"]["body"]
+    assert isinstance(body, str)
+    return body
 
 
 def test_a_column_stands_in_any_text_at_any_depth() -> None:
@@ -46,7 +48,7 @@ def test_a_column_stands_in_any_text_at_any_depth() -> None:
 @pytest.mark.parametrize("text", ["{name.__class__}", "{name[0]}", "{name!r}", "{name:>99999999}", "{0}"])
 def test_a_template_can_do_nothing_but_put_values(text: str) -> None:
     """What `str.format` would carry out is only a name here, of a column that is not there."""
-    with pytest.raises(InvalidSource, match="no column|uses the column"):
+    with pytest.raises(InvalidSource, match="uses the column"):
         FlowTemplate.of(sms(text)).check_columns(["name", "phone"])
 
 
@@ -110,10 +112,8 @@ def test_a_template_is_read_from_json_and_toml(tmp_path: Path) -> None:
         'endpoint = "otp"\n[[flow]]\ntype = "Sms"\norder = 1\nto = "{phone}"\nttl = 60\nmessage.body = "Code {pin}"\n'
     )
     values = {"phone": "+306900000001", "pin": "1234"}
-    flows = [
-        next(iter(FlowTemplate.read(tmp_path / name).rows([values]))).make(Stamp()) for name in ("a.json", "a.toml")
-    ]  # type: ignore[arg-type]
-    assert flows[0] == flows[1]
+    made = [[*FlowTemplate.read(tmp_path / name).rows([values])][0].make(Stamp()) for name in ("a.json", "a.toml")]
+    assert made[0] == made[1]
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:

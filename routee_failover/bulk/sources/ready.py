@@ -1,6 +1,7 @@
 """Flows that are made already become rows of a bulk run."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import overload
 
 from ...errors import Problem
 from ...flows import AnyFlow
@@ -8,6 +9,10 @@ from ..row import Row, Rows, Stamp
 from ..stamp import recipient_of, stamped
 
 
+@overload
+def rows_of(flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> AsyncIterable[Row]: ...
+@overload
+def rows_of(flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Iterable[Row]: ...
 def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Rows:
     """The rows of flows that are there already, in any iterable; what each is known by is `key`'s to say.
 
