@@ -35,6 +35,11 @@ class Leaf:
         """Whether its columns hold a code."""
         return self.use in {Use.PIN, Use.CODED}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its text is put there as it is."""
+        return self.use is not Use.RECIPIENT and not (self.words.alone and self.use in {Use.NUMBER, Use.TRUTH})
+
     def value(self, values: Mapping[str, str], region: str | None) -> Any:
         """What stands there for a row; a text that is not what its place takes stays a text, for the check to refuse.
 

@@ -1,7 +1,7 @@
 """A source's rows as a template makes them: whom each is for, what it is known by, and its flow when its turn comes."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import attrs
 
@@ -10,6 +10,7 @@ from ..flows import AnyFlow, Endpoint
 from ..secret import forgetful
 from ..wire import load_flow
 from .leaves import Leaf, copied, placed_in, put
+from .making import NotThisWay, Part, quick_way
 from .numbers import NoNumber, check_region, e164
 from .row import Row, Stamp
 from .shape import Path, Use
@@ -112,6 +113,7 @@ class _RowMaker:
         recipient = recipe.recipient
         self._to = recipient if isinstance(recipient, Leaf) else None
         self._fixed = "" if isinstance(recipient, Leaf) else recipient
+        self._make = _Flows(recipe).make
         self._others = tuple(leaf for leaf in recipe.leaves if leaf.use is Use.RECIPIENT and leaf is not self._to)
 
     def row(self, line: int, values: Mapping[str, str] | Unreadable) -> Row:
@@ -131,7 +133,7 @@ class _RowMaker:
                 problems.append(Problem((), f"has no key (column {recipe.key})"))
         if problems:
             return _broken(line, key, recipient, problems)
-        return Row(line, key, recipient, _Making(recipe, values, line))
+        return Row(line, key, recipient, _Making(self._make, values, line))
 
     def _number(self, leaf: Leaf, values: Mapping[str, str], problems: list[Problem]) -> str:
         columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
@@ -144,20 +146,47 @@ class _RowMaker:
         return ""
 
 
+class _Flows:
+    """Makes flows of rows: the first by the long way, the rest by the short one that the first shows."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._quick: Part | None = None
+
+    def make(self, values: Mapping[str, str], stamp: Stamp) -> AnyFlow:
+        quick = self._quick
+        if quick is not None:
+            try:
+                return cast("AnyFlow", quick(values, stamp))
+            except (InvalidFlow, KeyError, NotThisWay):
+                pass  # the long way says why, with its path and its column
+        flow = self._recipe.make(values, stamp)
+        if quick is None:
+            self._quick = self._way(values)
+        return flow
+
+    def _way(self, values: Mapping[str, str]) -> Part:
+        recipe = self._recipe
+        try:
+            return quick_way(recipe.make(values, Stamp()), recipe.leaves, recipe.flow, recipe.region)
+        except NotThisWay:
+            return recipe.make
+
+
 class _Making:
     """Makes the flow of one row. A class, for the row's values to stay out of sight."""
 
-    __slots__ = ("_line", "_recipe", "_values")
+    __slots__ = ("_line", "_make", "_values")
 
-    def __init__(self, recipe: Recipe, values: Mapping[str, str], line: int) -> None:
-        self._recipe = recipe
+    def __init__(self, make: Part, values: Mapping[str, str], line: int) -> None:
+        self._make = make
         self._values = values
         self._line = line
 
     @forgetful
     def __call__(self, stamp: Stamp) -> AnyFlow:
         try:
-            return self._recipe.make(self._values, stamp)
+            return cast("AnyFlow", self._make(self._values, stamp))
         except InvalidFlow as error:
             problems = error.problems
         raise InvalidFlow(f"line {self._line}", problems)

@@ -112,7 +112,8 @@ def test_a_template_is_read_from_json_and_toml(tmp_path: Path) -> None:
         'endpoint = "otp"\n[[flow]]\ntype = "Sms"\norder = 1\nto = "{phone}"\nttl = 60\nmessage.body = "Code {pin}"\n'
     )
     values = {"phone": "+306900000001", "pin": "1234"}
-    made = [[*FlowTemplate.read(tmp_path / name).rows([values])][0].make(Stamp()) for name in ("a.json", "a.toml")]
+    rows = [row for name in ("a.json", "a.toml") for row in FlowTemplate.read(tmp_path / name).rows([values])]
+    made = [row.make(Stamp()) for row in rows]
     assert made[0] == made[1]
 
 

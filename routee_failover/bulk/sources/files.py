@@ -5,16 +5,18 @@ from pathlib import Path
 
 from ...errors import InvalidSource
 from .csv_file import CsvFile
+from .json_lines import JsonLines
+from .parquet import ParquetTable
 from .source import Source
 
-
-def _csv(path: Path, name: str) -> Source:
-    return CsvFile(path, name)
-
-
-_READERS: Mapping[str, Callable[[Path, str], Source]] = {"csv": _csv}
+_READERS: Mapping[str, Callable[[Path, str], Source]] = {"csv": CsvFile, "jsonl": JsonLines, "parquet": ParquetTable}
 FORMATS = tuple(_READERS)
-_ENDINGS: Mapping[str, str] = {".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+"""What `read_source` takes for a format."""
+_ENDINGS: Mapping[str, str] = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+}
 
 
 def read_source(path: str | Path, *, format: str | None = None) -> Source:  # noqa: A002  # it is the word for it
