@@ -297,11 +297,8 @@ class BulkSender:
         """While the account cannot pay or is refused: ask now and then whether that has changed."""
         held_at: float | None = None
         while True:
-            await self._brakes.changed(_ASK_AGAIN)
-            kinds = self._brakes.kinds & {BALANCE, ACCOUNT}
-            if not kinds:
-                continue
-            self._patience.waits()
+            while not (kinds := self._brakes.kinds & {BALANCE, ACCOUNT}):
+                await self._brakes.changed()
             await asyncio.sleep(_ASK_AGAIN)
             if BALANCE in kinds:
                 balance = await self._balance()
