@@ -1,4 +1,4 @@
-"""Opening an SQLite file with care: made private, or refused in words that say why. Who opens it names what it is for."""
+"""Opening an SQLite file with care: made private, or refused in words that say why. It knows no tables."""
 
 import errno
 import os
