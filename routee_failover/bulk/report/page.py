@@ -112,10 +112,9 @@ def _facts(summary: Summary, clock: Clock) -> Markup:
         ("Endpoint", summary.endpoint),
         ("Recipients", summary.source),
         ("Flow", summary.flow),
-        ("Rows", f"{summary.counts.total:,}"),
     ]
     if begun is not None and ended is not None:
-        facts += [("Begun", clock.full(begun)), ("Ended", clock.full(ended)), ("Took", seconds(max(ended - begun, 0.001)))]
+        facts += [("Begun", clock.full(begun)), ("Ended", clock.after(begun, ended)), ("Took", seconds(max(ended - begun, 0.001)))]
     facts += [("Run", summary.run_id)]
     return tag(
         "dl",
@@ -169,11 +168,7 @@ def _troubles(summary: Summary) -> Markup:
         "troubles",
         f"What went wrong, {many(total, 'time')}",
         tag("p", "Reasons as they were told, the most frequent first, with the first lines of the source.", class_="lede"),
-        tag(
-            "div",
-            table(("Outcome", "Reason", "Rows", "Lines"), rows, texts=2, caption="Reasons"),
-            class_="troubles",
-        ),
+        table(("Outcome", "Reason", "Rows", "Lines"), rows, texts=2, caption="Reasons", kind="troubles"),
     )
 
 
@@ -218,7 +213,7 @@ def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
             " lists them all. By hand: search Routee for the recipient and the time, and compare the label.",
             class_="lede",
         ),
-        table(("Line", "Recipient", "Sent at", "Label", "Why"), rows, texts=5, caption="Messages in doubt"),
+        table(("Line", "Recipient", "Sent at", "Label", "Why"), rows, texts=5, caption="Messages in doubt", kind="doubts"),
         tag("p", f"The first {shown} of {unknown:,}.", class_="soft") if shown < unknown else None,
     )
 

@@ -18,14 +18,13 @@ def section(name: str, heading: str, *content: Child) -> Markup:
     return tag("section", tag("h2", heading, id=name), *content, aria_labelledby=name)
 
 
-def table(heads: Sequence[str], rows: Iterable[Iterable[Child]], *, texts: int = 1, caption: str = "") -> Markup:
+def table(heads: Sequence[str], rows: Iterable[Iterable[Child]], *, texts: int = 1, caption: str, kind: str = "") -> Markup:
     """A table that is scrolled by itself where it is too wide; the first `texts` columns hold words, the others numbers."""
     kinds = [None if at < texts else "number" for at, _ in enumerate(heads)]
     return tag(
         "div",
         tag(
             "table",
-            tag("caption", caption, class_="unseen") if caption else None,
             tag(
                 "thead",
                 tag("tr", *(tag("th", head, scope="col", class_=kind) for head, kind in zip(heads, kinds, strict=True))),
@@ -38,10 +37,10 @@ def table(heads: Sequence[str], rows: Iterable[Iterable[Child]], *, texts: int =
                 ),
             ),
         ),
-        class_="scrolled",
+        class_=f"scrolled {kind}".rstrip(),
         tabindex="0",
         role="region",
-        aria_label=caption or None,
+        aria_label=caption,
     )
 
 
@@ -101,7 +100,7 @@ def latency_section(summary: Summary) -> Markup | None:
     answers = summary.answers
     if answers is None:
         return None
-    lede = f"{many(answers.count, 'answer')} to requests that were sent once the connection stood."
+    lede = f"{many(answers.count, 'answer')}, each timed from its request."
     if summary.counts.unknown:
         lede += f" The {summary.counts.unknown:,} unknown are not in it: they had no answer to time."
     return section(
@@ -131,7 +130,7 @@ def funnel_section(summary: Summary, ask: Markup) -> Markup:
         heading = f"{share(accepted, counts.total)} of the rows were accepted"
         lede = joined("How they ended is not known yet, and was not asked for. ", ask, " asks Routee.")
     else:
-        heading = f"{share(summary.fated(DELIVERED), known)} of what has been followed was delivered"
+        heading = f"{share(summary.fated(DELIVERED), known)} of those followed to their end were delivered"
         lede = joined(f"How it ended is known of {known:,} of {accepted:,} accepted messages.")
         if known < accepted:
             lede = joined(lede, " ", ask, " asks for the others.")

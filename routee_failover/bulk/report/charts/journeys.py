@@ -13,7 +13,7 @@ _K = TypeVar("_K")
 _TALL = 230
 _SLOT = 38
 _TOP = 26
-_LEFT, _RIGHT = 0.24, 0.67
+_LEFT, _RIGHT = 0.22, 0.65
 _POST = 0.012
 
 
@@ -34,7 +34,7 @@ class _End(NamedTuple):
         return channel_kind(self.channel) if self.fate == DELIVERED else _KINDS[self.fate]
 
 
-_FATES = {FAILED: "Not delivered", UNDER_WAY: "Under way", NOT_TOLD: "Not known yet"}
+_FATES = {FAILED: "Not delivered", UNDER_WAY: "Under way", NOT_TOLD: "Not known"}
 _KINDS = {FAILED: "bad", UNDER_WAY: "doubt", NOT_TOLD: "none"}
 _ORDER = {"viber": 0, "sms": 1, "voice": 2}
 

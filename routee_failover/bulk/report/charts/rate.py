@@ -28,24 +28,25 @@ def rate_chart(rate: Rate, clock: Clock, title: str) -> Markup:
     """Bars of accepted messages a second, and of rejected and unknown ones below."""
     places = list(_places(rate))
     bars = [bar for place in places for bar in place.bars]
-    others = max(bar.rejected + bar.unknown for bar in bars)
+    accepted = _steps(max(bar.accepted for bar in bars) / rate.width, 3)
+    others = _steps(_most_others(bars) / rate.width, 2)
     base = _TOP + _HEIGHT
     below = base + 34 + _BELOW
     end = below if others else base
     described = (
-        f"{len(bars)} bars of {seconds(rate.width)}. Accepted at most {number(_most(bars) / rate.width)} a second"
-        + (f", rejected or unknown at most {number(others / rate.width)}." if others else ".")
+        f"{len(bars)} bars of {seconds(rate.width)}. Accepted at most {number(max(bar.accepted for bar in bars) / rate.width)} a second"
+        + (f", rejected or unknown at most {number(_most_others(bars) / rate.width)}." if others else ".")
     )
     return drawing(
         "rate",
         title,
         described,
         end + 26,
-        _scale(_most(bars) / rate.width, base, _HEIGHT, "accepted a second"),
-        *_bars(places, rate.width, base, _HEIGHT / max(_most(bars), 1), clock),
+        *_bars(places, rate.width, base, _HEIGHT / (accepted[-1] * rate.width) if accepted else 0, clock),
+        _scale(accepted, base, _HEIGHT, "accepted a second"),
         joined(
-            _scale(others / rate.width, below, _BELOW, "rejected or unknown a second", lines=1),
-            *_bars_below(places, below, _BELOW / others),
+            *_bars_below(places, below, _BELOW / (others[-1] * rate.width)),
+            _scale(others[-1:], below, _BELOW, "rejected or unknown a second"),
         )
         if others
         else None,
@@ -54,8 +55,12 @@ def rate_chart(rate: Rate, clock: Clock, title: str) -> Markup:
     )
 
 
-def _most(bars: list[Bar]) -> int:
-    return max(bar.accepted for bar in bars)
+def _most_others(bars: list[Bar]) -> int:
+    return max(bar.rejected + bar.unknown for bar in bars)
+
+
+def _steps(most: float, lines: int) -> list[float]:
+    return round_steps(most, lines) if most else []
 
 
 def _places(rate: Rate) -> Iterator[_Place]:
@@ -68,15 +73,13 @@ def _places(rate: Rate) -> Iterator[_Place]:
         left += bar * len(stretch.bars) + between
 
 
-def _scale(most: float, base: float, height: float, unit: str, *, lines: int = 3) -> Markup:
-    if not most:
+def _scale(steps: list[float], base: float, height: float, unit: str) -> Markup:
+    if not steps:
         return joined(words(f"0 {unit}", 0, base - 5, kind="soft"), across(base, "axis"))
-    steps = round_steps(most, lines)
+    most = steps[-1]
     marks = [across(base - height * step / most) for step in steps]
     labels = [
-        words(
-            number(step) + (f" {unit}" if step == steps[-1] else ""), 0, base - height * step / most - 5, kind="soft halo"
-        )
+        words(number(step) + (f" {unit}" if step == most else ""), 0, base - height * step / most - 5, kind="soft halo")
         for step in steps
     ]
     return joined(*marks, across(base, "axis"), *labels)
