@@ -51,7 +51,7 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     bands: dict[tuple[str, _End], int] = {}
     for journey in journeys:
         end = _End(journey.fate, journey.ended if journey.fate == DELIVERED else "")
-        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.count
+        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.rows
     whole = sum(bands.values())
     firsts, ends = _sides(bands)
     left, right = _posts(firsts, whole), _posts(ends, whole)
@@ -62,9 +62,7 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     return drawing(
         "journeys",
         title,
-        "; ".join(
-            f"first {channel_name(first)}, then {_told(end)}: {count:,}" for (first, end), count in bands.items()
-        )
+        "; ".join(f"first {channel_name(first)}, then {_told(end)}: {count:,}" for (first, end), count in bands.items())
         + ".",
         height + 6,
         words("Tried first", _LEFT - 0.015, 12, anchor="end", kind="soft"),
