@@ -31,6 +31,13 @@ from .progress import Tally, Trouble
 BALANCE = "balance"
 ACCOUNT = "account"
 BUDGET = "budget"
+OUTAGE = "outage"
+_IN_A_ROW = 5
+"""Refusals of the account, with nothing accepted between them, that hold the run: a single one may be about a row."""
+_TRIES_OF_ONE = 3
+"""Attempts after which such a refusal is taken to be about the row."""
+_OUTAGE = 5.0
+"""Seconds that the run rests while the client's breaker is open."""
 
 
 class Delivery:
@@ -56,6 +63,7 @@ class Delivery:
         self._patience = patience
         self._deadline = deadline
         self._spending = spending
+        self._refused_in_a_row = 0
 
     async def deliver(self, item: Item) -> None:
         """Send a message once the brakes are off, or give it back to the ledger."""
@@ -97,23 +105,34 @@ class Delivery:
         self._ledger.end(Move.ACCEPT, Ending(number, attempt, "", identity, channel, seconds))
         self._tally.ended += 1
         self._patience.rewarded()
+        self._refused_in_a_row = 0
         if self._spending is not None:
             self._spending.note(failed=False)
 
     def _not_accepted(self, item: Item, error: RouteeError, seconds: float) -> None:
-        move = move_after(error)
+        move, why = move_after(error), _first_line(error)
+        about = _says_nothing_of_it(error)
         if isinstance(error, ClientClosed):
-            self._brakes.stop(str(error))
-        held = _holds_all(error)
-        if held is not None:
+            self._brakes.stop(why)
+        if about is not None and (move is Move.RETURN or item.found.attempt < _TRIES_OF_ONE):
             # Every other message would end the same way: it waits, as if it had not been tried.
             move = Move.RETURN
-            self._brakes.hold(held, _first_line(error))
-        self._end(item, move, _first_line(error), seconds)
-        if isinstance(error, DeadlinePassed):
-            self._end(item, Move.EXPIRE, _first_line(error), seconds)
-        if held is None and self._spending is not None and self._spending.note(failed=True):
+            self._hold(about, why)
+        elif self._spending is not None and self._spending.note(failed=True):
             self._pause(self._spending)
+        self._end(item, move, why, seconds)
+        if isinstance(error, DeadlinePassed):
+            self._end(item, Move.EXPIRE, why, seconds)
+
+    def _hold(self, kind: str, why: str) -> None:
+        if kind == ACCOUNT:
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row < _IN_A_ROW:
+                return
+        self._patience.waits()
+        self._brakes.hold(kind, why)
+        if kind == OUTAGE:
+            asyncio.get_running_loop().call_later(_OUTAGE, self._brakes.let_go, OUTAGE)
 
     def _pause(self, spending: Spending) -> None:
         rest, failed, of = spending.rest()
@@ -149,13 +168,15 @@ def move_after(error: RouteeError) -> Move:
             return Move.DOUBT
 
 
-def _holds_all(error: RouteeError) -> str | None:
-    """The kind of pause that an error calls for which says nothing of this message, but of the account or of Routee."""
+def _says_nothing_of_it(error: RouteeError) -> str | None:
+    """What an error is about that is not the message but all of them: the account, or an outage."""
     match error:
         case InsufficientBalance() | FlowFailed(status_code=1):
             return BALANCE
-        case Unauthorized() | Forbidden() | TokenUnavailable() | CircuitOpen():
+        case Unauthorized() | Forbidden() | TokenUnavailable():
             return ACCOUNT
+        case CircuitOpen():
+            return OUTAGE
         case _:
             return None
 

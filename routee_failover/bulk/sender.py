@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -217,7 +218,11 @@ class BulkSender:
                     self._patience.waits()  # the last pass has sent nothing
                 await self._brakes.changed(rest)
                 return not self._brakes.stopping
-            waits = self._settler.next_due if self._settler is not None and counts.unknown else None
+            settler = await self._settler_if_known() if counts.unknown else None
+            settled = await settler.settle() if settler is not None else None
+            if settled is not None and (settled.absent or settled.again):
+                continue
+            waits = settled.next_due if settled is not None else None
             opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens is not None and again else None
             if opens is not None and opens <= 0:
                 return True
@@ -253,35 +258,47 @@ class BulkSender:
             await asyncio.sleep(_TICK)
 
     async def _settle(self) -> None:
+        """Settle doubts as they come; there may be some before the first message of this run."""
+        due, seen = 0.0, -1
         while True:
-            endpoint = self._feed.endpoint if self._feed is not None else None
-            if self._settler is None and endpoint is not None:
-                self._settler = await self._settler_for(endpoint)
-            if self._settler is not None:
-                await self._settler.settle()
-            due = self._settler.next_due if self._settler is not None else None
-            await asyncio.sleep(_TICK if due is None else max(_TICK, due))
+            settler = await self._settler_if_known()
+            unknown = self._counts.unknown
+            if settler is not None and unknown and (due <= 0 or unknown != seen):
+                settled = await settler.settle()
+                due, seen = settled.next_due or math.inf, unknown
+            await asyncio.sleep(_TICK)
+            due -= _TICK
 
-    async def _settler_for(self, endpoint: Endpoint) -> Settler:
+    async def _settler_if_known(self) -> Settler | None:
+        """Who settles doubts, once it is known where the messages go: an earlier run may have left word of that."""
+        if self._settler is not None:
+            return self._settler
+        endpoint = self._feed.endpoint if self._feed is not None else None
+        if endpoint is None:
+            earlier = await self._ledger.get("endpoint")
+            endpoint = Endpoint(earlier["endpoint"]) if earlier else None
+            if endpoint is not None and self._feed is not None:
+                self._feed.endpoint = endpoint
+        else:
+            await self._ledger.put("endpoint", {"endpoint": str(endpoint)})
+        if endpoint is None:
+            return None
         settings = self._settings
-        return Settler(
+        self._settler = Settler(
             self._routee,
             self._ledger,
             endpoint=endpoint,
             on_doubt=settings.on_unknown,
             settle_after=settings.settle_after,
-            deadline=settings.deadline,
         )
+        return self._settler
 
     async def _ask_for_a_way_out(self) -> None:
         """While the account cannot pay or is refused: ask now and then whether that has changed."""
         held_at: float | None = None
         while True:
-            await self._brakes.changed(_ASK_AGAIN)
-            kinds = self._brakes.kinds & {BALANCE, ACCOUNT}
-            if not kinds:
-                continue
-            self._patience.waits()
+            while not (kinds := self._brakes.kinds & {BALANCE, ACCOUNT}):
+                await self._brakes.changed()
             await asyncio.sleep(_ASK_AGAIN)
             if BALANCE in kinds:
                 balance = await self._balance()

@@ -6,6 +6,7 @@ from ..errors import (
     InvalidConfig,
     InvalidFlow,
     InvalidSearch,
+    InvalidSource,
     LedgerError,
     NoAnswer,
     NotSent,
@@ -41,14 +42,10 @@ EXIT_STATUSES = """[bold]Exit status[/]
 130  interrupted (141: whoever read the output went away)"""
 
 
-class WrongFile(RouteeError):
-    """A file cannot be read as a flow. Nothing was sent."""
-
-
 def status_of(error: RouteeError) -> Status:
     """The exit status that an error stands for."""
     match error:
-        case InvalidConfig() | InvalidFlow() | InvalidSearch() | LedgerError() | SandboxError() | WrongFile():
+        case InvalidConfig() | InvalidFlow() | InvalidSearch() | InvalidSource() | LedgerError() | SandboxError():
             return Status.WRONG
         case TokenUnavailable(status=400 | 401 | 403):
             return Status.WRONG  # the credentials are: sending again with the same ones would end the same way

@@ -74,9 +74,9 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
 )
 """From which states each move is made, and where it leads. From any other it changes nothing."""
 
-BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE})
+BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE, Move.ABSENT, Move.AGAIN})
 """Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
-know of the next."""
+know of the next, and a search that was begun for one attempt says nothing of another that was made meanwhile."""
 
 FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT})
 """Moves after which anything may be sent in the place of what was not taken: a new PIN, for example. What is NEW and

@@ -1,0 +1,62 @@
+"""Flows that are made already become rows of a bulk run."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import overload
+
+from ...errors import Problem
+from ...flows import AnyFlow
+from ..row import Row, Rows, Stamp
+from ..stamp import recipient_of, stamped
+
+
+@overload
+def rows_of(flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> AsyncIterable[Row]: ...
+@overload
+def rows_of(flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Iterable[Row]: ...
+def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Rows:
+    """The rows of flows that are there already, in any iterable; what each is known by is `key`'s to say.
+
+    Without one it is the recipient of the first step: one message is sent to each.
+    """
+    known_by = recipient_of if key is None else key
+    return _AsyncReady(flows, known_by) if isinstance(flows, AsyncIterable) else _Ready(flows, known_by)
+
+
+class _Ready:
+    def __init__(self, flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str]) -> None:
+        self._flows = flows
+        self._key = key
+
+    def __iter__(self) -> Iterator[Row]:
+        for line, flow in enumerate(self._flows, 1):
+            yield _row(line, flow, self._key)
+
+
+class _AsyncReady:
+    def __init__(self, flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str]) -> None:
+        self._flows = flows
+        self._key = key
+
+    async def __aiter__(self) -> AsyncIterator[Row]:
+        line = 0
+        async for flow in self._flows:
+            line += 1
+            yield _row(line, flow, self._key)
+
+
+def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
+    name = key(flow)
+    problems = () if name else (Problem((), "has no key: its first step names no phone number"),)
+    return Row(line, name, recipient_of(flow), _Stamping(flow), problems)
+
+
+class _Stamping:
+    """Puts a stamp on a flow. A class, for what it holds to stay out of sight."""
+
+    __slots__ = ("_flow",)
+
+    def __init__(self, flow: AnyFlow) -> None:
+        self._flow = flow
+
+    def __call__(self, stamp: Stamp) -> AnyFlow:
+        return stamped(self._flow, stamp)
