@@ -84,8 +84,8 @@ class OtpApi:
         """Whether a flow is what the query asks for; how it stands, which costs most to say, is asked last."""
         return (
             ("flow_id" not in query or query["flow_id"] == flow.id)
-            and ("tag" not in query or any(query["tag"] == step.body.get("label") for step in flow.steps))
             and ("phone_number" not in query or f"+{query['phone_number']}" in flow.to)
+            and ("tag" not in query or any(query["tag"] == step.body.get("label") for step in flow.steps))
             and ("status" not in query or query["status"] == self._service.state(flow)[1].status)
         )
 
