@@ -37,6 +37,8 @@ def _first(connection: sqlite3.Connection) -> None:
         " fate_status TEXT, fate_channel TEXT, fate_price REAL, fate_country TEXT, fate_reason TEXT,"
         " fate_seconds REAL)"
     )
+    # They are gone through again and again while they are settled, and are few.
+    connection.execute(f"CREATE INDEX doubts ON intents (number) WHERE state = {CODES[State.UNKNOWN]}")
     connection.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)")
     # One row: what every transaction leaves behind it, so that nobody has to count a million rows.
     counts = ", ".join(f"{state.lower()} INTEGER NOT NULL DEFAULT 0" for state in STATES)
