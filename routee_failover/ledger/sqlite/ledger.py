@@ -124,7 +124,7 @@ class SqliteLedger:
             path = real_path(self._path)
         except Unfit as error:
             raise LedgerError(f"cannot use the ledger {self._path}: {error}. Nothing was sent") from None
-        writer = Writer(path, path.with_name(f"{path.name}.lock"))
+        writer = Writer(self._path, path)
         try:
             self._opened = await writer.opened
         except BaseException as error:
@@ -132,7 +132,7 @@ class SqliteLedger:
             if not isinstance(error, asyncio.CancelledError):
                 await writer.closed
             raise
-        self._writer, self._reader = writer, Reader(path)
+        self._writer, self._reader = writer, Reader(self._path, path)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

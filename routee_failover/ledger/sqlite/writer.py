@@ -78,8 +78,9 @@ def _take(waiting: list[T]) -> list[T]:
 class Writer:
     """Takes work in an event loop, and does it in its thread. All methods belong to that loop."""
 
-    def __init__(self, path: Path, lock: Path) -> None:
-        self._path, self._lock, self._log = path, lock, path.with_name(f"{path.name}-wal")
+    def __init__(self, path: Path, real: Path) -> None:
+        self._path, self._real = path, real
+        self._lock, self._log = (real.with_name(f"{real.name}{end}") for end in (".lock", "-wal"))
         self._loop = asyncio.get_running_loop()
         self._moves: list[Told] = []
         self._fates: list[Fate] = []
@@ -156,7 +157,7 @@ class Writer:
         connection: sqlite3.Connection | None = None
         try:
             lock = FileLock(self._lock)
-            connection = open_file(self._path, to_write)
+            connection = open_file(self._real, to_write)
             book = Book(connection)
         except (Unfit, sqlite3.Error) as error:
             reason = why(error) if isinstance(error, sqlite3.Error) else str(error)
@@ -203,7 +204,7 @@ class Writer:
             return f"an error that nobody foresaw ({type(error).__name__})"
 
     def _files(self) -> list[tuple[int, int]]:
-        return [(found.st_dev, found.st_ino) for found in (self._path.stat(), self._log.stat())]
+        return [(found.st_dev, found.st_ino) for found in (self._real.stat(), self._log.stat())]
 
     def _call(self, function: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
