@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -144,8 +143,11 @@ class SqliteLedger:
             await reader.close()
         finally:
             writer.stop()
-            with suppress(asyncio.CancelledError):
+            try:
                 await asyncio.shield(writer.closed)
+            except asyncio.CancelledError:
+                await writer.closed  # soon: whoever comes next has the file for itself
+                raise
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)
 

@@ -89,6 +89,7 @@ class Writer:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._rung = self._lingers = self._stopping = False
         self._told = self._written = 0
+        self._under_way: _Group | None = None
         self.opened: asyncio.Future[Opened] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self.failure: str | None = None
@@ -181,8 +182,10 @@ class Writer:
             self._rung = False
             stopping = self._stopping
             group = _Group(_take(self._moves), _take(self._fates), _take(self._jobs), _take(self._claims))
+            self._under_way = group
             reason = None if failed else self._write(book, group, here)
             failed = failed or reason is not None
+            self._under_way = None
             self._call(self._deliver, group, book.tally, reason)
             if stopping:
                 return
@@ -248,7 +251,7 @@ class Writer:
 
     def _end(self) -> None:
         if not self._stopping and self.failure is None:
-            self._die("its thread ended")
+            self._die("its thread ended", self._under_way)
         self._refused("its thread ended")
         if not self.closed.done():
             self.closed.set_result(None)
