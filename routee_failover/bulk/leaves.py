@@ -31,11 +31,6 @@ class Leaf:
         return self.words.columns
 
     @property
-    def is_secret(self) -> bool:
-        """Whether its columns hold a code."""
-        return self.use in {Use.PIN, Use.CODED}
-
-    @property
     def is_plain(self) -> bool:
         """Whether its text is put there as it is."""
         return self.use is not Use.RECIPIENT and not (self.words.alone and self.use in {Use.NUMBER, Use.TRUTH})

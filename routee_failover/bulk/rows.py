@@ -26,13 +26,15 @@ class Recipe:
     endpoint: Endpoint
     flow: Mapping[str, Any]
     leaves: tuple[Leaf, ...]
+    secret: frozenset[str]
+    """The columns that hold codes."""
     key: str | None = None
     region: str | None = None
 
-    def settled(self, key: str | None, region: str | None, secret: frozenset[str]) -> "Recipe":
+    def settled(self, key: str | None, region: str | None) -> "Recipe":
         """For rows that are known by a column, with numbers of a region; raises `InvalidSource`."""
         check_region(region)
-        if key is not None and key in secret:
+        if key is not None and key in self.secret:
             raise InvalidSource(f"rows cannot be known by {key}: it holds codes, and no ledger does; nothing was sent")
         if key is None and not isinstance(self.recipient, Leaf):
             why = "is the same in every row" if self.recipient else "is no phone number"
@@ -133,7 +135,7 @@ class _RowMaker:
                 problems.append(Problem((), f"has no key (column {recipe.key})"))
         if problems:
             return _broken(line, key, recipient, problems)
-        return Row(line, key, recipient, _Making(self._make, values, line))
+        return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
 
     def _number(self, leaf: Leaf, values: Mapping[str, str], problems: list[Problem]) -> str:
         columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
@@ -176,9 +178,10 @@ class _Flows:
 class _Making:
     """Makes the flow of one row. A class, for the row's values to stay out of sight."""
 
-    __slots__ = ("_line", "_make", "_values")
+    __slots__ = ("_line", "_make", "_secret", "_values")
 
-    def __init__(self, make: Part, values: Mapping[str, str], line: int) -> None:
+    def __init__(self, make: Part, values: Mapping[str, str], line: int, secret: frozenset[str]) -> None:
+        self._secret = secret
         self._make = make
         self._values = values
         self._line = line
@@ -190,6 +193,10 @@ class _Making:
         except InvalidFlow as error:
             problems = error.problems
         raise InvalidFlow(f"line {self._line}", problems)
+
+    def codes(self) -> tuple[str, ...]:
+        """The codes in the row: what is shown of it must not show them."""
+        return tuple(code for column in self._secret if (code := self._values.get(column)))
 
     def __repr__(self) -> str:
         return f"<makes the flow of line {self._line}>"
