@@ -1,7 +1,7 @@
 """A source's rows as a template makes them: whom each is for, what it is known by, and its flow when its turn comes."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import attrs
 
@@ -12,11 +12,11 @@ from ..wire import load_flow
 from .leaves import Leaf, copied, placed_in, put
 from .making import NotThisWay, Part, quick_way
 from .numbers import NoNumber, check_region, e164
-from .row import Row, Stamp
+from .row import Row, Stamp, broken_row
 from .shape import Path, Use
 from .sources.mappings import AsyncMappings
 from .sources.source import Source, Unreadable
-from .stamp import stamped
+from .stamp import stamped, with_plus
 
 
 @attrs.frozen(repr=False)
@@ -47,7 +47,7 @@ class Recipe:
     def recipient(self) -> Leaf | str:
         """The number that the first step goes to, empty where it is none."""
         place = _first_recipient(self.endpoint, self.flow)
-        for end in ((), (0,), ("phone",), ("viber",)):
+        for end in ((), ("phone",), ("viber",)):
             path = (*place, *end)
             found = next((leaf for leaf in self.leaves if leaf.path == path), None)
             if found is not None:
@@ -114,13 +114,13 @@ class _RowMaker:
         self._recipe = recipe
         recipient = recipe.recipient
         self._to = recipient if isinstance(recipient, Leaf) else None
-        self._fixed = "" if isinstance(recipient, Leaf) else recipient
+        self._fixed = "" if isinstance(recipient, Leaf) else with_plus(recipient)
         self._make = _Flows(recipe).make
         self._others = tuple(leaf for leaf in recipe.leaves if leaf.use is Use.RECIPIENT and leaf is not self._to)
 
     def row(self, line: int, values: Mapping[str, str] | Unreadable) -> Row:
         if isinstance(values, Unreadable):
-            return _broken(line, "", "", [Problem((), values.reason)])
+            return broken_row(line, "", "", [Problem((), values.reason)])
         recipe = self._recipe
         problems: list[Problem] = []
         recipient = self._fixed
@@ -134,7 +134,7 @@ class _RowMaker:
             if not key:
                 problems.append(Problem((), f"has no key (column {recipe.key})"))
         if problems:
-            return _broken(line, key, recipient, problems)
+            return broken_row(line, key, recipient, problems)
         return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
 
     def _number(self, leaf: Leaf, values: Mapping[str, str], problems: list[Problem]) -> str:
@@ -200,24 +200,6 @@ class _Making:
 
     def __repr__(self) -> str:
         return f"<makes the flow of line {self._line}>"
-
-
-class _Broken:
-    """Stands for the flow of a row that has none."""
-
-    __slots__ = ("_line", "_problems")
-
-    def __init__(self, line: int, problems: tuple[Problem, ...]) -> None:
-        self._line = line
-        self._problems = problems
-
-    def __call__(self, _stamp: Stamp) -> NoReturn:
-        raise InvalidFlow(f"line {self._line}", self._problems)
-
-
-def _broken(line: int, key: str, recipient: str, problems: list[Problem]) -> Row:
-    found = tuple(problems)
-    return Row(line, key, recipient, _Broken(line, found), found)
 
 
 class TemplateRows:

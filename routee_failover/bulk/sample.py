@@ -11,6 +11,7 @@ from .row import Row
 
 _NUMBERS = frozenset({"to", "phone", "viber", "sip"})
 _ADDRESSES = frozenset({"url", "inboundUrl", "eventUrl"})
+_IDS = frozenset({"senderInfoTrackingId", "templateId"})
 _DIGITS = re.compile(r"[0-9]")
 
 
@@ -58,7 +59,7 @@ def _shown(value: Any, text: Callable[[str, str], str], key: str) -> Any:
         return [_shown(item, text, key) for item in value]
     if key == "pin" or isinstance(value, Secret):
         return HIDDEN
-    if not isinstance(value, str):
+    if not isinstance(value, str) or key in _IDS:
         return value
     if key in _NUMBERS:
         return mask_phone(value)

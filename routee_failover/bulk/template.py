@@ -79,8 +79,11 @@ class FlowTemplate:
             reason = f"must be {ENDPOINTS}" if named is not None else f"required: {ENDPOINTS}"
             raise InvalidFlow(name, [Problem(("endpoint",), reason)])
         endpoint = Endpoint(cast("str", named))
-        flow, leaves, problems = leaves_of(endpoint, flow)
-        problems += _problems_of(endpoint, flow, leaves)
+        try:
+            flow, leaves, problems = leaves_of(endpoint, flow)
+            problems += _problems_of(endpoint, flow, leaves)
+        except RecursionError:
+            raise InvalidFlow(name, [Problem((), "is nested too deeply")]) from None
         if problems:
             raise InvalidFlow(f"{name} ({endpoint})", problems)
         return cls(endpoint, flow, tuple(leaves))
