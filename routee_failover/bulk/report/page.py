@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from ..plain import plain
+from ..settling import proves
 from .markup import Markup, joined, percent, tag
 from .sections import (
     costs_section,
@@ -18,7 +19,7 @@ from .sections import (
     table,
 )
 from .values import Summary, Trouble
-from .wording import Clock, listed, many, number, seconds, share
+from .wording import THIN, Clock, listed, many, number, seconds, share
 
 
 def page(summary: Summary, *, name: str, written: float, clock: Clock) -> str:
@@ -74,7 +75,9 @@ def _headline(summary: Summary) -> str:
         return "no message yet"
     if counts.accepted == counts.total:
         return "the message was accepted" if counts.total == 1 else f"all {counts.total:,} messages were accepted"
-    return f"{counts.accepted:,} of {many(counts.total, 'message')} {'was' if counts.accepted == 1 else 'were'} accepted"
+    return (
+        f"{counts.accepted:,} of {many(counts.total, 'message')} {'was' if counts.accepted == 1 else 'were'} accepted"
+    )
 
 
 def _header(summary: Summary, name: str) -> Markup:
@@ -112,10 +115,13 @@ def _facts(summary: Summary, clock: Clock) -> Markup:
         ("Endpoint", summary.endpoint),
         ("Recipients", summary.source),
         ("Flow", summary.flow),
-        ("Rows", f"{summary.counts.total:,}"),
     ]
     if begun is not None and ended is not None:
-        facts += [("Begun", clock.full(begun)), ("Ended", clock.full(ended)), ("Took", seconds(max(ended - begun, 0.001)))]
+        facts += [
+            ("Begun", clock.full(begun)),
+            ("Ended", clock.after(begun, ended)),
+            ("Took", seconds(max(ended - begun, 0.001))),
+        ]
     facts += [("Run", summary.run_id)]
     return tag(
         "dl",
@@ -130,8 +136,8 @@ def _tiles(summary: Summary) -> Markup:
     tiles = [
         ("good", "Accepted", counts.accepted, _proven(summary)),
         ("bad", "Rejected", counts.rejected, "Routee said no"),
-        ("doubt", "Unknown", counts.unknown, "see below" if counts.unknown else "none in doubt"),
-        ("none", "Not sent", counts.open, waiting if counts.open else "none left over"),
+        ("doubt", "Unknown", counts.unknown, "see below"),
+        ("none", "Not sent", counts.open, waiting),
         ("none", "Expired", counts.expired, "too late to send"),
         ("none", "Invalid", counts.invalid, "no flow can be made"),
     ]
@@ -143,7 +149,7 @@ def _tiles(summary: Summary) -> Markup:
                 tag("dt", name),
                 tag("dd", f"{count:,}", class_="count"),
                 tag("dd", share(count, counts.total), class_="share") if counts.total else None,
-                tag("dd", note, class_="note"),
+                tag("dd", note, class_="note") if count else None,
                 class_=f"tile {kind}" if count else "tile",
             )
             for kind, name, count, note in tiles
@@ -160,35 +166,35 @@ def _proven(summary: Summary) -> str:
 def _troubles(summary: Summary) -> Markup:
     if not summary.troubles:
         return section("troubles", "Nothing went wrong", tag("p", "There is no reason to tell of.", class_="lede"))
-    most = summary.troubles[0].count
-    total = sum(trouble.count for trouble in summary.troubles) + summary.other_troubles
+    most = summary.troubles[0].rows
+    total = sum(trouble.rows for trouble in summary.troubles) + summary.other_troubles
     rows = [_trouble(trouble, most) for trouble in summary.troubles]
     if summary.other_troubles:
         rows.append(("Others", "all other reasons together", f"{summary.other_troubles:,}", ""))
     return section(
         "troubles",
         f"What went wrong, {many(total, 'time')}",
-        tag("p", "Reasons as they were told, the most frequent first, with the first lines of the source.", class_="lede"),
         tag(
-            "div",
-            table(("Outcome", "Reason", "Rows", "Lines"), rows, texts=2, caption="Reasons"),
-            class_="troubles",
+            "p",
+            "The most frequent reasons first, each with the first lines of the source that met it.",
+            class_="lede",
         ),
+        table(("Outcome", "Reason", "Rows", "Lines"), rows, texts=2, caption="Reasons", kind="troubles"),
     )
 
 
-def _trouble(trouble: Trouble, most: int) -> tuple[str, Markup, str, str]:
-    more = "…" if trouble.count > len(trouble.lines) else ""
+def _trouble(trouble: Trouble, most: int) -> tuple[str, ...]:
+    more = "…" if trouble.rows > len(trouble.lines) else ""
     bar = tag(
         "svg",
-        tag("rect", width=percent(trouble.count / most), height="100%", rx="1.5"),
+        tag("rect", width=percent(trouble.rows / most), height="100%", rx="1.5"),
         class_="measure",
         width="100%",
         height="3",
         aria_hidden="true",
     )
     lines = ", ".join(f"{line:,}" for line in trouble.lines)
-    return trouble.outcome, joined(tag("bdi", trouble.reason), bar), f"{trouble.count:,}", f"{lines}{more}"
+    return trouble.outcome, joined(tag("bdi", trouble.reason), bar), f"{trouble.rows:,}", f"{lines}{more}"
 
 
 def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
@@ -215,12 +221,23 @@ def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
             _command("bulk", "reconcile", name),
             " looks each of them up; ",
             _command("bulk", "export", name, "--state", "UNKNOWN", "--csv"),
-            " lists them all. By hand: search Routee for the recipient and the time, and compare the label.",
+            " lists them all, each with the label that it carries.",
             class_="lede",
         ),
-        table(("Line", "Recipient", "Sent at", "Label", "Why"), rows, texts=5, caption="Messages in doubt"),
+        tag("p", _provable(summary.endpoint), class_="lede"),
+        table(
+            ("Line", "Recipient", "Sent at", "Label", "Why"), rows, texts=5, caption="Messages in doubt", kind="doubts"
+        ),
         tag("p", f"The first {shown} of {unknown:,}.", class_="soft") if shown < unknown else None,
     )
+
+
+def _provable(endpoint: str) -> str | None:
+    """What can be shown about a message in doubt, where the endpoint is known."""
+    try:
+        return proves(endpoint)
+    except ValueError:
+        return None
 
 
 def _footer(written: float, clock: Clock) -> Markup:
@@ -229,7 +246,7 @@ def _footer(written: float, clock: Clock) -> Markup:
         tag(
             "p",
             f"Written by routee-failover on {clock.full(written)} {clock.zone(written)} from the ledger of the run. "
-            "Numbers of recipients are masked; no text of a message is kept anywhere. Times to answer are within "
-            f"{number(2.3)}\u202f%.",
+            "Numbers of recipients are masked; no text of a message is kept anywhere. Quantiles are within "
+            f"{number(2.3)}{THIN}%.",
         ),
     )

@@ -7,10 +7,10 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600
 
 
 def round_steps(most: float, lines: int = 3) -> list[float]:
-    """At most so many round values above 0, evenly apart; the last is not above `most`, and near it."""
+    """At most so many round values above 0, evenly apart; the last is `most` or the next above it."""
     size = 10 ** math.floor(math.log10(most / lines))
-    step = next(size * by for by in (1, 2, 2.5, 5, 10, 20) if most / (size * by) < lines + 1)
-    return [step * place for place in range(1, int(most / step + 1e-9) + 1)]
+    step = next(size * by for by in (1, 2, 2.5, 5, 10, 20) if most / (size * by) <= lines + 1e-9)
+    return [step * place for place in range(1, math.ceil(most / step - 1e-9) + 1)]
 
 
 def time_step(length: float, ticks: int) -> float:

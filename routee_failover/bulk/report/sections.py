@@ -1,4 +1,4 @@
-"""The parts of the report that are drawn: each has a heading that says what is to be seen, and its numbers in a table."""
+"""The drawn parts of the report: each has a heading that says what is to be seen, and its numbers in a table."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from .charts.funnel import funnel_steps
 from .countries import country_name
 from .markup import Child, Markup, joined, tag
 from .values import DELIVERED, FAILED, NOT_TOLD, Durations, Summary
-from .wording import Clock, listed, many, money, number, seconds, share
+from .wording import THIN, Clock, listed, many, money, number, seconds, share
 
 
 def section(name: str, heading: str, *content: Child) -> Markup:
@@ -18,17 +18,20 @@ def section(name: str, heading: str, *content: Child) -> Markup:
     return tag("section", tag("h2", heading, id=name), *content, aria_labelledby=name)
 
 
-def table(heads: Sequence[str], rows: Iterable[Iterable[Child]], *, texts: int = 1, caption: str = "") -> Markup:
-    """A table that is scrolled by itself where it is too wide; the first `texts` columns hold words, the others numbers."""
+def table(
+    heads: Sequence[str], rows: Iterable[Iterable[Child]], *, texts: int = 1, caption: str, kind: str = ""
+) -> Markup:
+    """A table that scrolls by itself where it is too wide; all but the first `texts` columns hold numbers."""
     kinds = [None if at < texts else "number" for at, _ in enumerate(heads)]
     return tag(
         "div",
         tag(
             "table",
-            tag("caption", caption, class_="unseen") if caption else None,
             tag(
                 "thead",
-                tag("tr", *(tag("th", head, scope="col", class_=kind) for head, kind in zip(heads, kinds, strict=True))),
+                tag(
+                    "tr", *(tag("th", head, scope="col", class_=kind) for head, kind in zip(heads, kinds, strict=True))
+                ),
             ),
             tag(
                 "tbody",
@@ -38,10 +41,10 @@ def table(heads: Sequence[str], rows: Iterable[Iterable[Child]], *, texts: int =
                 ),
             ),
         ),
-        class_="scrolled",
+        class_=f"scrolled {kind}".rstrip(),
         tabindex="0",
         role="region",
-        aria_label=caption or None,
+        aria_label=caption,
     )
 
 
@@ -64,17 +67,25 @@ def legend(entries: Iterable[tuple[str, str]]) -> Markup:
     )
 
 
+_FEWEST = 20
+"""Answers below which nobody speaks of a rate."""
+
+
 def rate_section(summary: Summary, clock: Clock) -> Markup | None:
     """Answers over time."""
     rate = summary.rate
-    if rate is None or summary.begun is None or summary.ended is None:
+    if rate is None or summary.begun is None or sum(bar.total for bar in rate.bars) < _FEWEST:
         return None
     heading = f"Up to {number(rate.peak)} answers a second"
     counts = summary.counts
     answered = counts.accepted + counts.rejected
     busy = sum(len(stretch.bars) for stretch in rate.stretches) * rate.width
     lede = f"{many(answered, 'answer')} in {seconds(busy)}, {number(answered / busy)} a second on average"
-    lede += f"; pauses are not counted. Each bar is {seconds(rate.width)}." if len(rate.stretches) > 1 else f". Each bar is {seconds(rate.width)}."
+    lede += (
+        f"; pauses are not counted. Each bar is {seconds(rate.width)}."
+        if len(rate.stretches) > 1
+        else f". Each bar is {seconds(rate.width)}."
+    )
     rows = (
         (
             f"{clock.at(stretch.begin + at * rate.width):%Y-%m-%d %H:%M:%S}",
@@ -83,7 +94,11 @@ def rate_section(summary: Summary, clock: Clock) -> Markup | None:
         for stretch in rate.stretches
         for at, bar in enumerate(stretch.bars)
     )
-    kinds = [("good", "accepted", counts.accepted), ("bad", "rejected", counts.rejected), ("doubt", "unknown", counts.unknown)]
+    kinds = [
+        ("good", "accepted", counts.accepted),
+        ("bad", "rejected", counts.rejected),
+        ("doubt", "unknown", counts.unknown),
+    ]
     return section(
         "when",
         heading,
@@ -101,12 +116,12 @@ def latency_section(summary: Summary) -> Markup | None:
     answers = summary.answers
     if answers is None:
         return None
-    lede = f"{many(answers.count, 'answer')} to requests that were sent once the connection stood."
+    lede = f"{many(answers.rows, 'answer')}, each timed from its request."
     if summary.counts.unknown:
         lede += f" The {summary.counts.unknown:,} unknown are not in it: they had no answer to time."
     return section(
         "latency",
-        f"Half of the answers came within {seconds(answers.p50)}, 99\u202f% within {seconds(answers.p99)}",
+        f"Half of the answers came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}",
         tag("p", lede, class_="lede"),
         figure(durations_chart(answers, "How long answers took")),
         numbers("How long answers took", ("Measure", "Time"), _durations(answers)),
@@ -131,10 +146,11 @@ def funnel_section(summary: Summary, ask: Markup) -> Markup:
         heading = f"{share(accepted, counts.total)} of the rows were accepted"
         lede = joined("How they ended is not known yet, and was not asked for. ", ask, " asks Routee.")
     else:
-        heading = f"{share(summary.fated(DELIVERED), known)} of what has been followed was delivered"
-        lede = joined(f"How it ended is known of {known:,} of {accepted:,} accepted messages.")
+        heading = f"{share(summary.fated(DELIVERED), known)} of those followed to their end were delivered"
+        lede = joined(f"How they ended is known of all {accepted:,} accepted messages.")
         if known < accepted:
-            lede = joined(lede, " ", ask, " asks for the others.")
+            lede = joined(f"How they ended is known of {known:,} of {accepted:,} accepted messages. ", ask)
+            lede = joined(lede, " asks for the others.")
     steps = funnel_steps(summary)
     return section(
         "funnel",
@@ -144,7 +160,10 @@ def funnel_section(summary: Summary, ask: Markup) -> Markup:
         numbers(
             "How many rows came how far",
             ("Step", "Rows", "Of all", "Lost before it"),
-            ((step.name, f"{step.count:,}", share(step.count, counts.total), ", ".join(step.lost) or "none") for step in steps),
+            (
+                (step.name, f"{step.rows:,}", share(step.rows, counts.total), ", ".join(step.lost) or "none")
+                for step in steps
+            ),
         ),
     )
 
@@ -155,21 +174,21 @@ def journeys_section(summary: Summary) -> Markup | None:
     if not followed:
         return None
     over = sum(
-        journey.count
+        journey.rows
         for journey in summary.journeys
         if journey.fate == DELIVERED and journey.first and journey.ended and journey.first != journey.ended
     )
     delivered = summary.fated(DELIVERED)
     heading = f"{share(over, delivered)} of the delivered had failed over" if over else "No message failed over"
-    lede = (
-        f"{many(over, 'message')} reached somebody on another channel than the first; "
-        f"{share(summary.fated(FAILED), followed)} of what has ended reached nobody."
-    )
+    failed = summary.fated(FAILED)
+    reached = f"{many(over, 'message')} arrived on another channel than the first" if over else "The first was enough"
+    lost = f"{share(failed, followed)} of what has ended reached nobody" if failed else "all that has ended has arrived"
+    lede = f"{reached}; {lost}."
     if summary.deliveries is not None:
         times = summary.deliveries
-        lede += f" Half of the deliveries came within {seconds(times.p50)}, 99\u202f% within {seconds(times.p99)}."
+        lede += f" Half of the deliveries came within {seconds(times.p50)}, 99{THIN}% within {seconds(times.p99)}."
     rows = (
-        (channel_name(journey.first), channel_name(journey.ended), journey.fate.capitalize(), f"{journey.count:,}")
+        (channel_name(journey.first), channel_name(journey.ended), journey.fate.capitalize(), f"{journey.rows:,}")
         for journey in summary.journeys
     )
     return section(
@@ -188,12 +207,12 @@ def costs_section(summary: Summary) -> Markup | None:
     channels = by_channel(summary.costs)
     mean = summary.total_cost / summary.priced
     lede = (
-        f"{many(summary.priced, 'message')} with a price, {money(mean)} each on average, in the currency of the account: "
+        f"{many(summary.priced, 'message')} with a price, {money(mean)} each on average, in the account's currency: "
         + listed(f"{money(price)} by {channel_name(channel)}" for channel, _, price in channels)
         + ". Prices are those that Routee told with the end of each flow."
     )
     rows = (
-        (country.name, channel_name(part.channel), f"{part.count:,}", money(part.price), money(part.price / part.count))
+        (country.name, channel_name(part.channel), f"{part.rows:,}", money(part.price), money(part.price / part.rows))
         for country in by_country(summary.costs)
         for part in country.parts
     )
@@ -205,9 +224,7 @@ def costs_section(summary: Summary) -> Markup | None:
             costs_chart(summary.costs, "Cost by country and channel"),
             legend((channel_kind(channel), channel_name(channel)) for channel, _, _ in channels),
         ),
-        numbers(
-            "Cost by country and channel", ("Country", "Channel", "Messages", "Cost", "Each"), rows, texts=2
-        ),
+        numbers("Cost by country and channel", ("Country", "Channel", "Messages", "Cost", "Each"), rows, texts=2),
     )
 
 

@@ -1,13 +1,15 @@
 """The one pass over a ledger, in constant memory: every number of the report."""
 
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from ...ledger import Counts, Fate, Intent, Ledger, State
 from ...ledger.intent import label_of
 from ...secret import mask_phone
 from ..plain import plain
-from .countries import country_of
+from .countries import Countries
 from .tally import Lengths, Moments, Names, Reasons
 from .values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY, Cost, Doubt, Journey, Summary, Trouble
 
@@ -32,13 +34,10 @@ _OUTCOMES: Mapping[State, str] = {
 }
 
 
-async def summarise(ledger: Ledger, *, country: Callable[[str], str | None] = country_of) -> Summary:
-    """Go through all intents once. Raises `LedgerError` where the ledger cannot be read.
-
-    `country` tells the country of a number, for prices that come without one.
-    """
+async def summarise(ledger: Ledger) -> Summary:
+    """Go through all intents once. Raises `LedgerError` where the ledger cannot be read."""
     run = await ledger.get("run")
-    collected = _Collected(ledger.run_id, country)
+    collected = _Collected(ledger.run_id)
     async for intent in ledger.intents():
         collected.add(intent)
     return collected.summary(run if isinstance(run, Mapping) else {})
@@ -47,9 +46,9 @@ async def summarise(ledger: Ledger, *, country: Callable[[str], str | None] = co
 class _Collected:
     """What is known after some of the intents."""
 
-    def __init__(self, run_id: str, country: Callable[[str], str | None]) -> None:
+    def __init__(self, run_id: str) -> None:
         self._run_id = run_id
-        self._country_of = country
+        self._countries = Countries()
         self._states: dict[State, int] = dict.fromkeys(State, 0)
         self._begun: float | None = None
         self._ended: float | None = None
@@ -121,8 +120,8 @@ class _Collected:
         if how == FAILED:
             words = ": ".join(filter(None, (fate.status, fate.reason)))
             self._reasons.add("Not delivered", plain(words), intent.line)
-        if fate.price is not None:
-            country = plain(fate.country, 40) if fate.country else self._country_of(intent.recipient) or ""
+        if fate.price is not None and math.isfinite(fate.price):
+            country = plain(fate.country, 40) if fate.country else self._countries.of(intent.recipient)
             cost = self._costs.setdefault((self._country(country), channel), [0, 0.0])
             cost[0] += 1
             cost[1] += fate.price
@@ -133,7 +132,7 @@ class _Collected:
         return Summary(
             run_id=self._run_id,
             endpoint=_told(run, "endpoint"),
-            source=_told(run, "source", "recipients"),
+            source=_told(run, "recipients"),
             flow=_told(run, "flow"),
             counts=Counts(**{state.lower(): number for state, number in self._states.items()}),
             begun=self._begun,
@@ -153,7 +152,7 @@ class _Collected:
         )
 
 
-def _told(run: Mapping[str, Any], *names: str) -> str:
-    """What the run's settings say under the first of these names that has a text."""
-    texts = (run[name] for name in names if isinstance(run.get(name), str))
-    return plain(next(texts, ""), 120)
+def _told(run: Mapping[str, Any], name: str) -> str:
+    """A text of the run's settings; of a path its last part, for whoever is given the page needs no other."""
+    text = run.get(name)
+    return plain(re.split(r"[/\\]", text)[-1], 120) if isinstance(text, str) else ""

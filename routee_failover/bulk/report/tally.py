@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .values import Bar, Durations, Rate, Stretch
 
-# Hundredths of a second. Each divides the next, so that counts can be put together; none is more than six of the former.
+# Hundredths of a second. Each divides the next, so that counts can be put together, and is about six of it at most.
 _WIDTHS = (
     *(1, 5, 10, 50, 100, 500, 1_000, 3_000, 6_000, 30_000, 60_000, 180_000, 360_000, 1_440_000, 4_320_000),
     *(8_640_000, 43_200_000, 259_200_000, 1_296_000_000),
@@ -41,12 +41,11 @@ class Moments:
         """The counts in at most 200 bars, 30 or more where anything took long enough; pauses part them in stretches."""
         if not self._counts:
             return None
-        while True:
-            stretches = self._stretches()
-            bars = sum(last - first + 1 for first, last in stretches)
-            if self._step == len(_WIDTHS) - 1 or (bars <= _MOST_BARS and len(stretches) <= _MOST_STRETCHES):
-                break
+        total = sum(map(sum, self._counts.values()))
+        stretches = self._stretches()
+        while self._step < len(_WIDTHS) - 1 and self._too_fine(stretches, total):
             self._widen()
+            stretches = self._stretches()
         width = _WIDTHS[self._step] / 100
         nothing = (0, 0, 0)
         return Rate(
@@ -56,6 +55,14 @@ class Moments:
                 for first, last in stretches
             ),
         )
+
+    def _too_fine(self, stretches: list[tuple[int, int]], total: int) -> bool:
+        bars = sum(last - first + 1 for first, last in stretches)
+        if bars > _MOST_BARS or len(stretches) > _MOST_STRETCHES:
+            return True
+        # Bars of one or two are no rate, as long as enough of them are left to see a course.
+        factor = _WIDTHS[self._step + 1] // _WIDTHS[self._step]
+        return total < 3 * bars and bars >= 12 * factor
 
     def _widen(self) -> None:
         if self._step == len(_WIDTHS) - 1:
@@ -82,6 +89,7 @@ _FINE = 100  # to the factor of ten: 2.3 % from one to the next
 _DECADES = range(-4, 6)  # 0.1 ms to 28 hours
 _COARSER = (1, 2, 4, 5, 10, 20, 25, 50)
 _MOST_COLUMNS = 60
+_LEAST_SPAN = 80  # a factor of six is to be seen, though all answers were alike
 
 
 class Lengths:
@@ -108,13 +116,17 @@ class Lengths:
             return None
         p50, p90, p99 = (self._quantile(share, total) for share in (0.5, 0.9, 0.99))
         used = [place for place, count in enumerate(self._counts) if count]
-        span = used[-1] - used[0] + 1
+        low, high = used[0], used[-1]
+        if high - low < _LEAST_SPAN:
+            low = max(low - (_LEAST_SPAN - high + low) // 2, 0)
+            high = min(low + _LEAST_SPAN, len(self._counts) - 1)
+        span = high - low + 1
         most = min(_MOST_COLUMNS, max(8, 2 * math.isqrt(total)))  # few things need few columns
         by = next((by for by in _COARSER if span / by <= most), _COARSER[-1])
-        columns = [0] * (used[-1] // by - used[0] // by + 1)
+        columns = [0] * (high // by - low // by + 1)
         for place in used:
-            columns[place // by - used[0] // by] += self._counts[place]
-        begin = 10 ** (_DECADES.start + used[0] // by * by / _FINE)
+            columns[place // by - low // by] += self._counts[place]
+        begin = 10 ** (_DECADES.start + low // by * by / _FINE)
         return Durations(total, p50, p90, p99, self._least, self._most, begin, 10 ** (by / _FINE), tuple(columns))
 
     def _quantile(self, share: float, total: int) -> float:

@@ -34,15 +34,20 @@ class Rate(NamedTuple):
     stretches: tuple[Stretch, ...]
 
     @property
+    def bars(self) -> list[Bar]:
+        """Those of all stretches."""
+        return [bar for stretch in self.stretches for bar in stretch.bars]
+
+    @property
     def peak(self) -> float:
         """The most in a second, of all bars."""
-        return max(bar.total for stretch in self.stretches for bar in stretch.bars) / self.width
+        return max(bar.total for bar in self.bars) / self.width
 
 
 class Durations(NamedTuple):
     """How long something took, in seconds. The first column begins at `begin`, each next one `ratio` times later."""
 
-    count: int
+    rows: int
     p50: float
     p90: float
     p99: float
@@ -59,7 +64,7 @@ class Journey(NamedTuple):
     first: str
     ended: str
     fate: str
-    count: int
+    rows: int
 
 
 DELIVERED, FAILED, UNDER_WAY, NOT_TOLD = "delivered", "failed", "under way", "not told"
@@ -71,7 +76,7 @@ class Cost(NamedTuple):
 
     country: str
     channel: str
-    count: int
+    rows: int
     price: float
 
 
@@ -80,7 +85,7 @@ class Trouble(NamedTuple):
 
     outcome: str
     reason: str
-    count: int
+    rows: int
     lines: tuple[int, ...]
 
 
@@ -124,7 +129,7 @@ class Summary:
 
     def fated(self, *fates: str) -> int:
         """How many accepted ones stand so."""
-        return sum(journey.count for journey in self.journeys if journey.fate in fates)
+        return sum(journey.rows for journey in self.journeys if journey.fate in fates)
 
     @property
     def total_cost(self) -> float:
@@ -134,4 +139,4 @@ class Summary:
     @property
     def priced(self) -> int:
         """How many have a price."""
-        return sum(cost.count for cost in self.costs)
+        return sum(cost.rows for cost in self.costs)

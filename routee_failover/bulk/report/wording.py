@@ -53,7 +53,7 @@ def _two_parts(length: int) -> str:
 
 def money(amount: float) -> str:
     """An amount of the account's currency, which a ledger does not know."""
-    return f"{amount:,.2f}" if amount >= 10 or not amount else f"{amount:.4f}"
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
 
 
 def many(count: int, one: str, more: str | None = None) -> str:
@@ -78,9 +78,14 @@ class Clock:
         return datetime.fromtimestamp(moment, self._zone) if self._zone else datetime.fromtimestamp(moment).astimezone()
 
     def full(self, moment: float) -> str:
-        """`20 November 2025, 22:00:00`."""
+        """`20 Nov 2025, 22:00:00`."""
         at = self.at(moment)
-        return f"{at.day} {at:%B %Y, %H:%M:%S}"
+        return f"{at.day} {at:%b %Y, %H:%M:%S}"
+
+    def after(self, begun: float, moment: float) -> str:
+        """The same, without the day where that is the one that it began on."""
+        at = self.at(moment)
+        return f"{at:%H:%M:%S}" if at.date() == self.at(begun).date() else self.full(moment)
 
     def zone(self, moment: float) -> str:
         """`UTC+02:00`."""

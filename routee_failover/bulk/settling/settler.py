@@ -16,6 +16,7 @@ from ...sending import Beginnings
 from ...webhooks import CallbackEvent
 from .control import Control, Controls
 from .doubt import OnDoubt, Settled
+from .ends import Ends
 from .fates import fate_of
 from .flow_lookup import FlowLookup
 from .otp_lookup import OtpLookup
@@ -78,11 +79,12 @@ class Settler:
         self._ledger = ledger
         self._on_doubt = OnDoubt(on_doubt)
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
+        self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
         self._patience = Patience(seconds)
         self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
         self._controls = None if self._lookup is None else Controls(ledger, self._lookup, seconds, self._turn)
-        self._settling = asyncio.Lock()
+        self._settling, self._asking = asyncio.Lock(), asyncio.Lock()
 
     async def settle(self) -> Settled:
         """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
@@ -203,6 +205,14 @@ class Settler:
         fate = None if record is None else fate_of(number, record)
         if fate is not None:
             self._ledger.learn(fate)
+
+    async def ends(self) -> int:
+        """Ask how the accepted messages ended of which that is not known, and have the ledger keep it.
+
+        Gives how many are under way still, or were not told of. Raises `LedgerError` alone.
+        """
+        async with self._asking:
+            return await self._ends.ask()
 
     # --- callbacks
 

@@ -12,7 +12,7 @@ BATCH = 4096
 
 
 class ParquetTable:
-    """A Parquet file. A line number is the row's place in the table, from 1; a value that is absent is a column less."""
+    """A Parquet file. A line number is a row's place in the table, from 1; a value that is absent is a column less."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.name: str = name

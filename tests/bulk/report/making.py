@@ -53,7 +53,7 @@ class Run(MemoryLedger):
                 yield intent
 
 
-TOLD = {"endpoint": "otp", "source": "customers.csv", "flow": "reminder.json"}
+TOLD = {"endpoint": "otp", "recipients": "/srv/lists/customers.csv", "flow": "reminder.json"}
 
 
 def run(rows: int = 10_000, **settings: Any) -> Run:
@@ -82,14 +82,14 @@ def intents(
             moment += pause
         through = number / rows
         # It starts slowly, has a dent where Routee asked for a pause, and tails off.
-        pace = rate * (min(1.0, 0.15 + through * 9) * (0.3 if 0.41 < through < 0.45 else 1.0) * chance.uniform(0.8, 1.2))
+        pace = rate * (
+            min(1.0, 0.15 + through * 9) * (0.3 if 0.41 < through < 0.45 else 1.0) * chance.uniform(0.8, 1.2)
+        )
         moment += chance.expovariate(pace)
         yield _intent(chance, number, moment, fates, troubles, number > rows - unsent)
 
 
-def _intent(
-    chance: random.Random, number: int, moment: float, fates: float, troubles: float, unsent: bool
-) -> Intent:
+def _intent(chance: random.Random, number: int, moment: float, fates: float, troubles: float, unsent: bool) -> Intent:
     country = chance.choices([*CALLING], SHARES)[0]
     prefix, digits = CALLING[country]
     recipient = prefix + str(chance.randrange(10**digits)).zfill(digits)
@@ -144,4 +144,4 @@ def _fate(chance: random.Random, number: int, first: str, country: str) -> Fate:
 
 
 def _of(chance: random.Random, texts: tuple[str, ...]) -> str:
-    return chance.choices(texts, [2 ** -place for place in range(len(texts))])[0]
+    return chance.choices(texts, [2**-place for place in range(len(texts))])[0]

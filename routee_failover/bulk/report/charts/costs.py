@@ -26,9 +26,9 @@ class CountryCosts(NamedTuple):
         return sum(part.price for part in self.parts)
 
     @property
-    def count(self) -> int:
+    def rows(self) -> int:
         """Of all channels."""
-        return sum(part.count for part in self.parts)
+        return sum(part.rows for part in self.parts)
 
 
 def by_country(costs: tuple[Cost, ...]) -> list[CountryCosts]:
@@ -47,7 +47,7 @@ def by_channel(costs: tuple[Cost, ...]) -> list[tuple[str, int, float]]:
     found: dict[str, tuple[int, float]] = {}
     for cost in costs:
         count, price = found.get(cost.channel, (0, 0.0))
-        found[cost.channel] = count + cost.count, price + cost.price
+        found[cost.channel] = count + cost.rows, price + cost.price
     ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
     return [(channel, count, price) for channel, (count, price) in ranked]
 
@@ -80,6 +80,6 @@ def _rows(rows: list[CountryCosts], order: list[str]) -> Iterator[Markup]:
         yield words(f"{money(row.price)} · {share(row.price, whole)}", 1, y, anchor="end")
         x = 0.0
         for part in sorted(row.parts, key=lambda part: order.index(part.channel)):
-            tip = f"{channel_name(part.channel)}: {money(part.price)} for {part.count:,}"
+            tip = f"{channel_name(part.channel)}: {money(part.price)} for {part.rows:,}"
             yield block(x, y + 8, max(part.price, 0) / most, _BAR, channel_kind(part.channel), tip=tip)
             x += max(part.price, 0) / most

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from ..markup import Markup
 from ..scales import log_ticks
 from ..values import Durations
-from ..wording import seconds, share
+from ..wording import THIN, seconds, share
 from .frame import across, anchored, block, drawing, upright, words
 
 _HEIGHT = 150
@@ -25,7 +25,7 @@ def durations_chart(durations: Durations, title: str) -> Markup:
     return drawing(
         "latency",
         title,
-        f"{durations.count:,} answers. {_in_words(durations)}. Each step of the scale is a factor.",
+        f"{durations.rows:,} answers. {_in_words(durations)}. Each step of the scale is a factor.",
         base + 26,
         across(base, "axis"),
         *_columns(durations, base),
@@ -38,8 +38,8 @@ def quantiles(durations: Durations) -> list[tuple[str, float]]:
     """The four that are told, by name."""
     return [
         ("median", durations.p50),
-        ("90\u202f%", durations.p90),
-        ("99\u202f%", durations.p99),
+        (f"90{THIN}%", durations.p90),
+        (f"99{THIN}%", durations.p99),
         ("slowest", durations.most),
     ]
 
@@ -55,17 +55,25 @@ def _columns(durations: Durations, base: float) -> Iterator[Markup]:
         if count:
             low = durations.begin * durations.ratio**at
             height = max(_HEIGHT * count / most, 1)
-            tip = f"{seconds(low)} to {seconds(low * durations.ratio)}: {count:,}, {share(count, durations.count)}"
+            tip = f"{seconds(low)} to {seconds(low * durations.ratio)}: {count:,}, {share(count, durations.rows)}"
             yield block(at * wide, base - height, wide * 0.86, height, "plain", tip=tip)
 
 
 def _flags(durations: Durations, place: Callable[[float], float], base: float) -> Iterator[Markup]:
+    for row, (_, value) in enumerate(quantiles(durations)):
+        yield upright(place(value), _ROW * (row + 1) - 10, base, "flag")
     for row, (name, value) in enumerate(quantiles(durations)):
         x = place(value)
         y = _ROW * (row + 1)
-        yield upright(x, y - 10, base, "flag")
         left = x > 0.6
-        yield words(f"{name} {seconds(value)}", x, y, anchor="end" if left else "start", dx=-7 if left else 7, kind="strong")
+        yield words(
+            f"{name} {seconds(value)}",
+            x,
+            y,
+            anchor="end" if left else "start",
+            dx=-7 if left else 7,
+            kind="strong halo",
+        )
 
 
 def _ticks(durations: Durations, place: Callable[[float], float], base: float) -> Iterator[Markup]:

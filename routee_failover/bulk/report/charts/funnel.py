@@ -16,7 +16,7 @@ class Step(NamedTuple):
     """How many came so far, and what became of those that came as far as the step before."""
 
     name: str
-    count: int
+    rows: int
     lost: tuple[str, ...] = ()
 
 
@@ -54,18 +54,18 @@ def _lost(*parts: tuple[int, str]) -> tuple[str, ...]:
 def funnel_chart(summary: Summary, title: str) -> Markup:
     """Rows, valid, accepted, delivered."""
     steps = funnel_steps(summary)
-    told = ", ".join(f"{step.name.lower()} {step.count:,}" for step in steps)
+    told = ", ".join(f"{step.name.lower()} {step.rows:,}" for step in steps)
     return drawing("funnel", title, f"{told}.", _ROW * len(steps) - 4, *_rows(steps))
 
 
 def _rows(steps: list[Step]) -> Iterator[Markup]:
-    rows = steps[0].count
+    whole = steps[0].rows
     for at, step in enumerate(steps):
         y = _ROW * at + 15
-        reached = step.count / rows if rows else 0.0
+        reached = step.rows / whole if whole else 0.0
         yield joined(
-            words(f"{step.name} {step.count:,}", 0, y, kind="strong"),
-            words(share(step.count, rows), 1, y, anchor="end", kind="strong") if at else None,
+            words(f"{step.name} {step.rows:,}", 0, y, kind="strong"),
+            words(share(step.rows, whole), 1, y, anchor="end", kind="strong") if at else None,
             block(0, y + 8, 1, _BAR, "track", round_=2),
             block(0, y + 8, reached, _BAR, "best" if step.name == "Delivered" else "good", round_=2),
             _without(step.lost, y + _BAR + 22),
@@ -76,5 +76,8 @@ def _without(lost: tuple[str, ...], y: float) -> Markup | None:
     """What got lost; on a narrow page the first two."""
     if not lost:
         return None
-    parts = [tag("tspan", f"{', ' if at else '− '}{part}", class_="extra" if at > 1 else None) for at, part in enumerate(lost)]
+    parts = [
+        tag("tspan", f"{', ' if at else 'less '}{part}", class_="extra" if at > 1 else None)
+        for at, part in enumerate(lost)
+    ]
     return tag("text", *parts, x="0", y=y, class_="soft")

@@ -13,7 +13,7 @@ _K = TypeVar("_K")
 _TALL = 230
 _SLOT = 38
 _TOP = 26
-_LEFT, _RIGHT = 0.24, 0.67
+_LEFT, _RIGHT = 0.22, 0.65
 _POST = 0.012
 
 
@@ -34,7 +34,7 @@ class _End(NamedTuple):
         return channel_kind(self.channel) if self.fate == DELIVERED else _KINDS[self.fate]
 
 
-_FATES = {FAILED: "Not delivered", UNDER_WAY: "Under way", NOT_TOLD: "Not known yet"}
+_FATES = {FAILED: "Not delivered", UNDER_WAY: "Under way", NOT_TOLD: "Not known"}
 _KINDS = {FAILED: "bad", UNDER_WAY: "doubt", NOT_TOLD: "none"}
 _ORDER = {"viber": 0, "sms": 1, "voice": 2}
 
@@ -51,7 +51,7 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     bands: dict[tuple[str, _End], int] = {}
     for journey in journeys:
         end = _End(journey.fate, journey.ended if journey.fate == DELIVERED else "")
-        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.count
+        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.rows
     whole = sum(bands.values())
     firsts, ends = _sides(bands)
     left, right = _posts(firsts, whole), _posts(ends, whole)
@@ -62,9 +62,7 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     return drawing(
         "journeys",
         title,
-        "; ".join(
-            f"first {channel_name(first)}, then {_told(end)}: {count:,}" for (first, end), count in bands.items()
-        )
+        "; ".join(f"first {channel_name(first)}, then {_told(end)}: {count:,}" for (first, end), count in bands.items())
         + ".",
         height + 6,
         words("Tried first", _LEFT - 0.015, 12, anchor="end", kind="soft"),

@@ -1,6 +1,7 @@
 """Answers over time: accepted ones above, the others below on a scale of their own, for they are few."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..markup import Markup, joined
@@ -28,24 +29,25 @@ def rate_chart(rate: Rate, clock: Clock, title: str) -> Markup:
     """Bars of accepted messages a second, and of rejected and unknown ones below."""
     places = list(_places(rate))
     bars = [bar for place in places for bar in place.bars]
-    others = max(bar.rejected + bar.unknown for bar in bars)
+    most = max(bar.accepted for bar in bars)
+    accepted = _steps(most / rate.width, 3)
+    others = _steps(_most_others(bars) / rate.width, 2)
     base = _TOP + _HEIGHT
     below = base + 34 + _BELOW
     end = below if others else base
-    described = (
-        f"{len(bars)} bars of {seconds(rate.width)}. Accepted at most {number(_most(bars) / rate.width)} a second"
-        + (f", rejected or unknown at most {number(others / rate.width)}." if others else ".")
+    described = f"{len(bars)} bars of {seconds(rate.width)}. Accepted at most {number(most / rate.width)} a second" + (
+        f", rejected or unknown at most {number(_most_others(bars) / rate.width)}." if others else "."
     )
     return drawing(
         "rate",
         title,
         described,
         end + 26,
-        _scale(_most(bars) / rate.width, base, _HEIGHT, "accepted a second"),
-        *_bars(places, rate.width, base, _HEIGHT / max(_most(bars), 1), clock),
+        *_bars(places, rate.width, base, _HEIGHT / (accepted[-1] * rate.width) if accepted else 0, clock),
+        _scale(accepted, base, _HEIGHT, "accepted a second"),
         joined(
-            _scale(others / rate.width, below, _BELOW, "rejected or unknown a second", lines=1),
-            *_bars_below(places, below, _BELOW / others),
+            *_bars_below(places, below, _BELOW / (others[-1] * rate.width)),
+            _scale(others[-1:], below, _BELOW, "rejected or unknown a second"),
         )
         if others
         else None,
@@ -54,13 +56,17 @@ def rate_chart(rate: Rate, clock: Clock, title: str) -> Markup:
     )
 
 
-def _most(bars: list[Bar]) -> int:
-    return max(bar.accepted for bar in bars)
+def _most_others(bars: list[Bar]) -> int:
+    return max(bar.rejected + bar.unknown for bar in bars)
+
+
+def _steps(most: float, lines: int) -> list[float]:
+    return round_steps(most, lines) if most else []
 
 
 def _places(rate: Rate) -> Iterator[_Place]:
     pauses = len(rate.stretches) - 1
-    between = min(0.13, 0.45 / pauses) if pauses else 0.0
+    between = min(0.16, 0.45 / pauses) if pauses else 0.0
     bar = (1 - between * pauses) / sum(len(stretch.bars) for stretch in rate.stretches)
     left = 0.0
     for stretch in rate.stretches:
@@ -68,15 +74,13 @@ def _places(rate: Rate) -> Iterator[_Place]:
         left += bar * len(stretch.bars) + between
 
 
-def _scale(most: float, base: float, height: float, unit: str, *, lines: int = 3) -> Markup:
-    if not most:
+def _scale(steps: list[float], base: float, height: float, unit: str) -> Markup:
+    if not steps:
         return joined(words(f"0 {unit}", 0, base - 5, kind="soft"), across(base, "axis"))
-    steps = round_steps(most, lines)
+    most = steps[-1]
     marks = [across(base - height * step / most) for step in steps]
     labels = [
-        words(
-            number(step) + (f" {unit}" if step == steps[-1] else ""), 0, base - height * step / most - 5, kind="soft halo"
-        )
+        words(number(step) + (f" {unit}" if step == most else ""), 0, base - height * step / most - 5, kind="soft halo")
         for step in steps
     ]
     return joined(*marks, across(base, "axis"), *labels)
@@ -92,11 +96,8 @@ def _bars(places: list[_Place], width: float, base: float, scale: float, clock: 
             tip = f"{when:%H:%M:%S}: {number(bar.accepted / width)} accepted a second"
             tip += f", {bar.rejected:,} rejected" if bar.rejected else ""
             tip += f", {bar.unknown:,} unknown" if bar.unknown else ""
-            yield block(
-                *(place.left + place.bar * at, base - bar.accepted * scale),
-                *(place.bar * thick, bar.accepted * scale, "good"),
-                tip=tip,
-            )
+            left, height = place.left + place.bar * at, bar.accepted * scale
+            yield block(left, base - height, place.bar * thick, height, "good", tip=tip)
 
 
 def _bars_below(places: list[_Place], base: float, scale: float) -> Iterator[Markup]:
@@ -110,7 +111,7 @@ def _bars_below(places: list[_Place], base: float, scale: float) -> Iterator[Mar
 
 
 def _pauses(places: list[_Place], rate: Rate, base: float) -> Iterator[Markup]:
-    for before, after in zip(places, places[1:], strict=False):
+    for before, after in pairwise(places):
         left = before.left + before.bar * len(before.bars)
         middle = (left + after.left) / 2
         length = after.begin - before.begin - rate.width * len(before.bars)
@@ -139,4 +140,6 @@ def _times(places: list[_Place], width: float, end: float, clock: Clock) -> Iter
             before = x
             text = clock.tick(tick, min(step, length))
             yield upright(x, end, end + 5, "axis")
-            yield words(text, x, end + 20, anchor=anchored(x), kind="soft extra" if len(text) > 5 and at % 2 else "soft")
+            yield words(
+                text, x, end + 20, anchor=anchored(x), kind="soft extra" if len(text) > 5 and at % 2 else "soft"
+            )
