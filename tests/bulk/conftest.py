@@ -12,7 +12,7 @@ __all__ = ["stage"]
 
 
 @pytest_asyncio.fixture
-async def server(stage: Backstage) -> AsyncIterator[ListingServer]:  # noqa: F811  # that is how pytest finds it
+async def server(stage: Backstage) -> AsyncIterator[ListingServer]:  # that is how pytest finds it
     """A server that behaves well until it is told otherwise."""
     async with ListingServer(stage) as here:
         yield here
