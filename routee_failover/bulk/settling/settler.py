@@ -65,6 +65,8 @@ class Settler:
     flows in about the order in which it took them, and a message does not arrive later than that half minute after
     its connection is gone. `tests/ledger/machine` goes through every order of steps in which it could go wrong.
 
+    With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt began.
+
     `settle` may be called as often as one likes; `Settled.next_due` says when it makes sense. Questions are asked at
     most `rate` times a second, `Config.poll_rate` if it is omitted. Memory is bounded.
     """
@@ -77,6 +79,7 @@ class Settler:
         endpoint: Endpoint | str,
         on_doubt: OnDoubt | str = OnDoubt.RECONCILE,
         settle_after: timedelta = timedelta(minutes=10),
+        deadline: timedelta | None = None,
         rate: float | None = None,
     ) -> None:
         if not isinstance(settle_after, timedelta) or settle_after <= timedelta(0):
@@ -84,6 +87,7 @@ class Settler:
         seconds = settle_after.total_seconds()
         self._ledger = ledger
         self._on_doubt = OnDoubt(on_doubt)
+        self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
         self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
         self._on_its_way = min(_ON_ITS_WAY, seconds / 4)
@@ -189,7 +193,7 @@ class Settler:
 
     def _may_go_again(self, intent: Intent) -> bool:
         """At most once: what was tried twice already may be there twice already."""
-        return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1
+        return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
 
     # --- the moves
 
@@ -204,11 +208,20 @@ class Settler:
             Move.ABSENT, Ending(intent.number, intent.attempt, reason, proof="search")
         )
 
+        await self._expire(intent)
+
+    async def _expire(self, intent: Intent) -> None:
+        """What is NEW again, and worth nothing by now, is not sent late."""
+        if self._deadline is not None and self._ledger.now() - intent.begun_at > self._deadline.total_seconds():
+            reason = "its deadline passed before it was known that it had not been taken"
+            await self._ledger.settle(Move.EXPIRE, Ending(intent.number, intent.attempt, reason, proof="search"))
+
     async def _again(self, intent: Intent, round_: "_Round") -> None:
         reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
         round_.again += await self._ledger.settle(
             Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof="policy")
         )
+        await self._expire(intent)
 
     def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
         fate = None if record is None else fate_of(number, record)
