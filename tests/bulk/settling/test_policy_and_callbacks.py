@@ -55,7 +55,7 @@ async def test_sent_again_where_nobody_can_know() -> None:
 
 
 async def test_content_that_has_changed() -> None:
-    """What the sender gives back because the source has another text for it stays in doubt, and is not offered again."""
+    """What the sender gives back as its content has changed stays in doubt, and is not offered again."""
     async with running(viber_otp) as run:
         await run.send(ADA, fault="reset")
         settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
