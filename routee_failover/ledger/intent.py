@@ -114,6 +114,11 @@ class Counts(Value):
         return self.new + self.sending + self.accepted + self.rejected + self.unknown + self.expired + self.invalid
 
     @property
+    def settled(self) -> int:
+        """Those that need nothing more."""
+        return self.accepted + self.rejected + self.expired + self.invalid
+
+    @property
     def open(self) -> int:
         """Those that are to be sent yet."""
         return self.new + self.sending

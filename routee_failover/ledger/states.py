@@ -64,7 +64,8 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
         Move.ACCEPT: (_OPEN | {State.EXPIRED}, State.ACCEPTED),
         Move.REJECT: (_OPEN, State.REJECTED),
         Move.RETURN: (frozenset({State.SENDING, State.UNKNOWN}), State.NEW),
-        Move.DOUBT: (frozenset({State.SENDING}), State.UNKNOWN),
+        # Also from NEW: who finds that it cannot be sent again as it was, or comes late with no proof, says so.
+        Move.DOUBT: (frozenset({State.SENDING, State.NEW}), State.UNKNOWN),
         Move.ABSENT: (frozenset({State.UNKNOWN}), State.NEW),
         Move.AGAIN: (frozenset({State.UNKNOWN}), State.NEW),
         Move.EXPIRE: (frozenset({State.NEW}), State.EXPIRED),
@@ -73,9 +74,16 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
 )
 """From which states each move is made, and where it leads. From any other it changes nothing."""
 
-BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE})
+BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE, Move.ABSENT, Move.AGAIN})
 """Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
-know of the next."""
+know of the next, and a search that was begun for one attempt says nothing of another that was made meanwhile."""
+
+FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT})
+"""Moves after which anything may be sent in the place of what was not taken: a new PIN, for example. What is NEW and
+has a fingerprint yet may have been taken, and only the same content may be sent again."""
+
+ENDS_LEASE: frozenset[Move] = frozenset({Move.DOUBT})
+"""Moves by which a sender says that it is through: no byte of its attempt leaves any more, whatever its lease."""
 
 SETTLED: frozenset[State] = frozenset({State.ACCEPTED, State.REJECTED, State.EXPIRED, State.INVALID})
 """States that no sender leaves."""

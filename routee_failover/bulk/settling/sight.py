@@ -1,0 +1,47 @@
+"""What one look at Routee's lists shows of a message: that it is there, that it is not, or nothing at all."""
+
+from typing import Protocol
+
+import attrs
+
+from ...ledger import Intent
+from ...records import FlowRecord, OtpRecord
+
+
+@attrs.frozen
+class Seen:
+    """Routee has it."""
+
+    identity: str | None
+    channel: str | None = None
+    """The channel that was tried first."""
+    record: FlowRecord | OtpRecord | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class NotSeen:
+    """A list that was read to its end does not have it."""
+
+
+@attrs.frozen
+class CannotTell:
+    """It shows nothing, for a reason in words that quote nothing of the message."""
+
+    why: str
+    ever: bool = True
+    """Whether another look may show more."""
+
+
+Sight = Seen | NotSeen | CannotTell
+
+
+class Lookup(Protocol):
+    """Looks for messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoAnswer`."""
+
+    async def look(self, intent: Intent, since: float) -> Sight:
+        """Look for a message in doubt among what Routee took from a day before `since` on (seconds since 1970)."""
+        ...
+
+    async def shows(self, control: Intent) -> bool:
+        """Whether the same kind of look finds a message that is known to be accepted."""
+        ...
