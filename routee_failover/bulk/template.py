@@ -159,21 +159,19 @@ def _problems_of(endpoint: Endpoint, flow: Mapping[str, Any], leaves: list[Leaf]
     callback = flow.get("callback")
     if isinstance(callback, Mapping) and "url" not in callback:
         flow = {**flow, "callback": {**callback, "url": _STAND_IN}}  # the run's own goes there
-    long = [
-        Problem(path, f"must have at most {_LONGEST_LABEL} characters, for the run's own label to have room behind it")
-        for path, text, _ in texts_of(endpoint, flow)
-        if path[-1] == "label"
-        and len(text) > _LONGEST_LABEL
-        and endpoint in {Endpoint.STANDARD, Endpoint.TRANSACTIONAL}
-    ]
-    if long:
-        return long
+    problems = [] if endpoint is Endpoint.OTP else _long_labels(endpoint, flow)
     try:
         load_flow(endpoint, flow)
     except InvalidFlow as error:
         differing = [leaf.path for leaf in leaves]
-        return [problem for problem in error.problems if not _is_within(problem.path, differing)]
-    return []
+        problems += [problem for problem in error.problems if not _is_within(problem.path, differing)]
+    return problems
+
+
+def _long_labels(endpoint: Endpoint, flow: Mapping[str, Any]) -> list[Problem]:
+    why = f"must have at most {_LONGEST_LABEL} characters, for the run's own label to have room behind it"
+    texts = texts_of(endpoint, flow)
+    return [Problem(path, why) for path, text, _ in texts if path[-1] == "label" and len(text) > _LONGEST_LABEL]
 
 
 def _is_within(path: Place, differing: list[Place]) -> bool:
