@@ -192,7 +192,7 @@ class Settler:
             await self._pace.next()
 
     def _may_go_again(self, intent: Intent) -> bool:
-        """At most once: what was tried twice already may be there twice already."""
+        """At most once: not what was tried twice, nor what the sender gave back because its content has changed."""
         return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
 
     # --- the moves
