@@ -1,4 +1,4 @@
-"""Messages of which nobody knows whether Routee took them: found out, kept, or sent once more where the caller says so."""
+"""Messages of which nobody knows whether Routee took them: found out, kept, or sent once more on demand."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -70,7 +70,7 @@ async def test_sent_again_is_only_the_same_content(server: ListingServer) -> Non
     server.fate = _first(DROPPED, DROPPED)  # type: ignore[assignment]
     rows = [row(1, 1, "code 1111"), row(2, 2, "code 2222")]
     async with MemoryLedger() as ledger:
-        await run(server, ledger, rows, concurrency=1, on_unknown=KEEP)
+        await run(server, ledger, rows, concurrency=1, on_unknown=KEEP, stamp=False)
         rows = [row(1, 1, "code 1111"), row(2, 2, "code 9999")]
         progress = await run(server, ledger, rows, on_unknown=SEND_AGAIN, stamp=False)
     assert server.taken == {number(1): 1, number(2): 0}
@@ -88,7 +88,7 @@ async def test_a_callback_to_the_signed_address_is_the_receipt(server: ListingSe
         label = server.book[doubt.recipient][0].label
         assert label is not None
         intent = signer.intent(signer.url(label).rpartition("/")[2])
-        record = OtpRecord.read({"flow_id": "f-9", "status": "Succeeded", "messages": []})
+        record = OtpRecord.read({"flowId": "f-9", "status": "Succeeded", "messages": []})
         await made.note(CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC)))
         settled = await ledger.intent(doubt.tag)
     assert settled is not None
@@ -110,7 +110,12 @@ async def test_a_doubt_past_its_deadline_is_not_sent_late(server: ListingServer)
     server.fate = _first(WELL, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
         progress = await run(
-            server, ledger, People(3), concurrency=1, deadline=timedelta(seconds=0.2), settle_after=timedelta(seconds=1)
+            server,
+            ledger,
+            People(3),
+            concurrency=1,
+            deadline=timedelta(seconds=2.2),
+            settle_after=timedelta(seconds=2.3),
         )
     assert progress.counts.expired == 1
     assert set(server.taken.values()) <= {1, 0}

@@ -160,7 +160,7 @@ def _tiles(summary: Summary) -> Markup:
 
 def _proven(summary: Summary) -> str:
     later = sum(count for proof, count in summary.proofs.items() if proof != "answer")
-    return f"{later:,} after a doubt" if later else "Routee took them"
+    return f"{later:,} after a doubt" if later else "Routee said yes"
 
 
 def _troubles(summary: Summary) -> Markup:
@@ -193,7 +193,7 @@ def _trouble(trouble: Trouble, most: int) -> tuple[str, ...]:
         height="3",
         aria_hidden="true",
     )
-    lines = ", ".join(f"{line:,}" for line in trouble.lines)
+    lines = ", ".join(map(str, trouble.lines))
     return trouble.outcome, joined(tag("bdi", trouble.reason), bar), f"{trouble.rows:,}", f"{lines}{more}"
 
 
@@ -204,7 +204,7 @@ def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
     shown = len(summary.doubts)
     rows = (
         (
-            f"{doubt.line:,}",
+            str(doubt.line),
             doubt.recipient,
             f"{clock.at(doubt.since):%Y-%m-%d %H:%M:%S}",
             tag("code", doubt.label),

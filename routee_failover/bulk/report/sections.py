@@ -7,7 +7,6 @@ from .charts.costs import by_channel, by_country
 from .charts.durations import quantiles
 from .charts.frame import channel_kind, channel_name
 from .charts.funnel import funnel_steps
-from .countries import country_name
 from .markup import Child, Markup, joined, tag
 from .values import DELIVERED, FAILED, NOT_TOLD, Durations, Summary
 from .wording import THIN, Clock, listed, many, money, number, seconds, share
@@ -68,7 +67,7 @@ def legend(entries: Iterable[tuple[str, str]]) -> Markup:
 
 
 _FEWEST = 20
-"""Answers below which nobody speaks of a rate."""
+"""Answers below which nobody speaks of a rate, or of the hundredth part of them."""
 
 
 def rate_section(summary: Summary, clock: Clock) -> Markup | None:
@@ -116,12 +115,14 @@ def latency_section(summary: Summary) -> Markup | None:
     answers = summary.answers
     if answers is None:
         return None
-    lede = f"{many(answers.rows, 'answer')}, each timed from its request."
+    lede = f"{many(answers.rows, 'answer')}, timed from the request on."
     if summary.counts.unknown:
         lede += f" The {summary.counts.unknown:,} unknown are not in it: they had no answer to time."
     return section(
         "latency",
-        f"Half of the answers came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}",
+        f"Half of the answers came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}"
+        if answers.rows >= _FEWEST
+        else f"No answer took longer than {seconds(answers.most)}",
         tag("p", lede, class_="lede"),
         figure(durations_chart(answers, "How long answers took")),
         numbers("How long answers took", ("Measure", "Time"), _durations(answers)),
@@ -147,9 +148,9 @@ def funnel_section(summary: Summary, ask: Markup) -> Markup:
         lede = joined("How they ended is not known yet, and was not asked for. ", ask, " asks Routee.")
     else:
         heading = f"{share(summary.fated(DELIVERED), known)} of those followed to their end were delivered"
-        lede = joined(f"How they ended is known of all {accepted:,} accepted messages.")
+        lede = joined(f"How it ended is known of {'all ' if accepted > 1 else ''}{many(accepted, 'accepted message')}.")
         if known < accepted:
-            lede = joined(f"How they ended is known of {known:,} of {accepted:,} accepted messages. ", ask)
+            lede = joined(f"How it ended is known of {known:,} of {many(accepted, 'accepted message')}. ", ask)
             lede = joined(lede, " asks for the others.")
     steps = funnel_steps(summary)
     return section(
@@ -231,18 +232,3 @@ def costs_section(summary: Summary) -> Markup | None:
 def _dearest(summary: Summary) -> str:
     first = by_country(summary.costs)[0]
     return f"{share(first.price, summary.total_cost)} of it in {first.name}" if summary.total_cost else "all of it free"
-
-
-__all__ = [
-    "costs_section",
-    "country_name",
-    "figure",
-    "funnel_section",
-    "journeys_section",
-    "latency_section",
-    "legend",
-    "numbers",
-    "rate_section",
-    "section",
-    "table",
-]

@@ -28,10 +28,13 @@ class JsonLines:
         first = [*islice(self._objects(), LOOKED_AT)]
         read = [values for _, values in first if isinstance(values, dict)]
         for line, values in first[:1]:
-            if not read and isinstance(values, Unreadable):
-                hint = "; a list of objects is written one object a line here" if _begins_a_list(path, name) else ""
-                why = f"line {line} {values.reason}{hint}"
-                raise InvalidSource(f"{name} holds no rows of JSON lines ({why}); nothing was sent")
+            if not isinstance(values, Unreadable):
+                continue
+            if _begins_a_list(path, name):
+                raise InvalidSource(f"{name} holds a list; JSON lines are one object a line; nothing was sent")
+            if not read:
+                why = f"line {line} {values.reason}"
+                raise InvalidSource(f"{name} holds no JSON lines ({why}); nothing was sent")
         self.columns: tuple[str, ...] | None = tuple(dict.fromkeys(key for values in read for key in values))
 
     def __iter__(self) -> Iterator[Read]:
@@ -58,7 +61,7 @@ def _read(line: str) -> dict[str, object] | Unreadable:
         return Unreadable(UNDECODABLE)
     try:
         # Numbers stay the texts that they are: a phone number is not counted with, nor is 0.10.
-        value: object = json.loads(line, object_pairs_hook=unique, parse_int=str, parse_float=str)
+        value: object = json.loads(line.rstrip("\r\n"), object_pairs_hook=unique, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         return Unreadable(f"is not JSON ({error.msg} at column {error.colno})")
     except RecursionError:

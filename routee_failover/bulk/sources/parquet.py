@@ -51,6 +51,7 @@ def _opened(path: Path, name: str) -> Any:
             f"{name} needs the package pyarrow: pip install 'routee-failover[parquet]'; nothing was sent"
         ) from None
     try:
+        path.open("rb").close()  # says in plain words why it cannot be
         # Neither mapped into memory nor read ahead: a table may be larger than the machine.
         return parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
     except OSError as error:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,6 +15,7 @@ from .book import Book
 from .read_only import ReadOnlyLedger
 from .reader import Reader
 from .rows import counts_in
+from .schema import CODES
 from .writer import Opened, Writer
 
 T = TypeVar("T")
@@ -69,6 +69,11 @@ class SqliteLedger:
     async def refuse(self, wanted: Wanted, reason: str) -> bool:
         """Keep a row of which no flow can be made."""
         return await self._do(lambda book: book.refuse(wanted, reason))
+
+    async def forget_invalid(self) -> None:
+        """Forget every INVALID row."""
+        if self._writing().tally[CODES[State.INVALID]]:
+            await self._do(Book.forget_invalid)
 
     def end(self, move: Move, ending: Ending) -> None:
         """Make a move of an intent. It never raises: `flush` and `claim` say when it could not be written."""
@@ -124,7 +129,7 @@ class SqliteLedger:
             path = real_path(self._path)
         except Unfit as error:
             raise LedgerError(f"cannot use the ledger {self._path}: {error}. Nothing was sent") from None
-        writer = Writer(path, path.with_name(f"{path.name}.lock"))
+        writer = Writer(self._path, path)
         try:
             self._opened = await writer.opened
         except BaseException as error:
@@ -132,7 +137,7 @@ class SqliteLedger:
             if not isinstance(error, asyncio.CancelledError):
                 await writer.closed
             raise
-        self._writer, self._reader = writer, Reader(path)
+        self._writer, self._reader = writer, Reader(self._path, path)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -144,8 +149,11 @@ class SqliteLedger:
             await reader.close()
         finally:
             writer.stop()
-            with suppress(asyncio.CancelledError):
+            try:
                 await asyncio.shield(writer.closed)
+            except asyncio.CancelledError:
+                await writer.closed  # soon: whoever comes next has the file for itself
+                raise
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)
 

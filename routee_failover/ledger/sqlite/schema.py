@@ -1,5 +1,6 @@
 """The tables of a ledger, and the way to them from those of older versions."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ STATES = (
 )
 CODES = {state: code for code, state in enumerate(STATES)}
 
+_EFFECTIVE = os.access in os.supports_effective_ids
+
 Migration = Callable[[sqlite3.Connection], None]
 
 
@@ -37,6 +40,8 @@ def _first(connection: sqlite3.Connection) -> None:
         " fate_status TEXT, fate_channel TEXT, fate_price REAL, fate_country TEXT, fate_reason TEXT,"
         " fate_seconds REAL)"
     )
+    # They are gone through again and again while they are settled, and are few.
+    connection.execute(f"CREATE INDEX doubts ON intents (number) WHERE state = {CODES[State.UNKNOWN]}")
     connection.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)")
     # One row: what every transaction leaves behind it, so that nobody has to count a million rows.
     counts = ", ".join(f"{state.lower()} INTEGER NOT NULL DEFAULT 0" for state in STATES)
@@ -75,7 +80,9 @@ def to_read(path: Path) -> sqlite3.Connection:
     """The ledger in a file for those who only read, also while another process writes it or on read-only media."""
     if not path.is_file():
         raise Unfit("there is no such file")
-    connection = _read_only(path, "mode=ro")
+    # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot.
+    writable = all(os.access(place, os.W_OK, effective_ids=_EFFECTIVE) for place in (path, path.parent))
+    connection = _read_only(path, "mode=rw" if writable else "mode=ro")
     try:
         try:
             version = version_of(connection, APPLICATION, len(MIGRATIONS))
@@ -105,6 +112,7 @@ def _read_only(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
     )
+    connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA cache_size=-8192")  # KiB
     return connection
 
