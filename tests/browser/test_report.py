@@ -28,6 +28,7 @@ RUNS: dict[str, Callable[[], Run]] = {
     "usual": lambda: run(3_000),
     "paused": lambda: run(3_000, pause=30_000, fates=0.4, unsent=200),
     "unsent": lambda: run(40, fates=-1, unsent=30),
+    "night": lambda: run(20_000, rate=70),
     "empty": lambda: run(0),
     "hostile": hostile,
 }
@@ -153,8 +154,8 @@ async def test_without_scripts(browser: Browser, tmp_path: Path) -> None:
 
 
 async def test_the_picture(browser: Browser, tmp_path: Path) -> None:
-    """What the documentation shows: the first screens of a usual run; taken anew by `python -m nox -s picture`."""
-    async with _report(browser, tmp_path, "usual", viewport=ViewportSize(width=940, height=1260)) as page:
+    """What the documentation shows: how a report begins; taken anew by `python -m nox -s picture`."""
+    async with _report(browser, tmp_path, "night", viewport=ViewportSize(width=900, height=1560)) as page:
         picture = await page.screenshot(animations="disabled")
     assert len(picture) < 250_000
     _keep(picture)

@@ -25,7 +25,7 @@ from .wording import THIN, Clock, listed, many, number, seconds, share
 def page(summary: Summary, *, name: str, written: float, clock: Clock) -> str:
     """The whole of it. `name` is how a shell calls the ledger; `written` is now, in seconds since 1970."""
     name = plain(name, 400)
-    style = files(__package__).joinpath("report.css").read_text("utf-8")
+    style = files(__name__.rpartition(".")[0]).joinpath("report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # Nothing but this very style is let in, whatever a text from outside were to become.
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -75,7 +75,14 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
     for text in texts:
         fate = Fate(1, text, text, 0.1, text, text, 1.0)
         for state, end in [(state, None) for state in State] + [(State.ACCEPTED, fate), (State.ACCEPTED, None)]:
-            given = {"reason": text, "identity": text, "channel": text, "proof": text, "key": text, "recipient": text}
+            given: dict[str, Any] = {
+                "reason": text,
+                "identity": text,
+                "channel": text,
+                "proof": text,
+                "key": text,
+                "recipient": text,
+            }
             made.append(attrs.evolve(whole, number=len(made) + 1, line=len(made) + 1, state=state, fate=end, **given))
         made.append(attrs.evolve(whole, fate=Fate(1, "Failed", text, 0.1, text, text, 1.0)))
         made.append(attrs.evolve(whole, fate=Fate(1, "Succeeded", text, 0.1, text, text, 1.0)))
