@@ -24,6 +24,7 @@ from ..errors import (
 from ..ledger import Ending, Ledger, Move, State
 from ..records import AnyReceipt, OtpReceipt
 from ..secret import mask_phone
+from ..sending import Beginnings
 from .brakes import Brakes, Patience, Spending
 from .feed import Feed, Item
 from .progress import Tally, Trouble
@@ -32,6 +33,7 @@ BALANCE = "balance"
 ACCOUNT = "account"
 BUDGET = "budget"
 OUTAGE = "outage"
+CANCELLED = "the run was cancelled before it left"
 _IN_A_ROW = 5
 """Refusals of the account, with nothing accepted between them, that hold the run: a single one may be about a row."""
 _TRIES_OF_ONE = 3
@@ -54,6 +56,7 @@ class Delivery:
         *,
         deadline: timedelta | None,
         spending: Spending | None,
+        begins: Beginnings | None,
     ) -> None:
         self._routee = routee
         self._ledger = ledger
@@ -63,12 +66,14 @@ class Delivery:
         self._patience = patience
         self._deadline = deadline
         self._spending = spending
+        self._begins = begins
         self._refused_in_a_row = 0
 
     async def deliver(self, item: Item) -> None:
-        """Send a message once the brakes are off, or give it back to the ledger."""
+        """Send a message once it is its time, or give it back to the ledger."""
+        await self._its_time(item)
         while True:
-            if not self._brakes.free and not await self._brakes.passed():
+            if not self._brakes.free and not await self._may_go_on(item):
                 return self.give_back(item, "the run was stopped before it left")
             if not item.leased:
                 self.give_back(item, "its lease was over before it left")
@@ -80,6 +85,21 @@ class Delivery:
                 return await self._send(item)
             except Withdrawn:
                 continue
+
+    async def _its_time(self, item: Item) -> None:
+        if self._begins is not None and self._brakes.free:
+            try:
+                await self._begins.next()
+            except asyncio.CancelledError:
+                self.give_back(item, CANCELLED)
+                raise
+
+    async def _may_go_on(self, item: Item) -> bool:
+        try:
+            return await self._brakes.passed()
+        except asyncio.CancelledError:
+            self.give_back(item, CANCELLED)
+            raise
 
     async def _send(self, item: Item) -> None:
         began = time.monotonic()

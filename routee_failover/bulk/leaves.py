@@ -7,7 +7,7 @@ from typing import Any, cast
 import attrs
 
 from ..errors import Problem
-from ..flows import Endpoint
+from ..flows import Endpoint, ViberOtpStep
 from .numbers import NoNumber, e164
 from .placeholders import Words, parse
 from .shape import Path, Use, texts_of
@@ -29,11 +29,6 @@ class Leaf:
     def columns(self) -> tuple[str, ...]:
         """The columns in it."""
         return self.words.columns
-
-    @property
-    def is_secret(self) -> bool:
-        """Whether its columns hold a code."""
-        return self.use in {Use.PIN, Use.CODED}
 
     @property
     def is_plain(self) -> bool:
@@ -70,6 +65,8 @@ def truth_of(text: str) -> Any:
 def leaves_of(endpoint: Endpoint, mapping: Mapping[str, Any]) -> tuple[dict[str, Any], list[Leaf], list[Problem]]:
     """A flow of its own, its braces single, with the texts in it that differ, and what is wrong with its braces."""
     flow = cast("dict[str, Any]", copied(mapping))
+    for step in flow["flow"] if endpoint is Endpoint.OTP and isinstance(flow.get("flow"), list) else ():
+        _unwrap_recipient(step)
     leaves: list[Leaf] = []
     problems = [Problem(path, "is a key, where no column can stand") for path in _keys_with_columns(flow, ())]
     for path, text, use in [*texts_of(endpoint, flow)]:
@@ -85,6 +82,14 @@ def leaves_of(endpoint: Endpoint, mapping: Mapping[str, Any]) -> tuple[dict[str,
         else:
             leaves.append(Leaf(path, words, use))
     return flow, leaves, problems
+
+
+def _unwrap_recipient(step: Any) -> None:
+    """Routee's guide writes a Viber recipient as a list with one number in it, too; a path then says one thing."""
+    if isinstance(step, dict) and step.get("type") == ViberOtpStep.api_type:
+        to = cast("dict[str, Any]", step).get("to")
+        if isinstance(to, list) and len(to) == 1:
+            step["to"] = to[0]
 
 
 def copied(value: Any) -> Any:

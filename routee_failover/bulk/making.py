@@ -97,7 +97,7 @@ class _Builder:
 
     def _field(self, field: ApiField, like: Any, leaves: _Leaves) -> Part:
         path, leaf = leaves[0]
-        if not path or (field.api == "to" and path == (0,)):
+        if not path:
             return self._leaf(leaf, field)
         if isinstance(like, PrivateMapping):
             return self._mapping_part(like, leaves)

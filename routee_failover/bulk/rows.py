@@ -1,7 +1,7 @@
 """A source's rows as a template makes them: whom each is for, what it is known by, and its flow when its turn comes."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import attrs
 
@@ -12,11 +12,11 @@ from ..wire import load_flow
 from .leaves import Leaf, copied, placed_in, put
 from .making import NotThisWay, Part, quick_way
 from .numbers import NoNumber, check_region, e164
-from .row import Row, Stamp
+from .row import Row, Stamp, broken_row
 from .shape import Path, Use
 from .sources.mappings import AsyncMappings
 from .sources.source import Source, Unreadable
-from .stamp import stamped
+from .stamp import stamped, with_plus
 
 
 @attrs.frozen(repr=False)
@@ -26,13 +26,15 @@ class Recipe:
     endpoint: Endpoint
     flow: Mapping[str, Any]
     leaves: tuple[Leaf, ...]
+    secret: frozenset[str]
+    """The columns that hold codes."""
     key: str | None = None
     region: str | None = None
 
-    def settled(self, key: str | None, region: str | None, secret: frozenset[str]) -> "Recipe":
+    def settled(self, key: str | None, region: str | None) -> "Recipe":
         """For rows that are known by a column, with numbers of a region; raises `InvalidSource`."""
         check_region(region)
-        if key is not None and key in secret:
+        if key is not None and key in self.secret:
             raise InvalidSource(f"rows cannot be known by {key}: it holds codes, and no ledger does; nothing was sent")
         if key is None and not isinstance(self.recipient, Leaf):
             why = "is the same in every row" if self.recipient else "is no phone number"
@@ -45,7 +47,7 @@ class Recipe:
     def recipient(self) -> Leaf | str:
         """The number that the first step goes to, empty where it is none."""
         place = _first_recipient(self.endpoint, self.flow)
-        for end in ((), (0,), ("phone",), ("viber",)):
+        for end in ((), ("phone",), ("viber",)):
             path = (*place, *end)
             found = next((leaf for leaf in self.leaves if leaf.path == path), None)
             if found is not None:
@@ -112,13 +114,13 @@ class _RowMaker:
         self._recipe = recipe
         recipient = recipe.recipient
         self._to = recipient if isinstance(recipient, Leaf) else None
-        self._fixed = "" if isinstance(recipient, Leaf) else recipient
+        self._fixed = "" if isinstance(recipient, Leaf) else with_plus(recipient)
         self._make = _Flows(recipe).make
         self._others = tuple(leaf for leaf in recipe.leaves if leaf.use is Use.RECIPIENT and leaf is not self._to)
 
     def row(self, line: int, values: Mapping[str, str] | Unreadable) -> Row:
         if isinstance(values, Unreadable):
-            return _broken(line, "", "", [Problem((), values.reason)])
+            return broken_row(line, "", "", [Problem((), values.reason)])
         recipe = self._recipe
         problems: list[Problem] = []
         recipient = self._fixed
@@ -132,8 +134,8 @@ class _RowMaker:
             if not key:
                 problems.append(Problem((), f"has no key (column {recipe.key})"))
         if problems:
-            return _broken(line, key, recipient, problems)
-        return Row(line, key, recipient, _Making(self._make, values, line))
+            return broken_row(line, key, recipient, problems)
+        return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
 
     def _number(self, leaf: Leaf, values: Mapping[str, str], problems: list[Problem]) -> str:
         columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
@@ -176,9 +178,10 @@ class _Flows:
 class _Making:
     """Makes the flow of one row. A class, for the row's values to stay out of sight."""
 
-    __slots__ = ("_line", "_make", "_values")
+    __slots__ = ("_line", "_make", "_secret", "_values")
 
-    def __init__(self, make: Part, values: Mapping[str, str], line: int) -> None:
+    def __init__(self, make: Part, values: Mapping[str, str], line: int, secret: frozenset[str]) -> None:
+        self._secret = secret
         self._make = make
         self._values = values
         self._line = line
@@ -191,26 +194,12 @@ class _Making:
             problems = error.problems
         raise InvalidFlow(f"line {self._line}", problems)
 
+    def codes(self) -> tuple[str, ...]:
+        """The codes in the row: what is shown of it must not show them."""
+        return tuple(code for column in self._secret if (code := self._values.get(column)))
+
     def __repr__(self) -> str:
         return f"<makes the flow of line {self._line}>"
-
-
-class _Broken:
-    """Stands for the flow of a row that has none."""
-
-    __slots__ = ("_line", "_problems")
-
-    def __init__(self, line: int, problems: tuple[Problem, ...]) -> None:
-        self._line = line
-        self._problems = problems
-
-    def __call__(self, _stamp: Stamp) -> NoReturn:
-        raise InvalidFlow(f"line {self._line}", self._problems)
-
-
-def _broken(line: int, key: str, recipient: str, problems: list[Problem]) -> Row:
-    found = tuple(problems)
-    return Row(line, key, recipient, _Broken(line, found), found)
 
 
 class TemplateRows:

@@ -14,7 +14,7 @@ from ..ledger import Counts, Ledger
 from ..sending import Beginnings
 from ..webhooks import CallbackEvent
 from .brakes import Brakes, Patience, Spending
-from .delivery import ACCOUNT, BALANCE, Delivery
+from .delivery import ACCOUNT, BALANCE, CANCELLED, Delivery
 from .feed import Feed, Item, Marks, Refused
 from .fingerprint import Fingerprints
 from .progress import Phase, Progress, Tally
@@ -22,6 +22,7 @@ from .row import Rows
 from .settings import BulkSettings
 from .settling import Settler
 
+_Queue = asyncio.Queue[Item | None]
 _TICK = 0.5
 _ASK_AGAIN = 30.0
 """Seconds between questions whether the account can pay, or is let in, again."""
@@ -66,7 +67,8 @@ class BulkSender:
         self._settler: Settler | None = None
         self._feed: Feed | None = None
         self._failure: Exception | None = None
-        self._begins = Beginnings(1 / self._settings.rate if self._settings.rate else 0.0)
+        rate = self._settings.rate
+        self._begins = Beginnings(1 / rate) if rate is not None else None
 
     @property
     def progress(self) -> Progress:
@@ -181,48 +183,64 @@ class BulkSender:
             self._patience,
             deadline=self._settings.deadline,
             spending=self._spending,
+            begins=self._begins,
         )
-        queue: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=self._settings.concurrency)
+        queue: _Queue = asyncio.Queue(maxsize=self._settings.concurrency)
         workers = [asyncio.create_task(self._work(queue, delivery)) for _ in range(self._settings.concurrency)]
+        cancelled = False
         try:
             async with contextlib.aclosing(feed.items(rows, first=first)) as items:
                 async for item in items:
-                    await queue.put(item)
+                    try:
+                        await queue.put(item)
+                    except asyncio.CancelledError:
+                        delivery.give_back(item, CANCELLED)
+                        raise
         except asyncio.CancelledError:
-            for worker in workers:
-                worker.cancel()
+            cancelled = True
             raise
         finally:
-            cancelled = workers[0].cancelling() > 0
-            for _ in workers if not cancelled else ():
-                await queue.put(None)
+            await self._see_to_the_end(queue, workers, delivery, cancelled=cancelled)
+
+    async def _see_to_the_end(
+        self,
+        queue: "asyncio.Queue[Item | None]",
+        workers: "list[asyncio.Task[None]]",
+        delivery: Delivery,
+        *,
+        cancelled: bool,
+    ) -> None:
+        try:
+            for worker in workers:
+                if cancelled:
+                    worker.cancel()
+                else:
+                    await queue.put(None)
             await asyncio.gather(*workers, return_exceptions=True)
+        finally:
             while not queue.empty():
                 left = queue.get_nowait()
                 if left is not None:
-                    delivery.give_back(left, "the run was cancelled before it left")
+                    delivery.give_back(left, CANCELLED)
 
-    async def _work(self, queue: "asyncio.Queue[Item | None]", delivery: Delivery) -> None:
+    async def _work(self, queue: _Queue, delivery: Delivery) -> None:
         while (item := await queue.get()) is not None:
-            if self._settings.rate is not None and self._brakes.free:
-                await self._begins.next()
             await self._or_stop(delivery.deliver(item))
 
     async def _is_more_to_do(self, feed: Feed, rest: float, *, again: bool) -> bool:
         """Wait until another pass has something to send; `False` when none ever will in this run."""
         self._phase = Phase.SETTLING
         while not self._brakes.stopping:
+            settler = await self._settler_if_known()
+            settled = await settler.settle() if settler is not None else None
+            # After it was settled, by whomever: what is absent is to be sent.
             counts = self._counts = await self._ledger.counts()
             if counts.new and again:
                 if rest > 1.0:
                     self._patience.waits()  # the last pass has sent nothing
                 await self._brakes.changed(rest)
                 return not self._brakes.stopping
-            settler = await self._settler_if_known() if counts.unknown else None
-            settled = await settler.settle() if settler is not None else None
-            if settled is not None and (settled.absent or settled.again):
-                continue
-            waits = settled.next_due if settled is not None else None
+            waits = settled.next_due if settled is not None and counts.unknown else None
             opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens is not None and again else None
             if opens is not None and opens <= 0:
                 return True
@@ -290,6 +308,7 @@ class BulkSender:
             endpoint=endpoint,
             on_doubt=settings.on_unknown,
             settle_after=settings.settle_after,
+            deadline=settings.deadline,
         )
         return self._settler
 

@@ -63,4 +63,9 @@ def recipient_of(flow: AnyFlow) -> str:
         number = to if isinstance(to, str) else to.phone or to.viber or ""
     else:
         number = flow.to
+    return with_plus(number)
+
+
+def with_plus(number: str) -> str:
+    """A number that may have been written without its +, with it."""
     return f"+{number}" if number and not number.startswith("+") else number

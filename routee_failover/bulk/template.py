@@ -1,6 +1,7 @@
 """One flow for many rows: the API's own JSON with `{column}` in its texts, checked before the first row is read."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
@@ -13,10 +14,12 @@ from ..wire.flow_file import ENDPOINTS, read_object, read_text
 from .leaves import Leaf, leaves_of, placed_in
 from .rows import AsyncTemplateRows, Recipe, TemplateRows
 from .shape import Path as Place
+from .shape import Use
 from .sources.files import shown
 from .sources.mappings import AsyncMappings, Mappings
 from .sources.source import Recipients, Source
 
+_is_called_a_code = re.compile(r"(?<![a-z])(pin|otp|code|passcode|password)(?![a-z])", re.IGNORECASE).search
 _STAND_IN = "https://example.com/"
 
 
@@ -32,13 +35,13 @@ class FlowTemplate:
     columns: frozenset[str]
     """The columns that are used."""
     secret_columns: frozenset[str]
-    """Those of them that hold a code: they stand in a `pin`, or in the text of an OTP's SMS."""
+    """Those of them that hold a code: they stand in a `pin` or in the text of an OTP's SMS, or are called so."""
 
     def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], leaves: tuple[Leaf, ...]) -> None:
         self.endpoint = endpoint
         self.columns = frozenset(column for leaf in leaves for column in leaf.columns)
-        self.secret_columns = frozenset(column for leaf in leaves if leaf.is_secret for column in leaf.columns)
-        self._recipe = Recipe(endpoint, flow, leaves)
+        self.secret_columns = _secret_columns(self.columns, leaves)
+        self._recipe = Recipe(endpoint, flow, leaves, self.secret_columns)
 
     def __repr__(self) -> str:
         return f"FlowTemplate(endpoint={self.endpoint!s}, columns={sorted(self.columns)})"
@@ -76,8 +79,11 @@ class FlowTemplate:
             reason = f"must be {ENDPOINTS}" if named is not None else f"required: {ENDPOINTS}"
             raise InvalidFlow(name, [Problem(("endpoint",), reason)])
         endpoint = Endpoint(cast("str", named))
-        flow, leaves, problems = leaves_of(endpoint, flow)
-        problems += _problems_of(endpoint, flow, leaves)
+        try:
+            flow, leaves, problems = leaves_of(endpoint, flow)
+            problems += _problems_of(endpoint, flow, leaves)
+        except RecursionError:
+            raise InvalidFlow(name, [Problem((), "is nested too deeply")]) from None
         if problems:
             raise InvalidFlow(f"{name} ({endpoint})", problems)
         return cls(endpoint, flow, tuple(leaves))
@@ -113,7 +119,7 @@ class FlowTemplate:
         that each gets one message. `region` (such as `GR`) is the country of numbers that are written without one.
         What is broken in one row stands in that row's `problems`; raises `InvalidSource` for what breaks them all.
         """
-        recipe = self._recipe.settled(key, region, self.secret_columns)
+        recipe = self._recipe.settled(key, region)
         if isinstance(recipients, AsyncIterable):
             return AsyncTemplateRows(AsyncMappings(recipients), recipe)
         source = recipients if isinstance(recipients, Source) else Mappings(recipients)
@@ -124,6 +130,17 @@ class FlowTemplate:
                 hint = f"; did you mean {guess}?" if guess else ""
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
         return TemplateRows(source, recipe)
+
+
+def _secret_columns(columns: Iterable[str], leaves: Iterable[Leaf]) -> frozenset[str]:
+    recipients = {column for leaf in leaves if leaf.use is Use.RECIPIENT for column in leaf.columns}
+    secret = {column for column in columns if _is_called_a_code(column)}
+    secret.update(column for leaf in leaves if leaf.use is Use.PIN for column in leaf.columns)
+    for leaf in leaves:
+        # An OTP's SMS holds the code: where nothing tells which of its columns that is, it may be any.
+        if leaf.use is Use.CODED and secret.isdisjoint(leaf.columns):
+            secret.update(leaf.columns)
+    return frozenset(secret - recipients)
 
 
 def _close(column: str, there: Iterable[str]) -> str | None:

@@ -10,9 +10,24 @@ if TYPE_CHECKING:
     from .intent import Counts, Ending, Fate, Found, Intent, Wanted
     from .ledger import Ledger
     from .memory import MemoryLedger
+    from .sqlite.ledger import SqliteLedger
+    from .sqlite.read_only import ReadOnlyLedger
     from .states import Move, State
 
-__all__ = ["Counts", "Ending", "Fate", "Found", "Intent", "Ledger", "MemoryLedger", "Move", "State", "Wanted"]
+__all__ = [
+    "Counts",
+    "Ending",
+    "Fate",
+    "Found",
+    "Intent",
+    "Ledger",
+    "MemoryLedger",
+    "Move",
+    "ReadOnlyLedger",
+    "SqliteLedger",
+    "State",
+    "Wanted",
+]
 
 _HOMES = {
     "Counts": "intent",
@@ -23,6 +38,8 @@ _HOMES = {
     "Ledger": "ledger",
     "MemoryLedger": "memory",
     "Move": "states",
+    "ReadOnlyLedger": "sqlite.read_only",
+    "SqliteLedger": "sqlite.ledger",
     "State": "states",
     "Wanted": "intent",
 }

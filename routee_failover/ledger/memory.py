@@ -9,7 +9,7 @@ import attrs
 
 from .clock import SteadyClock
 from .intent import Counts, Ending, Fate, Found, Intent, Wanted
-from .states import FORGETS_CONTENT, Move, State, after
+from .states import ENDS_LEASE, FORGETS_CONTENT, Move, State, after
 
 
 def new_run_id() -> str:
@@ -80,6 +80,7 @@ class MemoryLedger:
         """Forget every INVALID row."""
         for intent in [intent for intent in self._intents.values() if intent.state is State.INVALID]:
             del self._intents[intent.number], self._by_tag[intent.tag]
+        self._last = max(self._intents, default=0)
 
     def end(self, move: Move, ending: Ending) -> None:
         """Make a move of an intent."""
@@ -94,10 +95,12 @@ class MemoryLedger:
         state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt)
         if state is intent.state:
             return False
+        now = self.now()
         self._change(
             intent,
             state=state,
-            ended_at=self.now(),
+            ended_at=now,
+            lease_until=min(intent.lease_until, now) if move in ENDS_LEASE else intent.lease_until,
             reason=ending.reason,
             proof=ending.proof,
             identity=ending.identity or intent.identity,

@@ -16,6 +16,7 @@ from ...sending import Beginnings
 from ...webhooks import CallbackEvent
 from .control import Control, Controls
 from .doubt import OnDoubt, Settled
+from .ends import Ends
 from .fates import fate_of
 from .flow_lookup import FlowLookup
 from .otp_lookup import OtpLookup
@@ -26,11 +27,14 @@ _BATCH = 500
 _AT_ONCE = 8
 """How many questions may be under way, as far as their rate lets them."""
 
+_ON_ITS_WAY = 30.0
+"""Seconds for which a message may be on its way after its sender was through with it."""
+
 AS_ASKED = "the run keeps its doubts, as it was told to"
 NO_LIST = "Routee documents no list of Viber OTPs"
 WAITS = "not found so far; its time to settle is not over"
 TOO_MANY = "too many are in doubt at once; it is looked for once others are settled"
-YOUNG = "no message that was begun after it is found, so that the time to settle counts twice"
+YOUNG = "no message that was begun well after it is found, so that the time to settle counts twice"
 
 
 class Settler:
@@ -51,12 +55,17 @@ class Settler:
     - The list was read to its end. An error, a refusal, a page that makes no sense: nothing is proven.
     - Before it was read, the same kind of search found a control: a message of this run that Routee accepted by its own
       answer or by callback. So it is the right account, the role is there, the time range fits whatever the clocks
-      say, labels come back. A control that was begun after the doubtful message shows that the search has come past
-      it. Where there is none, the time to settle counts twice, since it alone has to guard against a search that lags.
+      say, labels come back. A control that was begun once nothing of the doubtful message can be on its way any more
+      (half a minute after its sender was through with it, or a quarter of `settle_after` if that is less) shows that
+      the search has come past it, however far it lags. Where there is none, the time to settle counts twice, since it
+      alone has to be longer than the lag.
     - It is still the same attempt when the move is made: what was learned of one says nothing of the next.
 
     Whatever lacks one of them stays UNKNOWN, with the reason in `Settled.kept`. What this rests on: Routee's lists show
-    flows in about the order in which it took them, and `settle_after` is longer than a message is ever on its way.
+    flows in about the order in which it took them, and a message does not arrive later than that half minute after
+    its connection is gone. `tests/ledger/machine` goes through every order of steps in which it could go wrong.
+
+    With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt began.
 
     `settle` may be called as often as one likes; `Settled.next_due` says when it makes sense. Questions are asked at
     most `rate` times a second, `Config.poll_rate` if it is omitted. Memory is bounded.
@@ -70,6 +79,7 @@ class Settler:
         endpoint: Endpoint | str,
         on_doubt: OnDoubt | str = OnDoubt.RECONCILE,
         settle_after: timedelta = timedelta(minutes=10),
+        deadline: timedelta | None = None,
         rate: float | None = None,
     ) -> None:
         if not isinstance(settle_after, timedelta) or settle_after <= timedelta(0):
@@ -77,12 +87,15 @@ class Settler:
         seconds = settle_after.total_seconds()
         self._ledger = ledger
         self._on_doubt = OnDoubt(on_doubt)
+        self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
+        self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
+        self._on_its_way = min(_ON_ITS_WAY, seconds / 4)
         self._patience = Patience(seconds)
         self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
         self._controls = None if self._lookup is None else Controls(ledger, self._lookup, seconds, self._turn)
-        self._settling = asyncio.Lock()
+        self._settling, self._asking = asyncio.Lock(), asyncio.Lock()
 
     async def settle(self) -> Settled:
         """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
@@ -150,7 +163,9 @@ class Settler:
             if isinstance(sight, Seen):
                 await self._accept(intent, sight, round_)
                 return
-            why = sight.why if isinstance(sight, CannotTell) else _why_not_absent(intent, age, control)
+            why = (
+                sight.why if isinstance(sight, CannotTell) else _why_not_absent(intent, age, control, self._on_its_way)
+            )
             if why is None and lease <= 0:
                 await self._absent(intent, round_)
                 return
@@ -178,7 +193,7 @@ class Settler:
 
     def _may_go_again(self, intent: Intent) -> bool:
         """At most once: what was tried twice already may be there twice already."""
-        return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1
+        return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
 
     # --- the moves
 
@@ -193,16 +208,33 @@ class Settler:
             Move.ABSENT, Ending(intent.number, intent.attempt, reason, proof="search")
         )
 
+        await self._expire(intent)
+
+    async def _expire(self, intent: Intent) -> None:
+        """What is NEW again, and worth nothing by now, is not sent late."""
+        if self._deadline is not None and self._ledger.now() - intent.begun_at > self._deadline.total_seconds():
+            reason = "its deadline passed before it was known that it had not been taken"
+            await self._ledger.settle(Move.EXPIRE, Ending(intent.number, intent.attempt, reason, proof="search"))
+
     async def _again(self, intent: Intent, round_: "_Round") -> None:
         reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
         round_.again += await self._ledger.settle(
             Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof="policy")
         )
+        await self._expire(intent)
 
     def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
         fate = None if record is None else fate_of(number, record)
         if fate is not None:
             self._ledger.learn(fate)
+
+    async def ends(self) -> int:
+        """Ask how the accepted messages ended of which that is not known, and have the ledger keep it.
+
+        Gives how many are under way still, or were not told of. Raises `LedgerError` alone.
+        """
+        async with self._asking:
+            return await self._ends.ask()
 
     # --- callbacks
 
@@ -241,7 +273,8 @@ class _Round:
         """Seconds until something beside a look is due."""
 
     def settled(self, next_look: float | None) -> Settled:
-        next_due = min([*self.due, *([] if next_look is None else [next_look])], default=None)
+        due = self.due if next_look is None else [*self.due, next_look]
+        next_due = min(due) if due else None
         return Settled(
             accepted=self.accepted, absent=self.absent, again=self.again, kept=dict(self.kept), next_due=next_due
         )
@@ -257,13 +290,14 @@ def _lookup(routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> Lookup 
             return None
 
 
-def _why_not_absent(intent: Intent, age: float, control: Control | str) -> str | None:
+def _why_not_absent(intent: Intent, age: float, control: Control | str, on_its_way: float) -> str | None:
     """Why a message that a complete list does not have may be there all the same."""
     if age < 1:
         return WAITS
     if isinstance(control, str):
         return control
-    return YOUNG if control.begun_at < intent.begun_at and age < 2 else None
+    through = intent.lease_until if intent.ended_at is None else intent.ended_at
+    return YOUNG if control.begun_at < through + on_its_way and age < 2 else None
 
 
 def _first_channel(record: FlowRecord | OtpRecord) -> str | None:

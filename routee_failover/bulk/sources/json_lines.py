@@ -1,7 +1,7 @@
 """JSON lines: one object a line, its values texts, numbers or truths; a line that is none breaks its own row only."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -25,16 +25,23 @@ class JsonLines:
         self.name: str = name
         self.total: int | None = None
         self._path = path
-        first = [values for _, values in islice(self, LOOKED_AT)]
-        read = [values for values in first if isinstance(values, Mapping)]
-        if first and not read:
-            line, values = next(iter(self))
-            why = values.reason if isinstance(values, Unreadable) else ""
-            hint = "; a list of objects is written one object a line here" if _begins_a_list(path, name) else ""
-            raise InvalidSource(f"{name} line {line} {why}{hint}, and no row after it is better; nothing was sent")
+        first = [*islice(self._objects(), LOOKED_AT)]
+        read = [values for _, values in first if isinstance(values, dict)]
+        for line, values in first[:1]:
+            if not isinstance(values, Unreadable):
+                continue
+            if _begins_a_list(path, name):
+                raise InvalidSource(f"{name} holds a list; JSON lines are one object a line; nothing was sent")
+            if not read:
+                why = f"line {line} {values.reason}"
+                raise InvalidSource(f"{name} holds no JSON lines ({why}); nothing was sent")
         self.columns: tuple[str, ...] | None = tuple(dict.fromkeys(key for values in read for key in values))
 
     def __iter__(self) -> Iterator[Read]:
+        for line, values in self._objects():
+            yield line, values if isinstance(values, Unreadable) else texts_of(values)
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, object] | Unreadable]]:
         with open_text(self._path, self.name) as file:
             lines = Lines(file)
             while True:
@@ -49,12 +56,12 @@ class JsonLines:
                 lines.settle()
 
 
-def _read(line: str) -> Mapping[str, str] | Unreadable:
+def _read(line: str) -> dict[str, object] | Unreadable:
     if not is_sound(line):
         return Unreadable(UNDECODABLE)
     try:
         # Numbers stay the texts that they are: a phone number is not counted with, nor is 0.10.
-        value: object = json.loads(line, object_pairs_hook=unique, parse_int=str, parse_float=str)
+        value: object = json.loads(line.rstrip("\r\n"), object_pairs_hook=unique, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         return Unreadable(f"is not JSON ({error.msg} at column {error.colno})")
     except RecursionError:
@@ -63,7 +70,7 @@ def _read(line: str) -> Mapping[str, str] | Unreadable:
         return Unreadable("has a key that stands twice")
     if not isinstance(value, dict):
         return Unreadable("must be one JSON object")
-    return texts_of(value)
+    return value
 
 
 def _begins_a_list(path: Path, name: str) -> bool:

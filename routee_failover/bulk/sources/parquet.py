@@ -12,7 +12,7 @@ BATCH = 4096
 
 
 class ParquetTable:
-    """A Parquet file. A line number is the row's place in the table, from 1; a value that is absent is a column less."""
+    """A Parquet file. A line number is a row's place in the table, from 1; a value that is absent is a column less."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.name: str = name
@@ -51,6 +51,7 @@ def _opened(path: Path, name: str) -> Any:
             f"{name} needs the package pyarrow: pip install 'routee-failover[parquet]'; nothing was sent"
         ) from None
     try:
+        path.open("rb").close()  # says in plain words why it cannot be
         # Neither mapped into memory nor read ahead: a table may be larger than the machine.
         return parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
     except OSError as error:

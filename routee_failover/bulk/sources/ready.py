@@ -1,11 +1,12 @@
 """Flows that are made already become rows of a bulk run."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import overload
+from typing import cast, overload
 
 from ...errors import Problem
 from ...flows import AnyFlow
-from ..row import Row, Rows, Stamp
+from ...flows.model import kind
+from ..row import Row, Rows, Stamp, broken_row
 from ..stamp import recipient_of, stamped
 
 
@@ -45,9 +46,12 @@ class _AsyncReady:
 
 
 def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
-    name = key(flow)
-    problems = () if name else (Problem((), "has no key: its first step names no phone number"),)
-    return Row(line, name, recipient_of(flow), _Stamping(flow), problems)
+    if not isinstance(cast("object", flow), AnyFlow):
+        return broken_row(line, "", "", [Problem((), f"must be a flow, not {kind(flow)}")])
+    name, recipient = key(flow), recipient_of(flow)
+    if not name:
+        return broken_row(line, "", recipient, [Problem((), "has no key to be known by")])
+    return Row(line, name, recipient, _Stamping(flow))
 
 
 class _Stamping:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
+from math import isfinite
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
@@ -61,6 +62,8 @@ def as_text(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
+        if not isfinite(value):
+            return None  # how tables write a gap
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, Decimal):
         return format(value, "f")

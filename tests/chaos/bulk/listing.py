@@ -10,6 +10,8 @@ from tests.chaos.backstage import Backstage
 from tests.chaos.faults import EVERYTHING, WELL, Fault, Request, http
 from tests.chaos.server import Fate, FaultyServer
 
+OTP_ID, FLOW_ID = "f-1", "t-1"
+"""The ids in every receipt of this server: a message is known by its recipient here."""
 FAULTS: tuple[Fault, ...] = tuple({fault for fault in EVERYTHING if fault is not WELL})
 
 
@@ -27,7 +29,6 @@ class Taken(NamedTuple):
     when: str
     to: str
     label: str | None
-    identity: str
 
 
 class ListingServer(FaultyServer):
@@ -44,8 +45,7 @@ class ListingServer(FaultyServer):
         steps = body.get("flow", [body])
         labels = (step.get("label") or (step.get("message") or {}).get("label") for step in steps)
         when = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        identity = f"id-{sum(map(len, self.book.values()))}"
-        entry = Taken(time.monotonic(), when, number, next(filter(None, labels), None), identity)
+        entry = Taken(time.monotonic(), when, number, next(filter(None, labels), None))
         self.book.setdefault(number, []).append(entry)
 
     def answer(self, request: Request) -> bytes:
@@ -66,7 +66,7 @@ class ListingServer(FaultyServer):
         number = "+" + query["phone_number"].strip().removeprefix("+")
         found = [entry for entry in self._shown(number) if "tag" not in query or entry.label == query["tag"]]
         offset, limit = int(query["offset"]), int(query["limit"])
-        results = [{"flow_id": entry.identity, "status": "Succeeded", "created_at": entry.when} for entry in found]
+        results = [{"flowId": OTP_ID, "status": "Succeeded", "created_at": entry.when} for entry in found]
         return {"total": len(found), "limit": limit, "offset": offset, "results": results[offset : offset + limit]}
 
     def _flows(self, query: dict[str, str], filters: list[dict[str, str]]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class ListingServer(FaultyServer):
         page, size = int(query["page"]), int(query["size"])
         content = [
             {
-                "trackingId": entry.identity,
+                "trackingId": FLOW_ID,
                 "status": "Succeeded",
                 "createdAt": entry.when,
                 "messages": [{"type": "Sms", "to": entry.to, "label": entry.label, "order": 1}],

@@ -1,0 +1,147 @@
+"""What a ledger costs: `python benchmarks/ledger.py`, or with `--rows 1000000`, or `--folder` on another disk.
+
+A hundred workers, each of which claims, ends what it claimed, and claims again, one row at a time or 64: messages a
+second, how long a claim takes, and the CPU time of the loop's thread. Beside it the same transactions in a bare loop
+over `sqlite3` that waits for nobody, with the same pages and the same log, which is what the disk and SQLite allow;
+the figure to read is the ratio. The memory is that of the process at its largest.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import random
+import resource
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from routee_failover.ledger import Ending, Move, SqliteLedger, Wanted
+
+WORKERS = 100
+IDENTITY = "5f0f6c0e-29c5-4b51-a8a6-0a86e5ef1a04"
+
+
+def rows(count: int) -> list[Wanted]:
+    """Rows with keys as random as digests are."""
+    chance = random.Random(7)
+    return [
+        Wanted(chance.getrandbits(63), phone, phone, line, b"f" * 16)
+        for line in range(count)
+        for phone in [f"+3069{chance.randrange(10**8):08d}"]
+    ]
+
+
+class Run:
+    """What was measured."""
+
+    def __init__(self, count: int, elapsed: float, waits: list[float], busy: float) -> None:
+        waits.sort()
+        self.rate = count / elapsed
+        self.half, self.most = (waits[int(len(waits) * part)] * 1e3 for part in (0.5, 0.99))
+        self.busy = busy / count * 1e6
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rate:9,.0f} a second   a claim takes {self.half:5.2f} ms, p99 {self.most:5.2f}"
+            f"   {self.busy:5.2f} us of this thread each"
+        )
+
+
+async def ledger(wanted: list[Wanted], batch: int, path: Path) -> Run:
+    """Claims and endings through a ledger."""
+    waits: list[float] = []
+    left: Iterator[list[Wanted]] = (wanted[begin : begin + batch] for begin in range(0, len(wanted), batch))
+
+    async def worker(kept: SqliteLedger) -> None:
+        for some in left:
+            began = time.perf_counter()
+            found = await kept.claim(some, lease=60.0)
+            waits.append(time.perf_counter() - began)
+            for one in found:
+                kept.end(Move.ACCEPT, Ending(one.number, one.attempt, identity=IDENTITY, channel="Viber", seconds=0.1))
+
+    async with SqliteLedger(path) as kept:
+        began, busy = time.perf_counter(), time.thread_time()
+        await asyncio.gather(*(worker(kept) for _ in range(WORKERS)))
+        await kept.flush()
+        run = Run(len(wanted), time.perf_counter() - began, waits, time.thread_time() - busy)
+        assert (await kept.counts()).accepted == len(wanted)
+    return run
+
+
+def through(wanted: list[Wanted], batch: int, path: Path) -> Run:
+    """The same in a loop of its own."""
+    return asyncio.run(ledger(wanted, batch, path))
+
+
+def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
+    """The same rows in the same number of transactions, by a loop that does nothing else."""
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA page_size=2048")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=16000", "cache_size=-65536"):
+        database.execute(f"PRAGMA {pragma}")
+    database.execute(
+        "CREATE TABLE intents (number INTEGER PRIMARY KEY, tag INTEGER NOT NULL UNIQUE, recipient TEXT, line INTEGER,"
+        " state INTEGER, fingerprint BLOB, begun REAL, ended REAL, identity TEXT, channel TEXT, seconds REAL)"
+    )
+    waits: list[float] = []
+    began, busy = time.perf_counter(), time.thread_time()
+    together = batch * WORKERS
+    ended: range = range(0)
+    for begin in range(0, len(wanted) + together, together):
+        some = wanted[begin : begin + together]
+        start = time.perf_counter()
+        database.execute("BEGIN")
+        database.executemany(
+            "UPDATE intents SET state = 2, ended = ?, identity = ?, channel = 'Viber', seconds = 0.1 WHERE number = ?",
+            ((start, IDENTITY, number) for number in ended),
+        )
+        database.executemany(
+            "INSERT INTO intents (tag, recipient, line, state, fingerprint, begun) VALUES (?, ?, ?, 1, ?, ?)",
+            ((one.tag, one.recipient, one.line, one.fingerprint, start) for one in some),
+        )
+        database.execute("COMMIT")
+        waits.append(time.perf_counter() - start)
+        ended = range(begin + 1, begin + 1 + len(some))
+    run = Run(len(wanted), time.perf_counter() - began, waits, time.thread_time() - busy)
+    database.close()
+    return run
+
+
+def main() -> None:
+    """Measure in turn, and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="a folder on the disk to measure; that of temporary files")
+    given = parser.parse_args()
+    wanted = rows(given.rows)
+    gc.disable()
+    for batch in (1, 64):
+        ways: dict[str, Callable[[Path], Run]] = {
+            "bare sqlite3": partial(bare, wanted, batch),
+            "the ledger": partial(through, wanted, batch),
+        }
+        runs: dict[str, list[Run]] = {name: [] for name in ways}
+        for _ in range(given.rounds):
+            for name, way in ways.items():
+                with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+                    runs[name].append(way(Path(folder) / "run.sqlite"))
+                gc.collect()
+        print(f"\n{given.rows:,} messages by {WORKERS} workers, {batch} a claim")
+        for name, found in runs.items():
+            print(f"  {name:14} {sorted(found, key=lambda run: run.rate)[len(found) // 2]}")
+        ratios = sorted(
+            one.rate / still.rate for one, still in zip(runs["the ledger"], runs["bare sqlite3"], strict=True)
+        )
+        print(f"  {'ratio':14} {ratios[len(ratios) // 2]:9.2f} of the bare loop's rate")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\nmemory at most {most:.0f} MB, with {given.rows:,} rows to send among it; {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""What one transaction does to a ledger's file. It knows nothing of threads, and of the loop no more than a clock."""
+
+import logging
+import math
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+
+from ..clock import SteadyClock
+from ..intent import Ending, Fate, Found, Wanted
+from ..memory import LEASE_OVER
+from ..states import Move, State, after
+from .leases import Leases
+from .rows import found_of
+from .schema import CODES, STATES
+from .statements import (
+    CLAIM_AGAIN,
+    CLAIM_NEW,
+    FORGET_INVALID,
+    KNOWN,
+    LAPSE,
+    LAST,
+    LEARN,
+    MAKE,
+    REFUSE_AGAIN,
+    REFUSE_NEW,
+    execute,
+    writable,
+)
+
+LEFT = "its process ended before it was known what became of it"
+
+_EVERYTHING = (1, (1 << 63) - 1)
+_SAVE = f"UPDATE ledger SET moment = ?, {', '.join(f'{state.lower()} = ?' for state in STATES)}"
+_log = logging.getLogger("routee_failover.ledger")
+
+Told = tuple[Move, Ending]
+
+
+class Book:
+    """The writing side of a file that is open. Every method is part of a transaction, or makes one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._database = connection
+        self._leases = Leases()
+        ((run_id, moment),) = connection.execute("SELECT run_id, moment FROM ledger").fetchall()
+        self.run_id: str = run_id
+        self.clock: Callable[[], float] = SteadyClock(moment)
+        (last,) = connection.execute(LAST).fetchone()
+        self._last: int = last
+        self._tally = [0] * len(STATES)
+        for code, many in connection.execute("SELECT state, count(*) FROM intents GROUP BY state"):
+            self._tally[code] = many
+        self._now = self.clock()
+        self.transact(self._leave_behind)
+
+    @property
+    def tally(self) -> tuple[int, ...]:
+        """How many intents stand in each state, in the order of `schema.STATES`."""
+        return tuple(self._tally)
+
+    def transact(self, work: Callable[[], None]) -> None:
+        """Do some work as one transaction. Where it fails nothing is changed."""
+        database, last, tally = self._database, self._last, self._tally.copy()
+        before = database.total_changes
+        self._now = self.clock()
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            work()
+            if database.total_changes != before:
+                database.execute(_SAVE, (self._now, *self._tally))
+            database.execute("COMMIT")
+        except BaseException:
+            self._last, self._tally = last, tally
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+
+    def move(self, told: Sequence[Told]) -> int:
+        """Make moves in their order; how many counted."""
+        changed = 0
+        seen: set[int] = set()
+        by_move: dict[Move, list[Ending]] = {}
+        for move, ending in told:
+            if ending.number in seen:  # one statement changes an intent once
+                changed += self._make(by_move)
+                seen.clear()
+                by_move.clear()
+            seen.add(ending.number)
+            by_move.setdefault(move, []).append(ending)
+        return changed + self._make(by_move)
+
+    def _make(self, by_move: Mapping[Move, list[Ending]]) -> int:
+        changed = 0
+        for move, endings in by_move.items():
+            left = len(endings)
+            for source, statement in MAKE[move].items():
+                many = statement.run(self._database, endings, self._now)
+                self._went(source, after(source, move), many)
+                changed += many
+                left -= many
+                if not left:
+                    break
+        return changed
+
+    def learn(self, fates: Sequence[Fate]) -> None:
+        """Keep how flows ended; of two that are told of one flow, the later."""
+        LEARN.run(self._database, list({fate.number: fate for fate in fates}.values()))
+
+    def claim(self, wanted: Sequence[Wanted], lease: float) -> list[Found]:
+        """Take what is NEW or not there."""
+        until = self._now + lease
+        first = self._last + 1
+        new = CLAIM_NEW.run(self._database, wanted, self._now, until)
+        if new:
+            self._last += new
+            self._tally[CODES[State.SENDING]] += new
+            self._leases.note(first, self._last, until)
+        if new == len(wanted):
+            return [
+                Found(number, 1, State.SENDING, one.line, one.fingerprint, True)
+                for number, one in enumerate(wanted, first)
+            ]
+        return self._claim_known(wanted, first, until)
+
+    def _claim_known(self, wanted: Sequence[Wanted], first: int, until: float) -> list[Found]:
+        known = self._known([one.tag for one in wanted])
+        fresh = {tag for tag, (found, _) in known.items() if found.number >= first}
+        again: list[Found] = []
+        answer: list[Found] = []
+        for one in wanted:
+            found, key = known[one.tag]
+            if key != writable(one.key):
+                # Two keys in 2**63: it is not sent, which is better than to take one for the other.
+                _log.error("line %d is not sent: its key has the tag of line %d's by chance", one.line, found.line)
+            elif one.tag in fresh:
+                fresh.discard(one.tag)
+                found = found._replace(mine=True)
+            elif found.state is State.NEW and found.fingerprint in {b"", one.fingerprint}:
+                known[one.tag] = (
+                    Found(found.number, found.attempt + 1, State.SENDING, one.line, one.fingerprint, False),
+                    key,
+                )
+                found = known[one.tag][0]._replace(mine=True)
+                again.append(found)
+            answer.append(found)
+        if again:
+            CLAIM_AGAIN.run(
+                self._database, [(one.number, one.line, one.fingerprint) for one in again], self._now, until
+            )
+            self._went(State.NEW, State.SENDING, len(again))
+            numbers = [found.number for found in again]
+            self._leases.note(min(numbers), max(numbers), until)
+        return answer
+
+    def _known(self, tags: Sequence[int]) -> dict[int, tuple[Found, str]]:
+        rows = KNOWN.ask(self._database, [(tag,) for tag in dict.fromkeys(tags)])
+        return {row[-2]: (found_of(row), row[-1]) for row in rows}
+
+    def refuse(self, wanted: Wanted, reason: str) -> bool:
+        """Keep a row of which no flow can be made."""
+        known = self._known([wanted.tag]).get(wanted.tag)
+        if known is None:
+            tag, key, recipient, line, _ = wanted
+            now = self._now
+            values = (tag, key, recipient, recipient, line, now, now, now, reason)
+            self._last += execute(self._database, REFUSE_NEW, values).rowcount
+            self._tally[CODES[State.INVALID]] += 1
+            return True
+        found, key = known
+        if found.state not in {State.NEW, State.INVALID} or key != writable(wanted.key):
+            return False
+        execute(self._database, REFUSE_AGAIN, (reason, wanted.line, self._now, found.number))
+        self._went(found.state, State.INVALID, 1)
+        return True
+
+    def forget_invalid(self) -> None:
+        """Forget every INVALID row."""
+        many = self._database.execute(FORGET_INVALID).rowcount
+        self._tally[CODES[State.INVALID]] -= many
+        (self._last,) = self._database.execute(LAST).fetchone()
+
+    def lapse(self) -> int:
+        """Make UNKNOWN whatever is SENDING past its lease."""
+        return sum(self._lapse(*span, LEASE_OVER, self._now) for span in self._leases.due(self._now))
+
+    def _leave_behind(self) -> None:
+        self._lapse(*_EVERYTHING, LEFT, math.inf)
+
+    def _lapse(self, first: int, last: int, reason: str, moment: float) -> int:
+        if not self._tally[CODES[State.SENDING]]:
+            return 0
+        many = self._database.execute(LAPSE, (self._now, reason, first, last, moment)).rowcount
+        self._went(State.SENDING, State.UNKNOWN, many)
+        return many
+
+    def put(self, name: str, text: str) -> None:
+        """Keep a document."""
+        execute(self._database, "INSERT OR REPLACE INTO documents (name, json) VALUES (?, ?)", (name, text))
+
+    def _went(self, source: State, target: State, many: int) -> None:
+        self._tally[CODES[source]] -= many
+        self._tally[CODES[target]] += many

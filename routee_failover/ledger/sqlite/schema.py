@@ -1,0 +1,127 @@
+"""The tables of a ledger, and the way to them from those of older versions."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...sqlite_file import FOREIGN, Unfit, check, version_of
+from ..memory import new_run_id
+from ..states import State
+
+APPLICATION = 0x52464C47  # what marks a database as a ledger
+OLDEST_SQLITE = (3, 35)  # UPDATE ... FROM, and what was wrong with it at first
+OLDER_SQLITE = f"Python comes with SQLite {sqlite3.sqlite_version} here, and a ledger needs 3.35 or newer"
+
+# A state is a small number in the file. What stands here stays as it is for good.
+STATES = (
+    State.NEW,
+    State.SENDING,
+    State.ACCEPTED,
+    State.REJECTED,
+    State.UNKNOWN,
+    State.EXPIRED,
+    State.INVALID,
+)
+CODES = {state: code for code, state in enumerate(STATES)}
+
+_EFFECTIVE = os.access in os.supports_effective_ids
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def _first(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE intents ("
+        " number INTEGER PRIMARY KEY, tag INTEGER NOT NULL UNIQUE, key TEXT, recipient TEXT NOT NULL,"
+        " line INTEGER NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL, fingerprint BLOB NOT NULL,"
+        " begun_at REAL NOT NULL, lease_until REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '',"
+        " identity TEXT, proof TEXT NOT NULL DEFAULT '', channel TEXT, seconds REAL NOT NULL DEFAULT 0,"
+        " fate_status TEXT, fate_channel TEXT, fate_price REAL, fate_country TEXT, fate_reason TEXT,"
+        " fate_seconds REAL)"
+    )
+    # They are gone through again and again while they are settled, and are few.
+    connection.execute(f"CREATE INDEX doubts ON intents (number) WHERE state = {CODES[State.UNKNOWN]}")
+    connection.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)")
+    # One row: what every transaction leaves behind it, so that nobody has to count a million rows.
+    counts = ", ".join(f"{state.lower()} INTEGER NOT NULL DEFAULT 0" for state in STATES)
+    connection.execute(f"CREATE TABLE ledger (run_id TEXT NOT NULL, moment REAL NOT NULL DEFAULT 0, {counts})")
+    connection.execute("INSERT INTO ledger (run_id) VALUES (?)", (new_run_id(),))
+
+
+MIGRATIONS: Sequence[Migration] = (_first,)
+"""What leads from each version to the next; an empty file has version 0."""
+
+
+def to_write(path: Path) -> sqlite3.Connection:
+    """The ledger in a file for the one that writes, brought to today's version and found whole."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise Unfit(OLDER_SQLITE)
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        version = version_of(connection, APPLICATION, len(MIGRATIONS))
+        # Claims touch the index of tags all over, a page each: small pages make less to write. A log of 32 MB lets
+        # most of those pages change several times before they are copied into the file.
+        connection.execute("PRAGMA page_size=2048")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=16000")
+        connection.execute("PRAGMA cache_size=-65536")  # KiB
+        if version:
+            check(connection)
+        _migrate(connection, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def to_read(path: Path) -> sqlite3.Connection:
+    """The ledger in a file for those who only read, also while another process writes it or on read-only media."""
+    if not path.is_file():
+        raise Unfit("there is no such file")
+    # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot.
+    writable = all(os.access(place, os.W_OK, effective_ids=_EFFECTIVE) for place in (path, path.parent))
+    connection = _read_only(path, "mode=rw" if writable else "mode=ro")
+    try:
+        try:
+            version = version_of(connection, APPLICATION, len(MIGRATIONS))
+        except sqlite3.OperationalError:
+            log = path.with_name(f"{path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise
+            # Nobody writes it, and no log can be made beside it: it is read as what will not change.
+            connection.close()
+            connection = _read_only(path, "mode=ro&immutable=1")
+            version = version_of(connection, APPLICATION, len(MIGRATIONS))
+        _check_to_read(version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_to_read(version: int) -> None:
+    if not version:
+        raise Unfit(FOREIGN)
+    if version < len(MIGRATIONS):
+        raise Unfit("an older routee-failover has written it; open it for writing once, to bring it up to date")
+
+
+def _read_only(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA cache_size=-8192")  # KiB
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    for migration in MIGRATIONS[version:]:
+        version += 1
+        connection.execute("BEGIN IMMEDIATE")
+        migration(connection)
+        connection.execute(f"PRAGMA application_id={APPLICATION}")
+        connection.execute(f"PRAGMA user_version={version}")
+        connection.execute("COMMIT")

@@ -1,0 +1,116 @@
+"""Opening an SQLite file with care: made private, or refused in words that say why. It knows no tables."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_READABLE_BY_OWNER = 0o600
+
+DAMAGED = "it is damaged; move it away"
+FOREIGN = "it is a database of something else; it was left as it is"
+NEWER = "a newer routee-failover has written it; update this one, or name another file"
+
+_WHY = {
+    "SQLITE_BUSY": "another process has it open",
+    "SQLITE_CANTOPEN": "its folder cannot be written to",  # SQLite makes its log there
+    "SQLITE_CORRUPT": DAMAGED,
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_IOERR": "the disk refuses it",
+    "SQLITE_NOTADB": "it is a file of another kind, or damaged; it was left as it is",
+    "SQLITE_READONLY_DIRECTORY": "its folder cannot be written to",
+    "SQLITE_READONLY": "it cannot be written to",
+}
+
+
+class Unfit(Exception):  # a sentence, like the errors of the whole library
+    """A file that cannot be used; the text is the reason."""
+
+
+def why(error: sqlite3.Error) -> str:
+    """What SQLite complains of, in words for those who run the program."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    words = next((words for code, words in _WHY.items() if name.startswith(code)), None)
+    return words or str(error)
+
+
+def real_path(path: Path) -> Path:
+    """The file itself, behind links. Raises `Unfit` for a name that no file can have."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError) as error:
+        raise Unfit(_words(error)) from None
+
+
+def open_file(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+    """What `connect` makes of the file, which is made when there is none, for its owner alone.
+
+    Raises `Unfit`. A file that was made for nothing is taken away again.
+    """
+    try:
+        made = _made(path)
+    except (OSError, ValueError) as error:
+        raise Unfit(_words(error)) from None
+    try:
+        return connect(path)
+    except sqlite3.Error as error:
+        reason = why(error)
+    except Unfit as error:
+        reason = str(error)
+    if made:
+        with suppress(OSError):
+            path.unlink()
+    raise Unfit(reason)
+
+
+def version_of(connection: sqlite3.Connection, application: int, newest: int) -> int:
+    """The version of our tables in it; 0 when it is empty. Raises `Unfit` for somebody else's file and a newer one."""
+    found, version, tables = (
+        number(connection, query)
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if found != application and (found or version or tables):
+        raise Unfit(FOREIGN)
+    if version > newest:
+        raise Unfit(NEWER)
+    return version
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Look whether it is whole. Raises `Unfit` when it is not."""
+    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise Unfit(DAMAGED)
+
+
+def number(connection: sqlite3.Connection, query: str) -> int:
+    """The one number that a query gives."""
+    (found,) = connection.execute(query).fetchone()
+    return int(found)
+
+
+def _made(path: Path) -> bool:
+    """Whether there was no such file and an empty one was made, which nobody else can read.
+
+    A file that is there is not opened: to close it would open SQLite's lock, were it opened elsewhere in this process.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _READABLE_BY_OWNER))
+    except FileExistsError:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "") from None
+        if not path.is_file():
+            raise Unfit("it is no file") from None
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, "") from None
+        return False
+    return True
+
+
+def _words(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such folder"
+    if isinstance(error, OSError):
+        return os.strerror(error.errno or 0)
+    return str(error)  # a name that no file can have

@@ -1,0 +1,71 @@
+"""Rows that cannot be sent stand in a file of lines and reasons, once each, and no value of theirs does."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from routee_failover import InvalidSource, LedgerError, Problem
+from routee_failover.bulk.refused import RefusedFile
+
+BAD = (Problem(("flow", 0, "to"), "must not be empty (column phone)"), Problem((), "has no key"))
+
+
+def test_the_file_is_made_with_the_first_refused_row(tmp_path: Path) -> None:
+    """A run without bad rows leaves no file behind."""
+    path = tmp_path / "refused.csv"
+    with RefusedFile(path) as refused:
+        assert not path.exists()
+        refused(7, "+306900000001", BAD)
+        assert path.read_text() == "line,reason\n7,flow[0].to: must not be empty (column phone); has no key\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert refused.written == 1
+
+
+def test_a_line_is_listed_once_however_often_the_source_is_read(tmp_path: Path) -> None:
+    """A later pass and a later run add what is new, and repeat nothing."""
+    path = tmp_path / "refused.csv"
+    for lines in ((2, 5, 5), (2, 5, 9)):
+        with RefusedFile(path) as refused:
+            for line in lines:
+                refused(line, "", BAD)
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["line", "2", "5", "9"]
+    assert RefusedFile(path).written == 3
+
+
+def test_a_list_whose_writer_was_killed_is_gone_on_with(tmp_path: Path) -> None:
+    """Half a line stays half a line; the next one begins anew."""
+    path = tmp_path / "refused.csv"
+    path.write_bytes(b"line,reason\r\n2,has no k")
+    with RefusedFile(path) as refused:
+        refused(3, "", BAD)
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["line", "2", "3"]
+
+
+@pytest.mark.parametrize("content", [b"phone,pin\n+306900000001,1234\n", b"\xff\xfe\x00"])
+def test_a_file_of_another_kind_is_not_touched(tmp_path: Path, content: bytes) -> None:
+    """Naming the recipients by mistake costs nothing."""
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidSource, match="is no list of refused rows"):
+        RefusedFile(path)
+    assert path.read_bytes() == content
+
+
+def test_a_place_that_cannot_hold_it_is_told_before_the_run(tmp_path: Path) -> None:
+    """A folder that is not there, or a folder in its place, ends the run before its first row."""
+    for path in (tmp_path / "none" / "refused.csv", tmp_path):
+        with pytest.raises(InvalidSource, match="nothing was sent"):
+            RefusedFile(path)
+
+
+def test_a_full_disk_stops_the_run(tmp_path: Path) -> None:
+    """Where a row can be listed no more, nothing more is sent."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    path = tmp_path / "refused.csv"
+    refused = RefusedFile(path)
+    path.symlink_to(full)
+    with pytest.raises(LedgerError, match="No space left on device"):
+        refused(1, "", BAD)
