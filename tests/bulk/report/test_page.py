@@ -91,12 +91,13 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
 
 async def test_what_it_says() -> None:
     """The headline, the tiles, and each part with its drawing and its table."""
-    _, read = await _page(run(3_000))
+    _, read = await _page(run(3_000), name="/srv/runs/RUN.sqlite")
     words = read.words.replace("\u202f", " ")
     for said in ("of 3,000 messages were accepted", "Accepted", "answers a second", "Half of the answers", "Greece"):
         assert said in words
-    assert "routee-failover bulk reconcile RUN.sqlite --ends" in words
-    assert "routee-failover bulk export RUN.sqlite --state UNKNOWN --csv" in words
+    assert "routee-failover bulk reconcile /srv/runs/RUN.sqlite --ends" in words
+    assert "routee-failover bulk export /srv/runs/RUN.sqlite --state UNKNOWN --csv" in words
+    assert "Bulk run RUN.sqlite" in words
     assert "customers.csv" in words
     assert "/srv/lists" not in words
     assert read.count("details") == read.count("figure") == 5
