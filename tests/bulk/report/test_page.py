@@ -178,9 +178,18 @@ async def test_channels_that_nobody_told() -> None:
         for at, (first, last) in enumerate(ends, 1)
     )
     _, read = await _page(Run(given, told=TOLD))
+    assert "100 % of the delivered had failed over" in read.words.replace("\u202f", " ")
     assert "Rcs" in read.words
     assert "Not told" in read.words
     assert "all of it free" in read.words
+
+
+@pytest.mark.parametrize(("first", "said"), [("Sms", "No message failed over"), (None, "tried first is not told")])
+async def test_no_failover(first: str | None, said: str) -> None:
+    """That none failed over is said only where it is known."""
+    (whole,) = intents(1, troubles=1e-9)
+    _, read = await _page(Run(iter([attrs.evolve(whole, channel=first, fate=Fate(1, "Succeeded", "Sms"))])))
+    assert said in read.words
 
 
 async def test_many_countries() -> None:
