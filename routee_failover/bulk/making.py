@@ -84,10 +84,8 @@ class _Builder:
                 texts += [((key, *path), leaf) for path, leaf in group]
             else:
                 parts[field.name] = self._field(field, getattr(like, field.name), group)
-        if texts and isinstance(like, ViberOtpStep):
-            parts["template_fields"] = self._mapping_part(like.template_fields, texts)
-        elif texts:
-            raise NotThisWay
+        if texts:  # of all parts, this one alone takes keys that it has no field for
+            parts["template_fields"] = self._mapping_part(cast("ViberOtpStep", like).template_fields, texts)
         if room:
             own = cast("SmsMessage", like).label
             parts["label"] = _label(parts.get("label", lambda _values, _stamp: own))
