@@ -39,6 +39,7 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("", None, "must not be empty"),
         ("   ", "GR", "must not be empty"),
         ("6987654321", None, "must be an E.164 number"),
+        ("3,06912E+11", "GR", "a spreadsheet has rounded"),
         ("call me", "GR", "is no phone number"),
         ("1234567890", "GR", "is no number of GR"),
         ("6912345678 ext. 5", "GR", "is no number of GR"),

@@ -111,6 +111,8 @@ def test_a_value_or_a_line_without_end_fills_no_memory(csv: Path, jsonl: Path) -
         (b"\n\n", "line 1 names no columns"),
         (b";;\n", "line 1 names no columns"),
         (b"+306900000001,Ada\n", "line 1 holds a number where it must name the columns"),
+        (b"+30 690 000 0001;Ada\n", "line 1 holds a number"),
+        (b"Ada;1234\n", "line 1 holds a number"),
         (b"phone,name,phone\n", "line 1 names the column phone twice"),
         ("phone,name\n".encode("utf-16"), "is not UTF-8 text"),
         (b"phone,\xef\xed\xef\xec\xe1\n", "line 1 is not UTF-8"),
