@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from routee_failover.ledger import Ending, Move, SqliteLedger, Wanted
@@ -50,7 +51,7 @@ class Run:
         )
 
 
-async def ledger(path: Path, wanted: list[Wanted], batch: int) -> Run:
+async def ledger(wanted: list[Wanted], batch: int, path: Path) -> Run:
     """Claims and endings through a ledger."""
     waits: list[float] = []
     left: Iterator[list[Wanted]] = (wanted[begin : begin + batch] for begin in range(0, len(wanted), batch))
@@ -72,7 +73,12 @@ async def ledger(path: Path, wanted: list[Wanted], batch: int) -> Run:
     return run
 
 
-def bare(path: Path, wanted: list[Wanted], batch: int) -> Run:
+def through(wanted: list[Wanted], batch: int, path: Path) -> Run:
+    """The same in a loop of its own."""
+    return asyncio.run(ledger(wanted, batch, path))
+
+
+def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
     """The same rows in the same number of transactions, by a loop that does nothing else."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA page_size=2048")
@@ -117,8 +123,8 @@ def main() -> None:
     gc.disable()
     for batch in (1, 64):
         ways: dict[str, Callable[[Path], Run]] = {
-            "bare sqlite3": lambda path, batch=batch: bare(path, wanted, batch),
-            "the ledger": lambda path, batch=batch: asyncio.run(ledger(path, wanted, batch)),
+            "bare sqlite3": partial(bare, wanted, batch),
+            "the ledger": partial(through, wanted, batch),
         }
         runs: dict[str, list[Run]] = {name: [] for name in ways}
         for _ in range(given.rounds):

@@ -56,12 +56,14 @@ class Move(StrEnum):
 
 
 _OPEN = frozenset({State.NEW, State.SENDING, State.UNKNOWN})
+_NOT_ACCEPTED = frozenset(State) - {State.ACCEPTED}
 
 MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
     {
         Move.CLAIM: (frozenset({State.NEW}), State.SENDING),
-        # A callback proves it whatever was believed: also that a search was wrong, or that it was given up.
-        Move.ACCEPT: (_OPEN | {State.EXPIRED}, State.ACCEPTED),
+        # A callback proves it whatever was believed: that a search was wrong, that it was given up, or that of two
+        # attempts, the second by policy, the first was taken although the second was refused.
+        Move.ACCEPT: (_NOT_ACCEPTED, State.ACCEPTED),
         Move.REJECT: (_OPEN, State.REJECTED),
         Move.RETURN: (frozenset({State.SENDING, State.UNKNOWN}), State.NEW),
         # Also from NEW: who finds that it cannot be sent again as it was, or comes late with no proof, says so.
@@ -86,7 +88,7 @@ ENDS_LEASE: frozenset[Move] = frozenset({Move.DOUBT})
 """Moves by which a sender says that it is through: no byte of its attempt leaves any more, whatever its lease."""
 
 SETTLED: frozenset[State] = frozenset({State.ACCEPTED, State.REJECTED, State.EXPIRED, State.INVALID})
-"""States that no sender leaves."""
+"""States that only a proof of acceptance leaves."""
 
 
 def after(state: State, move: Move, *, same_attempt: bool = True) -> State:

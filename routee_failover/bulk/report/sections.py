@@ -7,7 +7,6 @@ from .charts.costs import by_channel, by_country
 from .charts.durations import quantiles
 from .charts.frame import channel_kind, channel_name
 from .charts.funnel import funnel_steps
-from .countries import country_name
 from .markup import Child, Markup, joined, tag
 from .values import DELIVERED, FAILED, NOT_TOLD, Durations, Summary
 from .wording import THIN, Clock, listed, many, money, number, seconds, share
@@ -68,7 +67,7 @@ def legend(entries: Iterable[tuple[str, str]]) -> Markup:
 
 
 _FEWEST = 20
-"""Answers below which nobody speaks of a rate."""
+"""Answers below which nobody speaks of a rate, or of the hundredth part of them."""
 
 
 def rate_section(summary: Summary, clock: Clock) -> Markup | None:
@@ -116,12 +115,14 @@ def latency_section(summary: Summary) -> Markup | None:
     answers = summary.answers
     if answers is None:
         return None
-    lede = f"{many(answers.rows, 'answer')}, each timed from its request."
+    lede = f"{many(answers.rows, 'answer')}, timed from the request on."
     if summary.counts.unknown:
         lede += f" The {summary.counts.unknown:,} unknown are not in it: they had no answer to time."
     return section(
         "latency",
-        f"Half of the answers came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}",
+        f"Half of the answers came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}"
+        if answers.rows >= _FEWEST
+        else f"No answer took longer than {seconds(answers.most)}",
         tag("p", lede, class_="lede"),
         figure(durations_chart(answers, "How long answers took")),
         numbers("How long answers took", ("Measure", "Time"), _durations(answers)),
@@ -147,9 +148,9 @@ def funnel_section(summary: Summary, ask: Markup) -> Markup:
         lede = joined("How they ended is not known yet, and was not asked for. ", ask, " asks Routee.")
     else:
         heading = f"{share(summary.fated(DELIVERED), known)} of those followed to their end were delivered"
-        lede = joined(f"How they ended is known of all {accepted:,} accepted messages.")
+        lede = joined(f"How it ended is known of {'all ' if accepted > 1 else ''}{many(accepted, 'accepted message')}.")
         if known < accepted:
-            lede = joined(f"How they ended is known of {known:,} of {accepted:,} accepted messages. ", ask)
+            lede = joined(f"How it ended is known of {known:,} of {many(accepted, 'accepted message')}. ", ask)
             lede = joined(lede, " asks for the others.")
     steps = funnel_steps(summary)
     return section(
@@ -173,17 +174,10 @@ def journeys_section(summary: Summary) -> Markup | None:
     followed = summary.fated(DELIVERED, FAILED)
     if not followed:
         return None
-    over = sum(
-        journey.rows
-        for journey in summary.journeys
-        if journey.fate == DELIVERED and journey.first and journey.ended and journey.first != journey.ended
-    )
-    delivered = summary.fated(DELIVERED)
-    heading = f"{share(over, delivered)} of the delivered had failed over" if over else "No message failed over"
+    heading, lede = _failovers(summary)
     failed = summary.fated(FAILED)
-    reached = f"{many(over, 'message')} arrived on another channel than the first" if over else "The first was enough"
     lost = f"{share(failed, followed)} of what has ended reached nobody" if failed else "all that has ended has arrived"
-    lede = f"{reached}; {lost}."
+    lede = f"{lede}; {lost}."
     if summary.deliveries is not None:
         times = summary.deliveries
         lede += f" Half of the deliveries came within {seconds(times.p50)}, 99{THIN}% within {seconds(times.p99)}."
@@ -198,6 +192,19 @@ def journeys_section(summary: Summary) -> Markup | None:
         figure(journeys_chart(summary.journeys, "From the channel tried first to the end")),
         numbers("From the channel tried first to the end", ("First", "Ended on", "How", "Messages"), rows, texts=3),
     )
+
+
+def _failovers(summary: Summary) -> tuple[str, str]:
+    """What the channels show, as far as both ends are told."""
+    told = [way for way in summary.journeys if way.fate == DELIVERED and way.first and way.ended]
+    whole = sum(way.rows for way in told)
+    over = sum(way.rows for way in told if way.first != way.ended)
+    if over:
+        arrived = f"{many(over, 'message')} arrived on another channel than the first"
+        return f"{share(over, whole)} of the delivered had failed over", arrived
+    if whole:
+        return "No message failed over", "The first channel was enough"
+    return "How the messages ended", "Which channel was tried first is not told"
 
 
 def costs_section(summary: Summary) -> Markup | None:
@@ -231,18 +238,3 @@ def costs_section(summary: Summary) -> Markup | None:
 def _dearest(summary: Summary) -> str:
     first = by_country(summary.costs)[0]
     return f"{share(first.price, summary.total_cost)} of it in {first.name}" if summary.total_cost else "all of it free"
-
-
-__all__ = [
-    "costs_section",
-    "country_name",
-    "figure",
-    "funnel_section",
-    "journeys_section",
-    "latency_section",
-    "legend",
-    "numbers",
-    "rate_section",
-    "section",
-    "table",
-]

@@ -27,11 +27,14 @@ _BATCH = 500
 _AT_ONCE = 8
 """How many questions may be under way, as far as their rate lets them."""
 
+_ON_ITS_WAY = 30.0
+"""Seconds for which a message may be on its way after its sender was through with it."""
+
 AS_ASKED = "the run keeps its doubts, as it was told to"
 NO_LIST = "Routee documents no list of Viber OTPs"
 WAITS = "not found so far; its time to settle is not over"
 TOO_MANY = "too many are in doubt at once; it is looked for once others are settled"
-YOUNG = "no message that was begun after it is found, so that the time to settle counts twice"
+YOUNG = "no message that was begun well after it is found, so that the time to settle counts twice"
 
 
 class Settler:
@@ -52,12 +55,15 @@ class Settler:
     - The list was read to its end. An error, a refusal, a page that makes no sense: nothing is proven.
     - Before it was read, the same kind of search found a control: a message of this run that Routee accepted by its own
       answer or by callback. So it is the right account, the role is there, the time range fits whatever the clocks
-      say, labels come back. A control that was begun after the doubtful message shows that the search has come past
-      it. Where there is none, the time to settle counts twice, since it alone has to guard against a search that lags.
+      say, labels come back. A control that was begun once nothing of the doubtful message can be on its way any more
+      (half a minute after its sender was through with it, or a quarter of `settle_after` if that is less) shows that
+      the search has come past it, however far it lags. Where there is none, the time to settle counts twice, since it
+      alone has to be longer than the lag.
     - It is still the same attempt when the move is made: what was learned of one says nothing of the next.
 
     Whatever lacks one of them stays UNKNOWN, with the reason in `Settled.kept`. What this rests on: Routee's lists show
-    flows in about the order in which it took them, and `settle_after` is longer than a message is ever on its way.
+    flows in about the order in which it took them, and a message does not arrive later than that half minute after
+    its connection is gone. `tests/ledger/machine` goes through every order of steps in which it could go wrong.
 
     With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt began.
 
@@ -84,6 +90,7 @@ class Settler:
         self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
         self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
+        self._on_its_way = min(_ON_ITS_WAY, seconds / 4)
         self._patience = Patience(seconds)
         self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
@@ -156,7 +163,9 @@ class Settler:
             if isinstance(sight, Seen):
                 await self._accept(intent, sight, round_)
                 return
-            why = sight.why if isinstance(sight, CannotTell) else _why_not_absent(intent, age, control)
+            why = (
+                sight.why if isinstance(sight, CannotTell) else _why_not_absent(intent, age, control, self._on_its_way)
+            )
             if why is None and lease <= 0:
                 await self._absent(intent, round_)
                 return
@@ -183,7 +192,7 @@ class Settler:
             await self._pace.next()
 
     def _may_go_again(self, intent: Intent) -> bool:
-        """At most once: what was tried twice already may be there twice already."""
+        """At most once: not what was tried twice, nor what the sender gave back because its content has changed."""
         return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
 
     # --- the moves
@@ -264,7 +273,8 @@ class _Round:
         """Seconds until something beside a look is due."""
 
     def settled(self, next_look: float | None) -> Settled:
-        next_due = min([*self.due, *([] if next_look is None else [next_look])], default=None)
+        due = self.due if next_look is None else [*self.due, next_look]
+        next_due = min(due) if due else None
         return Settled(
             accepted=self.accepted, absent=self.absent, again=self.again, kept=dict(self.kept), next_due=next_due
         )
@@ -280,13 +290,14 @@ def _lookup(routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> Lookup 
             return None
 
 
-def _why_not_absent(intent: Intent, age: float, control: Control | str) -> str | None:
+def _why_not_absent(intent: Intent, age: float, control: Control | str, on_its_way: float) -> str | None:
     """Why a message that a complete list does not have may be there all the same."""
     if age < 1:
         return WAITS
     if isinstance(control, str):
         return control
-    return YOUNG if control.begun_at < intent.begun_at and age < 2 else None
+    through = intent.lease_until if intent.ended_at is None else intent.ended_at
+    return YOUNG if control.begun_at < through + on_its_way and age < 2 else None
 
 
 def _first_channel(record: FlowRecord | OtpRecord) -> str | None:

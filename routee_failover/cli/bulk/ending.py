@@ -31,7 +31,7 @@ def summary(tally: Tally, ledger: str, refused: Path | None, *, elapsed: float, 
     """The lines of the end. `why` says what ended the run before everything was sent."""
     rows = f" {number(tally.done)} rows are dealt with" if tally.total is None else _of_all(tally)
     head: Line = ((f"{rows}, after {span(elapsed)} of this run.", "bold"),)
-    reason: list[Line] = [((f" It stopped: {clean(why)}", "yellow"),)] if why else []
+    reason: list[Line] = [((f" It ended before all was sent: {clean(why)}.", "yellow"),)] if why else []
     return [head, *reason, *what_to_do(tally, ledger, refused)]
 
 

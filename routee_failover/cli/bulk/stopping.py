@@ -27,6 +27,13 @@ class Asked:
         self.times += 1
         self._changed.set()
 
+    async def within(self, seconds: float) -> None:
+        """Come back when somebody asks, or after so many seconds."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
     async def or_done(self, running: "asyncio.Future[Any]", within: float) -> None:
         """Come back when somebody asks, when that is done, or after so many seconds."""
         self._changed.clear()

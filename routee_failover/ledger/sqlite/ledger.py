@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -130,7 +129,7 @@ class SqliteLedger:
             path = real_path(self._path)
         except Unfit as error:
             raise LedgerError(f"cannot use the ledger {self._path}: {error}. Nothing was sent") from None
-        writer = Writer(path, path.with_name(f"{path.name}.lock"))
+        writer = Writer(self._path, path)
         try:
             self._opened = await writer.opened
         except BaseException as error:
@@ -138,7 +137,7 @@ class SqliteLedger:
             if not isinstance(error, asyncio.CancelledError):
                 await writer.closed
             raise
-        self._writer, self._reader = writer, Reader(path)
+        self._writer, self._reader = writer, Reader(self._path, path)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -150,8 +149,11 @@ class SqliteLedger:
             await reader.close()
         finally:
             writer.stop()
-            with suppress(asyncio.CancelledError):
+            try:
                 await asyncio.shield(writer.closed)
+            except asyncio.CancelledError:
+                await writer.closed  # soon: whoever comes next has the file for itself
+                raise
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)
 

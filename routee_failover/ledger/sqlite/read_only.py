@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from ...errors import LedgerError
+from ...sqlite_file import Unfit, real_path
 from ..clock import SteadyClock
 from ..intent import Counts, Ending, Fate, Found, Intent, Wanted
 from ..states import Move, State
@@ -96,7 +97,10 @@ class ReadOnlyLedger:
         self._refuse()
 
     async def __aenter__(self) -> Self:
-        self._reader = Reader(self._path)
+        try:
+            self._reader = Reader(self._path, real_path(self._path))
+        except Unfit as error:
+            raise LedgerError(f"cannot read the ledger {self._path}: {error}") from None
         try:
             self._run_id, moment = await self._reader.run_id()
         except BaseException:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,8 @@ PAGE = 512  # intents
 class Reader:
     """Answers questions, each by what is in the file by then. Raises `LedgerError`."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, real: Path) -> None:
+        self._path, self._real = path, real
         self._thread = ThreadPoolExecutor(1, "routee-ledger-reader")
         self._connection: sqlite3.Connection | None = None
 
@@ -37,11 +38,13 @@ class Reader:
             reason = why(error)
         except Unfit as error:
             reason = str(error)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
         raise LedgerError(f"cannot read the ledger {self._path}: {reason}")
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
-            self._connection = to_read(self._path)
+            self._connection = to_read(self._real)
         return question(self._connection)
 
     async def run_id(self) -> tuple[str, float]:

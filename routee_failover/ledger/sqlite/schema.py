@@ -1,5 +1,6 @@
 """The tables of a ledger, and the way to them from those of older versions."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ STATES = (
     State.INVALID,
 )
 CODES = {state: code for code, state in enumerate(STATES)}
+
+_EFFECTIVE = os.access in os.supports_effective_ids
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -64,6 +67,8 @@ def to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=16000")
         connection.execute("PRAGMA cache_size=-65536")  # KiB
+        # What a statement over many rows sets aside goes to a file otherwise, at half of what everything costs.
+        connection.execute("PRAGMA temp_store=MEMORY")
         if version:
             check(connection)
         _migrate(connection, version)
@@ -77,7 +82,9 @@ def to_read(path: Path) -> sqlite3.Connection:
     """The ledger in a file for those who only read, also while another process writes it or on read-only media."""
     if not path.is_file():
         raise Unfit("there is no such file")
-    connection = _read_only(path, "mode=ro")
+    # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot.
+    writable = all(os.access(place, os.W_OK, effective_ids=_EFFECTIVE) for place in (path, path.parent))
+    connection = _read_only(path, "mode=rw" if writable else "mode=ro")
     try:
         try:
             version = version_of(connection, APPLICATION, len(MIGRATIONS))
@@ -107,6 +114,7 @@ def _read_only(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
     )
+    connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA cache_size=-8192")  # KiB
     return connection
 

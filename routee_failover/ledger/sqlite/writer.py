@@ -78,8 +78,9 @@ def _take(waiting: list[T]) -> list[T]:
 class Writer:
     """Takes work in an event loop, and does it in its thread. All methods belong to that loop."""
 
-    def __init__(self, path: Path, lock: Path) -> None:
-        self._path, self._lock, self._log = path, lock, path.with_name(f"{path.name}-wal")
+    def __init__(self, path: Path, real: Path) -> None:
+        self._path, self._real = path, real
+        self._lock, self._log = (real.with_name(f"{real.name}{end}") for end in (".lock", "-wal"))
         self._loop = asyncio.get_running_loop()
         self._moves: list[Told] = []
         self._fates: list[Fate] = []
@@ -88,6 +89,7 @@ class Writer:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._rung = self._lingers = self._stopping = False
         self._told = self._written = 0
+        self._under_way: _Group | None = None
         self.opened: asyncio.Future[Opened] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self.failure: str | None = None
@@ -156,7 +158,7 @@ class Writer:
         connection: sqlite3.Connection | None = None
         try:
             lock = FileLock(self._lock)
-            connection = open_file(self._path, to_write)
+            connection = open_file(self._real, to_write)
             book = Book(connection)
         except (Unfit, sqlite3.Error) as error:
             reason = why(error) if isinstance(error, sqlite3.Error) else str(error)
@@ -180,8 +182,10 @@ class Writer:
             self._rung = False
             stopping = self._stopping
             group = _Group(_take(self._moves), _take(self._fates), _take(self._jobs), _take(self._claims))
+            self._under_way = group
             reason = None if failed else self._write(book, group, here)
             failed = failed or reason is not None
+            self._under_way = None
             self._call(self._deliver, group, book.tally, reason)
             if stopping:
                 return
@@ -203,7 +207,7 @@ class Writer:
             return f"an error that nobody foresaw ({type(error).__name__})"
 
     def _files(self) -> list[tuple[int, int]]:
-        return [(found.st_dev, found.st_ino) for found in (self._path.stat(), self._log.stat())]
+        return [(found.st_dev, found.st_ino) for found in (self._real.stat(), self._log.stat())]
 
     def _call(self, function: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -247,7 +251,7 @@ class Writer:
 
     def _end(self) -> None:
         if not self._stopping and self.failure is None:
-            self._die("its thread ended")
+            self._die("its thread ended", self._under_way)
         self._refused("its thread ended")
         if not self.closed.done():
             self.closed.set_result(None)

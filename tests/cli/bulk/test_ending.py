@@ -57,7 +57,7 @@ def test_everything_that_can_be_left() -> None:
     tally = Tally(accepted=1, rejected=2, unknown=3, expired=4, invalid=5, duplicates=6, total=28)
     said = _said(tally, why="the account cannot pay")
     assert "1 of 28 rows are accepted" in said
-    assert "It stopped: the account cannot pay" in said
+    assert "It ended before all was sent: the account cannot pay." in said
     for line in (
         "7 not sent yet",
         "routee-failover bulk resume run.sqlite",

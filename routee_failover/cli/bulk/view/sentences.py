@@ -22,7 +22,7 @@ def progress_line(progress: Progress) -> str:
 def outcomes_in_words(tally: Tally) -> str:
     """What became of the rows: accepted ones always, the others where there are any."""
     return ", ".join(
-        f"{number(group.number)} {group.name}"
+        f"{number(group.number)} {group.name.removesuffix('s') if group.number == 1 else group.name}"
         for group in tally.groups()
         if group.name == "accepted" or (group.number and group.name != "not sent yet")
     )

@@ -14,6 +14,8 @@ from .sentences import progress_line, trouble_line
 
 BETWEEN_LINES = 5.0
 """Seconds between two lines where nothing changes its course."""
+WHILE_WAITING = 60.0
+"""The same while a run only waits, for the morning perhaps."""
 BETWEEN_EVENTS = 1.0
 SMALLEST = (30, 6)
 """Columns and lines of the smallest screen for a board."""
@@ -95,9 +97,8 @@ class Screen:
 class _News:
     """What of a run's progress was not shown before."""
 
-    def __init__(self, every: float) -> None:
-        self._every = every
-        self._last = -every
+    def __init__(self) -> None:
+        self._last = float("-inf")
         self._course: tuple[Phase, str | None] | None = None
         self._troubles: tuple[Trouble, ...] = ()
 
@@ -107,9 +108,9 @@ class _News:
         changed, self._course = course != self._course, course
         return changed
 
-    def due(self, progress: Progress, *, at_once: bool) -> bool:
+    def due(self, progress: Progress, every: float, *, at_once: bool) -> bool:
         """Whether it is time again."""
-        due = at_once or progress.elapsed - self._last >= self._every
+        due = at_once or progress.elapsed - self._last >= every
         if due:
             self._last = progress.elapsed
         return due
@@ -124,7 +125,7 @@ class Lines:
     """One line every few seconds, for a pipe, a log file, or a terminal too small for the board."""
 
     def __init__(self, console: Terminal) -> None:
-        self._console, self._news = console, _News(BETWEEN_LINES)
+        self._console, self._news = console, _News()
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +137,10 @@ class Lines:
         """Print a line if it is time for one, with what went wrong since."""
         if progress.phase in {Phase.STARTING, Phase.DONE}:
             return
-        if self._news.due(progress, at_once=self._news.changed_course(progress)):
+        waits = progress.phase in {Phase.PAUSED, Phase.SETTLING}
+        if self._news.due(
+            progress, WHILE_WAITING if waits else BETWEEN_LINES, at_once=self._news.changed_course(progress)
+        ):
             self._print(progress)
 
     def _print(self, progress: Progress) -> None:
@@ -157,7 +161,7 @@ class JsonLines:
     """Events on stdout, one a line; words for people go to stderr."""
 
     def __init__(self, console: Terminal, words: Terminal) -> None:
-        self._console, self._words, self._news = console, words, _News(BETWEEN_EVENTS)
+        self._console, self._words, self._news = console, words, _News()
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +178,7 @@ class JsonLines:
         changed = self._news.changed_course(progress)
         if changed and progress.phase is Phase.PAUSED:
             self.print(progress_event(progress, "paused"))
-        elif self._news.due(progress, at_once=changed) and progress.phase is not Phase.DONE:
+        elif self._news.due(progress, BETWEEN_EVENTS, at_once=changed) and progress.phase is not Phase.DONE:
             self.print(progress_event(progress))
         for trouble in self._news.troubles(progress):
             self.print(trouble_event(trouble))

@@ -1,0 +1,275 @@
+"""The file of a ledger: who may have it open, what survives in it, and what it cannot be."""
+
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from routee_failover import LedgerError
+from routee_failover.ledger import Counts, Fate, Move, SqliteLedger, State
+from routee_failover.ledger.sqlite import schema
+from routee_failover.sqlite_file import number
+
+from .messages import claimed, ending, wanted
+
+
+async def _refused(path: Path) -> str:
+    """Why a ledger cannot be opened."""
+    before = sorted(found.name for found in path.parent.iterdir()) if path.parent.is_dir() else None
+    with pytest.raises(LedgerError) as caught:
+        async with SqliteLedger(path):
+            pass
+    assert before is None or sorted(found.name for found in path.parent.iterdir()) == before
+    text = str(caught.value)
+    assert text.startswith(f"cannot use the ledger {path}: ")
+    assert text.endswith(". Nothing was sent")
+    return text.removeprefix(f"cannot use the ledger {path}: ").removesuffix(". Nothing was sent")
+
+
+async def test_what_survives(path: Path) -> None:
+    """Everything is there again; what was being sent is UNKNOWN with the reason, in a ledger with the same letters."""
+    async with SqliteLedger(path) as ledger:
+        run_id = ledger.run_id
+        accepted, rejected, sending, returned = await claimed(ledger, 1, 2, 3, 4)
+        ledger.end(Move.ACCEPT, ending(accepted, identity="id-1"))
+        ledger.learn(Fate(accepted.number, "Succeeded", "Sms", 0.04, "GR", "none", 2.5))
+        ledger.end(Move.REJECT, ending(rejected, "400"))
+        ledger.end(Move.RETURN, ending(returned, "not sent"))
+        await ledger.refuse(wanted(5), "no number")
+        await ledger.put("run", {"rate": 5})
+        before = [intent async for intent in ledger.intents()]
+    async with SqliteLedger(path) as ledger:
+        after = [intent async for intent in ledger.intents()]
+        doubtful = after.pop(sending.number - 1)
+        assert after == [intent for intent in before if intent.number != sending.number]
+        assert (doubtful.state, doubtful.attempt) == (State.UNKNOWN, 1)
+        assert "process ended" in doubtful.reason
+        assert doubtful.ended_at is not None
+        assert ledger.run_id == run_id
+        assert await ledger.get("run") == {"rate": 5}
+        assert await ledger.counts() == Counts(new=1, accepted=1, rejected=1, unknown=1, invalid=1)
+        again = await ledger.claim([wanted(line) for line in (3, 4, 6)], lease=1)
+        assert [(found.number, found.mine, found.attempt) for found in again] == [
+            (3, False, 1),
+            (4, True, 2),
+            (6, True, 1),
+        ]
+
+
+async def test_time_goes_on(path: Path) -> None:
+    """The clock is not before the last moment in the file, though the machine's has been set back since."""
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
+    _change(path, "UPDATE ledger SET moment = moment + 1e6")
+    async with SqliteLedger(path) as ledger:
+        ahead = ledger.now()
+        await claimed(ledger, 2)
+        intent = await ledger.intent(wanted(2).tag)
+        assert intent is not None
+        assert ahead <= intent.begun_at <= ledger.now()
+    async with SqliteLedger.read(path) as read:
+        assert read.now() >= ahead
+
+
+async def test_one_run_at_a_time(path: Path) -> None:
+    """Whoever opens it second is told so at once, and the first goes on; after that it is free."""
+    link = path.with_name("link")
+    link.symlink_to(path)
+    ledger = SqliteLedger(path)
+    async with ledger:
+        await claimed(ledger, 1)
+        for name in (path, link):
+            assert (await _refused(name)).startswith("a run has it open, here or in another process")
+        with pytest.raises(LedgerError, match="a run has it open"):
+            await ledger.__aenter__()
+        await claimed(ledger, 2)
+    async with ledger:
+        assert (await ledger.counts()).total == 2
+
+
+async def test_nobody_else_reads_it(path: Path) -> None:
+    """The file and all that lies beside it are their owner's, and nothing lies beside it when it is closed."""
+    before = os.umask(0)
+    try:
+        async with SqliteLedger(path) as ledger:
+            await claimed(ledger, 1)
+            assert await ledger.find([1]) == {}
+            assert {stat.S_IMODE(found.stat().st_mode) for found in path.parent.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+async def test_a_lock_that_a_kill_left_behind(path: Path) -> None:
+    """Its file alone keeps nobody out."""
+    path.with_name(f"{path.name}.lock").touch()
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _allow(path: Path, mode: int) -> None:
+    path.chmod(mode)
+
+
+def _change(path: Path, *statements: str) -> None:
+    with sqlite3.connect(path) as database:
+        for statement in statements:
+            database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (os.mkfifo, "it is no file"),
+        (lambda path: _change(path, "CREATE TABLE customers (name)"), "it is a database of something else"),
+        (lambda path: _change(path, "PRAGMA application_id=7"), "it is a database of something else"),
+        (
+            lambda path: _change(path, f"PRAGMA application_id={schema.APPLICATION}", "PRAGMA user_version=99"),
+            "a newer routee-failover has written it",
+        ),
+    ],
+)
+async def test_what_is_no_ledger(path: Path, make: Callable[[Path], object], why: str) -> None:
+    """A file that is not ours is refused in a sentence, and left as it is; so it is for those who only read."""
+    make(path)
+    before = _bytes(path)
+    assert (await _refused(path)).startswith(why)
+    assert _bytes(path) == before
+    with pytest.raises(LedgerError, match="cannot read the ledger"):
+        await SqliteLedger.read(path).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("no/such", "there is no such folder"), ("x" * 300, "File name too long"), ("a\0b", "null byte")]
+)
+async def test_a_name_that_cannot_be(tmp_path: Path, name: str, why: str) -> None:
+    """It is one clear error, and nothing is made."""
+    assert why in await _refused(tmp_path / name)
+    with pytest.raises(LedgerError, match="cannot read the ledger"):
+        await SqliteLedger.read(tmp_path / name).__aenter__()
+
+
+async def test_a_damaged_file(path: Path) -> None:
+    """Damage is found when it is opened, wherever in the file it is, and the file is left as it is."""
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, *range(1000))
+    whole = _bytes(path)
+    assert whole is not None
+    page = 2048
+    assert int.from_bytes(whole[16:18], "big") == page
+    middle = len(whole) // page // 2 * page
+    damaged = whole[:middle] + os.urandom(page) + whole[middle + page :]
+    _write(path, damaged)
+    assert await _refused(path) == "it is damaged; move it away"
+    assert _bytes(path) == damaged
+
+
+async def test_a_log_that_was_left_over(path: Path, tmp_path: Path) -> None:
+    """What a kill leaves, the file and its log, is the ledger as it was; of a log that is cut off, what is whole."""
+    left = tmp_path / "left"
+    left.mkdir()
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
+        await claimed(ledger, 2)
+        for name in (path.name, f"{path.name}-wal"):
+            (left / name).write_bytes(path.with_name(name).read_bytes())
+    log = left / f"{path.name}-wal"
+    log.write_bytes(log.read_bytes()[:-100])
+    async with SqliteLedger(left / path.name) as ledger:
+        assert await ledger.counts() == Counts(unknown=1)
+        await claimed(ledger, 2)
+
+
+async def test_a_file_of_an_older_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is brought up to date, a version at a time, and keeps what is in it; who only reads is told of it."""
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
+    steps: list[int] = []
+
+    def second(connection: sqlite3.Connection) -> None:
+        steps.append(number(connection, "PRAGMA user_version"))
+        connection.execute("ALTER TABLE intents ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
+
+    def third(connection: sqlite3.Connection) -> None:
+        steps.append(number(connection, "PRAGMA user_version"))
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second, third))
+    with pytest.raises(LedgerError, match="an older routee-failover has written it"):
+        await SqliteLedger.read(path).__aenter__()
+    async with SqliteLedger(path) as ledger:
+        assert await ledger.counts() == Counts(unknown=1)
+    assert steps == [1, 2]
+    monkeypatch.undo()
+    assert (await _refused(path)).startswith("a newer routee-failover has written it")
+
+
+async def test_a_migration_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves the file at the version that it had."""
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("DROP TABLE intents")
+        connection.execute("no SQL")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
+    assert "syntax error" in await _refused(path)
+    monkeypatch.undo()
+    async with SqliteLedger(path) as ledger:
+        assert (await ledger.counts()).total == 1
+
+
+async def test_an_sqlite_that_is_too_old(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and nothing is made."""
+    monkeypatch.setattr(schema, "OLDEST_SQLITE", (99,))
+    assert "a ledger needs 3.35" in await _refused(path)
+
+
+@contextmanager
+def _nobody() -> Iterator[None]:
+    """For a moment, be somebody to whom files can be closed: nothing is closed to root."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+async def test_what_may_only_be_read() -> None:
+    """A file, or a folder, that one may only read is refused to a run, and open to those who read."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to everybody else
+        folder = Path(name)
+        path = folder / "run.sqlite"
+        _allow(folder, 0o777)
+        async with SqliteLedger(path) as ledger:
+            await claimed(ledger, 1)
+        _allow(path, 0o444)
+        with _nobody():
+            assert await _refused(path) == "Permission denied"
+            async with SqliteLedger.read(path) as read:
+                assert (await read.counts()).total == 1
+        _allow(folder, 0o555)
+        with _nobody():
+            assert await _refused(path) == "run.sqlite.lock beside it cannot be written: Permission denied"
+            async with SqliteLedger.read(path) as read:
+                assert [intent.line async for intent in read.intents()] == [1]
+        _allow(folder, 0o777)

@@ -1,0 +1,167 @@
+"""Whatever is done to them in whatever order, a ledger in memory and one in a file say the same."""
+
+import asyncio
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from routee_failover.ledger import Ending, Fate, Found, Intent, Ledger, MemoryLedger, Move, SqliteLedger, State
+from routee_failover.ledger.memory import counts_of
+from routee_failover.ledger.sqlite.book import LEFT
+
+from .messages import wanted
+
+KEYS = 12
+_keys = st.integers(1, KEYS)
+_texts = st.sampled_from(["", "why", "other"])
+
+
+def _timeless(intent: Intent) -> Intent:
+    """All but the moments, of which only their order is promised."""
+    assert intent.begun_at <= intent.lease_until
+    ended = intent.ended_at is not None
+    return attrs.evolve(intent, begun_at=0.0, lease_until=0.0, ended_at=float(ended))
+
+
+class Both(RuleBasedStateMachine):
+    """Does the same to two ledgers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self._runner = asyncio.Runner()
+        self._path = Path(self._folder.name) / "run.sqlite"
+        self._memory = MemoryLedger()
+        self._file = SqliteLedger(self._path)
+        self._runner.run(self._file.__aenter__())
+        self._last = 0
+        self._lines = 0
+
+    def teardown(self) -> None:
+        """Let go of everything."""
+        self._runner.run(self._file.__aexit__(None, None, None))
+        self._runner.close()
+        self._folder.cleanup()
+
+    def _both(self, call: Any) -> Any:
+        async def ask(ledger: Ledger) -> Any:
+            return await call(ledger)
+
+        ours, theirs = (self._runner.run(ask(ledger)) for ledger in (self._file, self._memory))
+        assert ours == theirs
+        return ours
+
+    @rule(keys=st.lists(_keys, max_size=8), lease=st.sampled_from([0.0, 1000.0]))
+    def claim(self, keys: list[int], lease: float) -> None:
+        """Claim some, old and new, also twice."""
+        rows = [wanted(self._lines + place, f"key {key}", bytes([place])) for place, key in enumerate(keys)]
+        self._lines += len(rows)
+        found: list[Found] = self._both(lambda ledger: ledger.claim(rows, lease=lease))
+        self._last = max([self._last, *(one.number for one in found)])
+
+    @rule(key=_keys, reason=_texts)
+    def refuse(self, key: int, reason: str) -> None:
+        """Refuse one."""
+        row = wanted(self._lines, f"key {key}")
+        self._both(lambda ledger: ledger.refuse(row, reason))
+        self._last = max(self._memory._intents)
+
+    @rule()
+    def forget_invalid(self) -> None:
+        """Forget the broken rows."""
+        self._both(lambda ledger: ledger.forget_invalid())
+        self._last = max(self._memory._intents, default=0)
+
+    @precondition(lambda self: self._last)
+    @rule(
+        told=st.lists(
+            st.tuples(st.sampled_from(list(Move)), st.integers(0), st.integers(0, 3), _texts, _texts), max_size=6
+        ),
+        waits=st.booleans(),
+    )
+    def move(self, told: list[tuple[Move, int, int, str, str]], waits: bool) -> None:
+        """Make moves of attempts that are, that were, and that never were."""
+        for move, number, attempt, reason, identity in told:
+            ending = Ending(1 + number % self._last, attempt, reason, identity or None, identity or None, attempt / 4)
+            if waits:
+                self._both(lambda ledger, move=move, ending=ending: ledger.settle(move, ending))
+            else:
+                self._runner.run(self._tell(move, ending))
+
+    async def _tell(self, move: Move, ending: Ending) -> None:
+        self._file.end(move, ending)
+        self._memory.end(move, ending)
+
+    @precondition(lambda self: self._last)
+    @rule(number=st.integers(0), status=_texts, price=st.none() | st.floats(0, 1))
+    def learn(self, number: int, status: str, price: float | None) -> None:
+        """Learn how one ended."""
+        fate = Fate(1 + number % self._last, status, price=price)
+
+        async def tell() -> None:
+            self._file.learn(fate)
+            self._memory.learn(fate)
+
+        self._runner.run(tell())
+
+    @rule()
+    def lapse(self) -> None:
+        """Let leases end."""
+        self._both(lambda ledger: ledger.lapse())
+
+    @rule()
+    def reopen(self) -> None:
+        """End the process, and open the file again."""
+
+        async def again() -> None:
+            await self._file.__aexit__(None, None, None)
+            await self._file.__aenter__()
+            async for intent in self._memory.intents({State.SENDING}):
+                reason = Ending(intent.number, intent.attempt, LEFT, proof=intent.proof)
+                await self._memory.settle(Move.DOUBT, reason)
+
+        self._runner.run(again())
+
+    @rule(states=st.sets(st.sampled_from(list(State))), without_fate=st.booleans())
+    def some(self, states: set[State], without_fate: bool) -> None:
+        """Look at some of them."""
+
+        async def numbers(ledger: Ledger) -> list[int]:
+            return [intent.number async for intent in ledger.intents(states, without_fate=without_fate)]
+
+        self._both(numbers)
+
+    @invariant()
+    def the_same(self) -> None:
+        """Each intent and each count."""
+
+        async def everything(ledger: Ledger) -> Any:
+            tags = [wanted(0, f"key {key}").tag for key in range(KEYS + 2)]
+            intents = [_timeless(intent) async for intent in ledger.intents()]
+            singly = [await ledger.intent(tag) for tag in tags]
+            return intents, [one and _timeless(one) for one in singly], await ledger.find(tags), await ledger.counts()
+
+        self._both(everything)
+
+    @rule()
+    def read(self) -> None:
+        """Count what is in the file."""
+
+        async def read() -> None:
+            counts = await self._file.counts()
+            async with SqliteLedger.read(self._path) as ledger:
+                assert await ledger.counts() == counts
+                counted = Counter([intent.state async for intent in ledger.intents()])
+            assert counts == counts_of(counted)
+
+        self._runner.run(read())
+
+
+TestBoth = Both.TestCase
+TestBoth.settings = settings(settings.get_profile("default"), max_examples=20, stateful_step_count=25)
