@@ -24,8 +24,9 @@ from ..flows.open import Open
 from ..secret import PrivateMapping
 from ..wire.names import ApiField, api_fields, plain
 from .leaves import Leaf
+from .numbers import e164
 from .row import Stamp
-from .shape import Path
+from .shape import Path, Use
 from .stamp import joined
 
 Part = Callable[[Mapping[str, str], Stamp], Any]
@@ -117,8 +118,10 @@ class _Builder:
         if field is not None and plain(field.annotation) is timedelta:
             span: Span = field.annotation.__metadata__[0]
             return lambda values, _stamp: _duration(span, leaf.value(values, region))
+        fill = leaf.words.fill
+        if leaf.use is Use.RECIPIENT:
+            return lambda values, _stamp: e164(fill(values), region)
         if leaf.is_plain:
-            fill = leaf.words.fill
             return lambda values, _stamp: fill(values)
         return lambda values, _stamp: leaf.value(values, region)
 
