@@ -1,12 +1,16 @@
 """Every row of a source is read or told why not, with the line that an editor shows; a source that is none says so."""
 
+import re
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from routee_failover import InvalidSource
 from routee_failover.bulk.sources import Source, Unreadable, read_source
@@ -86,6 +90,20 @@ def test_a_quote_that_joins_lines_is_told_with_all_of_them(csv: Path) -> None:
         (2, "has 3 values in lines 2 to 3, which a quote joins, where the header names 2 columns"),
         (4, {"phone": "+3", "name": "d"}),
     ]
+
+
+@given(st.lists(st.text('",;a \\', max_size=7), min_size=1, max_size=12))
+def test_every_line_of_a_csv_file_is_accounted_for(ends: list[str]) -> None:
+    """However quotes are strewn about, each line is in one row, or in one row that is told to be broken."""
+    with TemporaryDirectory() as folder:
+        content = "".join(f"+30{number}{end}\n" for number, end in enumerate(ends))
+        found = told(source_of(Path(folder, "rows.csv"), f"phone,name\n{content}"))
+    lines: list[int] = []
+    for line, row in found:
+        joined = re.search(r"in lines \d+ to (\d+)", row) if isinstance(row, str) else None
+        more = "" if isinstance(row, str) else " ".join(row.values())
+        lines += range(line, int(joined[1]) + 1 if joined else line + more.count("\n") + 1)
+    assert lines == [*range(2, len(ends) + 2)]
 
 
 def test_a_value_or_a_line_without_end_fills_no_memory(csv: Path, jsonl: Path) -> None:
