@@ -65,8 +65,6 @@ class Moments:
         return (total < 3 * bars and left >= 12) or (total < 25 * bars and left >= 40)
 
     def _widen(self) -> None:
-        if self._step == len(_WIDTHS) - 1:
-            return
         factor = _WIDTHS[self._step + 1] // _WIDTHS[self._step]
         self._step += 1
         wider: dict[int, list[int]] = {}
