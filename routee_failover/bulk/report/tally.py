@@ -158,7 +158,7 @@ class Reasons:
 
     def __init__(self) -> None:
         self._found: dict[Reason, list[int]] = {}
-        self.rest = 0
+        self.rest: int = 0
         """Those of the rarest, which are not told apart any more."""
 
     def add(self, outcome: str, text: str, line: int) -> None:
