@@ -3,7 +3,6 @@
 The long way, by the JSON, makes the first flow, which is the pattern of this one, and says what is wrong with a row.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -13,7 +12,6 @@ import attrs
 from ..flows import (
     AnyFlow,
     Callback,
-    CallbackStrategy,
     OtpSmsStep,
     SmsMessage,
     SmsStep,
@@ -167,12 +165,6 @@ def _callback(mapping: object) -> Part:
     strategy = cast("Mapping[str, Any]", mapping).get("strategy") if isinstance(mapping, Mapping) else None
 
     def make(_values: Mapping[str, str], stamp: Stamp) -> Callback | None:
-        return None if stamp.callback_url is None else callback_to(stamp.callback_url, strategy)
+        return None if stamp.callback_url is None else Callback(url=stamp.callback_url, strategy=strategy)
 
     return make
-
-
-@functools.lru_cache(16)
-def callback_to(url: str, strategy: CallbackStrategy | str | None = None) -> Callback:
-    """A callback; the same address comes with every row of a run."""
-    return Callback(url=url, strategy=cast("CallbackStrategy | None", strategy))

@@ -23,23 +23,34 @@ def test_the_file_is_made_with_the_first_refused_row(tmp_path: Path) -> None:
 
 
 def test_a_line_is_listed_once_however_often_the_source_is_read(tmp_path: Path) -> None:
-    """A later pass and a later run add what is new, and repeat nothing."""
+    """A later pass adds what is new and repeats nothing, also after the file was closed in between."""
     path = tmp_path / "refused.csv"
+    refused = RefusedFile(path)
     for lines in ((2, 5, 5), (2, 5, 9)):
-        with RefusedFile(path) as refused:
+        with refused:
             for line in lines:
                 refused(line, "", BAD)
     assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["line", "2", "5", "9"]
-    assert RefusedFile(path).written == 3
+    assert refused.written == 3
 
 
-def test_a_list_whose_writer_was_killed_is_gone_on_with(tmp_path: Path) -> None:
-    """Half a line stays half a line; the next one begins anew."""
+def test_a_run_lists_anew(tmp_path: Path) -> None:
+    """What was mended since the last run stands in the list no more, and where all was, there is none."""
     path = tmp_path / "refused.csv"
-    path.write_bytes(b"line,reason\r\n2,has no k")
-    with RefusedFile(path) as refused:
-        refused(3, "", BAD)
-    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["line", "2", "3"]
+    for lines in ((2, 5), (5,)):
+        with RefusedFile(path) as refused:
+            for line in lines:
+                refused(line, "", BAD)
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["line", "5"]
+    again = RefusedFile(path)
+    assert path.exists()
+    again.begin()
+    assert not path.exists()
+    again.begin()
+    again(7, "", BAD)
+    again.begin()
+    again.close()
+    assert path.read_text().startswith("line,reason\n7,")
 
 
 @pytest.mark.parametrize("content", [b"phone,pin\n+306900000001,1234\n", b"\xff\xfe\x00"])

@@ -287,6 +287,28 @@ def flow_to(phone: str) -> AnyFlow:
     return load_flow("otp", {"flow": [step]})
 
 
+async def test_rows_say_whether_they_can_be_gone_through_again() -> None:
+    """What comes once gives rows that come once: an iterator of its own, which ends for good."""
+
+    async def arriving() -> AsyncIterator[Any]:
+        for item in (flow_to("+306900000001"), flow_to("+306900000002")):
+            yield item
+
+    async def people() -> AsyncIterator[dict[str, object]]:
+        yield {"phone": "+306900000001", "name": "Ada"}
+
+    values: list[dict[str, object]] = [{"phone": "+306900000001", "name": "Ada"}]
+    once = [rows_of(iter([flow_to("+306900000001")])), TEMPLATE.rows(iter(values))]
+    for rows in once:
+        assert iter(rows) is rows
+        assert [len([*rows]), len([*rows])] == [1, 0]
+    for again in (rows_of([flow_to("+306900000001")]), TEMPLATE.rows(values)):
+        assert iter(again) is not again
+    for stream in (rows_of(arriving()), TEMPLATE.rows(people())):
+        assert aiter(stream) is stream
+        assert len([row async for row in stream]) > 0
+
+
 async def test_ready_flows_are_rows_too() -> None:
     """A flow is known by its first recipient, with the + that an OTP may leave out, or by what the caller says."""
     flows: list[Any] = [flow_to("306900000001"), "no flow", flow_to("+306900000002")]

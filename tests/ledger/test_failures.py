@@ -155,7 +155,6 @@ async def test_an_error_that_nobody_foresaw(
         assert await ledger.counts() == Counts(unknown=1)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_thread_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger says so to whoever waits, and to whoever comes after."""
 
@@ -165,6 +164,7 @@ async def test_a_thread_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch
     ledger = await SqliteLedger(path).__aenter__()
     (found,) = await claimed(ledger, 1)
     monkeypatch.setattr(Writer, "_write", gone)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
     async with asyncio.timeout(10):
         with pytest.raises(LedgerError, match="its thread ended"):
             await claimed(ledger, 2)

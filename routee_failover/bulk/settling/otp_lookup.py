@@ -1,11 +1,13 @@
 """Looking for failover OTP flows: their list goes by recipient and label, and by no time."""
 
+from collections.abc import Mapping, Sequence
+
 from ...client import RouteeClient
 from ...errors import NotFound
 from ...ledger import Intent, Ledger
 from ...ledger.intent import label_of
 from ...records import OtpRecord
-from .sight import CannotTell, NotSeen, Seen, Sight
+from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
 
 _NOBODYS = (1 << 63) - 1
 """A tag that no key has, or one in 2**63."""
@@ -25,6 +27,8 @@ class OtpLookup:
 
     async def look(self, intent: Intent, since: float) -> Sight:  # noqa: ARG002  # it cannot be asked for times
         """Look for a message in doubt."""
+        if not intent.recipient:
+            return CannotTell(NO_NUMBER, ever=False)
         records = await self._records(intent.recipient, intent.tag)
         if not records:
             return NotSeen()
@@ -32,6 +36,10 @@ class OtpLookup:
             return CannotTell("Routee's list of OTP flows does not go by their label", ever=False)
         first = records[0].primary
         return Seen(records[0].flow_id, None if first is None else first.channel, records[0])
+
+    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+        """Its list is asked for the label: nothing in it is without a name."""
+        return {intent.number: NotSeen() for intent, _ in unclear}
 
     async def shows(self, control: Intent) -> bool:
         """Whether the list has a message that is known to be accepted."""

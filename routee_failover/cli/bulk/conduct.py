@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import attrs
 
 from ...bulk.hours import SendWindow
-from ...bulk.progress import Progress
 from ...bulk.refused import RefusedFile
 from ...bulk.row import Rows
 from ...bulk.sender import BulkSender
@@ -54,7 +53,7 @@ def settings_of(plan: Plan) -> BulkSettings:
         "window": None if given.hours is None else SendWindow.parse(given.hours),
         "on_unknown": given.unknown,
         "settle_after": given.settle_after,
-        "callbacks": signer_of(given.callbacks),
+        "callbacks": signer_of(given),
     }
     return BulkSettings(**{name: value for name, value in named.items() if value is not None})
 
@@ -85,14 +84,14 @@ class Run:
                 # It is read whole once before anything is sent: what makes it unreadable is found then.
                 total = await asyncio.to_thread(_count, ready.source)
             refused = _begun_anew(plan.refused)
-            await ledger.put(DOCUMENT, plan.document())
-            await ledger.put(LAST, {"total": total})
-            so_far.resume = command("resume", self.ledger)
-            so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
             async with AsyncExitStack() as stack:
                 routee = await stack.enter_async_context(RouteeClient(config))
                 sender = BulkSender(routee, ledger, settings, refused=stack.enter_context(refused))
                 await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.note))
+                await ledger.put(DOCUMENT, plan.document())
+                await ledger.put(LAST, {"total": total})
+                so_far.resume = command("resume", self.ledger)
+                so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()
                 settled = None if document is None else (await ledger.counts()).settled
                 stage, switch = self._stage(console, sender, plan)

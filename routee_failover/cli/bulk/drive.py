@@ -129,8 +129,9 @@ async def _watch(
         if asked.times and not said:
             said = True
             under_way = sender.progress.counts.sending
+            many = f" ({under_way})" if under_way else ""
             stage.say(
-                f"Stopping: nothing more is begun; {under_way} under way are awaited. Ctrl-C again leaves at once.",
+                f"Stopping: nothing more is begun, and what is under way{many} is awaited. Ctrl-C again leaves at once.",
                 "stopping",
             )
         if asked.times > 1:

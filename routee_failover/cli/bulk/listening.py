@@ -18,9 +18,16 @@ KEY = "ROUTEE_CALLBACK_KEY"
 DEFAULT_PORT = 9000
 
 
-def signer_of(callbacks: str | None) -> CallbackSigner | None:
-    """Makes addresses below `callbacks`. Raises `InvalidConfig` where the key is missing or the address cannot work."""
-    if callbacks is None:
+def signer_of(options: Options) -> CallbackSigner | None:
+    """Makes the addresses that Routee calls back at, where the run has any.
+
+    Raises `InvalidConfig` where the key is missing or the address cannot work, and `InvalidSource` for a place to
+    listen at that is none.
+    """
+    _place(options.listen)
+    if options.callbacks is None:
+        if options.listen is not None:
+            raise InvalidSource("--listen is for callbacks: give --callbacks URL too, where Routee reaches it")
         return None
     key = os.environ.get(KEY)
     if not key:
@@ -28,7 +35,7 @@ def signer_of(callbacks: str | None) -> CallbackSigner | None:
             f"{KEY} is not set: --callbacks needs a key of 32 letters or more to sign addresses; nothing was sent. "
             'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
-    return CallbackSigner(key, base_url=callbacks)
+    return CallbackSigner(key, base_url=options.callbacks)
 
 
 @asynccontextmanager
@@ -37,8 +44,6 @@ async def listening(
 ) -> AsyncIterator[None]:
     """Take callbacks in as long as the run goes on, where the run has any."""
     if signer is None:
-        if options.listen is not None:
-            raise InvalidSource("--listen is for callbacks: give --callbacks URL too, where Routee reaches it")
         yield
         return
     host, port = _place(options.listen)

@@ -110,8 +110,9 @@ class _Work:
             settled = latest
             if self._once or settled.next_due is None or not settled.in_doubt:
                 return settled
+            again = span(max(settled.next_due, 1))
             self._words.say(
-                f"{number(settled.in_doubt)} in doubt still; Routee is asked again in {span(max(settled.next_due, 1))}. "
+                f"{number(settled.in_doubt)} in doubt still; Routee is asked again in {again}. "
                 "Ctrl-C ends this, and what was found out is kept."
             )
             await asked.within(max(settled.next_due, 0.5))

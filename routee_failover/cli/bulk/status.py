@@ -26,7 +26,6 @@ class _Standing(NamedTuple):
 
     tally: Tally
     plan: Plan | None
-    running: bool
 
 
 def status(ledger: Ledger, as_json: Json = False) -> None:
@@ -52,7 +51,7 @@ async def read(path: str) -> _Standing:
     async with SqliteLedger.read(Path(path)) as ledger:
         counts, document, last = await ledger.counts(), await ledger.get(DOCUMENT), await ledger.get(LAST)
         plan = None if document is None else Plan.of(document)
-        return _Standing(tally_with(counts, last), plan, False)
+        return _Standing(tally_with(counts, last), plan)
 
 
 def tally_with(counts: Any, last: Mapping[str, Any] | None) -> Tally:
@@ -64,11 +63,11 @@ def tally_with(counts: Any, last: Mapping[str, Any] | None) -> Tally:
 
 def _show(ledger: str, standing_now: _Standing, *, as_json: bool) -> None:
     console = Terminal()
-    tally, plan, running = standing_now
+    tally, plan = standing_now
     if as_json:
         told_of = {} if plan is None else {"recipients": str(plan.recipients), "flow": str(plan.flow)}
         more = {} if plan is None else {"endpoint": plan.endpoint, "service": plan.service}
-        event = {"event": "status", "running": running, **told_of, **more, **rows_event(tally)}
+        event = {"event": "status", **told_of, **more, **rows_event(tally)}
         console.say(json_text(event, ascii_only=not console.encoding.startswith("utf")))
         return
     title = clean(ledger) if plan is None else f"{plan.recipients.name} as {plan.endpoint}, kept in {clean(ledger)}"
