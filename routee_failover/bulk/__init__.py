@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .export import export
+    from .exporting import export
     from .hours import SendWindow
     from .progress import Phase, Progress, Trouble
     from .refused import RefusedFile
@@ -68,7 +68,7 @@ _HOMES = {
     "Source": "sources",
     "Stamp": "row",
     "Trouble": "progress",
-    "export": "export",
+    "export": "exporting",
     "proves": "settling",
     "read_source": "sources",
     "rehearse": "rehearsal",

@@ -21,8 +21,9 @@ from ..errors import (
     Unauthorized,
     Withdrawn,
 )
+from ..flows import AnyFlow, ViberOtpMessage
 from ..ledger import Ending, Ledger, Move, State
-from ..records import AnyReceipt, OtpReceipt
+from ..records import AnyReceipt, Channel, OtpReceipt
 from ..secret import mask_phone
 from ..sending import Beginnings
 from .brakes import Brakes, Patience, Spending
@@ -120,7 +121,7 @@ class Delivery:
 
     def _accepted(self, item: Item, receipt: AnyReceipt, seconds: float) -> None:
         identity = receipt.flow_id if isinstance(receipt, OtpReceipt) else receipt.tracking_id
-        channel = receipt.channel if isinstance(receipt, OtpReceipt) else None
+        channel = receipt.channel if isinstance(receipt, OtpReceipt) else _first_channel(item.flow)
         number, attempt = item.found.number, item.found.attempt
         self._ledger.end(Move.ACCEPT, Ending(number, attempt, "", identity, channel, seconds))
         self._tally.ended += 1
@@ -199,6 +200,11 @@ def _says_nothing_of_it(error: RouteeError) -> str | None:
             return OUTAGE
         case _:
             return None
+
+
+def _first_channel(flow: AnyFlow) -> str:
+    """The channel that Routee tries first, where its receipt does not say so."""
+    return Channel.VIBER if isinstance(flow, ViberOtpMessage) else flow.steps[0].api_type
 
 
 def _first_line(error: RouteeError) -> str:

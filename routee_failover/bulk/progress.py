@@ -71,21 +71,23 @@ class Tally:
     """What a run counts while it goes; `BulkSender.progress` makes a snapshot of it."""
 
     def __init__(self) -> None:
-        self.read = 0
-        self.skipped = 0
-        self.duplicates = 0
-        self.invalid = 0
-        self.deferred = 0
-        self.ended = 0
-        self.ends = 0
-        self.failovers = 0
+        self.read: int = 0
+        self.skipped: int = 0
+        self.duplicates: int = 0
+        self.invalid: int = 0
+        self.deferred: int = 0
+        self.ended: int = 0
+        self.ends: int = 0
+        self.failovers: int = 0
         self.problems: deque[Trouble] = deque(maxlen=5)
         self.began: float = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque([(self.began, 0)])
 
     def new_pass(self) -> None:
         """Begin to count rows anew: the source is read from its beginning."""
-        self.read = self.skipped = self.deferred = 0
+        self.read = 0
+        self.skipped = 0
+        self.deferred = 0
 
     def sample(self) -> None:
         """Take note of how many have ended by now, about twice a second."""

@@ -11,6 +11,7 @@ from ..client import RouteeClient
 from ..errors import RouteeError
 from ..flows import Endpoint
 from ..ledger import Counts, Ledger
+from ..records import FlowRecord, OtpRecord
 from ..sending import Beginnings
 from ..webhooks import CallbackEvent
 from .brakes import Brakes, Patience, Spending
@@ -21,6 +22,7 @@ from .progress import Phase, Progress, Tally
 from .row import Rows
 from .settings import BulkSettings
 from .settling import Settler
+from .settling.fates import failed_over
 from .window import ReadyWindow
 
 _TICK = 0.5
@@ -113,6 +115,10 @@ class BulkSender:
         """Take a callback in: `inbox.on_flow(sender.note)`, `inbox.on_otp(sender.note)`."""
         if self._settler is not None:
             await self._settler.note(event)
+        record = event.record
+        if isinstance(record, FlowRecord | OtpRecord) and record.final:
+            self._tally.ends += 1
+            self._tally.failovers += failed_over(record)
 
     async def run(self, rows: Rows, *, total: int | None = None) -> Progress:
         """Send what is not sent yet, settle what is unknown, and say how the ledger stands then.

@@ -31,6 +31,17 @@ def fate_of(number: int, record: AnyRecord) -> Fate | None:
             )
 
 
+def failed_over(record: AnyRecord) -> bool:
+    """Whether another channel than the first was tried, as far as a record tells."""
+    match record:
+        case FlowRecord():
+            return len({message.channel for message in record.messages}) > 1
+        case OtpRecord():
+            return len({step.channel for step in record.steps}) > 1
+        case _:
+            return False
+
+
 def _of_flow(number: int, record: FlowRecord) -> Fate:
     messages = record.messages
     last = messages[-1] if messages else None

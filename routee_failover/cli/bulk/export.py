@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TextIO
 
 import typer
 
-from ...bulk.export import export as write_export
+from ...bulk.exporting import export as write_export
 from ...errors import InvalidSource
 from ...ledger import SqliteLedger, State
 from ..failures import SoFar, told

@@ -15,6 +15,7 @@ from routee_failover.ledger import SqliteLedger, State
 from tests.bulk.runs import client
 from tests.chaos.backstage import Backstage
 from tests.chaos.scale import SEED, many
+from tests.client.routee import until
 
 from .child import Flows
 from .judging import held_against
@@ -51,8 +52,7 @@ async def test_another_process_is_refused_even_while_the_first_is_frozen(stage: 
     async with ListingServer(stage) as server:
         storm = Storm(server, tmp_path / "run.sqlite", 800, settle_after=0.3, lease=0.2)
         first = await storm.start()
-        while not server.taken:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.taken)
         first.send_signal(signal.SIGSTOP)
         await asyncio.sleep(0.3)
         taken = len(server.taken)
@@ -104,8 +104,7 @@ async def test_a_clock_that_is_set_shortens_no_doubt(
         async with client(server) as routee, SqliteLedger(tmp_path / "run.sqlite") as ledger:
             sender = BulkSender(routee, ledger, BulkSettings(**settings))
             running = asyncio.create_task(sender.run(rows_of(Flows(400))))
-            while sum(server.read.values()) < 150:
-                await asyncio.sleep(0.01)
+            await until(lambda: sum(server.read.values()) >= 150)
             offset[0] = jump.total_seconds()
             await running
         await server.drained()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from routee_failover.bulk.export import COLUMNS, export
+from routee_failover.bulk.exporting import COLUMNS, export
 from routee_failover.ledger import Fate, Intent, State
 from routee_failover.ledger.intent import label_of
 
