@@ -24,8 +24,9 @@ from ..flows.open import Open
 from ..secret import PrivateMapping
 from ..wire.names import ApiField, api_fields, plain
 from .leaves import Leaf
+from .numbers import e164
 from .row import Stamp
-from .shape import Path
+from .shape import Path, Use
 from .stamp import joined
 
 Part = Callable[[Mapping[str, str], Stamp], Any]
@@ -84,10 +85,8 @@ class _Builder:
                 texts += [((key, *path), leaf) for path, leaf in group]
             else:
                 parts[field.name] = self._field(field, getattr(like, field.name), group)
-        if texts and isinstance(like, ViberOtpStep):
-            parts["template_fields"] = self._mapping_part(like.template_fields, texts)
-        elif texts:
-            raise NotThisWay
+        if texts:  # of all parts, this one alone takes keys that it has no field for
+            parts["template_fields"] = self._mapping_part(cast("ViberOtpStep", like).template_fields, texts)
         if room:
             own = cast("SmsMessage", like).label
             parts["label"] = _label(parts.get("label", lambda _values, _stamp: own))
@@ -119,8 +118,10 @@ class _Builder:
         if field is not None and plain(field.annotation) is timedelta:
             span: Span = field.annotation.__metadata__[0]
             return lambda values, _stamp: _duration(span, leaf.value(values, region))
+        fill = leaf.words.fill
+        if leaf.use is Use.RECIPIENT:
+            return lambda values, _stamp: e164(fill(values), region)
         if leaf.is_plain:
-            fill = leaf.words.fill
             return lambda values, _stamp: fill(values)
         return lambda values, _stamp: leaf.value(values, region)
 

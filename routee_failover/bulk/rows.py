@@ -79,6 +79,8 @@ class Recipe:
     def _with_columns(self, problem: Problem) -> Problem:
         """A problem with the columns that it came from beside it."""
         near = [leaf for leaf in self.leaves if placed_in(problem.path, leaf.path)]
+        if not near and problem.path:  # what is wrong with a whole comes from its parts
+            near = [leaf for leaf in self.leaves if placed_in(leaf.path, problem.path)]
         columns = list(dict.fromkeys(column for leaf in near for column in leaf.columns))
         if not columns:
             return problem

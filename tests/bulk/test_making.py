@@ -89,6 +89,7 @@ TEMPLATES: dict[str, dict[str, Any]] = {
     "transactional": {"endpoint": "transactional", "flow": [SMS, TEMPLATE]},
     "otp": {"endpoint": "otp", "flow": [OTP_SMS, VIBER_OTP]},
     "viber-otp": {"endpoint": "viber-otp", **MESSAGE},
+    "nested": {"endpoint": "transactional", "flow": [{**TEMPLATE, "templateParams": {"a": {"b": "{name}"}}}]},
     "long way": {"endpoint": "standard", "flow": [{**VIBER, "failoverOnStatuses": ["{status}"]}]},
 }
 
@@ -135,7 +136,7 @@ def test_the_short_way_is_taken_where_it_leads(name: str, monkeypatch: pytest.Mo
         raise AssertionError("the long way was taken")
 
     monkeypatch.setattr(rows_module, "load_flow", no_more)
-    if name == "long way":
+    if name in {"long way", "nested"}:
         with pytest.raises(AssertionError, match="the long way"):
             second.make(Stamp())
     else:

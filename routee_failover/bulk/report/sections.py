@@ -204,7 +204,13 @@ def _failovers(summary: Summary) -> tuple[str, str]:
         return f"{share(over, whole)} of the delivered had failed over", arrived
     if whole:
         return "No message failed over", "The first channel was enough"
-    return "How the messages ended", "Which channel was tried first is not told"
+    by_end: dict[str, int] = {}
+    for way in summary.journeys:
+        if way.fate == DELIVERED:
+            by_end[way.ended] = by_end.get(way.ended, 0) + way.rows
+    most = max(by_end, key=lambda channel: by_end[channel], default="")
+    heading = f"{share(by_end[most], sum(by_end.values()))} arrived by {channel_name(most)}" if most else "Channels"
+    return heading, "Which channel was tried first is not told"
 
 
 def costs_section(summary: Summary) -> Markup | None:

@@ -65,8 +65,6 @@ class Moments:
         return (total < 3 * bars and left >= 12) or (total < 25 * bars and left >= 40)
 
     def _widen(self) -> None:
-        if self._step == len(_WIDTHS) - 1:
-            return
         factor = _WIDTHS[self._step + 1] // _WIDTHS[self._step]
         self._step += 1
         wider: dict[int, list[int]] = {}
@@ -160,7 +158,7 @@ class Reasons:
 
     def __init__(self) -> None:
         self._found: dict[Reason, list[int]] = {}
-        self.rest = 0
+        self.rest: int = 0
         """Those of the rarest, which are not told apart any more."""
 
     def add(self, outcome: str, text: str, line: int) -> None:

@@ -25,6 +25,8 @@ from .otp_lookup import OtpLookup
 from .patience import Patience, Watched
 from .sight import CannotTell, Lookup, Nameless, NotSeen, Seen, Sight
 
+_AnyControl = Control | CannotTell | str
+"""A control, or why there is none: nobody answered, or in words."""
 _BATCH = 500
 _AT_ONCE = 8
 """How many questions may be under way, as far as their rate lets them."""
@@ -149,7 +151,7 @@ class Settler:
         # Side by side, so that the ledger writes their moves together.
         await asyncio.gather(*(self._act_on(look, judged.get(look.intent.number), control, round_) for look in looks))
 
-    async def _control(self, due: Sequence[tuple[Intent, Watched]]) -> Control | str:
+    async def _control(self, due: Sequence[tuple[Intent, Watched]]) -> _AnyControl:
         """The control, where absence could be proven of any of these; it comes before the looks that rest on it."""
         looked_for = [watched for _, watched in due if not self._patience.is_over(watched)]
         if self._controls is None or not any(self._patience.age(watched) >= 1 for watched in looked_for):
@@ -157,20 +159,26 @@ class Settler:
         try:
             return await self._controls.look()
         except (NoAnswer, NotSent, Rejected) as error:
-            return _in_words(error)
+            return CannotTell(_in_words(error), answered=False)
 
-    async def _act_on(self, look: "_Look", judged: Sight | None, control: Control | str, round_: "_Round") -> None:
+    async def _act_on(
+        self, look: "_Look", judged: Sight | None, control: Control | CannotTell | str, round_: "_Round"
+    ) -> None:
         intent, watched, sight = look.intent, look.watched, judged or look.sight
         lease = intent.lease_until - look.at
         if isinstance(sight, Seen):
             await self._accept(intent, sight, round_)
             return
-        if isinstance(sight, NotSeen):
+        if isinstance(sight, NotSeen) and isinstance(control, CannotTell):
+            sight = control
+        if isinstance(sight, NotSeen) and not isinstance(control, CannotTell):
             why = _why_not_absent(intent, look.age, control, self._on_its_way)
             if why is None and lease <= 0:
                 await self._absent(intent, round_)
                 return
             self._patience.looked(watched, why or WAITS)
+        elif isinstance(sight, CannotTell) and not sight.answered:
+            self._patience.unanswered(watched, sight.why)
         elif isinstance(sight, CannotTell):
             self._patience.looked(watched, sight.why, ever=sight.ever)
         if self._patience.is_over(watched) and self._may_go_again(intent):
@@ -180,7 +188,7 @@ class Settler:
             round_.due.append(lease)
         round_.kept[watched.why] += 1
 
-    async def _see(self, intent: Intent, control: Control | str) -> Sight | Nameless:
+    async def _see(self, intent: Intent, control: _AnyControl) -> Sight | Nameless:
         if self._lookup is None:
             return CannotTell(NO_LIST, ever=False)
         since = min(intent.begun_at, control.begun_at) if isinstance(control, Control) else intent.begun_at
@@ -188,7 +196,7 @@ class Settler:
         try:
             return await self._lookup.look(intent, since)
         except (NoAnswer, NotSent, Rejected) as error:
-            return CannotTell(_in_words(error))
+            return CannotTell(_in_words(error), answered=False)
 
     async def _turn(self) -> None:
         async with self._pacing:
@@ -210,7 +218,6 @@ class Settler:
         round_.absent += await self._ledger.settle(
             Move.ABSENT, Ending(intent.number, intent.attempt, reason, proof="search")
         )
-
         await self._expire(intent)
 
     async def _expire(self, intent: Intent) -> None:

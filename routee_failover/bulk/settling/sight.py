@@ -31,6 +31,8 @@ class CannotTell:
     why: str
     ever: bool = True
     """Whether another look may show more."""
+    answered: bool = True
+    """Whether Routee has answered at all."""
 
 
 @attrs.frozen

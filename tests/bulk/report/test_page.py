@@ -188,8 +188,19 @@ async def test_channels_that_nobody_told() -> None:
 async def test_no_failover(first: str | None, said: str) -> None:
     """That none failed over is said only where it is known."""
     (whole,) = intents(1, troubles=1e-9)
-    _, read = await _page(Run(iter([attrs.evolve(whole, channel=first, fate=Fate(1, "Succeeded", "Sms"))])))
+    ends = [Fate(1, "Failed", "Sms"), Fate(2, "Succeeded", "Sms")]
+    _, read = await _page(Run(attrs.evolve(whole, channel=first, fate=fate) for fate in ends))
     assert said in read.words
+
+
+async def test_many_pauses() -> None:
+    """A run that was paused over and over says how long each time, and its times do not stand in each other's way."""
+    (whole,) = intents(1, troubles=1e-9)
+    moments = [BEGUN + pause * 10_000 + at / 10 for pause in range(6) for at in range(600 if pause else 5)]
+    given = (attrs.evolve(whole, number=at, begun_at=when, ended_at=when) for at, when in enumerate(moments, 1))
+    text, read = await _page(Run(given))
+    assert text.count(">pause<") == 5
+    assert "2 h" in read.words.replace("\u202f", " ")
 
 
 async def test_many_countries() -> None:

@@ -25,11 +25,6 @@ class CountryCosts(NamedTuple):
         """Of all channels."""
         return sum(part.price for part in self.parts)
 
-    @property
-    def rows(self) -> int:
-        """Of all channels."""
-        return sum(part.rows for part in self.parts)
-
 
 def by_country(costs: tuple[Cost, ...]) -> list[CountryCosts]:
     """The dearest first; without a known country it is named so."""
