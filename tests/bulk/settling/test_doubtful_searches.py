@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from routee_failover import RouteeClient
-from routee_failover.bulk.settling import OnDoubt
+from routee_failover.bulk.settling import OnDoubt, patience
 from routee_failover.errors import InvalidConfig
 from routee_failover.ledger import State
 
@@ -44,8 +44,9 @@ async def test_a_lag_that_began_after_the_control(hand: Hand) -> None:
         assert await run.state(ADA) is State.UNKNOWN
 
 
-async def test_a_search_that_fails() -> None:
+async def test_a_search_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Routee refuses or does not answer proves nothing; once it answers again, the doubt is settled."""
+    monkeypatch.setattr(patience, "_UNANSWERED", 2)
     async with running() as run:
         await run.send(ADA, fault="reset-before")
         await run.send(BEN)

@@ -24,17 +24,19 @@ OTP = OtpRecord.read({"flowId": "f-1", "status": "InProgress", "steps": []})
 class _Lists:
     """A Routee whose lists are made up."""
 
-    def __init__(self, run: Run, *records: Any, none: bool = False) -> None:
+    def __init__(self, run: Run, *records: Any, none: bool = False, but: tuple[int, ...] = ()) -> None:
         self.config = run.routee.config
+        self.asked, self._else = 0, but
         self._records, self._none = records, none
 
     def search_otp(self, **_terms: Any) -> AsyncIterator[Any]:
         """The same whatever is asked for."""
         return self.search()
 
-    async def search(self, **_terms: Any) -> AsyncIterator[Any]:
+    async def search(self, **terms: Any) -> AsyncIterator[Any]:
         """The same whatever is asked for."""
-        if self._none:
+        self.asked += 1
+        if self._none and self.asked not in self._else:
             raise NotFound("no such flows", status=404)
         for record in self._records:
             yield record
@@ -59,6 +61,19 @@ async def test_a_list_that_is_not_found() -> None:
         assert await lookup.look(intent, 0.0) == NotSeen()
         assert not await lookup.shows(intent)
         assert await lookup.judge([(intent, Nameless(()))]) == {intent.number: NotSeen()}
+
+
+async def test_a_404_that_comes_of_something_else() -> None:
+    """Where an empty list is answered with 200, a 404 says nothing of what Routee has."""
+    async with running(otp) as run:
+        await run.send(ADA, fault="reset-before")
+        intent = await run.intent(ADA)
+        lists = _Lists(run, none=True, but=(2,))
+        lookup = OtpLookup(lists, run.ledger)  # type: ignore[arg-type]
+        for asked in (2, 3):
+            with pytest.raises(NotFound):
+                await lookup.look(intent, 0.0)
+            assert lists.asked == asked
 
 
 @pytest.mark.parametrize(
