@@ -43,7 +43,10 @@ class Ledger(Protocol):
         ...
 
     async def forget_invalid(self) -> None:
-        """Forget every INVALID row: the source is about to be read anew, and may have been mended."""
+        """Forget the INVALID rows: the source is about to be read anew, and may have been mended.
+
+        One that was to be sent again although it may have been taken (it has a fingerprint) is not forgotten.
+        """
         ...
 
     def end(self, move: Move, ending: Ending) -> None:

@@ -70,15 +70,16 @@ class MemoryLedger:
     async def refuse(self, wanted: Wanted, reason: str) -> bool:
         """Keep a row of which no flow can be made."""
         now = self.now()
-        intent = self._known(wanted.tag) or self._add(wanted, State.NEW, now)
+        intent = self._known(wanted.tag) or self._add(wanted._replace(fingerprint=b""), State.NEW, now)
         if intent.state not in {State.NEW, State.INVALID}:
             return False
         self._change(intent, state=State.INVALID, reason=reason, line=wanted.line, ended_at=now)
         return True
 
     async def forget_invalid(self) -> None:
-        """Forget every INVALID row."""
-        for intent in [intent for intent in self._intents.values() if intent.state is State.INVALID]:
+        """Forget the INVALID rows of which nothing may have been taken."""
+        invalid = [one for one in self._intents.values() if one.state is State.INVALID and not one.fingerprint]
+        for intent in invalid:
             del self._intents[intent.number], self._by_tag[intent.tag]
         self._last = max(self._intents, default=0)
 

@@ -80,7 +80,7 @@ BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Mo
 """Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
 know of the next, and a search that was begun for one attempt says nothing of another that was made meanwhile."""
 
-FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT})
+FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT, Move.REFUSE})
 """Moves after which anything may be sent in the place of what was not taken: a new PIN, for example. What is NEW and
 has a fingerprint yet may have been taken, and only the same content may be sent again."""
 

@@ -121,6 +121,22 @@ async def test_rows_of_which_no_flow_can_be_made(ledger: Ledger) -> None:
     assert await ledger.counts() == Counts(invalid=2)
 
 
+async def test_broken_rows_are_forgotten(ledger: Ledger) -> None:
+    """A row that is mended is as new; one that was to be sent again and may have been taken is not forgotten."""
+    await ledger.refuse(wanted(1), "no number")
+    (refused,) = await claimed(ledger, 2)
+    ledger.end(Move.REFUSE, ending(refused, "no flow"))
+    (maybe,) = await ledger.claim([wanted(3)._replace(fingerprint=b"sent")], lease=LEASE)
+    for move in (Move.DOUBT, Move.AGAIN):
+        ledger.end(move, ending(maybe))
+    assert await ledger.refuse(wanted(3), "broken since")
+    await ledger.forget_invalid()
+    assert await ledger.counts() == Counts(invalid=1)
+    found = await ledger.claim([wanted(line) for line in (1, 2, 3)], lease=LEASE)
+    assert [(one.mine, one.attempt) for one in found] == [(True, 1), (True, 1), (False, 1)]
+    assert await ledger.settle(Move.ACCEPT, ending(maybe))
+
+
 async def test_leases(ledger: Ledger) -> None:
     """What is past its lease becomes UNKNOWN, and nothing else does."""
     await ledger.claim([wanted(1), wanted(2)], lease=0.0)

@@ -14,8 +14,7 @@ _NOBODYS = (1 << 63) - 1
 """A tag that no key has, or one in 2**63."""
 
 _SURE = 3
-"""How often a list has to be answered with 404 before that is taken to mean that it is empty. Whatever stands between
-us and Routee may answer 404 now and then, and then what Routee has taken would be sent again."""
+"""How often a list that must be empty has to be answered with 404 before that is taken to mean that it is."""
 
 
 class OtpLookup:
@@ -29,6 +28,8 @@ class OtpLookup:
         self._routee = routee
         self._ledger = ledger
         self._goes_by_label: bool | None = None
+        self._lists_nothing = False
+        """Whether an empty list was seen."""
 
     async def look(self, intent: Intent, since: float) -> Sight:  # noqa: ARG002  # it cannot be asked for times
         """Look for a message in doubt."""
@@ -52,11 +53,30 @@ class OtpLookup:
         return any(record.flow_id == control.identity for record in records)
 
     async def _records(self, recipient: str, tag: int) -> list[OtpRecord]:
+        try:
+            return await self._asked(recipient, tag)
+        except NotFound:
+            if await self._is_404_for_none(recipient):
+                return []
+            raise
+
+    async def _asked(self, recipient: str, tag: int) -> list[OtpRecord]:
         label = label_of(self._ledger.run_id, tag)
+        return [record async for record in self._routee.search_otp(phone_number=recipient, tag=label)]
+
+    async def _is_404_for_none(self, recipient: str) -> bool:
+        """Whether the list is answered with 404 where it holds nothing: Routee documents the 404 and not what it means.
+
+        A list that must be empty, of a label that nobody has, shows it. Once that was answered otherwise, a 404 comes
+        of something that stands between us and Routee, and proves nothing.
+        """
         for _ in range(_SURE):
+            if self._lists_nothing:
+                return False
             with contextlib.suppress(NotFound):
-                return [record async for record in self._routee.search_otp(phone_number=recipient, tag=label)]
-        return []  # documented for this list and not explained: that there are none, as the control has to show
+                self._lists_nothing = not await self._asked(recipient, _NOBODYS)
+                return False
+        return True
 
     async def _is_by_label(self, recipient: str) -> bool:
         """Whether the list leaves out what has another label. The recipient has at least one flow."""

@@ -174,7 +174,7 @@ class Book:
         return True
 
     def forget_invalid(self) -> None:
-        """Forget every INVALID row."""
+        """Forget the INVALID rows of which nothing may have been taken."""
         many = self._database.execute(FORGET_INVALID).rowcount
         self._tally[CODES[State.INVALID]] -= many
         (self._last,) = self._database.execute(LAST).fetchone()

@@ -93,7 +93,7 @@ LEARN = Bulk(
 )
 
 LAST = "SELECT coalesce(max(number), 0) FROM intents"
-FORGET_INVALID = f"DELETE FROM intents WHERE state = {CODES[State.INVALID]}"
+FORGET_INVALID = f"DELETE FROM intents WHERE state = {CODES[State.INVALID]} AND fingerprint = x''"
 
 REFUSE_NEW = (
     "INSERT INTO intents (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until, ended_at,"

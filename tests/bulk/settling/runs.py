@@ -92,6 +92,21 @@ def viber_otp(to: str, _label: str | None, _url: str | None = None) -> ViberOtpM
 
 
 @attrs.define
+class Hand:
+    """A clock of this process that goes by hand."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        """The time."""
+        return self.now
+
+    def settling_times(self, how_many: float) -> None:
+        """Let so much time pass."""
+        self.now += how_many * SETTLE.total_seconds()
+
+
+@attrs.define
 class Run:
     """A run: a sandbox, a client that asks it, and a ledger."""
 

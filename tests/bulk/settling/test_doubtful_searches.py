@@ -1,16 +1,15 @@
 """Searches that prove nothing: they lag, fail, or show several flows. What is in doubt stays so."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
 
 from routee_failover import RouteeClient
-from routee_failover.bulk.settling import OnDoubt
+from routee_failover.bulk.settling import OnDoubt, patience
 from routee_failover.errors import InvalidConfig
 from routee_failover.ledger import State
 
-from .runs import ADA, BEN, CAT, SETTLE, Run, otp, running, template, until_settled, viber_first
+from .runs import ADA, BEN, CAT, Hand, Run, otp, running, template, until_settled, viber_first
 
 
 @pytest.mark.parametrize("make", [viber_first, template, otp])
@@ -29,7 +28,7 @@ async def test_a_search_that_lags(make: object) -> None:
         assert (await until_settled(run.settler())).accepted == 1
 
 
-async def test_a_lag_that_began_after_the_control() -> None:
+async def test_a_lag_that_began_after_the_control(hand: Hand) -> None:
     """A control that was begun before the lag stands for nothing that came after it, however well it is found."""
     async with running(speed=1) as run:
         await run.send(CAT)
@@ -39,14 +38,15 @@ async def test_a_lag_that_began_after_the_control() -> None:
         await run.send(BEN)
         settler = run.settler()
         await settler.settle()
-        await asyncio.sleep(SETTLE.total_seconds() * 1.2)
+        hand.settling_times(1.2)
         settled = await settler.settle()
         assert settled.absent == 0
         assert await run.state(ADA) is State.UNKNOWN
 
 
-async def test_a_search_that_fails() -> None:
+async def test_a_search_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Routee refuses or does not answer proves nothing; once it answers again, the doubt is settled."""
+    monkeypatch.setattr(patience, "_UNANSWERED", 2)
     async with running() as run:
         await run.send(ADA, fault="reset-before")
         await run.send(BEN)

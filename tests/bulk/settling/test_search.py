@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from routee_failover.bulk.settling.control import NONE
+from routee_failover.bulk.settling.settler import WAITS, YOUNG
 from routee_failover.bulk.settling.sight import NO_NUMBER
 from routee_failover.errors import LedgerError
 from routee_failover.ledger import Ending, MemoryLedger, Move, State, Wanted
 from routee_failover.ledger.intent import label_of
 
-from .runs import ADA, BEN, call_first, otp, running, template, until_settled, viber_first
+from .runs import ADA, BEN, SETTLE, Hand, call_first, otp, running, template, until_settled, viber_first
 
 LABELLED = pytest.mark.parametrize("make", [viber_first, otp])
 SEARCHED = pytest.mark.parametrize("make", [viber_first, call_first, template, otp])
@@ -84,32 +85,47 @@ async def test_a_label_behind_the_users_own() -> None:
         assert (await until_settled(run.settler())).accepted == 1
 
 
-async def test_the_time_to_settle_counts_twice() -> None:
+async def test_the_time_to_settle_counts_twice(hand: Hand) -> None:
     """With a control from before the doubt alone, twice the settling time has to pass."""
     async with running() as run:
         await run.send(BEN)
         await run.send(ADA, fault="reset-before")
         settler = run.settler()
-        await settler.settle()
-        await asyncio.sleep(0.05)
-        settled = await settler.settle()
-        assert (settled.absent, len(settled.kept)) == (0, 1)
-        assert (await until_settled(settler)).absent == 1
+        for passes, why in ((0, WAITS), (0.9, WAITS), (0.3, YOUNG), (0.7, YOUNG)):
+            hand.settling_times(passes)
+            assert (await settler.settle()).kept == {why: 1}
+        hand.settling_times(0.2)
+        assert (await settler.settle()).absent == 1
 
 
-async def test_a_lease_that_is_not_over() -> None:
-    """While its sender may be at it, a message is not absent, and the time to settle has not begun."""
+async def test_the_time_to_settle_counts_once(hand: Hand) -> None:
+    """With a control that was begun well after the doubt, the settling time has to pass."""
     async with running() as run:
-        await run.send(ADA, fault="reset-before", lease=0.2)
+        await run.send(ADA, fault="reset-before")
+        await asyncio.sleep(SETTLE.total_seconds() / 2)
         await run.send(BEN)
         settler = run.settler()
-        await settler.settle()
-        await asyncio.sleep(0.06)
-        settled = await settler.settle()
-        assert (settled.absent, settled.in_doubt) == (0, 0)
+        for passes in (0, 0.9):
+            hand.settling_times(passes)
+            assert (await settler.settle()).kept == {WAITS: 1}
+        hand.settling_times(0.2)
+        assert (await settler.settle()).absent == 1
+
+
+async def test_a_lease_that_is_not_over(hand: Hand) -> None:
+    """While its sender may be at it, a message is not absent, and the time to settle has not begun."""
+    async with running() as run:
+        await run.send(ADA, fault="reset-before", lease=60)
+        await run.send(BEN)
+        settler = run.settler()
+        for _ in range(3):
+            assert (await settler.settle()).in_doubt == 0
+            hand.settling_times(3)
         assert await run.state(ADA) is State.SENDING
-        await asyncio.sleep(0.2)
-        assert (await until_settled(settler)).absent == 1
+        run.set_clock_forward(61)
+        assert (await settler.settle()).kept == {WAITS: 1}
+        hand.settling_times(2.1)
+        assert (await settler.settle()).absent == 1
 
 
 async def test_many_doubts_in_one_pass() -> None:

@@ -82,6 +82,8 @@ def test_the_policy_sends_twice_at_most() -> None:
     explored = _explored(Rules(policy=True))
     assert explored.story(_accepted_more_than(1)) is not None
     assert explored.story(_accepted_more_than(2)) is None
+    forgetful, thrice = Rules(policy=True, keeps_maybes=False), _accepted_more_than(2)
+    assert explore(World(), lambda world: steps(world, forgetful), until=thrice).story(thrice) is not None
 
 
 def test_a_second_process() -> None:

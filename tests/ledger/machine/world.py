@@ -35,6 +35,8 @@ class Rules(NamedTuple):
     """What a search was begun for does not count for the next attempt."""
     lock: bool = True
     """One process has the ledger at a time. Without that, a second one opens it while the first still sends."""
+    keeps_maybes: bool = True
+    """A row that is broken is forgotten before the next run, unless it may have been taken."""
     policy: bool = False
     """Whether what is in doubt is sent again once, although nobody knows."""
 
@@ -122,6 +124,9 @@ def _ledger(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
         yield "its row is broken", _move(world, rules, Move.REFUSE, world.attempt)
         if world.sent_again:
             yield "its content has changed", _move(world, rules, Move.DOUBT, world.attempt)
+    at_rest = all(sender.phase == "idle" for sender in world.senders) and world.look is None
+    if world.state is State.INVALID and at_rest and not (world.sent_again and rules.keeps_maybes):
+        yield "its row is mended", world._replace(state=State.NEW, attempt=0, sent_again=False, settled=0)
     if world.callback:
         yield "a callback", _move(world, rules, Move.ACCEPT, 0)._replace(callback=False, told=True)
         yield "a callback is lost", world._replace(callback=False)

@@ -1,0 +1,163 @@
+"""Lists that do not do what is documented, more doubts than are watched at a time, and what records leave out."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from routee_failover.bulk.settling import ends, flow_lookup, patience, settler
+from routee_failover.bulk.settling.fates import fate_of
+from routee_failover.bulk.settling.otp_lookup import OtpLookup
+from routee_failover.bulk.settling.sight import CannotTell, Nameless, NotSeen, Seen
+from routee_failover.errors import NotFound
+from routee_failover.flows import Endpoint
+from routee_failover.ledger import State
+from routee_failover.records import FlowRecord, OtpRecord
+
+from .runs import ADA, BEN, CAT, Run, otp, running, template, until_settled, viber_first, viber_otp
+
+OTP = OtpRecord.read({"flowId": "f-1", "status": "InProgress", "steps": []})
+
+
+class _Lists:
+    """A Routee whose lists are made up."""
+
+    def __init__(self, run: Run, *records: Any, none: bool = False, but: tuple[int, ...] = ()) -> None:
+        self.config = run.routee.config
+        self.asked, self._else = 0, but
+        self._records, self._none = records, none
+
+    def search_otp(self, **_terms: Any) -> AsyncIterator[Any]:
+        """The same whatever is asked for."""
+        return self.search()
+
+    async def search(self, **terms: Any) -> AsyncIterator[Any]:
+        """The same whatever is asked for."""
+        self.asked += 1
+        if self._none and self.asked not in self._else:
+            raise NotFound("no such flows", status=404)
+        for record in self._records:
+            yield record
+
+
+async def test_a_list_that_does_not_go_by_labels() -> None:
+    """Where the list of OTP flows shows something for a label that nobody has, what it shows is nobody's."""
+    async with running(otp) as run:
+        await run.send(ADA, fault="reset-before")
+        lookup = OtpLookup(_Lists(run, OTP), run.ledger)  # type: ignore[arg-type]
+        sight = await lookup.look(await run.intent(ADA), 0.0)
+    assert isinstance(sight, CannotTell)
+    assert not sight.ever
+
+
+async def test_a_list_that_is_not_found() -> None:
+    """A 404 from the list of OTP flows says that it has none."""
+    async with running(otp) as run:
+        await run.send(ADA, fault="reset-before")
+        lookup = OtpLookup(_Lists(run, none=True), run.ledger)  # type: ignore[arg-type]
+        intent = await run.intent(ADA)
+        assert await lookup.look(intent, 0.0) == NotSeen()
+        assert not await lookup.shows(intent)
+        assert await lookup.judge([(intent, Nameless(()))]) == {intent.number: NotSeen()}
+
+
+async def test_a_404_that_comes_of_something_else() -> None:
+    """Where an empty list is answered with 200, a 404 says nothing of what Routee has."""
+    async with running(otp) as run:
+        await run.send(ADA, fault="reset-before")
+        intent = await run.intent(ADA)
+        lists = _Lists(run, none=True, but=(2,))
+        lookup = OtpLookup(lists, run.ledger)  # type: ignore[arg-type]
+        for asked in (2, 3):
+            with pytest.raises(NotFound):
+                await lookup.look(intent, 0.0)
+            assert lists.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("answer", "sight"),
+    [
+        ({"flowKind": "standard"}, NotSeen),
+        ({"flowKind": "transactional"}, CannotTell),
+        ({"flowKind": "transactional", "messages": [{"type": "Viber"}]}, CannotTell),
+        ({"messages": [{"type": "Viber"}], "createdAt": datetime.now(UTC).isoformat()}, Seen),
+        ({"messages": [{"type": "Sms", "label": "spring"}]}, NotSeen),
+        ({"messages": [{"type": "Sms"}], "createdAt": datetime.now(UTC).isoformat()}, Seen),
+    ],
+)
+async def test_what_a_transactional_flow_shows(answer: Any, sight: type) -> None:
+    """Another kind, another label, no message yet, no time: each says what it can, and no more."""
+    async with running(template) as run:
+        await run.send(ADA, fault="reset-before")
+        intent = await run.intent(ADA)
+        lists: Any = _Lists(run, FlowRecord.read({"trackingId": "t-1", **answer}))
+        lookup = flow_lookup.FlowLookup(lists, run.ledger, Endpoint.TRANSACTIONAL)
+        seen = await lookup.look(intent, 0.0)
+        if isinstance(seen, Nameless):
+            seen = (await lookup.judge([(intent, seen)]))[intent.number]
+    assert isinstance(seen, sight)
+
+
+async def test_more_doubts_than_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doubts beyond those that are watched wait until others are settled, and are counted."""
+    monkeypatch.setattr(patience, "_MOST", 1)
+    monkeypatch.setattr(settler, "_BATCH", 1)
+    async with running() as run:
+        for to in (ADA, BEN, CAT):
+            await run.send(to, fault="reset")
+        first = await run.settler().settle()
+        assert settler.TOO_MANY in first.kept
+        again = run.settler()
+        for _ in range(20):
+            await until_settled(again)
+        assert (await run.ledger.counts()).accepted == 3
+
+
+async def test_more_flows_than_are_asked_about_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows are asked about in parts; one without an id is not asked about."""
+    monkeypatch.setattr(ends, "_CHUNK", 1)
+    async with running(viber_otp, speed=0) as run:
+        for to in (ADA, BEN):
+            await run.send(to)
+        assert await run.settler().ends() == 2
+
+
+async def test_an_attempt_that_is_another_now() -> None:
+    """A watch over one attempt begins anew with the next."""
+    async with running() as run:
+        intent = await run.send(ADA, fault="reset-before")
+        watches = patience.Patience(60.0)
+        watched = watches.watch(intent, intent.lease_until)
+        assert watched is not None
+        watches.looked(watched, "nothing")
+        second = watches.watch(SimpleNamespace(**{**intent.__dict__, "attempt": 2}), intent.lease_until)  # type: ignore[arg-type]
+        assert second is not None
+        assert second.looks == 0
+        held = watches.watch(intent, intent.lease_until - 30)
+        assert held is not None
+        assert watches.age(held) < 0
+
+
+def test_an_end_without_particulars() -> None:
+    """A flow that has ended and says nothing else has ended."""
+    for record in (
+        FlowRecord.read({"status": "Failed", "statusCode": "1"}),
+        OtpRecord.read({"status": "Failed", "statusCode": 1}),
+    ):
+        fate = fate_of(7, record)
+        assert fate is not None
+        assert (fate.number, fate.status, fate.reason) == (7, "Failed", "insufficient balance")
+        assert (fate.channel, fate.price, fate.country, fate.seconds) == (None, None, None, None)
+    assert fate_of(7, OTP) is None
+
+
+async def test_a_label_that_stands_on_nothing() -> None:
+    """A flow of the same run to the same number with another label is not the one in doubt."""
+    async with running(viber_first) as run:
+        await run.send(ADA, "order 1")
+        await run.send(ADA, "order 2", fault="reset-before")
+        await run.send(BEN, "order 3")
+        assert (await until_settled(run.settler())).absent == 1
+        assert await run.state(ADA, "order 2") is State.NEW
