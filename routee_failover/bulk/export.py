@@ -10,8 +10,7 @@ from typing import Literal, Protocol
 
 from ..ledger import Intent, Ledger, State
 from ..ledger.intent import label_of
-from ..secret import mask_phone
-from .plain import plain, safe_cell, shown_key
+from .plain import one_line, plain, safe_cell, shown_key, shown_number
 
 COLUMNS = (
     *("line", "key", "recipient", "state", "attempt", "reason", "id", "proof", "begun_at", "ended_at", "seconds"),
@@ -87,7 +86,7 @@ def _cells(intent: Intent, run_id: str) -> tuple[Cell, ...]:
     return (
         intent.line,
         shown_key(intent.key, intent.recipient),
-        mask_phone(intent.recipient),
+        shown_number(intent.recipient),
         intent.state.value,
         intent.attempt,
         plain(intent.reason),
@@ -103,10 +102,7 @@ def _cells(intent: Intent, run_id: str) -> tuple[Cell, ...]:
 
 
 def _text(text: str | None) -> str | None:
-    """What Routee gave: an id is whole, for it is looked up by, and may look like a number."""
-    if text is None or text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return None if text is None else one_line(text)
 
 
 def _finite(price: float | None) -> float | None:

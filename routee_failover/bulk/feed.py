@@ -1,12 +1,12 @@
 """From rows to messages that may be sent: read ahead a little, checked, and each written to the ledger as an intent."""
 
 import asyncio
+import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -20,6 +20,9 @@ from .fingerprint import Fingerprints
 from .hours import SendWindow
 from .progress import Tally, Trouble
 from .row import Row, Rows, Stamp
+
+if TYPE_CHECKING:
+    from .window import ReadyWindow
 
 Refused = Callable[[int, str, tuple[Problem, ...]], object]
 """Told of each row that cannot be sent: its line, its recipient masked, and why."""
@@ -94,32 +97,23 @@ class Feed:
         self.opens: datetime | None = None
         """When the hours of the first deferred recipient begin."""
 
-    async def items(self, rows: Rows, *, first: bool) -> AsyncGenerator[Item, None]:
-        """What is to be sent. On the first pass over an empty ledger nothing has to be looked up before.
+    async def fill(self, ready: "ReadyWindow", rows: Rows, *, first: bool) -> None:
+        """Put what is to be sent into the window. On the first pass over an empty ledger nothing is looked up before.
 
-        It ends early, with nothing left claimed, once the run is stopping.
+        It ends early, with nothing left claimed beside what is in the window, once the run is stopping.
         """
         self._tally.new_pass()
         self.opens = None
         look_up = not first or (await self._ledger.counts()).total > 0
-        chunks = _chunks(rows)
-        try:
+        async with contextlib.aclosing(_chunks(rows)) as chunks:
             async for chunk in chunks:
                 self._tally.read += len(chunk)
                 due = await self._due(chunk, first=first) if look_up else [(row, _tag(row)) for row in chunk]
                 for start in range(0, len(due), self._group):
+                    await ready.room()
                     if self._stopping():
                         return
-                    claimed = deque(await self._claimed(due[start : start + self._group], first=first))
-                    try:
-                        while claimed:
-                            yield claimed.popleft()
-                    finally:
-                        for item in claimed:
-                            given_back = Ending(item.found.number, item.found.attempt, "the run was cancelled")
-                            self._ledger.end(Move.RETURN, given_back)
-        finally:
-            await chunks.aclose()
+                    ready.put(await self._claimed(due[start : start + self._group], first=first))
 
     async def claim_again(self, item: Item) -> Item | None:
         """The same message under a new lease, once its former one was given back; `None` where another has it."""

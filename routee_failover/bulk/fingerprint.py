@@ -10,7 +10,7 @@ import hashlib
 from ..flows import AnyFlow
 from ..secret import Secret
 from ..wire import dump_flow
-from ..wire.json import canonical
+from ..wire.json import encode
 
 _PURPOSE = b"routee-failover content 1"
 
@@ -29,4 +29,4 @@ class Fingerprints:
         """The same for the same content, wherever it is called back: those addresses change by the second."""
         mapping = dump_flow(flow)
         mapping.pop("callback", None)
-        return hashlib.blake2b(canonical(mapping), digest_size=12, key=self._key).digest()
+        return hashlib.blake2b(encode(mapping), digest_size=12, key=self._key).digest()

@@ -8,7 +8,7 @@ import attrs
 
 from ..errors import Problem
 from ..flows import Endpoint, ViberOtpStep
-from .numbers import NoNumber, e164
+from .numbers import e164
 from .placeholders import Words, parse
 from .shape import Path, Use, texts_of
 
@@ -38,14 +38,11 @@ class Leaf:
     def value(self, values: Mapping[str, str], region: str | None) -> Any:
         """What stands there for a row; a text that is not what its place takes stays a text, for the check to refuse.
 
-        Raises `KeyError` for a column that is missing.
+        Raises `KeyError` for a column that is missing, and `NoNumber` for a recipient that is none.
         """
         text = self.words.fill(values)
         if self.use is Use.RECIPIENT:
-            try:
-                return e164(text, region)
-            except NoNumber:
-                return text
+            return e164(text, region)
         if not self.words.alone:
             return text
         return number_of(text) if self.use is Use.NUMBER else truth_of(text) if self.use is Use.TRUTH else text

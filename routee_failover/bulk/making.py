@@ -3,7 +3,6 @@
 The long way, by the JSON, makes the first flow, which is the pattern of this one, and says what is wrong with a row.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -13,7 +12,6 @@ import attrs
 from ..flows import (
     AnyFlow,
     Callback,
-    CallbackStrategy,
     OtpSmsStep,
     SmsMessage,
     SmsStep,
@@ -26,8 +24,9 @@ from ..flows.open import Open
 from ..secret import PrivateMapping
 from ..wire.names import ApiField, api_fields, plain
 from .leaves import Leaf
+from .numbers import e164
 from .row import Stamp
-from .shape import Path
+from .shape import Path, Use
 from .stamp import joined
 
 Part = Callable[[Mapping[str, str], Stamp], Any]
@@ -86,10 +85,8 @@ class _Builder:
                 texts += [((key, *path), leaf) for path, leaf in group]
             else:
                 parts[field.name] = self._field(field, getattr(like, field.name), group)
-        if texts and isinstance(like, ViberOtpStep):
-            parts["template_fields"] = self._mapping_part(like.template_fields, texts)
-        elif texts:
-            raise NotThisWay
+        if texts:  # of all parts, this one alone takes keys that it has no field for
+            parts["template_fields"] = self._mapping_part(cast("ViberOtpStep", like).template_fields, texts)
         if room:
             own = cast("SmsMessage", like).label
             parts["label"] = _label(parts.get("label", lambda _values, _stamp: own))
@@ -121,8 +118,10 @@ class _Builder:
         if field is not None and plain(field.annotation) is timedelta:
             span: Span = field.annotation.__metadata__[0]
             return lambda values, _stamp: _duration(span, leaf.value(values, region))
+        fill = leaf.words.fill
+        if leaf.use is Use.RECIPIENT:
+            return lambda values, _stamp: e164(fill(values), region)
         if leaf.is_plain:
-            fill = leaf.words.fill
             return lambda values, _stamp: fill(values)
         return lambda values, _stamp: leaf.value(values, region)
 
@@ -167,12 +166,6 @@ def _callback(mapping: object) -> Part:
     strategy = cast("Mapping[str, Any]", mapping).get("strategy") if isinstance(mapping, Mapping) else None
 
     def make(_values: Mapping[str, str], stamp: Stamp) -> Callback | None:
-        return None if stamp.callback_url is None else callback_to(stamp.callback_url, strategy)
+        return None if stamp.callback_url is None else Callback(url=stamp.callback_url, strategy=strategy)
 
     return make
-
-
-@functools.lru_cache(16)
-def callback_to(url: str, strategy: CallbackStrategy | str | None = None) -> Callback:
-    """A callback; the same address comes with every row of a run."""
-    return Callback(url=url, strategy=cast("CallbackStrategy | None", strategy))

@@ -13,6 +13,8 @@ INSTALL = "pip install 'routee-failover[bulk]'"
 
 _is_e164 = re.compile(r"\+[1-9][0-9]{7,14}").fullmatch
 
+_is_rounded = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]{1,2}").fullmatch
+
 
 class NoNumber(ValueError):
     """A text is no phone number; says why without quoting it."""
@@ -44,6 +46,8 @@ def _parsed(text: str, region: str | None) -> str:
         raise NoNumber("must not be empty")
     if _is_e164(text):
         return text
+    if _is_rounded(text):
+        raise NoNumber("is a number that a spreadsheet has rounded; write the column as text")
     international = text.startswith(("+", "\uff0b"))
     if not international and region is None:
         raise NoNumber("must be an E.164 number, like +306912345678, or a default region must be given")

@@ -25,14 +25,24 @@ def plain(text: str, longest: int = LONGEST) -> str:
     return shown if len(text) <= longest else shown[:longest].rstrip() + "…"
 
 
+def one_line(text: str) -> str:
+    """The same for what has to stay as it is, as an id that is looked up by: whole, and whatever it looks like."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def shown_number(recipient: str) -> str:
+    """A recipient, masked. A row that is no good may have anything there."""
+    return one_line(mask_phone(recipient))
+
+
 def shown_key(key: str, recipient: str) -> str:
     """A key as it may be shown: masked where it is the recipient's number, however that is written."""
     if not key or key == recipient:
-        return mask_phone(recipient)
+        return shown_number(recipient)
     digits = re.sub(r"[\s().+/-]", "", key).lstrip("0")
     if len(digits) >= 6 and digits.isdecimal() and recipient.endswith(digits):
-        return mask_phone(recipient)
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in key[:LONGEST]).split())
+        return shown_number(recipient)
+    return one_line(key)
 
 
 def safe_cell(text: str) -> str:

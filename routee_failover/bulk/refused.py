@@ -11,14 +11,15 @@ from ..errors import InvalidSource, LedgerError, Problem
 from .seen import Seen
 from .sources.files import shown
 
-HEADER = ["line", "reason"]
+_HEADER = b"line,reason\n"
 
 
 class RefusedFile:
     """A CSV file of `line,reason`, made when the first row is refused, readable by its owner alone.
 
-    A later pass or run over the same source goes on with the file that is there and writes no line a second time. A
-    file that is no such list is never touched: `InvalidSource` says so at once. Call it as `BulkSender`'s `on_refused`.
+    Each run lists anew: its ledger forgets broken rows too, since the source may have been mended. Within a run a line
+    is written once, however often the source is gone through. A file that is no such list is never touched:
+    `InvalidSource` says so at once. Give it to `BulkSender` as `refused`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -28,28 +29,33 @@ class RefusedFile:
         self._name = shown(self.path)
         self._lines = Seen()
         self._file: int | None = None
-        self._read()
+        self._begun = False
+        self._check()
 
-    def _read(self) -> None:
+    def begin(self) -> None:
+        """The run begins: the list of an earlier one is void. Without this it is so with the first refused row."""
+        if not self._begun:
+            self._check()
+            self.path.unlink(missing_ok=True)
+
+    def _check(self) -> None:
         try:
-            with self.path.open(encoding="utf-8", newline="") as file:
-                rows = csv.reader(file)
-                if next(rows, HEADER) != HEADER:
-                    raise self._alien()
-                self.written = sum(self._lines.add(row[0]) for row in rows if row and row[0].isdecimal())
+            with self.path.open("rb") as file:
+                first = file.read(len(_HEADER) + 1)
         except FileNotFoundError:
             if not self.path.parent.is_dir():
                 raise InvalidSource(f"{self._name} cannot be made: its folder is not there; nothing was sent") from None
         except OSError as error:
             raise InvalidSource(f"{self._name} cannot be read: {error.strerror}; nothing was sent") from None
-        except (UnicodeDecodeError, csv.Error):
-            raise self._alien() from None
+        else:
+            if first and not first.replace(b"\r", b"").startswith(_HEADER):
+                raise self._alien()
 
     def _alien(self) -> InvalidSource:
         return InvalidSource(f"{self._name} is there and is no list of refused rows: name another; nothing was sent")
 
-    def __call__(self, line: int, _key: str, problems: tuple[Problem, ...]) -> None:
-        """List a row; what it is known by is a number of somebody's, and stays out."""
+    def __call__(self, line: int, _recipient: str, problems: tuple[Problem, ...]) -> None:
+        """List a row; whose it is stays out. Raises `LedgerError` where it cannot be written."""
         if not self._lines.add(str(line)):
             return
         try:
@@ -62,12 +68,11 @@ class RefusedFile:
         self.written += 1
 
     def _opened(self) -> int:
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        size = os.fstat(file).st_size
-        if size == 0:
-            _write(file, _row(*HEADER))
-        elif os.pread(file, 1, size - 1) != b"\n":
-            _write(file, b"\n")  # whoever wrote it was killed on the way
+        anew = 0 if self._begun else os.O_TRUNC
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | anew, 0o600)
+        if anew:
+            _write(file, _HEADER)
+            self._begun = True
         return file
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from .row import Row, Stamp, broken_row
 from .shape import Path, Use
 from .sources.mappings import AsyncMappings
 from .sources.source import Source, Unreadable
-from .stamp import stamped, with_plus
+from .stamp import stamp_json, with_plus
 
 
 @attrs.frozen(repr=False)
@@ -69,14 +69,9 @@ class Recipe:
                 missing += [Problem(leaf.path, f"the row has no {column}") for column in lacking]
         if missing:
             raise InvalidFlow("row", missing)
-        callback = flow.get("callback")
-        if callback is not None and "url" not in callback:
-            if stamp.callback_url is None:
-                del flow["callback"]
-            else:
-                callback["url"] = stamp.callback_url
+        stamp_json(self.endpoint, flow, stamp)
         try:
-            return stamped(load_flow(self.endpoint, flow), stamp)
+            return load_flow(self.endpoint, flow)
         except InvalidFlow as error:
             problems = [self._with_columns(problem) for problem in error.problems]
         raise InvalidFlow("row", problems)
@@ -84,6 +79,8 @@ class Recipe:
     def _with_columns(self, problem: Problem) -> Problem:
         """A problem with the columns that it came from beside it."""
         near = [leaf for leaf in self.leaves if placed_in(problem.path, leaf.path)]
+        if not near and problem.path:  # what is wrong with a whole comes from its parts
+            near = [leaf for leaf in self.leaves if placed_in(leaf.path, problem.path)]
         columns = list(dict.fromkeys(column for leaf in near for column in leaf.columns))
         if not columns:
             return problem

@@ -15,14 +15,14 @@ from ..sending import Beginnings
 from ..webhooks import CallbackEvent
 from .brakes import Brakes, Patience, Spending
 from .delivery import ACCOUNT, BALANCE, CANCELLED, Delivery
-from .feed import Feed, Item, Marks, Refused
+from .feed import Feed, Marks, Refused
 from .fingerprint import Fingerprints
 from .progress import Phase, Progress, Tally
 from .row import Rows
 from .settings import BulkSettings
 from .settling import Settler
+from .window import ReadyWindow
 
-_Queue = asyncio.Queue[Item | None]
 _TICK = 0.5
 _ASK_AGAIN = 30.0
 """Seconds between questions whether the account can pay, or is let in, again."""
@@ -185,46 +185,26 @@ class BulkSender:
             spending=self._spending,
             begins=self._begins,
         )
-        queue: _Queue = asyncio.Queue(maxsize=self._settings.concurrency)
-        workers = [asyncio.create_task(self._work(queue, delivery)) for _ in range(self._settings.concurrency)]
+        ready = ReadyWindow(self._settings.concurrency)
+        workers = [asyncio.create_task(self._work(ready, delivery)) for _ in range(self._settings.concurrency)]
         cancelled = False
         try:
-            async with contextlib.aclosing(feed.items(rows, first=first)) as items:
-                async for item in items:
-                    try:
-                        await queue.put(item)
-                    except asyncio.CancelledError:
-                        delivery.give_back(item, CANCELLED)
-                        raise
+            await feed.fill(ready, rows, first=first)
         except asyncio.CancelledError:
             cancelled = True
             raise
         finally:
-            await self._see_to_the_end(queue, workers, delivery, cancelled=cancelled)
+            ready.end()
+            for worker in workers if cancelled else ():
+                worker.cancel()
+            try:
+                await asyncio.gather(*workers, return_exceptions=True)
+            finally:
+                for item in ready.clear():
+                    delivery.give_back(item, CANCELLED)
 
-    async def _see_to_the_end(
-        self,
-        queue: "asyncio.Queue[Item | None]",
-        workers: "list[asyncio.Task[None]]",
-        delivery: Delivery,
-        *,
-        cancelled: bool,
-    ) -> None:
-        try:
-            for worker in workers:
-                if cancelled:
-                    worker.cancel()
-                else:
-                    await queue.put(None)
-            await asyncio.gather(*workers, return_exceptions=True)
-        finally:
-            while not queue.empty():
-                left = queue.get_nowait()
-                if left is not None:
-                    delivery.give_back(left, CANCELLED)
-
-    async def _work(self, queue: _Queue, delivery: Delivery) -> None:
-        while (item := await queue.get()) is not None:
+    async def _work(self, ready: ReadyWindow, delivery: Delivery) -> None:
+        while (item := await ready.take()) is not None:
             await self._or_stop(delivery.deliver(item))
 
     async def _is_more_to_do(self, feed: Feed, rest: float, *, again: bool) -> bool:

@@ -63,13 +63,19 @@ def _field(value: Any, field: ApiField, owner: type[Open], path: Path) -> Iterat
         classes = {member.api_type: member for member in get_args(items[0])}
         for index, item in enumerate(value):
             member = classes.get(item.get("type")) if isinstance(item, Mapping) else None
-            yield from _object(item, member, (*path, index)) if member else _free(item, (*path, index), Use.TEXT)
+            yield from _object(item, member, (*path, index)) if member else _unknown(item, (*path, index))
     elif field.api == "templateParams" and isinstance(value, Mapping):
         for key, item in cast("Mapping[str, Any]", value).items():
             number = key == "codeValidityTime" and owner is ViberOtpMessage
             yield from _free(item, (*path, key), Use.PIN if key == "pin" else Use.NUMBER if number else Use.TEXT)
     else:
         yield from _free(value, path, _use(field, cls, owner))
+
+
+def _unknown(value: Any, path: Path) -> Iterator[tuple[Path, str, Use]]:
+    """A step of a type that is none; it may be one that a row was to give."""
+    for place, text, use in _free(value, path, Use.TEXT):
+        yield place, text, Use.FIXED if place[len(path) :] in {("type",), ("order",)} else use
 
 
 def _use(field: ApiField, cls: Any, owner: type[Open]) -> Use:

@@ -1,10 +1,13 @@
 """A flow gets what it can be found by again: the run's label wherever Routee takes one, and an address to call back."""
 
+from typing import Any, cast
+
 import attrs
 
 from ..flows import (
     AnyFlow,
     Callback,
+    Endpoint,
     OtpFlow,
     OtpSmsStep,
     SmsMessage,
@@ -36,6 +39,27 @@ def stamped(flow: AnyFlow, stamp: Stamp) -> AnyFlow:
     if stamp.label is None:
         return flow if callback is flow.callback else _with(flow, flow.steps, callback)
     return _with(flow, tuple(_labelled(step, stamp.label) for step in flow.steps), callback)
+
+
+def stamp_json(endpoint: Endpoint, flow: dict[str, Any], stamp: Stamp) -> None:
+    """The same for a flow in the API's JSON, in place; a callback without a url takes the run's or goes."""
+    if endpoint is Endpoint.VIBER_OTP:
+        return
+    callback: dict[str, Any] = flow.pop("callback", {})
+    if stamp.callback_url is not None:
+        callback = {"url": stamp.callback_url, **callback}
+    if "url" in callback:
+        flow["callback"] = callback
+    for step in flow["flow"] if stamp.label is not None else ():
+        place = _place_of_label(endpoint, step)
+        if place is not None:
+            place["label"] = joined(place.get("label"), cast("str", stamp.label))
+
+
+def _place_of_label(endpoint: Endpoint, step: dict[str, Any]) -> dict[str, Any] | None:
+    if endpoint is Endpoint.OTP or (endpoint is Endpoint.STANDARD and step["type"] == ViberStep.api_type):
+        return step
+    return step["message"] if step["type"] == SmsStep.api_type else None
 
 
 def _with(flow: AnyFlow, steps: object, callback: Callback | None) -> AnyFlow:

@@ -3,7 +3,7 @@
 import difflib
 import re
 import tomllib
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, cast, overload
 
@@ -12,14 +12,17 @@ from ..flows import Endpoint
 from ..wire import load_flow
 from ..wire.flow_file import ENDPOINTS, read_object, read_text
 from .leaves import Leaf, leaves_of, placed_in
+from .row import Row, Rows
 from .rows import AsyncTemplateRows, Recipe, TemplateRows
 from .shape import Path as Place
-from .shape import Use
+from .shape import Use, texts_of
 from .sources.files import shown
 from .sources.mappings import AsyncMappings, Mappings
 from .sources.source import Recipients, Source
 
 _is_called_a_code = re.compile(r"(?<![a-z])(pin|otp|code|passcode|password)(?![a-z])", re.IGNORECASE).search
+_LONGEST_LABEL = 320
+"""Of the 350 that Routee takes, these are left beside the label of a run."""
 _STAND_IN = "https://example.com/"
 
 
@@ -105,23 +108,23 @@ class FlowTemplate:
     @overload
     def rows(
         self, recipients: AsyncIterable[Mapping[str, object]], *, key: str | None = ..., region: str | None = ...
-    ) -> AsyncTemplateRows: ...
+    ) -> AsyncIterable[Row]: ...
     @overload
     def rows(
         self, recipients: Source | Iterable[Mapping[str, object]], *, key: str | None = ..., region: str | None = ...
-    ) -> TemplateRows: ...
-    def rows(
-        self, recipients: Recipients, *, key: str | None = None, region: str | None = None
-    ) -> TemplateRows | AsyncTemplateRows:
+    ) -> Iterable[Row]: ...
+    def rows(self, recipients: Recipients, *, key: str | None = None, region: str | None = None) -> Rows:
         """The rows of a source, or of any iterable or async iterable of mappings, as this template makes them.
 
         `key` is the column that says what a row is known by; without one it is the recipient of the first step, so
         that each gets one message. `region` (such as `GR`) is the country of numbers that are written without one.
-        What is broken in one row stands in that row's `problems`; raises `InvalidSource` for what breaks them all.
+        The rows can be gone through again where the recipients can. What is broken in one row stands in that row's
+        `problems`; raises `InvalidSource` for what breaks them all.
         """
         recipe = self._recipe.settled(key, region)
         if isinstance(recipients, AsyncIterable):
-            return AsyncTemplateRows(AsyncMappings(recipients), recipe)
+            arriving = AsyncTemplateRows(AsyncMappings(recipients), recipe)
+            return aiter(arriving) if isinstance(recipients, AsyncIterator) else arriving
         source = recipients if isinstance(recipients, Source) else Mappings(recipients)
         if source.columns is not None:
             self.check_columns(source.columns)
@@ -129,7 +132,8 @@ class FlowTemplate:
                 guess = _close(key, source.columns)
                 hint = f"; did you mean {guess}?" if guess else ""
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
-        return TemplateRows(source, recipe)
+        rows = TemplateRows(source, recipe)
+        return iter(rows) if isinstance(recipients, Iterator) else rows
 
 
 def _secret_columns(columns: Iterable[str], leaves: Iterable[Leaf]) -> frozenset[str]:
@@ -155,12 +159,19 @@ def _problems_of(endpoint: Endpoint, flow: Mapping[str, Any], leaves: list[Leaf]
     callback = flow.get("callback")
     if isinstance(callback, Mapping) and "url" not in callback:
         flow = {**flow, "callback": {**callback, "url": _STAND_IN}}  # the run's own goes there
+    problems = [] if endpoint is Endpoint.OTP else _long_labels(endpoint, flow)
     try:
         load_flow(endpoint, flow)
     except InvalidFlow as error:
         differing = [leaf.path for leaf in leaves]
-        return [problem for problem in error.problems if not _is_within(problem.path, differing)]
-    return []
+        problems += [problem for problem in error.problems if not _is_within(problem.path, differing)]
+    return problems
+
+
+def _long_labels(endpoint: Endpoint, flow: Mapping[str, Any]) -> list[Problem]:
+    why = f"must have at most {_LONGEST_LABEL} characters, for the run's own label to have room behind it"
+    texts = texts_of(endpoint, flow)
+    return [Problem(path, why) for path, text, _ in texts if path[-1] == "label" and len(text) > _LONGEST_LABEL]
 
 
 def _is_within(path: Place, differing: list[Place]) -> bool:

@@ -80,6 +80,7 @@ class MemoryLedger:
         """Forget every INVALID row."""
         for intent in [intent for intent in self._intents.values() if intent.state is State.INVALID]:
             del self._intents[intent.number], self._by_tag[intent.tag]
+        self._last = max(self._intents, default=0)
 
     def end(self, move: Move, ending: Ending) -> None:
         """Make a move of an intent."""

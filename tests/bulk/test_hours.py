@@ -81,6 +81,19 @@ def test_hours_that_say_nothing_are_refused(text: str) -> None:
         SendWindow.parse(text)
 
 
+def test_hours_need_a_day() -> None:
+    """A window that never opens is a mistake."""
+    with pytest.raises(InvalidSource, match="needs a day"):
+        SendWindow(time(9), time(20), frozenset())
+
+
+def test_a_zone_that_this_machine_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of zones differ between machines; what one lacks goes by the others, or by the default one."""
+    monkeypatch.setattr(numbers, "time_zones_of", lambda _: ("Mars/Base", "Europe/Athens"))
+    noon = at("2026-06-01 12:00")
+    assert SendWindow.parse("09:00-20:00").opens("+99912345670000", noon) is None
+
+
 def test_several_zones_are_all_asked() -> None:
     """A number that may be anywhere in Australia is written to when it is day in all of it."""
     window = SendWindow.parse("09:00-20:00")

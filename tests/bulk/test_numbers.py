@@ -1,5 +1,7 @@
 """Numbers as people write them become E.164, or a sentence that does not quote them."""
 
+import sys
+
 import pytest
 
 from routee_failover import InvalidSource
@@ -37,6 +39,7 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("", None, "must not be empty"),
         ("   ", "GR", "must not be empty"),
         ("6987654321", None, "must be an E.164 number"),
+        ("3,06912E+11", "GR", "a spreadsheet has rounded"),
         ("call me", "GR", "is no phone number"),
         ("1234567890", "GR", "is no number of GR"),
         ("6912345678 ext. 5", "GR", "is no number of GR"),
@@ -48,6 +51,16 @@ def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, 
     with pytest.raises(NoNumber, match=why) as caught:
         e164(text, region)
     assert not text.strip() or text.strip() not in str(caught.value)
+
+
+def test_the_extra_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package the library works, and knows that it is not there."""
+    numbers._library.cache_clear()
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    try:
+        assert not numbers.is_installed()
+    finally:
+        numbers._library.cache_clear()
 
 
 def test_an_e164_number_needs_nothing_installed(bare: None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from routee_failover import AnyFlow
-from routee_failover.bulk import numbers
+from routee_failover.bulk import numbers, rehearsal
 from routee_failover.bulk.rehearsal import Rehearsal, rehearse
 from routee_failover.bulk.seen import Seen
 from routee_failover.bulk.sources import rows_of
@@ -103,6 +103,26 @@ async def test_channels_and_countries_are_counted() -> None:
     assert found.channels == {"Viber, Sms": 3}
     assert found.countries == {"GR": 1, "GB": 1, "": 1}
     assert found.sms.first == 0
+
+
+async def test_a_viber_otp_message_goes_by_viber() -> None:
+    """The endpoint without steps has one channel."""
+    message = {"senderInfoTrackingId": SENDER, "to": "{phone}", "templateParams": {"pin": "{pin}"}}
+    found = await rehearsed({"endpoint": "viber-otp", **message}, {"phone": phone(1), "pin": CANARY})
+    assert found.channels == {"Viber": 1}
+    assert found.samples[0].flow["templateParams"] == {"pin": "****"}
+
+
+async def test_all_broken_rows_are_counted_and_the_first_ones_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows are broken, and in however many ways, what is kept of them stays small."""
+    monkeypatch.setattr(rehearsal, "MOST_REASONS", 1)
+    rows: list[dict[str, Any]] = [{"phone": phone(1), "name": ""}, {"phone": phone(2)}] * 20
+    found = await rehearsed(sms("{name}"), *rows)
+    assert (found.bad, len(found.problems), found.reasons) == (
+        40,
+        rehearsal.FIRST_PROBLEMS,
+        {"flow[0].message.body: must not be empty (column name)": 20},
+    )
 
 
 async def test_countries_are_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,28 +1,21 @@
 """Every row of a source is read or told why not, with the line that an editor shows; a source that is none says so."""
 
+import re
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from routee_failover import AnyFlow, InvalidSource
-from routee_failover.bulk.row import Row, Stamp
-from routee_failover.bulk.sources import Source, Unreadable, read_source, rows_of
-from routee_failover.bulk.sources.lines import LONGEST_LINE
+from routee_failover import InvalidSource
+from routee_failover.bulk.sources import Source, Unreadable, read_source
+from routee_failover.bulk.sources.lines import LONGEST_LINE, Lines
 from routee_failover.bulk.sources.source import as_text
-from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire import load_flow
-
-TEMPLATE = FlowTemplate.of(
-    {
-        "endpoint": "standard",
-        "flow": [{"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Dear {name}"}}],
-    }
-)
 
 
 def source_of(path: Path, content: bytes | str) -> Source:
@@ -99,6 +92,20 @@ def test_a_quote_that_joins_lines_is_told_with_all_of_them(csv: Path) -> None:
     ]
 
 
+@given(st.lists(st.text('",;a \\', max_size=7), min_size=1, max_size=12))
+def test_every_line_of_a_csv_file_is_accounted_for(ends: list[str]) -> None:
+    """However quotes are strewn about, each line is in one row, or in one row that is told to be broken."""
+    with TemporaryDirectory() as folder:
+        content = "".join(f"+30{number}{end}\n" for number, end in enumerate(ends))
+        found = told(source_of(Path(folder, "rows.csv"), f"phone,name\n{content}"))
+    lines: list[int] = []
+    for line, row in found:
+        joined = re.search(r"in lines \d+ to (\d+)", row) if isinstance(row, str) else None
+        more = "" if isinstance(row, str) else " ".join(row.values())
+        lines += range(line, int(joined[1]) + 1 if joined else line + more.count("\n") + 1)
+    assert lines == [*range(2, len(ends) + 2)]
+
+
 def test_a_value_or_a_line_without_end_fills_no_memory(csv: Path, jsonl: Path) -> None:
     """A value longer than csv takes, and a line longer than any row, break their own row only."""
     long = "x" * 200_000
@@ -122,6 +129,8 @@ def test_a_value_or_a_line_without_end_fills_no_memory(csv: Path, jsonl: Path) -
         (b"\n\n", "line 1 names no columns"),
         (b";;\n", "line 1 names no columns"),
         (b"+306900000001,Ada\n", "line 1 holds a number where it must name the columns"),
+        (b"+30 690 000 0001;Ada\n", "line 1 holds a number"),
+        (b"Ada;1234\n", "line 1 holds a number"),
         (b"phone,name,phone\n", "line 1 names the column phone twice"),
         ("phone,name\n".encode("utf-16"), "is not UTF-8 text"),
         (b"phone,\xef\xed\xef\xec\xe1\n", "line 1 is not UTF-8"),
@@ -240,6 +249,39 @@ def test_a_parquet_that_breaks_off_ends_the_run_with_its_row(tmp_path: Path) -> 
         told(source)
 
 
+@pytest.mark.parametrize("kind", ["csv_file", "json_lines"])
+def test_a_disk_that_fails_ends_the_run_with_its_line(
+    csv: Path, jsonl: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file cannot be read any further, it is told after which line."""
+    path = csv if kind == "csv_file" else jsonl
+    source = source_of(path, "a,b\n1,2\n" if kind == "csv_file" else '{"a": 1}\n{"a": 2}\n')
+    calls = 0
+
+    def failing(self: Lines) -> str:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise OSError(5, "Input/output error")
+        return real(self)
+
+    real = Lines._read
+    monkeypatch.setattr(Lines, "_read", failing)
+    with pytest.raises(InvalidSource, match=r"cannot be read after line 2: .*Input/output error"):
+        told(source)
+
+
+def test_a_quote_in_a_line_without_end_is_the_lines_fault(csv: Path) -> None:
+    """Of two reasons the one that can be seen in an editor is told."""
+    found = told(source_of(csv, 'phone,name\n+1,"' + "x" * (LONGEST_LINE + 5) + "\n+2,b\n"))
+    assert found == [(2, "is longer than 1 MiB"), (3, {"phone": "+2", "name": "b"})]
+
+
+def test_text_after_a_closing_quote_is_no_value(csv: Path) -> None:
+    """What is neither inside quotes nor outside is told, not guessed."""
+    assert told(source_of(csv, 'phone,name\n+1,"a"b\n')) == [(2, "has text after a closing quote")]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -260,49 +302,3 @@ def test_a_parquet_that_breaks_off_ends_the_run_with_its_row(tmp_path: Path) -> 
 def test_a_value_is_written_as_a_person_would(value: object, text: str | None) -> None:
     """Whole numbers have no fraction, truths are JSON's, and what is no value of a message is absent."""
     assert as_text(value) == text
-
-
-async def test_mappings_are_rows_too() -> None:
-    """Any iterable or async iterable of mappings makes rows, numbered from 1; a list can be gone through again."""
-    values = [{"phone": "+306900000001", "name": "Ada"}, "no mapping", {"phone": "+306900000002", "name": 5}]
-
-    async def arriving() -> AsyncIterator[Any]:
-        for item in values:
-            yield item
-
-    rows = TEMPLATE.rows(values)  # type: ignore[arg-type]
-    again: list[Row] = [row async for row in TEMPLATE.rows(arriving())]
-    for found in ([*rows], [*rows], again):
-        assert [(row.line, row.key, bool(row.problems)) for row in found] == [
-            (1, "+306900000001", False),
-            (2, "", True),
-            (3, "+306900000002", False),
-        ]
-        assert found[2].make(Stamp())
-
-
-def flow_to(phone: str) -> AnyFlow:
-    """A flow to a number."""
-    step = {"type": "Sms", "order": 1, "to": phone, "ttl": 60, "message": {"body": "Code 1234"}}
-    return load_flow("otp", {"flow": [step]})
-
-
-async def test_ready_flows_are_rows_too() -> None:
-    """A flow is known by its first recipient, with the + that an OTP may leave out, or by what the caller says."""
-    flows: list[Any] = [flow_to("306900000001"), "no flow", flow_to("+306900000002")]
-
-    async def arriving() -> AsyncIterator[AnyFlow]:
-        for flow in flows:
-            yield flow
-
-    rows = rows_of(flows)
-    for found in ([*rows], [*rows], [row async for row in rows_of(arriving())]):
-        assert [(row.line, row.key, row.recipient) for row in found] == [
-            (1, "+306900000001", "+306900000001"),
-            (2, "", ""),
-            (3, "+306900000002", "+306900000002"),
-        ]
-        assert [str(problem) for problem in found[1].problems] == ["must be a flow, not text"]
-    named = [*rows_of([flows[0], flows[2]], key=lambda flow: "" if flow is flows[2] else "one")]
-    assert [(row.key, len(row.problems)) for row in named] == [("one", 0), ("", 1)]
-    assert "1234" not in repr([named, named[0].make])

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from routee_failover import ledger as ledger_room
 from routee_failover.ledger import Counts, Fate, Found, Ledger, Move, State
 from routee_failover.ledger.intent import tag_of
 from routee_failover.ledger.states import MOVES, after
@@ -194,3 +195,11 @@ async def test_an_empty_ledger(ledger: Ledger) -> None:
 def test_the_table_of_moves_has_no_move_to_where_it_begins() -> None:
     """What one statement has changed the next one does not find again."""
     assert all(target not in sources for sources, target in MOVES.values())
+
+
+def test_what_the_room_offers() -> None:
+    """Every name that it lists is there, and is loaded when it is asked for; another one is no attribute."""
+    assert set(ledger_room.__all__) <= set(dir(ledger_room))
+    assert all(getattr(ledger_room, name).__name__ == name for name in ledger_room.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'SqlLedger'"):
+        ledger_room.SqlLedger  # noqa: B018

@@ -155,7 +155,6 @@ async def test_an_error_that_nobody_foresaw(
         assert await ledger.counts() == Counts(unknown=1)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_thread_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger says so to whoever waits, and to whoever comes after."""
 
@@ -165,11 +164,26 @@ async def test_a_thread_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch
     ledger = await SqliteLedger(path).__aenter__()
     (found,) = await claimed(ledger, 1)
     monkeypatch.setattr(Writer, "_write", gone)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
     async with asyncio.timeout(10):
-        with pytest.raises(LedgerError, match="its thread ended"):
+        with pytest.raises(LedgerError, match="nobody foresaw"):
             await claimed(ledger, 2)
-        await _refuses_all(ledger, found, "its thread ended")
-        await _ends_with(ledger, "its thread ended")
+        await _refuses_all(ledger, found, r"an error that nobody foresaw \(ZeroDivisionError\)")
+        await _ends_with(ledger, "nobody foresaw")
+
+
+async def test_an_opening_that_nobody_foresaw(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error like any other, and holds nothing."""
+
+    def broken(_: Path) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(writer, "to_write", broken)
+    with pytest.raises(LedgerError, match=r"cannot use the ledger .* nobody foresaw"):
+        await SqliteLedger(path).__aenter__()
+    monkeypatch.undo()
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
 
 
 async def test_a_claim_that_is_cancelled(path: Path) -> None:

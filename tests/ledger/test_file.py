@@ -12,7 +12,7 @@ import pytest
 
 from routee_failover import LedgerError
 from routee_failover.ledger import Counts, Fate, Move, SqliteLedger, State
-from routee_failover.ledger.sqlite import schema
+from routee_failover.ledger.sqlite import lock, schema
 from routee_failover.sqlite_file import number
 
 from .messages import claimed, ending, wanted
@@ -105,6 +105,22 @@ async def test_nobody_else_reads_it(path: Path) -> None:
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
+async def test_a_lock_that_was_just_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever locks the file of a lock that its holder is just taking away locks the next one."""
+    take = lock._locked
+    beside = path.with_name(f"{path.name}.lock")
+
+    def late(descriptor: int) -> bool:
+        monkeypatch.setattr(lock, "_locked", take)
+        _take_away(beside)
+        return take(descriptor)
+
+    monkeypatch.setattr(lock, "_locked", late)
+    async with SqliteLedger(path):
+        assert _bytes(beside) == b""
+        await _refused(path)
+
+
 async def test_a_lock_that_a_kill_left_behind(path: Path) -> None:
     """Its file alone keeps nobody out."""
     path.with_name(f"{path.name}.lock").touch()
@@ -118,6 +134,10 @@ def _bytes(path: Path) -> bytes | None:
 
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
+
+
+def _take_away(path: Path) -> None:
+    path.unlink()
 
 
 def _allow(path: Path, mode: int) -> None:
@@ -163,6 +183,15 @@ async def test_a_name_that_cannot_be(tmp_path: Path, name: str, why: str) -> Non
     assert why in await _refused(tmp_path / name)
     with pytest.raises(LedgerError, match="cannot read the ledger"):
         await SqliteLedger.read(tmp_path / name).__aenter__()
+
+
+async def test_an_empty_file(path: Path) -> None:
+    """It is as good as none to whoever writes; there is nothing in it to read."""
+    _write(path, b"")
+    with pytest.raises(LedgerError, match="there is no ledger in it"):
+        await SqliteLedger.read(path).__aenter__()
+    async with SqliteLedger(path) as ledger:
+        await claimed(ledger, 1)
 
 
 async def test_a_damaged_file(path: Path) -> None:
@@ -267,9 +296,15 @@ async def test_what_may_only_be_read() -> None:
             assert await _refused(path) == "Permission denied"
             async with SqliteLedger.read(path) as read:
                 assert (await read.counts()).total == 1
+        for end in ("-shm", "-wal"):  # SQLite's, which nobody could take away
+            _take_away(path.with_name(path.name + end))
         _allow(folder, 0o555)
         with _nobody():
             assert await _refused(path) == "run.sqlite.lock beside it cannot be written: Permission denied"
             async with SqliteLedger.read(path) as read:
                 assert [intent.line async for intent in read.intents()] == [1]
+        _write(path.with_name(f"{path.name}-wal"), b"what a kill left")
+        _allow(path.with_name(f"{path.name}-wal"), 0o600)
+        with _nobody(), pytest.raises(LedgerError, match="its folder cannot be written to"):
+            await SqliteLedger.read(path).__aenter__()
         _allow(folder, 0o777)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Iterator
 from importlib.resources import files
@@ -25,11 +26,12 @@ from .wording import THIN, Clock, listed, many, number, seconds, share
 def page(summary: Summary, *, name: str, written: float, clock: Clock) -> str:
     """The whole of it. `name` is how a shell calls the ledger; `written` is now, in seconds since 1970."""
     name = plain(name, 400)
-    style = files(__package__).joinpath("report.css").read_text("utf-8")
+    shown = re.split(r"[/\\]", name)[-1]
+    style = files(__name__.rpartition(".")[0]).joinpath("report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # Nothing but this very style is let in, whatever a text from outside were to become.
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    title = f"{name}: {_headline(summary)}"
+    title = f"{shown}: {_headline(summary)}"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -44,7 +46,7 @@ def page(summary: Summary, *, name: str, written: float, clock: Clock) -> str:
     )
     body = tag(
         "body",
-        _header(summary, name),
+        _header(summary, shown),
         tag("main", _facts(summary, clock), _tiles(summary), *_parts(summary, name, clock)),
         _footer(written, clock),
     )

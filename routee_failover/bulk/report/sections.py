@@ -174,17 +174,10 @@ def journeys_section(summary: Summary) -> Markup | None:
     followed = summary.fated(DELIVERED, FAILED)
     if not followed:
         return None
-    over = sum(
-        journey.rows
-        for journey in summary.journeys
-        if journey.fate == DELIVERED and journey.first and journey.ended and journey.first != journey.ended
-    )
-    delivered = summary.fated(DELIVERED)
-    heading = f"{share(over, delivered)} of the delivered had failed over" if over else "No message failed over"
+    heading, lede = _failovers(summary)
     failed = summary.fated(FAILED)
-    reached = f"{many(over, 'message')} arrived on another channel than the first" if over else "The first was enough"
     lost = f"{share(failed, followed)} of what has ended reached nobody" if failed else "all that has ended has arrived"
-    lede = f"{reached}; {lost}."
+    lede = f"{lede}; {lost}."
     if summary.deliveries is not None:
         times = summary.deliveries
         lede += f" Half of the deliveries came within {seconds(times.p50)}, 99{THIN}% within {seconds(times.p99)}."
@@ -199,6 +192,25 @@ def journeys_section(summary: Summary) -> Markup | None:
         figure(journeys_chart(summary.journeys, "From the channel tried first to the end")),
         numbers("From the channel tried first to the end", ("First", "Ended on", "How", "Messages"), rows, texts=3),
     )
+
+
+def _failovers(summary: Summary) -> tuple[str, str]:
+    """What the channels show, as far as both ends are told."""
+    told = [way for way in summary.journeys if way.fate == DELIVERED and way.first and way.ended]
+    whole = sum(way.rows for way in told)
+    over = sum(way.rows for way in told if way.first != way.ended)
+    if over:
+        arrived = f"{many(over, 'message')} arrived on another channel than the first"
+        return f"{share(over, whole)} of the delivered had failed over", arrived
+    if whole:
+        return "No message failed over", "The first channel was enough"
+    by_end: dict[str, int] = {}
+    for way in summary.journeys:
+        if way.fate == DELIVERED:
+            by_end[way.ended] = by_end.get(way.ended, 0) + way.rows
+    most = max(by_end, key=lambda channel: by_end[channel], default="")
+    heading = f"{share(by_end[most], sum(by_end.values()))} arrived by {channel_name(most)}" if most else "Channels"
+    return heading, "Which channel was tried first is not told"
 
 
 def costs_section(summary: Summary) -> Markup | None:

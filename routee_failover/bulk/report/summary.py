@@ -7,8 +7,7 @@ from typing import Any
 
 from ...ledger import Counts, Fate, Intent, Ledger, State
 from ...ledger.intent import label_of
-from ...secret import mask_phone
-from ..plain import plain
+from ..plain import plain, shown_number
 from .countries import Countries
 from .tally import Lengths, Moments, Names, Reasons
 from .values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY, Cost, Doubt, Journey, Summary, Trouble
@@ -77,7 +76,7 @@ class _Collected:
             self._doubts.append(
                 Doubt(
                     intent.line,
-                    mask_phone(intent.recipient),
+                    shown_number(intent.recipient),
                     intent.begun_at,
                     label_of(self._run_id, intent.tag),
                     plain(intent.reason),
@@ -104,12 +103,12 @@ class _Collected:
     def _accepted(self, intent: Intent) -> None:
         proof = self._proof(plain(intent.proof, 40))
         self._proofs[proof] = self._proofs.get(proof, 0) + 1
-        first = self._channel(plain(intent.channel or "", 40))
+        first = self._channel(plain(intent.channel or "", 24))
         fate = intent.fate
         if fate is None:
             journey = (first, "", NOT_TOLD)
         else:
-            ended = self._channel(plain(fate.channel or "", 40))
+            ended = self._channel(plain(fate.channel or "", 24))
             journey = (first, ended, _FATES.get(fate.status.lower(), UNDER_WAY))
             self._ended_so(intent, fate, ended, journey[2])
         self._journeys[journey] = self._journeys.get(journey, 0) + 1

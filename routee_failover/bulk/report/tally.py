@@ -60,13 +60,11 @@ class Moments:
         bars = sum(last - first + 1 for first, last in stretches)
         if bars > _MOST_BARS or len(stretches) > _MOST_STRETCHES:
             return True
-        # Bars of one or two are no rate, as long as enough of them are left to see a course.
-        factor = _WIDTHS[self._step + 1] // _WIDTHS[self._step]
-        return total < 3 * bars and bars >= 12 * factor
+        # Bars of one or two are no rate, bars of a dozen are mostly chance; but enough must be left to see a course.
+        left = bars * _WIDTHS[self._step] // _WIDTHS[self._step + 1]
+        return (total < 3 * bars and left >= 12) or (total < 25 * bars and left >= 40)
 
     def _widen(self) -> None:
-        if self._step == len(_WIDTHS) - 1:
-            return
         factor = _WIDTHS[self._step + 1] // _WIDTHS[self._step]
         self._step += 1
         wider: dict[int, list[int]] = {}
@@ -160,7 +158,7 @@ class Reasons:
 
     def __init__(self) -> None:
         self._found: dict[Reason, list[int]] = {}
-        self.rest = 0
+        self.rest: int = 0
         """Those of the rarest, which are not told apart any more."""
 
     def add(self, outcome: str, text: str, line: int) -> None:

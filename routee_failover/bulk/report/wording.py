@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from itertools import pairwise
 
 THIN = "\u202f"
 """A narrow space that no line breaks at."""
@@ -11,7 +12,7 @@ def number(value: float) -> str:
     """With a comma after thousands, and as many digits as say something."""
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.1f}".removesuffix(".0") if value >= 10 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def share(part: float, whole: float) -> str:
@@ -40,15 +41,9 @@ def seconds(length: float) -> str:
 
 def _two_parts(length: int) -> str:
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    for place, (unit, size) in enumerate(units):
-        if length >= size:
-            whole, rest = divmod(length, size)
-            text = f"{whole}{THIN}{unit}"
-            if place + 1 < len(units):
-                smaller, by = units[place + 1]
-                text += f" {rest // by}{THIN}{smaller}" if rest >= by else ""
-            return text
-    return f"0{THIN}s"  # pragma: no cover  # who asks has more
+    (unit, size), (smaller, by) = next(pair for pair in pairwise(units) if length >= pair[0][1])
+    whole, rest = divmod(length, size)
+    return f"{whole}{THIN}{unit}" + (f" {rest // by}{THIN}{smaller}" if rest >= by else "")
 
 
 def money(amount: float) -> str:

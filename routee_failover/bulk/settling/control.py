@@ -57,7 +57,7 @@ class Controls:
         began, now = time.monotonic(), self._ledger.now()
         best: dict[float, Intent] = {}
         async for intent in self._ledger.intents({State.ACCEPTED}):
-            if intent.identity is None or intent.proof not in {"answer", "callback"}:
+            if not intent.recipient or intent.identity is None or intent.proof not in {"answer", "callback"}:
                 continue  # what a search has shown proves nothing about searching
             age = now - (intent.ended_at or now)
             for least in _AGES:

@@ -1,9 +1,8 @@
 """Looking for standard and transactional flows: by the label where one is shown, else by recipient, kind and time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-
-import attrs
+from typing import NamedTuple
 
 from ...client import RouteeClient
 from ...flows import Endpoint
@@ -11,7 +10,7 @@ from ...ledger import Intent, Ledger, State
 from ...ledger.intent import tag_in
 from ...records import Channel, FlowKind, FlowRecord
 from ...searching import FlowSearch
-from .sight import CannotTell, NotSeen, Seen, Sight
+from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
 
 DAY = timedelta(days=1)
 """How far our clock and Routee's may be apart, either way, without a flow being missed."""
@@ -21,14 +20,12 @@ _MOST = 100
 """More flows without a label to one number are not told apart anyway."""
 
 
-@attrs.frozen
-class _Nameless:
-    """A flow that shows nothing by which one could say whose it is."""
+class _Known(NamedTuple):
+    """A message of the run, as far as it says whose a flow is."""
 
+    number: int
     identity: str | None
-    created_at: datetime | None
-    shows_messages: bool
-    record: FlowRecord
+    is_accepted: bool
 
 
 class FlowLookup:
@@ -45,16 +42,39 @@ class FlowLookup:
         self._labels_come_back = False
         """Whether a label of this run was seen on a record. Before, none proves nothing by being absent."""
 
-    async def look(self, intent: Intent, since: float) -> Sight:
+    async def look(self, intent: Intent, since: float) -> Sight | Nameless:
         """Look for a message in doubt."""
-        nameless: list[_Nameless] = []
+        if not intent.recipient:
+            return CannotTell(NO_NUMBER, ever=False)
+        nameless: list[FlowRecord] = []
         async for record in self._search(intent.recipient, since):
             if intent.tag in self._tags(record):
                 self._labels_come_back = True
                 return _seen(record)
             if self._may_be_anybodys(record) and len(nameless) < _MOST:
-                nameless.append(_Nameless(record.tracking_id, record.created_at, bool(record.messages), record))
-        return await self._judge(intent, nameless) if nameless else NotSeen()
+                nameless.append(record)
+        return Nameless(tuple(nameless)) if nameless else NotSeen()
+
+    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+        """What flows without a label prove. After the looks: the ledger knows by then whose they have shown."""
+        shared = {intent.recipient for intent, _ in unclear if intent.key != intent.recipient}
+        # Where numbers are the keys, no other message of the run went to the same one.
+        known = await self._known(shared) if shared else {}
+        return {
+            intent.number: _judge(
+                intent, nameless, [one for one in known.get(intent.recipient, ()) if one.number != intent.number]
+            )
+            for intent, nameless in unclear
+        }
+
+    async def _known(self, recipients: set[str]) -> dict[str, list[_Known]]:
+        """The messages of this run to some numbers."""
+        known: dict[str, list[_Known]] = {}
+        async for one in self._ledger.intents({State.ACCEPTED, State.SENDING, State.UNKNOWN}):
+            if one.recipient in recipients:
+                is_accepted = one.state is State.ACCEPTED
+                known.setdefault(one.recipient, []).append(_Known(one.number, one.identity, is_accepted))
+        return known
 
     async def shows(self, control: Intent) -> bool:
         """Whether the search finds a message that is known to be accepted, with its label where it can have one."""
@@ -86,33 +106,22 @@ class FlowLookup:
     def _can_be_labelled(self, channel: Channel | None) -> bool:
         return channel is Channel.SMS or (channel is Channel.VIBER and self._kind is FlowKind.STANDARD)
 
-    async def _judge(self, intent: Intent, nameless: Sequence[_Nameless]) -> Sight:
-        if intent.key != intent.recipient:  # else no other message of this run went to that number
-            claimed, rivals = await self._others(intent)
-            nameless = [one for one in nameless if one.identity not in claimed]
-            if nameless and rivals:
-                return CannotTell("other messages of this run to the same number are in doubt too, and show no label")
-        if not nameless:
-            return NotSeen()
-        if len(nameless) > 1:
-            return CannotTell("several flows to the same number show no label")
-        one = nameless[0]
-        if not one.shows_messages:
-            return CannotTell("a flow to the same number shows no message yet")
-        if not _close(intent, one.created_at):
-            return CannotTell("a flow to the same number shows no label, and was not accepted when this one was sent")
-        return _seen(one.record)
 
-    async def _others(self, intent: Intent) -> tuple[set[str | None], bool]:
-        """What other messages of this run to the same number became, and whether any is in doubt or under way."""
-        claimed: set[str | None] = set()
-        rivals = False
-        async for other in self._ledger.intents({State.ACCEPTED, State.SENDING, State.UNKNOWN}):
-            if other.recipient == intent.recipient and other.number != intent.number:
-                rivals |= other.state is not State.ACCEPTED
-                if other.identity is not None:
-                    claimed.add(other.identity)
-        return claimed, rivals
+def _judge(intent: Intent, nameless: Nameless, others: Sequence[_Known]) -> Sight:
+    claimed = {one.identity for one in others if one.identity is not None}
+    records = [record for record in nameless.records if record.tracking_id not in claimed]
+    if not records:
+        return NotSeen()
+    if not all(one.is_accepted for one in others):
+        return CannotTell("other messages of this run to the same number are in doubt too, and show no label")
+    if len(records) > 1:
+        return CannotTell("several flows to the same number show no label")
+    record = records[0]
+    if not record.messages:
+        return CannotTell("a flow to the same number shows no message yet")
+    if not _close(intent, record.created_at):
+        return CannotTell("a flow to the same number shows no label, and was not accepted when this one was sent")
+    return _seen(record)
 
 
 def _close(intent: Intent, moment: datetime | None) -> bool:

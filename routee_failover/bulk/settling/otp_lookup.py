@@ -1,14 +1,21 @@
 """Looking for failover OTP flows: their list goes by recipient and label, and by no time."""
 
+import contextlib
+from collections.abc import Mapping, Sequence
+
 from ...client import RouteeClient
 from ...errors import NotFound
 from ...ledger import Intent, Ledger
 from ...ledger.intent import label_of
 from ...records import OtpRecord
-from .sight import CannotTell, NotSeen, Seen, Sight
+from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
 
 _NOBODYS = (1 << 63) - 1
 """A tag that no key has, or one in 2**63."""
+
+_SURE = 3
+"""How often a list has to be answered with 404 before that is taken to mean that it is empty. Whatever stands between
+us and Routee may answer 404 now and then, and then what Routee has taken would be sent again."""
 
 
 class OtpLookup:
@@ -25,6 +32,8 @@ class OtpLookup:
 
     async def look(self, intent: Intent, since: float) -> Sight:  # noqa: ARG002  # it cannot be asked for times
         """Look for a message in doubt."""
+        if not intent.recipient:
+            return CannotTell(NO_NUMBER, ever=False)
         records = await self._records(intent.recipient, intent.tag)
         if not records:
             return NotSeen()
@@ -33,6 +42,10 @@ class OtpLookup:
         first = records[0].primary
         return Seen(records[0].flow_id, None if first is None else first.channel, records[0])
 
+    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+        """Its list is asked for the label: nothing in it is without a name."""
+        return {intent.number: NotSeen() for intent, _ in unclear}
+
     async def shows(self, control: Intent) -> bool:
         """Whether the list has a message that is known to be accepted."""
         records = await self._records(control.recipient, control.tag)
@@ -40,10 +53,10 @@ class OtpLookup:
 
     async def _records(self, recipient: str, tag: int) -> list[OtpRecord]:
         label = label_of(self._ledger.run_id, tag)
-        try:
-            return [record async for record in self._routee.search_otp(phone_number=recipient, tag=label)]
-        except NotFound:
-            return []  # documented for this list and not explained: that there are none, as the control has to show
+        for _ in range(_SURE):
+            with contextlib.suppress(NotFound):
+                return [record async for record in self._routee.search_otp(phone_number=recipient, tag=label)]
+        return []  # documented for this list and not explained: that there are none, as the control has to show
 
     async def _is_by_label(self, recipient: str) -> bool:
         """Whether the list leaves out what has another label. The recipient has at least one flow."""

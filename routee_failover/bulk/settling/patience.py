@@ -8,6 +8,10 @@ from ...ledger import Intent
 
 LOOKS = (0.0, 1.0, 2.0, 4.0)
 """When a doubt is looked for: as soon as it is seen, and then so many settling times after that."""
+_AGAIN = 0.25
+"""Settling times after which a look that got no answer is made again, the longer the more of them there were."""
+_UNANSWERED = 40
+"""Looks without an answer after which one counts as made: a role that is missing stays missing."""
 _MOST = 100_000
 """How many doubts are watched at a time. Those beyond wait for others to be settled; memory stays bounded."""
 
@@ -20,6 +24,8 @@ class Watched:
     since: float
     """When it was seen first with its lease over."""
     looks: int = 0
+    unanswered: int = 0
+    not_before: float = 0.0
     why: str = ""
     """What the last look showed."""
     round: int = 0
@@ -73,6 +79,16 @@ class Patience:
         one.looks = one.looks + 1 if ever else len(LOOKS)
         one.why = why
 
+    def unanswered(self, one: Watched, why: str) -> None:
+        """Note a look that got no answer: it proves nothing, and is made again soon."""
+        one.unanswered += 1
+        if one.unanswered % _UNANSWERED == 0:
+            self.looked(one, why)
+            return
+        one.why = why
+        one.not_before = time.monotonic() + _AGAIN * min(one.unanswered, 8) * self._settle_after
+
     def _due(self, one: Watched) -> float:
         # The first look waits for nothing: what is there already is found at once.
-        return one.since + LOOKS[one.looks] * self._settle_after if one.looks else 0.0
+        planned = one.since + LOOKS[one.looks] * self._settle_after if one.looks else 0.0
+        return max(planned, one.not_before)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import attrs
+
 from ...client import RouteeClient
 from ...errors import InvalidConfig, NoAnswer, NotSent, Rejected
 from ...flows import Endpoint
@@ -21,8 +23,10 @@ from .fates import fate_of
 from .flow_lookup import FlowLookup
 from .otp_lookup import OtpLookup
 from .patience import Patience, Watched
-from .sight import CannotTell, Lookup, Seen, Sight
+from .sight import CannotTell, Lookup, Nameless, NotSeen, Seen, Sight
 
+_AnyControl = Control | CannotTell | str
+"""A control, or why there is none: nobody answered, or in words."""
 _BATCH = 500
 _AT_ONCE = 8
 """How many questions may be under way, as far as their rate lets them."""
@@ -135,18 +139,19 @@ class Settler:
         control = await self._control(due)
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(intent: Intent, watched: Watched) -> None:
+        async def one(intent: Intent, watched: Watched) -> _Look:
             async with gate:
-                await self._settle_one(intent, watched, control, round_)
+                age, at = self._patience.age(watched), self._ledger.now()
+                sight = None if self._patience.is_over(watched) else await self._see(intent, control)
+                return _Look(intent, watched, age, at, sight)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for intent, watched in due:
-                    group.create_task(one(intent, watched))
-        except ExceptionGroup as failures:  # of a ledger that fails, which says the same to each
-            raise failures.exceptions[0] from None
+        looks = await asyncio.gather(*(one(intent, watched) for intent, watched in due))
+        unclear = [(look.intent, look.sight) for look in looks if isinstance(look.sight, Nameless)]
+        judged = await self._lookup.judge(unclear) if unclear and self._lookup is not None else {}
+        # Side by side, so that the ledger writes their moves together.
+        await asyncio.gather(*(self._act_on(look, judged.get(look.intent.number), control, round_) for look in looks))
 
-    async def _control(self, due: Sequence[tuple[Intent, Watched]]) -> Control | str:
+    async def _control(self, due: Sequence[tuple[Intent, Watched]]) -> _AnyControl:
         """The control, where absence could be proven of any of these; it comes before the looks that rest on it."""
         looked_for = [watched for _, watched in due if not self._patience.is_over(watched)]
         if self._controls is None or not any(self._patience.age(watched) >= 1 for watched in looked_for):
@@ -154,22 +159,28 @@ class Settler:
         try:
             return await self._controls.look()
         except (NoAnswer, NotSent, Rejected) as error:
-            return _in_words(error)
+            return CannotTell(_in_words(error), answered=False)
 
-    async def _settle_one(self, intent: Intent, watched: Watched, control: Control | str, round_: "_Round") -> None:
-        age, lease = self._patience.age(watched), intent.lease_until - self._ledger.now()
-        if not self._patience.is_over(watched):
-            sight = await self._see(intent, control)
-            if isinstance(sight, Seen):
-                await self._accept(intent, sight, round_)
-                return
-            why = (
-                sight.why if isinstance(sight, CannotTell) else _why_not_absent(intent, age, control, self._on_its_way)
-            )
+    async def _act_on(
+        self, look: "_Look", judged: Sight | None, control: Control | CannotTell | str, round_: "_Round"
+    ) -> None:
+        intent, watched, sight = look.intent, look.watched, judged or look.sight
+        lease = intent.lease_until - look.at
+        if isinstance(sight, Seen):
+            await self._accept(intent, sight, round_)
+            return
+        if isinstance(sight, NotSeen) and isinstance(control, CannotTell):
+            sight = control
+        if isinstance(sight, NotSeen) and not isinstance(control, CannotTell):
+            why = _why_not_absent(intent, look.age, control, self._on_its_way)
             if why is None and lease <= 0:
                 await self._absent(intent, round_)
                 return
-            self._patience.looked(watched, why or WAITS, ever=not isinstance(sight, CannotTell) or sight.ever)
+            self._patience.looked(watched, why or WAITS)
+        elif isinstance(sight, CannotTell) and not sight.answered:
+            self._patience.unanswered(watched, sight.why)
+        elif isinstance(sight, CannotTell):
+            self._patience.looked(watched, sight.why, ever=sight.ever)
         if self._patience.is_over(watched) and self._may_go_again(intent):
             if lease <= 0:
                 await self._again(intent, round_)
@@ -177,7 +188,7 @@ class Settler:
             round_.due.append(lease)
         round_.kept[watched.why] += 1
 
-    async def _see(self, intent: Intent, control: Control | str) -> Sight:
+    async def _see(self, intent: Intent, control: _AnyControl) -> Sight | Nameless:
         if self._lookup is None:
             return CannotTell(NO_LIST, ever=False)
         since = min(intent.begun_at, control.begun_at) if isinstance(control, Control) else intent.begun_at
@@ -185,14 +196,14 @@ class Settler:
         try:
             return await self._lookup.look(intent, since)
         except (NoAnswer, NotSent, Rejected) as error:
-            return CannotTell(_in_words(error))
+            return CannotTell(_in_words(error), answered=False)
 
     async def _turn(self) -> None:
         async with self._pacing:
             await self._pace.next()
 
     def _may_go_again(self, intent: Intent) -> bool:
-        """At most once: what was tried twice already may be there twice already."""
+        """At most once: not what was tried twice, nor what the sender gave back because its content has changed."""
         return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
 
     # --- the moves
@@ -207,7 +218,6 @@ class Settler:
         round_.absent += await self._ledger.settle(
             Move.ABSENT, Ending(intent.number, intent.attempt, reason, proof="search")
         )
-
         await self._expire(intent)
 
     async def _expire(self, intent: Intent) -> None:
@@ -261,6 +271,19 @@ class Settler:
             )
             await self._ledger.settle(Move.ACCEPT, ending)
         self._learn(intent.number, record)
+
+
+@attrs.frozen
+class _Look:
+    """A look at a doubt, and how the doubt stood when it began."""
+
+    intent: Intent
+    watched: Watched
+    age: float
+    """In settling times."""
+    at: float
+    """By the ledger's clock."""
+    sight: Sight | Nameless | None
 
 
 class _Round:

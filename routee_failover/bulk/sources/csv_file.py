@@ -1,6 +1,7 @@
 """Comma-separated values as spreadsheets write them; a row that is broken ends nothing."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,12 +73,17 @@ def _read_header(path: Path, name: str) -> tuple[str, list[str]]:
         raise InvalidSource(f"{name} line 1 names no columns; nothing was sent")
     if not is_sound("".join(header)):
         raise InvalidSource(f"{name} line 1 {UNDECODABLE}; save the file as UTF-8; nothing was sent")
-    if any(cell.lstrip("+").isdigit() and len(cell) >= 8 for cell in header):
+    if any(_is_number(cell) for cell in header):
         raise InvalidSource(f"{name} line 1 holds a number where it must name the columns; nothing was sent")
     twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
     if twice:
         raise InvalidSource(f"{name} line 1 names the column {twice[0]} twice; nothing was sent")
     return delimiter, header
+
+
+def _is_number(cell: str) -> bool:
+    """Whether it is a phone number or a code, however it is written: names of columns may be shown, these may not."""
+    return re.fullmatch(r"[0-9]{4,}", re.sub(r"[\s()+./-]", "", cell)) is not None
 
 
 def _outside_quotes(line: str) -> str:

@@ -10,6 +10,8 @@ from .source import Read, texts_of
 BATCH = 4096
 """Rows that are held at once, and no more than a row group."""
 
+_READ_AT_ONCE = 64 * 1024
+
 
 class ParquetTable:
     """A Parquet file. A line number is a row's place in the table, from 1; a value that is absent is a column less."""
@@ -30,7 +32,7 @@ class ParquetTable:
     def __iter__(self) -> Iterator[Read]:
         line = 0
         with _opened(self._path, self.name) as table:
-            batches = table.iter_batches(batch_size=BATCH)
+            batches = table.iter_batches(batch_size=BATCH, use_threads=False)
             while True:
                 try:
                     batch = next(batches, None)
@@ -53,7 +55,7 @@ def _opened(path: Path, name: str) -> Any:
     try:
         path.open("rb").close()  # says in plain words why it cannot be
         # Neither mapped into memory nor read ahead: a table may be larger than the machine.
-        return parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
+        return parquet.ParquetFile(path, memory_map=False, pre_buffer=False, buffer_size=_READ_AT_ONCE)
     except OSError as error:
         raise InvalidSource(
             f"{name} cannot be read: {error.strerror or _first_line(error)}; nothing was sent"

@@ -17,10 +17,15 @@ def rows_of(flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str] | None = Non
 def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Rows:
     """The rows of flows that are there already, in any iterable; what each is known by is `key`'s to say.
 
-    Without one it is the recipient of the first step: one message is sent to each.
+    Without one it is the recipient of the first step: one message is sent to each. The rows can
+    be gone through again where the flows can.
     """
     known_by = recipient_of if key is None else key
-    return _AsyncReady(flows, known_by) if isinstance(flows, AsyncIterable) else _Ready(flows, known_by)
+    if isinstance(flows, AsyncIterable):
+        arriving = _AsyncReady(flows, known_by)
+        return aiter(arriving) if isinstance(flows, AsyncIterator) else arriving
+    rows = _Ready(flows, known_by)
+    return iter(rows) if isinstance(flows, Iterator) else rows
 
 
 class _Ready:

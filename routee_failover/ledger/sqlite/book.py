@@ -160,9 +160,9 @@ class Book:
         """Keep a row of which no flow can be made."""
         known = self._known([wanted.tag]).get(wanted.tag)
         if known is None:
-            tag, key, recipient, line, fingerprint = wanted
+            tag, key, recipient, line, _ = wanted
             now = self._now
-            values = (tag, key, recipient, recipient, line, fingerprint, now, now, now, reason)
+            values = (tag, key, recipient, recipient, line, now, now, now, reason)
             self._last += execute(self._database, REFUSE_NEW, values).rowcount
             self._tally[CODES[State.INVALID]] += 1
             return True

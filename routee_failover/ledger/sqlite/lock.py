@@ -46,7 +46,7 @@ def _opened(path: Path) -> int:
         raise Unfit(f"{path.name} beside it cannot be written: {os.strerror(error.errno or 0)}") from None
 
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
     def _locked(descriptor: int) -> bool:

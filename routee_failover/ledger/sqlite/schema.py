@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...sqlite_file import FOREIGN, Unfit, check, version_of
+from ...sqlite_file import Unfit, check, version_of
 from ..memory import new_run_id
 from ..states import State
 
@@ -40,8 +40,9 @@ def _first(connection: sqlite3.Connection) -> None:
         " fate_status TEXT, fate_channel TEXT, fate_price REAL, fate_country TEXT, fate_reason TEXT,"
         " fate_seconds REAL)"
     )
-    # They are gone through again and again while they are settled, and are few.
-    connection.execute(f"CREATE INDEX doubts ON intents (number) WHERE state = {CODES[State.UNKNOWN]}")
+    # What is doubtful is looked for again and again, and is little.
+    doubtful = CODES[State.UNKNOWN]
+    connection.execute(f"CREATE INDEX doubtful ON intents (number) WHERE state = {doubtful}")
     connection.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)")
     # One row: what every transaction leaves behind it, so that nobody has to count a million rows.
     counts = ", ".join(f"{state.lower()} INTEGER NOT NULL DEFAULT 0" for state in STATES)
@@ -67,6 +68,8 @@ def to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=16000")
         connection.execute("PRAGMA cache_size=-65536")  # KiB
+        # What a statement over many rows sets aside goes to a file otherwise, at half of what everything costs.
+        connection.execute("PRAGMA temp_store=MEMORY")
         if version:
             check(connection)
         _migrate(connection, version)
@@ -82,19 +85,24 @@ def to_read(path: Path) -> sqlite3.Connection:
         raise Unfit("there is no such file")
     # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot.
     writable = all(os.access(place, os.W_OK, effective_ids=_EFFECTIVE) for place in (path, path.parent))
-    connection = _read_only(path, "mode=rw" if writable else "mode=ro")
     try:
-        try:
-            version = version_of(connection, APPLICATION, len(MIGRATIONS))
-        except sqlite3.OperationalError:
-            log = path.with_name(f"{path.name}-wal")
-            if log.exists() and log.stat().st_size:
-                raise
-            # Nobody writes it, and no log can be made beside it: it is read as what will not change.
-            connection.close()
-            connection = _read_only(path, "mode=ro&immutable=1")
-            version = version_of(connection, APPLICATION, len(MIGRATIONS))
-        _check_to_read(version)
+        return _read_only(path, "mode=rw" if writable else "mode=ro")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        # Nobody writes it, and no log can be made beside it: it is read as what will not change.
+        return _read_only(path, "mode=ro&immutable=1")
+
+
+def _read_only(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _check_to_read(version_of(connection, APPLICATION, len(MIGRATIONS)))
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA cache_size=-8192")  # KiB
     except BaseException:
         connection.close()
         raise
@@ -103,18 +111,9 @@ def to_read(path: Path) -> sqlite3.Connection:
 
 def _check_to_read(version: int) -> None:
     if not version:
-        raise Unfit(FOREIGN)
+        raise Unfit("there is no ledger in it")
     if version < len(MIGRATIONS):
         raise Unfit("an older routee-failover has written it; open it for writing once, to bring it up to date")
-
-
-def _read_only(path: Path, how: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
-    )
-    connection.execute("PRAGMA query_only=ON")
-    connection.execute("PRAGMA cache_size=-8192")  # KiB
-    return connection
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:

@@ -97,7 +97,7 @@ FORGET_INVALID = f"DELETE FROM intents WHERE state = {CODES[State.INVALID]}"
 
 REFUSE_NEW = (
     "INSERT INTO intents (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until, ended_at,"
-    f" reason) VALUES (?, nullif(?, ?), ?, ?, ?, {CODES[State.INVALID]}, 0, ?, ?, ?, ?)"
+    f" reason) VALUES (?, nullif(?, ?), ?, ?, x'', {CODES[State.INVALID]}, 0, ?, ?, ?, ?)"
 )
 REFUSE_AGAIN = f"UPDATE intents SET state = {CODES[State.INVALID]}, reason = ?, line = ?, ended_at = ? WHERE number = ?"
 

@@ -99,13 +99,15 @@ class Writer:
 
     def move(self, move: Move, ending: Ending) -> None:
         """Make a move soon."""
-        self._moves.append((move, ending))
-        self._tell()
+        if self.failure is None:
+            self._moves.append((move, ending))
+            self._tell()
 
     def learn(self, fate: Fate) -> None:
         """Keep a fate soon."""
-        self._fates.append(fate)
-        self._tell()
+        if self.failure is None:
+            self._fates.append(fate)
+            self._tell()
 
     def claim(self, wanted: Sequence[Wanted], lease: float) -> "asyncio.Future[list[Found]]":
         """Claim with the next transaction. Whoever is cancelled meanwhile gives back what was claimed for it."""
@@ -163,9 +165,14 @@ class Writer:
         except (Unfit, sqlite3.Error) as error:
             reason = why(error) if isinstance(error, sqlite3.Error) else str(error)
             self._call(self._refused, reason)
+        except BaseException as error:  # noqa: BLE001  # whatever it is: nobody waits for a thread that is gone
+            self._call(self._refused, _unforeseen(error))
         else:
             self._call(self._open, Opened(book.run_id, book.clock, book.tally))
-            self._work(book)
+            try:
+                self._work(book)
+            except BaseException as error:  # noqa: BLE001
+                self._call(self._die, _unforeseen(error), self._under_way)
         finally:
             if connection is not None:
                 with suppress(sqlite3.Error):
@@ -202,9 +209,8 @@ class Writer:
             return why(error)
         except OSError:
             return GONE
-        except BaseException as error:  # noqa: BLE001  # whatever it is: nobody waits for a thread that is gone
-            _log.error("the ledger's thread failed", exc_info=error)
-            return f"an error that nobody foresaw ({type(error).__name__})"
+        except BaseException as error:  # noqa: BLE001  # the lock is held on to, as after any other failure
+            return _unforeseen(error)
 
     def _files(self) -> list[tuple[int, int]]:
         return [(found.st_dev, found.st_ino) for found in (self._real.stat(), self._log.stat())]
@@ -250,11 +256,13 @@ class Writer:
             waiting.clear()
 
     def _end(self) -> None:
-        if not self._stopping and self.failure is None:
-            self._die("its thread ended", self._under_way)
-        self._refused("its thread ended")
         if not self.closed.done():
             self.closed.set_result(None)
+
+
+def _unforeseen(error: BaseException) -> str:
+    _log.error("the ledger's thread failed", exc_info=error)
+    return f"an error that nobody foresaw ({type(error).__name__})"
 
 
 def _fail(future: "asyncio.Future[Any]", reason: str) -> None:

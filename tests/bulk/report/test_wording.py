@@ -18,6 +18,7 @@ from .making import BEGUN
         (number(1234567), "1,234,567"),
         (number(46.44), "46.4"),
         (number(2.5), "2.5"),
+        (number(56.02), "56"),
         (number(0.123), "0.12"),
         (share(1, 3), "33.3 %"),
         (share(0, 5), "0 %"),

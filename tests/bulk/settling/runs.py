@@ -122,7 +122,7 @@ class Run:
         url: str | None = None,
         lease: float = 0.0,
     ) -> Intent:
-        """Claim a message and send it; with a fault it ends in doubt."""
+        """Claim a message and send it; with a fault it ends in doubt, and with a lease its sender is gone then."""
         found = await self.claim(to, key, lease=lease)
         tag = tag_of(to if key is None else key)
         flow: AnyFlow = (make or self.make)(to, label(self.ledger.run_id, tag), url)
@@ -131,7 +131,8 @@ class Run:
         try:
             receipt = await self.routee.send(flow)
         except DeliveryUnknown as doubt:
-            self.ledger.end(Move.DOUBT, Ending(found.number, found.attempt, doubt.cause))
+            if not lease:
+                self.ledger.end(Move.DOUBT, Ending(found.number, found.attempt, doubt.cause))
         else:
             match receipt:
                 case FlowReceipt(tracking_id=identity) | OtpReceipt(flow_id=identity):

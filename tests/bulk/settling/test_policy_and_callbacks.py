@@ -1,5 +1,6 @@
 """What settles a doubt beside a search: the policy of the run, and callbacks to the addresses that it signed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from aiohttp import web
 from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord
 from routee_failover.bulk.settling import OnDoubt, proves
 from routee_failover.flows import Endpoint
-from routee_failover.ledger import State
+from routee_failover.ledger import Ending, Move, State
 from routee_failover.ledger.intent import label_of, tag_of
 from routee_failover.webhooks import aiohttp_receiver
 
@@ -44,13 +45,25 @@ async def test_sent_again_where_nobody_can_know() -> None:
         settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
         settled = await settler.settle()
         assert settled.again == 0
-        assert settled.next_due is not None
+        await asyncio.sleep(0.15)
         assert (await until_settled(settler)).again == 1
         assert (await run.intent(ADA)).proof == "policy"
         await run.send(ADA, fault="reset")
         settled = await until_settled(run.settler(on_doubt=OnDoubt.SEND_AGAIN))
         assert (settled.again, settled.in_doubt) == (0, 1)
         assert len(run.sandbox.accepted) == 2
+
+
+async def test_content_that_has_changed() -> None:
+    """What the sender gives back as its content has changed stays in doubt, and is not offered again."""
+    async with running(viber_otp) as run:
+        await run.send(ADA, fault="reset")
+        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        assert (await until_settled(settler)).again == 1
+        intent = await run.intent(ADA)
+        await run.ledger.settle(Move.DOUBT, Ending(intent.number, intent.attempt, "changed", proof="policy"))
+        settled = await until_settled(settler)
+        assert (settled.again, settled.in_doubt) == (0, 1)
 
 
 async def test_sent_again_only_after_every_look() -> None:

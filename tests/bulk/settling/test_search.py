@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from routee_failover.bulk.settling.control import NONE
-from routee_failover.ledger import State
+from routee_failover.bulk.settling.sight import NO_NUMBER
+from routee_failover.errors import LedgerError
+from routee_failover.ledger import Ending, MemoryLedger, Move, State, Wanted
 from routee_failover.ledger.intent import label_of
 
 from .runs import ADA, BEN, call_first, otp, running, template, until_settled, viber_first
@@ -104,9 +106,9 @@ async def test_a_lease_that_is_not_over() -> None:
         await settler.settle()
         await asyncio.sleep(0.06)
         settled = await settler.settle()
-        assert settled.absent == 0
-        assert settled.next_due is not None
-        assert settled.next_due > 0.05
+        assert (settled.absent, settled.in_doubt) == (0, 0)
+        assert await run.state(ADA) is State.SENDING
+        await asyncio.sleep(0.2)
         assert (await until_settled(settler)).absent == 1
 
 
@@ -132,3 +134,29 @@ async def test_a_flow_that_shows_no_message_yet() -> None:
         assert list(settled.kept) == ["a flow to the same number shows no message yet"]
         await run.sandbox.advance(timedelta(seconds=30))
         assert (await until_settled(settler)).accepted == 1
+
+
+async def test_a_ledger_that_fails() -> None:
+    """The error of a ledger that cannot be written is raised as it is."""
+
+    class Full(MemoryLedger):
+        async def settle(self, move: Move, ending: Ending) -> bool:
+            raise LedgerError("the disk is full")
+
+    async with running() as run:
+        run.ledger = Full()
+        await run.send(ADA, fault="reset")
+        await run.send(BEN, fault="reset")
+        with pytest.raises(LedgerError, match="disk is full"):
+            await until_settled(run.settler())
+
+
+@SEARCHED
+async def test_a_message_to_no_number(make: Any) -> None:
+    """What goes to no number, a call to a SIP address for example, is not looked for."""
+    async with running(make) as run:
+        (found,) = await run.ledger.claim([Wanted(1, "ada@example.test", "", 1)], lease=0)
+        run.ledger.end(Move.DOUBT, Ending(found.number, found.attempt))
+        await run.send(BEN)
+        settled = await until_settled(run.settler())
+        assert settled.kept == {NO_NUMBER: 1}

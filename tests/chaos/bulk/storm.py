@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -25,7 +26,7 @@ class Storm:
     kills: int = 0
     said: str = ""
 
-    async def start(self) -> asyncio.subprocess.Process:
+    async def start(self, **how: Any) -> asyncio.subprocess.Process:
         """Start the run, or start it again."""
         config = self.server.config()
         arguments = [str(self.path), config.api_url, config.auth_url, self.rows, self.settle_after, self.lease]
@@ -34,6 +35,7 @@ class Storm:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            **how,
         )
 
     async def rage(self, seed: int, *, most: int, between: tuple[float, float] = (0.4, 1.6)) -> None:

@@ -120,6 +120,8 @@ def _ledger(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
     if world.state is State.NEW:
         yield "its time passes", _move(world, rules, Move.EXPIRE, world.attempt)
         yield "its row is broken", _move(world, rules, Move.REFUSE, world.attempt)
+        if world.sent_again:
+            yield "its content has changed", _move(world, rules, Move.DOUBT, world.attempt)
     if world.callback:
         yield "a callback", _move(world, rules, Move.ACCEPT, 0)._replace(callback=False, told=True)
         yield "a callback is lost", world._replace(callback=False)

@@ -7,7 +7,7 @@ from ..countries import country_name
 from ..markup import Markup
 from ..values import Cost
 from ..wording import money, share
-from .frame import block, channel_kind, channel_name, drawing, words
+from .frame import block, channel_kind, channel_name, cut, drawing, words
 
 _ROW = 44
 _BAR = 12
@@ -24,11 +24,6 @@ class CountryCosts(NamedTuple):
     def price(self) -> float:
         """Of all channels."""
         return sum(part.price for part in self.parts)
-
-    @property
-    def rows(self) -> int:
-        """Of all channels."""
-        return sum(part.rows for part in self.parts)
 
 
 def by_country(costs: tuple[Cost, ...]) -> list[CountryCosts]:
@@ -76,7 +71,7 @@ def _rows(rows: list[CountryCosts], order: list[str]) -> Iterator[Markup]:
     whole = sum(row.price for row in rows)
     for at, row in enumerate(rows):
         y = _ROW * at + 15
-        yield words(row.name, 0, y, kind="strong")
+        yield words(cut(row.name, 22), 0, y, kind="strong")
         yield words(f"{money(row.price)} · {share(row.price, whole)}", 1, y, anchor="end")
         x = 0.0
         for part in sorted(row.parts, key=lambda part: order.index(part.channel)):

@@ -60,6 +60,11 @@ def anchored(x: float, margin: float = 0.05) -> Anchor:
     return "start" if x < margin else "end" if x > 1 - margin else "middle"
 
 
+def cut(text: str, letters: int) -> str:
+    """A name that others give, as long as there is room for on a phone; the table has it whole."""
+    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
+
+
 KNOWN_CHANNELS = {"viber": "Viber", "sms": "SMS", "voice": "Voice"}
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 from ..markup import Markup, percent, tag
 from ..values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY, Journey
 from ..wording import share
-from .frame import block, channel_kind, channel_name, drawing, words
+from .frame import block, channel_kind, channel_name, cut, drawing, words
 
 _K = TypeVar("_K")
 
@@ -76,6 +76,7 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
             height=height,
             viewBox=f"0 0 100 {height:.2f}",
             preserveAspectRatio="none",
+            aria_hidden="true",
         ),
         *_labels(left, right, firsts, ends, whole),
     )
@@ -145,10 +146,12 @@ def _labels(
 ) -> Iterator[Markup]:
     for first, node in left.items():
         yield block(_LEFT - _POST / 2, node.top, _POST, node.height, "post")
-        yield from _label(channel_name(first), firsts[first], whole, _LEFT - 0.015, node, left=True)
+        yield from _label(cut(channel_name(first), 8), firsts[first], whole, _LEFT - 0.015, node, left=True)
     for end, node in right.items():
         yield block(_RIGHT - _POST / 2, node.top, _POST, node.height, end.kind)
-        yield from _label(end.name, ends[end], whole, _RIGHT + 0.015, node, left=False)
+        yield from _label(
+            cut(end.name, 10) if end.fate == DELIVERED else end.name, ends[end], whole, _RIGHT + 0.015, node, left=False
+        )
 
 
 def _label(name: str, count: int, whole: int, x: float, node: _Node, *, left: bool) -> Iterator[Markup]:
