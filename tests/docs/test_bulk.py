@@ -25,8 +25,8 @@ def _folder(tmp_path: Path) -> Path:
     (made,) = blocks(PAGE, "python")
     (flow,) = blocks(PAGE, "json")
     assert "10_000):" in made
-    program = made.replace("10_000):", f"{PEOPLE}):")
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=tmp_path, check=True)
+    fewer = made.replace("10_000):", f"{PEOPLE}):")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", fewer], cwd=tmp_path, check=True)
     (tmp_path / "otp.json").write_text(flow, "utf-8")
     program = tmp_path / "bin" / "routee-failover"
     program.parent.mkdir()
