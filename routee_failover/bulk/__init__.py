@@ -11,13 +11,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .export import export
     from .hours import SendWindow
     from .progress import Phase, Progress, Trouble
+    from .refused import RefusedFile
+    from .rehearsal import Rehearsal, rehearse
+    from .report import write_report
     from .row import Row, Rows, Stamp
     from .sender import BulkSender
     from .settings import BulkSettings, ErrorBudget
     from .settling import OnDoubt, Settled, Settler, proves
-    from .sources import read_source, rows_of
+    from .sources import Source, read_source, rows_of
     from .template import FlowTemplate
 
 __all__ = [
@@ -28,16 +32,22 @@ __all__ = [
     "OnDoubt",
     "Phase",
     "Progress",
+    "RefusedFile",
+    "Rehearsal",
     "Row",
     "Rows",
     "SendWindow",
     "Settled",
     "Settler",
+    "Source",
     "Stamp",
     "Trouble",
+    "export",
     "proves",
     "read_source",
+    "rehearse",
     "rows_of",
+    "write_report",
 ]
 
 _HOMES = {
@@ -48,16 +58,22 @@ _HOMES = {
     "OnDoubt": "settling",
     "Phase": "progress",
     "Progress": "progress",
+    "RefusedFile": "refused",
+    "Rehearsal": "rehearsal",
     "Row": "row",
     "Rows": "row",
     "SendWindow": "hours",
     "Settled": "settling",
     "Settler": "settling",
+    "Source": "sources",
     "Stamp": "row",
     "Trouble": "progress",
+    "export": "export",
     "proves": "settling",
     "read_source": "sources",
+    "rehearse": "rehearsal",
     "rows_of": "sources",
+    "write_report": "report",
 }
 
 

@@ -91,7 +91,9 @@ class MemoryLedger:
         return self._move(move, ending)
 
     def _move(self, move: Move, ending: Ending) -> bool:
-        intent = self._intents[ending.number]
+        intent = self._intents.get(ending.number)
+        if intent is None:
+            return False
         state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt)
         if state is intent.state:
             return False
@@ -122,7 +124,9 @@ class MemoryLedger:
 
     def learn(self, fate: Fate) -> None:
         """Keep how an accepted flow ended."""
-        self._change(self._intents[fate.number], fate=fate)
+        intent = self._intents.get(fate.number)
+        if intent is not None:
+            self._change(intent, fate=fate)
 
     async def flush(self) -> None:
         """There is nothing to wait for."""
