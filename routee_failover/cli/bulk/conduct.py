@@ -90,6 +90,8 @@ class Run:
                 await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.note))
                 await ledger.put(DOCUMENT, plan.document())
                 await ledger.put(LAST, {"total": total})
+                # `BulkSender` asks there about doubts as soon as it begins; by itself it learns it from the first row.
+                await ledger.put("endpoint", {"endpoint": plan.endpoint})
                 so_far.resume = command("resume", self.ledger)
                 so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()

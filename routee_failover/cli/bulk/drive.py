@@ -131,7 +131,7 @@ async def _watch(
             under_way = sender.progress.counts.sending
             many = f" ({under_way})" if under_way else ""
             stage.say(
-                f"Stopping: nothing more is begun, and what is under way{many} is awaited. Ctrl-C again leaves at once.",
+                f"Stopping: nothing more is begun; what is under way{many} is awaited. Ctrl-C again leaves at once.",
                 "stopping",
             )
         if asked.times > 1:

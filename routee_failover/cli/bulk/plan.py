@@ -75,9 +75,10 @@ class Plan:
             for name in ("deadline", "settle_after"):
                 options[name] = None if options[name] is None else timedelta(seconds=options[name])
             options["unknown"] = None if options["unknown"] is None else OnDoubt(options["unknown"])
-            paths = {name: Path(document[name]) for name in ("recipients", "flow", "refused")}
-            names = ("format", "digest", "endpoint", "key", "region", "service", "account")
-            return cls(**paths, **{name: document[name] for name in names}, options=Options(**options))
+            values: dict[str, Any] = {name: Path(document[name]) for name in ("recipients", "flow", "refused")}
+            for name in ("format", "digest", "endpoint", "key", "region", "service", "account"):
+                values[name] = document[name]
+            return cls(**values, options=Options(**options))
         except (KeyError, TypeError, ValueError):
             raise LedgerError("what this ledger says about its run cannot be read; nothing was sent") from None
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -72,7 +72,7 @@ class _Work:
             former = planned(None if document is None else Plan.of(document))
             former.check_service(service_of(config), account_of(config))
             chosen = self._given.over(former.options)
-            more = {} if chosen.settle_after is None else {"settle_after": chosen.settle_after}
+            more: dict[str, Any] = {} if chosen.settle_after is None else {"settle_after": chosen.settle_after}
             settler = Settler(
                 routee, ledger, endpoint=former.endpoint, on_doubt=chosen.unknown or OnDoubt.RECONCILE, **more
             )

@@ -87,11 +87,11 @@ def run(
 ) -> None:
     r"""Send a message to every row of a file, each once, whatever happens to this process.
 
-    Say it again and it goes on where it was: who got the message is kept in the
-    ledger, and is never sent it again. Ctrl-C lets end what is under way and prints
-    the command that goes on.
+    Say it again and it goes on where it was: who got the message is kept in
+    the ledger, and is never sent it again. Ctrl-C lets end what is under way,
+    and prints the command that goes on.
 
-    FLOW is what `routee-failover send` takes, with the columns of RECIPIENTS in it:
+    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in it:
       {"endpoint": "standard", "flow": \[{"type": "Sms", "to": "{phone}", ...}]}
 
     Settings: the environment variables of `routee-failover send`.

@@ -21,8 +21,13 @@ OTP: dict[str, Any] = {
     "endpoint": "otp",
     "flow": [
         {
-            **{"type": "ViberOtp", "order": 1, "to": "{phone}", "ttl": 60, "senderInfoTrackingId": "demo"},
-            **{"templateId": BASIC_OTP, "pin": "{pin}"},
+            "type": "ViberOtp",
+            "order": 1,
+            "to": "{phone}",
+            "ttl": 60,
+            "senderInfoTrackingId": "demo",
+            "templateId": BASIC_OTP,
+            "pin": "{pin}",
         },
         {"type": "Sms", "order": 2, "to": "{phone}", "ttl": 60, "message": {"body": "Your code is {pin}"}},
     ],

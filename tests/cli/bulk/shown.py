@@ -1,7 +1,6 @@
 """Runs as they might stand, and consoles of a fixed size that keep what they are shown."""
 
 import io
-import os
 
 from rich.console import Console, RenderableType
 
@@ -49,25 +48,21 @@ class Recorder(Terminal):
 
     def __init__(self, *, tty: bool = False, width: int = 80, height: int = 24, encoding: str = "utf-8") -> None:
         super().__init__()
-        self.file = _File(tty, encoding)
-        self.size_now = os.terminal_size((width, height))
+        self._kept = io.BytesIO()
+        self.file = _File(self._kept, encoding=encoding, tty=tty)
         self._width, self._height = width, height
 
     @property
     def text(self) -> str:
         """All of it."""
-        assert isinstance(self.file, _File)
-        return self.file.getvalue()
+        self.file.flush()
+        return self._kept.getvalue().decode()
 
 
-class _File(io.StringIO):
-    def __init__(self, tty: bool, encoding: str) -> None:
-        super().__init__()
-        self._tty, self._encoding = tty, encoding
-
-    @property
-    def encoding(self) -> str:
-        return self._encoding
+class _File(io.TextIOWrapper):
+    def __init__(self, kept: io.BytesIO, *, encoding: str, tty: bool) -> None:
+        super().__init__(kept, encoding=encoding, newline="\n")
+        self._tty = tty
 
     def isatty(self) -> bool:
         return self._tty

@@ -110,7 +110,9 @@ async def test_the_first_drains(sent: signal.Signals) -> None:
     shown = Shown(act)
     ended = await _drive(run, shown)
     assert (ended.interrupted, run.stopped) == (True, 1)
-    assert shown.said == ["Stopping: nothing more is begun, and what is under way (100) is awaited. Ctrl-C again leaves at once."]
+    assert shown.said == [
+        "Stopping: nothing more is begun; what is under way (100) is awaited. Ctrl-C again leaves at once."
+    ]
     assert shown.events == ["enter", "stopping", "close", "exit"]
     assert signal.getsignal(sent) == before
 

@@ -73,8 +73,14 @@ def test_json(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     events = [json.loads(line) for line in result.out.splitlines()]
     began, *between, done = events
     assert began == {
-        **{"event": "started", "recipients": str(campaign.people), "flow": str(campaign.flow), "endpoint": "otp"},
-        **{"service": "this machine", "total": 31, "resumed": False, "settled": 0},
+        "event": "started",
+        "recipients": str(campaign.people),
+        "flow": str(campaign.flow),
+        "endpoint": "otp",
+        "service": "this machine",
+        "total": 31,
+        "resumed": False,
+        "settled": 0,
     }
     assert {event["event"] for event in between} == {"progress", "trouble"}
     assert done["event"] == "done"

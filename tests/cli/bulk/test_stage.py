@@ -141,7 +141,7 @@ def test_a_screen_that_changes_its_size(monkeypatch: pytest.MonkeyPatch) -> None
     with Screen(console, "people.csv", lambda: "hint") as screen:
         screen.show(SENDING)
         assert "\x1b[2J" not in console.text
-        console.size = (40, 24)  # type: ignore[assignment]  # rich takes a pair
+        console.size = (40, 24)
         before = len(console.text)
         screen.show(SENDING)
         screen.show(SENDING)

@@ -1,5 +1,6 @@
 """Where a run is shown: a board that moves where the screen can carry one, else lines; JSON, if asked for."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
@@ -100,7 +101,7 @@ class _News:
     def __init__(self) -> None:
         self._last = float("-inf")
         self._course: tuple[Phase, str | None] | None = None
-        self._troubles: tuple[Trouble, ...] = ()
+        self._told: deque[tuple[int, str, str]] = deque(maxlen=200)
 
     def changed_course(self, progress: Progress) -> bool:
         """Whether the run does something else than before."""
@@ -116,9 +117,14 @@ class _News:
         return due
 
     def troubles(self, progress: Progress) -> list[Trouble]:
-        """Rows that went wrong, those that were not seen before."""
-        known, self._troubles = self._troubles, progress.problems
-        return [trouble for trouble in progress.problems if trouble not in known]
+        """Rows that went wrong, those that were not seen before; a run may try one again and again."""
+        new = [trouble for trouble in progress.problems if _known_by(trouble) not in self._told]
+        self._told.extend(map(_known_by, new))
+        return new
+
+
+def _known_by(trouble: Trouble) -> tuple[int, str, str]:
+    return trouble.line, trouble.outcome, trouble.reason
 
 
 class Lines:

@@ -1,0 +1,66 @@
+"""The page about sending to many: its commands run as they are printed, and its tables are the program's own."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from routee_failover.cli.bulk.view.events import rows
+from routee_failover.cli.bulk.view.tally import Tally
+from routee_failover.sandbox import Sandbox
+
+from .test_programs import ROOT, blocks
+
+PAGE = "docs/bulk.md"
+TEXT = (ROOT / PAGE).read_text("utf-8")
+PEOPLE = 300
+"""The page says that a few hundred do as well."""
+
+
+def _folder(tmp_path: Path) -> Path:
+    (made,) = blocks(PAGE, "python")
+    (flow,) = blocks(PAGE, "json")
+    assert "10_000):" in made
+    fewer = made.replace("10_000):", f"{PEOPLE}):")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", fewer], cwd=tmp_path, check=True)
+    (tmp_path / "otp.json").write_text(flow, "utf-8")
+    program = tmp_path / "bin" / "routee-failover"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m routee_failover.cli "$@"\n', "utf-8")
+    program.chmod(0o755)
+    return tmp_path
+
+
+async def test_the_commands_run_as_printed(tmp_path: Path) -> None:
+    """Everybody gets one message, and the files are there that the page names."""
+    folder = _folder(tmp_path)
+    _install, *commands = blocks(PAGE, "console")
+    script = "set -e\n" + "".join(commands)
+    with Sandbox(speed=20_000) as sandbox:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ["bash", "-c", script],
+            cwd=folder,
+            env=os.environ | sandbox.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        assert len({to for flow in sandbox.accepted for to in flow.to}) == len(sandbox.accepted) == PEOPLE
+    assert f"{PEOPLE} rows: {PEOPLE} can be sent" in done.stdout
+    assert f"All {PEOPLE} are accepted" in done.stdout
+    assert (folder / "people.html").is_file()
+    assert len((folder / "accepted.csv").read_text("utf-8").splitlines()) == PEOPLE + 1
+    for code in re.findall(r",(\d{6})$", (folder / "people.csv").read_text("utf-8"), re.MULTILINE)[:20]:
+        assert not re.search(rf"(?<!\d){code}(?!\d)", done.stdout)
+
+
+@pytest.mark.parametrize("name", rows(Tally()))
+def test_each_key_is_on_the_page(name: str) -> None:
+    """Scripts find there what they read."""
+    assert f"`{name}`" in TEXT
