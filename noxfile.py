@@ -74,11 +74,15 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def picture(session: nox.Session) -> None:
-    """The how-to's picture of the inbox page, taken anew on the how-to's journey."""
+    """The how-tos' pictures, taken anew: the inbox page on its how-to's journey, and the report of a run."""
     session.install(".[cli,sandbox,bulk,parquet]", *group("tests"))
     browser(session)
     wanted = HERE / "docs/images/inbox.png"
     session.run("pytest", "tests/browser/test_journey.py", env={"INBOX_PICTURE": str(wanted)})
+    wanted = HERE / "docs/images/report.png"
+    session.run(
+        *("pytest", "tests/browser/test_report.py", "-k", "test_the_picture"), env={"REPORT_PICTURE": str(wanted)}
+    )
 
 
 @nox.session

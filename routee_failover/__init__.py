@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Unauthorized,
         Unprocessable,
         WaitTimeout,
+        Withdrawn,
     )
     from .evidence import STATUS_RULES, Again, Answer, Evidence, StatusRule
     from .flows import (
@@ -232,6 +233,7 @@ __all__ = [
     "VoiceStep",
     "VoiceTo",
     "WaitTimeout",
+    "Withdrawn",
     "dump_flow",
     "load_flow",
     "parse_callback",

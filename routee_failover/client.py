@@ -1,25 +1,17 @@
 """The client: one verb a job. What it says and when belongs to the rooms below; it only brings them together."""
 
-import asyncio
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
 from .asking import Questions, followed
+from .calls import StillWanted, call_of
 from .config import Config
-from .errors import (
-    DeliveryUnknown,
-    InvalidConfig,
-    InvalidFlow,
-    Outcome,
-    Problem,
-    Rejected,
-)
+from .errors import DeliveryUnknown, InvalidConfig, Outcome, Rejected
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
-from .flows.deadline import fitted
 from .reconcile import OnUnknown, Reconciler
 from .records import (
     AnyReceipt,
@@ -37,21 +29,23 @@ from .records import (
 from .searching import Filter, FilterField, FlowSearch, OtpSearch
 from .searching.question import flow_question
 from .searching.search import PAGE_SIZE
-from .secret import SecretBytes, forgetful
+from .secret import forgetful
 from .sending import Sent, send_each
-from .transport import Call, Transport
+from .transport import Transport
 from .verdicts import not_accepted, unsent
 from .waiting import Pollers, Timeout, identities_of, is_final, schedule_of, seconds_of
-from .wire import encode_flow
 from .wire.routes import ROUTES
 
 _T = TypeVar("_T")
-_OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
-# Tuples: a union is made anew, and looked through more slowly, each time that it is asked.
-_FLOWS = (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
-_NO_RECEIPT = (str, Rejected)
-_LONGER_THAN_ANY_TTL = 1e9
-"""Seconds. A `timedelta` cannot hold every number of them that comes of adding and subtracting times."""
+_NO_RECEIPT = (str, Rejected)  # a tuple: a union is made anew, and looked through more slowly, each time
+
+
+class HowToSend(TypedDict, total=False):
+    """What `RouteeClient.send` may be told beside the flow."""
+
+    deadline: timedelta | None
+    on_unknown: OnUnknown
+    still_wanted: StillWanted | None
 
 
 class RouteeClient:
@@ -92,24 +86,24 @@ class RouteeClient:
         return f"RouteeClient({self._config.api_url})"
 
     @overload
-    async def send(
-        self, flow: StandardFlow | TransactionalFlow, *, deadline: timedelta | None = ..., on_unknown: OnUnknown = ...
-    ) -> FlowReceipt: ...
+    async def send(self, flow: StandardFlow | TransactionalFlow, **how: Unpack[HowToSend]) -> FlowReceipt: ...
     @overload
-    async def send(
-        self, flow: OtpFlow, *, deadline: timedelta | None = ..., on_unknown: OnUnknown = ...
-    ) -> OtpReceipt: ...
+    async def send(self, flow: OtpFlow, **how: Unpack[HowToSend]) -> OtpReceipt: ...
     @overload
+    async def send(self, flow: ViberOtpMessage, **how: Unpack[HowToSend]) -> ViberOtpReceipt: ...
     async def send(
-        self, flow: ViberOtpMessage, *, deadline: timedelta | None = ..., on_unknown: OnUnknown = ...
-    ) -> ViberOtpReceipt: ...
-    async def send(
-        self, flow: AnyFlow, *, deadline: timedelta | None = None, on_unknown: OnUnknown = OnUnknown.RAISE
+        self,
+        flow: AnyFlow,
+        *,
+        deadline: timedelta | None = None,
+        on_unknown: OnUnknown = OnUnknown.RAISE,
+        still_wanted: StillWanted | None = None,
     ) -> AnyReceipt:
         """Send a flow, once, and return Routee's receipt for it.
 
         `deadline` says after how long from now the message is worth nothing: it does not leave later than that, and the
         ttls of its steps shrink to what is left of it. Where that is too little, `DeadlinePassed` is raised.
+        `still_wanted` is asked right before the first byte leaves, at each try; a no is raised as `Withdrawn`.
 
         Raises `NotSent` where nothing reached Routee, `Rejected` where it answered no, and `DeliveryUnknown` where it
         may have accepted the message: that one must not be sent again blindly. With `OnUnknown.RECONCILE` the client's
@@ -119,16 +113,12 @@ class RouteeClient:
         A caller who is cancelled before the first byte leaves has sent nothing. After it the send goes on alone: an
         observer learns its outcome, and `aclose()` waits for it.
         """
-        endpoint = _endpoint_of(flow)
+        call = call_of(flow, deadline, still_wanted)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
-        route = ROUTES[endpoint]
-        call = Call("POST", route.path, encode_flow(flow), otp=endpoint in _OTP, judge=route.judge)
-        if deadline is not None:
-            _limit(call, flow, deadline)
         outcome, evidence = await self._transport.call(call)
         answer = evidence.answer
         if outcome is Outcome.ACCEPTED and answer is not None:
-            receipt = route.read_receipt(answer.body)
+            receipt = ROUTES[flow.endpoint].read_receipt(answer.body)
             if not isinstance(receipt, _NO_RECEIPT):
                 return receipt
             error = not_accepted(flow, answer, receipt)
@@ -323,25 +313,3 @@ class RouteeClient:
         if self._reconciler is None:
             raise InvalidConfig("on_unknown=RECONCILE needs RouteeClient(config, reconciler=...); nothing was sent")
         return self._reconciler
-
-
-def _endpoint_of(flow: AnyFlow) -> Endpoint:
-    if not isinstance(flow, _FLOWS):
-        raise InvalidFlow(
-            "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one of JSON")]
-        )
-    return flow.endpoint
-
-
-def _limit(call: Call, flow: AnyFlow, deadline: timedelta) -> None:
-    """Give a call its deadline, and a body that shrinks with the time that is left."""
-    if not isinstance(deadline, timedelta):
-        why = f"must be a timedelta from now, such as timedelta(minutes=2), not {type(deadline).__name__}"
-        raise InvalidFlow("send", [Problem(("deadline",), why)])
-
-    def body_within(seconds: float) -> SecretBytes | None:
-        fitting = fitted(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
-        return None if fitting is None else encode_flow(fitting)
-
-    call.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
-    call.body_within = body_within

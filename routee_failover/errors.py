@@ -8,7 +8,7 @@
     ├── InvalidSource (ValueError)   NOT_SENT   a file of recipients or of a flow that cannot be used
     ├── LedgerError                  NOT_SENT   a ledger that cannot be read or written: nothing more is sent through it
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
-    │   └── ConnectFailed · PoolTimeout · DeadlinePassed · CircuitOpen · TokenUnavailable · ClientClosed
+    │   └── ConnectFailed · PoolTimeout · DeadlinePassed · Withdrawn · CircuitOpen · TokenUnavailable · ClientClosed
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
@@ -132,6 +132,10 @@ class PoolTimeout(NotSent):
 
 class DeadlinePassed(NotSent):
     """The deadline of the message passed, or came too near for its ttl, before the first byte left."""
+
+
+class Withdrawn(NotSent):
+    """`still_wanted` said no when the message was about to leave: the lease of its sender was over, for example."""
 
 
 class CircuitOpen(NotSent):

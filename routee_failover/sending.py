@@ -54,9 +54,11 @@ class Beginnings:
         if not self._interval:
             return
         now = asyncio.get_running_loop().time()
-        if now < self._next:
-            await asyncio.sleep(self._next - now)
-        self._next = max(self._next, now - self._tolerance) + self._interval
+        # It is taken before it is waited for, so that those who wait side by side do not take the same one.
+        begins = max(self._next, now - self._tolerance)
+        self._next = begins + self._interval
+        if now < begins:
+            await asyncio.sleep(begins - now)
 
 
 def send_each(

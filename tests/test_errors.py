@@ -39,6 +39,7 @@ from routee_failover.errors import (
     Unauthorized,
     Unprocessable,
     WaitTimeout,
+    Withdrawn,
 )
 
 NOT_SENT, REJECTED, UNKNOWN = Outcome.NOT_SENT, Outcome.REJECTED, Outcome.UNKNOWN
@@ -54,6 +55,7 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     ConnectFailed: (NotSent, NOT_SENT),
     PoolTimeout: (NotSent, NOT_SENT),
     DeadlinePassed: (NotSent, NOT_SENT),
+    Withdrawn: (NotSent, NOT_SENT),
     CircuitOpen: (NotSent, NOT_SENT),
     TokenUnavailable: (NotSent, NOT_SENT),
     ClientClosed: (NotSent, NOT_SENT),
@@ -139,7 +141,7 @@ EXAMPLES: list[RouteeError] = [
     InvalidSource("it"),
     LedgerError("it"),
     InvalidSearch("search", [Problem(("since",), "is wrong")]),
-    *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, CircuitOpen, ClientClosed)),
+    *(cls("it") for cls in (NotSent, ConnectFailed, PoolTimeout, DeadlinePassed, Withdrawn, CircuitOpen, ClientClosed)),
     TokenUnavailable("it"),
     TokenUnavailable("it", status=401),
     *(cls("it", **_REJECTED) for cls in TREE if issubclass(cls, Rejected) and cls is not FlowFailed),

@@ -1,1 +1,89 @@
-"""Many messages out of a file or any iterable, each sent once whatever happens to the process that sends them."""
+"""Many messages out of a file or any iterable, each sent once whatever happens to the process that sends them.
+
+    async with RouteeClient.from_env() as routee, SqliteLedger("run.sqlite") as ledger:
+        template = FlowTemplate.read("flow.json")
+        await BulkSender(routee, ledger, BulkSettings(rate=200)).run(template.rows(read_source("people.csv")))
+
+Everything is loaded when it is first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .export import export
+    from .hours import SendWindow
+    from .progress import Phase, Progress, Trouble
+    from .refused import RefusedFile
+    from .rehearsal import Rehearsal, rehearse
+    from .report import write_report
+    from .row import Row, Rows, Stamp
+    from .sender import BulkSender
+    from .settings import BulkSettings, ErrorBudget
+    from .settling import OnDoubt, Settled, Settler, proves
+    from .sources import Source, read_source, rows_of
+    from .template import FlowTemplate
+
+__all__ = [
+    "BulkSender",
+    "BulkSettings",
+    "ErrorBudget",
+    "FlowTemplate",
+    "OnDoubt",
+    "Phase",
+    "Progress",
+    "RefusedFile",
+    "Rehearsal",
+    "Row",
+    "Rows",
+    "SendWindow",
+    "Settled",
+    "Settler",
+    "Source",
+    "Stamp",
+    "Trouble",
+    "export",
+    "proves",
+    "read_source",
+    "rehearse",
+    "rows_of",
+    "write_report",
+]
+
+_HOMES = {
+    "BulkSender": "sender",
+    "BulkSettings": "settings",
+    "ErrorBudget": "settings",
+    "FlowTemplate": "template",
+    "OnDoubt": "settling",
+    "Phase": "progress",
+    "Progress": "progress",
+    "RefusedFile": "refused",
+    "Rehearsal": "rehearsal",
+    "Row": "row",
+    "Rows": "row",
+    "SendWindow": "hours",
+    "Settled": "settling",
+    "Settler": "settling",
+    "Source": "sources",
+    "Stamp": "row",
+    "Trouble": "progress",
+    "export": "export",
+    "proves": "settling",
+    "read_source": "sources",
+    "rehearse": "rehearsal",
+    "rows_of": "sources",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

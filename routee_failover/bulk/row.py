@@ -1,11 +1,11 @@
 """A row of a bulk run: whom it is for, what it is known by, and how its flow is made when its turn comes."""
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import attrs
 
-from ..errors import Problem
+from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow
 from ..secret import mask_phone
 
@@ -41,3 +41,22 @@ class Row:
 
 Rows = Iterable[Row] | AsyncIterable[Row]
 """The rows of a run. Those that can be gone through again are, for what could not be sent the first time."""
+
+
+class _Broken:
+    """Stands for the flow of a row that has none."""
+
+    __slots__ = ("_line", "_problems")
+
+    def __init__(self, line: int, problems: tuple[Problem, ...]) -> None:
+        self._line = line
+        self._problems = problems
+
+    def __call__(self, _stamp: Stamp) -> NoReturn:
+        raise InvalidFlow(f"line {self._line}", self._problems)
+
+
+def broken_row(line: int, key: str, recipient: str, problems: Iterable[Problem]) -> Row:
+    """A row that cannot be sent, and why."""
+    found = tuple(problems)
+    return Row(line, key, recipient, _Broken(line, found), found)

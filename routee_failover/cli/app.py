@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .bulk import bulk
 from .callbacks import callbacks
 from .demo import demo
 from .failures import SoFar, told
@@ -28,6 +29,7 @@ app: typer.Typer = typer.Typer(
 )
 for _command in (demo, sandbox, search, send, track):
     app.command(epilog=EXIT_STATUSES)(_command)
+app.add_typer(bulk)
 app.add_typer(callbacks)
 
 

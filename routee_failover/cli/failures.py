@@ -36,6 +36,8 @@ class SoFar:
     words: str = "nothing was sent"
     not_found: str = "Compare the ids of the sender and the template with Routee's platform."
     """What to do about a 404."""
+    resume: str = ""
+    """The command that goes on, where many messages are sent and some of them were."""
 
     def sending(self) -> None:
         """From here on nobody knows until an answer comes."""
@@ -55,6 +57,9 @@ def told(so_far: SoFar) -> Iterator[None]:
         yield
     except RouteeError as error:
         lines, status = [*lines_of(error), *_advice(error, so_far)], status_of(error)
+        if so_far.resume:
+            lines.append(f"Some may have been sent before that. Go on with: {so_far.resume}")
+            status = Status.NOT_SENT if status is Status.WRONG else status
     except KeyboardInterrupt:
         lines, status = [f"interrupted; {so_far.words}"], Status.INTERRUPTED
     except (OutputClosed, BrokenPipeError):

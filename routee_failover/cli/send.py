@@ -11,8 +11,9 @@ from ..client import RouteeClient
 from ..config import Config
 from ..flows import AnyFlow, Endpoint
 from ..records import AnyReceipt, FlowReceipt, OtpReceipt, StepEcho
+from ..wire.flow_file import ENDPOINTS
 from .failures import SoFar, told
-from .flow_file import ENDPOINTS, read_flow
+from .flow_file import read_flow
 from .terminal import Terminal, clean
 
 

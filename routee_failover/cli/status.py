@@ -6,6 +6,8 @@ from ..errors import (
     InvalidConfig,
     InvalidFlow,
     InvalidSearch,
+    InvalidSource,
+    LedgerError,
     NoAnswer,
     NotSent,
     Outcome,
@@ -32,22 +34,18 @@ class Status(IntEnum):
 
 EXIT_STATUSES = """[bold]Exit status[/]
 
-  0  fine
-  1  refused: Routee, or the flow that it started, said no
+  0  fine; of many messages: each was accepted
+  1  refused: Routee, or the flow that it started, said no; of many: to some
   2  wrong usage, settings or file: nothing was sent
-  3  not sent: sending again is safe
+  3  not sent: sending again is safe; of many: some, bulk resume sends them
   4  unknown: it may have been accepted, do not send it again blindly
 130  interrupted (141: whoever read the output went away)"""
-
-
-class WrongFile(RouteeError):
-    """A file cannot be read as a flow. Nothing was sent."""
 
 
 def status_of(error: RouteeError) -> Status:
     """The exit status that an error stands for."""
     match error:
-        case InvalidConfig() | InvalidFlow() | InvalidSearch() | SandboxError() | WrongFile():
+        case InvalidConfig() | InvalidFlow() | InvalidSearch() | InvalidSource() | LedgerError() | SandboxError():
             return Status.WRONG
         case TokenUnavailable(status=400 | 401 | 403):
             return Status.WRONG  # the credentials are: sending again with the same ones would end the same way

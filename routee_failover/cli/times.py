@@ -46,3 +46,19 @@ def _day(day: date) -> Stretch:
     """From midnight to midnight, which is not always 24 hours."""
     midnight = datetime.min.time()
     return Stretch(datetime.combine(day, midnight).astimezone(), datetime.combine(day + _DAY, midnight).astimezone())
+
+
+LENGTHS = "90s, 5m, 2h or 1d"
+
+_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(s|m|h|d)", re.IGNORECASE)
+
+
+def length_of(words: str) -> timedelta:
+    """How long words say that something lasts. Raises `ValueError` for words that say no time, or none at all."""
+    found = _LENGTH.fullmatch(words.strip().lower())
+    if found is None:
+        raise ValueError("no length of time")
+    length = float(found[1]) * ({"s": timedelta(seconds=1)} | _UNITS)[found[2]]
+    if not length:
+        raise ValueError("no time at all")
+    return length

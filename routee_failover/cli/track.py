@@ -11,8 +11,8 @@ from ..client import RouteeClient
 from ..config import Config
 from ..flows import Endpoint
 from ..secret import mask_phone
+from ..wire.flow_file import ENDPOINTS
 from .failures import SoFar, told
-from .flow_file import ENDPOINTS
 from .following import Following
 from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason, total_price
 from .printed import json_text

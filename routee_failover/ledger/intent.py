@@ -1,6 +1,5 @@
 """What goes into a ledger and what comes out of it: a message is known there by its key, and no text of it is kept."""
 
-import base64
 import hashlib
 from typing import NamedTuple
 
@@ -114,6 +113,11 @@ class Counts(Value):
         return self.new + self.sending + self.accepted + self.rejected + self.unknown + self.expired + self.invalid
 
     @property
+    def settled(self) -> int:
+        """Those that need nothing more."""
+        return self.accepted + self.rejected + self.expired + self.invalid
+
+    @property
     def open(self) -> int:
         """Those that are to be sent yet."""
         return self.new + self.sending
@@ -126,15 +130,13 @@ def tag_of(key: str) -> int:
 
 def label_of(run_id: str, tag: int) -> str:
     """What a message is marked with on its way to Routee, so that it can be found there: no other has it."""
-    return f"{run_id}-{base64.b32encode(tag.to_bytes(8)).decode().rstrip('=').lower()}"
+    return f"{run_id}-{tag:016x}"
+
+
+_DIGITS = frozenset("0123456789abcdef")
 
 
 def tag_in(label: str, run_id: str) -> int | None:
-    """The tag in a label of this run; `None` for any other text, also for one that ends in such a label differently."""
+    """The tag in a label of this run, which may follow a label of the caller's own; `None` for any other text."""
     _, found, text = label.rpartition(f"{run_id}-")
-    if not found or len(text) != 13:
-        return None
-    try:
-        return int.from_bytes(base64.b32decode(text.upper() + "==="))
-    except ValueError:
-        return None
+    return int(text, 16) if found and len(text) == 16 and _DIGITS.issuperset(text) else None

@@ -27,6 +27,7 @@ class Ledger(Protocol):
         """Take what is NEW or not there yet, for `lease` seconds, and say of each how it stands, in the same order.
 
         It comes back once the claims would survive a power cut. A message that is twice in `wanted` is claimed once.
+        What is NEW by the caller's policy alone (`Move.AGAIN`) is claimed only for the same fingerprint as before.
         """
         ...
 
@@ -39,6 +40,10 @@ class Ledger(Protocol):
 
         One that is INVALID already may be told again, and one that was NEW becomes INVALID.
         """
+        ...
+
+    async def forget_invalid(self) -> None:
+        """Forget every INVALID row: the source is about to be read anew, and may have been mended."""
         ...
 
     def end(self, move: Move, ending: Ending) -> None:

@@ -9,7 +9,7 @@ import attrs
 
 from .clock import SteadyClock
 from .intent import Counts, Ending, Fate, Found, Intent, Wanted
-from .states import Move, State, after
+from .states import ENDS_LEASE, FORGETS_CONTENT, Move, State, after
 
 
 def new_run_id() -> str:
@@ -24,7 +24,8 @@ class MemoryLedger:
         self._run_id = new_run_id()
         self._clock = SteadyClock()
         self._by_tag: dict[int, int] = {}
-        self._intents: list[Intent] = []
+        self._intents: dict[int, Intent] = {}
+        self._last = 0
         self._documents: dict[str, Any] = {}
 
     @property
@@ -45,7 +46,7 @@ class MemoryLedger:
         intent = self._known(wanted.tag)
         if intent is None:
             intent = self._add(wanted, State.NEW, now)
-        mine = intent.state is State.NEW
+        mine = intent.state is State.NEW and intent.fingerprint in {b"", wanted.fingerprint}
         if mine:
             intent = self._change(
                 intent,
@@ -75,6 +76,12 @@ class MemoryLedger:
         self._change(intent, state=State.INVALID, reason=reason, line=wanted.line, ended_at=now)
         return True
 
+    async def forget_invalid(self) -> None:
+        """Forget every INVALID row."""
+        for intent in [intent for intent in self._intents.values() if intent.state is State.INVALID]:
+            del self._intents[intent.number], self._by_tag[intent.tag]
+        self._last = max(self._intents, default=0)
+
     def end(self, move: Move, ending: Ending) -> None:
         """Make a move of an intent."""
         self._move(move, ending)
@@ -84,33 +91,42 @@ class MemoryLedger:
         return self._move(move, ending)
 
     def _move(self, move: Move, ending: Ending) -> bool:
-        intent = self._intents[ending.number - 1]
+        intent = self._intents.get(ending.number)
+        if intent is None:
+            return False
         state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt)
         if state is intent.state:
             return False
+        now = self.now()
         self._change(
             intent,
             state=state,
-            ended_at=self.now(),
+            ended_at=now,
+            lease_until=min(intent.lease_until, now) if move in ENDS_LEASE else intent.lease_until,
             reason=ending.reason,
             proof=ending.proof,
             identity=ending.identity or intent.identity,
             channel=ending.channel or intent.channel,
             seconds=ending.seconds or intent.seconds,
+            fingerprint=b"" if move in FORGETS_CONTENT else intent.fingerprint,
         )
         return True
 
     async def lapse(self) -> int:
         """Make UNKNOWN whatever is SENDING past its lease."""
         now = self.now()
-        over = [intent for intent in self._intents if intent.state is State.SENDING and intent.lease_until <= now]
+        over = [
+            intent for intent in self._intents.values() if intent.state is State.SENDING and intent.lease_until <= now
+        ]
         for intent in over:
             self._change(intent, state=State.UNKNOWN, ended_at=now, reason=LEASE_OVER)
         return len(over)
 
     def learn(self, fate: Fate) -> None:
         """Keep how an accepted flow ended."""
-        self._change(self._intents[fate.number - 1], fate=fate)
+        intent = self._intents.get(fate.number)
+        if intent is not None:
+            self._change(intent, fate=fate)
 
     async def flush(self) -> None:
         """There is nothing to wait for."""
@@ -123,16 +139,16 @@ class MemoryLedger:
         self, states: Collection[State] | None = None, *, without_fate: bool = False
     ) -> AsyncIterator[Intent]:
         """Intents in these states."""
-        place = 0
-        while place < len(self._intents):
-            intent = self._intents[place]
-            if (states is None or intent.state in states) and not (without_fate and intent.fate is not None):
+        for number in range(1, self._last + 1):
+            intent = self._intents.get(number)
+            if intent is None or (without_fate and intent.fate is not None):
+                continue
+            if states is None or intent.state in states:
                 yield intent
-            place += 1
 
     async def counts(self) -> Counts:
         """How many there are in each state."""
-        return counts_of(Counter(intent.state for intent in self._intents))
+        return counts_of(Counter(intent.state for intent in self._intents.values()))
 
     async def get(self, name: str) -> Any:
         """The JSON that was put under a name."""
@@ -150,27 +166,27 @@ class MemoryLedger:
 
     def _known(self, tag: int) -> Intent | None:
         number = self._by_tag.get(tag)
-        return None if number is None else self._intents[number - 1]
+        return None if number is None else self._intents[number]
 
     def _add(self, wanted: Wanted, state: State, now: float) -> Intent:
+        self._last += 1
         intent = Intent(
-            number=len(self._intents) + 1,
+            number=self._last,
             tag=wanted.tag,
             key=wanted.key,
             recipient=wanted.recipient,
             line=wanted.line,
             state=state,
             attempt=0,
-            fingerprint=wanted.fingerprint,
             begun_at=now,
             lease_until=now,
         )
-        self._intents.append(intent)
+        self._intents[intent.number] = intent
         self._by_tag[wanted.tag] = intent.number
         return intent
 
     def _change(self, intent: Intent, **changes: Any) -> Intent:
-        changed = self._intents[intent.number - 1] = attrs.evolve(intent, **changes)
+        changed = self._intents[intent.number] = attrs.evolve(intent, **changes)
         return changed
 
 

@@ -56,15 +56,18 @@ class Move(StrEnum):
 
 
 _OPEN = frozenset({State.NEW, State.SENDING, State.UNKNOWN})
+_NOT_ACCEPTED = frozenset(State) - {State.ACCEPTED}
 
 MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
     {
         Move.CLAIM: (frozenset({State.NEW}), State.SENDING),
-        # A callback proves it whatever was believed: also that a search was wrong, or that it was given up.
-        Move.ACCEPT: (_OPEN | {State.EXPIRED}, State.ACCEPTED),
+        # A callback proves it whatever was believed: that a search was wrong, that it was given up, or that of two
+        # attempts, the second by policy, the first was taken although the second was refused.
+        Move.ACCEPT: (_NOT_ACCEPTED, State.ACCEPTED),
         Move.REJECT: (_OPEN, State.REJECTED),
         Move.RETURN: (frozenset({State.SENDING, State.UNKNOWN}), State.NEW),
-        Move.DOUBT: (frozenset({State.SENDING}), State.UNKNOWN),
+        # Also from NEW: who finds that it cannot be sent again as it was, or comes late with no proof, says so.
+        Move.DOUBT: (frozenset({State.SENDING, State.NEW}), State.UNKNOWN),
         Move.ABSENT: (frozenset({State.UNKNOWN}), State.NEW),
         Move.AGAIN: (frozenset({State.UNKNOWN}), State.NEW),
         Move.EXPIRE: (frozenset({State.NEW}), State.EXPIRED),
@@ -73,12 +76,19 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
 )
 """From which states each move is made, and where it leads. From any other it changes nothing."""
 
-BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE})
+BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE, Move.ABSENT, Move.AGAIN})
 """Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
-know of the next."""
+know of the next, and a search that was begun for one attempt says nothing of another that was made meanwhile."""
+
+FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT})
+"""Moves after which anything may be sent in the place of what was not taken: a new PIN, for example. What is NEW and
+has a fingerprint yet may have been taken, and only the same content may be sent again."""
+
+ENDS_LEASE: frozenset[Move] = frozenset({Move.DOUBT})
+"""Moves by which a sender says that it is through: no byte of its attempt leaves any more, whatever its lease."""
 
 SETTLED: frozenset[State] = frozenset({State.ACCEPTED, State.REJECTED, State.EXPIRED, State.INVALID})
-"""States that no sender leaves."""
+"""States that only a proof of acceptance leaves."""
 
 
 def after(state: State, move: Move, *, same_attempt: bool = True) -> State:

@@ -20,6 +20,7 @@ _ENDED = {
     Stop.DEADLINE: "the deadline of the message had passed",
     Stop.CLOSING: "the client was closed before an answer came",
     Stop.LEFT: "the caller had left",
+    Stop.WITHDRAWN: "the message was not wanted any more",
 }
 
 

@@ -33,8 +33,10 @@ class Call:
 
     `deadline` is a time of the event loop, after which no first byte may leave. `body_within` makes the body of a
     message that is worth nothing after so many seconds, and `None` where that is too little for it. `judge` says what
-    the body of an answer proves whose status accepts.
+    the body of an answer proves whose status accepts. `still_wanted` is asked last of all before the first byte.
     """
+
+    still_wanted: Callable[[], bool] | None = None
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Stop(Enum):
     DEADLINE = auto()
     CLOSING = auto()
     LEFT = auto()
+    WITHDRAWN = auto()
 
 
 class Stopped(Exception):  # it ends an attempt and is told as evidence
@@ -143,8 +146,16 @@ class Exchange:
         deadline = self.call.deadline
         if deadline is not None and now >= deadline and self.stop is None:
             self.stop = Stop.DEADLINE
+        elif self.withdrawn and self.stop is None:
+            self.stop = Stop.WITHDRAWN
         if not self.wanted:
             raise Stopped
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether its sender does not want it any more: its lease is over, for example."""
+        still_wanted = self.call.still_wanted
+        return still_wanted is not None and not still_wanted()
 
     def renew_body(self, now: float) -> bool:
         """Whether the body has to change, because less time is left for the message than when it was written."""
@@ -219,6 +230,8 @@ class TrackedRequest(aiohttp.ClientRequest):
         """Write head and body in one, which on Python 3.11 happens one turn of the loop after `send`."""
         exchange = self._exchange
         if exchange is not None:
+            if exchange.withdrawn:  # the process may have been frozen since `send`
+                exchange.end(Stop.WITHDRAWN)
             if not exchange.wanted or _is_gone(conn):
                 return  # whoever reads the answer hears of it
             exchange.begun = True

@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from ..config import Config
-from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable
+from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
 from ..evidence import Again, Answer, Evidence, StatusTable, outcome_of, standard_table
 from ..observe import AttemptEnded, AttemptStarted, Observers, Paused, RetryScheduled, RetryWithheld, TokenRenewed
 from ..secret import Secret, SecretBytes
@@ -27,6 +27,8 @@ from .turns import Turns
 from .under_way import UnderWay
 
 _url = lru_cache(maxsize=256)(URL)
+_NOT_BEGUN = frozenset({Stop.CLOSING, Stop.DEADLINE, Stop.WITHDRAWN})
+"""What ends a call that has sent nothing in an error of its own."""
 
 
 class Line:
@@ -87,7 +89,7 @@ class Line:
             if outcome is Outcome.ACCEPTED:
                 self._budget.earn(tries.spent if tries is not None else 0)
                 return outcome, evidence
-            if exchange.stop in {Stop.CLOSING, Stop.DEADLINE} and not exchange.begun:
+            if exchange.stop in _NOT_BEGUN and not exchange.begun:
                 _raise_stopped(exchange.stop)
             if tries is None:
                 tries = Tries(self._config, safe=call.safe)
@@ -291,6 +293,8 @@ def _name(exchange: Exchange) -> tuple[int, int, str, str]:
 def _raise_stopped(why: Stop) -> NoReturn:
     if why is Stop.CLOSING:
         raise ClientClosed("the client was closed while the message waited; nothing was sent")
+    if why is Stop.WITHDRAWN:
+        raise Withdrawn("the message was not wanted any more when its turn came; nothing was sent")
     raise DeadlinePassed(
         "the deadline of the message passed, or came too near for its ttl, before it could leave; nothing was sent"
     )

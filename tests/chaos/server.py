@@ -82,6 +82,13 @@ class FaultyServer:
         """Wait until everything that was ever sent here has been read: to be called when the clients are closed."""
         await self._stage.wait(self.api.drained())
 
+    def keep(self, number: str, request: Request) -> None:
+        """A message was taken; nothing more is made of it here."""
+
+    def answer(self, request: Request) -> bytes:
+        """The answer to a question: a receipt, which no question is satisfied with."""
+        return WELL.says(request)
+
     async def drop(self) -> None:
         """Break off every connection."""
         await self._stage.wait(self.api.drop())
@@ -174,8 +181,10 @@ class FaultyServer:
             self.arrivals[number].append(time.monotonic())
             self.read[number] += 1
             self.taken[number] += fault.takes
+            if fault.takes:
+                self.keep(number, request)
         await self._gate.wait()
-        await _say(link, fault.says(request), fault)
+        await _say(link, self.answer(request) if fault is WELL and number is None else fault.says(request), fault)
         if fault.lingers:
             await self._going_on.wait()
             self._going_on.clear()

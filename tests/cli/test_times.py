@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.cli.times import stretch_of
+from routee_failover.cli.times import length_of, stretch_of
 
 NOW = datetime(2026, 3, 29, 21, 30, tzinfo=UTC)
 """In Athens the 30th has begun, half an hour ago; the 29th had 23 hours."""
@@ -68,3 +68,18 @@ def test_any_words_mean_a_time_or_none(words: str) -> None:
     except ValueError:
         return
     assert stretch.begins <= stretch.ends
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("90s", 90), ("5m", 300), (" 1.5 H ", 5400), ("1d", 86_400), ("0.5s", 0.5), ("10m", 600)]
+)
+def test_a_length(words: str, seconds: float) -> None:
+    """A length of time is a number and its unit."""
+    assert length_of(words) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("words", ["", "5", "m", "5 minutes", "-5m", "0s", "5x", "1e3s", "9999999999d", "5m ago"])
+def test_no_length(words: str) -> None:
+    """Anything else is refused, and so is no time at all."""
+    with pytest.raises(ValueError, match="time"):
+        length_of(words)

@@ -1,4 +1,4 @@
-"""Every Python program in the README, the tutorial and the page about searching runs as it is printed."""
+"""Every Python program in the README, the tutorial and the pages about searching runs as it is printed."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from routee_failover.wire.json import decode
 from tests.chaos.table import markdown
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial.md", "docs/finding-flows.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/finding-flows.md", "docs/reconciling.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:

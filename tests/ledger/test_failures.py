@@ -164,6 +164,7 @@ async def test_a_thread_that_is_gone(path: Path, monkeypatch: pytest.MonkeyPatch
     ledger = await SqliteLedger(path).__aenter__()
     (found,) = await claimed(ledger, 1)
     monkeypatch.setattr(Writer, "_write", gone)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
     async with asyncio.timeout(10):
         with pytest.raises(LedgerError, match="nobody foresaw"):
             await claimed(ledger, 2)

@@ -71,7 +71,13 @@ class Both(RuleBasedStateMachine):
         """Refuse one."""
         row = wanted(self._lines, f"key {key}")
         self._both(lambda ledger: ledger.refuse(row, reason))
-        self._last = len(self._memory._intents)
+        self._last = max(self._memory._intents)
+
+    @rule()
+    def forget_invalid(self) -> None:
+        """Forget the broken rows."""
+        self._both(lambda ledger: ledger.forget_invalid())
+        self._last = max(self._memory._intents, default=0)
 
     @precondition(lambda self: self._last)
     @rule(

@@ -15,8 +15,10 @@ from .schema import CODES, STATES
 from .statements import (
     CLAIM_AGAIN,
     CLAIM_NEW,
+    FORGET_INVALID,
     KNOWN,
     LAPSE,
+    LAST,
     LEARN,
     MAKE,
     REFUSE_AGAIN,
@@ -43,7 +45,7 @@ class Book:
         ((run_id, moment),) = connection.execute("SELECT run_id, moment FROM ledger").fetchall()
         self.run_id: str = run_id
         self.clock: Callable[[], float] = SteadyClock(moment)
-        (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM intents").fetchone()
+        (last,) = connection.execute(LAST).fetchone()
         self._last: int = last
         self._tally = [0] * len(STATES)
         for code, many in connection.execute("SELECT state, count(*) FROM intents GROUP BY state"):
@@ -133,7 +135,7 @@ class Book:
             elif one.tag in fresh:
                 fresh.discard(one.tag)
                 found = found._replace(mine=True)
-            elif found.state is State.NEW:
+            elif found.state is State.NEW and found.fingerprint in {b"", one.fingerprint}:
                 known[one.tag] = (
                     Found(found.number, found.attempt + 1, State.SENDING, one.line, one.fingerprint, False),
                     key,
@@ -158,9 +160,9 @@ class Book:
         """Keep a row of which no flow can be made."""
         known = self._known([wanted.tag]).get(wanted.tag)
         if known is None:
-            tag, key, recipient, line, fingerprint = wanted
+            tag, key, recipient, line, _ = wanted
             now = self._now
-            values = (tag, key, recipient, recipient, line, fingerprint, now, now, now, reason)
+            values = (tag, key, recipient, recipient, line, now, now, now, reason)
             self._last += execute(self._database, REFUSE_NEW, values).rowcount
             self._tally[CODES[State.INVALID]] += 1
             return True
@@ -170,6 +172,12 @@ class Book:
         execute(self._database, REFUSE_AGAIN, (reason, wanted.line, self._now, found.number))
         self._went(found.state, State.INVALID, 1)
         return True
+
+    def forget_invalid(self) -> None:
+        """Forget every INVALID row."""
+        many = self._database.execute(FORGET_INVALID).rowcount
+        self._tally[CODES[State.INVALID]] -= many
+        (self._last,) = self._database.execute(LAST).fetchone()
 
     def lapse(self) -> int:
         """Make UNKNOWN whatever is SENDING past its lease."""

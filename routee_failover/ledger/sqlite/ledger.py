@@ -15,6 +15,7 @@ from .book import Book
 from .read_only import ReadOnlyLedger
 from .reader import Reader
 from .rows import counts_in
+from .schema import CODES
 from .writer import Opened, Writer
 
 T = TypeVar("T")
@@ -68,6 +69,11 @@ class SqliteLedger:
     async def refuse(self, wanted: Wanted, reason: str) -> bool:
         """Keep a row of which no flow can be made."""
         return await self._do(lambda book: book.refuse(wanted, reason))
+
+    async def forget_invalid(self) -> None:
+        """Forget every INVALID row."""
+        if self._writing().tally[CODES[State.INVALID]]:
+            await self._do(Book.forget_invalid)
 
     def end(self, move: Move, ending: Ending) -> None:
         """Make a move of an intent. It never raises: `flush` and `claim` say when it could not be written."""

@@ -65,6 +65,10 @@ class ReadOnlyLedger:
         del wanted, reason
         self._refuse()
 
+    async def forget_invalid(self) -> None:
+        """It is only read."""
+        self._refuse()
+
     def end(self, move: Move, ending: Ending) -> None:
         """It is only read."""
         del move, ending

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from ..intent import Ending, Fate, Wanted
-from ..states import BY_SENDER, MOVES, Move, State
+from ..states import BY_SENDER, ENDS_LEASE, FORGETS_CONTENT, MOVES, Move, State
 from .schema import CODES
 
 _LARGEST = 256  # rows in a statement
@@ -92,27 +92,33 @@ LEARN = Bulk(
     " FROM told WHERE intents.number = told.number",
 )
 
+LAST = "SELECT coalesce(max(number), 0) FROM intents"
+FORGET_INVALID = f"DELETE FROM intents WHERE state = {CODES[State.INVALID]}"
+
 REFUSE_NEW = (
     "INSERT INTO intents (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until, ended_at,"
-    f" reason) VALUES (?, nullif(?, ?), ?, ?, ?, {CODES[State.INVALID]}, 0, ?, ?, ?, ?)"
+    f" reason) VALUES (?, nullif(?, ?), ?, ?, x'', {CODES[State.INVALID]}, 0, ?, ?, ?, ?)"
 )
 REFUSE_AGAIN = f"UPDATE intents SET state = {CODES[State.INVALID]}, reason = ?, line = ?, ended_at = ? WHERE number = ?"
 
 LAPSE = (
-    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, ended_at = ?, reason = ?"
-    f" WHERE number BETWEEN ? AND ? AND state = {CODES[State.SENDING]} AND lease_until <= ?"
+    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, ended_at = ?1, reason = ?2, lease_until = min(lease_until, ?1)"
+    f" WHERE number BETWEEN ?3 AND ?4 AND state = {CODES[State.SENDING]} AND lease_until <= ?5"
 )
 
 
 def _move(move: Move, source: State) -> Bulk:
+    fingerprint = ", fingerprint = x''" if move in FORGETS_CONTENT else ""
+    lease = ", lease_until = min(intents.lease_until, clock.now)" if move in ENDS_LEASE else ""
     own = " AND intents.attempt = told.attempt" if move in BY_SENDER else ""
     return Bulk(
         Ending._fields,
-        f"UPDATE intents SET state = {CODES[MOVES[move][1]]}, ended_at = ?, reason = told.reason, proof = told.proof,"
+        f", clock (now) AS (VALUES (?)) UPDATE intents SET state = {CODES[MOVES[move][1]]}, ended_at = clock.now,"
+        " reason = told.reason, proof = told.proof,"
         " identity = coalesce(nullif(told.identity, ''), intents.identity),"
         " channel = coalesce(nullif(told.channel, ''), intents.channel),"
-        " seconds = coalesce(nullif(told.seconds, 0), intents.seconds)"
-        f" FROM told WHERE intents.number = told.number AND intents.state = {CODES[source]}{own}",
+        f" seconds = coalesce(nullif(told.seconds, 0), intents.seconds){fingerprint}{lease}"
+        f" FROM told, clock WHERE intents.number = told.number AND intents.state = {CODES[source]}{own}",
     )
 
 

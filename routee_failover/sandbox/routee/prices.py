@@ -5,11 +5,11 @@ That each part of a long SMS is priced is documented; what one costs is not.
 
 from collections.abc import Sequence
 
+from ...sms_text import split
 from ..life.book import AcceptedFlow
 from ..life.engine import FlowState, Message
 from ..life.plan import Endpoint, PlannedStep
 from ..life.scripts import Channel
-from .sms_text import split
 
 APPLICATION_ID = "000000000000000000000001"
 APPLICATION_NAME = "Sandbox"

@@ -39,6 +39,11 @@ def split(text: str, *, transcode: bool = False) -> tuple[str, ...]:
     return _cut(text, _unicode_length, UNICODE_ALONE, UNICODE_JOINED)
 
 
+def is_gsm(text: str) -> bool:
+    """Whether the GSM alphabet has every letter of a text."""
+    return _GSM.issuperset(text)
+
+
 def _gsm_length(text: str) -> int:
     return len(text) + sum(map(text.count, _EXTENSION))
 

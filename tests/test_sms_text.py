@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.sandbox.routee.sms_text import split
+from routee_failover.sms_text import split
 
-from .sms import EXTENSION, GSM, gsm_size, unicode_size
+from .sandbox.sms import EXTENSION, GSM, gsm_size, unicode_size
 
 gsm_texts = st.text(sorted(GSM), min_size=1, max_size=700)
 unicode_texts = st.text(

@@ -1,0 +1,117 @@
+"""What holds a run: a pause that somebody asked for, too many failures, an account that cannot pay, the end."""
+
+import asyncio
+import time
+from collections import deque
+
+from .settings import ErrorBudget
+
+
+class Brakes:
+    """Whether another message may begin. Several reasons may hold a run; it goes on when none is left."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+        self._changed = asyncio.Event()
+        self.stopping: bool = False
+        self.why_stopped: str | None = None
+
+    @property
+    def pause(self) -> str | None:
+        """Why nothing may begin; `None` while it may."""
+        return next(iter(self._reasons.values()), None)
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of all reasons."""
+        return {*self._reasons}
+
+    @property
+    def free(self) -> bool:
+        """Whether a message may begin now."""
+        return not self._reasons and not self.stopping
+
+    def hold(self, kind: str, why: str) -> None:
+        """Begin nothing more until this kind of reason is let go of."""
+        self._reasons[kind] = why
+        self._wake()
+
+    def let_go(self, kind: str) -> None:
+        """That reason is no more."""
+        if self._reasons.pop(kind, None) is not None:
+            self._wake()
+
+    def stop(self, why: str | None = None) -> None:
+        """Begin nothing more in this run."""
+        if not self.stopping:
+            self.stopping, self.why_stopped = True, why
+            self._wake()
+
+    async def passed(self) -> bool:
+        """Come back when a message may begin; `False` when none may any more."""
+        while self._reasons and not self.stopping:
+            await self.changed()
+        return not self.stopping
+
+    async def changed(self, within: float | None = None) -> None:
+        """Come back at the next change, or after so many seconds."""
+        event = self._changed
+        try:
+            async with asyncio.timeout(within):
+                await event.wait()
+        except TimeoutError:
+            pass
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Spending:
+    """An error budget as it is spent."""
+
+    def __init__(self, budget: ErrorBudget) -> None:
+        self._budget = budget
+        self._last: deque[bool] = deque(maxlen=budget.among)
+        self._failed = 0
+        self._rest = budget.rest.total_seconds()
+
+    def note(self, *, failed: bool) -> bool:
+        """Take note of how a message ended; whether the budget is spent by it."""
+        if len(self._last) == self._last.maxlen and self._last[0]:
+            self._failed -= 1
+        self._last.append(failed)
+        self._failed += failed
+        if not failed and len(self._last) >= self._budget.least:
+            self._rest = self._budget.rest.total_seconds()
+        return len(self._last) >= self._budget.least and self._failed > self._budget.share * len(self._last)
+
+    def rest(self) -> tuple[float, int, int]:
+        """How long to pause now, and how many of how many had failed; counting begins anew."""
+        rest, failed, of = self._rest, self._failed, len(self._last)
+        self._rest = min(2 * rest, 10 * self._budget.rest.total_seconds())
+        self._last.clear()
+        self._failed = 0
+        return rest, failed, of
+
+
+class Patience:
+    """How long a run has waited in pauses without a message accepted."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waits_since: float | None = None
+
+    def waits(self) -> None:
+        """The run is held by what may not get better by itself."""
+        if self._waits_since is None:
+            self._waits_since = time.monotonic()
+
+    def rewarded(self) -> None:
+        """A message was accepted."""
+        self._waits_since = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has waited for long enough."""
+        return self._waits_since is not None and time.monotonic() - self._waits_since >= self._seconds

@@ -1,0 +1,207 @@
+"""One claimed message on its way: sent once, and what came of it written down."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from ..client import RouteeClient
+from ..errors import (
+    CircuitOpen,
+    ClientClosed,
+    DeadlinePassed,
+    DeliveryUnknown,
+    FlowFailed,
+    Forbidden,
+    InsufficientBalance,
+    InvalidFlow,
+    NotSent,
+    Rejected,
+    RouteeError,
+    TokenUnavailable,
+    Unauthorized,
+    Withdrawn,
+)
+from ..ledger import Ending, Ledger, Move, State
+from ..records import AnyReceipt, OtpReceipt
+from ..secret import mask_phone
+from ..sending import Beginnings
+from .brakes import Brakes, Patience, Spending
+from .feed import Feed, Item
+from .progress import Tally, Trouble
+
+BALANCE = "balance"
+ACCOUNT = "account"
+BUDGET = "budget"
+OUTAGE = "outage"
+CANCELLED = "the run was cancelled before it left"
+_IN_A_ROW = 5
+"""Refusals of the account, with nothing accepted between them, that hold the run: a single one may be about a row."""
+_TRIES_OF_ONE = 3
+"""Attempts after which such a refusal is taken to be about the row."""
+_OUTAGE = 5.0
+"""Seconds that the run rests while the client's breaker is open."""
+
+
+class Delivery:
+    """Sends claimed messages. Whatever it is told is in the ledger before the next message of its worker begins."""
+
+    def __init__(
+        self,
+        routee: RouteeClient,
+        ledger: Ledger,
+        feed: Feed,
+        brakes: Brakes,
+        tally: Tally,
+        patience: Patience,
+        *,
+        deadline: timedelta | None,
+        spending: Spending | None,
+        begins: Beginnings | None,
+    ) -> None:
+        self._routee = routee
+        self._ledger = ledger
+        self._feed = feed
+        self._brakes = brakes
+        self._tally = tally
+        self._patience = patience
+        self._deadline = deadline
+        self._spending = spending
+        self._begins = begins
+        self._refused_in_a_row = 0
+
+    async def deliver(self, item: Item) -> None:
+        """Send a message once it is its time, or give it back to the ledger."""
+        await self._its_time(item)
+        while True:
+            if not self._brakes.free and not await self._may_go_on(item):
+                return self.give_back(item, "the run was stopped before it left")
+            if not item.leased:
+                self.give_back(item, "its lease was over before it left")
+                again = await self._feed.claim_again(item)
+                if again is None:
+                    return None
+                item = again
+            try:
+                return await self._send(item)
+            except Withdrawn:
+                continue
+
+    async def _its_time(self, item: Item) -> None:
+        if self._begins is not None and self._brakes.free:
+            try:
+                await self._begins.next()
+            except asyncio.CancelledError:
+                self.give_back(item, CANCELLED)
+                raise
+
+    async def _may_go_on(self, item: Item) -> bool:
+        try:
+            return await self._brakes.passed()
+        except asyncio.CancelledError:
+            self.give_back(item, CANCELLED)
+            raise
+
+    async def _send(self, item: Item) -> None:
+        began = time.monotonic()
+        try:
+            receipt = await self._routee.send(
+                item.flow, deadline=self._deadline, still_wanted=lambda: item.leased and self._brakes.free
+            )
+        except Withdrawn:
+            raise
+        except RouteeError as error:
+            self._not_accepted(item, error, time.monotonic() - began)
+        except BaseException:
+            # Cancelled, or worse: nobody here learns what becomes of it.
+            self._end(item, Move.DOUBT, "its sender was ended before an answer came")
+            raise
+        else:
+            self._accepted(item, receipt, time.monotonic() - began)
+
+    def _accepted(self, item: Item, receipt: AnyReceipt, seconds: float) -> None:
+        identity = receipt.flow_id if isinstance(receipt, OtpReceipt) else receipt.tracking_id
+        channel = receipt.channel if isinstance(receipt, OtpReceipt) else None
+        number, attempt = item.found.number, item.found.attempt
+        self._ledger.end(Move.ACCEPT, Ending(number, attempt, "", identity, channel, seconds))
+        self._tally.ended += 1
+        self._patience.rewarded()
+        self._refused_in_a_row = 0
+        if self._spending is not None:
+            self._spending.note(failed=False)
+
+    def _not_accepted(self, item: Item, error: RouteeError, seconds: float) -> None:
+        move, why = move_after(error), _first_line(error)
+        about = _says_nothing_of_it(error)
+        if isinstance(error, ClientClosed):
+            self._brakes.stop(why)
+        if about is not None and (move is Move.RETURN or item.found.attempt < _TRIES_OF_ONE):
+            # Every other message would end the same way: it waits, as if it had not been tried.
+            move = Move.RETURN
+            self._hold(about, why)
+        elif self._spending is not None and self._spending.note(failed=True):
+            self._pause(self._spending)
+        self._end(item, move, why, seconds)
+        if isinstance(error, DeadlinePassed):
+            self._end(item, Move.EXPIRE, why, seconds)
+
+    def _hold(self, kind: str, why: str) -> None:
+        if kind == ACCOUNT:
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row < _IN_A_ROW:
+                return
+        self._patience.waits()
+        self._brakes.hold(kind, why)
+        if kind == OUTAGE:
+            asyncio.get_running_loop().call_later(_OUTAGE, self._brakes.let_go, OUTAGE)
+
+    def _pause(self, spending: Spending) -> None:
+        rest, failed, of = spending.rest()
+        self._patience.waits()
+        self._brakes.hold(BUDGET, f"{failed} of the last {of} messages failed; going on in {rest:.0f} s")
+        asyncio.get_running_loop().call_later(rest, self._brakes.let_go, BUDGET)
+
+    def give_back(self, item: Item, why: str) -> None:
+        """Let go of a message that has not left: a later pass sends it."""
+        self._ledger.end(Move.RETURN, Ending(item.found.number, item.found.attempt, why))
+
+    def _end(self, item: Item, move: Move, why: str, seconds: float = 0.0) -> None:
+        self._ledger.end(move, Ending(item.found.number, item.found.attempt, why, seconds=seconds))
+        if move is not Move.EXPIRE:
+            self._tally.ended += move is not Move.RETURN
+            outcome = _STATES.get(move, "not sent")
+            self._tally.problems.append(Trouble(item.wanted.line, mask_phone(item.wanted.recipient), outcome, why))
+
+
+_STATES = {Move.REJECT: State.REJECTED.lower(), Move.DOUBT: State.UNKNOWN.lower(), Move.REFUSE: State.INVALID.lower()}
+
+
+def move_after(error: RouteeError) -> Move:
+    """What an error of `send` proves, as a move of the ledger's machine."""
+    match error:
+        case InvalidFlow():
+            return Move.REFUSE
+        case NotSent():
+            return Move.RETURN
+        case Rejected():
+            return Move.REJECT
+        case _:
+            return Move.DOUBT
+
+
+def _says_nothing_of_it(error: RouteeError) -> str | None:
+    """What an error is about that is not the message but all of them: the account, or an outage."""
+    match error:
+        case InsufficientBalance() | FlowFailed(status_code=1):
+            return BALANCE
+        case Unauthorized() | Forbidden() | TokenUnavailable():
+            return ACCOUNT
+        case CircuitOpen():
+            return OUTAGE
+        case _:
+            return None
+
+
+def _first_line(error: RouteeError) -> str:
+    """Why, in a line: it quotes no secret, as no error of ours does."""
+    words = error.cause if isinstance(error, DeliveryUnknown) else str(error)
+    return words.partition("\n")[0]

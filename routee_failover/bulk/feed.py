@@ -1,0 +1,263 @@
+"""From rows to messages that may be sent: read ahead a little, checked, and each written to the ledger as an intent."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import attrs
+
+from ..errors import InvalidFlow, Problem
+from ..flows import AnyFlow, Endpoint
+from ..ledger import Ending, Found, Ledger, Move, State, Wanted
+from ..ledger.intent import label_of, tag_of
+from ..secret import mask_phone
+from ..webhooks import CallbackSigner
+from .fingerprint import Fingerprints
+from .hours import SendWindow
+from .progress import Tally, Trouble
+from .row import Row, Rows, Stamp
+
+if TYPE_CHECKING:
+    from .window import ReadyWindow
+
+Refused = Callable[[int, str, tuple[Problem, ...]], object]
+"""Told of each row that cannot be sent: its line, its recipient masked, and why."""
+
+_READ = 256
+"""Rows that are read at once."""
+_READ_WITHIN = 0.05
+"""Seconds after which what was read so far goes on, for sources that trickle."""
+
+
+class Item(NamedTuple):
+    """A message that is claimed, and to be sent."""
+
+    wanted: Wanted
+    found: Found
+    flow: AnyFlow
+    leave_by: float
+    """When its lease is over, by the monotonic clock."""
+    leave_by_clock: float
+    """The same by the machine's clock, which goes on while the machine sleeps."""
+
+    @property
+    def leased(self) -> bool:
+        """Whether it may leave. Either clock may have been stopped or set back, but not both."""
+        return time.monotonic() < self.leave_by and time.time() < self.leave_by_clock
+
+    def __repr__(self) -> str:
+        return f"Item({self.wanted!r})"
+
+
+@attrs.frozen
+class Marks:
+    """What messages of a run carry so that they are found again."""
+
+    run_id: str
+    labels: bool
+    signer: CallbackSigner | None
+
+    def stamp(self, tag: int) -> Stamp:
+        """The label and the address of one message."""
+        label = label_of(self.run_id, tag)
+        return Stamp(label if self.labels else None, self.signer.url(label) if self.signer is not None else None)
+
+
+class Feed:
+    """The messages of a source, claimed in small groups. It can be gone through several times: once a pass."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        marks: Marks,
+        fingerprints: Fingerprints,
+        tally: Tally,
+        *,
+        group: int,
+        lease: float,
+        window: SendWindow | None,
+        refused: Refused | None,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._ledger = ledger
+        self._marks = marks
+        self._fingerprints = fingerprints
+        self._tally = tally
+        self._group = group
+        self._lease = lease
+        self._window = window
+        self._refused = refused
+        self._stopping = stopping
+        self.endpoint: Endpoint | None = None
+        """Where all messages of the ledger go; known with the first one."""
+        self.opens: datetime | None = None
+        """When the hours of the first deferred recipient begin."""
+
+    async def fill(self, ready: "ReadyWindow", rows: Rows, *, first: bool) -> None:
+        """Put what is to be sent into the window. On the first pass over an empty ledger nothing is looked up before.
+
+        It ends early, with nothing left claimed beside what is in the window, once the run is stopping.
+        """
+        self._tally.new_pass()
+        self.opens = None
+        look_up = not first or (await self._ledger.counts()).total > 0
+        async with contextlib.aclosing(_chunks(rows)) as chunks:
+            async for chunk in chunks:
+                self._tally.read += len(chunk)
+                due = await self._due(chunk, first=first) if look_up else [(row, _tag(row)) for row in chunk]
+                for start in range(0, len(due), self._group):
+                    await ready.room()
+                    if self._stopping():
+                        return
+                    ready.put(await self._claimed(due[start : start + self._group], first=first))
+
+    async def claim_again(self, item: Item) -> Item | None:
+        """The same message under a new lease, once its former one was given back; `None` where another has it."""
+        leave_by, leave_by_clock = self._lease_ends()
+        (found,) = await self._ledger.claim([item.wanted], lease=self._lease)
+        return item._replace(found=found, leave_by=leave_by, leave_by_clock=leave_by_clock) if found.mine else None
+
+    async def _due(self, chunk: Sequence[Row], *, first: bool) -> list[tuple[Row, int]]:
+        """The rows of a chunk that the ledger does not say everything about already."""
+        tagged = [(row, _tag(row)) for row in chunk]
+        known = await self._ledger.find([tag for _, tag in tagged])
+        due: list[tuple[Row, int]] = []
+        for row, tag in tagged:
+            found = known.get(tag)
+            if found is None or found.state is State.NEW:
+                due.append((row, tag))
+            else:
+                await self._pass_over(row, found, first=first)
+        return due
+
+    async def _claimed(self, due: Sequence[tuple[Row, int]], *, first: bool) -> list[Item]:
+        made: list[tuple[Row, Wanted, AnyFlow]] = []
+        refusals: list[Awaitable[object]] = []
+        now = datetime.now(UTC)
+        for row, tag in due:
+            if not row.problems and self._defers(row, now):
+                continue
+            flow = row.problems or self._make(row, tag)
+            if isinstance(flow, tuple):
+                refusals.append(self._refuse(row, tag, flow))
+            else:
+                wanted = Wanted(tag, row.key, row.recipient, row.line, self._fingerprints.of(flow))
+                made.append((row, wanted, flow))
+        if refusals:
+            await asyncio.gather(*refusals)
+        leave_by, leave_by_clock = self._lease_ends()
+        claims = await self._ledger.claim([wanted for _, wanted, _ in made], lease=self._lease) if made else []
+        items: list[Item] = []
+        for (row, wanted, flow), found in zip(made, claims, strict=True):
+            if found.mine:
+                items.append(Item(wanted, found, flow, leave_by, leave_by_clock))
+            else:
+                await self._pass_over(row, found, first=first)
+        return items
+
+    def _make(self, row: Row, tag: int) -> AnyFlow | tuple[Problem, ...]:
+        try:
+            flow = row.make(self._marks.stamp(tag))
+        except InvalidFlow as error:
+            return error.problems
+        if flow.endpoint is not self.endpoint:
+            if self.endpoint is not None:
+                return (Problem((), f"goes to another endpoint than the run, which is {self.endpoint}"),)
+            self.endpoint = flow.endpoint
+        return flow
+
+    def _defers(self, row: Row, now: datetime) -> bool:
+        opens = self._window.opens(row.recipient, now) if self._window is not None else None
+        if opens is None:
+            return False
+        self._tally.deferred += 1
+        self.opens = opens if self.opens is None else min(self.opens, opens)
+        return True
+
+    async def _refuse(self, row: Row, tag: int, problems: tuple[Problem, ...]) -> None:
+        why = "; ".join(map(str, problems))
+        self._tally.invalid += 1
+        self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), State.INVALID.lower(), why))
+        if self._refused is not None:
+            self._refused(row.line, mask_phone(row.recipient), problems)
+        # Where its key is that of another row, that row's state counts.
+        await self._ledger.refuse(Wanted(tag, row.key or f"line {row.line}", row.recipient, row.line), why)
+
+    async def _pass_over(self, row: Row, found: Found, *, first: bool) -> None:
+        self._tally.skipped += 1
+        recipient = mask_phone(row.recipient)
+        if found.state is State.NEW:
+            # By the caller's policy it was to be sent once more, with the same content; the source has another now.
+            why = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
+            await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof="policy"))
+            self._tally.problems.append(Trouble(row.line, recipient, State.UNKNOWN.lower(), why))
+        elif found.line != row.line and first:
+            self._tally.duplicates += 1
+            why = f"the same key as line {found.line}; one message per key is sent"
+            self._tally.problems.append(Trouble(row.line, recipient, "duplicate", why))
+
+    def _lease_ends(self) -> tuple[float, float]:
+        # Before the claim: what the ledger's clock says of the lease is later than this.
+        return time.monotonic() + self._lease, time.time() + self._lease
+
+
+def _tag(row: Row) -> int:
+    return tag_of(row.key) if row.key else tag_of(f"\x00line {row.line}")
+
+
+async def _chunks(rows: Rows) -> AsyncGenerator[list[Row], None]:
+    """The rows in lists. What can block is drawn in a thread; nothing waits long for a list to be full."""
+    if isinstance(rows, AsyncIterable):
+        async for chunk in _drawn(aiter(rows)):
+            yield chunk
+        return
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, "routee-bulk-source")  # one, because many sources are bound to theirs
+    try:
+        iterator = await loop.run_in_executor(thread, iter, rows)
+        while chunk := await loop.run_in_executor(thread, _take, iterator):
+            yield chunk
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _take(rows: Iterator[Row]) -> list[Row]:
+    taken: list[Row] = []
+    until = time.monotonic() + _READ_WITHIN
+    for row in rows:
+        taken.append(row)
+        if len(taken) >= _READ or time.monotonic() >= until:
+            break
+    return taken
+
+
+async def _drawn(rows: AsyncIterator[Row]) -> AsyncGenerator[list[Row], None]:
+    """Whatever is there at once, in one list; a drawing that takes longer is waited for, not cancelled."""
+    drawing: asyncio.Future[Row] | None = None
+    try:
+        while True:
+            taken: list[Row] = []
+            while len(taken) < _READ:
+                drawing = drawing or asyncio.ensure_future(anext(rows))
+                if not taken:
+                    await asyncio.wait([drawing])
+                else:
+                    await asyncio.sleep(0)
+                    if not drawing.done():
+                        break
+                try:
+                    row = drawing.result()
+                except StopAsyncIteration:
+                    if taken:
+                        yield taken
+                    return
+                drawing = None
+                taken.append(row)
+            yield taken
+    finally:
+        if drawing is not None:
+            drawing.cancel()

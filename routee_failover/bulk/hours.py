@@ -1,0 +1,172 @@
+"""Quiet hours: when a recipient may be written to, by the clocks of where the number is from."""
+
+import functools
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import attrs
+
+from ..errors import InvalidSource
+from . import numbers
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+EVERY_DAY = frozenset(range(7))
+
+_WINDOW = re.compile(
+    r"(?:(?P<days>[a-z]{3}(?:[-,][a-z]{3})*)\s+)?(?P<start>\d\d:\d\d)\s*-\s*(?P<end>\d\d:\d\d)(?:\s+(?P<zone>\S+))?",
+    re.IGNORECASE,
+)
+_LOOKED_AHEAD = 17
+"""Days: what opens once a week opens within them, even if a clock that is set forward skips it once."""
+
+_Zone = tzinfo | None
+"""`None` is the clock of this machine, as it is in `datetime.astimezone`."""
+
+
+@attrs.frozen
+class SendWindow:
+    """The hours of a day in which messages may be sent, by the recipient's clock.
+
+    Where a number may be in several time zones, only hours that are fine in all of them are; numbers without a known
+    zone, or with zones that have no such hour in common, go by `default_zone`, which is this machine's if it is `None`.
+    """
+
+    start: time
+    end: time
+    """The first minute that is too late. At or before `start`, it is one of the next day."""
+    days: frozenset[int] = EVERY_DAY
+    """The days on which the window opens, 0 for Monday."""
+    default_zone: tzinfo | None = None
+
+    _known: dict[tuple[_Zone, ...], tuple[datetime, datetime, datetime | None]] = attrs.field(
+        factory=dict, init=False, repr=False, eq=False
+    )
+    """For zones: since when and until when an answer holds, and the answer."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.days:
+            raise InvalidSource("a window of hours needs a day to be open on; nothing was sent")
+        if self.default_zone is None and not numbers.is_installed():
+            why = "the package phonenumbers tells where a number is from"
+            raise InvalidSource(f"{why}: {numbers.INSTALL}, or give the hours a zone of their own; nothing was sent")
+
+    @classmethod
+    def parse(cls, text: str, default_zone: tzinfo | None = None) -> Self:
+        """The window that a text says: `09:00-20:00`, `mon-fri 09:00-20:00`, `sat,sun 10:00-14:00 Europe/Athens`.
+
+        The zone in it is the default one. 24:00 is midnight, and a window from a time to the same one is a whole day.
+        Raises `InvalidSource`.
+        """
+        found = _WINDOW.fullmatch(text.strip())
+        if found is None:
+            raise _unclear(text, "it must be like 09:00-20:00 or mon-fri 09:00-20:00 Europe/Athens")
+        try:
+            start, end = time.fromisoformat(found["start"]), time.fromisoformat(found["end"].replace("24:00", "00:00"))
+        except ValueError:
+            raise _unclear(text, "times are 00:00 to 24:00") from None
+        if found["zone"]:
+            try:
+                default_zone = ZoneInfo(found["zone"])
+            except (ZoneInfoNotFoundError, ValueError):
+                raise _unclear(text, f"{found['zone']} is no time zone, as Europe/Athens is") from None
+        return cls(start, end, _days(found["days"], text), default_zone)
+
+    def opens(self, number: str, now: datetime) -> datetime | None:
+        """When the recipient may be written to next, in UTC; `None` if that is now. `now` has a zone."""
+        zones = _zones_of(number) or (self.default_zone,)
+        known = self._known.get(zones)
+        if known is None or not known[0] <= now < known[1]:
+            known = self._known[zones] = self._look(zones, now.astimezone(UTC))
+        return known[2]
+
+    def _look(self, zones: tuple[_Zone, ...], now: datetime) -> tuple[datetime, datetime, datetime | None]:
+        changes = sorted({change for zone in zones for change in self._changes(zone, now) if change > now})
+        if self._is_open(zones, now):
+            return now, changes[0], None
+        opening = next((change for change in changes if self._is_open(zones, change)), None)
+        if opening is not None:
+            return now, opening, opening
+        return self._look((self.default_zone,), now)
+
+    def _is_open(self, zones: tuple[_Zone, ...], instant: datetime) -> bool:
+        return all(self._shows(instant.astimezone(zone)) for zone in zones)
+
+    def _shows(self, clock: datetime) -> bool:
+        """Whether a clock shows a time within the window. The small hours belong to the day before."""
+        now, day = clock.time(), clock.weekday()
+        if self.start < self.end:
+            return self.start <= now < self.end and day in self.days
+        return (now >= self.start and day in self.days) or (now < self.end and (day - 1) % 7 in self.days)
+
+    def _changes(self, zone: _Zone, now: datetime) -> Iterator[datetime]:
+        """Every instant ahead at which a zone's clock may begin or cease to show a time within the window."""
+        today = now.astimezone(zone).date()
+        before = now
+        for ahead in range(-1, _LOOKED_AHEAD):
+            day = today + timedelta(days=ahead)
+            for shown in (self.start, self.end, time.min):
+                yield from _instants(day, shown, zone)
+            after = before + timedelta(days=1)
+            if _offset(before, zone) != _offset(after, zone):
+                yield _shift(before, after, zone)
+            before = after
+
+
+def _days(text: str | None, window: str) -> frozenset[int]:
+    if text is None:
+        return EVERY_DAY
+    days: set[int] = set()
+    for part in text.lower().split(","):
+        first, _, last = part.partition("-")
+        if first not in DAYS or (last or first) not in DAYS:
+            raise _unclear(window, f"days are {', '.join(DAYS)}, and mon-fri for those between")
+        start = DAYS.index(first)
+        days.update((start + step) % 7 for step in range((DAYS.index(last or first) - start) % 7 + 1))
+    return frozenset(days)
+
+
+def _unclear(text: str, why: str) -> InvalidSource:
+    return InvalidSource(f"{text[:60]!r} says no hours to send in: {why}; nothing was sent")
+
+
+def _instants(day: date, shown: time, zone: _Zone) -> Iterator[datetime]:
+    """When a clock shows a time on a day: twice where it is set back."""
+    for fold in (0, 1):
+        wall = datetime.combine(day, shown).replace(fold=fold)
+        yield (wall if zone is None else wall.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _offset(instant: datetime, zone: _Zone) -> timedelta | None:
+    return instant.astimezone(zone).utcoffset()
+
+
+def _shift(before: datetime, after: datetime, zone: _Zone) -> datetime:
+    """The second at which a zone's clock is set forward or back between two instants."""
+    old = _offset(before, zone)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        before, after = (middle, after) if _offset(middle, zone) == old else (before, middle)
+    return after.replace(microsecond=0)
+
+
+def _zones_of(number: str) -> tuple[_Zone, ...]:
+    # The last four digits of a number say nothing of where it is; ten thousand neighbours are looked up once.
+    return _zones_near(number[:-4], len(number))
+
+
+@functools.lru_cache(65536)
+def _zones_near(prefix: str, length: int) -> tuple[_Zone, ...]:
+    names = numbers.time_zones_of(prefix.ljust(length, "0"))
+    zones = [zone for name in names if (zone := _zone(name)) is not None]
+    return tuple(zones)
+
+
+@functools.cache
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return None

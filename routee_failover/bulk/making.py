@@ -1,0 +1,171 @@
+"""The short way from a row to its flow: what is the same in every row is built once, and only the rest anew.
+
+The long way, by the JSON, makes the first flow, which is the pattern of this one, and says what is wrong with a row.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+import attrs
+
+from ..flows import (
+    AnyFlow,
+    Callback,
+    OtpSmsStep,
+    SmsMessage,
+    SmsStep,
+    ViberOtpMessage,
+    ViberOtpStep,
+    ViberStep,
+)
+from ..flows.durations import Span
+from ..flows.open import Open
+from ..secret import PrivateMapping
+from ..wire.names import ApiField, api_fields, plain
+from .leaves import Leaf
+from .numbers import e164
+from .row import Stamp
+from .shape import Path, Use
+from .stamp import joined
+
+Part = Callable[[Mapping[str, str], Stamp], Any]
+"""Gives a part of a row's flow."""
+_Leaves = list[tuple[Path, Leaf]]
+"""Texts that differ, each with its path from the part that is looked at."""
+
+
+class NotThisWay(Exception):  # the long way is taken instead
+    """A template has a text in a place that only the long way knows, or a row a value that is refused there."""
+
+
+def quick_way(flow: AnyFlow, leaves: Iterable[Leaf], mapping: Mapping[str, Any], region: str | None) -> Part:
+    """What makes flows like this one, of rows; raises `NotThisWay` where that cannot be.
+
+    The flow is one that the long way made, without a stamp, of the template's `mapping`. What is made raises
+    `NotThisWay`, `KeyError` or `InvalidFlow` for a row that the long way has to look at.
+    """
+    return _Builder(mapping, region).flow(flow, [(leaf.path, leaf) for leaf in leaves])
+
+
+class _Builder:
+    def __init__(self, mapping: Mapping[str, Any], region: str | None) -> None:
+        self._mapping = mapping
+        self._region = region
+
+    def flow(self, flow: AnyFlow, leaves: _Leaves) -> Part:
+        if isinstance(flow, ViberOtpMessage):
+            return self._part(flow, leaves, {}, room=False)
+        parts = {"steps": self._steps(flow.steps, [(path[1:], leaf) for path, leaf in leaves if path[0] == "flow"])}
+        if flow.callback is None:
+            parts["callback"] = _callback(self._mapping.get("callback"))
+        return self._part(flow, [item for item in leaves if item[0][0] != "flow"], parts, room=False)
+
+    def _steps(self, steps: tuple[Any, ...], leaves: _Leaves) -> Part:
+        given: list[Any] = [step.get("order", 0) for step in self._mapping["flow"]]
+        made: list[Part] = []
+        for index, step in zip(sorted(range(len(given)), key=given.__getitem__), steps, strict=True):
+            own = [(path[1:], leaf) for path, leaf in leaves if path[0] == index]
+            parts = {}
+            if isinstance(step, SmsStep):
+                inside = [(path[1:], leaf) for path, leaf in own if path[0] == "message"]
+                own = [item for item in own if item[0][0] != "message"]
+                parts["message"] = self._part(step.message, inside, {}, room=True)
+            made.append(self._part(step, own, parts, room=isinstance(step, ViberStep | ViberOtpStep | OtpSmsStep)))
+        return lambda values, stamp: [make(values, stamp) for make in made]
+
+    def _part(self, like: Open, leaves: _Leaves, parts: dict[str, Part], *, room: bool) -> Part:
+        """What makes an object like this one; with `room` it is one that takes a label."""
+        fields = {field.api: field for field in api_fields(type(like)) if not field.merged}
+        texts: _Leaves = []
+        for key in dict.fromkeys(path[0] for path, _ in leaves):
+            group = [(path[1:], leaf) for path, leaf in leaves if path[0] == key]
+            field = fields.get(str(key))
+            if field is None:
+                texts += [((key, *path), leaf) for path, leaf in group]
+            else:
+                parts[field.name] = self._field(field, getattr(like, field.name), group)
+        if texts:  # of all parts, this one alone takes keys that it has no field for
+            parts["template_fields"] = self._mapping_part(cast("ViberOtpStep", like).template_fields, texts)
+        if room:
+            own = cast("SmsMessage", like).label
+            parts["label"] = _label(parts.get("label", lambda _values, _stamp: own))
+        return _constructed(like, parts)
+
+    def _field(self, field: ApiField, like: Any, leaves: _Leaves) -> Part:
+        path, leaf = leaves[0]
+        if not path:
+            return self._leaf(leaf, field)
+        if isinstance(like, PrivateMapping):
+            return self._mapping_part(like, leaves)
+        if isinstance(like, Open):
+            return self._part(like, leaves, {}, room=False)
+        if isinstance(like, tuple) and all(isinstance(item, Open) for item in like):
+            groups = [[(path[1:], leaf) for path, leaf in leaves if path[0] == index] for index in range(len(like))]
+            made = [self._part(item, group, {}, room=False) for item, group in zip(like, groups, strict=True)]
+            return lambda values, stamp: [make(values, stamp) for make in made]
+        raise NotThisWay
+
+    def _mapping_part(self, like: PrivateMapping, leaves: _Leaves) -> Part:
+        if any(len(path) != 1 for path, _ in leaves):
+            raise NotThisWay
+        same = like.reveal()
+        made = [(cast("str", path[0]), self._leaf(leaf)) for path, leaf in leaves]
+        return lambda values, stamp: PrivateMapping.over(same | {key: make(values, stamp) for key, make in made})
+
+    def _leaf(self, leaf: Leaf, field: ApiField | None = None) -> Part:
+        region = self._region
+        if field is not None and plain(field.annotation) is timedelta:
+            span: Span = field.annotation.__metadata__[0]
+            return lambda values, _stamp: _duration(span, leaf.value(values, region))
+        fill = leaf.words.fill
+        if leaf.use is Use.RECIPIENT:
+            return lambda values, _stamp: e164(fill(values), region)
+        if leaf.is_plain:
+            return lambda values, _stamp: fill(values)
+        return lambda values, _stamp: leaf.value(values, region)
+
+
+def _duration(span: Span, number: object) -> timedelta:
+    value = span.unit.duration(number)
+    if isinstance(value, str):
+        raise NotThisWay
+    return value
+
+
+def _constructed(like: Open, parts: dict[str, Part]) -> Part:
+    if not parts:
+        return lambda _values, _stamp: like
+    cls = type(like)
+    same: dict[str, Any] = {
+        field.name: getattr(like, field.name)
+        for field in attrs.fields(cast("type[attrs.AttrsInstance]", cls))
+        if field.name not in parts and getattr(like, field.name) is not field.default
+    }
+    made = [*parts.items()]
+
+    def make(values: Mapping[str, str], stamp: Stamp) -> Any:
+        given = same.copy()
+        for name, part in made:
+            given[name] = part(values, stamp)
+        return cls(**given)
+
+    return make
+
+
+def _label(own: Part) -> Part:
+    def make(values: Mapping[str, str], stamp: Stamp) -> str | None:
+        label: str | None = own(values, stamp)
+        return label if stamp.label is None else joined(label, stamp.label)
+
+    return make
+
+
+def _callback(mapping: object) -> Part:
+    """The run's callback, with the strategy that the template may have for it."""
+    strategy = cast("Mapping[str, Any]", mapping).get("strategy") if isinstance(mapping, Mapping) else None
+
+    def make(_values: Mapping[str, str], stamp: Stamp) -> Callback | None:
+        return None if stamp.callback_url is None else Callback(url=stamp.callback_url, strategy=strategy)
+
+    return make

@@ -1,0 +1,61 @@
+"""Texts with `{column}` in them: a name in braces stands for a row's value, and nothing else can be said.
+
+No attribute, index, format or expression: what a template may do is to put a value in its place.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import NamedTuple
+
+Fill = Callable[[Mapping[str, str]], str]
+"""Gives the text of a row. Raises `KeyError` for a column that the row lacks."""
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+class Words(NamedTuple):
+    """A text that differs from row to row."""
+
+    columns: tuple[str, ...]
+    """The columns in it, in their order."""
+    alone: bool
+    """Whether the whole text is one column's value."""
+    fill: Fill
+
+
+def parse(text: str) -> str | Words:
+    """The words of a text, or the text itself, `{{` and `}}` now single, where no column is in it.
+
+    Raises `ValueError` with the reason for a brace that names no column.
+    """
+    pieces: list[str] = []
+    columns: list[str] = []
+    end = 0
+    for token in _TOKEN.finditer(text):
+        pieces.append(_escaped(text[end : token.start()]))
+        end = token.end()
+        if token[0] in {"{{", "}}"}:
+            pieces.append(token[0][0])
+        elif token[1] is None or not token[1].strip():
+            raise ValueError(f"has a {token[0]} that names no column; a brace itself is written twice")
+        else:
+            columns.append(token[1].strip())
+            pieces.append("%s")
+    pieces.append(_escaped(text[end:]))
+    pattern = "".join(pieces)
+    if not columns:
+        return pattern % ()
+    return Words(tuple(columns), pattern == "%s", _filler(pattern, columns))
+
+
+def _escaped(literal: str) -> str:
+    return literal.replace("%", "%%")
+
+
+def _filler(pattern: str, columns: list[str]) -> Fill:
+    """`%s` with texts alone does no more than to put them there, in one step of C."""
+    get: Callable[[Mapping[str, str]], object] = itemgetter(*columns)
+    if pattern == "%s":
+        return itemgetter(columns[0])
+    return lambda values: pattern % get(values)

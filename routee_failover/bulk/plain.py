@@ -1,0 +1,53 @@
+"""Texts from outside as they may be shown: on one line, without control codes, with no number in clear."""
+
+import functools
+import re
+
+from ..secret import HIDDEN, mask_phone
+
+LONGEST = 240
+"""Letters of a text that are shown."""
+
+_is_masked = re.compile(rf"\+?\d*{re.escape(HIDDEN)}\d*").fullmatch
+# Without a plus a number has ten digits or more, for Routee's error codes have nine.
+_number = re.compile(r"(?<![\w-])(?:\+\d{7,15}|\d{10,15})(?![\w-])")
+
+
+@functools.lru_cache(4096)
+def plain(text: str, longest: int = LONGEST) -> str:
+    """A text on one line that turns no terminal, page or reading direction around; what looks like a number is masked.
+
+    It is cut after `longest` letters.
+    """
+    cut = text[: longest + 1]
+    shown = cut if cut.isprintable() else "".join(letter if letter.isprintable() else " " for letter in cut)
+    shown = _number.sub(lambda number: mask_phone(number[0]), " ".join(shown.split()))
+    return shown if len(text) <= longest else shown[:longest].rstrip() + "…"
+
+
+def one_line(text: str) -> str:
+    """The same for what has to stay as it is, as an id that is looked up by: whole, and whatever it looks like."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def shown_number(recipient: str) -> str:
+    """A recipient, masked. A row that is no good may have anything there."""
+    return one_line(mask_phone(recipient))
+
+
+def shown_key(key: str, recipient: str) -> str:
+    """A key as it may be shown: masked where it is the recipient's number, however that is written."""
+    if not key or key == recipient:
+        return shown_number(recipient)
+    digits = re.sub(r"[\s().+/-]", "", key).lstrip("0")
+    if len(digits) >= 6 and digits.isdecimal() and recipient.endswith(digits):
+        return shown_number(recipient)
+    return one_line(key)
+
+
+def safe_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: where it would, an apostrophe stands before it.
+
+    See https://owasp.org/www-community/attacks/CSV_Injection; our own masked numbers may begin with their plus.
+    """
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@"} and not _is_masked(text) else text

@@ -1,0 +1,215 @@
+"""The dry run: every row is made and checked, counted and thrown away, and nothing is sent.
+
+What a run will do is told as far as it is known: what Routee charges, or which step will reach whom, is not.
+"""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterable, Mapping
+from typing import Any
+
+import attrs
+
+from ..errors import InvalidFlow, Problem
+from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage
+from ..secret import mask_phone
+from ..sms_text import is_gsm, split
+from . import numbers
+from .row import Row, Rows, Stamp
+from .sample import shown_flow
+from .seen import Seen
+
+FIRST_PROBLEMS = 10
+"""So many broken rows are told in full; all of them are counted."""
+MOST_REASONS = 1000
+"""So many different ones are counted: some name lines, and of those there is no end."""
+_ANY = Stamp("A" * 12 + "-" + "A" * 13, "https://example.com/")
+"""As long as a run's own label, for what has no room for one to be found now."""
+
+
+@attrs.frozen
+class Sample:
+    """One row as it would be sent, to be looked at: numbers masked, codes starred."""
+
+    line: int
+    why: str
+    """What it is a sample of: `first`, `any` or `longest`."""
+    recipient: str
+    """Masked."""
+    flow: Mapping[str, Any]
+    """In Routee's shape, with the endpoint beside it."""
+    sms_parts: int
+    """Of the SMS in it; of the longest where there are several."""
+
+
+@attrs.frozen
+class BrokenRow:
+    """A row that cannot be sent."""
+
+    line: int
+    recipient: str
+    """Masked."""
+    problems: tuple[Problem, ...]
+
+
+@attrs.frozen
+class SmsCount:
+    """The SMS that a run sends at most: all of them where each flow comes to its SMS step.
+
+    A text is counted as it stands: letters that the application's settings replace, links that are shortened and
+    labels that Routee fills in make it another length.
+    """
+
+    messages: int = 0
+    parts: int = 0
+    """What is priced."""
+    most: int = 0
+    """The parts of the longest."""
+    unicode: int = 0
+    """How many need Unicode, and so have 70 letters a part for 160."""
+    by_parts: Mapping[int, int] = attrs.field(factory=dict)
+    """How many messages have so many parts."""
+    first: int = 0
+    """How many are the first step of their flow, and so are sent whatever happens."""
+
+
+@attrs.frozen
+class Rehearsal:
+    """What a run over the same rows would do."""
+
+    rows: int
+    good: int
+    """To be sent: neither broken nor there before."""
+    bad: int
+    duplicates: int
+    """Rows whose key an earlier good row has; the first is sent."""
+    problems: tuple[BrokenRow, ...]
+    """The first broken rows."""
+    reasons: Mapping[str, int]
+    """How often each reason was given, whatever the row."""
+    channels: Mapping[str, int]
+    """How many rows go which way: `Viber, Sms` names the channels in the order in which they are tried."""
+    sms: SmsCount
+    countries: Mapping[str, int] | None
+    """How many good rows go to which country (ISO 3166), "" where that is not known; `None` without phonenumbers."""
+    samples: tuple[Sample, ...]
+
+
+async def rehearse(rows: Rows) -> Rehearsal:
+    """Go through all rows, in constant memory, and say what became of them. Nothing is sent and nothing is kept."""
+    watch = _Watch()
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            watch.see(row)
+    else:
+        for row in rows:
+            watch.see(row)
+    return watch.seen()
+
+
+class _Watch:
+    """Counts rows as they pass."""
+
+    def __init__(self) -> None:
+        self._rows = self._good = self._bad = self._duplicates = 0
+        self._problems: list[BrokenRow] = []
+        self._reasons: Counter[str] = Counter()
+        self._keys = Seen()
+        self._channels: Counter[tuple[str, ...]] = Counter()
+        self._countries: Counter[str] | None = Counter() if numbers.is_installed() else None
+        self._by_parts: Counter[int] = Counter()
+        self._unicode = self._first_sms = 0
+        self._picked: dict[str, tuple[Row, AnyFlow, int]] = {}
+        self._length = -1
+        # A seed of its own: the same rows show the same samples.
+        self._chance = random.Random(6)  # noqa: S311  # to choose a sample
+
+    def see(self, row: Row) -> None:
+        self._rows += 1
+        problems = row.problems
+        flow = None
+        if not problems:
+            try:
+                flow = row.make(_ANY)
+            except InvalidFlow as error:
+                problems = error.problems
+        if flow is None:
+            self._break(row, problems)
+        elif not self._keys.add(row.key):
+            self._duplicates += 1
+        else:
+            self._good += 1
+            self._count(row, flow)
+
+    def _break(self, row: Row, problems: tuple[Problem, ...]) -> None:
+        self._bad += 1
+        if len(self._problems) < FIRST_PROBLEMS:
+            self._problems.append(BrokenRow(row.line, mask_phone(row.recipient) if row.recipient else "", problems))
+        for problem in problems:
+            reason = str(problem)
+            if reason in self._reasons or len(self._reasons) < MOST_REASONS:
+                self._reasons[reason] += 1
+
+    def _count(self, row: Row, flow: AnyFlow) -> None:
+        if self._countries is not None:
+            self._countries[numbers.country_near(row.recipient) or ""] += 1
+        length = parts = 0
+        if isinstance(flow, ViberOtpMessage):
+            self._channels["Viber",] += 1
+        else:
+            self._channels[tuple(_CHANNELS[step.api_type] for step in flow.steps)] += 1
+            self._first_sms += isinstance(flow.steps[0], SmsStep | OtpSmsStep)
+            for step in flow.steps:
+                if isinstance(step, SmsStep | OtpSmsStep):
+                    body = step.message.body
+                    sent = split(body, transcode=bool(step.message.transcode))
+                    length, parts = max(length, len(body)), max(parts, len(sent))
+                    self._by_parts[len(sent)] += 1
+                    self._unicode += not is_gsm("".join(sent))
+        self._pick(row, length, parts)
+
+    def _pick(self, row: Row, length: int, parts: int) -> None:
+        if self._good == 1:
+            self._keep("first", row, parts)
+        elif self._chance.random() * (self._good - 1) < 1:
+            self._keep("any", row, parts)
+        if length > self._length:
+            self._length = length
+            self._keep("longest", row, parts)
+
+    def _keep(self, why: str, row: Row, parts: int) -> None:
+        self._picked[why] = (row, row.make(Stamp()), parts)
+
+    def seen(self) -> Rehearsal:
+        return Rehearsal(
+            rows=self._rows,
+            good=self._good,
+            bad=self._bad,
+            duplicates=self._duplicates,
+            problems=tuple(self._problems),
+            reasons=dict(self._reasons.most_common()),
+            channels={", ".join(way): count for way, count in self._channels.most_common()},
+            sms=SmsCount(
+                messages=self._by_parts.total(),
+                parts=sum(parts * count for parts, count in self._by_parts.items()),
+                most=max(self._by_parts, default=0),
+                unicode=self._unicode,
+                by_parts=dict(sorted(self._by_parts.items())),
+                first=self._first_sms,
+            ),
+            countries=None if self._countries is None else dict(self._countries.most_common()),
+            samples=tuple(self._samples()),
+        )
+
+    def _samples(self) -> list[Sample]:
+        samples: dict[int, Sample] = {}
+        for why in ("first", "any", "longest"):
+            if why in self._picked:
+                row, flow, parts = self._picked[why]
+                samples.setdefault(
+                    row.line, Sample(row.line, why, mask_phone(row.recipient), shown_flow(row, flow), parts)
+                )
+        return [*samples.values()]
+
+
+_CHANNELS: Mapping[str, str] = {"Sms": "Sms", "Viber": "Viber", "ViberOtp": "Viber", "Voice": "Voice"}

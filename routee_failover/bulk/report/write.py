@@ -1,0 +1,46 @@
+"""The report as a file, whole or not at all."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from datetime import tzinfo
+from pathlib import Path
+
+from ...ledger import Ledger
+from .page import page
+from .summary import summarise
+from .wording import Clock
+
+
+async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzinfo | None = None) -> None:
+    """Write what became of a run as one HTML file that needs no script and nothing else.
+
+    `name` is how the ledger is called in a command; times are of `zone`, or of this machine's time zone. The file
+    takes the place of what was there only once it is whole, and only its owner can read it.
+
+    Raises `LedgerError` where the ledger cannot be read and `OSError` where the file cannot be written: that is no
+    failure of the ledger, which is as it was.
+    """
+    summary = await summarise(ledger)
+    text = page(summary, name=name, written=time.time(), clock=Clock(zone))
+    await asyncio.to_thread(_replace, Path(path), text)
+
+
+def _replace(path: Path, text: str) -> None:
+    target = path.resolve()  # a link stays, and leads to the new one
+    if target.exists() and not target.is_file():
+        target.write_text(text, "utf-8")  # a pipe or a terminal is written to; a directory says that it is one
+        return
+    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # for its owner alone
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(beside).unlink()
+        raise

@@ -1,0 +1,324 @@
+"""A run from its first row to its last outcome: passes over the source, workers, and a look at what is unknown."""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from ..client import RouteeClient
+from ..errors import RouteeError
+from ..flows import Endpoint
+from ..ledger import Counts, Ledger
+from ..sending import Beginnings
+from ..webhooks import CallbackEvent
+from .brakes import Brakes, Patience, Spending
+from .delivery import ACCOUNT, BALANCE, CANCELLED, Delivery
+from .feed import Feed, Marks, Refused
+from .fingerprint import Fingerprints
+from .progress import Phase, Progress, Tally
+from .row import Rows
+from .settings import BulkSettings
+from .settling import Settler
+from .window import ReadyWindow
+
+_TICK = 0.5
+_ASK_AGAIN = 30.0
+"""Seconds between questions whether the account can pay, or is let in, again."""
+_LONGEST_REST = 30.0
+"""Seconds between passes that send nothing, at most."""
+_CLAIMED_AT_ONCE = 64
+
+
+class BulkSender:
+    """Sends the rows of a source through a ledger: each key once, whatever happens to this process.
+
+        async with RouteeClient.from_env() as routee, SqliteLedger("run.sqlite") as ledger:
+            progress = await BulkSender(routee, ledger, BulkSettings(rate=200)).run(rows)
+
+    An intent is in the ledger before the first byte of its message leaves, and its outcome soon after. A second run
+    with the same ledger goes on where the first one ended, however it ended: what was accepted is passed over, what was
+    under way is UNKNOWN until it is settled. The source supplies texts and PINs anew; the ledger holds none.
+
+    It belongs to one event loop. `refused` is told of every row that cannot be sent.
+    """
+
+    def __init__(
+        self,
+        routee: RouteeClient,
+        ledger: Ledger,
+        settings: BulkSettings | None = None,
+        *,
+        refused: Refused | None = None,
+    ) -> None:
+        self._routee = routee
+        self._ledger = ledger
+        self._settings = settings or BulkSettings()
+        self._refused = refused
+        self._phase = Phase.STARTING
+        self._counts = Counts()
+        self._total: int | None = None
+        self._tally = Tally()
+        self._brakes = Brakes()
+        self._patience = Patience(self._settings.patience.total_seconds())
+        budget = self._settings.budget
+        self._spending = Spending(budget) if budget is not None else None
+        self._settler: Settler | None = None
+        self._feed: Feed | None = None
+        self._failure: Exception | None = None
+        rate = self._settings.rate
+        self._begins = Beginnings(1 / rate) if rate is not None else None
+
+    @property
+    def progress(self) -> Progress:
+        """How the run stands right now."""
+        tally = self._tally
+        phase = self._phase
+        if phase is Phase.SENDING and self._brakes.pause is not None:
+            phase = Phase.PAUSED
+        if self._brakes.stopping and phase is not Phase.DONE:
+            phase = Phase.STOPPING
+        return Progress(
+            phase=phase,
+            counts=self._counts,
+            total=self._total,
+            read=tally.read,
+            skipped=tally.skipped,
+            duplicates=tally.duplicates,
+            invalid=tally.invalid,
+            deferred=tally.deferred,
+            rate=tally.rate,
+            allowed=self._settings.rate,
+            seconds_left=self._seconds_left(),
+            pause=self._brakes.why_stopped or self._brakes.pause,
+            failover=tally.failover,
+            problems=tuple(tally.problems),
+            elapsed=tally.elapsed,
+        )
+
+    def stop(self, why: str | None = None) -> None:
+        """Begin nothing more, let what has left get its answer, and end the run. What is not sent is for the next."""
+        self._brakes.stop(why)
+
+    def pause(self, why: str = "paused") -> None:
+        """Begin nothing more until `go_on`. What is about to leave stays."""
+        self._brakes.hold("user", why)
+
+    def go_on(self) -> None:
+        """Go on after `pause`."""
+        self._brakes.let_go("user")
+
+    async def note(self, event: CallbackEvent[Any]) -> None:
+        """Take a callback in: `inbox.on_flow(sender.note)`, `inbox.on_otp(sender.note)`."""
+        if self._settler is not None:
+            await self._settler.note(event)
+
+    async def run(self, rows: Rows, *, total: int | None = None) -> Progress:
+        """Send what is not sent yet, settle what is unknown, and say how the ledger stands then.
+
+        The rows are gone through again for what could not be sent the first time: what met a pause, quiet hours, no
+        connection, or proved not to be taken. Rows that can be gone through only once leave that to the next run.
+
+        Raises what the source raises, and `LedgerError`, once everything under way has ended. A run that is cancelled
+        leaves what was under way UNKNOWN.
+        """
+        self._total = total
+        self._counts = await self._ledger.counts()
+        await self._ledger.forget_invalid()  # the source is read anew, and may have been mended
+        beside = [
+            asyncio.create_task(self._or_stop(work()))
+            for work in (self._keep_count, self._settle, self._ask_for_a_way_out)
+        ]
+        try:
+            await self._or_stop(self._go_through(rows))
+        finally:
+            self._brakes.stop()
+            for task in beside:
+                task.cancel()
+            ended = await asyncio.gather(*beside, return_exceptions=True)
+            with contextlib.suppress(RouteeError):  # whoever failed to write has said so
+                await self._ledger.flush()
+        for error in (self._failure, *ended):
+            if isinstance(error, Exception):
+                raise error
+        self._counts = await self._ledger.counts()
+        self._phase = Phase.DONE
+        return self.progress
+
+    async def _go_through(self, rows: Rows) -> None:
+        again = _is_readable_again(rows)
+        marks = Marks(self._ledger.run_id, self._settings.stamp, self._settings.callbacks)
+        secret = self._routee.config.application_secret
+        self._feed = feed = Feed(
+            self._ledger,
+            marks,
+            Fingerprints(secret, self._ledger.run_id),
+            self._tally,
+            group=self._group(),
+            lease=self._settings.lease.total_seconds(),
+            window=self._settings.window,
+            refused=self._refused,
+            stopping=lambda: self._brakes.stopping,
+        )
+        rest, first = 1.0, True
+        while True:
+            self._phase = Phase.SENDING
+            before = self._tally.ended
+            await self._pass(feed, rows, first=first)
+            await self._ledger.flush()
+            rest = 1.0 if self._tally.ended > before else min(2 * rest, _LONGEST_REST)
+            if not await self._is_more_to_do(feed, rest, again=again):
+                return
+            first = False
+
+    async def _pass(self, feed: Feed, rows: Rows, *, first: bool) -> None:
+        """Go through the rows once, and see everything that is begun to its end."""
+        delivery = Delivery(
+            self._routee,
+            self._ledger,
+            feed,
+            self._brakes,
+            self._tally,
+            self._patience,
+            deadline=self._settings.deadline,
+            spending=self._spending,
+            begins=self._begins,
+        )
+        ready = ReadyWindow(self._settings.concurrency)
+        workers = [asyncio.create_task(self._work(ready, delivery)) for _ in range(self._settings.concurrency)]
+        cancelled = False
+        try:
+            await feed.fill(ready, rows, first=first)
+        except asyncio.CancelledError:
+            cancelled = True
+            raise
+        finally:
+            ready.end()
+            for worker in workers if cancelled else ():
+                worker.cancel()
+            try:
+                await asyncio.gather(*workers, return_exceptions=True)
+            finally:
+                for item in ready.clear():
+                    delivery.give_back(item, CANCELLED)
+
+    async def _work(self, ready: ReadyWindow, delivery: Delivery) -> None:
+        while (item := await ready.take()) is not None:
+            await self._or_stop(delivery.deliver(item))
+
+    async def _is_more_to_do(self, feed: Feed, rest: float, *, again: bool) -> bool:
+        """Wait until another pass has something to send; `False` when none ever will in this run."""
+        self._phase = Phase.SETTLING
+        while not self._brakes.stopping:
+            settler = await self._settler_if_known()
+            settled = await settler.settle() if settler is not None else None
+            # After it was settled, by whomever: what is absent is to be sent.
+            counts = self._counts = await self._ledger.counts()
+            if counts.new and again:
+                if rest > 1.0:
+                    self._patience.waits()  # the last pass has sent nothing
+                await self._brakes.changed(rest)
+                return not self._brakes.stopping
+            waits = settled.next_due if settled is not None and counts.unknown else None
+            opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens is not None and again else None
+            if opens is not None and opens <= 0:
+                return True
+            if waits is None and opens is None:
+                return False
+            await self._brakes.changed(min(_TICK, *(wait for wait in (waits, opens, _TICK) if wait is not None)))
+        return False
+
+    def _group(self) -> int:
+        """How many messages are claimed at once: few enough to leave well within their lease."""
+        most = max(1, min(_CLAIMED_AT_ONCE, self._settings.concurrency))
+        rate, lease = self._settings.rate, self._settings.lease.total_seconds()
+        return most if rate is None else max(1, min(most, int(rate * lease / 4)))
+
+    async def _or_stop(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it; where it fails, the run is stopped and ends in that error."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # whatever it is, `run` raises it once all is at rest
+            self._failure = self._failure or error
+            self._brakes.stop(str(error).partition("\n")[0])
+
+    # --- beside the passes
+
+    async def _keep_count(self) -> None:
+        while True:
+            self._counts = await self._ledger.counts()
+            self._tally.sample()
+            if self._patience.over:
+                minutes = self._settings.patience.total_seconds() / 60
+                why = self._brakes.pause or "nothing could be sent"
+                self._brakes.stop(f"no message was accepted for {minutes:g} minutes: {why}")
+            await asyncio.sleep(_TICK)
+
+    async def _settle(self) -> None:
+        """Settle doubts as they come; there may be some before the first message of this run."""
+        due, seen = 0.0, -1
+        while True:
+            settler = await self._settler_if_known()
+            unknown = self._counts.unknown
+            if settler is not None and unknown and (due <= 0 or unknown != seen):
+                settled = await settler.settle()
+                due, seen = settled.next_due or math.inf, unknown
+            await asyncio.sleep(_TICK)
+            due -= _TICK
+
+    async def _settler_if_known(self) -> Settler | None:
+        """Who settles doubts, once it is known where the messages go: an earlier run may have left word of that."""
+        if self._settler is not None:
+            return self._settler
+        endpoint = self._feed.endpoint if self._feed is not None else None
+        if endpoint is None:
+            earlier = await self._ledger.get("endpoint")
+            endpoint = Endpoint(earlier["endpoint"]) if earlier else None
+            if endpoint is not None and self._feed is not None:
+                self._feed.endpoint = endpoint
+        else:
+            await self._ledger.put("endpoint", {"endpoint": str(endpoint)})
+        if endpoint is None:
+            return None
+        settings = self._settings
+        self._settler = Settler(
+            self._routee,
+            self._ledger,
+            endpoint=endpoint,
+            on_doubt=settings.on_unknown,
+            settle_after=settings.settle_after,
+            deadline=settings.deadline,
+        )
+        return self._settler
+
+    async def _ask_for_a_way_out(self) -> None:
+        """While the account cannot pay or is refused: ask now and then whether that has changed."""
+        held_at: float | None = None
+        while True:
+            while not (kinds := self._brakes.kinds & {BALANCE, ACCOUNT}):
+                await self._brakes.changed()
+            await asyncio.sleep(_ASK_AGAIN)
+            if BALANCE in kinds:
+                balance = await self._balance()
+                if balance is not None and held_at is not None and balance <= held_at:
+                    continue
+                held_at = balance
+            for kind in kinds:
+                self._brakes.let_go(kind)  # the next message shows whether it has
+
+    async def _balance(self) -> float | None:
+        try:
+            return (await self._routee.balance()).amount
+        except RouteeError:
+            return None
+
+    def _seconds_left(self) -> float | None:
+        rate, total = self._tally.rate, self._total
+        if total is None or not rate:
+            return None
+        return max(0, total - self._counts.settled - self._counts.unknown - self._tally.duplicates) / rate
+
+
+def _is_readable_again(rows: Rows) -> bool:
+    return (aiter(rows) if isinstance(rows, AsyncIterable) else iter(rows)) is not rows

@@ -1,0 +1,69 @@
+"""How a bulk run goes: how fast, how wide, when, and when it had better stop and ask."""
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from ..errors import InvalidConfig
+from ..settings import check_count, check_duration, check_rate, check_share, check_switch
+from ..values import Value
+from ..webhooks import CallbackSigner
+from .hours import SendWindow
+from .settling import OnDoubt
+
+
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class ErrorBudget(Value):
+    """How many of the last messages may fail before the run pauses.
+
+    What was refused, not sent, or of unknown outcome counts; what was invalid does not, because nobody was asked. Each
+    pause is twice as long as the one before, up to ten times the first; a message that is accepted ends that.
+    """
+
+    share: float = attrs.field(default=0.2, validator=check_share)
+    """Of the last `among` messages, once there are `least`."""
+    among: int = attrs.field(default=200, validator=check_count)
+    least: int = attrs.field(default=50, validator=check_count)
+    rest: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_duration)
+    """The first pause."""
+
+
+def _check(kind: type | tuple[type, ...], words: str) -> Any:
+    def check(_settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+        if not isinstance(value, kind):
+            raise InvalidConfig(f"{attribute.name} must be {words}")
+
+    return attrs.validators.optional(check)
+
+
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class BulkSettings(Value):
+    """The settings of a bulk run. Raises `InvalidConfig` for one that cannot work."""
+
+    rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(check_rate))
+    """How many messages a second are begun at most; `None` for as many as there is room for."""
+    concurrency: int = attrs.field(default=100, validator=check_count)
+    """How many may be under way at once. `Config.pool_size` is a limit beside it."""
+    deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_duration))
+    """After how long from its turn a message is worth nothing. It is dropped then, as EXPIRED, also where its outcome
+    was unknown and it turns out later that Routee has not taken it."""
+    window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
+    """The hours in which people are written to, by the clock of the recipient."""
+    budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
+    """When too many failures pause the run; `None` for never."""
+    patience: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_duration)
+    """How long the run waits in pauses, with no message accepted, before it stops by itself. What is not sent stays in
+    the ledger for the next run. Quiet hours do not count."""
+    on_unknown: OnDoubt = attrs.field(default=OnDoubt.RECONCILE, validator=_check(OnDoubt, "an OnDoubt"))
+    """What is done about messages of unknown outcome."""
+    settle_after: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_duration)
+    """How long a message has to be unknown before a search that does not find it proves that Routee has not taken it:
+    longer than Routee's search may lag behind."""
+    callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
+    """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
+    stamp: bool = attrs.field(default=True, validator=check_switch)
+    """Whether messages carry a label by which they are found again; without it a search proves nothing."""
+    lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=check_duration)
+    """How long an intent is held before the first byte has to have left; a process that was frozen for longer does not
+    send what it held."""

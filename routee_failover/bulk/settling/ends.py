@@ -1,0 +1,153 @@
+"""How accepted flows ended: read off Routee's lists page by page where that asks less than one question a flow."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from ...client import RouteeClient
+from ...errors import NoAnswer, NotFound, NotSent, Rejected
+from ...flows import Endpoint
+from ...ledger import Intent, Ledger, State
+from ...records import OtpPage, OtpRecord
+from ...searching import FlowSearch, OtpSearch
+from .fates import AnyRecord, fate_of
+
+PAGE = 200
+"""Flows on a page: fewer questions than with the usual fifty, and within `Config.answer_limit`."""
+MOST_TRACKED = 1_000
+"""How many flows are asked about one by one at a time; the next call goes on after them."""
+_CHUNK = 20_000
+"""How many flows are asked about at a time, so that memory stays bounded."""
+_AT_ONCE = 8
+_CLOCKS_DIFFER = timedelta(hours=1)
+
+
+class Ends:
+    """Asks how accepted flows ended, and has the ledger keep it."""
+
+    def __init__(
+        self, routee: RouteeClient, ledger: Ledger, endpoint: Endpoint, turn: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._routee = routee
+        self._ledger = ledger
+        self._endpoint = endpoint
+        self._turn = turn
+        self._tracked_until = 0
+        """The number of the flow that was asked about by itself last."""
+        self._may_track = 0
+
+    async def ask(self) -> int:
+        """Ask about every accepted flow of which nobody has learned how it ended; how many are under way still.
+
+        One whose id nobody knows cannot be asked about, and is not counted.
+        """
+        under_way, chunk = 0, dict[str, Intent]()
+        self._may_track = MOST_TRACKED
+        async for intent in self._ledger.intents({State.ACCEPTED}, without_fate=True):
+            if intent.identity is not None:
+                chunk[intent.identity] = intent
+            if len(chunk) >= _CHUNK:
+                under_way += await self._ask(chunk)
+                chunk = {}
+        under_way += await self._ask(chunk)
+        if self._may_track:  # it came to the last of them
+            self._tracked_until = 0
+        await self._ledger.flush()
+        return under_way
+
+    async def _ask(self, asked: dict[str, Intent]) -> int:
+        """Ask about some of them. Where Routee does not answer, those that are left are counted as under way."""
+        chunk = _Chunk(self._ledger, asked)
+        try:
+            await self._sweep(chunk)
+            await self._track(chunk)
+        except (NoAnswer, NotSent, Rejected):
+            pass  # the next call asks again
+        return len(chunk.unmet) + chunk.going_on
+
+    async def _sweep(self, chunk: "_Chunk") -> None:
+        """Go through Routee's list, if it has fewer pages than there are flows to ask about."""
+        search = self._list(chunk)
+        if search is None or not chunk.unmet:
+            return
+        await self._turn()
+        first = await search.page(0)
+        total = first.total if isinstance(first, OtpPage) else first.total_elements
+        if total is None or total > PAGE * len(chunk.unmet):
+            return
+        # The list of OTP flows may be behind: tracking one makes the service look anew. What goes on is tracked.
+        settles = not isinstance(search, OtpSearch)
+        read = 0
+        async for record in search:
+            if read % PAGE == 0:
+                await self._turn()
+            read += 1
+            identity = record.flow_id if isinstance(record, OtpRecord) else record.tracking_id
+            chunk.meet(identity, record, settles=settles)
+            if not chunk.unmet:
+                return
+
+    def _list(self, chunk: "_Chunk") -> FlowSearch | OtpSearch | None:
+        match self._endpoint:
+            case Endpoint.OTP:
+                return self._routee.search_otp(page_size=PAGE)
+            case Endpoint.VIBER_OTP:
+                return None
+            case _:
+                since, until = chunk.began - _CLOCKS_DIFFER, chunk.ended + _CLOCKS_DIFFER
+                return self._routee.search(since=since, until=until, page_size=PAGE)
+
+    async def _track(self, chunk: "_Chunk") -> None:
+        """Ask one by one about those that no list has told of."""
+        after = [identity for identity, one in chunk.unmet.items() if one.number > self._tracked_until]
+        turn = after[: self._may_track]
+        if not turn:
+            return
+        self._may_track -= len(turn)
+        self._tracked_until = chunk.unmet[turn[-1]].number
+        waiting = iter(turn)
+
+        async def ask_on() -> None:
+            for identity in waiting:
+                await self._turn()
+                try:
+                    record: AnyRecord = await self._routee.track(identity, self._endpoint)
+                except NotFound:
+                    continue  # a receipt may be older than the record, or the record was forgotten
+                chunk.meet(identity, record, settles=True)
+
+        asking = [asyncio.create_task(ask_on()) for _ in range(min(_AT_ONCE, len(turn)))]
+        try:
+            await asyncio.gather(*asking)
+        finally:
+            for task in asking:
+                task.cancel()
+
+
+class _Chunk:
+    """Flows that are asked about together."""
+
+    def __init__(self, ledger: Ledger, asked: dict[str, Intent]) -> None:
+        self._ledger = ledger
+        self.unmet = asked
+        """By their ids, those of which nothing was heard."""
+        self.going_on = 0
+        """How many are under way, by what Routee said."""
+        begun = [intent.begun_at for intent in asked.values()] or [0.0]
+        ended = [intent.ended_at or intent.begun_at for intent in asked.values()] or [0.0]
+        self.began = datetime.fromtimestamp(min(begun), UTC)
+        self.ended = datetime.fromtimestamp(max(ended), UTC)
+
+    def meet(self, identity: str | None, record: AnyRecord, *, settles: bool) -> None:
+        """Take what a record says of a flow. Unless it settles, one that goes on stays among those to ask about."""
+        intent = self.unmet.get(identity) if identity is not None else None
+        if intent is None or identity is None:
+            return
+        fate = fate_of(intent.number, record)
+        if fate is not None:
+            self._ledger.learn(fate)
+        elif settles:
+            self.going_on += 1
+        else:
+            return
+        del self.unmet[identity]

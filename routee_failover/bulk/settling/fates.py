@@ -1,0 +1,70 @@
+"""How a flow ended, as its record tells it, in the words of a ledger."""
+
+from datetime import timedelta
+
+from ...ledger import Fate
+from ...records import FlowRecord, FlowStatus, OtpRecord, ViberOtpRecord
+
+AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
+
+
+def fate_of(number: int, record: AnyRecord) -> Fate | None:
+    """How a flow ended; `None` while it goes on.
+
+    A failover OTP flow may be `Succeeded` while its SMS is still queued: it has ended once its steps have.
+    """
+    if not record.final:
+        return None
+    match record:
+        case FlowRecord():
+            return _of_flow(number, record)
+        case OtpRecord():
+            return _of_otp(number, record) if all(step.final for step in record.steps) else None
+        case _:
+            return Fate(
+                number=number,
+                status=str(record.status),
+                channel="Viber",
+                price=record.price,
+                country=record.country,
+                reason=record.detailed_status,
+            )
+
+
+def _of_flow(number: int, record: FlowRecord) -> Fate:
+    messages = record.messages
+    last = messages[-1] if messages else None
+    began, ended = record.created_at, record.updated_at
+    return Fate(
+        number=number,
+        status=str(record.status),
+        channel=record.termination_channel or (None if last is None else last.channel),
+        price=record.total_price,
+        country=next((message.country for message in messages if message.country), None),
+        reason=_reason(record, None if last is None else last.detailed_status),
+        seconds=None if began is None or ended is None else _seconds(ended - began),
+    )
+
+
+def _of_otp(number: int, record: OtpRecord) -> Fate:
+    steps = record.steps
+    last = steps[-1] if steps else None
+    began = steps[0].created_at if steps else None
+    ended = None if last is None else last.delivered_at
+    return Fate(
+        number=number,
+        status=str(record.status),
+        channel=None if last is None else last.channel,
+        price=record.total_cost,
+        country=next((step.country for step in steps if step.country), None),
+        reason=_reason(record, None if last is None else last.detailed_status),
+        seconds=None if began is None or ended is None else _seconds(ended - began),
+    )
+
+
+def _reason(record: FlowRecord | OtpRecord, detail: str | None) -> str | None:
+    return detail if record.status is FlowStatus.SUCCEEDED else record.status_reason or detail
+
+
+def _seconds(span: timedelta) -> float:
+    return max(0.0, span.total_seconds())

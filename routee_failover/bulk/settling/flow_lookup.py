@@ -1,0 +1,137 @@
+"""Looking for standard and transactional flows: by the label where one is shown, else by recipient, kind and time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from ...client import RouteeClient
+from ...flows import Endpoint
+from ...ledger import Intent, Ledger, State
+from ...ledger.intent import tag_in
+from ...records import Channel, FlowKind, FlowRecord
+from ...searching import FlowSearch
+from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
+
+DAY = timedelta(days=1)
+"""How far our clock and Routee's may be apart, either way, without a flow being missed."""
+CLOSE = timedelta(minutes=5)
+"""How far they may be apart for a flow without a label to be taken for the one that was sent then."""
+_MOST = 100
+"""More flows without a label to one number are not told apart anyway."""
+
+
+class _Known(NamedTuple):
+    """A message of the run, as far as it says whose a flow is."""
+
+    number: int
+    identity: str | None
+    is_accepted: bool
+
+
+class FlowLookup:
+    """Looks for flows by recipient, in the search that Routee has for both endpoints.
+
+    A label is matched wherever one can be: on each SMS, and on the Viber messages of standard flows. A flow that shows
+    such a message without our label is not ours, as far as the control shows that Routee does give labels back.
+    """
+
+    def __init__(self, routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> None:
+        self._routee = routee
+        self._ledger = ledger
+        self._kind = FlowKind(endpoint.value)
+        self._labels_come_back = False
+        """Whether a label of this run was seen on a record. Before, none proves nothing by being absent."""
+
+    async def look(self, intent: Intent, since: float) -> Sight | Nameless:
+        """Look for a message in doubt."""
+        if not intent.recipient:
+            return CannotTell(NO_NUMBER, ever=False)
+        nameless: list[FlowRecord] = []
+        async for record in self._search(intent.recipient, since):
+            if intent.tag in self._tags(record):
+                self._labels_come_back = True
+                return _seen(record)
+            if self._may_be_anybodys(record) and len(nameless) < _MOST:
+                nameless.append(record)
+        return Nameless(tuple(nameless)) if nameless else NotSeen()
+
+    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+        """What flows without a label prove. After the looks: the ledger knows by then whose they have shown."""
+        shared = {intent.recipient for intent, _ in unclear if intent.key != intent.recipient}
+        # Where numbers are the keys, no other message of the run went to the same one.
+        known = await self._known(shared) if shared else {}
+        return {
+            intent.number: _judge(
+                intent, nameless, [one for one in known.get(intent.recipient, ()) if one.number != intent.number]
+            )
+            for intent, nameless in unclear
+        }
+
+    async def _known(self, recipients: set[str]) -> dict[str, list[_Known]]:
+        """The messages of this run to some numbers."""
+        known: dict[str, list[_Known]] = {}
+        async for one in self._ledger.intents({State.ACCEPTED, State.SENDING, State.UNKNOWN}):
+            if one.recipient in recipients:
+                is_accepted = one.state is State.ACCEPTED
+                known.setdefault(one.recipient, []).append(_Known(one.number, one.identity, is_accepted))
+        return known
+
+    async def shows(self, control: Intent) -> bool:
+        """Whether the search finds a message that is known to be accepted, with its label where it can have one."""
+        async for record in self._search(control.recipient, control.begun_at):
+            if record.tracking_id == control.identity:
+                labelled = control.tag in self._tags(record)
+                self._labels_come_back |= labelled
+                return labelled or self._may_be_anybodys(record)
+        return False
+
+    def _search(self, recipient: str, since: float) -> FlowSearch:
+        begins = datetime.fromtimestamp(since, UTC) - DAY
+        ends = datetime.fromtimestamp(max(self._ledger.now(), since), UTC) + DAY
+        # The label of a standard flow says enough; by its kind is asked only where that has to tell flows apart.
+        kind = None if self._kind is FlowKind.STANDARD else self._kind
+        return self._routee.search(to=recipient, flow_kind=kind, since=begins, until=ends)
+
+    def _tags(self, record: FlowRecord) -> set[int | None]:
+        run = self._ledger.run_id
+        return {tag_in(message.label, run) for message in record.messages if message.label}
+
+    def _may_be_anybodys(self, record: FlowRecord) -> bool:
+        """Whether it shows no message on which our label would stand."""
+        if record.flow_kind is not None and record.flow_kind is not self._kind:
+            return False
+        labels = [message.label for message in record.messages if self._can_be_labelled(message.channel)]
+        return not (any(labels) or (labels and self._labels_come_back))
+
+    def _can_be_labelled(self, channel: Channel | None) -> bool:
+        return channel is Channel.SMS or (channel is Channel.VIBER and self._kind is FlowKind.STANDARD)
+
+
+def _judge(intent: Intent, nameless: Nameless, others: Sequence[_Known]) -> Sight:
+    claimed = {one.identity for one in others if one.identity is not None}
+    records = [record for record in nameless.records if record.tracking_id not in claimed]
+    if not records:
+        return NotSeen()
+    if not all(one.is_accepted for one in others):
+        return CannotTell("other messages of this run to the same number are in doubt too, and show no label")
+    if len(records) > 1:
+        return CannotTell("several flows to the same number show no label")
+    record = records[0]
+    if not record.messages:
+        return CannotTell("a flow to the same number shows no message yet")
+    if not _close(intent, record.created_at):
+        return CannotTell("a flow to the same number shows no label, and was not accepted when this one was sent")
+    return _seen(record)
+
+
+def _close(intent: Intent, moment: datetime | None) -> bool:
+    if moment is None:
+        return False
+    begun = datetime.fromtimestamp(intent.begun_at, UTC)
+    ended = datetime.fromtimestamp(max(intent.lease_until, intent.ended_at or 0.0), UTC)
+    return begun - CLOSE <= moment <= ended + CLOSE
+
+
+def _seen(record: FlowRecord) -> Seen:
+    channel = next((message.channel for message in record.messages if message.channel is not None), None)
+    return Seen(record.tracking_id, channel, record)

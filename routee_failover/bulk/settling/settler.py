@@ -1,0 +1,335 @@
+"""What became of the messages that Routee may have accepted: by callback, by search, or by the caller's policy."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from ...client import RouteeClient
+from ...errors import InvalidConfig, NoAnswer, NotSent, Rejected
+from ...flows import Endpoint
+from ...ledger import Ending, Intent, Ledger, Move, State
+from ...ledger.intent import tag_in
+from ...records import FlowRecord, OtpRecord
+from ...sending import Beginnings
+from ...webhooks import CallbackEvent
+from .control import Control, Controls
+from .doubt import OnDoubt, Settled
+from .ends import Ends
+from .fates import fate_of
+from .flow_lookup import FlowLookup
+from .otp_lookup import OtpLookup
+from .patience import Patience, Watched
+from .sight import CannotTell, Lookup, Nameless, NotSeen, Seen, Sight
+
+_AnyControl = Control | CannotTell | str
+"""A control, or why there is none: nobody answered, or in words."""
+_BATCH = 500
+_AT_ONCE = 8
+"""How many questions may be under way, as far as their rate lets them."""
+
+_ON_ITS_WAY = 30.0
+"""Seconds for which a message may be on its way after its sender was through with it."""
+
+AS_ASKED = "the run keeps its doubts, as it was told to"
+NO_LIST = "Routee documents no list of Viber OTPs"
+WAITS = "not found so far; its time to settle is not over"
+TOO_MANY = "too many are in doubt at once; it is looked for once others are settled"
+YOUNG = "no message that was begun well after it is found, so that the time to settle counts twice"
+
+
+class Settler:
+    """Settles the doubts of a run: messages whose intent is UNKNOWN.
+
+        settler = Settler(routee, ledger, endpoint=Endpoint.STANDARD)
+        settled = await settler.settle()
+
+    **Found is accepted.** The label of an intent is its own, so that a flow with it in Routee's lists, or a callback to
+    the address that was signed for it, proves that Routee took it. Where no label is shown, see `proves(endpoint)`.
+
+    **Not found is absent only if all of this holds**, because each point alone is how a message gets sent twice:
+
+    - Its sender is through with it: it is UNKNOWN, its lease is over, and its last gate lets no byte leave after that.
+    - It has had time to settle: since this process saw it first with its lease over, `settle_after` has passed by this
+      process's own time. Setting the clock of the machine does not shorten that; starting anew lengthens it. In this
+      time what was on its way to Routee has arrived, and shows.
+    - The list was read to its end. An error, a refusal, a page that makes no sense: nothing is proven.
+    - Before it was read, the same kind of search found a control: a message of this run that Routee accepted by its own
+      answer or by callback. So it is the right account, the role is there, the time range fits whatever the clocks
+      say, labels come back. A control that was begun once nothing of the doubtful message can be on its way any more
+      (half a minute after its sender was through with it, or a quarter of `settle_after` if that is less) shows that
+      the search has come past it, however far it lags. Where there is none, the time to settle counts twice, since it
+      alone has to be longer than the lag.
+    - It is still the same attempt when the move is made: what was learned of one says nothing of the next.
+
+    Whatever lacks one of them stays UNKNOWN, with the reason in `Settled.kept`. What this rests on: Routee's lists show
+    flows in about the order in which it took them, and a message does not arrive later than that half minute after
+    its connection is gone. `tests/ledger/machine` goes through every order of steps in which it could go wrong.
+
+    With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt began.
+
+    `settle` may be called as often as one likes; `Settled.next_due` says when it makes sense. Questions are asked at
+    most `rate` times a second, `Config.poll_rate` if it is omitted. Memory is bounded.
+    """
+
+    def __init__(
+        self,
+        routee: RouteeClient,
+        ledger: Ledger,
+        *,
+        endpoint: Endpoint | str,
+        on_doubt: OnDoubt | str = OnDoubt.RECONCILE,
+        settle_after: timedelta = timedelta(minutes=10),
+        deadline: timedelta | None = None,
+        rate: float | None = None,
+    ) -> None:
+        if not isinstance(settle_after, timedelta) or settle_after <= timedelta(0):
+            raise InvalidConfig("settle_after must be a timedelta above zero, such as timedelta(minutes=10)")
+        seconds = settle_after.total_seconds()
+        self._ledger = ledger
+        self._on_doubt = OnDoubt(on_doubt)
+        self._deadline = deadline
+        self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
+        self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
+        self._on_its_way = min(_ON_ITS_WAY, seconds / 4)
+        self._patience = Patience(seconds)
+        self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
+        self._pacing = asyncio.Lock()
+        self._controls = None if self._lookup is None else Controls(ledger, self._lookup, seconds, self._turn)
+        self._settling, self._asking = asyncio.Lock(), asyncio.Lock()
+
+    async def settle(self) -> Settled:
+        """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
+        async with self._settling:
+            await self._ledger.lapse()
+            self._patience.begin()
+            round_ = _Round()
+            due: list[tuple[Intent, Watched]] = []
+            async for intent in self._ledger.intents({State.UNKNOWN}):
+                watched = self._watch(intent, round_)
+                if watched is None:
+                    continue
+                due.append((intent, watched))
+                if len(due) >= _BATCH:
+                    await self._look_at(due, round_)
+                    due = []
+            await self._look_at(due, round_)
+            return round_.settled(self._patience.end())
+
+    def _watch(self, intent: Intent, round_: "_Round") -> Watched | None:
+        """The watch over a doubt that is due; the others are counted."""
+        if self._on_doubt is OnDoubt.KEEP:
+            round_.kept[AS_ASKED] += 1
+            return None
+        watched = self._patience.watch(intent, self._ledger.now())
+        if watched is None:
+            round_.kept[TOO_MANY] += 1
+            return None
+        if self._patience.is_due(watched) or (self._patience.is_over(watched) and self._may_go_again(intent)):
+            return watched
+        round_.kept[watched.why or WAITS] += 1
+        return None
+
+    async def _look_at(self, due: Sequence[tuple[Intent, Watched]], round_: "_Round") -> None:
+        if not due:
+            return
+        control = await self._control(due)
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(intent: Intent, watched: Watched) -> _Look:
+            async with gate:
+                age, at = self._patience.age(watched), self._ledger.now()
+                sight = None if self._patience.is_over(watched) else await self._see(intent, control)
+                return _Look(intent, watched, age, at, sight)
+
+        looks = await asyncio.gather(*(one(intent, watched) for intent, watched in due))
+        unclear = [(look.intent, look.sight) for look in looks if isinstance(look.sight, Nameless)]
+        judged = await self._lookup.judge(unclear) if unclear and self._lookup is not None else {}
+        # Side by side, so that the ledger writes their moves together.
+        await asyncio.gather(*(self._act_on(look, judged.get(look.intent.number), control, round_) for look in looks))
+
+    async def _control(self, due: Sequence[tuple[Intent, Watched]]) -> _AnyControl:
+        """The control, where absence could be proven of any of these; it comes before the looks that rest on it."""
+        looked_for = [watched for _, watched in due if not self._patience.is_over(watched)]
+        if self._controls is None or not any(self._patience.age(watched) >= 1 for watched in looked_for):
+            return WAITS
+        try:
+            return await self._controls.look()
+        except (NoAnswer, NotSent, Rejected) as error:
+            return CannotTell(_in_words(error), answered=False)
+
+    async def _act_on(
+        self, look: "_Look", judged: Sight | None, control: Control | CannotTell | str, round_: "_Round"
+    ) -> None:
+        intent, watched, sight = look.intent, look.watched, judged or look.sight
+        lease = intent.lease_until - look.at
+        if isinstance(sight, Seen):
+            await self._accept(intent, sight, round_)
+            return
+        if isinstance(sight, NotSeen) and isinstance(control, CannotTell):
+            sight = control
+        if isinstance(sight, NotSeen) and not isinstance(control, CannotTell):
+            why = _why_not_absent(intent, look.age, control, self._on_its_way)
+            if why is None and lease <= 0:
+                await self._absent(intent, round_)
+                return
+            self._patience.looked(watched, why or WAITS)
+        elif isinstance(sight, CannotTell) and not sight.answered:
+            self._patience.unanswered(watched, sight.why)
+        elif isinstance(sight, CannotTell):
+            self._patience.looked(watched, sight.why, ever=sight.ever)
+        if self._patience.is_over(watched) and self._may_go_again(intent):
+            if lease <= 0:
+                await self._again(intent, round_)
+                return
+            round_.due.append(lease)
+        round_.kept[watched.why] += 1
+
+    async def _see(self, intent: Intent, control: _AnyControl) -> Sight | Nameless:
+        if self._lookup is None:
+            return CannotTell(NO_LIST, ever=False)
+        since = min(intent.begun_at, control.begun_at) if isinstance(control, Control) else intent.begun_at
+        await self._turn()
+        try:
+            return await self._lookup.look(intent, since)
+        except (NoAnswer, NotSent, Rejected) as error:
+            return CannotTell(_in_words(error), answered=False)
+
+    async def _turn(self) -> None:
+        async with self._pacing:
+            await self._pace.next()
+
+    def _may_go_again(self, intent: Intent) -> bool:
+        """At most once: not what was tried twice, nor what the sender gave back because its content has changed."""
+        return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
+
+    # --- the moves
+
+    async def _accept(self, intent: Intent, seen: Seen, round_: "_Round") -> None:
+        ending = Ending(intent.number, intent.attempt, identity=seen.identity, channel=seen.channel, proof="search")
+        round_.accepted += await self._ledger.settle(Move.ACCEPT, ending)
+        self._learn(intent.number, seen.record)
+
+    async def _absent(self, intent: Intent, round_: "_Round") -> None:
+        reason = "a complete search did not find it, and found others of this run"
+        round_.absent += await self._ledger.settle(
+            Move.ABSENT, Ending(intent.number, intent.attempt, reason, proof="search")
+        )
+        await self._expire(intent)
+
+    async def _expire(self, intent: Intent) -> None:
+        """What is NEW again, and worth nothing by now, is not sent late."""
+        if self._deadline is not None and self._ledger.now() - intent.begun_at > self._deadline.total_seconds():
+            reason = "its deadline passed before it was known that it had not been taken"
+            await self._ledger.settle(Move.EXPIRE, Ending(intent.number, intent.attempt, reason, proof="search"))
+
+    async def _again(self, intent: Intent, round_: "_Round") -> None:
+        reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
+        round_.again += await self._ledger.settle(
+            Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof="policy")
+        )
+        await self._expire(intent)
+
+    def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
+        fate = None if record is None else fate_of(number, record)
+        if fate is not None:
+            self._ledger.learn(fate)
+
+    async def ends(self) -> int:
+        """Ask how the accepted messages ended of which that is not known, and have the ledger keep it.
+
+        Gives how many are under way still, or were not told of. Raises `LedgerError` alone.
+        """
+        async with self._asking:
+            return await self._ends.ask()
+
+    # --- callbacks
+
+    async def note(self, event: CallbackEvent[Any]) -> None:
+        """Take a callback: `inbox.on_flow(settler.note)`, `inbox.on_otp(settler.note)`.
+
+        One that came to an address which was signed for a message of this run proves that Routee took that message, and
+        a final one tells how it ended. Any other is ignored.
+        """
+        record = event.record
+        tag = None if event.intent is None else tag_in(event.intent, self._ledger.run_id)
+        if tag is None or not isinstance(record, FlowRecord | OtpRecord):
+            return
+        intent = await self._ledger.intent(tag)
+        if intent is None:
+            return
+        if intent.state is not State.ACCEPTED:
+            ending = Ending(
+                intent.number,
+                intent.attempt,
+                identity=event.identity,
+                channel=_first_channel(record),
+                proof="callback",
+            )
+            await self._ledger.settle(Move.ACCEPT, ending)
+        self._learn(intent.number, record)
+
+
+@attrs.frozen
+class _Look:
+    """A look at a doubt, and how the doubt stood when it began."""
+
+    intent: Intent
+    watched: Watched
+    age: float
+    """In settling times."""
+    at: float
+    """By the ledger's clock."""
+    sight: Sight | Nameless | None
+
+
+class _Round:
+    """What going through the doubts once has come to so far."""
+
+    def __init__(self) -> None:
+        self.accepted = self.absent = self.again = 0
+        self.kept: Counter[str] = Counter()
+        self.due: list[float] = []
+        """Seconds until something beside a look is due."""
+
+    def settled(self, next_look: float | None) -> Settled:
+        due = self.due if next_look is None else [*self.due, next_look]
+        next_due = min(due) if due else None
+        return Settled(
+            accepted=self.accepted, absent=self.absent, again=self.again, kept=dict(self.kept), next_due=next_due
+        )
+
+
+def _lookup(routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> Lookup | None:
+    match endpoint:
+        case Endpoint.STANDARD | Endpoint.TRANSACTIONAL:
+            return FlowLookup(routee, ledger, endpoint)
+        case Endpoint.OTP:
+            return OtpLookup(routee, ledger)
+        case _:
+            return None
+
+
+def _why_not_absent(intent: Intent, age: float, control: Control | str, on_its_way: float) -> str | None:
+    """Why a message that a complete list does not have may be there all the same."""
+    if age < 1:
+        return WAITS
+    if isinstance(control, str):
+        return control
+    through = intent.lease_until if intent.ended_at is None else intent.ended_at
+    return YOUNG if control.begun_at < through + on_its_way and age < 2 else None
+
+
+def _first_channel(record: FlowRecord | OtpRecord) -> str | None:
+    if isinstance(record, OtpRecord):
+        return None if record.primary is None else record.primary.channel
+    return next((message.channel for message in record.messages if message.channel is not None), None)
+
+
+def _in_words(error: NoAnswer | NotSent | Rejected) -> str:
+    if isinstance(error, Rejected):
+        return f"Routee refused the search with {error.status}"
+    return f"the search got no answer ({type(error).__name__})"

@@ -1,0 +1,62 @@
+"""What one look at Routee's lists shows of a message: that it is there, that it is not, or nothing at all."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from ...ledger import Intent
+from ...records import FlowRecord, OtpRecord
+
+
+@attrs.frozen
+class Seen:
+    """Routee has it."""
+
+    identity: str | None
+    channel: str | None = None
+    """The channel that was tried first."""
+    record: FlowRecord | OtpRecord | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class NotSeen:
+    """A list that was read to its end does not have it."""
+
+
+@attrs.frozen
+class CannotTell:
+    """It shows nothing, for a reason in words that quote nothing of the message."""
+
+    why: str
+    ever: bool = True
+    """Whether another look may show more."""
+    answered: bool = True
+    """Whether Routee has answered at all."""
+
+
+@attrs.frozen
+class Nameless:
+    """Flows to the same number are there that show nothing by which one could say whose they are."""
+
+    records: tuple[FlowRecord, ...] = attrs.field(repr=False)
+
+
+Sight = Seen | NotSeen | CannotTell
+NO_NUMBER = "it goes to no number, by which Routee's lists could be asked"
+
+
+class Lookup(Protocol):
+    """Looks for messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoAnswer`."""
+
+    async def look(self, intent: Intent, since: float) -> Sight | Nameless:
+        """Look for a message in doubt among what Routee took from a day before `since` on (seconds since 1970)."""
+        ...
+
+    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+        """What flows without a name prove, by the numbers of the intents; asked once after many looks."""
+        ...
+
+    async def shows(self, control: Intent) -> bool:
+        """Whether the same kind of look finds a message that is known to be accepted."""
+        ...

@@ -1,0 +1,99 @@
+"""What the texts of a flow in the API's JSON are for: a recipient, a code, a number that is still a text."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from enum import Enum
+from typing import Any, cast, get_args
+
+from ..flows import AnyFlow, Endpoint, OtpFlow, OtpSmsStep, StandardFlow, TransactionalFlow, ViberOtpMessage, VoiceTo
+from ..flows.open import Open
+from ..secret import Secret
+from ..wire.names import ApiField, api_fields, plain
+
+Path = tuple[str | int, ...]
+
+CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
+    cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
+}
+
+
+class Use(Enum):
+    """What a text is for."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    """It stands where JSON has a number."""
+    TRUTH = "truth"
+    """It stands where JSON has true or false."""
+    RECIPIENT = "recipient"
+    """A phone number."""
+    PIN = "pin"
+    """A code that nobody but the recipient may see."""
+    CODED = "coded"
+    """The text of an OTP's SMS, which holds the code."""
+    FIXED = "fixed"
+    """It says what shape the rest has, and is the same for every row."""
+
+
+def texts_of(endpoint: Endpoint, mapping: Mapping[str, Any]) -> Iterator[tuple[Path, str, Use]]:
+    """Every text in a flow, with its path and what it is for; what no class of ours knows is plain text."""
+    yield from _object(mapping, CLASSES[endpoint], ())
+
+
+def _object(mapping: Mapping[str, Any], cls: type[Open], path: Path) -> Iterator[tuple[Path, str, Use]]:
+    fields = {field.api: field for field in api_fields(cls) if not field.merged}
+    for key, value in mapping.items():
+        here = (*path, key)
+        if key in {"type", "order"} and key in cls.written_keys:
+            yield from _free(value, here, Use.FIXED)
+        elif key in fields:
+            yield from _field(value, fields[key], cls, here)
+        else:
+            yield from _free(value, here, Use.TEXT)
+
+
+def _field(value: Any, field: ApiField, owner: type[Open], path: Path) -> Iterator[tuple[Path, str, Use]]:
+    cls = plain(field.annotation)
+    items = get_args(cls)
+    if isinstance(value, Mapping) and isinstance(cls, type) and issubclass(cls, Open):
+        for place, text, use in _object(cast("Mapping[str, Any]", value), cls, path):
+            # The code of an OTP stands in its text, under whatever name its column has.
+            yield place, text, Use.CODED if owner is OtpSmsStep and place[-1] == "body" else use
+    elif isinstance(value, list) and items and items[0] is not str:
+        classes = {member.api_type: member for member in get_args(items[0])}
+        for index, item in enumerate(value):
+            member = classes.get(item.get("type")) if isinstance(item, Mapping) else None
+            yield from _object(item, member, (*path, index)) if member else _unknown(item, (*path, index))
+    elif field.api == "templateParams" and isinstance(value, Mapping):
+        for key, item in cast("Mapping[str, Any]", value).items():
+            number = key == "codeValidityTime" and owner is ViberOtpMessage
+            yield from _free(item, (*path, key), Use.PIN if key == "pin" else Use.NUMBER if number else Use.TEXT)
+    else:
+        yield from _free(value, path, _use(field, cls, owner))
+
+
+def _unknown(value: Any, path: Path) -> Iterator[tuple[Path, str, Use]]:
+    """A step of a type that is none; it may be one that a row was to give."""
+    for place, text, use in _free(value, path, Use.TEXT):
+        yield place, text, Use.FIXED if place[len(path) :] in {("type",), ("order",)} else use
+
+
+def _use(field: ApiField, cls: Any, owner: type[Open]) -> Use:
+    if field.api == "to" or (owner is VoiceTo and field.api in {"phone", "viber"}):
+        return Use.RECIPIENT
+    if cls is bool:
+        return Use.TRUTH
+    if cls in {int, float, timedelta}:
+        return Use.NUMBER
+    return Use.PIN if cls is Secret else Use.TEXT
+
+
+def _free(value: Any, path: Path, use: Use) -> Iterator[tuple[Path, str, Use]]:
+    if isinstance(value, str):
+        yield path, value, use
+    elif isinstance(value, Mapping):
+        for key, item in cast("Mapping[str, Any]", value).items():
+            yield from _free(item, (*path, key), use)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(cast("list[Any]", value)):
+            yield from _free(item, (*path, index), use)

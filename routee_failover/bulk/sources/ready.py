@@ -1,0 +1,71 @@
+"""Flows that are made already become rows of a bulk run."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import cast, overload
+
+from ...errors import Problem
+from ...flows import AnyFlow
+from ...flows.model import kind
+from ..row import Row, Rows, Stamp, broken_row
+from ..stamp import recipient_of, stamped
+
+
+@overload
+def rows_of(flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> AsyncIterable[Row]: ...
+@overload
+def rows_of(flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Iterable[Row]: ...
+def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Rows:
+    """The rows of flows that are there already, in any iterable; what each is known by is `key`'s to say.
+
+    Without one it is the recipient of the first step: one message is sent to each. The rows can
+    be gone through again where the flows can.
+    """
+    known_by = recipient_of if key is None else key
+    if isinstance(flows, AsyncIterable):
+        arriving = _AsyncReady(flows, known_by)
+        return aiter(arriving) if isinstance(flows, AsyncIterator) else arriving
+    rows = _Ready(flows, known_by)
+    return iter(rows) if isinstance(flows, Iterator) else rows
+
+
+class _Ready:
+    def __init__(self, flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str]) -> None:
+        self._flows = flows
+        self._key = key
+
+    def __iter__(self) -> Iterator[Row]:
+        for line, flow in enumerate(self._flows, 1):
+            yield _row(line, flow, self._key)
+
+
+class _AsyncReady:
+    def __init__(self, flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str]) -> None:
+        self._flows = flows
+        self._key = key
+
+    async def __aiter__(self) -> AsyncIterator[Row]:
+        line = 0
+        async for flow in self._flows:
+            line += 1
+            yield _row(line, flow, self._key)
+
+
+def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
+    if not isinstance(cast("object", flow), AnyFlow):
+        return broken_row(line, "", "", [Problem((), f"must be a flow, not {kind(flow)}")])
+    name, recipient = key(flow), recipient_of(flow)
+    if not name:
+        return broken_row(line, "", recipient, [Problem((), "has no key to be known by")])
+    return Row(line, name, recipient, _Stamping(flow))
+
+
+class _Stamping:
+    """Puts a stamp on a flow. A class, for what it holds to stay out of sight."""
+
+    __slots__ = ("_flow",)
+
+    def __init__(self, flow: AnyFlow) -> None:
+        self._flow = flow
+
+    def __call__(self, stamp: Stamp) -> AnyFlow:
+        return stamped(self._flow, stamp)

@@ -1,0 +1,178 @@
+"""One flow for many rows: the API's own JSON with `{column}` in its texts, checked before the first row is read."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, cast, overload
+
+from ..errors import InvalidFlow, InvalidSource, Problem
+from ..flows import Endpoint
+from ..wire import load_flow
+from ..wire.flow_file import ENDPOINTS, read_object, read_text
+from .leaves import Leaf, leaves_of, placed_in
+from .row import Row, Rows
+from .rows import AsyncTemplateRows, Recipe, TemplateRows
+from .shape import Path as Place
+from .shape import Use, texts_of
+from .sources.files import shown
+from .sources.mappings import AsyncMappings, Mappings
+from .sources.source import Recipients, Source
+
+_is_called_a_code = re.compile(r"(?<![a-z])(pin|otp|code|passcode|password)(?![a-z])", re.IGNORECASE).search
+_LONGEST_LABEL = 320
+"""Of the 350 that Routee takes, these are left beside the label of a run."""
+_STAND_IN = "https://example.com/"
+
+
+class FlowTemplate:
+    """A flow with `{column}` in its texts, for every row to put its values there.
+
+    A column may stand in any text, whole or in part, but in `type` and `order`; `{{` and `}}` are the braces
+    themselves. A text that is nothing but one column, in a place where Routee takes a number or true and false, is
+    turned into that: `"ttl": "{ttl}"` with 60 in the column says 60. What is no such thing breaks that row alone.
+    """
+
+    endpoint: Endpoint
+    columns: frozenset[str]
+    """The columns that are used."""
+    secret_columns: frozenset[str]
+    """Those of them that hold a code: they stand in a `pin` or in the text of an OTP's SMS, or are called so."""
+
+    def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], leaves: tuple[Leaf, ...]) -> None:
+        self.endpoint = endpoint
+        self.columns = frozenset(column for leaf in leaves for column in leaf.columns)
+        self.secret_columns = _secret_columns(self.columns, leaves)
+        self._recipe = Recipe(endpoint, flow, leaves, self.secret_columns)
+
+    def __repr__(self) -> str:
+        return f"FlowTemplate(endpoint={self.endpoint!s}, columns={sorted(self.columns)})"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The template in a JSON file, or in a TOML file where its name ends in `.toml`.
+
+        Raises `InvalidSource` for what is no such file, and `InvalidFlow` with every problem of the flow in it.
+        """
+        name = shown(Path(path))
+        if Path(path).suffix.lower() != ".toml":
+            return cls._of(read_object(str(path), name), name)
+        try:
+            mapping = tomllib.loads(read_text(str(path), name))
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidSource(f"{name} is not TOML ({error}); nothing was sent") from None
+        except RecursionError:
+            raise InvalidSource(f"{name} is nested too deeply; nothing was sent") from None
+        return cls._of(mapping, name)
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> Self:
+        """The template that a mapping in the API's shape says, with its `endpoint` beside the flow.
+
+        Raises `InvalidFlow` with every problem of what is the same for all rows.
+        """
+        return cls._of(mapping, "the template")
+
+    @classmethod
+    def _of(cls, mapping: Mapping[str, Any], name: str) -> Self:
+        flow = dict(mapping)
+        named = flow.pop("endpoint", None)
+        if named not in [*Endpoint]:
+            reason = f"must be {ENDPOINTS}" if named is not None else f"required: {ENDPOINTS}"
+            raise InvalidFlow(name, [Problem(("endpoint",), reason)])
+        endpoint = Endpoint(cast("str", named))
+        try:
+            flow, leaves, problems = leaves_of(endpoint, flow)
+            problems += _problems_of(endpoint, flow, leaves)
+        except RecursionError:
+            raise InvalidFlow(name, [Problem((), "is nested too deeply")]) from None
+        if problems:
+            raise InvalidFlow(f"{name} ({endpoint})", problems)
+        return cls(endpoint, flow, tuple(leaves))
+
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Raises `InvalidSource` that names the columns which the template has and the source has not."""
+        there = list(columns)
+        missing = sorted(self.columns.difference(there))
+        if not missing:
+            return
+        guesses = [(column, _close(column, there)) for column in missing]
+        names = ", ".join(f"{column} (did you mean {guess}?)" if guess else column for column, guess in guesses)
+        have = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
+        columns_word = "column" if len(missing) == 1 else "columns"
+        raise InvalidSource(
+            f"the template uses the {columns_word} {names}; the source has {have or 'none'}; nothing was sent"
+        )
+
+    @overload
+    def rows(
+        self, recipients: AsyncIterable[Mapping[str, object]], *, key: str | None = ..., region: str | None = ...
+    ) -> AsyncIterable[Row]: ...
+    @overload
+    def rows(
+        self, recipients: Source | Iterable[Mapping[str, object]], *, key: str | None = ..., region: str | None = ...
+    ) -> Iterable[Row]: ...
+    def rows(self, recipients: Recipients, *, key: str | None = None, region: str | None = None) -> Rows:
+        """The rows of a source, or of any iterable or async iterable of mappings, as this template makes them.
+
+        `key` is the column that says what a row is known by; without one it is the recipient of the first step, so
+        that each gets one message. `region` (such as `GR`) is the country of numbers that are written without one.
+        The rows can be gone through again where the recipients can. What is broken in one row stands in that row's
+        `problems`; raises `InvalidSource` for what breaks them all.
+        """
+        recipe = self._recipe.settled(key, region)
+        if isinstance(recipients, AsyncIterable):
+            arriving = AsyncTemplateRows(AsyncMappings(recipients), recipe)
+            return aiter(arriving) if isinstance(recipients, AsyncIterator) else arriving
+        source = recipients if isinstance(recipients, Source) else Mappings(recipients)
+        if source.columns is not None:
+            self.check_columns(source.columns)
+            if key is not None and key not in source.columns:
+                guess = _close(key, source.columns)
+                hint = f"; did you mean {guess}?" if guess else ""
+                raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
+        rows = TemplateRows(source, recipe)
+        return iter(rows) if isinstance(recipients, Iterator) else rows
+
+
+def _secret_columns(columns: Iterable[str], leaves: Iterable[Leaf]) -> frozenset[str]:
+    recipients = {column for leaf in leaves if leaf.use is Use.RECIPIENT for column in leaf.columns}
+    secret = {column for column in columns if _is_called_a_code(column)}
+    secret.update(column for leaf in leaves if leaf.use is Use.PIN for column in leaf.columns)
+    for leaf in leaves:
+        # An OTP's SMS holds the code: where nothing tells which of its columns that is, it may be any.
+        if leaf.use is Use.CODED and secret.isdisjoint(leaf.columns):
+            secret.update(leaf.columns)
+    return frozenset(secret - recipients)
+
+
+def _close(column: str, there: Iterable[str]) -> str | None:
+    """The column that was probably meant: case and blanks are what is mistaken most."""
+    plain = {name.lower().replace(" ", "_"): name for name in there}
+    found = difflib.get_close_matches(column.lower().replace(" ", "_"), plain, n=1)
+    return plain[found[0]] if found else None
+
+
+def _problems_of(endpoint: Endpoint, flow: Mapping[str, Any], leaves: list[Leaf]) -> list[Problem]:
+    """What is wrong with a flow whatever a row puts into it."""
+    callback = flow.get("callback")
+    if isinstance(callback, Mapping) and "url" not in callback:
+        flow = {**flow, "callback": {**callback, "url": _STAND_IN}}  # the run's own goes there
+    problems = [] if endpoint is Endpoint.OTP else _long_labels(endpoint, flow)
+    try:
+        load_flow(endpoint, flow)
+    except InvalidFlow as error:
+        differing = [leaf.path for leaf in leaves]
+        problems += [problem for problem in error.problems if not _is_within(problem.path, differing)]
+    return problems
+
+
+def _long_labels(endpoint: Endpoint, flow: Mapping[str, Any]) -> list[Problem]:
+    why = f"must have at most {_LONGEST_LABEL} characters, for the run's own label to have room behind it"
+    texts = texts_of(endpoint, flow)
+    return [Problem(path, why) for path, text, _ in texts if path[-1] == "label" and len(text) > _LONGEST_LABEL]
+
+
+def _is_within(path: Place, differing: list[Place]) -> bool:
+    return any(placed_in(path, place) for place in differing)

@@ -1,0 +1,55 @@
+"""`routee-failover bulk export RUN.sqlite`: what became of every message, for spreadsheets and programs."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TextIO
+
+import typer
+
+from ...bulk.export import export as write_export
+from ...errors import InvalidSource
+from ...ledger import SqliteLedger, State
+from ..failures import SoFar, told
+from .options import Ledger
+from .resume import must_exist
+
+
+def export(
+    *,
+    ledger: Ledger,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names; the usual.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+    state: Annotated[
+        list[State] | None,
+        typer.Option(
+            metavar="STATE",
+            case_sensitive=False,
+            help=f"Only these: {', '.join(State)}. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here, not to stdout.")
+    ] = None,
+) -> None:
+    """Print what became of each message. It changes nothing, and may be asked while the run goes on.
+
+    Example: [cyan]routee-failover bulk export people.sqlite --state UNKNOWN[/]
+    """
+    with told(SoFar(words="nothing was changed")):
+        if as_csv and as_json:
+            raise InvalidSource("--csv and --json cannot be given together; nothing was changed")
+        must_exist(ledger)
+        form: Literal["csv", "jsonl"] = "jsonl" if as_json else "csv"
+        if output is None:
+            asyncio.run(_write(ledger, sys.stdout, form, state))
+            sys.stdout.flush()
+        else:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                asyncio.run(_write(ledger, file, form, state))
+
+
+async def _write(path: str, stream: TextIO, form: Literal["csv", "jsonl"], states: list[State] | None) -> None:
+    async with SqliteLedger.read(Path(path)) as ledger:
+        await write_export(ledger, stream, format=form, states=states)

@@ -1,0 +1,86 @@
+"""The options that several commands take, each written once, and what their words mean."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from ...bulk.settling import OnDoubt
+from ...errors import InvalidSource
+from ..times import LENGTHS, length_of
+from .plan import Options
+
+Ledger = Annotated[
+    str, typer.Argument(metavar="RUN.sqlite", help="The ledger that the run is kept in.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="Begin so many messages a second at most.", show_default=False),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Have so many under way at once; 100 if not given.", show_default=False),
+]
+Hours = Annotated[
+    str | None,
+    typer.Option(
+        metavar="09:00-20:00",
+        help="Send between these times only, by the clock of each recipient's country.",
+        show_default=False,
+    ),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help=f"Drop a message that is not sent so long after its turn: {LENGTHS}.", show_default=False
+    ),
+]
+Unknown = Annotated[
+    OnDoubt | None,
+    typer.Option(
+        help="What to do with a message of which nobody knows whether Routee took it: leave it so; ask Routee, and "
+        "send it again where that proves that it was not taken (the usual); or send it again in any case, maybe twice.",
+        show_default=False,
+    ),
+]
+SettleAfter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="How long Routee's search gets to find a message, before that it finds none proves anything; 10m.",
+        show_default=False,
+    ),
+]
+
+
+def length(option: str, words: str | None) -> timedelta | None:
+    """The length of time that an option says. Raises `InvalidSource` for words that say none."""
+    try:
+        return None if words is None else length_of(words)
+    except ValueError:
+        raise InvalidSource(f"--{option} takes a length of time, such as {LENGTHS}; nothing was sent") from None
+
+
+def options(
+    *,
+    rate: float | None = None,
+    concurrency: int | None = None,
+    hours: str | None = None,
+    deadline: str | None = None,
+    unknown: OnDoubt | None = None,
+    settle_after: str | None = None,
+    callbacks: str | None = None,
+    listen: str | None = None,
+) -> Options:
+    """The options as they were given. Raises `InvalidSource` for words that mean nothing."""
+    return Options(
+        rate=rate,
+        concurrency=concurrency,
+        hours=hours,
+        deadline=length("deadline", deadline),
+        unknown=unknown,
+        settle_after=length("settle-after", settle_after),
+        callbacks=callbacks,
+        listen=listen,
+    )

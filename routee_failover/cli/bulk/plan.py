@@ -1,0 +1,154 @@
+"""What a run was begun with, as its ledger keeps it: so that `resume` needs the ledger alone, and nothing is mixed up.
+
+It holds paths, names and numbers. It never holds a secret: keys and credentials come from the environment each time.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import attrs
+
+from ...bulk.settling import OnDoubt
+from ...config import Config
+from ...errors import InvalidSource, LedgerError
+from ..terminal import clean
+
+DOCUMENT = "run"
+"""Its name in the ledger."""
+LAST = "last"
+"""The name of what the last run has left there: what its source knows and the ledger does not."""
+_FORM = 1
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How a run is driven. What is not given stays as it was, or is left to the library."""
+
+    rate: float | None = None
+    concurrency: int | None = None
+    hours: str | None = None
+    deadline: timedelta | None = None
+    unknown: OnDoubt | None = None
+    settle_after: timedelta | None = None
+    callbacks: str | None = None
+    listen: str | None = None
+
+    def over(self, former: "Options") -> "Options":
+        """These, and where one is not given, the former one."""
+        given = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        return attrs.evolve(former, **given)
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What is sent, to whom, through which account, and how it is driven."""
+
+    recipients: Path
+    format: str | None
+    flow: Path
+    digest: str
+    endpoint: str
+    key: str | None
+    region: str | None
+    refused: Path
+    service: str
+    account: str
+    options: Options = Options()
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        values = attrs.asdict(self, value_serializer=lambda _owner, _field, value: _plain(value))
+        return {"form": _FORM, **values}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The plan in a document. Raises `LedgerError` for what is none."""
+        try:
+            if document["form"] != _FORM:
+                raise LedgerError("this run was begun by another version of routee-failover; use that one")
+            options = dict(document["options"])
+            for name in ("deadline", "settle_after"):
+                options[name] = None if options[name] is None else timedelta(seconds=options[name])
+            options["unknown"] = None if options["unknown"] is None else OnDoubt(options["unknown"])
+            paths = {name: Path(document[name]) for name in ("recipients", "flow", "refused")}
+            names = ("format", "digest", "endpoint", "key", "region", "service", "account")
+            return cls(**paths, **{name: document[name] for name in names}, options=Options(**options))
+        except (KeyError, TypeError, ValueError):
+            raise LedgerError("what this ledger says about its run cannot be read; nothing was sent") from None
+
+    def following(self, former: "Plan") -> "Plan":
+        """The plan that goes on with a former one in its ledger. Raises `InvalidSource` where they do not agree.
+
+        The list of recipients may be another: who got the message already is known by key. All else that decides what
+        a recipient gets, or whether it is the same one, must be as it was.
+        """
+        for name, was, now in (
+            ("--flow", former.flow.name, self.flow.name),
+            ("--key", former.key, self.key),
+            ("--region", former.region, self.region),
+        ):
+            same = former.digest == self.digest if name == "--flow" else now in {None, was}
+            if not same:
+                raise InvalidSource(_other(name, was, now))
+        former.check_service(self.service, self.account)
+        return attrs.evolve(
+            self,
+            key=former.key,
+            region=former.region,
+            format=self.format or former.format,
+            options=self.options.over(former.options),
+        )
+
+    def check_service(self, service: str, account: str) -> None:
+        """Raise `InvalidSource` where the account is another now: it would not know the messages of this one."""
+        if (service, account) != (self.service, self.account):
+            where = "to another Routee" if service != self.service else "with another application"
+            was = f" ({self.service})" if service != self.service else ""
+            raise InvalidSource(
+                f"this run was sent {where}{was}, which alone knows what became of it; nothing was sent. "
+                "Set the ROUTEE_ variables as they were, or begin another run with another --ledger"
+            )
+
+
+def _other(name: str, was: str | None, now: str | None) -> str:
+    if name == "--flow":
+        changed = "has changed since" if was == now else f"is not the one ({clean(was)}) that it was begun with"
+        return (
+            f"this ledger holds a run already, and {clean(now)} {changed}: some would get one text and some another; "
+            "nothing was sent. Put it back as it was, or begin another run with another --ledger"
+        )
+    began = f"with {name} {clean(was)}" if was is not None else f"without {name}"
+    return (
+        f"this ledger holds a run already that was begun {began}: with another, who got the message would not be "
+        "known again; nothing was sent. Leave it as it was, or begin another run with another --ledger"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value) if isinstance(value, Path | OnDoubt) else value
+
+
+def digest_of(path: Path) -> str:
+    """What a file is known again by."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InvalidSource(f"{clean(path)} cannot be read: {error.strerror}; nothing was sent") from None
+
+
+def service_of(config: Config) -> str:
+    """The Routee that a client speaks to. All of this machine are one: a sandbox may come back at another port."""
+    parts = urlsplit(config.api_url)
+    return "this machine" if parts.hostname in _LOOPBACK else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def account_of(config: Config) -> str:
+    """What the application is known again by, without its id."""
+    return hashlib.sha256(f"routee-failover run\0{config.application_id}".encode()).hexdigest()[:16]

@@ -1,0 +1,77 @@
+"""`routee-failover bulk status RUN.sqlite`: how a run stands, also while another process goes on with it."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+from ...ledger import SqliteLedger
+from ..failures import SoFar, told
+from ..printed import json_text
+from ..status import Status
+from ..terminal import Terminal, clean
+from .ending import show, status_of_run, what_to_do
+from .options import Json, Ledger
+from .plan import DOCUMENT, LAST, Plan
+from .resume import must_exist
+from .view.board import standing
+from .view.events import rows as rows_event
+from .view.tally import Tally
+
+
+class _Standing(NamedTuple):
+    """What a ledger says."""
+
+    tally: Tally
+    plan: Plan | None
+
+
+def status(ledger: Ledger, as_json: Json = False) -> None:
+    """Show how many messages stand how, and what to do about the rest. It changes nothing.
+
+    It may be asked while the run goes on, and ends with the status that the run
+    would end with now.
+
+    Example: [cyan]routee-failover bulk status people.sqlite[/]
+    """
+    end = Status.FINE
+    with told(SoFar(words="nothing was changed")):
+        must_exist(ledger)
+        standing_now = asyncio.run(read(ledger))
+        _show(ledger, standing_now, as_json=as_json)
+        end = status_of_run(standing_now.tally)
+    if end is not Status.FINE:
+        raise typer.Exit(end)
+
+
+async def read(path: str) -> _Standing:
+    """How the run in a ledger stands. Raises `LedgerError` where it cannot be read."""
+    async with SqliteLedger.read(Path(path)) as ledger:
+        counts, document, last = await ledger.counts(), await ledger.get(DOCUMENT), await ledger.get(LAST)
+        plan = None if document is None else Plan.of(document)
+        return _Standing(tally_with(counts, last), plan)
+
+
+def tally_with(counts: Any, last: Mapping[str, Any] | None) -> Tally:
+    """The counts of a ledger with what the last run has left of what only its source knows."""
+    known = last or {}
+    rows = {name: known.get(name) or 0 for name in ("invalid", "duplicates", "deferred")}
+    return Tally.counted(counts, total=known.get("total"), **rows)
+
+
+def _show(ledger: str, standing_now: _Standing, *, as_json: bool) -> None:
+    console = Terminal()
+    tally, plan = standing_now
+    if as_json:
+        told_of = {} if plan is None else {"recipients": str(plan.recipients), "flow": str(plan.flow)}
+        more = {} if plan is None else {"endpoint": plan.endpoint, "service": plan.service}
+        event = {"event": "status", **told_of, **more, **rows_event(tally)}
+        console.say(json_text(event, ascii_only=not console.encoding.startswith("utf")))
+        return
+    title = clean(ledger) if plan is None else f"{plan.recipients.name} as {plan.endpoint}, kept in {clean(ledger)}"
+    console.say((f" {title}", "bold"))
+    console.say()
+    console.print(standing(tally, width=console.width, glyphs=console.glyphs))
+    show(console, what_to_do(tally, ledger, plan.refused if plan is not None else None))

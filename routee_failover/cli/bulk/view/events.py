@@ -1,0 +1,48 @@
+"""A run for machines: objects whose keys are documented in `docs/bulk.md`, each printed as one line of JSON."""
+
+from typing import Any
+
+from ....bulk.progress import Progress, Trouble
+from .tally import Tally
+
+
+def progress_event(progress: Progress, name: str = "progress") -> dict[str, Any]:
+    """How the run stands."""
+    return {
+        "event": name,
+        "phase": progress.phase.value,
+        "elapsed_seconds": round(progress.elapsed, 3),
+        **rows(Tally.of(progress)),
+        "rate": round(progress.rate, 2),
+        "allowed_rate": progress.allowed,
+        "seconds_left": None if progress.seconds_left is None else round(progress.seconds_left, 1),
+        "failover_share": None if progress.failover is None else round(progress.failover, 4),
+        "pause": progress.pause,
+    }
+
+
+def trouble_event(trouble: Trouble) -> dict[str, Any]:
+    """A row that went wrong; its number is masked."""
+    return {
+        "event": "trouble",
+        "line": trouble.line,
+        "recipient": trouble.recipient,
+        "outcome": trouble.outcome,
+        "reason": trouble.reason,
+    }
+
+
+def rows(tally: Tally) -> dict[str, Any]:
+    """How many rows stand how."""
+    return {
+        "total": tally.total,
+        "accepted": tally.accepted,
+        "rejected": tally.rejected,
+        "unknown": tally.unknown,
+        "expired": tally.expired,
+        "invalid": tally.invalid,
+        "duplicates": tally.duplicates,
+        "deferred": tally.deferred,
+        "under_way": tally.under_way,
+        "not_sent": tally.left,
+    }

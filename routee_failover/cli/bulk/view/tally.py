@@ -1,0 +1,124 @@
+"""How the rows of a run stand, counted once for every view, and numbers as people read them."""
+
+from typing import NamedTuple
+
+import attrs
+
+from ....bulk.progress import Progress
+from ....ledger import Counts
+
+
+class Group(NamedTuple):
+    """Rows that stand alike."""
+
+    name: str
+    number: int
+    style: str
+
+
+@attrs.frozen(kw_only=True)
+class Tally:
+    """How many rows stand how; each row counts once."""
+
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    expired: int = 0
+    invalid: int = 0
+    duplicates: int = 0
+    deferred: int = 0
+    """Of those that are left: they wait for the hours of their recipients."""
+    under_way: int = 0
+    total: int | None = None
+
+    @classmethod
+    def of(cls, progress: Progress) -> "Tally":
+        """That of a run."""
+        return cls.counted(
+            progress.counts,
+            total=progress.total,
+            invalid=progress.invalid,
+            duplicates=progress.duplicates,
+            deferred=progress.deferred,
+        )
+
+    @classmethod
+    def counted(
+        cls, counts: Counts, *, total: int | None = None, invalid: int = 0, duplicates: int = 0, deferred: int = 0
+    ) -> "Tally":
+        """That of a ledger, with what only the source knows: a row without a number is in no ledger."""
+        return cls(
+            accepted=counts.accepted,
+            rejected=counts.rejected,
+            unknown=counts.unknown,
+            expired=counts.expired,
+            invalid=max(counts.invalid, invalid),
+            duplicates=duplicates,
+            deferred=deferred,
+            under_way=counts.sending,
+            total=total,
+        )
+
+    @property
+    def done(self) -> int:
+        """Rows of which it is known what became of them, and those of which nobody will know more by waiting."""
+        return self.accepted + self.rejected + self.unknown + self.expired + self.invalid + self.duplicates
+
+    @property
+    def left(self) -> int | None:
+        """Rows that are not sent yet; `None` while nobody knows how many there are."""
+        return None if self.total is None else max(self.total - self.done - self.under_way, 0)
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is done, from 0 to 1."""
+        return None if not self.total else min(self.done / self.total, 1.0)
+
+    def groups(self) -> list[Group]:
+        """What is worth a place on a screen, the usual ones always and the others where there are any."""
+        groups = [
+            Group("accepted", self.accepted, "green"),
+            Group("rejected", self.rejected, "red"),
+            Group("unknown", self.unknown, "magenta"),
+            Group("invalid", self.invalid, "yellow"),
+            Group("duplicates", self.duplicates, "dim"),
+            Group("deferred", self.deferred, "cyan"),
+            Group("under way", self.under_way, "cyan"),
+        ]
+        if self.expired:
+            groups.insert(4, Group("expired", self.expired, "yellow"))
+        if self.left is not None:
+            groups.append(Group("not sent yet", self.left, ""))
+        return groups
+
+
+def number(value: int) -> str:
+    """12,345."""
+    return f"{value:,}"
+
+
+def percent(share: float) -> str:
+    """A share as it is read; neither 0 nor 100 % before it is all or nothing."""
+    shown = share * 100
+    if 0 < shown < 0.1:
+        return "under 0.1 %"
+    if shown < 10 and shown != int(shown):
+        return f"{shown:.1f} %"
+    return f"{min(int(shown), 99) if share < 1 else 100} %"
+
+
+def span(seconds: float) -> str:
+    """A time that passes: 8 s, 2:05 min, 3:20:00 h."""
+    whole = max(int(seconds + 0.5), 0)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours < 48 else f"{hours // 24} days {hours % 24} h"
+
+
+def per_second(rate: float) -> str:
+    """412/s, 0.5/s."""
+    return f"{rate:,.0f}/s" if rate >= 10 or rate == int(rate) else f"{rate:.1f}/s"

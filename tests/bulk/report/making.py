@@ -1,0 +1,147 @@
+"""Runs as they happen, made up: channels that fail over, answers that are slow, refusals, doubts and a night's pause.
+
+The same seed makes the same run.
+"""
+
+import random
+from collections.abc import AsyncIterator, Collection, Iterator
+from typing import Any
+
+import attrs
+
+from routee_failover.ledger import Fate, Intent, MemoryLedger, State
+from routee_failover.ledger.intent import tag_of
+
+BEGUN = 1_763_676_000.0  # 2025-11-20 22:00 UTC
+CALLING = {"GR": ("+3069", 8), "CY": ("+3579", 7), "IT": ("+393", 9), "DE": ("+4915", 9), "GB": ("+447", 9)}
+SHARES = (58, 14, 12, 10, 6)
+PRICES = {"Viber": 0.011, "Sms": 0.034, "Voice": 0.052}
+REFUSALS = (
+    "Routee answered 400: the recipient's number is not valid (400005000)",
+    "Routee answered 403: the application may not send to this country",
+    "Routee answered 422: the sender id is not registered with the operator",
+    "Routee answered 404: no template of this name",
+)
+DOUBTS = (
+    "the connection was lost after the request was written",
+    "Routee answered 502",
+    "no answer came within 30 s",
+)
+INVALID = (
+    "flow[0].to: is no number in E.164 form",
+    "flow[1].message.body: has 1,702 characters, of which 1,530 go into one message",
+    "column 'name' is empty",
+)
+
+
+class Run(MemoryLedger):
+    """A ledger that holds whatever intents it is given, also more than fit into memory."""
+
+    def __init__(self, intents: Iterator[Intent] | None = None, *, told: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self._run_id = "k3v7qz2mxw5a"
+        self._made = intents
+        if told is not None:
+            self._documents["run"] = told
+
+    async def intents(
+        self, states: Collection[State] | None = None, *, without_fate: bool = False
+    ) -> AsyncIterator[Intent]:
+        """Those that were given, once."""
+        for intent in self._made or ():
+            if states is None or intent.state in states:
+                yield intent
+
+
+TOLD = {"endpoint": "otp", "recipients": "/srv/lists/customers.csv", "flow": "reminder.json"}
+
+
+def run(rows: int = 10_000, **settings: Any) -> Run:
+    """A run of so many rows; see `intents`."""
+    return Run(intents(rows, **settings), told=TOLD)
+
+
+def intents(
+    rows: int,
+    *,
+    seed: int = 7,
+    rate: float = 40.0,
+    fates: float = 0.985,
+    pause: float = 0.0,
+    troubles: float = 1.0,
+    unsent: int = 0,
+) -> Iterator[Intent]:
+    """So many intents: `rate` a second, a share of `fates` known, with a `pause` of seconds after three fifths.
+
+    `troubles` makes refusals and doubts more or less frequent; `unsent` are left over at the end.
+    """
+    chance = random.Random(seed)
+    moment = BEGUN
+    for number in range(1, rows + 1):
+        if number == rows * 3 // 5:
+            moment += pause
+        through = number / rows
+        # It starts slowly, has a dent where Routee asked for a pause, and tails off.
+        pace = rate * (
+            min(1.0, 0.15 + through * 9) * (0.3 if 0.41 < through < 0.45 else 1.0) * chance.uniform(0.8, 1.2)
+        )
+        moment += chance.expovariate(pace)
+        yield _intent(chance, number, moment, fates, troubles, number > rows - unsent)
+
+
+def _intent(chance: random.Random, number: int, moment: float, fates: float, troubles: float, unsent: bool) -> Intent:
+    country = chance.choices([*CALLING], SHARES)[0]
+    prefix, digits = CALLING[country]
+    recipient = prefix + str(chance.randrange(10**digits)).zfill(digits)
+    blank = Intent(
+        number=number,
+        tag=tag_of(recipient),
+        key=recipient,
+        recipient=recipient,
+        line=number + 1,
+        state=State.NEW,
+        attempt=0,
+        begun_at=moment,
+        lease_until=moment + 60,
+    )
+    lot = chance.random() / troubles
+    seconds = min(chance.lognormvariate(-2.3, 0.45) + (chance.random() < 0.02) * chance.lognormvariate(0.2, 0.6), 29.0)
+    answered = attrs.evolve(blank, attempt=1 + (chance.random() < 0.01), seconds=seconds, ended_at=moment + seconds)
+    if lot < 0.004:
+        return attrs.evolve(blank, state=State.INVALID, ended_at=moment, reason=_of(chance, INVALID))
+    if unsent:
+        return blank
+    if lot < 0.017:
+        return attrs.evolve(answered, state=State.REJECTED, reason=_of(chance, REFUSALS), proof="answer")
+    if lot < 0.0185:
+        return attrs.evolve(answered, state=State.UNKNOWN, reason=_of(chance, DOUBTS), ended_at=moment + 30)
+    if lot < 0.0195:
+        return attrs.evolve(blank, state=State.EXPIRED, reason="its deadline passed before its turn came")
+    proof = chance.choices(("answer", "search", "callback"), (97, 2, 1))[0]
+    first = chance.choices(("Viber", "Sms"), (86, 14))[0]
+    accepted = attrs.evolve(
+        answered, state=State.ACCEPTED, proof=proof, channel=first, identity=f"{chance.getrandbits(128):032x}"
+    )
+    if chance.random() > fates:
+        return accepted
+    return attrs.evolve(accepted, fate=_fate(chance, number, first, country))
+
+
+def _fate(chance: random.Random, number: int, first: str, country: str) -> Fate:
+    ended = first
+    seconds = chance.lognormvariate(1.0, 0.7)
+    if first == "Viber" and chance.random() < 0.23:
+        ended, seconds = "Sms", seconds + 60
+    if ended == "Sms" and chance.random() < 0.05:
+        ended, seconds = "Voice", seconds + 120
+    price = PRICES[ended] * (1.0 if country in {"GR", "CY"} else 1.6)
+    if chance.random() < 0.012:
+        reason = _of(chance, ("the handset was off", "the number is not in use", "no next step"))
+        return Fate(number, "Failed", ended, price, country, reason, seconds)
+    if chance.random() < 0.004:
+        return Fate(number, "InProgress", None, None, None)
+    return Fate(number, "Succeeded", ended, price, country, None, seconds)
+
+
+def _of(chance: random.Random, texts: tuple[str, ...]) -> str:
+    return chance.choices(texts, [2**-place for place in range(len(texts))])[0]

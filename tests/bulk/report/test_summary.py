@@ -1,0 +1,175 @@
+"""The numbers of a report are those of the ledger, in one pass that keeps nothing of it."""
+
+import tracemalloc
+from collections import Counter
+from typing import Any
+
+import attrs
+import pytest
+
+from routee_failover.bulk.report.countries import Countries, _names, country_name
+from routee_failover.bulk.report.summary import summarise
+from routee_failover.bulk.report.values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY
+from routee_failover.ledger import Fate, Intent, State
+from routee_failover.ledger.intent import label_of
+
+from .making import BEGUN, Run, intents, run
+
+ONE = Intent(
+    number=1,
+    tag=7,
+    key="+306912345678",
+    recipient="+306912345678",
+    line=2,
+    state=State.ACCEPTED,
+    attempt=1,
+    begun_at=BEGUN,
+    lease_until=BEGUN + 60,
+    ended_at=BEGUN + 0.5,
+    seconds=0.5,
+    proof="answer",
+    channel="Viber",
+)
+
+
+async def _of(*given: Intent, told: dict[str, Any] | None = None) -> Any:
+    return await summarise(Run(iter(given), told=told))
+
+
+async def test_the_numbers_are_those_of_the_ledger() -> None:
+    """Counted one by one, a run of two thousand gives the same."""
+    all_of_them = [*intents(2_000, fates=0.8)]
+    summary = await _of(*all_of_them)
+    states = Counter(intent.state for intent in all_of_them)
+    assert summary.counts.total == 2_000
+    assert {state: getattr(summary.counts, state.lower()) for state in State} == {
+        state: states[state] for state in State
+    }
+    fates = Counter(
+        (intent.channel, intent.fate.channel or "")
+        for intent in all_of_them
+        if intent.fate and intent.fate.status == "Succeeded"
+    )
+    assert {(way.first, way.ended): way.rows for way in summary.journeys if way.fate == DELIVERED} == fates
+    assert sum(way.rows for way in summary.journeys) == states[State.ACCEPTED]
+    priced = [intent.fate.price for intent in all_of_them if intent.fate and intent.fate.price is not None]
+    assert summary.priced == len(priced)
+    assert summary.total_cost == pytest.approx(sum(priced))
+    sent = [intent for intent in all_of_them if intent.state in {State.ACCEPTED, State.REJECTED, State.UNKNOWN}]
+    assert sum(bar.total for bar in summary.rate.bars) == len(sent)
+    assert summary.repeated == sum(intent.attempt > 1 for intent in sent)
+    assert sum(summary.proofs.values()) == states[State.ACCEPTED]
+    troubles = sum(trouble.rows for trouble in summary.troubles) + summary.other_troubles
+    failed = summary.fated(FAILED)
+    assert troubles == failed + sum(
+        states[state] for state in (State.REJECTED, State.UNKNOWN, State.INVALID, State.EXPIRED)
+    )
+
+
+async def test_an_empty_ledger() -> None:
+    """Without a row there is nothing but zeroes."""
+    summary = await _of()
+    assert summary.counts.total == 0
+    assert (summary.begun, summary.ended, summary.rate, summary.answers, summary.deliveries) == (None,) * 5
+    assert (summary.journeys, summary.costs, summary.troubles, summary.doubts) == ((), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("status", "fate"),
+    [
+        *(("Succeeded", DELIVERED), ("DELIVERED", DELIVERED), ("Seen", DELIVERED), ("Completed", DELIVERED)),
+        *(("Failed", FAILED), ("UNDELIVERED", FAILED), ("NoAnswer", FAILED), ("Expired", FAILED)),
+        *(("InProgress", UNDER_WAY), ("a new word", UNDER_WAY)),
+    ],
+)
+async def test_how_a_flow_ended(status: str, fate: str) -> None:
+    """Flows and messages have words of their own; a word that nobody knows is no end."""
+    summary = await _of(attrs.evolve(ONE, fate=Fate(1, status, "Sms")))
+    assert [(way.first, way.ended, way.fate) for way in summary.journeys] == [("Viber", "Sms", fate)]
+    assert (await _of(ONE)).journeys[0].fate == NOT_TOLD
+
+
+async def test_what_was_settled_later_was_sent_before() -> None:
+    """What a search found in the morning counts for the evening on which it was sent, and its time is no answer's."""
+    summary = await _of(ONE, attrs.evolve(ONE, number=2, proof="search", ended_at=BEGUN + 40_000))
+    assert len(summary.rate.stretches) == 1
+    assert summary.ended == BEGUN + 0.5
+    assert summary.answers.rows == 1
+    assert summary.proofs == {"answer": 1, "search": 1}
+
+
+async def test_prices_and_countries() -> None:
+    """A price without a country is counted for the number's own; what is no price is none."""
+    fates = [
+        Fate(1, "Succeeded", "Sms", price, country)
+        for price, country in ((1.0, "GR"), (2.0, None), (float("nan"), "GR"))
+    ]
+    summary = await _of(*(attrs.evolve(ONE, recipient="+4915112345678", fate=fate) for fate in fates))
+    assert [(cost.country, cost.rows, cost.price) for cost in summary.costs] == [("DE", 1, 2.0), ("GR", 1, 1.0)]
+
+
+def test_countries_are_asked_for_once() -> None:
+    """Numbers that begin alike are of one country; one that nobody knows is asked for again."""
+    asked: list[str] = []
+
+    def ask(number: str) -> str | None:
+        asked.append(number)
+        return "GR" if number.startswith("+30") else None
+
+    countries = Countries(ask)
+    numbers = ["+306912345678", "+306912345679", "+99", "+99"]
+    assert [countries.of(number) for number in numbers] == ["GR", "GR", "", ""]
+    assert asked == ["+306912345678", "+99", "+99"]
+
+
+def test_countries_have_names() -> None:
+    """Two letters become a name; any other text stays as it is."""
+    assert country_name("gr") == "Greece"
+    assert country_name("Atlantis") == "Atlantis"
+
+
+def test_without_the_extra_countries_have_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names come from the time zone database; without it a code is all there is."""
+
+    def missing(_name: str) -> Any:
+        raise ModuleNotFoundError("No module named 'tzdata'")
+
+    _names.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr("routee_failover.bulk.report.countries.files", missing)
+        assert country_name("GR") == "GR"
+    _names.cache_clear()
+
+
+async def test_doubts_carry_their_label() -> None:
+    """The first of those in doubt are listed, masked, with the label to look them up by."""
+    doubts = [
+        attrs.evolve(ONE, number=at, line=at, state=State.UNKNOWN, reason="lost", proof="") for at in range(1, 40)
+    ]
+    summary = await _of(*doubts)
+    assert len(summary.doubts) == 20
+    first = summary.doubts[0]
+    assert (first.line, first.recipient, first.label) == (1, "+3069****5678", label_of(summary.run_id, 7))
+    assert "912345" not in repr(summary)
+
+
+async def test_what_the_run_was_begun_with() -> None:
+    """Of paths the last part is told; what has another form is not."""
+    told = {"endpoint": "otp", "recipients": "/home/ann/lists/people.csv", "flow": "C:\\flows\\otp.json"}
+    summary = await _of(told=told)
+    assert (summary.endpoint, summary.source, summary.flow) == ("otp", "people.csv", "otp.json")
+    strange = await _of(told={"endpoint": 5, "recipients": None})
+    assert (strange.endpoint, strange.source, strange.flow) == ("", "", "")
+
+
+async def test_a_pass_keeps_nothing() -> None:
+    """Three times as many rows take no more memory."""
+    peaks = []
+    for rows in (2_000, 6_000):
+        tracemalloc.start()
+        try:
+            await summarise(run(rows))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 2**18

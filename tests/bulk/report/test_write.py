@@ -1,0 +1,92 @@
+"""A report is written whole or not at all, for its owner, and what was there before stays until then."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from routee_failover import LedgerError
+from routee_failover.bulk.report import write_report
+from routee_failover.ledger import MemoryLedger
+
+from .making import Run, run
+
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
+
+
+def _files(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+def _is_device(path: str) -> bool:
+    return Path(path).is_char_device()
+
+
+async def test_a_file(tmp_path: Path) -> None:
+    """One file, whole; nothing else is left beside it."""
+    path = tmp_path / "report.html"
+    await write_report(run(50), path, name="RUN.sqlite")
+    text = path.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert text.endswith("</html>\n")
+    assert _files(tmp_path) == ["report.html"]
+
+
+async def test_any_ledger_will_do(tmp_path: Path) -> None:
+    """A ledger that has just been made has a report, too."""
+    async with MemoryLedger() as ledger:
+        await write_report(ledger, str(tmp_path / "report.html"), name="RUN.sqlite")
+    assert "No message yet" in (tmp_path / "report.html").read_text("utf-8")
+
+
+@ON_POSIX
+async def test_for_its_owner_alone(tmp_path: Path) -> None:
+    """Nobody else may read it, whatever the file was that it takes the place of; a link leads to the new one."""
+    path, link = tmp_path / "report.html", tmp_path / "latest.html"
+    path.write_text("former", "utf-8")
+    path.chmod(0o644)
+    link.symlink_to(path)
+    await write_report(run(50), link, name="RUN.sqlite")
+    assert link.is_symlink()
+    assert "former" not in path.read_text("utf-8")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, a folder, a folder that is not there: an OSError, the old report, and no half of a new one."""
+    path = tmp_path / "report.html"
+    path.write_text("former", "utf-8")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            await write_report(run(50), path, name="RUN.sqlite")
+    with pytest.raises(OSError, match="directory"):
+        await write_report(run(5), tmp_path, name="RUN.sqlite")
+    with pytest.raises(FileNotFoundError):
+        await write_report(run(5), tmp_path / "none" / "report.html", name="RUN.sqlite")
+    assert path.read_text("utf-8") == "former"
+    assert _files(tmp_path) == ["report.html"]
+
+
+@ON_POSIX
+async def test_what_is_no_file_is_written_to() -> None:
+    """A device stays a device."""
+    await write_report(run(5), os.devnull, name="RUN.sqlite")
+    assert _is_device(os.devnull)
+
+
+async def test_a_ledger_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the ledger complains of comes through, and nothing is written."""
+
+    async def broken(_ledger: Run, _name: str) -> None:
+        raise LedgerError("the ledger cannot be read")
+
+    monkeypatch.setattr(Run, "get", broken)
+    with pytest.raises(LedgerError):
+        await write_report(run(5), tmp_path / "report.html", name="RUN.sqlite")
+    assert _files(tmp_path) == []

@@ -1,0 +1,136 @@
+"""What settles a doubt beside a search: the policy of the run, and callbacks to the addresses that it signed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord
+from routee_failover.bulk.settling import OnDoubt, proves
+from routee_failover.flows import Endpoint
+from routee_failover.ledger import Ending, Move, State
+from routee_failover.ledger.intent import label_of, tag_of
+from routee_failover.webhooks import aiohttp_receiver
+
+from .runs import ADA, BEN, otp, running, until_settled, viber_first, viber_otp
+
+
+async def test_kept_as_asked() -> None:
+    """With KEEP nobody is asked, and the doubts are counted."""
+    async with running() as run:
+        await run.send(ADA, fault="reset")
+        requests = run.sandbox.counts.requests
+        settled = await run.settler(on_doubt=OnDoubt.KEEP).settle()
+        assert run.sandbox.counts.requests == requests
+    assert (settled.in_doubt, settled.next_due) == (1, None)
+
+
+async def test_viber_otps_stay_in_doubt() -> None:
+    """No list shows Viber OTPs: nothing is asked, and nothing is settled."""
+    async with running(viber_otp) as run:
+        await run.send(ADA, fault="reset")
+        await run.send(BEN)
+        settled = await until_settled(run.settler())
+    assert settled.kept == {"Routee documents no list of Viber OTPs": 1}
+
+
+async def test_sent_again_where_nobody_can_know() -> None:
+    """SEND_AGAIN lets a message be sent once more, after its lease, and only once."""
+    async with running(viber_otp) as run:
+        await run.send(ADA, fault="reset", lease=0.1)
+        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        settled = await settler.settle()
+        assert settled.again == 0
+        await asyncio.sleep(0.15)
+        assert (await until_settled(settler)).again == 1
+        assert (await run.intent(ADA)).proof == "policy"
+        await run.send(ADA, fault="reset")
+        settled = await until_settled(run.settler(on_doubt=OnDoubt.SEND_AGAIN))
+        assert (settled.again, settled.in_doubt) == (0, 1)
+        assert len(run.sandbox.accepted) == 2
+
+
+async def test_content_that_has_changed() -> None:
+    """What the sender gives back as its content has changed stays in doubt, and is not offered again."""
+    async with running(viber_otp) as run:
+        await run.send(ADA, fault="reset")
+        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        assert (await until_settled(settler)).again == 1
+        intent = await run.intent(ADA)
+        await run.ledger.settle(Move.DOUBT, Ending(intent.number, intent.attempt, "changed", proof="policy"))
+        settled = await until_settled(settler)
+        assert (settled.again, settled.in_doubt) == (0, 1)
+
+
+async def test_sent_again_only_after_every_look() -> None:
+    """What a search can find is searched for as long as with RECONCILE before it is sent again."""
+    async with running() as run:
+        await run.send(ADA, fault="reset-before")
+        await run.send(BEN, fault="reset")
+        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        first = await settler.settle()
+        assert first.again == 0
+        settled = await until_settled(settler)
+        assert (first.accepted + settled.accepted, settled.again) == (1, 1)
+
+
+@pytest.mark.parametrize("make", [viber_first, otp])
+async def test_a_callback_is_the_receipt(make: Any) -> None:
+    """A callback to an address of this run proves acceptance before any search, and its end is kept."""
+    inbox = CallbackInbox()
+    async with running(make) as run, _receiver(inbox) as signer:
+        settler = run.settler(on_doubt=OnDoubt.KEEP)
+        inbox.on_flow(settler.note)
+        inbox.on_otp(settler.note)
+        url = signer.url(label_of(run.ledger.run_id, tag_of(ADA)))
+        await run.send(ADA, fault="reset", url=url)
+        for _ in range(100):
+            await run.sandbox.advance(timedelta(minutes=5))
+            intent = await run.intent(ADA)
+            if intent.fate is not None:
+                break
+        (flow,) = run.sandbox.accepted
+    assert (intent.state, intent.proof, intent.identity) == (State.ACCEPTED, "callback", flow.id)
+    assert intent.fate is not None
+    assert (intent.fate.status, intent.fate.country) == ("Succeeded", "GR")
+
+
+async def test_callbacks_of_others() -> None:
+    """A callback without an intent, of another run, or of no message of this one changes nothing."""
+    async with running() as run:
+        await run.send(ADA, fault="reset")
+        settler, record = run.settler(), FlowRecord.read({"trackingId": "t-1", "status": "Succeeded", "messages": []})
+        strangers = [
+            None,
+            "order 4711",
+            label_of("aaaaaaaaaaaa", tag_of(ADA)),
+            label_of(run.ledger.run_id, tag_of("nobody")),
+        ]
+        for intent in strangers:
+            await settler.note(CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC)))
+        assert await run.state(ADA) is State.UNKNOWN
+
+
+def test_what_each_endpoint_can_prove() -> None:
+    """Of each endpoint it is said in words what can be proven."""
+    assert len({proves(endpoint) for endpoint in Endpoint}) == len(Endpoint)
+    assert "Nothing can be proven" in proves("viber-otp")
+
+
+@asynccontextmanager
+async def _receiver(inbox: CallbackInbox) -> AsyncIterator[CallbackSigner]:
+    """A receiver of callbacks on this machine; gives what signs its addresses."""
+    key = "k" * 40
+    app = web.Application()
+    app.add_subapp("/routee", aiohttp_receiver(inbox, CallbackSigner(key, base_url="http://127.0.0.1:1/routee")))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield CallbackSigner(key, base_url=f"http://127.0.0.1:{runner.addresses[0][1]}/routee")
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,162 @@
+"""Doubts of each endpoint against the sandbox: what was accepted is found, what was not is proven absent."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from routee_failover.bulk.settling.control import NONE
+from routee_failover.bulk.settling.sight import NO_NUMBER
+from routee_failover.errors import LedgerError
+from routee_failover.ledger import Ending, MemoryLedger, Move, State, Wanted
+from routee_failover.ledger.intent import label_of
+
+from .runs import ADA, BEN, call_first, otp, running, template, until_settled, viber_first
+
+LABELLED = pytest.mark.parametrize("make", [viber_first, otp])
+SEARCHED = pytest.mark.parametrize("make", [viber_first, call_first, template, otp])
+
+
+@SEARCHED
+async def test_what_was_accepted_is_found(make: Any) -> None:
+    """A message that Routee took and whose answer was lost is found, with its id and channel."""
+    async with running(make) as run:
+        assert (await run.send(ADA, fault="reset")).state is State.UNKNOWN
+        settled = await until_settled(run.settler())
+        intent = await run.intent(ADA)
+        (flow,) = run.sandbox.accepted
+    assert (settled.accepted, settled.in_doubt, settled.next_due) == (1, 0, None)
+    assert (intent.state, intent.identity, intent.proof) == (State.ACCEPTED, flow.id, "search")
+    assert intent.channel in {"Viber", "viber", "Voice"}
+
+
+@SEARCHED
+async def test_what_was_not_accepted_is_absent(make: Any) -> None:
+    """A message that never came to Routee may be sent, once a control shows that the search would have found it."""
+    async with running(make) as run:
+        await run.send(ADA, fault="reset-before")
+        await run.send(BEN)
+        settled = await until_settled(run.settler())
+        assert (settled.absent, settled.in_doubt) == (1, 0)
+        assert await run.state(ADA) is State.NEW
+        assert (await run.send(ADA)).state is State.ACCEPTED
+        assert [flow.to for flow in run.sandbox.accepted] == [(BEN,), (ADA,)]
+
+
+@SEARCHED
+async def test_without_a_control_nothing_is_absent(make: Any) -> None:
+    """Where no message of the run is known to be accepted, one that is not found stays in doubt, and asking ends."""
+    async with running(make) as run:
+        await run.send(ADA, fault="reset-before")
+        settled = await until_settled(run.settler())
+        assert await run.state(ADA) is State.UNKNOWN
+    assert settled.absent == 0
+    assert list(settled.kept) == [NONE]
+
+
+async def test_what_a_search_has_shown_is_no_control() -> None:
+    """A message that only the search itself showed does not prove that the search sees the run."""
+    async with running() as run:
+        await run.send(BEN, fault="reset")
+        await run.send(ADA, fault="reset-before")
+        settled = await until_settled(run.settler())
+        assert (settled.accepted, settled.absent) == (1, 0)
+        assert await run.state(ADA) is State.UNKNOWN
+
+
+@LABELLED
+async def test_labels_that_do_not_come_back(make: Any) -> None:
+    """Where even an accepted message is not found by its label, nothing that lacks one is absent."""
+    async with running(make) as run:
+        await run.send(ADA, fault="reset", label=lambda *_: "mine")
+        await run.send(BEN, label=lambda *_: "mine")
+        settled = await until_settled(run.settler())
+        assert await run.state(ADA) is State.UNKNOWN
+    (why,) = settled.kept
+    assert "does not find what Routee is known to have accepted" in why
+
+
+async def test_a_label_behind_the_users_own() -> None:
+    """A message whose label begins with the user's own words is found as well."""
+    async with running() as run:
+        await run.send(ADA, fault="reset", label=lambda run_id, tag: f"spring sale {label_of(run_id, tag)}")
+        assert (await until_settled(run.settler())).accepted == 1
+
+
+async def test_the_time_to_settle_counts_twice() -> None:
+    """With a control from before the doubt alone, twice the settling time has to pass."""
+    async with running() as run:
+        await run.send(BEN)
+        await run.send(ADA, fault="reset-before")
+        settler = run.settler()
+        await settler.settle()
+        await asyncio.sleep(0.05)
+        settled = await settler.settle()
+        assert (settled.absent, len(settled.kept)) == (0, 1)
+        assert (await until_settled(settler)).absent == 1
+
+
+async def test_a_lease_that_is_not_over() -> None:
+    """While its sender may be at it, a message is not absent, and the time to settle has not begun."""
+    async with running() as run:
+        await run.send(ADA, fault="reset-before", lease=0.2)
+        await run.send(BEN)
+        settler = run.settler()
+        await settler.settle()
+        await asyncio.sleep(0.06)
+        settled = await settler.settle()
+        assert (settled.absent, settled.in_doubt) == (0, 0)
+        assert await run.state(ADA) is State.SENDING
+        await asyncio.sleep(0.2)
+        assert (await until_settled(settler)).absent == 1
+
+
+async def test_many_doubts_in_one_pass() -> None:
+    """What was taken and what was not are told apart among many."""
+    async with running() as run:
+        for number in range(30):
+            fault = (None, "reset", "reset-before")[number % 3]
+            await run.send(f"+3069000020{number:02}", fault=fault)
+        settled = await until_settled(run.settler())
+        counts = await run.ledger.counts()
+    assert (settled.accepted, settled.absent, settled.in_doubt) == (10, 10, 0)
+    assert (counts.accepted, counts.new) == (20, 10)
+
+
+async def test_a_flow_that_shows_no_message_yet() -> None:
+    """A flow that waits for its first message may be the one in doubt: it is neither taken for it nor passed over."""
+    async with running(speed=0) as run:
+        await run.send(ADA, fault="reset")
+        await run.send(BEN)
+        settler = run.settler()
+        settled = await settler.settle()
+        assert list(settled.kept) == ["a flow to the same number shows no message yet"]
+        await run.sandbox.advance(timedelta(seconds=30))
+        assert (await until_settled(settler)).accepted == 1
+
+
+async def test_a_ledger_that_fails() -> None:
+    """The error of a ledger that cannot be written is raised as it is."""
+
+    class Full(MemoryLedger):
+        async def settle(self, move: Move, ending: Ending) -> bool:
+            raise LedgerError("the disk is full")
+
+    async with running() as run:
+        run.ledger = Full()
+        await run.send(ADA, fault="reset")
+        await run.send(BEN, fault="reset")
+        with pytest.raises(LedgerError, match="disk is full"):
+            await until_settled(run.settler())
+
+
+@SEARCHED
+async def test_a_message_to_no_number(make: Any) -> None:
+    """What goes to no number, a call to a SIP address for example, is not looked for."""
+    async with running(make) as run:
+        (found,) = await run.ledger.claim([Wanted(1, "ada@example.test", "", 1)], lease=0)
+        run.ledger.end(Move.DOUBT, Ending(found.number, found.attempt))
+        await run.send(BEN)
+        settled = await until_settled(run.settler())
+        assert settled.kept == {NO_NUMBER: 1}

@@ -1,0 +1,174 @@
+"""The dry run tells of every row what a run would do with it, and shows nobody's code."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from routee_failover import AnyFlow
+from routee_failover.bulk import numbers, rehearsal
+from routee_failover.bulk.rehearsal import Rehearsal, rehearse
+from routee_failover.bulk.seen import Seen
+from routee_failover.bulk.sources import rows_of
+from routee_failover.bulk.template import FlowTemplate
+from routee_failover.wire import load_flow
+
+NO_NUMBER = "must be an E.164 number, like +306912345678, or a default region must be given"
+CANARY = "739164"
+SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
+OTP: dict[str, Any] = {
+    "endpoint": "otp",
+    "flow": [
+        {
+            "type": "ViberOtp",
+            "order": 1,
+            "to": "{phone}",
+            "ttl": 60,
+            "senderInfoTrackingId": SENDER,
+            "templateId": "c33cccaf-735f-4d62-8383-a76bf4999e2d",
+            "pin": "{pin}",
+        },
+        {"type": "Sms", "order": 2, "to": "{phone}", "ttl": 60, "message": {"body": "{name}: {pin} for {phone}"}},
+    ],
+}
+
+
+def sms(body: str, **message: Any) -> dict[str, Any]:
+    """A template of one SMS."""
+    step = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": body, **message}}
+    return {"endpoint": "standard", "flow": [step]}
+
+
+async def rehearsed(template: dict[str, Any], *rows: dict[str, Any]) -> Rehearsal:
+    """The rehearsal of mappings."""
+    return await rehearse(FlowTemplate.of(template).rows(rows))
+
+
+def phone(number: int) -> str:
+    """A Greek mobile number."""
+    return f"+3069{number:08d}"
+
+
+async def test_every_row_is_good_or_bad_or_a_duplicate() -> None:
+    """Rows are counted once each, and the first broken ones are told in full."""
+    found = await rehearsed(
+        sms("{name}"),
+        {"phone": phone(1), "name": "Ada"},
+        {"phone": phone(2), "name": ""},
+        {"phone": "nobody", "name": "Bo"},
+        {"phone": phone(1), "name": "Ada again"},
+        {"phone": phone(3)},
+    )
+    assert (found.rows, found.good, found.bad, found.duplicates) == (5, 1, 3, 1)
+    assert [(broken.line, str(broken.problems[0])) for broken in found.problems] == [
+        (2, "flow[0].message.body: must not be empty (column name)"),
+        (3, f"flow[0].to: {NO_NUMBER} (column phone)"),
+        (5, "flow[0].message.body: the row has no name"),
+    ]
+    assert sum(found.reasons.values()) == 3
+
+
+async def test_a_broken_row_does_not_make_a_later_one_a_duplicate() -> None:
+    """Only what is sent can be there twice."""
+    found = await rehearsed(sms("{name}"), {"phone": phone(1), "name": ""}, {"phone": phone(1), "name": "Ada"})
+    assert (found.good, found.bad, found.duplicates) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("length", "letter", "parts", "unicode"),
+    [(160, "a", 1, 0), (161, "a", 2, 0), (80, "€", 1, 0), (70, "ж", 1, 1), (71, "ж", 2, 1), (135, "ж", 3, 1)],
+)
+async def test_sms_parts_are_counted_as_routee_prices_them(length: int, letter: str, parts: int, unicode: int) -> None:
+    """160 letters of GSM or 70 others are one part, 153 and 67 each of several."""
+    found = await rehearsed(sms("{text}"), {"phone": phone(1), "text": letter * length})
+    assert (found.sms.messages, found.sms.parts, found.sms.most, found.sms.unicode) == (1, parts, parts, unicode)
+    assert found.sms.by_parts == {parts: 1}
+    assert found.sms.first == 1
+
+
+async def test_a_text_that_is_transcoded_is_counted_as_it_is_sent() -> None:
+    """Where the message asks for look-alikes, the parts are those of the look-alikes."""
+    found = await rehearsed(sms("{text}", transcode=True), {"phone": phone(1), "text": "Α" * 100})  # noqa: RUF001
+    assert (found.sms.parts, found.sms.unicode) == (1, 0)
+
+
+async def test_channels_and_countries_are_counted() -> None:
+    """It is told which way the rows go, and to which countries."""
+    found = await rehearsed(
+        OTP,
+        {"phone": phone(1), "name": "A", "pin": "1234"},
+        {"phone": "+447400123456", "name": "B", "pin": "1234"},
+        {"phone": "+881612345678", "name": "C", "pin": "1234"},
+    )
+    assert found.channels == {"Viber, Sms": 3}
+    assert found.countries == {"GR": 1, "GB": 1, "": 1}
+    assert found.sms.first == 0
+
+
+async def test_a_viber_otp_message_goes_by_viber() -> None:
+    """The endpoint without steps has one channel."""
+    message = {"senderInfoTrackingId": SENDER, "to": "{phone}", "templateParams": {"pin": "{pin}"}}
+    found = await rehearsed({"endpoint": "viber-otp", **message}, {"phone": phone(1), "pin": CANARY})
+    assert found.channels == {"Viber": 1}
+    assert found.samples[0].flow["templateParams"] == {"pin": "****"}
+
+
+async def test_all_broken_rows_are_counted_and_the_first_ones_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows are broken, and in however many ways, what is kept of them stays small."""
+    monkeypatch.setattr(rehearsal, "MOST_REASONS", 1)
+    rows: list[dict[str, Any]] = [{"phone": phone(1), "name": ""}, {"phone": phone(2)}] * 20
+    found = await rehearsed(sms("{name}"), *rows)
+    assert (found.bad, len(found.problems), found.reasons) == (
+        40,
+        rehearsal.FIRST_PROBLEMS,
+        {"flow[0].message.body: must not be empty (column name)": 20},
+    )
+
+
+async def test_countries_are_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without phonenumbers nothing is said of countries."""
+    monkeypatch.setattr(numbers, "is_installed", lambda: False)
+    found = await rehearsed(sms("{name}"), {"phone": phone(1), "name": "Ada"})
+    assert found.countries is None
+
+
+async def test_samples_show_texts_and_neither_codes_nor_numbers() -> None:
+    """The first, the longest and any other row are shown as they will be, but for codes and numbers."""
+    rows = [{"phone": phone(line), "name": "n" * line, "pin": CANARY} for line in range(1, 40)]
+    found = await rehearsed(OTP, *rows)
+    assert [sample.why for sample in found.samples] == ["first", "any", "longest"]
+    assert found.samples[0].flow["flow"][1]["message"]["body"] == "n: ****** for +3069****0001"
+    assert found.samples[2].line == 39
+    shown = repr(found)
+    assert CANARY not in shown
+    assert phone(1) not in shown
+    assert shown.count("+3069****0001") >= 3
+
+
+async def test_a_code_by_any_name_is_starred() -> None:
+    """What stands in the text of an OTP's SMS is a code, whatever its column is called."""
+    template = {"endpoint": "otp", "flow": [{**OTP["flow"][1], "message": {"body": "{secret}"}}]}
+    found = await rehearsed(template, {"phone": phone(1), "secret": "abcdef"})
+    assert found.samples[0].flow["flow"][0]["message"]["body"] == "******"
+    other = await rehearsed(sms("Use {otp_code}"), {"phone": phone(1), "otp_code": "A1B2"})
+    assert other.samples[0].flow["flow"][0]["message"]["body"] == "Use ****"
+
+
+async def test_ready_flows_are_rehearsed_too() -> None:
+    """Flows of a program, also asynchronous ones, are counted, and the digits of their codes starred."""
+
+    async def flows() -> AsyncIterator[AnyFlow]:
+        step = {"type": "Sms", "order": 1, "to": phone(1), "ttl": 60, "message": {"body": f"Code {CANARY}"}}
+        yield load_flow("otp", {"flow": [step]})
+        yield load_flow("otp", {"flow": [step]})
+
+    found = await rehearse(rows_of(flows()))
+    assert (found.good, found.duplicates) == (1, 1)
+    assert found.samples[0].flow["flow"][0]["message"]["body"] == "Code ******"
+
+
+def test_a_key_is_met_once() -> None:
+    """However many keys there are, each is new once."""
+    seen = Seen()
+    assert all(seen.add(f"key {number}") for number in range(20_000))
+    assert not any(seen.add(f"key {number}") for number in range(0, 20_000, 7))

@@ -1,0 +1,73 @@
+"""Runs as they might stand, and consoles of a fixed size that keep what they are shown."""
+
+import io
+import os
+
+from rich.console import Console, RenderableType
+
+from routee_failover.bulk.progress import Phase, Progress, Trouble
+from routee_failover.cli.terminal import Terminal
+from routee_failover.ledger import Counts
+
+COUNTS = Counts(sending=100, accepted=6180, rejected=12, unknown=3, invalid=8)
+TROUBLES = (
+    Trouble(line=812, recipient="+3069****5678", outcome="REJECTED", reason="404: no such sender"),
+    Trouble(line=9, recipient="", outcome="INVALID", reason="to: is no phone number"),
+)
+SENDING = Progress(
+    phase=Phase.SENDING,
+    counts=COUNTS,
+    total=10_000,
+    read=6300,
+    duplicates=10,
+    rate=412.3,
+    allowed=500.0,
+    seconds_left=9.2,
+    failover=0.134,
+    problems=TROUBLES,
+    elapsed=15.2,
+)
+
+
+def drawn(what: RenderableType, width: int, *, colours: bool = False) -> str:
+    """What a console of that width shows."""
+    console = Console(
+        width=width,
+        height=50,
+        file=io.StringIO(),
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        legacy_windows=False,
+    )
+    console.print(what)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+class Recorder(Terminal):
+    """A terminal of a fixed size, or a pipe, that keeps what is written."""
+
+    def __init__(self, *, tty: bool = False, width: int = 80, height: int = 24, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self.file = _File(tty, encoding)
+        self.size_now = os.terminal_size((width, height))
+        self._width, self._height = width, height
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        assert isinstance(self.file, _File)
+        return self.file.getvalue()
+
+
+class _File(io.StringIO):
+    def __init__(self, tty: bool, encoding: str) -> None:
+        super().__init__()
+        self._tty, self._encoding = tty, encoding
+
+    @property
+    def encoding(self) -> str:
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._tty

@@ -1,0 +1,153 @@
+"""Where a run is shown: lines at a steady pace and at every turn, JSON that is JSON, a board where one fits."""
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+
+from routee_failover.bulk.progress import Phase, Trouble
+from routee_failover.cli.bulk.view.sentences import progress_line, trouble_line
+from routee_failover.cli.bulk.view.stage import JsonLines, Lines, Screen, stage_for
+
+from .shown import SENDING, TROUBLES, Recorder
+
+PAUSED = attrs.evolve(SENDING, phase=Phase.PAUSED, pause="the account cannot pay; it is asked again every 30 s")
+
+
+def test_a_line() -> None:
+    """A line says all that is known, and needs none before it."""
+    assert progress_line(SENDING) == (
+        "     15 s  sending: 6,213 of 10,000 (62 %); 412/s; 6,180 accepted, 12 rejected, 3 unknown, 8 invalid, "
+        "10 duplicates, 100 under way; about 9 s left"
+    )
+    assert progress_line(PAUSED).endswith("; the account cannot pay; it is asked again every 30 s")
+    assert progress_line(attrs.evolve(SENDING, total=None)).startswith("     15 s  sending: 6,213 rows; ")
+
+
+def test_a_row_that_went_wrong() -> None:
+    """It is told by its line, its masked number, and why."""
+    assert [trouble_line(trouble).strip() for trouble in TROUBLES] == [
+        "line 812 +3069****5678 rejected: 404: no such sender",
+        "line 9 invalid: to: is no phone number",
+    ]
+
+
+def test_lines_at_a_steady_pace() -> None:
+    """Looked at five times a second, a run says a line every five seconds, and one at once when it turns."""
+    console = Recorder()
+    with Lines(console) as lines:
+        lines.show(attrs.evolve(SENDING, phase=Phase.STARTING, elapsed=0.0))
+        for tenth in range(120):
+            lines.show(attrs.evolve(SENDING, elapsed=tenth / 10))
+        lines.show(attrs.evolve(PAUSED, elapsed=12.1))
+        lines.show(attrs.evolve(PAUSED, elapsed=12.2))
+        lines.say("Stopping.", "stopping")
+        lines.show(attrs.evolve(SENDING, phase=Phase.DONE, elapsed=12.3))
+        lines.close(attrs.evolve(SENDING, phase=Phase.DONE, elapsed=12.3))
+    assert [line.split(":")[0].strip() for line in console.text.splitlines() if " line " not in line] == [
+        "0 s  sending",
+        "5 s  sending",
+        "10 s  sending",
+        "12 s  paused",
+        "Stopping.",
+        "12 s  done",
+    ]
+    assert console.text.count("line 812") == 1
+
+
+def test_few_lines_of_trouble() -> None:
+    """What goes wrong a thousand times a second does not fill the log."""
+    console, many = Recorder(), [Trouble(line=n, recipient="", outcome="INVALID", reason="x") for n in range(100)]
+    lines = Lines(console)
+    for tenth in range(20):
+        lines.show(attrs.evolve(SENDING, elapsed=tenth / 10, problems=tuple(many[tenth * 5 : tenth * 5 + 5])))
+    assert console.text.count("invalid: x") == 3
+
+
+def _events(console: Recorder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in console.text.splitlines()]
+
+
+def test_json_lines() -> None:
+    """Every line is an object with its event; a pause and a row that went wrong are events of their own."""
+    console, words = Recorder(encoding="ascii"), Recorder()
+    with JsonLines(console, words) as lines:
+        for tenth in range(25):
+            lines.show(attrs.evolve(SENDING, elapsed=tenth / 10))
+        lines.show(attrs.evolve(PAUSED, elapsed=2.6, pause="ώρες\u0085"))
+        lines.say("Stopping.", "stopping")
+        lines.show(attrs.evolve(SENDING, phase=Phase.DONE))
+        lines.close(attrs.evolve(SENDING, phase=Phase.DONE))
+    assert console.text.isascii()
+    assert "\\u0085" in console.text
+    events = _events(console)
+    assert [event["event"] for event in events] == [
+        *("progress", "trouble", "trouble", "progress", "progress", "paused", "stopping")
+    ]
+    assert events[0] == {
+        "event": "progress",
+        "phase": "sending",
+        "elapsed_seconds": 0.0,
+        "total": 10_000,
+        "accepted": 6180,
+        "rejected": 12,
+        "unknown": 3,
+        "expired": 0,
+        "invalid": 8,
+        "duplicates": 10,
+        "deferred": 0,
+        "under_way": 100,
+        "not_sent": 3687,
+        "rate": 412.3,
+        "allowed_rate": 500.0,
+        "seconds_left": 9.2,
+        "failover_share": 0.134,
+        "pause": None,
+    }
+    assert events[1] == {
+        "event": "trouble",
+        "line": 812,
+        "recipient": "+3069****5678",
+        "outcome": "REJECTED",
+        "reason": "404: no such sender",
+    }
+    assert words.text == "Stopping.\n"
+
+
+@pytest.mark.parametrize(
+    ("tty", "size", "as_json", "kind"),
+    [
+        (True, (80, 24), False, Screen),
+        (True, (80, 24), True, JsonLines),
+        (False, (80, 24), False, Lines),
+        (True, (20, 24), False, Lines),
+        (True, (80, 4), False, Lines),
+    ],
+)
+def test_which_stage(
+    tty: bool, size: tuple[int, int], as_json: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board is for a terminal that can carry one, JSON for whoever asks, lines for all else."""
+    monkeypatch.setenv("TERM", "xterm")
+    console = Recorder(tty=tty, width=size[0], height=size[1])
+    assert type(stage_for(console, "title", lambda: "hint", as_json=as_json)) is kind
+
+
+def test_a_screen_that_changes_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the terminal got narrower, the screen is cleared once and the board drawn for the new width."""
+    monkeypatch.setenv("TERM", "xterm")
+    console = Recorder(tty=True)
+    with Screen(console, "people.csv", lambda: "hint") as screen:
+        screen.show(SENDING)
+        assert "\x1b[2J" not in console.text
+        console.size = (40, 24)  # type: ignore[assignment]  # rich takes a pair
+        before = len(console.text)
+        screen.show(SENDING)
+        screen.show(SENDING)
+        screen.say("Stopping.", "stopping")
+        screen.close(attrs.evolve(SENDING, phase=Phase.DONE))
+    after = console.text[before:]
+    assert after.count("\x1b[2J") == 1
+    assert "Stopping." in after
+    assert after.rstrip().endswith("3,687")
