@@ -7,8 +7,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from routee_failover.sandbox import Sandbox
 
@@ -125,3 +127,18 @@ def test_the_ledger_holds_no_credential(campaign: Campaign, sandbox: Sandbox) ->
         data = file.read_bytes()
         assert config.application_secret.reveal().encode() not in data
         assert f'"{config.application_id}"'.encode() not in data
+
+
+def test_quiet_hours(campaign: Campaign, sandbox: Sandbox) -> None:
+    """Out of hours nothing is sent, the pause says when that ends, and Ctrl-C leaves all rows for the next run."""
+    now = datetime.now(ZoneInfo("Europe/Athens"))
+    hours = f"{now + timedelta(hours=2):%H:%M}-{now + timedelta(hours=3):%H:%M}"
+    with begin(campaign.write(5), sandbox, "--json", "--hours", hours) as process:
+        assert process.stdout is not None
+        paused = next(event for event in map(json.loads, process.stdout) if event["event"] == "paused")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert "quiet hours: the next recipients may be written to from" in paused["pause"]
+    assert (paused["deferred"], paused["not_sent"]) == (5, 5)
+    done = json.loads(out.splitlines()[-1])
+    assert (process.returncode, done["not_sent"], done["deferred"], len(sandbox.accepted)) == (130, 5, 5, 0)
