@@ -274,7 +274,7 @@ class BulkSender:
             unknown = self._counts.unknown
             if settler is not None and unknown and (due <= 0 or unknown != seen):
                 settled = await settler.settle()
-                due, seen = settled.next_due or math.inf, unknown
+                due, seen = math.inf if settled.next_due is None else settled.next_due, unknown
             await asyncio.sleep(_TICK)
             due -= _TICK
 

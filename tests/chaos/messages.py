@@ -34,6 +34,9 @@ _SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
 _TEMPLATE = "0aac888f-2ee2-4112-9659-1755a951966a"
 _MINUTE = timedelta(minutes=1)
 
+SEARCH = b"/failover/tracking?"
+"""A question, though it may name a recipient."""
+
 
 def standard(to: str, words: str = WORDS) -> StandardFlow:
     """One SMS."""

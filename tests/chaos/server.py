@@ -13,7 +13,7 @@ from routee_failover import Config
 
 from .backstage import Backstage, Link, Listener
 from .faults import ALL, ALL_BUT_ONE, WELL, End, Fault, Request, http
-from .messages import PATHS, number_in
+from .messages import PATHS, SEARCH, number_in
 
 PATIENCE = timedelta(milliseconds=300)
 """The total_timeout of a client that meets servers that hang: what it waits for in vain, every test waits for."""
@@ -171,8 +171,9 @@ class FaultyServer:
             await self._gate.wait()
             await link.say(http("401 Unauthorized"))
             return False
-        number = number_in(request.body)
-        if number is not None and request.head.split(b" ")[1] not in PATHS:
+        path = request.head.split(b" ")[1]
+        number = None if path.startswith(SEARCH) else number_in(request.body)
+        if number is not None and path not in PATHS:
             await link.say(http("404 Not Found"))
             return False
         if number is None:
