@@ -79,6 +79,11 @@ class BulkSender:
         phase = self._phase
         if phase is Phase.SENDING and self._brakes.pause is not None:
             phase = Phase.PAUSED
+        pause = self._brakes.why_stopped or self._brakes.pause
+        if phase is Phase.SETTLING and self._feed is not None and self._feed.opens is not None:
+            opens = self._feed.opens.astimezone()
+            pause = pause or f"quiet hours: the next recipients may be written to from {opens:%d %b %H:%M %Z}"
+            phase = phase if self._counts.unknown else Phase.PAUSED
         if self._brakes.stopping and phase is not Phase.DONE:
             phase = Phase.STOPPING
         return Progress(
@@ -93,7 +98,7 @@ class BulkSender:
             rate=tally.rate,
             allowed=self._settings.rate,
             seconds_left=self._seconds_left(),
-            pause=self._brakes.why_stopped or self._brakes.pause,
+            pause=pause,
             failover=tally.failover,
             problems=tuple(tally.problems),
             elapsed=tally.elapsed,

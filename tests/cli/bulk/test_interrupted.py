@@ -7,10 +7,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
+from zoneinfo import ZoneInfo
 
 from routee_failover.sandbox import Sandbox
 
@@ -41,25 +41,24 @@ def resume_command(said: str) -> list[str]:
     return shlex.split(line)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(sent: signal.Signals, campaign: Campaign, sandbox: Sandbox) -> None:
+def test_interrupted(campaign: Campaign, sandbox: Sandbox) -> None:
     """Ctrl-C ends what is under way and prints the command that goes on; that sends the rest, and nobody twice."""
     campaign = Campaign(campaign.folder / "it's mine")  # what a shell must have quoted
     campaign.folder.mkdir()
-    with begin(campaign.write(150), sandbox, "--rate", "60") as process:
+    with begin(campaign.write(120), sandbox, "--rate", "60") as process:
         until(lambda: len(sandbox.accepted) > 20)
-        process.send_signal(sent)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "")
     assert "Stopping: nothing more is begun" in out
     assert "Traceback" not in out
     reached = len(sandbox.accepted)
-    assert reached < 150
-    assert f" {reached} of 150 rows are accepted" in out
+    assert reached < 120
+    assert f" {reached} of 120 rows are accepted" in out
     assert run("bulk", "status", str(campaign.ledger)).status == 3
     went_on = run(*resume_command(out), "--rate", "1000", at=sandbox)
     assert went_on.status == 0, went_on
-    assert sorted(recipients(sandbox)) == everyone(150)
+    assert sorted(recipients(sandbox)) == everyone(120)
     keeps_its_secrets(out, went_on.out, folder=campaign.folder, but=[campaign.people])
 
 
@@ -128,3 +127,18 @@ def test_the_ledger_holds_no_credential(campaign: Campaign, sandbox: Sandbox) ->
         data = file.read_bytes()
         assert config.application_secret.reveal().encode() not in data
         assert f'"{config.application_id}"'.encode() not in data
+
+
+def test_quiet_hours(campaign: Campaign, sandbox: Sandbox) -> None:
+    """Out of hours nothing is sent, the pause says when that ends, and Ctrl-C leaves all rows for the next run."""
+    now = datetime.now(ZoneInfo("Europe/Athens"))
+    hours = f"{now + timedelta(hours=2):%H:%M}-{now + timedelta(hours=3):%H:%M}"
+    with begin(campaign.write(5), sandbox, "--json", "--hours", hours) as process:
+        assert process.stdout is not None
+        paused = next(event for event in map(json.loads, process.stdout) if event["event"] == "paused")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert "quiet hours: the next recipients may be written to from" in paused["pause"]
+    assert (paused["deferred"], paused["not_sent"]) == (5, 5)
+    done = json.loads(out.splitlines()[-1])
+    assert (process.returncode, done["not_sent"], done["deferred"], len(sandbox.accepted)) == (130, 5, 5, 0)
