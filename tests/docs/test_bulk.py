@@ -22,7 +22,7 @@ PEOPLE = 300
 
 
 def _folder(tmp_path: Path) -> Path:
-    (made,) = blocks(PAGE, "python")
+    made, *_programs = blocks(PAGE, "python")
     (flow,) = blocks(PAGE, "json")
     assert "10_000):" in made
     fewer = made.replace("10_000):", f"{PEOPLE}):")

@@ -1,0 +1,114 @@
+"""The programs on the page about sending to many run as they are printed, with a sandbox in the place of Routee."""
+
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routee_failover.ledger import Ending, MemoryLedger, Move, State, Wanted
+from routee_failover.sandbox import Sandbox
+
+from .test_programs import ROOT, blocks, environment
+
+PAGE = "docs/bulk.md"
+MADE, FLOWS, TABLE, LOGINS, WATCHED = blocks(PAGE, "python")
+PEOPLE, ROWS = 200, 120
+"""Fewer than on the page, where that is only a number."""
+WINDOW = "09:00-20:00 Europe/Athens"
+
+
+def said(program: str, folder: Path, sandbox: Sandbox, **more: str) -> list[str]:
+    """What a program prints; it ends well, and has complained of nothing."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program],
+        cwd=folder,
+        env=environment(sandbox) | more,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Development mode tells of slow turns of the loop, of which a loaded machine has some.
+    complaints = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, complaints) == (0, [])
+    return done.stdout.splitlines()
+
+
+def changed(program: str, was: str, now: str) -> str:
+    """A program with a number of its page exchanged, which has to be there."""
+    assert program.count(was) == 1
+    return program.replace(was, now)
+
+
+def test_flows_of_a_program(tmp_path: Path) -> None:
+    """Three people get the message, and a second run of the same program sends nothing."""
+    with Sandbox(speed=600) as sandbox:
+        for _ in range(2):
+            assert said(FLOWS, tmp_path, sandbox) == ["3 accepted, 0 unknown"]
+        assert sandbox.counts.accepted == 3
+
+
+def test_rows_out_of_a_database(tmp_path: Path) -> None:
+    """Everybody in the table gets the code that stands there, once, however often the program is run."""
+    with Sandbox(speed=600) as sandbox:
+        said(changed(TABLE, "2_500", str(ROWS)), tmp_path, sandbox)
+        program = changed(LOGINS, "LIMIT 1000", "LIMIT 50")
+        assert said(program, tmp_path, sandbox) == [f"{ROWS} accepted, 0 passed over"]
+        assert said(program, tmp_path, sandbox) == [f"{ROWS} accepted, {ROWS} passed over"]
+        assert len({to for flow in sandbox.accepted for to in flow.to}) == sandbox.counts.accepted == ROWS
+
+
+async def test_a_code_is_made_anew_only_where_nobody_has_the_old_one() -> None:
+    """What was not sent or provably not taken gets another code; what may have arrived keeps its own."""
+    program: dict[str, Any] = {}
+    exec(LOGINS.partition("asyncio.run(main())")[0], program)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE logins (id INTEGER PRIMARY KEY, phone TEXT, pin TEXT)")
+        database.executemany("INSERT INTO logins (pin) VALUES (?)", [("old",)] * 5)
+        async with MemoryLedger() as ledger:
+            wanted = [Wanted(tag, str(tag), f"+30690000000{tag}", tag, b"fingerprint") for tag in range(1, 6)]
+            moves = [[Move.ACCEPT], [Move.DOUBT], [Move.RETURN], [Move.DOUBT, Move.ABSENT], [Move.DOUBT, Move.AGAIN]]
+            for found, told in zip(await ledger.claim(wanted, lease=60), moves, strict=True):
+                for move in told:
+                    assert await ledger.settle(move, Ending(found.number, found.attempt))
+            assert (await ledger.counts()).new == len([one async for one in ledger.intents({State.NEW})]) == 3
+            await program["renew_codes"](ledger, database)
+        kept = [pin == "old" for (pin,) in database.execute("SELECT pin FROM logins ORDER BY id")]
+    assert kept == [True, True, False, False, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its loops take no signal handlers")
+def test_a_run_that_is_called_back(tmp_path: Path) -> None:
+    """Everybody gets the message of the page, the run ends with all of them accepted, and writes its report."""
+    exec(changed(MADE, '"people.csv"', repr(str(tmp_path / "people.csv"))).replace("10_000):", f"{PEOPLE}):"), {})
+    (flow,) = blocks(PAGE, "json")
+    (tmp_path / "otp.json").write_text(flow, "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    program = changed(changed(WATCHED, WINDOW, "00:00-24:00 Europe/Athens"), "8080", port)
+    with Sandbox(speed=600) as sandbox:
+        lines = said(
+            program,
+            tmp_path,
+            sandbox,
+            CALLBACK_KEY="a key that nobody else could ever guess",
+            CALLBACK_URL=f"http://127.0.0.1:{port}/routee",
+        )
+        assert sandbox.counts.accepted == PEOPLE
+    assert f"{PEOPLE} accepted" in lines
+    assert lines[-1].endswith(" on their way yet")
+    assert (tmp_path / "watched.html").is_file()
+
+
+@pytest.mark.parametrize("page", ["README.md", PAGE])
+def test_the_extras_are_named_where_one_installs(page: str) -> None:
+    """Whoever reads how to install finds what belongs to sending to many."""
+    text = (ROOT / page).read_text("utf-8")
+    assert "pip install" in text
+    assert re.search(r"\bbulk\]", text)
+    assert re.search(r"\bparquet\b[]`]", text)
