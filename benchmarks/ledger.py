@@ -35,19 +35,26 @@ def rows(count: int) -> list[Wanted]:
     ]
 
 
+def clocks() -> tuple[float, float, float]:
+    """The time, and the CPU time of this thread and of the whole process."""
+    return time.perf_counter(), time.thread_time(), time.process_time()
+
+
 class Run:
     """What was measured."""
 
-    def __init__(self, count: int, elapsed: float, waits: list[float], busy: float) -> None:
+    def __init__(self, count: int, waits: list[float], began: tuple[float, float, float]) -> None:
+        elapsed, self.busy, self.whole = (now - then for now, then in zip(clocks(), began, strict=True))
         waits.sort()
         self.rate = count / elapsed
         self.half, self.most = (waits[int(len(waits) * part)] * 1e3 for part in (0.5, 0.99))
-        self.busy = busy / count * 1e6
+        self.busy *= 1e6 / count
+        self.whole *= 1e6 / count
 
     def __str__(self) -> str:
         return (
             f"{self.rate:9,.0f} a second   a claim takes {self.half:5.2f} ms, p99 {self.most:5.2f}"
-            f"   {self.busy:5.2f} us of this thread each"
+            f"   {self.whole:5.2f} us of CPU each, {self.busy:5.2f} of them in this thread"
         )
 
 
@@ -58,17 +65,17 @@ async def ledger(wanted: list[Wanted], batch: int, path: Path) -> Run:
 
     async def worker(kept: SqliteLedger) -> None:
         for some in left:
-            began = time.perf_counter()
+            start = time.perf_counter()
             found = await kept.claim(some, lease=60.0)
-            waits.append(time.perf_counter() - began)
+            waits.append(time.perf_counter() - start)
             for one in found:
                 kept.end(Move.ACCEPT, Ending(one.number, one.attempt, identity=IDENTITY, channel="Viber", seconds=0.1))
 
     async with SqliteLedger(path) as kept:
-        began, busy = time.perf_counter(), time.thread_time()
+        began = clocks()
         await asyncio.gather(*(worker(kept) for _ in range(WORKERS)))
         await kept.flush()
-        run = Run(len(wanted), time.perf_counter() - began, waits, time.thread_time() - busy)
+        run = Run(len(wanted), waits, began)
         assert (await kept.counts()).accepted == len(wanted)
     return run
 
@@ -89,7 +96,7 @@ def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
         " state INTEGER, fingerprint BLOB, begun REAL, ended REAL, identity TEXT, channel TEXT, seconds REAL)"
     )
     waits: list[float] = []
-    began, busy = time.perf_counter(), time.thread_time()
+    began = clocks()
     together = batch * WORKERS
     ended: range = range(0)
     for begin in range(0, len(wanted) + together, together):
@@ -107,7 +114,7 @@ def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
         database.execute("COMMIT")
         waits.append(time.perf_counter() - start)
         ended = range(begin + 1, begin + 1 + len(some))
-    run = Run(len(wanted), time.perf_counter() - began, waits, time.thread_time() - busy)
+    run = Run(len(wanted), waits, began)
     database.close()
     return run
 

@@ -137,6 +137,15 @@ async def test_broken_rows_are_forgotten(ledger: Ledger) -> None:
     assert await ledger.settle(Move.ACCEPT, ending(maybe))
 
 
+async def test_what_was_told_a_moment_ago_is_forgotten_too(ledger: Ledger) -> None:
+    """A row that its own sender found INVALID is forgotten with the others, though nobody waited for that."""
+    (found,) = await claimed(ledger, 1)
+    ledger.end(Move.REFUSE, ending(found))
+    await ledger.forget_invalid()
+    assert await ledger.counts() == Counts()
+    assert await ledger.intent(wanted(1).tag) is None
+
+
 async def test_leases(ledger: Ledger) -> None:
     """What is past its lease becomes UNKNOWN, and nothing else does."""
     await ledger.claim([wanted(1), wanted(2)], lease=0.0)

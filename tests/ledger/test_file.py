@@ -1,5 +1,6 @@
 """The file of a ledger: who may have it open, what survives in it, and what it cannot be."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -18,13 +19,17 @@ from routee_failover.sqlite_file import number
 from .messages import claimed, ending, wanted
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(found.name for found in folder.iterdir())
+
+
 async def _refused(path: Path) -> str:
     """Why a ledger cannot be opened."""
-    before = sorted(found.name for found in path.parent.iterdir()) if path.parent.is_dir() else None
+    before = _names(path.parent) if path.parent.is_dir() else None
     with pytest.raises(LedgerError) as caught:
         async with SqliteLedger(path):
             pass
-    assert before is None or sorted(found.name for found in path.parent.iterdir()) == before
+    assert before is None or _names(path.parent) == before
     text = str(caught.value)
     assert text.startswith(f"cannot use the ledger {path}: ")
     assert text.endswith(". Nothing was sent")
@@ -102,7 +107,7 @@ async def test_nobody_else_reads_it(path: Path) -> None:
             assert {stat.S_IMODE(found.stat().st_mode) for found in path.parent.iterdir()} == {0o600}
     finally:
         os.umask(before)
-    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert _names(path.parent) == [path.name]
 
 
 async def test_a_lock_that_was_just_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +124,27 @@ async def test_a_lock_that_was_just_given_up(path: Path, monkeypatch: pytest.Mon
     async with SqliteLedger(path):
         assert _bytes(beside) == b""
         await _refused(path)
+
+
+async def test_a_disk_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two runs could not be kept apart, there is none."""
+
+    def none(_: int) -> bool:
+        raise OSError(errno.ENOLCK, "")
+
+    monkeypatch.setattr(lock, "_locked", none)
+    with pytest.raises(LedgerError, match=f"it cannot be locked: {os.strerror(errno.ENOLCK)}"):
+        await SqliteLedger(path).__aenter__()
+
+
+@pytest.mark.parametrize("name", ["a b", "50%41", "what?mode=memory", "#1", "Ωμέγα", "-x"])
+async def test_names_of_any_kind(tmp_path: Path, name: str) -> None:
+    """No letter of a name means anything else."""
+    async with SqliteLedger(tmp_path / name) as ledger:
+        await claimed(ledger, 1)
+        async with SqliteLedger.read(tmp_path / name) as read:
+            assert await read.counts() == Counts(sending=1)
+    assert _names(tmp_path) == [name]
 
 
 async def test_a_lock_that_a_kill_left_behind(path: Path) -> None:

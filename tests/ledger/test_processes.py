@@ -53,9 +53,12 @@ def _start(path: Path, more: str = "") -> "subprocess.Popen[str]":
 def _killed(process: "subprocess.Popen[str]", after: int) -> list[tuple[str, int]]:
     """What it had said when it was killed after so many lines."""
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(after)]
-    process.kill()
-    rest, _ = process.communicate(timeout=30)
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        lines = [process.stdout.readline() for _ in range(after)]
+        process.kill()
+        rest = process.stdout.read()
+    process.wait(30)
     # The last line may be cut off.
     said = [line.split() for line in "".join([*lines, rest]).split("\n")[1:-1]]
     return [(word, int(line)) for word, line in said]

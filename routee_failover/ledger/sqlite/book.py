@@ -189,7 +189,7 @@ class Book:
     def _lapse(self, first: int, last: int, reason: str, moment: float) -> int:
         if not self._tally[CODES[State.SENDING]]:
             return 0
-        many = self._database.execute(LAPSE, (self._now, reason, first, last, moment)).rowcount
+        many = self._database.execute(LAPSE, (self._now, reason, self._now, first, last, moment)).rowcount
         self._went(State.SENDING, State.UNKNOWN, many)
         return many
 

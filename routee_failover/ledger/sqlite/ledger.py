@@ -72,6 +72,7 @@ class SqliteLedger:
 
     async def forget_invalid(self) -> None:
         """Forget every INVALID row."""
+        await self.flush()
         if self._writing().tally[CODES[State.INVALID]]:
             await self._do(Book.forget_invalid)
 

@@ -20,9 +20,10 @@ class FileLock:
         self._path = path
         while True:
             descriptor = _opened(path)
-            if not _locked(descriptor):
+            refusal = _refusal(descriptor)
+            if refusal is not None:
                 os.close(descriptor)
-                raise Unfit(IN_USE)
+                raise Unfit(refusal)
             # Whoever held it before may have taken the file away between the two: then this locks what nobody sees.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), path.stat()):
@@ -35,6 +36,13 @@ class FileLock:
         with suppress(OSError):  # Windows takes no file away that is open
             self._path.unlink()
         os.close(self._descriptor)
+
+
+def _refusal(descriptor: int) -> str | None:
+    try:
+        return None if _locked(descriptor) else IN_USE
+    except OSError as error:  # a file system that has no locks
+        return f"it cannot be locked: {os.strerror(error.errno or 0)}"
 
 
 def _opened(path: Path) -> int:

@@ -102,8 +102,8 @@ REFUSE_NEW = (
 REFUSE_AGAIN = f"UPDATE intents SET state = {CODES[State.INVALID]}, reason = ?, line = ?, ended_at = ? WHERE number = ?"
 
 LAPSE = (
-    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, ended_at = ?1, reason = ?2, lease_until = min(lease_until, ?1)"
-    f" WHERE number BETWEEN ?3 AND ?4 AND state = {CODES[State.SENDING]} AND lease_until <= ?5"
+    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, ended_at = ?, reason = ?, lease_until = min(lease_until, ?)"
+    f" WHERE number BETWEEN ? AND ? AND state = {CODES[State.SENDING]} AND lease_until <= ?"
 )
 
 
