@@ -61,7 +61,7 @@ async def listening(
             await web.TCPSite(runner, host, port).start()
         except (OSError, UnicodeError) as error:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "there is no such address"
-            raise InvalidConfig(f"cannot listen on {host} port {port}: {why}; nothing was sent") from None
+            raise InvalidConfig(f"--listen: cannot listen on {host} port {port}: {why}; nothing was sent") from None
         yield
     finally:
         await runner.cleanup()

@@ -142,7 +142,7 @@ def _show(
         found = accepted_now - accepted
         absent = unknown - unknown_now - found
         words = f"Of {number(unknown)} in doubt, Routee has {number(found)}"
-        console.say((f"{words}; {number(absent)} may be sent; {number(unknown_now)} are in doubt still.", "bold"))
+        console.say((f"{words}; {number(absent)} may be sent; {number(unknown_now)} still in doubt.", "bold"))
         for why, many in sorted(settled.kept.items(), key=lambda item: -item[1]) if settled is not None else ():
             console.say(f"   {number(many)}: {clean(why)}")
     if going_on is not None:

@@ -17,10 +17,10 @@ WHOLE = """\
  ⠦ sending  ███████████████████████████████░░░░░░░░░░░░  6,213 of 10,000   62 %
    412/s now, 500/s allowed, 15 s gone, about 9 s left
 
-   ✓ accepted      6,180         · duplicates       10
-   ■ rejected         12         · deferred          0
-   ? unknown           3         ● under way       100
-   ✗ invalid           8         · not sent yet  3,687
+   ✓ accepted       6,180         · duplicates        10
+   ■ rejected          12         · deferred           0
+   ? unknown            3         ● under way        100
+   ✗ invalid            8         · not sent yet   3,687
    13 % of those that have ended needed another channel
 
  The last that went wrong
@@ -65,8 +65,8 @@ def test_what_goes_first() -> None:
 def test_one_column() -> None:
     """A narrow screen has the outcomes one below the other."""
     shown = _shown(SENDING, width=50).splitlines()
-    assert "   ✓ accepted      6,180" in shown
-    assert "   · not sent yet  3,687" in shown
+    assert "   ✓ accepted       6,180" in shown
+    assert "   · not sent yet   3,687" in shown
 
 
 def test_paused() -> None:

@@ -206,6 +206,26 @@ async def test_no_keys_in_the_background(monkeypatch: pytest.MonkeyPatch) -> Non
     os.close(terminal)
 
 
+async def test_no_keys_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python has no termios there are no keys."""
+    monkeypatch.setitem(sys.modules, "termios", None)
+    with pressed({"p": lambda: None}) as restore:
+        restore()
+
+
+async def test_a_terminal_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the other side of the terminal goes away, the run goes on without keys."""
+    terminal, own = pty.openpty()
+    with open(own, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp())
+        with pressed({}):
+            os.close(terminal)
+            await asyncio.sleep(0.05)
+            assert not asyncio.get_running_loop().remove_reader(own)
+    os.close(own)
+
+
 async def test_no_keys_without_a_terminal() -> None:
     """A pipe has no keys, and nothing comes of that."""
     with pressed({"p": lambda: None}) as restore:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from routee_failover.sandbox import Sandbox
 
 from ..shell import PROGRAM, environment, run
-from .campaign import Campaign, everyone, keeps_its_secrets, recipients
+from .campaign import Campaign, everyone, keeps_its_secrets, number, recipients
 
 
 def begin(campaign: Campaign, sandbox: Sandbox, *more: str, **process: Any) -> "subprocess.Popen[str]":
@@ -142,3 +142,20 @@ def test_quiet_hours(campaign: Campaign, sandbox: Sandbox) -> None:
     assert (paused["deferred"], paused["not_sent"]) == (5, 5)
     done = json.loads(out.splitlines()[-1])
     assert (process.returncode, done["not_sent"], done["deferred"], len(sandbox.accepted)) == (130, 5, 5, 0)
+
+
+def test_a_reconciliation(campaign: Campaign, sandbox: Sandbox) -> None:
+    """It waits until not being found proves something; Ctrl-C ends that, and the doubt is kept."""
+    sandbox.script(to=number(1), fault="reset-before")
+    assert run(*campaign.write(3).run("--unknown", "keep"), at=sandbox).status == 4
+    arguments = ["bulk", "reconcile", str(campaign.ledger), "--unknown", "reconcile"]
+    with subprocess.Popen(
+        [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(sandbox)
+    ) as process:
+        assert process.stderr is not None
+        assert any("1 in doubt still; Routee is asked again in" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "")
+    assert "Of 1 in doubt, Routee has 0; 0 may be sent; 1 still in doubt." in out
+    assert f"routee-failover bulk reconcile {campaign.ledger}\n" in out

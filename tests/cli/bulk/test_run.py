@@ -119,7 +119,7 @@ def test_unknown(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     ledger = str(campaign.ledger)
     found = cli("bulk", "reconcile", ledger, "--unknown", "reconcile", "--once", "--ends", at=sandbox)
     assert found.status == 0, found
-    assert "Of 1 in doubt, Routee has 1; 0 may be sent; 0 are in doubt still." in found.out
+    assert "Of 1 in doubt, Routee has 1; 0 may be sent; 0 still in doubt." in found.out
     assert "How the accepted ones ended is known of all." in found.out
     assert sorted(recipients(sandbox)) == everyone(10)
     assert "No message was in doubt." in cli("bulk", "reconcile", ledger, at=sandbox).out
@@ -154,3 +154,16 @@ def test_paths_are_absolute(campaign: Campaign, sandbox: Sandbox, tmp_path: Path
     elsewhere.mkdir()
     went_on = run("bulk", "resume", "../people.sqlite", at=sandbox, cwd=elsewhere)
     assert (went_on.status, len(sandbox.accepted)) == (0, 6), went_on
+
+
+def test_exports(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """An export goes to a file where one is named, in one form; resuming a run tells its status as the run did."""
+    assert cli(*campaign.write(3, "12,Short,1").run(), at=sandbox).status == 1
+    assert cli("bulk", "resume", str(campaign.ledger), at=sandbox).status == 1
+    file = campaign.folder / "all.jsonl"
+    result = cli("bulk", "export", str(campaign.ledger), "--json", "--state", "accepted", "-o", str(file))
+    assert (result.status, result.out) == (0, "")
+    assert [json.loads(line)["line"] for line in file.read_text("utf-8").splitlines()] == [2, 3, 4]
+    both = cli("bulk", "export", str(campaign.ledger), "--json", "--csv")
+    assert (both.status, both.out) == (2, "")
+    assert "cannot be given together" in both.err

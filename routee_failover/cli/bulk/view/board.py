@@ -35,7 +35,7 @@ def board(progress: Progress, *, title: str, hint: str, width: int, height: int,
         (2, [_line((f" {clean(title)}", "bold")), *blank]),
         (0, [_how_far(progress, tally, width, glyphs)]),
         (1, [*_pause(progress, width), _how_fast(progress)]),
-        (3, [*blank, *_outcomes(tally.groups(), width, glyphs)]),
+        (3, [*blank, *_outcomes(tally.groups(), width, glyphs, widest=tally.total or 0)]),
         (6, [*_failover(progress)]),
         (5, [*blank, *_problems(progress.problems, glyphs)] if progress.problems else []),
         (4, [*blank, _line((f" {hint}", "dim"))] if hint else []),
@@ -127,10 +127,10 @@ def _pause(progress: Progress, width: int) -> Iterator[Text]:
         yield _line((f"   {line}", "yellow"))
 
 
-def _outcomes(groups: Sequence[Group], width: int, glyphs: Glyphs) -> Iterator[Text]:
-    """One column where there is no room for two, which are read downwards."""
-    widest = max(len(number(group.number)) for group in groups)
-    cells = [_cell(group, widest, glyphs) for group in groups]
+def _outcomes(groups: Sequence[Group], width: int, glyphs: Glyphs, *, widest: int = 0) -> Iterator[Text]:
+    """One column where there is no room for two, which are read downwards. `widest` is the number to have room for."""
+    digits = max(len(number(many)) for many in (widest, *(group.number for group in groups)))
+    cells = [_cell(group, digits, glyphs) for group in groups]
     if width < _TWO_COLUMNS:
         yield from cells
         return
