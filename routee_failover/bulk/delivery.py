@@ -151,6 +151,8 @@ class Delivery:
             if self._refused_in_a_row < _IN_A_ROW:
                 return
         self._patience.waits()
+        if kind == BALANCE:
+            why = f"the account cannot pay: {why.partition(';')[0]}"
         self._brakes.hold(kind, why)
         if kind == OUTAGE:
             asyncio.get_running_loop().call_later(_OUTAGE, self._brakes.let_go, OUTAGE)

@@ -94,6 +94,7 @@ class Feed:
         self._stopping = stopping
         self.endpoint: Endpoint | None = None
         """Where all messages of the ledger go; known with the first one."""
+        self._endpoint_kept = False
         self.opens: datetime | None = None
         """When the hours of the first deferred recipient begin."""
 
@@ -149,6 +150,10 @@ class Feed:
                 made.append((row, wanted, flow))
         if refusals:
             await asyncio.gather(*refusals)
+        if made and not self._endpoint_kept:
+            # Before the first intent: who finds doubts in the ledger has to know where to ask about them.
+            await self._ledger.put("endpoint", {"endpoint": str(self.endpoint)})
+            self._endpoint_kept = True
         leave_by, leave_by_clock = self._lease_ends()
         claims = await self._ledger.claim([wanted for _, wanted, _ in made], lease=self._lease) if made else []
         items: list[Item] = []

@@ -288,8 +288,6 @@ class BulkSender:
             endpoint = Endpoint(earlier["endpoint"]) if earlier else None
             if endpoint is not None and self._feed is not None:
                 self._feed.endpoint = endpoint
-        else:
-            await self._ledger.put("endpoint", {"endpoint": str(endpoint)})
         if endpoint is None:
             return None
         settings = self._settings
