@@ -13,6 +13,8 @@ class Brakes:
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
         self._changed = asyncio.Event()
+        self.last: str = "nothing could be sent"
+        """Why the run was held most recently."""
         self.stopping: bool = False
         self.why_stopped: str | None = None
 
@@ -33,7 +35,7 @@ class Brakes:
 
     def hold(self, kind: str, why: str) -> None:
         """Begin nothing more until this kind of reason is let go of."""
-        self._reasons[kind] = why
+        self._reasons[kind] = self.last = why
         self._wake()
 
     def let_go(self, kind: str) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import TypeVar
 
 from ..client import RouteeClient
 from ..errors import (
@@ -29,6 +31,9 @@ from ..sending import Beginnings
 from .brakes import Brakes, Patience, Spending
 from .feed import Feed, Item
 from .progress import Tally, Trouble
+from .window import ReadyWindow
+
+_T = TypeVar("_T")
 
 BALANCE = "balance"
 ACCOUNT = "account"
@@ -68,11 +73,25 @@ class Delivery:
         self._deadline = deadline
         self._spending = spending
         self._begins = begins
+        self._pacing = asyncio.Lock()
         self._refused_in_a_row = 0
 
+    async def next(self, ready: ReadyWindow) -> Item | None:
+        """The next message, when it is its time; `None` when there will be none.
+
+        Whoever waits for a time holds no message, or one: what is claimed for long would have to be claimed again.
+        """
+        if self._begins is None:
+            return await ready.take()
+        async with self._pacing:
+            await self._brakes.passed()
+            item = await ready.take()
+            if item is not None and self._brakes.free:
+                await self._or_give_back(item, self._begins.next())
+            return item
+
     async def deliver(self, item: Item) -> None:
-        """Send a message once it is its time, or give it back to the ledger."""
-        await self._its_time(item)
+        """Send a message, or give it back to the ledger."""
         while True:
             if not self._brakes.free and not await self._may_go_on(item):
                 return self.give_back(item, "the run was stopped before it left")
@@ -87,17 +106,16 @@ class Delivery:
             except Withdrawn:
                 continue
 
-    async def _its_time(self, item: Item) -> None:
-        if self._begins is not None and self._brakes.free:
-            try:
-                await self._begins.next()
-            except asyncio.CancelledError:
-                self.give_back(item, CANCELLED)
-                raise
-
     async def _may_go_on(self, item: Item) -> bool:
+        """Whether it may, once the brakes are off: they let go of many at once, who then keep to the rate again."""
+        may = bool(await self._or_give_back(item, self._brakes.passed()))
+        if may and self._begins is not None:
+            await self._or_give_back(item, self._begins.next())
+        return may
+
+    async def _or_give_back(self, item: Item, wait: Awaitable[_T]) -> _T:
         try:
-            return await self._brakes.passed()
+            return await wait
         except asyncio.CancelledError:
             self.give_back(item, CANCELLED)
             raise
@@ -135,7 +153,8 @@ class Delivery:
         about = _says_nothing_of_it(error)
         if isinstance(error, ClientClosed):
             self._brakes.stop(why)
-        if about is not None and (move is Move.RETURN or item.found.attempt < _TRIES_OF_ONE):
+        its_own = about == ACCOUNT and move is Move.REJECT and item.found.attempt >= _TRIES_OF_ONE
+        if about is not None and not its_own:
             # Every other message would end the same way: it waits, as if it had not been tried.
             move = Move.RETURN
             self._hold(about, why)

@@ -109,7 +109,7 @@ class Feed:
         async with contextlib.aclosing(_chunks(rows)) as chunks:
             async for chunk in chunks:
                 self._tally.read += len(chunk)
-                due = await self._due(chunk, first=first) if look_up else [(row, _tag(row)) for row in chunk]
+                due = await self._due(chunk) if look_up else [(row, _tag(row)) for row in chunk]
                 for start in range(0, len(due), self._group):
                     await ready.room()
                     if self._stopping():
@@ -122,7 +122,7 @@ class Feed:
         (found,) = await self._ledger.claim([item.wanted], lease=self._lease)
         return item._replace(found=found, leave_by=leave_by, leave_by_clock=leave_by_clock) if found.mine else None
 
-    async def _due(self, chunk: Sequence[Row], *, first: bool) -> list[tuple[Row, int]]:
+    async def _due(self, chunk: Sequence[Row]) -> list[tuple[Row, int]]:
         """The rows of a chunk that the ledger does not say everything about already."""
         tagged = [(row, _tag(row)) for row in chunk]
         known = await self._ledger.find([tag for _, tag in tagged])
@@ -132,7 +132,7 @@ class Feed:
             if found is None or found.state is State.NEW:
                 due.append((row, tag))
             else:
-                await self._pass_over(row, found, first=first)
+                await self._pass_over(row, found, twice=False)
         return due
 
     async def _claimed(self, due: Sequence[tuple[Row, int]], *, first: bool) -> list[Item]:
@@ -161,7 +161,8 @@ class Feed:
             if found.mine:
                 items.append(Item(wanted, found, flow, leave_by, leave_by_clock))
             else:
-                await self._pass_over(row, found, first=first)
+                # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
+                await self._pass_over(row, found, twice=first and found.line != row.line)
         return items
 
     def _make(self, row: Row, tag: int) -> AnyFlow | tuple[Problem, ...]:
@@ -192,7 +193,7 @@ class Feed:
         # Where its key is that of another row, that row's state counts.
         await self._ledger.refuse(Wanted(tag, row.key or f"line {row.line}", row.recipient, row.line), why)
 
-    async def _pass_over(self, row: Row, found: Found, *, first: bool) -> None:
+    async def _pass_over(self, row: Row, found: Found, *, twice: bool) -> None:
         self._tally.skipped += 1
         recipient = mask_phone(row.recipient)
         if found.state is State.NEW:
@@ -200,7 +201,7 @@ class Feed:
             why = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
             await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof="policy"))
             self._tally.problems.append(Trouble(row.line, recipient, State.UNKNOWN.lower(), why))
-        elif found.line != row.line and first:
+        elif twice:
             self._tally.duplicates += 1
             why = f"the same key as line {found.line}; one message per key is sent"
             self._tally.problems.append(Trouble(row.line, recipient, "duplicate", why))

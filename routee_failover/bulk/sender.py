@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..client import RouteeClient
-from ..errors import RouteeError
+from ..errors import InvalidConfig, RouteeError
 from ..flows import Endpoint
 from ..ledger import Counts, Ledger
 from ..records import FlowRecord, OtpRecord
@@ -25,6 +25,7 @@ from .settling import Settler
 from .settling.fates import failed_over
 from .window import ReadyWindow
 
+USER = "user"
 _TICK = 0.5
 _ASK_AGAIN = 30.0
 """Seconds between questions whether the account can pay, or is let in, again."""
@@ -61,6 +62,7 @@ class BulkSender:
         self._phase = Phase.STARTING
         self._counts = Counts()
         self._total: int | None = None
+        self._has_run = False
         self._tally = Tally()
         self._brakes = Brakes()
         self._patience = Patience(self._settings.patience.total_seconds())
@@ -110,11 +112,11 @@ class BulkSender:
 
     def pause(self, why: str = "paused") -> None:
         """Begin nothing more until `go_on`. What is about to leave stays."""
-        self._brakes.hold("user", why)
+        self._brakes.hold(USER, why)
 
     def go_on(self) -> None:
         """Go on after `pause`."""
-        self._brakes.let_go("user")
+        self._brakes.let_go(USER)
 
     async def note(self, event: CallbackEvent[Any]) -> None:
         """Take a callback in: `inbox.on_flow(sender.note)`, `inbox.on_otp(sender.note)`."""
@@ -134,7 +136,9 @@ class BulkSender:
         Raises what the source raises, and `LedgerError`, once everything under way has ended. A run that is cancelled
         leaves what was under way UNKNOWN.
         """
-        self._total = total
+        if self._has_run:
+            raise InvalidConfig("a BulkSender runs once: make another for the next run; nothing was sent")
+        self._has_run, self._total = True, total
         self._counts = await self._ledger.counts()
         await self._ledger.forget_invalid()  # the source is read anew, and may have been mended
         beside = [
@@ -196,7 +200,7 @@ class BulkSender:
             spending=self._spending,
             begins=self._begins,
         )
-        ready = ReadyWindow(self._settings.concurrency)
+        ready = ReadyWindow(self._settings.concurrency if self._begins is None else self._group())
         workers = [asyncio.create_task(self._work(ready, delivery)) for _ in range(self._settings.concurrency)]
         cancelled = False
         try:
@@ -215,7 +219,7 @@ class BulkSender:
                     delivery.give_back(item, CANCELLED)
 
     async def _work(self, ready: ReadyWindow, delivery: Delivery) -> None:
-        while (item := await ready.take()) is not None:
+        while (item := await delivery.next(ready)) is not None:
             await self._or_stop(delivery.deliver(item))
 
     async def _is_more_to_do(self, feed: Feed, rest: float, *, again: bool) -> bool:
@@ -260,10 +264,13 @@ class BulkSender:
         while True:
             self._counts = await self._ledger.counts()
             self._tally.sample()
-            if self._patience.over:
-                minutes = self._settings.patience.total_seconds() / 60
-                why = self._brakes.pause or "nothing could be sent"
-                self._brakes.stop(f"no message was accepted for {minutes:g} minutes: {why}")
+            held = self._brakes.kinds
+            if held - {USER}:
+                self._patience.waits()
+            if self._patience.over and USER not in held:
+                seconds = self._settings.patience.total_seconds()
+                long = f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} minutes"
+                self._brakes.stop(f"no message was accepted for {long}: {self._brakes.last}")
             await asyncio.sleep(_TICK)
 
     async def _settle(self) -> None:

@@ -44,6 +44,8 @@ class FaultyServer:
         self.auth = Listener(self._serve_auth)
         self.fate: Fate = always(WELL)
         self.token_fate: Fate = always(WELL)
+        self.fate_of: dict[str, Fault] = {}
+        """What is done to the messages to some recipients, whatever was drawn."""
         self.read: Counter[str] = Counter()
         self.taken: Counter[str] = Counter()
         self.questions = 0
@@ -173,6 +175,7 @@ class FaultyServer:
             return False
         path = request.head.split(b" ")[1]
         number = None if path.startswith(SEARCH) else number_in(request.body)
+        fault = self.fate_of.get(number or "", fault)
         if number is not None and path not in PATHS:
             await link.say(http("404 Not Found"))
             return False

@@ -1,0 +1,167 @@
+"""What holds a run that says nothing of the message at hand: an account that is refused, an outage, a client closed."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from routee_failover import InvalidConfig, RouteeClient
+from routee_failover.bulk import ErrorBudget, Phase, rows_of
+from routee_failover.bulk.brakes import Brakes, Patience, Spending
+from routee_failover.ledger import MemoryLedger
+from tests.chaos.bulk.listing import ListingServer
+from tests.chaos.faults import FAILED_FLOW, REFUSALS, WELL, Fault, http, plain
+from tests.client.routee import until
+
+from .runs import People, client, number, run, sender
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again soon whether the account is well."""
+    monkeypatch.setattr("routee_failover.bulk.sender._ASK_AGAIN", 0.05)
+    monkeypatch.setattr("routee_failover.bulk.delivery._OUTAGE", 0.05)
+
+
+def _while(holds: Callable[[], bool], fault: Fault) -> Callable[[], Fault]:
+    return lambda: fault if holds() else WELL
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_account_that_is_refused_holds_the_run(server: ListingServer, status: int) -> None:
+    """Where everything is refused for who we are, nobody is REJECTED for it; once it is mended, all are written to."""
+    refused = [True]
+    server.fate = _while(lambda: refused[0], REFUSALS[status])
+    async with MemoryLedger() as ledger, client(server) as routee:
+        made = sender(routee, ledger)
+        running = asyncio.create_task(made.run(rows_of(People(30))))
+        await until(lambda: made.progress.phase is Phase.PAUSED)
+        refused[0] = False
+        progress = await running
+    assert (progress.counts.accepted, progress.counts.rejected) == (30, 0)
+    assert set(server.taken.values()) == {1}
+
+
+async def test_one_message_that_is_forbidden_is_rejected_in_the_end(server: ListingServer) -> None:
+    """A 403 that only one message gets is about that message: it is tried three times, and holds nobody up."""
+    forbidden = number(3)
+    server.fate_of[forbidden] = REFUSALS[403]
+    async with MemoryLedger() as ledger:
+        progress = await run(server, ledger, People(10))
+        (rejected,) = [intent async for intent in ledger.intents() if intent.state == "REJECTED"]
+    assert (progress.counts.accepted, rejected.recipient, rejected.attempt) == (9, forbidden, 3)
+
+
+async def test_an_outage_is_waited_out(server: ListingServer) -> None:
+    """While the client's breaker is open the run rests, and nothing is counted against any message."""
+    down = [True]
+    server.fate = _while(lambda: down[0], Fault("503", takes=False, says=plain(http("503 Service Unavailable"))))
+    async with MemoryLedger() as ledger:
+        async with RouteeClient(server.config(breaker=True, total_timeout=timedelta(seconds=1))) as routee:
+            made = sender(routee, ledger, stamp=True)
+            running = asyncio.create_task(made.run(rows_of(People(60))))
+            await until(lambda: "not well" in str(made.progress.pause))
+            down[0] = False
+            await running
+        counts = await ledger.counts()
+    assert counts.accepted + counts.unknown + counts.new == 60
+    assert counts.rejected == 0
+
+
+async def test_a_client_that_is_closed_ends_the_run(server: ListingServer) -> None:
+    """Nothing can be sent any more: what is left stays for the next run."""
+    async with MemoryLedger() as ledger:
+        routee = client(server)
+        async with routee:
+            running = asyncio.create_task(sender(routee, ledger).run(rows_of(People(500))))
+            await until(lambda: len(server.taken) > 20)
+        progress = await running
+    assert "closed" in str(progress.pause)
+    assert progress.counts.accepted < 500
+    assert progress.counts.rejected == 0
+
+
+async def test_a_balance_that_does_not_rise_ends_the_run(server: ListingServer) -> None:
+    """Where the account stays empty, the run stops when its patience is over, and says what it waited for."""
+    server.fate = lambda: FAILED_FLOW
+    async with MemoryLedger() as ledger:
+        progress = await run(server, ledger, People(20), patience=timedelta(seconds=0.4))
+    assert "cannot pay" in str(progress.pause)
+    assert (progress.counts.rejected, progress.counts.new) == (0, 20)
+
+
+async def test_a_pause_of_the_user_has_no_end_but_theirs(server: ListingServer) -> None:
+    """A run that somebody has paused does not lose its patience."""
+    async with MemoryLedger() as ledger, client(server) as routee:
+        made = sender(routee, ledger, patience=timedelta(seconds=0.1))
+        made.pause()
+        running = asyncio.create_task(made.run(rows_of(People(3))))
+        await asyncio.sleep(1.2)
+        assert not running.done()
+        made.go_on()
+        progress = await running
+    assert progress.counts.accepted == 3
+
+
+async def test_after_a_pause_the_rate_is_kept(server: ListingServer) -> None:
+    """Those who waited together do not all leave at once."""
+    async with MemoryLedger() as ledger, client(server) as routee:
+        made = sender(routee, ledger, rate=50.0)
+        made.pause()
+        running = asyncio.create_task(made.run(rows_of(People(20))))
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+        made.go_on()
+        await running
+    arrivals = sorted(at for times in server.arrivals.values() for at in times)
+    assert arrivals[-1] - began > 0.25
+
+
+async def test_a_sender_runs_once(server: ListingServer) -> None:
+    """A second run with the same object is refused: its counts and its brakes are those of the first."""
+    async with MemoryLedger() as ledger, client(server) as routee:
+        made = sender(routee, ledger)
+        await made.run(rows_of(People(1)))
+        with pytest.raises(InvalidConfig, match="runs once"):
+            await made.run(rows_of(People(1)))
+
+
+def test_a_budget_counts_the_last_messages_alone() -> None:
+    """What is older than the window counts no more, and each pause is longer until most is accepted again."""
+    spending = Spending(ErrorBudget(share=0.5, among=4, least=4, rest=timedelta(seconds=1)))
+    assert [spending.note(failed=failed) for failed in (True, True, False, False, True, True)] == [False] * 6
+    assert spending.note(failed=True)
+    assert spending.rest() == (1.0, 3, 4)
+    assert [spending.note(failed=True) for _ in range(4)] == [False, False, False, True]
+    assert spending.rest() == (2.0, 4, 4)
+    for _ in range(4):
+        assert not spending.note(failed=False)
+    assert spending.rest()[0] == 1.0
+
+
+async def test_brakes_hold_for_several_reasons() -> None:
+    """A run goes on once the last reason is gone; `stop` ends every wait."""
+    brakes = Brakes()
+    brakes.hold("one", "first")
+    brakes.hold("two", "second")
+    waiting = asyncio.create_task(brakes.passed())
+    brakes.let_go("one")
+    brakes.let_go("unknown")
+    await asyncio.sleep(0)
+    assert (brakes.pause, brakes.free, waiting.done()) == ("second", False, False)
+    brakes.stop("over")
+    assert await waiting is False
+    brakes.stop("later")
+    assert brakes.why_stopped == "over"
+
+
+def test_patience_is_renewed_by_success() -> None:
+    """It counts from the first wait, and anew after a message was accepted."""
+    patience = Patience(0.0)
+    assert not patience.over
+    patience.waits()
+    assert patience.over
+    patience.rewarded()
+    assert not patience.over
