@@ -44,13 +44,16 @@ def real_path(path: Path) -> Path:
         raise Unfit(_words(error)) from None
 
 
-def open_file(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+def open_file(path: Path, connect: Callable[[Path], sqlite3.Connection], *, or_empty: str = "") -> sqlite3.Connection:
     """What `connect` makes of the file, which is made when there is none, for its owner alone.
 
-    Raises `Unfit`. A file that was made for nothing is taken away again.
+    Raises `Unfit`, also with `or_empty`, if given, for a file that was there and has nothing in it. A file that was
+    made for nothing is taken away again.
     """
     try:
         made = _made(path)
+        if or_empty and not made and not path.stat().st_size:
+            raise Unfit(or_empty)
     except (OSError, ValueError) as error:
         raise Unfit(_words(error)) from None
     try:

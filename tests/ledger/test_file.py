@@ -212,10 +212,12 @@ async def test_a_name_that_cannot_be(tmp_path: Path, name: str, why: str) -> Non
 
 
 async def test_an_empty_file(path: Path) -> None:
-    """It is as good as none to whoever writes; there is nothing in it to read."""
+    """A file that is there and empty may be a ledger that was overwritten: nobody begins anew in it."""
     _write(path, b"")
-    with pytest.raises(LedgerError, match="there is no ledger in it"):
+    with pytest.raises(LedgerError, match="it is empty: a ledger may have been overwritten; remove it"):
         await SqliteLedger.read(path).__aenter__()
+    assert "it is empty: a ledger may have been overwritten; remove it to begin a new run" in await _refused(path)
+    path.unlink()  # noqa: ASYNC240
     async with SqliteLedger(path) as ledger:
         await claimed(ledger, 1)
 

@@ -1,14 +1,12 @@
 """The report as a file, whole or not at all."""
 
 import asyncio
-import contextlib
-import os
-import tempfile
 import time
 from datetime import tzinfo
 from pathlib import Path
 
 from ...ledger import Ledger
+from ..whole_file import whole_file
 from .page import page
 from .summary import summarise
 from .wording import Clock
@@ -29,18 +27,5 @@ async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzi
 
 
 def _replace(path: Path, text: str) -> None:
-    target = path.resolve()  # a link stays, and leads to the new one
-    if target.exists() and not target.is_file():
-        target.write_text(text, "utf-8")  # a pipe or a terminal is written to; a directory says that it is one
-        return
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # for its owner alone
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(beside).unlink()
-        raise
+    with whole_file(path) as file:
+        file.write(text)

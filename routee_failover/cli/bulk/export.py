@@ -3,15 +3,18 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Literal
 
 import typer
 
 from ...bulk.exporting import export as write_export
+from ...bulk.whole_file import whole_file
 from ...errors import InvalidSource
 from ...ledger import SqliteLedger, State
 from ..failures import SoFar, told
 from .options import Ledger
+from .outputs import spare_what_is_used
+from .plan import DOCUMENT
 from .resume import must_exist
 
 
@@ -42,14 +45,15 @@ def export(
             raise InvalidSource("--csv and --json cannot be given together; nothing was changed")
         must_exist(ledger)
         form: Literal["csv", "jsonl"] = "jsonl" if as_json else "csv"
-        if output is None:
-            asyncio.run(_write(ledger, sys.stdout, form, state))
-            sys.stdout.flush()
-        else:
-            with output.open("w", encoding="utf-8", newline="") as file:
-                asyncio.run(_write(ledger, file, form, state))
+        asyncio.run(_write(ledger, output, form, state))
+        sys.stdout.flush()
 
 
-async def _write(path: str, stream: TextIO, form: Literal["csv", "jsonl"], states: list[State] | None) -> None:
+async def _write(path: str, output: Path | None, form: Literal["csv", "jsonl"], states: list[State] | None) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
-        await write_export(ledger, stream, format=form, states=states)
+        if output is None:
+            await write_export(ledger, sys.stdout, format=form, states=states)
+            return
+        spare_what_is_used(output, path, await ledger.get(DOCUMENT))
+        with whole_file(output) as file:
+            await write_export(ledger, file, format=form, states=states)

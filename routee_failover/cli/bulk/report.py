@@ -11,6 +11,8 @@ from ...ledger import SqliteLedger
 from ..failures import SoFar, told
 from ..terminal import Terminal, clean
 from .options import Ledger
+from .outputs import spare_what_is_used
+from .plan import DOCUMENT
 from .resume import must_exist
 
 
@@ -38,4 +40,5 @@ def report(
 
 async def _write(path: str, page: Path) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
+        spare_what_is_used(page, path, await ledger.get(DOCUMENT))
         await write_report(ledger, page, name=path)

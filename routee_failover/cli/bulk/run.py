@@ -15,6 +15,7 @@ from ..status import Status
 from ..terminal import clean
 from .conduct import Run, prepare, settings_of
 from .options import Concurrency, Deadline, Hours, Json, Rate, SettleAfter, Unknown, options
+from .outputs import spare_what_is_used
 from .plan import Options, Plan, account_of, digest_of, service_of
 from .rehearse import rehearse
 
@@ -145,6 +146,7 @@ class _Order:
         if Path(self.ledger).absolute() == self.recipients.absolute():
             raise InvalidSource(f"{clean(self.ledger)} cannot be both the recipients and the ledger; nothing was sent")
         refused = self.refused or Path(self.ledger).with_suffix(".refused.csv")
+        spare_what_is_used(refused, self.ledger, {"recipients": str(self.recipients), "flow": str(self.flow)})
         return Plan(
             recipients=self.recipients.absolute(),
             format=self.format,

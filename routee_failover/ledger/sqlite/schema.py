@@ -11,6 +11,7 @@ from ..states import State
 
 APPLICATION = 0x52464C47  # what marks a database as a ledger
 OLDEST_SQLITE = (3, 35)  # UPDATE ... FROM, and what was wrong with it at first
+EMPTY = "it is empty: a ledger may have been overwritten; remove it to begin a new run"
 OLDER_SQLITE = f"Python comes with SQLite {sqlite3.sqlite_version} here, and a ledger needs 3.35 or newer"
 
 # A state is a small number in the file. What stands here stays as it is for good.
@@ -83,6 +84,8 @@ def to_read(path: Path) -> sqlite3.Connection:
     """The ledger in a file for those who only read, also while another process writes it or on read-only media."""
     if not path.is_file():
         raise Unfit("there is no such file")
+    if not path.stat().st_size:
+        raise Unfit(EMPTY)
     # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot.
     writable = all(os.access(place, os.W_OK, effective_ids=_EFFECTIVE) for place in (path, path.parent))
     try:

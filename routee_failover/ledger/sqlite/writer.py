@@ -17,7 +17,7 @@ from ..intent import Ending, Fate, Found, Wanted
 from ..states import Move
 from .book import Book, Told
 from .lock import FileLock
-from .schema import to_write
+from .schema import EMPTY, to_write
 
 T = TypeVar("T")
 
@@ -160,7 +160,7 @@ class Writer:
         connection: sqlite3.Connection | None = None
         try:
             lock = FileLock(self._lock)
-            connection = open_file(self._real, to_write)
+            connection = open_file(self._real, to_write, or_empty=EMPTY)
             book = Book(connection)
         except (Unfit, sqlite3.Error) as error:
             reason = why(error) if isinstance(error, sqlite3.Error) else str(error)
