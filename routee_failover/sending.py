@@ -49,16 +49,21 @@ class Beginnings:
         self._tolerance = max(0.0, 0.1 - interval)
         self._next = 0.0
 
-    async def next(self) -> None:
-        """Wait until it is time for the next."""
+    def take(self) -> float:
+        """Take the next time: seconds until it comes."""
         if not self._interval:
-            return
+            return 0.0
         now = asyncio.get_running_loop().time()
         # It is taken before it is waited for, so that those who wait side by side do not take the same one.
         begins = max(self._next, now - self._tolerance)
         self._next = begins + self._interval
-        if now < begins:
-            await asyncio.sleep(begins - now)
+        return max(0.0, begins - now)
+
+    async def next(self) -> None:
+        """Wait until it is time for the next."""
+        wait = self.take()
+        if wait:
+            await asyncio.sleep(wait)
 
 
 def send_each(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from typing import Any
 
 from .settings import ErrorBudget
 
@@ -63,6 +64,20 @@ class Brakes:
                 await event.wait()
         except TimeoutError:
             pass
+
+    async def rest(self, seconds: float) -> None:
+        """Come back after so long, or as soon as the run is stopped."""
+        until = time.monotonic() + seconds
+        while not self.stopping and (left := until - time.monotonic()) > 0:
+            await self.changed(left)
+
+    async def or_stopped(self, future: "asyncio.Future[Any]") -> bool:
+        """Wait for a future, which is left alone; `False` once the run is stopped before it is done."""
+        while not future.done() and not self.stopping:
+            change = asyncio.ensure_future(self._changed.wait())
+            await asyncio.wait([future, change], return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+        return future.done()
 
     def _wake(self) -> None:
         self._changed.set()

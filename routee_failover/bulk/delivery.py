@@ -87,7 +87,7 @@ class Delivery:
             await self._brakes.passed()
             item = await ready.take()
             if item is not None and self._brakes.free:
-                await self._or_give_back(item, self._begins.next())
+                await self._or_give_back(item, self._brakes.rest(self._begins.take()))
             return item
 
     async def deliver(self, item: Item) -> None:
@@ -101,6 +101,8 @@ class Delivery:
                 if again is None:
                     return None
                 item = again
+            if self._feed.is_shut(item):
+                return self.give_back(item, "the hours of its recipient were over before it left")
             try:
                 return await self._send(item)
             except Withdrawn:
@@ -110,7 +112,7 @@ class Delivery:
         """Whether it may, once the brakes are off: they let go of many at once, who then keep to the rate again."""
         may = bool(await self._or_give_back(item, self._brakes.passed()))
         if may and self._begins is not None:
-            await self._or_give_back(item, self._begins.next())
+            await self._or_give_back(item, self._brakes.rest(self._begins.take()))
         return may
 
     async def _or_give_back(self, item: Item, wait: Awaitable[_T]) -> _T:
@@ -153,7 +155,8 @@ class Delivery:
         about = _says_nothing_of_it(error)
         if isinstance(error, ClientClosed):
             self._brakes.stop(why)
-        its_own = about == ACCOUNT and move is Move.REJECT and item.found.attempt >= _TRIES_OF_ONE
+        few = self._refused_in_a_row < _IN_A_ROW  # others are accepted, so that it is not the account
+        its_own = about == ACCOUNT and move is Move.REJECT and item.found.attempt >= _TRIES_OF_ONE and few
         if about is not None and not its_own:
             # Every other message would end the same way: it waits, as if it had not been tried.
             move = Move.RETURN

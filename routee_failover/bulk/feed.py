@@ -16,6 +16,7 @@ from ..ledger import Ending, Found, Ledger, Move, State, Wanted
 from ..ledger.intent import label_of, tag_of
 from ..secret import mask_phone
 from ..webhooks import CallbackSigner
+from .brakes import Brakes
 from .fingerprint import Fingerprints
 from .hours import SendWindow
 from .progress import Tally, Trouble
@@ -81,7 +82,7 @@ class Feed:
         lease: float,
         window: SendWindow | None,
         refused: Refused | None,
-        stopping: Callable[[], bool],
+        brakes: Brakes,
     ) -> None:
         self._ledger = ledger
         self._marks = marks
@@ -91,10 +92,12 @@ class Feed:
         self._lease = lease
         self._window = window
         self._refused = refused
-        self._stopping = stopping
+        self._brakes = brakes
         self.endpoint: Endpoint | None = None
         """Where all messages of the ledger go; known with the first one."""
         self._endpoint_kept = False
+        self.taken: int = 0
+        """How many messages the last pass has claimed."""
         self.opens: datetime | None = None
         """When the hours of the first deferred recipient begin."""
 
@@ -104,23 +107,29 @@ class Feed:
         It ends early, with nothing left claimed beside what is in the window, once the run is stopping.
         """
         self._tally.new_pass()
-        self.opens = None
+        self.opens, self.taken = None, 0
         look_up = not first or (await self._ledger.counts()).total > 0
-        async with contextlib.aclosing(_chunks(rows)) as chunks:
+        async with contextlib.aclosing(_chunks(rows, self._brakes)) as chunks:
             async for chunk in chunks:
                 self._tally.read += len(chunk)
                 due = await self._due(chunk) if look_up else [(row, _tag(row)) for row in chunk]
                 for start in range(0, len(due), self._group):
                     await ready.room()
-                    if self._stopping():
+                    if self._brakes.stopping:
                         return
-                    ready.put(await self._claimed(due[start : start + self._group], first=first))
+                    claimed = await self._claimed(due[start : start + self._group], first=first)
+                    self.taken += len(claimed)
+                    ready.put(claimed)
 
     async def claim_again(self, item: Item) -> Item | None:
         """The same message under a new lease, once its former one was given back; `None` where another has it."""
         leave_by, leave_by_clock = self._lease_ends()
         (found,) = await self._ledger.claim([item.wanted], lease=self._lease)
         return item._replace(found=found, leave_by=leave_by, leave_by_clock=leave_by_clock) if found.mine else None
+
+    def is_shut(self, item: Item) -> bool:
+        """Whether the hours of a recipient have ended since the message was claimed."""
+        return self._window is not None and self._defers(item.wanted.recipient, datetime.now(UTC))
 
     async def _due(self, chunk: Sequence[Row]) -> list[tuple[Row, int]]:
         """The rows of a chunk that the ledger does not say everything about already."""
@@ -140,11 +149,11 @@ class Feed:
         refusals: list[Awaitable[object]] = []
         now = datetime.now(UTC)
         for row, tag in due:
-            if not row.problems and self._defers(row, now):
+            if not row.problems and self._defers(row.recipient, now):
                 continue
             flow = row.problems or self._make(row, tag)
             if isinstance(flow, tuple):
-                refusals.append(self._refuse(row, tag, flow))
+                refusals.append(self._refuse(row, flow))
             else:
                 wanted = Wanted(tag, row.key, row.recipient, row.line, self._fingerprints.of(flow))
                 made.append((row, wanted, flow))
@@ -176,22 +185,22 @@ class Feed:
             self.endpoint = flow.endpoint
         return flow
 
-    def _defers(self, row: Row, now: datetime) -> bool:
-        opens = self._window.opens(row.recipient, now) if self._window is not None else None
+    def _defers(self, recipient: str, now: datetime) -> bool:
+        opens = self._window.opens(recipient, now) if self._window is not None else None
         if opens is None:
             return False
         self._tally.deferred += 1
         self.opens = opens if self.opens is None else min(self.opens, opens)
         return True
 
-    async def _refuse(self, row: Row, tag: int, problems: tuple[Problem, ...]) -> None:
+    async def _refuse(self, row: Row, problems: tuple[Problem, ...]) -> None:
         why = "; ".join(map(str, problems))
         self._tally.invalid += 1
         self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), State.INVALID.lower(), why))
         if self._refused is not None:
             self._refused(row.line, mask_phone(row.recipient), problems)
-        # Where its key is that of another row, that row's state counts.
-        await self._ledger.refuse(Wanted(tag, row.key or f"line {row.line}", row.recipient, row.line), why)
+        # By its line and not by its key: another row may have that key, and be as it should.
+        await self._ledger.refuse(Wanted(_tag_of_line(row), f"line {row.line}", row.recipient, row.line), why)
 
     async def _pass_over(self, row: Row, found: Found, *, twice: bool) -> None:
         self._tally.skipped += 1
@@ -212,20 +221,31 @@ class Feed:
 
 
 def _tag(row: Row) -> int:
-    return tag_of(row.key) if row.key else tag_of(f"\x00line {row.line}")
+    return tag_of(row.key) if row.key and not row.problems else _tag_of_line(row)
 
 
-async def _chunks(rows: Rows) -> AsyncGenerator[list[Row], None]:
-    """The rows in lists. What can block is drawn in a thread; nothing waits long for a list to be full."""
+def _tag_of_line(row: Row) -> int:
+    return tag_of(f"\x00line {row.line}")
+
+
+async def _chunks(rows: Rows, brakes: Brakes) -> AsyncGenerator[list[Row], None]:
+    """The rows in lists. What can block is drawn in a thread; nothing waits long for a list to be full.
+
+    Who stops the run does not wait for a source that is silent.
+    """
     if isinstance(rows, AsyncIterable):
-        async for chunk in _drawn(aiter(rows)):
-            yield chunk
+        async with contextlib.aclosing(_drawn(aiter(rows), brakes)) as drawn:
+            async for chunk in drawn:
+                yield chunk
         return
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(1, "routee-bulk-source")  # one, because many sources are bound to theirs
     try:
         iterator = await loop.run_in_executor(thread, iter, rows)
-        while chunk := await loop.run_in_executor(thread, _take, iterator):
+        while True:
+            taking = loop.run_in_executor(thread, _take, iterator)
+            if not await brakes.or_stopped(taking) or not (chunk := taking.result()):
+                return
             yield chunk
     finally:
         thread.shutdown(wait=False)
@@ -241,7 +261,7 @@ def _take(rows: Iterator[Row]) -> list[Row]:
     return taken
 
 
-async def _drawn(rows: AsyncIterator[Row]) -> AsyncGenerator[list[Row], None]:
+async def _drawn(rows: AsyncIterator[Row], brakes: Brakes) -> AsyncGenerator[list[Row], None]:
     """Whatever is there at once, in one list; a drawing that takes longer is waited for, not cancelled."""
     drawing: asyncio.Future[Row] | None = None
     try:
@@ -250,7 +270,8 @@ async def _drawn(rows: AsyncIterator[Row]) -> AsyncGenerator[list[Row], None]:
             while len(taken) < _READ:
                 drawing = drawing or asyncio.ensure_future(anext(rows))
                 if not taken:
-                    await asyncio.wait([drawing])
+                    if not await brakes.or_stopped(drawing):
+                        return
                 else:
                     await asyncio.sleep(0)
                     if not drawing.done():

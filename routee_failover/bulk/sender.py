@@ -174,7 +174,7 @@ class BulkSender:
             lease=self._settings.lease.total_seconds(),
             window=self._settings.window,
             refused=self._refused,
-            stopping=lambda: self._brakes.stopping,
+            brakes=self._brakes,
         )
         rest, first = 1.0, True
         while True:
@@ -225,15 +225,17 @@ class BulkSender:
     async def _is_more_to_do(self, feed: Feed, rest: float, *, again: bool) -> bool:
         """Wait until another pass has something to send; `False` when none ever will in this run."""
         self._phase = Phase.SETTLING
+        # What a pass did not take is not in the source any more, or is for other hours. More may come of doubts.
+        gone = (await self._ledger.counts()).new
         while not self._brakes.stopping:
             settler = await self._settler_if_known()
             settled = await settler.settle() if settler is not None else None
             # After it was settled, by whomever: what is absent is to be sent.
             counts = self._counts = await self._ledger.counts()
-            if counts.new and again:
+            if again and (counts.new > gone or (counts.new and feed.taken)):
                 if rest > 1.0:
                     self._patience.waits()  # the last pass has sent nothing
-                await self._brakes.changed(rest)
+                await self._brakes.rest(rest)
                 return not self._brakes.stopping
             waits = settled.next_due if settled is not None and counts.unknown else None
             opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens is not None and again else None
@@ -248,7 +250,8 @@ class BulkSender:
         """How many messages are claimed at once: few enough to leave well within their lease."""
         most = max(1, min(_CLAIMED_AT_ONCE, self._settings.concurrency))
         rate, lease = self._settings.rate, self._settings.lease.total_seconds()
-        return most if rate is None else max(1, min(most, int(rate * lease / 4)))
+        # No more than leave within a second: what is claimed and not sent is in doubt after a kill.
+        return most if rate is None else max(1, min(most, int(rate), int(rate * lease / 4)))
 
     async def _or_stop(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it; where it fails, the run is stopped and ends in that error."""
@@ -318,6 +321,7 @@ class BulkSender:
             if BALANCE in kinds:
                 balance = await self._balance()
                 if balance is not None and held_at is not None and balance <= held_at:
+                    held_at = balance  # whatever comes in from now on counts
                     continue
                 held_at = balance
             for kind in kinds:

@@ -9,6 +9,9 @@ from ..secret import mask_phone
 from ..values import Value
 from .states import State
 
+POLICY = "policy"
+"""The proof of what nobody has proven: the caller wants it sent once more all the same."""
+
 
 class Wanted(NamedTuple):
     """A message that somebody wants to send."""

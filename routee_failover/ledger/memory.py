@@ -8,8 +8,8 @@ from typing import Any, Self
 import attrs
 
 from .clock import SteadyClock
-from .intent import Counts, Ending, Fate, Found, Intent, Wanted
-from .states import ENDS_LEASE, FORGETS_CONTENT, Move, State, after
+from .intent import POLICY, Counts, Ending, Fate, Found, Intent, Wanted
+from .states import ENDS_LEASE, FORGETS_CONTENT, KEEPS_POLICY, Move, State, after
 
 
 def new_run_id() -> str:
@@ -58,7 +58,7 @@ class MemoryLedger:
                 lease_until=now + lease,
                 ended_at=None,
                 reason="",
-                proof="",
+                proof=POLICY if intent.proof == POLICY else "",
             )
         return _found(intent, mine=mine)
 
@@ -99,17 +99,18 @@ class MemoryLedger:
         if state is intent.state:
             return False
         now = self.now()
+        bound = intent.proof == POLICY and move in KEEPS_POLICY
         self._change(
             intent,
             state=state,
             ended_at=now,
             lease_until=min(intent.lease_until, now) if move in ENDS_LEASE else intent.lease_until,
             reason=ending.reason,
-            proof=ending.proof,
+            proof=POLICY if bound else ending.proof,
             identity=ending.identity or intent.identity,
             channel=ending.channel or intent.channel,
             seconds=ending.seconds or intent.seconds,
-            fingerprint=b"" if move in FORGETS_CONTENT else intent.fingerprint,
+            fingerprint=b"" if move in FORGETS_CONTENT and not bound else intent.fingerprint,
         )
         return True
 

@@ -84,6 +84,9 @@ FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT, Move.REF
 """Moves after which anything may be sent in the place of what was not taken: a new PIN, for example. What is NEW and
 has a fingerprint yet may have been taken, and only the same content may be sent again."""
 
+KEEPS_POLICY: frozenset[Move] = frozenset({Move.RETURN, Move.REFUSE})
+"""Moves that say nothing of an earlier attempt: what is sent once more by policy alone stays bound to its content."""
+
 ENDS_LEASE: frozenset[Move] = frozenset({Move.DOUBT})
 """Moves by which a sender says that it is through: no byte of its attempt leaves any more, whatever its lease."""
 

@@ -228,3 +228,19 @@ def test_what_the_room_offers() -> None:
     assert all(getattr(ledger_room, name).__name__ == name for name in ledger_room.__all__)
     with pytest.raises(AttributeError, match="no attribute 'SqlLedger'"):
         ledger_room.SqlLedger  # noqa: B018
+
+
+@pytest.mark.parametrize("move", [Move.RETURN, Move.REFUSE])
+async def test_what_is_sent_again_by_policy_stays_bound_to_its_content(ledger: Ledger, move: Move) -> None:
+    """A second attempt that did not leave proves nothing of the first: no other content is ever sent after it."""
+    row = wanted(1)._replace(fingerprint=b"one")
+    (first,) = await ledger.claim([row], lease=LEASE)
+    await ledger.settle(Move.DOUBT, ending(first))
+    await ledger.settle(Move.AGAIN, ending(first)._replace(proof="policy"))
+    (second,) = await ledger.claim([row], lease=LEASE)
+    assert second.mine
+    await ledger.settle(move, ending(second))
+    await ledger.forget_invalid()
+    (other,) = await ledger.claim([row._replace(fingerprint=b"other")], lease=LEASE)
+    (same,) = await ledger.claim([row], lease=LEASE)
+    assert (other.mine, same.mine) == (False, move is Move.RETURN)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from ..intent import Ending, Fate, Wanted
-from ..states import BY_SENDER, ENDS_LEASE, FORGETS_CONTENT, MOVES, Move, State
+from ..intent import POLICY, Ending, Fate, Wanted
+from ..states import BY_SENDER, ENDS_LEASE, FORGETS_CONTENT, KEEPS_POLICY, MOVES, Move, State
 from .schema import CODES
 
 _LARGEST = 256  # rows in a statement
@@ -63,6 +63,8 @@ class Bulk:
                 begin += size
 
 
+_BOUND = f"CASE WHEN intents.proof = '{POLICY}'"
+
 CLAIM_NEW = Bulk(
     Wanted._fields,
     "INSERT OR IGNORE INTO intents"
@@ -74,7 +76,8 @@ CLAIM_NEW = Bulk(
 CLAIM_AGAIN = Bulk(
     ("number", "line", "fingerprint"),
     f"UPDATE intents SET state = {CODES[State.SENDING]}, attempt = attempt + 1, line = told.line,"
-    " fingerprint = told.fingerprint, begun_at = ?, lease_until = ?, ended_at = NULL, reason = '', proof = ''"
+    " fingerprint = told.fingerprint, begun_at = ?, lease_until = ?, ended_at = NULL, reason = '',"
+    f" proof = {_BOUND} THEN '{POLICY}' ELSE '' END"
     f" FROM told WHERE intents.number = told.number AND intents.state = {CODES[State.NEW]}",
 )
 """Takes what is there and NEW; then: now, and the end of the lease."""
@@ -108,13 +111,15 @@ LAPSE = (
 
 
 def _move(move: Move, source: State) -> Bulk:
-    fingerprint = ", fingerprint = x''" if move in FORGETS_CONTENT else ""
+    bound = _BOUND if move in KEEPS_POLICY else "CASE WHEN 0"
+    forgets = f", fingerprint = {bound} THEN intents.fingerprint ELSE x'' END"
+    fingerprint = forgets if move in FORGETS_CONTENT else ""
     lease = ", lease_until = min(intents.lease_until, clock.now)" if move in ENDS_LEASE else ""
     own = " AND intents.attempt = told.attempt" if move in BY_SENDER else ""
     return Bulk(
         Ending._fields,
         f", clock (now) AS (VALUES (?)) UPDATE intents SET state = {CODES[MOVES[move][1]]}, ended_at = clock.now,"
-        " reason = told.reason, proof = told.proof,"
+        f" reason = told.reason, proof = {bound} THEN '{POLICY}' ELSE told.proof END,"
         " identity = coalesce(nullif(told.identity, ''), intents.identity),"
         " channel = coalesce(nullif(told.channel, ''), intents.channel),"
         f" seconds = coalesce(nullif(told.seconds, 0), intents.seconds){fingerprint}{lease}"
