@@ -39,11 +39,14 @@ class FlowTemplate:
     """The columns that are used."""
     secret_columns: frozenset[str]
     """Those of them that hold a code: they stand in a `pin` or in the text of an OTP's SMS, or are called so."""
+    has_own_labels: bool
+    """Whether it is a failover OTP whose steps have a label, by which Routee is not asked: its doubts stay."""
 
     def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], leaves: tuple[Leaf, ...]) -> None:
         self.endpoint = endpoint
         self.columns = frozenset(column for leaf in leaves for column in leaf.columns)
         self.secret_columns = _secret_columns(self.columns, leaves)
+        self.has_own_labels = endpoint is Endpoint.OTP and any(step.get("label") for step in flow["flow"])
         self._recipe = Recipe(endpoint, flow, leaves, self.secret_columns)
 
     def __repr__(self) -> str:

@@ -135,7 +135,8 @@ def test_a_value_or_a_line_without_end_fills_no_memory(csv: Path, jsonl: Path) -
         ("phone,name\n".encode("utf-16"), "is not UTF-8 text"),
         (b"phone,\xef\xed\xef\xec\xe1\n", "line 1 is not UTF-8"),
         (b'phone,"name\n', "line 1: unexpected end of data"),
-        (b"\x7fELF\x00\x00", "is not UTF-8 text"),
+        (b"\x7fELF\x00\x00", "has a NUL byte in line 1: it is no text, or text in UTF-16"),
+        (b"phone,name\n+306900000001,A\0da\n", "has a NUL byte in line 2"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_at_once(csv: Path, content: bytes, why: str) -> None:

@@ -31,7 +31,7 @@ class CsvFile:
         with open_text(self._path, self.name) as file:
             lines = Lines(file)
             reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-            next(reader)
+            self._pass_header(reader)
             lines.settle()
             while True:
                 start = lines.number + 1
@@ -57,6 +57,18 @@ class CsvFile:
                 elif cells:  # an empty line is no row
                     yield start, Unreadable(_miscounted(len(cells), width, start, lines.number))
                 lines.settle()
+
+    def _pass_header(self, reader: Iterator[list[str]]) -> None:
+        """Raise `InvalidSource` where it is not what it was: values would go under the names of others."""
+        try:
+            now = [cell.strip() for cell in next(reader, [])]
+        except csv.Error:
+            now = []
+        if now != self._header:
+            raise InvalidSource(
+                f"{self.name} names other columns in line 1 than when this run began to read it; nothing more is sent. "
+                "Leave it as it was while a run goes on"
+            )
 
 
 def _read_header(path: Path, name: str) -> tuple[str, list[str]]:

@@ -19,7 +19,13 @@ def open_text(path: Path, name: str) -> TextIOWrapper:
     try:
         with path.open("rb") as start:
             first = start.read(4096)
-        if first.startswith(_UTF16) or b"\0" in first:
+        if not first.startswith(_UTF16) and b"\0" in first:
+            line = first[: first.index(b"\0")].count(b"\n") + 1
+            raise InvalidSource(
+                f"{name} has a NUL byte in line {line}: it is no text, or text in UTF-16; "
+                "save it as UTF-8, without that byte; nothing was sent"
+            )
+        if first.startswith(_UTF16):
             raise InvalidSource(f"{name} is not UTF-8 text; save it as UTF-8; nothing was sent")
         if not first:
             raise InvalidSource(f"{name} is empty; nothing was sent")

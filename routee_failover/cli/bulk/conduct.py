@@ -17,6 +17,7 @@ from ...bulk.sources import Source, read_source
 from ...bulk.template import FlowTemplate
 from ...client import RouteeClient
 from ...config import Config
+from ...errors import InvalidSource
 from ...ledger import SqliteLedger
 from ..failures import SoFar
 from ..status import Status
@@ -29,18 +30,29 @@ from .view.events import rows as rows_event
 from .view.stage import JsonLines, Stage, stage_for
 from .view.tally import Tally, number
 
+OWN_LABELS = (
+    "note: its steps have a label of their own. Routee's list of OTPs is asked for the whole label, so that a message "
+    "in doubt is not found there and stays unknown; leave label out of the flow, or use --callbacks."
+)
+
 
 class Ready(NamedTuple):
     """A flow and its recipients, both looked at."""
 
     source: Source
     rows: Rows
+    note: str | None
+    """What has to be known of the flow before it is sent."""
 
 
 def prepare(plan: Plan) -> Ready:
     """Read the flow, and look at the head of the recipients. Raises `InvalidSource` or `InvalidFlow`."""
     source = read_source(plan.recipients, format=plan.format)
-    return Ready(source, FlowTemplate.read(plan.flow).rows(source, key=plan.key, region=plan.region))
+    template = FlowTemplate.read(plan.flow)
+    rows = template.rows(source, key=plan.key, region=plan.region)
+    if next(iter(source), None) is None:
+        raise InvalidSource(f"{clean(plan.recipients.name)} has no rows: there is nothing to send; nothing was sent")
+    return Ready(source, rows, OWN_LABELS if template.has_own_labels else None)
 
 
 def settings_of(plan: Plan) -> BulkSettings:
@@ -95,9 +107,10 @@ class Run:
                 so_far.resume = command("resume", self.ledger)
                 so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()
-                settled = None if document is None else (await ledger.counts()).settled
+                before = await ledger.counts()
+                settled = None if document is None else before.settled
                 stage, switch = self._stage(console, sender, plan)
-                _announce(stage, console, plan, self.ledger, total, settled)
+                _announce(stage, console, plan, self.ledger, total, settled, ready.note)
                 ended = await drive(
                     sender,
                     lambda: asyncio.ensure_future(sender.run(ready.rows, total=total)),
@@ -105,21 +118,23 @@ class Run:
                     switch,
                     so_far.resume,
                 )
-            return await self._end(ledger, plan, ended)
+            return await self._end(ledger, plan, ended, before.settled - before.invalid)
 
     def _stage(self, console: Terminal, sender: BulkSender, plan: Plan) -> tuple[Stage, Switch]:
         switch = Switch(sender.pause, sender.go_on)
         return stage_for(console, title_of(plan, self.ledger), lambda: switch.hint, as_json=self.as_json), switch
 
-    async def _end(self, ledger: SqliteLedger, plan: Plan, ended: Ended) -> Status:
-        progress, tally = ended.progress, Tally.of(ended.progress)
+    async def _end(self, ledger: SqliteLedger, plan: Plan, ended: Ended, settled: int) -> Status:
+        progress = ended.progress
+        tally = Tally.at_the_end(progress, interrupted=ended.interrupted, settled_before=settled)
         await ledger.put(
             LAST,
             {
                 "total": tally.total,
-                "invalid": tally.invalid,
                 "duplicates": tally.duplicates,
                 "deferred": tally.deferred,
+                "stranded": tally.stranded,
+                "cut_short": tally.cut_short,
                 "elapsed": progress.elapsed,
             },
         )
@@ -134,7 +149,7 @@ class Run:
                     "interrupted": ended.interrupted,
                     "why": progress.pause,
                     "refused_file": str(plan.refused) if tally.invalid else None,
-                    "resume": command("resume", self.ledger) if tally.left or tally.under_way else None,
+                    "resume": command("resume", self.ledger) if tally.open else None,
                 }
             )
         else:
@@ -160,7 +175,9 @@ def title_of(plan: Plan, ledger: str) -> str:
     return f"{clean(plan.recipients.name)} as {plan.endpoint}, kept in {clean(ledger)}"
 
 
-def _announce(stage: Stage, console: Terminal, plan: Plan, ledger: str, total: int, settled: int | None) -> None:
+def _announce(
+    stage: Stage, console: Terminal, plan: Plan, ledger: str, total: int, settled: int | None, note: str | None
+) -> None:
     """Say what begins. `settled` is how many an earlier run has dealt with, if there was one."""
     if isinstance(stage, JsonLines):
         stage.print(
@@ -173,9 +190,12 @@ def _announce(stage: Stage, console: Terminal, plan: Plan, ledger: str, total: i
                 "total": total,
                 "resumed": settled is not None,
                 "settled": settled or 0,
+                "note": note,
             }
         )
         return
     console.say((f"{title_of(plan, ledger)}: {number(total)} rows, to {clean(plan.service)}.", "bold"))
     if settled:
         console.say(f"It goes on with a run that was begun before: {number(settled)} rows are dealt with already.")
+    if note is not None:
+        console.say((note, "yellow"))

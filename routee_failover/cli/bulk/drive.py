@@ -10,6 +10,7 @@ from ..terminal import OutputClosed, complain
 from .keys import pressed
 from .stopping import Asked, asked_to_stop, leave
 from .view.stage import Stage
+from .view.tally import completed
 
 FRAME = 0.2
 """Seconds between two looks at the run."""
@@ -111,7 +112,7 @@ async def drive(
         except BaseException:
             running.cancel()
             raise
-        progress = running.result()
+        progress = completed(running.result(), interrupted=asked.times > 0)
         stage.close(progress)
     return Ended(progress, asked.times > 0)
 

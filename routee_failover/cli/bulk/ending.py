@@ -20,7 +20,7 @@ def status_of_run(tally: Tally, *, interrupted: bool = False) -> Status:
     """How a script may go on: what can be sent yet comes before what cannot be known."""
     if interrupted:
         return Status.INTERRUPTED
-    if tally.left or tally.under_way:
+    if tally.open:
         return Status.NOT_SENT
     if tally.unknown:
         return Status.UNKNOWN
@@ -36,16 +36,27 @@ def summary(tally: Tally, ledger: str, refused: Path | None, *, elapsed: float, 
 
 
 def _of_all(tally: Tally) -> str:
-    if tally.accepted == tally.total:
+    if tally.accepted == tally.whole:
         return f" All {number(tally.accepted)} are accepted"
-    return f" {number(tally.accepted)} of {number(tally.total or 0)} rows are accepted"
+    return f" {number(tally.accepted)} of {number(tally.whole or 0)} rows are accepted"
 
 
 def what_to_do(tally: Tally, ledger: str, refused: Path | None) -> Iterator[Line]:
     """For each kind of row that is not accepted: where to look, and what goes on."""
-    if tally.left or tally.under_way:
+    if tally.gone:
+        are = "message of the ledger is" if tally.gone == 1 else "messages of the ledger are"
+        yield ("   ", (f"{number(tally.gone)} ", "bold"), f"{are} not in the source any more.")
+    if tally.left and tally.left == tally.stranded:
+        its = "its row" if tally.left == 1 else "their rows"
+        words = f"not sent, and not in the source; put {its} back, and this sends what is not sent, and nothing twice:"
+        yield ("   ", (f"{number(tally.left)} ", "bold"), words)
+        yield _copy(command("resume", ledger))
+    elif tally.left or tally.under_way:
         many = f"{number(tally.left)} " if tally.left else "Some "
         yield ("   ", (many, "bold"), "not sent yet; this sends them, and nothing twice:")
+        yield _copy(command("resume", ledger))
+    elif tally.cut_short:
+        yield ("   ", ("Some ", "bold"), "may not be sent yet; this finds out and sends them, and nothing twice:")
         yield _copy(command("resume", ledger))
     if tally.unknown:
         yield (

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ...bulk.settling import OnDoubt
+from ...bulk.sources.files import is_stream
 from ...config import Config
 from ...errors import InvalidSource, LedgerError
 from ..terminal import clean
@@ -137,7 +138,12 @@ def _plain(value: Any) -> Any:
 
 
 def digest_of(path: Path) -> str:
-    """What a file is known again by."""
+    """What a file is known again by. Raises `InvalidSource` for what cannot be read, or only once."""
+    if is_stream(path):
+        raise InvalidSource(
+            f"{clean(path)} is a pipe or a device, and a run reads its flow again: save it to a file first; "
+            "nothing was sent"
+        )
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -26,19 +26,24 @@ _WHY = {"first": "the first row", "any": "any row", "longest": "the longest text
 def rehearse(plan: Plan, *, as_json: bool) -> Status:
     """Check every row, and show what would be sent. The status is 1 where some rows cannot be."""
     settings_of(plan)
-    seen = asyncio.run(rehearsal.rehearse(prepare(plan).rows))
+    ready = prepare(plan)
+    seen = asyncio.run(rehearsal.rehearse(ready.rows))
     console = Terminal()
     if as_json:
-        console.say(json_text(_event(plan, seen), ascii_only=not console.encoding.startswith("utf")))
+        console.say(
+            json_text(_event(plan, seen) | {"note": ready.note}, ascii_only=not console.encoding.startswith("utf"))
+        )
     else:
-        for line in lines_of_rehearsal(plan, seen):
+        for line in lines_of_rehearsal(plan, seen, ready.note):
             console.say(*line)
     return Status.REFUSED if seen.bad else Status.FINE
 
 
-def lines_of_rehearsal(plan: Plan, seen: Rehearsal) -> Iterator[Line]:
+def lines_of_rehearsal(plan: Plan, seen: Rehearsal, note: str | None = None) -> Iterator[Line]:
     """What a person has to know before the real run."""
     yield ((f"{clean(plan.recipients.name)} as {plan.endpoint}: a dry run, nothing is sent.", "bold"),)
+    if note is not None:
+        yield ((f" {note}", "yellow"),)
     yield ("",)
     yield (f" {number(seen.rows)} rows: ", (f"{number(seen.good)} can be sent", "bold green"), *_not_sent(seen))
     for way, many in seen.channels.items():

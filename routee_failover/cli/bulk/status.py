@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from ...ledger import SqliteLedger
+from ...ledger import Counts, SqliteLedger
 from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
@@ -54,11 +54,11 @@ async def read(path: str) -> _Standing:
         return _Standing(tally_with(counts, last), plan)
 
 
-def tally_with(counts: Any, last: Mapping[str, Any] | None) -> Tally:
+def tally_with(counts: Counts, last: Mapping[str, Any] | None) -> Tally:
     """The counts of a ledger with what the last run has left of what only its source knows."""
     known = last or {}
-    rows = {name: known.get(name) or 0 for name in ("invalid", "duplicates", "deferred")}
-    return Tally.counted(counts, total=known.get("total"), **rows)
+    more = {name: known.get(name) or 0 for name in ("duplicates", "deferred", "stranded")}
+    return Tally.counted(counts, total=known.get("total"), cut_short=bool(known.get("cut_short")), **more)
 
 
 def _show(ledger: str, standing_now: _Standing, *, as_json: bool) -> None:

@@ -3,11 +3,14 @@
 import shlex
 from pathlib import Path
 
+import attrs
 import pytest
 
+from routee_failover.bulk.progress import Phase, Progress
 from routee_failover.cli.bulk.ending import command, show, status_of_run, summary
-from routee_failover.cli.bulk.view.tally import Tally, number, per_second, percent, span
+from routee_failover.cli.bulk.view.tally import Tally, completed, number, per_second, percent, span
 from routee_failover.cli.status import Status
+from routee_failover.ledger import Counts
 
 from .shown import Recorder
 
@@ -24,6 +27,10 @@ from .shown import Recorder
         (Tally(accepted=3, unknown=1, rejected=1, total=5), Status.UNKNOWN),
         (Tally(accepted=3, unknown=1, total=5), Status.NOT_SENT),
         (Tally(accepted=3, under_way=2, total=5), Status.NOT_SENT),
+        (Tally(accepted=5, new=1, total=5), Status.NOT_SENT),
+        (Tally(accepted=5, new=1), Status.NOT_SENT),
+        (Tally(accepted=7, total=5), Status.FINE),
+        (Tally(accepted=5, total=5, cut_short=True), Status.NOT_SENT),
     ],
 )
 def test_status(tally: Tally, status: Status) -> None:
@@ -76,6 +83,51 @@ def test_without_a_total() -> None:
     """Where nobody knows how many rows there are, what is done is told."""
     assert "3 rows are dealt with" in _said(Tally(accepted=3))
     assert "Some not sent yet" in _said(Tally(accepted=3, under_way=1))
+
+
+@pytest.mark.parametrize(
+    ("tally", "words"),
+    [
+        (Tally(accepted=3396, total=3001), "All 3,396 are accepted"),
+        (Tally(accepted=3395, rejected=1, total=3001), "3,395 of 3,396 rows are accepted"),
+        (Tally(accepted=57, total=29), "28 messages of the ledger are not in the source any more."),
+        (Tally(accepted=30, total=29), "1 message of the ledger is not in the source any more."),
+        (Tally(accepted=29, new=2, total=29), "2 not sent yet; this sends them"),
+        (Tally(accepted=29, new=2, stranded=2, total=29), "2 not sent, and not in the source; put their rows back"),
+        (Tally(accepted=29, total=29, cut_short=True), "Some may not be sent yet"),
+    ],
+)
+def test_a_ledger_with_more_than_its_source(tally: Tally, words: str) -> None:
+    """Where rows were taken out of the source or exchanged, no number is greater than the whole, and it is said."""
+    said = _said(tally)
+    assert words in said
+    assert tally.whole is not None
+    assert tally.done <= tally.whole
+    assert (tally.share or 0) <= 1
+    assert ("bulk resume" in said) == tally.open
+
+
+PROGRESS = Progress(phase=Phase.DONE, counts=Counts(accepted=21, invalid=1), total=24, read=24, skipped=21)
+
+
+def test_a_run_that_met_every_row() -> None:
+    """Nothing of the source is left after it: the rows without a message of their own are duplicates."""
+    ended = completed(PROGRESS, interrupted=False)
+    tally = Tally.at_the_end(ended, interrupted=False, settled_before=20)
+    assert (tally.duplicates, tally.left, tally.open) == (2, 0, False)
+    stranded = completed(attrs.evolve(PROGRESS, counts=Counts(accepted=24, new=2)), interrupted=False)
+    tally = Tally.at_the_end(stranded, interrupted=False, settled_before=0)
+    assert (tally.duplicates, tally.left, tally.stranded, tally.gone) == (0, 2, 2, 2)
+
+
+def test_a_run_that_did_not() -> None:
+    """A run that was interrupted before it met all of an earlier one's rows may have left others."""
+    for interrupted, pause in ((True, None), (False, "no balance")):
+        progress = attrs.evolve(PROGRESS, counts=Counts(accepted=24), skipped=3, pause=pause)
+        ended = completed(progress, interrupted=interrupted)
+        assert ended is progress
+        assert Tally.at_the_end(ended, interrupted=interrupted, settled_before=24).cut_short
+        assert not Tally.at_the_end(ended, interrupted=interrupted, settled_before=3).cut_short
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import json
 
+import pytest
+
 from routee_failover.sandbox import Sandbox
 
 from ..conftest import Cli
-from .campaign import SMS, Campaign, keeps_its_secrets, number
+from .campaign import OTP, SMS, Campaign, keeps_its_secrets, number
 
 
 def test_for_people(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
@@ -41,3 +43,21 @@ def test_for_machines(campaign: Campaign, cli: Cli) -> None:
     assert told["problems"][0]["line"] == 7
     assert told["samples"][0]["flow"]["endpoint"] == "otp"
     keeps_its_secrets(result.out, folder=campaign.folder, but=[campaign.people])
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], ["--dry-run", "--json"], [], ["--json"]], ids=" ".join)
+@pytest.mark.parametrize("place", [0, 1, None])
+def test_labels_of_its_own(place: int | None, more: list[str], campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Of an OTP with a label on a step it is said that doubts will stay, before anything is sent; of others not."""
+    steps = [step | ({"label": "mine"} if index == place else {}) for index, step in enumerate(OTP["flow"])]
+    result = cli(*campaign.write(3, flow=OTP | {"flow": steps}).run(*more), at=sandbox)
+    assert result.status == 0, result
+    assert ("steps have a label of their own" in " ".join(result.out.split())) == (place is not None)
+
+
+def test_labels_elsewhere(campaign: Campaign, cli: Cli) -> None:
+    """A label on an SMS that is no OTP is looked for in the texts of a list, and hinders nothing."""
+    step = SMS["flow"][0]
+    flow = SMS | {"flow": [step | {"message": step["message"] | {"label": "mine"}}]}
+    result = cli(*campaign.write(3, flow=flow).run("--dry-run"))
+    assert (result.status, "label of their own" in result.out) == (0, False), result

@@ -6,9 +6,10 @@ from typing import Any
 import attrs
 import pytest
 
-from routee_failover.bulk.progress import Phase, Trouble
+from routee_failover.bulk.progress import Phase, Progress, Trouble
 from routee_failover.cli.bulk.view.sentences import progress_line, trouble_line
 from routee_failover.cli.bulk.view.stage import JsonLines, Lines, Screen, stage_for
+from routee_failover.ledger import Counts
 
 from .shown import SENDING, TROUBLES, Recorder
 
@@ -99,6 +100,7 @@ def test_json_lines() -> None:
         "deferred": 0,
         "under_way": 100,
         "not_sent": 3687,
+        "not_in_source": 0,
         "rate": 412.3,
         "allowed_rate": 500.0,
         "seconds_left": 9.2,
@@ -151,3 +153,13 @@ def test_a_screen_that_changes_its_size(monkeypatch: pytest.MonkeyPatch) -> None
     assert after.count("\x1b[2J") == 1
     assert "Stopping." in after
     assert after.rstrip().endswith("3,687")
+
+
+def test_nothing_is_told_before_it_is_known() -> None:
+    """JSON begins once the counts of the ledger are known: not with a total of null and nobody accepted."""
+    console, words = Recorder(), Recorder()
+    with JsonLines(console, words) as lines:
+        lines.show(Progress(phase=Phase.STARTING, counts=Counts()))
+        assert console.text == ""
+        lines.show(SENDING)
+    assert [(event["event"], event["total"]) for event in _events(console)][:1] == [("progress", 10_000)]

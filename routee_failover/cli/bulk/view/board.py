@@ -35,7 +35,7 @@ def board(progress: Progress, *, title: str, hint: str, width: int, height: int,
         (2, [_line((f" {clean(title)}", "bold")), *blank]),
         (0, [_how_far(progress, tally, width, glyphs)]),
         (1, [*_pause(progress, width), _how_fast(progress)]),
-        (3, [*blank, *_outcomes(tally.groups(), width, glyphs, widest=tally.total or 0)]),
+        (3, [*blank, *_outcomes(tally.groups(), width, glyphs, widest=tally.whole or 0)]),
         (6, [*_failover(progress)]),
         (5, [*blank, *_problems(progress.problems, glyphs)] if progress.problems else []),
         (4, [*blank, _line((f" {hint}", "dim"))] if hint else []),
@@ -64,7 +64,7 @@ def standing(tally: Tally, *, width: int, glyphs: Glyphs) -> RenderableType:
     groups = [group for group in tally.groups() if group.number or group.name == "accepted"]
     lines = [*_outcomes(groups, width, glyphs)]
     if tally.share is not None:
-        tail = f"{number(tally.done)} of {number(tally.total or 0)}  {percent(tally.share):>5}"
+        tail = f"{number(tally.done)} of {number(tally.whole or 0)}  {percent(tally.share):>5}"
         room = max(width - len(tail) - 6, 1)
         lines = [Text.assemble("   ", bar(tally, room, glyphs), f"  {tail}"), Text(), *lines]
     return Stack(*(_cut(line, width) for line in lines))
@@ -88,7 +88,7 @@ def _how_far(progress: Progress, tally: Tally, width: int, glyphs: Glyphs) -> Te
     head = f" {sign} {words}"
     if tally.share is None:
         return _line((head, style), f"  {number(tally.done)} rows")
-    tail = f"{number(tally.done)} of {number(tally.total or 0)}  {percent(tally.share):>5}"
+    tail = f"{number(tally.done)} of {number(tally.whole or 0)}  {percent(tally.share):>5}"
     room = width - len(head) - len(tail) - 5
     if room < 8:
         return _line((head, style), f"  {tail}")
@@ -101,7 +101,7 @@ def bar(tally: Tally, width: int, glyphs: Glyphs) -> Text:
     drawn, used = Text(), 0
     parts = [(group.number, group.style) for group in tally.groups()[: -3 if tally.left is not None else None]]
     for many, style in parts:
-        cells = 0 if not tally.total else round(many / tally.total * width)
+        cells = 0 if not tally.whole else round(many / tally.whole * width)
         cells = min(max(cells, 1 if many else 0), width - used)
         drawn.append(full * cells, style=style)
         used += cells

@@ -45,4 +45,5 @@ def rows(tally: Tally) -> dict[str, Any]:
         "deferred": tally.deferred,
         "under_way": tally.under_way,
         "not_sent": tally.left,
+        "not_in_source": tally.gone,
     }

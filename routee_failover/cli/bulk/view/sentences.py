@@ -10,7 +10,7 @@ def progress_line(progress: Progress) -> str:
     tally = Tally.of(progress)
     how_far = f"{number(tally.done)} rows"
     if tally.share is not None:
-        how_far = f"{number(tally.done)} of {number(tally.total or 0)} ({percent(tally.share)})"
+        how_far = f"{number(tally.done)} of {number(tally.whole or 0)} ({percent(tally.share)})"
     parts = [f"{progress.phase.value}: {how_far}", per_second(progress.rate), outcomes_in_words(tally)]
     if progress.seconds_left is not None and progress.phase is Phase.SENDING:
         parts.append(f"about {span(progress.seconds_left)} left")

@@ -180,7 +180,9 @@ class JsonLines:
         self._console.say(json_text(event, ascii_only=not self._console.encoding.startswith("utf")))
 
     def show(self, progress: Progress) -> None:
-        """Print the events that there are since the last time."""
+        """Print the events that there are since the last time; none before the ledger has told its counts."""
+        if progress.phase is Phase.STARTING:
+            return
         changed = self._news.changed_course(progress)
         if changed and progress.phase is Phase.PAUSED:
             self.print(progress_event(progress, "paused"))

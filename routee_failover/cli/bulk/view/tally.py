@@ -1,6 +1,6 @@
 """How the rows of a run stand, counted once for every view, and numbers as people read them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -29,34 +29,43 @@ class Tally:
     deferred: int = 0
     """Of those that are left: they wait for the hours of their recipients."""
     under_way: int = 0
+    new: int = 0
+    """Of those that are left: the ledger holds them."""
+    stranded: int = 0
+    """Of the new ones: a run that went through its whole source did not meet them."""
+    cut_short: bool = False
+    """Whether a run ended early that had not met all of an earlier one's rows: nobody knows how many are left."""
     total: int | None = None
+    """How many rows the source has."""
 
     @classmethod
     def of(cls, progress: Progress) -> "Tally":
         """That of a run."""
         return cls.counted(
-            progress.counts,
-            total=progress.total,
-            invalid=progress.invalid,
-            duplicates=progress.duplicates,
-            deferred=progress.deferred,
+            progress.counts, total=progress.total, duplicates=progress.duplicates, deferred=progress.deferred
         )
 
     @classmethod
-    def counted(
-        cls, counts: Counts, *, total: int | None = None, invalid: int = 0, duplicates: int = 0, deferred: int = 0
-    ) -> "Tally":
-        """That of a ledger, with what only the source knows: a row without a number is in no ledger."""
+    def at_the_end(cls, progress: Progress, *, interrupted: bool, settled_before: int) -> "Tally":
+        """That of a run which has ended; an earlier one had dealt with so many rows."""
+        tally = cls.of(progress)
+        if _is_complete(progress, interrupted=interrupted):
+            return attrs.evolve(tally, stranded=tally.new)
+        return attrs.evolve(tally, cut_short=tally.total is not None and progress.skipped < settled_before)
+
+    @classmethod
+    def counted(cls, counts: Counts, *, stranded: int = 0, **known: Any) -> "Tally":
+        """That of a ledger, with what only the source knows."""
         return cls(
             accepted=counts.accepted,
             rejected=counts.rejected,
             unknown=counts.unknown,
             expired=counts.expired,
-            invalid=max(counts.invalid, invalid),
-            duplicates=duplicates,
-            deferred=deferred,
+            invalid=counts.invalid,
             under_way=counts.sending,
-            total=total,
+            new=counts.new,
+            stranded=min(stranded, counts.new),
+            **known,
         )
 
     @property
@@ -67,12 +76,29 @@ class Tally:
     @property
     def left(self) -> int | None:
         """Rows that are not sent yet; `None` while nobody knows how many there are."""
-        return None if self.total is None else max(self.total - self.done - self.under_way, 0)
+        if self.total is None:
+            return self.new or None
+        return max(self.total - self.done - self.under_way, self.new)
+
+    @property
+    def whole(self) -> int | None:
+        """All rows: those of the source, and messages of the ledger whose rows are not in it any more."""
+        return None if self.total is None else max(self.total, self.done + self.under_way + self.new)
+
+    @property
+    def gone(self) -> int:
+        """How many messages of the ledger, at least, are not in the source any more."""
+        return 0 if self.total is None else (self.whole or 0) - self.total
+
+    @property
+    def open(self) -> bool:
+        """Whether another run has something to send, as far as is known."""
+        return bool(self.left or self.under_way or self.cut_short)
 
     @property
     def share(self) -> float | None:
         """How much of it is done, from 0 to 1."""
-        return None if not self.total else min(self.done / self.total, 1.0)
+        return self.done / self.whole if self.whole else None
 
     def groups(self) -> list[Group]:
         """What is worth a place on a screen, the usual ones always and the others where there are any."""
@@ -90,6 +116,24 @@ class Tally:
         if self.left is not None:
             groups.append(Group("not sent yet", self.left, ""))
         return groups
+
+
+def completed(progress: Progress, *, interrupted: bool) -> Progress:
+    """The end of a run with what is known where it has gone through its whole source: no row of that is left.
+
+    Those that are not in the ledger by themselves have the key of another. An earlier run may have sent that one, and
+    then nobody has counted them.
+    """
+    if progress.total is None or not _is_complete(progress, interrupted=interrupted):
+        return progress
+    tally = Tally.of(progress)
+    own = tally.done - tally.duplicates + tally.under_way
+    return attrs.evolve(progress, total=progress.read, duplicates=max(progress.read - own, 0))
+
+
+def _is_complete(progress: Progress, *, interrupted: bool) -> bool:
+    """Whether all rows of the source were met and none was put off."""
+    return not (interrupted or progress.pause is not None or progress.deferred)
 
 
 def number(value: int) -> str:
