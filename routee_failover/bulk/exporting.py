@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from ..flows import Endpoint
 from ..ledger import Intent, Ledger, State
 from ..ledger.intent import label_of
 from .plain import one_line, plain, safe_cell, shown_key, shown_number
@@ -42,13 +43,24 @@ async def export(
     """Write the intents in these states, or all, one a line, in the order of the ledger and in constant memory.
 
     Numbers are masked, also where one is the key. Times are in UTC. `look_up` is, of those in doubt, the label that
-    their message carries at Routee. A text that a spreadsheet would take for a formula begins with an apostrophe in
-    CSV, and not in JSON lines. Lines end in a line feed alone: a CSV file is opened with `newline=""`.
+    their message carries at Routee; a Viber OTP carries none. A text that a spreadsheet would take for a formula begins
+    with an apostrophe in CSV, and not in JSON lines. Lines end in a line feed alone: a CSV file is opened with
+    `newline=""`.
 
     Raises `LedgerError` where the ledger cannot be read; what `stream.write` raises comes through as it is.
     """
-    rows = (_cells(intent, ledger.run_id) async for intent in ledger.intents(states))
+    labelled_by = ledger.run_id if await _endpoint(ledger) != Endpoint.VIBER_OTP else None
+    rows = (_cells(intent, labelled_by) async for intent in ledger.intents(states))
     await (_csv(rows, stream) if format == "csv" else _json_lines(rows, stream))
+
+
+async def _endpoint(ledger: Ledger) -> object:
+    """Where the messages of the ledger went, or are to go; `None` where it does not say."""
+    for name in ("endpoint", "run"):
+        document = await ledger.get(name)
+        if document is not None and document.get("endpoint"):
+            return document["endpoint"]
+    return None
 
 
 async def _csv(rows: AsyncIterator[tuple[Cell, ...]], stream: Writable) -> None:
@@ -81,7 +93,7 @@ def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _cells(intent: Intent, run_id: str) -> tuple[Cell, ...]:
+def _cells(intent: Intent, labelled_by: str | None) -> tuple[Cell, ...]:
     fate = intent.fate
     return (
         intent.line,
@@ -97,7 +109,7 @@ def _cells(intent: Intent, run_id: str) -> tuple[Cell, ...]:
         round(intent.seconds, 6) if intent.seconds else None,
         _text(intent.channel),
         *((_text(fate.status), _text(fate.channel), _finite(fate.price), _text(fate.country)) if fate else (None,) * 4),
-        label_of(run_id, intent.tag) if intent.state is State.UNKNOWN else None,
+        label_of(labelled_by, intent.tag) if labelled_by is not None and intent.state is State.UNKNOWN else None,
     )
 
 

@@ -6,7 +6,7 @@ What a run will do is told as far as it is known: what Routee charges, or which 
 import random
 from collections import Counter
 from collections.abc import AsyncIterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -25,6 +25,7 @@ MOST_REASONS = 1000
 """So many different ones are counted: some name lines, and of those there is no end."""
 _ANY = Stamp("A" * 12 + "-" + "A" * 13, "https://example.com/")
 """As long as a run's own label, for what has no room for one to be found now."""
+_SAMPLES = 3
 
 
 @attrs.frozen
@@ -119,7 +120,10 @@ class _Watch:
         self._countries: Counter[str] | None = Counter() if numbers.is_installed() else None
         self._by_parts: Counter[int] = Counter()
         self._unicode = self._first_sms = 0
-        self._picked: dict[str, tuple[Row, AnyFlow, int]] = {}
+        self._first: _Picked | None = None
+        self._longest: _Picked | None = None
+        # Two of the rows after the first, since one of them may be the longest.
+        self._others: list[_Picked] = []
         self._length = -1
         # A seed of its own: the same rows show the same samples.
         self._chance = random.Random(6)  # noqa: S311  # to choose a sample
@@ -169,16 +173,25 @@ class _Watch:
         self._pick(row, length, parts)
 
     def _pick(self, row: Row, length: int, parts: int) -> None:
-        if self._good == 1:
-            self._keep("first", row, parts)
-        elif self._chance.random() * (self._good - 1) < 1:
-            self._keep("any", row, parts)
-        if length > self._length:
-            self._length = length
-            self._keep("longest", row, parts)
+        is_longest = length > self._length
+        place = self._place()
+        if not is_longest and place is None and self._first is not None:
+            return
+        picked = _Picked(row, row.make(Stamp()), parts)
+        if is_longest:
+            self._length, self._longest = length, picked
+        if self._first is None:
+            self._first = picked
+        elif place is not None:
+            self._others[place : place + 1] = [picked]
 
-    def _keep(self, why: str, row: Row, parts: int) -> None:
-        self._picked[why] = (row, row.make(Stamp()), parts)
+    def _place(self) -> int | None:
+        """Where a row goes among the others, each with the same chance to be one of them in the end."""
+        after_first = self._good - 1
+        if after_first < _SAMPLES:
+            return after_first - 1
+        place = self._chance.randrange(after_first)
+        return place if place < _SAMPLES - 1 else None
 
     def seen(self) -> Rehearsal:
         return Rehearsal(
@@ -202,14 +215,29 @@ class _Watch:
         )
 
     def _samples(self) -> list[Sample]:
-        samples: dict[int, Sample] = {}
-        for why in ("first", "any", "longest"):
-            if why in self._picked:
-                row, flow, parts = self._picked[why]
-                samples.setdefault(
-                    row.line, Sample(row.line, why, mask_phone(row.recipient), shown_flow(row, flow), parts)
-                )
-        return [*samples.values()]
+        """The first, the longest, and what of the others is needed to make three: each is another row."""
+        chosen = {"first": self._first}
+        if self._longest is not self._first:
+            chosen["longest"] = self._longest
+        lines = {picked.row.line for picked in chosen.values() if picked is not None}
+        free = [picked for picked in self._others if picked.row.line not in lines][: _SAMPLES - len(chosen)]
+        given = [("first", self._first), *(("any", picked) for picked in free), ("longest", chosen.get("longest"))]
+        return [picked.sample(why) for why, picked in given if picked is not None]
+
+
+class _Picked(NamedTuple):
+    """A row that may be shown."""
+
+    row: Row
+    flow: AnyFlow
+    parts: int
+
+    def sample(self, why: str) -> Sample:
+        row = self.row
+        return Sample(row.line, why, mask_phone(row.recipient), shown_flow(row, self.flow), self.parts)
+
+    def __repr__(self) -> str:
+        return f"_Picked({self.row!r})"  # the flow may hold a code
 
 
 _CHANNELS: Mapping[str, str] = {"Sms": "Sms", "Viber": "Viber", "ViberOtp": "Viber", "Voice": "Voice"}

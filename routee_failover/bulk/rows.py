@@ -123,8 +123,11 @@ class _RowMaker:
         recipient = self._fixed
         if self._to is not None:
             recipient = self._number(self._to, values, problems)
+        # A column that holds no number is one problem, in however many steps it stands.
+        told = [self._to.columns] if problems and self._to is not None else []
         for leaf in self._others:
-            self._number(leaf, values, problems)
+            if leaf.columns not in told and not self._number(leaf, values, problems):
+                told.append(leaf.columns)
         key = recipient
         if recipe.key is not None:
             key = values.get(recipe.key, "").strip()
@@ -135,6 +138,7 @@ class _RowMaker:
         return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
 
     def _number(self, leaf: Leaf, values: Mapping[str, str], problems: list[Problem]) -> str:
+        """The number, or nothing and one more problem."""
         columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
         try:
             return e164(leaf.words.fill(values), self._recipe.region)

@@ -97,6 +97,8 @@ def _advice(error: RouteeError, so_far: SoFar) -> list[str]:
             return [so_far.not_found]
         case SandboxError() | InvalidConfig() if str(error).startswith("cannot listen"):
             return ["Another --port may be free; --port 0 takes one that is."]
+        case InvalidConfig() if str(error).startswith("--listen: cannot listen"):
+            return ["Another port may be free: name it with --listen HOST:PORT, and lead --callbacks URL there."]
         case RateLimited(retry_after=float(seconds)):
             return [f"Routee asks for a pause of {seconds:.0f} seconds."]
         case DeliveryUnknown(correlation=known) if known:

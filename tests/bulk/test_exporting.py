@@ -88,6 +88,18 @@ async def test_how_one_in_doubt_is_found() -> None:
     assert [row["look_up"] for row in rows] == [None, label_of(ledger.run_id, 99)]
 
 
+@pytest.mark.parametrize("name", ["endpoint", "run"])
+async def test_what_carries_no_label(name: str) -> None:
+    """A Viber OTP in doubt has nothing to be looked up by, wherever the ledger says that it is one."""
+    doubt = attrs.evolve(ONE, state=State.UNKNOWN, fate=None)
+    for endpoint, has_label in (("viber-otp", False), ("otp", True), ("transactional", True)):
+        ledger = Run(iter([doubt]))
+        async with ledger:
+            await ledger.put(name, {"endpoint": endpoint})
+            (row,) = map(json.loads, (await _written(ledger, "jsonl")).splitlines())
+        assert (row["look_up"] is not None) == has_label
+
+
 async def test_hostile_texts() -> None:
     """Formulas, line ends, control codes and turned directions stay what they are worth: text on its line."""
     evil = attrs.evolve(

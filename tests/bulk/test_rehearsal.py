@@ -145,6 +145,20 @@ async def test_samples_show_texts_and_neither_codes_nor_numbers() -> None:
     assert shown.count("+3069****0001") >= 3
 
 
+@pytest.mark.parametrize("longest", [1, 2, 3, 300])
+@pytest.mark.parametrize("good", [1, 2, 3, 4, 5, 300])
+async def test_samples_are_three_different_rows(good: int, longest: int) -> None:
+    """Wherever the longest text stands, three good rows show three samples, and fewer show each row once."""
+    rows = [{"phone": phone(line), "name": "n" * (9 if line == longest else 1)} for line in range(1, good + 1)]
+    found = await rehearsed(sms("{name}"), {"phone": "nobody", "name": "n" * 99}, *rows)
+    lines = [sample.line for sample in found.samples]
+    assert len(lines) == len(set(lines)) == min(good, 3)
+    assert lines[0] == 2
+    if longest <= good:
+        assert longest + 1 in lines
+    assert {sample.why for sample in found.samples} <= {"first", "any", "longest"}
+
+
 async def test_a_code_by_any_name_is_starred() -> None:
     """What stands in the text of an OTP's SMS is a code, whatever its column is called."""
     template = {"endpoint": "otp", "flow": [{**OTP["flow"][1], "message": {"body": "{secret}"}}]}

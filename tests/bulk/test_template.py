@@ -271,3 +271,17 @@ def test_a_code_is_in_no_frame_of_an_error() -> None:
 def test_a_template_shows_its_columns_and_not_its_texts() -> None:
     """Its `repr` names the endpoint and the columns."""
     assert repr(FlowTemplate.of(otp())) == "FlowTemplate(endpoint=otp, columns=['phone', 'pin'])"
+
+
+def test_a_column_that_holds_no_number_is_one_problem() -> None:
+    """In however many steps it stands; another column is a problem of its own."""
+    template = sms("Hello")
+    first = template["flow"][0]
+    template["flow"] += [{**first, "order": 2, "to": "{phone}"}, {**first, "order": 3, "to": "{other}"}]
+    template["flow"].append({**first, "order": 4, "to": "{other}"})
+    made = FlowTemplate.of(template)
+    for values in ({"phone": "?", "other": "?"}, {}):
+        (row,) = made.rows([values])
+        assert [problem.path for problem in row.problems] == [("flow", 0, "to"), ("flow", 2, "to")]
+    (row,) = made.rows([{"phone": "+306900000001", "other": "?"}])
+    assert [problem.path for problem in row.problems] == [("flow", 2, "to")]

@@ -1,13 +1,18 @@
 """`routee-failover bulk status RUN.sqlite`: how a run stands, also while another process goes on with it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
 
+from ...errors import LedgerError
 from ...ledger import Counts, SqliteLedger
+from ...ledger.sqlite.schema import to_read
+from ...sqlite_file import Unfit, check, real_path, why
 from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
@@ -50,8 +55,26 @@ async def read(path: str) -> _Standing:
     """How the run in a ledger stands. Raises `LedgerError` where it cannot be read."""
     async with SqliteLedger.read(Path(path)) as ledger:
         counts, document, last = await ledger.counts(), await ledger.get(DOCUMENT), await ledger.get(LAST)
+        await asyncio.to_thread(_check, path)
         plan = None if document is None else Plan.of(document)
         return _Standing(tally_with(counts, last), plan)
+
+
+def _check(path: str) -> None:
+    """Raise `LedgerError` where the ledger is damaged anywhere: the counts alone are on one page and would not tell.
+
+    It reads the whole file, which takes half a second for a million messages.
+    """
+    try:
+        with closing(to_read(real_path(Path(path)))) as connection:
+            check(connection)
+    except Unfit as error:
+        reason = str(error)
+    except sqlite3.Error as error:
+        reason = why(error)
+    else:
+        return
+    raise LedgerError(f"cannot read the ledger {path}: {reason}")
 
 
 def tally_with(counts: Counts, last: Mapping[str, Any] | None) -> Tally:

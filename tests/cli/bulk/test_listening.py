@@ -31,13 +31,15 @@ def test_ends_are_told(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
 
 
 def test_a_port_that_is_taken(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """Where it cannot listen, nothing is sent."""
+    """Where it cannot listen, nothing is sent, and the option is named that helps."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         more = ("--callbacks", f"http://{where}/routee", "--listen", where)
         result = cli(*campaign.write(3).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
     assert (result.status, result.out, sandbox.accepted) == (2, "", [])
     assert f"cannot listen on {where.replace(':', ' port ')}" in result.err
+    assert "Another port may be free: name it with --listen HOST:PORT" in result.err
+    assert "--port" not in result.err
 
 
 def test_no_place(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:

@@ -1,4 +1,4 @@
-"""What a command writes takes the place of nothing that its run lives on; a ledger that was emptied is not begun."""
+"""What a command writes takes the place of nothing that its run lives on; a damaged ledger is told."""
 
 import os
 from collections.abc import Callable
@@ -94,3 +94,17 @@ def test_a_ledger_that_was_emptied(command: str, campaign: Campaign, sandbox: Sa
     assert (result.status, result.out, len(sandbox.accepted)) == (2, "", 3), result
     assert "it is empty: a ledger may have been overwritten; remove it to begin a new run" in result.err
     assert campaign.ledger.read_bytes() == b""
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "status", "reconcile"])
+def test_a_ledger_that_is_damaged(command: str, campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Damage is told wherever it is, also by status, whose counts are on a page of their own."""
+    assert cli(*campaign.write(60).run(), at=sandbox).status == 0
+    data = bytearray(campaign.ledger.read_bytes())
+    size = int.from_bytes(data[16:18], "big")
+    data[-2 * size : -size] = b"\xff" * size
+    campaign.ledger.write_bytes(data)
+    arguments = campaign.run() if command == "run" else ["bulk", command, str(campaign.ledger)]
+    result = cli(*arguments, at=sandbox)
+    assert (result.status, result.out, len(sandbox.accepted)) == (2, "", 60), result
+    assert "it is damaged; move it away" in result.err

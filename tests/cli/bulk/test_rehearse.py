@@ -7,7 +7,7 @@ import pytest
 from routee_failover.sandbox import Sandbox
 
 from ..conftest import Cli
-from .campaign import OTP, SMS, Campaign, keeps_its_secrets, number
+from .campaign import OTP, SMS, Campaign, everyone, keeps_its_secrets, number, recipients
 
 
 def test_for_people(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
@@ -61,3 +61,13 @@ def test_labels_elsewhere(campaign: Campaign, cli: Cli) -> None:
     flow = SMS | {"flow": [step | {"message": step["message"] | {"label": "mine"}}]}
     result = cli(*campaign.write(3, flow=flow).run("--dry-run"))
     assert (result.status, "label of their own" in result.out) == (0, False), result
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_key_of_a_bad_and_a_good_row(order: tuple[int, int], campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Whichever comes first, the good one can be sent by the dry run's count, and is sent by the run."""
+    rows = [f"{number(9)},Bad,", f"{number(9)},Good,1111"]
+    campaign.write(3, *(rows[place] for place in order))
+    assert "5 rows: 4 can be sent, 1 cannot." in cli(*campaign.run("--dry-run")).out
+    assert cli(*campaign.run(), at=sandbox).status == 1
+    assert sorted(recipients(sandbox)) == [*everyone(3), number(9)]

@@ -162,4 +162,4 @@ def test_nothing_is_told_before_it_is_known() -> None:
         lines.show(Progress(phase=Phase.STARTING, counts=Counts()))
         assert console.text == ""
         lines.show(SENDING)
-    assert [(event["event"], event["total"]) for event in _events(console)][:1] == [("progress", 10_000)]
+    assert (_events(console)[0]["event"], _events(console)[0]["total"]) == ("progress", 10_000)
