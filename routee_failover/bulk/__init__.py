@@ -7,8 +7,10 @@
 Everything is loaded when it is first asked for.
 """
 
-import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from ..lazy import loading
 
 if TYPE_CHECKING:
     from .exporting import export
@@ -76,14 +78,6 @@ _HOMES = {
     "write_report": "report",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
+__getattr__, __dir__ = loading(__name__, globals(), _HOMES)

@@ -3,8 +3,10 @@
 `MemoryLedger` and `SqliteLedger` keep one `Ledger` protocol; `states` is the machine that both follow.
 """
 
-import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from ..lazy import loading
 
 if TYPE_CHECKING:
     from .intent import Counts, Ending, Fate, Found, Intent, Wanted
@@ -44,14 +46,6 @@ _HOMES = {
     "Wanted": "intent",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
+__getattr__, __dir__ = loading(__name__, globals(), _HOMES)

@@ -4,8 +4,10 @@
 is first asked for: a program that only sends pays for none of it.
 """
 
-import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from ..lazy import loading
 
 if TYPE_CHECKING:
     from .aiohttp_app import aiohttp_receiver
@@ -37,14 +39,6 @@ _HOMES = {
     "parse_callback": "parse",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
+__getattr__, __dir__ = loading(__name__, globals(), _HOMES)
