@@ -119,5 +119,15 @@ def soak(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """What it costs, as ratios to something that stands still; needs nginx. `nox -s bench -- flows` runs one."""
     session.install(".[cli,sandbox,bulk,parquet,fast]", *group("bench"))
-    for name in session.posargs or ["imports", "flows", "layers", "send", "memory", "sandbox", "callbacks", "ledger", "bulk"]:
+    for name in session.posargs or [
+        "imports",
+        "flows",
+        "layers",
+        "send",
+        "memory",
+        "sandbox",
+        "callbacks",
+        "ledger",
+        "bulk",
+    ]:
         session.run("python", f"benchmarks/{name}.py")

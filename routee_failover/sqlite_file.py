@@ -58,13 +58,16 @@ def open_file(path: Path, connect: Callable[[Path], sqlite3.Connection], *, or_e
         raise Unfit(_words(error)) from None
     try:
         return connect(path)
-    except sqlite3.Error as error:
-        reason = why(error)
-    except Unfit as error:
-        reason = str(error)
-    if made:
-        with suppress(OSError):
-            path.unlink()
+    except BaseException as error:
+        if made:
+            with suppress(OSError):
+                path.unlink()
+        if isinstance(error, Unfit):
+            reason = str(error)
+        elif isinstance(error, sqlite3.Error):
+            reason = why(error)
+        else:
+            raise
     raise Unfit(reason)
 
 
