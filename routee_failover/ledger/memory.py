@@ -95,11 +95,12 @@ class MemoryLedger:
         intent = self._intents.get(ending.number)
         if intent is None:
             return False
-        state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt)
+        policy = intent.proof == POLICY
+        state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt, bound=policy)
         if state is intent.state:
             return False
         now = self.now()
-        bound = intent.proof == POLICY and move in KEEPS_POLICY
+        bound = policy and move in KEEPS_POLICY
         self._change(
             intent,
             state=state,

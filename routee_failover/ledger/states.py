@@ -70,13 +70,14 @@ MOVES: Mapping[Move, tuple[frozenset[State], State]] = MappingProxyType(
         Move.DOUBT: (frozenset({State.SENDING, State.NEW}), State.UNKNOWN),
         Move.ABSENT: (frozenset({State.UNKNOWN}), State.NEW),
         Move.AGAIN: (frozenset({State.UNKNOWN}), State.NEW),
-        Move.EXPIRE: (frozenset({State.NEW}), State.EXPIRED),
+        # From UNKNOWN where it proves not to be taken when it is worth nothing any more.
+        Move.EXPIRE: (frozenset({State.NEW, State.UNKNOWN}), State.EXPIRED),
         Move.REFUSE: (frozenset({State.NEW, State.SENDING}), State.INVALID),
     }
 )
 """From which states each move is made, and where it leads. From any other it changes nothing."""
 
-BY_SENDER: frozenset[Move] = frozenset({Move.REJECT, Move.RETURN, Move.DOUBT, Move.REFUSE, Move.ABSENT, Move.AGAIN})
+BY_SENDER: frozenset[Move] = frozenset(Move) - {Move.CLAIM, Move.ACCEPT}
 """Moves that count only for the attempt that they tell of: what a sender knows of its own, an overtaken one does not
 know of the next, and a search that was begun for one attempt says nothing of another that was made meanwhile."""
 
@@ -84,8 +85,11 @@ FORGETS_CONTENT: frozenset[Move] = frozenset({Move.RETURN, Move.ABSENT, Move.REF
 """Moves after which anything may be sent in the place of what was not taken: a new PIN, for example. What is NEW and
 has a fingerprint yet may have been taken, and only the same content may be sent again."""
 
-KEEPS_POLICY: frozenset[Move] = frozenset({Move.RETURN, Move.REFUSE})
+KEEPS_POLICY: frozenset[Move] = frozenset({Move.RETURN, Move.DOUBT, Move.REJECT, Move.REFUSE, Move.EXPIRE})
 """Moves that say nothing of an earlier attempt: what is sent once more by policy alone stays bound to its content."""
+
+ENDS_ONE: frozenset[Move] = frozenset({Move.REJECT, Move.REFUSE, Move.EXPIRE})
+"""Of them, those that would end it: what was sent once more by policy is UNKNOWN then, for the first may be there."""
 
 ENDS_LEASE: frozenset[Move] = frozenset({Move.DOUBT})
 """Moves by which a sender says that it is through: no byte of its attempt leaves any more, whatever its lease."""
@@ -94,9 +98,12 @@ SETTLED: frozenset[State] = frozenset({State.ACCEPTED, State.REJECTED, State.EXP
 """States that only a proof of acceptance leaves."""
 
 
-def after(state: State, move: Move, *, same_attempt: bool = True) -> State:
-    """The state that a move leads to, which is the same state where the move does not count."""
+def after(state: State, move: Move, *, same_attempt: bool = True, bound: bool = False) -> State:
+    """The state that a move leads to, which is the same state where the move does not count.
+
+    `bound` says that the attempt was made by policy alone, with an earlier one in doubt.
+    """
     sources, target = MOVES[move]
     if state not in sources or (move in BY_SENDER and not same_attempt):
         return state
-    return target
+    return State.UNKNOWN if bound and move in ENDS_ONE else target

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -258,3 +260,26 @@ async def test_two_keys_with_one_tag(path: Path, caplog: pytest.LogCaptureFixtur
         assert [one.mine for one in await ledger.claim([other, wanted(1)], lease=LEASE)] == [False, True]
         assert not await ledger.refuse(other, "no")
     assert caplog.messages == ["line 2 is not sent: its key has the tag of line 1's by chance"]
+
+
+async def test_who_asks_while_it_fails_is_told_as_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while a transaction is failing is not left waiting."""
+    begun = threading.Event()
+
+    def slow(*_: object) -> None:
+        begun.set()
+        time.sleep(0.2)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    ledger = await SqliteLedger(path).__aenter__()
+    monkeypatch.setattr(Book, "transact", slow)
+    first = asyncio.create_task(claimed(ledger, 1))
+    while not begun.is_set():
+        await asyncio.sleep(0.01)
+    second = asyncio.create_task(claimed(ledger, 2))
+    async with asyncio.timeout(10):
+        for task in (first, second):
+            with pytest.raises(LedgerError):
+                await task
+        with pytest.raises(LedgerError):
+            await ledger.__aexit__(None, None, None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ..clock import SteadyClock
 from ..intent import Ending, Fate, Found, Wanted
 from ..memory import LEASE_OVER
-from ..states import Move, State, after
+from ..states import Move, State
 from .leases import Leases
 from .rows import found_of
 from .schema import CODES, STATES
@@ -93,9 +93,9 @@ class Book:
         changed = 0
         for move, endings in by_move.items():
             left = len(endings)
-            for source, statement in MAKE[move].items():
-                many = statement.run(self._database, endings, self._now)
-                self._went(source, after(source, move), many)
+            for way in MAKE[move]:
+                many = way.statement.run(self._database, endings, self._now)
+                self._went(way.source, way.target, many)
                 changed += many
                 left -= many
                 if not left:

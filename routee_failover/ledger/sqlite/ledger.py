@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -148,6 +149,8 @@ class SqliteLedger:
             return
         try:
             await reader.close()
+            with suppress(LedgerError):
+                await writer.settled()  # claims whose callers have left are given back once they are told
         finally:
             writer.stop()
             try:

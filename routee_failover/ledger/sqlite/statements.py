@@ -7,10 +7,10 @@ make each one wait for its turn.
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..intent import POLICY, Ending, Fate, Wanted
-from ..states import BY_SENDER, ENDS_LEASE, FORGETS_CONTENT, KEEPS_POLICY, MOVES, Move, State
+from ..states import BY_SENDER, ENDS_LEASE, ENDS_ONE, FORGETS_CONTENT, KEEPS_POLICY, MOVES, Move, State, after
 from .schema import CODES
 
 _LARGEST = 256  # rows in a statement
@@ -110,7 +110,32 @@ LAPSE = (
 )
 
 
-def _move(move: Move, source: State) -> Bulk:
+class Way(NamedTuple):
+    """One way from a state to another; one by one, so that they count themselves."""
+
+    source: State
+    target: State
+    statement: Bulk
+    """Then: now."""
+
+
+def _ways(move: Move) -> list[Way]:
+    # Nearly all that moves was being sent.
+    sources = sorted(MOVES[move][0], key=lambda state: (state is not State.SENDING, CODES[state]))
+    ways: list[Way] = []
+    for source in sources:
+        target = after(source, move)
+        if move not in ENDS_ONE:
+            ways.append(Way(source, target, _move(move, source, target, "")))
+            continue
+        ways.append(Way(source, target, _move(move, source, target, f" AND intents.proof <> '{POLICY}'")))
+        doubt = after(source, move, bound=True)
+        if doubt is not source:
+            ways.append(Way(source, doubt, _move(move, source, doubt, f" AND intents.proof = '{POLICY}'")))
+    return ways
+
+
+def _move(move: Move, source: State, target: State, only: str) -> Bulk:
     bound = _BOUND if move in KEEPS_POLICY else "CASE WHEN 0"
     forgets = f", fingerprint = {bound} THEN intents.fingerprint ELSE x'' END"
     fingerprint = forgets if move in FORGETS_CONTENT else ""
@@ -118,21 +143,14 @@ def _move(move: Move, source: State) -> Bulk:
     own = " AND intents.attempt = told.attempt" if move in BY_SENDER else ""
     return Bulk(
         Ending._fields,
-        f", clock (now) AS (VALUES (?)) UPDATE intents SET state = {CODES[MOVES[move][1]]}, ended_at = clock.now,"
+        f", clock (now) AS (VALUES (?)) UPDATE intents SET state = {CODES[target]}, ended_at = clock.now,"
         f" reason = told.reason, proof = {bound} THEN '{POLICY}' ELSE told.proof END,"
         " identity = coalesce(nullif(told.identity, ''), intents.identity),"
         " channel = coalesce(nullif(told.channel, ''), intents.channel),"
         f" seconds = coalesce(nullif(told.seconds, 0), intents.seconds){fingerprint}{lease}"
-        f" FROM told, clock WHERE intents.number = told.number AND intents.state = {CODES[source]}{own}",
+        f" FROM told, clock WHERE intents.number = told.number AND intents.state = {CODES[source]}{own}{only}",
     )
 
 
-def _sources(move: Move) -> list[State]:
-    # Nearly all that moves was being sent.
-    return sorted(MOVES[move][0], key=lambda state: (state is not State.SENDING, CODES[state]))
-
-
-MAKE: Mapping[Move, Mapping[State, Bulk]] = {
-    move: {source: _move(move, source) for source in _sources(move)} for move in Move
-}
-"""What makes a move from each state that it is made from; then: now. One by one, so that they count themselves."""
+MAKE: Mapping[Move, Sequence[Way]] = {move: _ways(move) for move in Move}
+"""What makes a move, from each state that it is made from."""

@@ -134,6 +134,11 @@ class Writer:
             if one.mine:
                 self.move(Move.RETURN, Ending(one.number, one.attempt, UNCLAIMED, proof=""))
 
+    async def settled(self) -> None:
+        """Come back once everything asked for so far is answered."""
+        if self.failure is None and not self.closed.done():
+            await self.job(lambda _: None)
+
     def stop(self) -> None:
         """Write what is left, and let go of the file; `closed` is done then."""
         self._stopping = True
@@ -183,15 +188,15 @@ class Writer:
 
     def _work(self, book: Book) -> None:
         here = self._files()
-        failed = False
+        reason: str | None = None
         while True:
             self._bell.get()
             self._rung = False
             stopping = self._stopping
             group = _Group(_take(self._moves), _take(self._fates), _take(self._jobs), _take(self._claims))
             self._under_way = group
-            reason = None if failed else self._write(book, group, here)
-            failed = failed or reason is not None
+            # What has failed has failed for all who come after: they are told, and do not wait for ever.
+            reason = reason or self._write(book, group, here)
             self._under_way = None
             self._call(self._deliver, group, book.tally, reason)
             if stopping:

@@ -35,8 +35,8 @@ class Rules(NamedTuple):
     """What a search was begun for does not count for the next attempt."""
     lock: bool = True
     """One process has the ledger at a time. Without that, a second one opens it while the first still sends."""
-    keeps_maybes: bool = True
-    """A row that is broken is forgotten before the next run, unless it may have been taken."""
+    binds: bool = True
+    """What was sent again by policy and then refused, broken or too late may have been taken the first time."""
     policy: bool = False
     """Whether what is in doubt is sent again once, although nobody knows."""
 
@@ -73,6 +73,8 @@ class World(NamedTuple):
     """What a search has shown that nobody has acted on: the attempt that it was begun for, and whether it is there."""
     sent_again: bool = False
     """Whether the policy has sent it again."""
+    bound: bool = False
+    """Whether no search has shown since that nothing was there."""
 
 
 def steps(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
@@ -89,8 +91,9 @@ def _move(world: World, rules: Rules, move: Move, attempt: int) -> World:
     """The world after a move that tells of an attempt."""
     heeded = rules.by_search if move in {Move.ABSENT, Move.AGAIN} else rules.by_sender
     same = attempt == world.attempt or not heeded
-    state = after(world.state, move, same_attempt=same)
-    return world if state is world.state else world._replace(state=state, settled=0)
+    state = after(world.state, move, same_attempt=same, bound=world.bound and rules.binds)
+    bound = world.bound and move is not Move.ABSENT
+    return world if state is world.state else world._replace(state=state, settled=0, bound=bound)
 
 
 def _time(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
@@ -125,8 +128,8 @@ def _ledger(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
         if world.sent_again:
             yield "its content has changed", _move(world, rules, Move.DOUBT, world.attempt)
     at_rest = all(sender.phase == "idle" for sender in world.senders) and world.look is None
-    if world.state is State.INVALID and at_rest and not (world.sent_again and rules.keeps_maybes):
-        yield "its row is mended", world._replace(state=State.NEW, attempt=0, sent_again=False, settled=0)
+    if world.state is State.INVALID and at_rest and not world.sent_again:
+        yield "its row is mended", world._replace(state=State.NEW, attempt=0, sent_again=False, bound=False, settled=0)
     if world.callback:
         yield "a callback", _move(world, rules, Move.ACCEPT, 0)._replace(callback=False, told=True)
         yield "a callback is lost", world._replace(callback=False)
@@ -158,7 +161,7 @@ def _settling(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
             yield "a complete search does not find it", world._replace(look=(world.attempt, False))
         if rules.policy and not world.sent_again and not world.lease and world.settled >= rules.settle:
             again = _move(world, rules, Move.AGAIN, world.attempt)
-            yield "sent again by policy", again._replace(sent_again=True)
+            yield "sent again by policy", again._replace(sent_again=True, bound=True)
     if world.look is not None:
         attempt, found = world.look
         move = Move.ACCEPT if found else Move.ABSENT
