@@ -113,22 +113,24 @@ class Spending:
 
 
 class Patience:
-    """How long a run has waited in pauses without a message accepted."""
+    """How long a run has waited, all in all, for what may not mend itself, since a message was accepted last."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._waits_since: float | None = None
+        self._waited = 0.0
+        self._seen = time.monotonic()
 
-    def waits(self) -> None:
-        """The run is held by what may not get better by itself."""
-        if self._waits_since is None:
-            self._waits_since = time.monotonic()
+    def look(self, *, waits: bool) -> None:
+        """Take note of the time since the last look: whether it was spent in waiting."""
+        now = time.monotonic()
+        self._waited += now - self._seen if waits else 0.0
+        self._seen = now
 
     def rewarded(self) -> None:
         """A message was accepted."""
-        self._waits_since = None
+        self._waited = 0.0
 
     @property
     def over(self) -> bool:
         """Whether it has waited for long enough."""
-        return self._waits_since is not None and time.monotonic() - self._waits_since >= self._seconds
+        return self._waited >= self._seconds

@@ -172,7 +172,6 @@ class Delivery:
             self._refused_in_a_row += 1
             if self._refused_in_a_row < _IN_A_ROW:
                 return
-        self._patience.waits()
         if kind == BALANCE:
             why = f"the account cannot pay: {why.partition(';')[0]}"
         self._brakes.hold(kind, why)
@@ -181,7 +180,6 @@ class Delivery:
 
     def _pause(self, spending: Spending) -> None:
         rest, failed, of = spending.rest()
-        self._patience.waits()
         self._brakes.hold(BUDGET, f"{failed} of the last {of} messages failed; going on in {rest:.0f} s")
         asyncio.get_running_loop().call_later(rest, self._brakes.let_go, BUDGET)
 

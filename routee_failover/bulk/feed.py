@@ -108,6 +108,8 @@ class Feed:
         """
         self._tally.new_pass()
         self.opens, self.taken = None, 0
+        if self.endpoint is None and (where := await self._ledger.get("endpoint")) is not None:
+            self.endpoint, self._endpoint_kept = Endpoint(where["endpoint"]), True
         look_up = not first or (await self._ledger.counts()).total > 0
         async with contextlib.aclosing(_chunks(rows, self._brakes)) as chunks:
             async for chunk in chunks:
@@ -134,10 +136,11 @@ class Feed:
     async def _due(self, chunk: Sequence[Row]) -> list[tuple[Row, int]]:
         """The rows of a chunk that the ledger does not say everything about already."""
         tagged = [(row, _tag(row)) for row in chunk]
-        known = await self._ledger.find([tag for _, tag in tagged])
+        # By its line, too: a row of which no flow could be made in an earlier pass is not told again.
+        known = await self._ledger.find([tag for row, tag in tagged for tag in (tag, _tag_of_line(row))])
         due: list[tuple[Row, int]] = []
         for row, tag in tagged:
-            found = known.get(tag)
+            found = known.get(_tag_of_line(row)) or known.get(tag)
             if found is None or found.state is State.NEW:
                 due.append((row, tag))
             else:
@@ -244,21 +247,31 @@ async def _chunks(rows: Rows, brakes: Brakes) -> AsyncGenerator[list[Row], None]
         iterator = await loop.run_in_executor(thread, iter, rows)
         while True:
             taking = loop.run_in_executor(thread, _take, iterator)
-            if not await brakes.or_stopped(taking) or not (chunk := taking.result()):
+            if not await brakes.or_stopped(taking):
                 return
-            yield chunk
+            chunk, failure = taking.result()
+            if chunk:
+                yield chunk
+            if failure is not None:
+                raise failure
+            if not chunk:
+                return
     finally:
         thread.shutdown(wait=False)
 
 
-def _take(rows: Iterator[Row]) -> list[Row]:
+def _take(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
+    """The next rows, and what the source failed in after them: those that it gave are not lost for that."""
     taken: list[Row] = []
     until = time.monotonic() + _READ_WITHIN
-    for row in rows:
-        taken.append(row)
-        if len(taken) >= _READ or time.monotonic() >= until:
-            break
-    return taken
+    try:
+        for row in rows:
+            taken.append(row)
+            if len(taken) >= _READ or time.monotonic() >= until:
+                break
+    except Exception as error:  # noqa: BLE001  # it is raised where the rows before it are through
+        return taken, error
+    return taken, None
 
 
 async def _drawn(rows: AsyncIterator[Row], brakes: Brakes) -> AsyncGenerator[list[Row], None]:
@@ -278,10 +291,12 @@ async def _drawn(rows: AsyncIterator[Row], brakes: Brakes) -> AsyncGenerator[lis
                         break
                 try:
                     row = drawing.result()
-                except StopAsyncIteration:
+                except Exception as error:  # it is raised once the rows before it are through
                     if taken:
                         yield taken
-                    return
+                    if isinstance(error, StopAsyncIteration):
+                        return
+                    raise
                 drawing = None
                 taken.append(row)
             yield taken

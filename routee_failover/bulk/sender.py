@@ -2,26 +2,24 @@
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
 from ..client import RouteeClient
-from ..errors import InvalidConfig, RouteeError
-from ..flows import Endpoint
+from ..errors import InvalidConfig, LedgerError, RouteeError
 from ..ledger import Counts, Ledger
 from ..records import FlowRecord, OtpRecord
 from ..sending import Beginnings
 from ..webhooks import CallbackEvent
 from .brakes import Brakes, Patience, Spending
 from .delivery import ACCOUNT, BALANCE, CANCELLED, Delivery
+from .doubts import Doubts
 from .feed import Feed, Marks, Refused
 from .fingerprint import Fingerprints
 from .progress import Phase, Progress, Tally
 from .row import Rows
 from .settings import BulkSettings
-from .settling import Settler
 from .settling.fates import failed_over
 from .window import ReadyWindow
 
@@ -63,12 +61,13 @@ class BulkSender:
         self._counts = Counts()
         self._total: int | None = None
         self._has_run = False
+        self._fruitless = False
         self._tally = Tally()
         self._brakes = Brakes()
         self._patience = Patience(self._settings.patience.total_seconds())
         budget = self._settings.budget
         self._spending = Spending(budget) if budget is not None else None
-        self._settler: Settler | None = None
+        self._doubts = Doubts(routee, ledger, self._settings)
         self._feed: Feed | None = None
         self._failure: Exception | None = None
         rate = self._settings.rate
@@ -81,7 +80,7 @@ class BulkSender:
         phase = self._phase
         if phase is Phase.SENDING and self._brakes.pause is not None:
             phase = Phase.PAUSED
-        pause = self._brakes.why_stopped or self._brakes.pause
+        pause = self._brakes.why_stopped or (self._brakes.pause if phase is not Phase.DONE else None)
         if phase is Phase.SETTLING and self._feed is not None and self._feed.opens is not None:
             opens = self._feed.opens.astimezone()
             pause = pause or f"quiet hours: the next recipients may be written to from {opens:%d %b %H:%M %Z}"
@@ -120,8 +119,9 @@ class BulkSender:
 
     async def note(self, event: CallbackEvent[Any]) -> None:
         """Take a callback in: `inbox.on_flow(sender.note)`, `inbox.on_otp(sender.note)`."""
-        if self._settler is not None:
-            await self._settler.note(event)
+        settler = await self._doubts.settler()
+        if settler is not None:  # else no message of this ledger was ever sent
+            await settler.note(event)
         record = event.record
         if isinstance(record, FlowRecord | OtpRecord) and record.final:
             self._tally.ends += 1
@@ -208,6 +208,9 @@ class BulkSender:
         except asyncio.CancelledError:
             cancelled = True
             raise
+        except LedgerError as error:
+            self._brakes.stop(str(error))  # what is claimed and has not left must not: its outcome could not be kept
+            raise
         finally:
             ready.end()
             for worker in workers if cancelled else ():
@@ -228,16 +231,14 @@ class BulkSender:
         # What a pass did not take is not in the source any more, or is for other hours. More may come of doubts.
         gone = (await self._ledger.counts()).new
         while not self._brakes.stopping:
-            settler = await self._settler_if_known()
-            settled = await settler.settle() if settler is not None else None
+            waits = await self._doubts.settle()
             # After it was settled, by whomever: what is absent is to be sent.
             counts = self._counts = await self._ledger.counts()
             if again and (counts.new > gone or (counts.new and feed.taken)):
-                if rest > 1.0:
-                    self._patience.waits()  # the last pass has sent nothing
+                self._fruitless = rest > 1.0  # the last pass has sent nothing
                 await self._brakes.rest(rest)
+                self._fruitless = False
                 return not self._brakes.stopping
-            waits = settled.next_due if settled is not None and counts.unknown else None
             opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens is not None and again else None
             if opens is not None and opens <= 0:
                 return True
@@ -259,7 +260,8 @@ class BulkSender:
             await work
         except Exception as error:  # noqa: BLE001  # whatever it is, `run` raises it once all is at rest
             self._failure = self._failure or error
-            self._brakes.stop(str(error).partition("\n")[0])
+            # Only our own words: those of others may quote what is in a row.
+            self._brakes.stop(str(error).partition("\n")[0] if isinstance(error, RouteeError) else type(error).__name__)
 
     # --- beside the passes
 
@@ -268,8 +270,7 @@ class BulkSender:
             self._counts = await self._ledger.counts()
             self._tally.sample()
             held = self._brakes.kinds
-            if held - {USER}:
-                self._patience.waits()
+            self._patience.look(waits=self._fruitless or bool(held - {USER}))
             if self._patience.over and USER not in held:
                 seconds = self._settings.patience.total_seconds()
                 long = f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} minutes"
@@ -277,39 +278,9 @@ class BulkSender:
             await asyncio.sleep(_TICK)
 
     async def _settle(self) -> None:
-        """Settle doubts as they come; there may be some before the first message of this run."""
-        due, seen = 0.0, -1
         while True:
-            settler = await self._settler_if_known()
-            unknown = self._counts.unknown
-            if settler is not None and unknown and (due <= 0 or unknown != seen):
-                settled = await settler.settle()
-                due, seen = math.inf if settled.next_due is None else settled.next_due, unknown
+            await self._doubts.settle()
             await asyncio.sleep(_TICK)
-            due -= _TICK
-
-    async def _settler_if_known(self) -> Settler | None:
-        """Who settles doubts, once it is known where the messages go: an earlier run may have left word of that."""
-        if self._settler is not None:
-            return self._settler
-        endpoint = self._feed.endpoint if self._feed is not None else None
-        if endpoint is None:
-            earlier = await self._ledger.get("endpoint")
-            endpoint = Endpoint(earlier["endpoint"]) if earlier else None
-            if endpoint is not None and self._feed is not None:
-                self._feed.endpoint = endpoint
-        if endpoint is None:
-            return None
-        settings = self._settings
-        self._settler = Settler(
-            self._routee,
-            self._ledger,
-            endpoint=endpoint,
-            on_doubt=settings.on_unknown,
-            settle_after=settings.settle_after,
-            deadline=settings.deadline,
-        )
-        return self._settler
 
     async def _ask_for_a_way_out(self) -> None:
         """While the account cannot pay or is refused: ask now and then whether that has changed."""

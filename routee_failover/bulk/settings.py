@@ -37,6 +37,15 @@ def _check(kind: type | tuple[type, ...], words: str) -> Any:
     return attrs.validators.optional(check)
 
 
+_SHORTEST_LEASE = timedelta(milliseconds=10)
+
+
+def _check_lease(settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    check_duration(settings, attribute, value)
+    if isinstance(value, timedelta) and value < _SHORTEST_LEASE:
+        raise InvalidConfig("lease must be 10 ms at least: a claim takes its time, too")
+
+
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class BulkSettings(Value):
     """The settings of a bulk run. Raises `InvalidConfig` for one that cannot work."""
@@ -64,6 +73,6 @@ class BulkSettings(Value):
     """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
     stamp: bool = attrs.field(default=True, validator=check_switch)
     """Whether messages carry a label by which they are found again; without it a search proves nothing."""
-    lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=check_duration)
+    lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=_check_lease)
     """How long an intent is held before the first byte has to have left; a process that was frozen for longer does not
     send what it held."""

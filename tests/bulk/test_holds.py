@@ -157,11 +157,17 @@ async def test_brakes_hold_for_several_reasons() -> None:
     assert brakes.why_stopped == "over"
 
 
-def test_patience_is_renewed_by_success() -> None:
-    """It counts from the first wait, and anew after a message was accepted."""
-    patience = Patience(0.0)
-    assert not patience.over
-    patience.waits()
+def test_patience_is_renewed_by_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is spent in waiting counts, all of it together, and anew after a message was accepted."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    patience = Patience(10.0)
+    for moment, waits in ((6.0, True), (100.0, False), (103.0, True)):
+        now[0] = moment
+        patience.look(waits=waits)
+        assert not patience.over
+    now[0] = 104.0
+    patience.look(waits=True)
     assert patience.over
     patience.rewarded()
     assert not patience.over

@@ -274,7 +274,7 @@ async def test_who_asks_while_it_fails_is_told_as_well(path: Path, monkeypatch: 
     ledger = await SqliteLedger(path).__aenter__()
     monkeypatch.setattr(Book, "transact", slow)
     first = asyncio.create_task(claimed(ledger, 1))
-    while not begun.is_set():
+    while not begun.is_set():  # noqa: ASYNC110  # it is set in a thread
         await asyncio.sleep(0.01)
     second = asyncio.create_task(claimed(ledger, 2))
     async with asyncio.timeout(10):

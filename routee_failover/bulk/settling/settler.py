@@ -96,6 +96,7 @@ class Settler:
         self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
         self._on_its_way = min(_ON_ITS_WAY, seconds / 4)
         self._patience = Patience(seconds)
+        self._settle_after = seconds
         self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
         self._controls = None if self._lookup is None else Controls(ledger, self._lookup, seconds, self._turn)
@@ -182,10 +183,12 @@ class Settler:
         elif isinstance(sight, CannotTell):
             self._patience.looked(watched, sight.why, ever=sight.ever)
         if self._patience.is_over(watched) and self._may_go_again(intent):
-            if lease <= 0:
+            # A callback may be on its way, also where a search shows nothing.
+            wait = max(lease, (1 - look.age) * self._settle_after)
+            if wait <= 0:
                 await self._again(intent, round_)
                 return
-            round_.due.append(lease)
+            round_.due.append(wait)
         round_.kept[watched.why] += 1
 
     async def _see(self, intent: Intent, control: _AnyControl) -> Sight | Nameless:
@@ -203,8 +206,13 @@ class Settler:
             await self._pace.next()
 
     def _may_go_again(self, intent: Intent) -> bool:
-        """At most once: not what was tried twice, nor what the sender gave back because its content has changed."""
-        return self._on_doubt is OnDoubt.SEND_AGAIN and intent.attempt <= 1 and intent.proof != "policy"
+        """At most once: not what was claimed twice, nor what the sender gave back because its content has changed."""
+        return (
+            self._on_doubt is OnDoubt.SEND_AGAIN
+            and intent.attempt <= 1
+            and intent.proof != "policy"
+            and not self._is_late(intent)
+        )
 
     # --- the moves
 
@@ -214,24 +222,22 @@ class Settler:
         self._learn(intent.number, seen.record)
 
     async def _absent(self, intent: Intent, round_: "_Round") -> None:
-        reason = "a complete search did not find it, and found others of this run"
-        round_.absent += await self._ledger.settle(
-            Move.ABSENT, Ending(intent.number, intent.attempt, reason, proof="search")
-        )
-        await self._expire(intent)
+        reason, move = "a complete search did not find it, and found others of this run", Move.ABSENT
+        if self._is_late(intent):
+            reason, move = "it was not taken, and its deadline passed before that was known", Move.EXPIRE
+        ending = Ending(intent.number, intent.attempt, reason, proof="search")
+        round_.absent += await self._ledger.settle(move, ending) and move is Move.ABSENT
 
-    async def _expire(self, intent: Intent) -> None:
-        """What is NEW again, and worth nothing by now, is not sent late."""
-        if self._deadline is not None and self._ledger.now() - intent.begun_at > self._deadline.total_seconds():
-            reason = "its deadline passed before it was known that it had not been taken"
-            await self._ledger.settle(Move.EXPIRE, Ending(intent.number, intent.attempt, reason, proof="search"))
+    def _is_late(self, intent: Intent) -> bool:
+        """Whether it is worth nothing any more."""
+        late = self._ledger.now() - intent.begun_at
+        return self._deadline is not None and late > self._deadline.total_seconds()
 
     async def _again(self, intent: Intent, round_: "_Round") -> None:
         reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
         round_.again += await self._ledger.settle(
             Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof="policy")
         )
-        await self._expire(intent)
 
     def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
         fate = None if record is None else fate_of(number, record)
