@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -10,9 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from aiohttp import web
 
-from ..errors import InvalidConfig
 from ..observe import CallbackRefused, Event
 from ..records import InboundMessage, OtpRecord
 from ..records.record import masked
@@ -20,7 +17,7 @@ from ..secret import mask_phone, without_path
 from ..webhooks import AnyCallback, Arrival, CallbackInbox, aiohttp_receiver, parse_callback
 from .failures import SoFar, told
 from .legs import in_words, legs_of
-from .serving import reachable, stopped
+from .serving import reachable, served, stopped
 from .status import EXIT_STATUSES
 from .terminal import Terminal, clean
 
@@ -173,15 +170,6 @@ async def _print(inbox: _Inbox, printed: _Table | _Lines) -> None:
 
 @asynccontextmanager
 async def _served(inbox: CallbackInbox, host: str, port: int) -> AsyncIterator[str]:
-    runner = web.AppRunner(aiohttp_receiver(inbox, None), access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except (OSError, UnicodeError) as error:
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "there is no such address"
-            raise InvalidConfig(f"cannot listen on {host} port {port}: {why}") from None
+    async with served(aiohttp_receiver(inbox, None), host, port) as runner:
         at, taken, *_ = runner.addresses[0]
         yield f"http://[{at}]:{taken}" if ":" in at else f"http://{at}:{taken}"
-    finally:
-        await runner.cleanup()

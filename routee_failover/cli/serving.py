@@ -2,8 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from ..errors import InvalidConfig
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listens everywhere is reached on loopback
 
@@ -23,3 +29,22 @@ def reachable(url: str) -> str:
     parts = urlsplit(url)
     host = _ANYWHERE.get(parts.hostname or "")
     return url if host is None else f"http://{host}:{parts.port}"
+
+
+@contextlib.asynccontextmanager
+async def served(app: web.Application, host: str, port: int, wording: str = "{}") -> AsyncIterator[web.AppRunner]:
+    """Serve an application as long as the block goes on.
+
+    Raises `InvalidConfig` where nobody can listen there; `wording` is the sentence around why.
+    """
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except (OSError, UnicodeError) as error:
+            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "there is no such address"
+            raise InvalidConfig(wording.format(f"cannot listen on {host} port {port}: {why}")) from None
+        yield runner
+    finally:
+        await runner.cleanup()

@@ -95,15 +95,14 @@ class Run:
             if total is None:
                 # It is read whole once before anything is sent: what makes it unreadable is found then.
                 total = await asyncio.to_thread(_count, ready.source)
-            refused = _begun_anew(plan.refused)
+            refused = RefusedFile(plan.refused)
+            refused.begin()  # every run reads all rows, which may have been mended since the one before
             async with AsyncExitStack() as stack:
                 routee = await stack.enter_async_context(RouteeClient(config))
                 sender = BulkSender(routee, ledger, settings, refused=stack.enter_context(refused))
                 await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.note))
                 await ledger.put(DOCUMENT, plan.document())
                 await ledger.put(LAST, {"total": total})
-                # `BulkSender` asks there about doubts as soon as it begins; by itself it learns it from the first row.
-                await ledger.put("endpoint", {"endpoint": plan.endpoint})
                 so_far.resume = command("resume", self.ledger)
                 so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()
@@ -157,13 +156,6 @@ class Run:
             refused = plan.refused if tally.invalid else None
             show(Terminal(), summary(tally, self.ledger, refused, elapsed=progress.elapsed, why=why))
         return status
-
-
-def _begun_anew(path: Path) -> RefusedFile:
-    """The list of refused rows, empty: every run reads all rows, which may have been mended since the one before."""
-    RefusedFile(path)  # refuses to touch a file that is none
-    path.unlink(missing_ok=True)
-    return RefusedFile(path)
 
 
 def _count(source: Source) -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from ...errors import InvalidConfig, InvalidSource
 from ...webhooks import CallbackEvent, CallbackInbox, CallbackSigner, aiohttp_receiver
+from ..serving import served
 from .plan import Options
 
 KEY = "ROUTEE_CALLBACK_KEY"
@@ -54,17 +55,8 @@ async def listening(
     app = web.Application()
     if path:
         app.add_subapp(path, receiver)
-    runner = web.AppRunner(app if path else receiver, access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except (OSError, UnicodeError) as error:
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "there is no such address"
-            raise InvalidConfig(f"--listen: cannot listen on {host} port {port}: {why}; nothing was sent") from None
+    async with served(app if path else receiver, host, port, "--listen: {}; nothing was sent"):
         yield
-    finally:
-        await runner.cleanup()
 
 
 def _place(listen: str | None) -> tuple[str, int]:
