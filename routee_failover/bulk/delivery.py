@@ -29,9 +29,9 @@ from ..records import AnyReceipt, Channel, OtpReceipt
 from ..secret import mask_phone
 from ..sending import Beginnings
 from .brakes import Brakes, Patience, Spending
-from .feed import Feed, Item
+from .feed import Feed
 from .progress import Tally, Trouble
-from .window import ReadyWindow
+from .window import Item, ReadyWindow
 
 _T = TypeVar("_T")
 
@@ -110,7 +110,7 @@ class Delivery:
 
     async def _may_go_on(self, item: Item) -> bool:
         """Whether it may, once the brakes are off: they let go of many at once, who then keep to the rate again."""
-        may = bool(await self._or_give_back(item, self._brakes.passed()))
+        may = await self._or_give_back(item, self._brakes.passed())
         if may and self._begins is not None:
             await self._or_give_back(item, self._brakes.rest(self._begins.take()))
         return may

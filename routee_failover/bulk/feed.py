@@ -6,14 +6,13 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
 from ..ledger import Ending, Found, Ledger, Move, State, Wanted
-from ..ledger.intent import label_of, tag_of
+from ..ledger.intent import POLICY, label_of, tag_of
 from ..secret import mask_phone
 from ..webhooks import CallbackSigner
 from .brakes import Brakes
@@ -21,9 +20,7 @@ from .fingerprint import Fingerprints
 from .hours import SendWindow
 from .progress import Tally, Trouble
 from .row import Row, Rows, Stamp
-
-if TYPE_CHECKING:
-    from .window import ReadyWindow
+from .window import Item, ReadyWindow
 
 Refused = Callable[[int, str, tuple[Problem, ...]], object]
 """Told of each row that cannot be sent: its line, its recipient masked, and why."""
@@ -32,26 +29,6 @@ _READ = 256
 """Rows that are read at once."""
 _READ_WITHIN = 0.05
 """Seconds after which what was read so far goes on, for sources that trickle."""
-
-
-class Item(NamedTuple):
-    """A message that is claimed, and to be sent."""
-
-    wanted: Wanted
-    found: Found
-    flow: AnyFlow
-    leave_by: float
-    """When its lease is over, by the monotonic clock."""
-    leave_by_clock: float
-    """The same by the machine's clock, which goes on while the machine sleeps."""
-
-    @property
-    def leased(self) -> bool:
-        """Whether it may leave. Either clock may have been stopped or set back, but not both."""
-        return time.monotonic() < self.leave_by and time.time() < self.leave_by_clock
-
-    def __repr__(self) -> str:
-        return f"Item({self.wanted!r})"
 
 
 @attrs.frozen
@@ -101,7 +78,7 @@ class Feed:
         self.opens: datetime | None = None
         """When the hours of the first deferred recipient begin."""
 
-    async def fill(self, ready: "ReadyWindow", rows: Rows, *, first: bool) -> None:
+    async def fill(self, ready: ReadyWindow, rows: Rows, *, first: bool) -> None:
         """Put what is to be sent into the window. On the first pass over an empty ledger nothing is looked up before.
 
         It ends early, with nothing left claimed beside what is in the window, once the run is stopping.
@@ -135,12 +112,12 @@ class Feed:
 
     async def _due(self, chunk: Sequence[Row]) -> list[tuple[Row, int]]:
         """The rows of a chunk that the ledger does not say everything about already."""
-        tagged = [(row, _tag(row)) for row in chunk]
         # By its line, too: a row of which no flow could be made in an earlier pass is not told again.
-        known = await self._ledger.find([tag for row, tag in tagged for tag in (tag, _tag_of_line(row))])
+        tagged = [(row, _tag(row), _tag_of_line(row)) for row in chunk]
+        known = await self._ledger.find([tag for _, *tags in tagged for tag in tags])
         due: list[tuple[Row, int]] = []
-        for row, tag in tagged:
-            found = known.get(_tag_of_line(row)) or known.get(tag)
+        for row, tag, tag_of_line in tagged:
+            found = known.get(tag_of_line) or known.get(tag)
             if found is None or found.state is State.NEW:
                 due.append((row, tag))
             else:
@@ -211,7 +188,7 @@ class Feed:
         if found.state is State.NEW:
             # By the caller's policy it was to be sent once more, with the same content; the source has another now.
             why = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
-            await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof="policy"))
+            await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof=POLICY))
             self._tally.problems.append(Trouble(row.line, recipient, State.UNKNOWN.lower(), why))
         elif twice:
             self._tally.duplicates += 1

@@ -1,10 +1,33 @@
 """The few messages between the feed and the workers: claimed, and ready to leave."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from .feed import Item
+from ..flows import AnyFlow
+from ..ledger import Found, Wanted
+
+
+class Item(NamedTuple):
+    """A message that is claimed, and to be sent."""
+
+    wanted: Wanted
+    found: Found
+    flow: AnyFlow
+    leave_by: float
+    """When its lease is over, by the monotonic clock."""
+    leave_by_clock: float
+    """The same by the machine's clock, which goes on while the machine sleeps."""
+
+    @property
+    def leased(self) -> bool:
+        """Whether it may leave. Either clock may have been stopped or set back, but not both."""
+        return time.monotonic() < self.leave_by and time.time() < self.leave_by_clock
+
+    def __repr__(self) -> str:
+        return f"Item({self.wanted!r})"
 
 
 class ReadyWindow:

@@ -12,7 +12,7 @@ from ...client import RouteeClient
 from ...errors import InvalidConfig, NoAnswer, NotSent, Rejected
 from ...flows import Endpoint
 from ...ledger import Ending, Intent, Ledger, Move, State
-from ...ledger.intent import tag_in
+from ...ledger.intent import POLICY, tag_in
 from ...records import FlowRecord, OtpRecord
 from ...sending import Beginnings
 from ...webhooks import CallbackEvent
@@ -162,9 +162,7 @@ class Settler:
         except (NoAnswer, NotSent, Rejected) as error:
             return CannotTell(_in_words(error), answered=False)
 
-    async def _act_on(
-        self, look: "_Look", judged: Sight | None, control: Control | CannotTell | str, round_: "_Round"
-    ) -> None:
+    async def _act_on(self, look: "_Look", judged: Sight | None, control: _AnyControl, round_: "_Round") -> None:
         intent, watched, sight = look.intent, look.watched, judged or look.sight
         lease = intent.lease_until - look.at
         if isinstance(sight, Seen):
@@ -210,7 +208,7 @@ class Settler:
         return (
             self._on_doubt is OnDoubt.SEND_AGAIN
             and intent.attempt <= 1
-            and intent.proof != "policy"
+            and intent.proof != POLICY
             and not self._is_late(intent)
         )
 
@@ -236,7 +234,7 @@ class Settler:
     async def _again(self, intent: Intent, round_: "_Round") -> None:
         reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
         round_.again += await self._ledger.settle(
-            Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof="policy")
+            Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof=POLICY)
         )
 
     def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
