@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from ..evidence import Answer, Evidence
-from .causes import AnswerTooLong, ConnectionGone, cause_of, is_lasting
+from .causes import AnswerTooLong, ConnectionGone, cause_of, is_before_connection, is_lasting
 from .exchange import Exchange, Stop, as_data, current
 from .keep_alive import heed
 
@@ -25,12 +25,23 @@ _ENDED = {
 
 
 async def attempt(
-    session: aiohttp.ClientSession, exchange: Exchange, *, within: aiohttp.ClientTimeout, limit: int
+    session: aiohttp.ClientSession,
+    exchange: Exchange,
+    *,
+    within: aiohttp.ClientTimeout,
+    limit: int,
+    proven: bool = True,
 ) -> Evidence:
-    """Make one request and say what it showed. Raises nothing, not even where its task is cancelled."""
+    """Make one request and say what it showed. Raises nothing, not even where its task is cancelled.
+
+    `proven` says that the session passes through our request class. Where it may not, the request counts as begun from
+    here on, and only an error that comes before there is a connection shows that it was not.
+    """
     if exchange.stop is not None:
         return Evidence(begun=False, cause=_ended(exchange))
     current.set(exchange)
+    if not proven and not exchange.call.safe:
+        exchange.begun = True
     body = exchange.body
     try:
         response = await session.request(
@@ -41,7 +52,8 @@ async def attempt(
             timeout=within,
             allow_redirects=False,
         )
-        _check_asked(exchange, response)
+        if proven or exchange.passed:
+            _check_asked(exchange, response)
         headers = response.headers
         if "Keep-Alive" in headers:
             heed(headers, session)
@@ -58,6 +70,8 @@ async def attempt(
     except Exception as error:  # noqa: BLE001  # how far it came decides, not what aiohttp calls it
         cause = _ended(exchange) if exchange.stop is not None else cause_of(error)
         lasting, stale = is_lasting(error), isinstance(error, ConnectionGone)
+        if not proven and is_before_connection(error):
+            exchange.begun = False
     return Evidence(exchange.begun, None, cause, lasting, _written(exchange), stale)
 
 

@@ -50,6 +50,11 @@ def is_lasting(error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientConnectorCertificateError | Unworkable)
 
 
+def is_before_connection(error: Exception) -> bool:
+    """Whether an error, by its kind alone, comes before there is a connection to write to."""
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+
+
 def cause_of(error: Exception) -> str:
     """What happened, in one line that holds nothing of the request or the answer."""
     match error:

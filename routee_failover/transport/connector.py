@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from ..config import Config
 from ..secret import PrivateMapping
 from .causes import InOurWords, Unworkable
+from .exchange import current
 from .watched import WatchedRequest
 
 
@@ -42,8 +43,11 @@ class _WatchingConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # aiohttp calls it so
     ) -> aiohttp.connector.Connection:
         """A connection for a request of which can be told whether it has left."""
-        if self._watched and type(req) is not WatchedRequest:
-            raise Unworkable("session_factory must pass the request_class on as it is given")
+        if self._watched:
+            if type(req) is not WatchedRequest:
+                raise Unworkable("session_factory must pass the request_class on as it is given")
+            if (exchange := current.get(None)) is not None:
+                exchange.connected = True
         if req.proxy is None:
             return await super().connect(req, traces, timeout)
         # aiohttp would send the proxy the session's headers, which are Routee's, with each CONNECT, and none of the

@@ -98,6 +98,10 @@ class Exchange:
     """The verb and address that its message is sent with, where a session is watched."""
     sent = False
     """Whether its message has been on its way to a connection, where a session is watched."""
+    passed = False
+    """Whether aiohttp has called both `send` and `write_bytes` of our request class for it."""
+    connected = False
+    """Whether our connector has given it a connection, where a session is watched."""
 
     def __init__(
         self,
@@ -230,6 +234,7 @@ class TrackedRequest(aiohttp.ClientRequest):
         """Write head and body in one, which on Python 3.11 happens one turn of the loop after `send`."""
         exchange = self._exchange
         if exchange is not None:
+            exchange.passed = exchange.transport is not None
             if exchange.withdrawn:  # the process may have been frozen since `send`
                 exchange.end(Stop.WITHDRAWN)
             if not exchange.wanted or _is_gone(conn):

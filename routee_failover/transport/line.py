@@ -21,6 +21,7 @@ from .exchange import Call, Exchange, Stop
 from .gate import Gate
 from .headers import Headers, bearer_headers
 from .policy import Reason, Retry, Tries, pause_after
+from .seam import SeamCheck
 from .session import open_session
 from .token import TokenSource, basic_authorization
 from .turns import Turns
@@ -38,6 +39,7 @@ class Line:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._session = open_session(config)
+        self._seam = SeamCheck(config, self._session)
         # The total time is kept by `UnderWay`; the time to connect counts the host name and TLS, not a wait for a turn.
         self._within = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
         self._api_url = config.api_url
@@ -183,7 +185,8 @@ class Line:
         return exchange
 
     def _make(self, exchange: Exchange) -> Awaitable[Evidence]:
-        return attempt(self._session, exchange, within=self._within, limit=self._config.answer_limit)
+        limit, proven = self._config.answer_limit, self._seam.proven
+        return attempt(self._session, exchange, within=self._within, limit=limit, proven=proven)
 
     def _ended(self, exchange: Exchange, evidence: Evidence) -> None:
         """Take note of what an exchange showed, whether or not its caller still waits for it."""
@@ -248,7 +251,7 @@ class Line:
         exchange.body, exchange.paced = call.body, False
         self._start(exchange)
         try:
-            return await done
+            return self._seam.check(exchange, await done)
         except asyncio.CancelledError:
             exchange.end(Stop.LEFT)
             raise

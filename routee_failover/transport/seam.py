@@ -1,0 +1,48 @@
+"""Check of aiohttp: once a session, and before its first message, whether requests pass through our request class.
+
+NOT_SENT is proven by `TrackedRequest` alone. An aiohttp that calls its methods by other names would never reach it, and
+a message that a server took would be called unsent.
+"""
+
+from typing import Any
+
+import aiohttp
+
+from ..config import Config
+from ..evidence import Evidence
+from .exchange import Exchange
+
+_REFUSAL = (
+    f"aiohttp {aiohttp.__version__} does not pass through the request class by which this client proves what was sent: "
+    "install aiohttp>=3.14,<4"
+)
+
+
+class SeamCheck:
+    """Whether one session passes through our request class, shown by its first answer, which is the token service's.
+
+    Each session has a token of its own, and no message leaves without one.
+    """
+
+    def __init__(self, config: Config, session: aiohttp.ClientSession) -> None:
+        # A session of one's own has our connector, which sees what it gives a connection to. Without one, only what
+        # stands in the place of aiohttp's own request can have answered without a connection: a mock, for example.
+        self._watched = config.session_factory is not None
+        self._is_aiohttp = _is_of_aiohttp(type(session)._request)  # noqa: SLF001  # read, not called
+        self.proven = False
+        """Whether a request has passed through our class: only then is an absent mark of it a proof."""
+
+    def check(self, exchange: Exchange, evidence: Evidence) -> Evidence:
+        """What a request outside of the messages showed; nothing but a refusal where it came past our class."""
+        if evidence.answer is None or self.proven:
+            return evidence
+        if exchange.passed:
+            self.proven = True
+        elif exchange.body is not None and (exchange.connected if self._watched else self._is_aiohttp):
+            return Evidence(True, None, _REFUSAL, lasting=True)
+        return evidence
+
+
+def _is_of_aiohttp(function: Any) -> bool:
+    """Whether a function is aiohttp's own: a mock or a wrapper may bear its name and module, but not its file."""
+    return getattr(getattr(function, "__code__", None), "co_filename", "") == aiohttp.client.__file__
