@@ -225,6 +225,6 @@ async def test_no_more_than_the_concurrency_are_under_way(server: ListingServer)
 async def test_the_rate_is_kept(server: ListingServer) -> None:
     """Ten messages at 20 a second take nearly half a second, however many may be under way."""
     async with MemoryLedger() as ledger:
+        started = asyncio.get_running_loop().time()  # not the first arrival: a busy server sees that one late
         await run(server, ledger, People(10), rate=20.0)
-    arrivals = sorted(at for times in server.arrivals.values() for at in times)
-    assert arrivals[-1] - arrivals[0] > 0.3
+    assert max(at for times in server.arrivals.values() for at in times) - started > 0.4

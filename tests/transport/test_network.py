@@ -30,7 +30,7 @@ from .raw import (
     read_request,
     reset,
 )
-from .tls import STRANGER, calling, serving
+from .tls import calling, serving
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 POST = Call("POST", "/failover", SecretBytes(BODY))
@@ -222,7 +222,7 @@ async def test_a_proxy_that_is_down_sends_nothing() -> None:
 @on_every_loop
 async def test_both_ends_of_a_tunnel_are_verified(side: str) -> None:
     """A proxy or a server whose certificate is not trusted gets nothing, whichever of the two it is."""
-    strange = serving(ca=STRANGER)
+    strange = serving(trusted=False)
     async with (
         RawServer(hang, strange if side == "server" else serving()) as server,
         Proxy(tls=strange if side == "proxy" else None) as proxy,

@@ -19,7 +19,7 @@ from tests.client.routee import until
 from .loops import on_every_loop
 from .proxies import HeldWire
 from .raw import RawServer, Reader, Writer, answering, bench, http
-from .tls import STRANGER, TLS_1_2, TLS_1_3, BlockingTlsServer, calling, serving
+from .tls import TLS_1_2, TLS_1_3, BlockingTlsServer, calling, serving
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 DEMANDS = "the server asks for a client certificate, which belongs in the context of the setting tls"
@@ -42,7 +42,7 @@ async def test_a_ca_of_ones_own_is_trusted() -> None:
 async def test_another_ca_is_not_trusted() -> None:
     """Whom the given CA does not vouch for gets nothing, and is asked once."""
     async with (
-        RawServer(answering(http()), serving(ca=STRANGER)) as server,
+        RawServer(answering(http()), serving(trusted=False)) as server,
         bench(server.config(tls=calling())) as made,
     ):
         evidence = await made.tried(server.url)

@@ -1,6 +1,7 @@
 """Certificates for tests, and a TLS server that says why it refuses: asyncio's own closes without the alert."""
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -13,31 +14,35 @@ from routee_failover import Config
 
 from .raw import RawServer, http
 
-CA = trustme.CA()
-STRANGER = trustme.CA()
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
+@functools.cache
+def _authority(name: str) -> trustme.CA:
+    """A CA for each name: made once, and not before a test needs it."""
+    return trustme.CA()
+
+
 def serving(
-    *names: str, ca: trustme.CA = CA, at_most: ssl.TLSVersion = TLS_1_3, clients: bool = False
+    *names: str, trusted: bool = True, at_most: ssl.TLSVersion = TLS_1_3, clients: bool = False
 ) -> ssl.SSLContext:
     """A server's context; with `clients` it demands a certificate of its callers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(*(names or ["localhost"])).configure_cert(context)
+    _authority("known" if trusted else "strange").issue_cert(*(names or ["localhost"])).configure_cert(context)
     context.maximum_version = at_most
     if clients:
         context.verify_mode = ssl.CERT_REQUIRED
-        CA.configure_trust(context)
+        _authority("known").configure_trust(context)
     return context
 
 
 def calling(*, certificate: bool = False, at_least: ssl.TLSVersion = TLS_1_2) -> ssl.SSLContext:
     """A client's context that trusts the CA of these tests."""
     context = ssl.create_default_context()
-    CA.configure_trust(context)
+    _authority("known").configure_trust(context)
     context.minimum_version = at_least
     if certificate:
-        CA.issue_cert("client@example.test").configure_cert(context)
+        _authority("known").issue_cert("client@example.test").configure_cert(context)
     return context
 
 

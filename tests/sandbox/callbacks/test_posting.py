@@ -16,8 +16,8 @@ from routee_failover.sandbox.callbacks.turns import Turns
 
 from .receivers import Receiver
 
-CA = trustme.CA()
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -167,21 +167,27 @@ async def test_no_way_there(fault: OSError, error: str, monkeypatch: pytest.Monk
         assert (await one.post("http://127.0.0.1:1/", b"{}")).error == error
 
 
-async def test_certificates_are_verified() -> None:
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    """An authority that no system knows."""
+    return trustme.CA()
+
+
+async def test_certificates_are_verified(ca: trustme.CA) -> None:
     """A receiver with a certificate that nobody vouches for is told from one that speaks no TLS at all."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    CA.issue_cert("localhost").configure_cert(context)
+    ca.issue_cert("localhost").configure_cert(context)
     async with serving(answering(OK), context) as place, poster() as one:
         assert (await one.post(f"https://{place}/", b"{}")).error == "the certificate is not trusted"
     async with serving(greets) as place, poster() as one:
         assert (await one.post(f"https://{place}/", b"{}")).error == "no TLS connection could be made"
 
 
-async def test_a_trusted_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_trusted_certificate(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
     """A receiver with a certificate that this machine trusts is called by https."""
     serves, trusts = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    CA.issue_cert("localhost").configure_cert(serves)
-    CA.configure_trust(trusts)
+    ca.issue_cert("localhost").configure_cert(serves)
+    ca.configure_trust(trusts)
     monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusts)
     async with serving(answering(OK), serves) as place, poster() as one:
         assert (await one.post(f"https://{place}/", b"{}")).error is None
