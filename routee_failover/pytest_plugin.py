@@ -5,6 +5,7 @@ own, so they serve tests of every kind: with pytest-asyncio in either mode, with
 imported before a test asks for one of them.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,11 @@ def routee_sandbox(request: pytest.FixtureRequest, routee_sandbox_settings: Mapp
         if marker.args:
             pytest.fail(f"@pytest.mark.{_MARKER} takes settings by name, such as speed=0", pytrace=False)
         settings |= marker.kwargs
+    known = list(inspect.signature(Sandbox).parameters)
+    for name in settings:
+        if name not in known:
+            why = f"it has no setting {name!r}; it has {', '.join(known)}"
+            pytest.fail(f"the Routee sandbox cannot start: {why}", pytrace=False)
     with ExitStack() as stack:
         try:
             sandbox = stack.enter_context(Sandbox(**settings))

@@ -119,4 +119,4 @@ def _words(error: OSError | ValueError) -> str:
         return "there is no such folder"
     if isinstance(error, OSError):
         return os.strerror(error.errno or 0)
-    return str(error)  # a name that no file can have
+    return "no file can have such a name"  # Pythons word what is wrong with it differently

@@ -178,7 +178,7 @@ def test_settings_that_cannot_be(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines_random(
         [
-            "the Routee sandbox cannot start: *unexpected keyword argument 'sped'",
+            "the Routee sandbox cannot start: it has no setting 'sped'; it has host, port, speed,*",
             "@pytest.mark.routee_sandbox takes settings by name, such as speed=0",
             "the Routee sandbox cannot start: speed must be 0 or more*",
         ]

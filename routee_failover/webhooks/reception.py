@@ -1,10 +1,10 @@
 """What a receiver answers, decided without I/O: the receivers for aiohttp and for ASGI only read and write."""
 
 from datetime import timedelta
-from http import HTTPStatus
 
 import attrs
 
+from .._http_status import reason_phrase
 from ..errors import InvalidCallback, InvalidConfig
 from ..observe import CallbackRefused, Observers
 from .event import Arrival
@@ -29,7 +29,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The same words for everybody."""
-        return HTTPStatus(self.status).phrase
+        return reason_phrase(self.status)
 
 
 @attrs.frozen

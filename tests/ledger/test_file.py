@@ -202,7 +202,12 @@ async def test_what_is_no_ledger(path: Path, make: Callable[[Path], object], why
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("no/such", "there is no such folder"), ("x" * 300, "File name too long"), ("a\0b", "null")]
+    ("name", "why"),
+    [
+        ("no/such", "there is no such folder"),
+        ("x" * 300, "File name too long"),
+        ("a\0b", "no file can have such a name"),
+    ],
 )
 async def test_a_name_that_cannot_be(tmp_path: Path, name: str, why: str) -> None:
     """It is one clear error, and nothing is made."""

@@ -116,7 +116,7 @@ async def test_body_limit(serve: Serve, limit: int) -> None:
     async with serve(inbox, signer_at(), body_limit=limit) as url, aiohttp.ClientSession() as session:
         address = signer_at(url).url("login")
         async with session.post(address, data=b" " * (limit + 1)) as answer:
-            assert (answer.status, await answer.text()) == (413, "Request Entity Too Large")
+            assert (answer.status, await answer.text()) == (413, "Content Too Large")
         async with session.post(address, data=in_pieces(b" " * (limit + 1), 1000)) as answer:
             assert answer.status == 413
         async with session.post(address, data=body_of(NEW).ljust(limit)) as answer:

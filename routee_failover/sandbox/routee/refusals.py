@@ -4,10 +4,10 @@ Both bodies are documented in part only; what is inferred is marked.
 """
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from ..._http_status import reason_phrase
 from ..contract import Violation
 
 
@@ -157,14 +157,6 @@ class OtpDialect:
     def scripted(self, status: int) -> Refusal:
         """A rule asked for this answer."""
         return self.bad_token() if status == 401 else Refusal(status, {"detail": reason_phrase(status)})
-
-
-def reason_phrase(status: int) -> str:
-    """What HTTP calls a status."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"Status {status}"
 
 
 def _oauth(error: str, description: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from ..._http_status import reason_phrase
 from ..service import Service, answer, read_bounded
-from .refusals import Refusal, reason_phrase
+from .refusals import Refusal
 from .tokens import UnknownScope
 
 FORM_MEDIA = "application/x-www-form-urlencoded"

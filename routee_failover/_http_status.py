@@ -1,0 +1,19 @@
+"""Reason phrases of HTTP statuses, the same on every Python."""
+
+from http import HTTPStatus
+
+# Python 3.13 took over these names of RFC 9110; 3.11 and 3.12 have those of earlier RFCs.
+_RFC_9110 = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
+
+def reason_phrase(status: int) -> str:
+    """Return what RFC 9110 calls a status; `Status 799` for a number that has no name."""
+    try:
+        return _RFC_9110.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"
