@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from routee_failover import InvalidConfig, InvalidSource, SmsStep, StandardFlow, VoiceStep
+from routee_failover import AnyFlow, InvalidConfig, InvalidSource, SmsStep, StandardFlow, VoiceStep
 from routee_failover.bulk import BulkSettings, FlowTemplate, Rehearsal, SuppressionList, rehearse, rows_of
 from routee_failover.flows import DialPlan, Say, Speech, VoiceTo
 from routee_failover.ledger import MemoryLedger, State
@@ -171,7 +171,9 @@ async def test_every_step_counts(server: ListingServer) -> None:
         VoiceTo(viber=number(4), phone=number(5)),
     ]
     tos += [VoiceTo(sip=f"{number(4)}@host"), VoiceTo(sip="1111@host")]
-    flows = [StandardFlow(steps=[first, _call(to) if isinstance(to, VoiceTo) else _sms(to)]) for to in tos]
+    flows: list[AnyFlow] = [
+        StandardFlow(steps=[first, _call(to) if isinstance(to, VoiceTo) else _sms(to)]) for to in tos
+    ]
     async with MemoryLedger() as ledger:
         rows = [*rows_of(flows, key=lambda flow: str(flows.index(flow)))]
         progress = await run(server, ledger, rows, suppression_list=_listed(3, 4))
@@ -205,7 +207,7 @@ async def test_a_second_try_by_policy_is_not_made_for_a_listed_number(server: Li
 
 
 async def test_a_list_of_ones_own_is_asked_again_after_a_pause(server: ListingServer) -> None:
-    """An object with `__contains__` may learn numbers while the run is paused: whoever is claimed again is asked for."""
+    """An object with `__contains__` may learn numbers while the run is paused: it is asked before each new claim."""
 
     class Growing:
         def __init__(self) -> None:
