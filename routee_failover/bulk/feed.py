@@ -11,6 +11,7 @@ import attrs
 
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
+from ..flows.deadline import time_to_live
 from ..ledger import Ending, Found, Ledger, Move, State, Wanted
 from ..ledger.intent import POLICY, label_of, tag_of
 from ..secret import mask_phone
@@ -22,12 +23,15 @@ from .message_limit import MessageLimit
 from .progress import Tally, Trouble
 from .row import Row, Rows, Stamp
 from .row_reader import chunks_of
+from .settling import settle_after
 from .stamp import recipients_of
 from .window import Item, ReadyWindow
 
 Refused = Callable[[int, str, tuple[Problem, ...]], object]
 """Told of each row that cannot be sent: its line, its recipient masked, and why."""
 
+_ENOUGH = settle_after.LONGEST.total_seconds()
+"""Seconds of a time to live beyond which a longer one changes nothing."""
 _Due = tuple[Row, int, Found | None]
 """A row, its tag, and how the ledger has it, where it does."""
 _Made = tuple[Row, Wanted, AnyFlow]
@@ -80,6 +84,8 @@ class Feed:
         self.endpoint: Endpoint | None = None
         """Where all messages of the ledger go; known with the first one."""
         self._endpoint_kept = False
+        self._lives = 0.0
+        """The longest time to live of a message, in seconds, as the ledger has it."""
         self.taken: int = 0
         """How many messages the last pass has claimed."""
         self.opens: datetime | None = None
@@ -96,6 +102,8 @@ class Feed:
             self._limit.reached = False
         if self.endpoint is None and (where := await self._ledger.get("endpoint")) is not None:
             self.endpoint, self._endpoint_kept = Endpoint(where["endpoint"]), True
+            lives = await self._ledger.get(settle_after.DOCUMENT)
+            self._lives = _ENOUGH if lives is None else lives["seconds"]
         look_up = not first or (await self._ledger.counts()).total > 0
         async with contextlib.aclosing(chunks_of(rows, self._brakes)) as chunks:
             async for chunk in chunks:
@@ -164,6 +172,8 @@ class Feed:
             # Before the first intent: who finds doubts in the ledger has to know where to ask about them.
             await self._ledger.put("endpoint", {"endpoint": str(self.endpoint)})
             self._endpoint_kept = True
+        if made and self._lives < _ENOUGH:
+            await self._keep_time_to_live(max(time_to_live(flow) for _, _, flow in made))
         leave_by, leave_by_clock = self._lease_ends()
         items: list[Item] = []
         for (row, wanted, flow), found in await self._claim(made):
@@ -173,6 +183,12 @@ class Feed:
                 # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
                 await self._pass_over(row, found, twice=first and found.line != row.line)
         return items
+
+    async def _keep_time_to_live(self, seconds: float) -> None:
+        """Keep the longest one in the ledger, which says when a message of unknown outcome may count as not taken."""
+        if seconds > self._lives:
+            self._lives = min(seconds, _ENOUGH)
+            await self._ledger.put(settle_after.DOCUMENT, {"seconds": self._lives})
 
     async def _claim(self, made: Sequence[_Claimable]) -> list[tuple[_Claimable, Found]]:
         """Claim them, up to the message limit. What it keeps back is left out; what is in the ledger is not."""

@@ -76,9 +76,10 @@ class BulkSettings(Value):
     the ledger for the next run. Quiet hours do not count."""
     on_unknown: OnDoubt = attrs.field(default=OnDoubt.RECONCILE, validator=_check(OnDoubt, "an OnDoubt"))
     """What is done about messages of unknown outcome."""
-    settle_after: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_duration)
+    settle_after: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_duration))
     """How long a message has to be unknown before a search that does not find it proves that Routee has not taken it:
-    longer than Routee's search may lag behind."""
+    longer than Routee's search may lag behind. `None` is the time to live of the flows and a minute, from 2 minutes to
+    10; what an SMS without a ttl takes, 20 hours, is 10 minutes here."""
     callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
     """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
     stamp: bool = attrs.field(default=True, validator=check_switch)

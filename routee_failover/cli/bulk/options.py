@@ -49,7 +49,8 @@ SettleAfter = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="How long Routee's search gets to find a message, before that it finds none proves anything; 10m.",
+        help="How long Routee's search gets to find a message, before that it finds none proves anything; if not "
+        "given, the flow's time to live and a minute, from 2m to 10m.",
         show_default=False,
     ),
 ]
