@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .settings import BulkSettings, ErrorBudget
     from .settling import OnDoubt, Settled, Settler, proves
     from .sources import Source, read_source, rows_of
+    from .suppression import SuppressionList
     from .template import FlowTemplate
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Settler",
     "Source",
     "Stamp",
+    "SuppressionList",
     "Trouble",
     "export",
     "proves",
@@ -69,6 +71,7 @@ _HOMES = {
     "Settler": "settling",
     "Source": "sources",
     "Stamp": "row",
+    "SuppressionList": "suppression",
     "Trouble": "progress",
     "export": "exporting",
     "proves": "settling",

@@ -124,6 +124,7 @@ class Delivery:
 
     async def _send(self, item: Item) -> None:
         began = time.monotonic()
+        self._tally.in_flight += 1
         try:
             receipt = await self._routee.send(
                 item.flow, deadline=self._deadline, still_wanted=lambda: item.leased and self._brakes.free
@@ -138,6 +139,8 @@ class Delivery:
             raise
         else:
             self._accepted(item, receipt, time.monotonic() - began)
+        finally:
+            self._tally.in_flight -= 1
 
     def _accepted(self, item: Item, receipt: AnyReceipt, seconds: float) -> None:
         identity = receipt.flow_id if isinstance(receipt, OtpReceipt) else receipt.tracking_id

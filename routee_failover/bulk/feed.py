@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import attrs
 
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
+from ..flows.deadline import time_to_live
 from ..ledger import Ending, Found, Ledger, Move, State, Wanted
 from ..ledger.intent import POLICY, label_of, tag_of
 from ..secret import mask_phone
@@ -18,17 +19,23 @@ from ..webhooks import CallbackSigner
 from .brakes import Brakes
 from .fingerprint import Fingerprints
 from .hours import SendWindow
+from .message_limit import MessageLimit
 from .progress import Tally, Trouble
 from .row import Row, Rows, Stamp
+from .row_reader import chunks_of
+from .settling import settle_after
+from .stamp import recipients_of
 from .window import Item, ReadyWindow
 
 Refused = Callable[[int, str, tuple[Problem, ...]], object]
 """Told of each row that cannot be sent: its line, its recipient masked, and why."""
 
-_READ = 256
-"""Rows that are read at once."""
-_READ_WITHIN = 0.05
-"""Seconds after which what was read so far goes on, for sources that trickle."""
+_ENOUGH = settle_after.LONGEST.total_seconds()
+"""Seconds of a time to live beyond which a longer one changes nothing."""
+_Due = tuple[Row, int, Found | None]
+"""A row, its tag, and how the ledger has it, where it does."""
+_Made = tuple[Row, Wanted, AnyFlow]
+_Claimable = TypeVar("_Claimable", bound=tuple[Row | None, Wanted, AnyFlow])
 
 
 @attrs.frozen
@@ -60,6 +67,8 @@ class Feed:
         window: SendWindow | None,
         refused: Refused | None,
         brakes: Brakes,
+        suppressed: Container[str] | None = None,
+        limit: MessageLimit | None = None,
     ) -> None:
         self._ledger = ledger
         self._marks = marks
@@ -70,9 +79,13 @@ class Feed:
         self._window = window
         self._refused = refused
         self._brakes = brakes
+        self._suppressed = suppressed
+        self._limit = limit
         self.endpoint: Endpoint | None = None
         """Where all messages of the ledger go; known with the first one."""
         self._endpoint_kept = False
+        self._lives = 0.0
+        """The longest time to live of a message, in seconds, as the ledger has it."""
         self.taken: int = 0
         """How many messages the last pass has claimed."""
         self.opens: datetime | None = None
@@ -85,13 +98,17 @@ class Feed:
         """
         self._tally.new_pass()
         self.opens, self.taken = None, 0
+        if self._limit is not None:
+            self._limit.reached = False
         if self.endpoint is None and (where := await self._ledger.get("endpoint")) is not None:
             self.endpoint, self._endpoint_kept = Endpoint(where["endpoint"]), True
+            lives = await self._ledger.get(settle_after.DOCUMENT)
+            self._lives = _ENOUGH if lives is None else lives["seconds"]
         look_up = not first or (await self._ledger.counts()).total > 0
-        async with contextlib.aclosing(_chunks(rows, self._brakes)) as chunks:
+        async with contextlib.aclosing(chunks_of(rows, self._brakes)) as chunks:
             async for chunk in chunks:
                 self._tally.read += len(chunk)
-                due = await self._due(chunk) if look_up else [(row, _tag(row)) for row in chunk]
+                due = await self._due(chunk) if look_up else [(row, _tag(row), None) for row in chunk]
                 for start in range(0, len(due), self._group):
                     await ready.room()
                     if self._brakes.stopping:
@@ -99,41 +116,53 @@ class Feed:
                     claimed = await self._claimed(due[start : start + self._group], first=first)
                     self.taken += len(claimed)
                     ready.put(claimed)
+                    if self._limit is not None and self._limit.reached:
+                        return
 
     async def claim_again(self, item: Item) -> Item | None:
-        """The same message under a new lease, once its former one was given back; `None` where another has it."""
+        """The same message under a new lease, once its former one was given back; `None` where it may not leave now."""
+        if self._is_suppressed(recipients_of(item.flow)):
+            return None  # the next pass counts it
         leave_by, leave_by_clock = self._lease_ends()
-        (found,) = await self._ledger.claim([item.wanted], lease=self._lease)
+        claims = await self._claim([(None, item.wanted, item.flow)])
+        if not claims:
+            return None
+        ((_, found),) = claims
         return item._replace(found=found, leave_by=leave_by, leave_by_clock=leave_by_clock) if found.mine else None
 
     def is_shut(self, item: Item) -> bool:
         """Whether the hours of a recipient have ended since the message was claimed."""
         return self._window is not None and self._defers(item.wanted.recipient, datetime.now(UTC))
 
-    async def _due(self, chunk: Sequence[Row]) -> list[tuple[Row, int]]:
+    async def _due(self, chunk: Sequence[Row]) -> list[_Due]:
         """The rows of a chunk that the ledger does not say everything about already."""
         # By its line, too: a row of which no flow could be made in an earlier pass is not told again.
         tagged = [(row, _tag(row), _tag_of_line(row)) for row in chunk]
         known = await self._ledger.find([tag for _, *tags in tagged for tag in tags])
-        due: list[tuple[Row, int]] = []
+        due: list[_Due] = []
         for row, tag, tag_of_line in tagged:
             found = known.get(tag_of_line) or known.get(tag)
             if found is None or found.state is State.NEW:
-                due.append((row, tag))
+                due.append((row, tag, found))
             else:
                 await self._pass_over(row, found, twice=False)
         return due
 
-    async def _claimed(self, due: Sequence[tuple[Row, int]], *, first: bool) -> list[Item]:
-        made: list[tuple[Row, Wanted, AnyFlow]] = []
+    async def _claimed(self, due: Sequence[_Due], *, first: bool) -> list[Item]:
+        made: list[_Made] = []
         refusals: list[Awaitable[object]] = []
         now = datetime.now(UTC)
-        for row, tag in due:
+        for row, tag, found in due:
+            if self._is_suppressed((row.recipient,)):
+                await self._suppress(row, found)
+                continue
             if not row.problems and self._defers(row.recipient, now):
                 continue
             flow = row.problems or self._make(row, tag)
             if isinstance(flow, tuple):
                 refusals.append(self._refuse(row, flow))
+            elif self._suppressed is not None and self._is_suppressed(recipients_of(flow)):
+                await self._suppress(row, found)
             else:
                 wanted = Wanted(tag, row.key, row.recipient, row.line, self._fingerprints.of(flow))
                 made.append((row, wanted, flow))
@@ -143,16 +172,59 @@ class Feed:
             # Before the first intent: who finds doubts in the ledger has to know where to ask about them.
             await self._ledger.put("endpoint", {"endpoint": str(self.endpoint)})
             self._endpoint_kept = True
+        if made and self._lives < _ENOUGH:
+            await self._keep_time_to_live(max(time_to_live(flow) for _, _, flow in made))
         leave_by, leave_by_clock = self._lease_ends()
-        claims = await self._ledger.claim([wanted for _, wanted, _ in made], lease=self._lease) if made else []
         items: list[Item] = []
-        for (row, wanted, flow), found in zip(made, claims, strict=True):
+        for (row, wanted, flow), found in await self._claim(made):
             if found.mine:
                 items.append(Item(wanted, found, flow, leave_by, leave_by_clock))
             else:
                 # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
                 await self._pass_over(row, found, twice=first and found.line != row.line)
         return items
+
+    async def _keep_time_to_live(self, seconds: float) -> None:
+        """Keep the longest one in the ledger, which says when a message of unknown outcome may count as not taken."""
+        if seconds > self._lives:
+            self._lives = min(seconds, _ENOUGH)
+            await self._ledger.put(settle_after.DOCUMENT, {"seconds": self._lives})
+
+    async def _claim(self, made: Sequence[_Claimable]) -> list[tuple[_Claimable, Found]]:
+        """Claim them, up to the message limit. What it keeps back is left out; what is in the ledger is not."""
+        if not made:
+            return []
+        limit = self._limit
+        if limit is None:
+            claims = await self._ledger.claim([wanted for _, wanted, _ in made], lease=self._lease)
+            return [*zip(made, claims, strict=True)]
+        pairs: list[tuple[_Claimable, Found]] = []
+        async with limit.lock:
+            while made and (free := await limit.free()) > 0:
+                part, made = made[:free], made[free:]
+                claims = await self._ledger.claim([wanted for _, wanted, _ in part], lease=self._lease)
+                pairs += zip(part, claims, strict=True)
+            known = await self._ledger.find([wanted.tag for _, wanted, _ in made]) if made else {}
+            for each in made:
+                found = known.get(each[1].tag)
+                if found is None or found.state is State.NEW:
+                    limit.reached = True
+                else:
+                    pairs.append((each, found))
+        return pairs
+
+    def _is_suppressed(self, numbers: Iterable[str]) -> bool:
+        listed = self._suppressed
+        return listed is not None and any(number in listed for number in numbers)
+
+    async def _suppress(self, row: Row, found: Found | None) -> None:
+        """Count a row that is not sent. What may have been accepted is UNKNOWN, not waiting to be sent once more."""
+        if found is not None and found.fingerprint:
+            await self._doubt(
+                row, found, "it may have been accepted, and is on the suppression list now: not sent again"
+            )
+        else:
+            self._tally.suppress(is_new=found is not None)
 
     def _make(self, row: Row, tag: int) -> AnyFlow | tuple[Problem, ...]:
         try:
@@ -184,16 +256,18 @@ class Feed:
 
     async def _pass_over(self, row: Row, found: Found, *, twice: bool) -> None:
         self._tally.skipped += 1
-        recipient = mask_phone(row.recipient)
         if found.state is State.NEW:
             # By the caller's policy it was to be sent once more, with the same content; the source has another now.
             why = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
-            await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof=POLICY))
-            self._tally.problems.append(Trouble(row.line, recipient, State.UNKNOWN.lower(), why))
+            await self._doubt(row, found, why)
         elif twice:
             self._tally.duplicates += 1
             why = f"the same key as line {found.line}; one message per key is sent"
-            self._tally.problems.append(Trouble(row.line, recipient, "duplicate", why))
+            self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), "duplicate", why))
+
+    async def _doubt(self, row: Row, found: Found, why: str) -> None:
+        await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof=POLICY))
+        self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), State.UNKNOWN.lower(), why))
 
     def _lease_ends(self) -> tuple[float, float]:
         # Before the claim: what the ledger's clock says of the lease is later than this.
@@ -206,77 +280,3 @@ def _tag(row: Row) -> int:
 
 def _tag_of_line(row: Row) -> int:
     return tag_of(f"\x00line {row.line}")
-
-
-async def _chunks(rows: Rows, brakes: Brakes) -> AsyncGenerator[list[Row], None]:
-    """The rows in lists. What can block is drawn in a thread; nothing waits long for a list to be full.
-
-    Who stops the run does not wait for a source that is silent.
-    """
-    if isinstance(rows, AsyncIterable):
-        async with contextlib.aclosing(_drawn(aiter(rows), brakes)) as drawn:
-            async for chunk in drawn:
-                yield chunk
-        return
-    loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, "routee-bulk-source")  # one, because many sources are bound to theirs
-    try:
-        iterator = await loop.run_in_executor(thread, iter, rows)
-        while True:
-            taking = loop.run_in_executor(thread, _take, iterator)
-            if not await brakes.or_stopped(taking):
-                return
-            chunk, failure = taking.result()
-            if chunk:
-                yield chunk
-            if failure is not None:
-                raise failure
-            if not chunk:
-                return
-    finally:
-        thread.shutdown(wait=False)
-
-
-def _take(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
-    """The next rows, and what the source failed in after them: those that it gave are not lost for that."""
-    taken: list[Row] = []
-    until = time.monotonic() + _READ_WITHIN
-    try:
-        for row in rows:
-            taken.append(row)
-            if len(taken) >= _READ or time.monotonic() >= until:
-                break
-    except Exception as error:  # noqa: BLE001  # it is raised where the rows before it are through
-        return taken, error
-    return taken, None
-
-
-async def _drawn(rows: AsyncIterator[Row], brakes: Brakes) -> AsyncGenerator[list[Row], None]:
-    """Whatever is there at once, in one list; a drawing that takes longer is waited for, not cancelled."""
-    drawing: asyncio.Future[Row] | None = None
-    try:
-        while True:
-            taken: list[Row] = []
-            while len(taken) < _READ:
-                drawing = drawing or asyncio.ensure_future(anext(rows))
-                if not taken:
-                    if not await brakes.or_stopped(drawing):
-                        return
-                else:
-                    await asyncio.sleep(0)
-                    if not drawing.done():
-                        break
-                try:
-                    row = drawing.result()
-                except Exception as error:  # it is raised once the rows before it are through
-                    if taken:
-                        yield taken
-                    if isinstance(error, StopAsyncIteration):
-                        return
-                    raise
-                drawing = None
-                taken.append(row)
-            yield taken
-    finally:
-        if drawing is not None:
-            drawing.cancel()

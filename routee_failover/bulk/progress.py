@@ -51,6 +51,15 @@ class Progress(Value):
     invalid: int = 0
     deferred: int = 0
     """How many wait for the hours of their recipients."""
+    suppressed: int = 0
+    """How many rows are not sent because a number of theirs is on the suppression list."""
+    suppressed_new: int = 0
+    """Of them, those that an earlier run has left in the ledger as NEW."""
+    in_flight: int = 0
+    """How many messages are being sent at this moment; the ledger's `sending` counts those too that are claimed and
+    wait for their turn."""
+    limit_reached: bool = False
+    """Whether rows are left because `max_messages` is reached."""
     rate: float = 0.0
     """Messages a second, over the last five."""
     allowed: float | None = None
@@ -76,6 +85,9 @@ class Tally:
         self.duplicates: int = 0
         self.invalid: int = 0
         self.deferred: int = 0
+        self.in_flight: int = 0
+        self._suppressed = (0, 0)
+        self._most_suppressed = (0, 0)
         self.ended: int = 0
         self.ends: int = 0
         self.failovers: int = 0
@@ -88,10 +100,23 @@ class Tally:
         self.read = 0
         self.skipped = 0
         self.deferred = 0
+        self._most_suppressed, self._suppressed = self.suppressed, (0, 0)
 
-    def sample(self) -> None:
-        """Take note of how many have ended by now, about twice a second."""
+    def suppress(self, *, is_new: bool) -> None:
+        """Count a row that is not sent because of the suppression list; `is_new` says that the ledger has it."""
+        rows, new = self._suppressed
+        self._suppressed = rows + 1, new + is_new
+
+    @property
+    def suppressed(self) -> tuple[int, int]:
+        """Suppressed rows, and how many of them the ledger has as NEW: a pass that ends early has not met them all."""
+        return max(self._most_suppressed, self._suppressed)
+
+    def sample(self, *, idle: bool = False) -> None:
+        """Record how many have ended, about twice a second. While the run is idle nothing is sent: the rate is 0."""
         now = time.monotonic()
+        if idle:
+            self._samples.clear()
         self._samples.append((now, self.ended))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:
             self._samples.popleft()

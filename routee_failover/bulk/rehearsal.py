@@ -5,7 +5,7 @@ What a run will do is told as far as it is known: what Routee charges, or which 
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Container, Mapping
 from typing import Any, NamedTuple
 
 import attrs
@@ -18,6 +18,7 @@ from . import numbers
 from .row import Row, Rows, Stamp
 from .sample import shown_flow
 from .seen import Seen
+from .stamp import recipients_of
 
 FIRST_PROBLEMS = 10
 """So many broken rows are told in full; all of them are counted."""
@@ -84,6 +85,8 @@ class Rehearsal:
     bad: int
     duplicates: int
     """Rows whose key an earlier good row has; the first is sent."""
+    suppressed: int
+    """Rows that are not sent because a number of theirs is on the suppression list."""
     problems: tuple[BrokenRow, ...]
     """The first broken rows."""
     reasons: Mapping[str, int]
@@ -96,9 +99,9 @@ class Rehearsal:
     samples: tuple[Sample, ...]
 
 
-async def rehearse(rows: Rows) -> Rehearsal:
+async def rehearse(rows: Rows, suppression_list: Container[str] | None = None) -> Rehearsal:
     """Go through all rows, in constant memory, and say what became of them. Nothing is sent and nothing is kept."""
-    watch = _Watch()
+    watch = _Watch(suppression_list)
     if isinstance(rows, AsyncIterable):
         async for row in rows:
             watch.see(row)
@@ -111,8 +114,9 @@ async def rehearse(rows: Rows) -> Rehearsal:
 class _Watch:
     """Counts rows as they pass."""
 
-    def __init__(self) -> None:
-        self._rows = self._good = self._bad = self._duplicates = 0
+    def __init__(self, suppressed: Container[str] | None) -> None:
+        self._suppressed_numbers = () if suppressed is None else suppressed
+        self._rows = self._good = self._bad = self._duplicates = self._suppressed = 0
         self._problems: list[BrokenRow] = []
         self._reasons: Counter[str] = Counter()
         self._keys = Seen()
@@ -130,6 +134,9 @@ class _Watch:
 
     def see(self, row: Row) -> None:
         self._rows += 1
+        if row.recipient in self._suppressed_numbers:
+            self._suppressed += 1
+            return
         problems = row.problems
         flow = None
         if not problems:
@@ -139,6 +146,8 @@ class _Watch:
                 problems = error.problems
         if flow is None:
             self._break(row, problems)
+        elif any(number in self._suppressed_numbers for number in recipients_of(flow)):
+            self._suppressed += 1
         elif not self._keys.add(row.key):
             self._duplicates += 1
         else:
@@ -199,6 +208,7 @@ class _Watch:
             good=self._good,
             bad=self._bad,
             duplicates=self._duplicates,
+            suppressed=self._suppressed,
             problems=tuple(self._problems),
             reasons=dict(self._reasons.most_common()),
             channels={", ".join(way): count for way, count in self._channels.most_common()},

@@ -24,3 +24,9 @@ class Seen:
             return False
         shard.insert(place, tag)
         return True
+
+    def __contains__(self, key: str) -> bool:
+        tag = tag_of(key)
+        shard = self._shards[tag % _SHARDS]
+        place = bisect_left(shard, tag)
+        return place < len(shard) and shard[place] == tag

@@ -17,6 +17,7 @@ from .delivery import ACCOUNT, BALANCE, CANCELLED, Delivery
 from .doubts import Doubts
 from .feed import Feed, Marks, Refused
 from .fingerprint import Fingerprints
+from .message_limit import MessageLimit
 from .progress import Phase, Progress, Tally
 from .row import Rows
 from .settings import BulkSettings
@@ -70,6 +71,8 @@ class BulkSender:
         self._doubts = Doubts(routee, ledger, self._settings)
         self._feed: Feed | None = None
         self._failure: Exception | None = None
+        most = self._settings.max_messages
+        self._limit = MessageLimit(ledger, most) if most is not None else None
         rate = self._settings.rate
         self._begins = Beginnings(1 / rate) if rate is not None else None
 
@@ -77,6 +80,7 @@ class BulkSender:
     def progress(self) -> Progress:
         """How the run stands right now."""
         tally = self._tally
+        suppressed, suppressed_new = tally.suppressed
         phase = self._phase
         if phase is Phase.SENDING and self._brakes.pause is not None:
             phase = Phase.PAUSED
@@ -96,9 +100,13 @@ class BulkSender:
             duplicates=tally.duplicates,
             invalid=tally.invalid,
             deferred=tally.deferred,
+            suppressed=suppressed,
+            suppressed_new=suppressed_new,
+            in_flight=tally.in_flight,
+            limit_reached=self._limit is not None and self._limit.reached,
             rate=tally.rate,
             allowed=self._settings.rate,
-            seconds_left=self._seconds_left(),
+            seconds_left=self._seconds_left(phase),
             pause=pause,
             failover=tally.failover,
             problems=tuple(tally.problems),
@@ -175,6 +183,8 @@ class BulkSender:
             window=self._settings.window,
             refused=self._refused,
             brakes=self._brakes,
+            suppressed=self._settings.suppression_list,
+            limit=self._limit,
         )
         rest, first = 1.0, True
         while True:
@@ -184,6 +194,8 @@ class BulkSender:
             await self._ledger.flush()
             rest = 1.0 if self._tally.ended > before else min(2 * rest, _LONGEST_REST)
             if not await self._is_more_to_do(feed, rest, again=again):
+                if self._limit is not None and self._limit.reached:
+                    self._brakes.stop(f"the limit of {self._settings.max_messages:,} messages is reached")
                 return
             first = False
 
@@ -234,12 +246,15 @@ class BulkSender:
             waits = await self._doubts.settle()
             # After it was settled, by whomever: what is absent is to be sent.
             counts = self._counts = await self._ledger.counts()
-            if again and (counts.new > gone or (counts.new and feed.taken)):
+            limit = self._limit
+            more = counts.new > gone or (counts.new and feed.taken) or (limit is not None and limit.reached)
+            full = limit is not None and limit.left(counts) <= 0
+            if again and more and not full:
                 self._fruitless = rest > 1.0  # the last pass has sent nothing
                 await self._brakes.rest(rest)
                 self._fruitless = False
                 return not self._brakes.stopping
-            opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens is not None and again else None
+            opens = (feed.opens - datetime.now(UTC)).total_seconds() if feed.opens and again and not full else None
             if opens is not None and opens <= 0:
                 return True
             if waits is None and opens is None:
@@ -268,7 +283,8 @@ class BulkSender:
     async def _keep_count(self) -> None:
         while True:
             self._counts = await self._ledger.counts()
-            self._tally.sample()
+            idle = self._brakes.pause is not None or self._phase is Phase.SETTLING
+            self._tally.sample(idle=idle and not self._brakes.stopping)
             held = self._brakes.kinds
             self._patience.look(waits=self._fruitless or bool(held - {USER}))
             if self._patience.over and USER not in held:
@@ -304,11 +320,15 @@ class BulkSender:
         except RouteeError:
             return None
 
-    def _seconds_left(self) -> float | None:
-        rate, total = self._tally.rate, self._total
-        if total is None or not rate:
+    def _seconds_left(self, phase: Phase) -> float | None:
+        """Seconds until all is sent that may be, at the present rate; `None` while nothing is begun."""
+        rate, counts, tally = self._tally.rate, self._counts, self._tally
+        if self._total is None or not rate or phase is not Phase.SENDING:
             return None
-        return max(0, total - self._counts.settled - self._counts.unknown - self._tally.duplicates) / rate
+        left = self._total - counts.settled - counts.unknown - tally.duplicates - tally.deferred - tally.suppressed[0]
+        if self._limit is not None:
+            left = min(left, self._limit.left(counts) + counts.sending)
+        return max(0, left) / rate
 
 
 def _is_readable_again(rows: Rows) -> bool:

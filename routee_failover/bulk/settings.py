@@ -1,5 +1,6 @@
 """How a bulk run goes: how fast, how wide, when, and when it had better stop and ask."""
 
+from collections.abc import Container
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +47,15 @@ def _check_lease(settings: object, attribute: "attrs.Attribute[Any]", value: obj
         raise InvalidConfig("lease must be 10 ms at least: a claim takes its time, too")
 
 
+def _check_suppression(_settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if isinstance(value, str | bytes | list | tuple | set | frozenset | dict) or not hasattr(value, "__contains__"):
+        # A name of a file holds no number, and a plain set holds only those that are written like the recipients'.
+        raise InvalidConfig(
+            f"{attribute.name} must be a SuppressionList, which checks each number (SuppressionList.read(path) or "
+            "SuppressionList(numbers)), or an object of your own with __contains__"
+        )
+
+
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class BulkSettings(Value):
     """The settings of a bulk run. Raises `InvalidConfig` for one that cannot work."""
@@ -66,13 +76,28 @@ class BulkSettings(Value):
     the ledger for the next run. Quiet hours do not count."""
     on_unknown: OnDoubt = attrs.field(default=OnDoubt.RECONCILE, validator=_check(OnDoubt, "an OnDoubt"))
     """What is done about messages of unknown outcome."""
-    settle_after: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_duration)
+    settle_after: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_duration))
     """How long a message has to be unknown before a search that does not find it proves that Routee has not taken it:
-    longer than Routee's search may lag behind."""
+    longer than Routee's search may lag behind. `None` is the time to live of the flows and a minute, from 2 minutes to
+    10; what an SMS without a ttl takes, 20 hours, is 10 minutes here."""
     callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
     """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
     stamp: bool = attrs.field(default=True, validator=check_switch)
     """Whether messages carry a label by which they are found again; without it a search proves nothing."""
+    suppression_list: Container[str] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_check_suppression)
+    )
+    """Numbers that are never written to: a `SuppressionList`, or an object of your own that is asked for each recipient
+    in E.164 by `in`, right before its message is claimed."""
+    max_messages: int | None = attrs.field(default=None, validator=attrs.validators.optional(check_count))
+    """How many messages of the ledger may have left at most, earlier runs included: accepted, rejected, unknown and
+    under way. A higher one sends more. It cannot be kept together with `OnDoubt.SEND_AGAIN`."""
     lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=_check_lease)
     """How long an intent is held before the first byte has to have left; a process that was frozen for longer does not
     send what it held."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_messages is not None and self.on_unknown is OnDoubt.SEND_AGAIN:
+            raise InvalidConfig(
+                "max_messages cannot be kept with on_unknown send-again, by which Routee may get one message twice"
+            )

@@ -49,6 +49,12 @@ class FlowTemplate:
         self.has_own_labels = endpoint is Endpoint.OTP and any(step.get("label") for step in flow["flow"])
         self._recipe = Recipe(endpoint, flow, leaves, self.secret_columns)
 
+    @property
+    def recipient_columns(self) -> tuple[str, ...]:
+        """The columns that hold phone numbers, that of the first step first."""
+        leaves = [self._recipe.recipient, *(leaf for leaf in self._recipe.leaves if leaf.use is Use.RECIPIENT)]
+        return tuple(dict.fromkeys(name for leaf in leaves if isinstance(leaf, Leaf) for name in leaf.columns))
+
     def __repr__(self) -> str:
         return f"FlowTemplate(endpoint={self.endpoint!s}, columns={sorted(self.columns)})"
 

@@ -14,11 +14,21 @@ from ..errors import InvalidConfig
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listens everywhere is reached on loopback
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Signals that ask a process to end: Ctrl-C, SIGTERM, and SIGHUP where a terminal may be closed.
+
+    `nohup` has SIGHUP ignored, and so it stays.
+    """
+    names = ["SIGINT", "SIGTERM", "SIGHUP"]
+    signals = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [one for one in signals if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]
+
+
 def stopped() -> asyncio.Event:
-    """Set once Ctrl-C or SIGTERM asks the process to end."""
+    """Set once a signal asks the process to end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in ending_signals():
         with contextlib.suppress(NotImplementedError, RuntimeError):  # not on Windows, nor outside the main thread
             loop.add_signal_handler(ending, stop.set)
     return stop

@@ -52,6 +52,12 @@ def fitted(flow: _Flow, left: timedelta) -> _Flow | None:
     return cast("_Flow", changed)
 
 
+def time_to_live(flow: Any) -> float:
+    """Return the seconds that a flow may take: all its times to live together, those that are omitted as above."""
+    steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
+    return sum(map(_ttl_of, steps)) / 1_000_000
+
+
 class _Limits(NamedTuple):
     """What holds for the steps of a class: how long one takes if none says so, the shortest, and the unit's step."""
 

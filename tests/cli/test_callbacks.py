@@ -50,7 +50,7 @@ def _post(url: str, body: bytes) -> int:
         return error.code
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_until_it_is_stopped(ending: signal.Signals) -> None:
     """A line for each callback, a word about what is none, and a clean end; numbers and texts are not shown."""
     with _listening() as (process, url):

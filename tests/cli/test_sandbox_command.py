@@ -37,7 +37,7 @@ def _running(*arguments: str, **how: Any) -> Iterator[tuple["subprocess.Popen[st
             process.kill()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_until_it_is_stopped(ending: signal.Signals, cli: Cli, write: Callable[[Any], str]) -> None:
     """The four lines are all that goes to stdout and make `send` work; Ctrl-C and SIGTERM end it cleanly."""
     with _running("--speed", "60", "--application-id", "mine", "--application-secret", "with blank") as (

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from ...ledger import Intent, Ledger, State
+from .settle_after import SettleAfter
 from .sight import Lookup
 
 _AGES = (0.0, 0.25, 1.0)
@@ -34,7 +35,7 @@ class Controls:
     """
 
     def __init__(
-        self, ledger: Ledger, lookup: Lookup, settle_after: float, turn: Callable[[], Awaitable[None]]
+        self, ledger: Ledger, lookup: Lookup, settle_after: SettleAfter, turn: Callable[[], Awaitable[None]]
     ) -> None:
         self._ledger = ledger
         self._lookup = lookup
@@ -62,7 +63,7 @@ class Controls:
             age = now - (intent.ended_at or now)
             for least in _AGES:
                 kept = best.get(least)
-                if age >= least * self._settle_after and (kept is None or kept.begun_at < intent.begun_at):
+                if age >= least * self._settle_after.seconds and (kept is None or kept.begun_at < intent.begun_at):
                     best[least] = intent
         self._candidates = sorted(
             {intent.number: intent for intent in best.values()}.values(), key=lambda one: one.begun_at, reverse=True

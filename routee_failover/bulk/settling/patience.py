@@ -5,6 +5,7 @@ import time
 import attrs
 
 from ...ledger import Intent
+from .settle_after import SettleAfter
 
 LOOKS = (0.0, 1.0, 2.0, 4.0)
 """When a doubt is looked for: as soon as it is seen, and then so many settling times after that."""
@@ -34,7 +35,7 @@ class Watched:
 class Patience:
     """Watches doubts from the moment at which this process sees them first."""
 
-    def __init__(self, settle_after: float) -> None:
+    def __init__(self, settle_after: SettleAfter) -> None:
         self._settle_after = settle_after
         self._watched: dict[int, Watched] = {}
         self._round = 0
@@ -68,7 +69,7 @@ class Patience:
 
     def age(self, one: Watched) -> float:
         """For how many settling times it has been watched."""
-        return (time.monotonic() - one.since) / self._settle_after
+        return (time.monotonic() - one.since) / self._settle_after.seconds
 
     def is_over(self, one: Watched) -> bool:
         """Whether it will not be looked for any more."""
@@ -86,9 +87,9 @@ class Patience:
             self.looked(one, why)
             return
         one.why = why
-        one.not_before = time.monotonic() + _AGAIN * min(one.unanswered, 8) * self._settle_after
+        one.not_before = time.monotonic() + _AGAIN * min(one.unanswered, 8) * self._settle_after.seconds
 
     def _due(self, one: Watched) -> float:
         # The first look waits for nothing: what is there already is found at once.
-        planned = one.since + LOOKS[one.looks] * self._settle_after if one.looks else 0.0
+        planned = one.since + LOOKS[one.looks] * self._settle_after.seconds if one.looks else 0.0
         return max(planned, one.not_before)

@@ -23,6 +23,7 @@ from .fates import fate_of
 from .flow_lookup import FlowLookup
 from .otp_lookup import OtpLookup
 from .patience import Patience, Watched
+from .settle_after import SettleAfter
 from .sight import CannotTell, Lookup, Nameless, NotSeen, Seen, Sight
 
 _AnyControl = Control | CannotTell | str
@@ -69,7 +70,9 @@ class Settler:
     flows in about the order in which it took them, and a message does not arrive later than that half minute after
     its connection is gone. `tests/ledger/machine` goes through every order of steps in which it could go wrong.
 
-    With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt began.
+    `settle_after` follows the time to live of the ledger's messages if it is omitted: that and a minute, from 2 minutes
+    to 10. With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt
+    began.
 
     `settle` may be called as often as one likes; `Settled.next_due` says when it makes sense. Questions are asked at
     most `rate` times a second, `Config.poll_rate` if it is omitted. Memory is bounded.
@@ -82,29 +85,30 @@ class Settler:
         *,
         endpoint: Endpoint | str,
         on_doubt: OnDoubt | str = OnDoubt.RECONCILE,
-        settle_after: timedelta = timedelta(minutes=10),
+        settle_after: timedelta | None = None,
         deadline: timedelta | None = None,
         rate: float | None = None,
     ) -> None:
-        if not isinstance(settle_after, timedelta) or settle_after <= timedelta(0):
+        if settle_after is not None and (not isinstance(settle_after, timedelta) or settle_after <= timedelta(0)):
             raise InvalidConfig("settle_after must be a timedelta above zero, such as timedelta(minutes=10)")
-        seconds = settle_after.total_seconds()
         self._ledger = ledger
         self._on_doubt = OnDoubt(on_doubt)
         self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
         self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
-        self._on_its_way = min(_ON_ITS_WAY, seconds / 4)
-        self._patience = Patience(seconds)
-        self._settle_after = seconds
+        self._settle_after = SettleAfter(ledger, settle_after)
+        self._patience = Patience(self._settle_after)
         self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
-        self._controls = None if self._lookup is None else Controls(ledger, self._lookup, seconds, self._turn)
+        self._controls = (
+            None if self._lookup is None else Controls(ledger, self._lookup, self._settle_after, self._turn)
+        )
         self._settling, self._asking = asyncio.Lock(), asyncio.Lock()
 
     async def settle(self) -> Settled:
         """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
         async with self._settling:
+            await self._settle_after.update()
             await self._ledger.lapse()
             self._patience.begin()
             round_ = _Round()
@@ -171,7 +175,8 @@ class Settler:
         if isinstance(sight, NotSeen) and isinstance(control, CannotTell):
             sight = control
         if isinstance(sight, NotSeen) and not isinstance(control, CannotTell):
-            why = _why_not_absent(intent, look.age, control, self._on_its_way)
+            on_its_way = min(_ON_ITS_WAY, self._settle_after.seconds / 4)
+            why = _why_not_absent(intent, look.age, control, on_its_way)
             if why is None and lease <= 0:
                 await self._absent(intent, round_)
                 return
@@ -182,7 +187,7 @@ class Settler:
             self._patience.looked(watched, sight.why, ever=sight.ever)
         if self._patience.is_over(watched) and self._may_go_again(intent):
             # A callback may be on its way, also where a search shows nothing.
-            wait = max(lease, (1 - look.age) * self._settle_after)
+            wait = max(lease, (1 - look.age) * self._settle_after.seconds)
             if wait <= 0:
                 await self._again(intent, round_)
                 return

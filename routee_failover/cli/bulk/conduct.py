@@ -1,6 +1,7 @@
 """A run from its plan to its last words: everything is opened, in the order in which it can be refused."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from ...bulk.row import Rows
 from ...bulk.sender import BulkSender
 from ...bulk.settings import BulkSettings
 from ...bulk.sources import Source, read_source
+from ...bulk.suppression import SuppressionList
 from ...bulk.template import FlowTemplate
 from ...client import RouteeClient
 from ...config import Config
@@ -21,14 +23,15 @@ from ...errors import InvalidSource
 from ...ledger import SqliteLedger
 from ..failures import SoFar
 from ..status import Status
-from ..terminal import Terminal, clean
+from ..terminal import OutputClosed, Terminal, clean
 from .drive import Ended, Switch, drive
-from .ending import command, show, status_of_run, summary
+from .ending import command, resume_command, show, status_of_run, summary
 from .listening import listening, signer_of
 from .plan import DOCUMENT, LAST, Plan
+from .start import Start, announce, balance_of, title_of
 from .view.events import rows as rows_event
 from .view.stage import JsonLines, Stage, stage_for
-from .view.tally import Tally, number
+from .view.tally import Tally
 
 OWN_LABELS = (
     "note: its steps have a label of their own. Routee's list of OTPs is asked for the whole label, so that a message "
@@ -43,6 +46,7 @@ class Ready(NamedTuple):
     rows: Rows
     note: str | None
     """What has to be known of the flow before it is sent."""
+    suppressed: SuppressionList | None
 
 
 def prepare(plan: Plan) -> Ready:
@@ -52,10 +56,34 @@ def prepare(plan: Plan) -> Ready:
     rows = template.rows(source, key=plan.key, region=plan.region)
     if next(iter(source), None) is None:
         raise InvalidSource(f"{clean(plan.recipients.name)} has no rows: there is nothing to send; nothing was sent")
-    return Ready(source, rows, OWN_LABELS if template.has_own_labels else None)
+    suppressed = _suppressed(plan, template.recipient_columns)
+    return Ready(source, rows, OWN_LABELS if template.has_own_labels else None, suppressed)
 
 
-def settings_of(plan: Plan) -> BulkSettings:
+def _suppressed(plan: Plan, columns: tuple[str, ...]) -> SuppressionList | None:
+    """The numbers that are never written to. Raises `InvalidSource` for a list that cannot be used."""
+    paths = plan.options.suppress
+    if not paths:
+        return None
+    return _read_once(paths, plan.region, columns, tuple(map(_version, paths)))
+
+
+@functools.lru_cache(1)  # a command prepares before it makes a ledger, and again with what the ledger says
+def _read_once(
+    paths: tuple[str, ...], region: str | None, columns: tuple[str, ...], _versions: tuple[object, ...]
+) -> SuppressionList:
+    return SuppressionList.read(*paths, region=region, columns=columns)
+
+
+def _version(path: str) -> object:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None  # why it cannot be read is told by reading it
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def settings_of(plan: Plan, suppressed: SuppressionList | None = None) -> BulkSettings:
     """The settings of a sender. Raises `InvalidConfig` or `InvalidSource` for what cannot work."""
     given = plan.options
     named: dict[str, Any] = {
@@ -66,6 +94,8 @@ def settings_of(plan: Plan) -> BulkSettings:
         "on_unknown": given.unknown,
         "settle_after": given.settle_after,
         "callbacks": signer_of(given),
+        "suppression_list": suppressed,
+        "max_messages": given.max_messages or None,
     }
     return BulkSettings(**{name: value for name, value in named.items() if value is not None})
 
@@ -90,11 +120,9 @@ class Run:
         async with SqliteLedger(Path(self.ledger)) as ledger:
             document = await ledger.get(DOCUMENT)
             plan = self.plan_after(None if document is None else Plan.of(document))
-            ready, settings, config = prepare(plan), settings_of(plan), client_config(plan.options.concurrency)
-            total = ready.source.total
-            if total is None:
-                # It is read whole once before anything is sent: what makes it unreadable is found then.
-                total = await asyncio.to_thread(_count, ready.source)
+            ready, config = prepare(plan), client_config(plan.options.concurrency)
+            settings = settings_of(plan, ready.suppressed)
+            total, balance = await asyncio.gather(_total(ready.source), balance_of(config))
             refused = RefusedFile(plan.refused)
             refused.begin()  # every run reads all rows, which may have been mended since the one before
             async with AsyncExitStack() as stack:
@@ -109,15 +137,22 @@ class Run:
                 before = await ledger.counts()
                 settled = None if document is None else before.settled
                 stage, switch = self._stage(console, sender, plan)
-                _announce(stage, console, plan, self.ledger, total, settled, ready.note)
-                ended = await drive(
-                    sender,
-                    lambda: asyncio.ensure_future(sender.run(ready.rows, total=total)),
-                    stage,
-                    switch,
-                    so_far.resume,
+                announce(
+                    stage, console, plan, self.ledger, Start(total, settled, ready.suppressed, balance, ready.note)
                 )
-            return await self._end(ledger, plan, ended, before.settled - before.invalid)
+                settled_before = before.settled - before.invalid
+                try:
+                    ended = await drive(
+                        sender,
+                        lambda: asyncio.ensure_future(sender.run(ready.rows, total=total)),
+                        stage,
+                        switch,
+                        so_far.resume,
+                    )
+                except (OutputClosed, OSError):
+                    await _keep(ledger, Ended(sender.progress, interrupted=True), settled_before)
+                    raise
+            return await self._end(ledger, plan, ended, settled_before)
 
     def _stage(self, console: Terminal, sender: BulkSender, plan: Plan) -> tuple[Stage, Switch]:
         switch = Switch(sender.pause, sender.go_on)
@@ -125,19 +160,11 @@ class Run:
 
     async def _end(self, ledger: SqliteLedger, plan: Plan, ended: Ended, settled: int) -> Status:
         progress = ended.progress
-        tally = Tally.at_the_end(progress, interrupted=ended.interrupted, settled_before=settled)
-        await ledger.put(
-            LAST,
-            {
-                "total": tally.total,
-                "duplicates": tally.duplicates,
-                "deferred": tally.deferred,
-                "stranded": tally.stranded,
-                "cut_short": tally.cut_short,
-                "elapsed": progress.elapsed,
-            },
-        )
+        tally = await _keep(ledger, ended, settled)
         status = status_of_run(tally, interrupted=ended.interrupted)
+        why = progress.pause
+        if tally.limit_reached and not ended.interrupted:
+            why = f"stopped at --max-messages {plan.options.max_messages}"
         if self.as_json:
             JsonLines(Terminal(), Terminal(stderr=True)).print(
                 {
@@ -146,48 +173,43 @@ class Run:
                     **rows_event(tally),
                     "exit_status": int(status),
                     "interrupted": ended.interrupted,
-                    "why": progress.pause,
+                    "why": why,
                     "refused_file": str(plan.refused) if tally.invalid else None,
-                    "resume": command("resume", self.ledger) if tally.open else None,
+                    "resume": resume_command(tally, self.ledger) if tally.open else None,
                 }
             )
         else:
-            why = "it was interrupted" if ended.interrupted else progress.pause
+            why = "it was interrupted" if ended.interrupted else why
             refused = plan.refused if tally.invalid else None
             show(Terminal(), summary(tally, self.ledger, refused, elapsed=progress.elapsed, why=why))
         return status
 
 
+async def _keep(ledger: SqliteLedger, ended: Ended, settled: int) -> Tally:
+    """Keep what the run has found out and the ledger does not know, for `status`."""
+    progress = ended.progress
+    tally = Tally.at_the_end(progress, interrupted=ended.interrupted, settled_before=settled)
+    await ledger.put(
+        LAST,
+        {
+            "total": tally.total,
+            "duplicates": tally.duplicates,
+            "deferred": tally.deferred,
+            "suppressed": tally.suppressed,
+            "suppressed_new": progress.suppressed_new,
+            "limit_reached": tally.limit_reached,
+            "stranded": tally.stranded,
+            "cut_short": tally.cut_short,
+            "elapsed": progress.elapsed,
+        },
+    )
+    return tally
+
+
+async def _total(source: Source) -> int:
+    """How many rows there are. They are read whole before anything is sent, and what is unreadable is found then."""
+    return source.total if source.total is not None else await asyncio.to_thread(_count, source)
+
+
 def _count(source: Source) -> int:
     return sum(1 for _ in source)
-
-
-def title_of(plan: Plan, ledger: str) -> str:
-    """A run in a few words."""
-    return f"{clean(plan.recipients.name)} as {plan.endpoint}, kept in {clean(ledger)}"
-
-
-def _announce(
-    stage: Stage, console: Terminal, plan: Plan, ledger: str, total: int, settled: int | None, note: str | None
-) -> None:
-    """Say what begins. `settled` is how many an earlier run has dealt with, if there was one."""
-    if isinstance(stage, JsonLines):
-        stage.print(
-            {
-                "event": "started",
-                "recipients": str(plan.recipients),
-                "flow": str(plan.flow),
-                "endpoint": plan.endpoint,
-                "service": plan.service,
-                "total": total,
-                "resumed": settled is not None,
-                "settled": settled or 0,
-                "note": note,
-            }
-        )
-        return
-    console.say((f"{title_of(plan, ledger)}: {number(total)} rows, to {clean(plan.service)}.", "bold"))
-    if settled:
-        console.say(f"It goes on with a run that was begun before: {number(settled)} rows are dealt with already.")
-    if note is not None:
-        console.say((note, "yellow"))

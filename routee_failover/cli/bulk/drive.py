@@ -129,7 +129,7 @@ async def _watch(
         stage.show(sender.progress)
         if asked.times and not said:
             said = True
-            under_way = sender.progress.counts.sending
+            under_way = sender.progress.in_flight
             many = f" ({under_way})" if under_way else ""
             stage.say(
                 f"Stopping: nothing more is begun; what is under way{many} is awaited. Ctrl-C again leaves at once.",

@@ -16,6 +16,11 @@ def command(name: str, ledger: str, *more: str) -> str:
     return shlex.join(["routee-failover", "bulk", name, ledger, *more])
 
 
+def resume_command(tally: Tally, ledger: str) -> str:
+    """The command that sends what is left."""
+    return command("resume", ledger, *(("--max-messages", "all") if tally.limit_reached else ()))
+
+
 def status_of_run(tally: Tally, *, interrupted: bool = False) -> Status:
     """How a script may go on: what can be sent yet comes before what cannot be known."""
     if interrupted:
@@ -46,11 +51,18 @@ def what_to_do(tally: Tally, ledger: str, refused: Path | None) -> Iterator[Line
     if tally.gone:
         are = "message of the ledger is" if tally.gone == 1 else "messages of the ledger are"
         yield ("   ", (f"{number(tally.gone)} ", "bold"), f"{are} not in the source any more.")
+    if tally.suppressed:
+        are = "is" if tally.suppressed == 1 else "are"
+        yield ("   ", (f"{number(tally.suppressed)} ", "bold"), f"{are} on the suppression list, and not written to.")
     if tally.left and tally.left == tally.stranded:
         its = "its row" if tally.left == 1 else "their rows"
         words = f"not sent, and not in the source; put {its} back, and this sends what is not sent, and nothing twice:"
         yield ("   ", (f"{number(tally.left)} ", "bold"), words)
         yield _copy(command("resume", ledger))
+    elif tally.left and tally.limit_reached:
+        words = "not sent yet because of --max-messages; this sends them all, a larger number some, and nothing twice:"
+        yield ("   ", (f"{number(tally.left)} ", "bold"), words)
+        yield _copy(resume_command(tally, ledger))
     elif tally.left or tally.under_way:
         many = f"{number(tally.left)} " if tally.left else "Some "
         yield ("   ", (many, "bold"), "not sent yet; this sends them, and nothing twice:")

@@ -1,6 +1,7 @@
 """The options that several commands take, each written once, and what their words mean."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,7 +49,26 @@ SettleAfter = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="How long Routee's search gets to find a message, before that it finds none proves anything; 10m.",
+        help="How long Routee's search gets to find a message, before that it finds none proves anything; if not "
+        "given, the flow's time to live and a minute, from 2m to 10m.",
+        show_default=False,
+    ),
+]
+
+Suppress = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Never write to the numbers in this file: one a line, or a CSV, JSON lines or Parquet file with a column "
+        "of them. May be repeated.",
+        show_default=False,
+    ),
+]
+MaxMessages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Send at most N messages in this run, all its resumes included; all lifts an earlier limit.",
         show_default=False,
     ),
 ]
@@ -62,6 +82,15 @@ def length(option: str, words: str | None) -> timedelta | None:
         raise InvalidSource(f"--{option} takes a length of time, such as {LENGTHS}; nothing was sent") from None
 
 
+def limit_of(words: str | None) -> int | None:
+    """The most messages that --max-messages allows, 0 for all of them. Raises `InvalidSource` for what is no number."""
+    if words is None or words == "all":
+        return None if words is None else 0
+    if not (words.isascii() and words.isdigit() and len(words) <= 15 and int(words)):
+        raise InvalidSource("--max-messages takes a whole number from 1, or all; nothing was sent")
+    return int(words)
+
+
 def options(
     *,
     rate: float | None = None,
@@ -72,6 +101,8 @@ def options(
     settle_after: str | None = None,
     callbacks: str | None = None,
     listen: str | None = None,
+    suppress: list[str] | None = None,
+    max_messages: str | None = None,
 ) -> Options:
     """The options as they were given. Raises `InvalidSource` for words that mean nothing."""
     return Options(
@@ -83,4 +114,6 @@ def options(
         settle_after=length("settle-after", settle_after),
         callbacks=callbacks,
         listen=listen,
+        suppress=tuple(str(Path(file).absolute()) for file in suppress or ()),
+        max_messages=limit_of(max_messages),
     )

@@ -38,6 +38,8 @@ def _used(ledger: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, Path
         path = document.get(name)
         if isinstance(path, str):
             yield what, Path(path)
+    for path in document.get("options", {}).get("suppress", ()):
+        yield "a suppression list", Path(path)
 
 
 def _is_same(one: Path, other: Path) -> bool:

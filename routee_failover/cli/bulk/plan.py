@@ -38,10 +38,15 @@ class Options:
     settle_after: timedelta | None = None
     callbacks: str | None = None
     listen: str | None = None
+    suppress: tuple[str, ...] = ()
+    """Suppression lists."""
+    max_messages: int | None = None
+    """0 is no limit."""
 
     def over(self, former: "Options") -> "Options":
-        """These, and where one is not given, the former one."""
+        """These, and where one is not given, the former one. A suppression list is added: none is ever forgotten."""
         given = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        given["suppress"] = tuple(dict.fromkeys((*former.suppress, *self.suppress)))
         return attrs.evolve(former, **given)
 
 
@@ -75,6 +80,7 @@ class Plan:
             options = dict(document["options"])
             for name in ("deadline", "settle_after"):
                 options[name] = None if options[name] is None else timedelta(seconds=options[name])
+            options["suppress"] = tuple(options.get("suppress", ()))
             options["unknown"] = None if options["unknown"] is None else OnDoubt(options["unknown"])
             values: dict[str, Any] = {name: Path(document[name]) for name in ("recipients", "flow", "refused")}
             for name in ("format", "digest", "endpoint", "key", "region", "service", "account"):

@@ -27,7 +27,7 @@ def rehearse(plan: Plan, *, as_json: bool) -> Status:
     """Check every row, and show what would be sent. The status is 1 where some rows cannot be."""
     settings_of(plan)
     ready = prepare(plan)
-    seen = asyncio.run(rehearsal.rehearse(ready.rows))
+    seen = asyncio.run(rehearsal.rehearse(ready.rows, ready.suppressed))
     console = Terminal()
     if as_json:
         console.say(
@@ -74,6 +74,8 @@ def _not_sent(seen: Rehearsal) -> Iterator[str | tuple[str, str]]:
         yield (f"{number(seen.bad)} cannot", "bold red")
     if seen.duplicates:
         yield f", {number(seen.duplicates)} {'is' if seen.duplicates == 1 else 'are'} there twice and sent once"
+    if seen.suppressed:
+        yield f", {number(seen.suppressed)} {'is' if seen.suppressed == 1 else 'are'} on the suppression list"
     yield "."
 
 

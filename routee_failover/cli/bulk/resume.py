@@ -12,7 +12,19 @@ from ..failures import SoFar, told
 from ..status import Status
 from ..terminal import clean
 from .conduct import Run
-from .options import Concurrency, Deadline, Hours, Json, Ledger, Rate, SettleAfter, Unknown, options
+from .options import (
+    Concurrency,
+    Deadline,
+    Hours,
+    Json,
+    Ledger,
+    MaxMessages,
+    Rate,
+    SettleAfter,
+    Suppress,
+    Unknown,
+    options,
+)
 from .plan import Options, Plan, account_of, digest_of, service_of
 
 
@@ -23,6 +35,8 @@ def resume(
     concurrency: Concurrency = None,
     hours: Hours = None,
     deadline: Deadline = None,
+    suppress: Suppress = None,
+    max_messages: MaxMessages = None,
     unknown: Unknown = None,
     settle_after: SettleAfter = None,
     as_json: Json = False,
@@ -42,6 +56,8 @@ def resume(
             concurrency=concurrency,
             hours=hours,
             deadline=deadline,
+            suppress=suppress,
+            max_messages=max_messages,
             unknown=unknown,
             settle_after=settle_after,
         )

@@ -14,7 +14,7 @@ from ..failures import SoFar, told
 from ..status import Status
 from ..terminal import clean
 from .conduct import Run, prepare, settings_of
-from .options import Concurrency, Deadline, Hours, Json, Rate, SettleAfter, Unknown, options
+from .options import Concurrency, Deadline, Hours, Json, MaxMessages, Rate, SettleAfter, Suppress, Unknown, options
 from .outputs import spare_what_is_used
 from .plan import Options, Plan, account_of, digest_of, service_of
 from .rehearse import rehearse
@@ -53,6 +53,8 @@ def run(
     ] = None,
     hours: Hours = None,
     deadline: Deadline = None,
+    suppress: Suppress = None,
+    max_messages: MaxMessages = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Send nothing: check every row, count SMS parts, show three samples.")
     ] = False,
@@ -107,6 +109,8 @@ def run(
             concurrency=concurrency,
             hours=hours,
             deadline=deadline,
+            suppress=suppress,
+            max_messages=max_messages,
             unknown=unknown,
             settle_after=settle_after,
             callbacks=callbacks,
@@ -146,7 +150,8 @@ class _Order:
         if Path(self.ledger).absolute() == self.recipients.absolute():
             raise InvalidSource(f"{clean(self.ledger)} cannot be both the recipients and the ledger; nothing was sent")
         refused = self.refused or Path(self.ledger).with_suffix(".refused.csv")
-        spare_what_is_used(refused, self.ledger, {"recipients": str(self.recipients), "flow": str(self.flow)})
+        used = {"recipients": str(self.recipients), "flow": str(self.flow), "options": attrs.asdict(self.options)}
+        spare_what_is_used(refused, self.ledger, used)
         return Plan(
             recipients=self.recipients.absolute(),
             format=self.format,

@@ -80,8 +80,11 @@ def _check(path: str) -> None:
 def tally_with(counts: Counts, last: Mapping[str, Any] | None) -> Tally:
     """The counts of a ledger with what the last run has left of what only its source knows."""
     known = last or {}
-    more = {name: known.get(name) or 0 for name in ("duplicates", "deferred", "stranded")}
-    return Tally.counted(counts, total=known.get("total"), cut_short=bool(known.get("cut_short")), **more)
+    more = {
+        name: known.get(name) or 0 for name in ("duplicates", "deferred", "stranded", "suppressed", "suppressed_new")
+    }
+    flags = {name: bool(known.get(name)) for name in ("cut_short", "limit_reached")}
+    return Tally.counted(counts, total=known.get("total"), **flags, **more)
 
 
 def _show(ledger: str, standing_now: _Standing, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C in a run: the first lets end what is under way, the second leaves at once. SIGTERM does the same."""
+"""Signals that end a run: the first Ctrl-C drains, the second leaves at once; so do SIGTERM and a closed terminal."""
 
 import asyncio
 import contextlib
@@ -11,20 +11,27 @@ from typing import Any
 
 import attrs
 
+from ..serving import ending_signals
 from ..status import Status
 from ..terminal import let_go
 
 
 @attrs.define
 class Asked:
-    """How often somebody asked the run to end, and what wakes whoever waits for that."""
+    """How often the run was asked to end, and what wakes whoever waits for that."""
 
     times: int = 0
+    _urgent: int = attrs.field(default=0, init=False)
     _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
-    def once_more(self) -> None:
-        """Somebody asks."""
-        self.times += 1
+    def once_more(self, name: str = "SIGINT") -> None:
+        """Count a signal.
+
+        A terminal that is closed sends SIGHUP, often several times, and a service manager sends it with one SIGTERM:
+        all of that asks once, and leaves behind nothing that is under way.
+        """
+        self._urgent += name != "SIGHUP"
+        self.times = max(self._urgent, 1)
         self._changed.set()
 
     async def within(self, seconds: float) -> None:
@@ -46,19 +53,19 @@ class Asked:
 
 @contextmanager
 def asked_to_stop(then: Callable[[], None]) -> Iterator[Asked]:
-    """Count Ctrl-C and SIGTERM instead of ending by them; `then` is called at each, and must not fail."""
+    """Count Ctrl-C, SIGTERM and SIGHUP instead of ending by them; `then` is called at each, and must not fail."""
     asked = Asked()
     loop = asyncio.get_running_loop()
 
-    def again() -> None:
+    def again(name: str) -> None:
         then()
-        asked.once_more()
+        asked.once_more(name)
 
     taken: dict[signal.Signals, Any] = {}
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in ending_signals():
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, nor in a thread
             before = signal.getsignal(ending)
-            loop.add_signal_handler(ending, again)
+            loop.add_signal_handler(ending, again, ending.name)
             taken[ending] = before
     try:
         yield asked

@@ -1,7 +1,7 @@
 """Lists that do not do what is documented, more doubts than are watched at a time, and what records leave out."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from routee_failover.bulk.settling import ends, flow_lookup, patience, settler
 from routee_failover.bulk.settling.fates import fate_of
 from routee_failover.bulk.settling.otp_lookup import OtpLookup
+from routee_failover.bulk.settling.settle_after import SettleAfter
 from routee_failover.bulk.settling.sight import CannotTell, Nameless, NotSeen, Seen
 from routee_failover.errors import NotFound
 from routee_failover.flows import Endpoint
@@ -131,7 +132,7 @@ async def test_an_attempt_that_is_another_now() -> None:
     """A watch over one attempt begins anew with the next."""
     async with running() as run:
         intent = await run.send(ADA, fault="reset-before")
-        watches = patience.Patience(60.0)
+        watches = patience.Patience(SettleAfter(run.ledger, timedelta(minutes=1)))
         watched = watches.watch(intent, intent.lease_until)
         assert watched is not None
         watches.looked(watched, "nothing")

@@ -24,6 +24,7 @@ SENDING = Progress(
     seconds_left=9.2,
     failover=0.134,
     problems=TROUBLES,
+    in_flight=100,
     elapsed=15.2,
 )
 

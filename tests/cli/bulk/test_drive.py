@@ -16,6 +16,7 @@ from routee_failover.bulk.progress import Phase, Progress
 from routee_failover.cli.bulk import drive as module
 from routee_failover.cli.bulk.drive import Ended, Switch, drive
 from routee_failover.cli.bulk.keys import pressed
+from routee_failover.cli.bulk.stopping import asked_to_stop
 from routee_failover.cli.terminal import OutputClosed
 
 from .shown import SENDING
@@ -95,9 +96,9 @@ async def test_to_the_end() -> None:
     assert shown.events == ["enter", "close", "exit"]
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_the_first_drains(sent: signal.Signals) -> None:
-    """Ctrl-C or SIGTERM begins nothing more, says what is awaited, and ends when that has ended."""
+    """Ctrl-C, SIGTERM or a closed terminal begins nothing more, says what is awaited, and ends when that has ended."""
     run = Run()
     before = signal.getsignal(sent)
 
@@ -115,6 +116,35 @@ async def test_the_first_drains(sent: signal.Signals) -> None:
     ]
     assert shown.events == ["enter", "stopping", "close", "exit"]
     assert signal.getsignal(sent) == before
+
+
+async def test_a_hangup_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP may come several times, and together with one SIGTERM: what is under way is awaited all the same."""
+    monkeypatch.setattr(module, "leave", lambda: pytest.fail("it left"))
+    run = Run()
+    sent = [signal.SIGHUP, signal.SIGTERM, signal.SIGHUP, signal.SIGHUP]
+
+    def act(frame: int) -> None:
+        if sent:
+            os.kill(os.getpid(), sent.pop(0))
+        else:
+            run.drained.set()
+
+    ended = await _drive(run, Shown(act))
+    assert (ended.interrupted, run.stopped) == (True, 4)
+
+
+async def test_nohup_is_kept() -> None:
+    """Where SIGHUP is ignored, as under nohup, the run is not ended by it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with asked_to_stop(lambda: None) as asked:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asked.within(0.05)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert asked.times == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_the_second_leaves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """A run on a real terminal: a board that moves, a pause by a key, Ctrl-C, and a terminal that is given back."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -10,10 +11,13 @@ import subprocess
 import termios
 from collections.abc import Callable
 
+import pytest
+
 from routee_failover.sandbox import Sandbox
 
-from ..shell import PROGRAM, environment
-from .campaign import Campaign, number
+from ..shell import PROGRAM, environment, run
+from .campaign import Campaign, everyone, number, recipients
+from .test_interrupted import until
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 Act = Callable[[str, int, "subprocess.Popen[bytes]"], bool]
@@ -106,3 +110,26 @@ def test_a_pause_and_an_interruption(campaign: Campaign, sandbox: Sandbox) -> No
     assert f"routee-failover bulk resume {campaign.ledger}" in plain.replace("\r\n", "")
     assert "Traceback" not in plain
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["board", "json"])
+def test_a_closed_terminal(campaign: Campaign, sandbox: Sandbox, more: tuple[str, ...]) -> None:
+    """When the terminal is closed, what is under way gets its answer: nothing is unknown, and resume sends the rest."""
+    terminal, own = pty.openpty()
+    fcntl.ioctl(own, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    env = environment(sandbox) | {"TERM": "xterm-256color"}
+    arguments = campaign.write(300).run("--rate", "60", *more)
+    with subprocess.Popen(
+        ["setsid", "--ctty", *PROGRAM, *arguments], stdin=own, stdout=own, stderr=own, env=env
+    ) as process:
+        os.close(own)
+        until(lambda: _read(terminal) is not None and len(sandbox.accepted) > 20)
+        os.close(terminal)
+        status = process.wait(timeout=30)
+    assert status > 0
+    reached = len(sandbox.accepted)
+    assert reached < 300
+    told = json.loads(run("bulk", "status", str(campaign.ledger), "--json").out)
+    assert (told["accepted"], told["under_way"], told["unknown"]) == (reached, 0, 0)
+    assert run("bulk", "resume", str(campaign.ledger), "--rate", "5000", at=sandbox).status == 0
+    assert sorted(recipients(sandbox)) == everyone(300)

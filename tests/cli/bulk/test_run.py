@@ -97,6 +97,9 @@ def test_json(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
         "total": 31,
         "resumed": False,
         "settled": 0,
+        "suppression_list": None,
+        "max_messages": None,
+        "balance": {"amount": 100.0, "currency": "EUR"},
         "note": None,
     }
     assert {event["event"] for event in between} <= {"progress", "trouble"}

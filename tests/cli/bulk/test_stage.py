@@ -97,6 +97,7 @@ def test_json_lines() -> None:
         "expired": 0,
         "invalid": 8,
         "duplicates": 10,
+        "suppressed": 0,
         "deferred": 0,
         "under_way": 100,
         "not_sent": 3687,

@@ -112,11 +112,13 @@ def bar(tally: Tally, width: int, glyphs: Glyphs) -> Text:
 
 
 def _how_fast(progress: Progress) -> Text:
-    parts = [f"{per_second(progress.rate)} now"]
+    # Where nothing is begun, what was begun before says nothing of how fast it is.
+    begins = progress.phase in {Phase.SENDING, Phase.STARTING}
+    parts = [f"{per_second(progress.rate)} now"] if begins else []
     if progress.allowed is not None:
         parts.append(f"{per_second(progress.allowed)} allowed")
     parts.append(f"{span(progress.elapsed)} gone")
-    if progress.seconds_left is not None and progress.phase in {Phase.SENDING, Phase.STARTING}:
+    if progress.seconds_left is not None and begins:
         parts.append(f"about {span(progress.seconds_left)} left")
     return _line((f"   {', '.join(parts)}", "dim"))
 

@@ -42,6 +42,7 @@ def rows(tally: Tally) -> dict[str, Any]:
         "expired": tally.expired,
         "invalid": tally.invalid,
         "duplicates": tally.duplicates,
+        "suppressed": tally.suppressed,
         "deferred": tally.deferred,
         "under_way": tally.under_way,
         "not_sent": tally.left,

@@ -11,7 +11,8 @@ def progress_line(progress: Progress) -> str:
     how_far = f"{number(tally.done)} rows"
     if tally.share is not None:
         how_far = f"{number(tally.done)} of {number(tally.whole or 0)} ({percent(tally.share)})"
-    parts = [f"{progress.phase.value}: {how_far}", per_second(progress.rate), outcomes_in_words(tally)]
+    speed = [per_second(progress.rate)] if progress.phase is Phase.SENDING else []
+    parts = [f"{progress.phase.value}: {how_far}", *speed, outcomes_in_words(tally)]
     if progress.seconds_left is not None and progress.phase is Phase.SENDING:
         parts.append(f"about {span(progress.seconds_left)} left")
     if progress.pause:

@@ -28,6 +28,10 @@ class Tally:
     duplicates: int = 0
     deferred: int = 0
     """Of those that are left: they wait for the hours of their recipients."""
+    suppressed: int = 0
+    """On the suppression list."""
+    limit_reached: bool = False
+    """Whether a limit on the number of messages has kept some back."""
     under_way: int = 0
     new: int = 0
     """Of those that are left: the ledger holds them."""
@@ -42,7 +46,14 @@ class Tally:
     def of(cls, progress: Progress) -> "Tally":
         """That of a run."""
         return cls.counted(
-            progress.counts, total=progress.total, duplicates=progress.duplicates, deferred=progress.deferred
+            progress.counts,
+            in_flight=progress.in_flight,
+            total=progress.total,
+            duplicates=progress.duplicates,
+            deferred=progress.deferred,
+            suppressed=progress.suppressed,
+            suppressed_new=progress.suppressed_new,
+            limit_reached=progress.limit_reached,
         )
 
     @classmethod
@@ -54,24 +65,38 @@ class Tally:
         return attrs.evolve(tally, cut_short=tally.total is not None and progress.skipped < settled_before)
 
     @classmethod
-    def counted(cls, counts: Counts, *, stranded: int = 0, **known: Any) -> "Tally":
-        """That of a ledger, with what only the source knows."""
+    def counted(
+        cls,
+        counts: Counts,
+        *,
+        in_flight: int | None = None,
+        stranded: int = 0,
+        suppressed_new: int = 0,
+        **known: Any,
+    ) -> "Tally":
+        """That of a ledger, with what only the source knows.
+
+        What is claimed and not `in_flight` waits for its turn; without that number all that is claimed is under way.
+        """
+        under_way = counts.sending if in_flight is None else min(in_flight, counts.sending)
+        new = max(counts.new - suppressed_new, 0)
         return cls(
             accepted=counts.accepted,
             rejected=counts.rejected,
             unknown=counts.unknown,
             expired=counts.expired,
             invalid=counts.invalid,
-            under_way=counts.sending,
-            new=counts.new,
-            stranded=min(stranded, counts.new),
+            under_way=under_way,
+            new=new + counts.sending - under_way,
+            stranded=min(stranded, new),
             **known,
         )
 
     @property
     def done(self) -> int:
         """Rows of which it is known what became of them, and those of which nobody will know more by waiting."""
-        return self.accepted + self.rejected + self.unknown + self.expired + self.invalid + self.duplicates
+        own = self.accepted + self.rejected + self.unknown + self.expired + self.invalid
+        return own + self.duplicates + self.suppressed
 
     @property
     def left(self) -> int | None:
@@ -113,6 +138,8 @@ class Tally:
         ]
         if self.expired:
             groups.insert(4, Group("expired", self.expired, "yellow"))
+        if self.suppressed:
+            groups.insert(-2, Group("suppressed", self.suppressed, "dim"))
         if self.left is not None:
             groups.append(Group("not sent yet", self.left, ""))
         return groups

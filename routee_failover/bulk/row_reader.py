@@ -1,0 +1,89 @@
+"""Reading ahead: the rows of a source in lists, drawn where they may block, without waiting for a list to be full."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from .brakes import Brakes
+from .row import Row, Rows
+
+_READ = 256
+"""Rows that are read at once."""
+_READ_WITHIN = 0.05
+"""Seconds after which what was read so far is handed on, for sources that trickle."""
+
+
+async def chunks_of(rows: Rows, brakes: Brakes) -> AsyncGenerator[list[Row], None]:
+    """The rows in lists. What can block is drawn in a thread; nothing waits long for a list to be full.
+
+    Who stops the run does not wait for a source that is silent.
+    """
+    if isinstance(rows, AsyncIterable):
+        async with contextlib.aclosing(_drawn(aiter(rows), brakes)) as drawn:
+            async for chunk in drawn:
+                yield chunk
+        return
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, "routee-bulk-source")  # one, because many sources are bound to theirs
+    try:
+        iterator = await loop.run_in_executor(thread, iter, rows)
+        while True:
+            taking = loop.run_in_executor(thread, _take, iterator)
+            if not await brakes.or_stopped(taking):
+                return
+            chunk, failure = taking.result()
+            if chunk:
+                yield chunk
+            if failure is not None:
+                raise failure
+            if not chunk:
+                return
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _take(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
+    """The next rows, and what the source failed in after them: those that it gave are not lost for that."""
+    taken: list[Row] = []
+    until = time.monotonic() + _READ_WITHIN
+    try:
+        for row in rows:
+            taken.append(row)
+            if len(taken) >= _READ or time.monotonic() >= until:
+                break
+    except Exception as error:  # noqa: BLE001  # it is raised where the rows before it are through
+        return taken, error
+    return taken, None
+
+
+async def _drawn(rows: AsyncIterator[Row], brakes: Brakes) -> AsyncGenerator[list[Row], None]:
+    """Whatever is there at once, in one list; a drawing that takes longer is waited for, not cancelled."""
+    drawing: asyncio.Future[Row] | None = None
+    try:
+        while True:
+            taken: list[Row] = []
+            while len(taken) < _READ:
+                drawing = drawing or asyncio.ensure_future(anext(rows))
+                if not taken:
+                    if not await brakes.or_stopped(drawing):
+                        return
+                else:
+                    await asyncio.sleep(0)
+                    if not drawing.done():
+                        break
+                try:
+                    row = drawing.result()
+                except Exception as error:  # it is raised once the rows before it are through
+                    if taken:
+                        yield taken
+                    if isinstance(error, StopAsyncIteration):
+                        return
+                    raise
+                drawing = None
+                taken.append(row)
+            yield taken
+    finally:
+        if drawing is not None:
+            drawing.cancel()

@@ -1,0 +1,243 @@
+"""Suppression lists: what a file may hold, what refuses it, and that nobody on one is ever written to."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routee_failover import AnyFlow, InvalidConfig, InvalidSource, SmsStep, StandardFlow, VoiceStep
+from routee_failover.bulk import BulkSettings, FlowTemplate, Rehearsal, SuppressionList, rehearse, rows_of
+from routee_failover.flows import DialPlan, Say, Speech, VoiceTo
+from routee_failover.ledger import MemoryLedger, State
+from tests.chaos.bulk.listing import ListingServer
+
+from .runs import KEEP, SEND_AGAIN, People, broken, client, number, row, run, sender
+from .test_doubts import DROPPED, LOST, _first
+
+ONE, TWO = "+306987654321", "+306987654322"
+
+
+def _read(folder: Path, text: str | bytes, name: str = "optout.csv", **how: Any) -> SuppressionList:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return SuppressionList.read(path, **how)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ONE}\n{TWO}\n",
+        f"{ONE}\r\n{TWO}\r\n",
+        f"\n  \n# asked on 3 May\n{ONE}\n\n{TWO}\n{ONE}",
+        f"\ufeff{ONE}\n{TWO}",
+        f'"{ONE}"\n"{TWO}"\n',
+        f"+30 698 765 4321\n{TWO}\n,,\n",
+        f"phone\n{ONE}\n{TWO}\n",
+        f"Unsubscribed\n{ONE}\n{TWO}\n",
+        f"sep=;\nName;Phone Number;Address 2\nAda;{ONE};x\nBob;{TWO};\n;;\n",
+        f'name,PHONE,when\n# a remark\nAda,{ONE},2026-01-01\n\n"Bob, Jr",{TWO},\n',
+        f"name\tmobile\nAda\t{ONE}\nBob\t{TWO}\n",
+    ],
+)
+def test_files_as_people_have_them(tmp_path: Path, text: str) -> None:
+    """One number a line or a column of them, with comments, blank lines and repeats: each number is listed once."""
+    found = _read(tmp_path, text)
+    assert ONE in found
+    assert TWO in found
+    assert len(found) == 2
+    assert "+306987654320" not in found
+    assert repr(found) == "SuppressionList(2 numbers)"
+
+
+def test_tables(tmp_path: Path) -> None:
+    """JSON lines and Parquet hold a column of numbers as CSV does."""
+    lines = "\n".join(json.dumps({"name": "x", "phone": to}) for to in (ONE, TWO))
+    assert len(_read(tmp_path, lines, "optout.jsonl")) == 2
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"msisdn": [ONE, TWO], "name": ["x", "y"]}), tmp_path / "optout.parquet")
+    assert TWO in SuppressionList.read(tmp_path / "optout.parquet")
+
+
+def test_one_person_written_in_several_ways_is_one(tmp_path: Path) -> None:
+    """Numbers are compared in E.164: blanks, the international prefix and a missing country make no other person."""
+    found = _read(tmp_path, "6987654321\n0030 698 765 4321\n(+30) 698-7654321\n", region="GR")
+    assert (len(found), ONE in found, "306987654321" in found, None in found) == (1, True, True, False)
+
+
+def test_the_recipients_column_goes_before_usual_names(tmp_path: Path) -> None:
+    """Where a file has several columns of numbers, the one that the recipients have is meant."""
+    found = _read(tmp_path, f"phone,handy\n{ONE},{TWO}\n", columns=("Handy",))
+    assert (ONE in found, TWO in found) == (False, True)
+
+
+def test_several_files_are_one_list(tmp_path: Path) -> None:
+    """Each file adds its numbers, also where all of them are on the list already."""
+    first, second = tmp_path / "a.txt", tmp_path / "b.txt"
+    first.write_text(f"{ONE}\n")
+    second.write_text(f"{ONE}\n{TWO}\n")
+    assert len(SuppressionList.read(first, second)) == len(SuppressionList.read(second, first)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{ONE}\nAda\n", "line 2: "),
+        (f"{ONE}\n+3069****4321\n", "line 2: "),
+        (f"{ONE}\n6987654321\n", "line 2: "),
+        ("12345\n", "line 1: "),
+        (f"{ONE};{TWO}\n", "line 1: has several values"),
+        (f"{ONE},Ada\n", "line 1: has several values, and line 1 does not name the columns"),
+        (f"phone,name\n{ONE},Ada\n,Bob\n", "line 3: "),
+        (f"phone,name\n{ONE},Ada,x\n", "line 2: has 3 values where line 1 names 2 columns"),
+        (f'phone\n{ONE}\n"{TWO}\n', "line 3: has a quote"),
+        (f'phone,name\n{ONE},"Ada\n{TWO},Bob"\n', "line 2: has a quote"),
+        (f"{ONE}\n".encode() + b"\xff\xfe1\n", "line 2: is not UTF-8"),
+        (f"{ONE}\n" + "1" * 2_000_000 + "\n", "line 2: is longer than"),
+        ("\n".join([ONE, *["Ada"] * 9]), "; 6 more"),
+        ("name,address\nAda,x\n", "has the columns name, address, and which holds the numbers is not clear"),
+        (f"phone,mobile\n{ONE},{TWO}\n", "has the columns phone, mobile"),
+        ("", "holds no number"),
+        ("\n# nobody yet\n\n", "holds no number"),
+        ("phone\n", "holds no number"),
+        (f"{ONE}\n".encode("utf-16"), "is not UTF-8 text"),
+        (b"PK\x03\x04\0\0", "it is no text"),
+    ],
+)
+def test_a_list_that_cannot_be_read_whole_is_refused(tmp_path: Path, text: str | bytes, told: str) -> None:
+    """A line that is no number, or a list without one, refuses the list with line and reason, and nothing is quoted."""
+    with pytest.raises(InvalidSource) as refused:
+        _read(tmp_path, text)
+    assert told in str(refused.value)
+    assert "nothing was sent" in str(refused.value)
+    assert "optout.csv" in str(refused.value)
+    assert "Ada" not in str(refused.value)
+    assert "4321" not in str(refused.value)
+
+
+def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A missing file, a folder and a device are no list; nor is a table with a row that has no number."""
+    for path in (tmp_path / "none.txt", tmp_path, Path("/dev/null"), tmp_path / "none.jsonl"):
+        with pytest.raises(InvalidSource, match=r"suppression list .*nothing was sent"):
+            SuppressionList.read(path)
+    with pytest.raises(InvalidSource, match="line 2: "):
+        _read(tmp_path, f'{{"phone": "{ONE}"}}\n{{"name": "Ada"}}\n', "optout.jsonl")
+    with pytest.raises(InvalidSource, match="number 2: "):
+        SuppressionList([ONE, "Ada"])
+    with pytest.raises(InvalidSource, match="region"):
+        SuppressionList(region="XX")
+
+
+@pytest.mark.parametrize("value", ["optout.csv", [ONE], {ONE}, frozenset({ONE}), (ONE,), {ONE: 1}, 5])
+def test_what_would_hold_nobody_is_no_list(value: Any) -> None:
+    """A file's name or a plain collection is refused, because numbers in it may be written in another way."""
+    with pytest.raises(InvalidConfig, match="suppression_list must be a SuppressionList"):
+        BulkSettings(suppression_list=value)
+
+
+def _listed(*places: int) -> SuppressionList:
+    return SuppressionList(number(place) for place in places)
+
+
+async def test_nobody_on_the_list_is_written_to(server: ListingServer) -> None:
+    """Rows with a number on the list are counted apart, stand in no ledger, and the server has none of them."""
+    rows = [row(place, place) for place in range(1, 41)] + [row(41, 5, key="again"), broken(42)]
+    async with MemoryLedger() as ledger:
+        progress = await run(server, ledger, rows, suppression_list=_listed(5, 7))
+        counts = await ledger.counts()
+    assert sorted(server.taken) == sorted(number(place) for place in range(1, 41) if place not in {5, 7})
+    assert (progress.suppressed, progress.suppressed_new, progress.invalid) == (3, 0, 1)
+    assert (counts.accepted, counts.total) == (38, 39)
+
+
+def _sms(to: str) -> SmsStep:
+    return SmsStep(from_="Demo", to=to, message="Hello")
+
+
+def _call(to: VoiceTo) -> VoiceStep:
+    said = Say(message=Speech(text="Hello", language="en-US"))
+    return VoiceStep(from_="Demo", to=to, dial_plan=DialPlan(verbs=[said]))
+
+
+async def test_every_step_counts(server: ListingServer) -> None:
+    """A flow one of whose later steps, calls included, goes to a number on the list is not sent at all."""
+    first = _sms(number(1))
+    tos: list[str | VoiceTo] = [
+        number(2),
+        number(3),
+        VoiceTo(phone=number(4)),
+        VoiceTo(viber=number(4), phone=number(5)),
+    ]
+    tos += [VoiceTo(sip=f"{number(4)}@host"), VoiceTo(sip="1111@host")]
+    flows: list[AnyFlow] = [
+        StandardFlow(steps=[first, _call(to) if isinstance(to, VoiceTo) else _sms(to)]) for to in tos
+    ]
+    async with MemoryLedger() as ledger:
+        rows = [*rows_of(flows, key=lambda flow: str(flows.index(flow)))]
+        progress = await run(server, ledger, rows, suppression_list=_listed(3, 4))
+    assert (progress.suppressed, progress.counts.accepted) == (4, 2)
+
+
+async def test_what_was_not_sent_stays_unsent_once_its_number_is_listed(server: ListingServer) -> None:
+    """A message that is NEW, or comes back from UNKNOWN, is not sent any more, and counted with the suppressed ones."""
+    server.fate = _first(LOST, DROPPED, DROPPED)  # type: ignore[assignment]
+    async with MemoryLedger() as ledger:
+        before = await run(server, ledger, People(6), concurrency=1, on_unknown=KEEP)
+        assert before.counts.unknown == 3
+        server.taken.clear()
+        progress = await run(server, ledger, People(8), suppression_list=_listed(1, 2, 4, 7))
+        new = [intent.recipient async for intent in ledger.intents({State.NEW})]
+    assert server.taken == {number(3): 1, number(8): 1}
+    assert new == [number(2)]
+    assert (progress.suppressed, progress.suppressed_new) == (2, 1)
+    assert (progress.counts.accepted, progress.counts.new, progress.counts.unknown) == (6, 1, 0)
+
+
+async def test_a_second_try_by_policy_is_not_made_for_a_listed_number(server: ListingServer) -> None:
+    """What may have been accepted and was to be sent once more stays UNKNOWN: nobody says that it was not sent."""
+    server.fate = _first(DROPPED, DROPPED)  # type: ignore[assignment]
+    async with MemoryLedger() as ledger:
+        await run(server, ledger, People(2), concurrency=1, on_unknown=KEEP, stamp=False)
+        progress = await run(server, ledger, People(2), on_unknown=SEND_AGAIN, stamp=False, suppression_list=_listed(1))
+    assert {to for to, many in server.taken.items() if many} == {number(2)}
+    assert (progress.counts.unknown, progress.counts.accepted, progress.suppressed) == (1, 1, 0)
+    assert any("suppression list" in trouble.reason for trouble in progress.problems)
+
+
+async def test_a_list_of_ones_own_is_asked_again_after_a_pause(server: ListingServer) -> None:
+    """An object with `__contains__` may learn numbers while the run is paused: it is asked before each new claim."""
+
+    class Growing:
+        def __init__(self) -> None:
+            self.numbers: set[str] = set()
+
+        def __contains__(self, to: object) -> bool:
+            return to in self.numbers
+
+    listed = Growing()
+    async with MemoryLedger() as ledger, client(server) as routee:
+        made = sender(routee, ledger, suppression_list=listed, lease=timedelta(milliseconds=50), concurrency=4)
+        made.pause()
+        running = asyncio.ensure_future(made.run(rows_of(People(4))))
+        while (await ledger.counts()).sending < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        listed.numbers = {number(2), number(3)}
+        await asyncio.sleep(0.1)
+        made.go_on()
+        progress = await asyncio.wait_for(running, 20)
+    assert server.taken == {number(1): 1, number(4): 1}
+    assert (progress.suppressed, progress.suppressed_new) == (2, 2)
+
+
+async def test_the_dry_run_counts_them(tmp_path: Path) -> None:
+    """The dry run says how many rows are on the list, and checks and samples none of them."""
+    template = FlowTemplate.of(
+        {"endpoint": "standard", "flow": [{"type": "Sms", "from": "Demo", "to": "{phone}", "message": {"body": "x"}}]}
+    )
+    assert template.recipient_columns == ("phone",)
+    rows = template.rows([{"phone": number(place)} for place in (1, 2, 3)])
+    seen: Rehearsal = await rehearse(rows, _listed(1))
+    assert (seen.rows, seen.good, seen.bad, seen.suppressed) == (3, 2, 0, 1)
+    assert (await rehearse(rows)).suppressed == 0
