@@ -1,25 +1,22 @@
 """A run row by row, for spreadsheets and other programs: what became of each message, and how to find one in doubt."""
 
-import csv
-import io
 import json
 import math
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from ..flows import Endpoint
 from ..ledger import Intent, Ledger, State
 from ..ledger.intent import label_of
-from .plain import one_line, plain, safe_cell, shown_key, shown_number
+from .csv_lines import Cell, csv_line
+from .plain import one_line, plain, shown_key, shown_number
 
 COLUMNS = (
     *("line", "key", "recipient", "state", "attempt", "reason", "id", "proof", "begun_at", "ended_at", "seconds"),
     *("channel", "status", "ended_channel", "price", "country", "look_up"),
 )
 """The columns of CSV and the names in JSON lines, in this order."""
-
-Cell = str | int | float | None
 
 _AT_ONCE = 64 * 1024
 """Letters that are written together."""
@@ -39,19 +36,31 @@ async def export(
     *,
     format: Literal["csv", "jsonl"],  # noqa: A002  # the word that everybody knows
     states: Collection[State] | None = None,
+    numbers: bool = False,
 ) -> None:
-    """Write the intents in these states, or all, one a line, in the order of the ledger and in constant memory.
+    """Write the entries in these states, or all, one a line, in the order of the ledger and in constant memory.
 
-    Numbers are masked, also where one is the key. Times are in UTC. `look_up` is, of those in doubt, the label that
-    their message carries at Routee; a Viber OTP carries none. A text that a spreadsheet would take for a formula begins
-    with an apostrophe in CSV, and not in JSON lines. Lines end in a line feed alone: a CSV file is opened with
-    `newline=""`.
+    Phone numbers are masked, also where one is the key, unless `numbers` asks for them; within a reason they always
+    are. Times are in UTC. `look_up` is, of an unknown message, the label that it carries at Routee; a Viber OTP carries
+    none. In CSV texts are quoted, and what a spreadsheet would take for a formula begins with an apostrophe
+    (`csv_lines`); JSON lines have it as it is. Lines end in a line feed alone: a CSV file is opened with `newline=""`,
+    and in an encoding that has every letter, as UTF-8.
 
     Raises `LedgerError` where the ledger cannot be read; what `stream.write` raises comes through as it is.
     """
     labelled_by = ledger.run_id if await _endpoint(ledger) != Endpoint.VIBER_OTP else None
-    rows = (_cells(intent, labelled_by) async for intent in ledger.intents(states))
-    await (_csv(rows, stream) if format == "csv" else _json_lines(rows, stream))
+    if format == "csv":
+        stream.write(",".join(COLUMNS) + "\n")
+    line_of = csv_line if format == "csv" else _json_line
+    lines: list[str] = []
+    size = 0
+    async for intent in ledger.intents(states):
+        lines.append(line_of(_cells(intent, labelled_by, numbers=numbers)))
+        size += len(lines[-1])
+        if size >= _AT_ONCE:
+            stream.write("".join(lines))
+            lines, size = [], 0
+    stream.write("".join(lines))
 
 
 async def _endpoint(ledger: Ledger) -> object:
@@ -63,42 +72,19 @@ async def _endpoint(ledger: Ledger) -> object:
     return None
 
 
-async def _csv(rows: AsyncIterator[tuple[Cell, ...]], stream: Writable) -> None:
-    lines = io.StringIO()
-    write = csv.writer(lines, lineterminator="\n").writerow
-    write(COLUMNS)
-    async for row in rows:
-        write([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
-        if lines.tell() >= _AT_ONCE:
-            stream.write(lines.getvalue())
-            lines.seek(0)
-            lines.truncate()
-    stream.write(lines.getvalue())
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
-async def _json_lines(rows: AsyncIterator[tuple[Cell, ...]], stream: Writable) -> None:
-    encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-    lines: list[str] = []
-    size = 0
-    async for row in rows:
-        lines.append(encode(dict(zip(COLUMNS, row, strict=True))))
-        size += len(lines[-1])
-        if size >= _AT_ONCE:
-            stream.write(_joined(lines))
-            lines, size = [], 0
-    stream.write(_joined(lines))
+def _json_line(cells: tuple[Cell, ...]) -> str:
+    return f"{_encode(dict(zip(COLUMNS, cells, strict=True)))}\n"
 
 
-def _joined(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _cells(intent: Intent, labelled_by: str | None) -> tuple[Cell, ...]:
+def _cells(intent: Intent, labelled_by: str | None, *, numbers: bool) -> tuple[Cell, ...]:
     fate = intent.fate
     return (
         intent.line,
-        shown_key(intent.key, intent.recipient),
-        shown_number(intent.recipient),
+        one_line(intent.key) if numbers else shown_key(intent.key, intent.recipient),
+        one_line(intent.recipient) if numbers else shown_number(intent.recipient),
         intent.state.value,
         intent.attempt,
         plain(intent.reason),

@@ -1,13 +1,13 @@
 """The list of rows that cannot be sent: line and reason, and nothing of what stands in the row."""
 
-import csv
-import io
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..errors import InvalidSource, LedgerError, Problem
+from .csv_lines import csv_line
+from .plain import one_line
 from .seen import Seen
 from .sources.files import shown
 
@@ -61,7 +61,8 @@ class RefusedFile:
         try:
             if self._file is None:
                 self._file = self._opened()
-            _write(self._file, _row(line, "; ".join(map(str, problems))))
+            reason = one_line("; ".join(map(str, problems)))
+            _write(self._file, csv_line((line, reason)).encode())
         except OSError as error:
             why = f"{self._name}, the list of refused rows, cannot be written: {error.strerror}"
             raise LedgerError(f"{why}; nothing more is sent, and what was sent is in the ledger") from None
@@ -88,12 +89,6 @@ class RefusedFile:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _row(*cells: object) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
 
 
 def _write(file: int, data: bytes) -> None:

@@ -1,7 +1,5 @@
 """Records as a terminal, a spreadsheet or another program takes them."""
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -11,6 +9,7 @@ from typing import Any
 from rich.cells import cell_len
 from rich.table import Table
 
+from ..bulk.csv_lines import Cell, csv_line
 from ..records import FlowRecord, OtpRecord
 from ..secret import mask_phone
 from .legs import Leg, legs_of, total_price
@@ -111,10 +110,7 @@ CSV_COLUMNS = (
 
 def csv_row(record: SearchRecord | None = None) -> str:
     """A flow as a line of CSV, or the line of the names: times are in UTC, numbers whole."""
-    line = io.StringIO()
-    cells = CSV_COLUMNS if record is None else [_cell(value) for value in _values(record)]
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+    return ",".join(CSV_COLUMNS) + "\n" if record is None else csv_line(map(_cell, _values(record)))
 
 
 def _values(record: SearchRecord) -> tuple[object, ...]:
@@ -131,14 +127,12 @@ def _values(record: SearchRecord) -> tuple[object, ...]:
     )
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
+def _cell(value: object) -> Cell:
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    shown = clean(value)
-    # A spreadsheet takes what begins like this for a formula; a number may begin with its plus.
-    return f"'{shown}" if re.match(r"[=@]|[-+](?!\d+$)", shown) and not isinstance(value, int | float) else shown
+    return clean(value)
 
 
 def identity_of(record: SearchRecord) -> str | None:

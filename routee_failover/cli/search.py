@@ -13,6 +13,7 @@ from ..config import Config
 from ..errors import InvalidSearch, Problem
 from ..flows import Endpoint
 from ..searching import Filter, SearchOperator
+from .data_output import DataOutput
 from .failures import SoFar, told
 from .printed import SearchRecord, csv_row, json_text, print_flows
 from .terminal import Terminal
@@ -102,18 +103,18 @@ async def _search(
 
 
 async def _print(records: AsyncIterator[SearchRecord], output: Output) -> None:
-    console = Terminal()
+    console, data = Terminal(), DataOutput()
     listed: list[SearchRecord] = []
     count, more = 0, False
     if output.as_csv:
-        console.say(csv_row())
+        data.write(csv_row())
     async for record in records:
         more = count == output.most
         if more:
             break
         count += 1
         if output.as_csv:
-            console.say(csv_row(record))
+            data.write(csv_row(record))
         elif output.as_json:
             console.say(json_text(record.raw, ascii_only=not console.encoding.startswith("utf")))
         else:

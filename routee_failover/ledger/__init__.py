@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..lazy import loading
 
 if TYPE_CHECKING:
-    from .intent import Counts, Ending, Fate, Found, Intent, Wanted
+    from .intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
     from .ledger import Ledger
     from .memory import MemoryLedger
     from .sqlite.ledger import SqliteLedger
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Counts",
+    "DeliveryCount",
     "Ending",
     "Fate",
     "Found",
@@ -33,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "Counts": "intent",
+    "DeliveryCount": "intent",
     "Ending": "intent",
     "Fate": "intent",
     "Found": "intent",

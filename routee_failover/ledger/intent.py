@@ -73,6 +73,14 @@ class Fate(NamedTuple):
     """From its acceptance to its end, where both are told."""
 
 
+class DeliveryCount(NamedTuple):
+    """How many accepted messages have a delivery report with this status and channel; both `None`: no report yet."""
+
+    status: str | None
+    channel: str | None
+    messages: int
+
+
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Intent(Value):
     """A message in a ledger. Times are seconds since 1970, by the ledger's clock."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol, Self
 
-from .intent import Counts, Ending, Fate, Found, Intent, Wanted
+from .intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
 from .states import Move, State
 
 
@@ -82,6 +82,10 @@ class Ledger(Protocol):
 
     async def counts(self) -> Counts:
         """How many there are in each state."""
+        ...
+
+    async def delivery_counts(self) -> list[DeliveryCount]:
+        """Return how many accepted messages there are by status and channel of their delivery report."""
         ...
 
     async def get(self, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import attrs
 
 from .clock import SteadyClock
-from .intent import POLICY, Counts, Ending, Fate, Found, Intent, Wanted
+from .intent import POLICY, Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
 from .states import ENDS_LEASE, FORGETS_CONTENT, KEEPS_POLICY, Move, State, after
 
 
@@ -152,6 +152,12 @@ class MemoryLedger:
     async def counts(self) -> Counts:
         """How many there are in each state."""
         return counts_of(Counter(intent.state for intent in self._intents.values()))
+
+    async def delivery_counts(self) -> list[DeliveryCount]:
+        """How many accepted messages there are by status and channel of their delivery report."""
+        fates = (intent.fate for intent in self._intents.values() if intent.state is State.ACCEPTED)
+        counts = Counter((None, None) if fate is None else (fate.status, fate.channel) for fate in fates)
+        return [DeliveryCount(status, channel, messages) for (status, channel), messages in counts.items()]
 
     async def get(self, name: str) -> Any:
         """The JSON that was put under a name."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.bulk.plain import LONGEST, plain, safe_cell, shown_key
+from routee_failover.bulk.plain import LONGEST, plain, shown_key
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,3 @@ def test_any_text_is_one_printable_line(text: str) -> None:
 def test_a_key_that_is_the_number_is_masked(key: str, shown: str) -> None:
     """However the number is written; any other key is shown, for it is what the rows are known by."""
     assert shown_key(key, "+306912345678") == shown
-
-
-@pytest.mark.parametrize(("text", "cell"), [("=1+1", "'=1+1"), ("@x", "'@x"), ("-2", "'-2"), ("a=1", "a=1"), ("", "")])
-def test_no_cell_is_a_formula(text: str, cell: str) -> None:
-    """What a spreadsheet would compute begins with an apostrophe; a masked number cannot be computed."""
-    assert safe_cell(text) == cell
-    assert safe_cell("+3069****5678") == "+3069****5678"
-    assert safe_cell("+cmd|x****5678").startswith("'")

@@ -24,7 +24,7 @@ def test_the_file_is_made_with_the_first_refused_row(tmp_path: Path) -> None:
     with RefusedFile(path) as refused:
         assert not path.exists()
         refused(7, "+306900000001", BAD)
-        assert path.read_text() == "line,reason\n7,flow[0].to: must not be empty (column phone); has no key\n"
+        assert path.read_text() == ('line,reason\n7,"flow[0].to: must not be empty (column phone); has no key"\n')
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert refused.written == 1
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from routee_failover import ledger as ledger_room
-from routee_failover.ledger import Counts, Fate, Found, Ledger, Move, State
+from routee_failover.ledger import Counts, DeliveryCount, Fate, Found, Ledger, Move, State
 from routee_failover.ledger.intent import tag_of
 from routee_failover.ledger.states import MOVES, after
 
@@ -170,6 +170,28 @@ async def test_fates(ledger: Ledger) -> None:
     known = [intent async for intent in ledger.intents({State.ACCEPTED})]
     assert [intent.fate for intent in known] == [Fate(first.number, "Succeeded", "Sms", 0.04, "GR", None, 2.5), None]
     assert [intent.number async for intent in ledger.intents(without_fate=True)] == [second.number]
+
+
+async def test_delivery_counts(ledger: Ledger) -> None:
+    """Accepted messages are counted by status and channel of their report; others are not counted."""
+    assert await ledger.delivery_counts() == []
+    found = await claimed(ledger, *range(1, 9))
+    for one in found[:6]:
+        ledger.end(Move.ACCEPT, ending(one))
+    ledger.end(Move.REJECT, ending(found[6]))
+    for one, status, channel in zip(
+        found, ["Succeeded"] * 3 + ["Failed"], ["Viber", "Sms", "Viber", None], strict=False
+    ):
+        ledger.learn(Fate(one.number, status, channel))
+    assert sorted(await ledger.delivery_counts(), key=str) == sorted(
+        [
+            DeliveryCount("Succeeded", "Viber", 2),
+            DeliveryCount("Succeeded", "Sms", 1),
+            DeliveryCount("Failed", None, 1),
+            DeliveryCount(None, None, 2),
+        ],
+        key=str,
+    )
 
 
 async def test_intents_in_order(ledger: Ledger) -> None:

@@ -28,6 +28,9 @@ async def test_reading_while_a_run_writes(path: Path) -> None:
             assert await read.intent(wanted(3).tag) == await ledger.intent(wanted(3).tag)
             assert await read.intent(17) is None
             assert [one async for one in read.intents()] == [one async for one in ledger.intents()]
+            ledger.learn(Fate(1, "Succeeded", "Sms"))
+            await ledger.flush()
+            assert await read.delivery_counts() == await ledger.delivery_counts() != []
             await ledger.put("run", {"a": 1})
             assert await read.get("run") == {"a": 1}
         await claimed(ledger, 6)

@@ -7,12 +7,14 @@ import shlex
 from collections.abc import Iterator
 from importlib.resources import files
 
+from ..deliveries import DELIVERED, FAILED
 from ..plain import plain
 from ..settling import proves
 from .markup import Markup, joined, percent, tag
 from .sections import (
+    average_rate,
     costs_section,
-    funnel_section,
+    delivery_section,
     journeys_section,
     latency_section,
     rate_section,
@@ -20,7 +22,7 @@ from .sections import (
     table,
 )
 from .values import Summary, Trouble
-from .wording import THIN, Clock, listed, many, number, seconds, share
+from .wording import THIN, Clock, listed, many, number, parted, share
 
 
 def page(summary: Summary, *, name: str, written: float, clock: Clock) -> str:
@@ -60,7 +62,7 @@ def _parts(summary: Summary, name: str, clock: Clock) -> Iterator[Markup | None]
         return
     yield rate_section(summary, clock)
     yield latency_section(summary)
-    yield funnel_section(summary, ask)
+    yield delivery_section(summary, ask)
     yield journeys_section(summary)
     yield costs_section(summary)
     yield _troubles(summary)
@@ -93,22 +95,35 @@ def _header(summary: Summary, name: str) -> Markup:
 
 
 def _standfirst(summary: Summary) -> str:
-    """What a reader in a hurry has to know."""
+    """What a reader in a hurry has to know: every outcome that there is, and none that there is not."""
     counts = summary.counts
     if not counts.total:
         return "This report has nothing to show."
-    refused = counts.rejected + counts.invalid + counts.expired
-    parts = [
-        f"{many(refused, 'was', 'were')} refused, invalid or too late" if refused else "",
+    outcomes = [
+        f"{many(counts.rejected, 'was', 'were')} rejected by Routee" if counts.rejected else "",
+        f"{many(counts.invalid, 'is', 'are')} invalid" if counts.invalid else "",
+        f"{many(counts.expired, 'has', 'have')} expired" if counts.expired else "",
         f"{many(counts.open, 'is', 'are')} not sent yet" if counts.open else "",
-        f"{many(counts.unknown, 'is', 'are')} in doubt: nobody knows whether Routee took "
-        f"{'it' if counts.unknown == 1 else 'them'}"
-        if counts.unknown
-        else "",
+        f"{many(counts.unknown, 'is', 'are')} unknown and may have been accepted" if counts.unknown else "",
     ]
-    told = [part for part in parts if part]
-    text = f"{listed(told)}. " if told else "None was refused, and of none is it in doubt. "
-    return text + ("Nothing is sent twice: what is in doubt stays unsent until it is known." if counts.unknown else "")
+    named = [outcome for outcome in outcomes if outcome]
+    text = f"{listed(named)}. " if named else "No message was rejected, invalid or left unknown. "
+    return text + _delivered(summary)
+
+
+def _delivered(summary: Summary) -> str:
+    delivered, failed = summary.accepted(DELIVERED), summary.accepted(FAILED)
+    unknown = summary.counts.accepted - delivered - failed
+    if not delivered and not failed:
+        return "How the accepted were delivered is not known yet." if unknown > 1 else ""
+    if delivered == summary.counts.accepted:
+        return "All that were accepted were delivered." if delivered > 1 else "It was delivered."
+    parts = [
+        f"{delivered:,} {'was' if delivered == 1 else 'were'} delivered",
+        f"{failed:,} failed" if failed else "",
+        f"{many(unknown, 'has', 'have')} no delivery report yet" if unknown else "",
+    ]
+    return f"Of the accepted, {listed(part for part in parts if part)}."
 
 
 def _facts(summary: Summary, clock: Clock) -> Markup:
@@ -119,10 +134,13 @@ def _facts(summary: Summary, clock: Clock) -> Markup:
         ("Flow", summary.flow),
     ]
     if begun is not None and ended is not None:
+        total, active, idle = parted(ended - begun, summary.idle)
+        average = average_rate(summary)
         facts += [
-            ("Begun", clock.full(begun)),
-            ("Ended", clock.after(begun, ended)),
-            ("Took", seconds(max(ended - begun, 0.001))),
+            ("Started", clock.full(begun)),
+            ("Last activity" if summary.counts.open else "Finished", clock.after(begun, ended)),
+            ("Duration", f"{total}: {active} active, {idle} idle" if idle else total),
+            ("Average rate", f"{number(average)} a second{' while active' if idle else ''}" if average else ""),
         ]
     facts += [("Run", summary.run_id)]
     return tag(
@@ -132,17 +150,21 @@ def _facts(summary: Summary, clock: Clock) -> Markup:
     )
 
 
-def _tiles(summary: Summary) -> Markup:
+def _tiles(summary: Summary) -> Markup | None:
+    """The outcomes that there are, whose numbers add up to all messages; a single one is in the heading already."""
     counts = summary.counts
-    waiting = f"{counts.sending:,} under way" if counts.sending else "resume sends them"
+    found_later = sum(count for proof, count in summary.proofs.items() if proof != "answer")
     tiles = [
-        ("good", "Accepted", counts.accepted, _proven(summary)),
-        ("bad", "Rejected", counts.rejected, "Routee said no"),
+        ("good", "Accepted", counts.accepted, f"{found_later:,} found by reconciliation" if found_later else None),
+        ("bad", "Rejected", counts.rejected, "by Routee"),
         ("doubt", "Unknown", counts.unknown, "see below"),
-        ("none", "Not sent", counts.open, waiting),
-        ("none", "Expired", counts.expired, "too late to send"),
-        ("none", "Invalid", counts.invalid, "no flow can be made"),
+        ("none", "Not sent", counts.open, f"{counts.sending:,} in flight" if counts.sending else "resume sends them"),
+        ("none", "Expired", counts.expired, "deadline passed"),
+        ("none", "Invalid", counts.invalid, "row cannot be sent"),
     ]
+    shown = [tile for tile in tiles if tile[2]]
+    if len(shown) < 2:
+        return None
     return tag(
         "dl",
         *(
@@ -150,24 +172,20 @@ def _tiles(summary: Summary) -> Markup:
                 "div",
                 tag("dt", name),
                 tag("dd", f"{count:,}", class_="count"),
-                tag("dd", share(count, counts.total), class_="share") if counts.total else None,
-                tag("dd", note, class_="note") if count else None,
-                class_=f"tile {kind}" if count else "tile",
+                tag("dd", share(count, counts.total), class_="share"),
+                tag("dd", note, class_="note") if note else None,
+                class_=f"tile {kind}",
             )
-            for kind, name, count, note in tiles
+            for kind, name, count, note in shown
         ),
         class_="tiles",
     )
 
 
-def _proven(summary: Summary) -> str:
-    later = sum(count for proof, count in summary.proofs.items() if proof != "answer")
-    return f"{later:,} after a doubt" if later else "Routee said yes"
-
-
-def _troubles(summary: Summary) -> Markup:
+def _troubles(summary: Summary) -> Markup | None:
+    """The reasons, most frequent first; nothing where there is none."""
     if not summary.troubles:
-        return section("troubles", "Nothing went wrong", tag("p", "There is no reason to tell of.", class_="lede"))
+        return None
     most = summary.troubles[0].rows
     total = sum(trouble.rows for trouble in summary.troubles) + summary.other_troubles
     rows = [_trouble(trouble, most) for trouble in summary.troubles]
@@ -175,13 +193,9 @@ def _troubles(summary: Summary) -> Markup:
         rows.append(("Others", "all other reasons together", f"{summary.other_troubles:,}", ""))
     return section(
         "troubles",
-        f"What went wrong, {many(total, 'time')}",
-        tag(
-            "p",
-            "The most frequent reasons first, each with the first lines of the source that met it.",
-            class_="lede",
-        ),
-        table(("Outcome", "Reason", "Rows", "Lines"), rows, texts=2, caption="Reasons", kind="troubles"),
+        f"What went wrong with {many(total, 'message')}",
+        tag("p", "The most frequent reasons, each with the first lines of the source.", class_="lede"),
+        table(("Outcome", "Reason", "Messages", "Lines"), rows, texts=2, caption="Reasons", kind="troubles"),
     )
 
 
@@ -210,16 +224,16 @@ def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
             doubt.recipient,
             f"{clock.at(doubt.since):%Y-%m-%d %H:%M:%S}",
             tag("code", doubt.label),
-            tag("bdi", doubt.reason or "no reason told"),
+            tag("bdi", doubt.reason or "no reason given"),
         )
         for doubt in summary.doubts
     )
     return section(
         "doubts",
-        f"{many(unknown, 'message is', 'messages are')} in doubt",
+        f"{many(unknown, 'message is', 'messages are')} unknown",
         tag(
             "p",
-            "Routee may have accepted them, and no answer shows it. They are not sent again before that is known. ",
+            "Routee may have accepted them, and no response shows it. They are not sent again before that is known. ",
             _command("bulk", "reconcile", name),
             " looks each of them up; ",
             _command("bulk", "export", name, "--state", "UNKNOWN", "--csv"),
@@ -228,7 +242,7 @@ def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
         ),
         tag("p", _provable(summary.endpoint), class_="lede"),
         table(
-            ("Line", "Recipient", "Sent at", "Label", "Why"), rows, texts=5, caption="Messages in doubt", kind="doubts"
+            ("Line", "Recipient", "Sent at", "Label", "Why"), rows, texts=5, caption="Unknown messages", kind="doubts"
         ),
         tag("p", f"The first {shown} of {unknown:,}.", class_="soft") if shown < unknown else None,
     )

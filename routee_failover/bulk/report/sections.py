@@ -1,15 +1,18 @@
 """The drawn parts of the report: each has a heading that says what is to be seen, and its numbers in a table."""
 
+import functools
 from collections.abc import Iterable, Sequence
 
+from ..deliveries import DELIVERED, FAILED
 from .charts import costs_chart, durations_chart, funnel_chart, journeys_chart, rate_chart
 from .charts.costs import by_channel, by_country
 from .charts.durations import quantiles
 from .charts.frame import channel_kind, channel_name
 from .charts.funnel import funnel_steps
+from .charts.journeys import has_bands
 from .markup import Child, Markup, joined, tag
-from .values import DELIVERED, FAILED, NOT_TOLD, Durations, Summary
-from .wording import THIN, Clock, listed, many, money, number, seconds, share
+from .values import Durations, Summary
+from .wording import THIN, Clock, listed, many, money, number, parted, seconds, share
 
 
 def section(name: str, heading: str, *content: Child) -> Markup:
@@ -67,24 +70,24 @@ def legend(entries: Iterable[tuple[str, str]]) -> Markup:
 
 
 _FEWEST = 20
-"""Answers below which nobody speaks of a rate, or of the hundredth part of them."""
+"""Messages below which there is no rate to speak of, nor a hundredth part of them."""
+_FEWEST_BARS = 6
+
+
+def average_rate(summary: Summary) -> float | None:
+    """Return messages a second over the active time; `None` for too few or too short a time."""
+    return summary.sent / summary.active if summary.sent >= _FEWEST and summary.active >= 1 else None
 
 
 def rate_section(summary: Summary, clock: Clock) -> Markup | None:
-    """Answers over time."""
-    rate = summary.rate
-    if rate is None or summary.begun is None or sum(bar.total for bar in rate.bars) < _FEWEST:
+    """Messages over time."""
+    rate, average = summary.rate, average_rate(summary)
+    if rate is None or summary.begun is None or average is None or len(rate.bars) < _FEWEST_BARS:
         return None
-    heading = f"Up to {number(rate.peak)} answers a second"
-    counts = summary.counts
-    answered = counts.accepted + counts.rejected
-    busy = sum(len(stretch.bars) for stretch in rate.stretches) * rate.width
-    lede = f"{many(answered, 'answer')} in {seconds(busy)}, {number(answered / busy)} a second on average"
-    lede += (
-        f"; pauses are not counted. Each bar is {seconds(rate.width)}."
-        if len(rate.stretches) > 1
-        else f". Each bar is {seconds(rate.width)}."
-    )
+    _, active, idle = parted(summary.active + summary.idle, summary.idle)
+    lede = f"{many(summary.sent, 'message')} in {active}{' of activity' if idle else ''}: {number(average)} a second. "
+    lede += f"{idle} in which nothing was being sent are not counted. " if idle else ""
+    lede += f"Each bar is {seconds(rate.width)}. Times are {clock.zone(summary.begun)}."
     rows = (
         (
             f"{clock.at(stretch.begin + at * rate.width):%Y-%m-%d %H:%M:%S}",
@@ -93,6 +96,7 @@ def rate_section(summary: Summary, clock: Clock) -> Markup | None:
         for stretch in rate.stretches
         for at, bar in enumerate(stretch.bars)
     )
+    counts = summary.counts
     kinds = [
         ("good", "accepted", counts.accepted),
         ("bad", "rejected", counts.rejected),
@@ -100,32 +104,35 @@ def rate_section(summary: Summary, clock: Clock) -> Markup | None:
     ]
     return section(
         "when",
-        heading,
-        tag("p", lede, f" Times are {clock.zone(summary.begun)}.", class_="lede"),
+        f"Up to {number(rate.peak)} messages a second",
+        tag("p", lede, class_="lede"),
         figure(
-            rate_chart(rate, clock, "Answers a second, over time"),
+            rate_chart(rate, clock, "Messages a second, over time"),
             legend((kind, words) for kind, words, count in kinds if count),
         ),
-        numbers("Answers over time", (f"{seconds(rate.width)} from", "Accepted", "Rejected", "Unknown"), rows),
+        numbers("Messages over time", (f"{seconds(rate.width)} from", "Accepted", "Rejected", "Unknown"), rows),
     )
 
 
 def latency_section(summary: Summary) -> Markup | None:
-    """How long answers took."""
+    """How long responses took."""
     answers = summary.answers
     if answers is None:
         return None
-    lede = f"{many(answers.rows, 'answer')}, timed from the request on."
-    if summary.counts.unknown:
-        lede += f" The {summary.counts.unknown:,} unknown are not in it: they had no answer to time."
+    timed = f"{many(answers.rows, 'response')}, timed from the request"
+    untimed = summary.sent - answers.rows
+    if untimed:
+        timed += f"; {many(untimed, 'message')} had no response to time"
+    if answers.rows < _FEWEST:
+        heading = f"No response took longer than {seconds(answers.most)}"
+        return section("latency", heading, tag("p", f"{timed}.", class_="lede"))
+    lede = f"90{THIN}% came within {seconds(answers.p90)}, and the slowest took {seconds(answers.most)}. {timed}."
     return section(
         "latency",
-        f"Half of the answers came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}"
-        if answers.rows >= _FEWEST
-        else f"No answer took longer than {seconds(answers.most)}",
+        f"Half of the responses came within {seconds(answers.p50)}, 99{THIN}% within {seconds(answers.p99)}",
         tag("p", lede, class_="lede"),
-        figure(durations_chart(answers, "How long answers took")),
-        numbers("How long answers took", ("Measure", "Time"), _durations(answers)),
+        figure(durations_chart(answers, "How long responses took")),
+        numbers("How long responses took", ("Measure", "Time"), _durations(answers)),
     )
 
 
@@ -136,81 +143,99 @@ def _durations(durations: Durations) -> Iterable[tuple[str, str]]:
         yield f"{seconds(low)} to {seconds(low * durations.ratio)}", f"{count:,}"
 
 
-def funnel_section(summary: Summary, ask: Markup) -> Markup:
-    """How many rows came how far."""
+def delivery_section(summary: Summary, ask: Markup) -> Markup | None:
+    """How many messages came how far, and what is known of their delivery."""
     counts = summary.counts
-    accepted = counts.accepted
-    known = accepted - summary.fated(NOT_TOLD)
-    if not accepted:
-        heading, lede = "None was accepted", joined("Nothing is on its way to anybody.")
-    elif not known:
-        heading = f"{share(accepted, counts.total)} of the rows were accepted"
-        lede = joined("How they ended is not known yet, and was not asked for. ", ask, " asks Routee.")
+    delivered, failed = summary.accepted(DELIVERED), summary.accepted(FAILED)
+    unknown = counts.accepted - delivered - failed
+    if not counts.accepted:
+        heading, lede = "None was accepted", joined("There is nothing to be delivered.")
+    elif unknown == counts.accepted:
+        heading = "No delivery report yet"
+        lede = joined("How the accepted messages were delivered is not known. ", ask, " asks Routee.")
+    elif delivered == counts.accepted:
+        heading = "All accepted messages were delivered" if delivered > 1 else "The accepted message was delivered"
+        lede = joined(_by_channel(summary), _delivery_times(summary))
     else:
-        heading = f"{share(summary.fated(DELIVERED), known)} of those followed to their end were delivered"
-        lede = joined(f"How it ended is known of {'all ' if accepted > 1 else ''}{many(accepted, 'accepted message')}.")
-        if known < accepted:
-            lede = joined(f"How it ended is known of {known:,} of {many(accepted, 'accepted message')}. ", ask)
-            lede = joined(lede, " asks for the others.")
-    steps = funnel_steps(summary)
+        heading = f"{delivered:,} of {many(counts.accepted, 'accepted message')} {_were(delivered)} delivered"
+        lede = joined(_by_channel(summary), f"{failed:,} failed. " if failed else "", _delivery_times(summary))
+        if unknown:
+            has = "has" if unknown == 1 else "have"
+            lede = joined(lede, f"{unknown:,} {has} no delivery report yet; ", ask, " asks Routee.")
+    steps = [step for step in funnel_steps(summary) if step.lost]
+    if not steps:
+        return section("delivery", heading, tag("p", lede, class_="lede"))
     return section(
-        "funnel",
+        "delivery",
         heading,
         tag("p", lede, class_="lede"),
-        figure(funnel_chart(summary, "How many rows came how far")),
+        figure(funnel_chart(steps, "How many messages came how far")),
         numbers(
-            "How many rows came how far",
-            ("Step", "Rows", "Of all", "Lost before it"),
-            (
-                (step.name, f"{step.rows:,}", share(step.rows, counts.total), ", ".join(step.lost) or "none")
-                for step in steps
-            ),
+            "How many messages came how far",
+            ("Step", "Messages", "Share", "Not among them"),
+            ((step.name, f"{step.rows:,}", step.share, ", ".join(step.lost)) for step in steps),
         ),
     )
 
 
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _by_channel(summary: Summary) -> str:
+    """The delivered messages by the channel that delivered them."""
+    by: dict[str, int] = {}
+    for journey in summary.journeys:
+        if journey.outcome == DELIVERED:
+            by[journey.ended] = by.get(journey.ended, 0) + journey.rows
+    ranked = sorted(by.items(), key=lambda item: (-item[1], item[0]))
+    told = [
+        f"{count:,} by {channel_name(name)}" if name else f"{count:,} by a channel not known" for name, count in ranked
+    ]
+    return f"{listed(told)}. " if told else ""
+
+
+def _delivery_times(summary: Summary) -> str:
+    times = summary.deliveries
+    if times is None:
+        return ""
+    if times.rows < _FEWEST:
+        return f"No delivery took longer than {seconds(times.most)}. "
+    return f"Half of the deliveries took up to {seconds(times.p50)}, 99{THIN}% up to {seconds(times.p99)}. "
+
+
 def journeys_section(summary: Summary) -> Markup | None:
     """The channels, first and last."""
-    followed = summary.fated(DELIVERED, FAILED)
-    if not followed:
+    if not summary.accepted(DELIVERED, FAILED) or not has_bands(summary.journeys):
         return None
     heading, lede = _failovers(summary)
-    failed = summary.fated(FAILED)
-    lost = f"{share(failed, followed)} of what has ended reached nobody" if failed else "all that has ended has arrived"
-    lede = f"{lede}; {lost}."
-    if summary.deliveries is not None:
-        times = summary.deliveries
-        lede += f" Half of the deliveries came within {seconds(times.p50)}, 99{THIN}% within {seconds(times.p99)}."
     rows = (
-        (channel_name(journey.first), channel_name(journey.ended), journey.fate.capitalize(), f"{journey.rows:,}")
+        (channel_name(journey.first), channel_name(journey.ended), journey.outcome.capitalize(), f"{journey.rows:,}")
         for journey in summary.journeys
     )
+    accepted = many(summary.counts.accepted, "accepted message")
     return section(
         "channels",
         heading,
-        tag("p", lede, class_="lede"),
-        figure(journeys_chart(summary.journeys, "From the channel tried first to the end")),
-        numbers("From the channel tried first to the end", ("First", "Ended on", "How", "Messages"), rows, texts=3),
+        tag("p", f"{lede}. Percentages in the drawing are of {accepted}.", class_="lede"),
+        figure(journeys_chart(summary.journeys, "From the channel tried first to the delivery")),
+        numbers(
+            "From the channel tried first to the delivery", ("First", "Ended on", "Outcome", "Messages"), rows, texts=3
+        ),
     )
 
 
 def _failovers(summary: Summary) -> tuple[str, str]:
-    """What the channels show, as far as both ends are told."""
-    told = [way for way in summary.journeys if way.fate == DELIVERED and way.first and way.ended]
-    whole = sum(way.rows for way in told)
-    over = sum(way.rows for way in told if way.first != way.ended)
+    """What the channels show, as far as both ends are known."""
+    known = [way for way in summary.journeys if way.outcome == DELIVERED and way.first and way.ended]
+    whole = sum(way.rows for way in known)
+    over = sum(way.rows for way in known if way.first != way.ended)
     if over:
-        arrived = f"{many(over, 'message')} arrived on another channel than the first"
-        return f"{share(over, whole)} of the delivered had failed over", arrived
+        of = f"{over:,} of {many(whole, 'delivered message')}"
+        return f"{share(over, whole)} of the delivered messages had failed over", f"{of} arrived on a later channel"
     if whole:
-        return "No message failed over", "The first channel was enough"
-    by_end: dict[str, int] = {}
-    for way in summary.journeys:
-        if way.fate == DELIVERED:
-            by_end[way.ended] = by_end.get(way.ended, 0) + way.rows
-    most = max(by_end, key=lambda channel: by_end[channel], default="")
-    heading = f"{share(by_end[most], sum(by_end.values()))} arrived by {channel_name(most)}" if most else "Channels"
-    return heading, "Which channel was tried first is not told"
+        return "No message failed over", "All that was delivered arrived on the channel that was tried first"
+    return "How the channels delivered", "Of no delivered message both channels are known"
 
 
 def costs_section(summary: Summary) -> Markup | None:
@@ -218,23 +243,27 @@ def costs_section(summary: Summary) -> Markup | None:
     if not summary.priced:
         return None
     channels = by_channel(summary.costs)
-    mean = summary.total_cost / summary.priced
+    cost = functools.partial(money, currency=summary.currency)
     lede = (
-        f"{many(summary.priced, 'message')} with a price, {money(mean)} each on average, in the account's currency: "
-        + listed(f"{money(price)} by {channel_name(channel)}" for channel, _, price in channels)
-        + ". Prices are those that Routee told with the end of each flow."
+        f"{many(summary.priced, 'message')} with a price, {cost(summary.total_cost / summary.priced)} each on average"
+        + (": " + listed(f"{cost(price)} by {channel_name(channel)}" for channel, _, price in channels))
+        + ". Prices are those of Routee's delivery reports, which name no currency"
+        + (f"; {summary.currency} is that of the account's balance." if summary.currency else ".")
     )
+    heading = f"{cost(summary.total_cost)} in all{_dearest(summary)}"
+    if len(summary.costs) == 1:
+        return section("costs", heading, tag("p", lede, class_="lede"))
     rows = (
-        (country.name, channel_name(part.channel), f"{part.rows:,}", money(part.price), money(part.price / part.rows))
+        (country.name, channel_name(part.channel), f"{part.rows:,}", cost(part.price), cost(part.price / part.rows))
         for country in by_country(summary.costs)
         for part in country.parts
     )
     return section(
         "costs",
-        f"{money(summary.total_cost)} in all, {_dearest(summary)}",
+        heading,
         tag("p", lede, class_="lede"),
         figure(
-            costs_chart(summary.costs, "Cost by country and channel"),
+            costs_chart(summary.costs, "Cost by country and channel", summary.currency),
             legend((channel_kind(channel), channel_name(channel)) for channel, _, _ in channels),
         ),
         numbers("Cost by country and channel", ("Country", "Channel", "Messages", "Cost", "Each"), rows, texts=2),
@@ -242,5 +271,7 @@ def costs_section(summary: Summary) -> Markup | None:
 
 
 def _dearest(summary: Summary) -> str:
-    first = by_country(summary.costs)[0]
-    return f"{share(first.price, summary.total_cost)} of it in {first.name}" if summary.total_cost else "all of it free"
+    first, *others = by_country(summary.costs)
+    if not summary.total_cost:
+        return ": every message was free"
+    return f", {share(first.price, summary.total_cost)} of it in {first.name}" if others else f", in {first.name}"

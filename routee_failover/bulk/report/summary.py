@@ -7,23 +7,19 @@ from typing import Any
 
 from ...ledger import Counts, Fate, Intent, Ledger, State
 from ...ledger.intent import label_of
+from ..currency import currency_of
+from ..deliveries import DELIVERED, FAILED, UNKNOWN, channel_name, delivery_outcome
 from ..plain import plain, shown_number
 from .countries import Countries
-from .tally import Lengths, Moments, Names, Reasons
-from .values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY, Cost, Doubt, Journey, Summary, Trouble
+from .tally import Lengths, Names, Reasons
+from .timeline import Timeline
+from .values import Cost, Doubt, Journey, Summary, Trouble
 
 MOST_DOUBTS = 20
 MOST_TROUBLES = 25
 
-# A flow's own words and those of a message: which of the two is told depends on the endpoint.
-_FATES: Mapping[str, str] = {
-    **dict.fromkeys(("succeeded", "delivered", "seen", "completed"), DELIVERED),
-    **dict.fromkeys(
-        ("failed", "undelivered", "expired", "unsent", "busy", "noanswer", "terminated"),
-        FAILED,
-    ),
-}
 _KINDS: Mapping[State, int] = {State.ACCEPTED: 0, State.REJECTED: 1, State.UNKNOWN: 2}
+_UNKNOWN = _KINDS[State.UNKNOWN]
 _OUTCOMES: Mapping[State, str] = {
     State.REJECTED: "Rejected",
     State.UNKNOWN: "Unknown",
@@ -36,7 +32,7 @@ _OUTCOMES: Mapping[State, str] = {
 async def summarise(ledger: Ledger) -> Summary:
     """Go through all intents once. Raises `LedgerError` where the ledger cannot be read."""
     run = await ledger.get("run")
-    collected = _Collected(ledger.run_id)
+    collected = _Collected(ledger.run_id, await currency_of(ledger))
     async for intent in ledger.intents():
         collected.add(intent)
     return collected.summary(run if isinstance(run, Mapping) else {})
@@ -45,13 +41,11 @@ async def summarise(ledger: Ledger) -> Summary:
 class _Collected:
     """What is known after some of the intents."""
 
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
+    def __init__(self, run_id: str, currency: str) -> None:
+        self._run_id, self._currency = run_id, currency
         self._countries = Countries()
         self._states: dict[State, int] = dict.fromkeys(State, 0)
-        self._begun: float | None = None
-        self._ended: float | None = None
-        self._moments = Moments()
+        self._timeline = Timeline()
         self._answers = Lengths()
         self._deliveries = Lengths()
         self._journeys: dict[tuple[str, str, str], int] = {}
@@ -59,7 +53,6 @@ class _Collected:
         self._reasons = Reasons()
         self._doubts: list[Doubt] = []
         self._proofs: dict[str, int] = {}
-        self._repeated = 0
         self._channel = Names(8)
         self._country = Names(260)
         self._proof = Names(8)
@@ -84,39 +77,37 @@ class _Collected:
             )
         outcome = _OUTCOMES.get(state)
         if outcome and (intent.reason or state is not State.NEW):
-            self._reasons.add(outcome, plain(intent.reason) or "no reason told", intent.line)
+            self._reasons.add(outcome, plain(intent.reason) or "no reason given", intent.line)
 
     def _sent(self, intent: Intent) -> None:
         kind = _KINDS.get(intent.state)
-        # What a search or a callback has settled was sent long before.
-        answered = intent.proof == "answer" and intent.ended_at is not None and kind != 2
-        moment = intent.ended_at if answered and intent.ended_at is not None else intent.begun_at
-        self._begun = intent.begun_at if self._begun is None else min(self._begun, intent.begun_at)
-        self._ended = moment if self._ended is None else max(self._ended, moment)
-        self._repeated += intent.attempt > 1
-        if kind is None:
-            return
-        self._moments.add(moment, kind)
+        # What reconciliation or a callback has found out was sent long before.
+        own = intent.proof == "answer" and kind is not None
+        until = intent.ended_at if own and intent.ended_at is not None else intent.begun_at
+        answered = own and kind != _UNKNOWN
+        self._timeline.add(until if answered else intent.begun_at, kind, since=intent.begun_at, until=until)
         if answered:
             self._answers.add(intent.seconds)
 
     def _accepted(self, intent: Intent) -> None:
         proof = self._proof(plain(intent.proof, 40))
         self._proofs[proof] = self._proofs.get(proof, 0) + 1
-        first = self._channel(plain(intent.channel or "", 24))
+        first = self._channel(channel_name(intent.channel))
         fate = intent.fate
         if fate is None:
-            journey = (first, "", NOT_TOLD)
+            journey = (first, "", UNKNOWN)
         else:
-            ended = self._channel(plain(fate.channel or "", 24))
-            journey = (first, ended, _FATES.get(fate.status.lower(), UNDER_WAY))
-            self._ended_so(intent, fate, ended, journey[2])
+            ended = self._channel(channel_name(fate.channel))
+            outcome = delivery_outcome(fate.status)
+            # Where it ended is not known before it has.
+            journey = (first, "" if outcome == UNKNOWN else ended, outcome)
+            self._reported(intent, fate, ended, outcome)
         self._journeys[journey] = self._journeys.get(journey, 0) + 1
 
-    def _ended_so(self, intent: Intent, fate: Fate, channel: str, how: str) -> None:
-        if how == DELIVERED and fate.seconds is not None:
+    def _reported(self, intent: Intent, fate: Fate, channel: str, outcome: str) -> None:
+        if outcome == DELIVERED and fate.seconds is not None:
             self._deliveries.add(fate.seconds)
-        if how == FAILED:
+        if outcome == FAILED:
             words = ": ".join(filter(None, (fate.status, fate.reason)))
             self._reasons.add("Not delivered", plain(words), intent.line)
         if fate.price is not None and math.isfinite(fate.price):
@@ -134,20 +125,21 @@ class _Collected:
             source=_told(run, "recipients"),
             flow=_told(run, "flow"),
             counts=Counts(**{state.lower(): number for state, number in self._states.items()}),
-            begun=self._begun,
-            ended=self._ended,
-            rate=self._moments.rate(),
+            begun=self._timeline.since,
+            ended=self._timeline.until,
+            idle=self._timeline.idle,  # before the windows are merged
+            rate=self._timeline.rate(),
             answers=self._answers.durations(),
             deliveries=self._deliveries.durations(),
             journeys=tuple(sorted(Journey(*journey, count) for journey, count in self._journeys.items())),
             costs=tuple(
                 sorted(Cost(*where, int(count), price) for where, (count, price) in self._costs.items()),
             ),
+            currency=self._currency,
             troubles=tuple(Trouble(*reason, count, lines) for reason, count, lines in worst[:MOST_TROUBLES]),
             other_troubles=self._reasons.rest + sum(count for _, count, _ in worst[MOST_TROUBLES:]),
             doubts=tuple(self._doubts),
             proofs=self._proofs,
-            repeated=self._repeated,
         )
 
 

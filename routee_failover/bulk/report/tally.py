@@ -1,87 +1,9 @@
 """What is counted on the way through a ledger, each in memory that does not grow with it."""
 
 import math
-from itertools import pairwise
 from typing import NamedTuple
 
-from .values import Bar, Durations, Rate, Stretch
-
-# Hundredths of a second. Each divides the next, so that counts can be put together, and is about six of it at most.
-_WIDTHS = (
-    *(1, 5, 10, 50, 100, 500, 1_000, 3_000, 6_000, 30_000, 60_000, 180_000, 360_000, 1_440_000, 4_320_000),
-    *(8_640_000, 43_200_000, 259_200_000, 1_296_000_000),
-)
-_MOST_KEPT = 2_000
-_MOST_BARS = 200
-_MOST_STRETCHES = 8
-_PAUSE = 6_000
-_PAUSE_BARS = 12
-
-
-class Moments:
-    """When things happened: counts in stretches of time that become longer as there are more of them."""
-
-    def __init__(self) -> None:
-        self._step = 0
-        self._counts: dict[int, list[int]] = {}
-
-    def add(self, moment: float, kind: int) -> None:
-        """One more of a kind (0, 1 or 2) at a moment."""
-        place = int(moment * 100) // _WIDTHS[self._step]
-        counts = self._counts.get(place)
-        if counts is None:
-            counts = self._counts[place] = [0, 0, 0]
-            counts[kind] = 1
-            if len(self._counts) > _MOST_KEPT:
-                self._widen()
-            return
-        counts[kind] += 1
-
-    def rate(self) -> Rate | None:
-        """The counts in at most 200 bars, 30 or more where anything took long enough; pauses part them in stretches."""
-        if not self._counts:
-            return None
-        total = sum(map(sum, self._counts.values()))
-        stretches = self._stretches()
-        while self._step < len(_WIDTHS) - 1 and self._too_fine(stretches, total):
-            self._widen()
-            stretches = self._stretches()
-        width = _WIDTHS[self._step] / 100
-        nothing = (0, 0, 0)
-        return Rate(
-            width,
-            tuple(
-                Stretch(first * width, tuple(Bar(*self._counts.get(at, nothing)) for at in range(first, last + 1)))
-                for first, last in stretches
-            ),
-        )
-
-    def _too_fine(self, stretches: list[tuple[int, int]], total: int) -> bool:
-        bars = sum(last - first + 1 for first, last in stretches)
-        if bars > _MOST_BARS or len(stretches) > _MOST_STRETCHES:
-            return True
-        # Bars of one or two are no rate, bars of a dozen are mostly chance; but enough must be left to see a course.
-        left = bars * _WIDTHS[self._step] // _WIDTHS[self._step + 1]
-        return (total < 3 * bars and left >= 12) or (total < 25 * bars and left >= 40)
-
-    def _widen(self) -> None:
-        factor = _WIDTHS[self._step + 1] // _WIDTHS[self._step]
-        self._step += 1
-        wider: dict[int, list[int]] = {}
-        for place, counts in self._counts.items():
-            whole = wider.setdefault(place // factor, [0, 0, 0])
-            for kind, count in enumerate(counts):
-                whole[kind] += count
-        self._counts = wider
-
-    def _stretches(self) -> list[tuple[int, int]]:
-        """First and last places between pauses: a night between two halves of a run says nothing, and takes no room."""
-        places = sorted(self._counts)
-        pause = max(_PAUSE // _WIDTHS[self._step], _PAUSE_BARS)
-        breaks = [(before, after) for before, after in pairwise(places) if after - before > pause]
-        firsts = [places[0], *(after for _, after in breaks)]
-        return list(zip(firsts, [*(before for before, _ in breaks), places[-1]], strict=True))
-
+from .values import Durations
 
 _FINE = 100  # to the factor of ten: 2.3 % from one to the next
 _DECADES = range(-4, 6)  # 0.1 ms to 28 hours

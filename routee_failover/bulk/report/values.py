@@ -21,14 +21,15 @@ class Bar(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Bars side by side, from `begin` on, without a pause between them."""
+    """Bars side by side, from `begin` on, after so many seconds of idle time."""
 
     begin: float
     bars: tuple[Bar, ...]
+    idle: float = 0.0
 
 
 class Rate(NamedTuple):
-    """Answers over time, in bars of `width` seconds."""
+    """Messages over time, in bars of `width` seconds, a second or more."""
 
     width: float
     stretches: tuple[Stretch, ...]
@@ -59,16 +60,13 @@ class Durations(NamedTuple):
 
 
 class Journey(NamedTuple):
-    """Accepted messages by the channel that was tried first and by how they ended. Channels are empty if not told."""
+    """Accepted messages by the channel that was tried first and by their delivery. Channels are empty if not known."""
 
     first: str
     ended: str
-    fate: str
+    outcome: str
+    """One of `deliveries.DELIVERED`, `FAILED` and `UNKNOWN`."""
     rows: int
-
-
-DELIVERED, FAILED, UNDER_WAY, NOT_TOLD = "delivered", "failed", "under way", "not told"
-"""How a journey stands."""
 
 
 class Cost(NamedTuple):
@@ -111,25 +109,37 @@ class Summary:
     counts: Counts
     begun: float | None
     ended: float | None
+    idle: float
+    """Seconds between the two in which no message was being sent."""
     rate: Rate | None
     answers: Durations | None
     """From a request to its answer."""
     deliveries: Durations | None
-    """From an acceptance to the end of its flow, as far as both are told."""
+    """From an acceptance to the end of its flow, as far as both are known."""
     journeys: tuple[Journey, ...]
     costs: tuple[Cost, ...]
+    currency: str
+    """Its code, as far as the account's balance has named one; else empty."""
     troubles: tuple[Trouble, ...]
     other_troubles: int
     doubts: tuple[Doubt, ...]
     """The first of them."""
     proofs: dict[str, int]
     """How the acceptances were proven, and how many each way."""
-    repeated: int
-    """Those that were tried more than once, each time after proof that nothing was taken."""
 
-    def fated(self, *fates: str) -> int:
-        """How many accepted ones stand so."""
-        return sum(journey.rows for journey in self.journeys if journey.fate in fates)
+    def accepted(self, *outcomes: str) -> int:
+        """How many accepted messages have one of these delivery outcomes."""
+        return sum(journey.rows for journey in self.journeys if journey.outcome in outcomes)
+
+    @property
+    def active(self) -> float:
+        """Seconds in which messages were being sent."""
+        return 0.0 if self.begun is None or self.ended is None else self.ended - self.begun - self.idle
+
+    @property
+    def sent(self) -> int:
+        """Messages that were sent, whatever came of it; those in the bars of `rate`."""
+        return self.counts.accepted + self.counts.rejected + self.counts.unknown
 
     @property
     def total_cost(self) -> float:

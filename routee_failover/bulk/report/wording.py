@@ -31,7 +31,8 @@ def seconds(length: float) -> str:
     """How long something took."""
     if length < 0.9995:
         milliseconds = length * 1000
-        return f"{milliseconds:.0f}{THIN}ms" if milliseconds >= 9.95 else f"{milliseconds:.1f}{THIN}ms"
+        digits = f"{milliseconds:.0f}" if milliseconds >= 9.95 else f"{milliseconds:.1f}".removesuffix(".0")
+        return f"{digits}{THIN}ms"
     if length < 9.95:
         return f"{length:.1f}".removesuffix(".0") + f"{THIN}s"
     if length < 59.5:
@@ -46,9 +47,23 @@ def _two_parts(length: int) -> str:
     return f"{whole}{THIN}{unit}" + (f" {rest // by}{THIN}{smaller}" if rest >= by else "")
 
 
-def money(amount: float) -> str:
-    """An amount of the account's currency, which a ledger does not know."""
-    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+def parted(total: float, idle: float) -> tuple[str, str, str]:
+    """A length of time, its active and its idle part, rounded so that the two add up to the first.
+
+    The last is empty where nothing of it is to be seen at this scale.
+    """
+    unit = 1 if total < 3_600 else 60 if total < 86_400 else 3_600
+    whole, rest = round(total / unit), round(idle / unit)
+    if not rest:
+        return seconds(max(total, 0.001)), seconds(max(total, 0.001)), ""
+    active = seconds((whole - rest) * unit) if whole > rest else f"under {seconds(unit)}"
+    return seconds(whole * unit), active, seconds(rest * unit)
+
+
+def money(amount: float, currency: str = "") -> str:
+    """An amount, and its currency where that is known."""
+    plain = f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+    return f"{plain}{THIN}{currency}" if currency else plain
 
 
 def many(count: int, one: str, more: str | None = None) -> str:

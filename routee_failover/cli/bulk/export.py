@@ -1,7 +1,6 @@
 """`routee-failover bulk export RUN.sqlite`: what became of every message, for spreadsheets and programs."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +10,9 @@ from ...bulk.exporting import export as write_export
 from ...bulk.whole_file import whole_file
 from ...errors import InvalidSource
 from ...ledger import SqliteLedger, State
+from ..data_output import DataOutput
 from ..failures import SoFar, told
+from ..terminal import Terminal
 from .options import Ledger
 from .outputs import spare_what_is_used
 from .plan import DOCUMENT
@@ -32,11 +33,17 @@ def export(
             show_default=False,
         ),
     ] = None,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Show phone numbers in clear. If not given, they are masked.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here, not to stdout.")
     ] = None,
 ) -> None:
-    """Print what became of each message. It changes nothing, and may be asked while the run goes on.
+    """Print the outcome of each message. It changes nothing, and may be used while the run is in progress.
+
+    Phone numbers are masked (+3069****5678) unless --numbers is given. CSV and JSON are
+    written in UTF-8.
 
     Example: [cyan]routee-failover bulk export people.sqlite --state UNKNOWN[/]
     """
@@ -45,15 +52,18 @@ def export(
             raise InvalidSource("--csv and --json cannot be given together; nothing was changed")
         must_exist(ledger)
         form: Literal["csv", "jsonl"] = "jsonl" if as_json else "csv"
-        asyncio.run(_write(ledger, output, form, state))
-        sys.stdout.flush()
+        asyncio.run(_write(ledger, output, form, state, numbers=numbers))
+        if not numbers:
+            Terminal(stderr=True).say("Phone numbers are masked; --numbers shows them.")
 
 
-async def _write(path: str, output: Path | None, form: Literal["csv", "jsonl"], states: list[State] | None) -> None:
+async def _write(
+    path: str, output: Path | None, form: Literal["csv", "jsonl"], states: list[State] | None, *, numbers: bool
+) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
         if output is None:
-            await write_export(ledger, sys.stdout, format=form, states=states)
+            await write_export(ledger, DataOutput(), format=form, states=states, numbers=numbers)
             return
         spare_what_is_used(output, path, await ledger.get(DOCUMENT))
         with whole_file(output) as file:
-            await write_export(ledger, file, format=form, states=states)
+            await write_export(ledger, file, format=form, states=states, numbers=numbers)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from ...bulk.deliveries import Deliveries
 from ...bulk.settling import OnDoubt, Settled, Settler, proves
 from ...client import RouteeClient
 from ...config import Config
@@ -15,6 +16,7 @@ from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
 from ..terminal import Terminal, clean
+from .delivered import deliveries_event, deliveries_lines
 from .ending import show, status_of_run, what_to_do
 from .options import Json, Ledger, SettleAfter, Unknown, options
 from .plan import DOCUMENT, LAST, Options, Plan, account_of, service_of
@@ -36,15 +38,21 @@ def reconcile(
         bool, typer.Option("--once", help="Ask once, and do not wait until not being found proves something.")
     ] = False,
     ends: Annotated[
-        bool, typer.Option("--ends", help="Ask also how accepted messages ended: status, channel and price.")
+        bool,
+        typer.Option(
+            "--ends", help="Ask also for the delivery reports of accepted messages: status, channel and price."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Find out about messages of which nobody knows whether Routee took them. Nothing is sent.
+    """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
     What Routee has is found at once. That it does not have a message is proven only
     by not finding it for a while (--settle-after), for which this waits; Ctrl-C ends
-    that. What was proven not to be taken is sent by the next resume.
+    that. What was proven not to be accepted is sent by the next resume.
+
+    With --ends it also asks for the delivery report of each accepted message, and
+    counts them: delivered, failed, unknown, and by channel.
 
     Example: [cyan]routee-failover bulk reconcile people.sqlite --ends[/]
     """
@@ -84,6 +92,7 @@ class _Work:
                 going_on = await _until_asked(settler.ends(), asked) if self._ends else None
             await ledger.flush()
             tally = tally_with(await ledger.counts(), await ledger.get(LAST))
+            deliveries = Deliveries.of(await ledger.delivery_counts())
             status = status_of_run(tally, interrupted=asked.times > 0)
             if self._as_json:
                 event = {
@@ -91,13 +100,15 @@ class _Work:
                     "kept": {} if settled is None else dict(settled.kept),
                     "ends_open": going_on,
                     **rows_event(tally),
+                    "deliveries": deliveries_event(deliveries),
                     "exit_status": int(status),
                 }
                 out = Terminal()
                 out.say(json_text(event, ascii_only=not out.encoding.startswith("utf")))
                 return status
-            _show(settled, before.unknown, before.accepted, tally.unknown, tally.accepted, going_on)
-            show(Terminal(), what_to_do(tally, self._ledger, former.refused))
+            _show(settled, before.unknown, before.accepted, tally.unknown, tally.accepted)
+            told_of = deliveries_lines(deliveries, self._ledger)
+            show(Terminal(), [*told_of, *what_to_do(tally, self._ledger, former.refused)])
             return status
 
     async def _settle(self, settler: Settler, asked: Asked) -> Settled | None:
@@ -132,9 +143,7 @@ async def _until_asked(work: Awaitable[T], asked: Asked) -> T | None:
     return running.result()
 
 
-def _show(
-    settled: Settled | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int, going_on: int | None
-) -> None:
+def _show(settled: Settled | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int) -> None:
     console = Terminal()
     if not unknown:
         console.say(("No message was in doubt.", "bold"))
@@ -145,6 +154,3 @@ def _show(
         console.say((f"{words}; {number(absent)} may be sent; {number(unknown_now)} still in doubt.", "bold"))
         for why, many in sorted(settled.kept.items(), key=lambda item: -item[1]) if settled is not None else ():
             console.say(f"   {number(many)}: {clean(why)}")
-    if going_on is not None:
-        words = f"of all but {number(going_on)}, which are under way still" if going_on else "of all"
-        console.say(f"How the accepted ones ended is known {words}.")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from ...bulk.deliveries import Deliveries
 from ...errors import LedgerError
 from ...ledger import Counts, SqliteLedger
 from ...ledger.sqlite.schema import to_read
@@ -17,6 +18,7 @@ from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
 from ..terminal import Terminal, clean
+from .delivered import deliveries_event, deliveries_lines
 from .ending import show, status_of_run, what_to_do
 from .options import Json, Ledger
 from .plan import DOCUMENT, LAST, Plan
@@ -31,10 +33,11 @@ class _Standing(NamedTuple):
 
     tally: Tally
     plan: Plan | None
+    deliveries: Deliveries
 
 
 def status(ledger: Ledger, as_json: Json = False) -> None:
-    """Show how many messages stand how, and what to do about the rest. It changes nothing.
+    """Show how many messages were accepted, delivered and not, and what to do about the rest. It changes nothing.
 
     It may be asked while the run goes on, and ends with the status that the run
     would end with now.
@@ -55,9 +58,10 @@ async def read(path: str) -> _Standing:
     """How the run in a ledger stands. Raises `LedgerError` where it cannot be read."""
     async with SqliteLedger.read(Path(path)) as ledger:
         counts, document, last = await ledger.counts(), await ledger.get(DOCUMENT), await ledger.get(LAST)
+        deliveries = Deliveries.of(await ledger.delivery_counts())
         await asyncio.to_thread(_check, path)
         plan = None if document is None else Plan.of(document)
-        return _Standing(tally_with(counts, last), plan)
+        return _Standing(tally_with(counts, last), plan, deliveries)
 
 
 def _check(path: str) -> None:
@@ -89,15 +93,16 @@ def tally_with(counts: Counts, last: Mapping[str, Any] | None) -> Tally:
 
 def _show(ledger: str, standing_now: _Standing, *, as_json: bool) -> None:
     console = Terminal()
-    tally, plan = standing_now
+    tally, plan, deliveries = standing_now
     if as_json:
         told_of = {} if plan is None else {"recipients": str(plan.recipients), "flow": str(plan.flow)}
         more = {} if plan is None else {"endpoint": plan.endpoint, "service": plan.service}
-        event = {"event": "status", **told_of, **more, **rows_event(tally)}
+        event = {"event": "status", **told_of, **more, **rows_event(tally), "deliveries": deliveries_event(deliveries)}
         console.say(json_text(event, ascii_only=not console.encoding.startswith("utf")))
         return
     title = clean(ledger) if plan is None else f"{plan.recipients.name} as {plan.endpoint}, kept in {clean(ledger)}"
     console.say((f" {title}", "bold"))
     console.say()
     console.print(standing(tally, width=console.width, glyphs=console.glyphs))
-    show(console, what_to_do(tally, ledger, plan.refused if plan is not None else None))
+    refused = plan.refused if plan is not None else None
+    show(console, [*deliveries_lines(deliveries, ledger), *what_to_do(tally, ledger, refused)])

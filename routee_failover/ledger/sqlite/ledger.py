@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from ...errors import LedgerError
 from ...sqlite_file import Unfit, real_path
-from ..intent import Counts, Ending, Fate, Found, Intent, Wanted
+from ..intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
 from ..states import Move, State
 from .book import Book
 from .read_only import ReadOnlyLedger
@@ -116,6 +116,10 @@ class SqliteLedger:
         """How many there are in each state. Nobody counts them: it is known."""
         await self.flush()
         return counts_in(self._writing().tally)
+
+    async def delivery_counts(self) -> list[DeliveryCount]:
+        """How many accepted messages there are by status and channel of their delivery report."""
+        return await (await self._reading()).delivery_counts()
 
     async def get(self, name: str) -> Any:
         """The JSON that was put under a name."""

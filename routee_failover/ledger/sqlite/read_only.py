@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self
 from ...errors import LedgerError
 from ...sqlite_file import Unfit, real_path
 from ..clock import SteadyClock
-from ..intent import Counts, Ending, Fate, Found, Intent, Wanted
+from ..intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
 from ..states import Move, State
 from .reader import Reader
 
@@ -50,6 +50,10 @@ class ReadOnlyLedger:
     async def counts(self) -> Counts:
         """How many there are in each state."""
         return await self._reading().counts()
+
+    async def delivery_counts(self) -> list[DeliveryCount]:
+        """How many accepted messages there are by status and channel of their delivery report."""
+        return await self._reading().delivery_counts()
 
     async def get(self, name: str) -> Any:
         """The JSON that was put under a name."""

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from ...errors import LedgerError
 from ...sqlite_file import Unfit, why
-from ..intent import Counts, Found, Intent
+from ..intent import Counts, DeliveryCount, Found, Intent
 from ..states import State
-from .rows import BY_TAG, counts_in, found_of, intent_of, page
+from .rows import BY_TAG, DELIVERIES, counts_in, found_of, intent_of, page
 from .schema import STATES, to_read
 from .statements import KNOWN
 
@@ -86,6 +86,10 @@ class Reader:
         """How many there are in each state, as the last transaction left it."""
         columns = ", ".join(state.lower() for state in STATES)
         return counts_in(await self.ask(lambda database: database.execute(f"SELECT {columns} FROM ledger").fetchone()))
+
+    async def delivery_counts(self) -> list[DeliveryCount]:
+        """How many accepted messages there are by status and channel of their delivery report; it reads them all."""
+        return await self.ask(lambda database: [DeliveryCount(*row) for row in database.execute(DELIVERIES)])
 
     async def get(self, name: str) -> Any:
         """The JSON that was put under a name."""

@@ -15,6 +15,10 @@ _COLUMNS = (
 )
 _FATE = 16  # where that begins
 
+DELIVERIES = (
+    "SELECT fate_status, fate_channel, count(*) FROM intents"
+    f" WHERE state = {CODES[State.ACCEPTED]} GROUP BY fate_status, fate_channel"
+)
 BY_TAG = f"SELECT {_COLUMNS} FROM intents WHERE tag = ?"
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import attrs
 import pytest
 
+from routee_failover.bulk.currency import keep_currency
+from routee_failover.bulk.deliveries import DELIVERED, FAILED, UNKNOWN, channel_name
 from routee_failover.bulk.report.countries import Countries, _names, country_name
 from routee_failover.bulk.report.summary import summarise
-from routee_failover.bulk.report.values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY
 from routee_failover.ledger import Fate, Intent, State
 from routee_failover.ledger.intent import label_of
+from routee_failover.records import Balance
 
 from .making import BEGUN, Run, intents, run
 
@@ -46,21 +48,20 @@ async def test_the_numbers_are_those_of_the_ledger() -> None:
         state: states[state] for state in State
     }
     fates = Counter(
-        (intent.channel, intent.fate.channel or "")
+        (channel_name(intent.channel), channel_name(intent.fate.channel))
         for intent in all_of_them
         if intent.fate and intent.fate.status == "Succeeded"
     )
-    assert {(way.first, way.ended): way.rows for way in summary.journeys if way.fate == DELIVERED} == fates
+    assert {(way.first, way.ended): way.rows for way in summary.journeys if way.outcome == DELIVERED} == fates
     assert sum(way.rows for way in summary.journeys) == states[State.ACCEPTED]
     priced = [intent.fate.price for intent in all_of_them if intent.fate and intent.fate.price is not None]
     assert summary.priced == len(priced)
     assert summary.total_cost == pytest.approx(sum(priced))
     sent = [intent for intent in all_of_them if intent.state in {State.ACCEPTED, State.REJECTED, State.UNKNOWN}]
     assert sum(bar.total for bar in summary.rate.bars) == len(sent)
-    assert summary.repeated == sum(intent.attempt > 1 for intent in sent)
     assert sum(summary.proofs.values()) == states[State.ACCEPTED]
     troubles = sum(trouble.rows for trouble in summary.troubles) + summary.other_troubles
-    failed = summary.fated(FAILED)
+    failed = summary.accepted(FAILED)
     assert troubles == failed + sum(
         states[state] for state in (State.REJECTED, State.UNKNOWN, State.INVALID, State.EXPIRED)
     )
@@ -71,22 +72,48 @@ async def test_an_empty_ledger() -> None:
     summary = await _of()
     assert summary.counts.total == 0
     assert (summary.begun, summary.ended, summary.rate, summary.answers, summary.deliveries) == (None,) * 5
+    assert (summary.idle, summary.active) == (0, 0)
     assert (summary.journeys, summary.costs, summary.troubles, summary.doubts) == ((), (), (), ())
 
 
 @pytest.mark.parametrize(
-    ("status", "fate"),
+    ("status", "way"),
     [
-        *(("Succeeded", DELIVERED), ("DELIVERED", DELIVERED), ("Seen", DELIVERED), ("Completed", DELIVERED)),
-        *(("Failed", FAILED), ("UNDELIVERED", FAILED), ("NoAnswer", FAILED), ("Expired", FAILED)),
-        *(("InProgress", UNDER_WAY), ("a new word", UNDER_WAY)),
+        ("Succeeded", ("Viber", "SMS", DELIVERED)),
+        ("UNDELIVERED", ("Viber", "SMS", FAILED)),
+        ("InProgress", ("Viber", "", UNKNOWN)),
+        ("a new word", ("Viber", "", UNKNOWN)),
     ],
 )
-async def test_how_a_flow_ended(status: str, fate: str) -> None:
-    """Flows and messages have words of their own; a word that nobody knows is no end."""
+async def test_how_a_flow_ended(status: str, way: tuple[str, str, str]) -> None:
+    """What is not final has not ended on any channel."""
     summary = await _of(attrs.evolve(ONE, fate=Fate(1, status, "Sms")))
-    assert [(way.first, way.ended, way.fate) for way in summary.journeys] == [("Viber", "Sms", fate)]
-    assert (await _of(ONE)).journeys[0].fate == NOT_TOLD
+    assert [journey[:3] for journey in summary.journeys] == [way]
+    assert (await _of(ONE)).journeys[0][:3] == ("Viber", "", UNKNOWN)
+
+
+async def test_one_truth_for_time() -> None:
+    """A run that was stopped and resumed took its active and its idle time, no more and no less."""
+    given = [attrs.evolve(ONE, number=at, begun_at=BEGUN + at / 10, ended_at=BEGUN + at / 10 + 0.2) for at in range(40)]
+    given += [attrs.evolve(one, begun_at=one.begun_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
+    summary = await _of(*given)
+    assert summary.begun == BEGUN
+    assert summary.ended == pytest.approx(BEGUN + 24.1)
+    assert summary.idle == pytest.approx(15.9, abs=0.2)
+    assert summary.active + summary.idle == pytest.approx(24.1)
+    assert summary.sent == sum(bar.total for bar in summary.rate.bars) == 80
+
+
+async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
+    """Prices have no currency but for the one of the account's balance."""
+    ledger = Run(iter([ONE]))
+    assert (await summarise(ledger)).currency == ""
+    await keep_currency(ledger, Balance.read({"balance": 5.0}))
+    assert (await summarise(ledger)).currency == ""
+    await keep_currency(ledger, Balance.read({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
+    assert (await summarise(ledger)).currency == "EUR"
+    await ledger.put("currency", {"code": 5})
+    assert (await summarise(ledger)).currency == ""
 
 
 async def test_what_was_settled_later_was_sent_before() -> None:

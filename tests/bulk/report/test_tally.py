@@ -1,76 +1,13 @@
 """What is counted on the way stays right, however much there is of it, and takes no more room."""
 
-import random
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.bulk.report.tally import Lengths, Moments, Names, Reasons
-from routee_failover.bulk.report.values import Rate
-
-from .making import BEGUN
-
-
-def _rate(*moments: float) -> Rate:
-    counted = Moments()
-    for moment in moments:
-        counted.add(moment, 0)
-    rate = counted.rate()
-    assert rate is not None
-    return rate
-
-
-def _total(rate: Rate) -> int:
-    return sum(bar.total for bar in rate.bars)
-
-
-@pytest.mark.parametrize("length", [3, 20, 90, 600, 7_200, 40_000, 200_000])
-def test_a_steady_run_has_30_to_200_bars(length: float) -> None:
-    """However long a run took, it is seen in so many bars that have something to say."""
-    rate = _rate(*(BEGUN + length * part / 20_000 for part in range(20_000)))
-    assert 30 <= len(rate.bars) <= 200
-    assert len(rate.stretches) == 1
-    assert _total(rate) == 20_000
-
-
-def test_a_pause_takes_no_room() -> None:
-    """A night between two halves does not squeeze them: each is a stretch, beginning where it began."""
-    rate = _rate(*(BEGUN + at / 10 for at in range(3_000)), *(BEGUN + 30_000 + at / 10 for at in range(3_000)))
-    assert [stretch.begin for stretch in rate.stretches] == [BEGUN, BEGUN + 30_000]
-    assert 30 <= len(rate.bars) <= 200
-
-
-@given(st.lists(st.tuples(st.floats(0, 2e9), st.integers(0, 2)), min_size=1, max_size=60))
-def test_nothing_is_lost(told: list[tuple[float, int]]) -> None:
-    """Moments in any order, seconds or years apart, are all counted, in bars and stretches that a page has room for."""
-    counted = Moments()
-    for moment, kind in told:
-        counted.add(moment, kind)
-    rate = counted.rate()
-    assert rate is not None
-    assert [sum(bar[kind] for bar in rate.bars) for kind in range(3)] == [
-        sum(1 for _, other in told if other == kind) for kind in range(3)
-    ]
-    assert len(rate.bars) <= 200
-    assert len(rate.stretches) <= 8
-
-
-def test_moments_take_little_room() -> None:
-    """Of moments that are all apart no more than 2,000 places are kept."""
-    chance = random.Random(1)
-    counted = Moments()
-    for _ in range(20_000):
-        counted.add(BEGUN + chance.random() * 1e6, 1)
-    assert len(counted._counts) <= 2_000
-    rate = counted.rate()
-    assert rate is not None
-    assert _total(rate) == 20_000
+from routee_failover.bulk.report.tally import Lengths, Names, Reasons
 
 
 def test_nothing_happened() -> None:
-    """Without a moment there is no rate, without a length there are no quantiles."""
-    assert Moments().rate() is None
+    """Without a length there are no quantiles."""
     lengths = Lengths()
     for impossible in (0.0, -1.0, float("inf"), float("nan")):
         lengths.add(impossible)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from routee_failover.bulk.report.scales import log_ticks, round_steps, time_step
-from routee_failover.bulk.report.wording import Clock, listed, many, money, number, seconds, share
+from routee_failover.bulk.report.wording import Clock, listed, many, money, number, parted, seconds, share
 
 from .making import BEGUN
 
@@ -36,6 +36,7 @@ from .making import BEGUN
         (seconds(90_000), "1 d 1 h"),
         (money(1234.5), "1,234.50"),
         (money(0.0225), "0.0225"),
+        (money(12, "EUR"), "12.00 EUR"),
         (many(1, "row"), "1 row"),
         (many(2_000, "row"), "2,000 rows"),
         (listed([]), ""),
@@ -46,6 +47,24 @@ from .making import BEGUN
 def test_words(written: str, text: str) -> None:
     """Thousands have commas, lengths two units at most, and a share is 0 or 100 only where it is."""
     assert written.replace("\u202f", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("total", "idle", "told"),
+    [
+        (23.1, 16.0, ("23 s", "7 s", "16 s")),
+        (23.8, 16.4, ("24 s", "8 s", "16 s")),
+        (6.7, 0, ("6.7 s", "6.7 s", "")),
+        (0, 0, ("1 ms", "1 ms", "")),
+        (16.3, 16.2, ("16 s", "under 1 s", "16 s")),
+        (7_400, 2_700, ("2 h 3 min", "1 h 18 min", "45 min")),
+        (10_000, 16, ("2 h 46 min", "2 h 46 min", "")),
+        (200_000, 100_000, ("2 d 8 h", "1 d 4 h", "1 d 4 h")),
+    ],
+)
+def test_parts_of_a_time(total: float, idle: float, told: tuple[str, str, str]) -> None:
+    """The two parts add up to the whole as they are shown, and what is not to be seen at its scale is not shown."""
+    assert tuple(text.replace("\u202f", " ") for text in parted(total, idle)) == told
 
 
 def test_moments() -> None:

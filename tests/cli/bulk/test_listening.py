@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import socket
 
 from routee_failover.sandbox import Sandbox
@@ -26,6 +27,8 @@ def test_ends_are_told(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     assert result.status == 0, result
     listed = csv.DictReader(io.StringIO(cli("bulk", "export", str(campaign.ledger)).out))
     assert [row["status"] for row in listed].count("Succeeded") > 10
+    status = json.loads(cli("bulk", "status", str(campaign.ledger), "--json").out)
+    assert status["deliveries"]["delivered"] > 10
     for file in campaign.folder.iterdir():
         assert KEY.encode() not in file.read_bytes()
 

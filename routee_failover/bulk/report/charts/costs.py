@@ -32,7 +32,7 @@ def by_country(costs: tuple[Cost, ...]) -> list[CountryCosts]:
     for cost in costs:
         found.setdefault(cost.country, []).append(cost)
     countries = [
-        CountryCosts(country_name(code) if code else "Country not told", tuple(parts)) for code, parts in found.items()
+        CountryCosts(country_name(code) if code else "Country not known", tuple(parts)) for code, parts in found.items()
     ]
     return sorted(countries, key=lambda country: (-country.price, country.name))
 
@@ -47,7 +47,7 @@ def by_channel(costs: tuple[Cost, ...]) -> list[tuple[str, int, float]]:
     return [(channel, count, price) for channel, (count, price) in ranked]
 
 
-def costs_chart(costs: tuple[Cost, ...], title: str) -> Markup:
+def costs_chart(costs: tuple[Cost, ...], title: str, currency: str) -> Markup:
     """A bar for each of the dearest countries, and one for the rest."""
     countries = by_country(costs)
     rows = countries[:MOST_COUNTRIES]
@@ -57,8 +57,8 @@ def costs_chart(costs: tuple[Cost, ...], title: str) -> Markup:
     else:
         rows = countries
     order = [channel for channel, _, _ in by_channel(costs)]
-    told = ", ".join(f"{row.name} {money(row.price)}" for row in rows)
-    return drawing("costs", title, f"{told}.", _ROW * len(rows) - 8, *_rows(rows, order))
+    told = ", ".join(f"{row.name} {money(row.price, currency)}" for row in rows)
+    return drawing("costs", title, f"{told}.", _ROW * len(rows) - 8, *_rows(rows, order, currency))
 
 
 def _together(countries: list[CountryCosts]) -> tuple[Cost, ...]:
@@ -66,15 +66,15 @@ def _together(countries: list[CountryCosts]) -> tuple[Cost, ...]:
     return tuple(Cost("", channel, count, price) for channel, count, price in parts)
 
 
-def _rows(rows: list[CountryCosts], order: list[str]) -> Iterator[Markup]:
+def _rows(rows: list[CountryCosts], order: list[str], currency: str) -> Iterator[Markup]:
     most = max(row.price for row in rows) or 1.0
     whole = sum(row.price for row in rows)
     for at, row in enumerate(rows):
         y = _ROW * at + 15
         yield words(cut(row.name, 22), 0, y, kind="strong")
-        yield words(f"{money(row.price)} · {share(row.price, whole)}", 1, y, anchor="end")
+        yield words(f"{money(row.price, currency)} · {share(row.price, whole)}", 1, y, anchor="end")
         x = 0.0
         for part in sorted(row.parts, key=lambda part: order.index(part.channel)):
-            tip = f"{channel_name(part.channel)}: {money(part.price)} for {part.rows:,}"
+            tip = f"{channel_name(part.channel)}: {money(part.price, currency)} for {part.rows:,}"
             yield block(x, y + 8, max(part.price, 0) / most, _BAR, channel_kind(part.channel), tip=tip)
             x += max(part.price, 0) / most

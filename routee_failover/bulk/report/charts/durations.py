@@ -20,12 +20,12 @@ def durations_chart(durations: Durations, title: str) -> Markup:
     def place(value: float) -> float:
         return min(max(math.log(value / durations.begin) / width, 0.0), 1.0)
 
-    top = 4 * _ROW + 8
+    top = 2 * _ROW + 8
     base = top + _HEIGHT
     return drawing(
         "latency",
         title,
-        f"{durations.rows:,} answers. {_in_words(durations)}. Each step of the scale is a factor.",
+        f"{durations.rows:,} responses. {_in_words(durations)}. Each step of the scale is a factor.",
         base + 26,
         across(base, "axis"),
         *_columns(durations, base),
@@ -35,7 +35,7 @@ def durations_chart(durations: Durations, title: str) -> Markup:
 
 
 def quantiles(durations: Durations) -> list[tuple[str, float]]:
-    """The four that are told, by name."""
+    """The four that are shown, by name."""
     return [
         ("median", durations.p50),
         (f"90{THIN}%", durations.p90),
@@ -59,17 +59,28 @@ def _columns(durations: Durations, base: float) -> Iterator[Markup]:
             yield block(at * wide, base - height, wide * 0.86, height, "plain", tip=tip)
 
 
+_WIDEST_FLAG = 0.36
+"""The share of the width of a phone that a flag's words take."""
+
+
 def _flags(durations: Durations, place: Callable[[float], float], base: float) -> Iterator[Markup]:
-    for row, (_, value) in enumerate(quantiles(durations)):
-        yield upright(place(value), _ROW * (row + 1) - 10, base, "flag")
-    for row, (name, value) in enumerate(quantiles(durations)):
-        x = place(value)
-        y = _ROW * (row + 1)
-        left = x > 0.6
+    """The median and the 99 %, each on a line of its own, such that neither line runs through the other's words.
+
+    A line begins at its words and ends at the axis, so that it runs through the rows below its own alone.
+    """
+    median, high = place(durations.p50), place(durations.p99)
+    # Words stand beside their line, on the side where there is room.
+    median_left, high_left = median > _WIDEST_FLAG, high > 1 - _WIDEST_FLAG
+    rows = (2, 1) if median_left and high_left else (1, 2)
+    for row, x, left, text in (
+        (rows[0], median, median_left, f"median {seconds(durations.p50)}"),
+        (rows[1], high, high_left, f"99{THIN}% {seconds(durations.p99)}"),
+    ):
+        yield upright(x, _ROW * row - 10, base, "flag")
         yield words(
-            f"{name} {seconds(value)}",
+            text,
             x,
-            y,
+            _ROW * row,
             anchor="end" if left else "start",
             dx=-7 if left else 7,
             kind="strong halo",

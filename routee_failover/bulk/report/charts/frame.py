@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from ...deliveries import channel_name as _channel_name
 from ..markup import Child, Markup, percent, tag
 
 Anchor = Literal["start", "middle", "end"]
@@ -65,7 +66,7 @@ def cut(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
-KNOWN_CHANNELS = {"viber": "Viber", "sms": "SMS", "voice": "Voice"}
+KNOWN_CHANNELS = frozenset({"viber", "sms", "voice"})
 
 
 def channel_kind(channel: str) -> str:
@@ -76,4 +77,4 @@ def channel_kind(channel: str) -> str:
 
 def channel_name(channel: str) -> str:
     """How a channel is written here."""
-    return KNOWN_CHANNELS.get(channel.lower(), channel) if channel else "Not told"
+    return _channel_name(channel) or "Not known"

@@ -1,10 +1,11 @@
-"""How many rows came how far: one bar below the other, each as long as what is left."""
+"""How many messages came how far: one bar below the other, each within those that came as far as the step before."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ...deliveries import DELIVERED, FAILED, UNKNOWN
 from ..markup import Markup, joined, tag
-from ..values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY, Summary
+from ..values import Summary
 from ..wording import share
 from .frame import block, drawing, words
 
@@ -13,37 +14,42 @@ _BAR = 16
 
 
 class Step(NamedTuple):
-    """How many came so far, and what became of those that came as far as the step before."""
+    """How many came so far, out of how many, and what became of the others of these."""
 
     name: str
     rows: int
+    base: int
+    of: str
+    """What the base is."""
     lost: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> str:
+        """The percentage, with what it is a share of."""
+        return f"{share(self.rows, self.base)} of {self.of}"
 
 
 def funnel_steps(summary: Summary) -> list[Step]:
-    """From rows to delivered ones, the latter where anybody has asked for them."""
+    """Accepted out of all, and delivered out of the accepted, as far as there are delivery reports."""
     counts = summary.counts
     steps = [
-        Step("Rows", counts.total),
-        Step("Valid", counts.total - counts.invalid, _lost((counts.invalid, "invalid"))),
         Step(
             "Accepted",
             counts.accepted,
+            counts.total,
+            "all messages",
             _lost(
-                (counts.open, "not sent yet"),
                 (counts.rejected, "rejected"),
                 (counts.unknown, "unknown"),
+                (counts.invalid, "invalid"),
                 (counts.expired, "expired"),
+                (counts.open, "not sent yet"),
             ),
         ),
     ]
-    if summary.fated(NOT_TOLD) < counts.accepted:
-        lost = _lost(
-            (summary.fated(FAILED), "not delivered"),
-            (summary.fated(UNDER_WAY), "under way"),
-            (summary.fated(NOT_TOLD), "not known yet"),
-        )
-        steps.append(Step("Delivered", summary.fated(DELIVERED), lost))
+    if summary.accepted(DELIVERED, FAILED):
+        lost = _lost((summary.accepted(FAILED), "failed"), (summary.accepted(UNKNOWN), "without a delivery report"))
+        steps.append(Step("Delivered", summary.accepted(DELIVERED), counts.accepted, "accepted", lost))
     return steps
 
 
@@ -51,33 +57,30 @@ def _lost(*parts: tuple[int, str]) -> tuple[str, ...]:
     return tuple(f"{count:,} {what}" for count, what in parts if count)
 
 
-def funnel_chart(summary: Summary, title: str) -> Markup:
-    """Rows, valid, accepted, delivered."""
-    steps = funnel_steps(summary)
-    told = ", ".join(f"{step.name.lower()} {step.rows:,}" for step in steps)
-    return drawing("funnel", title, f"{told}.", _ROW * len(steps) - 4, *_rows(steps))
+def funnel_chart(steps: list[Step], title: str) -> Markup:
+    """A bar for each step."""
+    described = ", ".join(f"{step.name.lower()} {step.rows:,}, {step.share}" for step in steps)
+    return drawing("funnel", title, f"{described}.", _ROW * len(steps) - 4, *_rows(steps))
 
 
 def _rows(steps: list[Step]) -> Iterator[Markup]:
-    whole = steps[0].rows
+    whole = steps[0].base
     for at, step in enumerate(steps):
         y = _ROW * at + 15
-        reached = step.rows / whole if whole else 0.0
         yield joined(
             words(f"{step.name} {step.rows:,}", 0, y, kind="strong"),
-            words(share(step.rows, whole), 1, y, anchor="end", kind="strong") if at else None,
-            block(0, y + 8, 1, _BAR, "track", round_=2),
-            block(0, y + 8, reached, _BAR, "best" if step.name == "Delivered" else "good", round_=2),
+            words(step.share, 1, y, anchor="end", kind="strong"),
+            block(0, y + 8, step.base / whole, _BAR, "track", round_=2),
+            block(0, y + 8, step.rows / whole, _BAR, "best" if step.name == "Delivered" else "good", round_=2),
             _without(step.lost, y + _BAR + 22),
         )
 
 
 def _without(lost: tuple[str, ...], y: float) -> Markup | None:
-    """What got lost; on a narrow page the first two."""
+    """What is missing; on a narrow page the first two."""
     if not lost:
         return None
     parts = [
-        tag("tspan", f"{', ' if at else 'less '}{part}", class_="extra" if at > 1 else None)
-        for at, part in enumerate(lost)
+        tag("tspan", f"{', ' if at else ''}{part}", class_="extra" if at > 1 else None) for at, part in enumerate(lost)
     ]
     return tag("text", *parts, x="0", y=y, class_="soft")

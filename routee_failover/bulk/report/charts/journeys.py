@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
+from ...deliveries import DELIVERED, FAILED, UNKNOWN
 from ..markup import Markup, percent, tag
-from ..values import DELIVERED, FAILED, NOT_TOLD, UNDER_WAY, Journey
+from ..values import Journey
 from ..wording import share
 from .frame import block, channel_kind, channel_name, cut, drawing, words
 
@@ -18,24 +19,24 @@ _POST = 0.012
 
 
 class _End(NamedTuple):
-    """An end on the right: a channel that delivered, or another fate."""
+    """An end on the right: a channel that delivered, or another outcome."""
 
-    fate: str
+    outcome: str
     channel: str
 
     @property
     def name(self) -> str:
         """As it is written beside it."""
-        return channel_name(self.channel) if self.fate == DELIVERED else _FATES[self.fate]
+        return channel_name(self.channel) if self.outcome == DELIVERED else _OTHERS[self.outcome]
 
     @property
     def kind(self) -> str:
         """The class of its colour."""
-        return channel_kind(self.channel) if self.fate == DELIVERED else _KINDS[self.fate]
+        return channel_kind(self.channel) if self.outcome == DELIVERED else _KINDS[self.outcome]
 
 
-_FATES = {FAILED: "Not delivered", UNDER_WAY: "Under way", NOT_TOLD: "Not known"}
-_KINDS = {FAILED: "bad", UNDER_WAY: "doubt", NOT_TOLD: "none"}
+_OTHERS = {FAILED: "Failed", UNKNOWN: "No report yet"}
+_KINDS = {FAILED: "bad", UNKNOWN: "none"}
 _ORDER = {"viber": 0, "sms": 1, "voice": 2}
 
 
@@ -48,10 +49,7 @@ class _Node(NamedTuple):
 
 def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     """Bands from the channel that was tried first to the end; a band's colour is that of its end."""
-    bands: dict[tuple[str, _End], int] = {}
-    for journey in journeys:
-        end = _End(journey.fate, journey.ended if journey.fate == DELIVERED else "")
-        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.rows
+    bands = _together(journeys)
     whole = sum(bands.values())
     firsts, ends = _sides(bands)
     left, right = _posts(firsts, whole), _posts(ends, whole)
@@ -82,8 +80,21 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     )
 
 
+def has_bands(journeys: tuple[Journey, ...]) -> bool:
+    """Whether a drawing says something: a single band does not, nor bands of which no beginning is known."""
+    return len(_together(journeys)) > 1 and any(journey.first for journey in journeys)
+
+
+def _together(journeys: tuple[Journey, ...]) -> dict[tuple[str, _End], int]:
+    bands: dict[tuple[str, _End], int] = {}
+    for journey in journeys:
+        end = _End(journey.outcome, journey.ended if journey.outcome == DELIVERED else "")
+        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.rows
+    return bands
+
+
 def _told(end: _End) -> str:
-    return f"delivered by {end.name}" if end.fate == DELIVERED else end.name.lower()
+    return f"delivered by {end.name}" if end.outcome == DELIVERED else end.name.lower()
 
 
 def _sides(bands: dict[tuple[str, _End], int]) -> tuple[dict[str, int], dict[_End, int]]:
@@ -93,8 +104,8 @@ def _sides(bands: dict[tuple[str, _End], int]) -> tuple[dict[str, int], dict[_En
         firsts[first] = firsts.get(first, 0) + count
         ends[end] = ends.get(end, 0) + count
     by_channel = sorted(firsts, key=_rank)
-    fates = [DELIVERED, *_FATES]
-    by_end = sorted(ends, key=lambda end: (fates.index(end.fate), _rank(end.channel)))
+    outcomes = [DELIVERED, *_OTHERS]
+    by_end = sorted(ends, key=lambda end: (outcomes.index(end.outcome), _rank(end.channel)))
     return {first: firsts[first] for first in by_channel}, {end: ends[end] for end in by_end}
 
 
@@ -150,7 +161,12 @@ def _labels(
     for end, node in right.items():
         yield block(_RIGHT - _POST / 2, node.top, _POST, node.height, end.kind)
         yield from _label(
-            cut(end.name, 10) if end.fate == DELIVERED else end.name, ends[end], whole, _RIGHT + 0.015, node, left=False
+            cut(end.name, 10) if end.outcome == DELIVERED else end.name,
+            ends[end],
+            whole,
+            _RIGHT + 0.015,
+            node,
+            left=False,
         )
 
 

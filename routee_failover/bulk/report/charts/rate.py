@@ -1,4 +1,4 @@
-"""Answers over time: accepted ones above, the others below on a scale of their own, for they are few."""
+"""Messages over time: accepted ones above, the others below on a scale of their own, for they are few."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -23,6 +23,7 @@ class _Place(NamedTuple):
     left: float
     bar: float
     bars: tuple[Bar, ...]
+    idle: float
 
 
 def rate_chart(rate: Rate, clock: Clock, title: str) -> Markup:
@@ -51,7 +52,7 @@ def rate_chart(rate: Rate, clock: Clock, title: str) -> Markup:
         )
         if others
         else None,
-        *_pauses(places, rate, base),
+        *_idle_times(places, base),
         *_times(places, rate.width, end, clock),
     )
 
@@ -70,7 +71,7 @@ def _places(rate: Rate) -> Iterator[_Place]:
     bar = (1 - between * pauses) / sum(len(stretch.bars) for stretch in rate.stretches)
     left = 0.0
     for stretch in rate.stretches:
-        yield _Place(stretch.begin, left, bar, stretch.bars)
+        yield _Place(stretch.begin, left, bar, stretch.bars, stretch.idle)
         left += bar * len(stretch.bars) + between
 
 
@@ -110,14 +111,13 @@ def _bars_below(places: list[_Place], base: float, scale: float) -> Iterator[Mar
                 yield block(left, base - rejected - unknown, place.bar * 0.82, unknown, "doubt")
 
 
-def _pauses(places: list[_Place], rate: Rate, base: float) -> Iterator[Markup]:
+def _idle_times(places: list[_Place], base: float) -> Iterator[Markup]:
     for before, after in pairwise(places):
         left = before.left + before.bar * len(before.bars)
         middle = (left + after.left) / 2
-        length = after.begin - before.begin - rate.width * len(before.bars)
-        yield upright(left, _TOP, base, "pause")
-        yield upright(after.left, _TOP, base, "pause")
-        for line, text in enumerate(("pause", *seconds(length).split(" "))):
+        yield upright(left, _TOP, base, "idle")
+        yield upright(after.left, _TOP, base, "idle")
+        for line, text in enumerate(("idle", *seconds(round(after.idle)).split(" "))):
             yield words(text, middle, _TOP + _HEIGHT / 2 + 16 * line, anchor="middle", kind="soft")
 
 
@@ -132,7 +132,7 @@ def _times(places: list[_Place], width: float, end: float, clock: Clock) -> Iter
         first = ((place.begin + shift) // step + 1) * step - shift
         ticks = [first + step * at for at in range(int(length / step) + 1) if first + step * at <= place.begin + length]
         if not ticks or len(places) > 1:
-            ticks = [place.begin]  # where pauses are, the begin of each stretch is what one looks for
+            ticks = [place.begin]  # where idle times are, the begin of each stretch is what one looks for
         for at, tick in enumerate(ticks):
             x = place.left + (tick - place.begin) / width * place.bar
             if x - before < 0.1:
