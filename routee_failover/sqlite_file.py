@@ -9,9 +9,15 @@ from pathlib import Path
 
 _READABLE_BY_OWNER = 0o600
 
-DAMAGED = "it is damaged; move it away"
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""What every database begins with."""
+DAMAGED = "it is damaged"
 FOREIGN = "it is a database of something else; it was left as it is"
-NEWER = "a newer routee-failover has written it; update this one, or name another file"
+NEWER = "a newer routee-failover has written it; update this one"
+LINKED = (
+    "it has another name (a hard link), through which its log cannot be seen; keep the name under which it was last "
+    "used, and remove the other"
+)
 
 _WHY = {
     "SQLITE_BUSY": "another process has it open",
@@ -44,19 +50,23 @@ def real_path(path: Path) -> Path:
         raise Unfit(_words(error)) from None
 
 
-def open_file(path: Path, connect: Callable[[Path], sqlite3.Connection], *, or_empty: str = "") -> sqlite3.Connection:
+def open_file(
+    path: Path, connect: Callable[[Path], sqlite3.Connection], *, found: Callable[[Path], object] | None = None
+) -> sqlite3.Connection:
     """What `connect` makes of the file, which is made when there is none, for its owner alone.
 
-    Raises `Unfit`, also with `or_empty`, if given, for a file that was there and has nothing in it. A file that was
-    made for nothing is taken away again.
+    For a file that was there, `found` is called before it. Raises `Unfit`, also for a file with several names. A file
+    that was made for nothing is taken away again.
     """
     try:
         made = _made(path)
-        if or_empty and not made and not path.stat().st_size:
-            raise Unfit(or_empty)
+        if path.stat().st_nlink > 1:
+            raise Unfit(LINKED)
     except (OSError, ValueError) as error:
         raise Unfit(_words(error)) from None
     try:
+        if found is not None and not made:
+            found(path)
         return connect(path)
     except BaseException as error:
         if made:
@@ -66,6 +76,8 @@ def open_file(path: Path, connect: Callable[[Path], sqlite3.Connection], *, or_e
             reason = str(error)
         elif isinstance(error, sqlite3.Error):
             reason = why(error)
+        elif isinstance(error, OSError):
+            reason = _words(error)
         else:
             raise
     raise Unfit(reason)

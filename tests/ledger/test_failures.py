@@ -12,7 +12,7 @@ import pytest
 
 from routee_failover import LedgerError
 from routee_failover.ledger import Counts, Ending, Fate, Found, Move, SqliteLedger
-from routee_failover.ledger.sqlite import schema, writer
+from routee_failover.ledger.sqlite import file, schema, writer
 from routee_failover.ledger.sqlite.book import Book
 from routee_failover.ledger.sqlite.writer import Writer
 
@@ -28,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connection.execute("PRAGMA max_page_count=30")
         return connection
 
-    monkeypatch.setattr(writer, "to_write", to_write)
+    monkeypatch.setattr(file, "to_write", to_write)
     yield
     monkeypatch.undo()
 
@@ -180,7 +180,7 @@ async def test_an_opening_that_nobody_foresaw(path: Path, monkeypatch: pytest.Mo
     def broken(_: Path) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(writer, "to_write", broken)
+    monkeypatch.setattr(file, "to_write", broken)
     with pytest.raises(LedgerError, match=r"cannot use the ledger .* nobody foresaw"):
         await SqliteLedger(path).__aenter__()
     monkeypatch.undo()

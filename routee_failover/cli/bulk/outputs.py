@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import InvalidSource
 from ..terminal import clean
 
-BESIDE = ("-wal", "-shm", "-journal", ".lock")
+BESIDE = ("-wal", "-shm", "-journal", "-commits")
 """The endings of the files that belong to a ledger while it is open."""
 
 

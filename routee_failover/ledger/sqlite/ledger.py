@@ -28,10 +28,15 @@ class SqliteLedger:
     One run at a time has it open for writing; `SqliteLedger.read` looks into it meanwhile. It belongs to the event loop
     that opened it. A `claim` that is cancelled before anybody learned of it is given back. Entering raises
     `LedgerError` for a file that cannot be used; it is left as it is.
+
+    A file that has lost something of what was written to it is refused as well. With `recover` it is opened all the
+    same: what may have been sent is UNKNOWN then, also every message that is claimed and not there, for good. So
+    Routee's lists are asked for it before it is sent. Make sure that no run is using the file that was lost.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, recover: bool = False) -> None:
         self._path = Path(path)
+        self._recover = recover
         self._writer: Writer | None = None
         self._reader: Reader | None = None
         self._opened: Opened | None = None
@@ -135,7 +140,7 @@ class SqliteLedger:
             path = real_path(self._path)
         except Unfit as error:
             raise LedgerError(f"cannot use the ledger {self._path}: {error}. Nothing was sent") from None
-        writer = Writer(self._path, path)
+        writer = Writer(self._path, path, recover=self._recover)
         try:
             self._opened = await writer.opened
         except BaseException as error:
@@ -143,7 +148,7 @@ class SqliteLedger:
             if not isinstance(error, asyncio.CancelledError):
                 await writer.closed
             raise
-        self._writer, self._reader = writer, Reader(self._path, path)
+        self._writer, self._reader = writer, Reader(self._path, path, of_run=True)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

@@ -1,76 +1,112 @@
-"""A lock that one ledger holds for as long as it is open: the system lets go of it when the process is gone."""
+"""Exclusive lock on a ledger's own file, whatever its name; the system releases it when the process ends.
+
+It is flock, which SQLite does not use, so that both are held on one file and those who only read stay welcome.
+"""
 
 import os
 import sys
-from contextlib import suppress
+import threading
 from pathlib import Path
 
-from ...sqlite_file import Unfit
+from ...sqlite_file import LINKED, Unfit
+from . import descriptors
+from .descriptors import EXCHANGED, FileId, file_id
 
-IN_USE = "a run has it open, here or in another process; wait until that has ended, or give this one a file of its own"
+IN_USE = (
+    "a run has it open, here or in another process; wait until that has ended, or stop it. With another ledger "
+    "everyone who has the message already would get a second one"
+)
+
+_guard = threading.Lock()
+_held: set[FileId] = set()
 
 
 class FileLock:
-    """A file beside the ledger, locked while this lives. Raises `Unfit` where somebody else holds it.
+    """Lock on the file at `path` while this lives. Raises `Unfit` where another ledger holds it, and for hard links.
 
-    SQLite's own exclusive mode would keep those out who only want to read.
+    With `wait` it waits for others, for a file that was made just now: they refuse it for being empty.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        while True:
-            descriptor = _opened(path)
-            refusal = _refusal(descriptor)
-            if refusal is not None:
-                os.close(descriptor)
-                raise Unfit(refusal)
-            # Whoever held it before may have taken the file away between the two: then this locks what nobody sees.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
-                    break
-            os.close(descriptor)
-        self._descriptor = descriptor
+    def __init__(self, path: Path, *, wait: bool = False) -> None:
+        if file_id(path.stat()) in _held:  # to open it here once more would cost a descriptor
+            raise Unfit(IN_USE)
+        self._descriptor = os.open(path, os.O_RDWR)
+        try:
+            found = os.fstat(self._descriptor)
+            refusal = _refusal(self._descriptor, wait=wait) or _unfit(found, path)
+        except BaseException:
+            descriptors.close(self._descriptor)
+            raise
+        if refusal is not None:
+            descriptors.close(self._descriptor)
+            raise Unfit(refusal)
+        self._file = file_id(found)
+        with _guard:
+            _held.add(self._file)
+
+    @property
+    def descriptor(self) -> int:
+        """The locked file, to be read."""
+        return self._descriptor
+
+    @property
+    def inode(self) -> str:
+        """The number of the file in its file system, which a copy does not have."""
+        return str(self._file[1])
 
     def release(self) -> None:
-        """Let go of it, and take its file away."""
-        with suppress(OSError):  # Windows takes no file away that is open
-            self._path.unlink()
-        os.close(self._descriptor)
+        """Release it. The connection to the file is closed before."""
+        with _guard:
+            _held.discard(self._file)
+        _unlock(self._descriptor)
+        descriptors.close(self._descriptor)
 
 
-def _refusal(descriptor: int) -> str | None:
+def _unfit(found: os.stat_result, path: Path) -> str | None:
     try:
-        return None if _locked(descriptor) else IN_USE
+        now = path.stat()
+    except FileNotFoundError:
+        return EXCHANGED
+    if not os.path.samestat(found, now):
+        return EXCHANGED
+    return LINKED if now.st_nlink > 1 else None
+
+
+def _refusal(descriptor: int, *, wait: bool) -> str | None:
+    try:
+        return None if _locked(descriptor, wait=wait) else IN_USE
     except OSError as error:  # a file system that has no locks
         return f"it cannot be locked: {os.strerror(error.errno or 0)}"
 
 
-def _opened(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except FileNotFoundError:
-        raise Unfit("there is no such folder") from None
-    except OSError as error:
-        raise Unfit(f"{path.name} beside it cannot be written: {os.strerror(error.errno or 0)}") from None
-
-
 if sys.platform == "win32":  # pragma: no cover
+    # Not tested. The byte lies beyond any database: Windows lets no other process read or write what is locked.
     import msvcrt
 
-    def _locked(descriptor: int) -> bool:
+    _BYTE = 1 << 62
+
+    def _locked(descriptor: int, *, wait: bool) -> bool:
+        os.lseek(descriptor, _BYTE, os.SEEK_SET)
         try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
 
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, _BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
-    def _locked(descriptor: int) -> bool:
+    def _locked(descriptor: int, *, wait: bool) -> bool:
         try:
             # Unlike lockf, this also keeps out a second one in this process.
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

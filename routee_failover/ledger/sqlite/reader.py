@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import LedgerError
-from ...sqlite_file import Unfit, why
+from ...sqlite_file import Unfit
 from ..intent import Counts, DeliveryCount, Found, Intent
 from ..states import State
+from .loss import check_to_read
 from .rows import BY_TAG, DELIVERIES, counts_in, found_of, intent_of, page
-from .schema import STATES, to_read
+from .schema import STATES, reason_of, to_read
 from .statements import KNOWN
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ PAGE = 512  # intents
 class Reader:
     """Answers questions, each by what is in the file by then. Raises `LedgerError`."""
 
-    def __init__(self, path: Path, real: Path) -> None:
-        self._path, self._real = path, real
+    def __init__(self, path: Path, real: Path, *, of_run: bool = False) -> None:
+        self._path, self._real, self._of_run = path, real, of_run
         self._thread = ThreadPoolExecutor(1, "routee-ledger-reader")
         self._connection: sqlite3.Connection | None = None
 
@@ -34,17 +35,22 @@ class Reader:
         """What a question gives, asked in the thread."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
-        except sqlite3.Error as error:
-            reason = why(error)
-        except Unfit as error:
-            reason = str(error)
+        except (Unfit, sqlite3.Error) as error:
+            reason = reason_of(error)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
         raise LedgerError(f"cannot read the ledger {self._path}: {reason}")
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
-            self._connection = to_read(self._real)
+            connection = to_read(self._real)
+            if not self._of_run:  # which has checked it
+                try:
+                    check_to_read(connection, self._real)
+                except BaseException:
+                    connection.close()
+                    raise
+            self._connection = connection
         return question(self._connection)
 
     async def run_id(self) -> tuple[str, float]:

@@ -5,13 +5,18 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...sqlite_file import Unfit, check, version_of
+from ...sqlite_file import DAMAGED, Unfit, check, version_of, why
 from ..memory import new_run_id
 from ..states import State
+from .descriptors import connect
 
 APPLICATION = 0x52464C47  # what marks a database as a ledger
 OLDEST_SQLITE = (3, 35)  # UPDATE ... FROM, and what was wrong with it at first
-EMPTY = "it is empty: a ledger may have been overwritten; remove it to begin a new run"
+EMPTY = (
+    "it is empty: a ledger may have been overwritten, and who got the message is not known then. Restore it; remove it "
+    "only if nothing was ever sent with it, for with a new one everyone would get a second message"
+)
+LAYOUT = "it is damaged, or was written by a version of routee-failover before the first release"
 OLDER_SQLITE = f"Python comes with SQLite {sqlite3.sqlite_version} here, and a ledger needs 3.35 or newer"
 
 # A state is a small number in the file. What stands here stays as it is for good.
@@ -26,12 +31,22 @@ STATES = (
 )
 CODES = {state: code for code, state in enumerate(STATES)}
 
+_RESTORE = "restore it from a backup that holds all that was sent; with a new one everyone would get a second message"
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 Migration = Callable[[sqlite3.Connection], None]
 
 
 def _first(connection: sqlite3.Connection) -> None:
+    # One row: what every transaction leaves behind it, so that nobody has to count a million rows. It is created first
+    # and its columns begin with those of `mark.Mark`, which are read from the page itself.
+    counts = ", ".join(f"{state.lower()} INTEGER NOT NULL DEFAULT 0" for state in STATES)
+    connection.execute(
+        "CREATE TABLE ledger (run_id TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '', inode TEXT NOT NULL DEFAULT '',"
+        " commits INTEGER NOT NULL DEFAULT 0, moment REAL NOT NULL DEFAULT 0, lost_since REAL, lost_until REAL,"
+        f" {counts})"
+    )
+    connection.execute("INSERT INTO ledger (run_id) VALUES (?)", (new_run_id(),))
     connection.execute(
         "CREATE TABLE intents ("
         " number INTEGER PRIMARY KEY, tag INTEGER NOT NULL UNIQUE, key TEXT, recipient TEXT NOT NULL,"
@@ -45,23 +60,26 @@ def _first(connection: sqlite3.Connection) -> None:
     doubtful = CODES[State.UNKNOWN]
     connection.execute(f"CREATE INDEX doubtful ON intents (number) WHERE state = {doubtful}")
     connection.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)")
-    # One row: what every transaction leaves behind it, so that nobody has to count a million rows.
-    counts = ", ".join(f"{state.lower()} INTEGER NOT NULL DEFAULT 0" for state in STATES)
-    connection.execute(f"CREATE TABLE ledger (run_id TEXT NOT NULL, moment REAL NOT NULL DEFAULT 0, {counts})")
-    connection.execute("INSERT INTO ledger (run_id) VALUES (?)", (new_run_id(),))
 
 
 MIGRATIONS: Sequence[Migration] = (_first,)
 """What leads from each version to the next; an empty file has version 0."""
 
 
+def reason_of(error: Unfit | sqlite3.Error) -> str:
+    """Return why a ledger cannot be used, with what to do about it."""
+    reason = str(error) if isinstance(error, Unfit) else why(error)
+    return f"{reason}; {_RESTORE}" if reason in {DAMAGED, LAYOUT} else reason
+
+
 def to_write(path: Path) -> sqlite3.Connection:
     """The ledger in a file for the one that writes, brought to today's version and found whole."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise Unfit(OLDER_SQLITE)
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = connect(path, str(path), timeout=5, cached_statements=256)
     try:
         version = version_of(connection, APPLICATION, len(MIGRATIONS))
+        connection.execute("PRAGMA auto_vacuum=NONE")  # its map would be where the mark is
         # Claims touch the index of tags all over, a page each: small pages make less to write. A log of 32 MB lets
         # most of those pages change several times before they are copied into the file.
         connection.execute("PRAGMA page_size=2048")
@@ -86,22 +104,22 @@ def to_read(path: Path) -> sqlite3.Connection:
         raise Unfit("there is no such file")
     if not path.stat().st_size:
         raise Unfit(EMPTY)
-    # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot.
+    # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot. A log that
+    # is there is left to the next run: to merge it would hide that it is damaged.
+    log = path.with_name(f"{path.name}-wal")
+    has_log = log.exists() and log.stat().st_size > 0
     writable = all(os.access(place, os.W_OK, effective_ids=_EFFECTIVE) for place in (path, path.parent))
     try:
-        return _read_only(path, "mode=rw" if writable else "mode=ro")
+        return _read_only(path, "mode=rw" if writable and not has_log else "mode=ro")
     except sqlite3.OperationalError:
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
+        if has_log:
             raise
         # Nobody writes it, and no log can be made beside it: it is read as what will not change.
         return _read_only(path, "mode=ro&immutable=1")
 
 
 def _read_only(path: Path, how: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
-    )
+    connection = connect(path, f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
     try:
         _check_to_read(version_of(connection, APPLICATION, len(MIGRATIONS)))
         connection.execute("PRAGMA query_only=ON")

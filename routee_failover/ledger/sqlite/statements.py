@@ -82,6 +82,24 @@ CLAIM_AGAIN = Bulk(
 )
 """Takes what is there and NEW; then: now, and the end of the lease."""
 
+_LOST = "what the ledger held of it was lost: it may have been sent"
+_BY_NO_POLICY = 2  # attempts: what its content was is not known, so that it cannot be sent again as it was
+
+ENTER_UNKNOWN = Bulk(
+    Wanted._fields,
+    "INSERT OR IGNORE INTO intents"
+    " (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until, ended_at, reason)"
+    f" SELECT tag, nullif(key, recipient), recipient, line, x'', {CODES[State.UNKNOWN]}, {_BY_NO_POLICY}, ?, ?, ?,"
+    f" '{_LOST}' FROM told",
+)
+"""Enters what is not there as UNKNOWN; then: since when, and twice until when, it may have been sent."""
+
+DOUBT_LOST = (
+    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, attempt = max(attempt, {_BY_NO_POLICY}),"
+    f" begun_at = min(begun_at, ?), lease_until = ?, ended_at = ?, reason = '{_LOST}'"
+    f" WHERE state IN ({CODES[State.NEW]}, {CODES[State.UNKNOWN]})"
+)
+
 KNOWN = Bulk(
     ("tag",),
     "SELECT intents.number, intents.attempt, intents.state, intents.line, intents.fingerprint, intents.tag,"

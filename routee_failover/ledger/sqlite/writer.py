@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -12,12 +13,15 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from ...errors import LedgerError
-from ...sqlite_file import Unfit, open_file, why
+from ...sqlite_file import LINKED, Unfit
 from ..intent import Ending, Fate, Found, Wanted
 from ..states import Move
 from .book import Book, Told
-from .lock import FileLock
-from .schema import EMPTY, to_write
+from .descriptors import FileId, file_id
+from .file import LedgerFile
+from .high_water import beside
+from .loss import LOG
+from .schema import reason_of
 
 T = TypeVar("T")
 
@@ -78,9 +82,9 @@ def _take(waiting: list[T]) -> list[T]:
 class Writer:
     """Takes work in an event loop, and does it in its thread. All methods belong to that loop."""
 
-    def __init__(self, path: Path, real: Path) -> None:
-        self._path, self._real = path, real
-        self._lock, self._log = (real.with_name(f"{real.name}{end}") for end in (".lock", "-wal"))
+    def __init__(self, path: Path, real: Path, *, recover: bool = False) -> None:
+        self._path, self._real, self._recover = path, real, recover
+        self._log = beside(real, LOG)
         self._loop = asyncio.get_running_loop()
         self._moves: list[Told] = []
         self._fates: list[Fate] = []
@@ -161,33 +165,30 @@ class Writer:
             self._bell.put(None)
 
     def _live(self) -> None:
-        lock: FileLock | None = None
-        connection: sqlite3.Connection | None = None
+        file: LedgerFile | None = None
         try:
-            lock = FileLock(self._lock)
-            connection = open_file(self._real, to_write, or_empty=EMPTY)
-            book = Book(connection)
+            file = LedgerFile(self._real, recover=self._recover)
+            book = file.book
         except (Unfit, sqlite3.Error) as error:
-            reason = why(error) if isinstance(error, sqlite3.Error) else str(error)
-            self._call(self._refused, reason)
+            self._call(self._refused, reason_of(error))
         except BaseException as error:  # noqa: BLE001  # whatever it is: nobody waits for a thread that is gone
             self._call(self._refused, _unforeseen(error))
         else:
             self._call(self._open, Opened(book.run_id, book.clock, book.tally))
+            reason: str | None = "its thread failed"
             try:
-                self._work(book)
+                reason = self._work(book)
             except BaseException as error:  # noqa: BLE001
                 self._call(self._die, _unforeseen(error), self._under_way)
+            finally:
+                file.close(ended=reason is None)
         finally:
-            if connection is not None:
-                with suppress(sqlite3.Error):
-                    connection.close()
-            if lock is not None:
-                lock.release()
             self._call(self._end)
 
-    def _work(self, book: Book) -> None:
-        here = self._files()
+    def _work(self, book: Book) -> str | None:
+        """Write until it is stopped; return why nothing more could be written, if that was so."""
+        main, log = self._stat()
+        here = file_id(main), file_id(log)
         reason: str | None = None
         while True:
             self._bell.get()
@@ -200,25 +201,28 @@ class Writer:
             self._under_way = None
             self._call(self._deliver, group, book.tally, reason)
             if stopping:
-                return
+                return reason
 
-    def _write(self, book: Book, group: _Group, here: list[tuple[int, int]]) -> str | None:
+    def _write(self, book: Book, group: _Group, here: tuple[FileId, FileId]) -> str | None:
         """Why it could not be written."""
         if not group:
             return None
         try:
             book.transact(partial(group.work, book))
-            # A file without a name takes everything, and keeps nothing.
-            return None if self._files() == here else GONE
-        except sqlite3.Error as error:
-            return why(error)
+            main, log = self._stat()
+        except (Unfit, sqlite3.Error) as error:
+            return reason_of(error)
         except OSError:
             return GONE
         except BaseException as error:  # noqa: BLE001  # the lock is held on to, as after any other failure
             return _unforeseen(error)
+        # A file without a name takes everything, and keeps nothing; through a second name its log is not seen.
+        if (file_id(main), file_id(log)) != here:
+            return GONE
+        return LINKED if main.st_nlink > 1 else None
 
-    def _files(self) -> list[tuple[int, int]]:
-        return [(found.st_dev, found.st_ino) for found in (self._real.stat(), self._log.stat())]
+    def _stat(self) -> tuple[os.stat_result, os.stat_result]:
+        return self._real.stat(), self._log.stat()
 
     def _call(self, function: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from ...sqlite_file import Unfit, check, open_file, real_path, version_of, why
+from ...sqlite_file import DAMAGED, Unfit, check, open_file, real_path, version_of, why
 from ..failure import SandboxError
 
 _APPLICATION = 0x52464F53  # what marks a database as a sandbox's
@@ -20,7 +20,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         return open_file(real_path(path), _connected)
     except Unfit as error:
-        raise cannot_keep(path, str(error)) from None
+        reason = str(error)
+        raise cannot_keep(path, f"{reason}; move it away" if reason == DAMAGED else reason) from None
 
 
 def cannot_keep(path: Path, reason: str) -> SandboxError:

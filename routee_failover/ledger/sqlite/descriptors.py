@@ -1,0 +1,79 @@
+"""Descriptors of a file that SQLite has open as well: none is closed before this process's last connection to it.
+
+POSIX releases every fcntl lock that a process has on a file when the process closes any descriptor of that file, and
+SQLite locks with fcntl.
+"""
+
+import os
+import sqlite3
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ...sqlite_file import Unfit
+
+EXCHANGED = "its file was exchanged while it was opened"
+
+FileId = tuple[int, int]
+
+_guard = threading.Lock()
+_connections: Counter[FileId] = Counter()
+_kept: dict[FileId, list[int]] = {}
+
+
+def file_id(found: os.stat_result) -> FileId:
+    """Return what a file is known by, whatever its name."""
+    return found.st_dev, found.st_ino
+
+
+class CountedConnection(sqlite3.Connection):
+    """SQLite connection that is counted until it is closed."""
+
+    file: FileId | None = None
+
+    def close(self) -> None:
+        """Close it, and with the last one the descriptors that waited for that."""
+        super().close()
+        file, self.file = self.file, None
+        if file is not None:
+            _release(file)
+
+
+def connect(path: Path, database: str, **options: Any) -> sqlite3.Connection:
+    """Connect to the existing file at `path`, which `database` names in SQLite's own way."""
+    file = file_id(path.stat())
+    with _guard:
+        _connections[file] += 1
+    try:
+        connection = sqlite3.connect(
+            database, isolation_level=None, check_same_thread=False, factory=CountedConnection, **options
+        )
+    except BaseException:
+        _release(file)
+        raise
+    connection.file = file
+    if file_id(path.stat()) != file:
+        connection.close()
+        raise Unfit(EXCHANGED)
+    return connection
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor now, or with SQLite's last connection to its file."""
+    with _guard:
+        file = file_id(os.fstat(descriptor))
+        if _connections[file]:
+            _kept.setdefault(file, []).append(descriptor)
+        else:
+            del _connections[file]
+            os.close(descriptor)
+
+
+def _release(file: FileId) -> None:
+    with _guard:
+        _connections[file] -= 1
+        if not _connections[file]:
+            del _connections[file]
+            for descriptor in _kept.pop(file, ()):
+                os.close(descriptor)

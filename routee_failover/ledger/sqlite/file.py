@@ -1,0 +1,89 @@
+"""The open file of a ledger: lock, connection and high-water mark, acquired and released in a safe order."""
+
+import os
+import secrets
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from ...sqlite_file import Unfit, open_file
+from .book import Book
+from .high_water import ENDING, HighWaterMark, beside
+from .lock import FileLock
+from .loss import check_for_loss
+from .schema import EMPTY, to_write
+
+BUSY = "a program that reads it keeps it from being written; end that program"
+
+
+class LedgerFile:
+    """Opens a ledger for one run. Raises `Unfit`, `sqlite3.Error` or `OSError`.
+
+    The lock comes first and goes last: while SQLite has the file open, nothing else in this process may close it.
+    """
+
+    def __init__(self, path: Path, *, recover: bool = False) -> None:
+        self._recover = recover
+        self._has_lost = False
+        self._lock: FileLock | None = None
+        self._high_water: HighWaterMark | None = None
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._connection = open_file(path, self._connect, found=self._check)
+        except BaseException:
+            self.close(ended=False)
+            raise
+
+    def _check(self, path: Path) -> None:
+        self._lock = FileLock(path)
+        if not path.stat().st_size:
+            raise Unfit(EMPTY)
+        self._has_lost = check_for_loss(path, self._lock, recover=self._recover)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        made = self._lock is None
+        lock = self._lock = self._lock or FileLock(path, wait=True)
+        connection = to_write(path)
+        try:
+            self.book = self._take_over(path, connection, lock.inode)
+        except BaseException:
+            connection.close()
+            if self._high_water is not None:
+                self._high_water.close(remove=made)
+                self._high_water = None
+            raise
+        return connection
+
+    def _take_over(self, path: Path, connection: sqlite3.Connection, inode: str) -> Book:
+        # 1. The high-water mark, which has to be there before the mark in the ledger says so.
+        ((run_id, commits),) = connection.execute("SELECT run_id, commits FROM ledger").fetchall()
+        try:
+            self._high_water = HighWaterMark(path, run_id, commits)
+        except OSError as error:
+            file = beside(path, ENDING).name
+            raise Unfit(f"{file} beside it cannot be written: {os.strerror(error.errno or 0)}") from None
+        # 2. The mark, with everything that the run before has left, in one transaction.
+        book = Book(
+            connection,
+            owner=secrets.token_hex(8),
+            inode=inode,
+            has_lost=self._has_lost,
+            committed=self._high_water.record,
+        )
+        # 3. All of it into the main file, before anything is claimed.
+        if not book.checkpoint():
+            raise Unfit(BUSY)
+        return book
+
+    def close(self, *, ended: bool) -> None:
+        """Close it. `ended` says that the run has written everything, so that the mark is cleared."""
+        is_whole = False
+        if self._connection is not None:
+            with suppress(sqlite3.Error, Unfit, OSError):
+                is_whole = ended and self.book.clear_mark()
+            with suppress(sqlite3.Error):
+                self._connection.close()
+        if self._high_water is not None:
+            self._high_water.close(remove=is_whole)
+        if self._lock is not None:
+            self._lock.release()
