@@ -89,7 +89,7 @@ def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
     """The same rows in the same number of transactions, by a loop that does nothing else."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA page_size=2048")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=16000", "cache_size=-65536"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000", "cache_size=-65536"):
         database.execute(f"PRAGMA {pragma}")
     database.execute(
         "CREATE TABLE intents (number INTEGER PRIMARY KEY, tag INTEGER NOT NULL UNIQUE, recipient TEXT, line INTEGER,"

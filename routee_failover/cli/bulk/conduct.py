@@ -25,6 +25,7 @@ from ..failures import SoFar
 from ..status import Status
 from ..terminal import OutputClosed, Terminal, clean
 from .drive import Ended, Switch, drive
+from .earlier import source_digest
 from .ending import command, resume_command, show, status_of_run, summary
 from .listening import listening, signer_of
 from .plan import DOCUMENT, LAST, Plan
@@ -114,12 +115,15 @@ class Run:
     plan_after: Callable[[Plan | None], Plan]
     """Gives the plan, from the one that the ledger holds already. Raises `InvalidSource` where they do not agree."""
     as_json: bool
+    recover: bool = False
+    """Whether to open a ledger that has lost something, and ask Routee about every row that it does not hold."""
 
     async def conduct(self, so_far: SoFar) -> Status:
         """Send everything that can be sent, and say what became of it."""
-        async with SqliteLedger(Path(self.ledger)) as ledger:
+        async with SqliteLedger(Path(self.ledger), recover=self.recover) as ledger:
             document = await ledger.get(DOCUMENT)
             plan = self.plan_after(None if document is None else Plan.of(document))
+            plan = plan.sending(await asyncio.to_thread(source_digest, plan.recipients))
             ready, config = prepare(plan), client_config(plan.options.concurrency)
             settings = settings_of(plan, ready.suppressed)
             total, balance = await asyncio.gather(_total(ready.source), balance_of(config))

@@ -15,6 +15,14 @@ Ledger = Annotated[
     str, typer.Argument(metavar="RUN.sqlite", help="The ledger that the run is kept in.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Recover = Annotated[
+    bool,
+    typer.Option(
+        "--recover",
+        help="Open a ledger that has lost something, such as its log, and ask Routee about every row that it does not "
+        "hold before that row is sent.",
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option(metavar="N", help="Begin so many messages a second at most.", show_default=False),

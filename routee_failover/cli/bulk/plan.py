@@ -23,6 +23,7 @@ DOCUMENT = "run"
 LAST = "last"
 """The name of what the last run has left there: what its source knows and the ledger does not."""
 _FORM = 1
+_NO_OTHER_LEDGER = "With another --ledger everyone who has a message already would get a second one"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -65,6 +66,8 @@ class Plan:
     service: str
     account: str
     options: Options = Options()
+    sources: tuple[str, ...] = ()
+    """Digests of the lists that were sent with this ledger, by which a list is known again elsewhere."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -85,7 +88,7 @@ class Plan:
             values: dict[str, Any] = {name: Path(document[name]) for name in ("recipients", "flow", "refused")}
             for name in ("format", "digest", "endpoint", "key", "region", "service", "account"):
                 values[name] = document[name]
-            return cls(**values, options=Options(**options))
+            return cls(**values, options=Options(**options), sources=tuple(document.get("sources", ())))
         except (KeyError, TypeError, ValueError):
             raise LedgerError("what this ledger says about its run cannot be read; nothing was sent") from None
 
@@ -110,7 +113,12 @@ class Plan:
             region=former.region,
             format=self.format or former.format,
             options=self.options.over(former.options),
+            sources=former.sources,
         )
+
+    def sending(self, source: str) -> "Plan":
+        """The plan with the digest of the list that is sent now."""
+        return attrs.evolve(self, sources=tuple(dict.fromkeys((*self.sources, source))))
 
     def check_service(self, service: str, account: str) -> None:
         """Raise `InvalidSource` where the account is another now: it would not know the messages of this one."""
@@ -119,7 +127,7 @@ class Plan:
             was = f" ({self.service})" if service != self.service else ""
             raise InvalidSource(
                 f"this run was sent {where}{was}, which alone knows what became of it; nothing was sent. "
-                "Set the ROUTEE_ variables as they were, or begin another run with another --ledger"
+                f"Set the ROUTEE_ variables as they were. {_NO_OTHER_LEDGER}"
             )
 
 
@@ -128,12 +136,12 @@ def _other(name: str, was: str | None, now: str | None) -> str:
         changed = "has changed since" if was == now else f"is not the one ({clean(was)}) that it was begun with"
         return (
             f"this ledger holds a run already, and {clean(now)} {changed}: some would get one text and some another; "
-            "nothing was sent. Put it back as it was, or begin another run with another --ledger"
+            f"nothing was sent. Put it back as it was. {_NO_OTHER_LEDGER}"
         )
     began = f"with {name} {clean(was)}" if was is not None else f"without {name}"
     return (
         f"this ledger holds a run already that was begun {began}: with another, who got the message would not be "
-        "known again; nothing was sent. Leave it as it was, or begin another run with another --ledger"
+        f"known again; nothing was sent. Leave it as it was. {_NO_OTHER_LEDGER}"
     )
 
 

@@ -20,6 +20,7 @@ from .options import (
     Ledger,
     MaxMessages,
     Rate,
+    Recover,
     SettleAfter,
     Suppress,
     Unknown,
@@ -39,6 +40,7 @@ def resume(
     max_messages: MaxMessages = None,
     unknown: Unknown = None,
     settle_after: SettleAfter = None,
+    recover: Recover = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or paused. Options that are not given stay as they were.
@@ -63,7 +65,9 @@ def resume(
         )
         must_exist(ledger)
         config = Config.from_env()
-        run = Run(ledger=ledger, plan_after=lambda former: _again(former, given, config), as_json=as_json)
+        run = Run(
+            ledger=ledger, plan_after=lambda former: _again(former, given, config), as_json=as_json, recover=recover
+        )
         status = asyncio.run(run.conduct(so_far))
     if status is not Status.FINE:
         raise typer.Exit(status)

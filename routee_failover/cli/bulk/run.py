@@ -14,7 +14,20 @@ from ..failures import SoFar, told
 from ..status import Status
 from ..terminal import clean
 from .conduct import Run, prepare, settings_of
-from .options import Concurrency, Deadline, Hours, Json, MaxMessages, Rate, SettleAfter, Suppress, Unknown, options
+from .earlier import ask_for_again, source_digest
+from .options import (
+    Concurrency,
+    Deadline,
+    Hours,
+    Json,
+    MaxMessages,
+    Rate,
+    Recover,
+    SettleAfter,
+    Suppress,
+    Unknown,
+    options,
+)
 from .outputs import spare_what_is_used
 from .plan import Options, Plan, account_of, digest_of, service_of
 from .rehearse import rehearse
@@ -82,6 +95,11 @@ def run(
             metavar="HOST:PORT", help="Where it listens for what comes to that URL; 127.0.0.1:9000.", show_default=False
         ),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Send with a new ledger what another ledger has sent: everyone is written twice."),
+    ] = False,
+    recover: Recover = False,
     source_format: Annotated[
         str | None,
         typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet, where the name does not say it."),
@@ -123,10 +141,20 @@ def run(
         else:
             config = Config.from_env()
             plan = order.plan(config)
-            prepare(plan)  # before there is a ledger
+            ready = prepare(plan)  # before there is a ledger
             settings_of(plan)
+
+            def plan_after(former: Plan | None) -> Plan:
+                if former is not None:
+                    return plan.following(former)
+                if not again:
+                    ask_for_again(plan, source_digest(plan.recipients), ready.rows, where)
+                return plan
+
+            if not Path(where).exists():
+                plan_after(None)
             status = asyncio.run(
-                Run(ledger=where, plan_after=lambda former: _after(former, plan), as_json=as_json).conduct(so_far)
+                Run(ledger=where, plan_after=plan_after, as_json=as_json, recover=recover).conduct(so_far)
             )
     if status is not Status.FINE:
         raise typer.Exit(status)
@@ -165,7 +193,3 @@ class _Order:
             account="" if config is None else account_of(config),
             options=self.options,
         )
-
-
-def _after(former: Plan | None, plan: Plan) -> Plan:
-    return plan if former is None else plan.following(former)

@@ -12,8 +12,8 @@ import typer
 from ...bulk.deliveries import Deliveries
 from ...errors import LedgerError
 from ...ledger import Counts, SqliteLedger
-from ...ledger.sqlite.schema import to_read
-from ...sqlite_file import Unfit, check, real_path, why
+from ...ledger.sqlite.schema import reason_of, to_read
+from ...sqlite_file import Unfit, check, real_path
 from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
@@ -72,10 +72,8 @@ def _check(path: str) -> None:
     try:
         with closing(to_read(real_path(Path(path)))) as connection:
             check(connection)
-    except Unfit as error:
-        reason = str(error)
-    except sqlite3.Error as error:
-        reason = why(error)
+    except (Unfit, sqlite3.Error) as error:
+        reason = reason_of(error)
     else:
         return
     raise LedgerError(f"cannot read the ledger {path}: {reason}")

@@ -39,7 +39,7 @@ def _state(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("people.sqlite", "people.sqlite-wal", "people.sqlite-shm", "people.sqlite.lock"),
+        *("people.sqlite", "people.sqlite-wal", "people.sqlite-shm", "people.sqlite-commits"),
         *("people.csv", "flow.json", "people.refused.csv"),
     ],
 )
@@ -55,6 +55,7 @@ def test_what_is_used(
     assert (result.status, result.out) == (2, ""), result
     assert "of this run, and would be lost: name another file" in result.err
     assert _state(campaign.folder) == before
+    (campaign.folder / "other name").unlink(missing_ok=True)  # a ledger with two names is no run's
     assert cli("bulk", "resume", str(campaign.ledger), at=sandbox).status == 1
     assert len(sandbox.accepted) == 3
 
@@ -92,7 +93,7 @@ def test_a_ledger_that_was_emptied(command: str, campaign: Campaign, sandbox: Sa
     arguments = campaign.run() if command == "run" else ["bulk", command, str(campaign.ledger)]
     result = cli(*arguments, at=sandbox)
     assert (result.status, result.out, len(sandbox.accepted)) == (2, "", 3), result
-    assert "it is empty: a ledger may have been overwritten; remove it to begin a new run" in result.err
+    assert "it is empty: a ledger may have been overwritten" in result.err
     assert campaign.ledger.read_bytes() == b""
 
 
@@ -107,4 +108,4 @@ def test_a_ledger_that_is_damaged(command: str, campaign: Campaign, sandbox: San
     arguments = campaign.run() if command == "run" else ["bulk", command, str(campaign.ledger)]
     result = cli(*arguments, at=sandbox)
     assert (result.status, result.out, len(sandbox.accepted)) == (2, "", 60), result
-    assert "it is damaged; move it away" in result.err
+    assert "it is damaged; restore it from a backup" in result.err

@@ -178,7 +178,7 @@ def test_another_flow(command: str, campaign: Campaign, sandbox: Sandbox, cli: C
     result = cli(*arguments, at=sandbox)
     assert (result.status, result.out, len(sandbox.accepted)) == (2, "", 3), result
     assert "flow.json has changed since" in result.err
-    assert "begin another run with another --ledger" in result.err
+    assert "With another --ledger everyone who has a message already would get a second one" in result.err
 
 
 @pytest.mark.parametrize(("option", "value"), [("--key", "name"), ("--region", "GR")])
