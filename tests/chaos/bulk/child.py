@@ -1,6 +1,7 @@
 """The process that is killed: a bulk run of OTPs over a ledger file, as a program of one's own would make it.
 
-`python -m tests.chaos.bulk.child LEDGER API AUTH COUNT SETTLE_AFTER [LEASE]`; it ends with 0 once nothing is open.
+`python -m tests.chaos.bulk.child LEDGER API AUTH COUNT SETTLE_AFTER [LEASE [recover] [look]]`; it ends with 0 once
+nothing is open, or with `look` once the ledger was opened.
 """
 
 import asyncio
@@ -24,7 +25,9 @@ class Flows:
         return (otp(f"+3069{number:08d}") for number in range(1, self._count + 1))
 
 
-async def main(path: str, api: str, auth: str, count: int, settle_after: float, lease: float) -> None:
+async def main(
+    path: str, api: str, auth: str, count: int, settle_after: float, lease: float, *, recover: bool, look: bool
+) -> None:
     """Send what is not sent yet, and settle what is unknown."""
     config = Config(
         application_id="application",
@@ -36,17 +39,23 @@ async def main(path: str, api: str, auth: str, count: int, settle_after: float, 
         poll_rate=500.0,
         longest_pause=timedelta(seconds=0.2),
     )
+    if look:
+        async with SqliteLedger(path, recover=recover):
+            return
     settings = BulkSettings(
         budget=None,
         concurrency=50,
         settle_after=timedelta(seconds=settle_after),
         lease=timedelta(seconds=lease),
     )
-    async with RouteeClient(config) as routee, SqliteLedger(path) as ledger:
+    async with RouteeClient(config) as routee, SqliteLedger(path, recover=recover) as ledger:
         progress = await BulkSender(routee, ledger, settings).run(rows_of(Flows(count)), total=count)
     sys.stdout.write(f"{progress.counts}\n")
 
 
 if __name__ == "__main__":
-    ledger, api, auth, count, settle_after, *lease = sys.argv[1:]
-    asyncio.run(main(ledger, api, auth, int(count), float(settle_after), float(lease[0]) if lease else 60.0))
+    ledger, api, auth, count, settle_after, *more = sys.argv[1:]
+    lease = float(more[0]) if more else 60.0
+    asyncio.run(
+        main(ledger, api, auth, int(count), float(settle_after), lease, recover="recover" in more, look="look" in more)
+    )

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,18 @@ class Storm:
     kills: int = 0
     said: str = ""
 
-    async def start(self, **how: Any) -> asyncio.subprocess.Process:
-        """Start the run, or start it again."""
+    async def start(self, path: Path | None = None, *more: str, **how: Any) -> asyncio.subprocess.Process:
+        """Start the run, or start it again, with this ledger or with another file."""
         config = self.server.config()
-        arguments = [str(self.path), config.api_url, config.auth_url, self.rows, self.settle_after, self.lease]
+        arguments = [
+            str(path or self.path),
+            config.api_url,
+            config.auth_url,
+            self.rows,
+            self.settle_after,
+            self.lease,
+            *more,
+        ]
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.chaos.bulk.child", *map(str, arguments)),
             stdout=asyncio.subprocess.PIPE,
@@ -38,8 +47,18 @@ class Storm:
             **how,
         )
 
-    async def rage(self, seed: int, *, most: int, between: tuple[float, float] = (0.4, 1.6)) -> None:
-        """Kill the run at random moments, so many times at most; then let it come to its end."""
+    async def rage(
+        self,
+        seed: int,
+        *,
+        most: int,
+        between: tuple[float, float] = (0.4, 1.6),
+        afterwards: Callable[[random.Random], Awaitable[None]] | None = None,
+    ) -> None:
+        """Kill the run at random moments, so many times at most; then let it come to its end.
+
+        `afterwards` is called after each kill.
+        """
         chance = random.Random(seed)
         while True:
             child = await self.start()
@@ -52,6 +71,8 @@ class Storm:
                 child.send_signal(signal.SIGKILL)
                 self.kills += 1
                 await ending
+                if afterwards is not None:
+                    await afterwards(chance)
                 continue
             out, err = await ending
             assert child.returncode == 0, err.decode()

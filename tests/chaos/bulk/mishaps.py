@@ -1,0 +1,136 @@
+"""What people and programs do to the files of a ledger between two runs of it: links, lost and damaged logs, copies."""
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import attrs
+
+from routee_failover.ledger.sqlite.mark import read_main
+
+from .storm import Storm
+
+ENDINGS = ("", "-wal", "-commits")
+_CALM = 2
+"""Kills before the first mishap, so that a search has accepted messages to be tried with."""
+
+Kind = Callable[[random.Random], Awaitable[None]]
+
+
+@attrs.define
+class Mishaps:
+    """Mishaps that befall the ledger of a storm after its kills, most of which are to be noticed."""
+
+    storm: Storm
+    happened: Counter[str] = attrs.field(factory=Counter, init=False)
+    refused: Counter[str] = attrs.field(factory=Counter, init=False)
+
+    async def __call__(self, chance: random.Random) -> None:
+        """Let one happen, and see to it that the next start finds a ledger that can be used."""
+        kinds: Sequence[Kind] = [
+            self._nothing,
+            self._a_look,
+            self._a_hard_link,
+            self._a_copy_is_started,
+            self._a_copy_takes_its_place,
+            self._the_log_is_deleted,
+            self._all_beside_it_is_deleted,
+            self._the_log_is_cut,
+            self._bytes_are_flipped,
+        ]
+        is_calm = self.storm.kills <= _CALM or not self._is_open()
+        kind = chance.choice(kinds[: 2 if is_calm else None])
+        self.happened[kind.__name__] += 1
+        await kind(chance)
+
+    def _is_open(self) -> bool:
+        """Whether the kill came while the ledger was open, and not before that."""
+        if not self.storm.path.exists():
+            return False
+        with self.storm.path.open("rb") as file:
+            main = read_main(file.fileno())
+        return main is not None and main.mark is not None and bool(main.mark.owner)
+
+    def _file(self, ending: str, path: Path | None = None) -> Path:
+        path = path or self.storm.path
+        return path.with_name(f"{path.name}{ending}")
+
+    async def _is_refused(self, kind: str, path: Path | None = None) -> bool:
+        """Open it and close it, to see whether it is refused."""
+        child = await self.storm.start(path, "look")
+        _, err = await child.communicate()
+        if child.returncode == 0:
+            return False
+        assert b"LedgerError" in err, err.decode()
+        assert b"Nothing was sent" in err, err.decode()
+        self.refused[kind] += 1
+        return True
+
+    async def _recovered(self) -> None:
+        child = await self.storm.start(None, "look", "recover")
+        _, err = await child.communicate()
+        assert child.returncode == 0, err.decode()
+
+    async def _perhaps_recovered(self, kind: str) -> None:
+        if await self._is_refused(kind):
+            await self._recovered()
+
+    async def _nothing(self, _: random.Random) -> None:
+        """The next start is the proof."""
+
+    async def _a_look(self, _: random.Random) -> None:
+        assert not await self._is_refused("nothing"), "a kill alone is never taken for a loss"
+
+    async def _a_hard_link(self, _: random.Random) -> None:
+        link = self.storm.path.with_name("link.sqlite")
+        link.hardlink_to(self.storm.path)
+        for path in (link, self.storm.path):
+            assert await self._is_refused("a hard link", path)
+        link.unlink()
+
+    def _copy(self, endings: Sequence[str]) -> Path:
+        copy = self.storm.path.with_name("copy.sqlite")
+        for ending in ENDINGS:
+            self._file(ending, copy).unlink(missing_ok=True)
+        for ending in endings:
+            if self._file(ending).exists():
+                shutil.copy(self._file(ending), self._file(ending, copy))
+        return copy
+
+    async def _a_copy_is_started(self, chance: random.Random) -> None:
+        assert await self._is_refused("a copy", self._copy(ENDINGS[: chance.randint(1, 3)]))
+
+    async def _a_copy_takes_its_place(self, chance: random.Random) -> None:
+        copy = self._copy(ENDINGS[: chance.randint(1, 3)])
+        for ending in ENDINGS:
+            self._file(ending).unlink(missing_ok=True)
+            if self._file(ending, copy).exists():
+                self._file(ending, copy).rename(self._file(ending))
+        assert await self._is_refused("a copy in its place")
+        await self._recovered()
+
+    async def _the_log_is_deleted(self, _: random.Random) -> None:
+        self._file("-wal").unlink(missing_ok=True)
+        await self._perhaps_recovered("a deleted log")
+
+    async def _all_beside_it_is_deleted(self, _: random.Random) -> None:
+        for ending in ENDINGS[1:]:
+            self._file(ending).unlink(missing_ok=True)
+        assert await self._is_refused("everything beside it deleted")
+        await self._recovered()
+
+    async def _the_log_is_cut(self, chance: random.Random) -> None:
+        log = self._file("-wal")
+        data = log.read_bytes()
+        log.write_bytes(data[: chance.randrange(len(data) + 1)])
+        await self._perhaps_recovered("a log cut short")
+
+    async def _bytes_are_flipped(self, chance: random.Random) -> None:
+        log = self._file("-wal")
+        data = bytearray(log.read_bytes())
+        begin = chance.randrange(max(1, len(data) - 20))
+        data[begin : begin + 20] = bytes(one ^ 0xFF for one in data[begin : begin + 20])
+        log.write_bytes(data)
+        await self._perhaps_recovered("flipped bytes")
