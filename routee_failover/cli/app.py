@@ -13,9 +13,10 @@ from .failures import SoFar, told
 from .sandbox import sandbox
 from .search import search
 from .send import send
-from .status import EXIT_STATUSES, Status
+from .status import OF_A_MESSAGE, OF_A_QUESTION, OF_A_SERVICE, OF_THE_PROGRAM, OF_TRACKING, Status
 from .terminal import Terminal, accept_any_text, let_go
 from .track import track
+from .usage import Command
 
 app: typer.Typer = typer.Typer(
     name="routee-failover",
@@ -25,10 +26,16 @@ app: typer.Typer = typer.Typer(
     # Ours are told in `failures`; those of typer print local variables, and a PIN is one.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXIT_STATUSES,
+    epilog=OF_THE_PROGRAM,
 )
-for _command in (demo, sandbox, search, send, track):
-    app.command(epilog=EXIT_STATUSES)(_command)
+for _command, _statuses in (
+    (demo, OF_A_SERVICE),
+    (sandbox, OF_A_SERVICE),
+    (search, OF_A_QUESTION),
+    (send, OF_A_MESSAGE),
+    (track, OF_TRACKING),
+):
+    app.command(cls=Command, epilog=_statuses)(_command)
 app.add_typer(bulk)
 app.add_typer(callbacks)
 

@@ -18,15 +18,16 @@ from ..webhooks import AnyCallback, Arrival, CallbackInbox, aiohttp_receiver, pa
 from .failures import SoFar, told
 from .legs import in_words, legs_of
 from .serving import reachable, served, stopped
-from .status import EXIT_STATUSES
+from .status import OF_A_SERVICE
 from .terminal import Terminal, clean
+from .usage import Command
 
 callbacks: typer.Typer = typer.Typer(
     name="callbacks", help="See what Routee calls back with.", no_args_is_help=True, rich_markup_mode="rich"
 )
 
 
-@callbacks.command(epilog=EXIT_STATUSES)
+@callbacks.command(cls=Command, epilog=OF_A_SERVICE)
 def listen(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,

@@ -1,6 +1,7 @@
 """`routee-failover search`: the flows of which something is true, for people, spreadsheets and programs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,12 +13,15 @@ from ..client import RouteeClient
 from ..config import Config
 from ..errors import InvalidSearch, Problem
 from ..flows import Endpoint
+from ..records import Channel, FlowStatus
+from ..records.statuses import OpenEnum
 from ..searching import Filter, SearchOperator
 from .data_output import DataOutput
 from .failures import SoFar, told
 from .printed import SearchRecord, csv_row, json_text, print_flows
 from .terminal import Terminal
 from .times import FORMS, Stretch, stretch_of
+from .usage import none_of
 
 MOST_ROWS = 200
 """Rows of a table, unless more are asked for: nobody reads them, and a table is drawn when all of them are there."""
@@ -85,7 +89,16 @@ def search(
         output = Output(as_json, as_csv, most)
         if as_json and as_csv:
             raise InvalidSearch("search", [Problem(("--csv",), "cannot be printed together with --json")])
-        terms = {"status": _word(status), "to": to, "type": channel, "termination_channel": ended_on, "tag": tag}
+        problems: list[Problem] = []
+        terms = {
+            "status": _word("--status", FlowStatus, status, problems),
+            "to": to,
+            "type": _word("--channel", Channel, channel, problems),
+            "termination_channel": _word("--ended-on", Channel, ended_on, problems),
+            "tag": tag,
+        }
+        if problems:
+            raise InvalidSearch("search", problems)
         given = {name: term for name, term in terms.items() if term is not None}
         times = _times(day, since, until, datetime.now(UTC))
         asyncio.run(_search(Config.from_env(), endpoint, given | times, where or [], output))
@@ -95,11 +108,29 @@ async def _search(
     config: Config, endpoint: Endpoint | None, terms: dict[str, Any], where: list[str], output: Output
 ) -> None:
     async with RouteeClient(config) as routee:
-        if endpoint is Endpoint.OTP:
-            records: AsyncIterator[SearchRecord] = aiter(routee.search_otp(**_otp_terms(terms, where)))
+        try:
+            if endpoint is Endpoint.OTP:
+                records: AsyncIterator[SearchRecord] = aiter(routee.search_otp(**_otp_terms(terms, where)))
+            else:
+                records = aiter(routee.search(**_flow_terms(endpoint, terms, where)))
+        except InvalidSearch as error:
+            problems = [
+                Problem((_OPTIONS.get(str(problem.path[0]), str(problem.path[0])),), problem.reason)
+                for problem in error.problems
+            ]
         else:
-            records = aiter(routee.search(**_flow_terms(endpoint, terms, where)))
-        await _print(records, output)
+            return await _print(records, output)
+    raise InvalidSearch("search", problems)
+
+
+_OPTIONS = {
+    "type": "--channel",
+    "termination_channel": "--ended-on",
+    "phone_number": "--to",
+    "search_term": "--to",
+    **{name: f"--{name}" for name in ("status", "to", "tag", "since", "until", "where")},
+}
+"""What the library's words for a term are called here."""
 
 
 async def _print(records: AsyncIterator[SearchRecord], output: Output) -> None:
@@ -130,9 +161,14 @@ def _sum_up(count: int, *, more: bool) -> None:
     Terminal(stderr=True).say(f"{flows[:-1]}, and there are more: --limit 0 prints all." if more else flows)
 
 
-def _word(status: str | None) -> str | None:
-    """A status as people write it: in-progress is InProgress."""
-    return None if status is None else status.replace("-", "").replace("_", "").replace(" ", "")
+def _word(option: str, words: type[OpenEnum], said: str | None, problems: list[Problem]) -> str | None:
+    """A word of Routee as people write it: in-progress is InProgress."""
+    if said is None:
+        return None
+    word = words(re.sub(r"[-_\s]", "", said))
+    if not word.known:
+        problems.append(Problem((option,), none_of(said, words)))
+    return word
 
 
 def _times(day: str | None, since: str | None, until: str | None, now: datetime) -> dict[str, datetime]:
@@ -186,7 +222,19 @@ def _condition(words: str) -> Filter:
     if len(parts) != 3:
         why = "takes a field, an operator and a term, such as 'status is_not Succeeded'"
         raise InvalidSearch("search", [Problem(("--where",), why)])
-    return Filter(*parts)
+    try:
+        return Filter(*parts)
+    except InvalidSearch as error:
+        # Of what is said in Python, the alternative that only a program can write.
+        reasons = [
+            (str(problem.path[0]), problem.reason.partition("; one that is new")[0]) for problem in error.problems
+        ]
+    raise InvalidSearch(
+        "search", [Problem(("--where",), f"the {_PARTS.get(name, name)} {reason}") for name, reason in reasons]
+    )
+
+
+_PARTS = {"field_name": "field", "search_operator": "operator", "search_term": "term"}
 
 
 def _recipient(number: str) -> Filter:

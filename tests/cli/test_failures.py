@@ -20,7 +20,7 @@ from routee_failover import (
     TokenUnavailable,
 )
 from routee_failover.cli.failures import SoFar, told
-from routee_failover.cli.status import EXIT_STATUSES, Status
+from routee_failover.cli.status import OF_A_RUN, OF_THE_PROGRAM, Status
 from routee_failover.cli.terminal import OutputClosed
 
 from .conftest import Cli
@@ -102,14 +102,24 @@ def test_what_routee_says_is_no_order(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_statuses_are_documented(cli: Cli) -> None:
-    """Every status that a command may end with stands in the help of the program and of each command."""
+    """Every status stands in the help of the program, and each command's help has its own and no other's."""
     for status in Status:
-        assert str(status.value) in EXIT_STATUSES
-    for command in ((), ("send",), ("track",), ("sandbox",), ("demo",)):
+        assert str(status.value) in OF_THE_PROGRAM
+        assert str(status.value) in OF_A_RUN
+    kinds: dict[str, list[tuple[str, ...]]] = {
+        "unknown: it may have been accepted, do not send": [(), ("send",)],
+        "answered, however the messages fared": [("search",), ("track",)],
+        "it has not ended within --timeout": [("track",)],
+        "fine, also when Ctrl-C": [("sandbox",), ("demo",), ("callbacks", "listen")],
+        "some are not sent yet": [("bulk", name) for name in ("run", "resume", "status", "reconcile")],
+        "wrong usage, ledger or file": [("bulk", "export"), ("bulk", "report")],
+    }
+    for command in {command for commands in kinds.values() for command in commands}:
         result = cli(*command, "--help")
         assert result.status == 0
-        assert "unknown: it may have been accepted" in result.out
-        assert "routee-failover" in result.out
+        shown = " ".join(result.out.split())
+        assert "Exit status" in shown
+        assert [kind for kind in kinds if kind in shown] == [kind for kind in kinds if command in kinds[kind]]
     for outcome in Outcome:
         assert outcome.name
 

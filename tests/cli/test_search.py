@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,8 +138,8 @@ def test_a_long_list_is_cut_and_says_so(
 @pytest.mark.parametrize(
     ("options", "lines"),
     [
-        (["--status", "delivered"], ["status: must be one of Queued, InProgress, Succeeded, Failed"]),
-        (["--channel", "mail"], ["type: must be one of Viber, Sms, Voice"]),
+        (["--status", "delivered"], ["--status: is none of Queued, InProgress, Succeeded, Failed"]),
+        (["--channel", "mail"], ["--channel: is none of Viber, Sms, Voice"]),
         (["--since", "noon"], ["--since: is no time: say today, yesterday, 30m, 2h"]),
         (["--day", "today", "--since", "1h"], ["--day: cannot be given together with --since or --until"]),
         (["--day", "2h"], ["--day: is a moment: say today, yesterday or 2026-01-31"]),
@@ -147,7 +148,7 @@ def test_a_long_list_is_cut_and_says_so(
         (["--to", "*"], ["--to: takes a number, or a part of it"]),
         (["--to", "+30*12"], ["--to: takes a number, or a part of it"]),
         (["--where", "status Failed"], ["--where: takes a field, an operator and a term"]),
-        (["--where", "price is 1"], ["field_name: must be one of type, to"]),
+        (["--where", "price is 1"], ["--where: the field must be one of type, to"]),
         (["--tag", "x"], ["--tag: is for OTP flows", "Is --endpoint otp missing?"]),
         (["--endpoint", "viber-otp"], ["--endpoint: Routee lists no Viber OTPs"]),
         (["--endpoint", "otp", "--to", "*1"], ["--to: must be a whole number for OTP flows"]),
@@ -233,3 +234,49 @@ def test_a_number_stays_a_number_in_csv() -> None:
     assert f',"{FAILING}",' in row
     assert row.endswith(",-0.5\n")
     assert row.startswith('"\'+1+cmd",')
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (("--status", "faild"), "--status: is none of Queued, InProgress, Succeeded, Failed; did you mean Failed?"),
+        (("--status", ""), "--status: is none of Queued, InProgress, Succeeded, Failed"),
+        (("--channel", "vibr"), "--channel: is none of Viber, Sms, Voice; did you mean Viber?"),
+        (("--ended-on", "x"), "--ended-on: is none of Viber, Sms, Voice"),
+        (("--where", "status is Faild"), "--where: the term must be one of Queued, InProgress, Succeeded, Failed"),
+        (("--where", "stat is x"), "--where: the field must be one of"),
+        (("--where", "status like x"), "--where: the operator must be one of"),
+        (("--since", "today", "--until", "yesterday"), "--since: must be before until"),
+        (("--endpoint", "otp", "--status", "faild"), "--status: is none of"),
+        (("--endpoint", "otpp"), "'otpp' is none of standard, transactional, otp, viber-otp; did you mean otp?"),
+        (("--limit", "x"), "'--limit': must be a whole number"),
+        (("--limit", "-1"), "'--limit': must be 0 or more"),
+    ],
+)
+def test_a_slip_is_answered_in_words(cli: Cli, said: tuple[str, ...], told: str) -> None:
+    """A word that is none of Routee's is refused by the name of its option, with what was probably meant."""
+    result = cli("search", *said, ROUTEE_APPLICATION_ID="x", ROUTEE_APPLICATION_SECRET="y")
+    words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.err).split())
+    assert (result.status, told in words) == (2, True), words
+    for python in ("FlowStatus", "Channel(", "Value error", "Input should", "valid integer"):
+        assert python not in result.err
+
+
+def test_no_command_answers_in_python(cli: Cli, tmp_path: Path) -> None:
+    """Whatever option is given a wrong value, the answer is in plain words."""
+    bulk = ("bulk", "run", str(tmp_path / "x.csv"), "--flow", "x.json")
+    for arguments, told in {
+        ("track", "x", "--endpoint", "sms"): "'sms' is none of standard",
+        ("track", "x", "--timeout", "-3"): "must be 0.0 or more|must be 0 or more",
+        (*bulk, "--unknown", "sendagain"): "did you mean send-again",
+        (*bulk, "--rate", "fast"): "must be a number",
+        (*bulk, "--concurrency", "1.5"): "must be a whole number",
+        ("bulk", "export", "x.sqlite", "--state", "acepted"): "did you mean accepted",
+        ("sandbox", "--port", "99999999"): "must be 65535 or less",
+        ("callbacks", "listen", "--port", "x"): "must be a whole number",
+    }.items():
+        result = cli(*arguments)
+        words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.err).split())
+        assert result.status == 2
+        assert re.search(told, words), words
+        assert not re.search(r"Value error|Input should|valid integer|<[A-Z]\w+\.", words)

@@ -2,7 +2,8 @@
 
 import typer
 
-from ..status import EXIT_STATUSES
+from ..status import OF_A_FILE, OF_A_RUN
+from ..usage import Command
 from .export import export
 from .reconcile import reconcile
 from .report import report
@@ -17,4 +18,4 @@ bulk: typer.Typer = typer.Typer(
     rich_markup_mode="rich",
 )
 for _command in (run, resume, status, reconcile, export, report):
-    bulk.command(epilog=EXIT_STATUSES)(_command)
+    bulk.command(cls=Command, epilog=OF_A_FILE if _command in {export, report} else OF_A_RUN)(_command)

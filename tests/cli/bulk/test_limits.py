@@ -126,7 +126,7 @@ def test_a_cap(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
 
 def test_a_cap_through_kills(campaign: Campaign, sandbox: Sandbox) -> None:
     """However often the process is killed and the command said again, Routee never has more than the cap."""
-    campaign.write(400)
+    assert run(*campaign.write(400).run("--max-messages", "5"), at=sandbox).status == 3  # what a search is proven by
     sandbox.script(fault="reset", times=10)
     cap = ["--max-messages", "60", "--rate", "200", "--settle-after", "0.3s"]
     for reached in (10, 30, 50):
