@@ -1,17 +1,34 @@
-"""What a change has to pass: `python -m nox` runs lint, types and tests; `python -m nox -l` lists the rest."""
+"""What a change has to pass: `python -m nox` runs lint, types and tests; `python -m nox -l` lists the rest.
+
+`python -m nox` tests on the Python that it runs on. `python -m nox -s tests` tests on each that is found, of those that
+pyproject.toml names; `-p 3.12 3.13` chooses among them.
+"""
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests"]
-nox.options.reuse_existing_virtualenvs = True
-
 PROJECT = nox.project.load_toml("pyproject.toml")
+CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = list(dict.fromkeys([*nox.project.python_versions(PROJECT), CURRENT]))
+
+nox.needs_version = ">=2026.8.10"  # the first that finds the Python that it runs on, whatever is on the PATH
+nox.options.sessions = ["lint", "types", f"tests-{CURRENT}"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False  # which is the default, but where CI is set
+nox.options.download_python = "never"
+
 HERE = Path(__file__).parent
+
+# pyenv puts only those of its Pythons on the PATH that are chosen, and uv none that was not asked for by name.
+OTHERS = [
+    *Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.*/bin"),
+    *Path.home().glob(".local/share/uv/python/cpython-3.*/bin"),
+]
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, sorted(OTHERS))])
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # as tests/browser/conftest.py looks for them
@@ -45,7 +62,7 @@ def types(session: nox.Session) -> None:
     session.run("pyright", "--verifytypes", "routee_failover", "--ignoreexternal")
 
 
-@nox.session
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests against the built wheel, in parallel, in random order, with a gate on branch coverage."""
     session.install(".[cli,sandbox,bulk,parquet]", *group("tests"))
