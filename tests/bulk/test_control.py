@@ -228,3 +228,20 @@ async def test_the_rate_is_kept(server: ListingServer) -> None:
         started = asyncio.get_running_loop().time()  # not the first arrival: a busy server sees that one late
         await run(server, ledger, People(10), rate=20.0)
     assert max(at for times in server.arrivals.values() for at in times) - started > 0.4
+
+
+async def test_progress_tells_what_is_in_flight_and_no_rate_while_paused(server: ListingServer) -> None:
+    """What is claimed ahead is not in flight, and a run that is paused has neither a rate nor a time left."""
+    async with MemoryLedger() as ledger, client(server, total_timeout=timedelta(seconds=30)) as routee:
+        made = sender(routee, ledger, rate=60.0)
+        running = asyncio.create_task(made.run(rows_of(People(200)), total=200))
+        await until(lambda: made.progress.rate > 0)
+        assert made.progress.seconds_left is not None
+        assert made.progress.in_flight <= 8
+        made.pause()
+        await until(lambda: made.progress.rate == 0)
+        progress = made.progress
+        assert (progress.phase, progress.seconds_left, progress.in_flight) == (Phase.PAUSED, None, 0)
+        assert (await ledger.counts()).sending > 0
+        made.stop()
+        assert (await running).in_flight == 0

@@ -99,6 +99,8 @@ def _standfirst(summary: Summary) -> str:
     counts = summary.counts
     if not counts.total:
         return "This report has nothing to show."
+    suppressed = many(summary.suppressed, "row is", "rows are")
+    left_out = f"{suppressed} on the suppression list. " if summary.suppressed else ""
     outcomes = [
         f"{many(counts.rejected, 'was', 'were')} rejected by Routee" if counts.rejected else "",
         f"{many(counts.invalid, 'is', 'are')} invalid" if counts.invalid else "",
@@ -108,7 +110,7 @@ def _standfirst(summary: Summary) -> str:
     ]
     named = [outcome for outcome in outcomes if outcome]
     text = f"{listed(named)}. " if named else "No message was rejected, invalid or left unknown. "
-    return text + _delivered(summary)
+    return text + left_out + _delivered(summary)
 
 
 def _delivered(summary: Summary) -> str:

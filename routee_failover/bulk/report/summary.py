@@ -31,11 +31,11 @@ _OUTCOMES: Mapping[State, str] = {
 
 async def summarise(ledger: Ledger) -> Summary:
     """Go through all intents once. Raises `LedgerError` where the ledger cannot be read."""
-    run = await ledger.get("run")
+    run, last = await ledger.get("run"), await ledger.get("last")
     collected = _Collected(ledger.run_id, await currency_of(ledger))
     async for intent in ledger.intents():
         collected.add(intent)
-    return collected.summary(run if isinstance(run, Mapping) else {})
+    return collected.summary(run if isinstance(run, Mapping) else {}, last if isinstance(last, Mapping) else {})
 
 
 class _Collected:
@@ -116,9 +116,11 @@ class _Collected:
             cost[0] += 1
             cost[1] += fate.price
 
-    def summary(self, run: Mapping[str, Any]) -> Summary:
-        """All of it."""
+    def summary(self, run: Mapping[str, Any], last: Mapping[str, Any]) -> Summary:
+        """All of it. `run` is how the run was begun, and `last` what its source knows and the ledger does not."""
         worst = self._reasons.worst()
+        # What is NEW and on the suppression list is not sent by the next run either.
+        self._states[State.NEW] -= min(_count(last, "suppressed_new"), self._states[State.NEW])
         return Summary(
             run_id=self._run_id,
             endpoint=_told(run, "endpoint"),
@@ -140,7 +142,13 @@ class _Collected:
             other_troubles=self._reasons.rest + sum(count for _, count, _ in worst[MOST_TROUBLES:]),
             doubts=tuple(self._doubts),
             proofs=self._proofs,
+            suppressed=_count(last, "suppressed"),
         )
+
+
+def _count(last: Mapping[str, Any], name: str) -> int:
+    value = last.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _told(run: Mapping[str, Any], name: str) -> str:

@@ -126,6 +126,8 @@ class Summary:
     """The first of them."""
     proofs: dict[str, int]
     """How the acceptances were proven, and how many each way."""
+    suppressed: int = 0
+    """Rows that the last run left out by its suppression list; `counts` holds none of them."""
 
     def accepted(self, *outcomes: str) -> int:
         """How many accepted messages have one of these delivery outcomes."""

@@ -5,6 +5,7 @@ import pytest
 
 from routee_failover.bulk.progress import Phase, Progress
 from routee_failover.cli.bulk.view.board import bar, board, final_board, standing
+from routee_failover.cli.bulk.view.sentences import progress_line
 from routee_failover.cli.bulk.view.tally import Tally
 from routee_failover.cli.terminal import ASCII, UNICODE, Glyphs
 from routee_failover.ledger import Counts
@@ -138,3 +139,30 @@ def test_the_bar_is_honest(accepted: int) -> None:
 def test_colours() -> None:
     """Outcomes have their colours where the console has any."""
     assert "\x1b[32m" in drawn(bar(Tally(accepted=1, total=2), 10, UNICODE), 40, colours=True)
+
+
+def test_what_is_claimed_ahead_is_not_under_way() -> None:
+    """Messages that wait for their turn count as not sent, and the numbers add up to all rows."""
+    shown = " ".join(_shown(attrs.evolve(SENDING, counts=attrs.evolve(COUNTS, sending=113))).split())
+    assert "under way 100" in shown
+    assert "not sent yet 3,687" in shown
+    tally = Tally.of(attrs.evolve(SENDING, in_flight=500))  # it is newer than the counts
+    assert (tally.under_way, tally.gone, tally.done + tally.under_way + (tally.left or 0)) == (100, 0, 10_000)
+
+
+@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.SETTLING, Phase.STOPPING])
+def test_no_speed_where_nothing_is_begun(phase: Phase) -> None:
+    """A rate or a time left stands only where messages are begun."""
+    progress = attrs.evolve(SENDING, phase=phase)
+    shown = _shown(progress)
+    assert "/s now" not in shown
+    assert " left" not in shown
+    assert "/s;" not in progress_line(progress)
+
+
+def test_suppressed_rows() -> None:
+    """They have a place of their own where there are any, and count as done."""
+    assert "suppressed" not in _shown(SENDING)
+    shown = " ".join(_shown(attrs.evolve(SENDING, suppressed=87, suppressed_new=1)).split())
+    assert "suppressed 87" in shown
+    assert "6,300 of 10,000" in shown

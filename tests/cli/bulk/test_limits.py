@@ -205,3 +205,20 @@ def test_a_run_without_a_balance(campaign: Campaign, sandbox: Sandbox, monkeypat
         assert result.exit_code == 0
         assert "holds" not in result.stdout
     assert json.loads(result.stdout.splitlines()[0])["balance"] is None
+
+
+def test_the_report_tells_of_suppressed_rows(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """The page says how many rows are on the list, and does not promise that resume sends those that were begun."""
+    sandbox.script(to=number(2), fault="reset-before")
+    campaign.write(4)
+    assert cli(*campaign.run("--unknown", "keep"), at=sandbox).status == 4
+    listed = ["--suppress", str(_optout(campaign, 2)), "--unknown", "reconcile", "--settle-after", "0.3s"]
+    result = cli(*campaign.run(*listed, "--json"), at=sandbox)
+    assert (result.status, _done(result.out)["suppressed"], _done(result.out)["not_sent"]) == (0, 1, 0), result
+    assert number(2) not in recipients(sandbox)
+    assert cli("bulk", "report", str(campaign.ledger)).status == 0
+    page = campaign.ledger.with_suffix(".html").read_text("utf-8")
+    assert "1 row is on the suppression list." in page
+    assert "not sent" not in page.lower().partition("</header>")[0]
+    status = json.loads(cli("bulk", "status", str(campaign.ledger), "--json").out)
+    assert (status["suppressed"], status["not_sent"], status["accepted"]) == (1, 0, 3)
