@@ -115,6 +115,25 @@ class SendWindow:
             before = after
 
 
+def has_certain_hours(number: str) -> bool:
+    """Return whether one UTC offset at any moment is known for the number's owner.
+
+    It is not for numbers of no place (satellite phones), for those that may be in several time zones (Russian mobiles,
+    +1 800), and where `phonenumbers` is not installed. Numbers that differ in their last four digits cost one look-up.
+    """
+    return _have_one_offset(_zones_of(number))
+
+
+@functools.lru_cache(4096)
+def _have_one_offset(zones: tuple[_Zone, ...]) -> bool:
+    """Return whether zones, at least one, show the same time in the year ahead."""
+    if len(zones) < 2:
+        return bool(zones)
+    start = datetime.now(UTC)
+    moments = [start + timedelta(hours=hours) for hours in range(0, 24 * 366, 6)]
+    return all(len({_offset(moment, zone) for zone in zones}) == 1 for moment in moments)
+
+
 def _days(text: str | None, window: str) -> frozenset[int]:
     if text is None:
         return EVERY_DAY

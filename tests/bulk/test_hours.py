@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from routee_failover import InvalidSource
 from routee_failover.bulk import numbers
-from routee_failover.bulk.hours import EVERY_DAY, SendWindow
+from routee_failover.bulk.hours import EVERY_DAY, SendWindow, has_certain_hours
 
 ATHENS, NEW_YORK = ZoneInfo("Europe/Athens"), ZoneInfo("America/New_York")
 GREEK, BRITISH, AUSTRALIAN, NOWHERE = "+306912345678", "+447911123456", "+61412345678", "+881612345678"
@@ -108,6 +108,32 @@ def test_a_number_without_a_zone_goes_by_the_default_one() -> None:
     assert window.opens(NOWHERE, at("2026-06-01 08:00", "America/New_York")) == at("2026-06-01 09:00", NEW_YORK.key)
     narrow = SendWindow.parse("09:00-09:30 America/New_York")
     assert narrow.opens(AUSTRALIAN, at("2026-06-01 09:10", "America/New_York")) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "is_certain"),
+    [
+        (GREEK, True),
+        ("+12125550100", True),
+        ("+4915123456789", True),
+        (AUSTRALIAN, False),
+        ("+79161234567", False),
+        ("+18002345678", False),
+        (NOWHERE, False),
+        ("nonsense", False),
+    ],
+)
+def test_a_number_with_several_time_zones_or_none_has_no_certain_hours(number: str, is_certain: bool) -> None:
+    """Only where one offset is known at any moment are the hours of a number's owner certain."""
+    assert has_certain_hours(number) is is_certain
+
+
+def test_zones_that_show_the_same_time_all_year_are_as_certain_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names for one clock do not make hours uncertain; clocks that differ for a part of the year do."""
+    monkeypatch.setattr(numbers, "time_zones_of", lambda _: ("Europe/Athens", "Europe/Helsinki"))
+    assert has_certain_hours("+99912345670001")
+    monkeypatch.setattr(numbers, "time_zones_of", lambda _: ("America/Phoenix", "America/Denver"))
+    assert not has_certain_hours("+99812345670001")
 
 
 def test_without_phonenumbers_hours_need_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
