@@ -74,9 +74,8 @@ foreign_names = st.text(max_size=20).map("x-".__add__)
 """Names that no page of Routee's knows."""
 extras = st.dictionaries(foreign_names, json_values, min_size=1, max_size=2)
 
-numbers = st.builds("+{}{}".format, words("1 2 3 4 5 6 7 8 9"), st.text("0123456789", min_size=1, max_size=14))
-"""E.164 with its plus: 2 to 15 digits."""
-loose_numbers = numbers | numbers.map(lambda number: number[1:])
+numbers = st.builds("+{}{}".format, words("1 2 3 4 5 6 7 8 9"), st.text("0123456789", min_size=6, max_size=14))
+"""E.164 with its plus: 7 to 15 digits."""
 senders = _texts(1)
 sender_ids = st.text("0123456789", min_size=1, max_size=16) | st.text(
     st.characters(categories=["Lu", "Ll", "Lo", "Nd"], include_characters=" "), min_size=1, max_size=11
@@ -133,9 +132,9 @@ detections = _built(MachineDetection, {"strategy": words("Hangup Continue")}) | 
 )
 _sips = st.text(min_size=1).filter(lambda text: bool(text.strip()))
 voice_recipients = st.one_of(
-    loose_numbers,
-    _built(VoiceTo, {"phone": loose_numbers}, viber=loose_numbers, sip=_sips),
-    _built(VoiceTo, {"viber": loose_numbers}, sip=_sips),
+    numbers,
+    _built(VoiceTo, {"phone": numbers}, viber=numbers, sip=_sips),
+    _built(VoiceTo, {"viber": numbers}, sip=_sips),
     _built(VoiceTo, {"sip": _sips}),
 )
 voice_steps = _built(
@@ -232,7 +231,7 @@ _otp_extras = st.dictionaries(
 _fields = st.dictionaries(st.text(max_size=20).map("y-".__add__), st.text(), min_size=1, max_size=3)
 _viber_otp: dict[str, Strategy] = {
     "sender_info_tracking_id": senders,
-    "to": loose_numbers,
+    "to": numbers,
     "template_id": uuids,
     "pin": pins,
     "ttl": otp_seconds,
@@ -257,7 +256,7 @@ viber_otp_steps: Strategy = st.one_of(
 )
 otp_sms_steps = _built(
     OtpSmsStep,
-    {"to": loose_numbers, "message": sms_messages | _texts(1), "ttl": otp_seconds},
+    {"to": numbers, "message": sms_messages | _texts(1), "ttl": otp_seconds},
     from_=sender_ids,
     label=_texts(),
 )

@@ -18,7 +18,7 @@ from ..secret import mask_phone
 from ..webhooks import CallbackSigner
 from .brakes import Brakes
 from .fingerprint import Fingerprints
-from .hours import SendWindow
+from .hours import NEVER, NO_COMMON_HOUR, SendWindow
 from .message_limit import MessageLimit
 from .progress import Tally, Trouble
 from .row import Row, Rows, Stamp
@@ -132,7 +132,10 @@ class Feed:
 
     def is_shut(self, item: Item) -> bool:
         """Whether the hours of a recipient have ended since the message was claimed."""
-        return self._window is not None and self._defers(item.wanted.recipient, datetime.now(UTC))
+        opens = self._opens(item.wanted.recipient, datetime.now(UTC))
+        if opens is not None:
+            self._defer(opens)
+        return opens is not None
 
     async def _due(self, chunk: Sequence[Row]) -> list[_Due]:
         """The rows of a chunk that the ledger does not say everything about already."""
@@ -156,9 +159,11 @@ class Feed:
             if self._is_suppressed((row.recipient,)):
                 await self._suppress(row, found)
                 continue
-            if not row.problems and self._defers(row.recipient, now):
+            opens = None if row.problems else self._opens(row.recipient, now)
+            if opens is not None and opens is not NEVER:
+                self._defer(opens)
                 continue
-            flow = row.problems or self._make(row, tag)
+            flow = row.problems or (self._make(row, tag) if opens is None else NO_COMMON_HOUR)
             if isinstance(flow, tuple):
                 refusals.append(self._refuse(row, flow))
             elif self._suppressed is not None and self._is_suppressed(recipients_of(flow)):
@@ -237,13 +242,12 @@ class Feed:
             self.endpoint = flow.endpoint
         return flow
 
-    def _defers(self, recipient: str, now: datetime) -> bool:
-        opens = self._window.opens(recipient, now) if self._window is not None else None
-        if opens is None:
-            return False
+    def _opens(self, recipient: str, now: datetime) -> datetime | None:
+        return None if self._window is None else self._window.opens(recipient, now)
+
+    def _defer(self, opens: datetime) -> None:
         self._tally.deferred += 1
         self.opens = opens if self.opens is None else min(self.opens, opens)
-        return True
 
     async def _refuse(self, row: Row, problems: tuple[Problem, ...]) -> None:
         why = "; ".join(map(str, problems))

@@ -3,13 +3,13 @@
 import functools
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Self
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
-from ..errors import InvalidSource
+from ..errors import InvalidSource, Problem
 from . import numbers
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -22,16 +22,31 @@ _WINDOW = re.compile(
 _LOOKED_AHEAD = 17
 """Days: what opens once a week opens within them, even if a clock that is set forward skips it once."""
 
-_Zone = tzinfo | None
-"""`None` is the clock of this machine, as it is in `datetime.astimezone`."""
+_Zones = tuple[tzinfo, ...]
+_ANYWHERE: _Zones = tuple(timezone(timedelta(hours=hours)) for hours in range(-12, 15))
+"""Every offset at which people live: for a number of which nothing is known."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""What `SendWindow.opens` gives for a number that no hour is fine for."""
+
+NO_COMMON_HOUR = (
+    Problem(
+        (),
+        "its number may be in several time zones that have no hour of the window in common, or in any: "
+        "widen the window, or name the zone that such numbers go by in it, like 09:00-20:00 Europe/Moscow",
+    ),
+)
+"""Why a row is not sent to a number for which the window never opens."""
 
 
 @attrs.frozen
 class SendWindow:
     """The hours of a day in which messages may be sent, by the recipient's clock.
 
-    Where a number may be in several time zones, only hours that are fine in all of them are; numbers without a known
-    zone, or with zones that have no such hour in common, go by `default_zone`, which is this machine's if it is `None`.
+    Read strictly: where a number may be in several time zones (Australian mobiles, Russian ones, +1 800), the window is
+    open only while it is in all of them, and a number of which no zone is known (satellite phones) may be anywhere.
+    This machine's clock is never asked. `default_zone` is the word for numbers that this would never open for: those
+    without a known zone go by it, and those with zones that have no hour in common, if it is one of theirs.
     """
 
     start: time
@@ -40,8 +55,9 @@ class SendWindow:
     days: frozenset[int] = EVERY_DAY
     """The days on which the window opens, 0 for Monday."""
     default_zone: tzinfo | None = None
+    """For numbers without a known zone or a common hour; with `None` they are not written to."""
 
-    _known: dict[tuple[_Zone, ...], tuple[datetime, datetime, datetime | None]] = attrs.field(
+    _known: dict[_Zones, tuple[datetime, datetime, datetime | None]] = attrs.field(
         factory=dict, init=False, repr=False, eq=False
     )
     """For zones: since when and until when an answer holds, and the answer."""
@@ -75,23 +91,28 @@ class SendWindow:
         return cls(start, end, _days(found["days"], text), default_zone)
 
     def opens(self, number: str, now: datetime) -> datetime | None:
-        """When the recipient may be written to next, in UTC; `None` if that is now. `now` has a zone."""
-        zones = _zones_of(number) or (self.default_zone,)
+        """When the recipient may be written to next, in UTC; `None` if that is now, `NEVER` if no hour is fine.
+
+        `now` has a zone.
+        """
+        zones = _zones_of(number) or (_ANYWHERE if self.default_zone is None else (self.default_zone,))
         known = self._known.get(zones)
         if known is None or not known[0] <= now < known[1]:
             known = self._known[zones] = self._look(zones, now.astimezone(UTC))
         return known[2]
 
-    def _look(self, zones: tuple[_Zone, ...], now: datetime) -> tuple[datetime, datetime, datetime | None]:
+    def _look(self, zones: _Zones, now: datetime) -> tuple[datetime, datetime, datetime | None]:
         changes = sorted({change for zone in zones for change in self._changes(zone, now) if change > now})
         if self._is_open(zones, now):
             return now, changes[0], None
         opening = next((change for change in changes if self._is_open(zones, change)), None)
         if opening is not None:
             return now, opening, opening
-        return self._look((self.default_zone,), now)
+        if len(zones) > 1 and self.default_zone in zones:
+            return self._look((cast("tzinfo", self.default_zone),), now)
+        return now, changes[0], NEVER
 
-    def _is_open(self, zones: tuple[_Zone, ...], instant: datetime) -> bool:
+    def _is_open(self, zones: _Zones, instant: datetime) -> bool:
         return all(self._shows(instant.astimezone(zone)) for zone in zones)
 
     def _shows(self, clock: datetime) -> bool:
@@ -101,7 +122,7 @@ class SendWindow:
             return self.start <= now < self.end and day in self.days
         return (now >= self.start and day in self.days) or (now < self.end and (day - 1) % 7 in self.days)
 
-    def _changes(self, zone: _Zone, now: datetime) -> Iterator[datetime]:
+    def _changes(self, zone: tzinfo, now: datetime) -> Iterator[datetime]:
         """Every instant ahead at which a zone's clock may begin or cease to show a time within the window."""
         today = now.astimezone(zone).date()
         before = now
@@ -113,6 +134,25 @@ class SendWindow:
             if _offset(before, zone) != _offset(after, zone):
                 yield _shift(before, after, zone)
             before = after
+
+
+def has_certain_hours(number: str) -> bool:
+    """Return whether one UTC offset at any moment is known for the number's owner.
+
+    It is not for numbers of no place (satellite phones), for those that may be in several time zones (Russian mobiles,
+    +1 800), and where `phonenumbers` is not installed. Numbers that differ in their last four digits cost one look-up.
+    """
+    return _have_one_offset(_zones_of(number))
+
+
+@functools.lru_cache(4096)
+def _have_one_offset(zones: _Zones) -> bool:
+    """Return whether zones, at least one, show the same time in the year ahead."""
+    if len(zones) < 2:
+        return bool(zones)
+    start = datetime.now(UTC)
+    moments = [start + timedelta(hours=hours) for hours in range(0, 24 * 366, 6)]
+    return all(len({_offset(moment, zone) for zone in zones}) == 1 for moment in moments)
 
 
 def _days(text: str | None, window: str) -> frozenset[int]:
@@ -132,18 +172,17 @@ def _unclear(text: str, why: str) -> InvalidSource:
     return InvalidSource(f"{text[:60]!r} says no hours to send in: {why}; nothing was sent")
 
 
-def _instants(day: date, shown: time, zone: _Zone) -> Iterator[datetime]:
+def _instants(day: date, shown: time, zone: tzinfo) -> Iterator[datetime]:
     """When a clock shows a time on a day: twice where it is set back."""
     for fold in (0, 1):
-        wall = datetime.combine(day, shown).replace(fold=fold)
-        yield (wall if zone is None else wall.replace(tzinfo=zone)).astimezone(UTC)
+        yield datetime.combine(day, shown, zone).replace(fold=fold).astimezone(UTC)
 
 
-def _offset(instant: datetime, zone: _Zone) -> timedelta | None:
+def _offset(instant: datetime, zone: tzinfo) -> timedelta | None:
     return instant.astimezone(zone).utcoffset()
 
 
-def _shift(before: datetime, after: datetime, zone: _Zone) -> datetime:
+def _shift(before: datetime, after: datetime, zone: tzinfo) -> datetime:
     """The second at which a zone's clock is set forward or back between two instants."""
     old = _offset(before, zone)
     while after - before > timedelta(seconds=1):
@@ -152,16 +191,17 @@ def _shift(before: datetime, after: datetime, zone: _Zone) -> datetime:
     return after.replace(microsecond=0)
 
 
-def _zones_of(number: str) -> tuple[_Zone, ...]:
+def _zones_of(number: str) -> _Zones:
     # The last four digits of a number say nothing of where it is; ten thousand neighbours are looked up once.
     return _zones_near(number[:-4], len(number))
 
 
 @functools.lru_cache(65536)
-def _zones_near(prefix: str, length: int) -> tuple[_Zone, ...]:
-    names = numbers.time_zones_of(prefix.ljust(length, "0"))
-    zones = [zone for name in names if (zone := _zone(name)) is not None]
-    return tuple(zones)
+def _zones_near(prefix: str, length: int) -> _Zones:
+    """Return the time zones of numbers with a prefix; none where one of them is not known to this machine."""
+    zones = [_zone(name) for name in numbers.time_zones_of(prefix.ljust(length, "0"))]
+    known = tuple(zone for zone in zones if zone is not None)
+    return known if len(known) == len(zones) else ()
 
 
 @functools.cache

@@ -1,32 +1,48 @@
-"""Phone numbers as people write them become E.164; `phonenumbers` is asked only where the writing needs it.
+"""Phone numbers of a bulk run in E.164: each is judged by the numbering plans of `phonenumbers`, where that is there.
 
-It comes with `pip install 'routee-failover[bulk]'` and is loaded when the first number needs it.
+It comes with `pip install 'routee-failover[bulk]'` and is loaded when the first number needs it. It only gets what
+`read_cell` has found to be one number, because it skips and converts letters by itself.
 """
 
 import functools
 import re
 from types import ModuleType
+from typing import Any
 
+from .._phone_numbers import EXAMPLE, Cell, InvalidNumber, is_e164, read_cell
 from ..errors import InvalidSource
+from .number_plans import PLANS
 
 INSTALL = "pip install 'routee-failover[bulk]'"
 
-_is_e164 = re.compile(r"\+[1-9][0-9]{7,14}").fullmatch
-
-_is_rounded = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]{1,2}").fullmatch
+_REMEMBERED = 16384  # more than the rows that are read ahead of those that are made
 
 
-class NoNumber(ValueError):
-    """A text is no phone number; says why without quoting it."""
-
-
+@functools.lru_cache(_REMEMBERED)
 def e164(text: str, region: str | None = None) -> str:
-    """The number in E.164. `region` (such as `GR`) is the country of those that are written without one.
+    """Return the number in E.164. `region` (such as `GR`) is the country of those that are written without one.
 
-    What is `+` and 8 to 15 digits passes as it is: it is Routee's to know the numbering plans of the day. Raises
-    `NoNumber`.
+    Every number is judged, also one that is in E.164 already: where it may be written in several ways, as with a 0
+    behind the country code, all of them give the same. Without `phonenumbers` only + and country code are understood.
+    Raises `InvalidNumber`, which never quotes the number.
     """
-    return text if _is_e164(text) else _parsed(text.strip(), region)
+    if (accepts := PLANS.get(text[:4])) is not None and accepts(text):
+        return text
+    library = _library()
+    if library is not None and is_e164(text) and PLANS.load(text[:4], library)(text):
+        return text
+    cell = read_cell(text)
+    if library is None:
+        return _without_plans(cell)
+    return _judged(cell, region, library)
+
+
+def one_way(number: str) -> str:
+    """Return the one way to write an E.164 number that may be written in several; one that is not valid as it is."""
+    try:
+        return e164(number)
+    except InvalidNumber:
+        return number
 
 
 def check_region(region: str | None) -> None:
@@ -40,29 +56,117 @@ def check_region(region: str | None) -> None:
         raise InvalidSource(f"{region!r} is no region: two capital letters are, such as GR; nothing was sent")
 
 
-@functools.lru_cache(4096)
-def _parsed(text: str, region: str | None) -> str:
-    if not text:
-        raise NoNumber("must not be empty")
-    if _is_e164(text):
-        return text
-    if _is_rounded(text):
-        raise NoNumber("is a number that a spreadsheet has rounded; write the column as text")
-    international = text.startswith(("+", "\uff0b"))
-    if not international and region is None:
-        raise NoNumber("must be an E.164 number, like +306912345678, or a default region must be given")
-    library = _library()
-    if library is None:
-        raise NoNumber(f"must be + and 8 to 15 digits; other ways to write a number need {INSTALL}")
-    try:
-        number = library.parse(text, region)
-    except library.NumberParseException:
-        raise NoNumber("is no phone number") from None
-    if number.extension or not library.is_valid_number(number):
-        where = "its country" if international else region
-        raise NoNumber(f"is no number of {where} that can be called; one in E.164 is sent as it is")
+def _without_plans(cell: Cell) -> str:
+    number = f"+{cell.digits}"
+    if cell.has_plus and not cell.has_optional_zero and is_e164(number):
+        return number
+    if cell.has_plus and not cell.has_optional_zero:
+        raise InvalidNumber("must have 7 to 15 digits, the country code among them")
+    raise InvalidNumber(f"must be + and country code, like {EXAMPLE}; other ways to write a number need {INSTALL}")
+
+
+def _judged(cell: Cell, region: str | None, library: ModuleType) -> str:
+    if not cell.has_plus and region is None:
+        if cell.digits.startswith("00"):
+            raise InvalidNumber(f"begins with 00: write + in its place, like {EXAMPLE}, or give a region")
+        raise InvalidNumber(
+            f"must be an E.164 number, + and the country code first, like {EXAMPLE}, or a region is given"
+        )
+    number = _parsed(cell.digits, region, library, has_plus=cell.has_plus)
+    if not library.is_valid_number(number):
+        raise InvalidNumber(_why_not_valid(number, region, library, has_plus=cell.has_plus))
+    if not _is_as_written(number, cell, region, library):
+        raise InvalidNumber(
+            f"is written as it is dialled inside its country: write it with +, {_like(number, library)}"
+        )
     written: str = library.format_number(number, library.PhoneNumberFormat.E164)
+    if cell.has_optional_zero and _is_ambiguous(cell, region, written, library):
+        raise InvalidNumber("has a 0 in parentheses, and is a number with it and without it: write it in one way")
+    if not is_e164(written):
+        raise InvalidNumber("is longer than an international number may be, 15 digits")
     return written
+
+
+def _parsed(digits: str, region: str | None, library: ModuleType, *, has_plus: bool) -> Any:
+    try:
+        return library.parse(f"+{digits}" if has_plus else digits, None if has_plus else region)
+    except library.NumberParseException as error:
+        if error.error_type == error.INVALID_COUNTRY_CODE:
+            raise InvalidNumber("begins with a country code that no country has") from None
+        raise InvalidNumber("is too short or too long for a phone number") from None
+
+
+def _why_not_valid(number: Any, region: str | None, library: ModuleType, *, has_plus: bool) -> str:
+    where = "its country" if has_plus else str(region)
+    reason = library.is_possible_number_with_reason(number)
+    kinds = library.ValidationResult
+    if reason == kinds.TOO_LONG:
+        return f"is too long for a number of {where}: is it two, or a digit too many?"
+    if reason in {kinds.TOO_SHORT, kinds.INVALID_LENGTH}:
+        return f"is no number of {where}: it has too few digits, or too many"
+    if reason == kinds.IS_POSSIBLE_LOCAL_ONLY:
+        return f"is no number of {where}: it lacks its area code"
+    return (
+        f"is no number of {where} that phonenumbers {library.__version__} knows, {_like(number, library)} is one; "
+        "where it is right, a newer phonenumbers may know it (pip install -U phonenumbers), "
+        "and RouteeClient.send takes any number in E.164"
+    )
+
+
+def _like(number: Any, library: ModuleType) -> str:
+    """Return an example of a number of the same country, never the number itself."""
+    region = library.region_code_for_country_code(number.country_code)
+    example = library.example_number_for_type(region, library.PhoneNumberType.MOBILE)
+    if example is None:
+        example = library.example_number_for_non_geo_entity(number.country_code)
+    if example is None:
+        return f"like {EXAMPLE}"
+    return f"like {library.format_number(example, library.PhoneNumberFormat.INTERNATIONAL)}"
+
+
+def _is_as_written(number: Any, cell: Cell, region: str | None, library: ModuleType) -> bool:
+    """Return whether the number is the end of the written digits, with only prefixes before it.
+
+    These are an international prefix of the region, the country code and a national prefix; where a plan changes,
+    adds or drops other digits (Argentina's 15, a carrier, an area code), what is sent would not be what was written.
+    """
+    national: str = library.national_significant_number(number)
+    if not cell.digits.endswith(national):
+        return False
+    before = cell.digits[: len(cell.digits) - len(national)]
+    code = str(number.country_code)
+    trunk = _trunk(library, number.country_code)
+    if cell.has_plus:
+        return re.fullmatch(f"{code}(?:{trunk})?", before) is not None
+    home = library.PhoneMetadata.metadata_for_region(region)
+    if home.country_code == number.country_code and re.fullmatch(f"(?:{code})?(?:{trunk})?", before):
+        return True
+    return re.fullmatch(f"(?:{home.international_prefix}){code}(?:{trunk})?", before) is not None
+
+
+def _trunk(library: ModuleType, country_code: int) -> str:
+    """Return a pattern for the national prefixes of a country."""
+    region = library.region_code_for_country_code(country_code)
+    plan = library.PhoneMetadata.metadata_for_region(region)
+    if plan is None or plan.national_prefix is None:
+        return ""
+    # Lithuania's is 0, and was 8; what has groups or more digits in it chooses carriers.
+    others = plan.national_prefix_for_parsing or ""
+    return (
+        f"{plan.national_prefix}|{others}" if re.fullmatch(r"\[[0-9]+\]|[0-9?|]{1,5}", others) else plan.national_prefix
+    )
+
+
+def _is_ambiguous(cell: Cell, region: str | None, written: str, library: ModuleType) -> bool:
+    """Return whether a number with (0) is another one when that 0 is left out."""
+    digits = cell.digits.replace("0", "", 1)
+    try:
+        other = _parsed(digits, region, library, has_plus=cell.has_plus)
+    except InvalidNumber:
+        return False
+    return bool(library.is_valid_number(other)) and written != library.format_number(
+        other, library.PhoneNumberFormat.E164
+    )
 
 
 def country_of(number: str) -> str | None:
@@ -98,7 +202,7 @@ def time_zones_of(number: str) -> tuple[str, ...]:
         zones: tuple[str, ...] = timezone.time_zones_for_number(library.parse(number))
     except library.NumberParseException:
         return ()
-    return () if zones == (timezone.UNKNOWN_TIMEZONE,) else zones
+    return () if timezone.UNKNOWN_TIMEZONE in zones else zones
 
 
 def is_installed() -> bool:

@@ -5,18 +5,20 @@ from typing import Any, cast
 
 import attrs
 
+from .._phone_numbers import InvalidNumber
 from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import AnyFlow, Endpoint
 from ..secret import forgetful
 from ..wire import load_flow
+from .keys import row_key
 from .leaves import Leaf, copied, placed_in, put
 from .making import NotThisWay, Part, quick_way
-from .numbers import NoNumber, check_region, e164
+from .numbers import check_region, e164
 from .row import Row, Stamp, broken_row
 from .shape import Path, Use
 from .sources.mappings import AsyncMappings
 from .sources.source import Source, Unreadable
-from .stamp import stamp_json, with_plus
+from .stamp import stamp_json
 
 
 @attrs.frozen(repr=False)
@@ -111,7 +113,10 @@ class _RowMaker:
         self._recipe = recipe
         recipient = recipe.recipient
         self._to = recipient if isinstance(recipient, Leaf) else None
-        self._fixed = "" if isinstance(recipient, Leaf) else with_plus(recipient)
+        self._fixed = "" if isinstance(recipient, Leaf) else recipient
+        # One person is one key, in however many ways a file writes the number.
+        is_number = self._to is not None and self._to.words.alone and self._to.columns == (recipe.key,)
+        self._key = None if is_number else recipe.key
         self._make = _Flows(recipe).make
         self._others = tuple(leaf for leaf in recipe.leaves if leaf.use is Use.RECIPIENT and leaf is not self._to)
 
@@ -128,21 +133,29 @@ class _RowMaker:
         for leaf in self._others:
             if leaf.columns not in told and not self._number(leaf, values, problems):
                 told.append(leaf.columns)
-        key = recipient
-        if recipe.key is not None:
-            key = values.get(recipe.key, "").strip()
-            if not key:
-                problems.append(Problem((), f"has no key (column {recipe.key})"))
+        key = recipient if self._key is None else self._key_in(self._key, values, problems)
         if problems:
             return broken_row(line, key, recipient, problems)
         return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
+
+    @staticmethod
+    def _key_in(column: str, values: Mapping[str, str], problems: list[Problem]) -> str:
+        """The key, or nothing and one more problem."""
+        try:
+            key = row_key(values.get(column, ""))
+        except ValueError as error:
+            problems.append(Problem((), f"{error} (column {column})"))
+            return ""
+        if not key:
+            problems.append(Problem((), f"has no key (column {column})"))
+        return key
 
     def _number(self, leaf: Leaf, values: Mapping[str, str], problems: list[Problem]) -> str:
         """The number, or nothing and one more problem."""
         columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
         try:
             return e164(leaf.words.fill(values), self._recipe.region)
-        except NoNumber as error:
+        except InvalidNumber as error:
             problems.append(Problem(leaf.path, f"{error} {columns}"))
         except KeyError:
             problems.append(Problem(leaf.path, f"the row has no number {columns}"))

@@ -82,13 +82,11 @@ def joined(own: str | None, label: str) -> str:
 
 
 def recipient_of(flow: AnyFlow) -> str:
-    """The number that the first step goes to, with its +; empty for a call to a SIP address."""
+    """The number that the first step goes to; empty for a call to a SIP address."""
     if isinstance(flow, StandardFlow | TransactionalFlow | OtpFlow):
         to = flow.steps[0].to
-        number = to if isinstance(to, str) else to.phone or to.viber or ""
-    else:
-        number = flow.to
-    return with_plus(number)
+        return to if isinstance(to, str) else to.phone or to.viber or ""
+    return flow.to
 
 
 def recipients_of(flow: AnyFlow) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from .._phone_numbers import InvalidNumber, is_e164
 from ..errors import InvalidSource
-from .numbers import NoNumber, check_region, e164
+from .numbers import check_region, e164, one_way
 from .seen import Seen
 from .sources.csv_file import DELIMITERS
 from .sources.files import is_stream, read_source, shown
@@ -84,13 +85,15 @@ class SuppressionList:
     def _add_one(self, text: str, region: str | None) -> str | None:
         """Why a text is no number; `None` where it is one, which is on the list then."""
         try:
-            self._count += self._numbers.add(e164(text, region))
-        except NoNumber as error:
+            # In E.164 it is listed even where its plan does not know it (any more): a flow may be made for it.
+            number = one_way(text.strip()) if is_e164(text.strip()) else e164(text, region)
+            self._count += self._numbers.add(number)
+        except InvalidNumber as error:
             return str(error)
         return None
 
     def __contains__(self, number: object) -> bool:
-        return isinstance(number, str) and with_plus(number) in self._numbers
+        return isinstance(number, str) and one_way(with_plus(number)) in self._numbers
 
     def __len__(self) -> int:
         return self._count
@@ -200,7 +203,7 @@ def _is_header(cells: list[str], columns: tuple[str, ...], region: str | None) -
 def _is_number(cell: str, region: str | None) -> bool:
     try:
         return bool(e164(cell, region))
-    except NoNumber:
+    except InvalidNumber:
         return False
 
 

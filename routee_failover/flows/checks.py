@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from .._phone_numbers import EXAMPLE, Cell, InvalidNumber, is_e164, read_cell
 from ..errors import InvalidFlow, Problem
-from ..secret import PrivateMapping, Secret
+from ..secret import PrivateMapping, Secret, mask_phone
 from .model import Broken, Check, Reason, kind, placed
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -68,15 +69,42 @@ Text = Annotated[str, free_text]
 Filled = Annotated[str, text_of(filled=True)]
 Label = Annotated[str, text_of(longest=350)]
 
-e164: Check = matching(
-    r"\+[1-9][0-9]{1,14}", "must be an E.164 number: +, the country code and at most 15 digits, like +306912345678"
-)
-"""https://docs.routee.net/reference/viber-otp-request: `to` must include + and the country code."""
 
-e164_plus_optional: Check = matching(
-    r"\+?[1-9][0-9]{1,14}", "must be an E.164 number: the country code and at most 15 digits, like +306912345678"
-)
-"""Routee's OTP guide and its Voice pages also write numbers without the +; the failover OTP seed says E.164."""
+def recipient(value: Any) -> Reason:
+    """A recipient in E.164 on every endpoint: +, the country code, 7 to 15 digits in all.
+
+    Routee's OTP guide and its Voice pages also write numbers without the +; one digit too few or a number as it is
+    dialled inside its country is then another country's number, so they are refused.
+    """
+    if not isinstance(value, str):
+        return f"must be text, not {kind(value)}"
+    return None if is_e164(value) else _why_not_e164(value)
+
+
+def _why_not_e164(text: str) -> str:
+    """Return why a text is not in E.164; the number as it should probably be written is masked, as in all output."""
+    try:
+        fault = _fault(read_cell(text))
+    except InvalidNumber as error:
+        fault = str(error)
+    return f"must be an E.164 number, like {_EXAMPLE}: {fault}"
+
+
+def _fault(cell: Cell) -> str:
+    number = f"+{cell.digits.removeprefix('00')}"
+    if cell.has_optional_zero:
+        return "has a 0 in parentheses, which is not dialled from abroad"
+    if not is_e164(number):
+        return f"has {len(cell.digits)} digits of 7 to 15" if cell.has_plus else "lacks its + and the country code"
+    if cell.has_plus:
+        return f"write + and digits alone, {mask_phone(number)}"
+    if len(number) < _LIKELY_WITH_CODE:
+        return "lacks its +, and probably its country code"
+    return f"lacks its +, write {mask_phone(number)} if the country code is there already"
+
+
+_EXAMPLE = EXAMPLE.replace(" ", "")
+_LIKELY_WITH_CODE = 12  # a + and 11 digits: with fewer, the country code is more likely to be missing than not
 
 uuid: Check = matching(
     r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
@@ -85,8 +113,7 @@ uuid: Check = matching(
 )
 
 
-Recipient = Annotated[str, e164]
-PhoneNumber = Annotated[str, e164_plus_optional]
+Recipient = Annotated[str, recipient]
 Uuid = Annotated[str, uuid]
 
 

@@ -1,8 +1,8 @@
 """How the classes of this room hold their rules: checked when built, every broken rule told at once, no value told.
 
-The rule of a field stands in its annotation: `to: Annotated[str, e164]`. A rule about several fields is a method marked
-with `rule`. A constructor stops at the first rule that fails; only then are all of them asked for their reasons, so
-that a sound object pays nothing for good errors.
+The rule of a field stands in its annotation: `to: Annotated[str, recipient]`. A rule about several fields is a method
+marked with `rule`. A constructor stops at the first rule that fails; only then are all of them asked for their reasons,
+so that a sound object pays nothing for good errors.
 """
 
 import re

@@ -15,8 +15,8 @@ from .callback import Callback
 from .checks import (
     NOTHING,
     Filled,
-    PhoneNumber,
     Pin,
+    Recipient,
     SmsSender,
     Text,
     Uuid,
@@ -72,7 +72,7 @@ class ViberOtpStep(Step):
 
     sender_info_tracking_id: Filled
     """The Viber OTP sender's id, from Routee's platform."""
-    to: PhoneNumber = attrs.field(repr=mask_phone)
+    to: Recipient = attrs.field(repr=mask_phone)
     template_id: Uuid
     """From `RouteeClient.otp_templates()`."""
     pin: Pin = attrs.field(converter=as_secret, repr=hidden)
@@ -114,7 +114,7 @@ class OtpSmsStep(Step):
     api_type: ClassVar[str] = "Sms"
     refused_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
-    to: PhoneNumber = attrs.field(repr=mask_phone)
+    to: Recipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
     ttl: Seconds
     from_: SmsSender | None = None

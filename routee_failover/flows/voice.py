@@ -11,7 +11,7 @@ from ..errors import Problem
 from ..secret import hidden, mask_phone, text_length
 from .checks import (
     Filled,
-    PhoneNumber,
+    Recipient,
     WebUrl,
     any_of,
     as_tuple,
@@ -135,8 +135,8 @@ def _sip_address(value: object) -> Reason:
 class VoiceTo(Open):
     """Who is called: a phone, a Viber number or a SIP address; at least one. A plain text on the step means `phone`."""
 
-    phone: PhoneNumber | None = attrs.field(default=None, repr=mask_phone)
-    viber: PhoneNumber | None = attrs.field(default=None, repr=mask_phone)
+    phone: Recipient | None = attrs.field(default=None, repr=mask_phone)
+    viber: Recipient | None = attrs.field(default=None, repr=mask_phone)
     sip: Annotated[str, _sip_address] | None = attrs.field(default=None, repr=hidden)
     """Such as `1111@host:55080`."""
 

@@ -100,6 +100,24 @@ async def test_quiet_hours_wait_for_their_end(server: ListingServer) -> None:
     assert max(server.arrivals[number(1)]) < min(min(server.arrivals[to]) for to in late)
 
 
+async def test_a_number_that_no_hour_is_fine_for_is_invalid_until_the_hours_say_more(server: ListingServer) -> None:
+    """A Russian mobile in a window that its zones do not share is told and not sent; another run may have others."""
+    calls = [otp("+79161234567"), otp(number(1)), otp("+881612345678")]
+    told: list[str] = []
+    async with MemoryLedger() as ledger:
+        progress = await run(
+            server,
+            ledger,
+            [calls[0], calls[2]],
+            window=SendWindow.parse("09:00-13:00"),
+            refused=lambda line, to, problems: told.append(f"{line} {to} {problems[0]}"),
+        )
+        assert (progress.counts.invalid, progress.deferred, server.taken) == (2, 0, {})
+        assert all("no hour of the window in common" in line and "****" in line for line in told)
+        progress = await run(server, ledger, calls, window=None)
+    assert (progress.counts.accepted, progress.counts.invalid) == (3, 0)
+
+
 async def test_a_deadline_that_passes_before_the_wire_expires_the_message(server: ListingServer) -> None:
     """What is worth nothing any more is not sent, by the next run neither."""
     calls = [new_call(), new_call()]

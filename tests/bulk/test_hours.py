@@ -1,5 +1,6 @@
 """A message leaves in the hours that its recipient's clock allows, whatever the zones, and whenever clocks change."""
 
+import time as time_module
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from routee_failover import InvalidSource
 from routee_failover.bulk import numbers
-from routee_failover.bulk.hours import EVERY_DAY, SendWindow
+from routee_failover.bulk.hours import EVERY_DAY, NEVER, SendWindow, has_certain_hours
 
 ATHENS, NEW_YORK = ZoneInfo("Europe/Athens"), ZoneInfo("America/New_York")
+RUSSIAN, TOLL_FREE = "+79161234567", "+18002345678"
 GREEK, BRITISH, AUSTRALIAN, NOWHERE = "+306912345678", "+447911123456", "+61412345678", "+881612345678"
 PLACES = {
     GREEK: ("Europe/Athens",),
@@ -87,11 +89,13 @@ def test_hours_need_a_day() -> None:
         SendWindow(time(9), time(20), frozenset())
 
 
-def test_a_zone_that_this_machine_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of zones differ between machines; what one lacks goes by the others, or by the default one."""
+def test_a_zone_that_this_machine_does_not_know_leaves_the_number_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of zones differ between machines; where one of a number's is missing, none of its hours is certain."""
     monkeypatch.setattr(numbers, "time_zones_of", lambda _: ("Mars/Base", "Europe/Athens"))
     noon = at("2026-06-01 12:00")
-    assert SendWindow.parse("09:00-20:00").opens("+99912345670000", noon) is None
+    assert SendWindow.parse("09:00-20:00").opens("+99912345670000", noon) is NEVER
+    assert SendWindow.parse("09:00-20:00 Europe/Athens").opens("+99912345670000", noon) is None
+    assert not has_certain_hours("+99912345670000")
 
 
 def test_several_zones_are_all_asked() -> None:
@@ -102,12 +106,72 @@ def test_several_zones_are_all_asked() -> None:
     )
 
 
-def test_a_number_without_a_zone_goes_by_the_default_one() -> None:
-    """Where nobody knows where a number is, or no hour is fine everywhere, the named zone's clock is used."""
+def test_a_number_without_a_zone_goes_by_the_named_one_or_is_never_written_to() -> None:
+    """Where nothing says where a number is, the named zone's clock decides, and without one no hour is fine."""
+    morning = at("2026-06-01 08:00", "America/New_York")
     window = SendWindow.parse("09:00-20:00 America/New_York")
-    assert window.opens(NOWHERE, at("2026-06-01 08:00", "America/New_York")) == at("2026-06-01 09:00", NEW_YORK.key)
-    narrow = SendWindow.parse("09:00-09:30 America/New_York")
-    assert narrow.opens(AUSTRALIAN, at("2026-06-01 09:10", "America/New_York")) is None
+    assert window.opens(NOWHERE, morning) == at("2026-06-01 09:00", NEW_YORK.key)
+    assert SendWindow.parse("09:00-20:00").opens(NOWHERE, morning) is NEVER
+    assert SendWindow.parse("00:00-24:00").opens(NOWHERE, morning) is None
+
+
+@pytest.mark.parametrize("number", [RUSSIAN, TOLL_FREE, AUSTRALIAN])
+def test_zones_without_a_common_hour_go_by_a_named_one_of_theirs_or_never_open(number: str) -> None:
+    """A zone of another country is no word for them, and neither is the clock of this machine."""
+    window = SendWindow.parse("09:00-09:30")
+    elsewhere = SendWindow.parse("09:00-09:30 Europe/Athens")
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    for minutes in range(0, 24 * 60, 7):
+        now = start + timedelta(minutes=minutes)
+        assert window.opens(number, now) is NEVER
+        assert elsewhere.opens(number, now) is NEVER
+    home = numbers.time_zones_of(number)[0]
+    own = SendWindow.parse(f"09:00-09:30 {home}")
+    assert own.opens(number, at("2026-06-01 09:10", home)) is None
+    assert own.opens(number, at("2026-06-01 09:40", home)) == at("2026-06-02 09:00", home)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Moscow", "Pacific/Auckland"])
+def test_the_clock_of_this_machine_decides_nothing(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever zone the machine is in, nobody in Russia is written to at 06:14 in Moscow."""
+    monkeypatch.setenv("TZ", zone)
+    time_module.tzset()
+    try:
+        window = SendWindow.parse("09:00-20:00")
+        found = window.opens(RUSSIAN, at("2026-06-01 06:14", "Europe/Moscow"))
+        assert found is not None
+        assert found is NEVER or all(
+            time(9) <= found.astimezone(ZoneInfo(name)).time() < time(20) for name in numbers.time_zones_of(RUSSIAN)
+        )
+    finally:
+        monkeypatch.undo()
+        time_module.tzset()
+
+
+@pytest.mark.parametrize(
+    ("number", "is_certain"),
+    [
+        (GREEK, True),
+        ("+12125550100", True),
+        ("+4915123456789", True),
+        (AUSTRALIAN, False),
+        (RUSSIAN, False),
+        (TOLL_FREE, False),
+        (NOWHERE, False),
+        ("nonsense", False),
+    ],
+)
+def test_a_number_with_several_time_zones_or_none_has_no_certain_hours(number: str, is_certain: bool) -> None:
+    """Only where one offset is known at any moment are the hours of a number's owner certain."""
+    assert has_certain_hours(number) is is_certain
+
+
+def test_zones_that_show_the_same_time_all_year_are_as_certain_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names for one clock do not make hours uncertain; clocks that differ for a part of the year do."""
+    monkeypatch.setattr(numbers, "time_zones_of", lambda _: ("Europe/Athens", "Europe/Helsinki"))
+    assert has_certain_hours("+99955545670001")
+    monkeypatch.setattr(numbers, "time_zones_of", lambda _: ("America/Phoenix", "America/Denver"))
+    assert not has_certain_hours("+99866645670001")
 
 
 def test_without_phonenumbers_hours_need_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +225,11 @@ def test_an_opening_is_the_first_time_that_is_fine_everywhere(window: SendWindow
     """It is open then, it was open at no time before, and the answer holds for whoever asks in between."""
     found = window.opens(number, now)
     if found is None:
-        assert _is_open(window, number, now) or len(PLACES[number]) > 1
+        assert _is_open(window, number, now)
+        return
+    if found is NEVER:
+        hours = [now + timedelta(minutes=30 * step) for step in range(48 * 8)]
+        assert not any(_is_open(window, number, instant) for instant in hours)
         return
     assert found > now
     assert not _is_open(window, number, now)
@@ -169,4 +237,4 @@ def test_an_opening_is_the_first_time_that_is_fine_everywhere(window: SendWindow
     assert not any(_is_open(window, number, instant) for instant in steps)
     assert [window.opens(number, instant) for instant in steps[1:5]] == [found] * 4
     assert window.opens(number, found) is None
-    assert _is_open(window, number, found) or len(PLACES[number]) > 1
+    assert _is_open(window, number, found)

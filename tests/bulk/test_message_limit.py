@@ -77,7 +77,7 @@ async def test_a_storm(server: ListingServer, seed: int) -> None:
         progress = await run(server, ledger, People(400), max_messages=150)
         counts = progress.counts
     assert sum(server.taken.values()) <= 150
-    assert max(server.taken.values()) == 1
+    assert max(server.taken.values(), default=1) == 1  # a slow machine may have begun none before it was cancelled
     assert counts.accepted + counts.rejected + counts.unknown == 150
 
 

@@ -1,18 +1,26 @@
 """Numbers as people write them become E.164, or a sentence that does not quote them."""
 
+import re
 import sys
+import unicodedata
 
+import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from routee_failover import InvalidSource
+from routee_failover._phone_numbers import InvalidNumber
 from routee_failover.bulk import numbers
-from routee_failover.bulk.numbers import NoNumber, check_region, country_of, e164, time_zones_of
+from routee_failover.bulk.number_plans import PLANS
+from routee_failover.bulk.numbers import check_region, country_of, e164, one_way, time_zones_of
 
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without phonenumbers."""
-    numbers._parsed.cache_clear()
+    e164.cache_clear()
+    monkeypatch.setattr(numbers, "PLANS", type(numbers.PLANS)())
     monkeypatch.setattr(numbers, "_library", lambda: None)
 
 
@@ -39,18 +47,152 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("", None, "must not be empty"),
         ("   ", "GR", "must not be empty"),
         ("6987654321", None, "must be an E.164 number"),
+        ("00306912345678", None, "begins with 00"),
         ("3,06912E+11", "GR", "a spreadsheet has rounded"),
-        ("call me", "GR", "is no phone number"),
+        ("call me", "GR", "has letters in it"),
         ("1234567890", "GR", "is no number of GR"),
-        ("6912345678 ext. 5", "GR", "is no number of GR"),
+        ("6912345678 ext. 5", "GR", "has an extension"),
         ("+30 12345", None, "is no number of its country"),
+        ("+30691234567", None, "too few digits"),
+        ("+306912345678901", None, "too long"),
+        ("+999 1234 5678", None, "a country code that no country has"),
+        ("+1 555 1234567", None, r"where it is right, a newer phonenumbers may know it"),
+        ("5551234", "US", "lacks its area code"),
+        ("011 15 2345 6789", "AR", r"dialled inside its country: write it with \+, like \+54 9 11"),
+        ("4641234", "AG", "dialled inside its country"),
+        ("+52 1 222 123 4567", None, "is no number of its country|is too long"),
+        ("+49 3012345678901234", None, "at most 15"),
+        ("1", "GR", "too short"),
     ],
 )
 def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, why: str) -> None:
-    """The reason helps whoever has the file, and quotes no number."""
-    with pytest.raises(NoNumber, match=why) as caught:
+    """The reason helps the person who has the file, and quotes no number."""
+    with pytest.raises(InvalidNumber, match=why) as caught:
         e164(text, region)
-    assert not text.strip() or text.strip() not in str(caught.value)
+    assert len(text.strip()) < 2 or text.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "number"),
+    [
+        ("+43 664 9990017", None, "+436649990017"),
+        ("436649990017.0", "AT", "+436649990017"),
+        ("0664/9990017", "AT", "+436649990017"),
+        ("+49 (0)30 12345-67", None, "+49301234567"),
+        ("(030) 1234567", "DE", "+49301234567"),
+        ("011 44 7400 123456", "US", "+447400123456"),
+        ("1-212-555-0100", "US", "+12125550100"),
+        ("+39 06 1234567", None, "+39061234567"),
+        ("8 (916) 123-45-67", "RU", "+79161234567"),
+        ("8 612 34567", "LT", "+37061234567"),
+        ("06 20 123 4567", "HU", "+36201234567"),
+        ("+800 1234 5678", None, "+80012345678"),
+        ("+1 800 234 5678", None, "+18002345678"),
+        ("tel:+30-691-234-5678", None, "+306912345678"),
+        ("whatsapp:+306912345678", None, "+306912345678"),
+        (
+            "\uff0b\uff13\uff10\u3000\uff16\uff19\uff11\u00a0\uff12\uff13\uff14\u2002\uff15\uff16\uff17\uff18",
+            None,
+            "+306912345678",
+        ),
+        ("+30\u200b 691\u2011234\u20135678\u202c", None, "+306912345678"),
+        ("0 (0)30 1234567", "DE", None),
+    ],
+)
+def test_numbers_as_people_have_them(text: str, region: str | None, number: str | None) -> None:
+    """A cell that is one number gives the digits that were written, with the country code of its region."""
+    if number is None:
+        with pytest.raises(InvalidNumber):
+            e164(text, region)
+    else:
+        assert e164(text, region) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["+447400123456", "+4407400123456", "+44 7400 123456", "+44 (0)7400 123456", "07400 123456"]
+)
+def test_one_person_in_several_ways_is_one_number(text: str) -> None:
+    """The library judges every number, also one that looks like E.164 already."""
+    assert e164(text, "GB") == "+447400123456"
+    assert one_way(text) == ("+447400123456" if text.startswith("+") else text)
+
+
+def test_a_zero_in_parentheses_that_may_be_dialled_or_not_is_refused() -> None:
+    """Where a number is valid with its (0) and without it, nothing tells which person is meant."""
+    with pytest.raises(InvalidNumber, match="with it and without it"):
+        e164("+39 (0)331 234567")
+
+
+def _codes() -> list[tuple[int, str]]:
+    return [(code, region) for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items() for region in regions]
+
+
+@st.composite
+def _near_numbers(draw: st.DrawFn) -> str:
+    """A number of some country, with a few digits changed, added or taken away: about half are valid."""
+    code, region = draw(st.sampled_from(_codes()))
+    kind = draw(st.integers(0, 10))
+    example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
+    example = example or phonenumbers.example_number_for_non_geo_entity(code)
+    digits = [*phonenumbers.national_significant_number(example)]
+    for place, digit in draw(st.lists(st.tuples(st.integers(0, 14), st.sampled_from("0123456789")), max_size=5)):
+        digits[min(place, len(digits) - 1)] = digit
+    before = draw(st.sampled_from(["", "", "", "0", "1", "8", "06", "9"]))
+    return f"+{code}{before}{''.join(digits)[: draw(st.integers(3, 14))]}"
+
+
+@given(_near_numbers())
+def test_a_pattern_accepts_only_what_the_library_gives_back_as_it_is(text: str) -> None:
+    """The quick way never differs from the library, for numbers of every country and near ones."""
+    if PLANS.load(text[:4], phonenumbers)(text):
+        number = phonenumbers.parse(text)
+        assert phonenumbers.is_valid_number(number)
+        assert phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == text
+
+
+@pytest.mark.parametrize("beginning", ["+306", "+121", "+447", "+491", "+791", "+393", "+336", "+479", "+358"])
+def test_the_usual_numbers_go_the_quick_way(beginning: str) -> None:
+    """Example mobiles of large countries are accepted by their pattern."""
+    code = next(code for code, _ in _codes() if beginning[1:].startswith(str(code)))
+    example = phonenumbers.example_number_for_type(
+        phonenumbers.region_code_for_country_code(code), phonenumbers.PhoneNumberType.MOBILE
+    )
+    text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    assert PLANS.load(text[:4], phonenumbers)(text)
+
+
+_SIGNS = "0123456789" * 3 + "+ -./()" * 2 + "xX*#oOe,;:'\"=\u200b\u202a\u202e\u00a0\t\n\u0661\uff11\u2026\u2011Eva"
+_cells = st.text(st.sampled_from(_SIGNS), max_size=24) | st.builds(
+    lambda number, place, sign: number[:place] + sign + number[place:],
+    _near_numbers(),
+    st.integers(0, 16),
+    st.text(st.sampled_from(_SIGNS), max_size=3),
+)
+
+
+@given(_cells, st.sampled_from([None, "GR", "DE", "AT", "US", "GB", "IT", "AR", "BR", "RU", "AG", "MX"]))
+def test_an_accepted_cell_formats_back_to_the_digits_that_were_written(text: str, region: str | None) -> None:
+    """No letter, mask, second number or fraction changes a digit: what is sent to ends the cell, behind prefixes."""
+    try:
+        number = e164(text, region)
+    except InvalidNumber as error:
+        reason = str(error).replace("6912345678", "")
+    else:
+        _check_digits(text, number)
+        return
+    assert not [run for run in re.findall("[0-9]{6,}", reason) if run in text]
+
+
+def _check_digits(text: str, number: str) -> None:
+    written = re.sub(r"\.0$", "", text.strip()) if re.fullmatch(r"\s*\+?\d+\.0\s*", text) else text
+    assert not any(letter.isalpha() or letter in "*#,;:'\"=\u2026\n" for letter in written)
+    digits = "".join(str(unicodedata.decimal(letter)) for letter in written if letter.isdecimal())
+    parsed = phonenumbers.parse(number)
+    national = phonenumbers.national_significant_number(parsed)
+    assert digits.endswith(national)
+    assert len(digits) - len(national) <= 8
+    assert phonenumbers.is_valid_number(parsed)
+    assert e164(number) == number
 
 
 def test_the_extra_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,10 +206,13 @@ def test_the_extra_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_e164_number_needs_nothing_installed(bare: None) -> None:
-    """Without the extra, + and digits pass; other ways to write them name what to install."""
-    assert e164("+306912345678", "GR") == "+306912345678"
-    with pytest.raises(NoNumber, match=r"routee-failover\[bulk\]"):
-        e164("+30 691 234 5678")
+    """Without the extra, + and country code are understood; other ways to write a number name what to install."""
+    assert e164("+306912345678", "GR") == e164("+30 691-234 5678") == "+306912345678"
+    for other in ("+49 (0)30 1234567", "00306912345678", "6912345678"):
+        with pytest.raises(InvalidNumber, match=r"routee-failover\[bulk\]"):
+            e164(other)
+    with pytest.raises(InvalidNumber, match="7 to 15 digits"):
+        e164("+30 691")
 
 
 def test_a_region_needs_the_extra_and_must_exist(request: pytest.FixtureRequest) -> None:

@@ -65,8 +65,8 @@ async def test_rows_say_whether_they_can_be_gone_through_again() -> None:
 
 
 async def test_ready_flows_are_rows_too() -> None:
-    """A flow is known by its first recipient, with the + that an OTP may leave out, or by what the caller says."""
-    flows: list[Any] = [flow_to("306900000001"), "no flow", flow_to("+306900000002")]
+    """A flow is known by its first recipient, in the one way to write it, or by what the caller says."""
+    flows: list[Any] = [flow_to("+4407400123456"), "no flow", flow_to("+306900000002")]
 
     async def arriving() -> AsyncIterator[AnyFlow]:
         for flow in flows:
@@ -75,7 +75,7 @@ async def test_ready_flows_are_rows_too() -> None:
     rows = rows_of(flows)
     for found in ([*rows], [*rows], [row async for row in rows_of(arriving())]):
         assert [(row.line, row.key, row.recipient) for row in found] == [
-            (1, "+306900000001", "+306900000001"),
+            (1, "+447400123456", "+447400123456"),
             (2, "", ""),
             (3, "+306900000002", "+306900000002"),
         ]

@@ -64,7 +64,7 @@ def test_an_empty_stamp_changes_nothing() -> None:
 def test_a_recipient_is_the_first_steps() -> None:
     """It has its +, is a call's phone or Viber number, and empty for a call to a SIP address."""
     call: dict[str, Any] = {**filled("standard")["flow"][2], "order": 1}
-    numbers = [({"phone": "306900000001"}, "+306900000001"), ({"viber": "+3069"}, "+3069"), ({"sip": "a@b"}, "")]
+    numbers = [({"phone": "+306900000001"}, "+306900000001"), ({"viber": "+6834000"}, "+6834000"), ({"sip": "a@b"}, "")]
     for to, number in numbers:
         assert recipient_of(load_flow("standard", {"flow": [{**call, "to": to}]})) == number
 

@@ -225,7 +225,7 @@ def test_a_key_that_cannot_tell_rows_apart_is_refused(tmp_path: Path) -> None:
 
 def test_a_recipient_that_all_rows_share_needs_a_key() -> None:
     """Many messages to one number are sent where a column tells them apart."""
-    template = FlowTemplate.of(otp(to="306900000001", message={"body": "{text}"}))
+    template = FlowTemplate.of(otp(to="+306900000001", message={"body": "{text}"}))
     (row,) = template.rows([{"text": "1", "id": "a"}], key="id")
     assert (row.key, row.recipient) == ("a", "+306900000001")
 
@@ -244,7 +244,9 @@ def test_every_recipient_is_normalised() -> None:
         ]
         assert row.recipient == "+306900000001"
     broken, short = made.rows([{"phone": "+306900000001", "other": "?"}, {"phone": "+306900000001"}], region="GR")
-    assert [str(problem) for problem in broken.problems] == ["flow[1].to: is no phone number (column other)"]
+    assert [str(problem) for problem in broken.problems] == [
+        "flow[1].to: has ? in it, which is no part of a phone number (column other)"
+    ]
     assert [str(problem) for problem in short.problems] == ["flow[1].to: the row has no number (column other)"]
     with pytest.raises(InvalidFlow, match=r"line 2: flow\[1\].to: the row has no number"):
         short.make(Stamp())

@@ -11,7 +11,7 @@ VIBER, SMS, VOICE = ("flow", 0), ("flow", 1), ("flow", 2)
 MESSAGE = (*VIBER, "message")
 SMS_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*SMS, "ttl"), (1, 1440), (0, 1441, 1.5)),
-    ((*SMS, "to"), ("+12", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
+    ((*SMS, "to"), ("+6834000", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
     ((*SMS, "from"), ("1" * 16, "x" * 11, "My Shop"), ("1" * 17, "x" * 12, "", "My-Shop", "+12")),
     ((*SMS, "message", "body"), ("x", "x" * 5000), ("",)),
     ((*SMS, "message", "label"), ("", "x" * 350, "\U0001f600" * 350), ("x" * 351,)),
@@ -19,7 +19,11 @@ SMS_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*SMS, "failoverOnStatuses"), ([], ["FAILED"], ["undelivered"]), (["Expired"], ["Failed", ""], "Failed")),
 ]
 VOICE_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
-    ((*VOICE, "to"), ("12", "+123456789012345", {"sip": "a"}), ({}, {"sip": " "}, {"phone": ""}, "1234567890123456")),
+    (
+        (*VOICE, "to"),
+        ("+6834000", "+123456789012345", {"sip": "a"}),
+        ({}, {"sip": " "}, {"phone": ""}, "1234567890123456"),
+    ),
     ((*VOICE, "from"), ("x",), ("",)),
     ((*VOICE, "dialPlan", "verbs"), (), ([], [{"type": "DIAL"}])),
     ((*VOICE, "dialPlan", "verbs", 0, "repeat"), (-1, 0, 100), (-2, 1.5)),
@@ -34,7 +38,7 @@ CALLBACK_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
 ]
 VIBER_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*VIBER, "ttl"), (0.5, 0.6, 2.3, 1439.9, 1440, 1440.0), (0, 0.4, 0.55, 1440.1, 1441)),
-    ((*VIBER, "to"), ("+12", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
+    ((*VIBER, "to"), ("+6834000", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
     ((*VIBER, "senderInfoTrackingId"), ("x",), ("",)),
     ((*VIBER, "failoverOnStatuses"), ([], ["expired", "FAILED", "Undelivered"]), (["Busy"], ["Seen"])),
 ]
@@ -68,7 +72,7 @@ LIMITS: dict[str, list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]]] = {
     "otp": [
         ((*VIBER, "pin"), ("x" * 4, "x" * 10, "\U0001f600" * 10), ("x" * 3, "x" * 11, 847291)),
         ((*VIBER, "ttl"), (0, 10**9), (-1, 0.5)),
-        ((*VIBER, "to"), ("12", "+123456789012345"), ("1", "1234567890123456", "012")),
+        ((*VIBER, "to"), ("+6834000", "+123456789012345"), ("1", "1234567890123456", "012")),
         ((*VIBER, "templateId"), (BASIC_OTP.upper(),), ("", BASIC_OTP[:-1])),
         ((*VIBER, "templateType"), ("basic", "basic_5min", "with_reason"), ("with_validity", "Basic", "")),
         ((*VIBER, "businessName"), ("x",), ("", 1)),
@@ -79,7 +83,7 @@ LIMITS: dict[str, list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]]] = {
         (("callback", "url"), ("http://example.test",), ("x",)),
     ],
     "viber-otp": [
-        (("to",), ("+12", "+123456789012345"), ("12", "+1", "+1234567890123456")),
+        (("to",), ("+6834000", "+123456789012345"), ("12", "+1", "+1234567890123456")),
         (("ttl",), (0, 10**9), (-1, 0.5)),
         (("label",), ("transactional", "promotional"), ("x",)),
         (("type",), ("PRIMARY_ONLY", "ALL_DEVICE"), ("ALL_DEVICES",)),
@@ -138,3 +142,29 @@ def test_every_viber_minute() -> None:
         )
     ]
     assert refused == []
+
+
+@pytest.mark.parametrize("number", ["12", "306900000001"])
+@pytest.mark.parametrize(
+    ("endpoint", "place"), [("standard", (*VOICE, "to")), ("otp", (*VIBER, "to")), ("otp", (*SMS, "to"))]
+)
+def test_a_number_without_plus_is_stricter_in_the_client_than_in_the_contract(
+    endpoint: str, place: Place, number: str
+) -> None:
+    """Routee's own examples write such numbers, and one that lacks its country code looks the same."""
+    request = changed(SAMPLES[endpoint], place, number)
+    assert refused_by_contract(endpoint, request) == []
+    assert refused_by_client(endpoint, request)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "place"),
+    [("standard", (*VIBER, "to")), ("transactional", (*SMS, "to")), ("otp", (*SMS, "to")), ("viber-otp", ("to",))],
+)
+def test_a_number_too_short_for_any_plan_is_stricter_in_the_client_than_in_the_contract(
+    endpoint: str, place: Place
+) -> None:
+    """No page of Routee's has a least length; no country has numbers of five digits, its code among them."""
+    request = changed(SAMPLES[endpoint], place, "+30691")
+    assert refused_by_contract(endpoint, request) == []
+    assert refused_by_client(endpoint, request)

@@ -50,7 +50,7 @@ def test_every_part_takes_extra(cls: type[Any]) -> None:
 def test_extra_is_merged_as_it_is() -> None:
     """Extra keys are written beside the modelled ones, in the part that they were given to, and nowhere else."""
     say = build(Say, extra={"x": "say"})
-    voice = build(VoiceStep, to=VoiceTo(phone="+12", extra={"x": "to"}), dial_plan=DialPlan(verbs=[say]))
+    voice = build(VoiceStep, to=VoiceTo(phone="+6834000", extra={"x": "to"}), dial_plan=DialPlan(verbs=[say]))
     sms = build(SmsStep, message=SmsMessage(body="Hi", extra={"x": "message"}), extra=EVERY_JSON)
     callback = Callback(url="https://example.test/", extra={"x": "callback"})
     dumped = dump_flow(StandardFlow(steps=[sms, voice], callback=callback, extra={"restrictions": {"x": "flow"}}))
@@ -64,7 +64,7 @@ def test_extra_is_merged_as_it_is() -> None:
         "message": {"body": "Hi", "x": "message"},
         **EVERY_JSON,
     }
-    assert dumped["flow"][1]["to"] == {"phone": "+12", "x": "to"}
+    assert dumped["flow"][1]["to"] == {"phone": "+6834000", "x": "to"}
     assert dumped["flow"][1]["dialPlan"]["verbs"][0]["x"] == "say"
 
 

@@ -11,11 +11,11 @@ from routee_failover.wire import dump_flow, load_flow
 
 from .fields import (
     FILLED,
-    LOOSE_NUMBERS,
     NOT_FILLED,
-    NOT_LOOSE_NUMBERS,
+    NOT_NUMBERS,
     NOT_SENDER_IDS,
     NOT_WEB,
+    NUMBERS,
     SENDER_IDS,
     WEB,
 )
@@ -38,7 +38,7 @@ VALIDITY_TYPES = "with_validity with_type_and_validity with_business_and_validit
 
 RULES = [
     Rule(ViberOtpStep, VIBER, "sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
-    Rule(ViberOtpStep, VIBER, "to", "to", LOOSE_NUMBERS, NOT_LOOSE_NUMBERS),
+    Rule(ViberOtpStep, VIBER, "to", "to", NUMBERS, NOT_NUMBERS),
     Rule(ViberOtpStep, VIBER, "template_id", "templateId", TEMPLATES, NOT_TEMPLATES),
     Rule(
         ViberOtpStep,
@@ -56,7 +56,7 @@ RULES = [
     Rule(ViberOtpStep, VIBER, "ttl", "ttl", SECONDS, NOT_SECONDS, seconds),
     Rule(ViberOtpStep, VIBER, "business_name", "businessName", FILLED, NOT_FILLED),
     Rule(ViberOtpStep, VIBER, "label", "label", LABELS, NOT_LABELS),
-    Rule(OtpSmsStep, SMS, "to", "to", LOOSE_NUMBERS, NOT_LOOSE_NUMBERS),
+    Rule(OtpSmsStep, SMS, "to", "to", NUMBERS, NOT_NUMBERS),
     Rule(OtpSmsStep, SMS, "ttl", "ttl", SECONDS, NOT_SECONDS, seconds),
     Rule(OtpSmsStep, SMS, "from_", "from", SENDER_IDS, NOT_SENDER_IDS),
     Rule(OtpSmsStep, SMS, "label", "label", LABELS, NOT_LABELS),

@@ -6,6 +6,7 @@ from typing import cast, overload
 from ...errors import Problem
 from ...flows import AnyFlow
 from ...flows.model import kind
+from ..numbers import one_way
 from ..row import Row, Rows, Stamp, broken_row
 from ..stamp import recipient_of, stamped
 
@@ -17,10 +18,11 @@ def rows_of(flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str] | None = Non
 def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Rows:
     """The rows of flows that are there already, in any iterable; what each is known by is `key`'s to say.
 
-    Without one it is the recipient of the first step: one message is sent to each. The rows can
+    Without one it is the recipient of the first step: one message is sent to each, in however many ways its number is
+    written. The rows can
     be gone through again where the flows can.
     """
-    known_by = recipient_of if key is None else key
+    known_by = _recipient if key is None else key
     if isinstance(flows, AsyncIterable):
         arriving = _AsyncReady(flows, known_by)
         return aiter(arriving) if isinstance(flows, AsyncIterator) else arriving
@@ -53,10 +55,14 @@ class _AsyncReady:
 def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
     if not isinstance(cast("object", flow), AnyFlow):
         return broken_row(line, "", "", [Problem((), f"must be a flow, not {kind(flow)}")])
-    name, recipient = key(flow), recipient_of(flow)
+    name, recipient = key(flow), _recipient(flow)
     if not name:
         return broken_row(line, "", recipient, [Problem((), "has no key to be known by")])
     return Row(line, name, recipient, _Stamping(flow))
+
+
+def _recipient(flow: AnyFlow) -> str:
+    return one_way(recipient_of(flow))
 
 
 class _Stamping:

@@ -1,0 +1,48 @@
+"""What a person reads as one key is one key, and a rounded one is none."""
+
+import unicodedata
+
+import pytest
+
+from routee_failover.bulk.keys import row_key
+from routee_failover.bulk.template import FlowTemplate
+
+TEMPLATE = FlowTemplate.of(
+    {
+        "endpoint": "standard",
+        "flow": [{"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Hi {phone}"}}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["Ren\u00e9", "Rene\u0301", " Rene\u0301\u00a0", "\ufeffRen\u00e9", "Ren\u200b\u00e9\u200e"]
+)
+def test_a_key_in_several_unicode_forms_is_one_key(text: str) -> None:
+    """Composed or not, with blanks around it or invisible marks in it, it is the same key."""
+    assert row_key(text) == "Ren\u00e9"
+
+
+def test_a_key_keeps_what_can_be_read() -> None:
+    """Letter case, blanks within and the joiners of Persian stay."""
+    for text in ("aB c", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "1E5", "5e12", "12.5", "-7"):
+        assert row_key(text) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize("text", ["1E+05", "1.23457E+11", "1,5e+12", " 2e-05 ", "1.5E5"])
+def test_a_rounded_key_breaks_its_row(text: str) -> None:
+    """Many rows have the same rounded key, and one message would be sent for all of them."""
+    with pytest.raises(ValueError, match="a spreadsheet has rounded"):
+        row_key(text)
+    (row,) = TEMPLATE.rows([{"phone": "+306900000001", "order": text}], key="order")
+    assert (row.key, row.recipient) == ("", "+306900000001")
+    assert [str(problem) for problem in row.problems] == [
+        "has a key that a spreadsheet has rounded; write the column as text (column order)"
+    ]
+
+
+def test_rows_known_by_the_column_of_their_number_are_known_by_the_number() -> None:
+    """One person is one key, in however many ways the column writes the number."""
+    ways = ["+447400123456", "+44 (0)7400 123456", "+4407400123456", "07400 123456"]
+    rows = TEMPLATE.rows([{"phone": way} for way in ways], key="phone", region="GB")
+    assert {row.key for row in rows} == {"+447400123456"}

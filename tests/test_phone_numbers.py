@@ -1,0 +1,157 @@
+"""A phone cell is a number or it is refused, with what is in the way and without the number."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routee_failover._phone_numbers import MARKS, Cell, InvalidNumber, is_e164, read_cell
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("+306912345678", Cell(True, "306912345678")),
+        (" 6912345678\r\n", Cell(False, "6912345678")),
+        ("+30 691-234.5678", Cell(True, "306912345678")),
+        ("(+30) 691 234 5678", Cell(True, "306912345678")),
+        ("+1 (212) 555-0100", Cell(True, "12125550100")),
+        ("1.212.555.0100", Cell(False, "12125550100")),
+        ("+43.6649990017", Cell(True, "436649990017")),
+        ("210/1234567", Cell(False, "2101234567")),
+        ("030/1234567", Cell(False, "0301234567")),
+        ("+49 (0) 30 12345-67", Cell(True, "490301234567", True)),
+        ("436649990017.0", Cell(False, "436649990017")),
+        ("22.33.44.55", Cell(False, "22334455")),
+        ("TEL:+30-691-234-5678", Cell(True, "306912345678")),
+        ("whatsapp: +306912345678", Cell(True, "306912345678")),
+        ("\uff0b30 69", Cell(True, "3069")),
+        ("\u0660\u0666\u0669\u0661", Cell(False, "0691")),
+        ("+30\u00a0691\u2009234\u202f5678\u3000", Cell(True, "306912345678")),
+        ("+30 691\u2013234\u22125678", Cell(True, "306912345678")),
+        ("+30\u200b6912\u2060345678\u202c", Cell(True, "306912345678")),
+        ("+30\t6912345678", Cell(True, "306912345678")),
+    ],
+)
+def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: Cell) -> None:
+    """Separators and marks go, a digit of any script is that digit, and nothing else is read."""
+    assert read_cell(text) == cell
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        (" \u00a0", "empty"),
+        ("tel:", "empty"),
+        ("+43 664 9990017 Eva", "letters"),
+        ("+43 664 9990018 (Max)", "letters"),
+        ("+43 664 9990018 (2)", "in parentheses behind it"),
+        ("+3069OOO00012", "letters"),
+        ("664 12345O7", "letters"),
+        ("Order 4711 0815", "letters"),
+        ("1-800-FLOWERS", "letters"),
+        ("nan", "letters"),
+        ("+306912345678 \u0395\u03cd\u03b1", "letters"),
+        ("+30690000XXXX", "masked"),
+        ("+30 69xx xxx678", "masked"),
+        ("+4930****5678", "masked"),
+        ("+4930*5678", "masked"),
+        ("+30 69\u2022\u2022\u2022\u202278", "masked"),
+        ("+30 69\u202678", "masked"),
+        ("+30 69__ ___78", "masked"),
+        ("+30 69????78", "masked"),
+        ("+30 69 ### 78", "masked"),
+        ("+30 69..78", "masked"),
+        ("+30 69--78", "masked"),
+        ("030 12345 / 030 12346", "two numbers"),
+        ("030 12345 030 12346", "two numbers"),
+        ("030 12345-12346", "two numbers"),
+        ("6912345678/6912345679", "two numbers"),
+        ("6912345678;6912345679", "two numbers"),
+        ("6912345678, 6912345679", "two numbers"),
+        ("6912345678\n6912345679", "two numbers"),
+        ("6912345678\u20286912345679", "two numbers"),
+        ("6912345678 or 6912345679", "two numbers"),
+        ("6912345678 & 6912345679", "two numbers"),
+        ("+306912345678 +306912345679", "two numbers"),
+        ("++306912345678", "two numbers"),
+        ("306912345678+5", "a \\+ in its middle"),
+        ("6912345678\t5", "a tab"),
+        ("6912345678 x12", "extension"),
+        ("6912345678 ext. 12", "extension"),
+        ("+306912345678;ext=12", "extension"),
+        ("6912345678#12", "extension"),
+        ("4.3665E+11", "rounded"),
+        ("4,3665e11", "rounded"),
+        ("436649990017.5", "fraction"),
+        ("436649990017.00", "fraction"),
+        ("436649990017,0", "fraction"),
+        ("1. 6912345678", "fraction"),
+        ("2 - 301234567", "item of a list"),
+        ("1/2", "no area code"),
+        ("+306912345678/9", "no area code"),
+        ("2026-11-30", "date"),
+        ("30.11.2026", "date"),
+        ("11/30/26", "date|area code"),
+        ("2026-11-30 08", "date"),
+        ("192.168.1.10", "internet address"),
+        ("12:30", "has : in it"),
+        ("50%", "has % in it"),
+        ("3\u00b20691", "has \u00b2 in it"),
+        ("3\ufe0f0691", "has VARIATION SELECTOR-16 in it"),
+        ("\u202a+306912345678", "begins with an invisible mark"),
+        ("\ufeff+306912345678", "begins with an invisible mark"),
+        ("+30\u202e691", "invisible control letter"),
+        ("+30\x00691", "invisible control letter"),
+        ("'+306912345678", "apostrophe"),
+        ('="+306912345678"', "spreadsheet formula"),
+        ('"+306912345678"', "quotes"),
+        ("+0030691", "a 0 after its \\+"),
+        ("-6912345678", "begins with -"),
+        ("6912345678.", "ends in ."),
+        ("(030 12345", "pair"),
+        ("030) 12345", "pair"),
+        ("030 12345 (67)", "in parentheses behind it"),
+        ("3\u0660691", "several scripts"),
+        ("+1234567890123456", "at most 15"),
+        ("6912345678 6912345679 691", "at most 15|two"),
+        ("()", "no digits"),
+        ("6" + " " * 200 + "9", "longer than any"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_what_is_in_the_way(text: str, why: str) -> None:
+    """The reason names the hindrance and holds no run of digits of the cell."""
+    with pytest.raises(InvalidNumber, match=why) as caught:
+        read_cell(text)
+    assert not [run for run in re.findall("[0-9]{3,}", text) if run in str(caught.value)]
+
+
+@given(st.text(st.sampled_from("0123456789+ -./()\u00a0\u2013") | st.characters(), max_size=30))
+def test_the_digits_of_an_accepted_cell_are_those_written(text: str) -> None:
+    """Nothing is skipped but separators, blanks and marks, and nothing becomes a digit that is none."""
+    try:
+        cell = read_cell(text)
+    except InvalidNumber:
+        return
+    kept = re.sub(r"^\s*(tel|whatsapp):", "", text, flags=re.IGNORECASE)
+    if re.fullmatch(r"\s*\+?\d{5,}\.0\s*", kept):
+        kept = kept.strip()[:-2]
+    assert cell.digits == "".join(str(int(letter)) for letter in kept if letter.isdecimal())
+    assert cell.has_plus == any(letter in kept for letter in "+\uff0b\ufe62")
+    assert not any(letter.isalpha() for letter in kept if letter not in MARKS)
+
+
+def test_a_hostile_cell_is_refused_at_once() -> None:
+    """A cell of any length and nesting is refused, and none is searched for longer than its hundred signs."""
+    for text in ("1" * 90 + "x" * 9, "1-" * 49, "(" * 99, "x" * 10**6, "1" * 10**6):
+        with pytest.raises(InvalidNumber):
+            read_cell(text)
+
+
+def test_the_shape_of_e164() -> None:
+    """The shortest plans have 7 digits with their country code, and the longest numbers 15."""
+    assert is_e164("+6834000")
+    assert is_e164("+123456789012345")
+    assert not any(map(is_e164, ["+30691", "+1234567890123456", "306912345678", "+0306912345", "+30691234567\u0661"]))
