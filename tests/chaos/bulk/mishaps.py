@@ -8,13 +8,11 @@ from pathlib import Path
 
 import attrs
 
-from routee_failover.ledger.sqlite.mark import read_main
-
 from .storm import Storm
 
 ENDINGS = ("", "-wal", "-commits")
-_CALM = 2
-"""Kills before the first mishap, so that a search has accepted messages to be tried with."""
+_ENOUGH = 50
+"""Messages that are taken before the first mishap."""
 
 Kind = Callable[[random.Random], Awaitable[None]]
 
@@ -26,6 +24,7 @@ class Mishaps:
     storm: Storm
     happened: Counter[str] = attrs.field(factory=Counter, init=False)
     refused: Counter[str] = attrs.field(factory=Counter, init=False)
+    _calm: int = attrs.field(default=1, init=False)
 
     async def __call__(self, chance: random.Random) -> None:
         """Let one happen, and see to it that the next start finds a ledger that can be used."""
@@ -40,18 +39,13 @@ class Mishaps:
             self._the_log_is_cut,
             self._bytes_are_flipped,
         ]
-        is_calm = self.storm.kills <= _CALM or not self._is_open()
-        kind = chance.choice(kinds[: 2 if is_calm else None])
+        if self._calm:
+            # What was accepted so far has to be in the main file, so that a search can be tried with it afterwards.
+            self._calm -= sum(self.storm.server.taken.values()) > _ENOUGH
+            kinds = [self._a_look]
+        kind = chance.choice(kinds)
         self.happened[kind.__name__] += 1
         await kind(chance)
-
-    def _is_open(self) -> bool:
-        """Whether the kill came while the ledger was open, and not before that."""
-        if not self.storm.path.exists():
-            return False
-        with self.storm.path.open("rb") as file:
-            main = read_main(file.fileno())
-        return main is not None and main.mark is not None and bool(main.mark.owner)
 
     def _file(self, ending: str, path: Path | None = None) -> Path:
         path = path or self.storm.path

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from routee_failover.ledger.sqlite.mark import read_main
 from tests.chaos.server import FaultyServer
 
 
@@ -47,6 +48,14 @@ class Storm:
             **how,
         )
 
+    def owner(self) -> str | None:
+        """Who has the ledger open, as its main file says; empty where it was closed, `None` where there is none."""
+        if not self.path.exists():
+            return None
+        with self.path.open("rb") as file:
+            main = read_main(file.fileno())
+        return None if main is None or main.mark is None else main.mark.owner
+
     async def rage(
         self,
         seed: int,
@@ -57,12 +66,16 @@ class Storm:
     ) -> None:
         """Kill the run at random moments, so many times at most; then let it come to its end.
 
-        `afterwards` is called after each kill.
+        `afterwards` is called after each kill. With it the time begins once the run has its ledger open, however long
+        a process takes to start.
         """
         chance = random.Random(seed)
         while True:
+            former = self.owner()
             child = await self.start()
             ending = asyncio.create_task(child.communicate())
+            while afterwards is not None and not ending.done() and self.owner() in {None, "", former}:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
             with contextlib.suppress(TimeoutError):
                 within = chance.uniform(*between) if self.kills < most else None
                 async with asyncio.timeout(within):

@@ -38,12 +38,12 @@ async def test_killed_among_links_lost_logs_and_copies_nothing_is_sent_twice(
 
     Every row stands in one outcome at the end, each outcome is true, and a kill alone is never taken for a loss.
     """
-    rows = many(600, most=20_000)
+    rows = many(500, most=20_000)
     async with ListingServer(stage, lag=0.3) as server:
         server.fate = stormy(SEED)
         storm = Storm(server, tmp_path / "run.sqlite", rows, settle_after=1.2)
         mishaps = Mishaps(storm)
-        await storm.rage(SEED, most=many(8, most=200), between=(0.8, 2.0), afterwards=mishaps)
+        await storm.rage(SEED, most=many(6, most=150), between=(0.05, 0.8), afterwards=mishaps)
         await server.drained()
         states = await held_against(server, storm.path, rows)
     with capsys.disabled():
