@@ -62,7 +62,8 @@ def _field(value: Any, field: ApiField, owner: type[Open], path: Path) -> Iterat
     elif isinstance(value, list) and items and items[0] is not str:
         classes = {member.api_type: member for member in get_args(items[0])}
         for index, item in enumerate(value):
-            member = classes.get(item.get("type")) if isinstance(item, Mapping) else None
+            name = item.get("type") if isinstance(item, Mapping) else None
+            member = classes.get(name) if isinstance(name, str) else None
             yield from _object(item, member, (*path, index)) if member else _unknown(item, (*path, index))
     elif field.api == "templateParams" and isinstance(value, Mapping):
         for key, item in cast("Mapping[str, Any]", value).items():

@@ -287,3 +287,10 @@ def test_a_column_that_holds_no_number_is_one_problem() -> None:
         assert [problem.path for problem in row.problems] == [("flow", 0, "to"), ("flow", 2, "to")]
     (row,) = made.rows([{"phone": "+306900000001", "other": "?"}])
     assert [problem.path for problem in row.problems] == [("flow", 2, "to")]
+
+
+@pytest.mark.parametrize("kind", [[], {}, ["Sms"], {"{name}": 1}, 1, None])
+def test_a_type_that_is_no_text_is_a_problem_of_the_template(kind: object) -> None:
+    """A step whose type is a list, an object, a number or null is told with its path, as any unknown type is."""
+    with pytest.raises(InvalidFlow, match=r"flow\[0\]"):
+        FlowTemplate.of(sms(type=kind))
