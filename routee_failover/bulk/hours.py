@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from typing import Self, cast
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
@@ -109,7 +109,7 @@ class SendWindow:
         if opening is not None:
             return now, opening, opening
         if len(zones) > 1 and self.default_zone in zones:
-            return self._look((cast("tzinfo", self.default_zone),), now)
+            return self._look((self.default_zone,), now)
         return now, changes[0], NEVER
 
     def _is_open(self, zones: _Zones, instant: datetime) -> bool:

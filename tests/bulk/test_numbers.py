@@ -20,7 +20,7 @@ from routee_failover.bulk.numbers import check_region, country_of, e164, one_way
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without phonenumbers."""
     e164.cache_clear()
-    monkeypatch.setattr(numbers, "PLANS", type(numbers.PLANS)())
+    monkeypatch.setattr(numbers, "PLANS", type(PLANS)())
     monkeypatch.setattr(numbers, "_library", lambda: None)
 
 
@@ -134,6 +134,7 @@ def _near_numbers(draw: st.DrawFn) -> str:
     kind = draw(st.integers(0, 10))
     example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
     example = example or phonenumbers.example_number_for_non_geo_entity(code)
+    assert example is not None
     digits = [*phonenumbers.national_significant_number(example)]
     for place, digit in draw(st.lists(st.tuples(st.integers(0, 14), st.sampled_from("0123456789")), max_size=5)):
         digits[min(place, len(digits) - 1)] = digit
@@ -157,6 +158,7 @@ def test_the_usual_numbers_go_the_quick_way(beginning: str) -> None:
     example = phonenumbers.example_number_for_type(
         phonenumbers.region_code_for_country_code(code), phonenumbers.PhoneNumberType.MOBILE
     )
+    assert example is not None
     text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
     assert PLANS.load(text[:4], phonenumbers)(text)
 
