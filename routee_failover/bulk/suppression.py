@@ -78,7 +78,7 @@ class SuppressionList:
             more = f"; {broken - len(problems):,} more" if broken > len(problems) else ""
             raise InvalidSource(
                 f"{name} cannot be used, since it must be read whole ({'; '.join(problems)}{more}); nothing was sent. "
-                "Correct it or take out what is no phone number"
+                "Correct it or take out what is no phone number; a first line that names columns must call one phone"
             )
         return read
 
