@@ -220,7 +220,7 @@ class Feed:
 
     def _is_suppressed(self, numbers: Iterable[str]) -> bool:
         listed = self._suppressed
-        return listed is not None and any(number in listed for number in numbers)
+        return listed is not None and any(number in listed for number in numbers if number)
 
     async def _suppress(self, row: Row, found: Found | None) -> None:
         """Count a row that is not sent. What may have been accepted is UNKNOWN, not waiting to be sent once more."""

@@ -90,17 +90,17 @@ def recipient_of(flow: AnyFlow) -> str:
 
 
 def recipients_of(flow: AnyFlow) -> tuple[str, ...]:
-    """All numbers that a flow may reach, as its steps have them; of a SIP address what stands before its @."""
+    """All numbers that a flow may reach, with their +; of a SIP address what stands before its @."""
     if isinstance(flow, ViberOtpMessage):
-        return (flow.to,)
+        return (with_plus(flow.to),)
     return tuple(number for step in flow.steps for number in _numbers_of(step.to))
 
 
 def _numbers_of(to: str | VoiceTo) -> tuple[str, ...]:
     if isinstance(to, str):
-        return (to,)
+        return (with_plus(to),)
     user = None if to.sip is None else to.sip.removeprefix("sip:").partition("@")[0]
-    return tuple(number for number in (to.phone, to.viber, user) if number)
+    return tuple(with_plus(number) for number in (to.phone, to.viber, user) if number)
 
 
 def with_plus(number: str) -> str:

@@ -4,8 +4,9 @@ A list is used whole or not at all. One line that cannot be read may be somebody
 """
 
 import csv
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -43,7 +44,7 @@ class SuppressionList:
         check_region(region)
         self._numbers = Seen()
         self._count = 0
-        self._add("the suppression list", "number", enumerate(numbers, 1), region)
+        self._add("the suppression list", "number", enumerate(numbers, 1), functools.partial(_any_e164, region=region))
 
     @classmethod
     def read(cls, *paths: str | Path, region: str | None = None, columns: Sequence[str] = ()) -> Self:
@@ -57,20 +58,22 @@ class SuppressionList:
         found = cls(region=region)
         for path in map(Path, paths):
             name = f"the suppression list {shown(path)}"
-            if not found._add(name, "line", _entries(path, name, tuple(columns), region), region):
+            if not found._add(
+                name, "line", _entries(path, name, tuple(columns), region), functools.partial(e164, region=region)
+            ):
                 raise InvalidSource(
                     f"{name} holds no number, which looks like an export that went wrong; nothing was sent. "
                     "Leave it out if there is nobody who must not be written to"
                 )
         return found
 
-    def _add(self, name: str, what: str, entries: Iterable[_Entry], region: str | None) -> int:
+    def _add(self, name: str, what: str, entries: Iterable[_Entry], read_number: Callable[[str], str]) -> int:
         """Add what was read, and return how many entries that were."""
         problems: list[str] = []
         read = broken = 0
         for line, text in entries:
             read += 1
-            why = text.reason if isinstance(text, Unreadable) else self._add_one(text, region)
+            why = text.reason if isinstance(text, Unreadable) else self._add_one(text, read_number)
             if why is not None:
                 broken += 1
                 problems += [f"{what} {line}: {why}"] if broken <= _FIRST_PROBLEMS else []
@@ -78,16 +81,14 @@ class SuppressionList:
             more = f"; {broken - len(problems):,} more" if broken > len(problems) else ""
             raise InvalidSource(
                 f"{name} cannot be used, since it must be read whole ({'; '.join(problems)}{more}); nothing was sent. "
-                "Correct it or take out what is no phone number"
+                "Correct it or take out what is no phone number; a first line that names columns must call one phone"
             )
         return read
 
-    def _add_one(self, text: str, region: str | None) -> str | None:
+    def _add_one(self, text: str, read_number: Callable[[str], str]) -> str | None:
         """Why a text is no number; `None` where it is one, which is on the list then."""
         try:
-            # In E.164 it is listed even where its plan does not know it (any more): a flow may be made for it.
-            number = one_way(text.strip()) if is_e164(text.strip()) else e164(text, region)
-            self._count += self._numbers.add(number)
+            self._count += self._numbers.add(read_number(text))
         except InvalidNumber as error:
             return str(error)
         return None
@@ -100,6 +101,11 @@ class SuppressionList:
 
     def __repr__(self) -> str:
         return f"SuppressionList({self._count:,} numbers)"
+
+
+def _any_e164(text: str, region: str | None) -> str:
+    """The number; one in E.164 is taken where its plan does not know it (any more): a flow may be made for it."""
+    return one_way(text) if is_e164(text) else e164(text, region)
 
 
 def _entries(path: Path, name: str, columns: tuple[str, ...], region: str | None) -> Iterator[_Entry]:

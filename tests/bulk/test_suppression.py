@@ -88,6 +88,8 @@ def test_several_files_are_one_list(tmp_path: Path) -> None:
         (f"{ONE}\n+3069****4321\n", "line 2: "),
         (f"{ONE}\n6987654321\n", "line 2: "),
         ("12345\n", "line 1: "),
+        ("+306987\n", "line 1: "),
+        (f"{ONE}\n+30698765\n", "line 2: "),
         (f"{ONE};{TWO}\n", "line 1: has several values"),
         (f"{ONE},Ada\n", "line 1: has several values, and line 1 does not name the columns"),
         (f"phone,name\n{ONE},Ada\n,Bob\n", "line 3: "),

@@ -274,6 +274,7 @@ def test_no_command_answers_in_python(cli: Cli, tmp_path: Path) -> None:
         ("bulk", "export", "x.sqlite", "--state", "acepted"): "did you mean accepted",
         ("sandbox", "--port", "99999999"): "must be 65535 or less",
         ("callbacks", "listen", "--port", "x"): "must be a whole number",
+        ("track",): "Missing argument",
     }.items():
         result = cli(*arguments)
         words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.err).split())

@@ -69,7 +69,8 @@ def announce(stage: Stage, console: Terminal, plan: Plan, ledger: str, start: St
             f"It goes on with a run that was begun before: {number(start.settled)} rows are dealt with already."
         )
     if suppressed is not None:
-        console.say(f"{number(len(suppressed))} numbers are on the suppression list, and not written to.")
+        are = "number is" if len(suppressed) == 1 else "numbers are"
+        console.say(f"{number(len(suppressed))} {are} on the suppression list, and not written to.")
     if limit is not None:
         console.say(f"At most {number(limit)} messages are sent (--max-messages), those of earlier runs included.")
     if balance is not None and balance.amount is not None:
