@@ -114,6 +114,10 @@ def _standfirst(summary: Summary) -> str:
     return text + left_out + _delivered(summary)
 
 
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
 def _delivered(summary: Summary) -> str:
     delivered, failed = summary.accepted(DELIVERED), summary.accepted(FAILED)
     unknown = summary.counts.accepted - delivered - failed
@@ -122,7 +126,7 @@ def _delivered(summary: Summary) -> str:
     if delivered == summary.counts.accepted:
         return "All accepted messages were delivered." if delivered > 1 else "It was delivered."
     parts = [
-        f"{delivered:,} {'was' if delivered == 1 else 'were'} delivered",
+        f"{delivered:,} {_were(delivered)} delivered",
         f"{failed:,} failed" if failed else "",
         f"{many(unknown, 'has', 'have')} no delivery report yet" if unknown else "",
     ]
@@ -158,7 +162,7 @@ def _tiles(summary: Summary) -> Markup | None:
     counts = summary.counts
     found_later = sum(count for proof, count in summary.proofs.items() if proof != "answer")
     tiles = [
-        ("good", "Accepted", counts.accepted, f"{found_later:,} found by reconciliation" if found_later else None),
+        ("good", "Accepted", counts.accepted, f"{found_later:,} confirmed later" if found_later else None),
         ("bad", "Rejected", counts.rejected, "by Routee"),
         ("doubt", "Unknown", counts.unknown, "see below"),
         ("none", "Not sent", counts.open, f"{counts.sending:,} in flight" if counts.sending else "resume sends them"),
