@@ -117,3 +117,26 @@ async def test_amounts(currency: str | None, said: str) -> None:
     assert "which name no currency" in words
     assert ("EUR is that of the account's balance." in words) == (currency is not None)
     assert not any(sign in words for sign in "€$£")
+
+
+async def test_a_run_in_which_none_was_accepted() -> None:
+    """Rejected messages have a rate as well, and no delivery is spoken of."""
+    (whole,) = intents(1, troubles=1e-9)
+    moments = [BEGUN + at / 10 for at in range(100)]
+    given = (
+        attrs.evolve(whole, number=at, state=State.REJECTED, begun_at=when, ended_at=when + 0.1, fate=None, reason="no")
+        for at, when in enumerate(moments, 1)
+    )
+    _, read = await read_page(Run(given))
+    assert "0 accepted a second" in read.words
+    assert "There is nothing to be delivered" in read.words
+    assert "Accepted 0" in read.words.replace("\u202f", " ")
+
+
+async def test_channels_of_which_one_end_is_known() -> None:
+    """Where of no delivered message both channels are known, no share of failovers is made up."""
+    (whole,) = intents(1, troubles=1e-9)
+    ends = [("Viber", Fate(1, "Failed", "Sms")), (None, Fate(2, "Succeeded", "Sms"))]
+    _, read = await read_page(Run(attrs.evolve(whole, channel=first, fate=fate) for first, fate in ends))
+    assert "Of no delivered message both channels are known" in read.words
+    assert "failed over" not in read.words

@@ -76,10 +76,8 @@ def _rows(steps: list[Step]) -> Iterator[Markup]:
         )
 
 
-def _without(lost: tuple[str, ...], y: float) -> Markup | None:
+def _without(lost: tuple[str, ...], y: float) -> Markup:
     """What is missing; on a narrow page the first three."""
-    if not lost:
-        return None
     parts = [
         tag("tspan", f"{', ' if at else ''}{part}", class_="extra" if at > 2 else None) for at, part in enumerate(lost)
     ]
