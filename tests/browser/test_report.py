@@ -13,8 +13,8 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 from routee_failover.bulk.report import write_report
 from routee_failover.ledger import Fate
 
-from ..bulk.report.making import Run, run
-from ..bulk.report.test_page import clean, hostile
+from ..bulk.report.making import Run, clean, run
+from ..bulk.report.test_page import hostile
 from .inbox import IN_BROWSER, PATIENCE, WIDE
 
 pytestmark = IN_BROWSER

@@ -99,6 +99,7 @@ def _standfirst(summary: Summary) -> str:
     counts = summary.counts
     if not counts.total:
         return "This report has nothing to show."
+    them = "it" if counts.unknown == 1 else "them"
     suppressed = many(summary.suppressed, "row is", "rows are")
     left_out = f"{suppressed} on the suppression list. " if summary.suppressed else ""
     outcomes = [
@@ -106,11 +107,15 @@ def _standfirst(summary: Summary) -> str:
         f"{many(counts.invalid, 'is', 'are')} invalid" if counts.invalid else "",
         f"{many(counts.expired, 'has', 'have')} expired" if counts.expired else "",
         f"{many(counts.open, 'is', 'are')} not sent yet" if counts.open else "",
-        f"{many(counts.unknown, 'is', 'are')} unknown and may have been accepted" if counts.unknown else "",
+        f"{many(counts.unknown, 'is', 'are')} unknown (Routee may have accepted {them})" if counts.unknown else "",
     ]
     named = [outcome for outcome in outcomes if outcome]
-    text = f"{listed(named)}. " if named else "No message was rejected, invalid or left unknown. "
+    text = f"{listed(named)}. " if named else "No message was rejected, invalid or unknown. "
     return text + left_out + _delivered(summary)
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _delivered(summary: Summary) -> str:
@@ -119,9 +124,9 @@ def _delivered(summary: Summary) -> str:
     if not delivered and not failed:
         return "How the accepted were delivered is not known yet." if unknown > 1 else ""
     if delivered == summary.counts.accepted:
-        return "All that were accepted were delivered." if delivered > 1 else "It was delivered."
+        return "All accepted messages were delivered." if delivered > 1 else "It was delivered."
     parts = [
-        f"{delivered:,} {'was' if delivered == 1 else 'were'} delivered",
+        f"{delivered:,} {_were(delivered)} delivered",
         f"{failed:,} failed" if failed else "",
         f"{many(unknown, 'has', 'have')} no delivery report yet" if unknown else "",
     ]
@@ -157,7 +162,7 @@ def _tiles(summary: Summary) -> Markup | None:
     counts = summary.counts
     found_later = sum(count for proof, count in summary.proofs.items() if proof != "answer")
     tiles = [
-        ("good", "Accepted", counts.accepted, f"{found_later:,} found by reconciliation" if found_later else None),
+        ("good", "Accepted", counts.accepted, f"{found_later:,} confirmed later" if found_later else None),
         ("bad", "Rejected", counts.rejected, "by Routee"),
         ("doubt", "Unknown", counts.unknown, "see below"),
         ("none", "Not sent", counts.open, f"{counts.sending:,} in flight" if counts.sending else "resume sends them"),

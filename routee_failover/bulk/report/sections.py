@@ -104,7 +104,7 @@ def rate_section(summary: Summary, clock: Clock) -> Markup | None:
     ]
     return section(
         "when",
-        f"Up to {number(rate.peak)} messages a second",
+        _pace(rate.peak, average),
         tag("p", lede, class_="lede"),
         figure(
             rate_chart(rate, clock, "Messages a second, over time"),
@@ -112,6 +112,13 @@ def rate_section(summary: Summary, clock: Clock) -> Markup | None:
         ),
         numbers("Messages over time", (f"{seconds(rate.width)} from", "Accepted", "Rejected", "Unknown"), rows),
     )
+
+
+def _pace(peak: float, average: float) -> str:
+    """The heading of the rate. A window that begins where another does holds as many as the average, or more."""
+    if peak < average * 1.05:
+        return f"A steady {number(average)} messages a second"
+    return f"Up to {number(peak)} messages a second"
 
 
 def latency_section(summary: Summary) -> Markup | None:
@@ -201,7 +208,10 @@ def _delivery_times(summary: Summary) -> str:
         return ""
     if times.rows < _FEWEST:
         return f"No delivery took longer than {seconds(times.most)}. "
-    return f"Half of the deliveries took up to {seconds(times.p50)}, 99{THIN}% up to {seconds(times.p99)}. "
+    half, nearly_all = seconds(times.p50), seconds(times.p99)
+    if half == nearly_all:
+        return f"99{THIN}% of the deliveries took up to {nearly_all}. "
+    return f"Half of the deliveries took up to {half}, 99{THIN}% up to {nearly_all}. "
 
 
 def journeys_section(summary: Summary) -> Markup | None:
@@ -251,7 +261,7 @@ def costs_section(summary: Summary) -> Markup | None:
         + (f"; {summary.currency} is that of the account's balance." if summary.currency else ".")
     )
     heading = f"{cost(summary.total_cost)} in all{_dearest(summary)}"
-    if len(summary.costs) == 1:
+    if len(by_country(summary.costs)) == 1:
         return section("costs", heading, tag("p", lede, class_="lede"))
     rows = (
         (country.name, channel_name(part.channel), f"{part.rows:,}", cost(part.price), cost(part.price / part.rows))

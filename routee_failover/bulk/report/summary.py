@@ -85,7 +85,9 @@ class _Collected:
         own = intent.proof == "answer" and kind is not None
         until = intent.ended_at if own and intent.ended_at is not None else intent.begun_at
         answered = own and kind != _UNKNOWN
-        self._timeline.add(until if answered else intent.begun_at, kind, since=intent.begun_at, until=until)
+        # It was claimed a while before its turn came. --rate is about turns, and so is the rate of the report.
+        sent = max(until - intent.seconds, intent.begun_at) if answered else intent.begun_at
+        self._timeline.add(sent, kind, since=intent.begun_at, until=until)
         if answered:
             self._answers.add(intent.seconds)
 

@@ -41,6 +41,8 @@ class Timeline:
 
     def __init__(self) -> None:
         self._step = 0
+        self._origin: float | None = None
+        """Where windows begin: with the run, so that its first second is a whole one."""
         self._windows: dict[int, _Window] = {}
         self._messages = 0
 
@@ -50,7 +52,9 @@ class Timeline:
         One without a kind is not counted, and was being sent all the same.
         """
         self._messages += 1
-        place = int(moment // _WIDTHS[self._step])
+        if self._origin is None:
+            self._origin = since
+        place = int((moment - self._origin) // _WIDTHS[self._step])
         window = self._windows.get(place)
         if window is None:
             window = self._windows[place] = _Window(since, until)
@@ -81,7 +85,7 @@ class Timeline:
 
         Wider windows are merged for good: ask for `idle` before.
         """
-        if not any(sum(window.counts) for window in self._windows.values()):
+        if self._origin is None or not any(sum(window.counts) for window in self._windows.values()):
             return None
         total = sum(sum(window.counts) for window in self._windows.values())
         stretches = self._stretches()
@@ -92,7 +96,7 @@ class Timeline:
         return Rate(
             width,
             tuple(
-                Stretch(first * width, tuple(self._bar(at) for at in range(first, last + 1)), idle)
+                Stretch(self._origin + first * width, tuple(self._bar(at) for at in range(first, last + 1)), idle)
                 for first, last, idle in stretches
             ),
         )

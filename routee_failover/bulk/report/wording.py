@@ -52,12 +52,17 @@ def parted(total: float, idle: float) -> tuple[str, str, str]:
 
     The last is empty where nothing of it is to be seen at this scale.
     """
-    unit = 1 if total < 3_600 else 60 if total < 86_400 else 3_600
+    unit = 0.1 if total < 60 else 1 if total < 3_600 else 60 if total < 86_400 else 3_600
     whole, rest = round(total / unit), round(idle / unit)
     if not rest:
         return seconds(max(total, 0.001)), seconds(max(total, 0.001)), ""
-    active = seconds((whole - rest) * unit) if whole > rest else f"under {seconds(unit)}"
-    return seconds(whole * unit), active, seconds(rest * unit)
+    active = tenths((whole - rest) * unit) if whole > rest else f"under {tenths(unit)}"
+    return tenths(whole * unit), active, tenths(rest * unit)
+
+
+def tenths(length: float) -> str:
+    """A length of time, below a minute to a tenth of a second."""
+    return f"{length:.1f}".removesuffix(".0") + f"{THIN}s" if length < 59.95 else seconds(length)
 
 
 def money(amount: float, currency: str = "") -> str:

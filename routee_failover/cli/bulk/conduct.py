@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from ...bulk.currency import keep_currency
 from ...bulk.hours import SendWindow
 from ...bulk.refused import RefusedFile
 from ...bulk.row import Rows
@@ -135,6 +136,8 @@ class Run:
                 await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.note))
                 await ledger.put(DOCUMENT, plan.document())
                 await ledger.put(LAST, {"total": total})
+                if balance is not None:
+                    await keep_currency(ledger, balance)
                 so_far.resume = command("resume", self.ledger)
                 so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()

@@ -7,10 +7,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from ...bulk.currency import keep_currency
 from ...bulk.deliveries import Deliveries
 from ...bulk.settling import OnDoubt, Settled, Settler, proves
 from ...client import RouteeClient
 from ...config import Config
+from ...errors import RouteeError
+from ...ledger import Ledger as RunLedger
 from ...ledger import SqliteLedger
 from ..failures import SoFar, told
 from ..printed import json_text
@@ -89,7 +92,7 @@ class _Work:
                 if before.unknown:
                     self._words.say(proves(former.endpoint))
                 settled = await self._settle(settler, asked)
-                going_on = await _until_asked(settler.ends(), asked) if self._ends else None
+                going_on = await _until_asked(_ends(settler, routee, ledger), asked) if self._ends else None
             await ledger.flush()
             tally = tally_with(await ledger.counts(), await ledger.get(LAST))
             deliveries = Deliveries.of(await ledger.delivery_counts())
@@ -129,6 +132,17 @@ class _Work:
             await asked.within(max(settled.next_due, 0.5))
             if asked.times:
                 return settled
+
+
+async def _ends(settler: Settler, routee: RouteeClient, ledger: RunLedger) -> int:
+    """Ask for delivery reports, and for the currency that their prices are in; how many are missing."""
+    missing = await settler.ends()
+    try:
+        balance = await routee.balance()
+    except RouteeError:  # not every application may see it
+        return missing
+    await keep_currency(ledger, balance)
+    return missing
 
 
 async def _until_asked(work: Awaitable[T], asked: Asked) -> T | None:

@@ -145,3 +145,23 @@ def _fate(chance: random.Random, number: int, first: str, country: str) -> Fate:
 
 def _of(chance: random.Random, texts: tuple[str, ...]) -> str:
     return chance.choices(texts, [2**-place for place in range(len(texts))])[0]
+
+
+def clean(count: int, *, fate: Fate | None = None, seconds: float = 10) -> Run:
+    """So many messages that were all accepted, evenly, and all have this delivery report."""
+    (whole,) = intents(1, troubles=1e-9)
+    made = (
+        attrs.evolve(
+            whole,
+            number=at,
+            line=at,
+            begun_at=BEGUN + at * seconds / count,
+            ended_at=BEGUN + at * seconds / count + 0.1,
+            seconds=0.1,
+            proof="answer",
+            channel="Viber",
+            fate=fate,
+        )
+        for at in range(1, count + 1)
+    )
+    return Run(made, told=TOLD)

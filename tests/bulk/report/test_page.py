@@ -63,7 +63,8 @@ class _Read(HTMLParser):
         return sum(1 for tag, _ in self.elements if tag == name)
 
 
-async def _page(ledger: Run, name: str = "RUN.sqlite") -> tuple[str, _Read]:
+async def read_page(ledger: Run, name: str = "RUN.sqlite") -> tuple[str, _Read]:
+    """The page of a run: its text, and what a reader finds in it."""
     text = page(await summarise(ledger), name=name, written=BEGUN + 86_400, clock=Clock(UTC))
     return text, _Read(text)
 
@@ -91,7 +92,7 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
 
 async def test_what_it_says() -> None:
     """The headline, the tiles, and each part with its drawing and its table."""
-    _, read = await _page(run(3_000), name="/srv/runs/RUN.sqlite")
+    _, read = await read_page(run(3_000), name="/srv/runs/RUN.sqlite")
     words = read.words.replace("\u202f", " ")
     for said in ("of 3,000 messages were accepted", "Accepted", "messages a second", "Half of the responses", "Greece"):
         assert said in words
@@ -105,7 +106,7 @@ async def test_what_it_says() -> None:
 
 async def test_hostile_texts_stay_text() -> None:
     """No text from outside becomes an element, an attribute or a turn of direction, and none is shown at length."""
-    text, read = await _page(hostile(), name="<b>\u202e.sqlite")
+    text, read = await read_page(hostile(), name="<b>\u202e.sqlite")
     assert {"script", "img", "b"}.isdisjoint(tag for tag, _ in read.elements)
     assert read.count("style") == read.count("h1") == 1
     assert not any(name.startswith("on") or name == "style" for _, given in read.elements for name in given)
@@ -117,15 +118,15 @@ async def test_hostile_texts_stay_text() -> None:
 async def test_no_number_is_in_clear() -> None:
     """Neither recipients nor keys nor numbers within reasons are in the page."""
     given = [*intents(1_500)]
-    text, _ = await _page(Run(iter(given)))
+    text, _ = await read_page(Run(iter(given)))
     assert not any(intent.recipient[1:] in text for intent in given)
-    text, _ = await _page(hostile())
+    text, _ = await read_page(hostile())
     assert "6912345678" not in text
 
 
 async def test_it_needs_nothing_else() -> None:
     """Its policy lets in its own style and nothing else; it names no address and runs nothing."""
-    text, read = await _page(run(500))
+    text, read = await read_page(run(500))
     (policy,) = (
         given["content"] for tag, given in read.elements if given.get("http-equiv") == "Content-Security-Policy"
     )
@@ -138,7 +139,7 @@ async def test_it_needs_nothing_else() -> None:
 
 async def test_every_drawing_is_described() -> None:
     """A drawing that says something has a title and a description that are its name."""
-    text, read = await _page(run(2_000))
+    text, read = await read_page(run(2_000))
     ids = {given.get("id") for _, given in read.elements}
     drawings = [given for tag, given in read.elements if tag == "svg" and given.get("role") == "img"]
     assert len(drawings) == 5
@@ -164,7 +165,7 @@ async def test_every_drawing_is_described() -> None:
 )
 async def test_other_runs(ledger: Any, said: str, unsaid: str) -> None:
     """A run that is empty, small, whole, unfinished or a failure says so, and leaves out what it has no numbers for."""
-    text, read = await _page(ledger())
+    text, read = await read_page(ledger())
     assert said in read.words.replace("\u202f", " ")
     assert unsaid not in text.replace("\u202f", " ")
 
@@ -177,7 +178,7 @@ async def test_channels_that_are_not_known() -> None:
         attrs.evolve(whole, number=at, channel=first, fate=Fate(at, "Succeeded", last, 0.0))
         for at, (first, last) in enumerate(ends, 1)
     )
-    _, read = await _page(Run(given, told=TOLD))
+    _, read = await read_page(Run(given, told=TOLD))
     assert "100 % of the delivered messages had failed over" in read.words.replace("\u202f", " ")
     assert "Rcs" in read.words
     assert "Not known" in read.words
@@ -191,7 +192,7 @@ async def test_no_failover(first: str | None, said: str) -> None:
     """That none failed over is said only where it is known."""
     (whole,) = intents(1, troubles=1e-9)
     ends = [Fate(1, "Failed", "Sms"), Fate(2, "Succeeded", "Sms")]
-    _, read = await _page(Run(attrs.evolve(whole, channel=first, fate=fate) for fate in ends))
+    _, read = await read_page(Run(attrs.evolve(whole, channel=first, fate=fate) for fate in ends))
     assert said in read.words
     assert ("failed over" in read.words) == (first is not None)
 
@@ -201,7 +202,7 @@ async def test_many_pauses() -> None:
     (whole,) = intents(1, troubles=1e-9)
     moments = [BEGUN + pause * 10_000 + at / 10 for pause in range(6) for at in range(600 if pause else 5)]
     given = (attrs.evolve(whole, number=at, begun_at=when, ended_at=when) for at, when in enumerate(moments, 1))
-    text, read = await _page(Run(given))
+    text, read = await read_page(Run(given))
     assert text.count(">idle<") == 5
     assert "2 h" in read.words.replace("\u202f", " ")
 
@@ -214,7 +215,7 @@ async def test_many_countries() -> None:
         attrs.evolve(whole, number=at, fate=Fate(at, "Succeeded", "Sms", 1.0 / at, code))
         for at, code in enumerate(codes, 1)
     )
-    _, read = await _page(Run(given))
+    _, read = await read_page(Run(given))
     assert "4 other countries" in read.words
     assert "Denmark" in read.words
 
@@ -223,121 +224,6 @@ async def test_more_doubts_and_reasons_than_there_is_room_for() -> None:
     """The first are shown, and how many more there are."""
     (whole,) = intents(1, troubles=1e-9)
     given = (attrs.evolve(whole, number=at, line=at, state=State.UNKNOWN, reason=f"cause {at}") for at in range(1, 101))
-    _, read = await _page(Run(given))
+    _, read = await read_page(Run(given))
     assert "The first 20 of 100" in read.words
     assert "all other reasons together" in read.words
-
-
-def clean(count: int, *, fate: Fate | None = None, seconds: float = 10) -> Run:
-    """So many messages that were all accepted, evenly, and all have this delivery report."""
-    (whole,) = intents(1, troubles=1e-9)
-    made = (
-        attrs.evolve(
-            whole,
-            number=at,
-            line=at,
-            begun_at=BEGUN + at * seconds / count,
-            ended_at=BEGUN + at * seconds / count + 0.1,
-            seconds=0.1,
-            proof="answer",
-            channel="Viber",
-            fate=fate,
-        )
-        for at in range(1, count + 1)
-    )
-    return Run(made, told=TOLD)
-
-
-@pytest.mark.parametrize(
-    ("fate", "said"),
-    [
-        (None, "How the accepted were delivered is not known yet."),
-        (Fate(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0), "All that were accepted were delivered."),
-    ],
-)
-async def test_a_clean_run_has_sentences_for_charts(fate: Fate | None, said: str) -> None:
-    """Where all were accepted, and all or none delivered by one channel, no bar is drawn that would be full."""
-    text, read = await _page(clean(2_000, fate=fate))
-    words = read.words.replace("\u202f", " ")
-    assert "All 2,000 messages were accepted" in words
-    assert f"No message was rejected, invalid or left unknown. {said}" in words
-    assert 'class="tiles"' not in text
-    drawings = [given["aria-labelledby"] for tag, given in read.elements if tag == "svg" and given.get("role") == "img"]
-    assert drawings == ["rate-title rate-desc", "latency-title latency-desc"]
-    assert ("2,000 by Viber. Half of the deliveries took up to 2" in words) == (fate is not None)
-    assert ("20.00 in all, in Greece" in words) == (fate is not None)
-    for unsaid in ("Routee said yes", "reason to tell", "Nothing went wrong", "late", "Expired", "Rejected"):
-        assert unsaid not in words.replace("Rejected", "", 1)  # the table of the rate has a column of that name
-
-
-async def test_a_short_run_has_no_rate() -> None:
-    """A second of sending is told in words; nobody is told of a peak."""
-    _, read = await _page(clean(200, seconds=1.0))
-    assert "Up to" not in read.words
-    assert read.count("svg") == 1
-
-
-async def test_only_what_there_is_is_named() -> None:
-    """The first lines name each outcome that there is with its number, and none that there is not."""
-    (whole,) = intents(1, troubles=1e-9)
-    states = [State.ACCEPTED] * 5 + [State.REJECTED] * 2 + [State.INVALID]
-    given = (attrs.evolve(whole, number=at, state=state, fate=None) for at, state in enumerate(states, 1))
-    text, read = await _page(Run(given))
-    assert "2 were rejected by Routee and 1 is invalid. How the accepted were delivered is not known yet." in read.words
-    assert "late" not in read.words
-    assert "expired" not in read.words
-    assert text.count('<div class="tile') == 3
-
-
-async def test_every_percentage_has_one_base() -> None:
-    """Accepted is a share of all messages and delivered one of the accepted, wherever it stands."""
-    (whole,) = intents(1, troubles=1e-9)
-    reports = [Fate(1, "Succeeded", "Viber", 0.01, "GR")] * 1_700 + [Fate(1, "Succeeded", "Sms", 0.03, "GR")] * 230
-    reports += [Fate(1, "Failed", "Sms", 0.03, "GR")] * 40
-    fates: list[Fate | None] = [*reports, *[None] * 30]
-    given = [attrs.evolve(whole, number=at, channel="Viber", fate=fate) for at, fate in enumerate(fates, 1)]
-    given += [
-        attrs.evolve(whole, number=at, state=State.REJECTED, fate=None, reason="no") for at in range(2_001, 2_036)
-    ]
-    _, read = await _page(Run(iter(given)))
-    words = read.words.replace("\u202f", " ")
-    assert "1,930 of 2,000 accepted messages were delivered" in words
-    assert "1,700 by Viber, and 230 by SMS" in words or "1,700 by Viber and 230 by SMS" in words
-    assert "Accepted 2,00098.3 % of all messages" in words
-    assert "Delivered 1,93096.5 % of accepted" in words
-    assert "40 failed" in words
-    assert "30 have no delivery report yet" in words
-    assert "Of the accepted, 1,930 were delivered, 40 failed and 30 have no delivery report yet." in words
-    assert "What went wrong with 75 messages" in words
-
-
-async def test_time_has_one_truth() -> None:
-    """What a run took is its active and its idle time, in the same words beside the rate and in the drawing."""
-    (whole,) = intents(1, troubles=1e-9)
-    moments = [BEGUN + at / 300 + (22.66 if at >= 1_000 else 0) for at in range(2_000)]
-    given = (
-        attrs.evolve(whole, number=at, begun_at=when, ended_at=when + 0.05, seconds=0.05, proof="answer")
-        for at, when in enumerate(moments, 1)
-    )
-    _, read = await _page(Run(given))
-    words = read.words.replace("\u202f", " ")
-    assert "Duration29 s: 10 s active, 19 s idle" not in words  # 22.66 s less a second's work is what was idle
-    assert "Duration29 s: 6 s active, 23 s idle" in words
-    assert "2,000 messages in 6 s of activity: " in words
-    assert "23 s in which nothing was being sent are not counted." in words
-    assert "idle23 s" in words
-    assert "Up to 300 messages a second" in words
-
-
-@pytest.mark.parametrize(("currency", "said"), [("EUR", "20.00 EUR in all"), (None, "20.00 in all")])
-async def test_amounts(currency: str | None, said: str) -> None:
-    """An amount has the currency of the account's balance where that is known, and says whose it is."""
-    ledger = clean(2_000, fate=Fate(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0))
-    if currency:
-        await ledger.put("currency", {"code": currency})
-    _, read = await _page(ledger)
-    words = read.words.replace("\u202f", " ")
-    assert said in words
-    assert "which name no currency" in words
-    assert ("EUR is that of the account's balance." in words) == (currency is not None)
-    assert not any(sign in words for sign in "€$£")

@@ -47,6 +47,18 @@ def test_reconcile_counts_them_and_status_knows_them(campaign: Campaign, sandbox
         assert json.loads(cli("bulk", *command, at=sandbox).out)["deliveries"] == known
 
 
+def test_the_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Routee's prices name no currency: `reconcile --ends` keeps the one of the balance, or none."""
+    assert cli(*campaign.write(3).run(), at=sandbox).status == 0
+    ledger, page = str(campaign.ledger), campaign.folder / "people.html"
+    rule = sandbox.script(endpoint="reading", answer=403)
+    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
+    sandbox.forget(rule)
+    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
+    assert cli("bulk", "report", ledger).status == 0
+    assert "EUR in all" in page.read_text("utf-8").replace("\u202f", " ")
+
+
 def _said(*counts: DeliveryCount) -> str:
     console = Recorder()
     show(console, deliveries_lines(Deliveries.of(counts), "run.sqlite"))

@@ -76,11 +76,9 @@ def _rows(steps: list[Step]) -> Iterator[Markup]:
         )
 
 
-def _without(lost: tuple[str, ...], y: float) -> Markup | None:
-    """What is missing; on a narrow page the first two."""
-    if not lost:
-        return None
+def _without(lost: tuple[str, ...], y: float) -> Markup:
+    """What is missing; on a narrow page the first three."""
     parts = [
-        tag("tspan", f"{', ' if at else ''}{part}", class_="extra" if at > 1 else None) for at, part in enumerate(lost)
+        tag("tspan", f"{', ' if at else ''}{part}", class_="extra" if at > 2 else None) for at, part in enumerate(lost)
     ]
     return tag("text", *parts, x="0", y=y, class_="soft")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..markup import Markup, joined
 from ..scales import round_steps, time_step
 from ..values import Bar, Rate
-from ..wording import Clock, number, seconds
+from ..wording import Clock, number, seconds, tenths
 from .frame import across, anchored, block, drawing, upright, words
 
 _TOP = 20
@@ -80,11 +80,8 @@ def _scale(steps: list[float], base: float, height: float, unit: str) -> Markup:
         return joined(words(f"0 {unit}", 0, base - 5, kind="soft"), across(base, "axis"))
     most = steps[-1]
     marks = [across(base - height * step / most) for step in steps]
-    labels = [
-        words(number(step) + (f" {unit}" if step == most else ""), 0, base - height * step / most - 5, kind="soft halo")
-        for step in steps
-    ]
-    return joined(*marks, across(base, "axis"), *labels)
+    # Only the highest has its number: the others would stand on the bars.
+    return joined(*marks, across(base, "axis"), words(f"{number(most)} {unit}", 0, base - height - 5, kind="soft halo"))
 
 
 def _bars(places: list[_Place], width: float, base: float, scale: float, clock: Clock) -> Iterator[Markup]:
@@ -117,7 +114,7 @@ def _idle_times(places: list[_Place], base: float) -> Iterator[Markup]:
         middle = (left + after.left) / 2
         yield upright(left, _TOP, base, "idle")
         yield upright(after.left, _TOP, base, "idle")
-        for line, text in enumerate(("idle", *seconds(round(after.idle)).split(" "))):
+        for line, text in enumerate(("idle", *tenths(after.idle).split(" "))):
             yield words(text, middle, _TOP + _HEIGHT / 2 + 16 * line, anchor="middle", kind="soft")
 
 
