@@ -1,6 +1,7 @@
 """The header of a CSV file: its delimiter, the names of its columns, and the line after which its rows begin."""
 
 import re
+from collections import Counter
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
@@ -18,6 +19,7 @@ _LOOKED_AT = 50
 _MOST_LINES = 100
 """Of a header with line ends in its names."""
 _says_delimiter = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
+_is_phone_number = re.compile(r"""[\s'"(+]*[0-9][0-9\s()./-]{6,40}['"\s]*""").fullmatch
 # A year, a month or a day is a name of a column. A bare number is a phone number or a code.
 _is_date = re.compile(
     r"(?:19|20)\d\d(?:[-/. ]+\d{1,2}(?:[-/. ]+\d{1,2})?|\s*[-/]\s*(?:19|20)\d\d)?|(?:\d{1,2}[-/. ]+){1,2}(?:19|20)\d\d"
@@ -77,10 +79,12 @@ def _reading(delimiter: str, text: str, sample: list[str]) -> tuple[tuple[int, i
     """What speaks for a delimiter, and the header as it makes it."""
     cells = Cells(delimiter)
     names = tuple(map(column_name, cells.record(text, _no_more)))
-    shape = RowShape(cells, len(names), sample)
-    as_wide = sum(len(cells.loosely(line)) == len(names) for line in sample)
+    rows = [*map(cells.loosely, sample)]
+    numbers = Counter(place for row in rows for place, cell in enumerate(row) if _is_phone_number(cell))
+    as_wide = sum(len(row) == len(names) for row in rows)
     end = text[len(text.rstrip("\r\n")) :]
-    return (shape.numbers, as_wide, len(names)), Header(cells, names, end, shape)
+    header = Header(cells, names, end, RowShape(cells, len(names), rows))
+    return (max(numbers.values(), default=0), as_wide, len(names)), header
 
 
 def _no_more() -> str:

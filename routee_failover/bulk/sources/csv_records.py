@@ -116,16 +116,12 @@ class _Feed:
 
 
 class RowShape:
-    """Knows a row by where its numbers stand: the first column that holds some in the lines that it has seen."""
+    """Knows a row by where its numbers stand: the first column that holds some in the rows that it has seen."""
 
-    def __init__(self, cells: Cells, width: int, lines: Iterable[str]) -> None:
+    def __init__(self, cells: Cells, width: int, rows: Iterable[list[str]]) -> None:
         self._cells = cells
         self.width: int = width
-        found = Counter(
-            column for line in lines for column, cell in enumerate(cells.loosely(line)[:width]) if _has_number(cell)
-        )
-        self.numbers: int = max(found.values(), default=0)
-        """How many lines have one there."""
+        found = Counter(place for row in rows for place, cell in enumerate(row[:width]) if _has_number(cell))
         self._place = max(found, key=lambda column: (found[column], -column)) if found else None
 
     def fits(self, line: str) -> bool:

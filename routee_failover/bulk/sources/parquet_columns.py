@@ -1,5 +1,6 @@
 """Columns of a Parquet table become texts; what Python cannot hold is told cell by cell."""
 
+from importlib import import_module
 from typing import Any, cast
 
 from .cells import LONGEST_CELL, as_text, cannot_be_written, is_gap, is_sendable
@@ -46,8 +47,9 @@ def are_clean(cells: list[Cell]) -> bool:
 
 
 def _has_long_cells(column: Any) -> bool:
-    from pyarrow import compute, types  # noqa: PLC0415  # an extra
+    from pyarrow import types  # noqa: PLC0415  # an extra
 
+    compute: Any = import_module("pyarrow.compute")  # its functions are made when it is imported
     kind = column.type
     if not any(
         is_one(kind) for is_one in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
