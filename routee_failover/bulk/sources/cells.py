@@ -149,7 +149,9 @@ class Picker:
 
 def is_gap(value: object) -> bool:
     """Whether a value stands for none: a null, what is not a number, or a structure that no text is made of."""
-    if isinstance(value, float | Decimal):
+    if isinstance(value, Decimal):
+        return not value.is_finite()
+    if isinstance(value, float):
         return not isfinite(value)
     # pandas' marks for a gap are of no class that is there without pandas.
     return value is None or isinstance(value, Mapping | list | tuple | set) or type(value).__name__ in _GAPS

@@ -121,7 +121,8 @@ class _Reader:
         elif kind == 7:
             self.at += 8
         elif kind == 8:
-            self.at += self._varint()
+            length = self._varint()
+            self.at += length
         elif kind == 12:
             self.struct(way)
         elif kind not in {1, 2}:  # true and false stand in the kind; lists and maps are in no page header

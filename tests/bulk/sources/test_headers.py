@@ -59,7 +59,9 @@ def test_two_columns_that_become_one_name_are_refused_by_name(tmp_path: Path) ->
     """No value is chosen among two: a file is refused, and a row that has both."""
     with pytest.raises(InvalidSource, match="line 1 names the column name twice"):
         read_source(written(tmp_path / "p.csv", f"phone,name,name\u200b\n{ADA},Ada,Bob\n"))
-    path = written(tmp_path / "p.jsonl", f'{{"phone": "{ADA}", "name": "A", "name ": "B"}}\n{{"phone": 1, "name": "C"}}\n')
+    path = written(
+        tmp_path / "p.jsonl", f'{{"phone": "{ADA}", "name": "A", "name ": "B"}}\n{{"phone": 1, "name": "C"}}\n'
+    )
     assert told(read_source(path)) == [
         (1, "has the column name twice, written in two ways"),
         (2, {"phone": "1", "name": "C"}),

@@ -72,7 +72,7 @@ def test_cell_that_cannot_be_held_breaks_its_row(tmp_path: Path, kind: str) -> N
         (pa.array([5.0, 0.1, None, float("inf")], pa.float32()), ["5", "0.1", None, None]),
         (pa.array([1.5, 2.0], pa.float16()), ["1.5", "2"]),
         (pa.array([Decimal("10.50"), Decimal("10.00"), None], pa.decimal128(9, 2)), ["10.50", "10.00", None]),
-        (pa.array([Decimal("123456"), Decimal("0.5")], pa.decimal128(18, 6)), ["123456", "0.500000"]),
+        (pa.array([Decimal(123456), Decimal("0.5")], pa.decimal128(18, 6)), ["123456", "0.500000"]),
         (pa.array([Decimal("7.0")], pa.decimal256(60, 1)), ["7"]),
         (pa.array([True, False, None]), ["true", "false", None]),
         (pa.array(["Ada", None], pa.large_string()), ["Ada", None]),
@@ -151,9 +151,7 @@ def test_table_that_is_damaged_ends_the_run_with_its_row_or_gives_other_values(t
 def test_damaged_page_with_a_checksum_is_never_read(tmp_path: Path) -> None:
     """Where the writer has left checksums, no value of a page that was changed is sent."""
     columns = {"a": [f"+3069{row:08}" for row in range(3_000)]}
-    path = table(
-        tmp_path / "rows.parquet", columns, write_page_checksum=True, compression="none", use_dictionary=False
-    )
+    path = table(tmp_path / "rows.parquet", columns, write_page_checksum=True, compression="none", use_dictionary=False)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"+306900001500", b"+306900009999"))
     with pytest.raises(InvalidSource, match=r"cannot be read after row \d+: .*(CRC|checksum)"):
