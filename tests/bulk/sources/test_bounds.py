@@ -105,7 +105,7 @@ def test_json_lines_without_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1_000_000, 150_000_000])
 @pytest.mark.parametrize("used", [True, False])
 def test_small_parquet_of_huge_cells_fills_no_memory(tmp_path: Path, size: int, used: bool) -> None:
-    """A few kilobytes that say gigabytes are refused or cost their rows, in constant memory; unused they are not read."""
+    """Kilobytes that say gigabytes are refused or cost their rows, in constant memory; unused ones are not read."""
     pa = pytest.importorskip("pyarrow")
     count = 1_000 if size == 1_000_000 else 28
     huge = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * size]))

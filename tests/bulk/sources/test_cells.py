@@ -82,10 +82,12 @@ def test_unsendable_letter_breaks_its_row_wherever_it_stands(tmp_path: Path, let
     rows = [{"phone": ADA, "name": "Ada"} for _ in range(700)]
     rows[place]["name"] = f"A{letter}da"
     csv = "phone,name\n" + "".join(f"{row['phone']},{row['name']}\n" for row in rows)
-    escaped, raw = ("".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows) for ascii in (True, False))
+    ascii_only, raw = (
+        "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows) for escaped in (True, False)
+    )
     sources: list[Any] = [
         read_source(written(tmp_path / "p.csv", csv)),
-        read_source(written(tmp_path / "e.jsonl", escaped)),
+        read_source(written(tmp_path / "e.jsonl", ascii_only)),
         read_source(written(tmp_path / "r.jsonl", raw)),
         read_source(table(tmp_path / "p.parquet", {name: [row[name] for row in rows] for name in ("phone", "name")})),
         Mappings(rows),
@@ -108,7 +110,7 @@ def test_letters_of_all_scripts_are_sent(tmp_path: Path, text: str) -> None:
 
 
 def test_half_letters_and_other_encodings_break_their_row(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 and halves of a pair are told by their column; a column that is not used may have them."""
+    """Bytes that are no UTF-8 and halves of a pair are told by their column; where it is not used they may stand."""
     content = f"phone,name\n{ADA},".encode() + b"\xc6\xe1\n" + f"{BOB},Bob\n".encode()
     assert csv_rows(tmp_path, content) == [(2, "is not UTF-8 in column name"), (3, {"phone": BOB, "name": "Bob"})]
     lines = (
@@ -181,7 +183,7 @@ def test_whole_number_is_written_without_its_fraction(value: str, text: str) -> 
         (Scalar(0.10000000149011612, "0.1"), "0.1"),
         (Scalar(True, "True"), "true"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_value_of_a_program_is_written_as_a_person_would(value: object, text: str | None) -> None:
     """Texts and numbers of any class are written as what they are; what stands for a gap is none."""

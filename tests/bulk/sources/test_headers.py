@@ -1,4 +1,4 @@
-"""Columns are matched as people write them: what looks the same is the same name, in every format and in the template."""
+"""Columns are matched as people write them: what looks the same is one name, in every format and in the template."""
 
 import unicodedata
 from pathlib import Path
