@@ -13,13 +13,13 @@ from uuid import UUID
 
 from ...wire.flow_file import LONGEST_TEXT, MOST_DIGITS
 from ..column_names import column_name, repeated
+from .lines import UNDECODABLE
 from .source import Unreadable
 
 LONGEST_CELL = LONGEST_TEXT
 """Characters. No message may have as many."""
 MOST_COLUMNS = 16_384
 """Columns of one row, as in the widest spreadsheet."""
-UNDECODABLE = "is not UTF-8"
 
 # A line end or a tab in a text is what somebody wrote. Marks of direction and joiners are letters of Arabic, Persian,
 # Indian scripts and emoji; numbers that are copied from a phone begin with one. An override turns the text around.

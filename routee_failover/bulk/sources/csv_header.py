@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from ...errors import InvalidSource
 from ..column_names import column_name, repeated
-from .cells import MOST_COLUMNS, UNDECODABLE
+from .cells import MOST_COLUMNS
 from .csv_records import NEVER_CLOSED, Cells, Refused, RowShape
-from .lines import LONGEST_LINE, TOO_LONG, Lines
+from .lines import LONGEST_LINE, TOO_LONG, UNDECODABLE, Lines
 
 DELIMITERS = ";\t|,"
 """In this order where nothing else tells: a comma stands in names and prices, too."""

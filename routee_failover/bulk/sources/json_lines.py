@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...errors import InvalidSource
 from ...wire.flow_file import MOST_DIGITS, unique
-from .cells import UNDECODABLE, Picker, names_of
-from .lines import TOO_LONG, Lines, is_blank, open_text
+from .cells import Picker, names_of
+from .lines import TOO_LONG, UNDECODABLE, Lines, is_blank, open_text
 from .source import Read, Unreadable
 
 LOOKED_AT = 100

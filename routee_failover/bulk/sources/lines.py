@@ -13,6 +13,7 @@ LONGEST_LINE = 1024 * 1024
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _LOOKED_AT = 4096
 """Bytes at the beginning of a file that say whether it is text."""
+UNDECODABLE = "is not UTF-8"
 TOO_LONG = f"is longer than {LONGEST_LINE // 1024**2} MiB"
 
 
@@ -33,6 +34,17 @@ def open_text(path: Path, name: str) -> TextIOWrapper:
         return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
         raise InvalidSource(f"{name} cannot be read: {error.strerror}; nothing was sent") from None
+
+
+def is_sound(text: str) -> bool:
+    """Whether every byte of it was UTF-8."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_blank(text: str) -> bool:
