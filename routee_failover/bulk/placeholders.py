@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
+from .column_names import column_name
+
 Fill = Callable[[Mapping[str, str]], str]
 """Gives the text of a row. Raises `KeyError` for a column that the row lacks."""
 
@@ -37,10 +39,10 @@ def parse(text: str) -> str | Words:
         end = token.end()
         if token[0] in {"{{", "}}"}:
             pieces.append(token[0][0])
-        elif token[1] is None or not token[1].strip():
+        elif token[1] is None or not (column := column_name(token[1])):
             raise ValueError(f"has a {token[0]} that names no column; a brace itself is written twice")
         else:
-            columns.append(token[1].strip())
+            columns.append(column)
             pieces.append("%s")
     pieces.append(_escaped(text[end:]))
     pattern = "".join(pieces)

@@ -14,9 +14,10 @@ from .._phone_numbers import InvalidNumber, is_e164
 from ..errors import InvalidSource
 from .numbers import check_region, e164, one_way
 from .seen import Seen
-from .sources.csv_file import DELIMITERS
+from .sources.csv_header import DELIMITERS
 from .sources.files import is_stream, read_source, shown
 from .sources.lines import TOO_LONG, UNDECODABLE, Lines, is_sound, open_text
+from .sources.mappings import selected
 from .sources.source import Unreadable
 from .stamp import with_plus
 
@@ -125,7 +126,7 @@ def _table(path: Path, name: str, columns: tuple[str, ...]) -> Iterator[_Entry]:
     except InvalidSource as error:
         raise InvalidSource(f"the suppression list {error}") from None
     column = _column(source.columns or (), name, columns)
-    for line, values in source:
+    for line, values in selected(source, {column}):
         yield line, values if isinstance(values, Unreadable) else values.get(column, "")
 
 
@@ -142,7 +143,7 @@ def _text(path: Path, name: str, columns: tuple[str, ...], region: str | None) -
             delimiter = chosen[1]  # written by a spreadsheet for itself
             continue
         if delimiter is None:
-            delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", text).count)
+            delimiter = max(reversed(DELIMITERS), key=re.sub(r'"[^"]*"', "", text).count)
         cells = _cells(text, delimiter)
         if isinstance(cells, Unreadable):
             yield line, cells

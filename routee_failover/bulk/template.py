@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import tomllib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, cast, overload
@@ -10,14 +9,15 @@ from typing import Any, Self, cast, overload
 from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import Endpoint
 from ..wire import load_flow
-from ..wire.flow_file import ENDPOINTS, read_object, read_text
+from ..wire.flow_file import ENDPOINTS, excess_of, read_object, read_toml
+from .column_names import column_name
 from .leaves import Leaf, leaves_of, placed_in
 from .row import Row, Rows
 from .rows import AsyncTemplateRows, Recipe, TemplateRows
 from .shape import Path as Place
 from .shape import Use, texts_of
 from .sources.files import shown
-from .sources.mappings import AsyncMappings, Mappings
+from .sources.mappings import AsyncMappings, Mappings, selected
 from .sources.source import Recipients, Source
 
 _is_called_a_code = re.compile(r"(?<![a-z])(pin|otp|code|passcode|password)(?![a-z])", re.IGNORECASE).search
@@ -65,15 +65,8 @@ class FlowTemplate:
         Raises `InvalidSource` for what is no such file, and `InvalidFlow` with every problem of the flow in it.
         """
         name = shown(Path(path))
-        if Path(path).suffix.lower() != ".toml":
-            return cls._of(read_object(str(path), name), name)
-        try:
-            mapping = tomllib.loads(read_text(str(path), name))
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidSource(f"{name} is not TOML ({error}); nothing was sent") from None
-        except RecursionError:
-            raise InvalidSource(f"{name} is nested too deeply; nothing was sent") from None
-        return cls._of(mapping, name)
+        read = read_toml if Path(path).suffix.lower() == ".toml" else read_object
+        return cls._of(read(str(path), name), name)
 
     @classmethod
     def of(cls, mapping: Mapping[str, Any]) -> Self:
@@ -85,6 +78,8 @@ class FlowTemplate:
 
     @classmethod
     def _of(cls, mapping: Mapping[str, Any], name: str) -> Self:
+        if (why := excess_of(mapping)) is not None:
+            raise InvalidFlow(name, [Problem((), why)])
         flow = dict(mapping)
         named = flow.pop("endpoint", None)
         if named not in [*Endpoint]:
@@ -102,7 +97,7 @@ class FlowTemplate:
 
     def check_columns(self, columns: Iterable[str]) -> None:
         """Raises `InvalidSource` that names the columns which the template has and the source has not."""
-        there = list(columns)
+        there = list(map(column_name, columns))
         missing = sorted(self.columns.difference(there))
         if not missing:
             return
@@ -130,18 +125,20 @@ class FlowTemplate:
         The rows can be gone through again where the recipients can. What is broken in one row stands in that row's
         `problems`; raises `InvalidSource` for what breaks them all.
         """
+        key = None if key is None else column_name(key)
         recipe = self._recipe.settled(key, region)
+        used = self.columns if key is None else self.columns | {key}
         if isinstance(recipients, AsyncIterable):
-            arriving = AsyncTemplateRows(AsyncMappings(recipients), recipe)
+            arriving = AsyncTemplateRows(AsyncMappings(recipients, used), recipe)
             return aiter(arriving) if isinstance(recipients, AsyncIterator) else arriving
         source = recipients if isinstance(recipients, Source) else Mappings(recipients)
         if source.columns is not None:
             self.check_columns(source.columns)
-            if key is not None and key not in source.columns:
+            if key is not None and key not in map(column_name, source.columns):
                 guess = _close(key, source.columns)
                 hint = f"; did you mean {guess}?" if guess else ""
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
-        rows = TemplateRows(source, recipe)
+        rows = TemplateRows(selected(source, used), recipe)
         return iter(rows) if isinstance(recipients, Iterator) else rows
 
 

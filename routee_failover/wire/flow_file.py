@@ -5,6 +5,10 @@ The command line sends such a file, and a bulk run takes one for its template.
 
 import json
 import sys
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -16,13 +20,22 @@ ENDPOINTS = f"{', '.join([*Endpoint][:-1])} or {[*Endpoint][-1]}"
 STDIN = "-"
 LARGEST_FILE = 4 * 1024 * 1024
 """Bytes. No flow comes near it; /dev/zero does."""
+LONGEST_TEXT = 131_072
+"""Characters. No text of a message may have as many."""
+LONGEST_LIST = 200
+"""Entries. No flow has as many steps; a check of each against each stays quick."""
+MOST_VALUES = 20_000
+DEEPEST = 50
+MOST_DIGITS = 400
+"""Of a number. Doubles end at 309."""
+_TOO_MANY_DIGITS = f"holds a number of more than {MOST_DIGITS} digits"
 
 
 def read_object(file: str, name: str) -> dict[str, Any]:
     """The JSON object in a file, or on stdin for `-`; raises `InvalidSource`, which calls the file by `name`."""
     text = read_text(file, name)
     try:
-        value: object = json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
+        value: object = _DECODER.decode(text)
     except RecursionError:
         raise InvalidSource(f"{name} is nested too deeply; nothing was sent") from None
     except json.JSONDecodeError as error:
@@ -33,7 +46,54 @@ def read_object(file: str, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         shape = '{"endpoint": "otp", "flow": [...]}'
         raise InvalidSource(f"{name} must hold one JSON object, such as {shape}; nothing was sent")
-    return cast("dict[str, Any]", value)
+    return bounded(cast("dict[str, Any]", value), name)
+
+
+def read_toml(file: str, name: str) -> dict[str, Any]:
+    """The table in a TOML file; raises `InvalidSource`, which calls the file by `name`."""
+    text = read_text(file, name)
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSource(f"{name} is not TOML ({error}); nothing was sent") from None
+    except RecursionError:
+        raise InvalidSource(f"{name} is nested too deeply; nothing was sent") from None
+    except ValueError:  # of a whole number that is longer than Python turns into one
+        raise InvalidSource(f"{name} {_TOO_MANY_DIGITS}; nothing was sent") from None
+    return bounded(value, name)
+
+
+def bounded(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """The same object; raises `InvalidSource` where it is larger than any flow."""
+    why = excess_of(value)
+    if why is not None:
+        raise InvalidSource(f"{name} {why}; nothing was sent")
+    return value
+
+
+def excess_of(flow: object) -> str | None:
+    """What is too much in a flow for it to be one, found in one pass that ends early; `None` for what is none."""
+    level, values = [flow], 0
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, Mapping):
+                below += value.values()
+            elif isinstance(value, list | tuple):
+                if len(value) > LONGEST_LIST:
+                    return f"holds a list of more than {LONGEST_LIST:,} entries"
+                below += value
+            elif isinstance(value, str) and len(value) > LONGEST_TEXT:
+                return f"holds a text of more than {LONGEST_TEXT:,} characters"
+            elif isinstance(value, int) and value.bit_length() > 3 * MOST_DIGITS:
+                return _TOO_MANY_DIGITS
+            values += 1
+        if values + len(below) > MOST_VALUES:
+            return f"holds more than {MOST_VALUES:,} values"
+        if not below:
+            return None
+        level = below
+    return "is nested too deeply"
 
 
 def read_text(file: str, name: str) -> str:
@@ -62,10 +122,28 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON lets a key stand twice and Python would keep the last one: another message than the one that was read."""
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)} stands twice in one object")
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice[:100]} stands twice in one object")
     return mapping
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"it {_TOO_MANY_DIGITS}")
+    return int(text)
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("it holds a number that is larger than any")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON's")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=unique, parse_int=_whole_number, parse_float=_fraction, parse_constant=_no_constant
+)

@@ -1,114 +1,91 @@
-"""Comma-separated values as spreadsheets write them; a row that is broken ends nothing."""
+"""Comma-separated values as spreadsheets and people write them; a row that is broken ends nothing."""
 
-import csv
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from copy import copy
+from operator import itemgetter
 from pathlib import Path
 
 from ...errors import InvalidSource
-from .lines import TOO_LONG, UNDECODABLE, Lines, is_sound, open_text
+from .cells import LONGEST_CELL, checked, is_sendable
+from .csv_header import Header, read_header
+from .csv_records import Records
+from .lines import Lines, is_blank, open_text
 from .source import Read, Unreadable
-
-DELIMITERS = ",;\t"
 
 
 class CsvFile:
-    """A CSV file in UTF-8, with or without a byte order mark, its columns named in the first line.
+    """A CSV file in UTF-8, with or without byte order marks, its columns named in the first line.
 
-    The delimiter is the comma, the semicolon or the tab, whichever the first line has most of. A quote that is never
-    closed breaks its own row only: reading goes on with the line after it.
+    A first line `sep=;` says the delimiter; otherwise it is the comma, the semicolon, the tab or the bar, whichever
+    makes rows of the lines. A quote that is never closed breaks its own row only: reading goes on with the line after
+    it. Lines that hold delimiters and blanks alone are no rows.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.name: str = name
         self.total: int | None = None
         self._path = path
-        self._delimiter, self._header = _read_header(path, name)
-        self.columns: tuple[str, ...] | None = tuple(column for column in self._header if column)
+        with open_text(path, name) as file:
+            lines = Lines(file)
+            try:
+                self._header = read_header(lines, name)
+            except OSError as error:
+                raise _ends(name, lines, error) from None
+        self.columns: tuple[str, ...] | None = tuple(column for column in self._header.names if column)
+        self.used: Collection[str] = self.columns
+
+    def select(self, columns: Collection[str]) -> "CsvFile":
+        """The same rows with these columns alone."""
+        chosen = copy(self)
+        chosen.used = columns
+        return chosen
 
     def __iter__(self) -> Iterator[Read]:
-        header, width = self._header, len(self._header)
         with open_text(self._path, self.name) as file:
             lines = Lines(file)
-            reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-            self._pass_header(reader)
-            lines.settle()
-            while True:
-                start = lines.number + 1
-                try:
-                    cells = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    yield start, Unreadable(_why(error, lines))
-                    lines.give_back()
-                    reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-                    continue
-                except OSError as error:
-                    raise InvalidSource(f"{self.name} cannot be read after line {lines.number}: {error}") from None
-                if lines.cut:
-                    yield start, Unreadable(TOO_LONG)
-                elif len(cells) == width:
-                    yield (
-                        (start, dict(zip(header, cells, strict=True)))
-                        if is_sound("".join(cells))
-                        else (start, Unreadable(UNDECODABLE))
-                    )
-                elif cells:  # an empty line is no row
-                    yield start, Unreadable(_miscounted(len(cells), width, start, lines.number))
-                lines.settle()
+            try:
+                header = self._pass_header(lines)
+                width = len(header.names)
+                names, cells_of = self._choice(header)
+                for start, cells in Records(lines, header.cells, header.shape, header.end):
+                    if isinstance(cells, Unreadable):
+                        yield start, cells
+                    elif len(cells) == width:
+                        used = cells_of(cells)
+                        joined = "".join(used)
+                        if is_sendable(joined) and joined and not joined.isspace() and len(joined) <= LONGEST_CELL:
+                            yield start, dict(zip(names, used, strict=True))
+                        elif not is_blank("".join(cells)):
+                            yield start, checked(dict(zip(names, used, strict=True)))
+                    elif not is_blank("".join(cells)):
+                        yield start, Unreadable(_miscounted(len(cells), width, start, lines.number))
+            except OSError as error:
+                raise _ends(self.name, lines, error) from None
 
-    def _pass_header(self, reader: Iterator[list[str]]) -> None:
+    def _choice(self, header: Header) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]]]:
+        """The columns that are used, and what takes their cells out of a row's."""
+        places = {name: place for place, name in enumerate(header.names) if name and name in self.used}
+        if len(places) > 1:  # of one, it is no tuple
+            return [*places], itemgetter(*places.values())
+        return [*places], lambda cells: tuple(cells[place] for place in places.values())
+
+    def _pass_header(self, lines: Lines) -> Header:
         """Raise `InvalidSource` where it is not what it was: values would go under the names of others."""
+        known = self._header
         try:
-            now = [cell.strip() for cell in next(reader, [])]
-        except csv.Error:
-            now = []
-        if now != self._header:
+            now = read_header(lines, self.name, known.cells.delimiter)
+        except InvalidSource:
+            now = None
+        if now is None or now.names != known.names or now.cells.delimiter != known.cells.delimiter:
             raise InvalidSource(
                 f"{self.name} names other columns in line 1 than when this run began to read it; nothing more is sent. "
                 "Leave it as it was while a run goes on"
             )
+        return now
 
 
-def _read_header(path: Path, name: str) -> tuple[str, list[str]]:
-    with open_text(path, name) as file:
-        lines = Lines(file)
-        first = next(lines, "")
-        delimiter = max(DELIMITERS, key=_outside_quotes(first).count)
-        lines.give_back(settled=0)
-        try:
-            header = [cell.strip() for cell in next(csv.reader(lines, delimiter=delimiter, strict=True))]
-        except csv.Error as error:
-            raise InvalidSource(f"{name} line 1: {error}; nothing was sent") from None
-    if not any(header):
-        raise InvalidSource(f"{name} line 1 names no columns; nothing was sent")
-    if not is_sound("".join(header)):
-        raise InvalidSource(f"{name} line 1 {UNDECODABLE}; save the file as UTF-8; nothing was sent")
-    if any(_is_number(cell) for cell in header):
-        raise InvalidSource(f"{name} line 1 holds a number where it must name the columns; nothing was sent")
-    twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
-    if twice:
-        raise InvalidSource(f"{name} line 1 names the column {twice[0]} twice; nothing was sent")
-    return delimiter, header
-
-
-def _is_number(cell: str) -> bool:
-    """Whether it is a phone number or a code, however it is written: names of columns may be shown, these may not."""
-    return re.fullmatch(r"[0-9]{4,}", re.sub(r"[\s()+./-]", "", cell)) is not None
-
-
-def _outside_quotes(line: str) -> str:
-    return "".join(line.split('"')[::2])
-
-
-def _why(error: csv.Error, lines: Lines) -> str:
-    if lines.cut:
-        return TOO_LONG
-    words = str(error)
-    if "field larger" in words:
-        return "has a value longer than 131,072 characters, or a quote that is never closed"
-    return "has a quote that is never closed" if "unexpected end" in words else "has text after a closing quote"
+def _ends(name: str, lines: Lines, error: OSError) -> InvalidSource:
+    return InvalidSource(f"{name} cannot be read after line {lines.number}: {error}")
 
 
 def _miscounted(found: int, wanted: int, start: int, end: int) -> str:

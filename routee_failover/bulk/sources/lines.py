@@ -6,10 +6,13 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from ...errors import InvalidSource
+from ..column_names import without_invisible
 
 LONGEST_LINE = 1024 * 1024
 """Characters. No row comes near it."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_LOOKED_AT = 4096
+"""Bytes at the beginning of a file that say whether it is text."""
 UNDECODABLE = "is not UTF-8"
 TOO_LONG = f"is longer than {LONGEST_LINE // 1024**2} MiB"
 
@@ -18,12 +21,11 @@ def open_text(path: Path, name: str) -> TextIOWrapper:
     """A text file whose undecodable bytes are kept apart as half surrogates; raises `InvalidSource`."""
     try:
         with path.open("rb") as start:
-            first = start.read(4096)
-        if not first.startswith(_UTF16) and b"\0" in first:
-            line = first[: first.index(b"\0")].count(b"\n") + 1
+            first = start.read(_LOOKED_AT)
+        if not first.startswith(_UTF16) and 8 * first.count(0) > len(first):  # one alone breaks its row
             raise InvalidSource(
-                f"{name} has a NUL byte in line {line}: it is no text, or text in UTF-16; "
-                "save it as UTF-8, without that byte; nothing was sent"
+                f"{name} has NUL bytes from line 1 on: it is no text, or text in UTF-16; save it as UTF-8; "
+                "nothing was sent"
             )
         if first.startswith(_UTF16):
             raise InvalidSource(f"{name} is not UTF-8 text; save it as UTF-8; nothing was sent")
@@ -45,6 +47,18 @@ def is_sound(text: str) -> bool:
     return True
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing is to be seen in it: blanks of any kind, and signs that no editor shows."""
+    text = without_invisible(text)
+    return not text or text.isspace()
+
+
+class _Cut(str):
+    """The beginning of a line that is longer than any that is read."""
+
+    __slots__ = ()
+
+
 class Lines:
     """The lines of a file one by one. Those that were taken since the last `settle` can be given back."""
 
@@ -64,6 +78,8 @@ class Lines:
         line = self._ahead.popleft() if self._ahead else self._read()
         if not line:
             raise StopIteration
+        if line.__class__ is _Cut:
+            self.cut = True
         self.number += 1
         self._taken.append(line)
         return line
@@ -71,12 +87,17 @@ class Lines:
     def _read(self) -> str:
         line = self._file.readline(LONGEST_LINE)
         if len(line) >= LONGEST_LINE and not line.endswith(("\n", "\r")):
-            self.cut = True
             rest = line
             while rest and not rest.endswith(("\n", "\r")):
                 rest = self._file.readline(LONGEST_LINE)
-            line = line[:80] + "\n"
+            return _Cut(line[:80] + "\n")
         return line
+
+    def peek(self) -> str:
+        """The line that comes next, empty at the end."""
+        if not self._ahead and (line := self._read()):
+            self._ahead.append(line)
+        return self._ahead[0] if self._ahead else ""
 
     def settle(self) -> None:
         """What was taken is done with."""

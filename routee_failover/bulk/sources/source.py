@@ -1,9 +1,6 @@
 """What a bulk run reads its rows from: lines with values, which can be gone through again."""
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
-from datetime import date, time
-from decimal import Decimal
-from math import isfinite
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
@@ -41,30 +38,14 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Selectable(Protocol):
+    """A source that can leave out the columns which are not used, and with them what is wrong in them."""
+
+    def select(self, columns: Collection[str]) -> Source:
+        """The same rows with these columns alone, named as `column_name` writes them. Raises `InvalidSource`."""
+        ...
+
+
 Recipients = Source | Iterable[Mapping[str, object]] | AsyncIterable[Mapping[str, object]]
 """What a template makes rows of."""
-
-
-def texts_of(values: Mapping[str, object]) -> dict[str, str]:
-    """The values of a row as texts; what is absent, or no text, number or truth, is left out."""
-    return {column: text for column, value in values.items() if (text := as_text(value)) is not None}
-
-
-def as_text(value: object) -> str | None:
-    """How a value is written in a message; `None` for what has no way to be.
-
-    Numbers are written as Python does, but whole ones without a fraction: a table with gaps holds numbers as 5.0.
-    """
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        if not isfinite(value):
-            return None  # how tables write a gap
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value.isoformat() if isinstance(value, date | time) else None

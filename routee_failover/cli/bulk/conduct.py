@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ def prepare(plan: Plan) -> Ready:
     source = read_source(plan.recipients, format=plan.format)
     template = FlowTemplate.read(plan.flow)
     rows = template.rows(source, key=plan.key, region=plan.region)
-    if next(iter(source), None) is None:
+    if isinstance(rows, Iterable) and next(iter(rows), None) is None:
         raise InvalidSource(f"{clean(plan.recipients.name)} has no rows: there is nothing to send; nothing was sent")
     suppressed = _suppressed(plan, template.recipient_columns)
     return Ready(source, rows, OWN_LABELS if template.has_own_labels else None, suppressed)

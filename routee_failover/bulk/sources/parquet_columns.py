@@ -1,0 +1,80 @@
+"""Columns of a Parquet table become texts; what Python cannot hold is told cell by cell."""
+
+from importlib import import_module
+from typing import Any, cast
+
+from .cells import LONGEST_CELL, as_text, cannot_be_written, is_gap, is_sendable
+from .source import Unreadable
+
+Cell = str | None | Unreadable
+"""A text, none where the table has a gap, or why there is no text."""
+_LONGEST_BYTES = 4 * LONGEST_CELL
+
+
+def is_read(kind: Any) -> bool:
+    """Whether a column of this type holds anything but gaps: no text is made of a list, of an object or of nothing."""
+    from pyarrow import types  # noqa: PLC0415  # an extra
+
+    return not types.is_nested(kind) and not types.is_null(kind)
+
+
+def cells_of(column: Any, name: str) -> list[Cell]:
+    """The cells of a column, as `as_text` writes them."""
+    from pyarrow import types  # noqa: PLC0415  # an extra
+
+    try:
+        if types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if types.is_float32(column.type) or types.is_float16(column.type):
+            # As a float of Python's 0.1 of 32 bits would be 0.10000000149011612.
+            return [_float(text) for text in column.cast("string").to_pylist()]
+        if _has_long_cells(column):
+            return [_cell(column[place], name) for place in range(len(column))]
+        values: list[object] = column.to_pylist()
+    except Exception:  # noqa: BLE001  # there are many ways in which Python cannot hold a value
+        return [_cell(column[place], name) for place in range(len(column))]
+    return [value if type(value) is str else _text(value, name) for value in values]
+
+
+def are_clean(cells: list[Cell]) -> bool:
+    """Whether all of them are texts that can be sent as they are."""
+    texts = cast("list[str]", cells)
+    try:
+        joined = "".join(texts)
+    except TypeError:
+        return False
+    return is_sendable(joined) and (len(joined) <= LONGEST_CELL or max(map(len, texts)) <= LONGEST_CELL)
+
+
+def _has_long_cells(column: Any) -> bool:
+    from pyarrow import types  # noqa: PLC0415  # an extra
+
+    compute: Any = import_module("pyarrow.compute")  # its functions are made when it is imported
+    kind = column.type
+    if not any(
+        is_one(kind) for is_one in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    ):
+        return False
+    longest = compute.max(compute.binary_length(column)).as_py()
+    return longest is not None and longest > _LONGEST_BYTES
+
+
+def _float(text: str | None) -> Cell:
+    return None if text is None else as_text(float(text))
+
+
+def _cell(scalar: Any, name: str) -> Cell:
+    size = getattr(scalar, "as_buffer", lambda: None)()
+    if size is not None and size.size > _LONGEST_BYTES:
+        return Unreadable(f"has a value longer than {LONGEST_CELL:,} characters in column {name}")
+    try:
+        return _text(scalar.as_py(), name)
+    except UnicodeDecodeError:
+        return Unreadable(f"has bytes in column {name} that are not UTF-8")
+    except Exception:  # noqa: BLE001  # there are many ways in which Python cannot hold a value
+        return Unreadable(f"has a value in column {name} that cannot be read as it is ({scalar.type})")
+
+
+def _text(value: object, name: str) -> Cell:
+    text = as_text(value)
+    return text if text is not None or is_gap(value) else Unreadable(cannot_be_written(value, name))

@@ -1,0 +1,191 @@
+"""What is larger than any row or flow is refused early, in little memory, and the rows beside it are read."""
+
+import csv as csv_module
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from routee_failover import InvalidSource
+from routee_failover.bulk.sources import read_source
+from routee_failover.bulk.sources.lines import LONGEST_LINE
+from routee_failover.bulk.sources.mappings import Mappings
+from routee_failover.bulk.sources.parquet_pages import Page, pages_of, rows_at_once
+
+from .files import ADA, BOB, csv_rows, table, template, text_of, told, written
+
+LONG = "has a value longer than 131,072 characters in column name"
+READS = """
+import sys
+from routee_failover import RouteeError
+from routee_failover.bulk import FlowTemplate, read_source
+step = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Dear {name}"}}
+template = FlowTemplate.of({"endpoint": "standard", "flow": [step]})
+try:
+    rows = [row for row in template.rows(read_source(sys.argv[1])) if row.problems]
+    print(len(rows), {str(row.problems[0]) for row in rows})
+except RouteeError as error:
+    print(error)
+held = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(held.split()[1]) // 1024)
+"""
+
+
+def test_long_cell_breaks_its_row_in_every_format(tmp_path: Path) -> None:
+    """A text that no message may have costs its row; where nothing uses it, it does not matter."""
+    long = "x" * 131_073
+    sources = [
+        read_source(written(tmp_path / "p.csv", f'phone,name\n{ADA},{long}\n{ADA},"{long}"\n{BOB},Bob\n')),
+        read_source(
+            written(tmp_path / "p.jsonl", f'{{"phone": 1, "name": "{long}"}}\n{{"phone": 2, "name": "Bob"}}\n')
+        ),
+        read_source(table(tmp_path / "p.parquet", {"phone": [ADA, BOB], "name": [long, "Bob"]})),
+        read_source(table(tmp_path / "q.parquet", {"phone": [ADA, BOB], "name": [long * 5, "Bob"]})),
+        read_source(table(tmp_path / "b.parquet", {"phone": [ADA, BOB], "name": [long.encode() * 5, b"Bob"]})),
+    ]
+    for source in sources:
+        *broken, (_, last) = told(source)
+        assert {why for _, why in broken} == {LONG}
+        assert last["name"] == "Bob"
+        assert not any(row.problems for row in template("Hello", to=ADA).rows(source, key="phone"))
+
+
+def test_limit_of_the_csv_module_is_not_ours(tmp_path: Path) -> None:
+    """A program that sets it for itself changes nothing here."""
+    before = csv_module.field_size_limit(10)
+    try:
+        assert csv_rows(tmp_path, f'phone,name\n{ADA},"Ada, Countess"\n') == [
+            (2, {"phone": ADA, "name": "Ada, Countess"})
+        ]
+    finally:
+        csv_module.field_size_limit(before)
+
+
+def test_header_and_record_without_end(tmp_path: Path) -> None:
+    """A million columns, a header that is never closed and a record of many lines fill no memory."""
+    for header, why in {
+        "a," * 20_000: "names more than 16,384 columns",
+        "a," * 1_000_000: "line 1 is longer than 1 MiB",
+        '"' + "a\n" * 1_000: "line 1: unexpected end of data",
+    }.items():
+        with pytest.raises(InvalidSource, match=why):
+            csv_rows(tmp_path, f"{header}\n{ADA}\n")
+    lines = f'{ADA},"' + "y\n" * (LONGEST_LINE // 2) + '"\n'
+    (first, *rest) = csv_rows(tmp_path, f"phone,name\n{BOB},Bob\n{lines}{BOB},Bob\n")[1:]
+    assert first == (3, "has a quote that is never closed, or is longer than 1 MiB")
+    assert rest[-1][1] == {"phone": BOB, "name": "Bob"}
+    assert all(row == "has 1 value, where the header names 2 columns" for _, row in rest[:-2])
+
+
+def test_json_lines_without_end(tmp_path: Path) -> None:
+    """Numbers of thousands of digits, many keys, a key twice among many and deep nesting break their own row."""
+    many = ",".join(f'"k{place}": 1' for place in range(20_000))
+    lines = [
+        '{"phone": ' + "9" * 6_000 + "}",
+        '{"phone": 0.' + "9" * 6_000 + "}",
+        "{" + many + "}",
+        "{" + many + ', "k19999": 2}',
+        '{"phone": ' + "[" * 100_000 + "}",
+        '{"phone": 7}',
+    ]
+    assert [row for _, row in told(read_source(written(tmp_path / "p.jsonl", "\n".join(lines))))] == [
+        "has a number of more than 400 digits",
+        "has a number of more than 400 digits",
+        "has more than 16,384 values",
+        "has a key that stands twice",
+        "is nested too deeply",
+        {"phone": "7"},
+    ]
+    assert told(Mappings([{f"k{place}": 1 for place in range(20_000)}])) == [(1, "has more than 16,384 values")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory as Linux counts it")
+@pytest.mark.parametrize("size", [1_000_000, 150_000_000])
+@pytest.mark.parametrize("used", [True, False])
+def test_small_parquet_of_huge_cells_fills_no_memory(tmp_path: Path, size: int, used: bool) -> None:
+    """Kilobytes that say gigabytes are refused or cost their rows, in constant memory; unused ones are not read."""
+    pa = pytest.importorskip("pyarrow")
+    count = 1_000 if size == 1_000_000 else 28
+    huge = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * size]))
+    names = {"name": huge} if used else {"name": ["Ada"] * count, "other": huge}
+    path = table(tmp_path / "p.parquet", {"phone": [ADA] * count, **names}, compression="zstd")
+    del huge, names
+    assert path.stat().st_size < 40_000
+    run = subprocess.run(
+        [sys.executable, "-c", READS, str(path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    said, held = run.stdout.splitlines()
+    expected = (
+        "0 set()" if not used else "would fill the memory; nothing was sent" if count == 28 else f"{count} {{'{LONG}'}}"
+    )
+    assert expected in said
+    assert int(held) < 500
+
+
+def test_table_of_too_many_columns(tmp_path: Path) -> None:
+    """More columns than any spreadsheet has are refused."""
+    path = table(tmp_path / "p.parquet", {f"c{place}": [1] for place in range(16_385)})
+    with pytest.raises(InvalidSource, match="has more than 16,384 columns"):
+        read_source(path)
+
+
+def test_page_headers_are_read_as_the_writer_left_them(tmp_path: Path) -> None:
+    """Dictionary and data pages of both kinds are found with their sizes, by whichever codec they are compressed."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    columns = {"phone": [f"+3069{row:08}" for row in range(50_000)], "name": ["Ada", "Bob"] * 25_000}
+    for version in ("1.0", "2.0"):
+        for compression in ("none", "zstd", "snappy"):
+            path = table(
+                tmp_path / "p.parquet",
+                columns,
+                data_page_version=version,
+                compression=compression,
+                data_page_size=50_000,
+                write_page_checksum=True,
+                row_group_size=30_000,
+            )
+            metadata = pq.ParquetFile(path).metadata
+            for group in range(metadata.num_row_groups):
+                for column in range(2):
+                    chunk = metadata.row_group(group).column(column)
+                    with path.open("rb") as file:
+                        pages = pages_of(file, chunk)
+                    data = [page for page in pages if not page.is_dictionary]
+                    assert sum(page.values for page in data) == chunk.num_values
+                    assert 0 <= chunk.total_uncompressed_size - sum(page.size for page in pages) < 200 * len(pages)
+                    assert len(pages) > len(data)
+
+
+def test_page_headers_that_are_none_count_as_one_page() -> None:
+    """Where the headers cannot be read, the whole chunk is taken for one page, and no other error is raised."""
+
+    class Chunk:
+        data_page_offset = 0
+        has_dictionary_page = False
+        total_compressed_size = 60
+        total_uncompressed_size = 600
+        num_values = 6
+
+    whole = [Page(is_dictionary=False, size=600, values=6)]
+    bodies = [b"", b"\xff" * 60, b"\x1c" * 60, b"\x15\x00\x15\x01" + bytes(60), b"\x19" * 60, b"\x15" + b"\x80" * 60]
+    bodies += [bytes([kind | 16]) + b"\xff\xff\xff\xff\x07" * 12 for kind in range(16)]
+    for body in bodies:
+        assert pages_of(BytesIO(body), Chunk) == whole
+
+
+def test_rows_at_once_follow_the_largest_pages() -> None:
+    """Few rows are read together where a page is large or one text of a dictionary is."""
+    small, large = Page(is_dictionary=False, size=100, values=1_000), Page(is_dictionary=False, size=5_000, values=1)
+    assert rows_at_once([small] * 50, 4_096, 10_000) == 4_096
+    assert rows_at_once([small, *[large] * 10, small], 4_096, 10_000) == 1
+    assert rows_at_once([small, large, small], 4_096, 10_000) == 4_096
+    assert rows_at_once([Page(is_dictionary=True, size=100, values=1), small], 4_096, 10_000) == 100
+    assert rows_at_once([Page(is_dictionary=True, size=20_000, values=1)], 4_096, 10_000) == 1
+
+
+def test_text_of_rows_beside_a_long_one(tmp_path: Path) -> None:
+    """A run over a file with such a cell sends the others."""
+    path = written(tmp_path / "p.csv", f"phone,name\n{ADA},{'x' * 200_000}\n{BOB},Bob\n")
+    assert [text_of(row) for row in template().rows(read_source(path))] == [LONG, "Dear Bob"]

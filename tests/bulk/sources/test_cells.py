@@ -1,0 +1,244 @@
+"""A cell is the text that a person should read, or it breaks its row: wherever it stands and in whatever format."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from routee_failover import InvalidSource
+from routee_failover.bulk.row import Row
+from routee_failover.bulk.sources import Read, Unreadable, read_source
+from routee_failover.bulk.sources.cells import Picker, as_text, whole
+from routee_failover.bulk.sources.mappings import AsyncMappings, Mappings
+
+from .files import ADA, BOB, csv_rows, table, template, text_of, told, written
+
+UNSENDABLE = [
+    *"\x00\x01\x07\x08\x0b\x0c\x1b\x1f\x7f\x80\x85\x9b\u2028\u2029\u202d\u202e\u206a\ufff9\ufffd\ufdd0\uffff",
+    "\U0001ffff",
+]
+SENDABLE = [
+    "\U0001f469\u200d\U0001f4bb",  # a woman at her computer, joined
+    "\u2764\ufe0f",  # a red heart, as a picture
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+    "\u05e9\u05dc\u05d5\u05dd\u200f!",
+    "\u200e+30 690",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a joiner that is none
+    "\u2066Ada\u2069",
+    "\u202aAda\u202c",
+    "a\tb",
+    "\ue000",
+    "\U0001fae9",  # newer than some Pythons
+    "\u00ad\u2060\u00a0\u3000e\u0301",
+]
+
+
+class Texts(str, Enum):  # noqa: UP042  # as older programs write it
+    """A text of a program's own class."""
+
+    ADA = "Ada"
+
+
+class Word(StrEnum):
+    """The newer way."""
+
+    ADA = "Ada"
+
+
+class Number(IntEnum):
+    """A number with a name."""
+
+    SEVEN = 7
+
+
+class NaTType(datetime):
+    """As pandas' mark for a gap in a column of times."""
+
+
+class Scalar:
+    """As numpy's numbers, which are of no class of Python's."""
+
+    def __init__(self, value: Any, text: str) -> None:
+        self.item = lambda: value
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Scalar.__module__ = "numpy"
+
+
+@pytest.mark.parametrize("letter", UNSENDABLE, ids=ascii)
+@pytest.mark.parametrize("place", [1, 600])
+def test_unsendable_letter_breaks_its_row_wherever_it_stands(tmp_path: Path, letter: str, place: int) -> None:
+    """Near the beginning and behind the first 4 KiB it costs its row, in every format, and no other."""
+    rows = [{"phone": ADA, "name": "Ada"} for _ in range(700)]
+    rows[place]["name"] = f"A{letter}da"
+    csv = "phone,name\n" + "".join(f"{row['phone']},{row['name']}\n" for row in rows)
+    ascii_only, raw = (
+        "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows) for escaped in (True, False)
+    )
+    sources: list[Any] = [
+        read_source(written(tmp_path / "p.csv", csv)),
+        read_source(written(tmp_path / "e.jsonl", ascii_only)),
+        read_source(written(tmp_path / "r.jsonl", raw)),
+        read_source(table(tmp_path / "p.parquet", {name: [row[name] for row in rows] for name in ("phone", "name")})),
+        Mappings(rows),
+    ]
+    for source in sources:
+        broken = [row.reason for _, row in source if isinstance(row, Unreadable)]
+        assert len(broken) == 1
+        assert f"U+{ord(letter):04X}" in broken[0]
+        assert "column name" in broken[0]
+        assert [text_of(row) for row in template("Hello").rows(source)] == ["Hello"] * 700  # it is not used
+
+
+@pytest.mark.parametrize("text", SENDABLE, ids=ascii)
+def test_letters_of_all_scripts_are_sent(tmp_path: Path, text: str) -> None:
+    """Joiners, marks of direction, pictures and tabs are what somebody wrote."""
+    assert csv_rows(tmp_path, f'phone,name\n{ADA},"{text}\n{text}"\n') == [
+        (2, {"phone": ADA, "name": f"{text}\n{text}"})
+    ]
+    assert Picker().texts({"name": text}) == {"name": text}
+
+
+def test_half_letters_and_other_encodings_break_their_row(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 and halves of a pair are told by their column; where it is not used they may stand."""
+    content = f"phone,name\n{ADA},".encode() + b"\xc6\xe1\n" + f"{BOB},Bob\n".encode()
+    assert csv_rows(tmp_path, content) == [(2, "is not UTF-8 in column name"), (3, {"phone": BOB, "name": "Bob"})]
+    lines = (
+        b'{"phone": "1", "name": "\\ud83d"}\n{"phone": "2", "name": "\xff"}\n{"phone": "3", "name": "\\ud83d\\ude00"}\n'
+    )
+    assert told(read_source(written(tmp_path / "p.jsonl", lines))) == [
+        (1, "has half a letter (U+D83D) in column name"),
+        (2, "is not UTF-8 in column name"),
+        (3, {"phone": "3", "name": "\U0001f600"}),
+    ]
+    rows = template("Hello").rows(read_source(tmp_path / "people.csv"))
+    assert [text_of(row) for row in rows] == ["Hello", "Hello"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl"])
+def test_file_in_utf16_is_refused_whole(tmp_path: Path, encoding: str, name: str) -> None:
+    """With or without its mark it is told for what it is, before a row is read."""
+    content = 'phone,name\n"a","b"\n' if name == "p.csv" else '{"phone": "a"}\n'
+    path = written(tmp_path / name, content.encode(encoding))
+    with pytest.raises(InvalidSource, match=r"UTF-8.*nothing was sent"):
+        read_source(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("482913.0", "482913"),
+        ("436649990017.0", "436649990017"),
+        ("+436649990017.0", "+436649990017"),
+        ("123456.000000", "123456"),
+        ("-5.0", "-5"),
+        ("0.0", "0"),
+        ("10.00", "10.00"),
+        ("10.000", "10.000"),
+        ("10.50", "10.50"),
+        ("007.0", "007.0"),
+        ("1.2.0", "1.2.0"),
+        ("v2.0", "v2.0"),
+        ("9007199254740993.0", "9007199254740993.0"),
+        ("\u0665.0", "\u0665.0"),
+        ("5.0\n", "5.0\n"),
+    ],
+)
+def test_whole_number_is_written_without_its_fraction(value: str, text: str) -> None:
+    """A fraction that a table or a spreadsheet put there is gone; money and versions stay as they are."""
+    assert (whole(value), as_text(value)) == (text, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Texts.ADA, "Ada"),
+        (Word.ADA, "Ada"),
+        (Number.SEVEN, "7"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (b"482913.0", "482913"),
+        (memoryview("Ζωή".encode()), "Ζωή"),
+        (Decimal("10.50"), "10.50"),
+        (Decimal("123456.000000"), "123456"),
+        (Decimal("NaN"), None),
+        (Decimal("Infinity"), None),
+        (-0.0, "-0"),
+        (1e16, "1e+16"),
+        (float("inf"), None),
+        (time(9, 30), "09:30:00"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (NaTType(2026, 1, 2), None),
+        (Scalar(7, "7"), "7"),
+        (Scalar(0.10000000149011612, "0.1"), "0.1"),
+        (Scalar(True, "True"), "true"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_value_of_a_program_is_written_as_a_person_would(value: object, text: str | None) -> None:
+    """Texts and numbers of any class are written as what they are; what stands for a gap is none."""
+    assert as_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (timedelta(1), "has a value in column name that is no text, number, truth, date or time (timedelta)"),
+        (object(), "has a value in column name that is no text, number, truth, date or time (object)"),
+        (b"\xff", "has bytes in column name that are not UTF-8"),
+        (10**5000, "has a number of more than 400 digits in column name"),
+        (Decimal("1E+999999999"), "has a number of more than 400 digits in column name"),
+        (Decimal("1E-999999999"), "has a number of more than 400 digits in column name"),
+        ("x" * 131_073, "has a value longer than 131,072 characters in column name"),
+    ],
+    ids=["timedelta", "object", "bytes", "int", "large", "small", "text"],
+)
+def test_value_without_a_text_breaks_its_row_by_its_column(value: object, why: str) -> None:
+    """It is told what it is; where nothing uses it, it does not matter."""
+    assert told(Mappings([{"phone": ADA, "name": value}])) == [(1, why)]
+    (row,) = template("Hello").rows([{"phone": ADA, "name": value}])
+    assert text_of(row) == "Hello"
+
+
+class Own:
+    """A source of a program's own, which gives all that it has."""
+
+    name = "mine"
+    columns = ("phone ", "name")
+    total = 3
+
+    def __iter__(self) -> Iterator[Read]:
+        yield 1, {"phone ": ADA, "name": "A\x1bda"}
+        yield 2, Unreadable("is gone")
+        yield 3, {"phone ": BOB, "name": "5.0", "other": "\x00"}
+
+
+def test_source_of_a_program_is_held_to_the_same(tmp_path: Path) -> None:
+    """Names and cells of a source of another class are read as those of a file."""
+    rows: list[Row] = [*template().rows(Own())]
+    assert [text_of(row) for row in rows] == ["has a control letter (U+001B) in column name", "is gone", "Dear 5"]
+
+
+async def test_async_mappings_are_held_to_the_same() -> None:
+    """What arrives while a run goes on is read as a file is."""
+
+    class Arriving:
+        async def __aiter__(self) -> AsyncIterator[Mapping[str, object]]:
+            yield {"phone": ADA, "name": 5.0, 7: "x"}  # type: ignore[dict-item]
+            yield {"phone": ADA, "name": "\x85"}
+            yield ["phone"]  # type: ignore[misc]
+
+    rows = [row async for row in template().rows(Arriving())]
+    assert text_of(rows[0]) == "Dear 5"
+    assert [len(row.problems) for row in rows] == [0, 1, 1]
+    assert [line async for line, _ in AsyncMappings(Arriving())] == [1, 2, 3]
