@@ -14,6 +14,7 @@ from .keys import row_key
 from .leaves import Leaf, copied, placed_in, put
 from .making import NotThisWay, Part, quick_way
 from .numbers import check_region, e164
+from .required import RequiredColumns
 from .row import Row, Stamp, broken_row
 from .shape import Path, Use
 from .sources.mappings import AsyncMappings
@@ -28,15 +29,15 @@ class Recipe:
     endpoint: Endpoint
     flow: Mapping[str, Any]
     leaves: tuple[Leaf, ...]
-    secret: frozenset[str]
-    """The columns that hold codes."""
+    required: RequiredColumns
+    """The columns that hold codes, and others that must not be empty."""
     key: str | None = None
     region: str | None = None
 
     def settled(self, key: str | None, region: str | None) -> "Recipe":
         """For rows that are known by a column, with numbers of a region; raises `InvalidSource`."""
         check_region(region)
-        if key is not None and key in self.secret:
+        if key is not None and key in self.required.secret:
             raise InvalidSource(f"rows cannot be known by {key}: it holds codes, and no ledger does; nothing was sent")
         if key is None and not isinstance(self.recipient, Leaf):
             why = "is the same in every row" if self.recipient else "is no phone number"
@@ -133,10 +134,11 @@ class _RowMaker:
         for leaf in self._others:
             if leaf.columns not in told and not self._number(leaf, values, problems):
                 told.append(leaf.columns)
+        values = self._recipe.required.checked(values, problems)
         key = recipient if self._key is None else self._key_in(self._key, values, problems)
         if problems:
             return broken_row(line, key, recipient, problems)
-        return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
+        return Row(line, key, recipient, _Making(self._make, values, line, recipe.required.secret))
 
     @staticmethod
     def _key_in(column: str, values: Mapping[str, str], problems: list[Problem]) -> str:
