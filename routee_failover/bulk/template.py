@@ -10,12 +10,13 @@ from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import Endpoint
 from ..wire import load_flow
 from ..wire.flow_file import ENDPOINTS, read_object, read_text
+from .inspection import Inspection
 from .leaves import Leaf, leaves_of, placed_in
 from .required import RequiredColumns
 from .row import Row, Rows
 from .rows import AsyncTemplateRows, Recipe, TemplateRows
 from .shape import Path as Place
-from .shape import texts_of
+from .shape import Use, texts_of
 from .sources.files import shown
 from .sources.mappings import AsyncMappings, Mappings
 from .sources.source import Recipients, Source
@@ -49,8 +50,11 @@ class FlowTemplate:
         self.columns = frozenset(column for leaf in leaves for column in leaf.columns)
         required = RequiredColumns.of(leaves)
         self.secret_columns = required.secret
+        differing = {leaf.path for leaf in leaves}
+        fixed = [(path, text) for path, text, use in texts_of(endpoint, flow) if use is Use.TEXT or use is Use.CODED]
+        self._inspection = Inspection(leaves, [item for item in fixed if item[0] not in differing], required)
         self.has_own_labels = endpoint is Endpoint.OTP and any(step.get("label") for step in flow["flow"])
-        self._recipe = Recipe(endpoint, flow, leaves, required)
+        self._recipe = Recipe(endpoint, flow, leaves, required, self._inspection)
 
     @property
     def recipient_columns(self) -> tuple[str, ...]:
@@ -116,6 +120,13 @@ class FlowTemplate:
         raise InvalidSource(
             f"the template uses the {columns_word} {names}; the source has {have or 'none'}; nothing was sent"
         )
+
+    def unfilled(self, columns: Iterable[str]) -> list[str]:
+        """Return the placeholders in the template's own texts that no row of a source with these columns fills.
+
+        They are those of other tools, as `{name}` that was written `{{name}}`, and names of columns in other marks.
+        """
+        return [one.subject for one in self._inspection.unfilled([*columns])]
 
     @overload
     def rows(
