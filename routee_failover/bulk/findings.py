@@ -8,7 +8,8 @@ import attrs
 
 MOST_SUBJECTS = 50
 """Columns and placeholders of a kind that are told apart; the cells of a file may hold any number."""
-_MOST_LENGTHS = 64
+LONGEST_CODE = 64
+"""Characters."""
 
 
 class FindingKind(StrEnum):
@@ -67,20 +68,20 @@ class Findings:
             self._examples[what] = _Example(line, example())
         self._counts[what] += 1
 
-    def has_length(self, column: str, code: str) -> bool:
-        """Count the length of a row's code; `False`, and nothing counted, where the column has none of it yet."""
+    def has_length(self, column: str, length: int) -> bool:
+        """Count the length of a row's code; `False`, and nothing counted, where no code of the column has it yet."""
         lengths = self._lengths.get(column)
-        length = min(len(code), _MOST_LENGTHS)
         if lengths is None or length not in lengths:
             return False
         lengths[length] += 1
         return True
 
-    def add_length(self, column: str, code: str, line: int, example: str) -> None:
-        """Count the first code of a length."""
-        length = min(len(code), _MOST_LENGTHS)
-        self._lengths.setdefault(column, {})[length] = 1
-        self._of_length[column, length] = _Example(line, example)
+    def add_length(self, column: str, length: int, line: int, example: str) -> None:
+        """Count the first code of a length; those that are longer than any code share one."""
+        lengths = self._lengths.setdefault(column, {})
+        length = min(length, LONGEST_CODE)
+        lengths[length] = lengths.get(length, 0) + 1
+        self._of_length.setdefault((column, length), _Example(line, example))
 
     def all(self) -> Iterator[Finding]:
         """Yield what was found, by its kind."""

@@ -1,6 +1,6 @@
 """Inspection of a template's texts, row by row: what is empty, unfilled or of another length than in other rows."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .codes import is_gap
@@ -47,10 +47,11 @@ class Inspection:
             for column, ahead in zip(leaf.columns, leaf.words.literals, strict=False)
             if ahead.endswith("$") and not ahead.endswith("$$")
         ]
-        self._codes = [
-            (column, next(leaf for leaf in leaves if column in leaf.columns), column in required.codes)
+        self.codes: tuple[tuple[str, bool, Text], ...] = tuple(
+            (column, column in required.codes, next(leaf.words.fill for leaf in leaves if column in leaf.columns))
             for column in sorted(required.secret)
-        ]
+        )
+        """Columns, whether each surely holds a code, and what gives the text that it stands in."""
         self._names: ColumnNames | None = None
         self._always: tuple[Observation, ...] = ()
 
@@ -67,13 +68,6 @@ class Inspection:
             for placeholder in (*of_other_tools(text), *names.in_text(text)):
                 found.setdefault(placeholder, Observation(FindingKind.PLACEHOLDER, placeholder, _always(text)))
         return _longest(found)
-
-    def codes(self, values: Mapping[str, str]) -> Iterator[tuple[str, str, Text]]:
-        """Yield the codes of a row, each with its column and the text that it stands in."""
-        for column, leaf, is_code in self._codes:
-            cell = values.get(column)
-            if cell and (is_code or cell.isdecimal()):
-                yield column, cell, leaf.words.fill
 
     def look(self, values: Mapping[str, str]) -> Sequence[Observation]:
         """Return what is worth a look in a row."""

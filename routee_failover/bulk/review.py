@@ -23,9 +23,10 @@ def look(row: Row, flow: AnyFlow, findings: Findings) -> None:
     inspection, values = make.inspected()
     for kind, subject, text_of in inspection.look(values):
         findings.add(kind, plain(subject), row.line, _shown(row, flow, text_of(values)))
-    for column, code, text_of in inspection.codes(values):
-        if not findings.has_length(column, code):
-            findings.add_length(column, code, row.line, _shown(row, flow, text_of(values))())
+    for column, is_code, text_of in inspection.codes:
+        cell = values.get(column)
+        if cell and (is_code or cell.isdecimal()) and not findings.has_length(column, len(cell)):
+            findings.add_length(column, len(cell), row.line, _shown(row, flow, text_of(values))())
 
 
 def _texts(flow: AnyFlow) -> list[str]:

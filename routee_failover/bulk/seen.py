@@ -55,7 +55,7 @@ class SeenRows:
         shard = tag % _SHARDS
         tags = self._tags[shard]
         place = bisect_left(tags, tag)
-        whose = (tag if recipient == key else tag_of(recipient)) % _HALF
+        whose = hash(recipient) % _HALF
         if place < len(tags) and tags[place] == tag:
             first, first_line = divmod(self._rows[shard][place], _HALF)
             return Earlier(first_line, first == whose)

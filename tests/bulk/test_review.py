@@ -218,3 +218,10 @@ async def test_the_code_of_a_ready_viber_otp_is_starred_elsewhere() -> None:
     }
     found = await rehearse(rows_of([load_flow("viber-otp", message)]))
     assert CANARY not in repr(found)
+
+
+async def test_codes_of_any_length_are_counted_in_constant_memory() -> None:
+    """Codes that are longer than any code are one length."""
+    found = await rehearsed(sms("Code {pin}"), *rows(["1" * length for length in range(60, 99)], "pin"))
+    (finding,) = found.findings
+    assert finding.lengths == {64: 35, 60: 1, 61: 1, 62: 1, 63: 1}
