@@ -106,7 +106,9 @@ class Rehearsal:
     """What can be sent and may be wrong, and the key conflicts; one example of each."""
 
 
-async def rehearse(rows: Rows, suppression_list: Container[str] | None = None, *, window: SendWindow | None = None) -> Rehearsal:
+async def rehearse(
+    rows: Rows, suppression_list: Container[str] | None = None, *, window: SendWindow | None = None
+) -> Rehearsal:
     """Go through all rows, in constant memory, and say what became of them. Nothing is sent and nothing is kept.
 
     With the send window of a run, numbers whose hours are not certain are counted among the findings.
