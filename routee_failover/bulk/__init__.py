@@ -14,6 +14,7 @@ from ..lazy import loading
 
 if TYPE_CHECKING:
     from .exporting import export
+    from .findings import Finding, FindingKind
     from .hours import SendWindow
     from .progress import Phase, Progress, Trouble
     from .refused import RefusedFile
@@ -31,6 +32,8 @@ __all__ = [
     "BulkSender",
     "BulkSettings",
     "ErrorBudget",
+    "Finding",
+    "FindingKind",
     "FlowTemplate",
     "OnDoubt",
     "Phase",
@@ -58,6 +61,8 @@ _HOMES = {
     "BulkSender": "sender",
     "BulkSettings": "settings",
     "ErrorBudget": "settings",
+    "Finding": "findings",
+    "FindingKind": "findings",
     "FlowTemplate": "template",
     "OnDoubt": "settling",
     "Phase": "progress",

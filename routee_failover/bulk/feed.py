@@ -147,6 +147,8 @@ class Feed:
             found = known.get(tag_of_line) or known.get(tag)
             if found is None or found.state is State.NEW:
                 due.append((row, tag, found))
+            elif _is_key_conflict(row, found) and tag_of_line not in known:
+                await self._refuse_key(row, found)
             else:
                 await self._pass_over(row, found, twice=False)
         return due
@@ -184,6 +186,8 @@ class Feed:
         for (row, wanted, flow), found in await self._claim(made):
             if found.mine:
                 items.append(Item(wanted, found, flow, leave_by, leave_by_clock))
+            elif _is_key_conflict(row, found):
+                await self._refuse_key(row, found)
             else:
                 # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
                 await self._pass_over(row, found, twice=first and found.line != row.line)
@@ -258,6 +262,15 @@ class Feed:
         # By its line and not by its key: another row may have that key, and be as it should.
         await self._ledger.refuse(Wanted(_tag_of_line(row), f"line {row.line}", row.recipient, row.line), why)
 
+    async def _refuse_key(self, row: Row, found: Found) -> None:
+        """Reject a row whose key is taken by another recipient: it is no duplicate, for this recipient gets nothing."""
+        self._tally.key_conflicts += 1
+        where = f"line {found.line}" if found.line != row.line else "a message of an earlier run"
+        why = (
+            f"has the key of {where}, which is for another recipient: one message per key is sent, and this one is not"
+        )
+        await self._refuse(row, (Problem((), why),))
+
     async def _pass_over(self, row: Row, found: Found, *, twice: bool) -> None:
         self._tally.skipped += 1
         if found.state is State.NEW:
@@ -276,6 +289,11 @@ class Feed:
     def _lease_ends(self) -> tuple[float, float]:
         # Before the claim: what the ledger's clock says of the lease is later than this.
         return time.monotonic() + self._lease, time.time() + self._lease
+
+
+def _is_key_conflict(row: Row, found: Found) -> bool:
+    # One that is NEW is not for another yet: it is claimed for this recipient, or is in doubt by the caller's policy.
+    return not row.problems and found.recipient != row.recipient and found.state is not State.NEW
 
 
 def _tag(row: Row) -> int:

@@ -24,6 +24,8 @@ class Words(NamedTuple):
     alone: bool
     """Whether the whole text is one column's value."""
     fill: Fill
+    literals: tuple[str, ...]
+    """What stands before each column, and after the last."""
 
 
 def parse(text: str) -> str | Words:
@@ -31,24 +33,24 @@ def parse(text: str) -> str | Words:
 
     Raises `ValueError` with the reason for a brace that names no column.
     """
-    pieces: list[str] = []
+    literals: list[str] = [""]
     columns: list[str] = []
     end = 0
     for token in _TOKEN.finditer(text):
-        pieces.append(_escaped(text[end : token.start()]))
+        literals[-1] += text[end : token.start()]
         end = token.end()
         if token[0] in {"{{", "}}"}:
-            pieces.append(token[0][0])
+            literals[-1] += token[0][0]
         elif token[1] is None or not (column := column_name(token[1])):
             raise ValueError(f"has a {token[0]} that names no column; a brace itself is written twice")
         else:
             columns.append(column)
-            pieces.append("%s")
-    pieces.append(_escaped(text[end:]))
-    pattern = "".join(pieces)
+            literals.append("")
+    literals[-1] += text[end:]
     if not columns:
-        return pattern % ()
-    return Words(tuple(columns), pattern == "%s", _filler(pattern, columns))
+        return literals[0]
+    pattern = "%s".join(map(_escaped, literals))
+    return Words(tuple(columns), pattern == "%s", _filler(pattern, columns), tuple(literals))
 
 
 def _escaped(literal: str) -> str:

@@ -9,7 +9,7 @@ LONGEST = 240
 """Letters of a text that are shown."""
 
 # Without a plus a number has ten digits or more, for Routee's error codes have nine.
-_number = re.compile(r"(?<![\w-])(?:\+\d{7,15}|\d{10,15})(?![\w-])")
+_number = re.compile(r"(?<![\w-])(?:\+\d(?:[ ().\xa0/-]{0,2}\d){6,14}|\d{10,15})(?![\w-])")
 
 
 @functools.lru_cache(4096)
@@ -20,8 +20,12 @@ def plain(text: str, longest: int = LONGEST) -> str:
     """
     cut = text[: longest + 1]
     shown = cut if cut.isprintable() else "".join(letter if letter.isprintable() else " " for letter in cut)
-    shown = _number.sub(lambda number: mask_phone(number[0]), " ".join(shown.split()))
+    shown = _number.sub(_masked, " ".join(shown.split()))
     return shown if len(text) <= longest else shown[:longest].rstrip() + "…"
+
+
+def _masked(number: re.Match[str]) -> str:
+    return mask_phone(re.sub(r"[^\d+]", "", number[0]))
 
 
 def one_line(text: str) -> str:

@@ -49,6 +49,8 @@ class Progress(Value):
     duplicates: int = 0
     """How many rows had the key of another row, which alone is sent."""
     invalid: int = 0
+    key_conflicts: int = 0
+    """Of the invalid rows, how many have the key of a message to another recipient: theirs gets nothing."""
     deferred: int = 0
     """How many wait for the hours of their recipients."""
     suppressed: int = 0
@@ -84,6 +86,7 @@ class Tally:
         self.skipped: int = 0
         self.duplicates: int = 0
         self.invalid: int = 0
+        self.key_conflicts: int = 0
         self.deferred: int = 0
         self.in_flight: int = 0
         self._suppressed = (0, 0)

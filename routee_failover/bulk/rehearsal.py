@@ -15,9 +15,12 @@ from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage
 from ..secret import mask_phone
 from ..sms_text import is_gsm, split
 from . import numbers
+from .findings import Finding, FindingKind, Findings
+from .hours import SendWindow, has_certain_hours
+from .review import look
 from .row import Row, Rows, Stamp
 from .sample import shown_flow
-from .seen import Seen
+from .seen import SeenRows
 from .stamp import recipients_of
 
 FIRST_PROBLEMS = 10
@@ -97,11 +100,20 @@ class Rehearsal:
     countries: Mapping[str, int] | None
     """How many good rows go to which country (ISO 3166), "" where that is not known; `None` without phonenumbers."""
     samples: tuple[Sample, ...]
+    key_conflicts: int = 0
+    """Of the bad rows, how many have the key of an earlier row for another recipient."""
+    findings: tuple[Finding, ...] = ()
+    """What can be sent and may be wrong, and the key conflicts; one example of each."""
 
 
-async def rehearse(rows: Rows, suppression_list: Container[str] | None = None) -> Rehearsal:
-    """Go through all rows, in constant memory, and say what became of them. Nothing is sent and nothing is kept."""
-    watch = _Watch(suppression_list)
+async def rehearse(
+    rows: Rows, suppression_list: Container[str] | None = None, *, window: SendWindow | None = None
+) -> Rehearsal:
+    """Go through all rows, in constant memory, and say what became of them. Nothing is sent and nothing is kept.
+
+    With the send window of a run, numbers whose hours are not certain are counted among the findings.
+    """
+    watch = _Watch(suppression_list, window)
     if isinstance(rows, AsyncIterable):
         async for row in rows:
             watch.see(row)
@@ -114,12 +126,14 @@ async def rehearse(rows: Rows, suppression_list: Container[str] | None = None) -
 class _Watch:
     """Counts rows as they pass."""
 
-    def __init__(self, suppressed: Container[str] | None) -> None:
+    def __init__(self, suppressed: Container[str] | None, window: SendWindow | None) -> None:
         self._suppressed_numbers = () if suppressed is None else suppressed
-        self._rows = self._good = self._bad = self._duplicates = self._suppressed = 0
+        self._window = window
+        self._findings = Findings()
+        self._rows = self._good = self._bad = self._duplicates = self._suppressed = self._conflicts = 0
         self._problems: list[BrokenRow] = []
         self._reasons: Counter[str] = Counter()
-        self._keys = Seen()
+        self._keys = SeenRows()
         self._channels: Counter[tuple[str, ...]] = Counter()
         self._countries: Counter[str] | None = Counter() if numbers.is_installed() else None
         self._by_parts: Counter[int] = Counter()
@@ -146,13 +160,27 @@ class _Watch:
                 problems = error.problems
         if flow is None:
             self._break(row, problems)
-        elif any(number in self._suppressed_numbers for number in recipients_of(flow)):
+            return
+        if any(number in self._suppressed_numbers for number in recipients_of(flow)):
             self._suppressed += 1
-        elif not self._keys.add(row.key):
-            self._duplicates += 1
-        else:
+            return
+        earlier = self._keys.add(row.key, row.recipient, row.line)
+        if earlier is None:
             self._good += 1
             self._count(row, flow)
+            look(row, flow, self._findings)
+            if self._window is not None and not has_certain_hours(row.recipient):
+                self._findings.add(FindingKind.UNCERTAIN_HOURS, "", row.line, lambda: mask_phone(row.recipient))
+        elif earlier.is_same_recipient:
+            self._duplicates += 1
+        else:
+            self._conflict(row, earlier.line)
+
+    def _conflict(self, row: Row, line: int) -> None:
+        self._conflicts += 1
+        words = f"has the key of line {line}, for {mask_phone(row.recipient)}, who is another recipient"
+        self._findings.add(FindingKind.KEY_CONFLICT, "", row.line, lambda: words)
+        self._break(row, (Problem((), f"has the key of line {line}, which is for another recipient"),))
 
     def _break(self, row: Row, problems: tuple[Problem, ...]) -> None:
         self._bad += 1
@@ -222,6 +250,8 @@ class _Watch:
             ),
             countries=None if self._countries is None else dict(self._countries.most_common()),
             samples=tuple(self._samples()),
+            key_conflicts=self._conflicts,
+            findings=tuple(self._findings.all()),
         )
 
     def _samples(self) -> list[Sample]:

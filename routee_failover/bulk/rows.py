@@ -10,10 +10,12 @@ from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import AnyFlow, Endpoint
 from ..secret import forgetful
 from ..wire import load_flow
+from .inspection import Inspection
 from .keys import row_key
 from .leaves import Leaf, copied, placed_in, put
 from .making import NotThisWay, Part, quick_way
 from .numbers import check_region, e164
+from .required import RequiredColumns
 from .row import Row, Stamp, broken_row
 from .shape import Path, Use
 from .sources.mappings import AsyncMappings
@@ -28,15 +30,17 @@ class Recipe:
     endpoint: Endpoint
     flow: Mapping[str, Any]
     leaves: tuple[Leaf, ...]
-    secret: frozenset[str]
-    """The columns that hold codes."""
+    required: RequiredColumns
+    """The columns that hold codes, and others that must not be empty."""
+    inspection: Inspection
+    """What the dry run looks at."""
     key: str | None = None
     region: str | None = None
 
     def settled(self, key: str | None, region: str | None) -> "Recipe":
         """For rows that are known by a column, with numbers of a region; raises `InvalidSource`."""
         check_region(region)
-        if key is not None and key in self.secret:
+        if key is not None and key in self.required.secret:
             raise InvalidSource(f"rows cannot be known by {key}: it holds codes, and no ledger does; nothing was sent")
         if key is None and not isinstance(self.recipient, Leaf):
             why = "is the same in every row" if self.recipient else "is no phone number"
@@ -133,10 +137,11 @@ class _RowMaker:
         for leaf in self._others:
             if leaf.columns not in told and not self._number(leaf, values, problems):
                 told.append(leaf.columns)
+        values = recipe.required.checked(values, problems)
         key = recipient if self._key is None else self._key_in(self._key, values, problems)
         if problems:
             return broken_row(line, key, recipient, problems)
-        return Row(line, key, recipient, _Making(self._make, values, line, recipe.secret))
+        return Row(line, key, recipient, TemplateFlow(self._make, values, line, recipe))
 
     @staticmethod
     def _key_in(column: str, values: Mapping[str, str], problems: list[Problem]) -> str:
@@ -189,19 +194,20 @@ class _Flows:
             return recipe.make
 
 
-class _Making:
+class TemplateFlow:
     """Makes the flow of one row. A class, for the row's values to stay out of sight."""
 
-    __slots__ = ("_line", "_make", "_secret", "_values")
+    __slots__ = ("_line", "_make", "_recipe", "_values")
 
-    def __init__(self, make: Part, values: Mapping[str, str], line: int, secret: frozenset[str]) -> None:
-        self._secret = secret
+    def __init__(self, make: Part, values: Mapping[str, str], line: int, recipe: Recipe) -> None:
+        self._recipe = recipe
         self._make = make
         self._values = values
         self._line = line
 
     @forgetful
     def __call__(self, stamp: Stamp) -> AnyFlow:
+        """Return the flow. Raises `InvalidFlow`."""
         try:
             return cast("AnyFlow", self._make(self._values, stamp))
         except InvalidFlow as error:
@@ -210,7 +216,15 @@ class _Making:
 
     def codes(self) -> tuple[str, ...]:
         """The codes in the row: what is shown of it must not show them."""
-        return tuple(code for column in self._secret if (code := self._values.get(column)))
+        return tuple(code for column in self._recipe.required.secret if (code := self._values.get(column)))
+
+    def numbers(self) -> tuple[str, ...]:
+        """The recipients of the row as its cells have them: what is shown of it must not show them either."""
+        return tuple(leaf.words.fill(self._values) for leaf in self._recipe.leaves if leaf.use is Use.RECIPIENT)
+
+    def inspected(self) -> tuple[Inspection, Mapping[str, str]]:
+        """What looks at the row, and its values."""
+        return self._recipe.inspection, self._values
 
     def __repr__(self) -> str:
         return f"<makes the flow of line {self._line}>"

@@ -1,10 +1,10 @@
 """A flow as a person may see it before it is sent: its texts, with numbers masked and codes starred."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast, runtime_checkable
 
-from ..flows import AnyFlow, Endpoint, OtpFlow, ViberOtpStep
+from ..flows import AnyFlow, Endpoint, OtpFlow, ViberOtpMessage, ViberOtpStep
 from ..secret import HIDDEN, Secret, mask_phone, without_path
 from ..wire import dump_flow
 from .row import Row
@@ -12,55 +12,108 @@ from .row import Row
 _NUMBERS = frozenset({"to", "phone", "viber", "sip"})
 _ADDRESSES = frozenset({"url", "inboundUrl", "eventUrl"})
 _IDS = frozenset({"senderInfoTrackingId", "templateId"})
-_DIGITS = re.compile(r"[0-9]")
+_BETWEEN_DIGITS = r"[\s()./\u00b7\u2010-\u2015\u200b-\u200d\u2060-]{0,3}"
+"""What people write between the digits of a number."""
+_BETWEEN_LETTERS = _BETWEEN_DIGITS.replace("[", "[,_|")
+"""What they write between those of a code."""
+_like_a_number = re.compile(
+    r"(?P<date>(?<!\d)(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4})(?![\d./-]))"
+    rf"|\+?\(?\d(?:{_BETWEEN_DIGITS}\d){{5,}}"
+)
+_LEAST_DIGITS = 9
+"""Of a number without + or 00 in front, unless it is the end of the recipient's: fewer may be an amount."""
 
 
 @runtime_checkable
-class HasCodes(Protocol):
-    """What makes a row's flow and knows which of its values are codes."""
+class HasSecrets(Protocol):
+    """What makes a row's flow and knows what of its values must not be shown."""
 
     def codes(self) -> tuple[str, ...]:
         """The codes."""
         ...
 
+    def numbers(self) -> tuple[str, ...]:
+        """The recipients as they were written."""
+        ...
+
 
 def shown_flow(row: Row, flow: AnyFlow) -> dict[str, Any]:
-    """A row's flow in Routee's shape, as it may be shown: every code in stars, every number of the row's masked.
+    """A row's flow in Routee's shape, as it may be shown: every code in stars, every number masked."""
+    text = veil(row, flow)
 
-    An OTP's SMS has stars for all digits where nobody says which of them are the code.
+    def shown(value: Any, key: str) -> Any:
+        if isinstance(value, Mapping):
+            return {name: shown(item, name) for name, item in cast("Mapping[str, Any]", value).items()}
+        if isinstance(value, list):
+            return [shown(item, key) for item in value]
+        if key == "pin" or isinstance(value, Secret):
+            return HIDDEN
+        if not isinstance(value, str) or key in _IDS:
+            return value
+        if key in _NUMBERS:
+            return mask_phone(value)
+        return without_path(value) if key in _ADDRESSES else text(value, key)
+
+    return {"endpoint": str(flow.endpoint), **cast("dict[str, Any]", shown(dump_flow(flow), ""))}
+
+
+def veil(row: Row, flow: AnyFlow) -> Callable[[str, str], str]:
+    """Return what hides the codes and the numbers in a text of a row; it is told the key of the text, too.
+
+    A code is found also where blanks or dashes stand between its letters, and a number however it is written. An OTP's
+    SMS has stars for all digits where nobody says which of them are the code.
     """
-    codes = {*(row.make.codes() if isinstance(row.make, HasCodes) else ()), *_pins(flow)}
-    numbers = {row.recipient, row.recipient.removeprefix("+")} - {""}
-    veil = {code: "*" * len(code) for code in codes} | {number: mask_phone(number) for number in numbers}
-    words = sorted(veil, key=len, reverse=True)
-    hide = re.compile("|".join(map(re.escape, words))) if words else None
+    makes = row.make if isinstance(row.make, HasSecrets) else None
+    codes = {*(makes.codes() if makes else ()), *_pins(flow)}
+    digits_of_recipient = _digits(row.recipient)
+    own = {_digits(number) for number in (row.recipient, *(makes.numbers() if makes else ()))}
+    hide_numbers = _pattern((rf"\+?{_BETWEEN_DIGITS.join(digits)}" for digits in own if len(digits) > 4), 0)
+    hide_codes = _pattern(map(_spread, codes), re.IGNORECASE)
     stars = flow.endpoint is Endpoint.OTP and not codes
 
-    def text(value: str, key: str) -> str:
-        veiled = value if hide is None else hide.sub(lambda found: veil[found[0]], value)
-        return _DIGITS.sub("*", veiled) if stars and key == "body" else veiled
+    def number(found: re.Match[str]) -> str:
+        digits = _digits(found[0])
+        is_own = digits_of_recipient.endswith(digits.lstrip("0") or "-")
+        is_one = found[0].startswith(("+", "00")) or len(digits) >= _LEAST_DIGITS or is_own
+        return _mask(found) if is_one and found["date"] is None else found[0]
 
-    return {"endpoint": str(flow.endpoint), **cast("dict[str, Any]", _shown(dump_flow(flow), text, ""))}
+    def text(value: str, key: str) -> str:
+        if hide_numbers is not None:
+            value = hide_numbers.sub(_mask, value)
+        if hide_codes is not None:
+            value = hide_codes.sub(lambda found: re.sub(r"\w", "*", found[0]), value)
+        value = _like_a_number.sub(number, value)
+        return re.sub(r"\d", "*", value) if stars and key == "body" else value
+
+    return text
 
 
 def _pins(flow: AnyFlow) -> set[str]:
     """The codes that a flow itself knows to be some."""
     pins: set[str] = set()
+    if isinstance(flow, ViberOtpMessage) and isinstance(pin := flow.template_params.get("pin"), str):
+        pins.add(pin)
     for part in flow.steps if isinstance(flow, OtpFlow) else ():
         if isinstance(part, ViberOtpStep):
             pins.add(part.pin.reveal())
     return pins
 
 
-def _shown(value: Any, text: Callable[[str, str], str], key: str) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _shown(item, text, name) for name, item in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [_shown(item, text, key) for item in value]
-    if key == "pin" or isinstance(value, Secret):
-        return HIDDEN
-    if not isinstance(value, str) or key in _IDS:
-        return value
-    if key in _NUMBERS:
-        return mask_phone(value)
-    return without_path(value) if key in _ADDRESSES else text(value, key)
+def _mask(found: re.Match[str]) -> str:
+    """A number without what is written between its digits: that is no reason to show more of them."""
+    return mask_phone(("+" if found[0].startswith("+") else "") + _digits(found[0]))
+
+
+def _digits(text: str) -> str:
+    return "".join(str(int(letter)) for letter in text if letter.isdecimal())
+
+
+def _spread(code: str) -> str:
+    """A pattern for a code, also with blanks or dashes between its letters."""
+    letters = [re.escape(letter) for letter in code if letter.isalnum()]
+    return _BETWEEN_LETTERS.join(letters) if letters else re.escape(code)
+
+
+def _pattern(parts: Iterable[str], flags: int) -> re.Pattern[str] | None:
+    found = sorted(filter(None, parts), key=len, reverse=True)
+    return re.compile("|".join(found), flags) if found else None

@@ -2,10 +2,12 @@
 
 from array import array
 from bisect import bisect_left
+from typing import NamedTuple
 
 from ..ledger.intent import tag_of
 
 _SHARDS = 1024
+_HALF = 1 << 32
 
 
 class Seen:
@@ -30,3 +32,33 @@ class Seen:
         shard = self._shards[tag % _SHARDS]
         place = bisect_left(shard, tag)
         return place < len(shard) and shard[place] == tag
+
+
+class Earlier(NamedTuple):
+    """A row that has had a key before."""
+
+    line: int
+    is_same_recipient: bool
+    """By 32 bits of a hash: of four thousand million other recipients one is taken for the same."""
+
+
+class SeenRows:
+    """Keys that were met, each with its first row: whom that was for, and its line; a million take twenty megabytes."""
+
+    def __init__(self) -> None:
+        self._tags: list[array[int]] = [array("q") for _ in range(_SHARDS)]
+        self._rows: list[array[int]] = [array("Q") for _ in range(_SHARDS)]
+
+    def add(self, key: str, recipient: str, line: int) -> Earlier | None:
+        """Return the row that had the key first; `None` where the key is new."""
+        tag = tag_of(key)
+        shard = tag % _SHARDS
+        tags = self._tags[shard]
+        place = bisect_left(tags, tag)
+        whose = hash(recipient) % _HALF
+        if place < len(tags) and tags[place] == tag:
+            first, first_line = divmod(self._rows[shard][place], _HALF)
+            return Earlier(first_line, first == whose)
+        tags.insert(place, tag)
+        self._rows[shard].insert(place, whose * _HALF + line % _HALF)
+        return None

@@ -99,6 +99,7 @@ class BulkSender:
             skipped=tally.skipped,
             duplicates=tally.duplicates,
             invalid=tally.invalid,
+            key_conflicts=tally.key_conflicts,
             deferred=tally.deferred,
             suppressed=suppressed,
             suppressed_new=suppressed_new,

@@ -1,7 +1,6 @@
 """One flow for many rows: the API's own JSON with `{column}` in its texts, checked before the first row is read."""
 
 import difflib
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, cast, overload
@@ -11,7 +10,9 @@ from ..flows import Endpoint
 from ..wire import load_flow
 from ..wire.flow_file import ENDPOINTS, excess_of, read_object, read_toml
 from .column_names import column_name
+from .inspection import Inspection
 from .leaves import Leaf, leaves_of, placed_in
+from .required import RequiredColumns
 from .row import Row, Rows
 from .rows import AsyncTemplateRows, Recipe, TemplateRows
 from .shape import Path as Place
@@ -20,7 +21,6 @@ from .sources.files import shown
 from .sources.mappings import AsyncMappings, Mappings, selected
 from .sources.source import Recipients, Source
 
-_is_called_a_code = re.compile(r"(?<![a-z])(pin|otp|code|passcode|password)(?![a-z])", re.IGNORECASE).search
 _LONGEST_LABEL = 320
 """Of the 350 that Routee takes, these are left beside the label of a run."""
 _STAND_IN = "https://example.com/"
@@ -38,16 +38,23 @@ class FlowTemplate:
     columns: frozenset[str]
     """The columns that are used."""
     secret_columns: frozenset[str]
-    """Those of them that hold a code: they stand in a `pin` or in the text of an OTP's SMS, or are called so."""
+    """Those of them that hold a code: they stand in a `pin` or in the text of an OTP's SMS, or are called so.
+
+    An empty cell there breaks its row, and so does what is no code any more, as a number that was rounded.
+    """
     has_own_labels: bool
     """Whether it is a failover OTP whose steps have a label, by which Routee is not asked: its doubts stay."""
 
     def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], leaves: tuple[Leaf, ...]) -> None:
         self.endpoint = endpoint
         self.columns = frozenset(column for leaf in leaves for column in leaf.columns)
-        self.secret_columns = _secret_columns(self.columns, leaves)
+        required = RequiredColumns.of(leaves)
+        self.secret_columns = required.secret
+        differing = {leaf.path for leaf in leaves}
+        fixed = [(path, text) for path, text, use in texts_of(endpoint, flow) if use is Use.TEXT or use is Use.CODED]
+        self._inspection = Inspection(leaves, [item for item in fixed if item[0] not in differing], required)
         self.has_own_labels = endpoint is Endpoint.OTP and any(step.get("label") for step in flow["flow"])
-        self._recipe = Recipe(endpoint, flow, leaves, self.secret_columns)
+        self._recipe = Recipe(endpoint, flow, leaves, required, self._inspection)
 
     @property
     def recipient_columns(self) -> tuple[str, ...]:
@@ -109,6 +116,13 @@ class FlowTemplate:
             f"the template uses the {columns_word} {names}; the source has {have or 'none'}; nothing was sent"
         )
 
+    def unfilled(self, columns: Iterable[str]) -> list[str]:
+        """Return the placeholders in the template's own texts that no row of a source with these columns fills.
+
+        They are those of other tools, as `{name}` that was written `{{name}}`, and names of columns in other marks.
+        """
+        return [one.subject for one in self._inspection.unfilled([*columns])]
+
     @overload
     def rows(
         self, recipients: AsyncIterable[Mapping[str, object]], *, key: str | None = ..., region: str | None = ...
@@ -140,17 +154,6 @@ class FlowTemplate:
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
         rows = TemplateRows(selected(source, used), recipe)
         return iter(rows) if isinstance(recipients, Iterator) else rows
-
-
-def _secret_columns(columns: Iterable[str], leaves: Iterable[Leaf]) -> frozenset[str]:
-    recipients = {column for leaf in leaves if leaf.use is Use.RECIPIENT for column in leaf.columns}
-    secret = {column for column in columns if _is_called_a_code(column)}
-    secret.update(column for leaf in leaves if leaf.use is Use.PIN for column in leaf.columns)
-    for leaf in leaves:
-        # An OTP's SMS holds the code: where nothing tells which of its columns that is, it may be any.
-        if leaf.use is Use.CODED and secret.isdisjoint(leaf.columns):
-            secret.update(leaf.columns)
-    return frozenset(secret - recipients)
 
 
 def _close(column: str, there: Iterable[str]) -> str | None:

@@ -40,6 +40,11 @@ class Found(NamedTuple):
     fingerprint: bytes
     mine: bool
     """Whether it was claimed just now, and is to be sent."""
+    recipient: str = ""
+    """Whom it is for, or was: another one's than the wanted one's says that two recipients have one key."""
+
+    def __repr__(self) -> str:
+        return f"Found(number={self.number}, attempt={self.attempt}, state={self.state}, line={self.line})"
 
 
 class Ending(NamedTuple):

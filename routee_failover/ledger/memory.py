@@ -53,6 +53,7 @@ class MemoryLedger:
                 state=State.SENDING,
                 attempt=intent.attempt + 1,
                 line=wanted.line,
+                recipient=wanted.recipient,
                 fingerprint=wanted.fingerprint,
                 begun_at=now,
                 lease_until=now + lease,
@@ -208,4 +209,4 @@ def counts_of(by_state: Mapping[State, int]) -> Counts:
 
 
 def _found(intent: Intent, *, mine: bool) -> Found:
-    return Found(intent.number, intent.attempt, intent.state, intent.line, intent.fingerprint, mine)
+    return Found(intent.number, intent.attempt, intent.state, intent.line, intent.fingerprint, mine, intent.recipient)

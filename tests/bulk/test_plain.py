@@ -16,6 +16,7 @@ from routee_failover.bulk.plain import LONGEST, plain, shown_key
         ("\u202egnirts\u202c \u200bx", "gnirts x"),
         ("lone \ud800 surrogate", "lone surrogate"),
         ("to +306912345678 and 00306912345678.", "to +3069****5678 and 0030****5678."),
+        ("to +30 691 234 5678, +30 (691) 234-5678.", "to +3069****5678, +3069****5678."),
         ("code 400005000, id 12345678-1234-1234-1234-123456789012", None),
         ("x" * 10_000, "x" * LONGEST + "…"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from routee_failover import AnyFlow
 from routee_failover.bulk import numbers, rehearsal
 from routee_failover.bulk.rehearsal import Rehearsal, rehearse
-from routee_failover.bulk.seen import Seen
+from routee_failover.bulk.seen import Seen, SeenRows
 from routee_failover.bulk.sources import rows_of
 from routee_failover.bulk.template import FlowTemplate
 from routee_failover.wire import load_flow
@@ -185,3 +185,12 @@ def test_a_key_is_met_once() -> None:
     seen = Seen()
     assert all(seen.add(f"key {number}") for number in range(20_000))
     assert not any(seen.add(f"key {number}") for number in range(0, 20_000, 7))
+
+
+def test_the_first_row_of_a_key_is_known() -> None:
+    """Whether a later one is for the same recipient is told, and the line of the first."""
+    seen = SeenRows()
+    assert not any(seen.add(f"key {number}", phone(number), number) for number in range(20_000))
+    for number in range(0, 20_000, 7):
+        assert seen.add(f"key {number}", phone(number), 99_999) == (number, True)
+        assert seen.add(f"key {number}", phone(number + 1), 99_999) == (number, False)

@@ -155,3 +155,37 @@ def test_settings_that_cannot_work_are_refused() -> None:
     for name, value in {"rate": 0, "concurrency": 0, "window": "9-20", "budget": 3, "patience": 5, "stamp": 1}.items():
         with pytest.raises(InvalidConfig, match=name):
             BulkSettings(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_a_key_of_another_recipient_is_no_duplicate(server: ListingServer, concurrency: int) -> None:
+    """Rows that share a key and a recipient are sent once; another recipient under that key is told as a problem."""
+    rows = [row(1, 1, key="k"), row(2, 1, key="k"), row(3, 2, key="k"), row(4, 3, key="other"), row(5, 2, key="k")]
+    told: list[tuple[int, str]] = []
+
+    def refused(line: int, _recipient: str, problems: tuple[Problem, ...]) -> None:
+        told.append((line, str(problems[0])))
+
+    async with MemoryLedger() as ledger:
+        progress = await run(server, ledger, rows, concurrency=concurrency, refused=refused)
+        assert (progress.counts.accepted, progress.counts.invalid) == (2, 2)
+        assert (progress.duplicates, progress.key_conflicts, progress.invalid) == (1, 2, 2)
+        assert sorted(line for line, _ in told) == [3, 5]
+        assert {why for _, why in told} == {
+            "has the key of line 1, which is for another recipient: one message per key is sent, and this one is not"
+        }
+        again = await run(server, ledger, rows, concurrency=concurrency)
+        assert (again.counts.accepted, again.counts.invalid, again.key_conflicts) == (2, 2, 2)
+    assert set(server.taken.values()) == {1}
+    assert len(server.taken) == 2
+
+
+async def test_a_recipient_that_was_changed_after_its_message_was_accepted(server: ListingServer) -> None:
+    """A key whose message went to another number in an earlier run is not passed over in silence."""
+    async with MemoryLedger() as ledger:
+        await run(server, ledger, [row(1, 1, key="k")])
+        progress = await run(server, ledger, [row(1, 2, key="k")])
+        assert (progress.counts.accepted, progress.counts.invalid, progress.key_conflicts) == (1, 1, 1)
+        assert "a message of an earlier run" in progress.problems[0].reason
+        back = await run(server, ledger, [row(1, 1, key="k")])
+        assert (back.counts.accepted, back.counts.invalid, back.key_conflicts) == (1, 0, 0)

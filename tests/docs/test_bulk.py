@@ -1,6 +1,7 @@
 """The page about sending to many: its commands run as they are printed, and its tables are the program's own."""
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from routee_failover.bulk import FindingKind
 from routee_failover.cli.bulk.view.events import rows
 from routee_failover.cli.bulk.view.tally import Tally
 from routee_failover.sandbox import Sandbox
@@ -58,6 +60,29 @@ async def test_the_commands_run_as_printed(tmp_path: Path) -> None:
     assert len((folder / "accepted.csv").read_text("utf-8").splitlines()) == PEOPLE + 1
     for code in re.findall(r",(\d{6})$", (folder / "people.csv").read_text("utf-8"), re.MULTILINE)[:20]:
         assert not re.search(rf"(?<!\d){code}(?!\d)", done.stdout)
+
+
+def test_the_dry_run_says_what_is_printed(tmp_path: Path) -> None:
+    """The orders on the page have what the page says is found in them."""
+    (orders,), (said,) = blocks(PAGE, "csv"), blocks(PAGE, "text")
+    (body,) = re.findall(r"and the text `(.*)`:", TEXT)
+    options = re.findall(r"with `(--key .*)` and the text", TEXT)[0].split()
+    flow = {
+        "endpoint": "otp",
+        "flow": [{"type": "Sms", "order": 1, "to": "{phone}", "ttl": 60, "message": {"body": body}}],
+    }
+    (tmp_path / "orders.csv").write_text(orders, "utf-8")
+    (tmp_path / "flow.json").write_text(json.dumps(flow), "utf-8")
+    command = [sys.executable, "-m", "routee_failover.cli", "bulk", "run", "orders.csv", "--flow", "flow.json"]
+    done = subprocess.run([*command, "--dry-run", *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert said.rstrip() in "\n".join(line.rstrip() for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("kind", FindingKind)
+def test_each_kind_of_finding_is_on_the_page(kind: FindingKind) -> None:
+    """Scripts find there what the dry run may say."""
+    assert f"| `{kind}` |" in TEXT
 
 
 @pytest.mark.parametrize("name", rows(Tally()))

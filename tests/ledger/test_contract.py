@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from routee_failover import ledger as ledger_room
-from routee_failover.ledger import Counts, DeliveryCount, Fate, Found, Ledger, Move, State
+from routee_failover.ledger import Counts, DeliveryCount, Fate, Found, Ledger, Move, State, Wanted
 from routee_failover.ledger.intent import tag_of
 from routee_failover.ledger.states import MOVES, after
 
@@ -94,7 +94,7 @@ async def test_what_was_returned_is_claimed_again(ledger: Ledger) -> None:
     (found,) = await claimed(ledger, 1)
     ledger.end(Move.RETURN, ending(found, "not now"))
     (again,) = await ledger.claim([wanted(1)._replace(line=7, fingerprint=b"new")], lease=LEASE)
-    assert again == Found(found.number, 2, State.SENDING, 7, b"new", True)
+    assert again == Found(found.number, 2, State.SENDING, 7, b"new", True, wanted(1).recipient)
     intent = await ledger.intent(wanted(1).tag)
     assert intent is not None
     assert (intent.ended_at, intent.reason, intent.proof) == (None, "", "")
@@ -102,6 +102,32 @@ async def test_what_was_returned_is_claimed_again(ledger: Ledger) -> None:
     assert await ledger.settle(Move.REJECT, ending(again))
     (closed,) = await ledger.claim([wanted(1)], lease=LEASE)
     assert (closed.mine, closed.state) == (False, State.REJECTED)
+
+
+async def claimed_as(ledger: Ledger, *rows: Wanted) -> list[Found]:
+    """How rows stand after a claim."""
+    return await ledger.claim(rows, lease=LEASE)
+
+
+async def test_what_is_claimed_again_is_for_whom_it_is_claimed(ledger: Ledger) -> None:
+    """A row that was not sent may have another recipient by now: the ledger has that one, under the same key."""
+    (found,) = await claimed_as(ledger, wanted(1, "k"))
+    ledger.end(Move.RETURN, ending(found))
+    (again,) = await claimed_as(ledger, wanted(2, "k"))
+    assert (again.mine, again.number, again.recipient) == (True, found.number, wanted(2).recipient)
+    intent = await ledger.intent(wanted(1, "k").tag)
+    assert intent is not None
+    assert (intent.key, intent.recipient, intent.line) == ("k", wanted(2).recipient, 2)
+    (other,) = await claimed_as(ledger, wanted(1, "k"))
+    assert (other.mine, other.recipient) == (False, wanted(2).recipient)
+    assert (await ledger.find([wanted(1, "k").tag]))[wanted(1, "k").tag].recipient == wanted(2).recipient
+
+
+async def test_a_finding_shows_no_recipient(ledger: Ledger) -> None:
+    """Its `repr` may be logged."""
+    (found,) = await claimed(ledger, 1)
+    assert found.recipient == wanted(1).recipient
+    assert found.recipient not in repr(found)
 
 
 async def test_rows_of_which_no_flow_can_be_made(ledger: Ledger) -> None:

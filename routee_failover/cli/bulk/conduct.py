@@ -11,6 +11,7 @@ import attrs
 
 from ...bulk.currency import keep_currency
 from ...bulk.hours import SendWindow
+from ...bulk.plain import plain
 from ...bulk.refused import RefusedFile
 from ...bulk.row import Rows
 from ...bulk.sender import BulkSender
@@ -39,6 +40,10 @@ OWN_LABELS = (
     "note: its steps have a label of their own. Routee's list of OTPs is asked for the whole label, so that a message "
     "in doubt is not found there and stays unknown; leave label out of the flow, or use --callbacks."
 )
+UNFILLED = (
+    "note: its texts have {} in them, which everybody reads as it stands: a column is written in single braces, "
+    "as {{name}}."
+)
 
 
 class Ready(NamedTuple):
@@ -58,8 +63,12 @@ def prepare(plan: Plan) -> Ready:
     rows = template.rows(source, key=plan.key, region=plan.region)
     if isinstance(rows, Iterable) and next(iter(rows), None) is None:
         raise InvalidSource(f"{clean(plan.recipients.name)} has no rows: there is nothing to send; nothing was sent")
+    notes = [OWN_LABELS] if template.has_own_labels else []
+    unfilled = template.unfilled(source.columns or ())
+    if unfilled:
+        notes.append(UNFILLED.format(", ".join(plain(placeholder) for placeholder in unfilled)))
     suppressed = _suppressed(plan, template.recipient_columns)
-    return Ready(source, rows, OWN_LABELS if template.has_own_labels else None, suppressed)
+    return Ready(source, rows, " ".join(notes) or None, suppressed)
 
 
 def _suppressed(plan: Plan, columns: tuple[str, ...]) -> SuppressionList | None:
@@ -200,6 +209,7 @@ async def _keep(ledger: SqliteLedger, ended: Ended, settled: int) -> Tally:
         LAST,
         {
             "total": tally.total,
+            "key_conflicts": tally.key_conflicts,
             "duplicates": tally.duplicates,
             "deferred": tally.deferred,
             "suppressed": tally.suppressed,

@@ -91,6 +91,10 @@ def what_to_do(tally: Tally, ledger: str, refused: Path | None) -> Iterator[Line
             "could not be sent as they are; lines and reasons are in:",
         )
         yield ("     ", clean(refused))
+    if tally.key_conflicts:
+        have = "has" if tally.key_conflicts == 1 else "have"
+        words = f"of them {have} the key of a message to another recipient; give each recipient a key of its own."
+        yield ("   ", (f"{number(tally.key_conflicts)} ", "bold yellow"), words)
     yield ("   A page with pictures of it all:",)
     yield _copy(command("report", ledger))
 

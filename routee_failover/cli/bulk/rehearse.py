@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ...bulk import rehearsal
+from ...bulk.findings import Finding, FindingKind
 from ...bulk.rehearsal import Rehearsal, Sample, SmsCount
 from ...errors import Problem
 from ...secret import Secret
@@ -25,9 +26,9 @@ _WHY = {"first": "the first row", "any": "any row", "longest": "the longest text
 
 def rehearse(plan: Plan, *, as_json: bool) -> Status:
     """Check every row, and show what would be sent. The status is 1 where some rows cannot be."""
-    settings_of(plan)
+    settings = settings_of(plan)
     ready = prepare(plan)
-    seen = asyncio.run(rehearsal.rehearse(ready.rows, ready.suppressed))
+    seen = asyncio.run(rehearsal.rehearse(ready.rows, ready.suppressed, window=settings.window))
     console = Terminal()
     if as_json:
         console.say(
@@ -58,6 +59,12 @@ def lines_of_rehearsal(plan: Plan, seen: Rehearsal, note: str | None = None) -> 
         for row in seen.problems:
             why = clean("; ".join(dict.fromkeys(map(str, row.problems))))
             yield ("   ", (f"line {row.line}", "dim"), f"  {row.recipient}  ".replace("    ", "  "), (why, "yellow"))
+    if seen.findings:
+        yield ("",)
+        yield (" Look at these before the run, one example of each",)
+        for finding in seen.findings:
+            yield ("   ", (_found(finding, seen), "yellow"))
+            yield ("     ", (f"line {finding.line}", "dim"), f"  {clean(finding.example)}")
     if seen.samples:
         yield ("",)
         yield (" Samples, with numbers and codes hidden",)
@@ -77,6 +84,26 @@ def _not_sent(seen: Rehearsal) -> Iterator[str | tuple[str, str]]:
     if seen.suppressed:
         yield f", {number(seen.suppressed)} {'is' if seen.suppressed == 1 else 'are'} on the suppression list"
     yield "."
+
+
+def _found(finding: Finding, seen: Rehearsal) -> str:
+    """One finding in a sentence."""
+    rows = "1 row" if finding.count == 1 else f"{number(finding.count)} rows"
+    subject = clean(finding.subject)
+    match finding.kind:
+        case FindingKind.EMPTY_COLUMN:
+            return f"{rows}: nothing in the column {subject}"
+        case FindingKind.PLACEHOLDER:
+            placeholder = subject or "other placeholders"
+            every = "every row" if finding.count == seen.good else rows
+            return f"{every}: {placeholder} is sent as it stands; a column is written {{name}}, in single braces"
+        case FindingKind.CODE_LENGTH:
+            lengths = ", ".join(f"{length} in {number(many)}" for length, many in finding.lengths.items())
+            return f"{rows}: the code in {subject} has another length; characters: {lengths}"
+        case FindingKind.UNCERTAIN_HOURS:
+            return f"{rows}: the number has no time zone, or several with different hours"
+        case FindingKind.KEY_CONFLICT:
+            return f"{rows}: the key of another recipient; one message per key is sent, and these are not"
 
 
 def _sms(sms: SmsCount) -> str:

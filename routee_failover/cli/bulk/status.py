@@ -82,9 +82,8 @@ def _check(path: str) -> None:
 def tally_with(counts: Counts, last: Mapping[str, Any] | None) -> Tally:
     """The counts of a ledger with what the last run has left of what only its source knows."""
     known = last or {}
-    more = {
-        name: known.get(name) or 0 for name in ("duplicates", "deferred", "stranded", "suppressed", "suppressed_new")
-    }
+    names = ("key_conflicts", "duplicates", "deferred", "stranded", "suppressed", "suppressed_new")
+    more = {name: known.get(name) or 0 for name in names}
     flags = {name: bool(known.get(name)) for name in ("cut_short", "limit_reached")}
     return Tally.counted(counts, total=known.get("total"), **flags, **more)
 

@@ -19,6 +19,7 @@ from .statements import (
     DOUBT_LOST,
     ENTER_UNKNOWN,
     FORGET_INVALID,
+    KEY,
     KNOWN,
     LAPSE,
     LAST,
@@ -26,6 +27,7 @@ from .statements import (
     MAKE,
     REFUSE_AGAIN,
     REFUSE_NEW,
+    TAG,
     execute,
     writable,
 )
@@ -185,7 +187,7 @@ class Book:
             self._leases.note(first, self._last, until)
         if new == len(wanted):
             return [
-                Found(number, 1, State.SENDING, one.line, one.fingerprint, True)
+                Found(number, 1, State.SENDING, one.line, one.fingerprint, True, one.recipient)
                 for number, one in enumerate(wanted, first)
             ]
         return self._claim_known(wanted, first, until)
@@ -202,7 +204,7 @@ class Book:
     def _claim_known(self, wanted: Sequence[Wanted], first: int, until: float) -> list[Found]:
         known = self._known([one.tag for one in wanted])
         fresh = {tag for tag, (found, _) in known.items() if found.number >= first}
-        again: list[Found] = []
+        again: list[tuple[Found, Wanted]] = []
         answer: list[Found] = []
         for one in wanted:
             found, key = known[one.tag]
@@ -214,24 +216,33 @@ class Book:
                 found = found._replace(mine=True)
             elif found.state is State.NEW and found.fingerprint in {b"", one.fingerprint}:
                 known[one.tag] = (
-                    Found(found.number, found.attempt + 1, State.SENDING, one.line, one.fingerprint, False),
+                    found._replace(
+                        attempt=found.attempt + 1,
+                        state=State.SENDING,
+                        line=one.line,
+                        fingerprint=one.fingerprint,
+                        recipient=one.recipient,
+                    ),
                     key,
                 )
                 found = known[one.tag][0]._replace(mine=True)
-                again.append(found)
+                again.append((found, one))
             answer.append(found)
         if again:
             CLAIM_AGAIN.run(
-                self._database, [(one.number, one.line, one.fingerprint) for one in again], self._now, until
+                self._database,
+                [(found.number, one.line, one.fingerprint, one.key, one.recipient) for found, one in again],
+                self._now,
+                until,
             )
             self._went(State.NEW, State.SENDING, len(again))
-            numbers = [found.number for found in again]
+            numbers = [found.number for found, _ in again]
             self._leases.note(min(numbers), max(numbers), until)
         return answer
 
     def _known(self, tags: Sequence[int]) -> dict[int, tuple[Found, str]]:
         rows = KNOWN.ask(self._database, [(tag,) for tag in dict.fromkeys(tags)])
-        return {row[-2]: (found_of(row), row[-1]) for row in rows}
+        return {row[TAG]: (found_of(row), row[KEY]) for row in rows}
 
     def refuse(self, wanted: Wanted, reason: str) -> bool:
         """Keep a row of which no flow can be made."""

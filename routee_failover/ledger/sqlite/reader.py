@@ -16,7 +16,7 @@ from ..states import State
 from .loss import check_to_read
 from .rows import BY_TAG, DELIVERIES, counts_in, found_of, intent_of, page
 from .schema import STATES, reason_of, to_read
-from .statements import KNOWN
+from .statements import KNOWN, TAG
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Reader:
         """How those of them stand that are there."""
         asked = [(tag,) for tag in dict.fromkeys(tags)]
         rows = await self.ask(lambda database: KNOWN.ask(database, asked))
-        return {row[-2]: found_of(row) for row in rows}
+        return {row[TAG]: found_of(row) for row in rows}
 
     async def intent(self, tag: int) -> Intent | None:
         """The intent with that tag."""

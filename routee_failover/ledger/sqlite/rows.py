@@ -61,8 +61,8 @@ def intent_of(row: Sequence[Any]) -> Intent:
 
 def found_of(row: Sequence[Any]) -> Found:
     """How one stands, of a row of `statements.KNOWN`."""
-    number, attempt, state, line, fingerprint = row[:5]
-    return Found(number, attempt, STATES[state], line, fingerprint, False)
+    number, attempt, state, line, fingerprint, *_, recipient = row
+    return Found(number, attempt, STATES[state], line, fingerprint, False, recipient)
 
 
 def counts_in(tally: Sequence[int]) -> Counts:

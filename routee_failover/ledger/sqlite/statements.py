@@ -74,8 +74,9 @@ CLAIM_NEW = Bulk(
 """Takes what is not there yet; then: now, and the end of the lease."""
 
 CLAIM_AGAIN = Bulk(
-    ("number", "line", "fingerprint"),
+    ("number", "line", "fingerprint", "key", "recipient"),
     f"UPDATE intents SET state = {CODES[State.SENDING]}, attempt = attempt + 1, line = told.line,"
+    " key = nullif(told.key, told.recipient), recipient = told.recipient,"  # the source may have another by now
     " fingerprint = told.fingerprint, begun_at = ?, lease_until = ?, ended_at = NULL, reason = '',"
     f" proof = {_BOUND} THEN '{POLICY}' ELSE '' END"
     f" FROM told WHERE intents.number = told.number AND intents.state = {CODES[State.NEW]}",
@@ -103,8 +104,11 @@ DOUBT_LOST = (
 KNOWN = Bulk(
     ("tag",),
     "SELECT intents.number, intents.attempt, intents.state, intents.line, intents.fingerprint, intents.tag,"
-    " coalesce(intents.key, intents.recipient) FROM told CROSS JOIN intents ON intents.tag = told.tag",
+    " coalesce(intents.key, intents.recipient), intents.recipient"
+    " FROM told CROSS JOIN intents ON intents.tag = told.tag",
 )
+TAG, KEY = 5, 6
+"""Where those stand in a row of it."""
 
 LEARN = Bulk(
     Fate._fields,

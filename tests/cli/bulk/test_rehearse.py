@@ -71,3 +71,49 @@ def test_a_key_of_a_bad_and_a_good_row(order: tuple[int, int], campaign: Campaig
     assert "5 rows: 4 can be sent, 1 cannot." in cli(*campaign.run("--dry-run")).out
     assert cli(*campaign.run(), at=sandbox).status == 1
     assert sorted(recipients(sandbox)) == [*everyone(3), number(9)]
+
+
+def test_a_key_of_another_recipient(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """The dry run and the run say which row is not sent, end with status 1, and list it among the refused rows."""
+    campaign.write(3, f"{number(9)},Person 1,9041726300", f"{number(1)},Person 1,9041726300")
+    dry = cli(*campaign.run("--dry-run", "--key", "name"))
+    assert dry.status == 1
+    assert "5 rows: 3 can be sent, 1 cannot, 1 is there twice and sent once." in dry.out
+    assert "1 row: the key of another recipient" in dry.out
+    for more in ([], ["--json"]):
+        done = cli(*campaign.run("--key", "name", *more), at=sandbox)
+        assert done.status == 1, done
+        assert 'key_conflicts": 1' in done.out or "1 of them has the key of a message to another recipient" in done.out
+        keeps_its_secrets(done.out, folder=campaign.folder, but=[campaign.people])
+    refused = campaign.refused.read_text("utf-8")
+    assert "has the key of line 3, which is for another recipient" in refused
+    assert sorted(recipients(sandbox)) == everyone(3)
+    status = cli("bulk", "status", str(campaign.ledger), "--json", at=sandbox)
+    assert (status.status, json.loads(status.out)["key_conflicts"], json.loads(status.out)["invalid"]) == (1, 1, 1)
+    assert "1 of them has the key of a message to another recipient" in cli("bulk", "status", str(campaign.ledger)).out
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], ["--dry-run", "--json"], [], ["--json"]], ids=" ".join)
+def test_a_placeholder_of_another_tool(more: list[str], campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """That everybody reads the name of a column is said before anything is sent."""
+    flow = SMS | {"flow": [SMS["flow"][0] | {"message": {"body": "Hello {{name}}, [phone]"}}]}
+    result = cli(*campaign.write(2, flow=flow).run(*more), at=sandbox)
+    assert result.status == 0, result
+    assert "its texts have {name}, [phone] in them, which everybody reads as it stands" in " ".join(result.out.split())
+
+
+def test_what_may_be_wrong_for_machines(campaign: Campaign, cli: Cli) -> None:
+    """With --json the findings are a list with stable names; the hours of the run are looked at."""
+    campaign.write(3, f"{number(8)},,904172630", "+881612345678,Sat,9041726300")
+    result = cli(*campaign.run("--dry-run", "--json", "--hours", "09:00-20:00"))
+    kinds = [
+        (found["kind"], found["subject"], found["count"], found["line"]) for found in json.loads(result.out)["findings"]
+    ]
+    assert (result.status, kinds) == (0, [("code_length", "pin", 1, 5), ("uncertain_hours", "", 1, 6)])
+    assert json.loads(result.out)["findings"][0]["lengths"] == {"10": 4, "9": 1}
+    keeps_its_secrets(result.out, folder=campaign.folder, but=[campaign.people])
+    flow = OTP | {"flow": [OTP["flow"][0]]}
+    assert (
+        "empty_column"
+        not in cli(*campaign.write(2, f"{number(8)},,90417263", flow=flow).run("--dry-run", "--json")).out
+    )

@@ -96,6 +96,7 @@ def test_json_lines() -> None:
         "unknown": 3,
         "expired": 0,
         "invalid": 8,
+        "key_conflicts": 0,
         "duplicates": 10,
         "suppressed": 0,
         "deferred": 0,

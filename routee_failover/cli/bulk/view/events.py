@@ -41,6 +41,7 @@ def rows(tally: Tally) -> dict[str, Any]:
         "unknown": tally.unknown,
         "expired": tally.expired,
         "invalid": tally.invalid,
+        "key_conflicts": tally.key_conflicts,
         "duplicates": tally.duplicates,
         "suppressed": tally.suppressed,
         "deferred": tally.deferred,

@@ -25,6 +25,8 @@ class Tally:
     unknown: int = 0
     expired: int = 0
     invalid: int = 0
+    key_conflicts: int = 0
+    """Of the invalid ones: they have the key of a message to another recipient."""
     duplicates: int = 0
     deferred: int = 0
     """Of those that are left: they wait for the hours of their recipients."""
@@ -49,6 +51,7 @@ class Tally:
             progress.counts,
             in_flight=progress.in_flight,
             total=progress.total,
+            key_conflicts=progress.key_conflicts,
             duplicates=progress.duplicates,
             deferred=progress.deferred,
             suppressed=progress.suppressed,
