@@ -147,8 +147,6 @@ class Feed:
             found = known.get(tag_of_line) or known.get(tag)
             if found is None or found.state is State.NEW:
                 due.append((row, tag, found))
-            elif _is_key_conflict(row, found) and tag_of_line not in known:
-                await self._refuse_key(row, found)
             else:
                 await self._pass_over(row, found, twice=False)
         return due
@@ -186,8 +184,6 @@ class Feed:
         for (row, wanted, flow), found in await self._claim(made):
             if found.mine:
                 items.append(Item(wanted, found, flow, leave_by, leave_by_clock))
-            elif _is_key_conflict(row, found):
-                await self._refuse_key(row, found)
             else:
                 # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
                 await self._pass_over(row, found, twice=first and found.line != row.line)
@@ -272,6 +268,9 @@ class Feed:
         await self._refuse(row, (Problem((), why),))
 
     async def _pass_over(self, row: Row, found: Found, *, twice: bool) -> None:
+        if _is_key_conflict(row, found):
+            await self._refuse_key(row, found)
+            return
         self._tally.skipped += 1
         if found.state is State.NEW:
             # By the caller's policy it was to be sent once more, with the same content; the source has another now.
