@@ -80,6 +80,8 @@ def _judged(cell: Cell, region: str | None, library: ModuleType) -> str:
             f"is written as it is dialled inside its country: write it with +, {_like(number, library)}"
         )
     written: str = library.format_number(number, library.PhoneNumberFormat.E164)
+    if not cell.has_plus and _is_another_with_plus(cell.digits, written, home=number.country_code, library=library):
+        raise InvalidNumber(f"is one number of {region} as it is, and another one with + before it: write it with +")
     if cell.has_optional_zero and _is_ambiguous(cell, region, written, library):
         raise InvalidNumber("has a 0 in parentheses, and is a number with it and without it: write it in one way")
     if not is_e164(written):
@@ -155,6 +157,17 @@ def _trunk(library: ModuleType, country_code: int) -> str:
     return (
         f"{plan.national_prefix}|{others}" if re.fullmatch(r"\[[0-9]+\]|[0-9?|]{1,5}", others) else plan.national_prefix
     )
+
+
+def _is_another_with_plus(digits: str, written: str, *, home: int, library: ModuleType) -> bool:
+    """Return whether digits that begin with the country's own code are another number with + before them."""
+    if not digits.startswith(str(home)) or f"+{digits}" == written:
+        return False
+    try:
+        other = _parsed(digits, None, library, has_plus=True)
+    except InvalidNumber:
+        return False
+    return bool(library.is_valid_number(other))
 
 
 def _is_ambiguous(cell: Cell, region: str | None, written: str, library: ModuleType) -> bool:

@@ -117,6 +117,22 @@ def test_one_person_in_several_ways_is_one_number(text: str) -> None:
     assert one_way(text) == ("+447400123456" if text.startswith("+") else text)
 
 
+@pytest.mark.parametrize("text", ["4915123459847", "49 151 23459847", "4915123459847.0"])
+def test_digits_that_are_one_number_with_plus_and_another_without_are_refused(text: str) -> None:
+    """A mobile number without its + is a valid landline number of the same country: which is meant is not guessed."""
+    with pytest.raises(InvalidNumber, match="another one with"):
+        e164(text, "DE")
+    assert e164(f"+{text}") == "+4915123459847"
+    assert e164(text.replace("49", "0", 1).removesuffix(".0"), "DE") == "+4915123459847"
+
+
+def test_the_country_code_without_plus_is_understood_where_only_one_number_can_be_meant() -> None:
+    """A number with the code of the region and no + goes to the one number that it can be."""
+    assert e164("306912345678", "GR") == "+306912345678"
+    assert e164("17185550123", "US") == "+17185550123"
+    assert e164("2025550123", "US") == "+12025550123"
+
+
 def test_a_zero_in_parentheses_that_may_be_dialled_or_not_is_refused() -> None:
     """Where a number is valid with its (0) and without it, nothing tells which person is meant."""
     with pytest.raises(InvalidNumber, match="with it and without it"):

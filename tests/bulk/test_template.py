@@ -294,3 +294,11 @@ def test_a_type_that_is_no_text_is_a_problem_of_the_template(kind: object) -> No
     """A step whose type is a list, an object, a number or null is told with its path, as any unknown type is."""
     with pytest.raises(InvalidFlow, match=r"flow\[0\]"):
         FlowTemplate.of(sms(type=kind))
+
+
+@pytest.mark.parametrize("flow", ["{name}", ["{name}"], [sms()["flow"][0], "{name}"]])
+@pytest.mark.parametrize("endpoint", ["standard", "transactional", "otp"])
+def test_a_column_in_the_place_of_a_step_is_a_problem_of_the_template(flow: object, endpoint: str) -> None:
+    """A row gives texts, and no text is a step."""
+    with pytest.raises(InvalidFlow, match=r"flow(\[[01]\])?: must be"):
+        FlowTemplate.of({"endpoint": endpoint, "flow": flow})
