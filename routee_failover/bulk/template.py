@@ -173,7 +173,7 @@ def _problems_of(endpoint: Endpoint, flow: Mapping[str, Any], leaves: list[Leaf]
         load_flow(endpoint, flow)
     except InvalidFlow as error:
         # A row gives texts: what stands for a step or for all of them is not its to mend.
-        differing = [leaf.path for leaf in leaves if len(leaf.path) > 2 or leaf.path[0] != "flow"]
+        differing = [leaf.path for leaf in leaves if len(leaf.path) > 2 or leaf.path[:1] != ("flow",)]
         problems += [problem for problem in error.problems if not _is_within(problem.path, differing)]
     return problems
 
