@@ -112,8 +112,8 @@ def thorough(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """A million hostile inputs for whatever reads what others send; half an hour. `nox -s fuzz -- --own` is quicker."""
-    session.install(".", *group("tests"), *group("fuzz"))
+    """A million hostile inputs for whatever reads what others wrote; an hour. `nox -s fuzz -- --own` is quicker."""
+    session.install(".[bulk]", *group("tests"), *group("fuzz"))
     session.run("python", "-m", "tests.fuzz", *(session.posargs or ["--executions", "1000000"]))
 
 

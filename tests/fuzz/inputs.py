@@ -3,13 +3,14 @@
 import copy
 import json
 import random
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from routee_failover import CallbackSigner
 from tests.records import answers
 from tests.webhooks import shapes
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 # At a time of its own: what a seed gives is the same whenever it is run.
@@ -60,7 +61,8 @@ WORDS += ["2026-01-01T10:00:00Z", "9999-12-31T23:59:59+23:59", "0001-01-01T00:00
 NUMBERS = [0, -1, 1.5, 1e308, -(2**63), 2**64 - 1, 2**64, 10**30, 0.1, 4711]
 
 
-def _one(source: Source, of: list[Any]) -> Any:
+def one_of(source: Source, of: Sequence[T]) -> T:
+    """One of these."""
     return of[source.upto(len(of) - 1)]
 
 
@@ -69,10 +71,10 @@ def value(source: Source, depth: int = 0) -> Any:
     makers: list[Callable[[], Any]] = [
         lambda: None,
         lambda: bool(source.upto(1)),
-        lambda: _one(source, NUMBERS),
-        lambda: _one(source, WORDS),
+        lambda: one_of(source, NUMBERS),
+        lambda: one_of(source, WORDS),
         source.text,
-        lambda: copy.deepcopy(_one(source, SEEDS)),
+        lambda: copy.deepcopy(one_of(source, SEEDS)),
     ]
     if depth < 4:
         makers += [
@@ -80,12 +82,12 @@ def value(source: Source, depth: int = 0) -> Any:
             lambda: {key(source): value(source, depth + 1) for _ in range(source.upto(3))},
             lambda: _deep(source.upto(130)),
         ]
-    return _one(source, makers)()
+    return one_of(source, makers)()
 
 
 def key(source: Source) -> str:
     """A documented key, or any other."""
-    return str(_one(source, KEYS)) if source.upto(9) else source.text()
+    return str(one_of(source, KEYS)) if source.upto(9) else source.text()
 
 
 def _deep(levels: int) -> Any:
@@ -103,15 +105,15 @@ def _places(found: list[Any], inside: Any) -> list[Any]:
     return found
 
 
-def bent(source: Source) -> Json:
-    """A documented answer or callback that differs in up to six places."""
-    shape = copy.deepcopy(_one(source, SEEDS))
+def bent(source: Source, shapes: Sequence[Json] = SEEDS) -> Json:
+    """A documented answer or callback, or another of some shapes, that differs in up to six places."""
+    shape = copy.deepcopy(one_of(source, shapes))
     for _ in range(source.upto(6)):
-        place = _one(source, _places([], shape)[:200])
+        place = one_of(source, _places([], shape)[:200])
         action = source.upto(4)
         if isinstance(place, dict):
             known = [*place] or [key(source)]
-            name = _one(source, known) if action else key(source)
+            name = one_of(source, known) if action else key(source)
             if action == 1:
                 place.pop(name, None)
             else:

@@ -1,4 +1,7 @@
-"""What must never happen with hostile input: an exception that is not ours, or words that quote it."""
+"""What must never happen with hostile input: an exception that is not ours, or words that quote it.
+
+Cells, files of rows and files of flows have modules of their own: nothing may leave that was not there.
+"""
 
 import pickle
 import re
@@ -11,7 +14,8 @@ from routee_failover.webhooks.memory import digest_of
 from routee_failover.webhooks.standing import standing_of
 from routee_failover.wire.answers import read_json, read_object, read_refusal
 
-from .inputs import BODIES, SEGMENT, SIGNER, Source, bent, broken
+from . import csv_files, flow_files, phone_cells
+from .inputs import BODIES, SEGMENT, SIGNER, Source, bent, broken, one_of
 
 KINDS: list[type[Any]] = [
     kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)
@@ -105,9 +109,17 @@ def address(source: Source) -> None:
     segment(broken(source, SEGMENT))
 
 
-TARGETS: tuple[Callable[[Source], None], ...] = (shaped, raw, address)
+TARGETS: dict[str, Callable[[Source], None]] = {
+    "shaped": shaped,
+    "raw": raw,
+    "address": address,
+    "cells": phone_cells.cell,
+    "csv": csv_files.rows,
+    "flows": flow_files.file,
+}
+"""By the name that `--target` calls each."""
 
 
 def execute(source: Source) -> None:
     """One execution: whichever target the source picks."""
-    TARGETS[source.upto(len(TARGETS) - 1)](source)
+    one_of(source, [*TARGETS.values()])(source)

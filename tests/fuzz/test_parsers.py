@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from . import csv_files, flow_files, phone_cells
 from .inputs import BODIES, KEYS, Randomly
-from .targets import TARGETS, address, answer, callback, execute, raw, segment, shaped
+from .targets import address, answer, callback, execute, raw, segment, shaped
 
 _json: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -44,7 +45,43 @@ def test_bent_shapes(seed: int) -> None:
     for target in (shaped, raw, address):
         target(Randomly(seed))
     execute(Randomly(seed))
-    assert len(TARGETS) == 3
+
+
+@given(st.integers(0))
+def test_spoiled_phone_cells(seed: int) -> None:
+    """No cell with a letter, a mask, a second number or a fraction is a number, and no digit of another changes."""
+    phone_cells.cell(Randomly(seed))
+
+
+@given(st.text("+0123456789 -./()xX*\u202f\u200b", max_size=25), st.sampled_from([None, *phone_cells.REGIONS]))
+def test_any_phone_cell(text: str, region: str | None) -> None:
+    """No text that looks like a number becomes one that it does not say."""
+    phone_cells.judge(text, region)
+
+
+@given(st.integers(0))
+def test_spoiled_csv_files(seed: int) -> None:
+    """Each row of a file is what stands in its own lines, or cannot be read; and no line is lost."""
+    csv_files.rows(Randomly(seed))
+
+
+@given(st.binary(min_size=1))
+def test_any_csv_file(rows: bytes) -> None:
+    """The same for bytes behind a header."""
+    csv_files.judge(b"phone,name\n" + rows)
+
+
+@given(st.integers(0))
+def test_spoiled_flow_files(seed: int) -> None:
+    """A bent file of a flow says what it says, or is refused with an error of ours."""
+    flow_files.file(Randomly(seed))
+
+
+@given(st.binary())
+def test_any_flow_file(data: bytes) -> None:
+    """Any bytes are refused with an error of ours."""
+    flow_files.judge(data)
+    flow_files.judge(data, is_toml=True)
 
 
 def test_seeds() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...errors import InvalidSource
 from ..column_names import column_name, repeated
 from .cells import MOST_COLUMNS
-from .csv_records import NEVER_CLOSED, Cells, Refused, RowShape
+from .csv_records import BLANKS, NEVER_CLOSED, Cells, Refused, RowShape
 from .lines import LONGEST_LINE, TOO_LONG, UNDECODABLE, Lines
 
 DELIMITERS = ";\t|,"
@@ -48,7 +48,7 @@ def read_header(lines: Lines, name: str, delimiter: str | None = None) -> Header
         delimiter = said[1]
         first = next(lines, "")
     at = lines.number
-    text = _whole_header(lines, first, f"{name} line {at}")
+    text = _whole_header(lines, first, f"{name} line {at}", delimiter or DELIMITERS)
     lines.settle()
     sample = [*islice(lines, _LOOKED_AT)]
     lines.give_back(settled=0)
@@ -63,9 +63,11 @@ def read_header(lines: Lines, name: str, delimiter: str | None = None) -> Header
     return header
 
 
-def _whole_header(lines: Lines, text: str, where: str) -> str:
-    """The line and those that a quote in it joins to it."""
-    while text.count('"') % 2 and not lines.cut:
+def _whole_header(lines: Lines, text: str, where: str, delimiters: str) -> str:
+    """The line and those that a quote in it joins to it: one that begins a name, for another one is a part of it."""
+    begins = rf'(\A\ufeff*|[{re.escape(delimiters)}])[{BLANKS}]*"'
+    closed, opened = re.compile(rf'{begins}(?:[^"]|"")*+"'), re.compile(begins)
+    while opened.search(closed.sub(r"\1", text)) and not lines.cut:
         more = next(lines, None)
         if more is None or len(text) > LONGEST_LINE or text.count("\n") > _MOST_LINES:
             raise InvalidSource(f"{where}: unexpected end of data: a quote in it is never closed; nothing was sent")

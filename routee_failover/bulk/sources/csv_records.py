@@ -18,7 +18,7 @@ _DATE = r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d"
 _begins_with_number = re.compile(
     rf"[\W_]*(?:tel:|whatsapp:)?(?![\W_]*(?:{_DATE}))[\W_]*\d(?:[\W_]*\d){{6,}}", re.IGNORECASE
 ).match
-_BLANKS = " \t\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"
+BLANKS = " \t\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"
 """That a person may have written between a delimiter and a quote."""
 
 
@@ -36,7 +36,7 @@ class Cells:
     def __init__(self, delimiter: str) -> None:
         self.delimiter = delimiter
         bare = re.escape(delimiter)
-        blank = "[" + _BLANKS.replace(delimiter, "") + "]"
+        blank = "[" + BLANKS.replace(delimiter, "") + "]"
         self._opening = re.compile(rf'{blank}*"').match
         self._after = re.compile(rf"{blank}*({bare}|[\r\n]*\Z)").match
         self._has_blanks = re.compile(rf'(?:^|{bare}){blank}+"|"{blank}+(?:{bare}|[\r\n]*\Z)').search

@@ -1,6 +1,7 @@
 """Columns are matched as people write them: what looks the same is one name, in every format and in the template."""
 
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,13 @@ def test_lines_of_delimiters_and_blanks_are_no_rows(tmp_path: Path) -> None:
 def test_column_name_is_a_name_of_its_own(written_as: str) -> None:
     """A name that is written as it is compared is compared as it is written."""
     assert column_name(column_name(written_as)) == column_name(written_as)
+
+
+@pytest.mark.parametrize("header", ['phone,size 5"', 'phone,prenom"', 'phone;a "b'])
+def test_a_quote_within_a_name_joins_no_line_to_the_header(tmp_path: Path, header: str) -> None:
+    """A quote that does not begin a name is a letter of it: the first row, whatever quotes it has, stays a row."""
+    delimiter = ";" if ";" in header else ","
+    path = tmp_path / "rows.csv"
+    path.write_text(f'{header}\n+306900000001{delimiter}12"\n+306900000002{delimiter}Ben\n', "utf-8")
+    phones = [values["phone"] for _, values in read_source(path) if isinstance(values, Mapping)]
+    assert phones == ["+306900000001", "+306900000002"]

@@ -1,0 +1,139 @@
+"""Flow files and templates, in JSON and TOML: documented flows that are bent, and bytes that are."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from routee_failover import InvalidFlow, InvalidSource, dump_flow, load_flow
+from routee_failover.bulk.row import Stamp
+from routee_failover.bulk.template import FlowTemplate
+from routee_failover.wire.flow_file import read_object
+from tests.flows.samples import SAMPLES
+
+from .csv_files import file_of
+from .inputs import Source, bent, broken, one_of
+
+_FLOWS: list[dict[str, Any]] = [{"endpoint": endpoint, **sample} for endpoint, sample in SAMPLES.items()]
+_CELLS = {"phone": "+306900000001", "name": "Ada", "pin": "472915", "n": "60"}
+_TEXTS = [
+    "{phone}",
+    "{name}",
+    "Hi {name}",
+    "{pin}",
+    "{n}",
+    "{{name}}",
+    "{",
+    "}",
+    "{name",
+    "{unknown}",
+    "{name!r}",
+    "{0}",
+]
+
+
+_LARGE = [
+    "9" * 6_000,
+    "[" * 5_000 + "]" * 5_000,
+    "[" + "1," * 3_000 + "1]",
+    '{"a":' * 2_000 + "1" + "}" * 2_000,
+    "1e999",
+]
+"""Values that cost whoever reads them without bounds."""
+
+
+def _with_columns(source: Source, value: Any) -> Any:
+    """The same with columns in some of its texts."""
+    if isinstance(value, dict):
+        return {key: _with_columns(source, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_columns(source, inner) for inner in value]
+    return one_of(source, _TEXTS) if not source.upto(6) else value
+
+
+def _toml(value: Any, path: str = "") -> Iterator[str]:
+    """TOML that says the same, with its tables inline; what it cannot say is left out."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(str(key))} = {''.join(_toml(item))}" for key, item in value.items())
+        yield f"{{{inner}}}"
+    elif isinstance(value, list):
+        yield f"[{', '.join(''.join(_toml(item)) for item in value)}]"
+    elif isinstance(value, str):
+        yield json.dumps(value)
+    else:
+        yield json.dumps(value) if value is not None else '""'
+
+
+def file(source: Source) -> None:
+    """A flow file gives a flow that says what the file says, or an error of ours; a template does for each row."""
+    flow = bent(source, _FLOWS)
+    if source.upto(1):
+        flow = _with_columns(source, flow)
+    is_toml = not source.upto(2)
+    if is_toml:
+        text = "\n".join(f"{json.dumps(key)} = {''.join(_toml(value))}" for key, value in flow.items())
+    else:
+        text = json.dumps(flow, ensure_ascii=bool(source.upto(1)))
+    if not source.upto(200):
+        text = text.replace(
+            one_of(source, ['"type"', '"to"', '"order"', '"body"', '"ttl"']), f'"x": {one_of(source, _LARGE)}, "y"'
+        )
+    data = text.encode("utf-8", "surrogatepass")
+    judge(broken(source, data) if not source.upto(2) else data, is_toml=is_toml)
+
+
+def judge(data: bytes, *, is_toml: bool = False) -> None:
+    """The same for a file with these bytes."""
+    path = file_of(data, "flow.toml" if is_toml else "flow.json")
+    if not is_toml:
+        _as_a_flow(str(path))
+    try:
+        template = FlowTemplate.read(path)
+        rows = [*template.rows([_CELLS], key="name")]
+    except (InvalidSource, InvalidFlow):
+        return
+    for row in rows:
+        try:
+            flow = row.make(Stamp())
+        except InvalidFlow:
+            continue
+        said = data.decode("utf-8-sig").encode("unicode_escape").decode()
+        for number in _recipients(dump_flow(flow)):
+            bare = number.removeprefix("+")
+            assert number == _CELLS["phone"] or bare in said, f"{number} is not in {data!r}"
+
+
+def _as_a_flow(path: str) -> None:
+    try:
+        value = read_object(path, "the flow")
+        endpoint = value.pop("endpoint", "standard")
+        flow = load_flow(endpoint, value)
+    except (InvalidSource, InvalidFlow):
+        return
+    sent = dump_flow(flow)
+    assert load_flow(endpoint, sent) == flow
+    there = {*_leaves(value)}
+    # A ttl is rounded to what the endpoint takes, and what is left out has its default.
+    assert {leaf for leaf in _leaves(sent) if isinstance(leaf, str)} <= there, (sent, value)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield value
+
+
+def _recipients(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _recipients(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _recipients(inner, key)
+    elif key in {"to", "phone"} and isinstance(value, str) and re.fullmatch(r"\+?[0-9]+", value):
+        yield value
