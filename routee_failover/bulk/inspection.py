@@ -1,5 +1,6 @@
 """Inspection of a template's texts, row by row: what is empty, unfilled or of another length than in other rows."""
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -54,6 +55,13 @@ class Inspection:
         """Columns, whether each surely holds a code, and what gives the text that it stands in."""
         self._names: ColumnNames | None = None
         self._always: tuple[Observation, ...] = ()
+
+    def of_source(self, columns: Collection[str]) -> "Inspection":
+        """Return one that knows all columns of a source, also those that no text uses and rows are read without."""
+        known = copy.copy(self)
+        known._names = ColumnNames(columns, self._used)  # noqa: SLF001  # its own
+        known._always = tuple(self.unfilled(columns))  # noqa: SLF001
+        return known
 
     def unfilled(self, columns: Collection[str]) -> list[Observation]:
         """Return the placeholders in the template's own words that no row of a source with these columns fills."""

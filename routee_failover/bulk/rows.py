@@ -1,6 +1,6 @@
 """A source's rows as a template makes them: whom each is for, what it is known by, and its flow when its turn comes."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -48,6 +48,10 @@ class Recipe:
                 f"the recipient of the first step {why}: name the column that rows are known by; nothing was sent"
             )
         return attrs.evolve(self, key=key, region=region)
+
+    def reading(self, columns: Sequence[str]) -> "Recipe":
+        """For rows of a source with these columns."""
+        return attrs.evolve(self, inspection=self.inspection.of_source(columns))
 
     @property
     def recipient(self) -> Leaf | str:

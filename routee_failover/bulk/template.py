@@ -152,6 +152,7 @@ class FlowTemplate:
                 guess = _close(key, source.columns)
                 hint = f"; did you mean {guess}?" if guess else ""
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
+            recipe = recipe.reading([*map(column_name, source.columns)])
         rows = TemplateRows(selected(source, used), recipe)
         return iter(rows) if isinstance(recipients, Iterator) else rows
 

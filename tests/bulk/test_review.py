@@ -52,7 +52,7 @@ async def test_each_column_is_counted_by_itself() -> None:
         ("Hello *|{name}|*", "*|name|*", "Hello *|Ada|*"),
         ("Hello ${name}", "${name}", "Hello $Ada"),
         ("Hello %{name}%", "%name%", "Hello %Ada%"),
-        ("Hello [name]", "[name]", "Hello [name]"),
+        ("{name}, hello [name]", "[name]", "Ada, hello [name]"),
         ("Hello [[name]]", "[[name]]", "Hello [[name]]"),
     ],
 )
