@@ -102,6 +102,14 @@ def test_a_placeholder_of_another_tool(more: list[str], campaign: Campaign, sand
     assert "its texts have {name}, [phone] in them, which everybody reads as it stands" in " ".join(result.out.split())
 
 
+def test_the_name_of_a_column_that_no_text_uses(campaign: Campaign, cli: Cli) -> None:
+    """A column's name that stands in a text as it is counts in every row, also where that column is used nowhere."""
+    flow = SMS | {"flow": [SMS["flow"][0] | {"message": {"body": "Hello [name], we open"}}]}
+    result = cli(*campaign.write(3, flow=flow).run("--dry-run", "--json"))
+    findings = json.loads(result.out)["findings"]
+    assert [(found["kind"], found["subject"], found["count"]) for found in findings] == [("placeholder", "[name]", 3)]
+
+
 def test_what_may_be_wrong_for_machines(campaign: Campaign, cli: Cli) -> None:
     """With --json the findings are a list with stable names; the hours of the run are looked at."""
     campaign.write(3, f"{number(8)},,904172630", "+881612345678,Sat,9041726300")
