@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,7 +199,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 def test_the_core_needs_what_the_design_names() -> None:
     """Without an extra, five libraries are installed and no more."""
     needed = {
-        line.split(";")[0].split(">")[0].split("[")[0].strip()
+        re.split(r"[\s;<>=\[]", line, maxsplit=1)[0]
         for line in requires("routee-failover") or []
         if "extra" not in line
     }

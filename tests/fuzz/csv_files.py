@@ -53,7 +53,7 @@ _person = re.compile(r"\+3069\d{8}").findall
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
+def _folder() -> "tempfile.TemporaryDirectory[str]":  # a text: TemporaryDirectory may be watched as it is imported
     memory = Path("/dev/shm")  # where a file costs a tenth; a million of them are written
     return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
