@@ -5,7 +5,7 @@ Here a column is `{name}`. Who comes from Mustache, Brevo, Mailchimp or Word wri
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 _NAME = r"[^\W\d][\w.-]*(?: [\w.-]+){0,3}"
 _of_another_tool = re.compile(
@@ -21,7 +21,7 @@ _perhaps_a_column = re.compile(
 )
 _word = re.compile(r"[^\W\d]\w*")
 _FIRST = "[{<%*#@\u00ab~$:_-"
-has_marks = re.compile(r"[{\[<%*#@\u00ab~$]").search
+has_marks: Callable[[str], re.Match[str] | None] = re.compile(r"[{\[<%*#@\u00ab~$]").search
 """Whether a text holds a letter that a placeholder begins with."""
 
 

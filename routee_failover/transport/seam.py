@@ -29,7 +29,7 @@ class SeamCheck:
         # stands in the place of aiohttp's own request can have answered without a connection: a mock, for example.
         self._watched = config.session_factory is not None
         self._is_aiohttp = _is_of_aiohttp(getattr(type(session), "_request", None))
-        self.proven = False
+        self.proven: bool = False
         """Whether a request has passed through our class: only then is an absent mark of it a proof."""
 
     def check(self, exchange: Exchange, evidence: Evidence) -> Evidence:

@@ -40,7 +40,7 @@ class Cells:
         self._opening = re.compile(rf'{blank}*"').match
         self._after = re.compile(rf"{blank}*({bare}|[\r\n]*\Z)").match
         self._has_blanks = re.compile(rf'(?:^|{bare}){blank}+"|"{blank}+(?:{bare}|[\r\n]*\Z)').search
-        self.may_close = re.compile(rf'"{blank}*(?:{bare}|[\r\n]*\Z)').search
+        self.may_close: Callable[[str], re.Match[str] | None] = re.compile(rf'"{blank}*(?:{bare}|[\r\n]*\Z)').search
         """Whether a line has a quote where one that was opened before would end."""
         self._feed = _Feed()
         self._strictly = csv.reader(self._feed, delimiter=delimiter, strict=True)

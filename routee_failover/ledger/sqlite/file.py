@@ -45,7 +45,7 @@ class LedgerFile:
         lock = self._lock = self._lock or FileLock(path, wait=True)
         connection = to_write(path)
         try:
-            self.book = self._take_over(path, connection, lock.inode)
+            self.book: Book = self._take_over(path, connection, lock.inode)
         except BaseException:
             connection.close()
             if self._high_water is not None:
