@@ -157,7 +157,7 @@ def test_the_country_code_without_plus_is_understood_where_only_one_number_can_b
     ],
 )
 def test_an_international_prefix_is_that_of_the_region(text: str, region: str | None, number: str) -> None:
-    """What is dialled there is read, unless + in place of its 00 makes another number; an area code may repeat a code."""
+    """What is dialled there is read, unless + in place of its 00 makes another number; an area may repeat a code."""
     assert e164(text, region) == number
 
 
