@@ -1,5 +1,6 @@
 """The dry run counts what looks wrong in rows that can be sent, and shows an example of each that tells no secret."""
 
+import re
 from typing import Any
 
 import pytest
@@ -207,6 +208,17 @@ async def test_a_code_with_blanks_is_starred(echo: str) -> None:
     body = found.samples[0].flow["flow"][0]["message"]["body"]
     assert CANARY not in "".join(letter for letter in body if letter.isdecimal())
     assert body.startswith("Code ******, ")
+
+
+@pytest.mark.parametrize("code", ["p@ss-W0rd!", "#7391", "(73)#91*6", "73:91", "a+b=c", "7391;", "73\u20ac91"])
+async def test_a_code_with_signs_is_starred(code: str) -> None:
+    """No letter, digit or sign of a code is shown, in a sample and in what looks wrong, in either case."""
+    given = [{"phone": phone(n), "pin": "73916", "name": ""} for n in range(9)]
+    found = await rehearsed(sms("Code {pin}, {name}"), *given, {"phone": phone(9), "pin": code, "name": code.upper()})
+    texts = [finding.example for finding in found.findings] + [repr(sample.flow) for sample in found.samples]
+    assert any("Code ***" in text for text in texts)
+    assert not [text for text in texts if code.casefold() in text.casefold()]
+    assert not re.search(r"Code [* -]*[^* ,-]", "".join(texts))
 
 
 async def test_the_code_of_a_ready_viber_otp_is_starred_elsewhere() -> None:
