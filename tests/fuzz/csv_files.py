@@ -47,6 +47,7 @@ _SPOILED = [
 ]
 _ENDS = ["\n", "\r\n", "\n", "\r"]
 _BLANK = re.compile(r"[\s,;|\u200b\ufeff\"]*").fullmatch
+_NO_NAME = re.compile(r"[\s\u200b\ufeff]*").fullmatch  # a column may be called | where commas are between them
 _BLANKS_AT_QUOTES = " \t\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"
 _says_delimiter = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
 _person = re.compile(r"\+3069\d{8}").findall
@@ -145,7 +146,7 @@ def _explains(delimiter: str, at: int, lines: list[str], read: list[tuple[int, o
         if isinstance(values, Mapping):
             if found is None or len(found[0]) != len(names):
                 return False
-            cells = [cell for name, cell in zip(names, found[0], strict=True) if not _BLANK(name)]
+            cells = [cell for name, cell in zip(names, found[0], strict=True) if not _NO_NAME(name)]
             if not all(map(_is_same, cells, values.values())) or len(cells) != len(values):
                 return False
             next_line = found[1]
