@@ -17,7 +17,8 @@ _DROPPED = dict.fromkeys(map(ord, MARKS - {"\u200c", "\u200d"}))
 def row_key(text: str) -> str:
     """Return a row's key in NFC, without blanks around it, invisible marks and the `.0` of a whole number.
 
-    It is empty for a cell that says that it is, as `nan` and `#N/A` do, since many rows have that. Raises `ValueError` with the reason where a spreadsheet has rounded it, because several rows then have the same.
+    It is empty for a cell that says that it is, as `nan` and `#N/A` do, since many rows have that. Raises `ValueError`
+    with the reason where a spreadsheet has rounded it, because several rows then have the same.
     """
     key = text.strip()
     if not key.isascii():
