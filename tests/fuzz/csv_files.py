@@ -150,13 +150,18 @@ def _explains(delimiter: str, at: int, lines: list[str], read: list[tuple[int, o
             if not all(map(_is_same, cells, values.values())) or len(cells) != len(values):
                 return False
             next_line = found[1]
-            people = [line for line in lines[start - 1 : next_line] if _person(line)]
+            people = [line for line in lines[start - 1 : next_line] if _is_row(line, delimiter, names)]
             assert len(people) <= 1, f"{len(people)} people in one row of {lines!r}"
         elif found is not None:
             # It may have been refused as a whole, or for its quote alone, so that its other lines are read as rows.
             later = [line for line, _ in read if start < line <= found[1]]
             next_line = start if later else found[1]
     return all(_BLANK(line.replace(delimiter, "")) for line in lines[next_line:])
+
+
+def _is_row(line: str, delimiter: str, names: list[str]) -> bool:
+    """Whether a line has a person's number and is more than it: a text may have a number on a line of its own."""
+    return bool(_person(line)) and (delimiter in line or len(names) == 1)
 
 
 def _is_same(cell: str, text: str) -> bool:
