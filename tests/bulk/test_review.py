@@ -237,3 +237,14 @@ async def test_codes_of_any_length_are_counted_in_constant_memory() -> None:
     found = await rehearsed(sms("Code {pin}"), *rows(["1" * length for length in range(60, 99)], "pin"))
     (finding,) = found.findings
     assert finding.lengths == {64: 35, 60: 1, 61: 1, 62: 1, 63: 1}
+
+
+async def test_reasons_that_name_lines_are_counted_as_one() -> None:
+    """A reason is counted whatever the row: many key conflicts are one reason, and crowd out no other."""
+    values = [{"phone": phone(n), "name": "A", "order": str(n % 80)} for n in range(160)]
+    last = {"phone": "+30690000XXXX", "name": "A", "order": "x"}
+    found = await rehearse(FlowTemplate.of(sms("Hello {name}")).rows([*values, last], key="order"))
+    assert dict(found.reasons) == {
+        "has the key of another line, which is for another recipient": 80,
+        "flow[0].to: is masked: some of its digits are hidden (column phone)": 1,
+    }
