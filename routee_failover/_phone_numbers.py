@@ -193,9 +193,9 @@ def _check_shape(text: str) -> None:
     if last not in {"", ")"}:
         raise InvalidNumber(f"ends in {last[-1]}: is it cut?")
     _check_parentheses(text)
-    _check_slashes(text)
     if "+" not in text:
         _check_is_no_date(text)
+    _check_slashes(text)
     _check_is_no_fraction(text, runs)
     if "+" not in text and _is_enumerated(parts):
         raise InvalidNumber("begins with a number of its own, as an item of a list does")

@@ -76,6 +76,8 @@ def _judged(cell: Cell, region: str | None, library: ModuleType) -> str:
     if not cell.has_plus:
         _check_international_prefix(cell.digits, number, region, library)
     if not library.is_valid_number(number):
+        if _without_zero(cell, region, library) is not None:
+            raise InvalidNumber("has a 0 in parentheses, which numbers of its country do not have: leave it out")
         raise InvalidNumber(_why_not_valid(number, region, library, has_plus=cell.has_plus))
     if not _is_as_written(number, cell, region, library):
         raise InvalidNumber(
@@ -86,7 +88,7 @@ def _judged(cell: Cell, region: str | None, library: ModuleType) -> str:
         raise InvalidNumber(f"is one number of {region} as it is, and another one with + before it: write it with +")
     if _has_its_code_twice(written, number, library):
         raise InvalidNumber("has its country code twice, and is a number with one of them, too: write it once")
-    if cell.optional_zero is not None and _is_ambiguous(cell.optional_zero, cell, region, written, library):
+    if _without_zero(cell, region, library) not in (None, number):
         raise InvalidNumber("has a 0 in parentheses, and is a number with it and without it: write it in one way")
     if not is_e164(written):
         raise InvalidNumber("is longer than an international number may be, 15 digits")
@@ -196,16 +198,16 @@ def _has_its_code_twice(written: str, number: Any, library: ModuleType) -> bool:
     return once is not None and library.number_type(once) == library.PhoneNumberType.MOBILE
 
 
-def _is_ambiguous(zero: int, cell: Cell, region: str | None, written: str, library: ModuleType) -> bool:
-    """Return whether a number with (0) is another one when that 0 is left out."""
-    digits = cell.digits[:zero] + cell.digits[zero + 1 :]
+def _without_zero(cell: Cell, region: str | None, library: ModuleType) -> Any | None:
+    """Return the number that a cell with a 0 in parentheses is without it, if it is valid."""
+    if cell.optional_zero is None:
+        return None
+    digits = cell.digits[: cell.optional_zero] + cell.digits[cell.optional_zero + 1 :]
     try:
-        other = _parsed(digits, region, library, has_plus=cell.has_plus)
+        number = _parsed(digits, region, library, has_plus=cell.has_plus)
     except InvalidNumber:
-        return False
-    return bool(library.is_valid_number(other)) and written != library.format_number(
-        other, library.PhoneNumberFormat.E164
-    )
+        return None
+    return number if library.is_valid_number(number) else None
 
 
 def country_of(number: str) -> str | None:

@@ -63,6 +63,7 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("+52 1 222 123 4567", None, "is no number of its country|is too long"),
         ("+49 3012345678901234", None, "at most 15"),
         ("1", "GR", "too short"),
+        ("+30 (0) 6912345678", None, "a 0 in parentheses, which .* not have: leave it out"),
         ("0055 51 99876-5432", "BR", "begins with 00, .* in BR"),  # the library reads Peru's +51 998765432
         ("0055 34 98765 4321", "BR", "begins with 00"),
         ("00 852 5123 4567", "SG", "begins with 00"),
