@@ -282,4 +282,5 @@ def _are_two(runs: list[str]) -> bool:
 
 def _is_enumerated(parts: list[str]) -> bool:
     """Return whether one digit and a sign with a blank stand before the rest: `1. 6912345678`, `2 - 6912345678`."""
-    return len(parts) > 3 and len(parts[1]) == 1 and len(parts[2]) > 1 and any(sign in parts[2] for sign in "-./")
+    gap = parts[2] if len(parts) > 3 else ""
+    return len(parts[1]) == 1 and any(map(str.isspace, gap)) and any(map(gap.count, "-./"))
