@@ -61,6 +61,7 @@ def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: Cell) -> 
         ("+43 664 9990017 Eva", "letters"),
         ("+43 664 9990018 (Max)", "letters"),
         ("+43 664 9990018 (2)", "in parentheses behind it"),
+        ("0123 (45)", "in parentheses behind it"),
         ("+3069OOO00012", "letters"),
         ("664 12345O7", "letters"),
         ("Order 4711 0815", "letters"),

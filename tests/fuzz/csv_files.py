@@ -50,7 +50,7 @@ _BLANK = re.compile(r"[\s,;|\u200b\ufeff\"]*").fullmatch
 _NO_NAME = re.compile(r"[\s\u200b\ufeff]*").fullmatch  # a column may be called | where commas are between them
 _BLANKS_AT_QUOTES = " \t\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"
 _says_delimiter = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
-_person = re.compile(r"\+3069\d{8}").findall
+_begins_with_person = re.compile(r"[\W_]*\+3069\d{8}").match
 
 
 @cache
@@ -160,8 +160,8 @@ def _explains(delimiter: str, at: int, lines: list[str], read: list[tuple[int, o
 
 
 def _is_row(line: str, delimiter: str, names: list[str]) -> bool:
-    """Whether a line has a person's number and is more than it: a text may have a number on a line of its own."""
-    return bool(_person(line)) and (delimiter in line or len(names) == 1)
+    """Whether a line begins with a person's number and is more than it: a text may tell a number, as in an address."""
+    return _begins_with_person(line) is not None and (delimiter in line or len(names) == 1)
 
 
 def _is_same(cell: str, text: str) -> bool:
