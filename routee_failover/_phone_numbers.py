@@ -39,8 +39,19 @@ _TWO_NUMBERS = re.compile(r"[0-9]{5,}(?:[^0-9]+?)\+?[0-9]{5,}").search
 
 _DATE = re.compile(r"(?:[0-9]{4}([-./])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([-./])[0-9]{1,2}\2(?:[0-9]{4}|[0-9]{2}))")
 _DATE_LIKE = re.compile(_DATE.pattern + r"(?:\s+[0-9.]+)?").fullmatch
+_GAP = r"\s*[-./\s]\s*"
+_SPACED_DATE = re.compile(
+    rf"[0-9]{{4}}{_GAP}[0-9]{{1,2}}{_GAP}[0-9]{{1,2}}|[0-9]{{1,2}}{_GAP}[0-9]{{1,2}}{_GAP}[0-9]{{4}}"
+    r"|[0-9]{1,2}\.\s+[0-9]{1,2}\.\s+[0-9]{2}"
+).fullmatch
+_MONTH = re.compile(r"(?:19|20)[0-9]{2}[-./][0-9]{1,2}|[0-9]{1,2}[-./](?:19|20)[0-9]{2}").fullmatch
 _ADDRESS_LIKE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}").fullmatch
 _PAIRS = re.compile(r"[0-9]{2}(?:\.[0-9]{2}){3}").fullmatch
+_AREA_FIRST = re.compile(r"0[0-9]{1,3}(?:\.[0-9]{1,3}){2}\.[0-9]{2}").fullmatch  # 079.123.45.67, and no address
+_SLASHED_PAIRS = re.compile(r"0[0-9](?: ?/ ?[0-9]{2}){4}").fullmatch
+_SLASH_BEHIND_PREFIX = re.compile(r"(\(?\+[0-9 ]{1,4}\)?|00[0-9]{1,3}|06) ?/(?=[^/]*/)").match
+"""Behind a country code, or Hungary's national prefix, where another slash is behind the area code."""
+_TWO_FRACTIONS = re.compile(r"[0-9]{1,3}\.[0-9]{2,}[ \-/]+[0-9]{1,3}\.[0-9]{2,}").fullmatch
 _GAPS_BEFORE = frozenset({"", "+", "(", "(+", "+("})
 _GAPS_WITHIN = frozenset({"", "-", ".", "/", "(", ")", ")-", ").", ")/", "-(", ".(", "/(", ")("})
 _OPTIONAL_ZERO = re.compile(r"\(\s*0\s*\)").search
@@ -56,8 +67,8 @@ class Cell(NamedTuple):
     has_plus: bool
     digits: str
     """All digits, in ASCII, as they were written."""
-    has_optional_zero: bool = False
-    """Whether a 0 stands in parentheses, which is dialled from some places and not from others."""
+    optional_zero: int | None = None
+    """Which digit is a 0 in parentheses, which is dialled from some places and not from others."""
 
 
 def read_cell(text: str) -> Cell:
@@ -81,7 +92,8 @@ def read_cell(text: str) -> Cell:
         raise InvalidNumber("has a 0 after its +, where the country code belongs")
     if len(digits) > (MOST_DIGITS if has_plus else _MOST_WITH_PREFIX):
         raise InvalidNumber(f"has {len(digits)} digits, and a phone number at most {MOST_DIGITS}: holds two numbers?")
-    return Cell(has_plus, digits, _OPTIONAL_ZERO(written) is not None)
+    zero = _OPTIONAL_ZERO(written)
+    return Cell(has_plus, digits, sum(map(str.isdigit, written[: zero.start()])) if zero else None)
 
 
 def is_rounded(text: str) -> bool:
@@ -181,9 +193,9 @@ def _check_shape(text: str) -> None:
     if last not in {"", ")"}:
         raise InvalidNumber(f"ends in {last[-1]}: is it cut?")
     _check_parentheses(text)
-    _check_slashes(text)
     if "+" not in text:
         _check_is_no_date(text)
+    _check_slashes(text)
     _check_is_no_fraction(text, runs)
     if "+" not in text and _is_enumerated(parts):
         raise InvalidNumber("begins with a number of its own, as an item of a list does")
@@ -209,9 +221,10 @@ def _check_parentheses(text: str) -> None:
 
 def _check_slashes(text: str) -> None:
     """One slash may stand behind an area code; elsewhere it is a fraction, a date or a second number."""
-    if "/" not in text:
+    if "/" not in text or _SLASHED_PAIRS(text):
         return
-    before, _, after = text.partition("/")
+    prefix = _SLASH_BEHIND_PREFIX(text)
+    before, _, after = (f"{prefix[1]} {text[prefix.end() :]}" if prefix else text).partition("/")
     area, rest = ["".join(filter(str.isdigit, part)) for part in (before, after)]
     if "+" in before or area.startswith("0"):
         fits = len(area) <= (8 if "+" in before or area.startswith("00") else 6) and len(rest) >= 3
@@ -223,9 +236,13 @@ def _check_slashes(text: str) -> None:
 
 
 def _check_is_no_date(text: str) -> None:
-    if _DATE_LIKE(text) and _is_day(re.findall(r"[0-9]+", text)[:3]):
+    if _MONTH(text) or ((_DATE_LIKE(text) or _SPACED_DATE(text)) and _is_day(re.findall(r"[0-9]+", text)[:3])):
         raise InvalidNumber("is a date, not a phone number")
-    if _ADDRESS_LIKE(text) and not _PAIRS(text) and all(int(part) < 256 for part in text.split(".")):
+    if (
+        _ADDRESS_LIKE(text)
+        and not (_PAIRS(text) or _AREA_FIRST(text))
+        and all(int(part) < 256 for part in text.split("."))
+    ):
         raise InvalidNumber("is an internet address, not a phone number")
 
 
@@ -237,6 +254,8 @@ def _is_day(parts: list[str]) -> bool:
 
 def _check_is_no_fraction(text: str, runs: list[str]) -> None:
     """One dot among digits alone may be a decimal one: it is behind an area or country code, or it is refused."""
+    if _TWO_FRACTIONS(text):
+        raise InvalidNumber("holds two numbers with a fraction, as a place on a map does")
     if text.count(".") != 1 or "(" in text:
         return
     before = text[: text.index(".")]
@@ -247,12 +266,21 @@ def _check_is_no_fraction(text: str, runs: list[str]) -> None:
 
 
 def _are_two(runs: list[str]) -> bool:
-    """Return whether an area code stands there twice, or two numbers that differ in their last two digits alone."""
+    """Return whether an area code stands there twice, or two numbers that differ in their last two digits alone.
+
+    Also whether a second one begins with a 0 of its own, where the digits before it are a whole number already.
+    """
     if runs[0].startswith("0") and len(runs[0]) > 2 and runs[0] in runs[1:]:
         return True
+    if runs[0].startswith("0") and not runs[0].startswith("00"):
+        for at, run in enumerate(runs[1:], 1):
+            before, rest = sum(map(len, runs[:at])), sum(map(len, runs[at:]))
+            if before >= 7 and rest >= 6 and re.match("0[1-9][0-9]", run):
+                return True
     return any(len(one) == len(two) >= 5 and one[:-2] == two[:-2] for one, two in itertools.pairwise(runs))
 
 
 def _is_enumerated(parts: list[str]) -> bool:
     """Return whether one digit and a sign with a blank stand before the rest: `1. 6912345678`, `2 - 6912345678`."""
-    return len(parts) > 3 and len(parts[1]) == 1 and len(parts[2]) > 1 and any(sign in parts[2] for sign in "-./")
+    gap = parts[2] if len(parts) > 3 else ""
+    return len(parts[1]) == 1 and any(map(str.isspace, gap)) and any(map(gap.count, "-./"))

@@ -18,6 +18,13 @@ _GAPS = frozenset(
         *("\\n", "\\\\n", "%!s(<nil>)", "%!s(nil)", "%!d(<nil>)"),  # COPY of PostgreSQL, mysqldump, Go
     )
 )
+_NO_CODE = frozenset(
+    (
+        *("true", "false", "unknown", "pending", "tbd", "tba", "todo", "not set", "not found", "none yet", "no code"),
+        *("no pin", "leer", "vide", "vuoto", "vacío", "vacio", "nulo", "κενό", "пусто"),
+    )
+)
+"""Words for no code, some of which are names of people and places."""
 _is_error_of_spreadsheet = re.compile(
     r"\#+|\#(n/?[avd](\ n/a)?|nd|getting_data|¿?[^\W\d]{3,8}[!?]|div/0!|spill!|field!|busy!)", re.IGNORECASE
 ).fullmatch
@@ -31,6 +38,10 @@ _is_signed = re.compile(r"[+\-\u2212][0-9]+").fullmatch
 _STAR = r"[*\u2022\u25cf\u2217\uff0a]"
 _has_mask = re.compile(rf"{_STAR}{{2}}|[0-9]{_STAR}|{_STAR}[0-9]").search
 _is_mask = re.compile(rf"(?:{_STAR}|[xX#_?.\-\s])+|[0-9]*[xX]{{2,}}[0-9]*").fullmatch
+_is_placeholder = re.compile(
+    r"\$?\{+[^{}]*[^\W\d][^{}]*\}+|\*\|.*\|\*|(%{1,2})[^\W\d][\w .-]*\1"
+    r"|<{1,2}[^\W\d][^<>]*>{1,2}|\[{1,2}[^\W\d][^][]*\]{1,2}"
+).fullmatch
 _is_quoted = re.compile(r"['\u2019`=\"\u201c\u201d].*").fullmatch
 _is_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{1,2}([/.])[0-9]{1,2}\2[0-9]{2,4}( .*)?").fullmatch
 
@@ -61,8 +72,10 @@ def code_of(text: str) -> str:
     code = possible_code(text).strip(_BLANK)
     if code.isdecimal():
         return code
-    if not any(letter.isalnum() for letter in code) or code.casefold() in {"true", "false"}:
+    if not any(letter.isalnum() for letter in code) or code.casefold().strip("()<>[]") in _NO_CODE:
         raise InvalidCell("must not be empty: a code stands there")
+    if _is_placeholder(code):
+        raise InvalidCell("is a placeholder that nothing has filled, and no code")
     if _is_date(code):
         raise InvalidCell(f"is a date, and no code; {AS_TEXT}")
     if _is_grouped(code) or _is_fraction(code):

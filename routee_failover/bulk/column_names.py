@@ -13,6 +13,10 @@ _invisible = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 
+_date_or_digit = re.compile(r"((?<!\d)(?:19|20)\d\d(?:[-/.]\d\d?){0,2}(?!\d))|\d")
+_LEAST_DIGITS = 6
+"""Of a name that are no date, from which on it may be a phone number with something beside it."""
+
 
 def column_name(written: str) -> str:
     """The name in NFC, without signs that nobody sees, its blanks and line ends each folded into one blank."""
@@ -24,6 +28,12 @@ def column_name(written: str) -> str:
 def without_invisible(text: str) -> str:
     """A text without the signs that no name is told apart by."""
     return text if text.isascii() else _invisible.sub("", text)
+
+
+def shown_name(name: str) -> str:
+    """A name as an error may show it: what holds a number is perhaps no name but a row of a file without a header."""
+    digits = sum(date == "" for date in _date_or_digit.findall(name))
+    return name if digits < _LEAST_DIGITS else _date_or_digit.sub(lambda found: found[1] or "*", name)
 
 
 def repeated(names: Iterable[str]) -> str | None:

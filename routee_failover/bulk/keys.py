@@ -4,6 +4,8 @@ import re
 import unicodedata
 
 from .._phone_numbers import MARKS
+from .codes import is_gap
+from .sources.cells import whole
 
 # 1E5 may be an order's key, and no spreadsheet writes it: it puts a sign before the exponent, or a fraction.
 _is_rounded = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE][+-])[0-9]{1,3}").fullmatch
@@ -13,13 +15,16 @@ _DROPPED = dict.fromkeys(map(ord, MARKS - {"\u200c", "\u200d"}))
 
 
 def row_key(text: str) -> str:
-    """Return a row's key in NFC, without blanks around it and without invisible marks.
+    """Return a row's key in NFC, without blanks around it, invisible marks and the `.0` of a whole number.
 
-    Raises `ValueError` with the reason where a spreadsheet has rounded it, because several rows then have the same.
+    It is empty for a cell that says that it is, as `nan` and `#N/A` do, since many rows have that. Raises `ValueError`
+    with the reason where a spreadsheet has rounded it, because several rows then have the same.
     """
     key = text.strip()
     if not key.isascii():
-        key = unicodedata.normalize("NFC", key.translate(_DROPPED)).strip()
+        key = re.sub(r"\s", " ", unicodedata.normalize("NFC", key.translate(_DROPPED))).strip()
     elif _is_rounded(key):
         raise ValueError("has a key that a spreadsheet has rounded; write the column as text")
-    return key
+    if not key[-1:].isdigit():
+        return "" if is_gap(key) else key  # no word for an empty cell ends in a digit
+    return whole(key) if ".0" in key else key

@@ -44,6 +44,8 @@ def _pattern(code: int, library: ModuleType) -> str:
     if prefix and re.match(prefix, ""):
         return _NOTHING
     stays = f"(?!{prefix})" if prefix else ""
+    # The code of a mobile number twice: the library finds a valid number in some of these.
+    stays += f"(?!{code}(?:{'|'.join(_mobiles(plans)) or _NOTHING})\\Z)"
     return rf"\+{code}{stays}(?=[0-9]{{4,{15 - len(str(code))}}}\Z)(?:{'|'.join(_countries(plans)) or _NOTHING})"
 
 
@@ -66,6 +68,12 @@ def _plans(code: int, library: ModuleType) -> Iterator[Any]:
             yield library.PhoneMetadata.metadata_for_nongeo_region(code)
         else:
             yield library.PhoneMetadata.metadata_for_region(region)
+
+
+def _mobiles(plans: list[Any]) -> Iterator[str]:
+    for plan in plans:
+        if plan.mobile is not None and plan.mobile.national_number_pattern:
+            yield plan.mobile.national_number_pattern
 
 
 def _kinds(plan: Any) -> Iterator[str]:

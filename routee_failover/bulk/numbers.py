@@ -58,9 +58,9 @@ def check_region(region: str | None) -> None:
 
 def _without_plans(cell: Cell) -> str:
     number = f"+{cell.digits}"
-    if cell.has_plus and not cell.has_optional_zero and is_e164(number):
+    if cell.has_plus and cell.optional_zero is None and is_e164(number):
         return number
-    if cell.has_plus and not cell.has_optional_zero:
+    if cell.has_plus and cell.optional_zero is None:
         raise InvalidNumber("must have 7 to 15 digits, the country code among them")
     raise InvalidNumber(f"must be + and country code, like {EXAMPLE}; other ways to write a number need {INSTALL}")
 
@@ -73,16 +73,22 @@ def _judged(cell: Cell, region: str | None, library: ModuleType) -> str:
             f"must be an E.164 number, + and the country code first, like {EXAMPLE}, or a region is given"
         )
     number = _parsed(cell.digits, region, library, has_plus=cell.has_plus)
+    if not cell.has_plus:
+        _check_international_prefix(cell.digits, number, region, library)
     if not library.is_valid_number(number):
+        if _without_zero(cell, region, library) is not None:
+            raise InvalidNumber("has a 0 in parentheses, which numbers of its country do not have: leave it out")
         raise InvalidNumber(_why_not_valid(number, region, library, has_plus=cell.has_plus))
     if not _is_as_written(number, cell, region, library):
         raise InvalidNumber(
             f"is written as it is dialled inside its country: write it with +, {_like(number, library)}"
         )
     written: str = library.format_number(number, library.PhoneNumberFormat.E164)
-    if not cell.has_plus and _is_another_with_plus(cell.digits, written, home=number.country_code, library=library):
+    if not cell.has_plus and _is_another_with_plus(cell.digits, number, region, library):
         raise InvalidNumber(f"is one number of {region} as it is, and another one with + before it: write it with +")
-    if cell.has_optional_zero and _is_ambiguous(cell, region, written, library):
+    if _has_its_code_twice(written, number, library):
+        raise InvalidNumber("has its country code twice, and is a number with one of them, too: write it once")
+    if _without_zero(cell, region, library) not in (None, number):
         raise InvalidNumber("has a 0 in parentheses, and is a number with it and without it: write it in one way")
     if not is_e164(written):
         raise InvalidNumber("is longer than an international number may be, 15 digits")
@@ -99,7 +105,8 @@ def _parsed(digits: str, region: str | None, library: ModuleType, *, has_plus: b
 
 
 def _why_not_valid(number: Any, region: str | None, library: ModuleType, *, has_plus: bool) -> str:
-    where = "its country" if has_plus else str(region)
+    is_abroad = has_plus or number.country_code != library.country_code_for_region(region)
+    where = "its country" if is_abroad else str(region)
     reason = library.is_possible_number_with_reason(number)
     kinds = library.ValidationResult
     if reason == kinds.TOO_LONG:
@@ -159,27 +166,48 @@ def _trunk(library: ModuleType, country_code: int) -> str:
     )
 
 
-def _is_another_with_plus(digits: str, written: str, *, home: int, library: ModuleType) -> bool:
+def _check_international_prefix(digits: str, number: Any, region: str | None, library: ModuleType) -> None:
+    """Raise `InvalidNumber` for 00 where it chooses a carrier: in Brazil, 0055 leads to the country behind it."""
+    if digits.startswith("00") and _valid(digits[2:], library) not in (None, number):
+        raise InvalidNumber(
+            f"begins with 00, which is not dialled in {region} as in other countries: write + in its place"
+        )
+
+
+def _is_another_with_plus(digits: str, number: Any, region: str | None, library: ModuleType) -> bool:
     """Return whether digits that begin with the country's own code are another number with + before them."""
-    if not digits.startswith(str(home)) or f"+{digits}" == written:
-        return False
-    try:
-        other = _parsed(digits, None, library, has_plus=True)
-    except InvalidNumber:
-        return False
-    return bool(library.is_valid_number(other))
+    own = str(library.country_code_for_region(region))
+    return digits.startswith(own) and _valid(digits, library) not in (None, number)
 
 
-def _is_ambiguous(cell: Cell, region: str | None, written: str, library: ModuleType) -> bool:
-    """Return whether a number with (0) is another one when that 0 is left out."""
-    digits = cell.digits.replace("0", "", 1)
+def _valid(digits: str, library: ModuleType) -> Any | None:
+    """Return the number that digits are with a + before them, if it is valid."""
     try:
-        other = _parsed(digits, region, library, has_plus=cell.has_plus)
+        number = _parsed(digits, None, library, has_plus=True)
     except InvalidNumber:
+        return None
+    return number if library.is_valid_number(number) else None
+
+
+def _has_its_code_twice(written: str, number: Any, library: ModuleType) -> bool:
+    """Return whether a number with its country code once more before it happens to be valid, as +49 49 151... is."""
+    code = str(number.country_code)
+    if not written.startswith(f"+{code}{code}"):
         return False
-    return bool(library.is_valid_number(other)) and written != library.format_number(
-        other, library.PhoneNumberFormat.E164
-    )
+    once = _valid(written[1 + len(code) :], library)
+    return once is not None and library.number_type(once) == library.PhoneNumberType.MOBILE
+
+
+def _without_zero(cell: Cell, region: str | None, library: ModuleType) -> Any | None:
+    """Return the number that a cell with a 0 in parentheses is without it, if it is valid."""
+    if cell.optional_zero is None:
+        return None
+    digits = cell.digits[: cell.optional_zero] + cell.digits[cell.optional_zero + 1 :]
+    try:
+        number = _parsed(digits, region, library, has_plus=cell.has_plus)
+    except InvalidNumber:
+        return None
+    return number if library.is_valid_number(number) else None
 
 
 def country_of(number: str) -> str | None:

@@ -4,6 +4,7 @@ What a run will do is told as far as it is known: what Routee charges, or which 
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterable, Container, Mapping
 from typing import Any, NamedTuple
@@ -93,7 +94,7 @@ class Rehearsal:
     problems: tuple[BrokenRow, ...]
     """The first broken rows."""
     reasons: Mapping[str, int]
-    """How often each reason was given, whatever the row."""
+    """How often each reason was given, whatever the row and the other lines that it names."""
     channels: Mapping[str, int]
     """How many rows go which way: `Viber, Sms` names the channels in the order in which they are tried."""
     sms: SmsCount
@@ -121,6 +122,9 @@ async def rehearse(
         for row in rows:
             watch.see(row)
     return watch.seen()
+
+
+_line = re.compile(r"\bline [0-9]+\b")
 
 
 class _Watch:
@@ -187,7 +191,7 @@ class _Watch:
         if len(self._problems) < FIRST_PROBLEMS:
             self._problems.append(BrokenRow(row.line, mask_phone(row.recipient) if row.recipient else "", problems))
         for problem in problems:
-            reason = str(problem)
+            reason = _line.sub("another line", str(problem))
             if reason in self._reasons or len(self._reasons) < MOST_REASONS:
                 self._reasons[reason] += 1
 

@@ -81,7 +81,7 @@ def veil(row: Row, flow: AnyFlow) -> Callable[[str, str], str]:
         if hide_numbers is not None:
             value = hide_numbers.sub(_mask, value)
         if hide_codes is not None:
-            value = hide_codes.sub(lambda found: re.sub(r"\w", "*", found[0]), value)
+            value = hide_codes.sub(lambda found: re.sub(r"[^\s-]", "*", found[0]), value)
         value = _like_a_number.sub(number, value)
         return re.sub(r"\d", "*", value) if stars and key == "body" else value
 
@@ -109,9 +109,10 @@ def _digits(text: str) -> str:
 
 
 def _spread(code: str) -> str:
-    """A pattern for a code, also with blanks or dashes between its letters."""
+    """A pattern for a code as it is, and with blanks or dashes between its letters."""
+    code = code.strip()
     letters = [re.escape(letter) for letter in code if letter.isalnum()]
-    return _BETWEEN_LETTERS.join(letters) if letters else re.escape(code)
+    return "|".join(filter(None, (re.escape(code), _BETWEEN_LETTERS.join(letters))))
 
 
 def _pattern(parts: Iterable[str], flags: int) -> re.Pattern[str] | None:

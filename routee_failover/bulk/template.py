@@ -9,7 +9,7 @@ from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import Endpoint
 from ..wire import load_flow
 from ..wire.flow_file import ENDPOINTS, excess_of, read_object, read_toml
-from .column_names import column_name
+from .column_names import column_name, shown_name
 from .inspection import Inspection
 from .leaves import Leaf, leaves_of, placed_in
 from .required import RequiredColumns
@@ -109,8 +109,13 @@ class FlowTemplate:
         if not missing:
             return
         guesses = [(column, _close(column, there)) for column in missing]
-        names = ", ".join(f"{column} (did you mean {guess}?)" if guess else column for column, guess in guesses)
-        have = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
+        names = ", ".join(
+            f"{column} (did you mean {shown_name(guess)}?)" if guess else column for column, guess in guesses
+        )
+        shown = list(map(shown_name, there[:20]))
+        have = ", ".join(shown) + (", ..." if len(there) > 20 else "")
+        if shown != there[:20]:
+            have += "; does its first line name the columns?"
         columns_word = "column" if len(missing) == 1 else "columns"
         raise InvalidSource(
             f"the template uses the {columns_word} {names}; the source has {have or 'none'}; nothing was sent"
@@ -150,7 +155,7 @@ class FlowTemplate:
             self.check_columns(source.columns)
             if key is not None and key not in map(column_name, source.columns):
                 guess = _close(key, source.columns)
-                hint = f"; did you mean {guess}?" if guess else ""
+                hint = f"; did you mean {shown_name(guess)}?" if guess else ""
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
             recipe = recipe.reading([*map(column_name, source.columns)])
         rows = TemplateRows(selected(source, used), recipe)

@@ -92,7 +92,7 @@ def _why_not_e164(text: str) -> str:
 
 def _fault(cell: Cell) -> str:
     number = f"+{cell.digits.removeprefix('00')}"
-    if cell.has_optional_zero:
+    if cell.optional_zero is not None:
         return "has a 0 in parentheses, which is not dialled from abroad"
     if not is_e164(number):
         return f"has {len(cell.digits)} digits of 7 to 15" if cell.has_plus else "lacks its + and the country code"

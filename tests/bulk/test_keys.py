@@ -41,6 +41,21 @@ def test_a_rounded_key_breaks_its_row(text: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["nan", "NULL", "None", "#N/A", "-", "####", " n/a ", "\u200b", "?"])
+def test_a_word_for_an_empty_cell_is_no_key(text: str) -> None:
+    """Many people have it, and no two files mean the same one by it."""
+    (row,) = TEMPLATE.rows([{"phone": "+306900000001", "order": text}], key="order")
+    assert row.key == ""
+    assert [str(problem) for problem in row.problems] == ["has no key (column order)"]
+
+
+def test_one_key_in_two_writings_is_one_key() -> None:
+    """Blanks that do not break and the `.0` of a program, with blanks around it, tell no keys apart."""
+    assert row_key("AB\u00a012\u2007C") == "AB 12 C"
+    assert row_key(" 4711.0 ") == row_key("4711")
+    assert row_key("4711.00") != row_key("4711") != row_key("04711")
+
+
 def test_rows_known_by_the_column_of_their_number_are_known_by_the_number() -> None:
     """One person is one key, in however many ways the column writes the number."""
     ways = ["+447400123456", "+44 (0)7400 123456", "+4407400123456", "07400 123456"]

@@ -63,6 +63,16 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("+52 1 222 123 4567", None, "is no number of its country|is too long"),
         ("+49 3012345678901234", None, "at most 15"),
         ("1", "GR", "too short"),
+        ("+30 (0) 6912345678", None, "a 0 in parentheses, which .* not have: leave it out"),
+        ("0055 51 99876-5432", "BR", "begins with 00, .* in BR"),  # the library reads Peru's +51 998765432
+        ("0055 34 98765 4321", "BR", "begins with 00"),
+        ("00 852 5123 4567", "SG", "begins with 00"),
+        ("00932345 67890", "KR", "begins with 00"),
+        ("+49 49 151 23456789", None, "country code twice"),
+        ("+494915123456789", None, "country code twice"),
+        ("494915123456789", "DE", "country code twice"),
+        ("+62 62 812345678", "ID", "country code twice"),
+        ("00 6912345678", "GR", "is no number of its country"),
     ],
 )
 def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, why: str) -> None:
@@ -131,6 +141,25 @@ def test_the_country_code_without_plus_is_understood_where_only_one_number_can_b
     assert e164("306912345678", "GR") == "+306912345678"
     assert e164("17185550123", "US") == "+17185550123"
     assert e164("2025550123", "US") == "+12025550123"
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "number"),
+    [
+        ("0044 (0)7400 123456", "DE", "+447400123456"),
+        ("0044 (0)20 7946 0018", "DE", "+442079460018"),
+        ("0021 55 11 91234-5678", "BR", "+5511912345678"),
+        ("011 44 7400 123456", "US", "+447400123456"),
+        ("0011 44 7400 123456", "AU", "+447400123456"),
+        ("810 44 7400 123456", "RU", "+447400123456"),
+        ("(011) 91234-5678", "BR", "+5511912345678"),
+        ("+49 4931 12345", None, "+49493112345"),
+        ("+49 491 1234567", "DE", "+494911234567"),
+    ],
+)
+def test_an_international_prefix_is_that_of_the_region(text: str, region: str | None, number: str) -> None:
+    """What is dialled there is read, unless + in place of its 00 makes another number; an area may repeat a code."""
+    assert e164(text, region) == number
 
 
 def test_a_zero_in_parentheses_that_may_be_dialled_or_not_is_refused() -> None:

@@ -1,5 +1,6 @@
 """The dry run counts what looks wrong in rows that can be sent, and shows an example of each that tells no secret."""
 
+import re
 from typing import Any
 
 import pytest
@@ -209,6 +210,17 @@ async def test_a_code_with_blanks_is_starred(echo: str) -> None:
     assert body.startswith("Code ******, ")
 
 
+@pytest.mark.parametrize("code", ["p@ss-W0rd!", "#7391", "(73)#91*6", "73:91", "a+b=c", "7391;", "73\u20ac91"])
+async def test_a_code_with_signs_is_starred(code: str) -> None:
+    """No letter, digit or sign of a code is shown, in a sample and in what looks wrong, in either case."""
+    given = [{"phone": phone(n), "pin": "73916", "name": ""} for n in range(9)]
+    found = await rehearsed(sms("Code {pin}, {name}"), *given, {"phone": phone(9), "pin": code, "name": code.upper()})
+    texts = [finding.example for finding in found.findings] + [repr(sample.flow) for sample in found.samples]
+    assert any("Code ***" in text for text in texts)
+    assert not [text for text in texts if code.casefold() in text.casefold()]
+    assert not re.search(r"Code [* -]*[^* ,-]", "".join(texts))
+
+
 async def test_the_code_of_a_ready_viber_otp_is_starred_elsewhere() -> None:
     """A program may have put it in a label."""
     message = {
@@ -225,3 +237,14 @@ async def test_codes_of_any_length_are_counted_in_constant_memory() -> None:
     found = await rehearsed(sms("Code {pin}"), *rows(["1" * length for length in range(60, 99)], "pin"))
     (finding,) = found.findings
     assert finding.lengths == {64: 35, 60: 1, 61: 1, 62: 1, 63: 1}
+
+
+async def test_reasons_that_name_lines_are_counted_as_one() -> None:
+    """A reason is counted whatever the row: many key conflicts are one reason, and crowd out no other."""
+    values = [{"phone": phone(n), "name": "A", "order": str(n % 80)} for n in range(160)]
+    last = {"phone": "+30690000XXXX", "name": "A", "order": "x"}
+    found = await rehearse(FlowTemplate.of(sms("Hello {name}")).rows([*values, last], key="order"))
+    assert dict(found.reasons) == {
+        "has the key of another line, which is for another recipient": 80,
+        "flow[0].to: is masked: some of its digits are hidden (column phone)": 1,
+    }

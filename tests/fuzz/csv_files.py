@@ -47,9 +47,10 @@ _SPOILED = [
 ]
 _ENDS = ["\n", "\r\n", "\n", "\r"]
 _BLANK = re.compile(r"[\s,;|\u200b\ufeff\"]*").fullmatch
+_NO_NAME = re.compile(r"[\s\u200b\ufeff]*").fullmatch  # a column may be called | where commas are between them
 _BLANKS_AT_QUOTES = " \t\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"
 _says_delimiter = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
-_person = re.compile(r"\+3069\d{8}").findall
+_begins_with_person = re.compile(r"[\W_]*\+3069\d{8}").match
 
 
 @cache
@@ -145,17 +146,22 @@ def _explains(delimiter: str, at: int, lines: list[str], read: list[tuple[int, o
         if isinstance(values, Mapping):
             if found is None or len(found[0]) != len(names):
                 return False
-            cells = [cell for name, cell in zip(names, found[0], strict=True) if not _BLANK(name)]
+            cells = [cell for name, cell in zip(names, found[0], strict=True) if not _NO_NAME(name)]
             if not all(map(_is_same, cells, values.values())) or len(cells) != len(values):
                 return False
             next_line = found[1]
-            people = [line for line in lines[start - 1 : next_line] if _person(line)]
+            people = [line for line in lines[start - 1 : next_line] if _is_row(line, delimiter, names)]
             assert len(people) <= 1, f"{len(people)} people in one row of {lines!r}"
         elif found is not None:
             # It may have been refused as a whole, or for its quote alone, so that its other lines are read as rows.
             later = [line for line, _ in read if start < line <= found[1]]
             next_line = start if later else found[1]
     return all(_BLANK(line.replace(delimiter, "")) for line in lines[next_line:])
+
+
+def _is_row(line: str, delimiter: str, names: list[str]) -> bool:
+    """Whether a line begins with a person's number and is more than it: a text may tell a number, as in an address."""
+    return _begins_with_person(line) is not None and (delimiter in line or len(names) == 1)
 
 
 def _is_same(cell: str, text: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +70,12 @@ def test_spoiled_csv_files(seed: int) -> None:
 def test_any_csv_file(rows: bytes) -> None:
     """The same for bytes behind a header."""
     csv_files.judge(b"phone,name\n" + rows)
+
+
+@pytest.mark.parametrize("data", [b"phone,|\n+306900000001,a\n", b'phone,"""",;\n+306900000001,a,b\n'])
+def test_a_csv_column_that_is_called_by_a_sign(data: bytes) -> None:
+    """Another delimiter, or a quote, is a name of a column like any other."""
+    csv_files.judge(data)
 
 
 @given(st.integers(0))

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ...errors import InvalidSource
-from ..column_names import column_name, repeated
+from ..column_names import column_name, repeated, shown_name
 from .cells import MOST_COLUMNS
 from .csv_records import BLANKS, NEVER_CLOSED, Cells, Refused, RowShape
 from .lines import LONGEST_LINE, TOO_LONG, UNDECODABLE, Lines
@@ -107,7 +107,7 @@ def _check(names: tuple[str, ...], where: str) -> None:
     if any(map(_is_number, names)):
         raise InvalidSource(f"{where} holds a number where it must name the columns; nothing was sent")
     if twice := repeated(names):
-        raise InvalidSource(f"{where} names the column {twice} twice; nothing was sent")
+        raise InvalidSource(f"{where} names the column {shown_name(twice)} twice; nothing was sent")
 
 
 def _is_number(cell: str) -> bool:

@@ -92,10 +92,12 @@ def _found(finding: Finding, seen: Rehearsal) -> str:
     subject = clean(finding.subject)
     match finding.kind:
         case FindingKind.EMPTY_COLUMN:
-            return f"{rows}: nothing in the column {subject}"
+            return f"{rows}: nothing in the column {subject}, or a word for that"
         case FindingKind.PLACEHOLDER:
             placeholder = subject or "other placeholders"
             every = "every row" if finding.count == seen.good else rows
+            if placeholder.startswith("{"):
+                return f"{every}: {placeholder} is sent with its braces; a column has single ones, and in the flow only"
             return f"{every}: {placeholder} is sent as it stands; a column is written {{name}}, in single braces"
         case FindingKind.CODE_LENGTH:
             lengths = ", ".join(f"{length} in {number(many)}" for length, many in finding.lengths.items())

@@ -1,5 +1,6 @@
 """Columns are matched as people write them: what looks the same is one name, in every format and in the template."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +82,34 @@ def test_years_and_dates_are_names_of_columns(tmp_path: Path) -> None:
     for data in (f"{ADA},Ada", "6900000011,Ada", "Ada,4711", "20250131,Ada", "1234,2025", "+30 690 000 0011,2025"):
         with pytest.raises(InvalidSource, match="line 1 holds a number where it must name the columns"):
             csv_rows(tmp_path, f"{data}\n{BOB},Bob\n")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        f"{ADA} Eva",
+        f"Eva {ADA}",
+        "3069000000****",
+        f"'{ADA}'",
+        f"tel:{ADA}",
+        "\u0660\u0666\u0669\u0660\u0660\u0661\u0662",
+    ],
+)
+def test_number_in_a_line_that_names_no_columns_is_not_shown(tmp_path: Path, cell: str) -> None:
+    """A file without a header, whose numbers have something beside them, is refused without one of them."""
+    for line in (f"{cell},Ada", f"{cell},{cell}"):
+        with pytest.raises(InvalidSource) as caught:
+            template().rows(read_source(written(tmp_path / "p.csv", f"{line}\n{BOB},Bob\n")))
+        assert not re.search(r"\d{5}", str(caught.value))
+    with pytest.raises(InvalidSource, match=r"first line name the columns\?; nothing was sent"):
+        template().rows(read_source(written(tmp_path / "p.csv", f"{cell},Ada\n{BOB},Bob\n")))
+
+
+def test_dates_in_names_of_columns_are_shown(tmp_path: Path) -> None:
+    """A column that is missing is looked for among the others, so these are shown as they are."""
+    header = "telephone,2025-01-01 to 2025-12-31,Q3 2026,ISO 8601-2"
+    with pytest.raises(InvalidSource, match=f"the source has {header.replace(',', ', ')}; nothing was sent"):
+        template().rows(read_source(written(tmp_path / "p.csv", f"{header}\n{ADA},a,b,c\n")))
 
 
 @pytest.mark.parametrize(
