@@ -25,6 +25,7 @@ class LedgerFile:
     def __init__(self, path: Path, *, recover: bool = False) -> None:
         self._recover = recover
         self._has_lost = False
+        self._process = os.getpid()
         self._lock: FileLock | None = None
         self._high_water: HighWaterMark | None = None
         self._connection: sqlite3.Connection | None = None
@@ -76,7 +77,12 @@ class LedgerFile:
         return book
 
     def close(self, *, ended: bool) -> None:
-        """Close it. `ended` says that the run has written everything, so that the mark is cleared."""
+        """Close it. `ended` says that the run has written everything, so that the mark is cleared.
+
+        In a process that was forked it does nothing: the ledger is that of the process that opened it.
+        """
+        if self._process != os.getpid():  # pragma: no cover - coverage does not follow forks
+            return
         is_whole = False
         if self._connection is not None:
             with suppress(sqlite3.Error, Unfit, OSError):
