@@ -67,16 +67,16 @@ async def test_a_forked_process_does_not_keep_the_lock_of_a_run_that_was_killed(
     run = os.fork()
     if not run:  # pragma: no cover
         file = LedgerFile(path)
-        worker = os.fork()
-        if not worker:
+        if not os.fork():
+            os.write(tell, str(os.getpid()).encode())
             signal.pause()
-        os.write(tell, str(worker).encode())
+        signal.pause()
         del file
-        os.kill(os.getpid(), signal.SIGKILL)
-    await asyncio.to_thread(os.waitpid, run, 0)
     os.close(tell)
-    worker = int(os.read(told, 20))
+    worker = int(await asyncio.to_thread(os.read, told, 20))
     os.close(told)
+    os.kill(run, signal.SIGKILL)
+    await asyncio.to_thread(os.waitpid, run, 0)
     try:
         async with SqliteLedger(path) as ledger:
             assert await ledger.counts() == Counts()

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from ...sqlite_file import Unfit, open_file
 from .book import Book
-from .high_water import ENDING, HighWaterMark, beside
+from .high_water import ENDING, HighWaterMark, begin, beside, forget_beginning, was_begun
 from .lock import FileLock
 from .loss import check_for_loss
 from .schema import EMPTY, to_write
 
 BUSY = "a program that reads it keeps it from being written; end that program"
+
+GONE = (
+    "it is not there, and {} beside it is of a ledger that is gone; put it back. Remove what is left of it only if "
+    "nothing was ever sent with it, for with a new ledger everyone would get a second message"
+)
 
 
 class LedgerFile:
@@ -29,15 +34,21 @@ class LedgerFile:
         self._lock: FileLock | None = None
         self._high_water: HighWaterMark | None = None
         self._connection: sqlite3.Connection | None = None
+        if not os.path.lexists(path) and (left := begin(path)) is not None:
+            raise Unfit(GONE.format(left))
         try:
             self._connection = open_file(path, self._connect, found=self._check)
         except BaseException:
             self.close(ended=False)
+            if not os.path.lexists(path):
+                forget_beginning(path)
             raise
 
     def _check(self, path: Path) -> None:
         self._lock = FileLock(path)
         if not path.stat().st_size:
+            if was_begun(path):
+                return
             raise Unfit(EMPTY)
         self._has_lost = check_for_loss(path, self._lock, recover=self._recover)
 
