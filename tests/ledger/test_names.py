@@ -143,7 +143,7 @@ def _no_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A disk whose locks do not reach the other machine."""
     with monkeypatch.context() as patch:
         patch.setattr(lock, "_locked", lambda *_, **__: True)
-        patch.setattr(lock, "_held", set())
+        patch.setattr(lock, "_held", {})
         yield
 
 

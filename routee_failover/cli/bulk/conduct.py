@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -76,6 +77,12 @@ def _suppressed(plan: Plan, columns: tuple[str, ...]) -> SuppressionList | None:
     paths = plan.options.suppress
     if not paths:
         return None
+    missing = next((path for path in paths if not os.path.lexists(path)), None)
+    if missing is not None:
+        raise InvalidSource(
+            f"{clean(missing)} cannot be read: it is not there, and people on it would be written to; nothing was "
+            "sent. Put it back, or say with --suppress where it is, under the same name"
+        )
     return _read_once(paths, plan.region, columns, tuple(map(_version, paths)))
 
 

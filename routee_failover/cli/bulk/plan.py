@@ -4,6 +4,7 @@ It holds paths, names and numbers. It never holds a secret: keys and credentials
 """
 
 import hashlib
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -45,9 +46,14 @@ class Options:
     """0 is no limit."""
 
     def over(self, former: "Options") -> "Options":
-        """These, and where one is not given, the former one. A suppression list is added: none is ever forgotten."""
+        """These, and where one is not given, the former one. A suppression list is added: none is ever forgotten.
+
+        One that is not where it was may be given from another folder, under the same name.
+        """
         given = {name: value for name, value in attrs.asdict(self).items() if value is not None}
-        given["suppress"] = tuple(dict.fromkeys((*former.suppress, *self.suppress)))
+        names = {Path(path).name for path in self.suppress}
+        kept = (path for path in former.suppress if Path(path).name not in names or os.path.lexists(path))
+        given["suppress"] = tuple(dict.fromkeys((*kept, *self.suppress)))
         return attrs.evolve(former, **given)
 
 

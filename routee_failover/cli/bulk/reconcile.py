@@ -80,7 +80,7 @@ class _Work:
     async def do(self, config: Config) -> Status:
         async with SqliteLedger(Path(self._ledger)) as ledger, RouteeClient(config) as routee:
             document = await ledger.get(DOCUMENT)
-            former = planned(None if document is None else Plan.of(document))
+            former = planned(None if document is None else Plan.of(document), self._ledger)
             former.check_service(service_of(config), account_of(config))
             chosen = self._given.over(former.options)
             more: dict[str, Any] = {} if chosen.settle_after is None else {"settle_after": chosen.settle_after}

@@ -31,12 +31,13 @@ class CountedConnection(sqlite3.Connection):
     """SQLite connection that is counted until it is closed."""
 
     file: FileId | None = None
+    process: int = 0
 
     def close(self) -> None:
         """Close it, and with the last one the descriptors that waited for that."""
         super().close()
         file, self.file = self.file, None
-        if file is not None:
+        if file is not None and self.process == os.getpid():
             _release(file)
 
 
@@ -52,7 +53,7 @@ def connect(path: Path, database: str, **options: Any) -> sqlite3.Connection:
     except BaseException:
         _release(file)
         raise
-    connection.file = file
+    connection.file, connection.process = file, os.getpid()
     if file_id(path.stat()) != file:
         connection.close()
         raise Unfit(EXCHANGED)
@@ -77,3 +78,18 @@ def _release(file: FileId) -> None:
             del _connections[file]
             for descriptor in _kept.pop(file, ()):
                 os.close(descriptor)
+
+
+def _forget_after_fork() -> None:  # pragma: no cover - coverage does not follow forks
+    """Begin anew in a process that was forked: it has none of SQLite's locks, and its connections are no more used."""
+    global _guard  # noqa: PLW0603 - a thread that is not here may hold it
+    _guard = threading.Lock()
+    for kept in _kept.values():
+        for descriptor in kept:
+            os.close(descriptor)
+    _kept.clear()
+    _connections.clear()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from ...sqlite_file import Unfit, open_file
 from .book import Book
-from .high_water import ENDING, HighWaterMark, beside
+from .high_water import ENDING, HighWaterMark, begin, beside, forget_beginning, was_begun
 from .lock import FileLock
 from .loss import check_for_loss
 from .schema import EMPTY, to_write
 
 BUSY = "a program that reads it keeps it from being written; end that program"
+
+GONE = (
+    "it is not there, and {} beside it is of a ledger that is gone; put it back. Remove what is left of it only if "
+    "nothing was ever sent with it, for with a new ledger everyone would get a second message"
+)
 
 
 class LedgerFile:
@@ -25,18 +30,25 @@ class LedgerFile:
     def __init__(self, path: Path, *, recover: bool = False) -> None:
         self._recover = recover
         self._has_lost = False
+        self._process = os.getpid()
         self._lock: FileLock | None = None
         self._high_water: HighWaterMark | None = None
         self._connection: sqlite3.Connection | None = None
+        if not os.path.lexists(path) and (left := begin(path)) is not None:
+            raise Unfit(GONE.format(left))
         try:
             self._connection = open_file(path, self._connect, found=self._check)
         except BaseException:
             self.close(ended=False)
+            if not os.path.lexists(path):
+                forget_beginning(path)
             raise
 
     def _check(self, path: Path) -> None:
         self._lock = FileLock(path)
         if not path.stat().st_size:
+            if was_begun(path):
+                return
             raise Unfit(EMPTY)
         self._has_lost = check_for_loss(path, self._lock, recover=self._recover)
 
@@ -76,7 +88,12 @@ class LedgerFile:
         return book
 
     def close(self, *, ended: bool) -> None:
-        """Close it. `ended` says that the run has written everything, so that the mark is cleared."""
+        """Close it. `ended` says that the run has written everything, so that the mark is cleared.
+
+        In a process that was forked it does nothing: the ledger is that of the process that opened it.
+        """
+        if self._process != os.getpid():  # pragma: no cover - coverage does not follow forks
+            return
         is_whole = False
         if self._connection is not None:
             with suppress(sqlite3.Error, Unfit, OSError):

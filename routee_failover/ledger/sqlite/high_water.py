@@ -12,6 +12,7 @@ from pathlib import Path
 ENDING = "-commits"
 
 _DIGITS = 20
+_LOG = "-wal"
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -27,6 +28,51 @@ def read_high_water(path: Path, run_id: str) -> int | None:
         return None
     known = len(words) == 2 and words[0] == run_id.encode() and len(words[1]) == _DIGITS and words[1].isdigit()
     return int(words[1]) if known else None
+
+
+_BEGUN = b"begun\n"
+"""What stands there while a ledger is made: nothing was sent with it, so that an empty file may be begun anew."""
+
+
+def begin(path: Path) -> str | None:
+    """Record that a ledger is about to be made; return the name of a file that is left of one that is gone.
+
+    Such a file is proof that messages may have been sent, and a new ledger would send them again.
+    """
+    mark = beside(path, ENDING)
+    with suppress(OSError):  # what makes the ledger says why its folder cannot be used
+        descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            os.write(descriptor, _BEGUN)
+        finally:
+            os.close(descriptor)
+    left = next((file for file in (mark, beside(path, _LOG)) if not _is_blank(file)), None)
+    if left is None or os.path.lexists(path):  # another process may have made it meanwhile
+        return None
+    forget_beginning(path)
+    return left.name
+
+
+def _is_blank(path: Path) -> bool:
+    try:
+        return path.read_bytes() in {b"", _BEGUN}
+    except OSError:
+        return True
+
+
+def was_begun(path: Path) -> bool:
+    """Return whether a ledger was being made, and nothing was sent with it."""
+    try:
+        return beside(path, ENDING).read_bytes() == _BEGUN
+    except OSError:
+        return False
+
+
+def forget_beginning(path: Path) -> None:
+    """Remove what `begin` left, where no ledger was made."""
+    if was_begun(path):
+        with suppress(OSError):
+            beside(path, ENDING).unlink()
 
 
 class HighWaterMark:

@@ -18,7 +18,8 @@ IN_USE = (
 )
 
 _guard = threading.Lock()
-_held: set[FileId] = set()
+_held: dict[FileId, int] = {}
+"""The descriptor of each file that is locked here."""
 
 
 class FileLock:
@@ -42,7 +43,7 @@ class FileLock:
             raise Unfit(refusal)
         self._file = file_id(found)
         with _guard:
-            _held.add(self._file)
+            _held[self._file] = self._descriptor
 
     @property
     def descriptor(self) -> int:
@@ -57,9 +58,25 @@ class FileLock:
     def release(self) -> None:
         """Release it. The connection to the file is closed before."""
         with _guard:
-            _held.discard(self._file)
+            _held.pop(self._file, None)
         _unlock(self._descriptor)
         descriptors.close(self._descriptor)
+
+
+def _forget_after_fork() -> None:  # pragma: no cover - coverage does not follow forks
+    """Close, in a process that was forked, what it has of the locks: it would keep them after the run's own process.
+
+    They are closed and not released, which would release the run's.
+    """
+    global _guard  # noqa: PLW0603 - a thread that is not here may hold it
+    _guard = threading.Lock()
+    for descriptor in _held.values():
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _unfit(found: os.stat_result, path: Path) -> str | None:
