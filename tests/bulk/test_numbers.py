@@ -223,7 +223,8 @@ def test_an_accepted_cell_formats_back_to_the_digits_that_were_written(text: str
     try:
         number = e164(text, region)
     except InvalidNumber as error:
-        reason = str(error).replace("6912345678", "")
+        # The example is one of the library's, which by chance may have digits of the cell.
+        reason = re.sub(r"like \+[0-9 ()-]+", "", str(error))
     else:
         _check_digits(text, number)
         return
@@ -231,7 +232,9 @@ def test_an_accepted_cell_formats_back_to_the_digits_that_were_written(text: str
 
 
 def _check_digits(text: str, number: str) -> None:
-    written = re.sub(r"\.0$", "", text.strip()) if re.fullmatch(r"\s*\+?\d+\.0\s*", text) else text
+    written = text.strip()  # a line end before or after the number is a blank
+    if re.fullmatch(r"\+?\d+\.0", written):
+        written = written.removesuffix(".0")
     assert not any(letter.isalpha() or letter in "*#,;:'\"=\u2026\n" for letter in written)
     digits = "".join(str(unicodedata.decimal(letter)) for letter in written if letter.isdecimal())
     parsed = phonenumbers.parse(number)
