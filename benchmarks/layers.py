@@ -15,8 +15,8 @@ from send import MINUTE, SENDER, TEMPLATE, THREE_MINUTES, mapping
 from stub import ANSWER
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, ViberOtpStep
-from routee_failover.evidence import Answer, Evidence, StatusTable
-from routee_failover.observe import Observers
+from routee_failover.events import ObserverGroup
+from routee_failover.outcomes import AttemptResult, Response, StatusTable
 from routee_failover.transport.exchange import Call, Exchange, asker_of
 from routee_failover.transport.gate import Gate
 from routee_failover.transport.turns import Turns
@@ -67,20 +67,20 @@ async def layers() -> dict[str, float]:
     config = Config(application_id="bench", application_secret="bench", api_url="http://localhost:1")
     flow, body = build(), orjson.dumps(ANSWER)
     turns, table = Turns(config), StatusTable()
-    evidence = Evidence(True, Answer(200, body))
+    evidence = AttemptResult(True, Response(200, body))
 
-    async def no_probe() -> Evidence:
+    async def no_probe() -> AttemptResult:
         return evidence
 
-    gate = Gate(no_probe, Observers(()))
+    gate = Gate(no_probe, ObserverGroup(()))
 
-    async def make(_exchange: Exchange) -> Evidence:
+    async def make(_exchange: Exchange) -> AttemptResult:
         return evidence
 
     under_way = UnderWay(make, lambda _exchange, _evidence: None)
     call = Call("POST", "/failover")
 
-    async def task() -> Evidence:
+    async def task() -> AttemptResult:
         now = loop.time()
         exchange = Exchange(call, None, None, now, now + 30, loop.create_future(), 1, 1)  # type: ignore[arg-type]
         under_way.start(exchange)
@@ -91,8 +91,8 @@ async def layers() -> dict[str, float]:
         turns.end(otp=True)
 
     def decide() -> None:
-        shown = Evidence(True, Answer(200, body))
-        _ = table.of(shown.answer).outcome  # type: ignore[arg-type]
+        shown = AttemptResult(True, Response(200, body))
+        _ = table.rule_for(shown.response).outcome  # type: ignore[arg-type]
         gate.note(shown)
 
     here, there = socket.socketpair()

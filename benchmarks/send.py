@@ -47,7 +47,7 @@ def mapping(to: str, pin: str) -> dict[str, Any]:
 async def ours(url: str, stack: AsyncExitStack, at: int) -> Send:
     """Our own, with everything on."""
     # As long as aiohttp's own: ours is shorter, and between its rounds every connection would have to be made anew.
-    settings = {"pool_size": at, "keep_alive": timedelta(seconds=15)}
+    settings = {"pool_size": at, "keepalive_expiry": timedelta(seconds=15)}
     config = Config(application_id="bench", application_secret="bench", api_url=url, auth_url=url, **settings)
     client = await stack.enter_async_context(RouteeClient(config))
 

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._send_all import SendResult
     from .client import RouteeClient
     from .config import Config
     from .errors import (
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         InvalidSearch,
         InvalidSource,
         LedgerError,
-        NoAnswer,
+        NoResponse,
         NotFound,
         NotSent,
         Outcome,
@@ -37,7 +38,21 @@ if TYPE_CHECKING:
         WaitTimeout,
         Withdrawn,
     )
-    from .evidence import STATUS_RULES, Again, Answer, Evidence, StatusRule
+    from .events import (
+        AttemptEnded,
+        AttemptStarted,
+        CallbackDropped,
+        CallbackRejected,
+        CircuitBreakerChanged,
+        Event,
+        HandlerFailed,
+        LoggingObserver,
+        Observer,
+        RetryBudgetExhausted,
+        RetryScheduled,
+        ThrottlePaused,
+        TokenRenewed,
+    )
     from .flows import (
         AnyFlow,
         Callback,
@@ -68,24 +83,10 @@ if TYPE_CHECKING:
         ViberStep,
         ViberTemplateStep,
         ViberVideo,
+        VoiceRecipient,
         VoiceStep,
-        VoiceTo,
     )
-    from .observe import (
-        AttemptEnded,
-        AttemptStarted,
-        BreakerChanged,
-        CallbackDropped,
-        CallbackRefused,
-        Event,
-        HandlerFailed,
-        LoggingObserver,
-        Observer,
-        Paused,
-        RetryScheduled,
-        RetryWithheld,
-        TokenRenewed,
-    )
+    from .outcomes import STATUS_RULES, AttemptResult, Response, RetryMode, StatusRule
     from .reconcile import OnUnknown, Reconciler
     from .records import (
         AnyReceipt,
@@ -113,30 +114,28 @@ if TYPE_CHECKING:
     )
     from .searching import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from .secret import Secret
-    from .sending import Sent
     from .webhooks import Arrival, CallbackEvent, CallbackInbox, CallbackSigner, parse_callback
     from .wire import dump_flow, load_flow
 
 __all__ = [
     "STATUS_RULES",
-    "Again",
-    "Answer",
     "AnyFlow",
     "AnyReceipt",
     "Arrival",
     "AttemptEnded",
+    "AttemptResult",
     "AttemptStarted",
     "BadRequest",
     "Balance",
-    "BreakerChanged",
     "Callback",
     "CallbackDropped",
     "CallbackEvent",
     "CallbackInbox",
-    "CallbackRefused",
+    "CallbackRejected",
     "CallbackSigner",
     "CallbackStrategy",
     "Channel",
+    "CircuitBreakerChanged",
     "CircuitOpen",
     "ClientClosed",
     "Config",
@@ -147,7 +146,6 @@ __all__ = [
     "DialPlan",
     "Endpoint",
     "Event",
-    "Evidence",
     "Filter",
     "FilterField",
     "FlowFailed",
@@ -173,7 +171,7 @@ __all__ = [
     "MachineDetectionStrategy",
     "MessageRecord",
     "MessageStatus",
-    "NoAnswer",
+    "NoResponse",
     "NotFound",
     "NotSent",
     "Observer",
@@ -187,22 +185,23 @@ __all__ = [
     "OtpStepEcho",
     "OtpStepRecord",
     "Outcome",
-    "Paused",
     "Play",
     "PoolTimeout",
     "Problem",
     "RateLimited",
     "Reconciler",
     "Rejected",
+    "Response",
+    "RetryBudgetExhausted",
+    "RetryMode",
     "RetryScheduled",
-    "RetryWithheld",
     "RouteeClient",
     "RouteeError",
     "Say",
     "Search",
     "SearchOperator",
     "Secret",
-    "Sent",
+    "SendResult",
     "SmsMessage",
     "SmsMessageRecord",
     "SmsStep",
@@ -210,6 +209,7 @@ __all__ = [
     "StandardFlow",
     "StatusRule",
     "StepEcho",
+    "ThrottlePaused",
     "TokenRenewed",
     "TokenUnavailable",
     "TransactionalFlow",
@@ -230,8 +230,8 @@ __all__ = [
     "ViberTemplateStep",
     "ViberVideo",
     "VoiceMessageRecord",
+    "VoiceRecipient",
     "VoiceStep",
-    "VoiceTo",
     "WaitTimeout",
     "Withdrawn",
     "dump_flow",
@@ -242,8 +242,8 @@ __all__ = [
 _HOMES = (
     "errors",
     "secret",
-    "evidence",
-    "observe",
+    "outcomes",
+    "events",
     "config",
     "flows",
     "records",
@@ -251,7 +251,7 @@ _HOMES = (
     "webhooks",
     "reconcile",
     "searching",
-    "sending",
+    "_send_all",
     "client",
 )
 """The rooms that public names live in, from the ground up: whoever only catches an error does not load the client."""

@@ -10,16 +10,16 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-EXAMPLE = "+30 6912345678"
+EXAMPLE_NUMBER = "+30 6912345678"
 
 is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 """Whether a text is + and 7 to 15 digits. ITU-T E.164 allows 15; the shortest plans (Niue's +683 4000) have 7."""
 
-MOST_DIGITS = 15
+MAX_DIGITS = 15
 _LONGEST = 100  # letters of a cell, blanks and marks among them
-_MOST_WITH_PREFIX = MOST_DIGITS + 5  # an international prefix (00, 011, 0011, 8 10) may stand before them
+_MOST_WITH_PREFIX = MAX_DIGITS + 5  # an international prefix (00, 011, 0011, 8 10) may stand before them
 
-MARKS = frozenset(
+INVISIBLE_CHARACTERS = frozenset(
     "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u2060\u2061\u2062\u2063\u2064"
     "\u2066\u2067\u2068\u2069\ufeff"
 )
@@ -57,11 +57,11 @@ _GAPS_WITHIN = frozenset({"", "-", ".", "/", "(", ")", ")-", ").", ")/", "-(", "
 _OPTIONAL_ZERO = re.compile(r"\(\s*0\s*\)").search
 
 
-class InvalidNumber(ValueError):
+class InvalidPhoneNumber(ValueError):
     """A text is not a phone number; says what is in the way without quoting it."""
 
 
-class Cell(NamedTuple):
+class ParsedNumber(NamedTuple):
     """A phone number as a cell holds it."""
 
     has_plus: bool
@@ -71,8 +71,8 @@ class Cell(NamedTuple):
     """Which digit is a 0 in parentheses, which is dialled from some places and not from others."""
 
 
-def read_cell(text: str) -> Cell:
-    """Return the number in a cell; raise `InvalidNumber` for everything else.
+def parse_number(text: str) -> ParsedNumber:
+    """Return the number in a cell; raise `InvalidPhoneNumber` for everything else.
 
     A number has digits (of one script), one + before them, blanks, dashes, dots, slashes and parentheses between them,
     and may have `tel:` or `whatsapp:` before it. Invisible marks within it are dropped; at its beginning they are
@@ -80,7 +80,7 @@ def read_cell(text: str) -> Cell:
     """
     text = text.strip()
     if len(text) > _LONGEST:
-        raise InvalidNumber("is longer than any phone number; write the number alone")
+        raise InvalidPhoneNumber("is longer than any phone number; write the number alone")
     if _PLAIN(text):
         written = text
     else:
@@ -89,14 +89,16 @@ def read_cell(text: str) -> Cell:
     digits = "".join(filter(str.isdigit, written))
     has_plus = "+" in written
     if has_plus and digits.startswith("0"):
-        raise InvalidNumber("has a 0 after its +, where the country code belongs")
-    if len(digits) > (MOST_DIGITS if has_plus else _MOST_WITH_PREFIX):
-        raise InvalidNumber(f"has {len(digits)} digits, and a phone number at most {MOST_DIGITS}: holds two numbers?")
+        raise InvalidPhoneNumber("has a 0 after its +, where the country code belongs")
+    if len(digits) > (MAX_DIGITS if has_plus else _MOST_WITH_PREFIX):
+        raise InvalidPhoneNumber(
+            f"has {len(digits)} digits, and a phone number at most {MAX_DIGITS}: holds two numbers?"
+        )
     zero = _OPTIONAL_ZERO(written)
-    return Cell(has_plus, digits, sum(map(str.isdigit, written[: zero.start()])) if zero else None)
+    return ParsedNumber(has_plus, digits, sum(map(str.isdigit, written[: zero.start()])) if zero else None)
 
 
-def is_rounded(text: str) -> bool:
+def is_rounded_by_spreadsheet(text: str) -> bool:
     """Return whether a spreadsheet has rounded a long number, such as 4.3665E+11."""
     return _ROUNDED(text) is not None
 
@@ -104,16 +106,16 @@ def is_rounded(text: str) -> bool:
 def _cleaned(text: str) -> str:
     """Return the text with its digits, dashes and blanks in ASCII, once nothing else is in it."""
     if not text:
-        raise InvalidNumber("must not be empty")
+        raise InvalidPhoneNumber("must not be empty")
     if unicodedata.category(text[0]) == "Cf":
-        raise InvalidNumber("begins with an invisible mark: delete it, or type the number anew")
+        raise InvalidPhoneNumber("begins with an invisible mark: delete it, or type the number anew")
     scheme = _SCHEME(text)
     written = "".join(_ascii(text[scheme.end() if scheme else 0 :])).strip()
     whole = _WHOLE_AS_FLOAT(written)
     if whole:
         return whole[1]
     if not _CLEAN(written) or not any(map(str.isdigit, written)):
-        raise InvalidNumber(_what_is_in_the_way(written))
+        raise InvalidPhoneNumber(_what_is_in_the_way(written))
     return written
 
 
@@ -124,7 +126,7 @@ def _ascii(text: str) -> Iterator[str]:
             if letter.isdigit():
                 zeros.add(ord("0"))
             yield letter
-        elif letter in MARKS:
+        elif letter in INVISIBLE_CHARACTERS:
             continue
         elif (digit := unicodedata.decimal(letter, None)) is not None:
             zeros.add(ord(letter) - digit)
@@ -135,7 +137,7 @@ def _ascii(text: str) -> Iterator[str]:
             dash = unicodedata.category(letter) == "Pd" or letter == "\u2212"
             yield "-" if dash else _WIDE.get(letter, letter)
     if len(zeros) > 1:
-        raise InvalidNumber("mixes digits of several scripts; write them all in one")
+        raise InvalidPhoneNumber("mixes digits of several scripts; write them all in one")
 
 
 _WIDE = {"\uff0b": "+", "\ufe62": "+", "\uff0e": ".", "\uff0f": "/", "\uff08": "(", "\uff09": ")"}
@@ -151,7 +153,7 @@ def _what_is_in_the_way(text: str) -> str:
         return "begins with an apostrophe; write the number alone"
     if text[0] in '"\u201c\u201d\u201e\u00ab\u00bb':
         return "has quotes around it; write the number alone"
-    if is_rounded(text):
+    if is_rounded_by_spreadsheet(text):
         return "is a number that a spreadsheet has rounded; write the column as text"
     tail = re.search(r"[0-9][^0-9]*[0-9]{1,7}$", text)
     if tail and _EXTENSION(tail[0]):
@@ -176,31 +178,31 @@ def _named(sign: str) -> str:
 
 
 def _check_shape(text: str) -> None:
-    """Raise `InvalidNumber` where digits and separators stand as they do in no phone number, or in two of them."""
+    """Raise `InvalidPhoneNumber` where digits and separators stand as they do in no phone number, or in two of them."""
     parts = re.split(r"([0-9]+)", text)
     runs, gaps = parts[1::2], ["".join(gap.split()) for gap in parts[0::2]]
     first, within, last = gaps[0], gaps[1:-1], gaps[-1]
     if "\n" in text or text.count("+") > 1:
-        raise InvalidNumber("holds two numbers; write one in each row")
+        raise InvalidPhoneNumber("holds two numbers; write one in each row")
     if "\t" in text and sum(map(str.isdigit, text[: text.rindex("\t")])) > 6:
-        raise InvalidNumber("holds two numbers, or a tab that belongs between two cells")
+        raise InvalidPhoneNumber("holds two numbers, or a tab that belongs between two cells")
     if "+" in "".join((*within, last)):
-        raise InvalidNumber("has a + in its middle: holds two numbers?")
+        raise InvalidPhoneNumber("has a + in its middle: holds two numbers?")
     if first not in _GAPS_BEFORE:
-        raise InvalidNumber(f"begins with {first[0]}; a phone number begins with + or a digit")
+        raise InvalidPhoneNumber(f"begins with {first[0]}; a phone number begins with + or a digit")
     if any(gap not in _GAPS_WITHIN for gap in within):
-        raise InvalidNumber("has several separators in a row: is masked, or cut?")
+        raise InvalidPhoneNumber("has several separators in a row: is masked, or cut?")
     if last not in {"", ")"}:
-        raise InvalidNumber(f"ends in {last[-1]}: is it cut?")
+        raise InvalidPhoneNumber(f"ends in {last[-1]}: is it cut?")
     _check_parentheses(text)
     if "+" not in text:
         _check_is_no_date(text)
     _check_slashes(text)
     _check_is_no_fraction(text, runs)
     if "+" not in text and _is_enumerated(parts):
-        raise InvalidNumber("begins with a number of its own, as an item of a list does")
+        raise InvalidPhoneNumber("begins with a number of its own, as an item of a list does")
     if _are_two(runs):
-        raise InvalidNumber("holds two numbers; write one in each row")
+        raise InvalidPhoneNumber("holds two numbers; write one in each row")
 
 
 def _check_parentheses(text: str) -> None:
@@ -210,13 +212,13 @@ def _check_parentheses(text: str) -> None:
         digits += letter.isdigit()
         depth += (letter == "(") - (letter == ")")
         if depth not in {0, 1}:
-            raise InvalidNumber("has parentheses that do not pair")
+            raise InvalidPhoneNumber("has parentheses that do not pair")
         if letter == "(" and digits > 6:
-            raise InvalidNumber("has something in parentheses behind it; write the number alone")
+            raise InvalidPhoneNumber("has something in parentheses behind it; write the number alone")
         if letter == ")" and not any(map(str.isdigit, text[place:])):
-            raise InvalidNumber("has something in parentheses behind it; write the number alone")
+            raise InvalidPhoneNumber("has something in parentheses behind it; write the number alone")
     if depth:
-        raise InvalidNumber("has parentheses that do not pair")
+        raise InvalidPhoneNumber("has parentheses that do not pair")
 
 
 def _check_slashes(text: str) -> None:
@@ -232,18 +234,18 @@ def _check_slashes(text: str) -> None:
         fits = 2 <= len(area) <= 4 and len(rest) >= 6
     if "/" in after or rest.startswith("0") or not fits:
         what = "holds two numbers" if len(area) >= 5 and len(rest) >= 5 else "has a / in it that is behind no area code"
-        raise InvalidNumber(f"{what}; write one number, without the /")
+        raise InvalidPhoneNumber(f"{what}; write one number, without the /")
 
 
 def _check_is_no_date(text: str) -> None:
     if _MONTH(text) or ((_DATE_LIKE(text) or _SPACED_DATE(text)) and _is_day(re.findall(r"[0-9]+", text)[:3])):
-        raise InvalidNumber("is a date, not a phone number")
+        raise InvalidPhoneNumber("is a date, not a phone number")
     if (
         _ADDRESS_LIKE(text)
         and not (_PAIRS(text) or _AREA_FIRST(text))
         and all(int(part) < 256 for part in text.split("."))
     ):
-        raise InvalidNumber("is an internet address, not a phone number")
+        raise InvalidPhoneNumber("is an internet address, not a phone number")
 
 
 def _is_day(parts: list[str]) -> bool:
@@ -255,14 +257,14 @@ def _is_day(parts: list[str]) -> bool:
 def _check_is_no_fraction(text: str, runs: list[str]) -> None:
     """One dot among digits alone may be a decimal one: it is behind an area or country code, or it is refused."""
     if _TWO_FRACTIONS(text):
-        raise InvalidNumber("holds two numbers with a fraction, as a place on a map does")
+        raise InvalidPhoneNumber("holds two numbers with a fraction, as a place on a map does")
     if text.count(".") != 1 or "(" in text:
         return
     before = text[: text.index(".")]
     digits = sum(map(str.isdigit, before))
     behind_code = digits <= 3 if "+" in before else 2 <= digits <= 5
     if len(runs) == 2 and not behind_code:
-        raise InvalidNumber("is a number with a fraction, not a phone number")
+        raise InvalidPhoneNumber("is a number with a fraction, not a phone number")
 
 
 def _are_two(runs: list[str]) -> bool:

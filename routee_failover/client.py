@@ -7,8 +7,10 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
-from .asking import Questions, followed
-from .calls import StillWanted, call_of
+from ._read_api import ReadApi, resolve_target
+from ._requests import SendGuard, build_request
+from ._send_all import SendResult, send_each
+from ._send_errors import error_for_outcome, error_for_receipt
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome, Rejected
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
@@ -29,10 +31,8 @@ from .records import (
 from .searching import Filter, FilterField, FlowSearch, OtpSearch
 from .searching.question import flow_question
 from .searching.search import PAGE_SIZE
-from .secret import forgetful
-from .sending import Sent, send_each
+from .secret import scrub_traceback
 from .transport import Transport
-from .verdicts import not_accepted, unsent
 from .waiting import Pollers, Timeout, identities_of, is_final, schedule_of, seconds_of
 from .wire.routes import ROUTES
 
@@ -40,12 +40,12 @@ _T = TypeVar("_T")
 _NO_RECEIPT = (str, Rejected)  # a tuple: a union is made anew, and looked through more slowly, each time
 
 
-class HowToSend(TypedDict, total=False):
+class SendOptions(TypedDict, total=False):
     """What `RouteeClient.send` may be told beside the flow."""
 
     deadline: timedelta | None
     on_unknown: OnUnknown
-    still_wanted: StillWanted | None
+    should_send: SendGuard | None
 
 
 class RouteeClient:
@@ -62,11 +62,11 @@ class RouteeClient:
         self._config = config
         self._reconciler = reconciler
         self._transport = Transport(config)
-        self._questions = Questions(self._transport)
+        self._read_api = ReadApi(self._transport)
         self._pollers = Pollers(config.poll_rate)
 
     @classmethod
-    @forgetful
+    @scrub_traceback
     def from_env(
         cls, environ: Mapping[str, str] | None = None, *, reconciler: Reconciler | None = None, **settings: Any
     ) -> Self:
@@ -86,24 +86,24 @@ class RouteeClient:
         return f"RouteeClient({self._config.api_url})"
 
     @overload
-    async def send(self, flow: StandardFlow | TransactionalFlow, **how: Unpack[HowToSend]) -> FlowReceipt: ...
+    async def send(self, flow: StandardFlow | TransactionalFlow, **how: Unpack[SendOptions]) -> FlowReceipt: ...
     @overload
-    async def send(self, flow: OtpFlow, **how: Unpack[HowToSend]) -> OtpReceipt: ...
+    async def send(self, flow: OtpFlow, **how: Unpack[SendOptions]) -> OtpReceipt: ...
     @overload
-    async def send(self, flow: ViberOtpMessage, **how: Unpack[HowToSend]) -> ViberOtpReceipt: ...
+    async def send(self, flow: ViberOtpMessage, **how: Unpack[SendOptions]) -> ViberOtpReceipt: ...
     async def send(
         self,
         flow: AnyFlow,
         *,
         deadline: timedelta | None = None,
         on_unknown: OnUnknown = OnUnknown.RAISE,
-        still_wanted: StillWanted | None = None,
+        should_send: SendGuard | None = None,
     ) -> AnyReceipt:
         """Send a flow, once, and return Routee's receipt for it.
 
         `deadline` says after how long from now the message is worth nothing: it does not leave later than that, and the
         ttls of its steps shrink to what is left of it. Where that is too little, `DeadlinePassed` is raised.
-        `still_wanted` is asked right before the first byte leaves, at each try; a no is raised as `Withdrawn`.
+        `should_send` is asked right before the first byte leaves, at each try; a no is raised as `Withdrawn`.
 
         Raises `NotSent` where nothing reached Routee, `Rejected` where it answered no, and `DeliveryUnknown` where it
         may have accepted the message: that one must not be sent again blindly. With `OnUnknown.RECONCILE` the client's
@@ -113,17 +113,17 @@ class RouteeClient:
         A caller who is cancelled before the first byte leaves has sent nothing. After it the send goes on alone: an
         observer learns its outcome, and `aclose()` waits for it.
         """
-        call = call_of(flow, deadline, still_wanted)
+        call = build_request(flow, deadline, should_send)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
         outcome, evidence = await self._transport.call(call)
-        answer = evidence.answer
+        answer = evidence.response
         if outcome is Outcome.ACCEPTED and answer is not None:
             receipt = ROUTES[flow.endpoint].read_receipt(answer.body)
             if not isinstance(receipt, _NO_RECEIPT):
                 return receipt
-            error = not_accepted(flow, answer, receipt)
+            error = error_for_receipt(flow, answer, receipt)
         else:
-            error = unsent(flow, outcome, evidence)
+            error = error_for_outcome(flow, outcome, evidence)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
@@ -135,13 +135,13 @@ class RouteeClient:
         concurrency: int | None = None,
         rate: float | None = None,
         deadline: timedelta | None = None,
-    ) -> AsyncGenerator[Sent, None]:
+    ) -> AsyncGenerator[SendResult, None]:
         """Send many flows, at most `concurrency` at a time (`pool_size` if omitted), and yield what became of each.
 
         `rate` is how many are begun a second at most, and `deadline` what `send` is given for each.
 
         Flows are drawn as they are needed, so that an endless source costs constant memory. They come in the order in
-        which they end. No flow's failure raises: it stands in `Sent.error`. Closing the iterator draws no more flows
+        which they end. No flow's failure raises: it stands in `SendResult.error`. Closing the iterator draws no more flows
         and lets those under way end; their outcomes are then told to nobody.
         """
         send = self.send if deadline is None else functools.partial(self.send, deadline=deadline)
@@ -163,9 +163,9 @@ class RouteeClient:
         """What has become of a message so far: by its receipt, by an earlier record, or by its id and its endpoint.
 
         The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
-        unknown id, and `NotSent`, `Rejected` or `NoAnswer` as every reading call does; all of them are safe to repeat.
+        unknown id, and `NotSent`, `Rejected` or `NoResponse` as every reading call does; all of them are safe to repeat.
         """
-        return await self._questions.track(*followed("track", message, endpoint))
+        return await self._read_api.track(*resolve_target("track", message, endpoint))
 
     @overload
     async def wait(
@@ -203,7 +203,7 @@ class RouteeClient:
         """The record of a message once it is final, or once `until(record)` is true; it is named as for `track`.
 
         Routee is asked often at first and after each ttl of the receipt, and seldom between. All who wait for one flow
-        share its questions, and all waits of an event loop the rate `Config.poll_rate`. A callback that `arrived` is
+        share its questions, and all waits of an event loop the rate `Config.poll_rate`. A callback that `notify` is
         told of ends the wait at once, also one of the last minute. `timeout` is a `timedelta` or a number of seconds.
 
         A failover OTP flow may be `Succeeded` while its SMS is still queued: `OtpRecord.final` shows how to wait for
@@ -213,10 +213,10 @@ class RouteeClient:
         that Routee does not know (a receipt's may take it a minute), another `Rejected`, `ClientClosed`. Questions that
         get no answer are asked again.
         """
-        identity, endpoint = followed("wait", message, endpoint)
+        identity, endpoint = resolve_target("wait", message, endpoint)
         record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.here().wait(
             identity,
-            functools.partial(self._questions.track, identity, endpoint),
+            functools.partial(self._read_api.track, identity, endpoint),
             schedule_of(message),
             accepted=not isinstance(message, str),
             timeout=seconds_of(timeout),
@@ -224,7 +224,7 @@ class RouteeClient:
         )
         return record
 
-    def arrived(self, record: FlowRecord | OtpRecord | ViberOtpRecord) -> None:
+    def notify(self, record: FlowRecord | OtpRecord | ViberOtpRecord) -> None:
         """Take a record that came by callback: whoever waits for that flow learns of it at once.
 
         It may be called in any thread. It believes what it is given: who posted it, the receiver has to know.
@@ -261,7 +261,7 @@ class RouteeClient:
             FilterField.FLOW_KIND: flow_kind,
         }
         question = flow_question(terms, where, since, until, datetime.now(UTC))
-        return FlowSearch(self._questions.read, question, page_size)
+        return FlowSearch(self._read_api.fetch, question, page_size)
 
     def search_otp(
         self,
@@ -278,22 +278,22 @@ class RouteeClient:
         that there are none.
         """
         terms = {"status": status, "tag": tag, "phone_number": phone_number, "flow_id": flow_id}
-        return OtpSearch(self._questions.read, terms, page_size)
+        return OtpSearch(self._read_api.fetch, terms, page_size)
 
     async def balance(self) -> Balance:
         """What the account still holds. Raises as every reading call does; it is safe to repeat."""
-        return await self._questions.read("/accounts/me/balance", Balance.read)
+        return await self._read_api.fetch("/accounts/me/balance", Balance.read)
 
     async def otp_templates(self) -> Any:
         """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""
-        return await self._questions.json("/failover-otp/otp/templates")
+        return await self._read_api.fetch_json("/failover-otp/otp/templates")
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
 
         Whatever waits for a turn, a token or a connection ends in `ClientClosed` at once; what waits for another try
-        ends in what its last try showed, and a reading call that has left in `NoAnswer`. The answers to messages that
-        have left are waited for, up to `close_grace`; a send that has none by then ends in `DeliveryUnknown`.
+        ends in what its last try showed, and a reading call that has left in `NoResponse`. The answers to messages that
+        have left are waited for, up to `shutdown_timeout`; a send that has none by then ends in `DeliveryUnknown`.
         """
         await self._pollers.aclose()
         await self._transport.aclose()

@@ -12,9 +12,9 @@
     ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
-    ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .cause says what happened
+    ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .reason says what happened
     ├── WaitTimeout (TimeoutError)   ACCEPTED   the flow was not at its end in time; .record is the last one seen
-    └── NoAnswer                     UNKNOWN    a reading call (track, ...) that got no answer; safe to repeat
+    └── NoResponse                     UNKNOWN    a reading call (track, ...) that got no answer; safe to repeat
 
 A send raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of theirs, and nothing else. No
 error holds a body, a token or a PIN; all of them pickle.
@@ -135,7 +135,7 @@ class DeadlinePassed(NotSent):
 
 
 class Withdrawn(NotSent):
-    """`still_wanted` said no when the message was about to leave: the lease of its sender was over, for example."""
+    """`should_send` said no when the message was about to leave: the lease of its sender was over, for example."""
 
 
 class CircuitOpen(NotSent):
@@ -226,15 +226,15 @@ class FlowFailed(Rejected):
 class DeliveryUnknown(RouteeError):
     """Routee may have accepted the message; what came back does not prove either. It must not be sent again blindly.
 
-    `cause` says what happened in one line. `correlation` holds what the message can be looked up by (its endpoint, and
+    `reason` says what happened in one line. `correlation` holds what the message can be looked up by (its endpoint, and
     the label, seq or recipient it carried, the recipient masked).
     """
 
     outcome = Outcome.UNKNOWN
 
-    def __init__(self, message: str, *, cause: str, correlation: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str, *, reason: str, correlation: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.cause = cause
+        self.reason = reason
         self.correlation: dict[str, str] = dict(correlation or {})
 
 
@@ -252,11 +252,11 @@ class WaitTimeout(RouteeError, TimeoutError):
         self.record: Any = record
 
 
-class NoAnswer(RouteeError):
+class NoResponse(RouteeError):
     """A reading call got no usable answer. It changed nothing at Routee and is safe to repeat."""
 
     outcome = Outcome.UNKNOWN
 
-    def __init__(self, message: str, *, cause: str) -> None:
+    def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
-        self.cause = cause
+        self.reason = reason

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-HIDDEN = "****"
+MASK = "****"
 
 
 @final
@@ -36,10 +36,10 @@ class Secret:
         return self._text
 
     def __repr__(self) -> str:
-        return f"Secret({HIDDEN})"
+        return f"Secret({MASK})"
 
     def __str__(self) -> str:
-        return HIDDEN
+        return MASK
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
@@ -84,7 +84,7 @@ class SecretBytes:
 
 
 @final
-class PrivateMapping(Mapping[str, Any]):
+class SecretMapping(Mapping[str, Any]):
     """A read-only mapping whose `repr` shows its keys and none of its values; template parameters may hold a PIN.
 
     Reading a key gives the value as it is. Pickling is refused, as it is for `Secret`.
@@ -96,7 +96,7 @@ class PrivateMapping(Mapping[str, Any]):
         self._items = dict(items)
 
     @classmethod
-    def over(cls, items: dict[str, Any]) -> "PrivateMapping":
+    def wrap(cls, items: dict[str, Any]) -> "SecretMapping":
         """One around a mapping that nobody else will change, without a copy."""
         private = cls.__new__(cls)
         private._items = items  # noqa: SLF001  # its own
@@ -124,20 +124,20 @@ class PrivateMapping(Mapping[str, Any]):
         return hash(frozenset(self._items))
 
     def __repr__(self) -> str:
-        return f"{{{', '.join(f'{key!r}: {HIDDEN}' for key in self._items)}}}"
+        return f"{{{', '.join(f'{key!r}: {MASK}' for key in self._items)}}}"
 
-    def __copy__(self) -> "PrivateMapping":
+    def __copy__(self) -> "SecretMapping":
         return self
 
-    def __deepcopy__(self, memo: object) -> "PrivateMapping":
+    def __deepcopy__(self, memo: object) -> "SecretMapping":
         return self
 
-    def __reduce__(self) -> tuple[type["PrivateMapping"], tuple[()]]:
+    def __reduce__(self) -> tuple[type["SecretMapping"], tuple[()]]:
         if self._items:
             raise TypeError(
-                "a PrivateMapping is not pickled: it may hold a PIN. Use dump_flow() and protect what it gives"
+                "a SecretMapping is not pickled: it may hold a PIN. Use dump_flow() and protect what it gives"
             )
-        return PrivateMapping, ()
+        return SecretMapping, ()
 
 
 def mask_phone(number: object) -> str:
@@ -145,35 +145,35 @@ def mask_phone(number: object) -> str:
     if not isinstance(number, str):
         return repr(number) if number is None else f"<{type(number).__name__}>"
     shown = 5 if number.startswith("+") else 4
-    return f"{number[:shown]}{HIDDEN}{number[-4:]}" if len(number) >= shown + 8 else f"{number[:3]}{HIDDEN}"
+    return f"{number[:shown]}{MASK}{number[-4:]}" if len(number) >= shown + 8 else f"{number[:3]}{MASK}"
 
 
 def mask_url(url: object) -> str:
     """The `repr` of an address that may be a secret, as a signed one is."""
-    return repr(without_path(url)) if isinstance(url, str) else hidden(url)
+    return repr(mask_url_path(url)) if isinstance(url, str) else mask_value(url)
 
 
-def without_path(url: str) -> str:
+def mask_url_path(url: str) -> str:
     """The scheme and the host of an address, and no word of what follows or of credentials: `https://host/****`."""
     try:
         parts = urlsplit(url)
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     except ValueError:
         where = ""
-    return f"{where}/{HIDDEN}"
+    return f"{where}/{MASK}"
 
 
-def hidden(value: object) -> str:
+def mask_value(value: object) -> str:
     """The `repr` of a field whose value is nobody's business, whatever its type; `None` is shown as it is."""
-    return "None" if value is None else HIDDEN
+    return "None" if value is None else MASK
 
 
-def text_length(value: object) -> str:
+def mask_text(value: object) -> str:
     """The `repr` of a message text: how long it is, not what it says."""
-    return f"<{len(value)} characters>" if isinstance(value, str) else hidden(value)
+    return f"<{len(value)} characters>" if isinstance(value, str) else mask_value(value)
 
 
-def forgetful(function: Callable[_P, _R]) -> Callable[_P, _R]:
+def scrub_traceback(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Keep what a function was given out of tracebacks: an error reporter that prints locals would print a key.
 
     The frames below hold the same values, so that the error is raised anew, from a frame that has let go of them.

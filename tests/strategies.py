@@ -30,8 +30,8 @@ from routee_failover.flows import (
     ViberStep,
     ViberTemplateStep,
     ViberVideo,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 
 Strategy = st.SearchStrategy[Any]
@@ -133,9 +133,9 @@ detections = _built(MachineDetection, {"strategy": words("Hangup Continue")}) | 
 _sips = st.text(min_size=1).filter(lambda text: bool(text.strip()))
 voice_recipients = st.one_of(
     numbers,
-    _built(VoiceTo, {"phone": numbers}, viber=numbers, sip=_sips),
-    _built(VoiceTo, {"viber": numbers}, sip=_sips),
-    _built(VoiceTo, {"sip": _sips}),
+    _built(VoiceRecipient, {"phone": numbers}, viber=numbers, sip=_sips),
+    _built(VoiceRecipient, {"viber": numbers}, sip=_sips),
+    _built(VoiceRecipient, {"sip": _sips}),
 )
 voice_steps = _built(
     VoiceStep,

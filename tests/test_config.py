@@ -141,7 +141,7 @@ COUNTS = [field.name for field in attrs.fields(Config) if type(field.default) is
 def test_every_setting_is_tested() -> None:
     """The settings of this test are all that there are."""
     rest = {"application_id", "application_secret", "api_url", "auth_url", "headers"}
-    rest |= {"concurrency", "rate", "poll_rate", "otp_share", "breaker", "status_rules", "observers"}
+    rest |= {"concurrency", "rate", "poll_rate", "otp_reserve", "circuit_breaker", "status_rules", "observers"}
     rest |= {"proxy", "proxy_headers", "tls", "resolver", "session_factory"}
     assert {"total_timeout", "connect_timeout", "pool_timeout"} <= set(DURATIONS)
     assert "pool_size" in COUNTS

@@ -13,7 +13,7 @@ import trustme
 
 from routee_failover.config import Config
 from routee_failover.errors import InvalidConfig
-from routee_failover.secret import PrivateMapping
+from routee_failover.secret import SecretMapping
 
 from .flows.leaks import caught, printed, reported
 
@@ -37,7 +37,7 @@ def _context(**changes: Any) -> ssl.SSLContext:
 def test_defaults() -> None:
     """Without a word there is no proxy, and aiohttp's own resolver, session and trust."""
     config = _config()
-    assert [getattr(config, name) for name in SETTINGS] == [None, PrivateMapping(), None, None, None]
+    assert [getattr(config, name) for name in SETTINGS] == [None, SecretMapping(), None, None, None]
     assert {field.name for field in attrs.fields(Config)} >= set(SETTINGS)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from routee_failover.config import Config
 from routee_failover.errors import InvalidConfig, Outcome
-from routee_failover.evidence import StatusRule
-from routee_failover.observe import LoggingObserver
+from routee_failover.events import LoggingObserver
+from routee_failover.outcomes import StatusRule
 
 
 def _config(**changes: Any) -> Config:
@@ -43,19 +43,19 @@ def test_poll_rate(wrong: Any) -> None:
 
 def test_otp_share() -> None:
     """A share is at least nothing and never the whole: others would starve."""
-    assert [_config(otp_share=share).otp_share for share in (0, 0.5, 0.999)] == [0, 0.5, 0.999]
+    assert [_config(otp_reserve=share).otp_reserve for share in (0, 0.5, 0.999)] == [0, 0.5, 0.999]
     for wrong in (-0.1, 1, 1.0, float("nan"), "0.1", None, False):
-        with pytest.raises(InvalidConfig, match=r"^otp_share must be a share of at least 0 and below 1"):
-            _config(otp_share=wrong)
+        with pytest.raises(InvalidConfig, match=r"^otp_reserve must be a share of at least 0 and below 1"):
+            _config(otp_reserve=wrong)
 
 
 def test_breaker() -> None:
     """The breaker is on unless it is switched off."""
-    assert _config().breaker is True
-    assert _config(breaker=False).breaker is False
+    assert _config().circuit_breaker is True
+    assert _config(circuit_breaker=False).circuit_breaker is False
     for wrong in (0, 1, "no", None):
-        with pytest.raises(InvalidConfig, match=r"^breaker must be True or False"):
-            _config(breaker=wrong)
+        with pytest.raises(InvalidConfig, match=r"^circuit_breaker must be True or False"):
+            _config(circuit_breaker=wrong)
 
 
 def test_status_rules() -> None:

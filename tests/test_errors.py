@@ -26,7 +26,7 @@ from routee_failover.errors import (
     InvalidSearch,
     InvalidSource,
     LedgerError,
-    NoAnswer,
+    NoResponse,
     NotFound,
     NotSent,
     Outcome,
@@ -69,7 +69,7 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
     RateLimited: (Rejected, REJECTED),
     FlowFailed: (Rejected, REJECTED),
     DeliveryUnknown: (RouteeError, UNKNOWN),
-    NoAnswer: (RouteeError, UNKNOWN),
+    NoResponse: (RouteeError, UNKNOWN),
 }
 by_class = pytest.mark.parametrize("cls", TREE, ids=lambda cls: cls.__name__)
 
@@ -146,9 +146,9 @@ EXAMPLES: list[RouteeError] = [
     TokenUnavailable("it", status=401),
     *(cls("it", **_REJECTED) for cls in TREE if issubclass(cls, Rejected) and cls is not FlowFailed),
     FlowFailed("it", reason="no next step", status_code=2, developer_message="no channel"),
-    DeliveryUnknown("it", cause="the connection was lost", correlation={"label": "login"}),
-    DeliveryUnknown("it", cause="the connection was lost"),
-    NoAnswer("it", cause="the connection was lost"),
+    DeliveryUnknown("it", reason="the connection was lost", correlation={"label": "login"}),
+    DeliveryUnknown("it", reason="the connection was lost"),
+    NoResponse("it", reason="the connection was lost"),
 ]
 by_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
@@ -184,7 +184,7 @@ def test_copied(error: RouteeError) -> None:
 
 def test_notes_are_kept() -> None:
     """A note that was added on the way up travels along."""
-    error = NoAnswer("it", cause="lost")
+    error = NoResponse("it", reason="lost")
     error.add_note("while tracking")
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["while tracking"]
 
@@ -201,10 +201,10 @@ def test_fields() -> None:
         2,
         "no channel",
     )
-    unknown = DeliveryUnknown("it", cause="lost", correlation={"label": "login"})
-    assert (unknown.cause, unknown.correlation) == ("lost", {"label": "login"})
-    assert DeliveryUnknown("it", cause="lost").correlation == {}
-    assert NoAnswer("it", cause="lost").cause == "lost"
+    unknown = DeliveryUnknown("it", reason="lost", correlation={"label": "login"})
+    assert (unknown.reason, unknown.correlation) == ("lost", {"label": "login"})
+    assert DeliveryUnknown("it", reason="lost").correlation == {}
+    assert NoResponse("it", reason="lost").reason == "lost"
     assert TokenUnavailable("it", status=401).status == 401
 
 

@@ -6,50 +6,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover._phone_numbers import MARKS, Cell, InvalidNumber, is_e164, read_cell
+from routee_failover._phone_numbers import INVISIBLE_CHARACTERS, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 
 
 @pytest.mark.parametrize(
     ("text", "cell"),
     [
-        ("+306912345678", Cell(True, "306912345678")),
-        (" 6912345678\r\n", Cell(False, "6912345678")),
-        ("+30 691-234.5678", Cell(True, "306912345678")),
-        ("(+30) 691 234 5678", Cell(True, "306912345678")),
-        ("+1 (212) 555-0100", Cell(True, "12125550100")),
-        ("1.212.555.0100", Cell(False, "12125550100")),
-        ("+43.6649990017", Cell(True, "436649990017")),
-        ("210/1234567", Cell(False, "2101234567")),
-        ("030/1234567", Cell(False, "0301234567")),
-        ("+49 (0) 30 12345-67", Cell(True, "490301234567", 2)),
-        ("436649990017.0", Cell(False, "436649990017")),
-        ("00420 (0)601 123456", Cell(False, "004200601123456", 5)),
-        ("22.33.44.55", Cell(False, "22334455")),
-        ("TEL:+30-691-234-5678", Cell(True, "306912345678")),
-        ("whatsapp: +306912345678", Cell(True, "306912345678")),
-        ("\uff0b30 69", Cell(True, "3069")),
-        ("\u0660\u0666\u0669\u0661", Cell(False, "0691")),
-        ("+30\u00a0691\u2009234\u202f5678\u3000", Cell(True, "306912345678")),
-        ("+30 691\u2013234\u22125678", Cell(True, "306912345678")),
-        ("+30\u200b6912\u2060345678\u202c", Cell(True, "306912345678")),
-        ("+30\t6912345678", Cell(True, "306912345678")),
-        ("8-(912)-345-67-89", Cell(False, "89123456789")),
-        ("1-(212)-555-0100", Cell(False, "12125550100")),
-        ("079.123.45.67", Cell(False, "0791234567")),
-        ("01.42.68.53.00", Cell(False, "0142685300")),
-        ("+43/664/1234567", Cell(True, "436641234567")),
-        ("+32/470/12.34.56", Cell(True, "32470123456")),
-        ("0043/664/1234567", Cell(False, "00436641234567")),
-        ("06/20/123-4567", Cell(False, "06201234567")),
-        ("06/12/34/56/78", Cell(False, "0612345678")),
-        ("089 / 12 34 56 - 0", Cell(False, "0891234560")),
-        ("0664 012 3456", Cell(False, "06640123456")),
-        ("01 04 05 06 07", Cell(False, "0104050607")),
+        ("+306912345678", ParsedNumber(True, "306912345678")),
+        (" 6912345678\r\n", ParsedNumber(False, "6912345678")),
+        ("+30 691-234.5678", ParsedNumber(True, "306912345678")),
+        ("(+30) 691 234 5678", ParsedNumber(True, "306912345678")),
+        ("+1 (212) 555-0100", ParsedNumber(True, "12125550100")),
+        ("1.212.555.0100", ParsedNumber(False, "12125550100")),
+        ("+43.6649990017", ParsedNumber(True, "436649990017")),
+        ("210/1234567", ParsedNumber(False, "2101234567")),
+        ("030/1234567", ParsedNumber(False, "0301234567")),
+        ("+49 (0) 30 12345-67", ParsedNumber(True, "490301234567", 2)),
+        ("436649990017.0", ParsedNumber(False, "436649990017")),
+        ("00420 (0)601 123456", ParsedNumber(False, "004200601123456", 5)),
+        ("22.33.44.55", ParsedNumber(False, "22334455")),
+        ("TEL:+30-691-234-5678", ParsedNumber(True, "306912345678")),
+        ("whatsapp: +306912345678", ParsedNumber(True, "306912345678")),
+        ("\uff0b30 69", ParsedNumber(True, "3069")),
+        ("\u0660\u0666\u0669\u0661", ParsedNumber(False, "0691")),
+        ("+30\u00a0691\u2009234\u202f5678\u3000", ParsedNumber(True, "306912345678")),
+        ("+30 691\u2013234\u22125678", ParsedNumber(True, "306912345678")),
+        ("+30\u200b6912\u2060345678\u202c", ParsedNumber(True, "306912345678")),
+        ("+30\t6912345678", ParsedNumber(True, "306912345678")),
+        ("8-(912)-345-67-89", ParsedNumber(False, "89123456789")),
+        ("1-(212)-555-0100", ParsedNumber(False, "12125550100")),
+        ("079.123.45.67", ParsedNumber(False, "0791234567")),
+        ("01.42.68.53.00", ParsedNumber(False, "0142685300")),
+        ("+43/664/1234567", ParsedNumber(True, "436641234567")),
+        ("+32/470/12.34.56", ParsedNumber(True, "32470123456")),
+        ("0043/664/1234567", ParsedNumber(False, "00436641234567")),
+        ("06/20/123-4567", ParsedNumber(False, "06201234567")),
+        ("06/12/34/56/78", ParsedNumber(False, "0612345678")),
+        ("089 / 12 34 56 - 0", ParsedNumber(False, "0891234560")),
+        ("0664 012 3456", ParsedNumber(False, "06640123456")),
+        ("01 04 05 06 07", ParsedNumber(False, "0104050607")),
     ],
 )
-def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: Cell) -> None:
+def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: ParsedNumber) -> None:
     """Separators and marks go, a digit of any script is that digit, and nothing else is read."""
-    assert read_cell(text) == cell
+    assert parse_number(text) == cell
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: Cell) -> 
 )
 def test_what_is_no_number_is_refused_with_what_is_in_the_way(text: str, why: str) -> None:
     """The reason names the hindrance and holds no run of digits of the cell."""
-    with pytest.raises(InvalidNumber, match=why) as caught:
-        read_cell(text)
+    with pytest.raises(InvalidPhoneNumber, match=why) as caught:
+        parse_number(text)
     assert not [run for run in re.findall("[0-9]{3,}", text) if run in str(caught.value)]
 
 
@@ -163,22 +163,22 @@ def test_what_is_no_number_is_refused_with_what_is_in_the_way(text: str, why: st
 def test_the_digits_of_an_accepted_cell_are_those_written(text: str) -> None:
     """Nothing is skipped but separators, blanks and marks, and nothing becomes a digit that is none."""
     try:
-        cell = read_cell(text)
-    except InvalidNumber:
+        cell = parse_number(text)
+    except InvalidPhoneNumber:
         return
     kept = re.sub(r"^\s*(tel|whatsapp):", "", text, flags=re.IGNORECASE)
     if re.fullmatch(r"\s*\+?\d{5,}\.0\s*", kept):
         kept = kept.strip()[:-2]
     assert cell.digits == "".join(str(int(letter)) for letter in kept if letter.isdecimal())
     assert cell.has_plus == any(letter in kept for letter in "+\uff0b\ufe62")
-    assert not any(letter.isalpha() for letter in kept if letter not in MARKS)
+    assert not any(letter.isalpha() for letter in kept if letter not in INVISIBLE_CHARACTERS)
 
 
 def test_a_hostile_cell_is_refused_at_once() -> None:
     """A cell of any length and nesting is refused, and none is searched for longer than its hundred signs."""
     for text in ("1" * 90 + "x" * 9, "1-" * 49, "(" * 99, "x" * 10**6, "1" * 10**6):
-        with pytest.raises(InvalidNumber):
-            read_cell(text)
+        with pytest.raises(InvalidPhoneNumber):
+            parse_number(text)
 
 
 def test_the_shape_of_e164() -> None:

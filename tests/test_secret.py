@@ -13,14 +13,14 @@ import pytest
 from routee_failover import Callback, CallbackSigner, SmsStep, StandardFlow, ViberStep
 from routee_failover.errors import InvalidFlow, Problem
 from routee_failover.secret import (
-    PrivateMapping,
     Secret,
     SecretBytes,
-    forgetful,
-    hidden,
+    SecretMapping,
     mask_phone,
+    mask_text,
     mask_url,
-    text_length,
+    mask_value,
+    scrub_traceback,
 )
 
 from .flows.leaks import caught
@@ -45,7 +45,7 @@ def _shown(value: object, caplog: pytest.LogCaptureFixture) -> str:
     )
 
 
-SECRETS: list[Any] = [Secret(CANARY), SecretBytes(CANARY.encode()), PrivateMapping({"key": CANARY})]
+SECRETS: list[Any] = [Secret(CANARY), SecretBytes(CANARY.encode()), SecretMapping({"key": CANARY})]
 by_type = pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: type(secret).__name__)
 
 
@@ -99,7 +99,7 @@ def test_bytes_tell_their_length() -> None:
 def test_a_private_mapping_reads_like_any_other() -> None:
     """Keys are listed and values given when asked for; it equals any mapping with the same items."""
     given = {"a": 1, "b": [2]}
-    private = PrivateMapping(given)
+    private = SecretMapping(given)
     assert (list(private), len(private), private["b"], private.get("c"), "a" in private) == (
         ["a", "b"],
         2,
@@ -108,8 +108,8 @@ def test_a_private_mapping_reads_like_any_other() -> None:
         True,
     )
     assert private == given == private.reveal()
-    assert private == MappingProxyType(given) == PrivateMapping(given)
-    assert hash(private) == hash(PrivateMapping({"b": 3, "a": 2}))
+    assert private == MappingProxyType(given) == SecretMapping(given)
+    assert hash(private) == hash(SecretMapping({"b": 3, "a": 2}))
     assert private != {"a": 1}
     assert private != 5
     assert repr(private) == "{'a': ****, 'b': ****}"
@@ -120,7 +120,7 @@ def test_a_private_mapping_reads_like_any_other() -> None:
 def test_a_private_mapping_is_a_copy() -> None:
     """Neither the mapping that was given nor the one that is revealed reaches inside."""
     given = {"a": 1}
-    private = PrivateMapping(given)
+    private = SecretMapping(given)
     given["b"] = 2
     private.reveal()["c"] = 3
     assert private == {"a": 1}
@@ -128,7 +128,7 @@ def test_a_private_mapping_is_a_copy() -> None:
 
 def test_an_empty_private_mapping_hides_nothing() -> None:
     """An empty mapping is pickled like anything else, so that what has no parameters can be."""
-    assert pickle.loads(pickle.dumps(PrivateMapping())) == PrivateMapping() == {}
+    assert pickle.loads(pickle.dumps(SecretMapping())) == SecretMapping() == {}
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_masked_numbers(number: object, masked: str) -> None:
 
 def test_what_stands_in_a_repr() -> None:
     """A hidden field shows whether it is there; a text shows how long it is."""
-    assert (hidden(None), hidden(CANARY), hidden(0)) == ("None", "****", "****")
-    assert (text_length("abc"), text_length(None), text_length(5)) == ("<3 characters>", "None", "****")
+    assert (mask_value(None), mask_value(CANARY), mask_value(0)) == ("None", "****", "****")
+    assert (mask_text("abc"), mask_text(None), mask_text(5)) == ("<3 characters>", "None", "****")
 
 
-@forgetful
+@scrub_traceback
 def _fails(key: str, *, more: str) -> None:
     """Fails with what it was given in its own frame, in the error's context and in its cause."""
     try:
@@ -178,7 +178,7 @@ def test_a_forgetful_function_leaves_nothing_in_the_traceback() -> None:
 def test_a_forgetful_function_works() -> None:
     """Where nothing fails, forgetting changes nothing: neither what is returned nor what the function is called."""
 
-    @forgetful
+    @scrub_traceback
     def works(key: str, *, more: int = 0) -> tuple[str, int]:
         """Says what it does."""
         return key, more

@@ -10,7 +10,7 @@ Everything is loaded when it is first asked for.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..lazy import loading
+from .._lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .exporting import export
@@ -88,4 +88,4 @@ _HOMES = {
 
 __getattr__: Callable[[str], Any]
 __dir__: Callable[[], list[str]]
-__getattr__, __dir__ = loading(__name__, globals(), _HOMES)
+__getattr__, __dir__ = lazy_exports(__name__, globals(), _HOMES)

@@ -8,7 +8,7 @@ See https://owasp.org/www-community/attacks/CSV_Injection.
 import re
 from collections.abc import Iterable
 
-from ..secret import HIDDEN
+from ..secret import MASK
 
 Cell = str | int | float | None
 
@@ -20,12 +20,12 @@ SIGNS = "=+-@⁺⁻⁼₊₋₌\u2212⩵⩶﬩﹢﹣﹦﹫\uff0b\uff0d\uff1d\uff
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 _SIGN = re.escape(SIGNS)
 # Our own masked numbers, and whole ones, may begin with their plus: neither can be computed to anything else.
-_NUMBER = rf"[ ]*(?:\+\d*{re.escape(HIDDEN)}\d*|\+\d{{1,15}})[ ]*(?:[{_DELIMITERS}]|\Z)"
+_NUMBER = rf"[ ]*(?:\+\d*{re.escape(MASK)}\d*|\+\d{{1,15}})[ ]*(?:[{_DELIMITERS}]|\Z)"
 # Where a cell may begin, what is no letter and so may be skipped as a blank or a quote, and a sign. An apostrophe ends
 # it: a cell that begins with one is text.
 _FORMULA = re.compile(rf"(\A|[{_DELIMITERS}])(?!{_NUMBER})(?=(?:[^\w'{_SIGN}{_DELIMITERS}]|[{_FILLERS}])*[{_SIGN}])")
 # Nearly all texts are ids, times, words and masked numbers, and this is a tenth of what the search costs.
-_harmless = re.compile(rf"(?:[A-Za-z0-9][A-Za-z0-9 .:_/-]*|\+\d*{re.escape(HIDDEN)}\d*)?").fullmatch
+_harmless = re.compile(rf"(?:[A-Za-z0-9][A-Za-z0-9 .:_/-]*|\+\d*{re.escape(MASK)}\d*)?").fullmatch
 
 
 def safe_cell(text: str) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from .._value_object import ValueObject
 from ..ledger import DeliveryCount
-from ..values import Value
 from .plain import plain
 
 DELIVERED, FAILED, UNKNOWN = "delivered", "failed", "unknown"
@@ -32,7 +32,7 @@ def channel_name(channel: str | None) -> str:
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Deliveries(Value):
+class Deliveries(ValueObject):
     """How many accepted messages were delivered, failed, or have no final delivery report yet."""
 
     delivered: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TypeVar
 
+from .._send_all import RateLimiter
 from ..client import RouteeClient
 from ..errors import (
     CircuitOpen,
@@ -27,7 +28,6 @@ from ..flows import AnyFlow, ViberOtpMessage
 from ..ledger import Ending, Ledger, Move, State
 from ..records import AnyReceipt, Channel, OtpReceipt
 from ..secret import mask_phone
-from ..sending import Beginnings
 from .brakes import Brakes, Patience, Spending
 from .feed import Feed
 from .progress import Tally, Trouble
@@ -62,7 +62,7 @@ class Delivery:
         *,
         deadline: timedelta | None,
         spending: Spending | None,
-        begins: Beginnings | None,
+        begins: RateLimiter | None,
     ) -> None:
         self._routee = routee
         self._ledger = ledger
@@ -87,7 +87,7 @@ class Delivery:
             await self._brakes.passed()
             item = await ready.take()
             if item is not None and self._brakes.free:
-                await self._or_give_back(item, self._brakes.rest(self._begins.take()))
+                await self._or_give_back(item, self._brakes.rest(self._begins.reserve()))
             return item
 
     async def deliver(self, item: Item) -> None:
@@ -112,7 +112,7 @@ class Delivery:
         """Whether it may, once the brakes are off: they let go of many at once, who then keep to the rate again."""
         may = await self._or_give_back(item, self._brakes.passed())
         if may and self._begins is not None:
-            await self._or_give_back(item, self._brakes.rest(self._begins.take()))
+            await self._or_give_back(item, self._brakes.rest(self._begins.reserve()))
         return may
 
     async def _or_give_back(self, item: Item, wait: Awaitable[_T]) -> _T:
@@ -127,7 +127,7 @@ class Delivery:
         self._tally.in_flight += 1
         try:
             receipt = await self._routee.send(
-                item.flow, deadline=self._deadline, still_wanted=lambda: item.leased and self._brakes.free
+                item.flow, deadline=self._deadline, should_send=lambda: item.leased and self._brakes.free
             )
         except Withdrawn:
             raise
@@ -234,5 +234,5 @@ def _first_channel(flow: AnyFlow) -> str:
 
 def _first_line(error: RouteeError) -> str:
     """Why, in a line: it quotes no secret, as no error of ours does."""
-    words = error.cause if isinstance(error, DeliveryUnknown) else str(error)
+    words = error.reason if isinstance(error, DeliveryUnknown) else str(error)
     return words.partition("\n")[0]

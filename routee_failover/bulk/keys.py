@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from .._phone_numbers import MARKS
+from .._phone_numbers import INVISIBLE_CHARACTERS
 from .codes import is_gap
 from .sources.cells import whole
 
@@ -11,7 +11,7 @@ from .sources.cells import whole
 _is_rounded = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE][+-])[0-9]{1,3}").fullmatch
 
 # Joiners are letters of a kind in Persian and in Indian scripts; everything else that is invisible says nothing.
-_DROPPED = dict.fromkeys(map(ord, MARKS - {"\u200c", "\u200d"}))
+_DROPPED = dict.fromkeys(map(ord, INVISIBLE_CHARACTERS - {"\u200c", "\u200d"}))
 
 
 def row_key(text: str) -> str:

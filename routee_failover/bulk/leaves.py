@@ -38,7 +38,7 @@ class Leaf:
     def value(self, values: Mapping[str, str], region: str | None) -> Any:
         """What stands there for a row; a text that is not what its place takes stays a text, for the check to refuse.
 
-        Raises `KeyError` for a column that is missing, and `InvalidNumber` for a recipient that is none.
+        Raises `KeyError` for a column that is missing, and `InvalidPhoneNumber` for a recipient that is none.
         """
         text = self.words.fill(values)
         if self.use is Use.RECIPIENT:

@@ -21,7 +21,7 @@ from ..flows import (
 )
 from ..flows.durations import Span
 from ..flows.open import Open
-from ..secret import PrivateMapping
+from ..secret import SecretMapping
 from ..wire.names import ApiField, api_fields, plain
 from .leaves import Leaf
 from .numbers import e164
@@ -96,7 +96,7 @@ class _Builder:
         path, leaf = leaves[0]
         if not path:
             return self._leaf(leaf, field)
-        if isinstance(like, PrivateMapping):
+        if isinstance(like, SecretMapping):
             return self._mapping_part(like, leaves)
         if isinstance(like, Open):
             return self._part(like, leaves, {}, room=False)
@@ -106,12 +106,12 @@ class _Builder:
             return lambda values, stamp: [make(values, stamp) for make in made]
         raise NotThisWay
 
-    def _mapping_part(self, like: PrivateMapping, leaves: _Leaves) -> Part:
+    def _mapping_part(self, like: SecretMapping, leaves: _Leaves) -> Part:
         if any(len(path) != 1 for path, _ in leaves):
             raise NotThisWay
         same = like.reveal()
         made = [(cast("str", path[0]), self._leaf(leaf)) for path, leaf in leaves]
-        return lambda values, stamp: PrivateMapping.over(same | {key: make(values, stamp) for key, make in made})
+        return lambda values, stamp: SecretMapping.wrap(same | {key: make(values, stamp) for key, make in made})
 
     def _leaf(self, leaf: Leaf, field: ApiField | None = None) -> Part:
         region = self._region

@@ -1,7 +1,7 @@
 """Phone numbers of a bulk run in E.164: each is judged by the numbering plans of `phonenumbers`, where that is there.
 
 It comes with `pip install 'routee-failover[bulk]'` and is loaded when the first number needs it. It only gets what
-`read_cell` has found to be one number, because it skips and converts letters by itself.
+`parse_number` has found to be one number, because it skips and converts letters by itself.
 """
 
 import functools
@@ -9,7 +9,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from .._phone_numbers import EXAMPLE, Cell, InvalidNumber, is_e164, read_cell
+from .._phone_numbers import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 from ..errors import InvalidSource
 from .number_plans import PLANS
 
@@ -24,14 +24,14 @@ def e164(text: str, region: str | None = None) -> str:
 
     Every number is judged, also one that is in E.164 already: where it may be written in several ways, as with a 0
     behind the country code, all of them give the same. Without `phonenumbers` only + and country code are understood.
-    Raises `InvalidNumber`, which never quotes the number.
+    Raises `InvalidPhoneNumber`, which never quotes the number.
     """
     if (accepts := PLANS.get(text[:4])) is not None and accepts(text):
         return text
     library = _library()
     if library is not None and is_e164(text) and PLANS.load(text[:4], library)(text):
         return text
-    cell = read_cell(text)
+    cell = parse_number(text)
     if library is None:
         return _without_plans(cell)
     return _judged(cell, region, library)
@@ -41,7 +41,7 @@ def one_way(number: str) -> str:
     """Return the one way to write an E.164 number that may be written in several; one that is not valid as it is."""
     try:
         return e164(number)
-    except InvalidNumber:
+    except InvalidPhoneNumber:
         return number
 
 
@@ -56,42 +56,46 @@ def check_region(region: str | None) -> None:
         raise InvalidSource(f"{region!r} is no region: two capital letters are, such as GR; nothing was sent")
 
 
-def _without_plans(cell: Cell) -> str:
+def _without_plans(cell: ParsedNumber) -> str:
     number = f"+{cell.digits}"
     if cell.has_plus and cell.optional_zero is None and is_e164(number):
         return number
     if cell.has_plus and cell.optional_zero is None:
-        raise InvalidNumber("must have 7 to 15 digits, the country code among them")
-    raise InvalidNumber(f"must be + and country code, like {EXAMPLE}; other ways to write a number need {INSTALL}")
+        raise InvalidPhoneNumber("must have 7 to 15 digits, the country code among them")
+    raise InvalidPhoneNumber(
+        f"must be + and country code, like {EXAMPLE_NUMBER}; other ways to write a number need {INSTALL}"
+    )
 
 
-def _judged(cell: Cell, region: str | None, library: ModuleType) -> str:
+def _judged(cell: ParsedNumber, region: str | None, library: ModuleType) -> str:
     if not cell.has_plus and region is None:
         if cell.digits.startswith("00"):
-            raise InvalidNumber(f"begins with 00: write + in its place, like {EXAMPLE}, or give a region")
-        raise InvalidNumber(
-            f"must be an E.164 number, + and the country code first, like {EXAMPLE}, or a region is given"
+            raise InvalidPhoneNumber(f"begins with 00: write + in its place, like {EXAMPLE_NUMBER}, or give a region")
+        raise InvalidPhoneNumber(
+            f"must be an E.164 number, + and the country code first, like {EXAMPLE_NUMBER}, or a region is given"
         )
     number = _parsed(cell.digits, region, library, has_plus=cell.has_plus)
     if not cell.has_plus:
         _check_international_prefix(cell.digits, number, region, library)
     if not library.is_valid_number(number):
         if _without_zero(cell, region, library) is not None:
-            raise InvalidNumber("has a 0 in parentheses, which numbers of its country do not have: leave it out")
-        raise InvalidNumber(_why_not_valid(number, region, library, has_plus=cell.has_plus))
+            raise InvalidPhoneNumber("has a 0 in parentheses, which numbers of its country do not have: leave it out")
+        raise InvalidPhoneNumber(_why_not_valid(number, region, library, has_plus=cell.has_plus))
     if not _is_as_written(number, cell, region, library):
-        raise InvalidNumber(
+        raise InvalidPhoneNumber(
             f"is written as it is dialled inside its country: write it with +, {_like(number, library)}"
         )
     written: str = library.format_number(number, library.PhoneNumberFormat.E164)
     if not cell.has_plus and _is_another_with_plus(cell.digits, number, region, library):
-        raise InvalidNumber(f"is one number of {region} as it is, and another one with + before it: write it with +")
+        raise InvalidPhoneNumber(
+            f"is one number of {region} as it is, and another one with + before it: write it with +"
+        )
     if _has_its_code_twice(written, number, library):
-        raise InvalidNumber("has its country code twice, and is a number with one of them, too: write it once")
+        raise InvalidPhoneNumber("has its country code twice, and is a number with one of them, too: write it once")
     if _without_zero(cell, region, library) not in (None, number):
-        raise InvalidNumber("has a 0 in parentheses, and is a number with it and without it: write it in one way")
+        raise InvalidPhoneNumber("has a 0 in parentheses, and is a number with it and without it: write it in one way")
     if not is_e164(written):
-        raise InvalidNumber("is longer than an international number may be, 15 digits")
+        raise InvalidPhoneNumber("is longer than an international number may be, 15 digits")
     return written
 
 
@@ -100,8 +104,8 @@ def _parsed(digits: str, region: str | None, library: ModuleType, *, has_plus: b
         return library.parse(f"+{digits}" if has_plus else digits, None if has_plus else region)
     except library.NumberParseException as error:
         if error.error_type == error.INVALID_COUNTRY_CODE:
-            raise InvalidNumber("begins with a country code that no country has") from None
-        raise InvalidNumber("is too short or too long for a phone number") from None
+            raise InvalidPhoneNumber("begins with a country code that no country has") from None
+        raise InvalidPhoneNumber("is too short or too long for a phone number") from None
 
 
 def _why_not_valid(number: Any, region: str | None, library: ModuleType, *, has_plus: bool) -> str:
@@ -129,11 +133,11 @@ def _like(number: Any, library: ModuleType) -> str:
     if example is None:
         example = library.example_number_for_non_geo_entity(number.country_code)
     if example is None:
-        return f"like {EXAMPLE}"
+        return f"like {EXAMPLE_NUMBER}"
     return f"like {library.format_number(example, library.PhoneNumberFormat.INTERNATIONAL)}"
 
 
-def _is_as_written(number: Any, cell: Cell, region: str | None, library: ModuleType) -> bool:
+def _is_as_written(number: Any, cell: ParsedNumber, region: str | None, library: ModuleType) -> bool:
     """Return whether the number is the end of the written digits, with only prefixes before it.
 
     These are an international prefix of the region, the country code and a national prefix; where a plan changes,
@@ -167,9 +171,9 @@ def _trunk(library: ModuleType, country_code: int) -> str:
 
 
 def _check_international_prefix(digits: str, number: Any, region: str | None, library: ModuleType) -> None:
-    """Raise `InvalidNumber` for 00 where it chooses a carrier: in Brazil, 0055 leads to the country behind it."""
+    """Raise `InvalidPhoneNumber` for 00 where it chooses a carrier: in Brazil, 0055 leads to the country behind it."""
     if digits.startswith("00") and _valid(digits[2:], library) not in (None, number):
-        raise InvalidNumber(
+        raise InvalidPhoneNumber(
             f"begins with 00, which is not dialled in {region} as in other countries: write + in its place"
         )
 
@@ -184,7 +188,7 @@ def _valid(digits: str, library: ModuleType) -> Any | None:
     """Return the number that digits are with a + before them, if it is valid."""
     try:
         number = _parsed(digits, None, library, has_plus=True)
-    except InvalidNumber:
+    except InvalidPhoneNumber:
         return None
     return number if library.is_valid_number(number) else None
 
@@ -198,14 +202,14 @@ def _has_its_code_twice(written: str, number: Any, library: ModuleType) -> bool:
     return once is not None and library.number_type(once) == library.PhoneNumberType.MOBILE
 
 
-def _without_zero(cell: Cell, region: str | None, library: ModuleType) -> Any | None:
+def _without_zero(cell: ParsedNumber, region: str | None, library: ModuleType) -> Any | None:
     """Return the number that a cell with a 0 in parentheses is without it, if it is valid."""
     if cell.optional_zero is None:
         return None
     digits = cell.digits[: cell.optional_zero] + cell.digits[cell.optional_zero + 1 :]
     try:
         number = _parsed(digits, region, library, has_plus=cell.has_plus)
-    except InvalidNumber:
+    except InvalidPhoneNumber:
         return None
     return number if library.is_valid_number(number) else None
 

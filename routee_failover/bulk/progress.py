@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import attrs
 
+from .._value_object import ValueObject
 from ..ledger.intent import Counts
-from ..values import Value
 
 
 class Phase(StrEnum):
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Trouble(Value):
+class Trouble(ValueObject):
     """A message that was not accepted, in words that may be shown: the recipient is masked."""
 
     line: int
@@ -34,7 +34,7 @@ class Trouble(Value):
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Progress(Value):
+class Progress(ValueObject):
     """A snapshot of a run."""
 
     phase: Phase

@@ -14,7 +14,7 @@ import attrs
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage
 from ..secret import mask_phone
-from ..sms_text import is_gsm, split
+from ..sms_parts import is_gsm, split_sms
 from . import numbers
 from .findings import Finding, FindingKind, Findings
 from .hours import SendWindow, has_certain_hours
@@ -207,7 +207,7 @@ class _Watch:
             for step in flow.steps:
                 if isinstance(step, SmsStep | OtpSmsStep):
                     body = step.message.body
-                    sent = split(body, transcode=bool(step.message.transcode))
+                    sent = split_sms(body, transcode=bool(step.message.transcode))
                     length, parts = max(length, len(body)), max(parts, len(sent))
                     self._by_parts[len(sent)] += 1
                     self._unicode += not is_gsm("".join(sent))

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import attrs
 
-from .._phone_numbers import InvalidNumber
+from .._phone_numbers import InvalidPhoneNumber
 from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import AnyFlow, Endpoint
-from ..secret import forgetful
+from ..secret import scrub_traceback
 from ..wire import load_flow
 from .inspection import Inspection
 from .keys import row_key
@@ -164,7 +164,7 @@ class _RowMaker:
         columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
         try:
             return e164(leaf.words.fill(values), self._recipe.region)
-        except InvalidNumber as error:
+        except InvalidPhoneNumber as error:
             problems.append(Problem(leaf.path, f"{error} {columns}"))
         except KeyError:
             problems.append(Problem(leaf.path, f"the row has no number {columns}"))
@@ -209,7 +209,7 @@ class TemplateFlow:
         self._values = values
         self._line = line
 
-    @forgetful
+    @scrub_traceback
     def __call__(self, stamp: Stamp) -> AnyFlow:
         """Return the flow. Raises `InvalidFlow`."""
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast, runtime_checkable
 
 from ..flows import AnyFlow, Endpoint, OtpFlow, ViberOtpMessage, ViberOtpStep
-from ..secret import HIDDEN, Secret, mask_phone, without_path
+from ..secret import MASK, Secret, mask_phone, mask_url_path
 from ..wire import dump_flow
 from .row import Row
 
@@ -47,12 +47,12 @@ def shown_flow(row: Row, flow: AnyFlow) -> dict[str, Any]:
         if isinstance(value, list):
             return [shown(item, key) for item in value]
         if key == "pin" or isinstance(value, Secret):
-            return HIDDEN
+            return MASK
         if not isinstance(value, str) or key in _IDS:
             return value
         if key in _NUMBERS:
             return mask_phone(value)
-        return without_path(value) if key in _ADDRESSES else text(value, key)
+        return mask_url_path(value) if key in _ADDRESSES else text(value, key)
 
     return {"endpoint": str(flow.endpoint), **cast("dict[str, Any]", shown(dump_flow(flow), ""))}
 

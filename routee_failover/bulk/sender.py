@@ -6,11 +6,11 @@ from collections.abc import AsyncIterable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from .._send_all import RateLimiter
 from ..client import RouteeClient
 from ..errors import InvalidConfig, LedgerError, RouteeError
 from ..ledger import Counts, Ledger
 from ..records import FlowRecord, OtpRecord
-from ..sending import Beginnings
 from ..webhooks import CallbackEvent
 from .brakes import Brakes, Patience, Spending
 from .delivery import ACCOUNT, BALANCE, CANCELLED, Delivery
@@ -74,7 +74,7 @@ class BulkSender:
         most = self._settings.max_messages
         self._limit = MessageLimit(ledger, most) if most is not None else None
         rate = self._settings.rate
-        self._begins = Beginnings(1 / rate) if rate is not None else None
+        self._begins = RateLimiter(1 / rate) if rate is not None else None
 
     @property
     def progress(self) -> Progress:

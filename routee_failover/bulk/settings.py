@@ -6,27 +6,27 @@ from typing import Any
 
 import attrs
 
+from .._validators import check_bool, check_fraction, check_positive_duration, check_positive_int, check_rate
+from .._value_object import ValueObject
 from ..errors import InvalidConfig
-from ..settings import check_count, check_duration, check_rate, check_share, check_switch
-from ..values import Value
 from ..webhooks import CallbackSigner
 from .hours import SendWindow
 from .settling import OnDoubt
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class ErrorBudget(Value):
+class ErrorBudget(ValueObject):
     """How many of the last messages may fail before the run pauses.
 
     What was refused, not sent, or of unknown outcome counts; what was invalid does not, because nobody was asked. Each
     pause is twice as long as the one before, up to ten times the first; a message that is accepted ends that.
     """
 
-    share: float = attrs.field(default=0.2, validator=check_share)
+    share: float = attrs.field(default=0.2, validator=check_fraction)
     """Of the last `among` messages, once there are `least`."""
-    among: int = attrs.field(default=200, validator=check_count)
-    least: int = attrs.field(default=50, validator=check_count)
-    rest: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_duration)
+    among: int = attrs.field(default=200, validator=check_positive_int)
+    least: int = attrs.field(default=50, validator=check_positive_int)
+    rest: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
     """The first pause."""
 
 
@@ -42,7 +42,7 @@ _SHORTEST_LEASE = timedelta(milliseconds=10)
 
 
 def _check_lease(settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    check_duration(settings, attribute, value)
+    check_positive_duration(settings, attribute, value)
     if isinstance(value, timedelta) and value < _SHORTEST_LEASE:
         raise InvalidConfig("lease must be 10 ms at least: a claim takes its time, too")
 
@@ -57,39 +57,41 @@ def _check_suppression(_settings: object, attribute: "attrs.Attribute[Any]", val
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class BulkSettings(Value):
+class BulkSettings(ValueObject):
     """The settings of a bulk run. Raises `InvalidConfig` for one that cannot work."""
 
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(check_rate))
     """How many messages a second are begun at most; `None` for as many as there is room for."""
-    concurrency: int = attrs.field(default=100, validator=check_count)
+    concurrency: int = attrs.field(default=100, validator=check_positive_int)
     """How many may be under way at once. `Config.pool_size` is a limit beside it."""
-    deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_duration))
+    deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_duration))
     """After how long from its turn a message is worth nothing. It is dropped then, as EXPIRED, also where its outcome
     was unknown and it turns out later that Routee has not taken it."""
     window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
     """The hours in which people are written to, by the clock of the recipient."""
     budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
     """When too many failures pause the run; `None` for never."""
-    patience: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_duration)
+    patience: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)
     """How long the run waits in pauses, with no message accepted, before it stops by itself. What is not sent stays in
     the ledger for the next run. Quiet hours do not count."""
     on_unknown: OnDoubt = attrs.field(default=OnDoubt.RECONCILE, validator=_check(OnDoubt, "an OnDoubt"))
     """What is done about messages of unknown outcome."""
-    settle_after: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_duration))
+    settle_after: timedelta | None = attrs.field(
+        default=None, validator=attrs.validators.optional(check_positive_duration)
+    )
     """How long a message has to be unknown before a search that does not find it proves that Routee has not taken it:
     longer than Routee's search may lag behind. `None` is the time to live of the flows and a minute, from 2 minutes to
     10; what an SMS without a ttl takes, 20 hours, is 10 minutes here."""
     callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
     """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
-    stamp: bool = attrs.field(default=True, validator=check_switch)
+    stamp: bool = attrs.field(default=True, validator=check_bool)
     """Whether messages carry a label by which they are found again; without it a search proves nothing."""
     suppression_list: Container[str] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_check_suppression)
     )
     """Numbers that are never written to: a `SuppressionList`, or an object of your own that is asked for each recipient
     in E.164 by `in`, right before its message is claimed."""
-    max_messages: int | None = attrs.field(default=None, validator=attrs.validators.optional(check_count))
+    max_messages: int | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_int))
     """How many messages of the ledger may have left at most, earlier runs included: accepted, rejected, unknown and
     under way. A higher one sends more. It cannot be kept together with `OnDoubt.SEND_AGAIN`."""
     lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=_check_lease)

@@ -5,7 +5,16 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, cast, get_args
 
-from ..flows import AnyFlow, Endpoint, OtpFlow, OtpSmsStep, StandardFlow, TransactionalFlow, ViberOtpMessage, VoiceTo
+from ..flows import (
+    AnyFlow,
+    Endpoint,
+    OtpFlow,
+    OtpSmsStep,
+    StandardFlow,
+    TransactionalFlow,
+    ViberOtpMessage,
+    VoiceRecipient,
+)
 from ..flows.open import Open
 from ..secret import Secret
 from ..wire.names import ApiField, api_fields, plain
@@ -44,7 +53,7 @@ def _object(mapping: Mapping[str, Any], cls: type[Open], path: Path) -> Iterator
     fields = {field.api: field for field in api_fields(cls) if not field.merged}
     for key, value in mapping.items():
         here = (*path, key)
-        if key in {"type", "order"} and key in cls.written_keys:
+        if key in {"type", "order"} and key in cls.implicit_keys:
             yield from _free(value, here, Use.FIXED)
         elif key in fields:
             yield from _field(value, fields[key], cls, here)
@@ -80,7 +89,7 @@ def _unknown(value: Any, path: Path) -> Iterator[tuple[Path, str, Use]]:
 
 
 def _use(field: ApiField, cls: Any, owner: type[Open]) -> Use:
-    if field.api == "to" or (owner is VoiceTo and field.api in {"phone", "viber"}):
+    if field.api == "to" or (owner is VoiceRecipient and field.api in {"phone", "viber"}):
         return Use.RECIPIENT
     if cls is bool:
         return Use.TRUTH

@@ -18,8 +18,8 @@ from ..flows import (
     ViberOtpStep,
     ViberStep,
     ViberTemplateStep,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 from .row import Stamp
 
@@ -96,7 +96,7 @@ def recipients_of(flow: AnyFlow) -> tuple[str, ...]:
     return tuple(number for step in flow.steps for number in _numbers_of(step.to))
 
 
-def _numbers_of(to: str | VoiceTo) -> tuple[str, ...]:
+def _numbers_of(to: str | VoiceRecipient) -> tuple[str, ...]:
     if isinstance(to, str):
         return (with_plus(to),)
     user = None if to.sip is None else to.sip.removeprefix("sip:").partition("@")[0]

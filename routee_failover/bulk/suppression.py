@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from .._phone_numbers import InvalidNumber, is_e164
+from .._phone_numbers import InvalidPhoneNumber, is_e164
 from ..errors import InvalidSource
 from .numbers import check_region, e164, one_way
 from .seen import Seen
@@ -90,7 +90,7 @@ class SuppressionList:
         """Why a text is no number; `None` where it is one, which is on the list then."""
         try:
             self._count += self._numbers.add(read_number(text))
-        except InvalidNumber as error:
+        except InvalidPhoneNumber as error:
             return str(error)
         return None
 
@@ -210,7 +210,7 @@ def _is_header(cells: list[str], columns: tuple[str, ...], region: str | None) -
 def _is_number(cell: str, region: str | None) -> bool:
     try:
         return bool(e164(cell, region))
-    except InvalidNumber:
+    except InvalidPhoneNumber:
         return False
 
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from ..observe import CallbackRefused, Event
+from ..events import CallbackRejected, Event
 from ..records import InboundMessage, OtpRecord
 from ..records.record import masked
-from ..secret import mask_phone, without_path
+from ..secret import mask_phone, mask_url_path
 from ..webhooks import AnyCallback, Arrival, CallbackInbox, aiohttp_receiver, parse_callback
 from .failures import SoFar, told
 from .legs import in_words, legs_of
@@ -70,7 +70,7 @@ class _Refusals:
 
     def observe(self, event: Event, /) -> None:
         """Print one; what was dropped is printed with what came."""
-        if isinstance(event, CallbackRefused):
+        if isinstance(event, CallbackRejected):
             Terminal(stderr=True).say((f"a request was answered {event.status}: {event.reason}", "yellow"))
 
 
@@ -139,7 +139,7 @@ def _masked_number(value: Any) -> Any:
 
 def _masked_address(value: Any) -> Any:
     # Whoever reads a signed address can call it.
-    return without_path(value) if isinstance(value, str) else _without_numbers(value)
+    return mask_url_path(value) if isinstance(value, str) else _without_numbers(value)
 
 
 _MASKS: Mapping[str, Callable[[Any], Any]] = {

@@ -78,5 +78,5 @@ def total_price(record: AnyRecord) -> float | None:
 
 
 def in_words(status: str) -> str:
-    """A status as people write it: `NoAnswer` is no answer."""
+    """A status as people write it: `NoResponse` is no answer."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status).lower()

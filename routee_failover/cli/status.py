@@ -8,7 +8,7 @@ from ..errors import (
     InvalidSearch,
     InvalidSource,
     LedgerError,
-    NoAnswer,
+    NoResponse,
     NotSent,
     Outcome,
     Rejected,
@@ -105,7 +105,7 @@ def status_of(error: RouteeError) -> Status:
             return Status.WRONG  # the credentials are: sending again with the same ones would end the same way
         case Rejected():
             return Status.REFUSED
-        case NotSent() | NoAnswer():
+        case NotSent() | NoResponse():
             return Status.NOT_SENT
         case WaitTimeout():
             return Status.UNKNOWN  # accepted, and nobody knows yet what will become of it

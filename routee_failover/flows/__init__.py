@@ -18,8 +18,8 @@ from .voice import (
     Play,
     Say,
     Speech,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 
 AnyFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
@@ -55,6 +55,6 @@ __all__ = [
     "ViberStep",
     "ViberTemplateStep",
     "ViberVideo",
+    "VoiceRecipient",
     "VoiceStep",
-    "VoiceTo",
 ]

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from .._phone_numbers import EXAMPLE, Cell, InvalidNumber, is_e164, read_cell
+from .._phone_numbers import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 from ..errors import InvalidFlow, Problem
-from ..secret import PrivateMapping, Secret, mask_phone
+from ..secret import Secret, SecretMapping, mask_phone
 from .model import Broken, Check, Reason, kind, placed
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -84,13 +84,13 @@ def recipient(value: Any) -> Reason:
 def _why_not_e164(text: str) -> str:
     """Return why a text is not in E.164; the number as it should probably be written is masked, as in all output."""
     try:
-        fault = _fault(read_cell(text))
-    except InvalidNumber as error:
+        fault = _fault(parse_number(text))
+    except InvalidPhoneNumber as error:
         fault = str(error)
     return f"must be an E.164 number, like {_EXAMPLE}: {fault}"
 
 
-def _fault(cell: Cell) -> str:
+def _fault(cell: ParsedNumber) -> str:
     number = f"+{cell.digits.removeprefix('00')}"
     if cell.optional_zero is not None:
         return "has a 0 in parentheses, which is not dialled from abroad"
@@ -103,7 +103,7 @@ def _fault(cell: Cell) -> str:
     return f"lacks its +, write {mask_phone(number)} if the country code is there already"
 
 
-_EXAMPLE = EXAMPLE.replace(" ", "")
+_EXAMPLE = EXAMPLE_NUMBER.replace(" ", "")
 _LIKELY_WITH_CODE = 12  # a + and 11 digits: with fewer, the country code is more likely to be missing than not
 
 uuid: Check = matching(
@@ -269,16 +269,16 @@ def json_mapping(value: Any) -> Reason:
     if value is NOTHING:
         return None
     return (
-        (json_problems(value) or None) if isinstance(value, PrivateMapping) else f"must be a mapping, not {kind(value)}"
+        (json_problems(value) or None) if isinstance(value, SecretMapping) else f"must be a mapping, not {kind(value)}"
     )
 
 
-NOTHING = PrivateMapping()
+NOTHING = SecretMapping()
 
 
 SmsSender = Annotated[str, sms_sender]
 Pin = Annotated[Secret, pin]
-JsonMapping = Annotated[PrivateMapping, json_mapping]
+JsonMapping = Annotated[SecretMapping, json_mapping]
 
 
 def as_secret(value: str | Secret) -> Secret:
@@ -286,11 +286,11 @@ def as_secret(value: str | Secret) -> Secret:
     return Secret(value) if isinstance(value, str) else value
 
 
-def as_private(value: Mapping[str, Any]) -> PrivateMapping:
+def as_private(value: Mapping[str, Any]) -> SecretMapping:
     """A copy that the caller's later changes do not reach, with its values out of sight."""
-    if value is NOTHING or isinstance(value, PrivateMapping) or not isinstance(cast("object", value), Mapping):
-        return cast("PrivateMapping", value)
-    return PrivateMapping(_copied(value)) if value else NOTHING
+    if value is NOTHING or isinstance(value, SecretMapping) or not isinstance(cast("object", value), Mapping):
+        return cast("SecretMapping", value)
+    return SecretMapping(_copied(value)) if value else NOTHING
 
 
 def _copied(value: Any, above: tuple[int, ...] = ()) -> Any:

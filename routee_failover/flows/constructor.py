@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ..secret import forgetful
+from ..secret import scrub_traceback
 
 
 def write_constructor(
@@ -63,7 +63,7 @@ def write_constructor(
 def written_on_first_use(cls: type, write: Callable[[], Callable[..., None]]) -> Callable[..., None]:
     """A constructor that has the real one written when the first object is made; importing the class stays cheap."""
 
-    @forgetful
+    @scrub_traceback
     def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
         constructor = write()
         cls.__init__ = functools.wraps(attrs_constructor)(constructor)  # type: ignore[misc]

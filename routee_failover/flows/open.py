@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import attrs
 
+from .._value_object import ValueObject
 from ..errors import Problem
-from ..values import Value
 from .checks import NOTHING, JsonMapping, as_private
 from .model import Reason, api_name, rule
 
@@ -25,7 +25,7 @@ IS_MODELLED = "is a field of its own here; only what is not modelled can be adde
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Open(Value):
+class Open(ValueObject):
     """A part of a flow that takes `extra`: a mapping merged into its JSON as it is.
 
     A key that would overwrite a modelled field is refused, and so is one that Routee documents as an error here.
@@ -33,24 +33,24 @@ class Open(Value):
 
     extra: JsonMapping = attrs.field(default=NOTHING, converter=as_private, repr=False, metadata=MERGED)
 
-    refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """API names that Routee documents as refused here, each with the reason to give."""
-    written_keys: ClassVar[frozenset[str]] = frozenset()
+    implicit_keys: ClassVar[frozenset[str]] = frozenset()
     """API names that are written without being a field: `type` and `order` of a step."""
 
     @classmethod
     @functools.cache
-    def modelled_keys(cls) -> frozenset[str]:
+    def field_keys(cls) -> frozenset[str]:
         """The API names that this class writes itself."""
-        return cls.written_keys | {api_name(field) for field in attrs.fields(cls) if not is_merged(field)}
+        return cls.implicit_keys | {api_name(field) for field in attrs.fields(cls) if not is_merged(field)}
 
     @rule(due="extra")
     def _extra_only_adds(self) -> Reason:
         problems: list[Problem] = []
         for key in self.extra:
-            if key in self.refused_keys:
-                problems.append(Problem(("extra", key), self.refused_keys[key]))
-            elif key in self.modelled_keys():
+            if key in self.forbidden_keys:
+                problems.append(Problem(("extra", key), self.forbidden_keys[key]))
+            elif key in self.field_keys():
                 problems.append(Problem(("extra", key), IS_MODELLED))
         return problems or None
 
@@ -60,4 +60,4 @@ class Step(Open):
 
     api_type: ClassVar[str]
     """Routee's `type` of the step."""
-    written_keys: ClassVar[frozenset[str]] = frozenset({"type", "order"})
+    implicit_keys: ClassVar[frozenset[str]] = frozenset({"type", "order"})

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, NoReturn, Self
 import attrs
 
 from ..errors import Problem
-from ..secret import PrivateMapping, hidden, mask_phone
+from ..secret import SecretMapping, mask_phone, mask_value
 from .callback import Callback
 from .checks import (
     NOTHING,
@@ -47,7 +47,7 @@ _ANSWERED_KEYS = MappingProxyType({"trackingId": "is set by Routee in its answer
 def _template_fields(value: object) -> Reason:
     if value is NOTHING:
         return None
-    if not isinstance(value, PrivateMapping):
+    if not isinstance(value, SecretMapping):
         return f"must be a mapping of names to texts, not {kind(value)}"
     found = [
         Problem((key,), f"must be text, not {kind(item)}") for key, item in value.items() if not isinstance(item, str)
@@ -68,21 +68,21 @@ class ViberOtpStep(Step):
     """
 
     api_type: ClassVar[str] = "ViberOtp"
-    refused_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
+    forbidden_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
     sender_info_tracking_id: Filled
     """The Viber OTP sender's id, from Routee's platform."""
     to: Recipient = attrs.field(repr=mask_phone)
     template_id: Uuid
     """From `RouteeClient.otp_templates()`."""
-    pin: Pin = attrs.field(converter=as_secret, repr=hidden)
+    pin: Pin = attrs.field(converter=as_secret, repr=mask_value)
     ttl: Seconds
     template_type: Annotated[str, one_of(OTP_TEMPLATE_TYPES)] | None = None
     """Needed for every template that is not a basic one."""
     business_name: Filled | None = None
     """Needed by `with_business_name`, `with_business_and_validity_hours` and `with_reason`."""
     label: Text | None = None
-    template_fields: Annotated[PrivateMapping, _template_fields] = attrs.field(
+    template_fields: Annotated[SecretMapping, _template_fields] = attrs.field(
         default=NOTHING, converter=as_private, metadata=MERGED
     )
 
@@ -98,7 +98,7 @@ class ViberOtpStep(Step):
 
     @rule(due="template_fields")
     def _template_fields_only_add(self) -> Reason:
-        own, refused = self.modelled_keys(), self.refused_keys
+        own, refused = self.field_keys(), self.forbidden_keys
         taken = (own | refused.keys() | self.extra.keys()) & self.template_fields.keys()
         return [
             Problem(("template_fields", key), refused.get(key, IS_MODELLED if key in own else "is given twice"))
@@ -112,7 +112,7 @@ class OtpSmsStep(Step):
     """A one-time password by SMS; its text holds the code. `ttl` counts in whole seconds."""
 
     api_type: ClassVar[str] = "Sms"
-    refused_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
+    forbidden_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
     to: Recipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)

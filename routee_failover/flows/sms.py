@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import attrs
 
-from ..secret import mask_phone, text_length
+from ..secret import mask_phone, mask_text
 from .checks import Filled, Label, Recipient, SmsSender, built_from_text, each, one_of, words_of
 from .durations import SECONDS, SmsMinutes, Span
 from .model import checked
@@ -33,7 +33,7 @@ class SmsMessage(Open):
     (https://docs.routee.net/docs/encoding-characters).
     """
 
-    body: Filled = attrs.field(repr=text_length)
+    body: Filled = attrs.field(repr=mask_text)
     flash: bool | None = None
     """Shown at once and not stored on the phone."""
     label: Label | None = None

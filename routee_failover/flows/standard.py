@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import attrs
 
-from ..secret import mask_phone, mask_url, text_length
+from ..secret import mask_phone, mask_text, mask_url
 from .callback import Callback
 from .checks import (
     Filled,
@@ -80,7 +80,7 @@ class ViberMessage(Open):
     The text has at most 1000 characters; `[~{labelName}]` in it is personalised by Routee.
     """
 
-    text: Annotated[str, text_of(longest=1000)] | None = attrs.field(default=None, repr=text_length)
+    text: Annotated[str, text_of(longest=1000)] | None = attrs.field(default=None, repr=mask_text)
     image_url: SecureUrl | None = None
     action: ViberAction | None = None
     viber_file: ViberFile | None = None
@@ -106,7 +106,7 @@ class ViberStep(Step):
     """
 
     api_type: ClassVar[str] = "Viber"
-    refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
+    forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
         dict.fromkeys(("templateId", "templateLang", "templateParams"), _TEMPLATE_KEY)
     )
 

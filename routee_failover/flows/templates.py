@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import Problem
-from ..secret import PrivateMapping
+from ..secret import SecretMapping
 from .checks import NO_UNICODE, is_unicode, json_mapping
 from .model import Reason, kind
 
@@ -54,7 +54,7 @@ def _validity(value: object) -> str | None:
 
 def otp_params(value: Any) -> Reason:
     """The documented rules for the values of Viber OTP parameters (https://docs.routee.net/docs/template-variables-validations)."""
-    if not isinstance(value, PrivateMapping):
+    if not isinstance(value, SecretMapping):
         return f"must be a mapping of parameter names to values, not {kind(value)}"
     reason = json_mapping(value)
     if reason is not None:

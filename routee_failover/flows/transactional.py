@@ -58,7 +58,7 @@ class ViberTemplateStep(Step):
     """
 
     api_type: ClassVar[str] = "Viber"
-    refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
+    forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "message": "belongs to a StandardFlow (POST /failover): a transactional flow sends approved templates only",
             "label": "is refused on a transactional Viber step; a StandardFlow takes it, and so does an SmsMessage",

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import attrs
 
-from ..secret import PrivateMapping, mask_phone
+from ..secret import SecretMapping, mask_phone
 from .checks import NOTHING, Filled, Integer, Recipient, Text, as_private, one_of, word_of
 from .durations import Seconds
 from .endpoint import Endpoint
@@ -57,7 +57,7 @@ class ViberOtpMessage(Open):
     label: ViberOtpLabel | None = attrs.field(default=None, converter=_as_label)
     type: ViberOtpType | None = attrs.field(default=None, converter=_as_type)
     template_id: Text | None = None
-    template_params: Annotated[PrivateMapping, otp_params] = attrs.field(default=NOTHING, converter=as_private)
+    template_params: Annotated[SecretMapping, otp_params] = attrs.field(default=NOTHING, converter=as_private)
     template_lang: Annotated[str, one_of(OTP_LANGUAGES)] | None = None
     """One of Routee's 32 languages (https://docs.routee.net/docs/localization), such as `en` or `el`."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import attrs
 
 from ..errors import Problem
-from ..secret import hidden, mask_phone, text_length
+from ..secret import mask_phone, mask_text, mask_value
 from .checks import (
     Filled,
     Recipient,
@@ -62,7 +62,7 @@ def _as_detection(value: MachineDetectionStrategy | str) -> MachineDetectionStra
 class Speech(Open):
     """What is said, in which language and with which voice."""
 
-    text: Filled = attrs.field(repr=text_length)
+    text: Filled = attrs.field(repr=mask_text)
     language: Annotated[str, one_of(SPOKEN_LANGUAGES)]
     gender: Gender | None = attrs.field(default=None, converter=_as_gender)
 
@@ -73,7 +73,7 @@ class Say(Open):
     """Say a text. `repeat` is how many times it is said again; -1 repeats it without end."""
 
     api_type: ClassVar[str] = "SAY"
-    written_keys: ClassVar[frozenset[str]] = frozenset({"type"})
+    implicit_keys: ClassVar[frozenset[str]] = frozenset({"type"})
 
     message: Speech
     repeat: Repeat | None = None
@@ -87,7 +87,7 @@ class Play(Open):
     """Play a WAV file. `repeat` is how many times it is played again; -1 repeats it without end."""
 
     api_type: ClassVar[str] = "PLAY"
-    written_keys: ClassVar[frozenset[str]] = frozenset({"type"})
+    implicit_keys: ClassVar[frozenset[str]] = frozenset({"type"})
 
     file_url: WebUrl = attrs.field(metadata={"api": "fileURL"})
     repeat: Repeat | None = None
@@ -132,12 +132,12 @@ def _sip_address(value: object) -> Reason:
 
 @checked
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class VoiceTo(Open):
+class VoiceRecipient(Open):
     """Who is called: a phone, a Viber number or a SIP address; at least one. A plain text on the step means `phone`."""
 
     phone: Recipient | None = attrs.field(default=None, repr=mask_phone)
     viber: Recipient | None = attrs.field(default=None, repr=mask_phone)
-    sip: Annotated[str, _sip_address] | None = attrs.field(default=None, repr=hidden)
+    sip: Annotated[str, _sip_address] | None = attrs.field(default=None, repr=mask_value)
     """Such as `1111@host:55080`."""
 
     @rule()
@@ -149,8 +149,8 @@ class VoiceTo(Open):
         )
 
 
-def _as_recipient(value: VoiceTo | str) -> VoiceTo:
-    return built_from_text(lambda number: VoiceTo(phone=number), value)
+def _as_recipient(value: VoiceRecipient | str) -> VoiceRecipient:
+    return built_from_text(lambda number: VoiceRecipient(phone=number), value)
 
 
 def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -163,15 +163,15 @@ class VoiceStep(Step):
     """A call in a standard or transactional flow. Voice steps have no ttl (https://docs.routee.net/reference/send-a-failover-message)."""
 
     api_type: ClassVar[str] = "Voice"
-    refused_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
+    forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
         dict.fromkeys(("dialplan", "dialPlans"), "is spelled dialPlan in a request")
     )
 
     from_: Filled
     """The number or name that the call comes from; a name is not shown on every network."""
-    to: VoiceTo = attrs.field(converter=_as_recipient)
+    to: VoiceRecipient = attrs.field(converter=_as_recipient)
     dial_plan: DialPlan
     machine_detection: MachineDetection | None = None
     failover_on_statuses: VoiceTriggers | None = attrs.field(default=None, converter=_as_triggers)
-    """The statuses on which the next step is tried: any of `Completed`, `Busy`, `NoAnswer`, `Failed`, `Unsent` and
-    `Terminated`, in any letter case; `Busy` and `NoAnswer` if omitted."""
+    """The statuses on which the next step is tried: any of `Completed`, `Busy`, `NoResponse`, `Failed`, `Unsent` and
+    `Terminated`, in any letter case; `Busy` and `NoResponse` if omitted."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import attrs
 
+from .._value_object import ValueObject
 from ..secret import mask_phone
-from ..values import Value
 from .states import State
 
 POLICY = "policy"
@@ -87,7 +87,7 @@ class DeliveryCount(NamedTuple):
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Intent(Value):
+class Intent(ValueObject):
     """A message in a ledger. Times are seconds since 1970, by the ledger's clock."""
 
     number: int
@@ -112,7 +112,7 @@ class Intent(Value):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Counts(Value):
+class Counts(ValueObject):
     """How many intents stand in each state."""
 
     new: int = 0

@@ -5,7 +5,7 @@ from typing import Self
 
 import attrs
 
-from ..secret import mask_phone, text_length
+from ..secret import mask_phone, mask_text
 from .record import Json, Record, moment, text
 
 
@@ -20,11 +20,11 @@ class InboundMessage(Record):
     """The person's number."""
     to: str | None
     """The id of the sender that the person wrote to."""
-    message: str | None = attrs.field(repr=text_length)
+    message: str | None = attrs.field(repr=mask_text)
     sent_date: datetime | None
-    media: str | None = attrs.field(repr=text_length)
+    media: str | None = attrs.field(repr=mask_text)
     """The address of what the person attached."""
-    filename: str | None = attrs.field(repr=text_length)
+    filename: str | None = attrs.field(repr=mask_text)
     label: str | None
     reference_tracking_id: str | None
     """The message that was answered. It is inferred that this is the id of a flow's Viber message, not of the flow."""

@@ -19,7 +19,7 @@ _FAILOVER = "failover"
 class OtpStepRecord(Record):
     """One step of a failover OTP flow that was sent: the primary one, or the one it failed over to."""
 
-    hides_texts = True
+    redact_texts = True
 
     tracking_id: str | None
     role: str | None
@@ -92,7 +92,7 @@ class OtpStepRecord(Record):
 class OtpRecord(FlowState):
     """The state of a failover OTP flow (https://docs.routee.net/docs/tracking-deliveries)."""
 
-    hides_texts = True
+    redact_texts = True
 
     flow_id: str | None
     total_cost: float | None

@@ -50,7 +50,7 @@ class FlowPage(Record):
 class OtpPage(Record):
     """A page of failover OTP flows (https://docs.routee.net/docs/quick-reference)."""
 
-    hides_texts = True
+    redact_texts = True
 
     records: tuple[OtpRecord, ...] = attrs.field(repr=_count)
     total: int | None

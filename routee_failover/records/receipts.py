@@ -45,7 +45,7 @@ class StepEcho(Record):
 class OtpStepEcho(StepEcho):
     """A step of a one-time password's flow: the texts in it are secrets."""
 
-    hides_texts = True
+    redact_texts = True
     ttl_unit: ClassVar[timedelta] = timedelta(seconds=1)
 
 
@@ -81,7 +81,7 @@ class OtpReceipt(Record):
     `channel` is the one that was accepted first.
     """
 
-    hides_texts = True
+    redact_texts = True
 
     flow_id: str
     status: FlowStatus | None
@@ -115,7 +115,7 @@ class OtpReceipt(Record):
 class ViberOtpReceipt(Record):
     """Routee accepted a Viber OTP (https://docs.routee.net/reference/viber-otp-request)."""
 
-    hides_texts = True
+    redact_texts = True
 
     tracking_id: str
     to: str | None = attrs.field(repr=mask_phone)

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 
-from ..secret import HIDDEN, PrivateMapping
-from ..values import Value
+from .._value_object import ValueObject
+from ..secret import MASK, SecretMapping
 from .statuses import OpenEnum
 
 _E = TypeVar("_E", bound=OpenEnum)
@@ -18,30 +18,30 @@ _E = TypeVar("_E", bound=OpenEnum)
 Json = Mapping[str, Any]
 
 
-def _private(answer: Json) -> PrivateMapping:
-    return PrivateMapping.over(answer) if isinstance(answer, dict) else PrivateMapping(answer)
+def _private(answer: Json) -> SecretMapping:
+    return SecretMapping.wrap(answer) if isinstance(answer, dict) else SecretMapping(answer)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Record(Value):
+class Record(ValueObject):
     """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
 
-    _answer: PrivateMapping = attrs.field(converter=_private, repr=False, hash=False, alias="answer")
+    _answer: SecretMapping = attrs.field(converter=_private, repr=False, hash=False, alias="answer")
 
-    hides_texts: ClassVar[bool] = False
+    redact_texts: ClassVar[bool] = False
     """Whether the texts of messages are secrets here, because they hold a one-time password."""
 
     @property
     def raw(self) -> dict[str, Any]:
         """The whole answer in Routee's names, unknown keys included; a PIN in it is masked."""
-        return cast("dict[str, Any]", masked(self._answer.reveal(), hide_texts=self.hides_texts))
+        return cast("dict[str, Any]", masked(self._answer.reveal(), hide_texts=self.redact_texts))
 
     def __getstate__(self) -> dict[str, Any]:
         # A pickle is a file that others read: it holds the answer as `raw` shows it.
         return {**self.__dict__, "_answer": self.raw}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _answer=PrivateMapping(state["_answer"]))
+        self.__dict__.update(state, _answer=SecretMapping(state["_answer"]))
 
 
 def text(answer: Json, key: str) -> str | None:
@@ -163,23 +163,23 @@ def _pins(value: Any, depth: int = 0) -> Iterator[str]:
 
 def masked(answer: Json, *, hide_texts: bool = False) -> Any:
     """A copy without secrets: PINs wherever a text holds them, values of template parameters, and texts where asked."""
-    pins = [pin for pin in set(_pins(answer)) if pin != HIDDEN]
+    pins = [pin for pin in set(_pins(answer)) if pin != MASK]
 
     def mask(value: Any, key: str = "", depth: int = 0) -> Any:
         if depth > DEEPEST:
-            return HIDDEN
+            return MASK
         if key == "pin" or (hide_texts and key in _TEXT_KEYS and isinstance(value, str)):
-            return value if value is None else HIDDEN
+            return value if value is None else MASK
         if isinstance(value, Mapping):
             if key in _PARAM_KEYS:
-                return dict.fromkeys(value, HIDDEN)
+                return dict.fromkeys(value, MASK)
             return {name: mask(item, name, depth + 1) for name, item in value.items()}
         if isinstance(value, list):
             return [mask(item, key, depth + 1) for item in value]
         # The digits of a PIN may stand in an id or a time by chance, and those must stay what they are.
         if isinstance(value, str) and not _NAMES_AND_TIMES(key):
             for pin in pins:
-                value = value.replace(pin, HIDDEN)
+                value = value.replace(pin, MASK)
         return value
 
     return mask(answer)

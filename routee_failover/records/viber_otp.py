@@ -16,7 +16,7 @@ _SECOND = timedelta(seconds=1)
 class ViberOtpRecord(Record):
     """The state of one Viber OTP (https://docs.routee.net/reference/retrieve-single-viber-tracking)."""
 
-    hides_texts = True
+    redact_texts = True
 
     tracking_id: str | None
     to: str | None = attrs.field(repr=mask_phone)

@@ -8,7 +8,7 @@ hold what was missed are read again.
 
 import math
 
-from ..errors import NoAnswer
+from ..errors import NoResponse
 
 REMEMBERED = 100_000
 """How many flows are known again. Fewer than that may be pushed past the reader at a time; memory stays bounded."""
@@ -40,7 +40,7 @@ class Course:
         """Take note of a page, and say of each of its flows whether it is new.
 
         `stop` is the position after the page, infinite where the list ends with it. `total` is how long the list is, if
-        that is known. Raises `NoAnswer` where pages keep bringing nothing new.
+        that is known. Raises `NoResponse` where pages keep bringing nothing new.
         """
         new = [self._meet(key) for key in keys]
         self._check_progress(again=start < self._reached, ends=stop == math.inf, news=any(new))
@@ -93,5 +93,5 @@ class Course:
         self._read = sorted([*apart, (start, stop)])
 
 
-def _unending(cause: str) -> NoAnswer:
-    return NoAnswer(f"{cause}; nothing was changed", cause=cause)
+def _unending(cause: str) -> NoResponse:
+    return NoResponse(f"{cause}; nothing was changed", reason=cause)

@@ -10,11 +10,11 @@ from typing import Any
 
 import attrs
 
+from .._value_object import ValueObject
 from ..errors import InvalidSearch, Problem
 from ..records import Channel, FlowKind, FlowRecord, FlowStatus
 from ..records.statuses import OpenEnum
 from ..secret import mask_phone
-from ..values import Value
 
 
 class FilterField(StrEnum):
@@ -67,7 +67,7 @@ def _shown(term: object) -> str:
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Filter(Value):
+class Filter(ValueObject):
     """One condition of a search: `Filter("to", "starts_with", "+3069")`, `Filter("status", "is_not", "Succeeded")`.
 
     Raises `InvalidSearch` for a field or an operator that Routee does not document, for an operator that the field does

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from ..errors import BadRequest, NoAnswer
+from ..errors import BadRequest, NoResponse
 from ..records import FlowPage, FlowRecord
 from ..records.record import Json
 from ..secret import SecretBytes
@@ -116,5 +116,5 @@ def _more_follow(page: FlowPage, number: int, size: int) -> bool:
     return any(known) if known else bool(page.records)
 
 
-def _made_no_sense(cause: str) -> NoAnswer:
-    return NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)
+def _made_no_sense(cause: str) -> NoResponse:
+    return NoResponse(f"{cause}; nothing was changed, ask again", reason=cause)

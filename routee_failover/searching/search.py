@@ -18,7 +18,7 @@ _A = TypeVar("_A")
 
 PAGE_SIZE = 50
 """Flows on a page. Routee's own default of 10 asks five times as often; the largest that it takes is not documented,
-and a thousand flows would not pass `Config.answer_limit`."""
+and a thousand flows would not pass `Config.max_response_size`."""
 
 
 class Ask(Protocol):
@@ -27,7 +27,7 @@ class Ask(Protocol):
     async def __call__(self, path: str, read: Callable[[Json], _A], body: SecretBytes | None = None) -> _A:
         """What `read` makes of the answer; it may raise `ValueError` with words that quote nothing of it.
 
-        Raises `NotSent`, `Rejected` or `NoAnswer`.
+        Raises `NotSent`, `Rejected` or `NoResponse`.
         """
         ...
 
@@ -52,7 +52,7 @@ class Search(ABC, Generic[_T]):
     tells how long its list is.
 
     After an error or a cancellation the same iterator (`records = aiter(search)`) goes on where it was. Raises what all
-    reading calls raise, and `NoAnswer` for pages that make no sense, too: that repeat, or are empty though more follow.
+    reading calls raise, and `NoResponse` for pages that make no sense, too: that repeat, or are empty though more follow.
     """
 
     def __init__(self, page_size: object) -> None:

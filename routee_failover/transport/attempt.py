@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from ..evidence import Answer, Evidence
+from ..outcomes import AttemptResult, Response
 from .causes import AnswerTooLong, ConnectionGone, cause_of, is_before_connection, is_lasting
 from .exchange import Exchange, Stop, as_data, current
 from .keep_alive import heed
@@ -31,14 +31,14 @@ async def attempt(
     within: aiohttp.ClientTimeout,
     limit: int,
     proven: bool = True,
-) -> Evidence:
+) -> AttemptResult:
     """Make one request and say what it showed. Raises nothing, not even where its task is cancelled.
 
     `proven` says that the session passes through our request class. Where it may not, the request counts as begun from
     here on, and only an error that comes before there is a connection shows that it was not.
     """
     if exchange.stop is not None:
-        return Evidence(begun=False, cause=_ended(exchange))
+        return AttemptResult(may_have_been_sent=False, reason=_ended(exchange))
     current.set(exchange)
     if not proven and not exchange.call.safe:
         exchange.begun = True
@@ -61,7 +61,7 @@ async def attempt(
         whole = _is_short(response, limit) and response.content.is_eof() and not session.trace_configs
         said = response.content.read_nowait() if whole else await _read(response, limit)
         pause = _retry_after(headers) if "Retry-After" in headers else None
-        return Evidence(True, Answer(response.status, said, pause), "", False, _written(exchange))
+        return AttemptResult(True, Response(response.status, said, pause), "", False, _written(exchange))
     except asyncio.CancelledError:
         # One that is not being closed is back in the pool, and may be another's already.
         if exchange.transport is not None and exchange.transport.is_closing():
@@ -72,7 +72,7 @@ async def attempt(
         lasting, stale = is_lasting(error), isinstance(error, ConnectionGone)
         if not proven and is_before_connection(error):
             exchange.begun = False
-    return Evidence(exchange.begun, None, cause, lasting, _written(exchange), stale)
+    return AttemptResult(exchange.begun, None, cause, lasting, _written(exchange), stale)
 
 
 def _ended(exchange: Exchange) -> str:

@@ -5,7 +5,7 @@ No I/O happens here and no clock is read: whoever asks says what time it is, and
 
 from enum import StrEnum
 
-from ..evidence import Evidence
+from ..outcomes import AttemptResult
 
 WINDOW = 10
 """How many seconds count, the running one among them."""
@@ -49,7 +49,7 @@ class Breaker:
         self._probe_at = 0.0
         self._close()
 
-    def note(self, now: float, evidence: Evidence) -> bool:
+    def note(self, now: float, evidence: AttemptResult) -> bool:
         """Count an attempt; True if it opened the breaker. Only a failure does that, never a good answer.
 
         What was under way when it opened and ends later changes nothing: from then on probes decide.
@@ -81,13 +81,13 @@ class Breaker:
         self.state = State.PROBING
         return True
 
-    def probed(self, now: float, evidence: Evidence | None) -> None:
+    def probed(self, now: float, evidence: AttemptResult | None) -> None:
         """Take the result of a probe: a good one closes the breaker, a bad one opens it again for twice as long.
 
         None, for a probe that was cancelled, and a dead connection of the pool prove nothing: the next may probe at
         once. No answer at all is bad, since a probe has nothing else to show.
         """
-        if evidence is None or evidence.stale:
+        if evidence is None or evidence.stale_connection:
             self.state = State.OPEN
         elif _failed(evidence) is False:
             self._close()
@@ -106,7 +106,7 @@ class Breaker:
         self._calls = [0] * WINDOW
         self._failures = [0] * WINDOW
 
-    def _open(self, now: float, evidence: Evidence) -> None:
+    def _open(self, now: float, evidence: AttemptResult) -> None:
         self.state = State.OPEN
         self.cause = evidence.summary
         self._probe_at = now + self._rest
@@ -118,8 +118,8 @@ class Breaker:
         self._second = second
 
 
-def _failed(evidence: Evidence) -> bool | None:
+def _failed(evidence: AttemptResult) -> bool | None:
     """Whether an attempt shows that Routee is not well; None where it shows neither that nor the contrary."""
-    if evidence.answer is not None:
-        return 500 <= evidence.answer.status < 600
-    return None if evidence.begun or evidence.stale else True
+    if evidence.response is not None:
+        return 500 <= evidence.response.status < 600
+    return None if evidence.may_have_been_sent or evidence.stale_connection else True

@@ -21,7 +21,7 @@ class ClosedAtOnce(NothingWritten):
 
 
 class AnswerTooLong(Exception):  # it ends an attempt and is told as its cause
-    """The answer has more bytes than `answer_limit`."""
+    """The answer has more bytes than `max_response_size`."""
 
 
 class InOurWords(aiohttp.ClientError):
@@ -35,7 +35,7 @@ class Unworkable(InOurWords):
 _WORDS: Mapping[type[Exception], str] = {
     ConnectionGone: "the pooled connection had been closed by the server",
     ClosedAtOnce: "the server closed the new connection at once",
-    AnswerTooLong: "the answer is longer than answer_limit",
+    AnswerTooLong: "the answer is longer than max_response_size",
     aiohttp.ClientPayloadError: "the answer broke off",
     aiohttp.ConnectionTimeoutError: "no connection could be made within connect_timeout",
     aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",

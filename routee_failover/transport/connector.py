@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
 from ..config import Config
-from ..secret import PrivateMapping
+from ..secret import SecretMapping
 from .causes import InOurWords, Unworkable
 from .exchange import current
 from .watched import WatchedRequest
@@ -19,7 +19,7 @@ def open_connector(config: Config) -> aiohttp.TCPConnector:
     """A connector for the running loop. Turns are taken in front of it, so that it needs no limit."""
     options: dict[str, Any] = {
         "limit": 0,
-        "keepalive_timeout": config.keep_alive.total_seconds(),
+        "keepalive_timeout": config.keepalive_expiry.total_seconds(),
         "ssl": True if config.tls is None else config.tls,
     }
     if config.proxy is None and config.resolver is None and config.session_factory is None:
@@ -33,7 +33,7 @@ class _WatchingConnector(aiohttp.TCPConnector):
     def __init__(self, config: Config, options: dict[str, Any]) -> None:
         self._looks_up = None if config.resolver is None else _LateResolver(config.resolver)
         super().__init__(resolver=self._looks_up, **options)
-        self._for_proxy: PrivateMapping = config.proxy_headers
+        self._for_proxy: SecretMapping = config.proxy_headers
         self._watched: bool = config.session_factory is not None
 
     async def connect(

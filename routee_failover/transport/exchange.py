@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..errors import Outcome
-from ..evidence import Evidence, StatusRule
+from ..outcomes import AttemptResult, StatusRule
 from ..secret import SecretBytes
 from .causes import CERTIFICATE_ASKED, ClosedAtOnce, ConnectionGone, Unworkable, alert_in
 from .headers import Headers
@@ -33,10 +33,10 @@ class Call:
 
     `deadline` is a time of the event loop, after which no first byte may leave. `body_within` makes the body of a
     message that is worth nothing after so many seconds, and `None` where that is too little for it. `judge` says what
-    the body of an answer proves whose status accepts. `still_wanted` is asked last of all before the first byte.
+    the body of an answer proves whose status accepts. `should_send` is asked last of all before the first byte.
     """
 
-    still_wanted: Callable[[], bool] | None = None
+    should_send: Callable[[], bool] | None = None
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Exchange:
         headers: Headers,
         started: float,
         ends: float,
-        done: asyncio.Future[Evidence],
+        done: asyncio.Future[AttemptResult],
         number: int,
         attempt: int,
     ) -> None:
@@ -158,8 +158,8 @@ class Exchange:
     @property
     def withdrawn(self) -> bool:
         """Whether its sender does not want it any more: its lease is over, for example."""
-        still_wanted = self.call.still_wanted
-        return still_wanted is not None and not still_wanted()
+        should_send = self.call.should_send
+        return should_send is not None and not should_send()
 
     def renew_body(self, now: float) -> bool:
         """Whether the body has to change, because less time is left for the message than when it was written."""

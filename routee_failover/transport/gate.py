@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ..errors import CircuitOpen, ClientClosed
-from ..evidence import Evidence
-from ..observe import BreakerChanged, Observers
+from ..events import CircuitBreakerChanged, ObserverGroup
+from ..outcomes import AttemptResult
 from .breaker import Breaker, State
 
-Probe = Callable[[], Awaitable[Evidence]]
+Probe = Callable[[], Awaitable[AttemptResult]]
 
 
 class Gate:
     """Lets calls pass as long as Routee is well. `probe` asks it how it is, with a request that changes nothing."""
 
-    def __init__(self, probe: Probe, observers: Observers) -> None:
+    def __init__(self, probe: Probe, observers: ObserverGroup) -> None:
         self._probe = probe
         self._observers = observers
         self._loop = asyncio.get_running_loop()
@@ -27,7 +27,7 @@ class Gate:
         """Whether `opened` has to be asked before a call."""
         return self._breaker.state is not State.CLOSED
 
-    def note(self, evidence: Evidence) -> None:
+    def note(self, evidence: AttemptResult) -> None:
         """Take note of what an attempt showed."""
         if self._breaker.note(self._loop.time(), evidence):
             self._tell()
@@ -54,7 +54,7 @@ class Gate:
             )
 
     async def _look(self) -> None:
-        evidence: Evidence | None = None
+        evidence: AttemptResult | None = None
         try:
             evidence = await self._probe()
         finally:
@@ -63,7 +63,7 @@ class Gate:
             self._tell()
 
     def _tell(self) -> None:
-        self._observers.tell(BreakerChanged(self._breaker.state, self._breaker.cause))
+        self._observers.emit(CircuitBreakerChanged(self._breaker.state, self._breaker.cause))
 
     async def aclose(self) -> None:
         """End a probe that is under way."""

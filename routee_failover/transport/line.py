@@ -12,8 +12,16 @@ from yarl import URL
 
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
-from ..evidence import Again, Answer, Evidence, StatusTable, outcome_of, standard_table
-from ..observe import AttemptEnded, AttemptStarted, Observers, Paused, RetryScheduled, RetryWithheld, TokenRenewed
+from ..events import (
+    AttemptEnded,
+    AttemptStarted,
+    ObserverGroup,
+    RetryBudgetExhausted,
+    RetryScheduled,
+    ThrottlePaused,
+    TokenRenewed,
+)
+from ..outcomes import AttemptResult, Response, RetryMode, StatusTable, default_status_table, outcome_of
 from ..secret import Secret, SecretBytes
 from .attempt import attempt
 from .budget import RetryBudget
@@ -45,10 +53,10 @@ class Line:
         self._api_url = config.api_url
         self._total = config.total_timeout.total_seconds()
         self._table = StatusTable(config.status_rules)
-        self._observers = Observers(config.observers)
+        self._observers = ObserverGroup(config.observers)
         self._turns = Turns(config)
         self._budget = RetryBudget()
-        self._gate = Gate(self._ask_health, self._observers) if config.breaker else None
+        self._gate = Gate(self._ask_health, self._observers) if config.circuit_breaker else None
         self._tokens = TokenSource(self._ask_token, self._token_renewed)
         self._under_way = UnderWay(self._make, self._ended)
         self._numbers = count(1)
@@ -59,7 +67,7 @@ class Line:
         self._guard = self._close_with_loop()
         self._start_guard()
 
-    async def call(self, call: Call) -> tuple[Outcome, Evidence]:
+    async def call(self, call: Call) -> tuple[Outcome, AttemptResult]:
         """Make a call until it is proven what became of it, or until another try would not be safe or allowed.
 
         Raises a `NotSent` for what was ended before its first byte, by whoever ended it.
@@ -126,11 +134,11 @@ class Line:
 
     def _start(self, exchange: Exchange) -> None:
         if self._observers:
-            self._observers.tell(AttemptStarted(*_name(exchange)))
+            self._observers.emit(AttemptStarted(*_name(exchange)))
         self._under_way.start(exchange)
 
     async def _again(
-        self, retry: Retry, exchange: Exchange, evidence: Evidence, token: Secret, gives_up: float
+        self, retry: Retry, exchange: Exchange, evidence: AttemptResult, token: Secret, gives_up: float
     ) -> bool:
         """Whether a call is tried again, once everything is ready for that."""
         number, tried = exchange.number, exchange.attempt
@@ -139,16 +147,16 @@ class Line:
         if starts >= gives_up or (deadline is not None and starts >= deadline) or self._closing.is_set():
             return False
         if retry.cost and not self._budget.spend(retry.cost):
-            self._observers.tell(RetryWithheld(number, tried, "the budget for other tries is spent"))
+            self._observers.emit(RetryBudgetExhausted(number, tried, "the budget for other tries is spent"))
             return False
         if retry.reason is Reason.NEW_TOKEN and not await self._renew(token, evidence, deadline):
             return False
-        self._observers.tell(RetryScheduled(number, tried, str(retry.reason), retry.delay))
+        self._observers.emit(RetryScheduled(number, tried, str(retry.reason), retry.delay))
         return await self._rest(retry.delay)
 
-    async def _renew(self, token: Secret, evidence: Evidence, deadline: float | None) -> bool:
+    async def _renew(self, token: Secret, evidence: AttemptResult, deadline: float | None) -> bool:
         """Whether there is another token than the one that was refused, in time."""
-        forbidden = evidence.answer is not None and evidence.answer.status == 403
+        forbidden = evidence.response is not None and evidence.response.status == 403
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._tokens.replace(token, forbidden=forbidden) is not None
@@ -184,18 +192,18 @@ class Line:
         exchange.body = body
         return exchange
 
-    def _make(self, exchange: Exchange) -> Awaitable[Evidence]:
-        limit, proven = self._config.answer_limit, self._seam.proven
+    def _make(self, exchange: Exchange) -> Awaitable[AttemptResult]:
+        limit, proven = self._config.max_response_size, self._seam.proven
         return attempt(self._session, exchange, within=self._within, limit=limit, proven=proven)
 
-    def _ended(self, exchange: Exchange, evidence: Evidence) -> None:
+    def _ended(self, exchange: Exchange, evidence: AttemptResult) -> None:
         """Take note of what an exchange showed, whether or not its caller still waits for it."""
-        answer = evidence.answer
-        rule = exchange.rule = self._table.of(answer) if answer is not None else None
+        answer = evidence.response
+        rule = exchange.rule = self._table.rule_for(answer) if answer is not None else None
         if exchange.paced:
             if rule is not None and rule.outcome is Outcome.ACCEPTED:
                 self._turns.succeeded(exchange.started)
-            elif rule is not None and rule.again is Again.AFTER_PAUSE and answer is not None:
+            elif rule is not None and rule.retry is RetryMode.AFTER_PAUSE and answer is not None:
                 self._pause(exchange, answer)
             if self._gate is not None and (exchange.stop is None or exchange.stop is Stop.TIMEOUT):
                 self._gate.note(evidence)
@@ -206,16 +214,16 @@ class Line:
             if outcome is Outcome.ACCEPTED and answer is not None and exchange.call.judge is not None:
                 outcome = exchange.call.judge(answer.body)
             abandoned = exchange.begun and exchange.done.cancelled()
-            self._observers.tell(AttemptEnded(*_name(exchange), evidence, outcome, seconds, abandoned=abandoned))
+            self._observers.emit(AttemptEnded(*_name(exchange), evidence, outcome, seconds, abandoned=abandoned))
 
-    def _pause(self, exchange: Exchange, answer: Answer) -> None:
+    def _pause(self, exchange: Exchange, answer: Response) -> None:
         """Routee asked for a pause: it holds everything that goes out from this loop, and slows down what follows."""
-        pause = min(pause_after(answer), self._config.longest_pause.total_seconds())
+        pause = min(pause_after(answer), self._config.max_throttle_pause.total_seconds())
         self._turns.throttled(exchange.started)
         self._turns.hold(pause)
-        self._observers.tell(Paused(answer.status, pause))
+        self._observers.emit(ThrottlePaused(answer.status, pause))
 
-    async def _ask_token(self) -> Evidence:
+    async def _ask_token(self) -> AttemptResult:
         """Ask for a token, as often as it takes; it waits for no turn, because the messages with a turn wait for it."""
         form = SecretBytes(b"grant_type=client_credentials")
         call = Call("POST", "/oauth/token", form, safe=True)
@@ -225,8 +233,8 @@ class Line:
         attempts = 1
         while True:
             evidence = await self._direct(call, self._config.auth_url, headers, attempts)
-            answer = evidence.answer
-            retry = tries.after(evidence, standard_table().of(answer) if answer is not None else None)
+            answer = evidence.response
+            retry = tries.after(evidence, default_status_table().rule_for(answer) if answer is not None else None)
             if retry is None or retry.reason is Reason.NEW_TOKEN or self._loop.time() + retry.delay >= gives_up:
                 if answer is not None and answer.status == 200:
                     self._budget.earn(tries.spent)
@@ -236,17 +244,17 @@ class Line:
             await asyncio.sleep(retry.delay)
             attempts += 1
 
-    async def _ask_health(self) -> Evidence:
+    async def _ask_health(self) -> AttemptResult:
         """Ask Routee how it is: a GET that needs no token. A pooled connection that was closed does not tell."""
         call = Call("GET", "/failover-otp/health", safe=True)
         evidence = await self._direct(call, self._api_url, Headers(), 1)
-        while evidence.stale:
+        while evidence.stale_connection:
             evidence = await self._direct(call, self._api_url, Headers(), 1)
         return evidence
 
-    async def _direct(self, call: Call, host: str, headers: Headers, attempts: int) -> Evidence:
+    async def _direct(self, call: Call, host: str, headers: Headers, attempts: int) -> AttemptResult:
         now = self._loop.time()
-        done: asyncio.Future[Evidence] = self._loop.create_future()
+        done: asyncio.Future[AttemptResult] = self._loop.create_future()
         exchange = Exchange(call, _url(host + call.path), headers, now, now + self._total, done, 0, attempts)
         exchange.body, exchange.paced = call.body, False
         self._start(exchange)
@@ -257,7 +265,7 @@ class Line:
             raise
 
     def _token_renewed(self, life: float) -> None:
-        self._observers.tell(TokenRenewed(life))
+        self._observers.emit(TokenRenewed(life))
 
     def _start_guard(self) -> None:
         """Have the loop close the connections when it ends, should nobody else have done so."""
@@ -275,7 +283,7 @@ class Line:
     async def aclose(self) -> None:
         """Send nothing more, wait for the answers to what has left, and close the connections."""
         async with self._close_once:  # who comes second waits for the first
-            await self._close(self._config.close_grace.total_seconds())
+            await self._close(self._config.shutdown_timeout.total_seconds())
             await self._guard.aclose()
 
     async def _close(self, grace: float) -> None:

@@ -108,11 +108,11 @@ class Pacer:
     """
 
     def __init__(
-        self, *, concurrency: int, rate: float | None = None, otp_share: float = 0.1, pool_timeout: float = math.inf
+        self, *, concurrency: int, rate: float | None = None, otp_reserve: float = 0.1, pool_timeout: float = math.inf
     ) -> None:
         self._concurrency = concurrency
         self._rate = rate
-        self._otp_share = otp_share
+        self._otp_share = otp_reserve
         self._pool_timeout = pool_timeout
         self._held_until = -math.inf
         self._decreased_at = -math.inf

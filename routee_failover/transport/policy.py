@@ -7,10 +7,10 @@ from enum import StrEnum
 
 import attrs
 
+from .._value_object import ValueObject
 from ..config import Config
 from ..errors import Outcome
-from ..evidence import Again, Answer, Evidence, StatusRule
-from ..values import Value
+from ..outcomes import AttemptResult, Response, RetryMode, StatusRule
 from .budget import COST_NOT_SENT, COST_THROTTLED
 from .retry import FIRST_THROTTLED_DELAY, delays, throttled_delays
 
@@ -30,7 +30,7 @@ class Reason(StrEnum):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Retry(Value):
+class Retry(ValueObject):
     """Another try, `delay` seconds from now, for which the client's budget is asked for `cost`."""
 
     reason: Reason
@@ -49,8 +49,8 @@ class Tries:
 
     def __init__(self, config: Config, *, safe: bool) -> None:
         self._safe = safe
-        self._most = config.tries
-        self._longest = config.longest_pause.total_seconds()
+        self._most = config.max_attempts
+        self._longest = config.max_throttle_pause.total_seconds()
         self._delays = delays()
         self._throttled = throttled_delays()
         self._used = 0
@@ -59,7 +59,7 @@ class Tries:
         self._renewed = False
         self.spent: int = 0
 
-    def after(self, evidence: Evidence, rule: StatusRule | None) -> Retry | None:
+    def after(self, evidence: AttemptResult, rule: StatusRule | None) -> Retry | None:
         """What follows an attempt; `rule` is what the table says of its answer, None if it had none.
 
         For `Reason.NEW_TOKEN` the caller needs another token than the one that was refused, or there is no retry.
@@ -69,43 +69,43 @@ class Tries:
             self.spent += retry.cost
         return retry
 
-    def _free(self, evidence: Evidence, rule: StatusRule | None) -> Retry | None:
+    def _free(self, evidence: AttemptResult, rule: StatusRule | None) -> Retry | None:
         """Another try at once for what says nothing about Routee or the call: it uses up no try and costs nothing."""
         # Each takes one dead connection out of the pool, and behind the last of them a new one is made.
-        if evidence.stale and not evidence.begun and self._gone < MOST_DEAD_CONNECTIONS:
+        if evidence.stale_connection and not evidence.may_have_been_sent and self._gone < MOST_DEAD_CONNECTIONS:
             self._gone += 1
             return Retry(Reason.CONNECTION_GONE, 0.0, 0)
-        if _again(rule) is Again.NEW_TOKEN and not self._renewed:
+        if _again(rule) is RetryMode.NEW_TOKEN and not self._renewed:
             self._renewed = True
             return Retry(Reason.NEW_TOKEN, 0.0, 0)
         return None
 
-    def _counted(self, evidence: Evidence, rule: StatusRule | None) -> Retry | None:
+    def _counted(self, evidence: AttemptResult, rule: StatusRule | None) -> Retry | None:
         self._used += 1
-        if self._used >= self._most or evidence.lasting:
+        if self._used >= self._most or evidence.permanent:
             return None
-        again, answer = _again(rule), evidence.answer
-        if again is Again.AFTER_PAUSE and answer is not None:
+        again, answer = _again(rule), evidence.response
+        if again is RetryMode.AFTER_PAUSE and answer is not None:
             # Longer than a caller can be kept waiting: it gets the refusal, and reads there when to come back.
             if answer.retry_after is not None and answer.retry_after > self._longest:
                 return None
             pause = min(pause_after(answer), self._longest)
             # Jitter inside of the pause would have some come too early; without any, all would come at its end.
             return Retry(Reason.THROTTLED, pause + next(self._throttled), COST_THROTTLED)
-        if again is Again.ONCE and not self._once:
+        if again is RetryMode.ONCE and not self._once:
             self._once = True
             return Retry(Reason.ONCE_MORE, next(self._delays), COST_NOT_SENT)
-        if rule is None and not evidence.begun:
+        if rule is None and not evidence.may_have_been_sent:
             return Retry(Reason.NOT_SENT, next(self._delays), COST_NOT_SENT)
         if self._safe and (rule is None or rule.outcome is Outcome.UNKNOWN):
             return Retry(Reason.NO_ANSWER, next(self._delays), COST_NOT_SENT)
         return None
 
 
-def pause_after(answer: Answer) -> float:
+def pause_after(answer: Response) -> float:
     """How many seconds an answer asks the whole client to wait, or is taken to ask for where it does not say."""
     return FIRST_THROTTLED_DELAY if answer.retry_after is None else answer.retry_after
 
 
-def _again(rule: StatusRule | None) -> Again:
-    return Again.NEVER if rule is None else rule.again
+def _again(rule: StatusRule | None) -> RetryMode:
+    return RetryMode.NEVER if rule is None else rule.retry

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from ..config import Config
-from ..evidence import Evidence
+from ..outcomes import AttemptResult
 from .exchange import Exchange
 
 _REFUSAL = (
@@ -32,14 +32,14 @@ class SeamCheck:
         self.proven: bool = False
         """Whether a request has passed through our class: only then is an absent mark of it a proof."""
 
-    def check(self, exchange: Exchange, evidence: Evidence) -> Evidence:
+    def check(self, exchange: Exchange, evidence: AttemptResult) -> AttemptResult:
         """What a request outside of the messages showed; nothing but a refusal where it came past our class."""
-        if evidence.answer is None or self.proven:
+        if evidence.response is None or self.proven:
             return evidence
         if exchange.passed:
             self.proven = True
         elif exchange.body is not None and (exchange.connected if self._watched else self._is_aiohttp):
-            return Evidence(True, None, _REFUSAL, lasting=True)
+            return AttemptResult(True, None, _REFUSAL, permanent=True)
         return evidence
 
 

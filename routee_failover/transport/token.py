@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ClientClosed, TokenUnavailable
-from ..evidence import Evidence
+from ..outcomes import AttemptResult
 from ..secret import Secret
 from ..wire.json import decode
 
@@ -21,7 +21,7 @@ EARLY_SHARE = 0.1
 EARLIEST = 60.0
 """A token is renewed when a tenth of its life is left, at most 60 seconds."""
 
-Ask = Callable[[], Awaitable[Evidence]]
+Ask = Callable[[], Awaitable[AttemptResult]]
 
 
 def basic_authorization(config: Config) -> Secret:
@@ -116,10 +116,10 @@ class TokenSource:
             await asyncio.wait([self._pending])
 
 
-def _refusal(evidence: Evidence) -> TokenUnavailable | None:
-    answer = evidence.answer
+def _refusal(evidence: AttemptResult) -> TokenUnavailable | None:
+    answer = evidence.response
     if answer is None:
-        return TokenUnavailable(f"no token could be had: {evidence.cause}; nothing was sent")
+        return TokenUnavailable(f"no token could be had: {evidence.reason}; nothing was sent")
     if answer.status == 200:
         return None
     if answer.status == 401:
@@ -129,9 +129,9 @@ def _refusal(evidence: Evidence) -> TokenUnavailable | None:
     return TokenUnavailable(f"{why}; nothing was sent", status=answer.status)
 
 
-def _read_token(evidence: Evidence) -> tuple[Secret | None, float]:
+def _read_token(evidence: AttemptResult) -> tuple[Secret | None, float]:
     try:
-        answer: Any = decode(evidence.answer.body if evidence.answer else b"")
+        answer: Any = decode(evidence.response.body if evidence.response else b"")
     except ValueError:
         answer = None
     answer = answer if isinstance(answer, dict) else {}

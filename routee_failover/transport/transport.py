@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 from ..config import Config
 from ..errors import ClientClosed, Outcome
-from ..evidence import Evidence
+from ..outcomes import AttemptResult
 from .exchange import Call
 from .line import Line
 
@@ -27,7 +27,7 @@ class Transport:
             self._closed_in.discard(loop)
             self._lines.pop(loop, None)
 
-    def call(self, call: Call) -> Coroutine[Any, Any, tuple[Outcome, Evidence]]:
+    def call(self, call: Call) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult]]:
         """Make a call and say what it proved, and by what.
 
         Raises a `NotSent` for what was ended before its first byte could leave. A call that is not safe is tried again

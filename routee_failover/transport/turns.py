@@ -23,7 +23,7 @@ class Turns:
         self._pacer = Pacer(
             concurrency=self._most,
             rate=config.rate,
-            otp_share=config.otp_share,
+            otp_reserve=config.otp_reserve,
             pool_timeout=config.pool_timeout.total_seconds(),
         )
         # What a waiter is told: `None` for a turn, or why there is none. An error that is set as a result is not

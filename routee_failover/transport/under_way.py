@@ -8,11 +8,11 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 
-from ..evidence import Evidence
+from ..outcomes import AttemptResult
 from .exchange import Exchange, Stop
 
-Make = Callable[[Exchange], Awaitable[Evidence]]
-Ended = Callable[[Exchange, Evidence], None]
+Make = Callable[[Exchange], Awaitable[AttemptResult]]
+Ended = Callable[[Exchange, AttemptResult], None]
 
 
 class UnderWay:
@@ -41,7 +41,7 @@ class UnderWay:
         exchange.task = None  # it holds its context, and that the exchange: a circle that only the collector would end
         self._tell(exchange, evidence)
 
-    def _tell(self, exchange: Exchange, evidence: Evidence) -> None:
+    def _tell(self, exchange: Exchange, evidence: AttemptResult) -> None:
         del self._tasks[exchange]
         # First of all, for whatever happens after it; the caller hears of it in the next turn of the loop.
         if not exchange.done.done():
@@ -68,7 +68,7 @@ class UnderWay:
     def _tell_lost(self) -> None:
         """Tell of those whose task somebody else has ended before it could."""
         for exchange in [exchange for exchange, task in self._tasks.items() if task.done()]:
-            self._tell(exchange, Evidence(exchange.begun, cause="it was ended from outside"))
+            self._tell(exchange, AttemptResult(exchange.begun, reason="it was ended from outside"))
 
     async def drain(self, grace: float) -> None:
         """End what has not begun or only reads, wait for the other answers, and after `grace` seconds for none."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import ClientClosed, NoAnswer, NotFound, NotSent, Rejected, RouteeError, TokenUnavailable, WaitTimeout
+from ..errors import ClientClosed, NoResponse, NotFound, NotSent, Rejected, RouteeError, TokenUnavailable, WaitTimeout
 from .arrivals import Arrivals
 from .schedule import Schedule
 
@@ -207,7 +207,7 @@ def _passes(error: RouteeError) -> bool:
         return error.status in _PASSING or error.status >= 500
     if isinstance(error, TokenUnavailable):
         return error.status not in _NO_TOKEN
-    return isinstance(error, NotSent | NoAnswer) and not isinstance(error, ClientClosed)
+    return isinstance(error, NotSent | NoResponse) and not isinstance(error, ClientClosed)
 
 
 def _timeout(identity: str, seconds: float, last: Record | None) -> WaitTimeout:

@@ -7,7 +7,7 @@ is first asked for: a program that only sends pays for none of it.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..lazy import loading
+from .._lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .aiohttp_app import aiohttp_receiver
@@ -41,4 +41,4 @@ _HOMES = {
 
 __getattr__: Callable[[str], Any]
 __dir__: Callable[[], list[str]]
-__getattr__, __dir__ = loading(__name__, globals(), _HOMES)
+__getattr__, __dir__ = lazy_exports(__name__, globals(), _HOMES)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
-from ..secret import HIDDEN
+from ..secret import MASK
 from .inbox import CallbackInbox
 from .parse import LARGEST_CALLBACK
 from .reception import Answer, Reception
@@ -104,7 +104,7 @@ class AsgiReceiver:
 
 def _hide(scope: MutableMapping[str, Any]) -> None:
     # Servers log the path out of the scope when the answer begins: whoever read it there could call in Routee's name.
-    for key, slash, hidden in (("path", "/", HIDDEN), ("raw_path", b"/", HIDDEN.encode())):
+    for key, slash, hidden in (("path", "/", MASK), ("raw_path", b"/", MASK.encode())):
         path = scope.get(key)
         if path is not None:
             scope[key] = path.rstrip(slash).rpartition(slash)[0] + slash + hidden

@@ -6,8 +6,8 @@ from typing import Generic, Literal, TypeVar
 
 import attrs
 
+from .._value_object import ValueObject
 from ..records import FlowRecord, InboundMessage, OtpRecord
-from ..values import Value
 
 AnyCallback = FlowRecord | OtpRecord | InboundMessage
 """Whatever Routee calls back with."""
@@ -16,7 +16,7 @@ Record_co = TypeVar("Record_co", bound=AnyCallback, covariant=True)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class CallbackEvent(Value, Generic[Record_co]):
+class CallbackEvent(ValueObject, Generic[Record_co]):
     """A callback that said something new, as handlers and `async for` get it."""
 
     record: Record_co

@@ -13,11 +13,11 @@ from typing import Any, Self, TypeVar, cast
 
 import attrs
 
+from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
 from ..errors import InvalidConfig
-from ..observe import CallbackDropped, HandlerFailed, LoggingObserver, Observer, Observers
+from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
 from ..records import FlowRecord, InboundMessage, OtpRecord
-from ..secret import forgetful
-from ..settings import check_count, check_duration, check_observers, listed, name_of
+from ..secret import scrub_traceback
 from .doubts import AnyFlowRecord, Confirm, Doubt, Doubts
 from .event import AnyCallback, Arrival, CallbackEvent
 from .lanes import Lanes
@@ -74,26 +74,26 @@ class CallbackInbox:
     confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(_check_callable))
     """Asks Routee for a record again, `routee.track` for example. With it, a final status is told and handed out only
     once Routee says it too, and in the record that Routee then gives. Statuses that are not final are not asked for."""
-    confirm_within: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_duration)
+    confirm_within: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_positive_duration)
     """How long Routee is asked again while it cannot be reached or says otherwise, and how long one question may take.
     After that the callback is dropped, which observers are told; another one about the same flow is taken as if there
     had been none."""
-    capacity: int = attrs.field(default=1000, validator=check_count)
+    capacity: int = attrs.field(default=1000, validator=check_positive_int)
     """How many callbacks may wait. Those that find no room are answered 503, which makes Routee repeat them: after 30
     seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
-    concurrency: int = attrs.field(default=10, validator=check_count)
+    concurrency: int = attrs.field(default=10, validator=check_positive_int)
     """How many callbacks are handled at a time."""
-    memory: int = attrs.field(default=10_000, validator=check_count)
+    memory: int = attrs.field(default=10_000, validator=check_positive_int)
     """How many flows are remembered, to know repeats and latecomers; about a kilobyte each."""
-    close_grace: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_duration)
+    shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
     """How long `aclose()` lets what waits be handled."""
     observers: tuple[Observer, ...] = attrs.field(
-        factory=lambda: (LoggingObserver(),), converter=listed, validator=check_observers
+        factory=lambda: (LoggingObserver(),), converter=as_tuple, validator=check_observers
     )
     """Who is told of callbacks that are refused or dropped, and of handlers that fail; the log, if nothing is given."""
 
     def __attrs_post_init__(self) -> None:
-        self._observers = Observers(self.observers)
+        self._observers = ObserverGroup(self.observers)
         self._memory = Memory(self.memory)
         self._lanes: Lanes[AnyEvent] = Lanes()
         self._doubts: Doubts | None = None
@@ -128,7 +128,7 @@ class CallbackInbox:
         self._add("inbound", handler)
         return handler
 
-    @forgetful
+    @scrub_traceback
     def receive(
         self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, intent: str | None = None
     ) -> Arrival:
@@ -177,7 +177,7 @@ class CallbackInbox:
             await self._change()
 
     async def aclose(self) -> None:
-        """Take nothing more, and let what waits be handled and confirmed for `close_grace`; the rest is dropped.
+        """Take nothing more, and let what waits be handled and confirmed for `shutdown_timeout`; the rest is dropped.
 
         What is dropped was answered 200 and does not come again: observers are told of each.
         """
@@ -185,7 +185,7 @@ class CallbackInbox:
         self._wake()
         try:
             await asyncio.sleep(0)  # a loop over the events may be about to begin
-            async with asyncio.timeout(self.close_grace.total_seconds()):
+            async with asyncio.timeout(self.shutdown_timeout.total_seconds()):
                 while self._tasks or self._doubts or (self._lanes and (self._handlers or self._iterated)):
                     await self._change()
         except TimeoutError:
@@ -270,7 +270,9 @@ class CallbackInbox:
 
     def _add(self, kind: str, handler: Handler) -> None:
         if not _is_async(handler):
-            raise InvalidConfig(f"{name_of(handler)} must be an async def: any other would hold up every callback")
+            raise InvalidConfig(
+                f"{callable_name(handler)} must be an async def: any other would hold up every callback"
+            )
         if self._iterated:
             raise InvalidConfig("this inbox is iterated over; give handlers to another one")
         self._handlers.setdefault(kind, []).append(handler)
@@ -307,12 +309,12 @@ class CallbackInbox:
             task.cancel()
         if left:
             # A handler that will not be cancelled is left alone rather than waited for.
-            await asyncio.wait(left, timeout=self.close_grace.total_seconds())
+            await asyncio.wait(left, timeout=self.shutdown_timeout.total_seconds())
         self._wake()
 
     def _drop(self, event: CallbackEvent[AnyCallback], reason: str, *, lost: bool) -> None:
-        self._observers.tell(CallbackDropped(event.kind, event.identity, reason, lost))
+        self._observers.emit(CallbackDropped(event.kind, event.identity, reason, lost))
 
     def _report(self, handler: object, error: BaseException, event: AnyEvent) -> None:
         # Neither its text nor its traceback: both may quote what the callback says.
-        self._observers.tell(HandlerFailed(name_of(handler), type(error).__name__, event.kind, event.identity))
+        self._observers.emit(HandlerFailed(callable_name(handler), type(error).__name__, event.kind, event.identity))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..records.record import DEEPEST, Json
-from ..secret import forgetful
+from ..secret import scrub_traceback
 from ..wire.json import decode
 from .event import AnyCallback
 
@@ -32,7 +32,7 @@ class Read(NamedTuple):
     answer: dict[str, Any]
 
 
-@forgetful
+@scrub_traceback
 def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> AnyCallback:
     """The record in a callback's body: of a flow, of a failover OTP flow, or of a message that a person wrote.
 
@@ -44,7 +44,7 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
     return read_callback(body).record
 
 
-@forgetful
+@scrub_traceback
 def read_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> Read:
     """The record, the object that it was read from, and whom it is about."""
     answer = _copied(body) if isinstance(body, Mapping) else _decoded(body)

@@ -6,7 +6,7 @@ import attrs
 
 from .._http_status import reason_phrase
 from ..errors import InvalidCallback, InvalidConfig
-from ..observe import CallbackRefused, Observers
+from ..events import CallbackRejected, ObserverGroup
 from .event import Arrival
 from .inbox import CallbackInbox
 from .parse import LARGEST_CALLBACK
@@ -60,7 +60,7 @@ class Reception:
         self.body_limit: int = min(body_limit, LARGEST_CALLBACK)
         self.seconds: float = body_within.total_seconds()
         self._signer = signer
-        self._observers = Observers(inbox.observers)
+        self._observers = ObserverGroup(inbox.observers)
 
     @property
     def signed(self) -> bool:
@@ -105,5 +105,5 @@ class Reception:
 
     def refuse(self, status: int, why: str) -> Answer:
         """Answer with a status, and tell observers why. Whoever called is not told."""
-        self._observers.tell(CallbackRefused(status, why))
+        self._observers.emit(CallbackRejected(status, why))
         return Answer(status)

@@ -14,10 +14,10 @@ from typing import Any, NoReturn, Self
 
 import attrs
 
+from .._validators import check_callback_url, check_positive_duration, strip_trailing_slash
+from .._value_object import ValueObject
 from ..errors import InvalidConfig, InvalidFlow, Problem
-from ..secret import Secret, forgetful, hidden
-from ..settings import address, check_callback_address, check_duration
-from ..values import Value
+from ..secret import Secret, mask_value, scrub_traceback
 
 SHORTEST_KEY = 32
 LONGEST_INTENT = 200
@@ -52,7 +52,7 @@ def _check_clock(_signer: object, _attribute: "attrs.Attribute[Any]", clock: obj
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class CallbackSigner(Value):
+class CallbackSigner(ValueObject):
     """Makes addresses for `Callback(url=...)`, and knows its own when they come back.
 
         signer = CallbackSigner(key, base_url="https://login.example.com/routee")
@@ -63,17 +63,17 @@ class CallbackSigner(Value):
     out once `valid_for` has passed. Raises `InvalidConfig` for what cannot work.
     """
 
-    keys: tuple[Secret, ...] = attrs.field(converter=_secrets, validator=_check_keys, repr=hidden)
+    keys: tuple[Secret, ...] = attrs.field(converter=_secrets, validator=_check_keys, repr=mask_value)
     """Texts of 32 letters or more; held as `Secret`."""
-    base_url: str = attrs.field(kw_only=True, converter=address, validator=check_callback_address)
+    base_url: str = attrs.field(kw_only=True, converter=strip_trailing_slash, validator=check_callback_url)
     """Where the receiver is mounted, as Routee reaches it. It must be https, but on this machine itself."""
-    valid_for: timedelta = attrs.field(kw_only=True, default=timedelta(days=7), validator=check_duration)
+    valid_for: timedelta = attrs.field(kw_only=True, default=timedelta(days=7), validator=check_positive_duration)
     """How long an address is known after it was made. Three steps can take three days, and Routee repeats a callback
     that was not answered for another."""
     clock: Callable[[], float] = attrs.field(kw_only=True, default=time.time, validator=_check_clock, repr=False)
     """Gives the seconds since 1970."""
 
-    @forgetful
+    @scrub_traceback
     def url(self, intent: str) -> str:
         """The address to be called back at for an intent: a text of yours of 1 to 200 bytes, an order's id for example.
 
@@ -113,7 +113,7 @@ class CallbackSigner(Value):
         raise TypeError("a CallbackSigner is not pickled, because it holds keys; make one in each process")
 
 
-CallbackSigner.__init__ = forgetful(CallbackSigner.__init__)  # type: ignore[method-assign]
+CallbackSigner.__init__ = scrub_traceback(CallbackSigner.__init__)  # type: ignore[method-assign]
 
 
 def _mac(key: Secret, signed: bytes) -> bytes:

@@ -18,7 +18,7 @@ from ..errors import (
 from ..records import AnyReceipt, FlowReceipt, OtpReceipt, ViberOtpReceipt
 from ..records.record import Json, text, whole
 from ..records.statuses import FAILURE_REASONS
-from ..secret import HIDDEN
+from ..secret import MASK
 from .json import decode
 
 _T = TypeVar("_T")
@@ -156,7 +156,7 @@ def _masking(secrets: Iterable[str]) -> Callable[[str], str]:
 
     def hide(words: str) -> str:
         for secret in known:
-            words = words.replace(secret, HIDDEN)
+            words = words.replace(secret, MASK)
         return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
 
     return hide

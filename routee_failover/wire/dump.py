@@ -13,7 +13,7 @@ from ..flows import AnyFlow
 from ..flows.checks import NOTHING
 from ..flows.durations import Span
 from ..flows.open import Open
-from ..secret import PrivateMapping, Secret, SecretBytes
+from ..secret import Secret, SecretBytes, SecretMapping
 from .converter import strict
 from .json import encode
 from .names import ApiField, api_fields, plain
@@ -29,8 +29,8 @@ def _dump_value(field: ApiField) -> Dump | None:
         return span.unit.number
     if cls is Secret:
         return Secret.reveal
-    if cls is PrivateMapping:
-        return PrivateMapping.reveal
+    if cls is SecretMapping:
+        return SecretMapping.reveal
     if isinstance(cls, type) and issubclass(cls, StrEnum):
         return attrgetter("value")
     if isinstance(cls, type) and issubclass(cls, Open):

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ..secret import forgetful
+from ..secret import scrub_traceback
 
 
 def encode(value: Any) -> bytes:
@@ -17,7 +17,7 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@forgetful
+@scrub_traceback
 def decode(body: bytes) -> Any:
     """What the bytes say, numbers of more than 64 bits as floats.
 

@@ -18,13 +18,13 @@ from ..flows import (
     TransactionalFlow,
     ViberOtpMessage,
     ViberOtpStep,
-    VoiceTo,
+    VoiceRecipient,
 )
 from ..flows.durations import Span
 from ..flows.flow import HOMES, either
 from ..flows.model import Broken, kind
 from ..flows.open import Open
-from ..secret import forgetful
+from ..secret import scrub_traceback
 from .converter import keeping, strict
 from .names import ApiField, api_fields, plain
 
@@ -33,7 +33,7 @@ FLOWS: Mapping[Endpoint, type[AnyFlow]] = {
 }
 
 Load = Callable[[Any], Any]
-"""Reads one JSON value: gives what the constructor takes, or `Broken`."""
+"""Reads one JSON value: gives what the constructor takes, or `Invalid`."""
 
 
 def _broken(reason: str, *path: str | int) -> Broken:
@@ -64,13 +64,13 @@ def _load_value(field: ApiField, owner: type[Open], converter: Converter) -> Loa
 def _present(value: Any, load: Load, cls: type[Open]) -> Any:
     """A value that is there. Only in a voice step's `to` may one be null: Routee's pages have it so."""
     if value is None:
-        return None if cls is VoiceTo else _broken("must not be null; leave the key out")
+        return None if cls is VoiceRecipient else _broken("must not be null; leave the key out")
     return load(value)
 
 
 def _load_object(value: object, cls: type[Open], converter: Converter) -> object:
     """An object of one class. Only a voice step's `to` may also be text, as some of Routee's pages have it."""
-    if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceTo):
+    if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceRecipient):
         try:
             return value if isinstance(value, str) else converter.structure(cast("Mapping[str, Any]", value), cls)
         except InvalidFlow as error:
@@ -133,7 +133,7 @@ def _make_load(cls: type[Open], converter: Converter) -> Callable[[Mapping[str, 
     fields = [field for field in api_fields(cls) if not field.merged]
     api_names = {field.name: field.api for field in fields}
     loads = {field.api: (field, _load_value(field, cls, converter)) for field in fields}
-    written = cls.written_keys
+    written = cls.implicit_keys
 
     def load(value: Mapping[str, Any], _cls: object) -> Open:
         given: dict[str, Any] = {
@@ -147,8 +147,8 @@ def _make_load(cls: type[Open], converter: Converter) -> Callable[[Mapping[str, 
         if not all(isinstance(key, str) for key in value):
             raise InvalidFlow(cls.__name__, [Problem((), "must have text for keys")])
         for key in sorted(value.keys() - loads.keys() - written):
-            if key in cls.refused_keys:
-                unknown.append(Problem((key,), cls.refused_keys[key]))
+            if key in cls.forbidden_keys:
+                unknown.append(Problem((key,), cls.forbidden_keys[key]))
             else:
                 (texts if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
         if converter.forbid_extra_keys:
@@ -233,7 +233,7 @@ def load_flow(
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = ...
 ) -> AnyFlow: ...
-@forgetful
+@scrub_traceback
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = "refuse"
 ) -> AnyFlow:

@@ -53,7 +53,11 @@ def broken(place: int, reason: str = "must be a phone number") -> Row:
 
 def client(server: ListingServer, **changes: Any) -> RouteeClient:
     """A client that is impatient, and asks as often as it likes."""
-    config = {"total_timeout": timedelta(seconds=0.5), "poll_rate": 1000.0, "longest_pause": timedelta(seconds=0.2)}
+    config = {
+        "total_timeout": timedelta(seconds=0.5),
+        "poll_rate": 1000.0,
+        "max_throttle_pause": timedelta(seconds=0.2),
+    }
     return RouteeClient(server.config(**(config | changes)))
 
 

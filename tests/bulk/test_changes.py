@@ -14,7 +14,7 @@ from routee_failover.ledger import MemoryLedger, SqliteLedger, State
 from tests.chaos.bulk.listing import ListingServer
 from tests.chaos.faults import WELL
 from tests.chaos.messages import otp
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .runs import People, client, number, row, run, sender
 

@@ -13,7 +13,7 @@ from routee_failover.ledger import Ending, Found, MemoryLedger, Move, Wanted
 from tests.chaos.bulk.listing import ListingServer
 from tests.chaos.faults import REFUSALS, WELL
 from tests.chaos.messages import new_call, otp
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .runs import People, client, number, run, sender
 

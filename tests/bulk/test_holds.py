@@ -13,7 +13,7 @@ from routee_failover.bulk.brakes import Brakes, Patience, Spending
 from routee_failover.ledger import MemoryLedger
 from tests.chaos.bulk.listing import ListingServer
 from tests.chaos.faults import FAILED_FLOW, REFUSALS, WELL, Fault, http, plain
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .runs import People, client, number, run, sender
 
@@ -59,7 +59,7 @@ async def test_an_outage_is_waited_out(server: ListingServer) -> None:
     down = [True]
     server.fate = _while(lambda: down[0], Fault("503", takes=False, says=plain(http("503 Service Unavailable"))))
     async with MemoryLedger() as ledger:
-        async with RouteeClient(server.config(breaker=True, total_timeout=timedelta(seconds=1))) as routee:
+        async with RouteeClient(server.config(circuit_breaker=True, total_timeout=timedelta(seconds=1))) as routee:
             made = sender(routee, ledger, stamp=True)
             running = asyncio.create_task(made.run(rows_of(People(60))))
             await until(lambda: "not well" in str(made.progress.pause))

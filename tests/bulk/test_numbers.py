@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import InvalidSource
-from routee_failover._phone_numbers import InvalidNumber
+from routee_failover._phone_numbers import InvalidPhoneNumber
 from routee_failover.bulk import numbers
 from routee_failover.bulk.number_plans import PLANS
 from routee_failover.bulk.numbers import check_region, country_of, e164, one_way, time_zones_of
@@ -77,7 +77,7 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
 )
 def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, why: str) -> None:
     """The reason helps the person who has the file, and quotes no number."""
-    with pytest.raises(InvalidNumber, match=why) as caught:
+    with pytest.raises(InvalidPhoneNumber, match=why) as caught:
         e164(text, region)
     assert len(text.strip()) < 2 or text.strip() not in str(caught.value)
 
@@ -112,7 +112,7 @@ def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, 
 def test_numbers_as_people_have_them(text: str, region: str | None, number: str | None) -> None:
     """A cell that is one number gives the digits that were written, with the country code of its region."""
     if number is None:
-        with pytest.raises(InvalidNumber):
+        with pytest.raises(InvalidPhoneNumber):
             e164(text, region)
     else:
         assert e164(text, region) == number
@@ -130,7 +130,7 @@ def test_one_person_in_several_ways_is_one_number(text: str) -> None:
 @pytest.mark.parametrize("text", ["4915123459847", "49 151 23459847", "4915123459847.0"])
 def test_digits_that_are_one_number_with_plus_and_another_without_are_refused(text: str) -> None:
     """A mobile number without its + is a valid landline number of the same country: which is meant is not guessed."""
-    with pytest.raises(InvalidNumber, match="another one with"):
+    with pytest.raises(InvalidPhoneNumber, match="another one with"):
         e164(text, "DE")
     assert e164(f"+{text}") == "+4915123459847"
     assert e164(text.replace("49", "0", 1).removesuffix(".0"), "DE") == "+4915123459847"
@@ -164,7 +164,7 @@ def test_an_international_prefix_is_that_of_the_region(text: str, region: str | 
 
 def test_a_zero_in_parentheses_that_may_be_dialled_or_not_is_refused() -> None:
     """Where a number is valid with its (0) and without it, nothing tells which person is meant."""
-    with pytest.raises(InvalidNumber, match="with it and without it"):
+    with pytest.raises(InvalidPhoneNumber, match="with it and without it"):
         e164("+39 (0)331 234567")
 
 
@@ -222,7 +222,7 @@ def test_an_accepted_cell_formats_back_to_the_digits_that_were_written(text: str
     """No letter, mask, second number or fraction changes a digit: what is sent to ends the cell, behind prefixes."""
     try:
         number = e164(text, region)
-    except InvalidNumber as error:
+    except InvalidPhoneNumber as error:
         # The example is one of the library's, which by chance may have digits of the cell.
         reason = re.sub(r"like \+[0-9 ()-]+", "", str(error))
     else:
@@ -259,9 +259,9 @@ def test_an_e164_number_needs_nothing_installed(bare: None) -> None:
     """Without the extra, + and country code are understood; other ways to write a number name what to install."""
     assert e164("+306912345678", "GR") == e164("+30 691-234 5678") == "+306912345678"
     for other in ("+49 (0)30 1234567", "00306912345678", "6912345678"):
-        with pytest.raises(InvalidNumber, match=r"routee-failover\[bulk\]"):
+        with pytest.raises(InvalidPhoneNumber, match=r"routee-failover\[bulk\]"):
             e164(other)
-    with pytest.raises(InvalidNumber, match="7 to 15 digits"):
+    with pytest.raises(InvalidPhoneNumber, match="7 to 15 digits"):
         e164("+30 691")
 
 

@@ -12,7 +12,7 @@ from routee_failover.ledger import MemoryLedger, State
 from tests.chaos.bulk.listing import ListingServer
 from tests.chaos.faults import FAILED_FLOW, REFUSALS, WELL
 from tests.chaos.messages import KINDS, PIN, WORDS
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .runs import People, broken, client, number, row, run, sender
 

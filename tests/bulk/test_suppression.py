@@ -10,7 +10,7 @@ import pytest
 
 from routee_failover import AnyFlow, InvalidConfig, InvalidSource, SmsStep, StandardFlow, VoiceStep
 from routee_failover.bulk import BulkSettings, FlowTemplate, Rehearsal, SuppressionList, rehearse, rows_of
-from routee_failover.flows import DialPlan, Say, Speech, VoiceTo
+from routee_failover.flows import DialPlan, Say, Speech, VoiceRecipient
 from routee_failover.ledger import MemoryLedger, State
 from tests.chaos.bulk.listing import ListingServer
 
@@ -158,7 +158,7 @@ def _sms(to: str) -> SmsStep:
     return SmsStep(from_="Demo", to=to, message="Hello")
 
 
-def _call(to: VoiceTo) -> VoiceStep:
+def _call(to: VoiceRecipient) -> VoiceStep:
     said = Say(message=Speech(text="Hello", language="en-US"))
     return VoiceStep(from_="Demo", to=to, dial_plan=DialPlan(verbs=[said]))
 
@@ -166,15 +166,15 @@ def _call(to: VoiceTo) -> VoiceStep:
 async def test_every_step_counts(server: ListingServer) -> None:
     """A flow one of whose later steps, calls included, goes to a number on the list is not sent at all."""
     first = _sms(number(1))
-    tos: list[str | VoiceTo] = [
+    tos: list[str | VoiceRecipient] = [
         number(2),
         number(3),
-        VoiceTo(phone=number(4)),
-        VoiceTo(viber=number(4), phone=number(5)),
+        VoiceRecipient(phone=number(4)),
+        VoiceRecipient(viber=number(4), phone=number(5)),
     ]
-    tos += [VoiceTo(sip=f"{number(4)}@host"), VoiceTo(sip="1111@host")]
+    tos += [VoiceRecipient(sip=f"{number(4)}@host"), VoiceRecipient(sip="1111@host")]
     flows: list[AnyFlow] = [
-        StandardFlow(steps=[first, _call(to) if isinstance(to, VoiceTo) else _sms(to)]) for to in tos
+        StandardFlow(steps=[first, _call(to) if isinstance(to, VoiceRecipient) else _sms(to)]) for to in tos
     ]
     async with MemoryLedger() as ledger:
         rows = [*rows_of(flows, key=lambda flow: str(flows.index(flow)))]

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from routee_failover import AnyFlow, AttemptEnded, Event, Outcome, RouteeClient, RouteeError, errors
-from tests.client.shown import shown
+from tests.client.rendered_errors import shown
 
 from .messages import SECRETS, number_of
 

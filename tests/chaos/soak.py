@@ -19,7 +19,7 @@ from pathlib import Path
 import attrs
 
 from routee_failover import Config, Outcome, RouteeClient
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .backstage import Backstage
 from .faults import BEFORE, EVERYTHING, WELL

@@ -45,7 +45,7 @@ def _holds(name: str, server: FaultyServer, all_told: list[Told], attempts: int)
     assert {each.outcome for each in all_told} <= {*row.outcomes}
     assert server.taken.total() in row.taken
     if row.retried is not Retried.UNSENT:
-        assert attempts == len(all_told) * (server.config().tries if row.retried is Retried.YES else 1)
+        assert attempts == len(all_told) * (server.config().max_attempts if row.retried is Retried.YES else 1)
 
 
 async def test_nobody_listens(server: FaultyServer) -> None:
@@ -160,7 +160,7 @@ async def test_a_handshake_that_breaks_once_costs_no_message(stage: Backstage, s
 async def test_the_faults_of_requests_and_answers_over_tls(stage: Backstage, shakes: Shakes) -> None:
     """What holds of faults on a plain connection holds over TLS: the outcomes are those of the table."""
     wrong = []
-    async with FaultyServer(stage, shakes.context) as server, RouteeClient(server.config(tries=1)) as client:
+    async with FaultyServer(stage, shakes.context) as server, RouteeClient(server.config(max_attempts=1)) as client:
         for row in (*REQUESTS, *ANSWERS):
             if row.fault is None or row.fault.hangs or row.fault.half_closed:
                 continue

@@ -11,7 +11,7 @@ import pytest
 from routee_failover import (
     Endpoint,
     FlowFailed,
-    NoAnswer,
+    NoResponse,
     NotSent,
     Outcome,
     Rejected,
@@ -158,7 +158,7 @@ def _answering(code: int) -> tuple[Fault, Outcome]:
 async def test_every_status_says_what_it_proves(server: FaultyServer) -> None:
     """Each status from 100 to 599 leads to the outcome that the table has for it, and the count agrees."""
     wrong = []
-    async with RouteeClient(server.config(tries=1)) as client:
+    async with RouteeClient(server.config(max_attempts=1)) as client:
         for turn in range(many(1, most=len(ENDPOINTS))):
             for code in range(100, 600):
                 fault, outcome = _answering(code)
@@ -186,7 +186,7 @@ async def _of_each(stage: Backstage, faults: Iterable[Fault], what: str) -> dict
                     error: RouteeError | None = each.error
                 else:
                     error = await _asked(client)
-                    assert error is None or isinstance(error, NoAnswer | NotSent | Rejected)
+                    assert error is None or isinstance(error, NoResponse | NotSent | Rejected)
                     assert error is None or faults_of(Told("+3069", error.outcome, error)) == []
             return fault.name, type(error).__name__
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from routee_failover import DeadlinePassed, Endpoint, Outcome, RouteeClient
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .backstage import Backstage
 from .connecting import knocked
@@ -93,9 +93,9 @@ async def test_an_observer_is_told_what_the_caller_would_be(
 
 
 async def test_closing_waits_for_what_has_left_and_not_for_ever(server: FaultyServer) -> None:
-    """aclose() gives up on answers after close_grace, and each of them is then UNKNOWN and told."""
+    """aclose() gives up on answers after shutdown_timeout, and each of them is then UNKNOWN and told."""
     ends, count = Ends(), 50
-    patience = {"close_grace": timedelta(milliseconds=200), "total_timeout": timedelta(hours=1)}
+    patience = {"shutdown_timeout": timedelta(milliseconds=200), "total_timeout": timedelta(hours=1)}
     async with asyncio.timeout(30):
         async with RouteeClient(server.config(pool_size=2 * count, observers=(ends,), **patience)) as client:
             await _sent_and_left(client, server, count)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from routee_failover import Outcome, RouteeClient
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .backstage import Backstage
 from .faults import REFUSALS, Fault, status
@@ -47,7 +47,7 @@ async def test_once_more_is_once(server: FaultyServer, fault: Fault) -> None:
 async def test_tries_are_limited(server: FaultyServer, fault: Fault) -> None:
     """With one try a message that is refused for now is REJECTED after it."""
     server.fate = always(fault)
-    async with RouteeClient(server.config(tries=1)) as client:
+    async with RouteeClient(server.config(max_attempts=1)) as client:
         each = await told(client, new_flow())
     assert (each.outcome, server.read[each.number], server.taken.total()) == (Outcome.REJECTED, 1, 0)
 
@@ -75,9 +75,12 @@ async def test_a_pause_holds_the_whole_client(stage: Backstage) -> None:
 
 
 async def test_a_pause_longer_than_the_longest_is_told(server: FaultyServer) -> None:
-    """A pause that is longer than longest_pause holds nobody for ever: the message is refused, others go on later."""
+    """A pause that is longer than max_throttle_pause holds nobody for ever: the message is refused, others go on later."""
     server.fate = first(status(429, "Retry-After: 86400", takes=False))
-    async with asyncio.timeout(20), RouteeClient(server.config(longest_pause=timedelta(milliseconds=100))) as client:
+    async with (
+        asyncio.timeout(20),
+        RouteeClient(server.config(max_throttle_pause=timedelta(milliseconds=100))) as client,
+    ):
         before = await told(client, new_flow())
         after = await told(client, new_flow())
     assert after.outcome is Outcome.ACCEPTED

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from routee_failover import Outcome, RouteeClient
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .backstage import Backstage
 from .connecting import Shakes

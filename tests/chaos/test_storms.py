@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from routee_failover import CircuitOpen, DeliveryUnknown, NotSent, Outcome, RouteeClient
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .backstage import Backstage
 from .connecting import Shakes, Slammer
@@ -122,7 +122,9 @@ async def test_after_an_outage_everything_goes_again(stage: Backstage, shakes: S
     """The breaker opens in an outage and closes after it; every message that it held back is NOT_SENT."""
     async with FaultyServer(stage, shakes.context) as server, Proxy(stage, server.api.port) as proxy:
         proxy.plan = lambda: Script(of_client=Cut(0, Act.RST))
-        async with RouteeClient(server.config(api_url=f"https://localhost:{proxy.port}", breaker=True)) as client:
+        async with RouteeClient(
+            server.config(api_url=f"https://localhost:{proxy.port}", circuit_breaker=True)
+        ) as client:
             all_told = await told_all(client, new_flows(300))
             knocks = proxy.accepted
             proxy.plan = lambda: CLEAN

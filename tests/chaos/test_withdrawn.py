@@ -1,4 +1,4 @@
-"""`still_wanted` is the last gate: what is not wanted any more has left no byte, by the server's own count."""
+"""`should_send` is the last gate: what is not wanted any more has left no byte, by the server's own count."""
 
 import pytest
 
@@ -16,8 +16,8 @@ async def test_what_is_not_wanted_any_more_does_not_leave(server: FaultyServer) 
     async with RouteeClient(server.config()) as routee:
         await routee.send(otp(_TO))
         with pytest.raises(Withdrawn, match="nothing was sent"):
-            await routee.send(otp("+306912345679"), still_wanted=lambda: False)
-        await routee.send(otp("+306912345670"), still_wanted=lambda: True)
+            await routee.send(otp("+306912345679"), should_send=lambda: False)
+        await routee.send(otp("+306912345670"), should_send=lambda: True)
     await server.drained()
     assert server.read == {_TO: 1, "+306912345670": 1}
 
@@ -27,7 +27,7 @@ async def test_what_is_withdrawn_between_the_gate_and_the_wire_does_not_leave(se
     answers = [True, False]
     async with RouteeClient(server.config()) as routee:
         with pytest.raises(Withdrawn):
-            await routee.send(otp(_TO), still_wanted=lambda: answers.pop(0))
+            await routee.send(otp(_TO), should_send=lambda: answers.pop(0))
     await server.drained()
     assert not server.read
     assert not answers
@@ -44,6 +44,6 @@ async def test_every_try_is_asked_about(server: FaultyServer) -> None:
     server.fate = first(REFUSALS[429])
     async with RouteeClient(server.config()) as routee:
         with pytest.raises(Withdrawn):
-            await routee.send(otp(_TO), still_wanted=once)
+            await routee.send(otp(_TO), should_send=once)
     await server.drained()
     assert (server.read[_TO], server.taken[_TO]) == (1, 0)

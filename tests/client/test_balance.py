@@ -3,10 +3,10 @@
 import pytest
 from aiohttp import web
 
-from routee_failover import Balance, NoAnswer, RouteeClient
+from routee_failover import Balance, NoResponse, RouteeClient
 from routee_failover.sandbox import Sandbox
 
-from .routee import FakeRoutee, Seen
+from .fake_routee import FakeRoutee, Seen
 
 
 async def test_balance_is_a_number_and_a_currency() -> None:
@@ -26,5 +26,5 @@ async def test_a_balance_that_cannot_be_read_is_no_answer() -> None:
         return web.json_response([])
 
     async with FakeRoutee(odd) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoAnswer, match="is no JSON object"):
+        with pytest.raises(NoResponse, match="is no JSON object"):
             await client.balance()

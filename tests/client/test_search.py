@@ -23,7 +23,7 @@ from routee_failover import (
 )
 from routee_failover.sandbox import Sandbox
 
-from .flows import otp, sms, standard, transactional
+from .sample_flows import otp, sms, standard, transactional
 
 FAILING = "+306900000222"
 VIBER_UNDELIVERED = "+306900000100"
@@ -34,7 +34,7 @@ EXPIRING = "+306900000030"
 
 @asynccontextmanager
 async def _client(**settings: Any) -> AsyncIterator[RouteeClient]:
-    async with Sandbox(**settings) as sandbox, RouteeClient(sandbox.config(breaker=False)) as client:
+    async with Sandbox(**settings) as sandbox, RouteeClient(sandbox.config(circuit_breaker=False)) as client:
         yield client
 
 

@@ -11,8 +11,8 @@ from aiohttp import web
 from routee_failover import AnyFlow, BadRequest, ClientClosed, InvalidFlow, Outcome, RouteeClient, StandardFlow
 from routee_failover.sandbox import Sandbox
 
-from .flows import otp, sms, standard, transactional, viber_otp
-from .routee import FakeRoutee, Seen, accepted, always
+from .fake_routee import FakeRoutee, Seen, accepted, always
+from .sample_flows import otp, sms, standard, transactional, viber_otp
 
 
 async def test_flows_of_all_kinds_are_told_with_their_receipts() -> None:

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from routee_failover import RouteeClient, TokenUnavailable
 
-from .flows import sms
-from .routee import FakeRoutee, Seen, accepted, always, token
+from .fake_routee import FakeRoutee, Seen, accepted, always, token
+from .sample_flows import sms
 
 
 async def test_an_outage_of_the_token_service_is_not_made_worse() -> None:

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from routee_failover import Forbidden, RouteeClient, Sent, TokenUnavailable, Unauthorized
+from routee_failover import Forbidden, RouteeClient, SendResult, TokenUnavailable, Unauthorized
 from routee_failover.sandbox import Sandbox
 
-from .flows import CANARIES, sms
-from .routee import Answering, FakeRoutee, Seen, accepted, always, token
-from .shown import shown
+from .fake_routee import Answering, FakeRoutee, Seen, accepted, always, token
+from .rendered_errors import shown
+from .sample_flows import CANARIES, sms
 
 
 def lives(*seconds: float, text: str = "token-{}") -> Answering:
@@ -326,7 +326,7 @@ async def test_sends_of_a_batch_are_told_about_the_token_too() -> None:
         config = sandbox.config(application_secret="wrong", total_timeout=timedelta(seconds=5))
         async with RouteeClient(config) as client:
             told = [sent async for sent in client.send_all([sms()] * 3, concurrency=2)]
-    assert all(isinstance(sent, Sent) and isinstance(sent.error, TokenUnavailable) for sent in told)
+    assert all(isinstance(sent, SendResult) and isinstance(sent.error, TokenUnavailable) for sent in told)
 
 
 async def test_an_answer_decides_even_while_a_renewal_is_under_way() -> None:

@@ -15,7 +15,7 @@ from routee_failover import (
     FlowStatus,
     InvalidFlow,
     MessageStatus,
-    NoAnswer,
+    NoResponse,
     NotFound,
     OtpRecord,
     Outcome,
@@ -24,9 +24,9 @@ from routee_failover import (
 )
 from routee_failover.sandbox import Sandbox
 
-from .flows import PIN, otp, standard, transactional, viber_otp
-from .routee import FakeRoutee, Seen, always
-from .shown import shown
+from .fake_routee import FakeRoutee, Seen, always
+from .rendered_errors import shown
+from .sample_flows import PIN, otp, standard, transactional, viber_otp
 
 
 async def _final(client: RouteeClient, message: Any) -> Any:
@@ -118,34 +118,34 @@ async def test_templates_come_as_routee_gives_them() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null"])
 async def test_an_answer_that_cannot_be_read_is_no_answer(body: bytes) -> None:
-    """A reading call whose answer is no record raises NoAnswer, quotes nothing, and can be repeated."""
+    """A reading call whose answer is no record raises NoResponse, quotes nothing, and can be repeated."""
 
     async def odd(_seen: Seen) -> web.StreamResponse:
         return web.Response(body=body)
 
     async with FakeRoutee(odd) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoAnswer, match="ask again") as caught:
+        with pytest.raises(NoResponse, match="ask again") as caught:
             await client.track("t-1")
     assert caught.value.outcome is Outcome.UNKNOWN
     assert "html" not in shown(caught.value)
 
 
 async def test_templates_that_are_no_json_are_no_answer() -> None:
-    """Templates that cannot be read raise NoAnswer without a byte of them in frames."""
+    """Templates that cannot be read raise NoResponse without a byte of them in frames."""
 
     async def odd(_seen: Seen) -> web.StreamResponse:
         return web.Response(body=b"<canary>")
 
     async with FakeRoutee(odd) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoAnswer, match="the answer is not JSON") as caught:
+        with pytest.raises(NoResponse, match="the answer is not JSON") as caught:
             await client.otp_templates()
     assert "canary>" not in shown(caught.value)
 
 
 async def test_a_reading_call_is_repeated_and_then_tells_what_it_got() -> None:
-    """A 500 proves nothing, but reading is safe to repeat: it is tried again, and what is left is NoAnswer."""
+    """A 500 proves nothing, but reading is safe to repeat: it is tried again, and what is left is NoResponse."""
     async with FakeRoutee(always(500, {"trackingId": "t"})) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoAnswer, match="Routee answered 500"):
+        with pytest.raises(NoResponse, match="Routee answered 500"):
             await client.track("t-1")
         assert len(server.requests) == 3
 

@@ -99,10 +99,10 @@ async def test_until_the_person_has_the_code() -> None:
             )
         )
         await asyncio.sleep(0)
-        routee.arrived(example)
+        routee.notify(example)
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        routee.arrived(OtpRecord.read(there))
+        routee.notify(OtpRecord.read(there))
         assert [step.status for step in (await waiting).steps] == ["Expired", "Delivered"]
 
 
@@ -114,7 +114,7 @@ async def test_a_callback_ends_the_wait() -> None:
         await sandbox.advance(timedelta(hours=1))
         final = await routee.track(receipt)
         before = sandbox.counts.requests
-        thread = threading.Thread(target=routee.arrived, args=[final])
+        thread = threading.Thread(target=routee.notify, args=[final])
         thread.start()
         assert (await asyncio.wait_for(waiting, 5)).final
         await asyncio.to_thread(thread.join)
@@ -174,10 +174,10 @@ def test_a_client_waits_in_several_loops() -> None:
             clients.append(here)
             here._pollers = clients[0]._pollers
             records.append(await here.wait(await here.send(otp()), timeout=10))
-            here.arrived(records[-1])
+            here.notify(records[-1])
 
     asyncio.run(once())
-    clients[0].arrived(records[0])
+    clients[0].notify(records[0])
     asyncio.run(once())
     assert all(record.final for record in records)
     assert len(clients[0]._pollers._pollers) == 1
@@ -198,5 +198,5 @@ async def test_ten_thousand_waits() -> None:
         assert 0 < asked <= 50 * (loop.time() - began) + 1
         await sandbox.advance(timedelta(hours=1))
         for receipt in receipts:
-            routee.arrived(await routee.track(receipt))
+            routee.notify(await routee.track(receipt))
         assert all(record.final for record in await asyncio.gather(*waits))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ..sandbox.callers import GONE, calling, changed
-from .shapes import SMS, STANDARD, VIBER, VIBER_FILE, VOICE, names, scripted
+from .documented_bodies import SMS, STANDARD, VIBER, VIBER_FILE, VOICE, names, scripted
 
 ADDRESS_1000 = "https://example.test/" + "a" * 979
 TEMPLATE_FIELDS = {"templateId": "bbbbbbbb-0000-4000-8000-000000000001", "templateLang": "en", "templateParams": {}}
@@ -79,7 +79,7 @@ async def test_callback_strategy(strategy: str, status: int) -> None:
 
 
 async def test_default_triggers() -> None:
-    """SMS fails over on Undelivered and Failed, Viber on these and Expired, Voice on Busy and NoAnswer."""
+    """SMS fails over on Undelivered and Failed, Viber on these and Expired, Voice on Busy and NoResponse."""
     steps = [changed(step, failoverOnStatuses=GONE) for step in (VIBER, SMS, VOICE)]
     async with calling(speed=0) as caller:
         _, answer = await caller.send("sendFailover", scripted({"flow": steps}, "+306900000311"))

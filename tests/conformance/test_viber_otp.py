@@ -8,7 +8,7 @@ import pytest
 from routee_failover.sandbox.routee.tokens import ALL_ROLES
 
 from ..sandbox.callers import GONE, basic, calling, changed
-from .shapes import VIBER_OTP, names
+from .documented_bodies import VIBER_OTP, names
 
 OPTIONAL = ("ttl", "seq", "label", "type", "templateId", "templateParams", "templateLang")
 

@@ -10,8 +10,8 @@ from routee_failover.flows import (
     SmsStep,
     Speech,
     UrlShortener,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 
 from .rules import Bad, Rule, minutes, seconds
@@ -140,10 +140,10 @@ def voice_rules(step: Place) -> list[Rule]:
         statuses(
             VoiceStep, step, "Completed", "Busy", "NoAnswer", "Failed", "Unsent", "Terminated", foreign="Undelivered"
         ),
-        Rule(VoiceTo, to, "phone", "phone", NUMBERS, NOT_NUMBERS),
-        Rule(VoiceTo, to, "viber", "viber", NUMBERS, NOT_NUMBERS),
+        Rule(VoiceRecipient, to, "phone", "phone", NUMBERS, NOT_NUMBERS),
+        Rule(VoiceRecipient, to, "viber", "viber", NUMBERS, NOT_NUMBERS),
         Rule(
-            VoiceTo,
+            VoiceRecipient,
             to,
             "sip",
             "sip",

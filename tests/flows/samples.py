@@ -27,8 +27,8 @@ from routee_failover.flows import (
     ViberStep,
     ViberTemplateStep,
     ViberVideo,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 
 Json = dict[str, Any]
@@ -196,7 +196,7 @@ LEAST: Mapping[type, Json] = {
     Play: {"file_url": "https://example.test/hi.wav"},
     DialPlan: {"verbs": [_SAY]},
     MachineDetection: {"strategy": "Continue"},
-    VoiceTo: {"phone": PHONE},
+    VoiceRecipient: {"phone": PHONE},
     VoiceStep: {"from_": "Demo", "to": PHONE, "dial_plan": DialPlan(verbs=[_SAY])},
     Callback: {"url": "https://example.test/cb"},
     ViberOtpStep: {**_VIBER, "template_id": BASIC_OTP, "pin": "847291", "ttl": MINUTE},

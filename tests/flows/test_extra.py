@@ -16,8 +16,8 @@ from routee_failover.flows import (
     ViberOtpMessage,
     ViberOtpStep,
     ViberStep,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 from routee_failover.wire import dump_flow, load_flow
 
@@ -50,7 +50,7 @@ def test_every_part_takes_extra(cls: type[Any]) -> None:
 def test_extra_is_merged_as_it_is() -> None:
     """Extra keys are written beside the modelled ones, in the part that they were given to, and nowhere else."""
     say = build(Say, extra={"x": "say"})
-    voice = build(VoiceStep, to=VoiceTo(phone="+6834000", extra={"x": "to"}), dial_plan=DialPlan(verbs=[say]))
+    voice = build(VoiceStep, to=VoiceRecipient(phone="+6834000", extra={"x": "to"}), dial_plan=DialPlan(verbs=[say]))
     sms = build(SmsStep, message=SmsMessage(body="Hi", extra={"x": "message"}), extra=EVERY_JSON)
     callback = Callback(url="https://example.test/", extra={"x": "callback"})
     dumped = dump_flow(StandardFlow(steps=[sms, voice], callback=callback, extra={"restrictions": {"x": "flow"}}))

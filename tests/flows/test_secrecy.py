@@ -25,8 +25,8 @@ from routee_failover.flows import (
     ViberOtpStep,
     ViberStep,
     ViberTemplateStep,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 from routee_failover.wire import load_flow
 
@@ -218,7 +218,7 @@ def test_numbers_are_masked(part: type[Any]) -> None:
 
 def test_voice_recipients_are_masked() -> None:
     """All three ways to call someone are masked."""
-    shown = printed(VoiceTo(phone=NUMBER, viber=NUMBER, sip="1111@host:55080"))
+    shown = printed(VoiceRecipient(phone=NUMBER, viber=NUMBER, sip="1111@host:55080"))
     assert NUMBER not in shown
     assert "1111@host" not in shown
 

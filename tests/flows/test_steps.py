@@ -25,8 +25,8 @@ from routee_failover.flows import (
     ViberOtpStep,
     ViberStep,
     ViberTemplateStep,
+    VoiceRecipient,
     VoiceStep,
-    VoiceTo,
 )
 from routee_failover.wire import dump_flow, load_flow
 
@@ -220,7 +220,7 @@ def test_what_is_wrong_with_a_text_that_stands_for_an_object(cls: type[Any], tex
 
 def test_a_voice_recipient_as_text() -> None:
     """A plain number as the recipient of a call means its phone, in JSON too, and is written as an object."""
-    assert build(VoiceStep, to=PHONE) == build(VoiceStep, to=VoiceTo(phone=PHONE))
+    assert build(VoiceStep, to=PHONE) == build(VoiceStep, to=VoiceRecipient(phone=PHONE))
     flow = load_flow("standard", changed(STANDARD, ("flow", 2, "to"), PHONE))
     assert dump_flow(flow)["flow"][2]["to"] == {"phone": PHONE}
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "to"), "nobody"))
@@ -232,15 +232,15 @@ def test_a_voice_recipient_as_text() -> None:
 )
 def test_one_way_to_call_is_enough(to: dict[str, Any]) -> None:
     """A call needs one of phone, viber and sip, whichever."""
-    assert VoiceTo(**to)
+    assert VoiceRecipient(**to)
     sample = changed(STANDARD, ("flow", 2, "to"), to)
     assert dump_flow(load_flow("standard", sample)) == sample
 
 
 def test_somebody_is_called() -> None:
     """A call to nobody is refused."""
-    with pytest.raises(InvalidFlow, match=r"^VoiceTo: needs a phone, a viber or a sip$"):
-        VoiceTo()
+    with pytest.raises(InvalidFlow, match=r"^VoiceRecipient: needs a phone, a viber or a sip$"):
+        VoiceRecipient()
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "to"), {}))
     assert problem == "flow[2].to: needs a phone, a viber or a sip"
 
@@ -280,7 +280,7 @@ def test_other_verbs(verb: object) -> None:
         pytest.param(cls, name, id=f"{cls.__name__}.{name}")
         for cls, least in LEAST.items()
         for name in least
-        if cls is not VoiceTo
+        if cls is not VoiceRecipient
     ],
 )
 def test_required_arguments(owner: type[Any], field: str) -> None:

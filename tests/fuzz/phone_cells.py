@@ -6,7 +6,7 @@ from functools import cache
 
 import phonenumbers
 
-from routee_failover._phone_numbers import InvalidNumber
+from routee_failover._phone_numbers import InvalidPhoneNumber
 from routee_failover.bulk.numbers import e164
 
 from .inputs import Source, one_of
@@ -126,5 +126,5 @@ def judge(text: str, region: str | None, its: str | None = None) -> None:
 def _read(text: str, region: str | None) -> str | None:
     try:
         return e164(text, region)
-    except InvalidNumber:
+    except InvalidPhoneNumber:
         return None

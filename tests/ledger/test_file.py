@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from routee_failover import LedgerError
+from routee_failover._sqlite import query_int
 from routee_failover.ledger import Counts, Fate, Move, SqliteLedger, State
 from routee_failover.ledger.sqlite import lock, schema
-from routee_failover.sqlite_file import number
 
 from .messages import claimed, ending, wanted
 
@@ -228,11 +228,11 @@ async def test_a_file_of_an_older_version(path: Path, monkeypatch: pytest.Monkey
     steps: list[int] = []
 
     def second(connection: sqlite3.Connection) -> None:
-        steps.append(number(connection, "PRAGMA user_version"))
+        steps.append(query_int(connection, "PRAGMA user_version"))
         connection.execute("ALTER TABLE intents ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
 
     def third(connection: sqlite3.Connection) -> None:
-        steps.append(number(connection, "PRAGMA user_version"))
+        steps.append(query_int(connection, "PRAGMA user_version"))
 
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second, third))
     with pytest.raises(LedgerError, match="an older routee-failover has written it"):

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from routee_failover import LedgerError
+from routee_failover._sqlite import UnusableDatabase
 from routee_failover.ledger import Counts, SqliteLedger
 from routee_failover.ledger.sqlite import descriptors, lock
 from routee_failover.ledger.sqlite.book import Book
 from routee_failover.ledger.sqlite.mark import mark_of
 from routee_failover.ledger.sqlite.schema import to_read
-from routee_failover.sqlite_file import Unfit
 
 from .messages import claimed
 
@@ -107,7 +107,7 @@ async def test_a_file_that_is_exchanged_as_it_is_connected(path: Path, monkeypat
     with pytest.raises(ZeroDivisionError):
         to_read(path)
     monkeypatch.setattr(sqlite3, "connect", late)
-    with pytest.raises(Unfit, match="exchanged"):
+    with pytest.raises(UnusableDatabase, match="exchanged"):
         to_read(path)
     monkeypatch.undo()
     assert not descriptors._connections

@@ -14,7 +14,7 @@ from routee_failover.sandbox import Answer, Play, Sandbox, server
 from routee_failover.sandbox.contract import load_contract
 from routee_failover.sandbox.faults import Faults
 from routee_failover.sandbox.life.rules import Fault
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .callers import BODIES, SENDS, SMS_STEP, Caller, basic, calling
 

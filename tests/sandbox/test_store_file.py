@@ -250,4 +250,4 @@ async def test_no_room_in_a_file_from_before(tmp_path: Path, monkeypatch: pytest
 
 def test_errors_that_nobody_expected() -> None:
     """What SQLite says in other words is passed on."""
-    assert database.why(sqlite3.ProgrammingError("something odd")) == "something odd"
+    assert database.describe_error(sqlite3.ProgrammingError("something odd")) == "something odd"

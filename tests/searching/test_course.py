@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover import NoAnswer
+from routee_failover import NoResponse
 from routee_failover.searching import course
 from routee_failover.searching.course import BARREN_PAGES, Course
 
@@ -119,7 +119,7 @@ def test_pages_that_repeat_end_in_an_error() -> None:
 
     for page in range(BARREN_PAGES + 1):
         take(page)
-    with pytest.raises(NoAnswer, match="10 pages in a row held nothing new"):
+    with pytest.raises(NoResponse, match="10 pages in a row held nothing new"):
         take(BARREN_PAGES + 1)
 
 
@@ -134,7 +134,7 @@ def test_a_length_that_is_never_the_same_ends_in_an_error() -> None:
             start = at // 5 * 5
             read.take(start, start + 5, 1000 - turn % 2 * 7, [f"f-{start + place}" for place in range(5)])
 
-    with pytest.raises(NoAnswer, match="another length"):
+    with pytest.raises(NoResponse, match="another length"):
         go_on()
 
 

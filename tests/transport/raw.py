@@ -15,8 +15,8 @@ import aiohttp
 from yarl import URL
 
 from routee_failover import Config
-from routee_failover.evidence import Evidence
-from routee_failover.observe import Event
+from routee_failover.events import Event
+from routee_failover.outcomes import AttemptResult
 from routee_failover.secret import Secret, SecretBytes
 from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
@@ -25,7 +25,7 @@ from routee_failover.transport.headers import Headers
 from routee_failover.transport.line import Line
 from routee_failover.transport.session import open_session
 from routee_failover.transport.under_way import UnderWay
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 PIN = "739164"
 KEY = "canary-token"
@@ -225,10 +225,10 @@ class Bench:
         self.session = open_session(config)
         self.total = config.total_timeout.total_seconds()
         self.within = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
-        self.limit = config.answer_limit
+        self.limit = config.max_response_size
         self.under_way = UnderWay(self._make, lambda _exchange, _evidence: None)
 
-    async def _make(self, exchange: Exchange) -> Evidence:
+    async def _make(self, exchange: Exchange) -> AttemptResult:
         return await attempt(self.session, exchange, within=self.within, limit=self.limit)
 
     def exchange(self, url: str, *, method: str = "POST") -> Exchange:
@@ -241,7 +241,7 @@ class Bench:
         exchange.body = call.body
         return exchange
 
-    async def tried(self, url: str, *, method: str = "POST") -> Evidence:
+    async def tried(self, url: str, *, method: str = "POST") -> AttemptResult:
         """One attempt."""
         exchange = self.exchange(url, method=method)
         self.under_way.start(exchange)
@@ -259,7 +259,7 @@ async def bench(config: Config) -> AsyncIterator[Bench]:
         await made.session.close()
 
 
-async def tried_once(behave: Behaving, **settings: Any) -> tuple[Evidence, RawServer]:
+async def tried_once(behave: Behaving, **settings: Any) -> tuple[AttemptResult, RawServer]:
     """One attempt at a server that behaves like that."""
     async with RawServer(behave) as server:
         settings = {"total_timeout": timedelta(seconds=1)} | settings

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.transport.attempt import _retry_after
 from routee_failover.transport.exchange import TrackedRequest
-from tests.client.routee import until
-from tests.client.shown import shown
+from tests.client.fake_routee import until
+from tests.client.rendered_errors import shown
 
 from .raw import (
     BODY,
@@ -97,11 +97,11 @@ BROKEN = {
 async def test_a_server_that_breaks_off_proves_nothing(behave: Behaving, cause: str | None) -> None:
     """Once a byte can have left, no failure of the answer proves a refusal: UNKNOWN, with a cause in our own words."""
     evidence, _ = await tried_once(behave)
-    assert evidence.answer is None
-    assert (evidence.begun, evidence.lasting) == (True, False)
+    assert evidence.response is None
+    assert (evidence.may_have_been_sent, evidence.permanent) == (True, False)
     assert outcome_of(evidence) is Outcome.UNKNOWN
-    assert cause is None or evidence.cause == cause
-    assert evidence.cause
+    assert cause is None or evidence.reason == cause
+    assert evidence.reason
     assert not any(text in repr(evidence) for text in ("canary", PIN, KEY))
 
 
@@ -109,18 +109,18 @@ async def test_a_server_that_breaks_off_proves_nothing(behave: Behaving, cause: 
 async def test_a_server_that_closes_at_once_proves_no_more_than_was_seen(behave: Behaving) -> None:
     """A connection that is closed before the request is read: noticed in time it proves NOT_SENT, if not UNKNOWN."""
     evidence, _ = await tried_once(behave)
-    assert evidence.answer is None
-    assert evidence.cause
-    assert evidence.begun == (evidence.written > 0)
-    assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.begun else Outcome.NOT_SENT)
+    assert evidence.response is None
+    assert evidence.reason
+    assert evidence.may_have_been_sent == (evidence.bytes_written > 0)
+    assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.may_have_been_sent else Outcome.NOT_SENT)
 
 
 async def test_an_answer_is_read_whole() -> None:
     """An answer is told with its status and body, and the request was the one that was asked for."""
     seen: list[bytes] = []
     evidence, server = await tried_once(answering(http("404 Nope", ECHO, "X: y"), seen=seen))
-    assert evidence.answer is not None
-    assert (evidence.answer.status, evidence.answer.body, evidence.answer.retry_after) == (404, ECHO, None)
+    assert evidence.response is not None
+    assert (evidence.response.status, evidence.response.body, evidence.response.retry_after) == (404, ECHO, None)
     head, _, body = seen[0].partition(b"\r\n\r\n")
     assert body == BODY
     assert head.startswith(b"POST /failover HTTP/1.1\r\n")
@@ -133,8 +133,8 @@ async def test_an_answer_is_read_whole() -> None:
 async def test_an_empty_answer_is_an_answer(encoded: bool) -> None:
     """A 204 without a body is read as one."""
     evidence, _ = await tried_once(answering(http("204 No Content", b"")))
-    assert evidence.answer is not None
-    assert (evidence.answer.status, evidence.answer.body) == (204, b"")
+    assert evidence.response is not None
+    assert (evidence.response.status, evidence.response.body) == (204, b"")
 
 
 async def test_an_answer_in_pieces_is_put_together() -> None:
@@ -150,20 +150,20 @@ async def test_an_answer_in_pieces_is_put_together() -> None:
         writer.write(b"0\r\n\r\n")
 
     evidence, _ = await tried_once(behave)
-    assert evidence.answer is not None
-    assert evidence.answer.body == b"canary"
+    assert evidence.response is not None
+    assert evidence.response.body == b"canary"
 
 
 async def test_an_answer_longer_than_its_limit_is_left() -> None:
     """Reading ends at the limit, and the connection is not used again."""
     async with (
         RawServer(answering(http("200 OK", ECHO * 100_000))) as server,
-        bench(server.config(answer_limit=100)) as made,
+        bench(server.config(max_response_size=100)) as made,
     ):
         for _ in range(2):
             evidence = await made.tried(f"{server.url}/failover")
-            assert (evidence.answer, evidence.cause) == (None, "the answer is longer than answer_limit")
-            assert evidence.begun
+            assert (evidence.response, evidence.reason) == (None, "the answer is longer than max_response_size")
+            assert evidence.may_have_been_sent
     assert server.connections == 2
 
 
@@ -171,7 +171,7 @@ async def test_an_answer_longer_than_its_limit_is_left() -> None:
 async def test_a_redirect_is_an_answer(code: str) -> None:
     """A redirect is told and not followed."""
     evidence, server = await tried_once(answering(http(code, b"", "Location: /elsewhere")))
-    assert evidence.answer is not None
+    assert evidence.response is not None
     assert outcome_of(evidence) is Outcome.REJECTED
     assert server.connections == 1
 
@@ -182,9 +182,9 @@ async def test_a_refused_connection_sends_nothing() -> None:
         config = server.config()
     async with bench(config) as made:
         evidence = await made.tried(f"{server.url}/failover")
-    assert (evidence.begun, evidence.answer, evidence.lasting) == (False, None, False)
+    assert (evidence.may_have_been_sent, evidence.response, evidence.permanent) == (False, None, False)
     assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.cause.startswith("no connection to localhost:")
+    assert evidence.reason.startswith("no connection to localhost:")
 
 
 async def test_a_host_name_that_is_none_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ async def test_a_host_name_that_is_none_sends_nothing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
     async with RawServer(hang) as server, bench(server.config()) as made:
         evidence = await made.tried("https://nowhere.invalid/failover")
-    assert evidence.cause == "the host name nowhere.invalid could not be resolved"
+    assert evidence.reason == "the host name nowhere.invalid could not be resolved"
     assert outcome_of(evidence) is Outcome.NOT_SENT
 
 
@@ -206,7 +206,10 @@ async def test_a_handshake_that_hangs_sends_nothing() -> None:
         config = server.config(connect_timeout=timedelta(milliseconds=50))
         async with bench(config) as made:
             evidence = await made.tried(server.url.replace("http:", "https:"))
-    assert (evidence.begun, evidence.cause) == (False, "no connection could be made within connect_timeout")
+    assert (evidence.may_have_been_sent, evidence.reason) == (
+        False,
+        "no connection could be made within connect_timeout",
+    )
 
 
 async def test_a_handshake_that_breaks_sends_nothing() -> None:
@@ -215,7 +218,7 @@ async def test_a_handshake_that_breaks_sends_nothing() -> None:
         async with RawServer(behave) as server, bench(server.config()) as made:
             evidence = await made.tried(server.url.replace("http:", "https:"))
         assert outcome_of(evidence) is Outcome.NOT_SENT
-        assert "canary" not in evidence.cause
+        assert "canary" not in evidence.reason
 
 
 async def test_a_closed_pool_sends_nothing() -> None:
@@ -246,8 +249,8 @@ async def test_a_closed_pool_sends_nothing() -> None:
 async def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -> None:
     """Retry-After is seconds or a date; a date that is over means now, and nonsense means nothing."""
     evidence, _ = await tried_once(answering(http("503 Busy", b"", f"Retry-After: {header}")))
-    assert evidence.answer is not None
-    assert (evidence.answer.status, evidence.answer.retry_after) == (503, seconds)
+    assert evidence.response is not None
+    assert (evidence.response.status, evidence.response.retry_after) == (503, seconds)
 
 
 async def test_retry_after_as_a_date_is_a_pause_from_now() -> None:
@@ -256,9 +259,9 @@ async def test_retry_after_as_a_date_is_a_pause_from_now() -> None:
     for moment in (datetime.now(UTC), datetime.now(zone)):
         then = format_datetime(moment + timedelta(seconds=60))
         evidence, _ = await tried_once(answering(http("429 Many", b"", f"Retry-After: {then}")))
-        assert evidence.answer is not None
-        assert evidence.answer.retry_after is not None
-        assert 50 < evidence.answer.retry_after <= 60
+        assert evidence.response is not None
+        assert evidence.response.retry_after is not None
+        assert 50 < evidence.response.retry_after <= 60
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60))
@@ -284,7 +287,7 @@ async def test_aiohttp_still_calls_send_before_the_first_byte(monkeypatch: pytes
     async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
         for _ in range(3):
             evidence = await made.tried(f"{server.url}/failover")
-            assert evidence.begun
+            assert evidence.may_have_been_sent
     assert calls == [0, 1, 2]
 
 
@@ -294,7 +297,10 @@ async def test_a_request_that_stops_in_send_has_sent_nothing(monkeypatch: pytest
     seen: list[bytes] = []
     async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
         evidence = await made.tried(f"{server.url}/failover")
-    assert (evidence.begun, evidence.cause) == (False, "the pooled connection had been closed by the server")
+    assert (evidence.may_have_been_sent, evidence.reason) == (
+        False,
+        "the pooled connection had been closed by the server",
+    )
     assert seen == []
 
 

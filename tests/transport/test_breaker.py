@@ -8,23 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from routee_failover.evidence import Answer, Evidence
+from routee_failover.outcomes import AttemptResult, Response
 from routee_failover.transport.breaker import Breaker, State
 
-UNREACHED = Evidence(begun=False, cause="no connection to routee:443 could be made")
-UNANSWERED = Evidence(begun=True, cause="no answer came within total_timeout")
-STALE = Evidence(begun=False, cause="the pooled connection had been closed by the server", stale=True)
+UNREACHED = AttemptResult(may_have_been_sent=False, reason="no connection to routee:443 could be made")
+UNANSWERED = AttemptResult(may_have_been_sent=True, reason="no answer came within total_timeout")
+STALE = AttemptResult(
+    may_have_been_sent=False, reason="the pooled connection had been closed by the server", stale_connection=True
+)
 NOW = 1_000.0
 
 
-def _answered(status: int) -> Evidence:
-    return Evidence(begun=True, answer=Answer(status, b""))
+def _answered(status: int) -> AttemptResult:
+    return AttemptResult(may_have_been_sent=True, response=Response(status, b""))
 
 
 GOOD = _answered(200)
 
 
-def _noted(breaker: Breaker, evidence: Evidence, times: int, now: float = NOW) -> list[bool]:
+def _noted(breaker: Breaker, evidence: AttemptResult, times: int, now: float = NOW) -> list[bool]:
     return [breaker.note(now, evidence) for _ in range(times)]
 
 
@@ -56,7 +58,7 @@ def test_its_states_are_named_for_a_log() -> None:
 
 
 @pytest.mark.parametrize("bad", [UNREACHED, _answered(500), _answered(503), _answered(599)], ids=str)
-def test_twenty_failures_open_it_and_nineteen_do_not(bad: Evidence) -> None:
+def test_twenty_failures_open_it_and_nineteen_do_not(bad: AttemptResult) -> None:
     """No connection and 5xx are failures; `note` says which of them opened it."""
     breaker = Breaker()
     assert _noted(breaker, bad, 19) == [False] * 19
@@ -82,7 +84,7 @@ def test_any_other_answer_counts_as_good(status: int) -> None:
 
 
 @pytest.mark.parametrize("neither", [UNANSWERED, STALE], ids=str)
-def test_what_says_nothing_about_routee_counts_as_neither(neither: Evidence) -> None:
+def test_what_says_nothing_about_routee_counts_as_neither(neither: AttemptResult) -> None:
     """No answer, and a dead connection of the pool, open nothing, keep nothing closed and count for no minimum."""
     breaker = Breaker()
     assert not any(_noted(breaker, neither, 500))
@@ -129,7 +131,7 @@ def test_good_answers_are_forgotten_too() -> None:
 
 def test_the_cause_is_what_was_seen_last() -> None:
     """The cause of the failure that opened it, or the status that Routee answered."""
-    assert _opened().cause == UNREACHED.cause
+    assert _opened().cause == UNREACHED.reason
     breaker = Breaker()
     _noted(breaker, UNREACHED, 19)
     breaker.note(NOW, _answered(502))
@@ -137,7 +139,7 @@ def test_the_cause_is_what_was_seen_last() -> None:
     breaker.take_probe(NOW + 1)
     assert breaker.cause == "Routee answered 502"
     breaker.probed(NOW + 1, UNANSWERED)
-    assert breaker.cause == UNANSWERED.cause
+    assert breaker.cause == UNANSWERED.reason
 
 
 def test_an_open_breaker_rests_for_a_second() -> None:
@@ -174,7 +176,7 @@ def test_a_good_probe_closes_it(status: int) -> None:
 
 
 @pytest.mark.parametrize("bad", [UNREACHED, UNANSWERED, _answered(500), _answered(503)], ids=str)
-def test_the_rest_doubles_with_each_bad_probe(bad: Evidence) -> None:
+def test_the_rest_doubles_with_each_bad_probe(bad: AttemptResult) -> None:
     """No connection, no answer and 5xx: 2, 4, 8, 16 and then always 30 seconds; a good probe makes it 1 again."""
     breaker, now = _probing(), NOW
     rests = []
@@ -192,12 +194,12 @@ def test_the_rest_doubles_with_each_bad_probe(bad: Evidence) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, STALE], ids=str)
-def test_a_probe_that_proved_nothing_is_made_again_at_once(nothing: Evidence | None) -> None:
+def test_a_probe_that_proved_nothing_is_made_again_at_once(nothing: AttemptResult | None) -> None:
     """A cancelled probe, and a dead connection of the pool: the next may probe now, and the rest is no longer."""
     breaker = _probing()
     breaker.probed(NOW, nothing)
     assert breaker.state is State.OPEN
-    assert breaker.cause == UNREACHED.cause
+    assert breaker.cause == UNREACHED.reason
     assert breaker.rest_left(NOW) == 0.0
     assert breaker.take_probe(NOW)
     breaker.probed(NOW, UNREACHED)
@@ -206,12 +208,12 @@ def test_a_probe_that_proved_nothing_is_made_again_at_once(nothing: Evidence | N
 
 @pytest.mark.parametrize("evidence", [UNREACHED, GOOD, _answered(500)], ids=str)
 @pytest.mark.parametrize("make", [_opened, _probing])
-def test_what_ends_while_it_is_open_changes_nothing(make: Callable[[float], Breaker], evidence: Evidence) -> None:
+def test_what_ends_while_it_is_open_changes_nothing(make: Callable[[float], Breaker], evidence: AttemptResult) -> None:
     """Attempts that were under way when it opened do not open it again, put off the probe, or count afterwards."""
     breaker = make(NOW)
     state, rest = breaker.state, breaker.rest_left(NOW)
     assert not any(_noted(breaker, evidence, 100))
-    assert (breaker.state, breaker.rest_left(NOW), breaker.cause) == (state, rest, UNREACHED.cause)
+    assert (breaker.state, breaker.rest_left(NOW), breaker.cause) == (state, rest, UNREACHED.reason)
     breaker.take_probe(NOW + 1)
     breaker.probed(NOW + 1, GOOD)
     assert not any(_noted(breaker, UNREACHED, 19, NOW + 1))
@@ -223,7 +225,7 @@ _steps = st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 1.0, 2.5, 9.0, 10.0, 31.0])
 
 
 @given(seen=st.lists(st.tuples(_steps, st.integers(100, 499).map(_answered) | st.sampled_from([UNANSWERED, STALE]))))
-def test_what_is_no_failure_never_opens_it(seen: list[tuple[float, Evidence]]) -> None:
+def test_what_is_no_failure_never_opens_it(seen: list[tuple[float, AttemptResult]]) -> None:
     """However many refusals come, and however fast, the breaker stays closed."""
     breaker, now = Breaker(), NOW
     for step, evidence in seen * 20:
@@ -249,9 +251,9 @@ class _AnyUse(RuleBasedStateMachine):
 
     @precondition(lambda self: self.breaker.state is State.CLOSED)
     @rule(evidence=_evidence, times=st.integers(1, 15))
-    def note_closed(self, evidence: Evidence, times: int) -> None:
+    def note_closed(self, evidence: AttemptResult, times: int) -> None:
         """It opens on the failure that makes it half of at least 20 calls within ten seconds, and on nothing else."""
-        status = evidence.answer.status if evidence.answer else None
+        status = evidence.response.status if evidence.response else None
         failed = evidence is UNREACHED or (status is not None and 500 <= status < 600)
         for _ in range(times):
             if evidence not in {UNANSWERED, STALE}:
@@ -266,7 +268,7 @@ class _AnyUse(RuleBasedStateMachine):
 
     @precondition(lambda self: self.breaker.state is not State.CLOSED)
     @rule(evidence=_evidence)
-    def note_open(self, evidence: Evidence) -> None:
+    def note_open(self, evidence: AttemptResult) -> None:
         """While it is not closed, nothing but a probe changes it."""
         before = self.breaker.state
         assert not self.breaker.note(self.now, evidence)
@@ -285,7 +287,7 @@ class _AnyUse(RuleBasedStateMachine):
 
     @precondition(lambda self: self.breaker.state is State.PROBING)
     @rule(bad=st.sampled_from([UNREACHED, UNANSWERED, _answered(503)]))
-    def probe_badly(self, bad: Evidence) -> None:
+    def probe_badly(self, bad: AttemptResult) -> None:
         """A bad probe opens it again, for longer."""
         self.breaker.probed(self.now, bad)
         self.expect_rest()

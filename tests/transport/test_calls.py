@@ -13,11 +13,11 @@ import trustme
 
 from routee_failover import ClientClosed, Outcome, PoolTimeout, RouteeClient, RouteeError, TokenUnavailable
 from routee_failover.errors import ConnectFailed, DeliveryUnknown
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.transport import Call
-from tests.client.flows import sms
-from tests.client.routee import until
-from tests.client.shown import shown
+from tests.client.fake_routee import until
+from tests.client.rendered_errors import shown
+from tests.client.sample_flows import sms
 
 from .raw import (
     ACCEPTED,
@@ -89,8 +89,8 @@ async def test_a_reading_call_that_succeeds_later_is_a_success() -> None:
     answers = (http("500 Oops"), http("502 Oops"), http("200 OK", b"[]"))
     async with RawServer(answering(*answers)) as server, opened(server) as transport:
         _, evidence = await transport.call(GET)
-    assert evidence.answer is not None
-    assert evidence.answer.body == b"[]"
+    assert evidence.response is not None
+    assert evidence.response.body == b"[]"
 
 
 @pytest.mark.parametrize("call", [POST, GET], ids=["POST", "GET"])
@@ -110,7 +110,7 @@ async def test_a_refused_connection_is_tried_again(call: Call, monkeypatch: pyte
         _, evidence = await transport.call(call)
     assert outcome_of(evidence) is Outcome.NOT_SENT
     assert tries == TRIES
-    assert evidence.cause == "no connection to 127.0.0.1:1 could be made (Connection refused)"
+    assert evidence.reason == "no connection to 127.0.0.1:1 could be made (Connection refused)"
 
 
 async def test_a_server_that_is_back_takes_the_message_once() -> None:
@@ -150,8 +150,8 @@ async def test_an_untrusted_certificate_is_told_and_not_tried_again(tls: ssl.SSL
         async with RouteeClient(api.config(auth_url=auth.url)) as client:
             with pytest.raises(ConnectFailed, match="certificate of localhost is not trusted; nothing was sent"):
                 await client.send(sms())
-    assert (outcome_of(evidence), evidence.lasting, seen) == (Outcome.NOT_SENT, True, [])
-    assert evidence.cause == "the certificate of localhost is not trusted"
+    assert (outcome_of(evidence), evidence.permanent, seen) == (Outcome.NOT_SENT, True, [])
+    assert evidence.reason == "the certificate of localhost is not trusted"
     assert shakes == ["localhost", "localhost"]
 
 
@@ -190,7 +190,7 @@ async def test_a_packed_receipt_is_read() -> None:
 async def test_a_cancelled_call_shows_neither_body_nor_key() -> None:
     """CancelledError passes through every layer, and no frame of it holds the PIN, the key or the token."""
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, hang)) as server, opened(server, close_grace=MOMENT) as transport:
+    async with RawServer(tokens_and(seen, hang)) as server, opened(server, shutdown_timeout=MOMENT) as transport:
         running = asyncio.create_task(transport.call(POST))
         await until(lambda: seen)
         running.cancel()
@@ -222,7 +222,7 @@ async def test_what_the_transport_raises_pickles() -> None:
     errors: list[RouteeError] = []
     seen: list[bytes] = []
     async with RawServer(tokens_and(seen, hang)) as server:
-        async with opened(server, pool_size=1, pool_timeout=MOMENT, close_grace=MOMENT) as transport:
+        async with opened(server, pool_size=1, pool_timeout=MOMENT, shutdown_timeout=MOMENT) as transport:
             first = asyncio.create_task(transport.call(POST))
             await until(lambda: seen)
             with pytest.raises(PoolTimeout) as full:

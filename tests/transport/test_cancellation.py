@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 
 from routee_failover import Outcome, RouteeClient
-from routee_failover.observe import AttemptEnded, AttemptStarted, RetryScheduled
+from routee_failover.events import AttemptEnded, AttemptStarted, RetryScheduled
 from routee_failover.transport import Call
 from routee_failover.transport.exchange import Stop
-from tests.client.flows import sms
-from tests.client.routee import until
+from tests.client.fake_routee import until
+from tests.client.sample_flows import sms
 
 from .raw import (
     GET,
@@ -62,11 +62,15 @@ async def _left_after(steps: int, server: RawServer, door: Door, call: Call, *, 
         assert turns_taken(transport) == 0
     ended = notes.of(AttemptEnded)
     assert len(notes.of(AttemptStarted)) == len(ended)
-    assert all(event.abandoned is event.evidence.begun for event in ended[told_in_time:] if event.path == call.path)
+    assert all(
+        event.abandoned is event.evidence.may_have_been_sent
+        for event in ended[told_in_time:]
+        if event.path == call.path
+    )
     tries = [event for event in ended[told_before:] if event.path == call.path]
-    begun = [event.outcome for event in tries if event.evidence.begun]
+    begun = [event.outcome for event in tries if event.evidence.may_have_been_sent]
     assert len(tries) <= 1
-    assert all(event.outcome is Outcome.NOT_SENT for event in tries if not event.evidence.begun)
+    assert all(event.outcome is Outcome.NOT_SENT for event in tries if not event.evidence.may_have_been_sent)
     if not call.safe:
         assert (door.begun - seen_before, set(begun)) == (len(begun), {Outcome.ACCEPTED} if begun else set())
 
@@ -105,8 +109,8 @@ async def test_connecting_may_be_left() -> None:
             await settled(transport)
             assert turns_taken(transport) == 0
     event = notes.of(AttemptEnded)[-1]
-    assert (event.outcome, event.evidence.begun, event.abandoned) == (Outcome.NOT_SENT, False, False)
-    assert event.evidence.cause == "the caller had left"
+    assert (event.outcome, event.evidence.may_have_been_sent, event.abandoned) == (Outcome.NOT_SENT, False, False)
+    assert event.evidence.reason == "the caller had left"
 
 
 async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +155,7 @@ async def test_200_messages_of_callers_who_left_are_all_accounted_for() -> None:
     """200 callers are cancelled after their messages have left: all 200 outcomes are told, as the server saw them."""
     door, notes = Door(shut=True), Notes()
     async with RawServer(door) as server:
-        async with opened(server, pool_size=200, otp_share=0, observers=[notes]) as transport:
+        async with opened(server, pool_size=200, otp_reserve=0, observers=[notes]) as transport:
             callers = [asyncio.create_task(transport.call(POST)) for _ in range(200)]
             await until(lambda: len(door.seen) == 200)
             for caller in callers:
@@ -198,8 +202,8 @@ async def test_what_is_cut_off_takes_no_connection_of_others_along(monkeypatch: 
 
         monkeypatch.setattr(connector, "_release", end_after)
         made.under_way.start(exchange)
-        assert (await exchange.done).cause == "the caller had left"
-        assert (await made.tried(server.url)).answer is not None
+        assert (await exchange.done).reason == "the caller had left"
+        assert (await made.tried(server.url)).response is not None
         assert server.connections == 1
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import trustme
 
-from routee_failover import ClientClosed, DeliveryUnknown, NoAnswer, Outcome, RouteeClient
-from routee_failover.observe import AttemptEnded, AttemptStarted, RetryScheduled
+from routee_failover import ClientClosed, DeliveryUnknown, NoResponse, Outcome, RouteeClient
+from routee_failover.events import AttemptEnded, AttemptStarted, RetryScheduled
 from routee_failover.transport import Call, Transport
-from tests.client.flows import CANARIES, otp, sms
-from tests.client.fresh import run_fresh
-from tests.client.routee import until
-from tests.client.shown import shown
+from tests.client.fake_routee import until
+from tests.client.rendered_errors import shown
+from tests.client.sample_flows import CANARIES, otp, sms
+from tests.client.subprocess_program import run_fresh
 
 from .raw import (
     ACCEPTED,
@@ -43,7 +43,7 @@ CLOSED = "the client was closed before an answer came"
 async def test_answers_that_come_within_the_grace_are_told() -> None:
     """aclose() waits for the answer to what has left, and its caller gets it."""
     door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, close_grace=LONG) as transport:
+    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
         call = asyncio.create_task(transport.call(POST))
         await until(lambda: door.seen)
         closing = asyncio.create_task(transport.aclose())
@@ -57,7 +57,7 @@ async def test_answers_that_come_within_the_grace_are_told() -> None:
 async def test_what_was_left_alone_is_waited_for_as_well() -> None:
     """A message whose caller has left is answered, and told to observers, before aclose() is over."""
     door, notes = Door(shut=True), Notes()
-    async with RawServer(door) as server, opened(server, close_grace=LONG, observers=[notes]) as transport:
+    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG, observers=[notes]) as transport:
         await cancelled(transport.call(POST), once=lambda: door.seen)
         asyncio.get_running_loop().call_later(0.02, door.open.set)
         await transport.aclose()
@@ -69,14 +69,14 @@ async def test_after_the_grace_what_has_left_is_unknown() -> None:
     """A send without an answer by then may have been accepted, and its caller is told just that."""
     door = Door(shut=True)
     async with RawServer(door) as server:
-        client = RouteeClient(server.config(close_grace=MOMENT))
+        client = RouteeClient(server.config(shutdown_timeout=MOMENT))
         sending = asyncio.create_task(client.send(otp()))
         await until(lambda: door.seen)
         async with asyncio.timeout(5):
             await client.aclose()
         with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
             await sending
-        assert (caught.value.cause, door.begun) == (CLOSED, 1)
+        assert (caught.value.reason, door.begun) == (CLOSED, 1)
     printed = shown(caught.value)
     assert [canary for canary in CANARIES if canary in printed] == []
 
@@ -85,21 +85,21 @@ async def test_a_reading_call_is_ended_at_once() -> None:
     """Nobody waits for the answer to a question when the client is closed; it is not asked again, and told as open."""
     door, notes = Door(shut=True), Notes()
     async with RawServer(door) as server:
-        client = RouteeClient(server.config(close_grace=LONG, observers=[notes]))
+        client = RouteeClient(server.config(shutdown_timeout=LONG, observers=[notes]))
         tracking = asyncio.create_task(client.track("an-id"))
         await until(lambda: door.seen)
         async with asyncio.timeout(5):
             await client.aclose()
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             await tracking
-        assert (caught.value.cause, len(door.seen)) == (CLOSED, 1)
+        assert (caught.value.reason, len(door.seen)) == (CLOSED, 1)
     assert notes.of(RetryScheduled) == []
 
 
 async def test_who_waits_in_line_is_told_at_once() -> None:
     """Messages that wait for a turn do not wait for the answers to those that have one."""
     door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, pool_size=1, close_grace=LONG) as transport:
+    async with RawServer(door) as server, opened(server, pool_size=1, shutdown_timeout=LONG) as transport:
         first = asyncio.create_task(transport.call(POST))
         await until(lambda: door.seen)
         waiting = [asyncio.create_task(transport.call(POST)) for _ in range(3)]
@@ -120,7 +120,7 @@ async def test_who_waits_for_a_connection_is_told_at_once() -> None:
     """A message that has no connection yet was not sent."""
     async with RawServer(hang) as silent, RawServer(Door()) as auth:
         urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
-        async with opened(silent, **urls, close_grace=LONG, connect_timeout=LONG) as transport:
+        async with opened(silent, **urls, shutdown_timeout=LONG, connect_timeout=LONG) as transport:
             call = asyncio.create_task(transport.call(POST))
             await until(lambda: silent.connections)
             async with asyncio.timeout(5):
@@ -142,8 +142,8 @@ async def test_who_rests_before_another_try_gets_what_is_known(call: Call) -> No
         await transport.aclose()
         outcome, evidence = await running
         assert outcome is Outcome.REJECTED
-        assert evidence.answer is not None
-        assert (evidence.answer.status, evidence.answer.retry_after) == (429, 20)
+        assert evidence.response is not None
+        assert (evidence.response.status, evidence.response.retry_after) == (429, 20)
 
 
 async def test_a_token_request_that_rests_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def _is_the_servers(task: "asyncio.Task[Any]") -> bool:
 
 async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool, answered: bool) -> None:
     notes, before = Notes(), asyncio.all_tasks()
-    transport = Transport(server.config(observers=[notes], close_grace=LONG if answered else MOMENT / 50))
+    transport = Transport(server.config(observers=[notes], shutdown_timeout=LONG if answered else MOMENT / 50))
     if warm:
         door.open.set()
         await transport.call(GET)
@@ -196,17 +196,17 @@ async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool
     assert not running.cancelled()
     if isinstance(running.exception(), ClientClosed):
         assert door.begun == seen
-        assert not any(event.evidence.begun for event in tries)
+        assert not any(event.evidence.may_have_been_sent for event in tries)
     else:
         outcome, evidence = running.result()
-        assert (outcome, evidence.cause) == (tries[0].outcome, tries[0].evidence.cause)
-        assert outcome is (Outcome.ACCEPTED if answered or evidence.answer else Outcome.UNKNOWN)
+        assert (outcome, evidence.reason) == (tries[0].outcome, tries[0].evidence.reason)
+        assert outcome is (Outcome.ACCEPTED if answered or evidence.response else Outcome.UNKNOWN)
 
 
 async def test_closing_may_be_repeated_and_shared() -> None:
     """Several tasks may close at once, again and again; all of them wait for the answers."""
     door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, close_grace=LONG) as transport:
+    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
         call = asyncio.create_task(transport.call(POST))
         await until(lambda: door.seen)
         closings = [asyncio.create_task(transport.aclose()) for _ in range(3)]
@@ -221,7 +221,7 @@ async def test_closing_may_be_repeated_and_shared() -> None:
 async def test_closing_that_was_cut_short_may_be_taken_up_again() -> None:
     """A timeout around aclose() cuts nothing that has left: another one goes on with it."""
     door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, close_grace=LONG) as transport:
+    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
         call = asyncio.create_task(transport.call(POST))
         await until(lambda: door.seen)
         with pytest.raises(TimeoutError):

@@ -13,9 +13,9 @@ from routee_failover.secret import SecretBytes
 from routee_failover.transport import Call, Transport
 from routee_failover.transport.attempt import attempt
 from routee_failover.transport.exchange import Stop
-from tests.client.flows import CANARIES, otp, standard, viber_otp
-from tests.client.routee import until
-from tests.client.shown import shown
+from tests.client.fake_routee import until
+from tests.client.rendered_errors import shown
+from tests.client.sample_flows import CANARIES, otp, standard, viber_otp
 
 from .raw import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened, turns_taken
 
@@ -80,8 +80,8 @@ async def test_waiting_for_a_new_token_ends_with_the_deadline() -> None:
         async with asyncio.timeout(5):
             outcome, evidence = await transport.call(message(0.5))
         assert outcome is Outcome.REJECTED
-        assert evidence.answer is not None
-        assert evidence.answer.status == 401
+        assert evidence.response is not None
+        assert evidence.response.status == 401
 
 
 async def test_waiting_for_a_turn_ends_with_the_deadline() -> None:
@@ -144,7 +144,7 @@ async def test_the_body_at_the_gate_is_the_one_that_leaves() -> None:
     head, _, sent = door.seen[0].partition(b"\r\n\r\n")
     assert sent == b"%d" % 10**6
     assert head.lower().count(b"content-length: 7") == head.lower().count(b"content-length") == 1
-    assert evidence.written == len(door.seen[0])
+    assert evidence.bytes_written == len(door.seen[0])
 
 
 @pytest.mark.filterwarnings("error")
@@ -152,7 +152,7 @@ async def test_the_body_at_the_gate_is_the_one_that_leaves() -> None:
 async def test_a_body_that_stays_the_same_or_changes_is_sent_once(size: int) -> None:
     """Large bodies go through the gate as small ones do, changed or not, without a word of aiohttp's."""
     door = Door()
-    async with RawServer(door) as server, opened(server, tries=1) as transport:
+    async with RawServer(door) as server, opened(server, max_attempts=1) as transport:
         for bodies in (["a"], ["a", "b"]):
             left = iter(bodies)
             last = bodies[-1]

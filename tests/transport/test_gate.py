@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from routee_failover import CircuitOpen, ClientClosed, DeadlinePassed, Outcome
-from routee_failover.evidence import Evidence
-from routee_failover.observe import AttemptEnded, BreakerChanged
+from routee_failover.events import AttemptEnded, CircuitBreakerChanged
+from routee_failover.outcomes import AttemptResult
 from routee_failover.secret import SecretBytes
 from routee_failover.transport import Call, Transport
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .raw import (
     BODY,
@@ -89,7 +89,7 @@ async def test_no_connection_opens_it() -> None:
     notes = Notes()
     async with (
         RawServer(Ill()) as server,
-        opened(server, api_url="http://127.0.0.1:1", tries=1, observers=[notes]) as transport,
+        opened(server, api_url="http://127.0.0.1:1", max_attempts=1, observers=[notes]) as transport,
     ):
         await _break(transport)
         told = len(notes.of(AttemptEnded))
@@ -97,7 +97,7 @@ async def test_no_connection_opens_it() -> None:
             await transport.call(POST)
         assert caught.value.outcome is Outcome.NOT_SENT
         assert len(notes.of(AttemptEnded)) == told
-    assert [(event.state, event.cause) for event in notes.of(BreakerChanged)] == [
+    assert [(event.state, event.reason) for event in notes.of(CircuitBreakerChanged)] == [
         ("open", "no connection to 127.0.0.1:1 could be made (Connection refused)")
     ]
 
@@ -124,7 +124,7 @@ async def test_no_connection_within_total_timeout_opens_it_too() -> None:
 async def test_a_server_that_fails_opens_it(call: Call) -> None:
     """Answers of 5xx open it, whatever was asked, and no call reaches the server then."""
     ill = Ill()
-    async with RawServer(ill) as server, opened(server, tries=1) as transport:
+    async with RawServer(ill) as server, opened(server, max_attempts=1) as transport:
         await _break(transport, call)
         for other in (POST, GET):
             with pytest.raises(CircuitOpen, match="Routee answered 500"):
@@ -137,16 +137,16 @@ async def test_a_refusal_never_opens_it(status: str, monkeypatch: pytest.MonkeyP
     """A server that refuses is there: 40 refusals are 40 answers."""
     monkeypatch.setattr("routee_failover.transport.policy.FIRST_THROTTLED_DELAY", 0.0)
     ill = Ill(status)
-    async with RawServer(ill) as server, opened(server, tries=1) as transport:
+    async with RawServer(ill) as server, opened(server, max_attempts=1) as transport:
         for _ in range(2 * ENOUGH):
             assert (await transport.call(POST))[0] is Outcome.REJECTED
         assert len(ill.sends) >= 2 * ENOUGH
 
 
 async def test_without_a_breaker_everything_is_tried() -> None:
-    """breaker=False: 40 calls meet 40 failures."""
+    """circuit_breaker=False: 40 calls meet 40 failures."""
     ill = Ill()
-    async with RawServer(ill) as server, opened(server, breaker=False, tries=1) as transport:
+    async with RawServer(ill) as server, opened(server, circuit_breaker=False, max_attempts=1) as transport:
         await _break(transport)
         await _break(transport)
         assert (len(ill.sends), ill.probes) == (2 * ENOUGH, [])
@@ -169,7 +169,7 @@ async def test_one_probe_decides_for_all() -> None:
         ill.answers_probes.set()
         assert {outcome for outcome, _ in await asyncio.gather(*callers)} == {Outcome.ACCEPTED}
         assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH + 30)
-    assert [event.state for event in notes.of(BreakerChanged)] == ["open", "probing", "closed"]
+    assert [event.state for event in notes.of(CircuitBreakerChanged)] == ["open", "probing", "closed"]
 
 
 @pytest.mark.usefixtures("soon")
@@ -188,7 +188,7 @@ async def test_a_bad_probe_refuses_all_who_waited() -> None:
         gate = line_of(transport)._gate
         assert gate is not None
         assert gate._breaker._rest == 2 * REST
-    assert [event.state for event in notes.of(BreakerChanged)] == ["open", "probing", "open"]
+    assert [event.state for event in notes.of(CircuitBreakerChanged)] == ["open", "probing", "open"]
 
 
 @pytest.mark.usefixtures("soon")
@@ -260,10 +260,14 @@ async def test_a_dead_connection_of_the_pool_is_no_answer_to_the_probe(monkeypat
         line = line_of(transport)
         direct, gone = line._direct, iter([True, True])
 
-        async def meets(*asked: Any) -> Evidence:
-            return Evidence(begun=False, cause="x", stale=True) if next(gone, False) else await direct(*asked)
+        async def meets(*asked: Any) -> AttemptResult:
+            return (
+                AttemptResult(may_have_been_sent=False, reason="x", stale_connection=True)
+                if next(gone, False)
+                else await direct(*asked)
+            )
 
         monkeypatch.setattr(line, "_direct", meets)
         evidence = await line._ask_health()
-    assert evidence.answer is not None
-    assert (evidence.answer.status, next(gone, None)) == (404, None)
+    assert evidence.response is not None
+    assert (evidence.response.status, next(gone, None)) == (404, None)

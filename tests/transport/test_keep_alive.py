@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.transport.keep_alive import LEAST, announced, heed
 
 from .loops import on_every_loop

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from routee_failover import Outcome, RouteeClient, TokenUnavailable
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
 from routee_failover.transport import Call, Transport
-from tests.client.flows import sms
-from tests.client.shown import shown
+from tests.client.rendered_errors import shown
+from tests.client.sample_flows import sms
 
 from .loops import on_every_loop
 from .proxies import Proxy
@@ -150,7 +150,7 @@ async def test_a_refused_tunnel_sends_nothing(
             evidence = await made.tried(server.url)
     assert server.connections == 0
     assert str(refused.value) == f"no token could be had: {cause}; nothing was sent"
-    assert (outcome_of(evidence), evidence.cause, evidence.lasting) == (Outcome.NOT_SENT, cause, tries == 1)
+    assert (outcome_of(evidence), evidence.reason, evidence.permanent) == (Outcome.NOT_SENT, cause, tries == 1)
     _no_secret_in(shown(refused.value), repr(evidence), caplog.text)
 
 
@@ -201,7 +201,7 @@ async def test_a_proxy_that_breaks_off_sends_nothing(behave: Behaving, cause: st
         config = server.config(**_through(proxy, connect_timeout=timedelta(milliseconds=200)))
         async with bench(config) as made:
             evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.lasting, evidence.cause) == (Outcome.NOT_SENT, False, cause)
+    assert (outcome_of(evidence), evidence.permanent, evidence.reason) == (Outcome.NOT_SENT, False, cause)
     _no_secret_in(repr(evidence))
 
 
@@ -215,7 +215,7 @@ async def test_a_proxy_that_is_down_sends_nothing() -> None:
             evidence = await made.tried(server.url)
     assert outcome_of(evidence) is Outcome.NOT_SENT
     where = proxy.url.removeprefix("http://")
-    assert evidence.cause == f"no connection to the proxy {where} could be made (Connection refused)"
+    assert evidence.reason == f"no connection to the proxy {where} could be made (Connection refused)"
 
 
 @pytest.mark.parametrize("side", ["proxy", "server"])
@@ -229,8 +229,8 @@ async def test_both_ends_of_a_tunnel_are_verified(side: str) -> None:
         bench(server.config(**_through(proxy))) as made,
     ):
         evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.lasting) == (Outcome.NOT_SENT, True)
-    assert evidence.cause == "the certificate of localhost is not trusted"
+    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, True)
+    assert evidence.reason == "the certificate of localhost is not trusted"
     assert len(proxy.asked) == (1 if side == "server" else 0)
 
 
@@ -258,6 +258,6 @@ async def test_an_answer_of_the_proxy_to_a_forwarded_request_is_an_answer(status
         bench(server.config(**_through(proxy))) as made,
     ):
         evidence = await made.tried(server.url)
-    assert evidence.answer is not None
-    assert evidence.answer.status == int(status[:3])
+    assert evidence.response is not None
+    assert evidence.response.status == int(status[:3])
     assert (outcome_of(evidence), server.connections) == (outcome, 0)

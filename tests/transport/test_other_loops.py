@@ -37,13 +37,13 @@ async def test_deadlines_that_are_over_keep_nobody_from_starting() -> None:
             exchange.ends = asyncio.get_running_loop().time() - number
             made.under_way.start(exchange)
         for exchange in exchanges:
-            assert (await exchange.done).cause == "no connection could be made within total_timeout"
+            assert (await exchange.done).reason == "no connection could be made within total_timeout"
     assert door.begun == 0
 
 
 @pytest.mark.usefixtures("coarse")
 async def test_turns_that_are_due_at_once_keep_nobody_from_waiting() -> None:
     """At 1,000 a second the next turn is due within a millisecond: everybody gets one all the same."""
-    async with RawServer(Door()) as server, opened(server, rate=1_000, pool_size=200, otp_share=0) as transport:
+    async with RawServer(Door()) as server, opened(server, rate=1_000, pool_size=200, otp_reserve=0) as transport:
         outcomes = await asyncio.gather(*(transport.call(POST) for _ in range(150)))
         assert {outcome for outcome, _ in outcomes} == {Outcome.ACCEPTED}

@@ -31,7 +31,7 @@ SLOTS = [(10, 0.1, 9), (9, 0.1, 9), (10, 0, 10), (100, 0.29, 71), (1, 0.9, 1), (
 @pytest.mark.parametrize(("concurrency", "share", "others"), SLOTS)
 def test_a_share_of_the_slots_is_kept_for_otps(concurrency: int, share: float, others: int) -> None:
     """Others get the slots but for the whole part of the share, one at least; OTPs get all that are left."""
-    pacer = Pacer(concurrency=concurrency, otp_share=share)
+    pacer = Pacer(concurrency=concurrency, otp_reserve=share)
     assert (pacer.slots(otp=False), pacer.slots(otp=True)) == (others, concurrency)
     assert fill(pacer) == others
     assert fill(pacer, otp=True) == concurrency - others
@@ -53,7 +53,7 @@ def test_a_lane_that_is_shut_does_not_block_the_other() -> None:
 @pytest.mark.parametrize("first", [True, False])
 def test_who_came_first_goes_first(first: bool) -> None:
     """Of two who may go, the first to have come goes first, whichever carries an OTP; nobody takes past either."""
-    pacer = Pacer(concurrency=2, otp_share=0)
+    pacer = Pacer(concurrency=2, otp_reserve=0)
     fill(pacer)
     waiting = [pacer.join(0.0, otp=first), pacer.join(0.0, otp=not first)]
     for ticket in waiting:
@@ -67,7 +67,7 @@ def test_who_came_first_goes_first(first: bool) -> None:
 
 def test_who_leaves_gives_back_what_they_had() -> None:
     """A place that is left gets no turn, and a turn that is left is free again, once however often it is left."""
-    pacer = Pacer(concurrency=2, otp_share=0)
+    pacer = Pacer(concurrency=2, otp_reserve=0)
     fill(pacer)
     waiting, gone = pacer.join(0.0, otp=False), pacer.join(0.0, otp=True)
     pacer.leave(gone)
@@ -82,7 +82,7 @@ def test_who_leaves_gives_back_what_they_had() -> None:
 
 def test_nobody_goes_during_a_hold() -> None:
     """A hold stops all until its last moment, whether they come during it or wait already; none shortens another."""
-    pacer = Pacer(concurrency=2, otp_share=0)
+    pacer = Pacer(concurrency=2, otp_reserve=0)
     assert pacer.held_until == -math.inf
     waiting = pacer.join(0.0, otp=True)
     pacer.hold(0.0, 5.0)
@@ -100,7 +100,7 @@ def test_nobody_goes_during_a_hold() -> None:
 @pytest.mark.parametrize(("rate", "burst"), [(0.5, 1), (10, 1), (64, 6), (1015, 101)])
 def test_a_rate_lets_a_tenth_of_a_second_through_at_once(rate: float, burst: int) -> None:
     """What the rate allows in 100 ms may start at once, one request at least; from there it goes at the rate."""
-    pacer = Pacer(concurrency=100_000, rate=rate, otp_share=0)
+    pacer = Pacer(concurrency=100_000, rate=rate, otp_reserve=0)
     assert fill(pacer) == burst
     for more in range(1, 100):
         pacer.join(0.0, otp=True)
@@ -113,7 +113,7 @@ def test_a_rate_lets_a_tenth_of_a_second_through_at_once(rate: float, burst: int
 
 def test_a_share_of_the_rate_is_kept_for_otps() -> None:
     """Others go at the rest of the rate, and OTPs at what others leave, which may be all."""
-    pacer = Pacer(concurrency=100_000, rate=1015, otp_share=0.25)
+    pacer = Pacer(concurrency=100_000, rate=1015, otp_reserve=0.25)
     assert (fill(pacer), fill(pacer, otp=True)) == (76, 25)
     steps = [10 + step / 100 for step in range(100)]
     assert sum(fill(pacer, now) for now in steps) == pytest.approx(761 * 1.09, abs=10)  # one burst, and 990 ms
@@ -125,7 +125,7 @@ def test_a_share_of_the_rate_is_kept_for_otps() -> None:
 
 def test_a_throttle_halves_and_successes_widen_by_a_slot_a_window() -> None:
     """After a throttle, as many successes as there are slots bring one slot more, until all are back."""
-    pacer = Pacer(concurrency=8, otp_share=0.5)
+    pacer = Pacer(concurrency=8, otp_reserve=0.5)
     assert not pacer.succeeded(0.0)
     pacer.throttled(1.0, started=0.0)
     for slots in range(4, 8):
@@ -157,7 +157,7 @@ def test_one_incident_halves_once() -> None:
 
 def test_a_slot_and_a_64th_of_the_rate_are_always_left() -> None:
     """However often Routee throttles, a slot and a 64th of the rate remain, for OTPs and for others."""
-    wide, narrow = Pacer(concurrency=64_000, rate=64_960, otp_share=0.25), Pacer(concurrency=3)
+    wide, narrow = Pacer(concurrency=64_000, rate=64_960, otp_reserve=0.25), Pacer(concurrency=3)
     for moment in range(10):
         wide.throttled(moment + 0.5, started=moment)
         narrow.throttled(moment + 0.5, started=moment)
@@ -184,14 +184,14 @@ def test_waiting_for_slots_starves_after_pool_timeout() -> None:
 
 def test_a_slot_that_others_get_past_who_waits_starts_the_clock() -> None:
     """Who waits for the rate waits for a slot as soon as an OTP takes the last one past them, or throttling does."""
-    pacer = Pacer(concurrency=1, rate=8, otp_share=0.5, pool_timeout=2)
+    pacer = Pacer(concurrency=1, rate=8, otp_reserve=0.5, pool_timeout=2)
     pacer.take(0.0, otp=False)
     pacer.finished(otp=False)
     pacer.join(0.125, otp=False)
     assert pacer.look_again_at() == 0.25
     assert pacer.take(0.125, otp=True)
     assert pacer.look_again_at() == 2.125
-    pacer = Pacer(concurrency=2, rate=1, otp_share=0, pool_timeout=2)
+    pacer = Pacer(concurrency=2, rate=1, otp_reserve=0, pool_timeout=2)
     pacer.take(0.0, otp=False)
     pacer.join(0.0, otp=False)
     assert pacer.look_again_at() == 1.0
@@ -236,7 +236,7 @@ class _Pacing(RuleBasedStateMachine):
         timeout=st.sampled_from([0.25, 2]),
     )
     def open(self, concurrency: int, rate: float | None, share: float, timeout: float) -> None:
-        self.pacer = Pacer(concurrency=concurrency, rate=rate, otp_share=share, pool_timeout=timeout)
+        self.pacer = Pacer(concurrency=concurrency, rate=rate, otp_reserve=share, pool_timeout=timeout)
         self.timeout = timeout
         self.buckets = [_Bucket(rate * (1 - share)), _Bucket(rate)] if rate else []  # others pass both, OTPs the last
         self.now, self.held = 0.0, -math.inf

@@ -8,34 +8,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Config, Outcome
-from routee_failover.evidence import Again, Answer, Evidence, StatusRule, StatusTable, outcome_of
+from routee_failover.outcomes import AttemptResult, Response, RetryMode, StatusRule, StatusTable, outcome_of
 from routee_failover.transport import retry as delays
 from routee_failover.transport.budget import RetryBudget
 from routee_failover.transport.policy import Reason, Retry, Tries, pause_after
 
 CONFIG = Config(application_id="id", application_secret="secret")
-PATIENT = attrs.evolve(CONFIG, tries=1_000)
+PATIENT = attrs.evolve(CONFIG, max_attempts=1_000)
 TABLE = StatusTable()
 
-UNREACHED = Evidence(begun=False, cause="no connection could be made")
-UNTRUSTED = Evidence(begun=False, cause="the certificate is not trusted", lasting=True)
-UNANSWERED = Evidence(begun=True, cause="no answer came")
-STALE = Evidence(begun=False, cause="the pooled connection had been closed", stale=True)
+UNREACHED = AttemptResult(may_have_been_sent=False, reason="no connection could be made")
+UNTRUSTED = AttemptResult(may_have_been_sent=False, reason="the certificate is not trusted", permanent=True)
+UNANSWERED = AttemptResult(may_have_been_sent=True, reason="no answer came")
+STALE = AttemptResult(may_have_been_sent=False, reason="the pooled connection had been closed", stale_connection=True)
 
 
-def _answered(status: int, retry_after: float | None = None) -> Evidence:
-    return Evidence(begun=True, answer=Answer(status, b"", retry_after))
+def _answered(status: int, retry_after: float | None = None) -> AttemptResult:
+    return AttemptResult(may_have_been_sent=True, response=Response(status, b"", retry_after))
 
 
-def _rule(evidence: Evidence, table: StatusTable = TABLE) -> StatusRule | None:
-    return table.of(evidence.answer) if evidence.answer is not None else None
+def _rule(evidence: AttemptResult, table: StatusTable = TABLE) -> StatusRule | None:
+    return table.rule_for(evidence.response) if evidence.response is not None else None
 
 
-def _after(tries: Tries, *attempts: Evidence) -> list[Retry | None]:
+def _after(tries: Tries, *attempts: AttemptResult) -> list[Retry | None]:
     return [tries.after(evidence, _rule(evidence)) for evidence in attempts]
 
 
-def _reasons(tries: Tries, *attempts: Evidence) -> list[Reason | None]:
+def _reasons(tries: Tries, *attempts: AttemptResult) -> list[Reason | None]:
     return [retry.reason if retry is not None else None for retry in _after(tries, *attempts)]
 
 
@@ -62,14 +62,14 @@ def test_what_never_left_is_tried_again(safe: bool) -> None:
 
 @for_sends_and_reads
 @pytest.mark.parametrize("evidence", [UNTRUSTED, attrs.evolve(UNTRUSTED, begun=True)])
-def test_what_would_end_the_same_way_is_not_tried_again(evidence: Evidence, safe: bool) -> None:
+def test_what_would_end_the_same_way_is_not_tried_again(evidence: AttemptResult, safe: bool) -> None:
     """A certificate that is not trusted will not be trusted in a second either."""
     assert _after(Tries(CONFIG, safe=safe), evidence) == [None]
 
 
 @no_jitter
 @pytest.mark.parametrize("evidence", [UNANSWERED, _answered(500), _answered(503), _answered(522), _answered(100)])
-def test_only_what_reads_is_repeated_without_an_answer(evidence: Evidence) -> None:
+def test_only_what_reads_is_repeated_without_an_answer(evidence: AttemptResult) -> None:
     """No answer, or one that proves nothing: Routee may have taken a send, while a reading call changed nothing."""
     assert _after(Tries(CONFIG, safe=False), evidence) == [None]
     assert _after(Tries(CONFIG, safe=True), evidence, evidence, evidence) == [
@@ -106,21 +106,21 @@ def test_a_pause_is_kept_before_the_jitter(status: int, safe: bool) -> None:
 )
 def test_a_call_waits_as_long_as_asked_for(asked: float | None, longest: float, kept: float) -> None:
     """A 429 that does not say how long counts as a second, or as the longest pause; no pause at all is believed."""
-    tries = Tries(attrs.evolve(CONFIG, longest_pause=timedelta(seconds=longest)), safe=False)
+    tries = Tries(attrs.evolve(CONFIG, max_throttle_pause=timedelta(seconds=longest)), safe=False)
     assert _after(tries, _answered(429, asked)) == [Retry(Reason.THROTTLED, kept + 1.0, 5)]
 
 
 @pytest.mark.parametrize(("asked", "pause"), [(None, 1.0), (0.0, 0.0), (0.5, 0.5), (60.0, 60.0), (86_400.0, 86_400.0)])
 def test_the_client_pauses_as_long_as_asked_for(asked: float | None, pause: float) -> None:
     """What an answer asks of the whole client: a second, if it does not say."""
-    assert pause_after(Answer(429, b"", asked)) == pause
+    assert pause_after(Response(429, b"", asked)) == pause
 
 
 @for_sends_and_reads
 def test_a_pause_that_is_too_long_ends_the_call(safe: bool) -> None:
-    """Past `longest_pause` a caller gets its refusal, while the client is still asked to pause."""
-    answer = Answer(429, b"", 60.001)
-    assert _after(Tries(CONFIG, safe=safe), Evidence(begun=True, answer=answer)) == [None]
+    """Past `max_throttle_pause` a caller gets its refusal, while the client is still asked to pause."""
+    answer = Response(429, b"", 60.001)
+    assert _after(Tries(CONFIG, safe=safe), AttemptResult(may_have_been_sent=True, response=answer)) == [None]
     assert pause_after(answer) == 60.001
 
 
@@ -160,8 +160,8 @@ def test_dead_connections_of_the_pool_use_no_try(most: int, safe: bool) -> None:
 
 
 def test_one_try_tries_nothing_again() -> None:
-    """With `tries=1` every attempt that reached the network is the last."""
-    config = attrs.evolve(CONFIG, tries=1)
+    """With `max_attempts=1` every attempt that reached the network is the last."""
+    config = attrs.evolve(CONFIG, max_attempts=1)
     for evidence in (UNREACHED, UNANSWERED, _answered(429), _answered(503, 1.0), _answered(408), _answered(500)):
         assert _after(Tries(config, safe=True), evidence) == [None]
 
@@ -213,7 +213,7 @@ def test_the_jitter_is_full() -> None:
 
 def test_the_rule_decides_and_not_the_status() -> None:
     """Lines of one's own in the table are followed."""
-    again = StatusRule(Outcome.REJECTED, Again.ONCE)
+    again = StatusRule(Outcome.REJECTED, RetryMode.ONCE)
     tries = Tries(CONFIG, safe=False)
     assert tries.after(_answered(502), again) is not None
     assert tries.after(_answered(429), StatusRule(Outcome.REJECTED)) is None
@@ -221,7 +221,7 @@ def test_the_rule_decides_and_not_the_status() -> None:
 
 def test_a_rule_without_its_answer_is_not_followed() -> None:
     """A pause is read from an answer; without one there is nothing to wait for and nothing is sent."""
-    assert Tries(CONFIG, safe=True).after(UNREACHED, StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE)) is None
+    assert Tries(CONFIG, safe=True).after(UNREACHED, StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE)) is None
 
 
 def test_reasons_are_fit_for_a_log() -> None:
@@ -244,7 +244,7 @@ def test_tries_are_small() -> None:
 _retry_after = st.none() | st.floats(0, 86_400)
 _attempts = st.one_of(
     st.builds(
-        Evidence,
+        AttemptResult,
         begun=st.booleans(),
         cause=st.just("x"),
         lasting=st.booleans(),
@@ -258,7 +258,7 @@ _rules = st.sampled_from(
     [
         StatusRule(Outcome.ACCEPTED),
         StatusRule(Outcome.UNKNOWN),
-        *(StatusRule(Outcome.REJECTED, again) for again in Again),
+        *(StatusRule(Outcome.REJECTED, again) for again in RetryMode),
     ]
 )
 _tables = st.builds(
@@ -268,7 +268,9 @@ _tables = st.builds(
 
 
 @given(attempts=st.lists(_attempts, max_size=60), table=_tables)
-def test_a_send_is_made_again_only_where_nothing_was_accepted(attempts: list[Evidence], table: StatusTable) -> None:
+def test_a_send_is_made_again_only_where_nothing_was_accepted(
+    attempts: list[AttemptResult], table: StatusTable
+) -> None:
     """Never twice: whatever came before, and whatever the table says, what is ACCEPTED or UNKNOWN is left alone."""
     tries = Tries(PATIENT, safe=False)
     for evidence in attempts:
@@ -277,7 +279,7 @@ def test_a_send_is_made_again_only_where_nothing_was_accepted(attempts: list[Evi
 
 
 @given(attempts=st.lists(_attempts, max_size=60), table=_tables)
-def test_a_read_is_made_again_only_where_it_was_not_answered(attempts: list[Evidence], table: StatusTable) -> None:
+def test_a_read_is_made_again_only_where_it_was_not_answered(attempts: list[AttemptResult], table: StatusTable) -> None:
     """What reads may be repeated after an UNKNOWN, yet not after it got what it asked for."""
     tries = Tries(PATIENT, safe=True)
     for evidence in attempts:
@@ -287,7 +289,7 @@ def test_a_read_is_made_again_only_where_it_was_not_answered(attempts: list[Evid
 
 @given(attempts=st.lists(_attempts, max_size=60), most=st.integers(1, 9), safe=st.booleans(), table=_tables)
 def test_no_call_is_tried_more_often_than_it_may(
-    attempts: list[Evidence], most: int, safe: bool, table: StatusTable
+    attempts: list[AttemptResult], most: int, safe: bool, table: StatusTable
 ) -> None:
     """One renewal and the dead connections aside, a call makes at most `tries` attempts, and every other one costs."""
     tries = Tries(attrs.evolve(CONFIG, tries=most), safe=safe)
@@ -304,12 +306,14 @@ def test_no_call_is_tried_more_often_than_it_may(
 
 @given(asked=_retry_after, longest=st.floats(0.001, 3_600))
 def test_a_pause_is_never_cut_short(asked: float | None, longest: float) -> None:
-    """The client pauses for min(Retry-After, longest_pause) at least, and its call is not made sooner."""
-    longest_pause = timedelta(seconds=longest)
-    floor = min(asked or 0.0, longest_pause.total_seconds())
-    assert min(pause_after(Answer(429, b"", asked)), longest_pause.total_seconds()) >= floor
-    (retry,) = _after(Tries(attrs.evolve(CONFIG, longest_pause=longest_pause), safe=False), _answered(429, asked))
-    assert (retry is None) is ((asked or 0.0) > longest_pause.total_seconds())
+    """The client pauses for min(Retry-After, max_throttle_pause) at least, and its call is not made sooner."""
+    max_throttle_pause = timedelta(seconds=longest)
+    floor = min(asked or 0.0, max_throttle_pause.total_seconds())
+    assert min(pause_after(Response(429, b"", asked)), max_throttle_pause.total_seconds()) >= floor
+    (retry,) = _after(
+        Tries(attrs.evolve(CONFIG, max_throttle_pause=max_throttle_pause), safe=False), _answered(429, asked)
+    )
+    assert (retry is None) is ((asked or 0.0) > max_throttle_pause.total_seconds())
     assert retry is None or retry.delay >= floor
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from routee_failover import DeliveryUnknown, Outcome, RateLimited, Rejected, RouteeClient
-from routee_failover.evidence import Again, StatusRule
-from routee_failover.observe import Paused, RetryScheduled
+from routee_failover.events import RetryScheduled, ThrottlePaused
+from routee_failover.outcomes import RetryMode, StatusRule
 from routee_failover.transport import Call
-from tests.client.flows import otp
-from tests.client.routee import until
+from tests.client.fake_routee import until
+from tests.client.sample_flows import otp
 
 from .raw import (
     ACCEPTED,
@@ -76,7 +76,7 @@ async def test_a_message_is_sent_again_once_the_pause_is_over(asking: Callable[[
     arrivals, notes = Arrivals(asking(), ACCEPTED), Notes()
     async with RawServer(arrivals.answering) as server, opened(server, observers=[notes]) as transport:
         assert (await transport.call(POST))[0] is Outcome.ACCEPTED
-    (paused,) = notes.of(Paused)
+    (paused,) = notes.of(ThrottlePaused)
     first, second = arrivals.at
     assert 0.5 < paused.seconds <= 2
     assert second - first >= paused.seconds - EARLY
@@ -109,7 +109,7 @@ async def test_no_other_answer_shortens_a_pause(other: bytes) -> None:
             writer.write(slower(retry_after="20"))
         await writer.drain()
 
-    async with RawServer(tokens_and(seen, pause_then_other)) as server, opened(server, tries=1) as transport:
+    async with RawServer(tokens_and(seen, pause_then_other)) as server, opened(server, max_attempts=1) as transport:
         first = asyncio.create_task(transport.call(POST))
         await until(lambda: len(seen) == 1)
         assert (await transport.call(POST))[0] is Outcome.REJECTED
@@ -121,16 +121,16 @@ async def test_no_other_answer_shortens_a_pause(other: bytes) -> None:
 
 
 async def test_a_pause_that_is_too_long_is_told_and_cut() -> None:
-    """Whoever met a pause longer than longest_pause is told at once; the client keeps quiet for longest_pause."""
+    """Whoever met a pause longer than max_throttle_pause is told at once; the client keeps quiet for max_throttle_pause."""
     arrivals, notes = Arrivals(slower(retry_after="3600"), ACCEPTED), Notes()
-    config = {"longest_pause": timedelta(seconds=0.5), "observers": [notes]}
+    config = {"max_throttle_pause": timedelta(seconds=0.5), "observers": [notes]}
     async with RawServer(arrivals.answering) as server, RouteeClient(server.config(**config)) as client:
         with pytest.raises(RateLimited) as caught:
             await client.send(otp())
         assert caught.value.retry_after == 3600
         assert len(arrivals) == 1
         assert notes.of(RetryScheduled) == []
-        assert notes.of(Paused) == [Paused(429, 0.5)]
+        assert notes.of(ThrottlePaused) == [ThrottlePaused(429, 0.5)]
         async with asyncio.timeout(20):
             with pytest.raises(DeliveryUnknown):  # what accepts is no receipt of an OTP
                 await client.send(otp())
@@ -143,7 +143,7 @@ async def test_a_429_that_does_not_say_for_how_long(monkeypatch: pytest.MonkeyPa
     arrivals, notes = Arrivals(http("429 Slower"), ACCEPTED), Notes()
     async with RawServer(arrivals.answering) as server, opened(server, observers=[notes]) as transport:
         assert (await transport.call(POST))[0] is Outcome.ACCEPTED
-    assert notes.of(Paused) == [Paused(429, 0.2)]
+    assert notes.of(ThrottlePaused) == [ThrottlePaused(429, 0.2)]
     assert arrivals.at[1] - arrivals.at[0] >= 0.2 - EARLY
 
 
@@ -152,8 +152,8 @@ async def test_a_message_that_is_always_refused_for_now_is_given_up() -> None:
     arrivals = Arrivals(slower(retry_after="0"))
     async with RawServer(arrivals.answering) as server, opened(server) as transport:
         outcome, evidence = await transport.call(POST)
-    assert evidence.answer is not None
-    assert (outcome, evidence.answer.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
+    assert evidence.response is not None
+    assert (outcome, evidence.response.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Busy", "504 Timeout", "520 Unknown"])
@@ -171,7 +171,7 @@ async def test_a_server_that_fails_may_have_taken_a_message(status: str) -> None
 async def test_what_came_at_the_wrong_time_is_sent_once_more(status: str, then: bytes | None) -> None:
     """408 and 425 refuse the moment: the message is sent once more, whatever comes of that."""
     arrivals = Arrivals(http(status), then or http(status))
-    async with RawServer(arrivals.answering) as server, opened(server, tries=9) as transport:
+    async with RawServer(arrivals.answering) as server, opened(server, max_attempts=9) as transport:
         outcome, _ = await transport.call(POST)
     assert (outcome, len(arrivals)) == (Outcome.ACCEPTED if then else Outcome.REJECTED, 2)
 
@@ -204,7 +204,7 @@ async def test_500_messages_that_meet_401_at_once_ask_for_one_token() -> None:
             else:
                 writer.write(ACCEPTED)
 
-    settings = {"pool_size": 500, "otp_share": 0, "connect_timeout": timedelta(seconds=30)}
+    settings = {"pool_size": 500, "otp_reserve": 0, "connect_timeout": timedelta(seconds=30)}
     async with RawServer(behave) as server, opened(server, **settings) as transport:
         outcomes = await asyncio.gather(*(transport.call(POST) for _ in range(500)))
     assert {outcome for outcome, _ in outcomes} == {Outcome.ACCEPTED}
@@ -212,12 +212,12 @@ async def test_500_messages_that_meet_401_at_once_ask_for_one_token() -> None:
 
 
 OWN: dict[str, tuple[str, StatusRule, Outcome, int]] = {
-    "502": ("502 Bad Gateway", StatusRule(Outcome.REJECTED, Again.ONCE), Outcome.ACCEPTED, 2),
+    "502": ("502 Bad Gateway", StatusRule(Outcome.REJECTED, RetryMode.ONCE), Outcome.ACCEPTED, 2),
     "5xx": ("500 Oops", StatusRule(Outcome.REJECTED), Outcome.REJECTED, 1),
     "429": ("429 Slower", StatusRule(Outcome.REJECTED), Outcome.REJECTED, 1),
     "422": ("422 No", StatusRule(Outcome.UNKNOWN), Outcome.UNKNOWN, 1),
     "401": ("401 No", StatusRule(Outcome.REJECTED), Outcome.REJECTED, 1),
-    "503": ("503 Busy", StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE), Outcome.ACCEPTED, 2),
+    "503": ("503 Busy", StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE), Outcome.ACCEPTED, 2),
     "2xx": ("202 Taken", StatusRule(Outcome.UNKNOWN), Outcome.UNKNOWN, 1),
 }
 
@@ -268,6 +268,6 @@ async def test_a_reading_call_is_asked_again(fail: Callable[[Writer], None]) -> 
     async with RawServer(tokens_and(seen, twice)) as server, opened(server) as transport:
         outcome, evidence = await transport.call(GET)
     assert outcome is Outcome.ACCEPTED
-    assert evidence.answer is not None
-    assert evidence.answer.body == b"[]"
+    assert evidence.response is not None
+    assert evidence.response.body == b"[]"
     assert len(seen) == 3

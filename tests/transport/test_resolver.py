@@ -9,8 +9,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from routee_failover import Config, Outcome, RouteeClient
-from routee_failover.evidence import outcome_of
-from tests.client.flows import sms
+from routee_failover.outcomes import outcome_of
+from tests.client.sample_flows import sms
 
 from .loops import LOOPS, on_every_loop
 from .proxies import Proxy
@@ -160,8 +160,8 @@ async def test_a_name_that_is_not_found_sends_nothing(fails: Callable[[], list[R
     shelf = Shelf(lambda: Torn(fails))
     async with RawServer(hang) as server, bench(server.config(resolver=shelf)) as made:
         evidence = await made.tried("https://routee.test/failover")
-    assert (outcome_of(evidence), evidence.lasting) == (Outcome.NOT_SENT, False)
-    assert evidence.cause == "the host name routee.test could not be resolved"
+    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, False)
+    assert evidence.reason == "the host name routee.test could not be resolved"
     assert shelf.books[0].closed == 1
 
 
@@ -175,7 +175,7 @@ async def test_a_resolver_that_takes_too_long_sends_nothing() -> None:
     async with RawServer(hang) as server, bench(server.config(resolver=lambda: Torn(_late))) as made:
         evidence = await made.tried("https://routee.test/failover")
     assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.cause == "no connection could be made within connect_timeout"
+    assert evidence.reason == "no connection could be made within connect_timeout"
 
 
 def _broken() -> AbstractResolver:
@@ -195,4 +195,4 @@ async def test_what_makes_no_resolver_is_told(make: Callable[[], AbstractResolve
     """A callable that makes no resolver sends nothing, and is not called again for the same message."""
     async with RawServer(hang) as server, bench(server.config(resolver=make)) as made:
         evidence = await made.tried("https://routee.test/failover")
-    assert (outcome_of(evidence), evidence.lasting, evidence.cause) == (Outcome.NOT_SENT, True, cause)
+    assert (outcome_of(evidence), evidence.permanent, evidence.reason) == (Outcome.NOT_SENT, True, cause)

@@ -10,7 +10,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from routee_failover import NotSent, Outcome, RouteeClient, RouteeError, TokenUnavailable
 from routee_failover.transport.exchange import TrackedRequest
 from routee_failover.transport.watched import WatchedRequest
-from tests.client.flows import standard
+from tests.client.sample_flows import standard
 
 from .raw import ACCEPTED, TOKEN_ANSWER, TOKEN_PATH, RawServer, Reader, Writer, read_request, reset
 
@@ -146,7 +146,7 @@ async def test_an_error_that_no_connection_of_ours_was_asked_for_proves_nothing(
     """Where something else makes the requests, only an error that comes before any connection is called NOT_SENT."""
     replaced.append(error)
     taking = Taking(ACCEPTED)
-    async with RawServer(taking) as server, RouteeClient(server.config(tries=1)) as client:
+    async with RawServer(taking) as server, RouteeClient(server.config(max_attempts=1)) as client:
         with pytest.raises(RouteeError) as caught:
             await client.send(standard())
     assert caught.value.outcome is outcome

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from routee_failover import NotSent, Outcome, RouteeClient, TokenUnavailable
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.transport.exchange import TrackedRequest
-from tests.client.flows import sms
-from tests.client.shown import shown
+from tests.client.rendered_errors import shown
+from tests.client.sample_flows import sms
 
 from .loops import on_every_loop
 from .raw import KEY, PIN, RawServer, answering, bench, http
@@ -74,7 +74,7 @@ async def test_a_session_without_our_requests_sends_nothing() -> None:
         async with RouteeClient(config) as client:
             with pytest.raises(TokenUnavailable, match=r"must pass the request_class on as it is given; nothing was"):
                 await client.send(sms())
-    assert (outcome_of(evidence), evidence.lasting) == (Outcome.NOT_SENT, True)
+    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, True)
     assert server.connections == 0
 
 
@@ -170,7 +170,7 @@ async def test_a_trace_that_raises_makes_no_wrong_outcome(hook: str, outcome: Ou
         bench(server.config(session_factory=factory)) as made,
     ):
         evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.answer) == (outcome, None)
+    assert (outcome_of(evidence), evidence.response) == (outcome, None)
     assert len(seen) <= (0 if outcome is Outcome.NOT_SENT else 1)
     assert not any(text in repr(evidence) for text in (PIN, KEY, "canary"))
 

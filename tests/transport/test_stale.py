@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from routee_failover import Config, Outcome
-from routee_failover.evidence import Answer, outcome_of
+from routee_failover.outcomes import Response, outcome_of
 from routee_failover.transport import Transport
 from routee_failover.transport.exchange import asker_of
 
@@ -158,9 +158,9 @@ async def test_what_nobody_asked_for_is_nobodys_answer(unasked: bytes) -> None:
         for number in range(1, 5):
             outcome, evidence = await transport.call(POST)
             assert (outcome, len(seen)) == (Outcome.ACCEPTED, number)
-            assert evidence.answer is not None
-            assert evidence.answer.body == b"answer %d" % number
-            assert evidence.written > 0
+            assert evidence.response is not None
+            assert evidence.response.body == b"answer %d" % number
+            assert evidence.bytes_written > 0
             await asyncio.sleep(0.02)
 
 
@@ -181,7 +181,7 @@ async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_an
     monkeypatch.setattr(aiohttp.ClientRequest, "send", told_before)
     async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
         _, evidence = await transport.call(POST)
-    assert (evidence.answer, len(seen), unasked) == (Answer(200, b'{"trackingId":"t"}'), 1, [])
+    assert (evidence.response, len(seen), unasked) == (Response(200, b'{"trackingId":"t"}'), 1, [])
 
 
 def test_a_connection_is_new_once() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from routee_failover import ClientClosed, ConnectFailed, DeliveryUnknown, Outcome, RouteeClient
-from routee_failover.evidence import outcome_of
-from routee_failover.observe import AttemptEnded
+from routee_failover.events import AttemptEnded
+from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
 from routee_failover.transport import Call
-from tests.client.flows import otp
-from tests.client.routee import until
+from tests.client.fake_routee import until
+from tests.client.sample_flows import otp
 
 from .raw import GET, POST, Bench, Door, Notes, RawServer, answering, bench, hang, line_of, opened
 
@@ -38,7 +38,7 @@ async def test_each_exchange_ends_in_its_own_time() -> None:
         exchange.ends = loop.time() + seconds
         made.under_way.start(exchange)
         evidence = await exchange.done
-        assert evidence.cause.endswith("within total_timeout")
+        assert evidence.reason.endswith("within total_timeout")
         late.append(loop.time() - exchange.ends)
 
     ends = [0.1 + 0.4 * number / 50 for number in range(50)]
@@ -80,7 +80,7 @@ async def test_no_timer_outlives_what_was_ended_by_closing() -> None:
     """A transport that is closed while an answer is due leaves no timer."""
     door = Door(shut=True)
     async with RawServer(door) as server:
-        async with opened(server, close_grace=timedelta(milliseconds=1)) as transport:
+        async with opened(server, shutdown_timeout=timedelta(milliseconds=1)) as transport:
             call = asyncio.create_task(transport.call(POST))
             await until(lambda: door.seen)
         await call
@@ -107,7 +107,7 @@ async def test_total_timeout_after_the_first_byte_proves_nothing() -> None:
     async with RawServer(door) as server, RouteeClient(server.config(total_timeout=SOON)) as client:
         with pytest.raises(DeliveryUnknown) as caught:
             await client.send(otp())
-        assert caught.value.cause == "no answer came within total_timeout"
+        assert caught.value.reason == "no answer came within total_timeout"
         assert (len(door.seen), door.begun) == (1, 1)
 
 
@@ -116,7 +116,7 @@ async def test_past_total_timeout_nothing_is_tried_again() -> None:
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, total_timeout=SOON) as transport:
         outcome, evidence = await transport.call(GET)
-        assert (outcome, evidence.cause) == (Outcome.UNKNOWN, "no answer came within total_timeout")
+        assert (outcome, evidence.reason) == (Outcome.UNKNOWN, "no answer came within total_timeout")
         assert len(door.seen) == 1
 
 
@@ -125,7 +125,7 @@ async def test_a_try_that_was_ended_from_outside_is_told() -> None:
     door, notes = Door(), Notes()
     async with (
         RawServer(door) as server,
-        opened(server, observers=[notes], pool_size=1, tries=1, total_timeout=SOON) as transport,
+        opened(server, observers=[notes], pool_size=1, max_attempts=1, total_timeout=SOON) as transport,
     ):
         await transport.call(GET)
         tasks: Any = line_of(transport)._under_way._tasks
@@ -141,8 +141,12 @@ async def test_a_try_that_was_ended_from_outside_is_told() -> None:
                 outcome, evidence = await running
             assert outcome in {Outcome.ACCEPTED, outcome_of(evidence)}
             told = notes.of(AttemptEnded)[-1].evidence
-            assert (told.begun, told.cause, told.written) == (evidence.begun, evidence.cause, evidence.written)
-            begun |= {body} if evidence.begun else set()
+            assert (told.may_have_been_sent, told.reason, told.bytes_written) == (
+                evidence.may_have_been_sent,
+                evidence.reason,
+                evidence.bytes_written,
+            )
+            begun |= {body} if evidence.may_have_been_sent else set()
     assert {request.partition(b"\r\n\r\n")[2] for request in door.seen} <= begun | {b""}
 
 

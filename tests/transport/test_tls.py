@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 
 from routee_failover import ConnectFailed, Outcome, RouteeClient, TokenUnavailable
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.transport.exchange import TrackedRequest
-from tests.client.flows import sms
-from tests.client.routee import until
+from tests.client.fake_routee import until
+from tests.client.sample_flows import sms
 
 from .loops import on_every_loop
 from .proxies import HeldWire
@@ -46,8 +46,8 @@ async def test_another_ca_is_not_trusted() -> None:
         bench(server.config(tls=calling())) as made,
     ):
         evidence = await made.tried(server.url)
-    assert (evidence.begun, evidence.lasting) == (False, True)
-    assert evidence.cause == "the certificate of localhost is not trusted"
+    assert (evidence.may_have_been_sent, evidence.permanent) == (False, True)
+    assert evidence.reason == "the certificate of localhost is not trusted"
 
 
 @pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
@@ -75,7 +75,7 @@ async def test_a_missing_certificate_proves_with_tls_1_2_that_nothing_was_sent()
         async with bench(server.config(tls=calling())) as made:
             evidence = await made.tried(server.url)
     assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.cause == f"no connection to localhost:{server.port} could be made (sslv3 alert handshake failure)"
+    assert evidence.reason == f"no connection to localhost:{server.port} could be made (sslv3 alert handshake failure)"
     assert (server.requests, server.refused) == ([], 1)
 
 
@@ -93,7 +93,7 @@ async def test_a_missing_certificate_proves_nothing_with_tls_1_3(monkeypatch: py
             monkeypatch.setattr(TrackedRequest, "write_bytes", write_and_release)
             async with bench(wire.config(tls=calling())) as made:
                 evidence = await made.tried(wire.url.replace("http:", "https:"))
-    assert (outcome_of(evidence), evidence.cause) == (Outcome.UNKNOWN, DEMANDS)
+    assert (outcome_of(evidence), evidence.reason) == (Outcome.UNKNOWN, DEMANDS)
     assert (server.requests, server.refused) == ([], 1)
 
 
@@ -123,7 +123,7 @@ async def test_a_refusal_that_has_come_proves_that_nothing_was_sent(busy: bool) 
     with BlockingTlsServer(serving(clients=True)) as server:
         async with bench(server.config(tls=calling(), session_factory=_waiting_for(server, busy=busy))) as made:
             evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.cause) == (Outcome.NOT_SENT, DEMANDS)
+    assert (outcome_of(evidence), evidence.reason) == (Outcome.NOT_SENT, DEMANDS)
     assert server.requests == []
 
 
@@ -134,8 +134,8 @@ async def test_a_missing_certificate_is_never_a_wrong_outcome() -> None:
         async with bench(server.config(tls=calling())) as made:
             for _ in range(20):
                 evidence = await made.tried(server.url)
-                assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.begun else Outcome.NOT_SENT)
-                assert not evidence.stale  # which would be tried again at once
+                assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.may_have_been_sent else Outcome.NOT_SENT)
+                assert not evidence.stale_connection  # which would be tried again at once
     assert (server.requests, server.refused) == ([], 20)
 
 
@@ -168,7 +168,7 @@ async def test_a_server_below_the_least_version_gets_nothing() -> None:
         async with bench(server.config(tls=calling(at_least=TLS_1_3))) as made:
             evidence = await made.tried(server.url)
     assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.cause == f"no connection to localhost:{server.port} could be made (tlsv1 alert protocol version)"
+    assert evidence.reason == f"no connection to localhost:{server.port} could be made (tlsv1 alert protocol version)"
 
 
 @on_every_loop
@@ -183,7 +183,7 @@ async def test_a_server_that_speaks_no_tls_is_named() -> None:
     async with RawServer(plain) as server, bench(server.config()) as made:
         evidence = await made.tried(server.url.replace("http:", "https:"))
     assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.cause.endswith("could be made (wrong version number)")
+    assert evidence.reason.endswith("could be made (wrong version number)")
 
 
 @on_every_loop
@@ -196,4 +196,4 @@ async def test_a_server_that_closes_in_the_handshake_is_told() -> None:
     async with RawServer(close) as server, bench(server.config()) as made:
         evidence = await made.tried(server.url.replace("http:", "https:"))
     assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.cause.endswith("could be made (it was closed)")
+    assert evidence.reason.endswith("could be made (it was closed)")

@@ -73,7 +73,7 @@ def clock() -> float:
 
 def turns_with(**settings: Any) -> Turns:
     """Turns with these settings; by default there are two, for OTPs and others alike."""
-    settings = {"pool_size": 2, "otp_share": 0} | settings
+    settings = {"pool_size": 2, "otp_reserve": 0} | settings
     return Turns(Config(application_id="id", application_secret="secret", **settings))
 
 
@@ -128,7 +128,7 @@ async def test_the_narrower_of_two_settings_binds(concurrency: int | None, most:
 @in_made_up_time
 async def test_a_pool_timeout_says_why_there_were_fewer_slots() -> None:
     """Others hear what is kept for OTPs; while Routee throttles, all hear that, for no larger pool would help."""
-    turns = turns_with(pool_size=10, otp_share=0.2)
+    turns = turns_with(pool_size=10, otp_reserve=0.2)
     assert fill(turns) == 8
     _, _, message = await refused(turns.take(otp=False))
     assert message.startswith("all 8 of 10 connections not kept for OTPs stayed busy for 0:00:10;")
@@ -241,7 +241,9 @@ async def test_a_throttle_narrows_and_successes_widen() -> None:
 @in_made_up_time
 async def test_the_timer_follows_what_is_lacking(way: str) -> None:
     """Once an OTP that passes by, or throttling, leaves no slot, who waits for the rate is refused in time."""
-    turns = turns_with(pool_size=1 + (way == "throttled"), rate=0.02, otp_share=0.5, pool_timeout=timedelta(seconds=3))
+    turns = turns_with(
+        pool_size=1 + (way == "throttled"), rate=0.02, otp_reserve=0.5, pool_timeout=timedelta(seconds=3)
+    )
     await turns.take(otp=False)
     turns.end(otp=False)
     waiter = asyncio.create_task(refused(turns.take(otp=False)))
@@ -300,7 +302,7 @@ async def test_closing_refuses_all() -> None:
 @in_made_up_time
 async def test_who_got_a_turn_leaves_nothing_behind() -> None:
     """Neither timers nor deadlines pile up while many wait and go, past others that have to wait on."""
-    turns = turns_with(otp_share=0.5)
+    turns = turns_with(otp_reserve=0.5)
     assert (fill(turns), fill(turns, otp=True)) == (1, 1)
     waiter = asyncio.create_task(refused(turns.take(otp=False, deadline=9.0)))
     for _ in range(100):
@@ -321,7 +323,7 @@ PLANS = st.lists(st.tuples(st.booleans(), COMES, LASTS, st.none() | DEADLINE, st
 @in_made_up_time
 async def test_all_turns_come_back(plans: list[Any], rate: float | None, hold: int) -> None:
     """Whoever comes, waits, goes, gives up or is refused: never more go at once than may, and all turns come back."""
-    turns = turns_with(pool_size=3, rate=rate, otp_share=0.5)
+    turns = turns_with(pool_size=3, rate=rate, otp_reserve=0.5)
     under_way: list[bool] = []
 
     async def send(otp: bool, comes: float, lasts: float, deadline: float | None, _cancelled: float | None) -> None:

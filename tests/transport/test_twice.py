@@ -12,11 +12,11 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from routee_failover import Outcome, RouteeClient
-from routee_failover.evidence import outcome_of
+from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
 from routee_failover.transport import exchange as exchange_module
-from tests.client.flows import sms
-from tests.client.routee import until
+from tests.client.fake_routee import until
+from tests.client.sample_flows import sms
 
 from .loops import on_every_loop
 from .raw import (
@@ -123,8 +123,8 @@ async def test_an_answer_that_a_middleware_drops_proves_nothing(status: str) -> 
     async with _served(answering(http(status), seen=seen), _with(_once_more)) as (server, made):
         evidence = await made.tried(server.url)
     assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
-    assert evidence.cause == "a middleware of session_factory tried to send the message twice"
-    assert not evidence.lasting
+    assert evidence.reason == "a middleware of session_factory tried to send the message twice"
+    assert not evidence.permanent
 
 
 @on_every_loop
@@ -317,7 +317,7 @@ async def test_a_message_that_a_middleware_gave_up_does_not_leave_later(hook: st
             left_behind[0].result().close()
         await asyncio.sleep(0.05)
     assert (outcome_of(evidence) is Outcome.NOT_SENT) == (seen == [])
-    assert not evidence.lasting
+    assert not evidence.permanent
 
 
 @on_every_loop
@@ -334,7 +334,7 @@ async def test_a_middleware_that_does_not_let_itself_be_cancelled_sends_nothing(
     async with _served(answering(http(), seen=seen), _with(stubborn), **settings) as (server, made):
         evidence = await made.tried(server.url)
     assert (outcome_of(evidence), seen) == (Outcome.NOT_SENT, [])
-    assert evidence.cause == "no connection could be made within total_timeout"
+    assert evidence.reason == "no connection could be made within total_timeout"
 
 
 @on_every_loop

@@ -11,7 +11,7 @@ from routee_failover.errors import (
     ClientClosed,
     ConnectFailed,
     Forbidden,
-    NoAnswer,
+    NoResponse,
     NotFound,
     RateLimited,
     Rejected,
@@ -163,7 +163,7 @@ async def test_the_time_is_over() -> None:
 
 PASSING: list[Callable[[], RouteeError]] = [
     lambda: ConnectFailed("no"),
-    lambda: NoAnswer("no", cause="no"),
+    lambda: NoResponse("no", reason="no"),
     lambda: RateLimited("no", status=429),
     lambda: NotFound("no", status=404),
     lambda: Rejected("no", status=408),

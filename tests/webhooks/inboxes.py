@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from routee_failover import CallbackEvent, CallbackInbox
-from routee_failover.observe import CallbackDropped, CallbackRefused, Event, HandlerFailed
+from routee_failover.events import CallbackDropped, CallbackRejected, Event, HandlerFailed
 
 
 class Notes:
@@ -24,7 +24,7 @@ class Notes:
     @property
     def dropped(self) -> list[tuple[str | None, str, bool]]:
         """Id, reason and loss of each callback that was dropped."""
-        return [(e.identity, e.reason, e.lost) for e in self.events if isinstance(e, CallbackDropped)]
+        return [(e.tracking_id, e.reason, e.lost) for e in self.events if isinstance(e, CallbackDropped)]
 
     @property
     def failed(self) -> list[tuple[str, str]]:
@@ -34,7 +34,7 @@ class Notes:
     @property
     def refused(self) -> list[int]:
         """Each status that a receiver refused with."""
-        return [e.status for e in self.events if isinstance(e, CallbackRefused)]
+        return [e.status for e in self.events if isinstance(e, CallbackRejected)]
 
 
 class Heard:

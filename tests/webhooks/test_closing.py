@@ -35,7 +35,7 @@ async def test_what_waits_is_handled() -> None:
 async def test_what_takes_too_long() -> None:
     """After the grace, handlers are cancelled and what waits behind them is dropped; each is told of."""
     notes = Notes()
-    inbox = CallbackInbox(concurrency=1, close_grace=SHORT, observers=[notes])
+    inbox = CallbackInbox(concurrency=1, shutdown_timeout=SHORT, observers=[notes])
 
     @inbox.on_flow
     async def never(_event: CallbackEvent[FlowRecord]) -> None:
@@ -54,7 +54,7 @@ async def test_what_takes_too_long() -> None:
 
 async def test_a_handler_that_will_not_end() -> None:
     """A handler that ignores its cancellation holds the shutdown up for another grace at most."""
-    inbox, go = CallbackInbox(close_grace=SHORT), asyncio.Event()
+    inbox, go = CallbackInbox(shutdown_timeout=SHORT), asyncio.Event()
 
     @inbox.on_flow
     async def stubborn(_event: CallbackEvent[FlowRecord]) -> None:
@@ -75,7 +75,7 @@ async def test_a_handler_that_will_not_end() -> None:
 async def test_nobody_is_waited_for_who_is_not_there() -> None:
     """Events that nobody asked for hold no shutdown up; they are told of."""
     notes = Notes()
-    inbox = CallbackInbox(observers=[notes], close_grace=timedelta(hours=1))
+    inbox = CallbackInbox(observers=[notes], shutdown_timeout=timedelta(hours=1))
     inbox.receive(flow())
     async with asyncio.timeout(10):
         await inbox.aclose()
@@ -97,7 +97,7 @@ async def test_a_loop_that_has_not_begun() -> None:
 
 async def test_a_loop_that_went_away() -> None:
     """A loop that stopped asking is waited for as long as the grace, and no longer."""
-    inbox = CallbackInbox(close_grace=SHORT)
+    inbox = CallbackInbox(shutdown_timeout=SHORT)
     inbox.receive(flow(identity="a"))
     async for event in inbox:
         assert event.identity == "a"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from routee_failover import Arrival, CallbackInbox, FlowRecord, NoAnswer, NotFound, OtpRecord
+from routee_failover import Arrival, CallbackInbox, FlowRecord, NoResponse, NotFound, OtpRecord
 from routee_failover.webhooks import doubts
 
 from .inboxes import Heard, Notes
@@ -68,7 +68,7 @@ async def test_an_otp_that_is_true() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        NoAnswer("it", cause="lost"),
+        NoResponse("it", reason="lost"),
         NotFound("not yet", status=404),
         OSError(),
         asyncio.CancelledError(),
@@ -93,7 +93,7 @@ async def test_routee_is_asked_again(answer: Any) -> None:
     ("answer", "why"),
     [
         (flow("InProgress", 4), "not confirmed: Routee does not say so"),
-        (NoAnswer("739164", cause="739164"), "not confirmed: asking Routee ended in NoAnswer"),
+        (NoResponse("739164", reason="739164"), "not confirmed: asking Routee ended in NoAnswer"),
     ],
 )
 async def test_an_end_that_is_never_confirmed(answer: Any, why: str) -> None:
@@ -173,9 +173,9 @@ async def test_an_end_told_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_what_waits_for_proof_takes_room() -> None:
     """Ends that wait for proof count: who has flooded the inbox with made-up ones fills no memory."""
-    routee = Routee(NoAnswer("it", cause="lost"))
+    routee = Routee(NoResponse("it", reason="lost"))
     notes = Notes()
-    inbox = CallbackInbox(confirm=routee.track, capacity=2, close_grace=timedelta(seconds=0.05), observers=[notes])
+    inbox = CallbackInbox(confirm=routee.track, capacity=2, shutdown_timeout=timedelta(seconds=0.05), observers=[notes])
     arrivals = [inbox.receive(flow("Failed", 1, identity=str(number))) for number in range(4)]
     assert arrivals == ["taken", "taken", "no room", "no room"]
     assert inbox.waiting == 2
@@ -189,7 +189,7 @@ async def test_closing_between_two_questions(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.1)
     routee = Routee(flow("InProgress", 1))
     notes = Notes()
-    inbox = CallbackInbox(confirm=routee.track, close_grace=timedelta(seconds=0.02), observers=[notes])
+    inbox = CallbackInbox(confirm=routee.track, shutdown_timeout=timedelta(seconds=0.02), observers=[notes])
     inbox.receive(flow("Succeeded", 5))
     await asyncio.wait(inbox._tasks)
     await inbox.aclose()
@@ -218,7 +218,7 @@ async def test_closing_in_the_middle_of_a_question() -> None:
             await asyncio.sleep(0)
             return FlowRecord.read(flow("Succeeded", 5))
 
-    inbox = CallbackInbox(confirm=hang, close_grace=timedelta(seconds=0.05), observers=[notes])
+    inbox = CallbackInbox(confirm=hang, shutdown_timeout=timedelta(seconds=0.05), observers=[notes])
     heard = Heard(inbox)
     inbox.receive(flow("Succeeded", 5))
     await inbox.aclose()

@@ -234,7 +234,7 @@ async def test_tell_and_handlers() -> None:
         ({"capacity": 0}, "capacity must be a whole number"),
         ({"concurrency": 1.5}, "concurrency must be a whole number"),
         ({"memory": -1}, "memory must be a whole number"),
-        ({"close_grace": timedelta(0)}, "close_grace must be a positive timedelta"),
+        ({"shutdown_timeout": timedelta(0)}, "shutdown_timeout must be a positive timedelta"),
         ({"observers": [print]}, "observers must be objects with an observe"),
     ],
     ids=str,

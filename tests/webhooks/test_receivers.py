@@ -178,7 +178,7 @@ async def test_repeats_are_answered_well(serve: Serve) -> None:
 @EVERYWHERE
 async def test_without_a_signer(serve: Serve) -> None:
     """Without a signer any address below the mount takes callbacks, with no intent."""
-    inbox = CallbackInbox(close_grace=timedelta(seconds=0.01))
+    inbox = CallbackInbox(shutdown_timeout=timedelta(seconds=0.01))
     async with serve(inbox, None) as url, aiohttp.ClientSession() as session:
         for path in ("", "/", "/anything", "/a/b"):
             async with session.post(f"{url}{AT}{path}", data=body_of(flow(identity=f"t{path}"))) as answer:

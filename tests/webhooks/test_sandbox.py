@@ -78,7 +78,7 @@ async def stage(server: str = "aiohttp", **settings: Any) -> AsyncIterator[Stage
         if settings.pop("confirmed", False):
             settings["confirm"] = routee.track
         if settings.pop("told", False):
-            settings["tell"] = routee.arrived
+            settings["tell"] = routee.notify
         async with CallbackInbox(observers=[notes], **settings) as inbox, SERVERS[server](inbox, signer) as url:
             here = CallbackSigner("k" * 40, base_url=url + AT)
             yield Stage(sandbox, routee, inbox, here, url, notes)

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import attrs
 
+from ..._value_object import ValueObject
 from ...flows import Endpoint
-from ...values import Value
 
 
 class OnDoubt(StrEnum):
@@ -22,7 +22,7 @@ class OnDoubt(StrEnum):
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Settled(Value):
+class Settled(ValueObject):
     """What became of the doubts of a run when they were gone through once."""
 
     accepted: int = 0

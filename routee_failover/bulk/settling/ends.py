@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from ...client import RouteeClient
-from ...errors import NoAnswer, NotFound, NotSent, Rejected
+from ...errors import NoResponse, NotFound, NotSent, Rejected
 from ...flows import Endpoint
 from ...ledger import Intent, Ledger, State
 from ...records import OtpPage, OtpRecord
@@ -13,7 +13,7 @@ from ...searching import FlowSearch, OtpSearch
 from .fates import AnyRecord, fate_of
 
 PAGE = 200
-"""Flows on a page: fewer questions than with the usual fifty, and within `Config.answer_limit`."""
+"""Flows on a page: fewer questions than with the usual fifty, and within `Config.max_response_size`."""
 MOST_TRACKED = 1_000
 """How many flows are asked about one by one at a time; the next call goes on after them."""
 _CHUNK = 20_000
@@ -61,7 +61,7 @@ class Ends:
         try:
             await self._sweep(chunk)
             await self._track(chunk)
-        except (NoAnswer, NotSent, Rejected):
+        except (NoResponse, NotSent, Rejected):
             pass  # the next call asks again
         return len(chunk.unmet) + chunk.going_on
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import attrs
 
+from ..._send_all import RateLimiter
 from ...client import RouteeClient
-from ...errors import InvalidConfig, NoAnswer, NotSent, Rejected
+from ...errors import InvalidConfig, NoResponse, NotSent, Rejected
 from ...flows import Endpoint
 from ...ledger import Ending, Intent, Ledger, Move, State
 from ...ledger.intent import POLICY, tag_in
 from ...records import FlowRecord, OtpRecord
-from ...sending import Beginnings
 from ...webhooks import CallbackEvent
 from .control import Control, Controls
 from .doubt import OnDoubt, Settled
@@ -98,7 +98,7 @@ class Settler:
         self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
         self._settle_after = SettleAfter(ledger, settle_after)
         self._patience = Patience(self._settle_after)
-        self._pace = Beginnings(1 / (routee.config.poll_rate if rate is None else rate))
+        self._pace = RateLimiter(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
         self._controls = (
             None if self._lookup is None else Controls(ledger, self._lookup, self._settle_after, self._turn)
@@ -163,7 +163,7 @@ class Settler:
             return WAITS
         try:
             return await self._controls.look()
-        except (NoAnswer, NotSent, Rejected) as error:
+        except (NoResponse, NotSent, Rejected) as error:
             return CannotTell(_in_words(error), answered=False)
 
     async def _act_on(self, look: "_Look", judged: Sight | None, control: _AnyControl, round_: "_Round") -> None:
@@ -201,12 +201,12 @@ class Settler:
         await self._turn()
         try:
             return await self._lookup.look(intent, since)
-        except (NoAnswer, NotSent, Rejected) as error:
+        except (NoResponse, NotSent, Rejected) as error:
             return CannotTell(_in_words(error), answered=False)
 
     async def _turn(self) -> None:
         async with self._pacing:
-            await self._pace.next()
+            await self._pace.acquire()
 
     def _may_go_again(self, intent: Intent) -> bool:
         """At most once: not what was claimed twice, nor what the sender gave back because its content has changed."""
@@ -338,7 +338,7 @@ def _first_channel(record: FlowRecord | OtpRecord) -> str | None:
     return next((message.channel for message in record.messages if message.channel is not None), None)
 
 
-def _in_words(error: NoAnswer | NotSent | Rejected) -> str:
+def _in_words(error: NoResponse | NotSent | Rejected) -> str:
     if isinstance(error, Rejected):
         return f"Routee refused the search with {error.status}"
     return f"the search got no answer ({type(error).__name__})"

@@ -47,7 +47,7 @@ NO_NUMBER = "it goes to no number, by which Routee's lists could be asked"
 
 
 class Lookup(Protocol):
-    """Looks for messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoAnswer`."""
+    """Looks for messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoResponse`."""
 
     async def look(self, intent: Intent, since: float) -> Sight | Nameless:
         """Look for a message in doubt among what Routee took from a day before `since` on (seconds since 1970)."""

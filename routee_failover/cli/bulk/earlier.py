@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..._sqlite import UnusableDatabase
 from ...bulk.row import Rows
 from ...errors import InvalidSource
 from ...ledger.intent import tag_of
 from ...ledger.sqlite.peek import Glance, glance, is_ledger
-from ...sqlite_file import Unfit
 from ..terminal import clean
 from .ending import command
 from .outputs import BESIDE
@@ -86,7 +86,7 @@ def _find(plan: Plan, digest: str, rows: Rows, ledger: Path) -> Earlier | None:
             break
         try:
             seen = glance(path, DOCUMENT, tags)
-        except (Unfit, sqlite3.Error, OSError, ValueError):
+        except (UnusableDatabase, sqlite3.Error, OSError, ValueError):
             continue  # damaged, or of another version
         one = _judged(path, seen, plan, digest, tags)
         if one is not None:

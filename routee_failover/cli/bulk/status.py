@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import typer
 
+from ..._sqlite import UnusableDatabase, check_integrity, resolve_path
 from ...bulk.deliveries import Deliveries
 from ...errors import LedgerError
 from ...ledger import Counts, SqliteLedger
 from ...ledger.sqlite.schema import reason_of, to_read
-from ...sqlite_file import Unfit, check, real_path
 from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
@@ -70,9 +70,9 @@ def _check(path: str) -> None:
     It reads the whole file, which takes half a second for a million messages.
     """
     try:
-        with closing(to_read(real_path(Path(path)))) as connection:
-            check(connection)
-    except (Unfit, sqlite3.Error) as error:
+        with closing(to_read(resolve_path(Path(path)))) as connection:
+            check_integrity(connection)
+    except (UnusableDatabase, sqlite3.Error) as error:
         reason = reason_of(error)
     else:
         return

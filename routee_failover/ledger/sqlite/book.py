@@ -5,7 +5,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
-from ...sqlite_file import Unfit
+from ..._sqlite import UnusableDatabase
 from ..clock import SteadyClock
 from ..intent import Ending, Fate, Found, Wanted
 from ..memory import LEASE_OVER
@@ -123,11 +123,11 @@ class Book:
         self._commits += 1
         saved = self._database.execute(_SAVE, (self._now, self._commits, *self._tally, self._owner))
         if saved.rowcount != 1:
-            raise Unfit(OVERTAKEN)
+            raise UnusableDatabase(OVERTAKEN)
 
     def _check_owner(self) -> None:
         if self._database.execute(_OWNED, (self._owner,)).fetchone() != (1,):
-            raise Unfit(OVERTAKEN)
+            raise UnusableDatabase(OVERTAKEN)
 
     def checkpoint(self, how: str = "FULL") -> bool:
         """Copy the log into the main file, and sync that; return whether all of it is there."""

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ...sqlite_file import Unfit
+from ..._sqlite import UnusableDatabase
 
 EXCHANGED = "its file was exchanged while it was opened"
 
@@ -56,7 +56,7 @@ def connect(path: Path, database: str, **options: Any) -> sqlite3.Connection:
     connection.file, connection.process = file, os.getpid()
     if file_id(path.stat()) != file:
         connection.close()
-        raise Unfit(EXCHANGED)
+        raise UnusableDatabase(EXCHANGED)
     return connection
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from ...sqlite_file import Unfit, open_file
+from ..._sqlite import UnusableDatabase, open_connection
 from .book import Book
 from .high_water import ENDING, HighWaterMark, begin, beside, forget_beginning, was_begun
 from .lock import FileLock
@@ -35,9 +35,9 @@ class LedgerFile:
         self._high_water: HighWaterMark | None = None
         self._connection: sqlite3.Connection | None = None
         if not os.path.lexists(path) and (left := begin(path)) is not None:
-            raise Unfit(GONE.format(left))
+            raise UnusableDatabase(GONE.format(left))
         try:
-            self._connection = open_file(path, self._connect, found=self._check)
+            self._connection = open_connection(path, self._connect, on_existing=self._check)
         except BaseException:
             self.close(ended=False)
             if not os.path.lexists(path):
@@ -49,7 +49,7 @@ class LedgerFile:
         if not path.stat().st_size:
             if was_begun(path):
                 return
-            raise Unfit(EMPTY)
+            raise UnusableDatabase(EMPTY)
         self._has_lost = check_for_loss(path, self._lock, recover=self._recover)
 
     def _connect(self, path: Path) -> sqlite3.Connection:
@@ -73,7 +73,7 @@ class LedgerFile:
             self._high_water = HighWaterMark(path, run_id, commits)
         except OSError as error:
             file = beside(path, ENDING).name
-            raise Unfit(f"{file} beside it cannot be written: {os.strerror(error.errno or 0)}") from None
+            raise UnusableDatabase(f"{file} beside it cannot be written: {os.strerror(error.errno or 0)}") from None
         # 2. The mark, with everything that the run before has left, in one transaction.
         book = Book(
             connection,
@@ -84,7 +84,7 @@ class LedgerFile:
         )
         # 3. All of it into the main file, before anything is claimed.
         if not book.checkpoint():
-            raise Unfit(BUSY)
+            raise UnusableDatabase(BUSY)
         return book
 
     def close(self, *, ended: bool) -> None:
@@ -96,7 +96,7 @@ class LedgerFile:
             return
         is_whole = False
         if self._connection is not None:
-            with suppress(sqlite3.Error, Unfit, OSError):
+            with suppress(sqlite3.Error, UnusableDatabase, OSError):
                 is_whole = ended and self.book.clear_mark()
             with suppress(sqlite3.Error):
                 self._connection.close()

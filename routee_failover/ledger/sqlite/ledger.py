@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from ..._sqlite import UnusableDatabase, resolve_path
 from ...errors import LedgerError
-from ...sqlite_file import Unfit, real_path
 from ..intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
 from ..states import Move, State
 from .book import Book
@@ -137,8 +137,8 @@ class SqliteLedger:
 
     async def __aenter__(self) -> Self:
         try:
-            path = real_path(self._path)
-        except Unfit as error:
+            path = resolve_path(self._path)
+        except UnusableDatabase as error:
             raise LedgerError(f"cannot use the ledger {self._path}: {error}. Nothing was sent") from None
         writer = Writer(self._path, path, recover=self._recover)
         try:

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ...sqlite_file import LINKED, Unfit
+from ..._sqlite import HARD_LINKED, UnusableDatabase
 from . import descriptors
 from .descriptors import EXCHANGED, FileId, file_id
 
@@ -30,7 +30,7 @@ class FileLock:
 
     def __init__(self, path: Path, *, wait: bool = False) -> None:
         if file_id(path.stat()) in _held:  # to open it here once more would cost a descriptor
-            raise Unfit(IN_USE)
+            raise UnusableDatabase(IN_USE)
         self._descriptor = os.open(path, os.O_RDWR)
         try:
             found = os.fstat(self._descriptor)
@@ -40,7 +40,7 @@ class FileLock:
             raise
         if refusal is not None:
             descriptors.close(self._descriptor)
-            raise Unfit(refusal)
+            raise UnusableDatabase(refusal)
         self._file = file_id(found)
         with _guard:
             _held[self._file] = self._descriptor
@@ -86,7 +86,7 @@ def _unfit(found: os.stat_result, path: Path) -> str | None:
         return EXCHANGED
     if not os.path.samestat(found, now):
         return EXCHANGED
-    return LINKED if now.st_nlink > 1 else None
+    return HARD_LINKED if now.st_nlink > 1 else None
 
 
 def _refusal(descriptor: int, *, wait: bool) -> str | None:

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from ...sqlite_file import Unfit
+from ..._sqlite import UnusableDatabase
 from .high_water import ENDING, beside, read_high_water
 from .lock import FileLock
 from .mark import PAGE, mark_of, read_main
@@ -49,7 +49,7 @@ def check_for_loss(path: Path, lock: FileLock, *, recover: bool = False) -> bool
     in_log = None if log.page is None else mark_of(log.page)
     mark = main.mark or in_log
     if mark is None:
-        raise Unfit(LAYOUT)
+        raise UnusableDatabase(LAYOUT)
     is_other = in_log is not None and (in_log.run_id != mark.run_id or in_log.commits < mark.commits)
     latest = mark if in_log is None or is_other else in_log
     high_water = read_high_water(path, mark.run_id)
@@ -66,7 +66,7 @@ def check_for_loss(path: Path, lock: FileLock, *, recover: bool = False) -> bool
         return False
     if not recover:
         file = beside(path, ENDING if reason is MISSING else LOG).name
-        raise Unfit(f"{reason.format(file=file)}. {HOW_TO_RECOVER}")
+        raise UnusableDatabase(f"{reason.format(file=file)}. {HOW_TO_RECOVER}")
     if is_other:
         log_path.replace(beside(path, f"{LOG}.set-aside"))
     return True
@@ -86,4 +86,4 @@ def check_to_read(connection: sqlite3.Connection, path: Path) -> None:
             return
         file, reason = beside(path, LOG).name, LOST
         break
-    raise Unfit(f"{reason.format(file=file)}. {HOW_TO_RECOVER}")
+    raise UnusableDatabase(f"{reason.format(file=file)}. {HOW_TO_RECOVER}")

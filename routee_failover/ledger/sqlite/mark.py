@@ -8,7 +8,7 @@ import os
 import struct
 from typing import NamedTuple
 
-from ...sqlite_file import SQLITE_MAGIC
+from ..._sqlite import SQLITE_MAGIC
 
 PAGE = 2
 """Where the table `ledger` is, because it is created first: its one row is the mark."""

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from ..._sqlite import UnusableDatabase, resolve_path
 from ...errors import LedgerError
-from ...sqlite_file import Unfit, real_path
 from ..clock import SteadyClock
 from ..intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
 from ..states import Move, State
@@ -102,8 +102,8 @@ class ReadOnlyLedger:
 
     async def __aenter__(self) -> Self:
         try:
-            self._reader = Reader(self._path, real_path(self._path))
-        except Unfit as error:
+            self._reader = Reader(self._path, resolve_path(self._path))
+        except UnusableDatabase as error:
             raise LedgerError(f"cannot read the ledger {self._path}: {error}") from None
         try:
             self._run_id, moment = await self._reader.run_id()

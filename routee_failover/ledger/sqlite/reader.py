@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..._sqlite import UnusableDatabase
 from ...errors import LedgerError
-from ...sqlite_file import Unfit
 from ..intent import Counts, DeliveryCount, Found, Intent
 from ..states import State
 from .loss import check_to_read
@@ -35,7 +35,7 @@ class Reader:
         """What a question gives, asked in the thread."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
-        except (Unfit, sqlite3.Error) as error:
+        except (UnusableDatabase, sqlite3.Error) as error:
             reason = reason_of(error)
         except OSError as error:
             reason = os.strerror(error.errno or 0)

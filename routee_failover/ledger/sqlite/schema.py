@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...sqlite_file import DAMAGED, Unfit, check, version_of, why
+from ..._sqlite import DAMAGED, UnusableDatabase, check_integrity, describe_error, schema_version
 from ..memory import new_run_id
 from ..states import State
 from .descriptors import connect
@@ -66,19 +66,19 @@ MIGRATIONS: Sequence[Migration] = (_first,)
 """What leads from each version to the next; an empty file has version 0."""
 
 
-def reason_of(error: Unfit | sqlite3.Error) -> str:
+def reason_of(error: UnusableDatabase | sqlite3.Error) -> str:
     """Return why a ledger cannot be used, with what to do about it."""
-    reason = str(error) if isinstance(error, Unfit) else why(error)
+    reason = str(error) if isinstance(error, UnusableDatabase) else describe_error(error)
     return f"{reason}; {_RESTORE}" if reason in {DAMAGED, LAYOUT} else reason
 
 
 def to_write(path: Path) -> sqlite3.Connection:
     """The ledger in a file for the one that writes, brought to today's version and found whole."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise Unfit(OLDER_SQLITE)
+        raise UnusableDatabase(OLDER_SQLITE)
     connection = connect(path, str(path), timeout=5, cached_statements=256)
     try:
-        version = version_of(connection, APPLICATION, len(MIGRATIONS))
+        version = schema_version(connection, APPLICATION, len(MIGRATIONS))
         connection.execute("PRAGMA auto_vacuum=NONE")  # its map would be where the mark is
         # Claims touch the index of tags all over, a page each: small pages make less to write. A log of 8 MB lets them
         # change several times before they are copied into the file. One of 32 MB was no faster by more than the noise,
@@ -91,7 +91,7 @@ def to_write(path: Path) -> sqlite3.Connection:
         # What a statement over many rows sets aside goes to a file otherwise, at half of what everything costs.
         connection.execute("PRAGMA temp_store=MEMORY")
         if version:
-            check(connection)
+            check_integrity(connection)
         _migrate(connection, version)
     except BaseException:
         connection.close()
@@ -102,9 +102,9 @@ def to_write(path: Path) -> sqlite3.Connection:
 def to_read(path: Path) -> sqlite3.Connection:
     """The ledger in a file for those who only read, also while another process writes it or on read-only media."""
     if not path.is_file():
-        raise Unfit("there is no such file")
+        raise UnusableDatabase("there is no such file")
     if not path.stat().st_size:
-        raise Unfit(EMPTY)
+        raise UnusableDatabase(EMPTY)
     # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot. A log that
     # is there is left to the next run: to merge it would hide that it is damaged.
     log = path.with_name(f"{path.name}-wal")
@@ -122,7 +122,7 @@ def to_read(path: Path) -> sqlite3.Connection:
 def _read_only(path: Path, how: str) -> sqlite3.Connection:
     connection = connect(path, f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
     try:
-        _check_to_read(version_of(connection, APPLICATION, len(MIGRATIONS)))
+        _check_to_read(schema_version(connection, APPLICATION, len(MIGRATIONS)))
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA cache_size=-8192")  # KiB
     except BaseException:
@@ -133,9 +133,11 @@ def _read_only(path: Path, how: str) -> sqlite3.Connection:
 
 def _check_to_read(version: int) -> None:
     if not version:
-        raise Unfit("there is no ledger in it")
+        raise UnusableDatabase("there is no ledger in it")
     if version < len(MIGRATIONS):
-        raise Unfit("an older routee-failover has written it; open it for writing once, to bring it up to date")
+        raise UnusableDatabase(
+            "an older routee-failover has written it; open it for writing once, to bring it up to date"
+        )
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
+from ..._sqlite import HARD_LINKED, UnusableDatabase
 from ...errors import LedgerError
-from ...sqlite_file import LINKED, Unfit
 from ..intent import Ending, Fate, Found, Wanted
 from ..states import Move
 from .book import Book, Told
@@ -169,7 +169,7 @@ class Writer:
         try:
             file = LedgerFile(self._real, recover=self._recover)
             book = file.book
-        except (Unfit, sqlite3.Error) as error:
+        except (UnusableDatabase, sqlite3.Error) as error:
             self._call(self._refused, reason_of(error))
         except BaseException as error:  # noqa: BLE001  # whatever it is: nobody waits for a thread that is gone
             self._call(self._refused, _unforeseen(error))
@@ -210,7 +210,7 @@ class Writer:
         try:
             book.transact(partial(group.work, book))
             main, log = self._stat()
-        except (Unfit, sqlite3.Error) as error:
+        except (UnusableDatabase, sqlite3.Error) as error:
             return reason_of(error)
         except OSError:
             return GONE
@@ -219,7 +219,7 @@ class Writer:
         # A file without a name takes everything, and keeps nothing; through a second name its log is not seen.
         if (file_id(main), file_id(log)) != here:
             return GONE
-        return LINKED if main.st_nlink > 1 else None
+        return HARD_LINKED if main.st_nlink > 1 else None
 
     def _stat(self) -> tuple[os.stat_result, os.stat_result]:
         return self._real.stat(), self._log.stat()

@@ -5,7 +5,7 @@ That each part of a long SMS is priced is documented; what one costs is not.
 
 from collections.abc import Sequence
 
-from ...sms_text import split
+from ...sms_parts import split_sms
 from ..life.book import AcceptedFlow
 from ..life.engine import FlowState, Message
 from ..life.plan import Endpoint, PlannedStep
@@ -29,7 +29,7 @@ def sms_parts(flow: AcceptedFlow, step: PlannedStep) -> tuple[str, ...]:
     holds, and the sandbox's application does not transcode.
     """
     message = step.body["message"]
-    return split(message["body"], transcode=flow.endpoint != Endpoint.OTP and message.get("transcode") is True)
+    return split_sms(message["body"], transcode=flow.endpoint != Endpoint.OTP and message.get("transcode") is True)
 
 
 def part_price(message: Message, elapsed: float) -> int:

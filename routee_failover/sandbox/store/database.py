@@ -3,13 +3,21 @@
 import sqlite3
 from pathlib import Path
 
-from ...sqlite_file import DAMAGED, Unfit, check, open_file, real_path, version_of, why
+from ..._sqlite import (
+    DAMAGED,
+    UnusableDatabase,
+    check_integrity,
+    describe_error,
+    open_connection,
+    resolve_path,
+    schema_version,
+)
 from ..failure import SandboxError
 
 _APPLICATION = 0x52464F53  # what marks a database as a sandbox's
 _VERSION = 1
 
-__all__ = ["cannot_keep", "open_database", "why"]
+__all__ = ["cannot_keep", "describe_error", "open_database"]
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -18,8 +26,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises `SandboxError` for a file that cannot be used: not ours, newer, damaged, in use, or not writable.
     """
     try:
-        return open_file(real_path(path), _connected)
-    except Unfit as error:
+        return open_connection(resolve_path(path), _connected)
+    except UnusableDatabase as error:
         reason = str(error)
         raise cannot_keep(path, f"{reason}; move it away" if reason == DAMAGED else reason) from None
 
@@ -36,7 +44,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     except BaseException as error:
         connection.close()
         if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
-            raise Unfit("another process has it open; give each sandbox a file of its own") from None
+            raise UnusableDatabase("another process has it open; give each sandbox a file of its own") from None
         raise
     return connection
 
@@ -45,11 +53,11 @@ def _take(connection: sqlite3.Connection) -> None:
     # Exclusive: the first reading locks the file until the connection, or the process, ends. With a log beside it a
     # commit is in the system's hands at once, and survives whatever becomes of the process.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    version = version_of(connection, _APPLICATION, _VERSION)
+    version = schema_version(connection, _APPLICATION, _VERSION)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     if version:
-        check(connection)
+        check_integrity(connection)
     else:
         _prepare(connection)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from .clock import KIND as CLOCK
 from .clock import KeptClock
-from .database import cannot_keep, open_database, why
+from .database import cannot_keep, describe_error, open_database
 from .documents import read, written
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class SqliteStore:
         try:
             self._transact(changes)
         except sqlite3.Error as error:
-            raise cannot_keep(self._path, why(error)) from None
+            raise cannot_keep(self._path, describe_error(error)) from None
         self._settled.set()
         self._writer = asyncio.get_running_loop().create_task(self._write())
 
@@ -86,7 +86,7 @@ class SqliteStore:
             rows: list[tuple[str]] = self._database.execute(_LOAD, (kind,)).fetchall()
             return [read(text, type_) for (text,) in rows]
         except sqlite3.Error as error:
-            raise cannot_keep(self._path, why(error)) from None
+            raise cannot_keep(self._path, describe_error(error)) from None
         except ValueError:
             raise cannot_keep(self._path, f"a {kind} in it cannot be read; move it away") from None
 
@@ -148,7 +148,7 @@ class SqliteStore:
         try:
             self._transact(changes)
         except sqlite3.Error as error:
-            self._failure = why(error)
+            self._failure = describe_error(error)
             _log.error("nothing more is kept in %s: %s; the sandbox goes on in memory", self._path, self._failure)
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")

@@ -147,7 +147,7 @@ class Run:
             receipt = await self.routee.send(flow)
         except DeliveryUnknown as doubt:
             if not lease:
-                self.ledger.end(Move.DOUBT, Ending(found.number, found.attempt, doubt.cause))
+                self.ledger.end(Move.DOUBT, Ending(found.number, found.attempt, doubt.reason))
         else:
             match receipt:
                 case FlowReceipt(tracking_id=identity) | OtpReceipt(flow_id=identity):
@@ -178,7 +178,7 @@ async def running(make: Any = viber_first, **settings: Any) -> AsyncIterator[Run
     """A run with an empty ledger. Time passes fast: a flow shows its first message a moment after it was accepted."""
     async with (
         Sandbox(**{"speed": 5000, **settings}) as sandbox,
-        RouteeClient(sandbox.config(breaker=False, poll_rate=1000)) as routee,
+        RouteeClient(sandbox.config(circuit_breaker=False, poll_rate=1000)) as routee,
         MemoryLedger() as ledger,
     ):
         yield Run(sandbox, routee, ledger, make)

@@ -34,10 +34,10 @@ async def main(
         application_secret="canary-key",
         api_url=api,
         auth_url=auth,
-        breaker=False,
+        circuit_breaker=False,
         total_timeout=timedelta(seconds=0.5),
         poll_rate=500.0,
-        longest_pause=timedelta(seconds=0.2),
+        max_throttle_pause=timedelta(seconds=0.2),
     )
     if look:
         async with SqliteLedger(path, recover=recover):

@@ -15,7 +15,7 @@ from routee_failover.ledger import SqliteLedger, State
 from tests.bulk.runs import client
 from tests.chaos.backstage import Backstage
 from tests.chaos.scale import SEED, many
-from tests.client.routee import until
+from tests.client.fake_routee import until
 
 from .child import Flows
 from .judging import held_against

@@ -13,7 +13,7 @@ from routee_failover.sandbox.control import events_api
 from routee_failover.sandbox.life.book import AcceptedFlow
 from routee_failover.sandbox.life.feed import MOST_WAITING, ClockSet
 from routee_failover.sandbox.life.scripts import Ending
-from tests.client.routee import until
+from tests.client.fake_routee import until
 from tests.sandbox.callers import OTP, SMS_STEP, STANDARD, VIBER_OTP, Caller, calling
 
 EVENTS = "/sandbox/events"

@@ -10,7 +10,7 @@ import pytest
 from routee_failover.sandbox.life.arrivals import Arrivals
 from routee_failover.sandbox.life.book import AcceptedFlow, FlowBook
 from routee_failover.sandbox.life.feed import MOST_WAITING, ClockSet, Feed
-from tests.client.routee import until
+from tests.client.fake_routee import until
 from tests.sandbox.callers import OTP, OTP_SMS_STEP, SMS_STEP, TRANSACTIONAL, VIBER_OTP, Caller, calling, changed
 
 NEXT, PIN = "/sandbox/flows/next", "/sandbox/pin"

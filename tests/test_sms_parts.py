@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.sms_text import split
+from routee_failover.sms_parts import split_sms
 
 from .sandbox.sms import EXTENSION, GSM, gsm_size, unicode_size
 
@@ -38,19 +38,21 @@ unicode_texts = st.text(
 )
 def test_documented_limits(text: str, lengths: list[int]) -> None:
     """160 letters of GSM or 70 of Unicode alone, 153 or 67 in each of several parts; what counts double stays whole."""
-    assert [len(part) for part in split(text)] == lengths
+    assert [len(part) for part in split_sms(text)] == lengths
 
 
 @given(gsm_texts)
 def test_gsm_parts(text: str) -> None:
     """Parts of a GSM text hold what a part may hold, lose nothing, and none of them could be spared."""
-    _assert_well_cut(text, split(text), sum(map(gsm_size, text)), [gsm_size(letter) for letter in text], 160, 153)
+    _assert_well_cut(text, split_sms(text), sum(map(gsm_size, text)), [gsm_size(letter) for letter in text], 160, 153)
 
 
 @given(unicode_texts)
 def test_unicode_parts(text: str) -> None:
     """The same for Unicode, where a letter beyond the basic plane counts as two and is never cut apart."""
-    _assert_well_cut(text, split(text), sum(map(unicode_size, text)), [unicode_size(letter) for letter in text], 70, 67)
+    _assert_well_cut(
+        text, split_sms(text), sum(map(unicode_size, text)), [unicode_size(letter) for letter in text], 70, 67
+    )
 
 
 def _assert_well_cut(text: str, parts: tuple[str, ...], length: int, sizes: list[int], alone: int, joined: int) -> None:
@@ -67,7 +69,7 @@ def _assert_well_cut(text: str, parts: tuple[str, ...], length: int, sizes: list
 @given(st.text(min_size=1, max_size=500))
 def test_any_text(text: str) -> None:
     """Whatever JSON can spell is cut without loss, into parts none of which is empty."""
-    parts = split(text)
+    parts = split_sms(text)
     assert "".join(parts) == text
     assert all(parts)
 
@@ -90,13 +92,13 @@ def test_any_text(text: str) -> None:
 )
 def test_transcode(text: str, parts: tuple[str, ...]) -> None:
     """Greek becomes look-alike GSM capitals, unless the text fits in one Unicode part or needs Unicode all the same."""
-    assert split(text, transcode=True) == parts
+    assert split_sms(text, transcode=True) == parts
 
 
 @given(st.text(st.characters(min_codepoint=0x370, max_codepoint=0x3FF) | st.sampled_from(sorted(GSM)), max_size=300))
 def test_transcoding_only_ever_spares(text: str) -> None:
     """A transcoded text never needs more parts, and is all GSM wherever it is another text."""
-    plain, transcoded = split(text), split(text, transcode=True)
+    plain, transcoded = split_sms(text), split_sms(text, transcode=True)
     assert len(transcoded) <= len(plain)
     if transcoded != plain:
         assert set("".join(transcoded)) <= GSM
@@ -107,4 +109,4 @@ def test_alphabet() -> None:
     """The GSM alphabet is 127 letters and 10 that count as two; only those of the extension do."""
     assert (len(GSM), len(EXTENSION)) == (137, 10)
     for letter in GSM:
-        assert len(split(letter * 160)) == (3 if letter in EXTENSION else 1)
+        assert len(split_sms(letter * 160)) == (3 if letter in EXTENSION else 1)

@@ -20,9 +20,9 @@ from routee_failover import (
     TokenUnavailable,
 )
 
-from .flows import CANARIES, otp, sms
-from .routee import FakeRoutee, Seen, always, until
-from .shown import shown
+from .fake_routee import FakeRoutee, Seen, always, until
+from .rendered_errors import shown
+from .sample_flows import CANARIES, otp, sms
 
 SOON = timedelta(milliseconds=400)
 NOWHERE = "http://127.0.0.1:1"
@@ -39,7 +39,7 @@ async def test_no_answer_in_time_is_unknown_and_sent_once() -> None:
         with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
             await client.send(otp())
         assert len(server.requests) == 1
-    assert caught.value.cause == "no answer came within total_timeout"
+    assert caught.value.reason == "no answer came within total_timeout"
     printed = shown(caught.value)
     assert [text for text in (*CANARIES, "token-1") if text in printed] == []
 
@@ -112,24 +112,24 @@ async def test_a_redirected_token_request_is_never_followed() -> None:
 
 
 async def test_a_long_answer_is_not_read_to_its_end() -> None:
-    """More bytes than answer_limit end the reading; whether the message was accepted is then unknown."""
+    """More bytes than max_response_size end the reading; whether the message was accepted is then unknown."""
     async with (
         FakeRoutee(always(200, "x" * 5_000)) as server,
-        RouteeClient(server.config(answer_limit=4_000)) as client,
+        RouteeClient(server.config(max_response_size=4_000)) as client,
     ):
-        with pytest.raises(DeliveryUnknown, match="longer than answer_limit"):
+        with pytest.raises(DeliveryUnknown, match="longer than max_response_size"):
             await client.send(sms())
         assert len(server.requests) == 1
 
 
 async def test_an_answer_within_its_limit_is_read_whole() -> None:
-    """An answer of exactly answer_limit bytes is read, in however many pieces it comes."""
+    """An answer of exactly max_response_size bytes is read, in however many pieces it comes."""
     body = b'{"trackingId":"t"}'.ljust(300_000)
 
     async def answer(_seen: Seen) -> web.StreamResponse:
         return web.Response(body=body)
 
-    async with FakeRoutee(answer) as server, RouteeClient(server.config(answer_limit=len(body))) as client:
+    async with FakeRoutee(answer) as server, RouteeClient(server.config(max_response_size=len(body))) as client:
         assert (await client.send(sms())).tracking_id == "t"
 
 
@@ -140,10 +140,10 @@ async def test_a_bomb_is_not_blown_up() -> None:
     async def answer(_seen: Seen) -> web.StreamResponse:
         return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
 
-    async with FakeRoutee(answer) as server, RouteeClient(server.config(answer_limit=2**20)) as client:
+    async with FakeRoutee(answer) as server, RouteeClient(server.config(max_response_size=2**20)) as client:
         tracemalloc.start()
         try:
-            with pytest.raises(DeliveryUnknown, match="longer than answer_limit"):
+            with pytest.raises(DeliveryUnknown, match="longer than max_response_size"):
                 await client.send(sms())
             _, peak = tracemalloc.get_traced_memory()
         finally:

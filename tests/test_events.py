@@ -11,32 +11,32 @@ import pytest
 
 from routee_failover import Outcome, RouteeClient, RouteeError
 from routee_failover.errors import Rejected
-from routee_failover.evidence import Answer, Evidence
-from routee_failover.observe import (
+from routee_failover.events import (
     AttemptEnded,
     AttemptStarted,
-    BreakerChanged,
     CallbackDropped,
-    CallbackRefused,
+    CallbackRejected,
+    CircuitBreakerChanged,
     Event,
     HandlerFailed,
     LoggingObserver,
     Observer,
-    Observers,
-    Paused,
+    ObserverGroup,
+    RetryBudgetExhausted,
     RetryScheduled,
-    RetryWithheld,
+    ThrottlePaused,
     TokenRenewed,
 )
+from routee_failover.outcomes import AttemptResult, Response
 from routee_failover.transport import Call
-from tests.client.flows import CANARIES, otp, sms
+from tests.client.sample_flows import CANARIES, otp, sms
 from tests.transport.raw import ACCEPTED, KEY, POST, Notes, RawServer, answering, http, opened
 
-ANSWERED = Evidence(True, Answer(200, b"canary"), written=7)
-UNSENT = Evidence(False, cause="no connection to localhost:1 could be made")
+ANSWERED = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
+UNSENT = AttemptResult(False, reason="no connection to localhost:1 could be made")
 
 
-def _ended(evidence: Evidence, outcome: Outcome, seconds: float, *, abandoned: bool = False) -> AttemptEnded:
+def _ended(evidence: AttemptResult, outcome: Outcome, seconds: float, *, abandoned: bool = False) -> AttemptEnded:
     return AttemptEnded(1, 1, "POST", "/failover", evidence, outcome, seconds, abandoned)
 
 
@@ -53,7 +53,7 @@ EVENTS: dict[str, tuple[Event, int, str]] = {
         "call 1: NOT_SENT in 0.500 s (no connection to localhost:1 could be made)",
     ),
     "left alone": (
-        _ended(Evidence(True, cause="no answer"), Outcome.UNKNOWN, 30.0, abandoned=True),
+        _ended(AttemptResult(True, reason="no answer"), Outcome.UNKNOWN, 30.0, abandoned=True),
         logging.WARNING,
         "call 1: UNKNOWN in 30.000 s (no answer), after its caller had left",
     ),
@@ -63,25 +63,25 @@ EVENTS: dict[str, tuple[Event, int, str]] = {
         "call 1: once more in 0.050 s: nothing of it had left",
     ),
     "not again": (
-        RetryWithheld(1, 1, "the budget is spent"),
+        RetryBudgetExhausted(1, 1, "the budget is spent"),
         logging.WARNING,
         "call 1: not tried again, though it would be safe: the budget is spent",
     ),
     "token": (TokenRenewed(3600.0), logging.DEBUG, "a new token, good for 3600 s"),
-    "pause": (Paused(429, 2.5), logging.INFO, "Routee answered 429: nothing is sent for 2.5 s"),
+    "pause": (ThrottlePaused(429, 2.5), logging.INFO, "Routee answered 429: nothing is sent for 2.5 s"),
     "open": (
-        BreakerChanged("open", "Routee answered 500"),
+        CircuitBreakerChanged("open", "Routee answered 500"),
         logging.WARNING,
         "the breaker is open: Routee answered 500",
     ),
-    "closed": (BreakerChanged("closed"), logging.WARNING, "the breaker is closed"),
-    "guessed": (CallbackRefused(404, "nobody"), logging.DEBUG, "a callback was answered 404: nobody"),
+    "closed": (CircuitBreakerChanged("closed"), logging.WARNING, "the breaker is closed"),
+    "guessed": (CallbackRejected(404, "nobody"), logging.DEBUG, "a callback was answered 404: nobody"),
     "no callback": (
-        CallbackRefused(400, "it is not JSON"),
+        CallbackRejected(400, "it is not JSON"),
         logging.INFO,
         "a callback was answered 400: it is not JSON",
     ),
-    "full": (CallbackRefused(503, "no room"), logging.WARNING, "a callback was answered 503: no room"),
+    "full": (CallbackRejected(503, "no room"), logging.WARNING, "a callback was answered 503: no room"),
     "repeated": (
         CallbackDropped("flow", "t-1", "repeated", False),
         logging.DEBUG,
@@ -115,7 +115,7 @@ def test_events_are_values(event: Event, level: int, words: str) -> None:
 def test_no_event_holds_the_body_of_an_answer() -> None:
     """An answer quotes what was sent, and one is a token: observers get the status, also from an event of one's own."""
     event = _ended(ANSWERED, Outcome.ACCEPTED, 0.25)
-    assert event.evidence == Evidence(True, Answer(200, b""), written=7)
+    assert event.result == AttemptResult(True, Response(200, b""), bytes_written=7)
     assert b"canary" not in pickle.dumps(event)
 
 
@@ -163,7 +163,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _names(events: list[Event]) -> list[tuple[str, int | None, int | None]]:
-    return [(type(event).__name__, getattr(event, "call", None), getattr(event, "attempt", None)) for event in events]
+    return [
+        (type(event).__name__, getattr(event, "request_id", None), getattr(event, "attempt", None)) for event in events
+    ]
 
 
 async def test_a_call_is_told_from_its_token_to_its_end() -> None:
@@ -206,7 +208,7 @@ async def test_a_try_that_is_not_made_for_want_of_budget_is_told(monkeypatch: py
     """Once the budget is spent, a call that could be tried again is not, and that is told instead."""
     monkeypatch.setattr("routee_failover.transport.budget.FULL", 0)
     events = await _told(ACCEPTED, api_url="http://127.0.0.1:1")
-    assert events[-1] == RetryWithheld(1, 1, "the budget for other tries is spent")
+    assert events[-1] == RetryBudgetExhausted(1, 1, "the budget for other tries is spent")
 
 
 class Raising:
@@ -241,7 +243,7 @@ async def test_an_observer_that_raises_harms_nothing(
 def test_what_ends_the_process_passes(error: type[BaseException]) -> None:
     """An observer that is interrupted does not keep the process from ending."""
     with pytest.raises(error):
-        Observers([Raising(error)]).tell(AttemptStarted(1, 1, "GET", "/"))
+        ObserverGroup([Raising(error)]).emit(AttemptStarted(1, 1, "GET", "/"))
 
 
 def test_a_logger_that_raises_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,14 +254,14 @@ def test_a_logger_that_raises_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
     logger = logging.getLogger("routee_failover")
     monkeypatch.setattr(logger, "filters", [broken])
-    Observers([LoggingObserver()]).tell(Paused(429, 1.0))
-    Observers([LoggingObserver()]).tell(BreakerChanged("open"))
+    ObserverGroup([LoggingObserver()]).emit(ThrottlePaused(429, 1.0))
+    ObserverGroup([LoggingObserver()]).emit(CircuitBreakerChanged("open"))
 
 
 def test_no_observers_are_none() -> None:
     """Without observers nothing is told, and that is known beforehand."""
-    assert not Observers([])
-    assert Observers([Notes()])
+    assert not ObserverGroup([])
+    assert ObserverGroup([Notes()])
 
 
 async def _everything_that_is_shown(caplog: pytest.LogCaptureFixture) -> str:

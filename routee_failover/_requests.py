@@ -18,11 +18,11 @@ _FLOWS = (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
 _LONGER_THAN_ANY_TTL = 1e9
 """Seconds. A `timedelta` cannot hold every number of them that comes of adding and subtracting times."""
 
-StillWanted = Callable[[], bool]
+SendGuard = Callable[[], bool]
 """Asked right before the first byte of a message leaves. It must not block, and must not raise."""
 
 
-def call_of(flow: AnyFlow, deadline: timedelta | None, still_wanted: StillWanted | None) -> Call:
+def build_request(flow: AnyFlow, deadline: timedelta | None, should_send: SendGuard | None) -> Call:
     """The call that sends a flow. Raises `InvalidFlow` for what is none, and for a deadline that is no `timedelta`."""
     if not isinstance(flow, _FLOWS):
         raise InvalidFlow(
@@ -33,8 +33,8 @@ def call_of(flow: AnyFlow, deadline: timedelta | None, still_wanted: StillWanted
     call = Call("POST", route.path, encode_flow(flow), otp=endpoint in _OTP, judge=route.judge)
     if deadline is not None:
         _limit(call, flow, deadline)
-    if still_wanted is not None:
-        call.still_wanted = still_wanted
+    if should_send is not None:
+        call.should_send = should_send
     return call
 
 

@@ -12,9 +12,9 @@ _READABLE_BY_OWNER = 0o600
 SQLITE_MAGIC = b"SQLite format 3\0"
 """What every database begins with."""
 DAMAGED = "it is damaged"
-FOREIGN = "it is a database of something else; it was left as it is"
-NEWER = "a newer routee-failover has written it; update this one"
-LINKED = (
+FOREIGN_DATABASE = "it is a database of something else; it was left as it is"
+NEWER_VERSION = "a newer routee-failover has written it; update this one"
+HARD_LINKED = (
     "it has another name (a hard link), through which its log cannot be seen; keep the name under which it was last "
     "used, and remove the other"
 )
@@ -31,27 +31,27 @@ _WHY = {
 }
 
 
-class Unfit(Exception):  # a sentence, like the errors of the whole library
+class UnusableDatabase(Exception):  # a sentence, like the errors of the whole library
     """A file that cannot be used; the text is the reason."""
 
 
-def why(error: sqlite3.Error) -> str:
+def describe_error(error: sqlite3.Error) -> str:
     """What SQLite complains of, in words for those who run the program."""
     name = getattr(error, "sqlite_errorname", None) or ""
     words = next((words for code, words in _WHY.items() if name.startswith(code)), None)
     return words or str(error)
 
 
-def real_path(path: Path) -> Path:
+def resolve_path(path: Path) -> Path:
     """The file itself, behind links. Raises `Unfit` for a name that no file can have."""
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError) as error:
-        raise Unfit(_words(error)) from None
+        raise UnusableDatabase(_words(error)) from None
 
 
-def open_file(
-    path: Path, connect: Callable[[Path], sqlite3.Connection], *, found: Callable[[Path], object] | None = None
+def open_connection(
+    path: Path, connect: Callable[[Path], sqlite3.Connection], *, on_existing: Callable[[Path], object] | None = None
 ) -> sqlite3.Connection:
     """What `connect` makes of the file, which is made when there is none, for its owner alone.
 
@@ -61,48 +61,48 @@ def open_file(
     try:
         made = _made(path)
         if path.stat().st_nlink > 1:
-            raise Unfit(LINKED)
+            raise UnusableDatabase(HARD_LINKED)
     except (OSError, ValueError) as error:
-        raise Unfit(_words(error)) from None
+        raise UnusableDatabase(_words(error)) from None
     try:
-        if found is not None and not made:
-            found(path)
+        if on_existing is not None and not made:
+            on_existing(path)
         return connect(path)
     except BaseException as error:
         if made:
             with suppress(OSError):
                 path.unlink()
-        if isinstance(error, Unfit):
+        if isinstance(error, UnusableDatabase):
             reason = str(error)
         elif isinstance(error, sqlite3.Error):
-            reason = why(error)
+            reason = describe_error(error)
         elif isinstance(error, OSError):
             reason = _words(error)
         else:
             raise
-    raise Unfit(reason)
+    raise UnusableDatabase(reason)
 
 
-def version_of(connection: sqlite3.Connection, application: int, newest: int) -> int:
+def schema_version(connection: sqlite3.Connection, application_id: int, latest: int) -> int:
     """The version of our tables in it; 0 when it is empty. Raises `Unfit` for somebody else's file and a newer one."""
     found, version, tables = (
-        number(connection, query)
+        query_int(connection, query)
         for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     )
-    if found != application and (found or version or tables):
-        raise Unfit(FOREIGN)
-    if version > newest:
-        raise Unfit(NEWER)
+    if found != application_id and (found or version or tables):
+        raise UnusableDatabase(FOREIGN_DATABASE)
+    if version > latest:
+        raise UnusableDatabase(NEWER_VERSION)
     return version
 
 
-def check(connection: sqlite3.Connection) -> None:
+def check_integrity(connection: sqlite3.Connection) -> None:
     """Look whether it is whole. Raises `Unfit` when it is not."""
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-        raise Unfit(DAMAGED)
+        raise UnusableDatabase(DAMAGED)
 
 
-def number(connection: sqlite3.Connection, query: str) -> int:
+def query_int(connection: sqlite3.Connection, query: str) -> int:
     """The one number that a query gives."""
     (found,) = connection.execute(query).fetchone()
     return int(found)
@@ -119,7 +119,7 @@ def _made(path: Path) -> bool:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "") from None
         if not path.is_file():
-            raise Unfit("it is no file") from None
+            raise UnusableDatabase("it is no file") from None
         if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(errno.EACCES, "") from None
         return False

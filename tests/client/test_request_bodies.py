@@ -15,7 +15,7 @@ from yarl import URL
 
 from routee_failover import AnyFlow, Config, FlowReceipt, OtpReceipt, RouteeClient, ViberOtpReceipt
 
-from .flows import PHONE, PIN, SENDER, TEMPLATE, WORDS, otp, standard, transactional, viber_otp
+from .sample_flows import PHONE, PIN, SENDER, TEMPLATE, WORDS, otp, standard, transactional, viber_otp
 
 API = "https://connect.routee.net"
 TOKEN = "https://auth.routee.net/oauth/token"

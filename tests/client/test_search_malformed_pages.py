@@ -12,9 +12,9 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from routee_failover import BadRequest, Filter, NoAnswer, NotFound, RouteeClient
+from routee_failover import BadRequest, Filter, NoResponse, NotFound, RouteeClient
 
-from .routee import Answering, FakeRoutee, Seen, always
+from .fake_routee import Answering, FakeRoutee, Seen, always
 
 Json = dict[str, Any]
 Page = Callable[[int, int], object]
@@ -135,8 +135,8 @@ ODD: dict[str, Page] = {
 
 @pytest.mark.parametrize("words", ODD)
 async def test_pages_that_make_no_sense_are_no_answer(words: str) -> None:
-    """What cannot be read on without losing flows ends in `NoAnswer` that says why, after a bounded number of pages."""
-    with pytest.raises(NoAnswer, match=words) as caught:
+    """What cannot be read on without losing flows ends in `NoResponse` that says why, after a bounded number of pages."""
+    with pytest.raises(NoResponse, match=words) as caught:
         await _search(ODD[words])
     assert "t-1" not in str(caught.value)
 
@@ -151,7 +151,7 @@ async def test_an_error_does_not_end_an_iterator() -> None:
     async with FakeRoutee(_serving(page)) as server, RouteeClient(server.config()) as client:
         records = aiter(client.search(page_size=4))
         found = [(await anext(records)).tracking_id for _ in range(12)]
-        with pytest.raises(NoAnswer, match="has no list of flows"):
+        with pytest.raises(NoResponse, match="has no list of flows"):
             await anext(records)
         well = True
         found += [record.tracking_id async for record in records]
@@ -214,7 +214,7 @@ async def test_kinds_are_told_apart_here_where_routee_cannot() -> None:
 async def test_kinds_that_nobody_tells_are_no_answer() -> None:
     """Where neither Routee filters by kind nor its flows say theirs, nobody is left out or let in by guessing."""
     async with FakeRoutee(_refusing_kind(FLOWS)) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoAnswer, match="neither filters by flowKind nor says the flowKind"):
+        with pytest.raises(NoResponse, match="neither filters by flowKind nor says the flowKind"):
             [record async for record in client.search(where=[Filter("flowKind", "is_not", "standard")])]
 
 
@@ -276,7 +276,7 @@ async def test_otp_flows_of_a_server_that_says_less(page: Page, requests: int) -
 )
 async def test_otp_pages_that_make_no_sense_are_no_answer(page: Page, words: str) -> None:
     """The same for the list of OTP flows."""
-    with pytest.raises(NoAnswer, match=words):
+    with pytest.raises(NoResponse, match=words):
         await _search_otp(page)
 
 
@@ -314,7 +314,7 @@ PAGES = st.lists(ONE, min_size=1, max_size=6)
 @settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.too_slow])
 @given(PAGES)
 async def test_whatever_a_server_answers_a_search_ends(pages: list[Json]) -> None:
-    """Pages of any shape, one after the other and then the last for ever, end in flows or in `NoAnswer`."""
+    """Pages of any shape, one after the other and then the last for ever, end in flows or in `NoResponse`."""
 
     def serve() -> Page:
         rest = iter(pages)
@@ -323,7 +323,7 @@ async def test_whatever_a_server_answers_a_search_ends(pages: list[Json]) -> Non
     for search, identity in ((_search, "trackingId"), (_search_otp, "flowId")):
         try:
             found, requests = await search(serve())
-        except NoAnswer:
+        except NoResponse:
             continue
         assert len(found) <= 5 * len(pages), identity
         assert requests <= 100

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from ..sandbox.callers import SENDS, Caller, calling, changed
-from .shapes import OTP, OTP_SMS_STEP, SMS, TEMPLATE, VIBER, VIBER_FILE, VIBER_OTP_STEP, VOICE, scripted
+from .documented_bodies import OTP, OTP_SMS_STEP, SMS, TEMPLATE, VIBER, VIBER_FILE, VIBER_OTP_STEP, VOICE, scripted
 
 SESSION = {**VIBER, "message": {"text": "Hi there"}}
 VIDEO = {

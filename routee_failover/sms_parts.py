@@ -14,29 +14,29 @@ _BASIC = frozenset(
 _EXTENSION = frozenset("\f^{}\\[~]|€")
 _GSM = _BASIC | _EXTENSION
 
-GSM_ALONE, GSM_JOINED = 160, 153
+GSM_SINGLE_PART, GSM_MULTI_PART = 160, 153
 """How many letters of the GSM alphabet one part holds: alone, and as one of several."""
-UNICODE_ALONE, UNICODE_JOINED = 70, 67
+UNICODE_SINGLE_PART, UNICODE_MULTI_PART = 70, 67
 """The same for Unicode, in units of UTF-16: what lies beyond the basic plane, as most emoji do, counts as two."""
 
 # Greek capitals that GSM lacks look like Latin ones; the others (Γ, Δ, Θ, ...) it has.
 _LOOK_ALIKES = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX")  # noqa: RUF001  # that they look alike is the point
 
 
-def split(text: str, *, transcode: bool = False) -> tuple[str, ...]:
+def split_sms(text: str, *, transcode: bool = False) -> tuple[str, ...]:
     """The parts of a text as they are sent; one if it fits. No part ends in the middle of a letter.
 
     With `transcode`, Greek letters are replaced by capitals of the GSM alphabet, if that spares Unicode and the text
     does not fit in one Unicode part as it is.
     """
     if _GSM.issuperset(text):
-        return _cut(text, _gsm_length, GSM_ALONE, GSM_JOINED)
-    if transcode and _unicode_length(text) > UNICODE_ALONE:
+        return _cut(text, _gsm_length, GSM_SINGLE_PART, GSM_MULTI_PART)
+    if transcode and _unicode_length(text) > UNICODE_SINGLE_PART:
         composed = unicodedata.normalize("NFC", text)
         replaced = composed.translate({ord(letter): _look_alike(letter) for letter in set(composed)})
         if _GSM.issuperset(replaced):  # INF: where Unicode is needed all the same, nothing is replaced
-            return _cut(replaced, _gsm_length, GSM_ALONE, GSM_JOINED)
-    return _cut(text, _unicode_length, UNICODE_ALONE, UNICODE_JOINED)
+            return _cut(replaced, _gsm_length, GSM_SINGLE_PART, GSM_MULTI_PART)
+    return _cut(text, _unicode_length, UNICODE_SINGLE_PART, UNICODE_MULTI_PART)
 
 
 def is_gsm(text: str) -> bool:

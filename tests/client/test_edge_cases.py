@@ -24,9 +24,9 @@ from routee_failover import (
 from routee_failover.errors import InvalidFlow
 from routee_failover.sandbox import Sandbox
 
-from .flows import otp, sms
-from .routee import FakeRoutee, Seen
-from .shown import shown
+from .fake_routee import FakeRoutee, Seen
+from .rendered_errors import shown
+from .sample_flows import otp, sms
 
 PIN = "598314"
 

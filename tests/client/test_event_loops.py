@@ -9,9 +9,9 @@ import pytest
 from routee_failover import ClientClosed, NotSent, Outcome, RouteeClient
 from routee_failover.sandbox import Sandbox
 
-from .flows import sms
-from .fresh import run_fresh
-from .routee import FakeRoutee, Seen, token, until
+from .fake_routee import FakeRoutee, Seen, token, until
+from .sample_flows import sms
+from .subprocess_program import run_fresh
 
 
 async def test_a_closed_client_says_so() -> None:

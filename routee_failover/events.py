@@ -15,79 +15,79 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
+from ._value_object import ValueObject
 from .errors import Outcome
-from .evidence import Evidence
-from .values import Value
+from .outcomes import AttemptResult
 
 _log = logging.getLogger("routee_failover")
 
 
-def _without_body(evidence: Evidence) -> Evidence:
+def _without_body(evidence: AttemptResult) -> AttemptResult:
     """What observers see of an attempt: an answer holds what it quotes of a message, or a token."""
-    answer = evidence.answer
-    return evidence if answer is None else attrs.evolve(evidence, answer=attrs.evolve(answer, body=b""))
+    answer = evidence.response
+    return evidence if answer is None else attrs.evolve(evidence, response=attrs.evolve(answer, body=b""))
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class AttemptStarted(Value):
+class AttemptStarted(ValueObject):
     """A request goes out: one try of a call.
 
-    `call` numbers the calls of a client in one event loop; 0 stands for token requests and for the breaker's probes.
+    `request_id` numbers the calls of a client in one event loop; 0 stands for token requests and for the breaker's probes.
     `attempt` numbers the tries of a call.
     """
 
-    call: int
+    request_id: int
     attempt: int
     method: str
     path: str
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class AttemptEnded(Value):
+class AttemptEnded(ValueObject):
     """What became of one try. It also comes for a send whose caller has left: its outcome is learned here.
 
-    `evidence` comes without the body of the answer. `abandoned` says that the caller had left by then, but only after
+    `result` comes without the body of the answer. `abandoned` says that the caller had left by then, but only after
     the first byte had, and `seconds` how long it took.
     """
 
-    call: int
+    request_id: int
     attempt: int
     method: str
     path: str
-    evidence: Evidence = attrs.field(converter=_without_body)
+    result: AttemptResult = attrs.field(converter=_without_body)
     outcome: Outcome
     seconds: float
     abandoned: bool = False
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class RetryScheduled(Value):
+class RetryScheduled(ValueObject):
     """A call is tried again after `delay` seconds, and why that is safe."""
 
-    call: int
+    request_id: int
     attempt: int
     reason: str
     delay: float
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class RetryWithheld(Value):
+class RetryBudgetExhausted(ValueObject):
     """A call could safely be tried again and is not: the client has spent its budget for that."""
 
-    call: int
+    request_id: int
     attempt: int
     reason: str
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class TokenRenewed(Value):
+class TokenRenewed(ValueObject):
     """A new access token, and how many seconds it is good for."""
 
-    life: float
+    expires_in: float
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Paused(Value):
+class ThrottlePaused(ValueObject):
     """Routee asked for a pause with this status: the whole client sends nothing for so many seconds."""
 
     status: int
@@ -95,15 +95,15 @@ class Paused(Value):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class BreakerChanged(Value):
-    """The breaker is now `open`, `probing` or `closed`; `cause` is what was seen last."""
+class CircuitBreakerChanged(ValueObject):
+    """The breaker is now `open`, `probing` or `closed`; `reason` is what was seen last."""
 
     state: str
-    cause: str = ""
+    reason: str = ""
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class CallbackRefused(Value):
+class CallbackRejected(ValueObject):
     """A receiver answered a request with another status than 200, so that Routee, if it was Routee, repeats it."""
 
     status: int
@@ -111,38 +111,38 @@ class CallbackRefused(Value):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class CallbackDropped(Value):
+class CallbackDropped(ValueObject):
     """A callback was taken and is not handed out, and why.
 
-    `kind` is `flow`, `otp` or `inbound`. `identity` is the id of the flow, and `None` for what a person wrote.
+    `kind` is `flow`, `otp` or `inbound`. `tracking_id` is the id of the flow, and `None` for what a person wrote.
     `lost` says that it would have told something new.
     """
 
     kind: str
-    identity: str | None
+    tracking_id: str | None
     reason: str
     lost: bool
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class HandlerFailed(Value):
+class HandlerFailed(ValueObject):
     """What a callback was handed to raised `error`, which is the name of a class. It is not handed there again."""
 
     handler: str
     error: str
     kind: str
-    identity: str | None
+    tracking_id: str | None
 
 
 Event: TypeAlias = (
     AttemptStarted
     | AttemptEnded
     | RetryScheduled
-    | RetryWithheld
+    | RetryBudgetExhausted
     | TokenRenewed
-    | Paused
-    | BreakerChanged
-    | CallbackRefused
+    | ThrottlePaused
+    | CircuitBreakerChanged
+    | CallbackRejected
     | CallbackDropped
     | HandlerFailed
 )
@@ -176,11 +176,13 @@ def _level_of(event: Event) -> int:
     match event:
         case AttemptEnded(outcome=outcome):
             return logging.DEBUG if outcome is Outcome.ACCEPTED else logging.WARNING
-        case RetryScheduled() | Paused():
+        case RetryScheduled() | ThrottlePaused():
             return logging.INFO
-        case RetryWithheld() | BreakerChanged() | CallbackDropped(lost=True) | CallbackRefused(status=503):
+        case (
+            RetryBudgetExhausted() | CircuitBreakerChanged() | CallbackDropped(lost=True) | CallbackRejected(status=503)
+        ):
             return logging.WARNING
-        case CallbackRefused(status=status) if status not in _FROM_ANYBODY:
+        case CallbackRejected(status=status) if status not in _FROM_ANYBODY:
             return logging.INFO
         case HandlerFailed():
             return logging.ERROR
@@ -195,34 +197,34 @@ _FROM_ANYBODY = (404, 405)
 def _words(event: Event) -> str:
     match event:
         case AttemptStarted():
-            return f"call {event.call}: {event.method} {event.path}, try {event.attempt}"
-        case AttemptEnded(evidence=Evidence(answer=answer, cause=cause)):
+            return f"call {event.request_id}: {event.method} {event.path}, try {event.attempt}"
+        case AttemptEnded(result=AttemptResult(response=answer, reason=cause)):
             what = f"answered {answer.status}" if answer else cause
             left = ", after its caller had left" if event.abandoned else ""
-            return f"call {event.call}: {event.outcome} in {event.seconds:.3f} s ({what}){left}"
+            return f"call {event.request_id}: {event.outcome} in {event.seconds:.3f} s ({what}){left}"
         case RetryScheduled():
-            return f"call {event.call}: once more in {event.delay:.3f} s: {event.reason}"
-        case RetryWithheld():
-            return f"call {event.call}: not tried again, though it would be safe: {event.reason}"
+            return f"call {event.request_id}: once more in {event.delay:.3f} s: {event.reason}"
+        case RetryBudgetExhausted():
+            return f"call {event.request_id}: not tried again, though it would be safe: {event.reason}"
         case TokenRenewed():
-            return f"a new token, good for {event.life:.0f} s"
-        case Paused():
+            return f"a new token, good for {event.expires_in:.0f} s"
+        case ThrottlePaused():
             return f"Routee answered {event.status}: nothing is sent for {event.seconds:.1f} s"
-        case CallbackRefused():
+        case CallbackRejected():
             return f"a callback was answered {event.status}: {event.reason}"
         case CallbackDropped():
             return f"a callback ({_subject(event)}) is not handed out: {event.reason}"
         case HandlerFailed():
             return f"{event.handler} raised {event.error} on a callback ({_subject(event)})"
         case _:
-            return f"the breaker is {event.state}{f': {event.cause}' if event.cause else ''}"
+            return f"the breaker is {event.state}{f': {event.reason}' if event.reason else ''}"
 
 
 def _subject(event: CallbackDropped | HandlerFailed) -> str:
-    return event.kind if event.identity is None else f"{event.kind} {event.identity}"
+    return event.kind if event.tracking_id is None else f"{event.kind} {event.tracking_id}"
 
 
-class Observers:
+class ObserverGroup:
     """All observers of a client as one, which never raises."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
@@ -231,7 +233,7 @@ class Observers:
     def __bool__(self) -> bool:
         return bool(self._observers)
 
-    def tell(self, event: Any) -> None:
+    def emit(self, event: Any) -> None:
         """Tell everybody, whatever they do about it."""
         for observer in self._observers:
             try:

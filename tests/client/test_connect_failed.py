@@ -6,7 +6,7 @@ from routee_failover import ConnectFailed, FlowReceipt, Outcome, RouteeClient
 from routee_failover.errors import InvalidFlow
 from routee_failover.sandbox import Sandbox
 
-from .flows import sms
+from .sample_flows import sms
 
 
 async def test_a_server_that_went_away_gets_nothing() -> None:

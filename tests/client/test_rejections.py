@@ -24,9 +24,9 @@ from routee_failover import (
 )
 from routee_failover.sandbox import Sandbox
 
-from .flows import CANARIES, PHONE, otp, sms, standard, transactional, viber_otp
-from .routee import FakeRoutee, Seen, always
-from .shown import shown
+from .fake_routee import FakeRoutee, Seen, always
+from .rendered_errors import shown
+from .sample_flows import CANARIES, PHONE, otp, sms, standard, transactional, viber_otp
 
 STATUSES: dict[int, type[Rejected]] = {
     301: Rejected,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 
 
-class Value:
+class ValueObject:
     """An attrs class without slots that is compared, hashed and shown by its fields."""
 
     def __eq__(self, other: object) -> bool:

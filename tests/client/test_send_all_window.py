@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from routee_failover import AnyFlow, ConnectFailed, FlowReceipt, InvalidConfig, Outcome, Sent, StandardFlow
-from routee_failover.sending import send_each
+from routee_failover import AnyFlow, ConnectFailed, FlowReceipt, InvalidConfig, Outcome, SendResult, StandardFlow
+from routee_failover._send_all import send_each
 
-from .flows import sms
+from .sample_flows import sms
 
 FLOW = sms()
 
@@ -142,7 +142,7 @@ async def test_an_error_of_the_source_is_raised_after_what_it_gave(concurrency: 
         yield FLOW
         raise KeyError("row 3")
 
-    told: list[Sent] = []
+    told: list[SendResult] = []
 
     async def read() -> None:
         async for sent in send_each(Sends(), source(), concurrency):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from .errors import ConnectFailed, InvalidFlow, NoAnswer, Outcome, Problem
+from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
 from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import Json
@@ -22,31 +22,31 @@ AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 """Whatever tracking gives."""
 
 
-class Questions:
+class ReadApi:
     """Asks Routee over a client's transport.
 
-    Every question raises `NotSent`, `Rejected` or `NoAnswer`, and all of them are safe to repeat.
+    Every question raises `NotSent`, `Rejected` or `NoResponse`, and all of them are safe to repeat.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def track(self, identity: str, endpoint: Endpoint) -> AnyRecord:
+    async def track(self, tracking_id: str, endpoint: Endpoint) -> AnyRecord:
         """What has become of a message so far."""
         path, read = TRACKING[endpoint]
-        return await self.read(path + quote(identity, safe=""), read)
+        return await self.fetch(path + quote(tracking_id, safe=""), read)
 
-    async def read(self, path: str, read: Callable[[Json], _T], body: SecretBytes | None = None) -> _T:
+    async def fetch(self, path: str, parse: Callable[[Json], _T], body: SecretBytes | None = None) -> _T:
         """The object that Routee answers with, as `read` understands it; a question with a body is a POST.
 
         `read` may raise `ValueError` with words that quote nothing of the answer: then it counts as none.
         """
-        record = read_object(await self._ask(path, body), read)
+        record = read_object(await self._ask(path, body), parse)
         if isinstance(record, str):
             raise _unreadable(record)
         return record
 
-    async def json(self, path: str) -> Any:
+    async def fetch_json(self, path: str) -> Any:
         """What Routee answers with, whatever it is."""
         answer = read_json(await self._ask(path))
         if answer is UNREADABLE:
@@ -56,17 +56,19 @@ class Questions:
     async def _ask(self, path: str, body: SecretBytes | None = None) -> bytes:
         verb = "GET" if body is None else "POST"
         outcome, evidence = await self._transport.call(Call(verb, path, body, safe=True))
-        answer = evidence.answer
+        answer = evidence.response
         if outcome is Outcome.NOT_SENT:
-            raise ConnectFailed(f"{evidence.cause}; the question did not reach Routee and can be asked again")
+            raise ConnectFailed(f"{evidence.reason}; the question did not reach Routee and can be asked again")
         if answer is None or outcome is Outcome.UNKNOWN:
-            raise NoAnswer(f"{evidence.summary}; nothing was changed, ask again", cause=evidence.summary)
+            raise NoResponse(f"{evidence.summary}; nothing was changed, ask again", reason=evidence.summary)
         if outcome is Outcome.REJECTED:
             raise read_refusal(answer.status, answer.retry_after, answer.body)
         return answer.body
 
 
-def followed(verb: str, message: AnyReceipt | AnyRecord | str, endpoint: Endpoint | str) -> tuple[str, Endpoint]:
+def resolve_target(
+    method: str, message: AnyReceipt | AnyRecord | str, endpoint: Endpoint | str
+) -> tuple[str, Endpoint]:
     """The id that a message is followed by, and the endpoint that knows it. Raises `InvalidFlow` for what is no id."""
     identity: str | None
     match message:
@@ -79,12 +81,12 @@ def followed(verb: str, message: AnyReceipt | AnyRecord | str, endpoint: Endpoin
         case _:
             identity = message
     if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
-        raise InvalidFlow(verb, [Problem((), "takes a receipt, a record, or the id in one")])
+        raise InvalidFlow(method, [Problem((), "takes a receipt, a record, or the id in one")])
     if endpoint not in [*Endpoint]:
-        raise InvalidFlow(verb, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+        raise InvalidFlow(method, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
     return identity, Endpoint(endpoint)
 
 
-def _unreadable(why: str) -> NoAnswer:
+def _unreadable(why: str) -> NoResponse:
     cause = f"the answer {why}"
-    return NoAnswer(f"{cause}; nothing was changed, ask again", cause=cause)
+    return NoResponse(f"{cause}; nothing was changed, ask again", reason=cause)

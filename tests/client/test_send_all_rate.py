@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from routee_failover import DeadlinePassed, InvalidConfig, InvalidFlow, Outcome, RouteeClient, Sent
-from routee_failover.sending import Beginnings
+from routee_failover import DeadlinePassed, InvalidConfig, InvalidFlow, Outcome, RouteeClient, SendResult
+from routee_failover._send_all import RateLimiter
 
-from .flows import otp, sms, viber_otp
-from .routee import FakeRoutee, Seen, accepted
+from .fake_routee import FakeRoutee, Seen, accepted
+from .sample_flows import otp, sms, viber_otp
 
 
 class Clock:
@@ -30,9 +30,9 @@ class Clock:
 
 
 async def _begun(clock: Clock, rate: float, count: int) -> list[float]:
-    begins, at = Beginnings(1 / rate), list[float]()
+    begins, at = RateLimiter(1 / rate), list[float]()
     for _ in range(count):
-        await begins.next()
+        await begins.acquire()
         at.append(clock.now - 1000.0)
     return at
 
@@ -60,12 +60,12 @@ async def test_a_long_rest_is_not_made_up_for(monkeypatch: pytest.MonkeyPatch) -
     """A source that had nothing for an hour is not followed by an hour's worth at once."""
     with monkeypatch.context() as patch:
         clock = Clock(patch)
-        begins = Beginnings(0.01)
-        await begins.next()
+        begins = RateLimiter(0.01)
+        await begins.acquire()
         clock.now += 3600
         before = clock.now
         for _ in range(30):
-            await begins.next()
+            await begins.acquire()
         assert clock.now - before >= 0.19
 
 
@@ -118,8 +118,8 @@ async def test_a_deadline_that_passes_is_told_of_that_flow_alone() -> None:
         await release.wait()
         return accepted()
 
-    told: list[Sent] = []
-    async with FakeRoutee(slow) as server, RouteeClient(server.config(pool_size=2, otp_share=0)) as client:
+    told: list[SendResult] = []
+    async with FakeRoutee(slow) as server, RouteeClient(server.config(pool_size=2, otp_reserve=0)) as client:
         async for sent in client.send_all([viber_otp()] * 5, concurrency=5, deadline=timedelta(seconds=2.5)):
             told.append(sent)
             if len(told) == 3:

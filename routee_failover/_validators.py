@@ -14,35 +14,35 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 
 from .errors import InvalidConfig
-from .evidence import StatusRule, StatusTable
-from .observe import Observer
-from .secret import PrivateMapping, Secret
+from .events import Observer
+from .outcomes import StatusRule, StatusTable
+from .secret import Secret, SecretMapping
 
-PROXY_EXAMPLE = "http://proxy.example:3128"
-CALLBACK_EXAMPLE = "https://login.example.com/routee"
+EXAMPLE_PROXY_URL = "http://proxy.example:3128"
+EXAMPLE_CALLBACK_URL = "https://login.example.com/routee"
 
 
-def secret(value: str | Secret) -> Secret:
+def as_secret(value: str | Secret) -> Secret:
     """A text as a `Secret`."""
     return Secret(value) if isinstance(value, str) else value
 
 
-def address(value: Any) -> Any:
+def strip_trailing_slash(value: Any) -> Any:
     """The address without its closing slash; whatever cannot be one is left for the check."""
     return value.rstrip("/") if isinstance(value, str) else value
 
 
-def private(value: Any) -> PrivateMapping:
+def as_secret_mapping(value: Any) -> SecretMapping:
     """A mapping that does not show its values, with a copy of what was given."""
-    return PrivateMapping(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
+    return SecretMapping(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
 
 
-def listed(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     """A list as a tuple, which stays as it is."""
     return tuple(value) if isinstance(value, list | tuple) else value
 
 
-def name_of(function: object) -> str:
+def callable_name(function: object) -> str:
     """What a callable is called. Its `repr` may show what it was bound to, and that may be a key."""
     return "None" if function is None else str(getattr(function, "__qualname__", type(function).__name__))
 
@@ -72,15 +72,15 @@ def _holds_credentials(parts: SplitResult) -> bool:
     return parts.username is not None or parts.password is not None
 
 
-def check_address(_config: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+def check_routee_url(_config: object, attribute: "attrs.Attribute[str]", value: object) -> None:
     """An address of Routee's: https, or http to this machine itself, and no credentials in it."""
     instead = "; give application_id and application_secret instead"
     _check_private(attribute.name, value, attribute.default, "the key and every PIN", instead)
 
 
-def check_callback_address(_signer: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+def check_callback_url(_signer: object, attribute: "attrs.Attribute[str]", value: object) -> None:
     """An address of ours that Routee calls: https, or http to this machine itself, and no credentials in it."""
-    _check_private(attribute.name, value, CALLBACK_EXAMPLE, "every callback, and the signature,")
+    _check_private(attribute.name, value, EXAMPLE_CALLBACK_URL, "every callback, and the signature,")
 
 
 def _check_private(name: str, value: object, example: object, readable: str, instead: str = "") -> None:
@@ -91,14 +91,14 @@ def _check_private(name: str, value: object, example: object, readable: str, ins
         raise InvalidConfig(f"{name} must be https: over plain http {readable} would be readable on the way")
 
 
-def check_proxy(config: Any, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_proxy_url(config: Any, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """A proxy's address, to which nothing is entrusted that it could read elsewhere than on this machine."""
     name = attribute.name
-    parts, host = _parts(name, value, PROXY_EXAMPLE)
+    parts, host = _parts(name, value, EXAMPLE_PROXY_URL)
     if _holds_credentials(parts):
         raise InvalidConfig(f"{name} must not hold credentials; give them in proxy_headers, as Proxy-Authorization")
     if parts.path:
-        raise InvalidConfig(f"{name} must be an address such as {PROXY_EXAMPLE}")
+        raise InvalidConfig(f"{name} must be an address such as {EXAMPLE_PROXY_URL}")
     plain = [url for url in ("api_url", "auth_url") if urlsplit(getattr(config, url)).scheme == "http"]
     if plain and not _is_loopback(host):
         raise InvalidConfig(
@@ -106,13 +106,13 @@ def check_proxy(config: Any, attribute: "attrs.Attribute[Any]", value: object) -
         )
 
 
-def check_duration(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_positive_duration(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """A timedelta of more than nothing."""
     if not isinstance(value, timedelta) or value <= timedelta(0):
         raise InvalidConfig(f"{attribute.name} must be a positive timedelta, such as timedelta(seconds=10)")
 
 
-def check_count(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_positive_int(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """A whole number of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidConfig(f"{attribute.name} must be a whole number of at least 1")
@@ -124,19 +124,19 @@ def check_rate(_config: object, attribute: "attrs.Attribute[Any]", value: object
         raise InvalidConfig(f"{attribute.name} must be a number of requests a second, above 0")
 
 
-def check_share(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_fraction(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """A share that leaves something."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise InvalidConfig(f"{attribute.name} must be a share of at least 0 and below 1")
 
 
-def check_switch(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_bool(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """True or False, and nothing that is only like it."""
     if not isinstance(value, bool):
         raise InvalidConfig(f"{attribute.name} must be True or False")
 
 
-def check_rules(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_status_rules(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Lines that a `StatusTable` takes."""
     if not isinstance(value, Mapping):
         raise InvalidConfig(f'{attribute.name} must be a mapping such as {{"502": StatusRule(Outcome.REJECTED)}}')
@@ -196,7 +196,7 @@ def check_tls(_config: object, attribute: "attrs.Attribute[Any]", value: object)
         )
 
 
-def check_resolver(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def check_resolver_factory(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """What makes a resolver, not a resolver."""
     if not callable(value):
         raise InvalidConfig(

@@ -11,13 +11,13 @@ from routee_failover import (
     OtpReceipt,
     OtpRecord,
     RouteeClient,
-    Sent,
+    SendResult,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
 from routee_failover.sandbox import Sandbox
 
-from .flows import otp, standard, transactional, viber_otp
+from .sample_flows import otp, standard, transactional, viber_otp
 
 
 async def test_receipts_and_records_are_typed_by_what_was_sent() -> None:
@@ -33,10 +33,10 @@ async def test_receipts_and_records_are_typed_by_what_was_sent() -> None:
         assert_type(await client.track(viber), ViberOtpRecord)
         assert_type(await client.track(flow.tracking_id), FlowRecord | OtpRecord | ViberOtpRecord)
         assert_type(await client.track(password.flow_id, "otp"), FlowRecord | OtpRecord | ViberOtpRecord)
-        assert_type(client.send_all([]), AsyncGenerator[Sent, None])
+        assert_type(client.send_all([]), AsyncGenerator[SendResult, None])
         assert_type(await client.otp_templates(), Any)
         async for sent in client.send_all([standard(), otp()]):
-            assert_type(sent, Sent)
+            assert_type(sent, SendResult)
 
 
 async def test_searches_are_typed_by_what_they_find() -> None:

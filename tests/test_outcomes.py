@@ -7,23 +7,23 @@ from contextlib import AbstractContextManager
 import pytest
 
 from routee_failover import InvalidConfig, Outcome
-from routee_failover.evidence import (
+from routee_failover.outcomes import (
     STATUS_RULES,
-    Again,
-    Answer,
-    Evidence,
+    AttemptResult,
+    Response,
+    RetryMode,
     StatusRule,
     StatusTable,
+    default_status_table,
     outcome_of,
-    standard_table,
 )
 
 ACCEPTED = StatusRule(Outcome.ACCEPTED)
 REFUSED = StatusRule(Outcome.REJECTED)
 UNKNOWN = StatusRule(Outcome.UNKNOWN)
-ONCE = StatusRule(Outcome.REJECTED, Again.ONCE)
-AFTER_PAUSE = StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE)
-NEW_TOKEN = StatusRule(Outcome.REJECTED, Again.NEW_TOKEN)
+ONCE = StatusRule(Outcome.REJECTED, RetryMode.ONCE)
+AFTER_PAUSE = StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE)
+NEW_TOKEN = StatusRule(Outcome.REJECTED, RetryMode.NEW_TOKEN)
 
 
 def _proven(status: int, retry_after: float | None) -> Outcome:
@@ -43,7 +43,7 @@ def _proven(status: int, retry_after: float | None) -> Outcome:
 @pytest.mark.parametrize("retry_after", [None, 0.0, 7.0])
 def test_every_status_proves_what_its_kind_does(retry_after: float | None) -> None:
     """2xx accepts, 3xx and 4xx refuse, 503 refuses where it names a pause, and nothing else proves anything."""
-    proven = {status: outcome_of(Evidence(True, Answer(status, b"", retry_after))) for status in range(100, 600)}
+    proven = {status: outcome_of(AttemptResult(True, Response(status, b"", retry_after))) for status in range(100, 600)}
     assert proven == {status: _proven(status, retry_after) for status in range(100, 600)}
 
 
@@ -51,19 +51,22 @@ def test_every_status_proves_what_its_kind_does(retry_after: float | None) -> No
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 def test_a_status_that_http_does_not_know_proves_nothing(status: int, retry_after: float | None) -> None:
     """A number outside of HTTP's is no answer to rely on."""
-    assert outcome_of(Evidence(begun=True, answer=Answer(status, b"", retry_after))) is Outcome.UNKNOWN
+    assert (
+        outcome_of(AttemptResult(may_have_been_sent=True, response=Response(status, b"", retry_after)))
+        is Outcome.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize("lasting", [True, False])
 @pytest.mark.parametrize(("begun", "outcome"), [(True, Outcome.UNKNOWN), (False, Outcome.NOT_SENT)])
 def test_without_an_answer_the_first_byte_decides(begun: bool, outcome: Outcome, lasting: bool) -> None:
     """No answer: NOT_SENT where no byte can have left, UNKNOWN where one can."""
-    assert outcome_of(Evidence(begun=begun, cause="x", lasting=lasting)) is outcome
+    assert outcome_of(AttemptResult(may_have_been_sent=begun, reason="x", permanent=lasting)) is outcome
 
 
 def test_evidence_shows_no_body() -> None:
     """The repr of evidence says how long a body is, not what is in it."""
-    evidence = Evidence(begun=True, answer=Answer(200, b"canary"))
+    evidence = AttemptResult(may_have_been_sent=True, response=Response(200, b"canary"))
     assert "body=<6 bytes>," in repr(evidence)
     assert "canary" not in repr(evidence)
     assert pickle.loads(pickle.dumps(evidence)) == evidence
@@ -71,8 +74,10 @@ def test_evidence_shows_no_body() -> None:
 
 def test_evidence_assumes_nothing() -> None:
     """What is not said of an attempt is not taken for granted: no answer, no cause, nothing written, nothing stale."""
-    assert Evidence(begun=True) == Evidence(begun=True, answer=None, cause="", lasting=False, written=0, stale=False)
-    assert Answer(503, b"") == Answer(status=503, body=b"", retry_after=None)
+    assert AttemptResult(may_have_been_sent=True) == AttemptResult(
+        may_have_been_sent=True, response=None, reason="", permanent=False, bytes_written=0, stale_connection=False
+    )
+    assert Response(503, b"") == Response(status=503, body=b"", retry_after=None)
 
 
 def test_the_standard_table_is_what_the_documentation_says() -> None:
@@ -94,38 +99,40 @@ def test_the_standard_table_is_what_the_documentation_says() -> None:
 
 
 def test_what_follows_a_status_reads_as_words() -> None:
-    """The names of `Again` complete "a refused message is sent again ..."."""
-    assert [*Again] == ["never", "once", "after a pause", "with a new token"]
+    """The names of `RetryMode` complete "a refused message is sent again ..."."""
+    assert [*RetryMode] == ["never", "once", "after a pause", "with a new token"]
 
 
-def _follows(status: int, retry_after: float | None) -> Again:
+def _follows(status: int, retry_after: float | None) -> RetryMode:
     match status:
         case 401 | 403:
-            return Again.NEW_TOKEN
+            return RetryMode.NEW_TOKEN
         case 408 | 425:
-            return Again.ONCE
+            return RetryMode.ONCE
         case 429:
-            return Again.AFTER_PAUSE
+            return RetryMode.AFTER_PAUSE
         case 503 if retry_after is not None:
-            return Again.AFTER_PAUSE
+            return RetryMode.AFTER_PAUSE
         case _:
-            return Again.NEVER
+            return RetryMode.NEVER
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.0, 7.0])
 def test_few_statuses_are_made_again(retry_after: float | None) -> None:
     """401 and 403 with a new token, 408 and 425 once, 429 and a 503 that names a pause after it; no other."""
-    follows = {status: standard_table().of(Answer(status, b"", retry_after)).again for status in range(100, 700)}
+    follows = {
+        status: default_status_table().rule_for(Response(status, b"", retry_after)).retry for status in range(100, 700)
+    }
     assert follows == {status: _follows(status, retry_after) for status in range(100, 700)}
 
 
 def test_the_standard_table_is_made_once() -> None:
     """It is asked for by every call, and made by the first."""
-    assert standard_table() is standard_table()
+    assert default_status_table() is default_status_table()
 
 
 def _found(own: dict[str, StatusRule], status: int, retry_after: float | None = None) -> StatusRule:
-    return StatusTable(own).of(Answer(status, b"", retry_after))
+    return StatusTable(own).rule_for(Response(status, b"", retry_after))
 
 
 def test_a_line_of_ones_own_counts_over_the_standard_one() -> None:
@@ -157,13 +164,13 @@ def test_a_line_may_come_in_any_order() -> None:
     """How exact a line is decides, not where it stands."""
     own = {"5xx": REFUSED, "502": UNKNOWN}
     for table in (StatusTable(own), StatusTable(dict(reversed(own.items())))):
-        assert table.of(Answer(502, b"")) == UNKNOWN
-        assert table.of(Answer(504, b"")) == REFUSED
+        assert table.rule_for(Response(502, b"")) == UNKNOWN
+        assert table.rule_for(Response(504, b"")) == REFUSED
 
 
 def test_a_table_of_ones_own_decides_the_outcome() -> None:
     """`outcome_of` follows the table that it is given, and leaves the standard one as it is."""
-    evidence = Evidence(begun=True, answer=Answer(502, b""))
+    evidence = AttemptResult(may_have_been_sent=True, response=Response(502, b""))
     assert outcome_of(evidence, StatusTable({"502": REFUSED})) is Outcome.REJECTED
     assert outcome_of(evidence, StatusTable()) is outcome_of(evidence) is Outcome.UNKNOWN
     assert "502" not in STATUS_RULES
@@ -194,7 +201,7 @@ def test_a_line_for_every_status_may_be_given(line: str) -> None:
     assert _found({line: ONCE}, status) == (STATUS_RULES[f"{line[0]}xx"] if "with" in line else ONCE)
 
 
-@pytest.mark.parametrize("rule", [None, Outcome.REJECTED, "REJECTED", (Outcome.REJECTED, Again.ONCE)])
+@pytest.mark.parametrize("rule", [None, Outcome.REJECTED, "REJECTED", (Outcome.REJECTED, RetryMode.ONCE)])
 def test_a_line_without_a_rule_is_refused(rule: StatusRule) -> None:
     """The error names the line that is given something else."""
     with _refused("status_rules: 502 must be given a StatusRule"):
@@ -209,16 +216,16 @@ def test_an_answer_cannot_prove_that_nothing_was_sent(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNKNOWN])
-@pytest.mark.parametrize("again", [Again.ONCE, Again.AFTER_PAUSE, Again.NEW_TOKEN])
-def test_only_what_was_refused_may_be_made_again(outcome: Outcome, again: Again) -> None:
+@pytest.mark.parametrize("again", [RetryMode.ONCE, RetryMode.AFTER_PAUSE, RetryMode.NEW_TOKEN])
+def test_only_what_was_refused_may_be_made_again(outcome: Outcome, again: RetryMode) -> None:
     """Never twice: no setting has a message sent again that Routee may have taken."""
-    assert StatusRule(Outcome.REJECTED, again).again is again
+    assert StatusRule(Outcome.REJECTED, again).retry is again
     with _refused("only what is REJECTED may be sent again: anything else could arrive twice"):
         StatusRule(outcome, again)
 
 
 @pytest.mark.parametrize("again", ["once", True, None])
-def test_what_follows_a_status_is_an_again(again: Again) -> None:
+def test_what_follows_a_status_is_an_again(again: RetryMode) -> None:
     """A text or a switch is no rule."""
-    with _refused("what follows a status is an Again, such as Again.AFTER_PAUSE"):
+    with _refused("what follows a status is an RetryMode, such as RetryMode.AFTER_PAUSE"):
         StatusRule(Outcome.REJECTED, again)

@@ -6,16 +6,16 @@ from typing import Any
 
 import attrs
 
+from ._value_object import ValueObject
 from .errors import InvalidConfig, Outcome, RouteeError
 from .flows import AnyFlow
 from .records import AnyReceipt
-from .values import Value
 
-Send = Callable[[Any], Awaitable[AnyReceipt]]
+SendFunction = Callable[[Any], Awaitable[AnyReceipt]]
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Sent(Value):
+class SendResult(ValueObject):
     """What became of one flow of `send_all`: its outcome, with the receipt if it was accepted and the error if not."""
 
     flow: AnyFlow
@@ -33,15 +33,15 @@ async def _each(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow]) -> AsyncGener
             yield flow
 
 
-async def _sent(send: Send, flow: AnyFlow) -> Sent:
+async def _sent(send: SendFunction, flow: AnyFlow) -> SendResult:
     try:
         receipt = await send(flow)
     except RouteeError as error:
-        return Sent(flow, error.outcome, error=error)
-    return Sent(flow, Outcome.ACCEPTED, receipt=receipt)
+        return SendResult(flow, error.outcome, error=error)
+    return SendResult(flow, Outcome.ACCEPTED, receipt=receipt)
 
 
-class Beginnings:
+class RateLimiter:
     """Spaces evenly what is begun. Up to a tenth of a second that was missed is made up for, since timers come late."""
 
     def __init__(self, interval: float) -> None:
@@ -49,7 +49,7 @@ class Beginnings:
         self._tolerance = max(0.0, 0.1 - interval)
         self._next = 0.0
 
-    def take(self) -> float:
+    def reserve(self) -> float:
         """Take the next time: seconds until it comes."""
         if not self._interval:
             return 0.0
@@ -59,16 +59,16 @@ class Beginnings:
         self._next = begins + self._interval
         return max(0.0, begins - now)
 
-    async def next(self) -> None:
+    async def acquire(self) -> None:
         """Wait until it is time for the next."""
-        wait = self.take()
+        wait = self.reserve()
         if wait:
             await asyncio.sleep(wait)
 
 
 def send_each(
-    send: Send, flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], concurrency: int, rate: float | None = None
-) -> AsyncGenerator[Sent, None]:
+    send: SendFunction, flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], concurrency: int, rate: float | None = None
+) -> AsyncGenerator[SendResult, None]:
     """Send every flow of a source, at most `concurrency` at a time and `rate` a second.
 
     An error of the source itself is raised once the flows drawn before it have ended and been told.
@@ -81,12 +81,12 @@ def send_each(
 
 
 async def _send_each(
-    send: Send, source: AsyncGenerator[AnyFlow, None], concurrency: int, interval: float
-) -> AsyncGenerator[Sent, None]:
-    begins = Beginnings(interval)
+    send: SendFunction, source: AsyncGenerator[AnyFlow, None], concurrency: int, interval: float
+) -> AsyncGenerator[SendResult, None]:
+    begins = RateLimiter(interval)
     drawing = asyncio.Lock()  # an async iterator may be asked for one item at a time only
     # As many results may wait as sends may be under way: a slow reader slows the sending, instead of filling memory.
-    ended: asyncio.Queue[Sent | None] = asyncio.Queue(maxsize=concurrency)
+    ended: asyncio.Queue[SendResult | None] = asyncio.Queue(maxsize=concurrency)
     stopping = asyncio.Event()
     drawer: asyncio.Task[Any] | None = None  # whoever waits for the source: the one that closing must not wait for
 
@@ -97,7 +97,7 @@ async def _send_each(
                 return None
             drawer = asyncio.current_task()
             try:
-                await begins.next()
+                await begins.acquire()
                 return (await anext(source),)
             except BaseException as error:
                 stopping.set()

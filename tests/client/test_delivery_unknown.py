@@ -18,8 +18,8 @@ from routee_failover import (
     RouteeClient,
 )
 
-from .flows import otp, sms
-from .routee import Answering, FakeRoutee, Seen, accepted, always
+from .fake_routee import Answering, FakeRoutee, Seen, accepted, always
+from .sample_flows import otp, sms
 
 RECEIPT = FlowReceipt.read({"trackingId": "found"})
 
@@ -110,7 +110,7 @@ async def test_a_message_that_was_not_sent_is_not_asked_about() -> None:
     """Where nobody listens there is nothing to find."""
     finds = Finds(RECEIPT)
     async with FakeRoutee() as server:
-        config = server.config(api_url="http://127.0.0.1:1", tries=1)
+        config = server.config(api_url="http://127.0.0.1:1", max_attempts=1)
         async with RouteeClient(config, reconciler=finds) as client:
             with pytest.raises(ConnectFailed):
                 await client.send(sms(), on_unknown=OnUnknown.RECONCILE)

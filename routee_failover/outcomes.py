@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 import attrs
 
+from ._value_object import ValueObject
 from .errors import InvalidConfig, Outcome
-from .values import Value
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Answer(Value):
+class Response(ValueObject):
     """An HTTP answer, read whole and within its limit."""
 
     status: int
@@ -26,29 +26,29 @@ class Answer(Value):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Evidence(Value):
+class AttemptResult(ValueObject):
     """What one attempt showed: whether a byte of the request can have left, and what came back.
 
-    `cause` says in one line why there is no answer; it holds nothing that was sent or received. `lasting` says that
-    another try would end the same way. `written` counts the bytes, head and body, that were given to the connection; it
+    `reason` says in one line why there is no answer; it holds nothing that was sent or received. `permanent` says that
+    another try would end the same way. `bytes_written` counts the bytes, head and body, that were given to the connection; it
     is 0 for a request without a body, which is not counted.
-    `stale`: the pooled connection had been closed by the server before anything was written.
+    `stale_connection`: the pooled connection had been closed by the server before anything was written.
     """
 
-    begun: bool
-    answer: Answer | None = None
-    cause: str = ""
-    lasting: bool = False
-    written: int = 0
-    stale: bool = False
+    may_have_been_sent: bool
+    response: Response | None = None
+    reason: str = ""
+    permanent: bool = False
+    bytes_written: int = 0
+    stale_connection: bool = False
 
     @property
     def summary(self) -> str:
         """What came of it, in a line for a person."""
-        return self.cause or f"Routee answered {self.answer.status if self.answer else 'nothing'}"
+        return self.reason or f"Routee answered {self.response.status if self.response else 'nothing'}"
 
 
-class Again(StrEnum):
+class RetryMode(StrEnum):
     """When a request that was refused is made again."""
 
     NEVER = "never"
@@ -67,22 +67,22 @@ def _check_outcome(_rule: object, _attribute: "attrs.Attribute[Outcome]", value:
         )
 
 
-def _check_again(rule: "StatusRule", _attribute: "attrs.Attribute[Again]", value: object) -> None:
-    if not isinstance(value, Again):
-        raise InvalidConfig("what follows a status is an Again, such as Again.AFTER_PAUSE")
-    if value is not Again.NEVER and rule.outcome is not Outcome.REJECTED:
+def _check_again(rule: "StatusRule", _attribute: "attrs.Attribute[RetryMode]", value: object) -> None:
+    if not isinstance(value, RetryMode):
+        raise InvalidConfig("what follows a status is an RetryMode, such as RetryMode.AFTER_PAUSE")
+    if value is not RetryMode.NEVER and rule.outcome is not Outcome.REJECTED:
         raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class StatusRule(Value):
+class StatusRule(ValueObject):
     """What a status proves about a message, and whether the message is sent again for it.
 
     Only what was refused may be sent again: `InvalidConfig` for any other.
     """
 
     outcome: Outcome = attrs.field(validator=_check_outcome)
-    again: Again = attrs.field(default=Again.NEVER, validator=_check_again)
+    retry: RetryMode = attrs.field(default=RetryMode.NEVER, validator=_check_again)
 
 
 _REFUSED = StatusRule(Outcome.REJECTED)
@@ -95,57 +95,57 @@ STATUS_RULES: Mapping[str, StatusRule] = MappingProxyType(
         "4xx": _REFUSED,
         # 403 as well as 401: Routee answers it to an expired token and to a missing role alike
         # (https://docs.routee.net/reference/authentication).
-        "401": StatusRule(Outcome.REJECTED, Again.NEW_TOKEN),
-        "403": StatusRule(Outcome.REJECTED, Again.NEW_TOKEN),
-        "408": StatusRule(Outcome.REJECTED, Again.ONCE),
-        "425": StatusRule(Outcome.REJECTED, Again.ONCE),
-        "429": StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE),
+        "401": StatusRule(Outcome.REJECTED, RetryMode.NEW_TOKEN),
+        "403": StatusRule(Outcome.REJECTED, RetryMode.NEW_TOKEN),
+        "408": StatusRule(Outcome.REJECTED, RetryMode.ONCE),
+        "425": StatusRule(Outcome.REJECTED, RetryMode.ONCE),
+        "429": StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE),
         "5xx": _UNKNOWN,
         # Inferred: a server that knows when to come back has not taken the message.
-        "503 with Retry-After": StatusRule(Outcome.REJECTED, Again.AFTER_PAUSE),
+        "503 with Retry-After": StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE),
     }
 )
 """What every status proves: the most exact line counts, and a status without a line proves nothing."""
 
-WITH_RETRY_AFTER = " with Retry-After"
-_is_line = re.compile(r"[2-5](xx|\d\d)(" + WITH_RETRY_AFTER + ")?").fullmatch
+RETRY_AFTER_SUFFIX = " with Retry-After"
+_is_line = re.compile(r"[2-5](xx|\d\d)(" + RETRY_AFTER_SUFFIX + ")?").fullmatch
 
 
 class StatusTable:
     """`STATUS_RULES` with some lines of one's own over it. Raises `InvalidConfig` for a line that is none."""
 
-    def __init__(self, own: Mapping[str, StatusRule] = MappingProxyType({})) -> None:
-        for line, rule in own.items():
+    def __init__(self, overrides: Mapping[str, StatusRule] = MappingProxyType({})) -> None:
+        for line, rule in overrides.items():
             if not isinstance(line, str) or not _is_line(line):
                 raise InvalidConfig('a line of status_rules is named like "502", "5xx" or "503 with Retry-After"')
             if not isinstance(rule, StatusRule):
                 raise InvalidConfig(f"status_rules: {line} must be given a StatusRule")
-        self._rules = {**STATUS_RULES, **own}
+        self._rules = {**STATUS_RULES, **overrides}
         self._plain = {status: self._rule(str(status), "") for status in range(200, 600)}
-        self._pausing = {status: self._rule(str(status), WITH_RETRY_AFTER) for status in range(200, 600)}
+        self._pausing = {status: self._rule(str(status), RETRY_AFTER_SUFFIX) for status in range(200, 600)}
 
     def _rule(self, status: str, ending: str) -> StatusRule:
         lines = dict.fromkeys((status + ending, status, f"{status[0]}xx{ending}", f"{status[0]}xx"))
         return next(self._rules[line] for line in lines if line in self._rules)
 
-    def of(self, answer: Answer) -> StatusRule:
+    def rule_for(self, response: Response) -> StatusRule:
         """What an answer proves, and what follows from it."""
-        rules = self._plain if answer.retry_after is None else self._pausing
-        return rules.get(answer.status, _UNKNOWN)
+        rules = self._plain if response.retry_after is None else self._pausing
+        return rules.get(response.status, _UNKNOWN)
 
 
 @functools.cache
-def standard_table() -> StatusTable:
+def default_status_table() -> StatusTable:
     """The table without changes."""
     return StatusTable()
 
 
-def outcome_of(evidence: Evidence, table: StatusTable | None = None) -> Outcome:
+def outcome_of(result: AttemptResult, table: StatusTable | None = None) -> Outcome:
     """What an attempt proves about a message.
 
     Without an answer the first byte decides: NOT_SENT as long as none can have left, and UNKNOWN after it. An answer
     proves what the table says of its status.
     """
-    if evidence.answer is not None:
-        return (table or standard_table()).of(evidence.answer).outcome
-    return Outcome.UNKNOWN if evidence.begun else Outcome.NOT_SENT
+    if result.response is not None:
+        return (table or default_status_table()).rule_for(result.response).outcome
+    return Outcome.UNKNOWN if result.may_have_been_sent else Outcome.NOT_SENT
