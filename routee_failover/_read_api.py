@@ -10,7 +10,7 @@ from urllib.parse import quote
 from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
 from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
-from .records.record import Json
+from .records.record import JsonObject
 from .secret import SecretBytes
 from .transport import Call, Transport
 from .wire.answers import UNREADABLE, read_json, read_object, read_refusal
@@ -36,7 +36,7 @@ class ReadApi:
         path, read = TRACKING[endpoint]
         return await self.fetch(path + quote(tracking_id, safe=""), read)
 
-    async def fetch(self, path: str, parse: Callable[[Json], _T], body: SecretBytes | None = None) -> _T:
+    async def fetch(self, path: str, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
         """The object that Routee answers with, as `read` understands it; a question with a body is a POST.
 
         `read` may raise `ValueError` with words that quote nothing of the answer: then it counts as none.

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from .errors import InvalidFlow, Problem
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
-from .flows.deadline import fitted
+from .flows.deadline import fit_to_deadline
 from .secret import SecretBytes
 from .transport import Call
 from .wire import encode_flow
@@ -45,7 +45,7 @@ def _limit(call: Call, flow: AnyFlow, deadline: timedelta) -> None:
         raise InvalidFlow("send", [Problem(("deadline",), why)])
 
     def body_within(seconds: float) -> SecretBytes | None:
-        fitting = fitted(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
+        fitting = fit_to_deadline(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
         return None if fitting is None else encode_flow(fitting)
 
     call.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()

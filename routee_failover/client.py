@@ -282,7 +282,7 @@ class RouteeClient:
 
     async def balance(self) -> Balance:
         """What the account still holds. Raises as every reading call does; it is safe to repeat."""
-        return await self._read_api.fetch("/accounts/me/balance", Balance.read)
+        return await self._read_api.fetch("/accounts/me/balance", Balance.from_dict)
 
     async def otp_templates(self) -> Any:
         """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""

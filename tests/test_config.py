@@ -12,7 +12,7 @@ from routee_failover.config import Config
 from routee_failover.errors import InvalidConfig, Outcome
 from routee_failover.secret import Secret
 
-from .flows.leaks import caught, printed, reported
+from .flows.leak_detection import caught, printed, reported
 
 CANARIES = ["s3cr3tk3y"]
 LEAST: dict[str, Any] = {"application_id": "app", "application_secret": "key"}

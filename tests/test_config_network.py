@@ -15,7 +15,7 @@ from routee_failover.config import Config
 from routee_failover.errors import InvalidConfig
 from routee_failover.secret import SecretMapping
 
-from .flows.leaks import caught, printed, reported
+from .flows.leak_detection import caught, printed, reported
 
 CANARY = "s3cr3tk3y"
 LEAST: dict[str, Any] = {"application_id": "app", "application_secret": "key"}

@@ -23,7 +23,7 @@ from routee_failover.secret import (
     scrub_traceback,
 )
 
-from .flows.leaks import caught
+from .flows.leak_detection import caught
 
 CANARY = "canary-847291"
 

@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
-from ..flows.deadline import time_to_live
+from ..flows.deadline import total_ttl
 from ..ledger import Ending, Found, Ledger, Move, State, Wanted
 from ..ledger.intent import POLICY, label_of, tag_of
 from ..secret import mask_phone
@@ -178,7 +178,7 @@ class Feed:
             await self._ledger.put("endpoint", {"endpoint": str(self.endpoint)})
             self._endpoint_kept = True
         if made and self._lives < _ENOUGH:
-            await self._keep_time_to_live(max(time_to_live(flow) for _, _, flow in made))
+            await self._keep_time_to_live(max(total_ttl(flow) for _, _, flow in made))
         leave_by, leave_by_clock = self._lease_ends()
         items: list[Item] = []
         for (row, wanted, flow), found in await self._claim(made):

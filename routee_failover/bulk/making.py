@@ -19,8 +19,8 @@ from ..flows import (
     ViberOtpStep,
     ViberStep,
 )
-from ..flows.durations import Span
-from ..flows.open import Open
+from ..flows.durations import DurationRange
+from ..flows.extensible import ExtensibleModel
 from ..secret import SecretMapping
 from ..wire.names import ApiField, api_fields, plain
 from .leaves import Leaf
@@ -74,7 +74,7 @@ class _Builder:
             made.append(self._part(step, own, parts, room=isinstance(step, ViberStep | ViberOtpStep | OtpSmsStep)))
         return lambda values, stamp: [make(values, stamp) for make in made]
 
-    def _part(self, like: Open, leaves: _Leaves, parts: dict[str, Part], *, room: bool) -> Part:
+    def _part(self, like: ExtensibleModel, leaves: _Leaves, parts: dict[str, Part], *, room: bool) -> Part:
         """What makes an object like this one; with `room` it is one that takes a label."""
         fields = {field.api: field for field in api_fields(type(like)) if not field.merged}
         texts: _Leaves = []
@@ -98,9 +98,9 @@ class _Builder:
             return self._leaf(leaf, field)
         if isinstance(like, SecretMapping):
             return self._mapping_part(like, leaves)
-        if isinstance(like, Open):
+        if isinstance(like, ExtensibleModel):
             return self._part(like, leaves, {}, room=False)
-        if isinstance(like, tuple) and all(isinstance(item, Open) for item in like):
+        if isinstance(like, tuple) and all(isinstance(item, ExtensibleModel) for item in like):
             groups = [[(path[1:], leaf) for path, leaf in leaves if path[0] == index] for index in range(len(like))]
             made = [self._part(item, group, {}, room=False) for item, group in zip(like, groups, strict=True)]
             return lambda values, stamp: [make(values, stamp) for make in made]
@@ -116,7 +116,7 @@ class _Builder:
     def _leaf(self, leaf: Leaf, field: ApiField | None = None) -> Part:
         region = self._region
         if field is not None and plain(field.annotation) is timedelta:
-            span: Span = field.annotation.__metadata__[0]
+            span: DurationRange = field.annotation.__metadata__[0]
             return lambda values, _stamp: _duration(span, leaf.value(values, region))
         fill = leaf.words.fill
         if leaf.use is Use.RECIPIENT:
@@ -126,14 +126,14 @@ class _Builder:
         return lambda values, _stamp: leaf.value(values, region)
 
 
-def _duration(span: Span, number: object) -> timedelta:
-    value = span.unit.duration(number)
+def _duration(span: DurationRange, number: object) -> timedelta:
+    value = span.unit.from_number(number)
     if isinstance(value, str):
         raise NotThisWay
     return value
 
 
-def _constructed(like: Open, parts: dict[str, Part]) -> Part:
+def _constructed(like: ExtensibleModel, parts: dict[str, Part]) -> Part:
     if not parts:
         return lambda _values, _stamp: like
     cls = type(like)

@@ -15,7 +15,7 @@ from ..flows import (
     ViberOtpMessage,
     VoiceRecipient,
 )
-from ..flows.open import Open
+from ..flows.extensible import ExtensibleModel
 from ..secret import Secret
 from ..wire.names import ApiField, api_fields, plain
 
@@ -49,7 +49,7 @@ def texts_of(endpoint: Endpoint, mapping: Mapping[str, Any]) -> Iterator[tuple[P
     yield from _object(mapping, CLASSES[endpoint], ())
 
 
-def _object(mapping: Mapping[str, Any], cls: type[Open], path: Path) -> Iterator[tuple[Path, str, Use]]:
+def _object(mapping: Mapping[str, Any], cls: type[ExtensibleModel], path: Path) -> Iterator[tuple[Path, str, Use]]:
     fields = {field.api: field for field in api_fields(cls) if not field.merged}
     for key, value in mapping.items():
         here = (*path, key)
@@ -61,10 +61,10 @@ def _object(mapping: Mapping[str, Any], cls: type[Open], path: Path) -> Iterator
             yield from _free(value, here, Use.TEXT)
 
 
-def _field(value: Any, field: ApiField, owner: type[Open], path: Path) -> Iterator[tuple[Path, str, Use]]:
+def _field(value: Any, field: ApiField, owner: type[ExtensibleModel], path: Path) -> Iterator[tuple[Path, str, Use]]:
     cls = plain(field.annotation)
     items = get_args(cls)
-    if isinstance(value, Mapping) and isinstance(cls, type) and issubclass(cls, Open):
+    if isinstance(value, Mapping) and isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         for place, text, use in _object(cast("Mapping[str, Any]", value), cls, path):
             # The code of an OTP stands in its text, under whatever name its column has.
             yield place, text, Use.CODED if owner is OtpSmsStep and place[-1] == "body" else use
@@ -88,7 +88,7 @@ def _unknown(value: Any, path: Path) -> Iterator[tuple[Path, str, Use]]:
         yield place, text, Use.FIXED if place[len(path) :] in {("type",), ("order",)} else use
 
 
-def _use(field: ApiField, cls: Any, owner: type[Open]) -> Use:
+def _use(field: ApiField, cls: Any, owner: type[ExtensibleModel]) -> Use:
     if field.api == "to" or (owner is VoiceRecipient and field.api in {"phone", "viber"}):
         return Use.RECIPIENT
     if cls is bool:

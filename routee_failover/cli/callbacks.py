@@ -12,7 +12,7 @@ import typer
 
 from ..events import CallbackRejected, Event
 from ..records import InboundMessage, OtpRecord
-from ..records.record import masked
+from ..records.record import redact
 from ..secret import mask_phone, mask_url_path
 from ..webhooks import AnyCallback, Arrival, CallbackInbox, aiohttp_receiver, parse_callback
 from .failures import SoFar, told
@@ -117,7 +117,7 @@ class _Lines:
 
     def show(self, came: _Came) -> None:
         """Print one."""
-        record = masked(came.record.raw, hide_texts=not self._texts)
+        record = redact(came.record.raw, redact_texts=not self._texts)
         line = {"received_at": came.at.isoformat(), "arrival": came.arrival, "record": _without_numbers(record)}
         text = json.dumps(line, ensure_ascii=not self._out.encoding.startswith("utf"))
         # JSON leaves the control codes above ASCII as they are, and a terminal obeys them.

@@ -5,9 +5,9 @@ from enum import StrEnum
 import attrs
 
 from ..secret import mask_url
-from .checks import WebUrl, word_of
-from .model import checked
-from .open import Open
+from .extensible import ExtensibleModel
+from .model import validated
+from .validators import WebUrl, as_enum
 
 
 class CallbackStrategy(StrEnum):
@@ -18,12 +18,12 @@ class CallbackStrategy(StrEnum):
 
 
 def _as_strategy(value: CallbackStrategy | str | None) -> CallbackStrategy | None:
-    return word_of(CallbackStrategy, value)
+    return as_enum(CallbackStrategy, value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Callback(Open):
+class Callback(ExtensibleModel):
     """A URL that Routee posts the state of a flow to. A failover OTP flow takes no `strategy`: it reports each step."""
 
     url: WebUrl = attrs.field(repr=mask_url)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
 import attrs
 
-from .durations import Span
+from .durations import DurationRange
 from .otp import OtpFlow
 from .standard import StandardFlow
 from .transactional import TransactionalFlow
@@ -23,8 +23,8 @@ _MICROSECOND = timedelta(microseconds=1)
 """Times are shared out in whole ones, exactly: a sum of times to live may be more than a `timedelta` holds."""
 
 
-def fitted(flow: _Flow, left: timedelta) -> _Flow | None:
-    """The flow with times to live that end within what is `left`, or `None` if that is too little for it.
+def fit_to_deadline(flow: _Flow, remaining: timedelta) -> _Flow | None:
+    """The flow with times to live that end within what is `remaining`, or `None` if that is too little for it.
 
     Steps are tried one after the other, so that a flow may take as long as all its times to live together; one that is
     omitted counts as long as Routee's default, and a voice step, which has none, counts nothing. Where they fit, the
@@ -34,9 +34,9 @@ def fitted(flow: _Flow, left: timedelta) -> _Flow | None:
     seconds (or 0, if 0 was given). What a step so gets above its share is taken from the longest, a step of the unit at
     a time, from the earlier of two as long.
     """
-    if left <= timedelta(0):
+    if remaining <= timedelta(0):
         return None
-    room = left // _MICROSECOND
+    room = remaining // _MICROSECOND
     steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
     ttls = [_ttl_of(step) for step in steps]
     if sum(ttls) <= room:
@@ -52,7 +52,7 @@ def fitted(flow: _Flow, left: timedelta) -> _Flow | None:
     return cast("_Flow", changed)
 
 
-def time_to_live(flow: Any) -> float:
+def total_ttl(flow: Any) -> float:
     """Return the seconds that a flow may take: all its times to live together, those that are omitted as above."""
     steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
     return sum(map(_ttl_of, steps)) / 1_000_000
@@ -69,12 +69,14 @@ class _Limits(NamedTuple):
 def _read_limits(cls: type) -> _Limits:
     """The limits in the annotation of a step's `ttl`; a step without the field takes no time."""
     hint = get_type_hints(cls, include_extras=True).get("ttl")
-    found: list[Span] = [item for part in (hint, *get_args(hint)) for item in getattr(part, "__metadata__", ())]
+    found: list[DurationRange] = [
+        item for part in (hint, *get_args(hint)) for item in getattr(part, "__metadata__", ())
+    ]
     if not found:
         return _Limits(0, 0, 1)
     (span,) = found
-    unit = timedelta(seconds=span.unit.step)
-    return _Limits(span.omitted // _MICROSECOND, max(span.shortest, unit) // _MICROSECOND, unit // _MICROSECOND)
+    unit = timedelta(seconds=span.unit.resolution)
+    return _Limits(span.default // _MICROSECOND, max(span.minimum, unit) // _MICROSECOND, unit // _MICROSECOND)
 
 
 _limits_of: Callable[[type], _Limits] = functools.cache(_read_limits)

@@ -1,7 +1,7 @@
 """How the classes of this room hold their rules: checked when built, every broken rule told at once, no value told.
 
 The rule of a field stands in its annotation: `to: Annotated[str, recipient]`. A rule about several fields is a method
-marked with `rule`. A constructor stops at the first rule that fails; only then are all of them asked for their reasons,
+marked with `validator`. A constructor stops at the first rule that fails; only then are all of them asked for their reasons,
 so that a sound object pays nothing for good errors.
 """
 
@@ -14,18 +14,18 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 import attrs
 
 from ..errors import InvalidFlow, Problem
-from .constructor import write_constructor, written_on_first_use
+from ._init_codegen import generate_init, generate_on_first_use
 
-Reason = str | list[Problem] | None
+ValidationResult = str | list[Problem] | None
 """What a check says: nothing, why not in words, or (for what has parts) the problems of its parts."""
 
-Check = Callable[[Any], Reason]
+Validator = Callable[[Any], ValidationResult]
 
 _T = TypeVar("_T", bound=type)
-_Rule = TypeVar("_Rule", bound=Callable[[Any], Reason])
+_Rule = TypeVar("_Rule", bound=Callable[[Any], ValidationResult])
 
 
-class Broken:
+class Invalid:
     """Stands where a value should, when the value could not be read; carries why, for the object that would hold it."""
 
     __slots__ = ("problems",)
@@ -48,52 +48,52 @@ _KINDS: dict[type, str] = {
 }
 
 
-def kind(value: object) -> str:
+def type_name(value: object) -> str:
     """What a value is, in words that give nothing of it away."""
     cls: type = type(value)
     return _KINDS.get(cls, f"a {cls.__name__}")
 
 
-def a(cls: type) -> Check:
+def instance_of(cls: type) -> Validator:
     """An object of this class."""
     name = f"one of {', '.join(cls)}" if issubclass(cls, StrEnum) else _KINDS.get(cls, f"a {cls.__name__}")
-    return lambda value: None if isinstance(value, cls) else f"must be {name}, not {kind(value)}"
+    return lambda value: None if isinstance(value, cls) else f"must be {name}, not {type_name(value)}"
 
 
-def _optional(check: Check) -> Check:
+def _optional(check: Validator) -> Validator:
     return lambda value: None if value is None else check(value)
 
 
-def check_of(annotation: Any) -> Check:
+def validator_for(annotation: Any) -> Validator:
     """The check that an annotation stands for: the one it is annotated with, or that of its class."""
     if get_origin(annotation) is Annotated:
-        return cast("Check", annotation.__metadata__[0])
+        return cast("Validator", annotation.__metadata__[0])
     if get_origin(annotation) in {Union, types.UnionType}:
         (inner,) = (part for part in get_args(annotation) if part is not type(None))
-        return _optional(check_of(inner))
-    return a(annotation)
+        return _optional(validator_for(inner))
+    return instance_of(annotation)
 
 
-def rule(due: str | None = None) -> Callable[[_Rule], _Rule]:
+def validator(when_given: str | None = None) -> Callable[[_Rule], _Rule]:
     """Mark a method as a rule about several fields; it is not asked while one that it looks at is itself unsound.
 
-    A rule that the default of one field cannot break is only `due` when that field is given.
+    A rule that the default of one field cannot break is only `when_given` when that field is given.
     """
 
     def mark(method: _Rule) -> _Rule:
-        method.rule_due = due  # type: ignore[attr-defined]
+        method.when_given = when_given  # type: ignore[attr-defined]
         return method
 
     return mark
 
 
-def placed(place: str | int, reason: Reason) -> list[Problem]:
+def prefix_problems(prefix: str | int, result: ValidationResult) -> list[Problem]:
     """The problems of a part, with paths that begin at the whole."""
-    if reason is None:
+    if result is None:
         return []
-    if isinstance(reason, str):
-        return [Problem((place,), reason)]
-    return [Problem((place, *problem.path), problem.reason) for problem in reason]
+    if isinstance(result, str):
+        return [Problem((prefix,), result)]
+    return [Problem((prefix, *problem.path), problem.reason) for problem in result]
 
 
 class _LooksAtUnsound(Exception):  # nobody sees it: it ends a rule
@@ -113,12 +113,12 @@ class _SoundFields:
         return getattr(self._instance, name)
 
 
-def _problems_of(instance: Any, checks: dict[str, Check], rules: list[Check]) -> Iterator[Problem]:
+def _problems_of(instance: Any, checks: dict[str, Validator], rules: list[Validator]) -> Iterator[Problem]:
     """Every rule that an object breaks, fields first. Runs only once something is known to be wrong."""
     unsound: set[str] = set()
     for name, check in checks.items():
         value = getattr(instance, name)
-        found = placed(name, value.problems if isinstance(value, Broken) else check(value))
+        found = prefix_problems(name, value.problems if isinstance(value, Invalid) else check(value))
         if found:
             unsound.add(name)
             yield from found
@@ -132,7 +132,7 @@ def _problems_of(instance: Any, checks: dict[str, Check], rules: list[Check]) ->
             yield from [Problem((), reason)] if isinstance(reason, str) else reason
 
 
-def checked(cls: _T) -> _T:
+def validated(cls: _T) -> _T:
     """Give an attrs class a constructor that raises one `InvalidFlow` with every problem, and leaves no value behind.
 
     attrs writes the class; only its constructor is written here, because that of attrs cannot let go of its arguments:
@@ -142,16 +142,16 @@ def checked(cls: _T) -> _T:
     def write() -> Callable[..., None]:
         fields = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
         hints = get_type_hints(cls, include_extras=True)
-        checks = {field.name: check_of(hints[field.name]) for field in fields}
+        checks = {field.name: validator_for(hints[field.name]) for field in fields}
         members = [member for base in cls.__mro__ for member in vars(base).values()]
-        rules = [(cast("Check", member), member.rule_due) for member in members if hasattr(member, "rule_due")]
+        rules = [(cast("Validator", member), member.when_given) for member in members if hasattr(member, "when_given")]
 
         def refusal(instance: object) -> InvalidFlow:
             return InvalidFlow(cls.__name__, _problems_of(instance, checks, [method for method, _ in rules]))
 
-        return write_constructor(cls.__qualname__, fields, checks, rules, refusal)
+        return generate_init(cls.__qualname__, fields, checks, rules, refusal)
 
-    cls.__init__ = written_on_first_use(cls, write)  # type: ignore[misc]  # attrs' signature, our code
+    cls.__init__ = generate_on_first_use(cls, write)  # type: ignore[misc]  # attrs' signature, our code
     return cls
 
 

@@ -12,26 +12,26 @@ import attrs
 from ..errors import Problem
 from ..secret import SecretMapping, mask_phone, mask_value
 from .callback import Callback
-from .checks import (
-    NOTHING,
-    Filled,
+from .durations import OtpTtl
+from .endpoint import Endpoint
+from .extensible import ALREADY_A_FIELD, FLATTENED, Step
+from .flow import STEPS_METADATA, Flow, steps_validator
+from .model import ValidationResult, type_name, validated, validator
+from .sms import SmsMessage, as_sms_message
+from .validators import (
+    EMPTY_MAPPING,
+    NonEmptyText,
     Pin,
     Recipient,
     SmsSender,
     Text,
     Uuid,
-    as_private,
     as_secret,
+    as_secret_mapping,
     as_tuple,
     json_mapping,
     one_of,
 )
-from .durations import Seconds
-from .endpoint import Endpoint
-from .flow import FLOW, Flow, steps_of
-from .model import Reason, checked, kind, rule
-from .open import IS_MODELLED, MERGED, Step
-from .sms import SmsMessage, as_sms_message
 
 OTP_TEMPLATE_TYPES = (
     *("basic", "basic_5min", "with_business_name", "with_validity", "with_type", "with_action", "with_reason"),
@@ -44,18 +44,20 @@ _TYPES_WITH_VALIDITY = frozenset({"with_validity", "with_type_and_validity", "wi
 _ANSWERED_KEYS = MappingProxyType({"trackingId": "is set by Routee in its answer; leave it out"})
 
 
-def _template_fields(value: object) -> Reason:
-    if value is NOTHING:
+def _template_fields(value: object) -> ValidationResult:
+    if value is EMPTY_MAPPING:
         return None
     if not isinstance(value, SecretMapping):
-        return f"must be a mapping of names to texts, not {kind(value)}"
+        return f"must be a mapping of names to texts, not {type_name(value)}"
     found = [
-        Problem((key,), f"must be text, not {kind(item)}") for key, item in value.items() if not isinstance(item, str)
+        Problem((key,), f"must be text, not {type_name(item)}")
+        for key, item in value.items()
+        if not isinstance(item, str)
     ]
     return found or json_mapping(value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpStep(Step):
     """A one-time password by Viber.
@@ -70,24 +72,24 @@ class ViberOtpStep(Step):
     api_type: ClassVar[str] = "ViberOtp"
     forbidden_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
 
-    sender_info_tracking_id: Filled
+    sender_info_tracking_id: NonEmptyText
     """The Viber OTP sender's id, from Routee's platform."""
     to: Recipient = attrs.field(repr=mask_phone)
     template_id: Uuid
     """From `RouteeClient.otp_templates()`."""
     pin: Pin = attrs.field(converter=as_secret, repr=mask_value)
-    ttl: Seconds
+    ttl: OtpTtl
     template_type: Annotated[str, one_of(OTP_TEMPLATE_TYPES)] | None = None
     """Needed for every template that is not a basic one."""
-    business_name: Filled | None = None
+    business_name: NonEmptyText | None = None
     """Needed by `with_business_name`, `with_business_and_validity_hours` and `with_reason`."""
     label: Text | None = None
     template_fields: Annotated[SecretMapping, _template_fields] = attrs.field(
-        default=NOTHING, converter=as_private, metadata=MERGED
+        default=EMPTY_MAPPING, converter=as_secret_mapping, metadata=FLATTENED
     )
 
-    @rule(due="template_type")
-    def _template_type_has_its_parameters(self) -> Reason:
+    @validator(when_given="template_type")
+    def _template_type_has_its_parameters(self) -> ValidationResult:
         if self.template_type in _TYPES_WITH_BUSINESS_NAME and self.business_name is None:
             return [Problem(("business_name",), f"required by the template type {self.template_type}")]
         # The validity parameter is documented and its name is not, so that any one that is given may be it.
@@ -96,17 +98,17 @@ class ViberOtpStep(Step):
             return [Problem(("template_fields",), why)]
         return None
 
-    @rule(due="template_fields")
-    def _template_fields_only_add(self) -> Reason:
+    @validator(when_given="template_fields")
+    def _template_fields_only_add(self) -> ValidationResult:
         own, refused = self.field_keys(), self.forbidden_keys
         taken = (own | refused.keys() | self.extra.keys()) & self.template_fields.keys()
         return [
-            Problem(("template_fields", key), refused.get(key, IS_MODELLED if key in own else "is given twice"))
+            Problem(("template_fields", key), refused.get(key, ALREADY_A_FIELD if key in own else "is given twice"))
             for key in sorted(taken)
         ] or None
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpSmsStep(Step):
     """A one-time password by SMS; its text holds the code. `ttl` counts in whole seconds."""
@@ -116,7 +118,7 @@ class OtpSmsStep(Step):
 
     to: Recipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
-    ttl: Seconds
+    ttl: OtpTtl
     from_: SmsSender | None = None
     """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
     label: Text | None = None
@@ -137,20 +139,20 @@ def _as_steps(value: Sequence[ViberOtpStep | OtpSmsStep]) -> tuple[ViberOtpStep 
     return as_tuple(value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpFlow(Flow):
     """A one-time password: `ViberOtpStep` and `OtpSmsStep` in the order in which they are tried; no Voice."""
 
     endpoint: ClassVar[Endpoint] = Endpoint.OTP
 
-    steps: Annotated[tuple[ViberOtpStep | OtpSmsStep, ...], steps_of("OtpFlow", ViberOtpStep, OtpSmsStep)] = (
-        attrs.field(converter=_as_steps, metadata=FLOW)
+    steps: Annotated[tuple[ViberOtpStep | OtpSmsStep, ...], steps_validator("OtpFlow", ViberOtpStep, OtpSmsStep)] = (
+        attrs.field(converter=_as_steps, metadata=STEPS_METADATA)
     )
     callback: Callback | None = None
 
-    @rule(due="callback")
-    def _callback_has_no_strategy(self) -> Reason:
+    @validator(when_given="callback")
+    def _callback_has_no_strategy(self) -> ValidationResult:
         if self.callback is not None and self.callback.strategy is not None:
             return [
                 Problem(

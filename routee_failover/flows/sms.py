@@ -7,33 +7,42 @@ from typing import Annotated, ClassVar
 import attrs
 
 from ..secret import mask_phone, mask_text
-from .checks import Filled, Label, Recipient, SmsSender, built_from_text, each, one_of, words_of
-from .durations import SECONDS, SmsMinutes, Span
-from .model import checked
-from .open import Open, Step
+from .durations import SECONDS, DurationRange, SmsTtl
+from .extensible import ExtensibleModel, Step
+from .model import validated
+from .validators import (
+    Label,
+    NonEmptyText,
+    Recipient,
+    SmsSender,
+    build_from_text,
+    canonical_spelling,
+    each_item,
+    one_of,
+)
 
-SMS_TRIGGERS = ("Undelivered", "Failed")
-SmsTriggers = Annotated[tuple[str, ...], each(one_of(SMS_TRIGGERS))]
+SMS_FAILOVER_STATUSES = ("Undelivered", "Failed")
+SmsFailoverStatuses = Annotated[tuple[str, ...], each_item(one_of(SMS_FAILOVER_STATUSES))]
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class UrlShortener(Open):
+class UrlShortener(ExtensibleModel):
     """Shorten the links of an SMS; `url_validity` is how long they work: 1 hour to 30 days, 30 days if omitted."""
 
-    url_validity: Annotated[timedelta, Span(SECONDS, 3600, 2_592_000)] | None = None
+    url_validity: Annotated[timedelta, DurationRange(SECONDS, 3600, 2_592_000)] | None = None
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class SmsMessage(Open):
+class SmsMessage(ExtensibleModel):
     """What an SMS says. `message="text"` on a step stands for `SmsMessage(body="text")`.
 
     A text of over 160 GSM or 70 other characters is split by Routee and each part is priced
     (https://docs.routee.net/docs/encoding-characters).
     """
 
-    body: Filled = attrs.field(repr=mask_text)
+    body: NonEmptyText = attrs.field(repr=mask_text)
     flash: bool | None = None
     """Shown at once and not stored on the phone."""
     label: Label | None = None
@@ -44,14 +53,14 @@ class SmsMessage(Open):
 
 def as_sms_message(value: SmsMessage | str) -> SmsMessage:
     """A text becomes the message that says it."""
-    return built_from_text(lambda body: SmsMessage(body=body), value)
+    return build_from_text(lambda body: SmsMessage(body=body), value)
 
 
 def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
-    return words_of(SMS_TRIGGERS, value)
+    return canonical_spelling(SMS_FAILOVER_STATUSES, value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class SmsStep(Step):
     """An SMS in a standard or transactional flow.
@@ -66,6 +75,6 @@ class SmsStep(Step):
     """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
     to: Recipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
-    ttl: SmsMinutes | None = None
-    failover_on_statuses: SmsTriggers | None = attrs.field(default=None, converter=_as_triggers)
+    ttl: SmsTtl | None = None
+    failover_on_statuses: SmsFailoverStatuses | None = attrs.field(default=None, converter=_as_triggers)
     """The statuses on which the next step is tried: `Undelivered` and `Failed`, both if omitted; in any letter case."""

@@ -13,26 +13,26 @@ import attrs
 from ..errors import Problem
 from ..secret import mask_phone, mask_url
 from .callback import Callback
-from .checks import (
-    NOTHING,
-    Filled,
+from .durations import ViberTtl
+from .endpoint import Endpoint
+from .extensible import Step
+from .flow import STEPS_METADATA, Flow, steps_validator
+from .model import ValidationResult, validated, validator
+from .otp_templates import OTP_TEMPLATES
+from .sms import SmsStep
+from .standard import ViberFailoverStatuses, as_viber_failover_statuses
+from .validators import (
+    EMPTY_MAPPING,
     Integer,
     JsonMapping,
+    NonEmptyText,
     Recipient,
     Uuid,
     WebUrl,
-    as_private,
+    as_enum,
+    as_secret_mapping,
     as_tuple,
-    word_of,
 )
-from .durations import ViberMinutes
-from .endpoint import Endpoint
-from .flow import FLOW, Flow, steps_of
-from .model import Reason, checked, rule
-from .open import Step
-from .sms import SmsStep
-from .standard import ViberTriggers, as_viber_triggers
-from .templates import OTP_TEMPLATES
 from .voice import VoiceStep
 
 
@@ -44,10 +44,10 @@ class DeliveryScope(StrEnum):
 
 
 def _as_scope(value: DeliveryScope | str | None) -> DeliveryScope | None:
-    return word_of(DeliveryScope, value)
+    return as_enum(DeliveryScope, value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberTemplateStep(Step):
     """A Viber message by an approved template; it has neither a free `message` nor a `label`.
@@ -65,23 +65,23 @@ class ViberTemplateStep(Step):
         }
     )
 
-    sender_info_tracking_id: Filled
+    sender_info_tracking_id: NonEmptyText
     """The Viber sender's id, from Routee's platform."""
     to: Recipient = attrs.field(repr=mask_phone)
     template_id: Uuid
-    template_lang: Filled
+    template_lang: NonEmptyText
     """Such as `en`."""
-    template_params: JsonMapping = attrs.field(default=NOTHING, converter=as_private)
+    template_params: JsonMapping = attrs.field(default=EMPTY_MAPPING, converter=as_secret_mapping)
     delivery_scope: DeliveryScope | None = attrs.field(default=None, converter=_as_scope)
     seq: Integer | None = None
-    ttl: ViberMinutes | None = None
+    ttl: ViberTtl | None = None
     inbound_url: WebUrl | None = attrs.field(default=None, repr=mask_url)
     """Where the recipient's answers are posted."""
-    failover_on_statuses: ViberTriggers | None = attrs.field(default=None, converter=as_viber_triggers)
+    failover_on_statuses: ViberFailoverStatuses | None = attrs.field(default=None, converter=as_viber_failover_statuses)
     """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""
 
-    @rule()
-    def _otp_templates_need_a_pin(self) -> Reason:
+    @validator()
+    def _otp_templates_need_a_pin(self) -> ValidationResult:
         if self.template_id.lower() in OTP_TEMPLATES and self.template_params.get("pin") in (None, ""):
             return [
                 Problem(("template_params", "pin"), "required by this template, which is one for one-time passwords")
@@ -95,7 +95,7 @@ def _as_steps(
     return as_tuple(value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class TransactionalFlow(Flow):
     """Notifications by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order of their turns."""
@@ -104,6 +104,6 @@ class TransactionalFlow(Flow):
 
     steps: Annotated[
         tuple[ViberTemplateStep | SmsStep | VoiceStep, ...],
-        steps_of("TransactionalFlow", ViberTemplateStep, SmsStep, VoiceStep),
-    ] = attrs.field(converter=_as_steps, metadata=FLOW)
+        steps_validator("TransactionalFlow", ViberTemplateStep, SmsStep, VoiceStep),
+    ] = attrs.field(converter=_as_steps, metadata=STEPS_METADATA)
     callback: Callback | None = None

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar
 import attrs
 
 from ..secret import SecretMapping, mask_phone
-from .checks import NOTHING, Filled, Integer, Recipient, Text, as_private, one_of, word_of
-from .durations import Seconds
+from .durations import OtpTtl
 from .endpoint import Endpoint
-from .model import Reason, checked, rule
-from .open import Open
-from .templates import OTP_LANGUAGES, missing_params, otp_params
+from .extensible import ExtensibleModel
+from .model import ValidationResult, validated, validator
+from .otp_templates import OTP_LANGUAGES, missing_params, otp_params
+from .validators import EMPTY_MAPPING, Integer, NonEmptyText, Recipient, Text, as_enum, as_secret_mapping, one_of
 
 
 class ViberOtpLabel(StrEnum):
@@ -29,16 +29,16 @@ class ViberOtpType(StrEnum):
 
 
 def _as_label(value: ViberOtpLabel | str | None) -> ViberOtpLabel | None:
-    return word_of(ViberOtpLabel, value)
+    return as_enum(ViberOtpLabel, value)
 
 
 def _as_type(value: ViberOtpType | str | None) -> ViberOtpType | None:
-    return word_of(ViberOtpType, value)
+    return as_enum(ViberOtpType, value)
 
 
-@checked
+@validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class ViberOtpMessage(Open):
+class ViberOtpMessage(ExtensibleModel):
     """A one-time password by Viber alone, without failover.
 
     `ttl` counts in whole seconds. `template_params` has Routee's names for keys (`pin`, `businessPlatformName`,
@@ -48,19 +48,21 @@ class ViberOtpMessage(Open):
 
     endpoint: ClassVar[Endpoint] = Endpoint.VIBER_OTP
 
-    sender_info_tracking_id: Filled
+    sender_info_tracking_id: NonEmptyText
     """The Viber sender's id, from Routee's platform."""
     to: Recipient = attrs.field(repr=mask_phone)
-    ttl: Seconds | None = None
+    ttl: OtpTtl | None = None
     seq: Integer | None = None
     """A number of your own, echoed by Routee."""
     label: ViberOtpLabel | None = attrs.field(default=None, converter=_as_label)
     type: ViberOtpType | None = attrs.field(default=None, converter=_as_type)
     template_id: Text | None = None
-    template_params: Annotated[SecretMapping, otp_params] = attrs.field(default=NOTHING, converter=as_private)
+    template_params: Annotated[SecretMapping, otp_params] = attrs.field(
+        default=EMPTY_MAPPING, converter=as_secret_mapping
+    )
     template_lang: Annotated[str, one_of(OTP_LANGUAGES)] | None = None
     """One of Routee's 32 languages (https://docs.routee.net/docs/localization), such as `en` or `el`."""
 
-    @rule(due="template_id")
-    def _template_has_its_parameters(self) -> Reason:
+    @validator(when_given="template_id")
+    def _template_has_its_parameters(self) -> ValidationResult:
         return missing_params(self.template_id, self.template_params) or None

@@ -4,7 +4,7 @@ from typing import Self
 
 import attrs
 
-from .record import Json, Record, number, part, text
+from .record import JsonObject, Record, get_float, get_object, get_str
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -15,6 +15,6 @@ class Balance(Record):
     currency: str | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The balance in an answer; whatever it lacks is `None`."""
-        return cls(amount=number(answer, "balance"), currency=text(part(answer, "currency"), "code"), answer=answer)
+        return cls(amount=get_float(data, "balance"), currency=get_str(get_object(data, "currency"), "code"), data=data)

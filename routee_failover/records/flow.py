@@ -6,7 +6,7 @@ from typing import Self
 import attrs
 
 from .messages import MessageRecord
-from .record import Json, Record, moment, number, parts, text, whole, word
+from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_objects, get_str
 from .statuses import FAILURE_REASONS, Channel, FlowKind, FlowStatus
 
 
@@ -42,21 +42,21 @@ class FlowRecord(FlowState):
     updated_at: datetime | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The flow in a tracking answer or in a callback; whatever it lacks is `None`."""
         return cls(
-            tracking_id=text(answer, "trackingId"),
-            status=word(FlowStatus, answer, "status"),
-            status_code=whole(answer, "statusCode"),
-            flow_kind=word(FlowKind, answer, "flowKind"),
-            termination_channel=word(Channel, answer, "terminationChannel"),
-            total_price=number(answer, "totalPrice"),
-            created_at=moment(answer, "createdAt"),
-            updated_at=moment(answer, "updatedAt"),
-            answer=answer,
+            tracking_id=get_str(data, "trackingId"),
+            status=get_enum(FlowStatus, data, "status"),
+            status_code=get_int(data, "statusCode"),
+            flow_kind=get_enum(FlowKind, data, "flowKind"),
+            termination_channel=get_enum(Channel, data, "terminationChannel"),
+            total_price=get_float(data, "totalPrice"),
+            created_at=get_datetime(data, "createdAt"),
+            updated_at=get_datetime(data, "updatedAt"),
+            data=data,
         )
 
     @property
     def messages(self) -> tuple[MessageRecord, ...]:
         """The messages tried so far, in Routee's order, each typed by its channel."""
-        return tuple(MessageRecord.read(message) for message in parts(self._answer, "messages"))
+        return tuple(MessageRecord.from_dict(message) for message in get_objects(self._data, "messages"))

@@ -6,7 +6,7 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone, mask_text
-from .record import Json, Record, moment, text
+from .record import JsonObject, Record, get_datetime, get_str
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -32,19 +32,19 @@ class InboundMessage(Record):
     campaign_tracking_id: str | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The message in a callback; whatever it lacks is `None`."""
         return cls(
-            from_=text(answer, "from"),
-            to=text(answer, "to"),
-            message=text(answer, "message"),
-            sent_date=moment(answer, "sentDate"),
-            media=text(answer, "media"),
+            from_=get_str(data, "from"),
+            to=get_str(data, "to"),
+            message=get_str(data, "message"),
+            sent_date=get_datetime(data, "sentDate"),
+            media=get_str(data, "media"),
             # Routee's table spells it one way and its example another.
-            filename=text(answer, "filename") or text(answer, "fileName"),
-            label=text(answer, "label"),
-            reference_tracking_id=text(answer, "referenceTrackingId"),
-            campaign_name=text(answer, "campaignName"),
-            campaign_tracking_id=text(answer, "campaignTrackingId"),
-            answer=answer,
+            filename=get_str(data, "filename") or get_str(data, "fileName"),
+            label=get_str(data, "label"),
+            reference_tracking_id=get_str(data, "referenceTrackingId"),
+            campaign_name=get_str(data, "campaignName"),
+            campaign_tracking_id=get_str(data, "campaignTrackingId"),
+            data=data,
         )

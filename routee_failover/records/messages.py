@@ -11,7 +11,19 @@ from typing import Self, cast
 import attrs
 
 from ..secret import mask_phone
-from .record import Json, Record, moment, number, part, span, text, whole, word, words, yes_or_no
+from .record import (
+    JsonObject,
+    Record,
+    get_bool,
+    get_datetime,
+    get_enum,
+    get_enums,
+    get_float,
+    get_int,
+    get_object,
+    get_str,
+    get_timedelta,
+)
 from .statuses import Channel, MessageStatus
 
 _MINUTE = timedelta(minutes=1)
@@ -36,60 +48,60 @@ class MessageRecord(Record):
     price: float | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The message in a tracking answer, typed by its channel; whatever it lacks is `None`."""
-        channel = word(Channel, answer, "type")
+        channel = get_enum(Channel, data, "type")
         typed = _TYPED.get(channel, cls) if cls is MessageRecord and channel is not None else cls
-        status = part(answer, "status")
+        status = get_object(data, "status")
         return cast("type[Self]", typed)(
             channel=channel,
-            order=whole(answer, "order"),
-            to=_recipient(answer),
-            status=word(MessageStatus, status, "name"),
-            updated_at=moment(status, "updatedDate"),
-            price=number(answer, "price"),
-            answer=answer,
+            order=get_int(data, "order"),
+            to=_recipient(data),
+            status=get_enum(MessageStatus, status, "name"),
+            updated_at=get_datetime(status, "updatedDate"),
+            price=get_float(data, "price"),
+            data=data,
         )
 
     @property
     def final(self) -> bool:
         """Whether the message has ended, by what Routee documents for its channel; what is unknown never has."""
-        return self.status is not None and self.status.final_on(self.channel)
+        return self.status is not None and self.status.is_final_on(self.channel)
 
     @property
     def from_(self) -> str | None:
         """The sender: its name, its id or its number."""
-        return text(self._answer, "from")
+        return get_str(self._data, "from")
 
     @property
     def country(self) -> str | None:
         """The recipient's country, in two letters."""
-        return text(self._answer, "country")
+        return get_str(self._data, "country")
 
     @property
     def label(self) -> str | None:
         """The label of your own that the message was sent with."""
-        return text(self._answer, "label")
+        return get_str(self._data, "label")
 
     @property
     def detailed_status(self) -> str | None:
         """Why the message stands as it does, in Routee's words: `TTL Expired`, `Not Viber User`, ..."""
-        return text(part(part(self._answer, "status"), "reason"), "detailedStatus")
+        return get_str(get_object(get_object(self._data, "status"), "reason"), "detailedStatus")
 
     @property
     def status_description(self) -> str | None:
         """The same in a sentence of Routee's."""
-        return text(part(part(self._answer, "status"), "reason"), "description")
+        return get_str(get_object(get_object(self._data, "status"), "reason"), "description")
 
     @property
     def failover_on_statuses(self) -> tuple[MessageStatus, ...]:
         """The statuses at which the flow goes on to its next step."""
-        return words(MessageStatus, self._answer, "failoverOnStatuses")
+        return get_enums(MessageStatus, self._data, "failoverOnStatuses")
 
     @property
     def created_at(self) -> datetime | None:
         """When the message was sent."""
-        return moment(self._answer, "createdAt")
+        return get_datetime(self._data, "createdAt")
 
 
 class ViberMessageRecord(MessageRecord):
@@ -103,60 +115,60 @@ class ViberMessageRecord(MessageRecord):
     @property
     def tracking_id(self) -> str | None:
         """The id of this message, not of the flow: what a person's reply refers to."""
-        return text(self._answer, "trackingId")
+        return get_str(self._data, "trackingId")
 
     @property
     def text(self) -> str | None:
         """What the message says."""
-        return text(part(self._answer, "body"), "text")
+        return get_str(get_object(self._data, "body"), "text")
 
     @property
     def image_url(self) -> str | None:
         """The image that it shows."""
-        body = part(self._answer, "body")
-        return text(body, "imageUrl") or text(body, "imageURL")
+        body = get_object(self._data, "body")
+        return get_str(body, "imageUrl") or get_str(body, "imageURL")
 
     @property
     def action_caption(self) -> str | None:
         """What its button says."""
-        return text(self._action, "caption")
+        return get_str(self._action, "caption")
 
     @property
     def action_target_url(self) -> str | None:
         """Where its button leads."""
-        return text(self._action, "targetUrl")
+        return get_str(self._action, "targetUrl")
 
     @property
-    def _action(self) -> Json:
-        body = part(self._answer, "body")
-        return part(body, "action") or part(body, "viberAction")
+    def _action(self) -> JsonObject:
+        body = get_object(self._data, "body")
+        return get_object(body, "action") or get_object(body, "viberAction")
 
     @property
     def ttl(self) -> timedelta | None:
         """For how long it waited to be delivered, or to be seen where it expires on delivery."""
-        return span(self._answer, "ttl", _MINUTE)
+        return get_timedelta(self._data, "ttl", _MINUTE)
 
     @property
     def expire_on_delivery(self) -> bool | None:
         """Whether it expires unless it is seen in time."""
-        found = yes_or_no(self._answer, "expireOnDelivery")
-        return yes_or_no(part(self._answer, "status"), "expireOnDelivery") if found is None else found
+        found = get_bool(self._data, "expireOnDelivery")
+        return get_bool(get_object(self._data, "status"), "expireOnDelivery") if found is None else found
 
     @property
     def expired_on_delivery_at(self) -> datetime | None:
         """When it expired although it was delivered."""
-        found = moment(self._answer, "expiredOnDeliveryAt")
-        return moment(part(self._answer, "status"), "expiredOnDeliveryAt") if found is None else found
+        found = get_datetime(self._data, "expiredOnDeliveryAt")
+        return get_datetime(get_object(self._data, "status"), "expiredOnDeliveryAt") if found is None else found
 
     @property
     def inbound_url(self) -> str | None:
         """Where the person's replies are posted."""
-        return text(self._answer, "inboundUrl")
+        return get_str(self._data, "inboundUrl")
 
     @property
     def seq(self) -> int | None:
         """The number of a transactional message. Inferred: Routee documents it for the receipt, not for tracking."""
-        return whole(self._answer, "seq")
+        return get_int(self._data, "seq")
 
 
 class SmsMessageRecord(MessageRecord):
@@ -165,42 +177,42 @@ class SmsMessageRecord(MessageRecord):
     @property
     def message_id(self) -> str | None:
         """The id of the whole SMS."""
-        return text(self._answer, "messageId")
+        return get_str(self._data, "messageId")
 
     @property
     def sms_id(self) -> str | None:
         """The id of this part."""
-        return text(self._answer, "smsId")
+        return get_str(self._data, "smsId")
 
     @property
     def body(self) -> str | None:
         """What it says."""
-        return text(self._answer, "body") or text(self._answer, "message")
+        return get_str(self._data, "body") or get_str(self._data, "message")
 
     @property
     def part(self) -> int | None:
         """Which part this is, counted from 1."""
-        return whole(self._answer, "part")
+        return get_int(self._data, "part")
 
     @property
     def parts(self) -> int | None:
         """How many parts there are."""
-        return whole(self._answer, "parts")
+        return get_int(self._data, "parts")
 
     @property
     def operator(self) -> str | None:
         """The operator of the recipient."""
-        return text(self._answer, "operator")
+        return get_str(self._data, "operator")
 
     @property
     def latency(self) -> timedelta | None:
         """How long the delivery took."""
-        return span(self._answer, "latency", _MILLISECOND)
+        return get_timedelta(self._data, "latency", _MILLISECOND)
 
     @property
     def ttl(self) -> timedelta | None:
         """For how long it waited to be delivered."""
-        return span(self._answer, "ttl", _MINUTE)
+        return get_timedelta(self._data, "ttl", _MINUTE)
 
 
 class VoiceMessageRecord(MessageRecord):
@@ -213,17 +225,17 @@ class VoiceMessageRecord(MessageRecord):
     @property
     def message_id(self) -> str | None:
         """The id of the call."""
-        return text(self._answer, "messageId")
+        return get_str(self._data, "messageId")
 
     @property
     def conversation_tracking_id(self) -> str | None:
         """The id of the conversation that the call is."""
-        return text(self._answer, "conversationTrackingId")
+        return get_str(self._data, "conversationTrackingId")
 
     @property
     def duration(self) -> timedelta | None:
         """How long the call lasted."""
-        return span(self._answer, "duration", _SECOND)
+        return get_timedelta(self._data, "duration", _SECOND)
 
 
 _TYPED: Mapping[Channel, type[MessageRecord]] = {
@@ -233,7 +245,7 @@ _TYPED: Mapping[Channel, type[MessageRecord]] = {
 }
 
 
-def _recipient(answer: Json) -> str | None:
+def _recipient(answer: JsonObject) -> str | None:
     """The number; a call is made to an object, whose members stand for ways to reach the same person."""
-    to = part(answer, "to")
-    return text(answer, "to") or text(to, "phone") or text(to, "viber") or text(to, "sip")
+    to = get_object(answer, "to")
+    return get_str(answer, "to") or get_str(to, "phone") or get_str(to, "viber") or get_str(to, "sip")

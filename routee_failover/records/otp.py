@@ -7,7 +7,7 @@ import attrs
 
 from ..secret import mask_phone
 from .flow import FlowState
-from .record import Json, Record, moment, number, parts, span, text, whole, word
+from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
 from .statuses import Channel, FlowStatus, MessageStatus
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -30,62 +30,62 @@ class OtpStepRecord(Record):
     price: float | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The step in a tracking answer; whatever it lacks is `None`."""
         return cls(
-            tracking_id=text(answer, "trackingId"),
-            role=text(answer, "role"),
-            channel=word(Channel, answer, "channel"),
-            status=word(MessageStatus, answer, "status"),
-            to=text(answer, "phone_number"),
-            price=number(answer, "price"),
-            answer=answer,
+            tracking_id=get_str(data, "trackingId"),
+            role=get_str(data, "role"),
+            channel=get_enum(Channel, data, "channel"),
+            status=get_enum(MessageStatus, data, "status"),
+            to=get_str(data, "phone_number"),
+            price=get_float(data, "price"),
+            data=data,
         )
 
     @property
     def final(self) -> bool:
         """Whether the step has ended, by what Routee documents for its channel; what is unknown never has."""
-        return self.status is not None and self.status.final_on(self.channel)
+        return self.status is not None and self.status.is_final_on(self.channel)
 
     @property
     def detailed_status(self) -> str | None:
         """Why the step stands as it does, in Routee's words."""
-        return text(self._answer, "detailed_status")
+        return get_str(self._data, "detailed_status")
 
     @property
     def error_message(self) -> str | None:
         """What went wrong, in Routee's words."""
-        return text(self._answer, "error_message")
+        return get_str(self._data, "error_message")
 
     @property
     def country(self) -> str | None:
         """The recipient's country, in two letters."""
-        return text(self._answer, "country")
+        return get_str(self._data, "country")
 
     @property
     def operator(self) -> str | None:
         """The operator of the recipient."""
-        return text(self._answer, "operator")
+        return get_str(self._data, "operator")
 
     @property
     def latency(self) -> timedelta | None:
         """How long the delivery took."""
-        return span(self._answer, "latency_ms", _MILLISECOND)
+        return get_timedelta(self._data, "latency_ms", _MILLISECOND)
 
     @property
     def created_at(self) -> datetime | None:
         """When the step was sent."""
-        return moment(self._answer, "created_at")
+        return get_datetime(self._data, "created_at")
 
     @property
     def delivered_at(self) -> datetime | None:
         """When it arrived."""
-        return moment(self._answer, "delivered_at")
+        return get_datetime(self._data, "delivered_at")
 
     @property
     def failover_from(self) -> str | None:
         """The tracking id of the step that it took the place of (Routee's `failover_from_message_token`)."""
-        return text(self._answer, "failover_from_message_token")
+        return get_str(self._data, "failover_from_message_token")
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -98,14 +98,14 @@ class OtpRecord(FlowState):
     total_cost: float | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The flow in a tracking answer or in a callback; whatever it lacks is `None`."""
         return cls(
-            flow_id=text(answer, "flowId"),
-            status=word(FlowStatus, answer, "status"),
-            status_code=whole(answer, "statusCode"),
-            total_cost=number(answer, "total_cost"),
-            answer=answer,
+            flow_id=get_str(data, "flowId"),
+            status=get_enum(FlowStatus, data, "status"),
+            status_code=get_int(data, "statusCode"),
+            total_cost=get_float(data, "total_cost"),
+            data=data,
         )
 
     @property
@@ -120,7 +120,7 @@ class OtpRecord(FlowState):
     @property
     def steps(self) -> tuple[OtpStepRecord, ...]:
         """The steps sent so far: the primary one first, then what it failed over to."""
-        return tuple(OtpStepRecord.read(step) for step in parts(self._answer, "steps"))
+        return tuple(OtpStepRecord.from_dict(step) for step in get_objects(self._data, "steps"))
 
     @property
     def primary(self) -> OtpStepRecord | None:

@@ -6,7 +6,7 @@ import attrs
 
 from .flow import FlowRecord
 from .otp import OtpRecord
-from .record import Json, Record, parts, whole, yes_or_no
+from .record import JsonObject, Record, get_bool, get_int, get_objects
 
 
 def _count(records: tuple[object, ...]) -> str:
@@ -33,16 +33,16 @@ class FlowPage(Record):
     last: bool | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The page in an answer; whatever it lacks is `None`."""
         return cls(
-            records=tuple(FlowRecord.read(flow) for flow in parts(answer, "content")),
-            number=whole(answer, "number"),
-            size=whole(answer, "size"),
-            total_pages=whole(answer, "totalPages"),
-            total_elements=whole(answer, "totalElements"),
-            last=yes_or_no(answer, "last"),
-            answer=answer,
+            records=tuple(FlowRecord.from_dict(flow) for flow in get_objects(data, "content")),
+            number=get_int(data, "number"),
+            size=get_int(data, "size"),
+            total_pages=get_int(data, "totalPages"),
+            total_elements=get_int(data, "totalElements"),
+            last=get_bool(data, "last"),
+            data=data,
         )
 
 
@@ -61,12 +61,12 @@ class OtpPage(Record):
     """How many flows come before this page."""
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The page in an answer; whatever it lacks is `None`."""
         return cls(
-            records=tuple(OtpRecord.read(flow) for flow in parts(answer, "results")),
-            total=whole(answer, "total"),
-            limit=whole(answer, "limit"),
-            offset=whole(answer, "offset"),
-            answer=answer,
+            records=tuple(OtpRecord.from_dict(flow) for flow in get_objects(data, "results")),
+            total=get_int(data, "total"),
+            limit=get_int(data, "limit"),
+            offset=get_int(data, "offset"),
+            data=data,
         )

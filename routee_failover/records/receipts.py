@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from ..secret import mask_phone
-from .record import Json, Record, moment, number, part, parts, text, whole, word
+from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 
 
@@ -24,21 +24,21 @@ class StepEcho(Record):
     @property
     def ttl(self) -> timedelta | None:
         """The time to live, as echoed; steps that were sent without one have none."""
-        units = number(self._answer, "ttl")
+        units = get_float(self._data, "ttl")
         try:
             return None if units is None else units * self.ttl_unit
         except (OverflowError, ValueError):
             return None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The step in an answer; whatever it lacks is `None`."""
         return cls(
-            type=text(answer, "type"),
-            order=whole(answer, "order"),
-            to=text(answer, "to") or text(part(answer, "to"), "phone"),
-            tracking_id=text(answer, "trackingId"),
-            answer=answer,
+            type=get_str(data, "type"),
+            order=get_int(data, "order"),
+            to=get_str(data, "to") or get_str(get_object(data, "to"), "phone"),
+            tracking_id=get_str(data, "trackingId"),
+            data=data,
         )
 
 
@@ -58,19 +58,19 @@ class FlowReceipt(Record):
     created_at: datetime | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """Raises `ValueError` for an answer without a tracking id."""
         return cls(
-            tracking_id=_required(answer, "trackingId"),
-            flow_kind=word(FlowKind, answer, "flowKind"),
-            created_at=moment(answer, "createdAt"),
-            answer=answer,
+            tracking_id=_required(data, "trackingId"),
+            flow_kind=get_enum(FlowKind, data, "flowKind"),
+            created_at=get_datetime(data, "createdAt"),
+            data=data,
         )
 
     @property
     def steps(self) -> tuple[StepEcho, ...]:
         """The steps as Routee echoes them."""
-        return tuple(StepEcho.read(step) for step in parts(self._answer, "flow"))
+        return tuple(StepEcho.from_dict(step) for step in get_objects(self._data, "flow"))
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -89,26 +89,26 @@ class OtpReceipt(Record):
     created_at: datetime | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """Raises `ValueError` for an answer without a flow id."""
         return cls(
-            flow_id=_required(answer, "flowId"),
-            status=word(FlowStatus, answer, "status"),
-            channel=word(Channel, answer, "type"),
-            created_at=moment(answer, "createdAt"),
-            answer=answer,
+            flow_id=_required(data, "flowId"),
+            status=get_enum(FlowStatus, data, "status"),
+            channel=get_enum(Channel, data, "type"),
+            created_at=get_datetime(data, "createdAt"),
+            data=data,
         )
 
     @property
     def steps(self) -> tuple[OtpStepEcho, ...]:
         """The steps as Routee echoes them."""
-        return tuple(OtpStepEcho.read(step) for step in parts(self._answer, "flow"))
+        return tuple(OtpStepEcho.from_dict(step) for step in get_objects(self._data, "flow"))
 
     @property
     def sent_step(self) -> OtpStepEcho | None:
         """The step that was sent, with its tracking id (Routee's message token)."""
-        sent = (step for step in parts(self._answer, "flow") if text(step, "trackingId"))
-        return next((OtpStepEcho.read(step) for step in sent), None)
+        sent = (step for step in get_objects(self._data, "flow") if get_str(step, "trackingId"))
+        return next((OtpStepEcho.from_dict(step) for step in sent), None)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -123,36 +123,36 @@ class ViberOtpReceipt(Record):
     status_date: datetime | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """Raises `ValueError` for an answer without a tracking id."""
-        status = part(answer, "status")
+        status = get_object(data, "status")
         return cls(
-            tracking_id=_required(answer, "trackingId"),
-            to=text(answer, "to"),
-            status=word(MessageStatus, status, "status"),
-            status_date=moment(status, "date"),
-            answer=answer,
+            tracking_id=_required(data, "trackingId"),
+            to=get_str(data, "to"),
+            status=get_enum(MessageStatus, status, "status"),
+            status_date=get_datetime(status, "date"),
+            data=data,
         )
 
     @property
     def from_(self) -> str | None:
         """The sender's name or id."""
-        return text(self._answer, "from")
+        return get_str(self._data, "from")
 
     @property
     def country(self) -> str | None:
         """The recipient's country."""
-        return text(self._answer, "country")
+        return get_str(self._data, "country")
 
     @property
     def seq(self) -> int | None:
         """The number that the message was given."""
-        return whole(self._answer, "seq")
+        return get_int(self._data, "seq")
 
     @property
     def ttl(self) -> timedelta | None:
         """The time to live, as echoed."""
-        seconds = whole(self._answer, "ttl")
+        seconds = get_int(self._data, "ttl")
         try:
             return None if seconds is None else timedelta(seconds=seconds)
         except OverflowError:
@@ -161,10 +161,10 @@ class ViberOtpReceipt(Record):
     @property
     def status_reason(self) -> Any:
         """What Routee adds to the status; its shape is not documented."""
-        return part(self.raw, "status").get("reason")
+        return get_object(self.raw, "status").get("reason")
 
 
-def _required(answer: Json, key: str) -> str:
+def _required(answer: JsonObject, key: str) -> str:
     value = answer.get(key)
     if isinstance(value, str) and value:
         return value

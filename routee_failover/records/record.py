@@ -15,10 +15,10 @@ from .statuses import OpenEnum
 
 _E = TypeVar("_E", bound=OpenEnum)
 
-Json = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
-def _private(answer: Json) -> SecretMapping:
+def _private(answer: JsonObject) -> SecretMapping:
     return SecretMapping.wrap(answer) if isinstance(answer, dict) else SecretMapping(answer)
 
 
@@ -26,7 +26,7 @@ def _private(answer: Json) -> SecretMapping:
 class Record(ValueObject):
     """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
 
-    _answer: SecretMapping = attrs.field(converter=_private, repr=False, hash=False, alias="answer")
+    _data: SecretMapping = attrs.field(converter=_private, repr=False, hash=False, alias="data")
 
     redact_texts: ClassVar[bool] = False
     """Whether the texts of messages are secrets here, because they hold a one-time password."""
@@ -34,19 +34,19 @@ class Record(ValueObject):
     @property
     def raw(self) -> dict[str, Any]:
         """The whole answer in Routee's names, unknown keys included; a PIN in it is masked."""
-        return cast("dict[str, Any]", masked(self._answer.reveal(), hide_texts=self.redact_texts))
+        return cast("dict[str, Any]", redact(self._data.reveal(), redact_texts=self.redact_texts))
 
     def __getstate__(self) -> dict[str, Any]:
         # A pickle is a file that others read: it holds the answer as `raw` shows it.
-        return {**self.__dict__, "_answer": self.raw}
+        return {**self.__dict__, "_data": self.raw}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _answer=SecretMapping(state["_answer"]))
+        self.__dict__.update(state, _data=SecretMapping(state["_data"]))
 
 
-def text(answer: Json, key: str) -> str | None:
+def get_str(data: JsonObject, key: str) -> str | None:
     """The text under a key; numbers count as text, anything else as missing."""
-    value = answer.get(key)
+    value = data.get(key)
     if isinstance(value, str):
         return value
     try:
@@ -55,9 +55,9 @@ def text(answer: Json, key: str) -> str | None:
         return None
 
 
-def number(answer: Json, key: str) -> float | None:
+def get_float(data: JsonObject, key: str) -> float | None:
     """The number under a key, also where Routee writes it as text."""
-    value = answer.get(key)
+    value = data.get(key)
     try:
         found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
@@ -65,12 +65,12 @@ def number(answer: Json, key: str) -> float | None:
     return found if found is not None and math.isfinite(found) else None
 
 
-def whole(answer: Json, key: str) -> int | None:
+def get_int(data: JsonObject, key: str) -> int | None:
     """The whole number under a key, also where Routee writes it as text (`statusCode` is one of both)."""
-    value = answer.get(key)
+    value = data.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
         return value if value.bit_length() <= _LONGEST_WHOLE else None
-    found = number(answer, key)
+    found = get_float(data, key)
     return int(found) if found is not None and found.is_integer() else None
 
 
@@ -78,24 +78,24 @@ _LONGEST_WHOLE = 1024
 """Bits, as many as a float comes near; nothing that Routee counts has more, and Python may refuse to write it."""
 
 
-def yes_or_no(answer: Json, key: str) -> bool | None:
+def get_bool(data: JsonObject, key: str) -> bool | None:
     """The answer to a question under a key; whatever is neither `true` nor `false` counts as missing."""
-    value = answer.get(key)
+    value = data.get(key)
     return value if isinstance(value, bool) else None
 
 
-def span(answer: Json, key: str, unit: timedelta) -> timedelta | None:
+def get_timedelta(data: JsonObject, key: str, unit: timedelta) -> timedelta | None:
     """The duration under a key, which counts in units; one that no `timedelta` can hold counts as missing."""
-    found = number(answer, key)
+    found = get_float(data, key)
     try:
         return None if found is None else found * unit
     except OverflowError:
         return None
 
 
-def moment(answer: Json, key: str) -> datetime | None:
+def get_datetime(data: JsonObject, key: str) -> datetime | None:
     """The time under a key; one without an offset is taken for UTC, as all of Routee's examples are."""
-    value = answer.get(key)
+    value = data.get(key)
     try:
         when = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -103,9 +103,9 @@ def moment(answer: Json, key: str) -> datetime | None:
     return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
 
 
-def word(enum: type[_E], answer: Json, key: str) -> _E | None:
+def get_enum(enum: type[_E], data: JsonObject, key: str) -> _E | None:
     """The word under a key, as a member of an open list."""
-    value = answer.get(key)
+    value = data.get(key)
     if not isinstance(value, str) or not value:
         return None
     return _member(enum, value) if len(value) <= _LONGEST_KEPT else enum(value)
@@ -120,26 +120,26 @@ def _member(enum: type[_E], value: str) -> _E:
     return enum(value)
 
 
-def words(enum: type[_E], answer: Json, key: str) -> tuple[_E, ...]:
+def get_enums(enum: type[_E], data: JsonObject, key: str) -> tuple[_E, ...]:
     """The words of the list under a key."""
-    value = answer.get(key)
+    value = data.get(key)
     items = value if isinstance(value, list) else []
     return tuple(enum(item) for item in items if isinstance(item, str) and item)
 
 
-def part(answer: Json, key: str) -> Json:
+def get_object(data: JsonObject, key: str) -> JsonObject:
     """The object under a key, or an empty one."""
-    value = answer.get(key)
-    return cast("Json", value) if isinstance(value, Mapping) else {}
+    value = data.get(key)
+    return cast("JsonObject", value) if isinstance(value, Mapping) else {}
 
 
-def parts(answer: Json, key: str) -> list[Json]:
+def get_objects(data: JsonObject, key: str) -> list[JsonObject]:
     """The objects of the list under a key."""
-    value = answer.get(key)
-    return [cast("Json", item) for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    value = data.get(key)
+    return [cast("JsonObject", item) for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-DEEPEST = 64
+MAX_DEPTH = 64
 """How deep an answer is shown; what is nested deeper is masked whole."""
 
 _TEXT_KEYS = frozenset({"body", "text", "message"})
@@ -148,7 +148,7 @@ _NAMES_AND_TIMES = re.compile(r"(?i).*(id|at|date|token|phone_number)|to|from|ph
 
 
 def _pins(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         return
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -161,14 +161,14 @@ def _pins(value: Any, depth: int = 0) -> Iterator[str]:
             yield from _pins(item, depth + 1)
 
 
-def masked(answer: Json, *, hide_texts: bool = False) -> Any:
+def redact(data: JsonObject, *, redact_texts: bool = False) -> Any:
     """A copy without secrets: PINs wherever a text holds them, values of template parameters, and texts where asked."""
-    pins = [pin for pin in set(_pins(answer)) if pin != MASK]
+    pins = [pin for pin in set(_pins(data)) if pin != MASK]
 
     def mask(value: Any, key: str = "", depth: int = 0) -> Any:
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             return MASK
-        if key == "pin" or (hide_texts and key in _TEXT_KEYS and isinstance(value, str)):
+        if key == "pin" or (redact_texts and key in _TEXT_KEYS and isinstance(value, str)):
             return value if value is None else MASK
         if isinstance(value, Mapping):
             if key in _PARAM_KEYS:
@@ -182,4 +182,4 @@ def masked(answer: Json, *, hide_texts: bool = False) -> Any:
                 value = value.replace(pin, MASK)
         return value
 
-    return mask(answer)
+    return mask(data)

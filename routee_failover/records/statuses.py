@@ -70,7 +70,7 @@ class MessageStatus(OpenEnum):
     UNKNOWN = "Unknown"
     """Of a call. An older page of Routee's counts it as an end; the newer ones do not, nor does this library."""
 
-    def final_on(self, channel: Channel | None) -> bool:
+    def is_final_on(self, channel: Channel | None) -> bool:
         """Whether a message on this channel has ended; an unknown word never counts as an end, nor an unknown channel.
 
         On Viber `Delivered` counts, though `Seen` may follow, and though a message that expires on delivery goes on:

@@ -6,7 +6,7 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone
-from .record import Json, Record, moment, number, part, span, text, word, yes_or_no
+from .record import JsonObject, Record, get_bool, get_datetime, get_enum, get_float, get_object, get_str, get_timedelta
 from .statuses import Channel, MessageStatus
 
 _SECOND = timedelta(seconds=1)
@@ -25,16 +25,16 @@ class ViberOtpRecord(Record):
     price: float | None
 
     @classmethod
-    def read(cls, answer: Json) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         """The message in a tracking answer; whatever it lacks is `None`."""
-        status = part(answer, "status")
+        status = get_object(data, "status")
         return cls(
-            tracking_id=text(answer, "trackingId"),
-            to=text(answer, "to"),
-            status=word(MessageStatus, status, "status"),
-            status_date=moment(status, "date"),
-            price=number(answer, "price"),
-            answer=answer,
+            tracking_id=get_str(data, "trackingId"),
+            to=get_str(data, "to"),
+            status=get_enum(MessageStatus, status, "status"),
+            status_date=get_datetime(status, "date"),
+            price=get_float(data, "price"),
+            data=data,
         )
 
     @property
@@ -45,34 +45,34 @@ class ViberOtpRecord(Record):
         """
         if self.status is None or (self.expire_on_delivery and self.status is MessageStatus.DELIVERED):
             return False
-        return self.status.final_on(Channel.VIBER)
+        return self.status.is_final_on(Channel.VIBER)
 
     @property
     def detailed_status(self) -> str | None:
         """Why the message stands as it does, in Routee's words."""
-        return text(part(part(self._answer, "status"), "reason"), "detailedStatus")
+        return get_str(get_object(get_object(self._data, "status"), "reason"), "detailedStatus")
 
     @property
     def from_(self) -> str | None:
         """The sender's name or id."""
-        return text(self._answer, "from")
+        return get_str(self._data, "from")
 
     @property
     def country(self) -> str | None:
         """The recipient's country, in two letters."""
-        return text(self._answer, "country")
+        return get_str(self._data, "country")
 
     @property
     def application_name(self) -> str | None:
         """The application that sent it."""
-        return text(self._answer, "applicationName")
+        return get_str(self._data, "applicationName")
 
     @property
     def ttl(self) -> timedelta | None:
         """For how long it waited to be delivered."""
-        return span(self._answer, "ttl", _SECOND)
+        return get_timedelta(self._data, "ttl", _SECOND)
 
     @property
     def expire_on_delivery(self) -> bool | None:
         """Whether it expires unless it is seen in time."""
-        return yes_or_no(self._answer, "expireOnDelivery")
+        return get_bool(self._data, "expireOnDelivery")

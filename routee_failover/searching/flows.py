@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import BadRequest, NoResponse
 from ..records import FlowPage, FlowRecord
-from ..records.record import Json
+from ..records.record import JsonObject
 from ..secret import SecretBytes
 from ..wire.json import encode
 from .filters import Filter, FilterField
@@ -93,9 +93,9 @@ def _body(filters: Iterable[Filter]) -> SecretBytes:
     return SecretBytes(encode([condition.dumped() for condition in filters]))
 
 
-def _read_page(answer: Json, *, number: int, size: int) -> FlowPage:
+def _read_page(answer: JsonObject, *, number: int, size: int) -> FlowPage:
     """The page in an answer. Raises `ValueError` for one that cannot be what was asked for."""
-    page = FlowPage.read(answer)
+    page = FlowPage.from_dict(answer)
     count = flows_of(answer, "content", page.total_elements)
     if number > 0 and page.number == 0:
         raise ValueError(f"is page 0, and page {number} was asked for")

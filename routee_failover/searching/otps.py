@@ -10,7 +10,7 @@ import attrs
 
 from ..errors import InvalidSearch, Problem
 from ..records import FlowStatus, OtpPage, OtpRecord
-from ..records.record import Json
+from ..records.record import JsonObject
 from ..secret import mask_phone
 from .filters import why_no_text, why_no_word
 from .search import Ask, Leaf, Search, flows_of, page_number
@@ -76,9 +76,9 @@ def _checked(terms: Mapping[str, Any]) -> dict[str, str]:
     return given
 
 
-def _read_page(answer: Json, *, offset: int) -> OtpPage:
+def _read_page(answer: JsonObject, *, offset: int) -> OtpPage:
     """The page in an answer. Raises `ValueError` for one that cannot be what was asked for."""
-    page = OtpPage.read(answer)
+    page = OtpPage.from_dict(answer)
     count = flows_of(answer, "results", page.total)
     if offset > 0 and page.offset == 0:
         raise ValueError(f"begins with the first flow, and {offset} were to be left out")

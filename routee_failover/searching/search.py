@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import InvalidSearch, Problem
-from ..records.record import Json, Record
+from ..records.record import JsonObject, Record
 from ..secret import SecretBytes
 from ..wire.json import canonical
 from .course import Course
@@ -24,7 +24,7 @@ and a thousand flows would not pass `Config.max_response_size`."""
 class Ask(Protocol):
     """Asks Routee a question."""
 
-    async def __call__(self, path: str, read: Callable[[Json], _A], body: SecretBytes | None = None) -> _A:
+    async def __call__(self, path: str, read: Callable[[JsonObject], _A], body: SecretBytes | None = None) -> _A:
         """What `read` makes of the answer; it may raise `ValueError` with words that quote nothing of it.
 
         Raises `NotSent`, `Rejected` or `NoResponse`.
@@ -127,7 +127,7 @@ def page_number(value: object) -> int:
     return value
 
 
-def flows_of(answer: Json, key: str, total: int | None) -> int:
+def flows_of(answer: JsonObject, key: str, total: int | None) -> int:
     """How many flows a page holds. Raises `ValueError` for a page that is none: reading on would lose some."""
     found: Any = answer.get(key)
     if not isinstance(found, list):

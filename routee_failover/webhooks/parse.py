@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord
-from ..records.record import DEEPEST, Json
+from ..records.record import MAX_DEPTH, JsonObject
 from ..secret import scrub_traceback
 from ..wire.json import decode
 from .event import AnyCallback
@@ -52,14 +52,14 @@ def read_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any]
     worded = isinstance(answer.get("status"), str)
     if "flowId" in answer and ("steps" in answer or (worded and "messages" not in answer)):
         identity = _flow(answer, "flowId", "steps")
-        return Read(("otp", identity), OtpRecord.read(answer), answer)
+        return Read(("otp", identity), OtpRecord.from_dict(answer), answer)
     if "trackingId" in answer and ("messages" in answer or worded):
         identity = _flow(answer, "trackingId", "messages")
-        return Read(("flow", identity), FlowRecord.read(answer), answer)
+        return Read(("flow", identity), FlowRecord.from_dict(answer), answer)
     direction = answer.get("direction")
     if not isinstance(direction, str) or direction.lower() != "inbound":
         _refuse("it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound")
-    return Read(("inbound", _id(answer, "from")), InboundMessage.read(answer), answer)
+    return Read(("inbound", _id(answer, "from")), InboundMessage.from_dict(answer), answer)
 
 
 def _refuse(why: str) -> NoReturn:
@@ -80,7 +80,7 @@ def _decoded(body: object) -> dict[str, Any]:
     except ValueError:
         _refuse("it is not JSON")
     # Nothing is nested deeper than there are brackets; few callbacks have so many that it has to be looked at.
-    if data.count(b"{") + data.count(b"[") > DEEPEST:
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _measure(answer)
     if not isinstance(answer, dict):
         _refuse("it is no JSON object")
@@ -89,14 +89,14 @@ def _decoded(body: object) -> dict[str, Any]:
 
 def _measure(answer: object) -> None:
     level: list[Any] = [answer] if isinstance(answer, dict | list) else []
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         entries = (entry for outer in level for entry in (outer.values() if isinstance(outer, dict) else outer))
         level = [entry for entry in entries if isinstance(entry, dict | list)]
     if level:
         _refuse(_TOO_DEEP)
 
 
-_TOO_DEEP = f"it is nested more than {DEEPEST} deep"
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 
 
 def _copied(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _copied(body: Mapping[str, Any]) -> dict[str, Any]:
         left -= 1
         if left < 0:
             _refuse(f"it holds more than {MOST_VALUES} values")
-        if depth == DEEPEST and isinstance(value, Mapping | list | tuple):
+        if depth == MAX_DEPTH and isinstance(value, Mapping | list | tuple):
             _refuse(_TOO_DEEP)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
@@ -133,7 +133,7 @@ def _as_float(value: int) -> float:
         _refuse("it holds a number that is too large")
 
 
-def _flow(answer: Json, key: str, entries: str) -> str:
+def _flow(answer: JsonObject, key: str, entries: str) -> str:
     """The id of a flow whose shape is as documented."""
     listed = answer.get(entries)
     if listed is not None and not (isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed)):
@@ -145,7 +145,7 @@ def _flow(answer: Json, key: str, entries: str) -> str:
     return _id(answer, key)
 
 
-def _id(answer: Json, key: str) -> str:
+def _id(answer: JsonObject, key: str) -> str:
     value = answer.get(key)
     # Ids are shown in logs and kept to tell repeats, so that they are short and hold nothing that a log would obey.
     if not isinstance(value, str) or not value or len(value) > LONGEST_ID or not value.isprintable():

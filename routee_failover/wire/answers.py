@@ -16,7 +16,7 @@ from ..errors import (
     Unprocessable,
 )
 from ..records import AnyReceipt, FlowReceipt, OtpReceipt, ViberOtpReceipt
-from ..records.record import Json, text, whole
+from ..records.record import JsonObject, get_int, get_str
 from ..records.statuses import FAILURE_REASONS
 from ..secret import MASK
 from .json import decode
@@ -40,7 +40,7 @@ _ADVICE: Mapping[int, str] = {
 }
 
 
-def read_object(body: bytes, read: Callable[[Json], _T]) -> _T | str:
+def read_object(body: bytes, read: Callable[[JsonObject], _T]) -> _T | str:
     """A record out of an answer's body, or why it cannot be read."""
     try:
         answer = decode(body)
@@ -62,7 +62,7 @@ def read_json(body: bytes) -> Any:
 
 def read_flow_receipt(body: bytes) -> FlowReceipt | Rejected | str:
     """The receipt of a standard or transactional flow."""
-    return read_object(body, FlowReceipt.read)
+    return read_object(body, FlowReceipt.from_dict)
 
 
 def read_otp_receipt(body: bytes) -> OtpReceipt | Rejected | str:
@@ -72,23 +72,23 @@ def read_otp_receipt(body: bytes) -> OtpReceipt | Rejected | str:
 
 def read_viber_otp_receipt(body: bytes) -> ViberOtpReceipt | Rejected | str:
     """The receipt of a Viber OTP."""
-    return read_object(body, ViberOtpReceipt.read)
+    return read_object(body, ViberOtpReceipt.from_dict)
 
 
 ReadReceipt = Callable[[bytes], AnyReceipt | Rejected | str]
 
 
-def _otp_receipt(answer: Json) -> OtpReceipt | FlowFailed:
+def _otp_receipt(answer: JsonObject) -> OtpReceipt | FlowFailed:
     status = answer.get("status")
     if not isinstance(status, str) or status.lower() != "failed":
-        return OtpReceipt.read(answer)
-    code = whole(answer, "statusCode")
+        return OtpReceipt.from_dict(answer)
+    code = get_int(answer, "statusCode")
     reason = FAILURE_REASONS.get(code, "no reason given") if code is not None else "no reason given"
     return FlowFailed(
         f"Routee accepted the message on no channel: {reason}",
         reason=reason,
         status_code=code,
-        developer_message=text(answer, "error"),
+        developer_message=get_str(answer, "error"),
     )
 
 
@@ -114,7 +114,7 @@ def read_refusal(
     return kind(
         "; ".join(part for part in parts if part) + ending,
         status=status,
-        code=hide(text(answer, "code") or text(answer, "errorCode") or "") or None,
+        code=hide(get_str(answer, "code") or get_str(answer, "errorCode") or "") or None,
         developer_message=message,
         problems=problems,
         retry_after=retry_after,

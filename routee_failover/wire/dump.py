@@ -10,9 +10,9 @@ from typing import Any, get_args
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from ..flows import AnyFlow
-from ..flows.checks import NOTHING
-from ..flows.durations import Span
-from ..flows.open import Open
+from ..flows.durations import DurationRange
+from ..flows.extensible import ExtensibleModel
+from ..flows.validators import EMPTY_MAPPING
 from ..secret import Secret, SecretBytes, SecretMapping
 from .converter import strict
 from .json import encode
@@ -25,15 +25,15 @@ def _dump_value(field: ApiField) -> Dump | None:
     """How a field's value is written, where it is not written as it is."""
     cls = plain(field.annotation)
     if cls is timedelta:
-        span: Span = field.annotation.__metadata__[0]
-        return span.unit.number
+        span: DurationRange = field.annotation.__metadata__[0]
+        return span.unit.to_number
     if cls is Secret:
         return Secret.reveal
     if cls is SecretMapping:
         return SecretMapping.reveal
     if isinstance(cls, type) and issubclass(cls, StrEnum):
         return attrgetter("value")
-    if isinstance(cls, type) and issubclass(cls, Open):
+    if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         return strict.get_unstructure_hook(cls)
     item_type = get_args(cls)[0] if get_args(cls) else None
     if item_type is str:
@@ -59,7 +59,7 @@ def _dump_verbs(verbs: tuple[Any, ...]) -> list[dict[str, Any]]:
 _dump_of: Callable[[type], Dump] = functools.cache(strict.get_unstructure_hook)
 
 
-def _make_dump(cls: type[Open]) -> Dump:
+def _make_dump(cls: type[ExtensibleModel]) -> Dump:
     """The writer of one model class: Routee's names, defaults left out, merged fields last."""
     fields = api_fields(cls)
     overrides: dict[str, Any] = {
@@ -73,7 +73,7 @@ def _make_dump(cls: type[Open]) -> Dump:
 
     def dump(instance: Any) -> dict[str, Any]:
         item = write(instance)
-        if instance.extra is not NOTHING:
+        if instance.extra is not EMPTY_MAPPING:
             item.update(instance.extra.reveal())
         for name in others:
             item.update(getattr(instance, name).reveal())
@@ -82,7 +82,9 @@ def _make_dump(cls: type[Open]) -> Dump:
     return dump
 
 
-strict.register_unstructure_hook_factory(lambda cls: isinstance(cls, type) and issubclass(cls, Open), _make_dump)
+strict.register_unstructure_hook_factory(
+    lambda cls: isinstance(cls, type) and issubclass(cls, ExtensibleModel), _make_dump
+)
 
 
 def dump_flow(flow: AnyFlow) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from ..flows import (
     ViberOtpStep,
     VoiceRecipient,
 )
-from ..flows.durations import Span
-from ..flows.flow import HOMES, either
-from ..flows.model import Broken, kind
-from ..flows.open import Open
+from ..flows.durations import DurationRange
+from ..flows.extensible import ExtensibleModel
+from ..flows.flow import FLOWS_BY_STEP, join_flow_names
+from ..flows.model import Invalid, type_name
 from ..secret import scrub_traceback
 from .converter import keeping, strict
 from .names import ApiField, api_fields, plain
@@ -36,17 +36,17 @@ Load = Callable[[Any], Any]
 """Reads one JSON value: gives what the constructor takes, or `Invalid`."""
 
 
-def _broken(reason: str, *path: str | int) -> Broken:
-    return Broken([Problem(path, reason)])
+def _broken(reason: str, *path: str | int) -> Invalid:
+    return Invalid([Problem(path, reason)])
 
 
-def _load_value(field: ApiField, owner: type[Open], converter: Converter) -> Load:
+def _load_value(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Load:
     """How a field's JSON value is read; a plain value is left to the field's own check."""
     cls = plain(field.annotation)
     if cls is timedelta:
-        span: Span = field.annotation.__metadata__[0]
-        return lambda number: _broken(value) if isinstance(value := span.unit.duration(number), str) else value
-    if isinstance(cls, type) and issubclass(cls, Open):
+        span: DurationRange = field.annotation.__metadata__[0]
+        return lambda number: _broken(value) if isinstance(value := span.unit.from_number(number), str) else value
+    if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         return lambda value: _load_object(value, cls, converter)
     item = get_args(cls)[0] if get_args(cls) else None
     if owner is ViberOtpStep and field.api == "to":
@@ -61,36 +61,36 @@ def _load_value(field: ApiField, owner: type[Open], converter: Converter) -> Loa
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _present(value: Any, load: Load, cls: type[Open]) -> Any:
+def _present(value: Any, load: Load, cls: type[ExtensibleModel]) -> Any:
     """A value that is there. Only in a voice step's `to` may one be null: Routee's pages have it so."""
     if value is None:
         return None if cls is VoiceRecipient else _broken("must not be null; leave the key out")
     return load(value)
 
 
-def _load_object(value: object, cls: type[Open], converter: Converter) -> object:
+def _load_object(value: object, cls: type[ExtensibleModel], converter: Converter) -> object:
     """An object of one class. Only a voice step's `to` may also be text, as some of Routee's pages have it."""
     if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceRecipient):
         try:
             return value if isinstance(value, str) else converter.structure(cast("Mapping[str, Any]", value), cls)
         except InvalidFlow as error:
-            return Broken(list(error.problems))
-    return _broken(f"must be an object, not {kind(value)}")
+            return Invalid(list(error.problems))
+    return _broken(f"must be an object, not {type_name(value)}")
 
 
-def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> list[Any] | Broken:
+def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> list[Any] | Invalid:
     """A list of objects that their `type` tells apart."""
     if not isinstance(value, list | tuple):
-        return _broken(f"must be a list, not {kind(value)}")
+        return _broken(f"must be a list, not {type_name(value)}")
     return [_load_one_tagged(item, classes, converter) for item in value]
 
 
 def _load_steps(
     value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, order_required: bool
-) -> list[Any] | Broken:
+) -> list[Any] | Invalid:
     """The steps of a flow, sorted by their `order`; while one is broken they stay where the problem was found."""
     steps = _load_tagged(value, classes, converter)
-    if isinstance(steps, Broken):
+    if isinstance(steps, Invalid):
         return steps
     given: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
     if not order_required and not any(isinstance(item, Mapping) and "order" in item for item in value):
@@ -98,9 +98,9 @@ def _load_steps(
     for index, order in enumerate(given):
         reason = _order_problem(order, given[:index])
         if reason is not None and isinstance(value[index], Mapping):
-            problems = steps[index].problems if isinstance(steps[index], Broken) else []
-            steps[index] = Broken([*problems, Problem(("order",), reason)])
-    if any(isinstance(step, Broken) for step in steps):
+            problems = steps[index].problems if isinstance(steps[index], Invalid) else []
+            steps[index] = Invalid([*problems, Problem(("order",), reason)])
+    if any(isinstance(step, Invalid) for step in steps):
         return steps
     return [steps[index] for index in sorted(range(len(steps)), key=given.__getitem__)]
 
@@ -116,26 +116,28 @@ def _order_problem(order: object, earlier: list[Any]) -> str | None:
 
 def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
     if not isinstance(value, Mapping):
-        return _broken(f"must be an object, not {kind(value)}")
+        return _broken(f"must be an object, not {type_name(value)}")
     name = value.get("type")
     cls = classes.get(name) if isinstance(name, str) else None
     if cls is not None:
         return _load_object(value, cls, converter)
     allowed = " or ".join(classes)
     if not isinstance(name, str):
-        return _broken(f"required: {allowed}" if name is None else f"must be {allowed}, not {kind(name)}", "type")
-    homes = sorted({home for step, flows in HOMES.items() if step.api_type == name for home in flows})
-    return _broken(f"must be {allowed}" + (f"; {name} belongs to {either(homes)}" if homes else ""), "type")
+        return _broken(f"required: {allowed}" if name is None else f"must be {allowed}, not {type_name(name)}", "type")
+    homes = sorted({home for step, flows in FLOWS_BY_STEP.items() if step.api_type == name for home in flows})
+    return _broken(f"must be {allowed}" + (f"; {name} belongs to {join_flow_names(homes)}" if homes else ""), "type")
 
 
-def _make_load(cls: type[Open], converter: Converter) -> Callable[[Mapping[str, Any], object], Open]:
+def _make_load(
+    cls: type[ExtensibleModel], converter: Converter
+) -> Callable[[Mapping[str, Any], object], ExtensibleModel]:
     """The reader of one model class. Raises `InvalidFlow` with every problem of the object and of what is inside it."""
     fields = [field for field in api_fields(cls) if not field.merged]
     api_names = {field.name: field.api for field in fields}
     loads = {field.api: (field, _load_value(field, cls, converter)) for field in fields}
     written = cls.implicit_keys
 
-    def load(value: Mapping[str, Any], _cls: object) -> Open:
+    def load(value: Mapping[str, Any], _cls: object) -> ExtensibleModel:
         given: dict[str, Any] = {
             field.name: _present(value[key], load_value, cls) if key in value else _broken("required")
             for key, (field, load_value) in loads.items()
@@ -190,11 +192,11 @@ def _shown(key: str) -> str:
 
 
 def _is_model(cls: object) -> bool:
-    return isinstance(cls, type) and issubclass(cls, Open)
+    return isinstance(cls, type) and issubclass(cls, ExtensibleModel)
 
 
 def _register(converter: Converter) -> None:
-    def factory(cls: type[Open]) -> Callable[[Mapping[str, Any], object], Open]:
+    def factory(cls: type[ExtensibleModel]) -> Callable[[Mapping[str, Any], object], ExtensibleModel]:
         return _make_load(cls, converter)
 
     converter.register_structure_hook_factory(_is_model, factory)
@@ -250,6 +252,6 @@ def load_flow(
         raise InvalidFlow("load_flow", [Problem(("extra",), "must be refuse or keep")])
     subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
     loaded = _load_object(mapping, FLOWS[Endpoint(endpoint)], keeping if extra == "keep" else strict)
-    if isinstance(loaded, Broken):
+    if isinstance(loaded, Invalid):
         raise InvalidFlow(subject, loaded.problems)
     return cast("AnyFlow", loaded)

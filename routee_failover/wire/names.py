@@ -5,8 +5,8 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 
 import attrs
 
+from ..flows.extensible import ExtensibleModel, is_flattened
 from ..flows.model import api_name
-from ..flows.open import Open, is_merged
 
 
 class ApiField(NamedTuple):
@@ -32,7 +32,7 @@ def plain(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def api_fields(cls: type[Open]) -> list[ApiField]:
+def api_fields(cls: type[ExtensibleModel]) -> list[ApiField]:
     """The fields of a model class, in the order in which they were written."""
     hints = get_type_hints(cls, include_extras=True)
     return [
@@ -41,7 +41,7 @@ def api_fields(cls: type[Open]) -> list[ApiField]:
             api_name(field),
             without_none(hints[field.name]),
             field.default is attrs.NOTHING,
-            is_merged(field),
+            is_flattened(field),
         )
         for field in attrs.fields(cls)
     ]

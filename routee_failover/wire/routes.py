@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import Outcome, Rejected
 from ..flows import AnyFlow, Endpoint
 from ..records import FlowRecord, OtpRecord, ViberOtpRecord
-from ..records.record import Json
+from ..records.record import JsonObject
 from ..secret import mask_phone
 from .answers import ReadReceipt, read_flow_receipt, read_otp_receipt, read_viber_otp_receipt
 from .dump import dump_flow
@@ -39,11 +39,11 @@ ROUTES: Mapping[Endpoint, Route] = {
     Endpoint.VIBER_OTP: _route("/viber/otp", read_viber_otp_receipt),
 }
 
-TRACKING: Mapping[Endpoint, tuple[str, Callable[[Json], FlowRecord | OtpRecord | ViberOtpRecord]]] = {
-    Endpoint.STANDARD: ("/failover/tracking/", FlowRecord.read),
-    Endpoint.TRANSACTIONAL: ("/failover/tracking/", FlowRecord.read),
-    Endpoint.OTP: ("/failover-otp/otp/failover/", OtpRecord.read),
-    Endpoint.VIBER_OTP: ("/viber/tracking/", ViberOtpRecord.read),
+TRACKING: Mapping[Endpoint, tuple[str, Callable[[JsonObject], FlowRecord | OtpRecord | ViberOtpRecord]]] = {
+    Endpoint.STANDARD: ("/failover/tracking/", FlowRecord.from_dict),
+    Endpoint.TRANSACTIONAL: ("/failover/tracking/", FlowRecord.from_dict),
+    Endpoint.OTP: ("/failover-otp/otp/failover/", OtpRecord.from_dict),
+    Endpoint.VIBER_OTP: ("/viber/tracking/", ViberOtpRecord.from_dict),
 }
 """Where a message is tracked by its id, and what the answer is read as."""
 

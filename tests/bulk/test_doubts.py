@@ -88,7 +88,7 @@ async def test_a_callback_to_the_signed_address_is_the_receipt(server: ListingSe
         label = server.book[doubt.recipient][0].label
         assert label is not None
         intent = signer.intent(signer.url(label).rpartition("/")[2])
-        record = OtpRecord.read({"flowId": "f-9", "status": "Succeeded", "messages": []})
+        record = OtpRecord.from_dict({"flowId": "f-9", "status": "Succeeded", "messages": []})
         await made.note(CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC)))
         settled = await ledger.intent(doubt.tag)
     assert settled is not None

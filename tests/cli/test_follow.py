@@ -67,7 +67,7 @@ def test_what_is_new_is_told_once() -> None:
         failed | {"messages": [expired, sms, {}]},
     ]
     with console.capture() as captured:
-        over = [following.is_over(FlowRecord.read(record)) for record in records]
+        over = [following.is_over(FlowRecord.from_dict(record)) for record in records]
     assert over == [False, False, False, False, True]
     lines = captured.get().splitlines()
     assert all(line.startswith("03:04:05  ") for line in lines)

@@ -200,8 +200,8 @@ def _shown(records: list[Any], *, terminal: bool, width: int) -> str:
 @pytest.mark.parametrize("answer", ODD)
 def test_odd_flows_are_shown(answer: dict[str, Any]) -> None:
     """What a flow lacks is an empty cell, and what a terminal or a spreadsheet would obey is shown harmless."""
-    flow, otp = FlowRecord.read(answer), OtpRecord.read({"flowId": answer.get("trackingId"), "steps": [{}]})
-    for text in _printed([flow, otp, OtpRecord.read({})]):
+    flow, otp = FlowRecord.from_dict(answer), OtpRecord.from_dict({"flowId": answer.get("trackingId"), "steps": [{}]})
+    for text in _printed([flow, otp, OtpRecord.from_dict({})]):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
         assert not re.search(r'(^|,)"?[=@]', text)
 
@@ -218,7 +218,7 @@ def test_a_table_fits_its_terminal_and_cuts_nothing(terminal: bool, width: int, 
         }
         for channel in ("Viber", "Sms")
     ]
-    flow = FlowRecord.read({"trackingId": identity, "status": "Failed", "totalPrice": 0.04, "messages": messages})
+    flow = FlowRecord.from_dict({"trackingId": identity, "status": "Failed", "totalPrice": 0.04, "messages": messages})
     shown = _shown([flow], terminal=terminal, width=width).splitlines()
     assert len(shown) == lines
     assert identity in "".join(shown)
@@ -230,7 +230,7 @@ def test_a_table_fits_its_terminal_and_cuts_nothing(terminal: bool, width: int, 
 def test_a_number_stays_a_number_in_csv() -> None:
     """A plus before digits is no formula, nor is a price below zero."""
     message = VIBER | {"to": FAILING, "price": -0.5}
-    row = csv_row(FlowRecord.read({"messages": [message], "totalPrice": -0.5, "trackingId": "+1+cmd"}))
+    row = csv_row(FlowRecord.from_dict({"messages": [message], "totalPrice": -0.5, "trackingId": "+1+cmd"}))
     assert f',"{FAILING}",' in row
     assert row.endswith(",-0.5\n")
     assert row.startswith('"\'+1+cmd",')

@@ -166,7 +166,7 @@ def test_failed_on_every_channel(cli: Cli, write: Write, sandbox: Sandbox) -> No
 
 def test_bare_receipt(capsys: pytest.CaptureFixture[str]) -> None:
     """A receipt that lacks everything but its id is shown as it is; an odd id is quoted for the shell."""
-    receipt = FlowReceipt.read({"trackingId": "a b\x1b[2J"})
+    receipt = FlowReceipt.from_dict({"trackingId": "a b\x1b[2J"})
     _show(receipt, _follow(receipt, Endpoint.STANDARD))
     shown = capsys.readouterr().out
     assert "'a b [2J'" in shown

@@ -61,7 +61,7 @@ def test_nothing_yet(cli: Cli, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     """A flow that has not begun has no table, and unknown facts are left out."""
 
     async def track(*_: object) -> FlowRecord:
-        return FlowRecord.read({"status": "Paused\x1b[2J"})
+        return FlowRecord.from_dict({"status": "Paused\x1b[2J"})
 
     monkeypatch.setattr("routee_failover.cli.track._track", track)
     assert cli("track", "x", at=sandbox).out == "id      x\nstatus  Paused [2J\nNothing has left yet.\n"
@@ -71,7 +71,7 @@ def test_record_with_gaps(cli: Cli, sandbox: Sandbox, monkeypatch: pytest.Monkey
     """A message that lacks everything, or says it in another shape, is an empty line of the table."""
 
     async def track(*_: object) -> FlowRecord:
-        return FlowRecord.read({"messages": [{}, {"type": "Pigeon", "status": {"reason": "tired"}}]})
+        return FlowRecord.from_dict({"messages": [{}, {"type": "Pigeon", "status": {"reason": "tired"}}]})
 
     monkeypatch.setattr("routee_failover.cli.track._track", track)
     result = cli("track", "x", at=sandbox)
@@ -91,7 +91,7 @@ def test_json(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
 
 def test_json_is_safe_to_show() -> None:
     """JSON for a screen keeps letters and holds no control codes; for an ASCII pipe it is ASCII and says the same."""
-    record = FlowRecord.read({"name": "Ωmega\x9b2J\x1b"})
+    record = FlowRecord.from_dict({"name": "Ωmega\x9b2J\x1b"})
     assert json_text(record.raw, ascii_only=True).isascii()
     shown = json_text(record.raw, ascii_only=False, indent=2)
     assert "Ωmega" in shown

@@ -21,7 +21,7 @@ from routee_failover import (
 from .fake_routee import Answering, FakeRoutee, Seen, accepted, always
 from .sample_flows import otp, sms
 
-RECEIPT = FlowReceipt.read({"trackingId": "found"})
+RECEIPT = FlowReceipt.from_dict({"trackingId": "found"})
 
 
 class Finds:

@@ -39,7 +39,7 @@ class Sends:
         self.ended += 1
         if number in self.fails:
             raise ConnectFailed("no connection; nothing was sent")
-        return FlowReceipt.read({"trackingId": str(number)})
+        return FlowReceipt.from_dict({"trackingId": str(number)})
 
 
 class Source:
@@ -107,7 +107,7 @@ async def test_results_come_as_sends_end() -> None:
     async def send(flow: AnyFlow) -> FlowReceipt:
         pause = next(pauses)
         await asyncio.sleep(pause)
-        return FlowReceipt.read({"trackingId": str(pause)})
+        return FlowReceipt.from_dict({"trackingId": str(pause)})
 
     told = [sent.receipt async for sent in send_each(send, [FLOW] * 3, 3)]
     assert [receipt.tracking_id for receipt in told if isinstance(receipt, FlowReceipt)] == ["0.0", "0.0", "0.05"]
@@ -277,7 +277,7 @@ async def test_closing_early_waits_without_spinning(monkeypatch: pytest.MonkeyPa
 
     async def send(flow: AnyFlow) -> FlowReceipt:
         await asyncio.sleep(next(pauses))
-        return FlowReceipt.read({"trackingId": "t"})
+        return FlowReceipt.from_dict({"trackingId": "t"})
 
     sending = send_each(send, Source(), 2)
     await anext(sending)

@@ -196,4 +196,4 @@ async def test_a_record_is_tracked_again() -> None:
             assert type(again) is type(record)
             assert again.raw.keys() == record.raw.keys()
         with pytest.raises(InvalidFlow, match="takes a receipt, a record, or the id in one"):
-            await client.track(FlowRecord.read({}))
+            await client.track(FlowRecord.from_dict({}))

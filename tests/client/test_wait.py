@@ -87,7 +87,7 @@ async def test_by_a_record() -> None:
 
 async def test_until_the_person_has_the_code() -> None:
     """Routee's own example has succeeded with its SMS queued: a rule that asks the steps waits on until it arrived."""
-    example = OtpRecord.read(OTP)
+    example = OtpRecord.from_dict(OTP)
     assert example.final
     assert [step.final for step in example.steps] == [True, False]
     there = copy.deepcopy(OTP)
@@ -102,7 +102,7 @@ async def test_until_the_person_has_the_code() -> None:
         routee.notify(example)
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        routee.notify(OtpRecord.read(there))
+        routee.notify(OtpRecord.from_dict(there))
         assert [step.status for step in (await waiting).steps] == ["Expired", "Delivered"]
 
 

@@ -11,7 +11,7 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.sandbox.contract import load_contract
 from routee_failover.wire import dump_flow, encode_flow, load_flow
 
-from ..flows.samples import SAMPLES
+from ..flows.sample_requests import SAMPLES
 from ..strategies import FLOWS, few
 from .mutations import places, spoilt
 

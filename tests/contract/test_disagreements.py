@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ..flows.samples import OTP, PHONE, STANDARD, Json
+from ..flows.sample_requests import OTP, PHONE, STANDARD, Json
 from .test_agreement import refused_by_client, refused_by_contract
 
 SMS: Json = {"type": "Sms", "from": "Demo", "to": PHONE, "message": {"body": "Hi"}}

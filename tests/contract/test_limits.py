@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ..flows.samples import BASIC_OTP, SAMPLES, URL_1000, Place, changed
+from ..flows.sample_requests import BASIC_OTP, SAMPLES, URL_1000, Place, changed
 from .test_agreement import refused_by_client, refused_by_contract
 
 VIBER, SMS, VOICE = ("flow", 0), ("flow", 1), ("flow", 2)

@@ -19,12 +19,12 @@ from routee_failover.flows import (
     ViberTemplateStep,
     VoiceStep,
 )
-from routee_failover.flows.deadline import fitted
+from routee_failover.flows.deadline import fit_to_deadline
 from routee_failover.wire import dump_flow
 
-from .leaks import printed
-from .samples import MINUTE, build
-from .test_secrecy import CANARIES
+from .leak_detection import printed
+from .sample_requests import MINUTE, build
+from .test_secret_leaks import CANARIES
 
 SECOND = timedelta(seconds=1)
 
@@ -135,7 +135,7 @@ def _examples() -> Iterator[Any]:
 @pytest.mark.parametrize(("flow", "left", "sent"), [*_examples()])
 def test_examples(flow: AnyFlow, left: timedelta, sent: list[float | None] | None) -> None:
     """Each flow leaves with the times to live that the table says, or not at all."""
-    result = fitted(flow, left)
+    result = fit_to_deadline(flow, left)
     mapping = result and dump_flow(result)
     assert (mapping and [step.get("ttl") for step in mapping.get("flow", [mapping])]) == sent
 
@@ -143,7 +143,7 @@ def test_examples(flow: AnyFlow, left: timedelta, sent: list[float | None] | Non
 def test_a_step_that_stays_is_not_copied() -> None:
     """Steps whose time to live stays are the caller's own objects."""
     flow = StandardFlow(steps=[sms(1), viber(10), call()])
-    result = fitted(flow, 3 * MINUTE)
+    result = fit_to_deadline(flow, 3 * MINUTE)
     assert result is not None
     assert [new is old for new, old in zip(result.steps, flow.steps, strict=True)] == [True, False, True]
 
@@ -155,7 +155,7 @@ def test_a_step_of_a_class_of_ones_own_is_shortened_like_its_parent() -> None:
         """An SMS with a name of its own."""
 
     flow = StandardFlow(steps=[OwnStep(from_="Demo", to="+306900000001", message="Hi", ttl=20 * MINUTE)])
-    result = fitted(flow, 5.5 * MINUTE)
+    result = fit_to_deadline(flow, 5.5 * MINUTE)
     assert result is not None
     assert result.steps == (OwnStep(from_="Demo", to="+306900000001", message="Hi", ttl=5 * MINUTE),)
 
@@ -168,6 +168,6 @@ def test_what_is_hidden_stays_hidden() -> None:
             build(OtpSmsStep, message=f"Your code is {CANARIES[0]}", extra={"some": CANARIES[0]}),
         ]
     )
-    shown = printed(fitted(flow, MINUTE))
+    shown = printed(fit_to_deadline(flow, MINUTE))
     assert "seconds=30" in shown
     assert CANARIES[0] not in shown

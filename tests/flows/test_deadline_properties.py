@@ -21,11 +21,11 @@ from routee_failover.flows import (
     ViberStep,
     ViberTemplateStep,
 )
-from routee_failover.flows.deadline import fitted
+from routee_failover.flows.deadline import fit_to_deadline
 from routee_failover.wire import dump_flow, load_flow
 
 from ..strategies import FLOWS, few, otp_seconds, sms_minutes, viber_minutes
-from .samples import FLOW_LEAST, MINUTE, build
+from .sample_requests import FLOW_LEAST, MINUTE, build
 
 NOTHING, SECOND, TICK = timedelta(), timedelta(seconds=1), timedelta(microseconds=1)
 
@@ -142,7 +142,7 @@ def _shortened(data: st.DataObject, flows: st.SearchStrategy[Any]) -> tuple[Any,
     takes, least = _takes(flow), _least(flow)
     part = st.integers(0, 999).map(lambda part: least + (takes - least) * part // 1000)
     left = data.draw(part | st.timedeltas(least, min(takes - TICK, least + 5 * MINUTE)))
-    result = fitted(flow, left)
+    result = fit_to_deadline(flow, left)
     assert result is not None
     assert result is not flow
     return flow, left, result
@@ -161,7 +161,7 @@ def test_a_flow_that_fits_is_sent_as_it_is(endpoint: str, data: st.DataObject) -
     """The flow itself is returned exactly when its times to live, with Routee's defaults, end within what is left."""
     flow = data.draw(PLAIN[endpoint])
     left = data.draw(_lefts(flow))
-    assert (fitted(flow, left) is flow) == (left > NOTHING and _takes(flow) <= left)
+    assert (fit_to_deadline(flow, left) is flow) == (left > NOTHING and _takes(flow) <= left)
 
 
 @endpoints
@@ -170,7 +170,7 @@ def test_too_little_time_sends_nothing(endpoint: str, data: st.DataObject) -> No
     """There is no flow exactly when no time is left, or less than the shortest times to live of its steps."""
     flow = data.draw(PLAIN[endpoint])
     left = data.draw(_lefts(flow))
-    assert (fitted(flow, left) is None) == (left <= NOTHING or _least(flow) > left)
+    assert (fit_to_deadline(flow, left) is None) == (left <= NOTHING or _least(flow) > left)
 
 
 @endpoints
@@ -224,7 +224,7 @@ def test_what_is_omitted_takes_nothing_from_what_is_said(endpoint: str, data: st
 def test_fitting_twice_is_fitting_once(endpoint: str, data: st.DataObject) -> None:
     """What was fitted fits, and is not copied again."""
     _, left, result = _shortened(data, PLAIN[endpoint])
-    assert fitted(result, left) is result
+    assert fit_to_deadline(result, left) is result
 
 
 def _timeless(flow: Any) -> Any:

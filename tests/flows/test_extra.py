@@ -21,7 +21,7 @@ from routee_failover.flows import (
 )
 from routee_failover.wire import dump_flow, load_flow
 
-from .samples import FLOW_LEAST, LEAST, STANDARD, Json, build, changed
+from .sample_requests import FLOW_LEAST, LEAST, STANDARD, Json, build, changed
 
 EVERY_JSON: Json = {
     "xNull": None,

@@ -9,7 +9,14 @@ from routee_failover.flows import Callback, OtpFlow, OtpSmsStep, SmsMessage, Vib
 from routee_failover.secret import Secret
 from routee_failover.wire import dump_flow, load_flow
 
-from .fields import (
+from .rule_tables import (
+    Bad,
+    Rule,
+    problems_of,
+    seconds,
+)
+from .sample_requests import BASIC_OTP, OTP, PHONE, SENDER, build, changed, without
+from .shared_rules import (
     FILLED,
     NOT_FILLED,
     NOT_NUMBERS,
@@ -19,13 +26,6 @@ from .fields import (
     SENDER_IDS,
     WEB,
 )
-from .rules import (
-    Bad,
-    Rule,
-    problems_of,
-    seconds,
-)
-from .samples import BASIC_OTP, OTP, PHONE, SENDER, build, changed, without
 from .test_transactional import NOT_TEMPLATES, TEMPLATES
 
 VIBER, SMS = ("flow", 0), ("flow", 1)

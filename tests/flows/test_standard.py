@@ -6,7 +6,14 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.flows import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
 from routee_failover.wire import dump_flow, load_flow
 
-from .fields import (
+from .rule_tables import (
+    Bad,
+    Rule,
+    minutes,
+    problems_of,
+)
+from .sample_requests import PHONE, SENDER, STANDARD, URL_1000, WORDS_1000, Json, build, changed
+from .shared_rules import (
     FILLED,
     LABELS,
     NOT_FILLED,
@@ -24,13 +31,6 @@ from .fields import (
     statuses,
     voice_rules,
 )
-from .rules import (
-    Bad,
-    Rule,
-    minutes,
-    problems_of,
-)
-from .samples import PHONE, SENDER, STANDARD, URL_1000, WORDS_1000, Json, build, changed
 
 STEP = ("flow", 0)
 MESSAGE = (*STEP, "message")

@@ -6,7 +6,14 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.flows import TransactionalFlow, ViberTemplateStep
 from routee_failover.wire import dump_flow, load_flow
 
-from .fields import (
+from .rule_tables import (
+    Bad,
+    Rule,
+    minutes,
+    problems_of,
+)
+from .sample_requests import BASIC_OTP, OWN_TEMPLATE, PHONE, SENDER, TRANSACTIONAL, build, changed, without
+from .shared_rules import (
     FILLED,
     NOT_FILLED,
     NOT_NUMBERS,
@@ -22,13 +29,6 @@ from .fields import (
     statuses,
     voice_rules,
 )
-from .rules import (
-    Bad,
-    Rule,
-    minutes,
-    problems_of,
-)
-from .samples import BASIC_OTP, OWN_TEMPLATE, PHONE, SENDER, TRANSACTIONAL, build, changed, without
 
 STEP = ("flow", 0)
 TEMPLATES = (OWN_TEMPLATE, OWN_TEMPLATE.upper())

@@ -8,14 +8,14 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.flows import ViberOtpMessage
 from routee_failover.wire import dump_flow, load_flow
 
-from .fields import FILLED, NOT_FILLED, NOT_NUMBERS, NOT_WHOLE, NUMBERS, WHOLE
-from .rules import (
+from .rule_tables import (
     Bad,
     Rule,
     problems_of,
     seconds,
 )
-from .samples import PHONE, SENDER, VIBER_OTP, build, changed
+from .sample_requests import PHONE, SENDER, VIBER_OTP, build, changed
+from .shared_rules import FILLED, NOT_FILLED, NOT_NUMBERS, NOT_WHOLE, NUMBERS, WHOLE
 
 LANGUAGES = "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi"
 TEXTS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")

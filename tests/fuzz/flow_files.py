@@ -9,7 +9,7 @@ from routee_failover import InvalidFlow, InvalidSource, dump_flow, load_flow
 from routee_failover.bulk.row import Stamp
 from routee_failover.bulk.template import FlowTemplate
 from routee_failover.wire.flow_file import read_object
-from tests.flows.samples import SAMPLES
+from tests.flows.sample_requests import SAMPLES
 
 from .csv_files import file_of
 from .inputs import Source, bent, broken, one_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from routee_failover import CallbackSigner
-from tests.records import answers
+from tests.records import sample_responses
 from tests.webhooks import shapes
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 SIGNER = CallbackSigner("k" * 40, base_url="https://fuzz.example", clock=lambda: 1_800_000_000.0)
 SEEDS: list[Json] = [
     *shapes.SHAPES.values(),
-    *(value for name, value in vars(answers).items() if name.isupper() and isinstance(value, dict)),
+    *(value for name, value in vars(sample_responses).items() if name.isupper() and isinstance(value, dict)),
 ]
 BODIES: list[bytes] = [json.dumps(seed).encode() for seed in SEEDS]
 SEGMENT = SIGNER.url("intent").rpartition("/")[2].encode()

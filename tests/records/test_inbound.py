@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from routee_failover.records import InboundMessage
 
-from .answers import PHONE
+from .sample_responses import PHONE
 
 WRITTEN = {"from": PHONE, "to": "s-1", "message": "Who is that?", "media": "https://example.test/me.jpg", "label": "a"}
 
 
 def test_nothing_of_it_is_shown() -> None:
     """`repr` says how long the words are, and masks the number."""
-    shown = repr(InboundMessage.read(WRITTEN))
+    shown = repr(InboundMessage.from_dict(WRITTEN))
     assert "message=<12 characters>" in shown
     assert "+3069****5678" in shown
     assert "example.test" not in shown
@@ -22,7 +22,7 @@ def test_nothing_of_it_is_shown() -> None:
 
 def test_it_is_a_value() -> None:
     """A message equals its pickle, and shows everything in `raw`."""
-    message = InboundMessage.read(WRITTEN | {"tomorrow": [1]})
+    message = InboundMessage.from_dict(WRITTEN | {"tomorrow": [1]})
     assert pickle.loads(pickle.dumps(message)) == message
     assert message.raw == WRITTEN | {"tomorrow": [1]}
 
@@ -34,6 +34,6 @@ def test_it_is_a_value() -> None:
 )))  # fmt: skip
 def test_any_shape(answer: dict[str, object]) -> None:
     """Whatever a callback says or leaves out, reading and showing it raises nothing."""
-    message = InboundMessage.read(answer)
+    message = InboundMessage.from_dict(answer)
     assert isinstance(repr(message), str)
     assert isinstance(message.raw, dict)

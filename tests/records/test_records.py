@@ -20,9 +20,9 @@ from routee_failover.records import (
     ViberOtpReceipt,
     ViberOtpRecord,
 )
-from routee_failover.records.record import moment
+from routee_failover.records.record import get_datetime
 
-from .answers import (
+from .sample_responses import (
     FLOW_ACCEPTED,
     FLOW_TRACKED,
     OTP_ACCEPTED,
@@ -51,7 +51,7 @@ MASKED = "+3069****5678"
 
 def test_the_receipt_of_a_flow() -> None:
     """Id, kind, time and steps of a standard flow are read, a Voice step's number out of its object."""
-    receipt = FlowReceipt.read(FLOW_ACCEPTED)
+    receipt = FlowReceipt.from_dict(FLOW_ACCEPTED)
     assert (receipt.tracking_id, receipt.flow_kind, receipt.created_at) == ("t-1", FlowKind.STANDARD, MORNING)
     assert [(step.type, step.order, step.to, step.tracking_id) for step in receipt.steps] == [
         ("Viber", 1, PHONE, None),
@@ -59,23 +59,23 @@ def test_the_receipt_of_a_flow() -> None:
         ("Voice", 3, PHONE, None),
     ]
     assert receipt.raw == FLOW_ACCEPTED
-    assert FlowReceipt.read(TEMPLATE_ACCEPTED).flow_kind is FlowKind.TRANSACTIONAL
+    assert FlowReceipt.from_dict(TEMPLATE_ACCEPTED).flow_kind is FlowKind.TRANSACTIONAL
 
 
 def test_the_receipt_of_an_otp_flow() -> None:
     """Flow id, status, channel, time, and the step that was sent with its message token."""
-    receipt = OtpReceipt.read(OTP_ACCEPTED)
+    receipt = OtpReceipt.from_dict(OTP_ACCEPTED)
     assert (receipt.flow_id, receipt.status, receipt.channel) == ("f-1", FlowStatus.IN_PROGRESS, Channel.VIBER)
     assert receipt.created_at is not None
     assert receipt.created_at.utcoffset() == timedelta(hours=2)
     assert receipt.sent_step is not None
     assert (receipt.sent_step.tracking_id, receipt.sent_step.order) == ("m-1", 1)
-    assert OtpReceipt.read({"flowId": "f"}).sent_step is None
+    assert OtpReceipt.from_dict({"flowId": "f"}).sent_step is None
 
 
 def test_the_receipt_of_a_viber_otp() -> None:
     """Id, recipient, first status, and what else S3 documents."""
-    receipt = ViberOtpReceipt.read(VIBER_OTP_ACCEPTED)
+    receipt = ViberOtpReceipt.from_dict(VIBER_OTP_ACCEPTED)
     assert (receipt.tracking_id, receipt.to, receipt.status) == ("v-1", PHONE, MessageStatus.QUEUED)
     assert (receipt.status_date, receipt.ttl, receipt.seq) == (MORNING, timedelta(minutes=1), 7)
     assert (receipt.from_, receipt.country) == ("Demo", "GR")
@@ -84,7 +84,7 @@ def test_the_receipt_of_a_viber_otp() -> None:
 
 def test_the_record_of_a_flow() -> None:
     """The tracking example: the flow's state, and each message's."""
-    record = FlowRecord.read(FLOW_TRACKED)
+    record = FlowRecord.from_dict(FLOW_TRACKED)
     assert (record.tracking_id, record.status, record.status_code, record.status_reason) == (
         *("t-1", FlowStatus.SUCCEEDED),
         *(None, None),
@@ -107,13 +107,13 @@ def test_the_record_of_a_flow() -> None:
 )
 def test_status_codes_are_numbers_or_texts(code: object, number: int | None, reason: str | None) -> None:
     """Routee writes a status code as number, as text, as null and as an empty text."""
-    record = FlowRecord.read({"status": "Failed", "statusCode": code})
+    record = FlowRecord.from_dict({"status": "Failed", "statusCode": code})
     assert (record.status_code, record.status_reason, record.final) == (number, reason, True)
 
 
 def test_the_record_of_an_otp_flow() -> None:
     """The OTP service mixes cases and omits the plus: its example is read all the same."""
-    record = OtpRecord.read(OTP_TRACKED)
+    record = OtpRecord.from_dict(OTP_TRACKED)
     assert (record.flow_id, record.status, record.status_code) == ("f-1", FlowStatus.FAILED, 2)
     assert (record.status_reason, record.total_cost, record.final) == ("no next step", 0.05, True)
     first, second = record.steps
@@ -131,10 +131,10 @@ def test_the_record_of_an_otp_flow() -> None:
 )
 def test_the_record_of_a_viber_otp(word: str, final: bool) -> None:
     """A Viber message has ended where its status says that it arrived or will not."""
-    record = ViberOtpRecord.read(VIBER_TRACKED | {"status": {"status": word, "date": "2026-01-01T10:00:00Z"}})
+    record = ViberOtpRecord.from_dict(VIBER_TRACKED | {"status": {"status": word, "date": "2026-01-01T10:00:00Z"}})
     assert (record.tracking_id, record.to, record.price, record.status_date) == ("v-1", PHONE, 0.01, MORNING)
     assert record.final is final
-    assert not ViberOtpRecord.read({}).final
+    assert not ViberOtpRecord.from_dict({}).final
 
 
 @pytest.mark.parametrize("kind", [FlowReceipt, OtpReceipt, ViberOtpReceipt])
@@ -142,30 +142,30 @@ def test_the_record_of_a_viber_otp(word: str, final: bool) -> None:
 def test_a_receipt_has_an_id(kind: type[FlowReceipt | OtpReceipt | ViberOtpReceipt], identity: object) -> None:
     """An answer that cannot be followed up is no receipt, and the error names what it lacks."""
     with pytest.raises(ValueError, match=r"^has no (trackingId|flowId)$"):
-        kind.read({"trackingId": identity, "flowId": identity})
+        kind.from_dict({"trackingId": identity, "flowId": identity})
 
 
 @pytest.mark.parametrize("kind", [FlowRecord, OtpRecord, ViberOtpRecord])
 def test_a_record_needs_nothing(kind: type[FlowRecord | OtpRecord | ViberOtpRecord]) -> None:
     """Everything that an answer lacks is None, and what has no status has not ended."""
-    record = kind.read({})
+    record = kind.from_dict({})
     assert not record.final
     assert record.raw == {}
-    assert all(value is None for name, value in vars(record).items() if name != "_answer")
+    assert all(value is None for name, value in vars(record).items() if name != "_data")
 
 
 @pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
 def test_every_optional_key_may_be_missing_or_new(kind: Kind, answer: Json) -> None:
     """An answer without any one key but the id is read, and a key that is new is within reach."""
     for missing in answer.keys() - {"trackingId", "flowId"}:
-        kind.read({key: value for key, value in answer.items() if key != missing})
-    assert kind.read(answer | {"tomorrow": [1]}).raw["tomorrow"] == [1]
+        kind.from_dict({key: value for key, value in answer.items() if key != missing})
+    assert kind.from_dict(answer | {"tomorrow": [1]}).raw["tomorrow"] == [1]
 
 
 @pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
 def test_nothing_prints_a_pin_or_a_number(kind: Kind, answer: Json) -> None:
     """The recipient is masked in repr, and neither repr nor raw, JSON or pickle of a record holds a PIN."""
-    record = kind.read(answer)
+    record = kind.from_dict(answer)
     parts: list[Any] = [record, *getattr(record, "steps", ()), *getattr(record, "messages", ())]
     for each in parts:
         assert PHONE not in repr(each)
@@ -179,7 +179,7 @@ def test_nothing_prints_a_pin_or_a_number(kind: Kind, answer: Json) -> None:
 
 def test_the_text_of_a_viber_otp_is_masked_where_tracking_shows_it() -> None:
     """The tracking of a Viber OTP holds its text under `message`: the PIN in it is not shown."""
-    record = ViberOtpRecord.read(VIBER_TRACKED)
+    record = ViberOtpRecord.from_dict(VIBER_TRACKED)
     assert PIN not in json.dumps(record.raw)
     assert PIN.encode() not in pickle.dumps(record)
 
@@ -193,7 +193,7 @@ def test_a_pin_is_masked_wherever_it_stands() -> None:
         "templateParams": {"pin": PIN, "name": "Ada"},
         "count": 1,
     }
-    raw = FlowReceipt.read(answer).raw
+    raw = FlowReceipt.from_dict(answer).raw
     assert PIN not in json.dumps(raw)
     assert "12345678" not in json.dumps(raw)
     assert raw["flow"][0] == {"pin": "****", "note": ["x****x", {"deep": "****"}]}
@@ -205,7 +205,7 @@ def test_a_pin_is_masked_wherever_it_stands() -> None:
 @pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
 def test_records_pickle_and_copy(kind: Kind, answer: Json) -> None:
     """A record that travels says what it said, with its secrets masked for good."""
-    record = kind.read(answer)
+    record = kind.from_dict(answer)
     for again in (pickle.loads(pickle.dumps(record)), copy.copy(record), copy.deepcopy(record)):
         assert type(again) is kind
         assert again.raw == record.raw
@@ -215,9 +215,9 @@ def test_records_pickle_and_copy(kind: Kind, answer: Json) -> None:
 
 def test_records_are_compared_by_what_they_say() -> None:
     """Two readings of the same answer are equal, and no record can be changed."""
-    record = FlowRecord.read(FLOW_TRACKED)
-    assert record == FlowRecord.read(copy.deepcopy(FLOW_TRACKED))
-    assert record != FlowRecord.read(FLOW_TRACKED | {"status": "Failed"})
+    record = FlowRecord.from_dict(FLOW_TRACKED)
+    assert record == FlowRecord.from_dict(copy.deepcopy(FLOW_TRACKED))
+    assert record != FlowRecord.from_dict(FLOW_TRACKED | {"status": "Failed"})
     with pytest.raises(AttributeError):
         record.status = None  # type: ignore[misc]
     record.raw["trackingId"] = "changed"
@@ -226,7 +226,7 @@ def test_records_are_compared_by_what_they_say() -> None:
 
 def test_a_receipt_can_be_a_key() -> None:
     """A receipt can stand in a set or as the key of a mapping."""
-    assert len({FlowReceipt.read(FLOW_ACCEPTED), FlowReceipt.read(FLOW_ACCEPTED)}) == 1
+    assert len({FlowReceipt.from_dict(FLOW_ACCEPTED), FlowReceipt.from_dict(FLOW_ACCEPTED)}) == 1
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_receipt_can_be_a_key() -> None:
 )
 def test_times_are_aware(written: object, read: datetime | None) -> None:
     """A time is aware, in UTC where the answer does not say; what is none is None."""
-    found = moment({"at": written}, "at")
+    found = get_datetime({"at": written}, "at")
     assert found == read
     assert found is None or found.tzinfo is not None
 
@@ -254,25 +254,25 @@ def test_times_are_aware(written: object, read: datetime | None) -> None:
 @pytest.mark.parametrize("ttl", [10**15, 1e300, "1e20"])
 def test_a_ttl_that_no_time_can_hold_is_none(ttl: object) -> None:
     """A ttl beyond all time is missing, not an error."""
-    assert ViberOtpReceipt.read({"trackingId": "t", "ttl": ttl}).ttl is None
+    assert ViberOtpReceipt.from_dict({"trackingId": "t", "ttl": ttl}).ttl is None
 
 
 def test_a_large_whole_number_is_kept_to_the_last_digit() -> None:
     """A seq is the caller's own number, of up to 64 bits: it comes back as it is."""
-    assert ViberOtpReceipt.read({"trackingId": "t", "seq": 2**53 + 1}).seq == 2**53 + 1
+    assert ViberOtpReceipt.from_dict({"trackingId": "t", "seq": 2**53 + 1}).seq == 2**53 + 1
 
 
 def test_an_id_that_happens_to_hold_the_pins_digits_survives() -> None:
     """The tracking id of a step survives pickling, also where the PIN's digits happen to stand in it."""
     answer = {"flowId": "f", "flow": [{"pin": "2026", "trackingId": "aa-2026-bb"}]}
-    receipt = pickle.loads(pickle.dumps(OtpReceipt.read(answer)))
+    receipt = pickle.loads(pickle.dumps(OtpReceipt.from_dict(answer)))
     assert receipt.steps[0].tracking_id == "aa-2026-bb"
 
 
 def test_numbers_where_texts_should_be_are_texts() -> None:
     """An id written as a number is kept as text; what is neither is missing."""
-    assert FlowRecord.read({"trackingId": 5}).tracking_id == "5"
-    assert FlowRecord.read({"trackingId": True}).tracking_id is None
-    assert FlowRecord.read({"totalPrice": "0.5"}).total_price == 0.5
-    assert FlowRecord.read({"totalPrice": "much"}).total_price is None
-    assert FlowRecord.read({"status": 5, "messages": "none"}).messages == ()
+    assert FlowRecord.from_dict({"trackingId": 5}).tracking_id == "5"
+    assert FlowRecord.from_dict({"trackingId": True}).tracking_id is None
+    assert FlowRecord.from_dict({"totalPrice": "0.5"}).total_price == 0.5
+    assert FlowRecord.from_dict({"totalPrice": "much"}).total_price is None
+    assert FlowRecord.from_dict({"status": 5, "messages": "none"}).messages == ()

@@ -132,7 +132,7 @@ def test_conditions_are_values() -> None:
 )
 def test_a_flow_speaks_against_a_condition_only_by_what_it_says(words: Any, said: Any, disproved: bool) -> None:
     """What a flow leaves open, and what it cannot know of steps that were not tried, does not leave it out."""
-    assert Filter(*words).disproved_by(FlowRecord.read(said)) is disproved
+    assert Filter(*words).disproved_by(FlowRecord.from_dict(said)) is disproved
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,14 @@ def test_a_flow_within_the_range_is_asked_for(since: datetime, length: timedelta
     at = first + min(length * place, length - timedelta(microseconds=1))
     begins, ends = (datetime.fromisoformat(written or "") for written in (question.begins, question.ends))
     assert begins < at < ends
-    assert question.wants(FlowRecord.read({"createdAt": at.isoformat()}))
+    assert question.wants(FlowRecord.from_dict({"createdAt": at.isoformat()}))
     for outside in (first - timedelta(microseconds=1), first + length):
-        assert not question.wants(FlowRecord.read({"createdAt": outside.isoformat()}))
+        assert not question.wants(FlowRecord.from_dict({"createdAt": outside.isoformat()}))
 
 
 def test_a_flow_that_does_not_say_when_it_was_sent_is_wanted() -> None:
     """Nothing is left out for what it does not say."""
-    assert _question(since=NOW).wants(FlowRecord.read({}))
+    assert _question(since=NOW).wants(FlowRecord.from_dict({}))
 
 
 def test_terms_and_conditions_must_all_hold() -> None:
@@ -82,8 +82,8 @@ def test_terms_and_conditions_must_all_hold() -> None:
         *(("to", "+301"), ("status", "Failed")),
         ("type", "Viber"),
     ]
-    assert question.wants(FlowRecord.read({"status": "Failed"}))
-    assert not question.wants(FlowRecord.read({"status": "Succeeded"}))
+    assert question.wants(FlowRecord.from_dict({"status": "Failed"}))
+    assert not question.wants(FlowRecord.from_dict({"status": "Succeeded"}))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Routee:
         await asyncio.sleep(0)
         if isinstance(answer, BaseException):
             raise answer
-        return answer and (FlowRecord if "trackingId" in answer else OtpRecord).read(answer)
+        return answer and (FlowRecord if "trackingId" in answer else OtpRecord).from_dict(answer)
 
 
 async def test_an_end_that_is_true() -> None:
@@ -216,7 +216,7 @@ async def test_closing_in_the_middle_of_a_question() -> None:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             await asyncio.sleep(0)
-            return FlowRecord.read(flow("Succeeded", 5))
+            return FlowRecord.from_dict(flow("Succeeded", 5))
 
     inbox = CallbackInbox(confirm=hang, shutdown_timeout=timedelta(seconds=0.05), observers=[notes])
     heard = Heard(inbox)
@@ -232,7 +232,7 @@ async def test_an_end_that_was_handed_out_meanwhile() -> None:
 
     async def track(_record: object) -> FlowRecord:
         await go.wait()
-        return FlowRecord.read(flow("Succeeded", 3, "SEEN"))
+        return FlowRecord.from_dict(flow("Succeeded", 3, "SEEN"))
 
     async with CallbackInbox(confirm=track, observers=[notes]) as inbox:
         heard = Heard(inbox)

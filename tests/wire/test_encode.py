@@ -9,8 +9,8 @@ from routee_failover.secret import SecretBytes
 from routee_failover.wire import dump_flow, encode_flow, load_flow
 from routee_failover.wire.json import canonical, decode, encode
 
-from ..flows.leaks import caught, reported
-from ..flows.samples import BASIC_OTP, SAMPLES, VIBER_OTP, build
+from ..flows.leak_detection import caught, reported
+from ..flows.sample_requests import BASIC_OTP, SAMPLES, VIBER_OTP, build
 
 
 @pytest.mark.parametrize("endpoint", SAMPLES)

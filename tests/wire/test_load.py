@@ -10,8 +10,8 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.flows import Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from routee_failover.wire import dump_flow, load_flow
 
-from ..flows.rules import problems_of
-from ..flows.samples import OTP, PHONE, SAMPLES, SENDER, STANDARD, VIBER_OTP, Json, Place, at, changed, without
+from ..flows.rule_tables import problems_of
+from ..flows.sample_requests import OTP, PHONE, SAMPLES, SENDER, STANDARD, VIBER_OTP, Json, Place, at, changed, without
 
 FLOWS = {
     "standard": StandardFlow,

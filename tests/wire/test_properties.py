@@ -13,8 +13,8 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.flows import AnyFlow, ViberOtpMessage
 from routee_failover.wire import dump_flow, encode_flow, load_flow
 
-from ..flows.rules import judged
-from ..flows.samples import SAMPLES, at, changed
+from ..flows.rule_tables import judged
+from ..flows.sample_requests import SAMPLES, at, changed
 from ..strategies import FLOWS, few, flows, json_values
 
 endpoints = pytest.mark.parametrize("endpoint", FLOWS)

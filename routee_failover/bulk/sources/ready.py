@@ -5,7 +5,7 @@ from typing import cast, overload
 
 from ...errors import Problem
 from ...flows import AnyFlow
-from ...flows.model import kind
+from ...flows.model import type_name
 from ..numbers import one_way
 from ..row import Row, Rows, Stamp, broken_row
 from ..stamp import recipient_of, stamped
@@ -54,7 +54,7 @@ class _AsyncReady:
 
 def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
     if not isinstance(cast("object", flow), AnyFlow):
-        return broken_row(line, "", "", [Problem((), f"must be a flow, not {kind(flow)}")])
+        return broken_row(line, "", "", [Problem((), f"must be a flow, not {type_name(flow)}")])
     name, recipient = key(flow), _recipient(flow)
     if not name:
         return broken_row(line, "", recipient, [Problem((), "has no key to be known by")])

@@ -108,9 +108,9 @@ async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
     """Prices have no currency but for the one of the account's balance."""
     ledger = Run(iter([ONE]))
     assert (await summarise(ledger)).currency == ""
-    await keep_currency(ledger, Balance.read({"balance": 5.0}))
+    await keep_currency(ledger, Balance.from_dict({"balance": 5.0}))
     assert (await summarise(ledger)).currency == ""
-    await keep_currency(ledger, Balance.read({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
+    await keep_currency(ledger, Balance.from_dict({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
     assert (await summarise(ledger)).currency == "EUR"
     await ledger.put("currency", {"code": 5})
     assert (await summarise(ledger)).currency == ""

@@ -20,7 +20,7 @@ from routee_failover.records import FlowRecord, OtpRecord
 from .runs import ADA, BEN, CAT, Run, otp, running, template, until_settled, viber_first, viber_otp
 
 _NOW = "when the test runs"
-OTP = OtpRecord.read({"flowId": "f-1", "status": "InProgress", "steps": []})
+OTP = OtpRecord.from_dict({"flowId": "f-1", "status": "InProgress", "steps": []})
 
 
 class _Lists:
@@ -96,7 +96,7 @@ async def test_what_a_transactional_flow_shows(answer: Any, sight: type) -> None
         intent = await run.intent(ADA)
         if answer.get("createdAt") == _NOW:
             answer = {**answer, "createdAt": datetime.now(UTC).isoformat()}
-        lists: Any = _Lists(run, FlowRecord.read({"trackingId": "t-1", **answer}))
+        lists: Any = _Lists(run, FlowRecord.from_dict({"trackingId": "t-1", **answer}))
         lookup = flow_lookup.FlowLookup(lists, run.ledger, Endpoint.TRANSACTIONAL)
         seen = await lookup.look(intent, 0.0)
         if isinstance(seen, Nameless):
@@ -147,8 +147,8 @@ async def test_an_attempt_that_is_another_now() -> None:
 def test_an_end_without_particulars() -> None:
     """A flow that has ended and says nothing else has ended."""
     for record in (
-        FlowRecord.read({"status": "Failed", "statusCode": "1"}),
-        OtpRecord.read({"status": "Failed", "statusCode": 1}),
+        FlowRecord.from_dict({"status": "Failed", "statusCode": "1"}),
+        OtpRecord.from_dict({"status": "Failed", "statusCode": 1}),
     ):
         fate = fate_of(7, record)
         assert fate is not None

@@ -103,7 +103,10 @@ async def test_callbacks_of_others() -> None:
     """A callback without an intent, of another run, or of no message of this one changes nothing."""
     async with running() as run:
         await run.send(ADA, fault="reset")
-        settler, record = run.settler(), FlowRecord.read({"trackingId": "t-1", "status": "Succeeded", "messages": []})
+        settler, record = (
+            run.settler(),
+            FlowRecord.from_dict({"trackingId": "t-1", "status": "Succeeded", "messages": []}),
+        )
         strangers = [
             None,
             "order 4711",

@@ -30,9 +30,9 @@ from routee_failover.flows import (
 )
 from routee_failover.wire import load_flow
 
-from .leaks import caught, printed, reported
-from .rules import judged
-from .samples import BASIC_OTP, OTP, STANDARD, TRANSACTIONAL, VIBER_OTP, Json, Place, build, changed
+from .leak_detection import caught, printed, reported
+from .rule_tables import judged
+from .sample_requests import BASIC_OTP, OTP, STANDARD, TRANSACTIONAL, VIBER_OTP, Json, Place, build, changed
 
 CANARIES = ["8x4y7z2q"]
 """Held in a list, so that no frame of a test has it in a variable of its own."""

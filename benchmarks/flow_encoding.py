@@ -1,4 +1,4 @@
-"""What a two-step OTP flow costs on its way out, and its answer on the way back: `python benchmarks/flows.py`.
+"""What a two-step OTP flow costs on its way out, and its answer on the way back: `python benchmarks/flow_encoding.py`.
 
 Three ways side by side, in alternating rounds, a new recipient and PIN each time: this library; pydantic 2 doing the
 same (the same limits, a PIN that no repr shows, durations, the rule about two fields); and a plain dict with orjson,
@@ -118,7 +118,7 @@ class Receipt(BaseModel):
 # --- the three ways
 
 
-def pydantic_out(to: str, pin: str) -> bytes:
+def encode_pydantic(to: str, pin: str) -> bytes:
     """Build, check, encode."""
     flow = Flow(
         flow=[
@@ -132,7 +132,7 @@ def pydantic_out(to: str, pin: str) -> bytes:
     return flow.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def ours_out(to: str, pin: str) -> bytes:
+def encode_ours(to: str, pin: str) -> bytes:
     """Build, check, encode."""
     flow = OtpFlow(
         steps=[
@@ -146,7 +146,7 @@ def ours_out(to: str, pin: str) -> bytes:
     return encode_flow(flow).reveal()
 
 
-def dict_out(to: str, pin: str) -> bytes:
+def encode_dict(to: str, pin: str) -> bytes:
     """Encode; nothing is checked."""
     return orjson.dumps(
         {
@@ -160,7 +160,7 @@ def dict_out(to: str, pin: str) -> bytes:
     )  # fmt: skip
 
 
-def answer_to(body: bytes) -> bytes:
+def response_to(body: bytes) -> bytes:
     """What Routee would answer: an echo with ids."""
     steps: list[dict[str, Any]] = orjson.loads(body)["flow"]
     steps[0]["trackingId"] = "7c1cf7a6-6f9b-43a6-9a14-4b8b0f6f5e11"
@@ -170,25 +170,25 @@ def answer_to(body: bytes) -> bytes:
     )  # fmt: skip
 
 
-def ours_back(body: bytes) -> object:
+def read_ours(body: bytes) -> object:
     """Parse, typed, with what a caller reads."""
     receipt = read_otp_receipt(body)
     return receipt.flow_id, receipt.status, receipt.created_at  # type: ignore[union-attr]
 
 
-def ours_back_whole(body: bytes) -> object:
+def read_ours_fully(body: bytes) -> object:
     """Parse, typed, down to the step that was sent."""
     receipt = read_otp_receipt(body)
     return receipt.flow_id, receipt.status, receipt.created_at, receipt.sent_step.tracking_id  # type: ignore[union-attr]
 
 
-def pydantic_back(body: bytes) -> object:
+def read_pydantic(body: bytes) -> object:
     """Parse, typed."""
     receipt = Receipt.model_validate_json(body)
     return receipt.flow_id, receipt.status, receipt.created_at
 
 
-def dict_back(body: bytes) -> object:
+def read_dict(body: bytes) -> object:
     """Parse; nothing is typed."""
     answer = orjson.loads(body)
     return answer["flowId"], answer["status"], answer["createdAt"]
@@ -216,28 +216,28 @@ def compare(title: str, ways: dict[str, Callable[[int], object]], standing: str)
 def main() -> None:
     """Check that the ways do the same, then measure and print."""
     gc.disable()
-    assert sorted(orjson.loads(ours_out("+306900000001", "847291"))["flow"][0]) == sorted(
-        orjson.loads(pydantic_out("+306900000001", "847291"))["flow"][0]
+    assert sorted(orjson.loads(encode_ours("+306900000001", "847291"))["flow"][0]) == sorted(
+        orjson.loads(encode_pydantic("+306900000001", "847291"))["flow"][0]
     )
     numbers = [f"+3069{index:08d}" for index in range(PER_ROUND)]
     pins = [f"{index:06d}" for index in range(PER_ROUND)]
     compare(
         "out: build, check and encode (goal: ours at most 0.75 of pydantic)",
         {
-            "pydantic": lambda i: pydantic_out(numbers[i], pins[i]),
-            "ours": lambda i: ours_out(numbers[i], pins[i]),
-            "dict + orjson, unchecked": lambda i: dict_out(numbers[i], pins[i]),
+            "pydantic": lambda i: encode_pydantic(numbers[i], pins[i]),
+            "ours": lambda i: encode_ours(numbers[i], pins[i]),
+            "dict + orjson, unchecked": lambda i: encode_dict(numbers[i], pins[i]),
         },
         "pydantic",
     )
-    answers = [answer_to(dict_out(number, pin)) for number, pin in zip(numbers, pins, strict=True)]
+    answers = [response_to(encode_dict(number, pin)) for number, pin in zip(numbers, pins, strict=True)]
     compare(
         "back: parse the answer (goal: ours at most 1.00 of pydantic)",
         {
-            "pydantic": lambda i: pydantic_back(answers[i]),
-            "ours": lambda i: ours_back(answers[i]),
-            "ours, with the sent step": lambda i: ours_back_whole(answers[i]),
-            "orjson, untyped": lambda i: dict_back(answers[i]),
+            "pydantic": lambda i: read_pydantic(answers[i]),
+            "ours": lambda i: read_ours(answers[i]),
+            "ours, with the sent step": lambda i: read_ours_fully(answers[i]),
+            "orjson, untyped": lambda i: read_dict(answers[i]),
         },
         "pydantic",
     )

@@ -12,8 +12,8 @@ from routee_failover.flows import Callback, SmsStep, ViberOtpMessage, ViberOtpSt
 from routee_failover.secret import Secret
 from routee_failover.wire import encode_flow, load_flow
 
-from .rules import judged
-from .samples import FLOW_LEAST, LEAST, PHONE, SAMPLES, SENDER, Json, Place, build, changed
+from .rule_tables import judged
+from .sample_requests import FLOW_LEAST, LEAST, PHONE, SAMPLES, SENDER, Json, Place, build, changed
 
 
 class Odd:

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 from .._phone_numbers import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 from ..errors import InvalidFlow, Problem
 from ..secret import Secret, SecretMapping, mask_phone
-from .model import Broken, Check, Reason, kind, placed
+from .model import Invalid, ValidationResult, Validator, prefix_problems, type_name
 
 _E = TypeVar("_E", bound=StrEnum)
 _T = TypeVar("_T")
 
-SEQUENCES = (list, tuple)
+SEQUENCE_TYPES = (list, tuple)
 """What stands for a JSON array. A tuple of classes, since a union would be made anew each time that it is asked."""
 
-NO_UNICODE = "holds half of a surrogate pair, which is no text"
+NOT_UNICODE = "holds half of a surrogate pair, which is no text"
 
 
 def is_unicode(value: str) -> bool:
@@ -32,52 +32,52 @@ def is_unicode(value: str) -> bool:
     return True
 
 
-def text_of(*, longest: int | None = None, filled: bool = False) -> Check:
+def bounded_text(*, max_length: int | None = None, non_empty: bool = False) -> Validator:
     """Text of a length that Routee documents, counted in characters."""
-    shortest = 1 if filled else 0
-    most = sys.maxsize if longest is None else longest
+    shortest = 1 if non_empty else 0
+    most = sys.maxsize if max_length is None else max_length
 
-    def check(value: Any) -> Reason:
+    def check(value: Any) -> ValidationResult:
         if not isinstance(value, str):
-            return f"must be text, not {kind(value)}"
+            return f"must be text, not {type_name(value)}"
         if shortest <= len(value) <= most and (value.isascii() or is_unicode(value)):
             return None
         if len(value) < shortest:
             return "must not be empty"
-        return f"must have at most {most} characters, has {len(value)}" if len(value) > most else NO_UNICODE
+        return f"must have at most {most} characters, has {len(value)}" if len(value) > most else NOT_UNICODE
 
     return check
 
 
-def matching(pattern: str, why: str, *, keep: int = 0) -> Check:
-    """Text of a documented form; the last `keep` answers are kept, for texts that a sender uses over and over."""
+def matches_pattern(pattern: str, reason: str, *, cache_size: int = 0) -> Validator:
+    """Text of a documented form; the last `cache_size` answers are kept, for texts that a sender uses over and over."""
     match = re.compile(pattern).fullmatch
-    if keep:
-        match = functools.lru_cache(keep)(match)
+    if cache_size:
+        match = functools.lru_cache(cache_size)(match)
 
-    def check(value: Any) -> Reason:
+    def check(value: Any) -> ValidationResult:
         if not isinstance(value, str):
-            return f"must be text, not {kind(value)}"
-        return None if match(value) else why
+            return f"must be text, not {type_name(value)}"
+        return None if match(value) else reason
 
     return check
 
 
-free_text: Check = text_of()
+any_text: Validator = bounded_text()
 
-Text = Annotated[str, free_text]
-Filled = Annotated[str, text_of(filled=True)]
-Label = Annotated[str, text_of(longest=350)]
+Text = Annotated[str, any_text]
+NonEmptyText = Annotated[str, bounded_text(non_empty=True)]
+Label = Annotated[str, bounded_text(max_length=350)]
 
 
-def recipient(value: Any) -> Reason:
+def e164_number(value: Any) -> ValidationResult:
     """A recipient in E.164 on every endpoint: +, the country code, 7 to 15 digits in all.
 
     Routee's OTP guide and its Voice pages also write numbers without the +; one digit too few or a number as it is
     dialled inside its country is then another country's number, so they are refused.
     """
     if not isinstance(value, str):
-        return f"must be text, not {kind(value)}"
+        return f"must be text, not {type_name(value)}"
     return None if is_e164(value) else _why_not_e164(value)
 
 
@@ -106,21 +106,21 @@ def _fault(cell: ParsedNumber) -> str:
 _EXAMPLE = EXAMPLE_NUMBER.replace(" ", "")
 _LIKELY_WITH_CODE = 12  # a + and 11 digits: with fewer, the country code is more likely to be missing than not
 
-uuid: Check = matching(
+uuid: Validator = matches_pattern(
     r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
     "must be a UUID, like 0aac888f-2ee2-4112-9659-1755a951966a",
-    keep=64,
+    cache_size=64,
 )
 
 
-Recipient = Annotated[str, recipient]
+Recipient = Annotated[str, e164_number]
 Uuid = Annotated[str, uuid]
 
 
-def sms_sender(value: Any) -> Reason:
+def sms_sender(value: Any) -> ValidationResult:
     """An SMS sender id (https://docs.routee.net/docs/other-messaging-concepts)."""
     if not isinstance(value, str):
-        return f"must be text, not {kind(value)}"
+        return f"must be text, not {type_name(value)}"
     if _is_sms_sender(value):
         return None
     if value.strip() and all(letter.isalnum() or letter == " " for letter in value):
@@ -131,14 +131,14 @@ def sms_sender(value: Any) -> Reason:
 _is_sms_sender = functools.lru_cache(64)(re.compile(r"[0-9]{1,16}|(?=.*[^ ])([^\W_]| ){1,11}").fullmatch)
 
 
-def url(*schemes: str, longest: int | None = None) -> Check:
+def url(*schemes: str, max_length: int | None = None) -> Validator:
     """An address, of one of the schemes where any are given."""
 
-    def check(value: Any) -> Reason:
+    def check(value: Any) -> ValidationResult:
         if not isinstance(value, str):
-            return f"must be text, not {kind(value)}"
-        if longest is not None and len(value) > longest:
-            return f"must have at most {longest} characters, has {len(value)}"
+            return f"must be text, not {type_name(value)}"
+        if max_length is not None and len(value) > max_length:
+            return f"must have at most {max_length} characters, has {len(value)}"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+", value) or not is_unicode(value):
             return f"must be a URL, like {schemes[0] if schemes else 'https'}://example.com/"
         try:
@@ -156,13 +156,13 @@ def url(*schemes: str, longest: int | None = None) -> Check:
 WebUrl = Annotated[str, url("https", "http")]
 
 
-def integer(*, least: int | None = None, most: int | None = None) -> Check:
+def integer(*, minimum: int | None = None, maximum: int | None = None) -> Validator:
     """A whole number within documented limits; where none is documented, one of at most a hundred digits."""
-    lowest, highest = (1 - 10**100 if least is None else least), (10**100 - 1 if most is None else most)
+    lowest, highest = (1 - 10**100 if minimum is None else minimum), (10**100 - 1 if maximum is None else maximum)
 
-    def check(value: Any) -> Reason:
+    def check(value: Any) -> ValidationResult:
         if not isinstance(value, int) or isinstance(value, bool):
-            return f"must be a whole number, not {kind(value)}"
+            return f"must be a whole number, not {type_name(value)}"
         if lowest <= value <= highest:
             return None
         return f"must be at least {lowest}" if value < lowest else f"must be at most {highest}"
@@ -173,66 +173,66 @@ def integer(*, least: int | None = None, most: int | None = None) -> Check:
 Integer = Annotated[int, integer()]
 
 
-def positive(*, most: float) -> Check:
+def positive(*, maximum: float) -> Validator:
     """A number over 0, whole or not."""
 
-    def check(value: Any) -> Reason:
+    def check(value: Any) -> ValidationResult:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            return f"must be a number, not {kind(value)}"
-        return None if 0 < value <= most else f"must be over 0 and at most {most}"
+            return f"must be a number, not {type_name(value)}"
+        return None if 0 < value <= maximum else f"must be over 0 and at most {maximum}"
 
     return check
 
 
-def one_of(words: Collection[str], what: str = "one of") -> Check:
+def one_of(choices: Collection[str], prefix: str = "one of") -> Validator:
     """One of a documented list of words, exactly as written there."""
-    known = frozenset(words)
-    listing = ", ".join(words)
+    known = frozenset(choices)
+    listing = ", ".join(choices)
 
-    def check(value: Any) -> Reason:
+    def check(value: Any) -> ValidationResult:
         if isinstance(value, str):
-            return None if value in known else f"must be {what} {listing}"
-        return f"must be {what} {listing}, not {kind(value)}"
+            return None if value in known else f"must be {prefix} {listing}"
+        return f"must be {prefix} {listing}, not {type_name(value)}"
 
     return check
 
 
-def any_of(*classes: type) -> Check:
+def instance_of_any(*classes: type) -> Validator:
     """An object of one of these classes."""
     names = " or ".join(cls.__name__ for cls in classes)
-    return lambda value: None if isinstance(value, classes) else f"must be {names}, not {kind(value)}"
+    return lambda value: None if isinstance(value, classes) else f"must be {names}, not {type_name(value)}"
 
 
-def pin(value: Any) -> Reason:
+def pin(value: Any) -> ValidationResult:
     """The code of a failover OTP: 4 to 10 characters (https://docs.routee.net/reference/send-a-failover-otp-message)."""
     if not isinstance(value, Secret):
-        return f"must be text of 4 to 10 characters, not {kind(value)}"
+        return f"must be text of 4 to 10 characters, not {type_name(value)}"
     code = value.reveal()
     if not 4 <= len(code) <= 10:
         return f"must have 4 to 10 characters, has {len(code)}"
-    return None if is_unicode(code) else NO_UNICODE
+    return None if is_unicode(code) else NOT_UNICODE
 
 
-def each(check: Check, *, least: int = 0, what: str = "item") -> Check:
+def each_item(validate_item: Validator, *, min_length: int = 0, item_name: str = "item") -> Validator:
     """A sequence (held as a tuple) of which every item passes."""
 
-    def check_all(value: Any) -> Reason:
+    def check_all(value: Any) -> ValidationResult:
         if not isinstance(value, tuple):
-            return f"must be a list, not {kind(value)}"
+            return f"must be a list, not {type_name(value)}"
         items = cast("tuple[object, ...]", value)
-        if len(items) < least:
-            return f"must have at least one {what}"
+        if len(items) < min_length:
+            return f"must have at least one {item_name}"
         problems: list[Problem] | None = None
         for index, item in enumerate(items):
-            reason = item.problems if isinstance(item, Broken) else check(item)
+            reason = item.problems if isinstance(item, Invalid) else validate_item(item)
             if reason is not None:
-                problems = (problems or []) + placed(index, reason)
+                problems = (problems or []) + prefix_problems(index, reason)
         return problems
 
     return check_all
 
 
-DEEPEST = 64
+MAX_DEPTH = 64
 """How deep JSON may be nested in what is passed through: more than a message needs, less than would break a reader."""
 
 
@@ -240,40 +240,42 @@ TOO_DEEP = object()
 """Stands for what is nested deeper, or holds itself."""
 
 
-def json_problems(value: Any, place: tuple[str | int, ...] = ()) -> list[Problem]:
+def json_problems(value: Any, path: tuple[str | int, ...] = ()) -> list[Problem]:
     """Where a value is not what JSON can say."""
-    if value is TOO_DEEP or len(place) > DEEPEST:
-        return [Problem(place[:1], f"must not be nested more than {DEEPEST} deep")]
+    if value is TOO_DEEP or len(path) > MAX_DEPTH:
+        return [Problem(path[:1], f"must not be nested more than {MAX_DEPTH} deep")]
     if isinstance(value, Mapping):
         items = cast("Mapping[object, Any]", value)
         if not all(isinstance(key, str) and is_unicode(key) for key in items):
-            return [Problem(place, "must have text for keys")]
-        return [problem for key, item in items.items() for problem in json_problems(item, (*place, str(key)))]
-    if isinstance(value, SEQUENCES):
+            return [Problem(path, "must have text for keys")]
+        return [problem for key, item in items.items() for problem in json_problems(item, (*path, str(key)))]
+    if isinstance(value, SEQUENCE_TYPES):
         parts = cast("Sequence[Any]", value)
-        return [problem for index, item in enumerate(parts) for problem in json_problems(item, (*place, index))]
-    reason: Reason = None
+        return [problem for index, item in enumerate(parts) for problem in json_problems(item, (*path, index))]
+    reason: ValidationResult = None
     if isinstance(value, str):
-        reason = free_text(value)
+        reason = any_text(value)
     elif isinstance(value, float):
         reason = None if math.isfinite(value) else "must be a finite number"
     elif isinstance(value, int) and not isinstance(value, bool):
         reason = integer()(value)
     elif value is not None and not isinstance(value, bool):
-        reason = f"is {kind(value)}, which JSON cannot say"
-    return [Problem(place, reason)] if isinstance(reason, str) else []
+        reason = f"is {type_name(value)}, which JSON cannot say"
+    return [Problem(path, reason)] if isinstance(reason, str) else []
 
 
-def json_mapping(value: Any) -> Reason:
+def json_mapping(value: Any) -> ValidationResult:
     """A mapping whose keys are text and whose values JSON can say."""
-    if value is NOTHING:
+    if value is EMPTY_MAPPING:
         return None
     return (
-        (json_problems(value) or None) if isinstance(value, SecretMapping) else f"must be a mapping, not {kind(value)}"
+        (json_problems(value) or None)
+        if isinstance(value, SecretMapping)
+        else f"must be a mapping, not {type_name(value)}"
     )
 
 
-NOTHING = SecretMapping()
+EMPTY_MAPPING = SecretMapping()
 
 
 SmsSender = Annotated[str, sms_sender]
@@ -286,17 +288,17 @@ def as_secret(value: str | Secret) -> Secret:
     return Secret(value) if isinstance(value, str) else value
 
 
-def as_private(value: Mapping[str, Any]) -> SecretMapping:
+def as_secret_mapping(value: Mapping[str, Any]) -> SecretMapping:
     """A copy that the caller's later changes do not reach, with its values out of sight."""
-    if value is NOTHING or isinstance(value, SecretMapping) or not isinstance(cast("object", value), Mapping):
+    if value is EMPTY_MAPPING or isinstance(value, SecretMapping) or not isinstance(cast("object", value), Mapping):
         return cast("SecretMapping", value)
-    return SecretMapping(_copied(value)) if value else NOTHING
+    return SecretMapping(_copied(value)) if value else EMPTY_MAPPING
 
 
 def _copied(value: Any, above: tuple[int, ...] = ()) -> Any:
     if not isinstance(value, Mapping | list | tuple):
         return value
-    if id(value) in above or len(above) > DEEPEST:
+    if id(value) in above or len(above) > MAX_DEPTH:
         return TOO_DEEP
     above = (*above, id(value))
     if isinstance(value, Mapping):
@@ -306,14 +308,14 @@ def _copied(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
     """A list becomes a tuple; text, which is a sequence too, and anything else is left for the check to refuse."""
-    return tuple(value) if isinstance(value, SEQUENCES) else cast("tuple[_T, ...]", value)
+    return tuple(value) if isinstance(value, SEQUENCE_TYPES) else cast("tuple[_T, ...]", value)
 
 
 # attrs' converters have to be named functions, for type checkers to know what a constructor takes; those of words and
 # of texts that stand for objects are made of these three. What they cannot convert is left for the check to refuse.
 
 
-def word_of(enum: type[_E], value: _E | str | None) -> _E:
+def as_enum(enum: type[_E], value: _E | str | None) -> _E:
     """The member of a documented list of words that a text names."""
     try:
         return enum(value) if isinstance(value, str) else cast("_E", value)
@@ -321,20 +323,20 @@ def word_of(enum: type[_E], value: _E | str | None) -> _E:
         return cast("_E", value)
 
 
-def words_of(words: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:
+def canonical_spelling(choices: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:
     """The documented spelling of words in any letter case, as a tuple."""
-    if not isinstance(value, SEQUENCES):
+    if not isinstance(value, SEQUENCE_TYPES):
         return cast("tuple[str, ...]", value)
-    spelling = {item.lower(): item for item in words}
+    spelling = {item.lower(): item for item in choices}
     items = cast("Sequence[Any]", value)
     return tuple(spelling.get(item.lower(), item) if isinstance(item, str) else item for item in items)
 
 
-def built_from_text(build: Callable[[str], _T], value: _T | str) -> _T:
+def build_from_text(build: Callable[[str], _T], value: _T | str) -> _T:
     """The object that a text stands for, because it is its main part; what is wrong with it, its holder tells."""
     if not isinstance(value, str):
         return value
     try:
         return build(value)
     except InvalidFlow as error:
-        return cast("_T", Broken([Problem((), problem.reason) for problem in error.problems]))
+        return cast("_T", Invalid([Problem((), problem.reason) for problem in error.problems]))

@@ -14,8 +14,8 @@ from routee_failover.flows import (
     VoiceStep,
 )
 
-from .rules import Bad, Rule, minutes, seconds
-from .samples import PHONE, Place
+from .rule_tables import Bad, Rule, minutes, seconds
+from .sample_requests import PHONE, Place
 
 NUMBERS = ("+6834000", "+123456789012345", PHONE)
 NOT_NUMBERS = (

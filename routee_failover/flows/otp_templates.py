@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import Problem
 from ..secret import SecretMapping
-from .checks import NO_UNICODE, is_unicode, json_mapping
-from .model import Reason, kind
+from .model import ValidationResult, type_name
+from .validators import NOT_UNICODE, is_unicode, json_mapping
 
 OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -38,24 +38,24 @@ _has_link = re.compile(r"https?://|www\.", re.IGNORECASE).search
 
 def _text_param(value: object) -> str | None:
     if not isinstance(value, str):
-        return f"must be text, not {kind(value)}"
+        return f"must be text, not {type_name(value)}"
     if not value or len(value) > 50:
         return f"must have 1 to 50 characters, has {len(value)}"
     if _has_link(value):
         return "must not hold a link"
-    return None if is_unicode(value) else NO_UNICODE
+    return None if is_unicode(value) else NOT_UNICODE
 
 
 def _validity(value: object) -> str | None:
     if not isinstance(value, int) or isinstance(value, bool):
-        return f"must be a whole number of minutes, not {kind(value)}"
+        return f"must be a whole number of minutes, not {type_name(value)}"
     return None if 0 <= value < 10**50 else "must be a whole number of at most 50 digits"
 
 
-def otp_params(value: Any) -> Reason:
+def otp_params(value: Any) -> ValidationResult:
     """The documented rules for the values of Viber OTP parameters (https://docs.routee.net/docs/template-variables-validations)."""
     if not isinstance(value, SecretMapping):
-        return f"must be a mapping of parameter names to values, not {kind(value)}"
+        return f"must be a mapping of parameter names to values, not {type_name(value)}"
     reason = json_mapping(value)
     if reason is not None:
         return reason

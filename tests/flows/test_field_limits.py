@@ -6,7 +6,7 @@ Each table stands with the rest of its endpoint: in `test_standard`, `test_trans
 import pytest
 
 from . import test_otp, test_standard, test_transactional, test_viber_otp
-from .rules import Bad, Rule, accept_built, accept_loaded, bad_cases, good_cases, refuse_built, refuse_loaded
+from .rule_tables import Bad, Rule, accept_built, accept_loaded, bad_cases, good_cases, refuse_built, refuse_loaded
 
 TABLES = {
     "standard": test_standard.RULES,

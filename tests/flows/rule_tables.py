@@ -9,7 +9,7 @@ import pytest
 from routee_failover.errors import InvalidFlow, Problem
 from routee_failover.wire import dump_flow, load_flow
 
-from .samples import SAMPLES, Place, at, build, changed
+from .sample_requests import SAMPLES, Place, at, build, changed
 
 
 class Bad(NamedTuple):

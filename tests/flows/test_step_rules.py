@@ -30,8 +30,8 @@ from routee_failover.flows import (
 )
 from routee_failover.wire import dump_flow, load_flow
 
-from .rules import problems_of
-from .samples import FLOW_LEAST, LEAST, MINUTE, PHONE, STANDARD, build, changed, without
+from .rule_tables import problems_of
+from .sample_requests import FLOW_LEAST, LEAST, MINUTE, PHONE, STANDARD, build, changed, without
 
 BELONGS = {
     ViberStep: "a StandardFlow",

@@ -13,18 +13,18 @@ import attrs
 from ..secret import scrub_traceback
 
 
-def write_constructor(
+def generate_init(
     class_name: str,
     fields: Sequence["attrs.Attribute[Any]"],
-    checks: Mapping[str, Callable[[Any], object]],
-    rules: Sequence[tuple[Callable[[Any], object], str | None]],
-    refusal: Callable[[object], Exception],
+    field_validators: Mapping[str, Callable[[Any], object]],
+    model_validators: Sequence[tuple[Callable[[Any], object], str | None]],
+    make_error: Callable[[object], Exception],
 ) -> Callable[..., None]:
     """An `__init__` that sets the fields and returns, or raises what `refusal` makes of the unsound object.
 
     A check or a rule gives `None` for what is sound. A rule that is due with one field is asked only if that is given.
     """
-    names: dict[str, Any] = {"refusal": refusal, "set_field": object.__setattr__}
+    names: dict[str, Any] = {"refusal": make_error, "set_field": object.__setattr__}
     parameters: list[str] = []
     lines: list[str] = []
     conditions: list[str] = []
@@ -33,7 +33,7 @@ def write_constructor(
         optional = field.default is not attrs.NOTHING
         names[f"default_{name}"], names[f"check_{name}"], names[f"convert_{name}"] = (
             field.default,
-            checks[name],
+            field_validators[name],
             field.converter,
         )
         parameters.append(f"{name}=default_{name}" if optional else name)
@@ -41,7 +41,7 @@ def write_constructor(
             given = f"if {name} is not default_{name}: " if optional else ""
             lines.append(f"{given}{name} = convert_{name}({name})")
         conditions.append((f"{name} is default_{name} or " if optional else "") + f"check_{name}({name}) is None")
-    for index, (method, due) in enumerate(rules):
+    for index, (method, due) in enumerate(model_validators):
         names[f"rule_{index}"] = method
         conditions.append((f"{due} is default_{due} or " if due else "") + f"rule_{index}(self) is None")
     names_of_fields = [field.name for field in fields]
@@ -60,12 +60,12 @@ def write_constructor(
     return constructor
 
 
-def written_on_first_use(cls: type, write: Callable[[], Callable[..., None]]) -> Callable[..., None]:
+def generate_on_first_use(cls: type, generate: Callable[[], Callable[..., None]]) -> Callable[..., None]:
     """A constructor that has the real one written when the first object is made; importing the class stays cheap."""
 
     @scrub_traceback
     def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
-        constructor = write()
+        constructor = generate()
         cls.__init__ = functools.wraps(attrs_constructor)(constructor)  # type: ignore[misc]
         constructor(self, *args, **given)
 

@@ -30,7 +30,7 @@ from routee_failover.records import (
 )
 from routee_failover.records.record import Record
 
-from .answers import (
+from .sample_responses import (
     FLOW_ACCEPTED,
     FLOW_TRACKED,
     OLD_CALLBACK,
@@ -95,14 +95,14 @@ def _use(record: Record) -> Iterator[Record]:
 def test_no_answer_breaks_a_record(answer: Json) -> None:
     """Whatever JSON Routee answers with, reading it, showing it and pickling it raises nothing."""
     for kind in READERS:
-        list(_use(kind.read(answer)))
+        list(_use(kind.from_dict(answer)))
 
 
 @given(OBJECTS)
 def test_no_answer_breaks_a_receipt(answer: Json) -> None:
     """The same for receipts, once there is an id."""
     for kind in RECEIPTS:
-        list(_use(kind.read(answer | {"trackingId": "t", "flowId": "f"})))
+        list(_use(kind.from_dict(answer | {"trackingId": "t", "flowId": "f"})))
 
 
 @given(st.sampled_from(KNOWN), st.data())
@@ -117,7 +117,7 @@ def test_no_change_of_a_documented_answer_breaks_a_record(known: Json, data: st.
         node = node[key]
     node[key] = data.draw(JSON)
     for kind in READERS:
-        list(_use(kind.read(answer)))
+        list(_use(kind.from_dict(answer)))
 
 
 @settings(max_examples=max(25, settings().max_examples // 4))
@@ -131,7 +131,7 @@ def test_no_repr_shows_a_number_and_no_copy_a_pin(answer: Json) -> None:
     for kind in [*READERS, *RECEIPTS]:
         if kind is InboundMessage:
             continue  # what it is sent to is a sender of one's own
-        record = kind.read(whole)
+        record = kind.from_dict(whole)
         assert PIN not in json.dumps(record.raw)
         assert PIN.encode() not in pickle.dumps(record)
         shown = "".join(repr(part) for name in ("records", "messages", "steps") for part in getattr(record, name, ()))
@@ -152,12 +152,12 @@ def test_a_deep_answer_does_not_break_a_record(key: str) -> None:
     for _ in range(900):
         deep = {key: deep}
     for kind in READERS:
-        list(_use(kind.read(deep)))
+        list(_use(kind.from_dict(deep)))
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
 def test_a_number_that_nobody_can_write_breaks_no_record(kind: Any) -> None:
     """A mapping made by hand may hold a number that is too long to be told: it counts as missing."""
     enormous = 10**5000
-    record = kind.read({key: enormous for key in KEYS if key != "pin"})
+    record = kind.from_dict({key: enormous for key in KEYS if key != "pin"})
     assert "e+" not in repr(record)
