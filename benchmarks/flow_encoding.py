@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from pydantic.alias_generators import to_camel
 
 from routee_failover import OtpFlow, OtpSmsStep, ViberOtpStep
-from routee_failover.wire import encode_flow
-from routee_failover.wire.answers import read_otp_receipt
+from routee_failover._wire import encode_flow
+from routee_failover._wire.responses import parse_otp_receipt
 
 ROUNDS, PER_ROUND = 60, 500
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -172,13 +172,13 @@ def response_to(body: bytes) -> bytes:
 
 def read_ours(body: bytes) -> object:
     """Parse, typed, with what a caller reads."""
-    receipt = read_otp_receipt(body)
+    receipt = parse_otp_receipt(body)
     return receipt.flow_id, receipt.status, receipt.created_at  # type: ignore[union-attr]
 
 
 def read_ours_fully(body: bytes) -> object:
     """Parse, typed, down to the step that was sent."""
-    receipt = read_otp_receipt(body)
+    receipt = parse_otp_receipt(body)
     return receipt.flow_id, receipt.status, receipt.created_at, receipt.sent_step.tracking_id  # type: ignore[union-attr]
 
 

@@ -15,14 +15,14 @@ from send import MINUTE, SENDER, TEMPLATE, THREE_MINUTES, mapping
 from stub import ANSWER
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, ViberOtpStep
+from routee_failover._wire import encode_flow
+from routee_failover._wire.responses import parse_otp_receipt
 from routee_failover.events import ObserverGroup
 from routee_failover.outcomes import AttemptResult, Response, StatusTable
 from routee_failover.transport.exchange import Call, Exchange, asker_of
 from routee_failover.transport.gate import Gate
 from routee_failover.transport.turns import Turns
 from routee_failover.transport.under_way import UnderWay
-from routee_failover.wire import encode_flow
-from routee_failover.wire.answers import read_otp_receipt
 
 ROUNDS, TIMES = 7, 5_000
 TO, PIN = "+306912345678", "847291"
@@ -105,7 +105,7 @@ async def layers() -> dict[str, float]:
         "a task of its own, and the clock for all": await awaited(task) - await awaited(lambda: asyncio.sleep(0)),
         "the gate: ask the socket": microseconds(ask) + microseconds(lambda: asker_of(writer.transport)),
         "evidence, table, breaker": microseconds(decide),
-        "parse the answer": microseconds(lambda: read_otp_receipt(body)),
+        "parse the answer": microseconds(lambda: parse_otp_receipt(body)),
     }
     found["(beside it: a dict, json and back by orjson)"] = microseconds(
         lambda: orjson.loads(body) if orjson.dumps(mapping(TO, PIN)) else None

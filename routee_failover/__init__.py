@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._send_all import SendResult
+    from ._wire import dump_flow, load_flow
     from .client import RouteeClient
     from .config import Config
     from .errors import (
@@ -115,7 +116,6 @@ if TYPE_CHECKING:
     from .searching import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from .secret import Secret
     from .webhooks import Arrival, CallbackEvent, CallbackInbox, CallbackSigner, parse_callback
-    from .wire import dump_flow, load_flow
 
 __all__ = [
     "STATUS_RULES",
@@ -247,7 +247,7 @@ _HOMES = (
     "config",
     "flows",
     "records",
-    "wire",
+    "_wire",
     "webhooks",
     "reconcile",
     "searching",

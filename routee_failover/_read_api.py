@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from ._wire.responses import UNREADABLE, parse_json, parse_object, parse_rejection
+from ._wire.routes import TRACKING_ROUTES
 from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
 from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import JsonObject
 from .secret import SecretBytes
 from .transport import Call, Transport
-from .wire.answers import UNREADABLE, read_json, read_object, read_refusal
-from .wire.routes import TRACKING
 
 _T = TypeVar("_T")
 
@@ -33,7 +33,7 @@ class ReadApi:
 
     async def track(self, tracking_id: str, endpoint: Endpoint) -> AnyRecord:
         """What has become of a message so far."""
-        path, read = TRACKING[endpoint]
+        path, read = TRACKING_ROUTES[endpoint]
         return await self.fetch(path + quote(tracking_id, safe=""), read)
 
     async def fetch(self, path: str, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
@@ -41,14 +41,14 @@ class ReadApi:
 
         `read` may raise `ValueError` with words that quote nothing of the answer: then it counts as none.
         """
-        record = read_object(await self._ask(path, body), parse)
+        record = parse_object(await self._ask(path, body), parse)
         if isinstance(record, str):
             raise _unreadable(record)
         return record
 
     async def fetch_json(self, path: str) -> Any:
         """What Routee answers with, whatever it is."""
-        answer = read_json(await self._ask(path))
+        answer = parse_json(await self._ask(path))
         if answer is UNREADABLE:
             raise _unreadable("is not JSON")
         return answer
@@ -62,7 +62,7 @@ class ReadApi:
         if answer is None or outcome is Outcome.UNKNOWN:
             raise NoResponse(f"{evidence.summary}; nothing was changed, ask again", reason=evidence.summary)
         if outcome is Outcome.REJECTED:
-            raise read_refusal(answer.status, answer.retry_after, answer.body)
+            raise parse_rejection(answer.status, answer.retry_after, answer.body)
         return answer.body
 
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+from ._wire import encode_flow
+from ._wire.routes import ROUTES
 from .errors import InvalidFlow, Problem
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .flows.deadline import fit_to_deadline
 from .secret import SecretBytes
 from .transport import Call
-from .wire import encode_flow
-from .wire.routes import ROUTES
 
 _OTP = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
 # A tuple: a union is made anew, and looked through more slowly, each time that it is asked.
@@ -30,7 +30,7 @@ def build_request(flow: AnyFlow, deadline: timedelta | None, should_send: SendGu
         )
     endpoint = flow.endpoint
     route = ROUTES[endpoint]
-    call = Call("POST", route.path, encode_flow(flow), otp=endpoint in _OTP, judge=route.judge)
+    call = Call("POST", route.path, encode_flow(flow), otp=endpoint in _OTP, judge=route.classify_body)
     if deadline is not None:
         _limit(call, flow, deadline)
     if should_send is not None:

@@ -1,16 +1,16 @@
 """What a send that was not accepted ended in, as the error that says so."""
 
+from ._wire.responses import parse_rejection, redact_rejection
+from ._wire.routes import collect_secrets, correlation
 from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult, Response
-from .wire.answers import read_refusal, without_secrets
-from .wire.routes import correlation, secrets_of
 
 
 def error_for_receipt(flow: AnyFlow, response: Response, receipt: Rejected | str) -> RouteeError:
     """The error of a send whose answer has a status that accepts, and a body that does not, or that cannot be read."""
     if isinstance(receipt, Rejected):
-        return without_secrets(receipt, secrets_of(flow))
+        return redact_rejection(receipt, collect_secrets(flow))
     return _unknown(flow, f"Routee answered {response.status}, but its answer {receipt}: probably accepted")
 
 
@@ -22,7 +22,7 @@ def error_for_outcome(flow: AnyFlow, outcome: Outcome, result: AttemptResult) ->
     if answer is None or outcome is Outcome.UNKNOWN:
         return _unknown(flow, result.summary)
     ending = "; the message was not accepted"
-    return read_refusal(answer.status, answer.retry_after, answer.body, ending=ending, secrets=secrets_of(flow))
+    return parse_rejection(answer.status, answer.retry_after, answer.body, suffix=ending, secrets=collect_secrets(flow))
 
 
 def _unknown(flow: AnyFlow, cause: str) -> DeliveryUnknown:

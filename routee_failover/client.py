@@ -11,6 +11,7 @@ from ._read_api import ReadApi, resolve_target
 from ._requests import SendGuard, build_request
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome, error_for_receipt
+from ._wire.routes import ROUTES
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome, Rejected
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
@@ -34,7 +35,6 @@ from .searching.search import PAGE_SIZE
 from .secret import scrub_traceback
 from .transport import Transport
 from .waiting import Pollers, Timeout, identities_of, is_final, schedule_of, seconds_of
-from .wire.routes import ROUTES
 
 _T = TypeVar("_T")
 _NO_RECEIPT = (str, Rejected)  # a tuple: a union is made anew, and looked through more slowly, each time
@@ -118,7 +118,7 @@ class RouteeClient:
         outcome, evidence = await self._transport.call(call)
         answer = evidence.response
         if outcome is Outcome.ACCEPTED and answer is not None:
-            receipt = ROUTES[flow.endpoint].read_receipt(answer.body)
+            receipt = ROUTES[flow.endpoint].parse_receipt(answer.body)
             if not isinstance(receipt, _NO_RECEIPT):
                 return receipt
             error = error_for_receipt(flow, answer, receipt)

@@ -7,10 +7,10 @@ whoever tries a million of them.
 
 import hashlib
 
+from .._wire import dump_flow
+from .._wire.json import encode
 from ..flows import AnyFlow
 from ..secret import Secret
-from ..wire import dump_flow
-from ..wire.json import encode
 
 _PURPOSE = b"routee-failover content 1"
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import attrs
 
+from .._wire.fields import ApiField, api_fields, unwrap_annotated
 from ..flows import (
     AnyFlow,
     Callback,
@@ -22,7 +23,6 @@ from ..flows import (
 from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..secret import SecretMapping
-from ..wire.names import ApiField, api_fields, plain
 from .leaves import Leaf
 from .numbers import e164
 from .row import Stamp
@@ -76,7 +76,7 @@ class _Builder:
 
     def _part(self, like: ExtensibleModel, leaves: _Leaves, parts: dict[str, Part], *, room: bool) -> Part:
         """What makes an object like this one; with `room` it is one that takes a label."""
-        fields = {field.api: field for field in api_fields(type(like)) if not field.merged}
+        fields = {field.api_name: field for field in api_fields(type(like)) if not field.flattened}
         texts: _Leaves = []
         for key in dict.fromkeys(path[0] for path, _ in leaves):
             group = [(path[1:], leaf) for path, leaf in leaves if path[0] == key]
@@ -115,7 +115,7 @@ class _Builder:
 
     def _leaf(self, leaf: Leaf, field: ApiField | None = None) -> Part:
         region = self._region
-        if field is not None and plain(field.annotation) is timedelta:
+        if field is not None and unwrap_annotated(field.annotation) is timedelta:
             span: DurationRange = field.annotation.__metadata__[0]
             return lambda values, _stamp: _duration(span, leaf.value(values, region))
         fill = leaf.words.fill

@@ -6,10 +6,10 @@ from typing import Any, cast
 import attrs
 
 from .._phone_numbers import InvalidPhoneNumber
+from .._wire import load_flow
 from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import AnyFlow, Endpoint
 from ..secret import scrub_traceback
-from ..wire import load_flow
 from .inspection import Inspection
 from .keys import row_key
 from .leaves import Leaf, copied, placed_in, put

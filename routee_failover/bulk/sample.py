@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast, runtime_checkable
 
+from .._wire import dump_flow
 from ..flows import AnyFlow, Endpoint, OtpFlow, ViberOtpMessage, ViberOtpStep
 from ..secret import MASK, Secret, mask_phone, mask_url_path
-from ..wire import dump_flow
 from .row import Row
 
 _NUMBERS = frozenset({"to", "phone", "viber", "sip"})

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, cast, get_args
 
+from .._wire.fields import ApiField, api_fields, unwrap_annotated
 from ..flows import (
     AnyFlow,
     Endpoint,
@@ -17,7 +18,6 @@ from ..flows import (
 )
 from ..flows.extensible import ExtensibleModel
 from ..secret import Secret
-from ..wire.names import ApiField, api_fields, plain
 
 Path = tuple[str | int, ...]
 
@@ -50,7 +50,7 @@ def texts_of(endpoint: Endpoint, mapping: Mapping[str, Any]) -> Iterator[tuple[P
 
 
 def _object(mapping: Mapping[str, Any], cls: type[ExtensibleModel], path: Path) -> Iterator[tuple[Path, str, Use]]:
-    fields = {field.api: field for field in api_fields(cls) if not field.merged}
+    fields = {field.api_name: field for field in api_fields(cls) if not field.flattened}
     for key, value in mapping.items():
         here = (*path, key)
         if key in {"type", "order"} and key in cls.implicit_keys:
@@ -62,7 +62,7 @@ def _object(mapping: Mapping[str, Any], cls: type[ExtensibleModel], path: Path) 
 
 
 def _field(value: Any, field: ApiField, owner: type[ExtensibleModel], path: Path) -> Iterator[tuple[Path, str, Use]]:
-    cls = plain(field.annotation)
+    cls = unwrap_annotated(field.annotation)
     items = get_args(cls)
     if isinstance(value, Mapping) and isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         for place, text, use in _object(cast("Mapping[str, Any]", value), cls, path):
@@ -74,7 +74,7 @@ def _field(value: Any, field: ApiField, owner: type[ExtensibleModel], path: Path
             name = item.get("type") if isinstance(item, Mapping) else None
             member = classes.get(name) if isinstance(name, str) else None
             yield from _object(item, member, (*path, index)) if member else _unknown(item, (*path, index))
-    elif field.api == "templateParams" and isinstance(value, Mapping):
+    elif field.api_name == "templateParams" and isinstance(value, Mapping):
         for key, item in cast("Mapping[str, Any]", value).items():
             number = key == "codeValidityTime" and owner is ViberOtpMessage
             yield from _free(item, (*path, key), Use.PIN if key == "pin" else Use.NUMBER if number else Use.TEXT)
@@ -89,7 +89,7 @@ def _unknown(value: Any, path: Path) -> Iterator[tuple[Path, str, Use]]:
 
 
 def _use(field: ApiField, cls: Any, owner: type[ExtensibleModel]) -> Use:
-    if field.api == "to" or (owner is VoiceRecipient and field.api in {"phone", "viber"}):
+    if field.api_name == "to" or (owner is VoiceRecipient and field.api_name in {"phone", "viber"}):
         return Use.RECIPIENT
     if cls is bool:
         return Use.TRUTH

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from pathlib import Path
 from typing import Any, Self, cast, overload
 
+from .._wire import load_flow
+from .._wire.flow_file import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
 from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import Endpoint
-from ..wire import load_flow
-from ..wire.flow_file import ENDPOINTS, excess_of, read_object, read_toml
 from .column_names import column_name, shown_name
 from .inspection import Inspection
 from .leaves import Leaf, leaves_of, placed_in
@@ -72,7 +72,7 @@ class FlowTemplate:
         Raises `InvalidSource` for what is no such file, and `InvalidFlow` with every problem of the flow in it.
         """
         name = shown(Path(path))
-        read = read_toml if Path(path).suffix.lower() == ".toml" else read_object
+        read = read_toml if Path(path).suffix.lower() == ".toml" else read_json_object
         return cls._of(read(str(path), name), name)
 
     @classmethod
@@ -85,12 +85,12 @@ class FlowTemplate:
 
     @classmethod
     def _of(cls, mapping: Mapping[str, Any], name: str) -> Self:
-        if (why := excess_of(mapping)) is not None:
+        if (why := size_violation(mapping)) is not None:
             raise InvalidFlow(name, [Problem((), why)])
         flow = dict(mapping)
         named = flow.pop("endpoint", None)
         if named not in [*Endpoint]:
-            reason = f"must be {ENDPOINTS}" if named is not None else f"required: {ENDPOINTS}"
+            reason = f"must be {ENDPOINT_NAMES}" if named is not None else f"required: {ENDPOINT_NAMES}"
             raise InvalidFlow(name, [Problem(("endpoint",), reason)])
         endpoint = Endpoint(cast("str", named))
         try:

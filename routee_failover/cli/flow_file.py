@@ -2,10 +2,10 @@
 
 from typing import cast
 
+from .._wire import load_flow
+from .._wire.flow_file import ENDPOINT_NAMES, STDIN, read_json_object
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
-from ..wire import load_flow
-from ..wire.flow_file import ENDPOINTS, STDIN, read_object
 from .terminal import clean
 
 
@@ -15,10 +15,10 @@ def read_flow(file: str, endpoint: Endpoint | None, *, keep_unknown: bool) -> An
     Raises `InvalidSource` for what is no JSON object, and `InvalidFlow` with all problems of the flow in it.
     """
     name = "stdin" if file == STDIN else clean(file)
-    mapping = read_object(file, name)
+    mapping = read_json_object(file, name)
     named = mapping.pop("endpoint", None)
     if endpoint is None and named not in [*Endpoint]:
-        reason = f"must be {ENDPOINTS}" if named is not None else f"required: {ENDPOINTS}; or give --endpoint"
+        reason = f"must be {ENDPOINT_NAMES}" if named is not None else f"required: {ENDPOINT_NAMES}; or give --endpoint"
         raise InvalidFlow(name, [Problem(("endpoint",), reason)])
     try:
         return load_flow(endpoint or cast("str", named), mapping, extra="keep" if keep_unknown else "refuse")

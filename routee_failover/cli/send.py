@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from .._wire.flow_file import ENDPOINT_NAMES
 from ..client import RouteeClient
 from ..config import Config
 from ..flows import AnyFlow, Endpoint
 from ..records import AnyReceipt, FlowReceipt, OtpReceipt, StepEcho
-from ..wire.flow_file import ENDPOINTS
 from .failures import SoFar, told
 from .flow_file import read_flow
 from .terminal import Terminal, clean
@@ -22,7 +22,7 @@ def send(
     endpoint: Annotated[
         Endpoint | None,
         typer.Option(
-            metavar="ENDPOINT", help=f"Send it there, whatever the file says: {ENDPOINTS}.", show_default=False
+            metavar="ENDPOINT", help=f"Send it there, whatever the file says: {ENDPOINT_NAMES}.", show_default=False
         ),
     ] = None,
     keep_unknown: Annotated[

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from .._wire.flow_file import ENDPOINT_NAMES
 from ..client import RouteeClient
 from ..config import Config
 from ..flows import Endpoint
 from ..secret import mask_phone
-from ..wire.flow_file import ENDPOINTS
 from .failures import SoFar, told
 from .following import Following
 from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason, total_price
@@ -24,7 +24,7 @@ _LONGEST = 14 * 24 * 3600.0  # seconds: a Viber OTP may live for so long, and th
 def track(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The id that `send` printed.", show_default=False)],
     endpoint: Annotated[
-        Endpoint, typer.Option(metavar="ENDPOINT", help=f"Where it was sent: {ENDPOINTS}.")
+        Endpoint, typer.Option(metavar="ENDPOINT", help=f"Where it was sent: {ENDPOINT_NAMES}.")
     ] = Endpoint.STANDARD,
     as_json: Annotated[bool, typer.Option("--json", help="Print Routee's answer; a PIN in it is masked.")] = False,
     follow: Annotated[

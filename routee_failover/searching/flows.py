@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import attrs
 
+from .._wire.json import encode
 from ..errors import BadRequest, NoResponse
 from ..records import FlowPage, FlowRecord
 from ..records.record import JsonObject
 from ..secret import SecretBytes
-from ..wire.json import encode
 from .filters import Filter, FilterField
 from .question import FlowQuestion
 from .search import Ask, Leaf, Search, flows_of, page_number

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from .._wire.json import encode_canonical
 from ..errors import InvalidSearch, Problem
 from ..records.record import JsonObject, Record
 from ..secret import SecretBytes
-from ..wire.json import canonical
 from .course import Course
 
 _T = TypeVar("_T", bound=Record)
@@ -75,7 +75,7 @@ class Search(ABC, Generic[_T]):
 
     def _key(self, record: _T) -> str:
         """What a flow is known again by: its id, and where Routee leaves that out, all that is said of it."""
-        return self._id(record) or hashlib.blake2b(canonical(record.raw)).hexdigest()
+        return self._id(record) or hashlib.blake2b(encode_canonical(record.raw)).hexdigest()
 
 
 class _Records(AsyncIterator[_T], Generic[_T]):

@@ -9,11 +9,11 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .._wire.json import decode
 from ..config import Config
 from ..errors import ClientClosed, TokenUnavailable
 from ..outcomes import AttemptResult
 from ..secret import Secret
-from ..wire.json import decode
 
 ASSUMED_LIFE = 300.0
 """Seconds that a token is taken to live when the answer does not say."""

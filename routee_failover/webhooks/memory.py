@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from ..wire.json import canonical
+from .._wire.json import encode_canonical
 from .event import Arrival
 from .standing import Standing, is_older
 
@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 def digest_of(answer: Mapping[str, Any]) -> bytes:
     """What two callbacks share that say the same, however their keys are ordered."""
-    return hashlib.blake2b(canonical(answer), digest_size=16).digest()
+    return hashlib.blake2b(encode_canonical(answer), digest_size=16).digest()
 
 
 class Latest(Generic[K, V]):

@@ -7,11 +7,11 @@ as in every record.
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
+from .._wire.json import decode
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..records.record import MAX_DEPTH, JsonObject
 from ..secret import scrub_traceback
-from ..wire.json import decode
 from .event import AnyCallback
 
 LARGEST_CALLBACK = 256 * 1024

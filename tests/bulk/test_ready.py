@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from routee_failover import AnyFlow
+from routee_failover._wire import load_flow
 from routee_failover.bulk.row import Row, Stamp
 from routee_failover.bulk.sources import rows_of
 from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire import load_flow
 
 TEMPLATE = FlowTemplate.of(
     {

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from routee_failover import AnyFlow
+from routee_failover._wire import load_flow
 from routee_failover.bulk import numbers, rehearsal
 from routee_failover.bulk.rehearsal import Rehearsal, rehearse
 from routee_failover.bulk.seen import Seen, SeenRows
 from routee_failover.bulk.sources import rows_of
 from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire import load_flow
 
 CANARY = "739164"
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from routee_failover import AnyFlow
+from routee_failover._wire import load_flow
 from routee_failover.bulk import SendWindow, findings, rows_of
 from routee_failover.bulk.findings import Finding, FindingKind
 from routee_failover.bulk.rehearsal import Rehearsal, rehearse
 from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire import load_flow
 
 from .test_rehearsal import CANARY, OTP, phone, rehearsed, sms
 

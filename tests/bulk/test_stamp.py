@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from routee_failover import Callback, StandardFlow, dump_flow
+from routee_failover._wire import load_flow
 from routee_failover.bulk.row import Stamp
 from routee_failover.bulk.stamp import recipient_of, stamped
 from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire import load_flow
 
 from .test_making import GOOD, TEMPLATES
 

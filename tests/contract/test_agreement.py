@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routee_failover._wire import dump_flow, encode_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.sandbox.contract import load_contract
-from routee_failover.wire import dump_flow, encode_flow, load_flow
 
 from ..flows.sample_requests import SAMPLES
 from ..strategies import FLOWS, few

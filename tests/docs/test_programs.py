@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from routee_failover import load_flow
+from routee_failover._wire.json import decode
 from routee_failover.sandbox import Sandbox
-from routee_failover.wire.json import decode
 from tests.chaos.table import markdown
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow, Problem
-from routee_failover.wire import dump_flow, load_flow
 
 from .sample_requests import SAMPLES, Place, at, build, changed
 

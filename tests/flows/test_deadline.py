@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from routee_failover._wire import dump_flow
 from routee_failover.flows import (
     AnyFlow,
     OtpFlow,
@@ -20,7 +21,6 @@ from routee_failover.flows import (
     VoiceStep,
 )
 from routee_failover.flows.deadline import fit_to_deadline
-from routee_failover.wire import dump_flow
 
 from .leak_detection import printed
 from .sample_requests import MINUTE, build

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.flows import (
     AnyFlow,
     OtpFlow,
@@ -22,7 +23,6 @@ from routee_failover.flows import (
     ViberTemplateStep,
 )
 from routee_failover.flows.deadline import fit_to_deadline
-from routee_failover.wire import dump_flow, load_flow
 
 from ..strategies import FLOWS, few, otp_seconds, sms_minutes, viber_minutes
 from .sample_requests import FLOW_LEAST, MINUTE, build

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import (
     Callback,
@@ -19,7 +20,6 @@ from routee_failover.flows import (
     VoiceRecipient,
     VoiceStep,
 )
-from routee_failover.wire import dump_flow, load_flow
 
 from .sample_requests import FLOW_LEAST, LEAST, STANDARD, Json, build, changed
 

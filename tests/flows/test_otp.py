@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import Callback, OtpFlow, OtpSmsStep, SmsMessage, ViberOtpStep
 from routee_failover.secret import Secret
-from routee_failover.wire import dump_flow, load_flow
 
 from .rule_tables import (
     Bad,

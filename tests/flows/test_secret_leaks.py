@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
+from routee_failover._wire import load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import (
     DialPlan,
@@ -28,7 +29,6 @@ from routee_failover.flows import (
     VoiceRecipient,
     VoiceStep,
 )
-from routee_failover.wire import load_flow
 
 from .leak_detection import caught, printed, reported
 from .rule_tables import judged

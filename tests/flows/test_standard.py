@@ -2,9 +2,9 @@
 
 import pytest
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
-from routee_failover.wire import dump_flow, load_flow
 
 from .rule_tables import (
     Bad,

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import (
     Callback,
@@ -28,7 +29,6 @@ from routee_failover.flows import (
     VoiceRecipient,
     VoiceStep,
 )
-from routee_failover.wire import dump_flow, load_flow
 
 from .rule_tables import problems_of
 from .sample_requests import FLOW_LEAST, LEAST, MINUTE, PHONE, STANDARD, build, changed, without

@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 import pytest
 
+from routee_failover._wire import encode_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import Callback, SmsStep, ViberOtpMessage, ViberOtpStep
 from routee_failover.secret import Secret
-from routee_failover.wire import encode_flow, load_flow
 
 from .rule_tables import judged
 from .sample_requests import FLOW_LEAST, LEAST, PHONE, SAMPLES, SENDER, Json, Place, build, changed

@@ -28,7 +28,7 @@ _CELLS = [
     "=1+1",
     "\u200b",
 ]
-_SPOILED = [
+_MALFORMED = [
     '"',
     '""',
     ' "',
@@ -49,7 +49,7 @@ _ENDS = ["\n", "\r\n", "\n", "\r"]
 _BLANK = re.compile(r"[\s,;|\u200b\ufeff\"]*").fullmatch
 _NO_NAME = re.compile(r"[\s\u200b\ufeff]*").fullmatch  # a column may be called | where commas are between them
 _BLANKS_AT_QUOTES = " \t\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"
-_says_delimiter = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
+_match_sep_line = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
 _begins_with_person = re.compile(r"[\W_]*\+3069\d{8}").match
 
 
@@ -59,14 +59,14 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":  # a text: TemporaryDirecto
     return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
-def file_of(data: bytes, name: str) -> Path:
+def write_input(data: bytes, name: str) -> Path:
     """A file with these bytes."""
     path = Path(_folder().name) / name
     path.write_bytes(data)
     return path
 
 
-def written(source: Source) -> bytes:
+def generate_csv(source: Source) -> bytes:
     """A file of some rows, a few of its cells spoiled, and perhaps some of its bytes."""
     delimiter, end = one_of(source, ",;\t|,"), one_of(source, _ENDS)
     names = ["phone", *(one_of(source, _NAMES) for _ in range(source.upto(2)))]
@@ -94,9 +94,9 @@ def _quoted(cell: str, delimiter: str) -> str:
 def _cell(source: Source, delimiter: str) -> str:
     match source.upto(11):
         case 0:
-            return one_of(source, _SPOILED) + one_of(source, _CELLS)
+            return one_of(source, _MALFORMED) + one_of(source, _CELLS)
         case 1:
-            return one_of(source, _CELLS) + one_of(source, _SPOILED)
+            return one_of(source, _CELLS) + one_of(source, _MALFORMED)
         case 2:
             return f' "{one_of(source, _CELLS)}" '.replace("\n", "")
         case 3:
@@ -105,34 +105,34 @@ def _cell(source: Source, delimiter: str) -> str:
             return _quoted(one_of(source, _CELLS), delimiter)
 
 
-def rows(source: Source) -> None:
+def fuzz_rows(source: Source) -> None:
     """A file is read as it is written: each row out of it is the record of its line, and no line is lost."""
-    judge(written(source))
+    check(generate_csv(source))
 
 
-def judge(data: bytes) -> None:
+def check(data: bytes) -> None:
     """The same for a file with these bytes."""
     try:
-        opened = read_source(file_of(data, "rows.csv"))
+        opened = read_source(write_input(data, "rows.csv"))
         read = [*opened]
     except InvalidSource:
         return
     lines = _lines(data.decode("utf-8-sig", "surrogateescape"))
-    said = _says_delimiter(lines[0])
+    said = _match_sep_line(lines[0])
     readings = [(said[1], 1)] if said else [(delimiter, 0) for delimiter in ",;\t|"]
-    assert any(_explains(delimiter, at, lines, read) for delimiter, at in readings), (data, read)
+    assert any(_matches_reading(delimiter, at, lines, read) for delimiter, at in readings), (data, read)
 
 
 def _lines(text: str) -> list[str]:
     return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
 
 
-def _explains(delimiter: str, at: int, lines: list[str], read: list[tuple[int, object]]) -> bool:
+def _matches_reading(delimiter: str, at: int, lines: list[str], read: list[tuple[int, object]]) -> bool:
     """Whether the rows are the records of the file with this delimiter, with every line but blank ones in one of them.
 
     `at` is how many lines stand before the header.
     """
-    header = record(lines, at, delimiter, strip=True)
+    header = parse_record(lines, at, delimiter, strip=True)
     if header is None:
         return False
     names, next_line = header
@@ -141,7 +141,7 @@ def _explains(delimiter: str, at: int, lines: list[str], read: list[tuple[int, o
             return False
         if not all(_BLANK(line.replace(delimiter, "")) for line in lines[next_line : start - 1]):
             return False
-        found = record(lines, start - 1, delimiter)
+        found = parse_record(lines, start - 1, delimiter)
         next_line = start
         if isinstance(values, Mapping):
             if found is None or len(found[0]) != len(names):
@@ -168,7 +168,7 @@ def _is_same(cell: str, text: str) -> bool:
     return text in (cell, re.sub(r"\.0(?:000+)?$", "", cell))
 
 
-def record(lines: list[str], at: int, delimiter: str, *, strip: bool = False) -> tuple[list[str], int] | None:
+def parse_record(lines: list[str], at: int, delimiter: str, *, strip: bool = False) -> tuple[list[str], int] | None:
     """The cells of the record that begins with a line, and how many lines there are until its end, if it is sound.
 
     Within quotes everything is text, and a quote is written twice; blanks around them are none of it.

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from routee_failover import InvalidFlow, InvalidSource, dump_flow, load_flow
+from routee_failover._wire.flow_file import read_json_object
 from routee_failover.bulk.row import Stamp
 from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire.flow_file import read_object
 from tests.flows.sample_requests import SAMPLES
 
-from .csv_files import file_of
+from .csv_files import write_input
 from .inputs import Source, bent, broken, one_of
 
 _FLOWS: list[dict[str, Any]] = [{"endpoint": endpoint, **sample} for endpoint, sample in SAMPLES.items()]
@@ -84,7 +84,7 @@ def file(source: Source) -> None:
 
 def judge(data: bytes, *, is_toml: bool = False) -> None:
     """The same for a file with these bytes."""
-    path = file_of(data, "flow.toml" if is_toml else "flow.json")
+    path = write_input(data, "flow.toml" if is_toml else "flow.json")
     if not is_toml:
         _as_a_flow(str(path))
     try:
@@ -105,7 +105,7 @@ def judge(data: bytes, *, is_toml: bool = False) -> None:
 
 def _as_a_flow(path: str) -> None:
     try:
-        value = read_object(path, "the flow")
+        value = read_json_object(path, "the flow")
         endpoint = value.pop("endpoint", "standard")
         flow = load_flow(endpoint, value)
     except (InvalidSource, InvalidFlow):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from routee_failover import Arrival, CallbackInbox, InvalidCallback, parse_callback, records
+from routee_failover._wire.responses import parse_json, parse_object, parse_rejection
 from routee_failover.records.record import Record
 from routee_failover.webhooks.memory import digest_of
 from routee_failover.webhooks.standing import standing_of
-from routee_failover.wire.answers import read_json, read_object, read_refusal
 
 from . import csv_files, flow_files, phone_cells
 from .inputs import BODIES, SEGMENT, SIGNER, Source, bent, broken, one_of
@@ -77,11 +77,11 @@ def callback(body: Any) -> None:
 def answer(body: bytes) -> None:
     """An answer of Routee's is read by every record, or said to be unreadable."""
     for kind in KINDS:
-        record = read_object(body, kind.read)
+        record = parse_object(body, kind.from_dict)
         if not isinstance(record, str):
             use(record)
-    read_json(body)
-    str(read_refusal(400, None, body))
+    parse_json(body)
+    str(parse_rejection(400, None, body))
 
 
 def segment(data: bytes) -> None:
@@ -114,7 +114,7 @@ TARGETS: dict[str, Callable[[Source], None]] = {
     "raw": raw,
     "address": address,
     "cells": phone_cells.cell,
-    "csv": csv_files.rows,
+    "csv": csv_files.fuzz_rows,
     "flows": flow_files.file,
 }
 """By the name that `--target` calls each."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from routee_failover import InvalidFlow, InvalidSource
+from routee_failover._wire.flow_file import MAX_FILE_SIZE, read_json_object, reject_duplicate_keys
 from routee_failover.bulk.template import FlowTemplate
-from routee_failover.wire.flow_file import LARGEST_FILE, read_object, unique
 
 STEP = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Dear {name}"}}
 JSON = json.dumps({"endpoint": "standard", "flow": [STEP]})
@@ -59,7 +59,7 @@ def flow(**changes: Any) -> dict[str, Any]:
             with_more('{"' + '": 1, "'.join(f"k{place}" for place in range(50_000)) + '": 1, "k7": 2}'),
             "the key k7 stands",
         ),
-        (" " * (LARGEST_FILE + 1), "more than 4 MiB"),
+        (" " * (MAX_FILE_SIZE + 1), "more than 4 MiB"),
     ],
 )
 def test_json_that_is_larger_than_any_flow(tmp_path: Path, text: str, why: str) -> None:
@@ -116,5 +116,5 @@ def test_object_on_its_own(tmp_path: Path) -> None:
     """What `send` reads is bounded by the same rules, and numbers of a usual size are whole numbers and fractions."""
     path = tmp_path / "flow.json"
     path.write_text('{"a": 1, "b": 2.5}', "utf-8")
-    assert read_object(str(path), "flow") == {"a": 1, "b": 2.5}
-    assert unique([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
+    assert read_json_object(str(path), "flow") == {"a": 1, "b": 2.5}
+    assert reject_duplicate_keys([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}

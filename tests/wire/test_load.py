@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
-from routee_failover.wire import dump_flow, load_flow
 
 from ..flows.rule_tables import problems_of
 from ..flows.sample_requests import OTP, PHONE, SAMPLES, SENDER, STANDARD, VIBER_OTP, Json, Place, at, changed, without

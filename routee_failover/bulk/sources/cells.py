@@ -11,12 +11,12 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from ...wire.flow_file import LONGEST_TEXT, MOST_DIGITS
+from ..._wire.flow_file import MAX_DIGITS, MAX_TEXT_LENGTH
 from ..column_names import column_name, repeated
 from .lines import UNDECODABLE
 from .source import Unreadable
 
-LONGEST_CELL = LONGEST_TEXT
+LONGEST_CELL = MAX_TEXT_LENGTH
 """Characters. No message may have as many."""
 MOST_COLUMNS = 16_384
 """Columns of one row, as in the widest spreadsheet."""
@@ -42,11 +42,11 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return int.__repr__(value) if value.bit_length() <= 3 * MOST_DIGITS else None
+        return int.__repr__(value) if value.bit_length() <= 3 * MAX_DIGITS else None
     if isinstance(value, float):
         return whole(float.__repr__(value)) if isfinite(value) else None  # not finite is how tables write a gap
     if isinstance(value, Decimal):
-        small = value.is_finite() and -MOST_DIGITS < value.adjusted() < MOST_DIGITS
+        small = value.is_finite() and -MAX_DIGITS < value.adjusted() < MAX_DIGITS
         return whole(format(value, "f")) if small else None
     if isinstance(value, bytes | bytearray | memoryview):
         return _decoded(bytes(value))
@@ -165,7 +165,7 @@ def cannot_be_written(value: object, column: str) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return f"has bytes in column {column} that are not UTF-8"
     if isinstance(value, int | Decimal):
-        return f"has a number of more than {MOST_DIGITS} digits in column {column}"
+        return f"has a number of more than {MAX_DIGITS} digits in column {column}"
     return f"has a value in column {column} that is no text, number, truth, date or time ({type(value).__name__})"
 
 

@@ -6,8 +6,8 @@ from copy import copy
 from itertools import islice
 from pathlib import Path
 
+from ..._wire.flow_file import MAX_DIGITS, reject_duplicate_keys
 from ...errors import InvalidSource
-from ...wire.flow_file import MOST_DIGITS, unique
 from .cells import Picker, names_of
 from .lines import TOO_LONG, UNDECODABLE, Lines, is_blank, open_text
 from .source import Read, Unreadable
@@ -71,27 +71,27 @@ class _TooManyDigits(ValueError):
 
 
 def _number(text: str) -> str:
-    if len(text) > MOST_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise _TooManyDigits
     return text
 
 
 # Numbers stay the texts that they are: a phone number is not counted with, nor is 0.10.
-_decode = json.JSONDecoder(object_pairs_hook=unique, parse_int=str, parse_float=str).decode
-_decode_long = json.JSONDecoder(object_pairs_hook=unique, parse_int=_number, parse_float=_number).decode
+_decode = json.JSONDecoder(object_pairs_hook=reject_duplicate_keys, parse_int=str, parse_float=str).decode
+_decode_long = json.JSONDecoder(object_pairs_hook=reject_duplicate_keys, parse_int=_number, parse_float=_number).decode
 
 
 def _read(line: str) -> dict[str, object] | Unreadable:
     line = line.lstrip("\ufeff").rstrip("\r\n")
     try:
-        value: object = _decode(line) if len(line) <= MOST_DIGITS else _decode_long(line)
+        value: object = _decode(line) if len(line) <= MAX_DIGITS else _decode_long(line)
     except json.JSONDecodeError as error:
         undecoded = any("\udc80" <= letter <= "\udcff" for letter in line[error.pos : error.pos + 1])
         return Unreadable(UNDECODABLE if undecoded else f"is not JSON ({error.msg} at column {error.colno})")
     except RecursionError:
         return Unreadable("is nested too deeply")
     except _TooManyDigits:
-        return Unreadable(f"has a number of more than {MOST_DIGITS} digits")
+        return Unreadable(f"has a number of more than {MAX_DIGITS} digits")
     except ValueError:
         return Unreadable("has a key that stands twice")
     if not isinstance(value, dict):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import attrs
 
+from ..._wire import load_flow
 from ...flows import (
     AnyFlow,
     DialPlan,
@@ -24,7 +25,6 @@ from ...flows import (
     VoiceStep,
 )
 from ...records import Channel
-from ...wire import load_flow
 
 VIBER, SMS, VOICE = Channel.VIBER, Channel.SMS, Channel.VOICE
 SENDER, UNKNOWN_SENDER = "demo-sender", "unknown-sender"  # the sandbox knows every sender but those called so

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routee_failover._wire import dump_flow
 from routee_failover.sandbox.callbacks import messages
 from routee_failover.sandbox.contract import load_contract
 from routee_failover.sandbox.life.book import AcceptedFlow
-from routee_failover.wire import dump_flow
 
 from ...strategies import FLOWS, few
 from .test_reports import complaints

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from routee_failover._wire import dump_flow, encode_flow, load_flow
 from routee_failover.errors import InvalidFlow
 from routee_failover.flows import AnyFlow, ViberOtpMessage
-from routee_failover.wire import dump_flow, encode_flow, load_flow
 
 from ..flows.rule_tables import judged
 from ..flows.sample_requests import SAMPLES, at, changed

@@ -14,16 +14,16 @@ from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..flows.validators import EMPTY_MAPPING
 from ..secret import Secret, SecretBytes, SecretMapping
-from .converter import strict
+from .converter import strict_converter
+from .fields import ApiField, api_fields, unwrap_annotated
 from .json import encode
-from .names import ApiField, api_fields, plain
 
-Dump = Callable[[Any], Any]
+Dumper = Callable[[Any], Any]
 
 
-def _dump_value(field: ApiField) -> Dump | None:
+def _dump_value(field: ApiField) -> Dumper | None:
     """How a field's value is written, where it is not written as it is."""
-    cls = plain(field.annotation)
+    cls = unwrap_annotated(field.annotation)
     if cls is timedelta:
         span: DurationRange = field.annotation.__metadata__[0]
         return span.unit.to_number
@@ -34,11 +34,11 @@ def _dump_value(field: ApiField) -> Dump | None:
     if isinstance(cls, type) and issubclass(cls, StrEnum):
         return attrgetter("value")
     if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
-        return strict.get_unstructure_hook(cls)
+        return strict_converter.get_unstructure_hook(cls)
     item_type = get_args(cls)[0] if get_args(cls) else None
     if item_type is str:
         return list
-    return _dump_steps if field.api == "flow" else _dump_verbs if item_type is not None else None
+    return _dump_steps if field.api_name == "flow" else _dump_verbs if item_type is not None else None
 
 
 def _dump_steps(steps: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -56,20 +56,20 @@ def _dump_verbs(verbs: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 
 # cattrs caches the hook of a class too, but looks it up in more steps.
-_dump_of: Callable[[type], Dump] = functools.cache(strict.get_unstructure_hook)
+_dump_of: Callable[[type], Dumper] = functools.cache(strict_converter.get_unstructure_hook)
 
 
-def _make_dump(cls: type[ExtensibleModel]) -> Dump:
+def _make_dump(cls: type[ExtensibleModel]) -> Dumper:
     """The writer of one model class: Routee's names, defaults left out, merged fields last."""
     fields = api_fields(cls)
     overrides: dict[str, Any] = {
         field.name: override(omit=True)
-        if field.merged
-        else override(rename=field.api, omit_if_default=True, unstruct_hook=_dump_value(field))
+        if field.flattened
+        else override(rename=field.api_name, omit_if_default=True, unstruct_hook=_dump_value(field))
         for field in fields
     }
-    write = make_dict_unstructure_fn(cls, strict, **overrides)
-    others = [field.name for field in fields if field.merged and field.name != "extra"]
+    write = make_dict_unstructure_fn(cls, strict_converter, **overrides)
+    others = [field.name for field in fields if field.flattened and field.name != "extra"]
 
     def dump(instance: Any) -> dict[str, Any]:
         item = write(instance)
@@ -82,7 +82,7 @@ def _make_dump(cls: type[ExtensibleModel]) -> Dump:
     return dump
 
 
-strict.register_unstructure_hook_factory(
+strict_converter.register_unstructure_hook_factory(
     lambda cls: isinstance(cls, type) and issubclass(cls, ExtensibleModel), _make_dump
 )
 

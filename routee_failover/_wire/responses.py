@@ -40,11 +40,11 @@ _ADVICE: Mapping[int, str] = {
 }
 
 
-def read_object(body: bytes, read: Callable[[JsonObject], _T]) -> _T | str:
+def parse_object(body: bytes, parse: Callable[[JsonObject], _T]) -> _T | str:
     """A record out of an answer's body, or why it cannot be read."""
     try:
         answer = decode(body)
-        return read(answer) if isinstance(answer, dict) else "is no JSON object"
+        return parse(answer) if isinstance(answer, dict) else "is no JSON object"
     except ValueError as error:
         return str(error)
 
@@ -52,7 +52,7 @@ def read_object(body: bytes, read: Callable[[JsonObject], _T]) -> _T | str:
 UNREADABLE = object()
 
 
-def read_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """What an answer says, or `UNREADABLE`."""
     try:
         return decode(body)
@@ -60,22 +60,22 @@ def read_json(body: bytes) -> Any:
         return UNREADABLE
 
 
-def read_flow_receipt(body: bytes) -> FlowReceipt | Rejected | str:
+def parse_flow_receipt(body: bytes) -> FlowReceipt | Rejected | str:
     """The receipt of a standard or transactional flow."""
-    return read_object(body, FlowReceipt.from_dict)
+    return parse_object(body, FlowReceipt.from_dict)
 
 
-def read_otp_receipt(body: bytes) -> OtpReceipt | Rejected | str:
+def parse_otp_receipt(body: bytes) -> OtpReceipt | Rejected | str:
     """The receipt of a failover OTP flow; with `status: Failed` it is a refusal although it comes with a 200."""
-    return read_object(body, _otp_receipt)
+    return parse_object(body, _otp_receipt)
 
 
-def read_viber_otp_receipt(body: bytes) -> ViberOtpReceipt | Rejected | str:
+def parse_viber_otp_receipt(body: bytes) -> ViberOtpReceipt | Rejected | str:
     """The receipt of a Viber OTP."""
-    return read_object(body, ViberOtpReceipt.from_dict)
+    return parse_object(body, ViberOtpReceipt.from_dict)
 
 
-ReadReceipt = Callable[[bytes], AnyReceipt | Rejected | str]
+ReceiptParser = Callable[[bytes], AnyReceipt | Rejected | str]
 
 
 def _otp_receipt(answer: JsonObject) -> OtpReceipt | FlowFailed:
@@ -92,16 +92,16 @@ def _otp_receipt(answer: JsonObject) -> OtpReceipt | FlowFailed:
     )
 
 
-def read_refusal(
-    status: int, retry_after: float | None, body: bytes, *, ending: str = "", secrets: Iterable[str] = ()
+def parse_rejection(
+    status: int, retry_after: float | None, body: bytes, *, suffix: str = "", secrets: Iterable[str] = ()
 ) -> Rejected:
     """The error for an answer that refuses, with Routee's words for it; what of `secrets` stands in them is masked."""
-    answer = read_json(body)
+    answer = parse_json(body)
     answer = answer if isinstance(answer, dict) else {}
     message, problems = _words(answer)
     hide = _masking(secrets)
     message = hide(message) if message else None
-    problems = {hide(place): hide(reason) for place, reason in islice(problems.items(), MOST_PROBLEMS)}
+    problems = {hide(place): hide(reason) for place, reason in islice(problems.items(), MAX_PROBLEMS)}
     kind = _KINDS.get(status, Rejected)
     if kind is BadRequest and message and "balance" in message.lower():
         # Routee documents the case and not its code (https://docs.routee.net/docs/error-codes): its words have to do.
@@ -112,7 +112,7 @@ def read_refusal(
         *(f"{place}: {reason}" for place, reason in problems.items()),
     ]
     return kind(
-        "; ".join(part for part in parts if part) + ending,
+        "; ".join(part for part in parts if part) + suffix,
         status=status,
         code=hide(get_str(answer, "code") or get_str(answer, "errorCode") or "") or None,
         developer_message=message,
@@ -121,16 +121,16 @@ def read_refusal(
     )
 
 
-MOST_PROBLEMS = 50
-LONGEST_WORDS = 500
+MAX_PROBLEMS = 50
+MAX_MESSAGE_LENGTH = 500
 """Routee's words are shown up to this length: an error is read by a person."""
 
 
-def without_secrets(refusal: Rejected, secrets: Iterable[str]) -> Rejected:
+def redact_rejection(rejection: Rejected, secrets: Iterable[str]) -> Rejected:
     """The same refusal with `secrets` masked in Routee's own words."""
-    if refusal.developer_message is not None:
-        refusal.developer_message = _masking(secrets)(refusal.developer_message)
-    return refusal
+    if rejection.developer_message is not None:
+        rejection.developer_message = _masking(secrets)(rejection.developer_message)
+    return rejection
 
 
 def _words(answer: dict[str, Any]) -> tuple[str | None, dict[str, str]]:
@@ -157,6 +157,6 @@ def _masking(secrets: Iterable[str]) -> Callable[[str], str]:
     def hide(words: str) -> str:
         for secret in known:
             words = words.replace(secret, MASK)
-        return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
+        return words if len(words) <= MAX_MESSAGE_LENGTH else f"{words[:MAX_MESSAGE_LENGTH]}..."
 
     return hide

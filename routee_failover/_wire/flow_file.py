@@ -15,23 +15,23 @@ from typing import Any, NoReturn, cast
 from ..errors import InvalidSource
 from ..flows import Endpoint
 
-ENDPOINTS = f"{', '.join([*Endpoint][:-1])} or {[*Endpoint][-1]}"
+ENDPOINT_NAMES = f"{', '.join([*Endpoint][:-1])} or {[*Endpoint][-1]}"
 """Their names, as people write a list."""
 STDIN = "-"
-LARGEST_FILE = 4 * 1024 * 1024
+MAX_FILE_SIZE = 4 * 1024 * 1024
 """Bytes. No flow comes near it; /dev/zero does."""
-LONGEST_TEXT = 131_072
+MAX_TEXT_LENGTH = 131_072
 """Characters. No text of a message may have as many."""
-LONGEST_LIST = 200
+MAX_LIST_LENGTH = 200
 """Entries. No flow has as many steps; a check of each against each stays quick."""
-MOST_VALUES = 20_000
-DEEPEST = 50
-MOST_DIGITS = 400
+MAX_VALUES = 20_000
+MAX_DEPTH = 50
+MAX_DIGITS = 400
 """Of a number. Doubles end at 309."""
-_TOO_MANY_DIGITS = f"holds a number of more than {MOST_DIGITS} digits"
+_TOO_MANY_DIGITS = f"holds a number of more than {MAX_DIGITS} digits"
 
 
-def read_object(file: str, name: str) -> dict[str, Any]:
+def read_json_object(file: str, name: str) -> dict[str, Any]:
     """The JSON object in a file, or on stdin for `-`; raises `InvalidSource`, which calls the file by `name`."""
     text = read_text(file, name)
     try:
@@ -46,7 +46,7 @@ def read_object(file: str, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         shape = '{"endpoint": "otp", "flow": [...]}'
         raise InvalidSource(f"{name} must hold one JSON object, such as {shape}; nothing was sent")
-    return bounded(cast("dict[str, Any]", value), name)
+    return check_size(cast("dict[str, Any]", value), name)
 
 
 def read_toml(file: str, name: str) -> dict[str, Any]:
@@ -60,36 +60,36 @@ def read_toml(file: str, name: str) -> dict[str, Any]:
         raise InvalidSource(f"{name} is nested too deeply; nothing was sent") from None
     except ValueError:  # of a whole number that is longer than Python turns into one
         raise InvalidSource(f"{name} {_TOO_MANY_DIGITS}; nothing was sent") from None
-    return bounded(value, name)
+    return check_size(value, name)
 
 
-def bounded(value: dict[str, Any], name: str) -> dict[str, Any]:
+def check_size(value: dict[str, Any], name: str) -> dict[str, Any]:
     """The same object; raises `InvalidSource` where it is larger than any flow."""
-    why = excess_of(value)
+    why = size_violation(value)
     if why is not None:
         raise InvalidSource(f"{name} {why}; nothing was sent")
     return value
 
 
-def excess_of(flow: object) -> str | None:
+def size_violation(flow: object) -> str | None:
     """What is too much in a flow for it to be one, found in one pass that ends early; `None` for what is none."""
     level, values = [flow], 0
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for value in level:
             if isinstance(value, Mapping):
                 below += value.values()
             elif isinstance(value, list | tuple):
-                if len(value) > LONGEST_LIST:
-                    return f"holds a list of more than {LONGEST_LIST:,} entries"
+                if len(value) > MAX_LIST_LENGTH:
+                    return f"holds a list of more than {MAX_LIST_LENGTH:,} entries"
                 below += value
-            elif isinstance(value, str) and len(value) > LONGEST_TEXT:
-                return f"holds a text of more than {LONGEST_TEXT:,} characters"
-            elif isinstance(value, int) and value.bit_length() > 3 * MOST_DIGITS:
+            elif isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
+                return f"holds a text of more than {MAX_TEXT_LENGTH:,} characters"
+            elif isinstance(value, int) and value.bit_length() > 3 * MAX_DIGITS:
                 return _TOO_MANY_DIGITS
             values += 1
-        if values + len(below) > MOST_VALUES:
-            return f"holds more than {MOST_VALUES:,} values"
+        if values + len(below) > MAX_VALUES:
+            return f"holds more than {MAX_VALUES:,} values"
         if not below:
             return None
         level = below
@@ -100,25 +100,25 @@ def read_text(file: str, name: str) -> str:
     """The UTF-8 text of a file that a flow stands in; raises `InvalidSource`."""
     try:
         data = _read_bytes(file)
-        if len(data) <= LARGEST_FILE:
+        if len(data) <= MAX_FILE_SIZE:
             return data.decode("utf-8-sig")
     except OSError as error:
         raise InvalidSource(f"{name} cannot be read: {error.strerror}; nothing was sent") from None
     except UnicodeDecodeError as error:
         raise InvalidSource(f"{name} is not UTF-8 (byte {error.start}); nothing was sent") from None
     raise InvalidSource(
-        f"{name} is not JSON that can be sent (more than {LARGEST_FILE // 1024**2} MiB); nothing was sent"
+        f"{name} is not JSON that can be sent (more than {MAX_FILE_SIZE // 1024**2} MiB); nothing was sent"
     )
 
 
 def _read_bytes(file: str) -> bytes:
     if file == STDIN:
-        return sys.stdin.buffer.read(LARGEST_FILE + 1)
+        return sys.stdin.buffer.read(MAX_FILE_SIZE + 1)
     with Path(file).open("rb") as opened:
-        return opened.read(LARGEST_FILE + 1)
+        return opened.read(MAX_FILE_SIZE + 1)
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON lets a key stand twice and Python would keep the last one: another message than the one that was read."""
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
@@ -128,7 +128,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole_number(text: str) -> int:
-    if len(text) > MOST_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise ValueError(f"it {_TOO_MANY_DIGITS}")
     return int(text)
 
@@ -145,5 +145,5 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=unique, parse_int=_whole_number, parse_float=_fraction, parse_constant=_no_constant
+    object_pairs_hook=reject_duplicate_keys, parse_int=_whole_number, parse_float=_fraction, parse_constant=_no_constant
 )

@@ -10,19 +10,19 @@ from ..flows import AnyFlow, Endpoint
 from ..records import FlowRecord, OtpRecord, ViberOtpRecord
 from ..records.record import JsonObject
 from ..secret import mask_phone
-from .answers import ReadReceipt, read_flow_receipt, read_otp_receipt, read_viber_otp_receipt
 from .dump import dump_flow
+from .responses import ReceiptParser, parse_flow_receipt, parse_otp_receipt, parse_viber_otp_receipt
 
 
 class Route(NamedTuple):
     """The path of one send API, the reader of its receipts, and what the body of a 2xx proves."""
 
     path: str
-    read_receipt: ReadReceipt
-    judge: Callable[[bytes], Outcome]
+    parse_receipt: ReceiptParser
+    classify_body: Callable[[bytes], Outcome]
 
 
-def _route(path: str, read_receipt: ReadReceipt) -> Route:
+def _route(path: str, read_receipt: ReceiptParser) -> Route:
     def judge(body: bytes) -> Outcome:
         read = read_receipt(body)
         if isinstance(read, Rejected):
@@ -33,13 +33,13 @@ def _route(path: str, read_receipt: ReadReceipt) -> Route:
 
 
 ROUTES: Mapping[Endpoint, Route] = {
-    Endpoint.STANDARD: _route("/failover", read_flow_receipt),
-    Endpoint.TRANSACTIONAL: _route("/failover/transactional", read_flow_receipt),
-    Endpoint.OTP: _route("/failover-otp/otp/send-failover", read_otp_receipt),
-    Endpoint.VIBER_OTP: _route("/viber/otp", read_viber_otp_receipt),
+    Endpoint.STANDARD: _route("/failover", parse_flow_receipt),
+    Endpoint.TRANSACTIONAL: _route("/failover/transactional", parse_flow_receipt),
+    Endpoint.OTP: _route("/failover-otp/otp/send-failover", parse_otp_receipt),
+    Endpoint.VIBER_OTP: _route("/viber/otp", parse_viber_otp_receipt),
 }
 
-TRACKING: Mapping[Endpoint, tuple[str, Callable[[JsonObject], FlowRecord | OtpRecord | ViberOtpRecord]]] = {
+TRACKING_ROUTES: Mapping[Endpoint, tuple[str, Callable[[JsonObject], FlowRecord | OtpRecord | ViberOtpRecord]]] = {
     Endpoint.STANDARD: ("/failover/tracking/", FlowRecord.from_dict),
     Endpoint.TRANSACTIONAL: ("/failover/tracking/", FlowRecord.from_dict),
     Endpoint.OTP: ("/failover-otp/otp/failover/", OtpRecord.from_dict),
@@ -66,7 +66,7 @@ def correlation(flow: AnyFlow) -> dict[str, str]:
     return {"endpoint": str(flow.endpoint)} | {name: str(value) for name, value in found.items() if value is not None}
 
 
-def secrets_of(flow: AnyFlow) -> list[str]:
+def collect_secrets(flow: AnyFlow) -> list[str]:
     """The texts of a flow that no error may show, though Routee may quote them: PIN, texts and recipients.
 
     Each in every form in which an answer may quote it: a number without its +, a text as JSON spells it.

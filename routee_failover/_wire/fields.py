@@ -13,13 +13,13 @@ class ApiField(NamedTuple):
     """One field: its Python name, Routee's name, its annotation without `None`, and whether it may be left out."""
 
     name: str
-    api: str
+    api_name: str
     annotation: Any
     required: bool
-    merged: bool
+    flattened: bool
 
 
-def without_none(annotation: Any) -> Any:
+def unwrap_optional(annotation: Any) -> Any:
     """`X` of `X | None`."""
     if get_origin(annotation) in {Union, types.UnionType}:
         parts = [part for part in get_args(annotation) if part is not type(None)]
@@ -27,7 +27,7 @@ def without_none(annotation: Any) -> Any:
     return annotation
 
 
-def plain(annotation: Any) -> Any:
+def unwrap_annotated(annotation: Any) -> Any:
     """The type itself, without what it is annotated with."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
@@ -39,7 +39,7 @@ def api_fields(cls: type[ExtensibleModel]) -> list[ApiField]:
         ApiField(
             field.name,
             api_name(field),
-            without_none(hints[field.name]),
+            unwrap_optional(hints[field.name]),
             field.default is attrs.NOTHING,
             is_flattened(field),
         )

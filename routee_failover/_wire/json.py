@@ -29,7 +29,7 @@ def decode(body: bytes) -> Any:
         raise ValueError("is not JSON") from None
 
 
-def canonical(value: Any) -> bytes:
+def encode_canonical(value: Any) -> bytes:
     """The same bytes for the same JSON value, in whatever order its keys came; they are compared, not sent."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

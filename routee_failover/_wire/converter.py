@@ -2,5 +2,5 @@
 
 from cattrs import Converter
 
-strict: Converter = Converter(forbid_extra_keys=True)
-keeping: Converter = Converter(forbid_extra_keys=False)
+strict_converter: Converter = Converter(forbid_extra_keys=True)
+lenient_converter: Converter = Converter(forbid_extra_keys=False)

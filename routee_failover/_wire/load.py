@@ -25,14 +25,14 @@ from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
 from ..flows.model import Invalid, type_name
 from ..secret import scrub_traceback
-from .converter import keeping, strict
-from .names import ApiField, api_fields, plain
+from .converter import lenient_converter, strict_converter
+from .fields import ApiField, api_fields, unwrap_annotated
 
-FLOWS: Mapping[Endpoint, type[AnyFlow]] = {
+FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
 }
 
-Load = Callable[[Any], Any]
+Loader = Callable[[Any], Any]
 """Reads one JSON value: gives what the constructor takes, or `Invalid`."""
 
 
@@ -40,28 +40,28 @@ def _broken(reason: str, *path: str | int) -> Invalid:
     return Invalid([Problem(path, reason)])
 
 
-def _load_value(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Load:
+def _load_value(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Loader:
     """How a field's JSON value is read; a plain value is left to the field's own check."""
-    cls = plain(field.annotation)
+    cls = unwrap_annotated(field.annotation)
     if cls is timedelta:
         span: DurationRange = field.annotation.__metadata__[0]
         return lambda number: _broken(value) if isinstance(value := span.unit.from_number(number), str) else value
     if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         return lambda value: _load_object(value, cls, converter)
     item = get_args(cls)[0] if get_args(cls) else None
-    if owner is ViberOtpStep and field.api == "to":
+    if owner is ViberOtpStep and field.api_name == "to":
         # Routee's guide to one-time passwords writes the recipient as a list with one number in it, too.
         return lambda value: value[0] if isinstance(value, list) and len(value) == 1 else value
     if item is None or item is str:
         return lambda value: value
     classes: dict[str, type[Any]] = {member.api_type: member for member in get_args(item)}
-    if field.api == "flow":
+    if field.api_name == "flow":
         # Routee documents `order` as required on the other two endpoints only.
         return lambda value: _load_steps(value, classes, converter, order_required=owner is not StandardFlow)
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _present(value: Any, load: Load, cls: type[ExtensibleModel]) -> Any:
+def _present(value: Any, load: Loader, cls: type[ExtensibleModel]) -> Any:
     """A value that is there. Only in a voice step's `to` may one be null: Routee's pages have it so."""
     if value is None:
         return None if cls is VoiceRecipient else _broken("must not be null; leave the key out")
@@ -132,9 +132,9 @@ def _make_load(
     cls: type[ExtensibleModel], converter: Converter
 ) -> Callable[[Mapping[str, Any], object], ExtensibleModel]:
     """The reader of one model class. Raises `InvalidFlow` with every problem of the object and of what is inside it."""
-    fields = [field for field in api_fields(cls) if not field.merged]
-    api_names = {field.name: field.api for field in fields}
-    loads = {field.api: (field, _load_value(field, cls, converter)) for field in fields}
+    fields = [field for field in api_fields(cls) if not field.flattened]
+    api_names = {field.name: field.api_name for field in fields}
+    loads = {field.api_name: (field, _load_value(field, cls, converter)) for field in fields}
     written = cls.implicit_keys
 
     def load(value: Mapping[str, Any], _cls: object) -> ExtensibleModel:
@@ -202,8 +202,8 @@ def _register(converter: Converter) -> None:
     converter.register_structure_hook_factory(_is_model, factory)
 
 
-_register(strict)
-_register(keeping)
+_register(strict_converter)
+_register(lenient_converter)
 
 
 @overload
@@ -251,7 +251,9 @@ def load_flow(
     if extra not in ("refuse", "keep"):
         raise InvalidFlow("load_flow", [Problem(("extra",), "must be refuse or keep")])
     subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
-    loaded = _load_object(mapping, FLOWS[Endpoint(endpoint)], keeping if extra == "keep" else strict)
+    loaded = _load_object(
+        mapping, FLOW_CLASSES[Endpoint(endpoint)], lenient_converter if extra == "keep" else strict_converter
+    )
     if isinstance(loaded, Invalid):
         raise InvalidFlow(subject, loaded.problems)
     return cast("AnyFlow", loaded)
