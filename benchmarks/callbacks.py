@@ -127,7 +127,7 @@ def receiving() -> None:
     """What a receiver does beyond parsing."""
     signer = CallbackSigner("k" * 43, base_url="https://login.example.com/routee")
     segment = signer.url("login-4711").rpartition("/")[2]
-    inbox = CallbackInbox(tell=lambda _record: None, observers=[])
+    inbox = CallbackInbox(notify=lambda _record: None, observers=[])
     count = 20 * PER_ROUND
     bodies = [orjson.dumps(standard(f"flow-{number}")) for number in range(count)]
     again = bodies[-1]

@@ -15,14 +15,14 @@ from send import MINUTE, SENDER, TEMPLATE, THREE_MINUTES, mapping
 from stub import ANSWER
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, ViberOtpStep
+from routee_failover._transport.attempt import ApiRequest, Attempt, unread_check_for
+from routee_failover._transport.circuit_breaker import CircuitBreaker
+from routee_failover._transport.in_flight import InFlight
+from routee_failover._transport.limiter import RequestLimiter
 from routee_failover._wire import encode_flow
 from routee_failover._wire.responses import parse_otp_receipt
 from routee_failover.events import ObserverGroup
 from routee_failover.outcomes import AttemptResult, Response, StatusTable
-from routee_failover.transport.exchange import Call, Exchange, asker_of
-from routee_failover.transport.gate import Gate
-from routee_failover.transport.turns import Turns
-from routee_failover.transport.under_way import UnderWay
 
 ROUNDS, TIMES = 7, 5_000
 TO, PIN = "+306912345678", "847291"
@@ -66,44 +66,44 @@ async def layers() -> dict[str, float]:
     loop = asyncio.get_running_loop()
     config = Config(application_id="bench", application_secret="bench", api_url="http://localhost:1")
     flow, body = build(), orjson.dumps(ANSWER)
-    turns, table = Turns(config), StatusTable()
+    turns, table = RequestLimiter(config), StatusTable()
     evidence = AttemptResult(True, Response(200, body))
 
     async def no_probe() -> AttemptResult:
         return evidence
 
-    gate = Gate(no_probe, ObserverGroup(()))
+    gate = CircuitBreaker(no_probe, ObserverGroup(()))
 
-    async def make(_exchange: Exchange) -> AttemptResult:
+    async def make(_exchange: Attempt) -> AttemptResult:
         return evidence
 
-    under_way = UnderWay(make, lambda _exchange, _evidence: None)
-    call = Call("POST", "/failover")
+    under_way = InFlight(make, lambda _exchange, _evidence: None)
+    call = ApiRequest("POST", "/failover")
 
     async def task() -> AttemptResult:
         now = loop.time()
-        exchange = Exchange(call, None, None, now, now + 30, loop.create_future(), 1, 1)  # type: ignore[arg-type]
+        exchange = Attempt(call, None, None, now, now + 30, loop.create_future(), 1, 1)  # type: ignore[arg-type]
         under_way.start(exchange)
-        return await exchange.done
+        return await exchange.result
 
     def turn() -> None:
-        turns.try_take(otp=True)
-        turns.end(otp=True)
+        turns.try_acquire(otp=True)
+        turns.release(otp=True)
 
     def decide() -> None:
         shown = AttemptResult(True, Response(200, body))
         _ = table.rule_for(shown.response).outcome  # type: ignore[arg-type]
-        gate.note(shown)
+        gate.record(shown)
 
     here, there = socket.socketpair()
     _, writer = await asyncio.open_connection(sock=here)
-    ask, _ = asker_of(writer.transport)
+    ask, _ = unread_check_for(writer.transport)
     found = {
         "build and check the flow": microseconds(build),
         "encode it": microseconds(lambda: encode_flow(flow)),
         "a turn (pool, rate, share)": microseconds(turn),
         "a task of its own, and the clock for all": await awaited(task) - await awaited(lambda: asyncio.sleep(0)),
-        "the gate: ask the socket": microseconds(ask) + microseconds(lambda: asker_of(writer.transport)),
+        "the gate: ask the socket": microseconds(ask) + microseconds(lambda: unread_check_for(writer.transport)),
         "evidence, table, breaker": microseconds(decide),
         "parse the answer": microseconds(lambda: parse_otp_receipt(body)),
     }

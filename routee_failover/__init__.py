@@ -115,13 +115,12 @@ if TYPE_CHECKING:
     )
     from .searching import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from .secret import Secret
-    from .webhooks import Arrival, CallbackEvent, CallbackInbox, CallbackSigner, parse_callback
+    from .webhooks import CallbackEvent, CallbackInbox, CallbackSigner, ReceiveResult, parse_callback
 
 __all__ = [
     "STATUS_RULES",
     "AnyFlow",
     "AnyReceipt",
-    "Arrival",
     "AttemptEnded",
     "AttemptResult",
     "AttemptStarted",
@@ -189,6 +188,7 @@ __all__ = [
     "PoolTimeout",
     "Problem",
     "RateLimited",
+    "ReceiveResult",
     "Reconciler",
     "Rejected",
     "Response",

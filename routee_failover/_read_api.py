@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from ._transport import ApiRequest, Transport
 from ._wire.responses import UNREADABLE, parse_json, parse_object, parse_rejection
 from ._wire.routes import TRACKING_ROUTES
 from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
@@ -14,7 +15,6 @@ from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import JsonObject
 from .secret import SecretBytes
-from .transport import Call, Transport
 
 _T = TypeVar("_T")
 
@@ -55,7 +55,7 @@ class ReadApi:
 
     async def _ask(self, path: str, body: SecretBytes | None = None) -> bytes:
         verb = "GET" if body is None else "POST"
-        outcome, evidence = await self._transport.call(Call(verb, path, body, safe=True))
+        outcome, evidence = await self._transport.send_request(ApiRequest(verb, path, body, safe=True))
         answer = evidence.response
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{evidence.reason}; the question did not reach Routee and can be asked again")

@@ -11,6 +11,7 @@ from ._read_api import ReadApi, resolve_target
 from ._requests import SendGuard, build_request
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome, error_for_receipt
+from ._transport import Transport
 from ._wire.routes import ROUTES
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome, Rejected
@@ -33,7 +34,6 @@ from .searching import Filter, FilterField, FlowSearch, OtpSearch
 from .searching.question import flow_question
 from .searching.search import PAGE_SIZE
 from .secret import scrub_traceback
-from .transport import Transport
 from .waiting import Pollers, Timeout, identities_of, is_final, schedule_of, seconds_of
 
 _T = TypeVar("_T")
@@ -115,7 +115,7 @@ class RouteeClient:
         """
         call = build_request(flow, deadline, should_send)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
-        outcome, evidence = await self._transport.call(call)
+        outcome, evidence = await self._transport.send_request(call)
         answer = evidence.response
         if outcome is Outcome.ACCEPTED and answer is not None:
             receipt = ROUTES[flow.endpoint].parse_receipt(answer.body)

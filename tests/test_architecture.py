@@ -167,7 +167,9 @@ def test_importing_the_package_leaves_the_process_as_it_was() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "[]\n", "")
 
 
-@pytest.mark.parametrize(("library", "module"), [("backoff", "transport/retry.py"), ("orjson", "_wire/json.py")])
+@pytest.mark.parametrize(
+    ("library", "module"), [("backoff", "_transport/retry_delays.py"), ("orjson", "_wire/json.py")]
+)
 def test_a_library_is_imported_in_one_module(library: str, module: str) -> None:
     """Each of backoff and orjson has one module that knows it, so that it can be exchanged."""
     assert _importers(library) == [module]

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from routee_failover import Outcome, RouteeClient, RouteeError
+from routee_failover._transport import ApiRequest
 from routee_failover.errors import Rejected
 from routee_failover.events import (
     AttemptEnded,
@@ -28,9 +29,8 @@ from routee_failover.events import (
     TokenRenewed,
 )
 from routee_failover.outcomes import AttemptResult, Response
-from routee_failover.transport import Call
 from tests.client.sample_flows import CANARIES, otp, sms
-from tests.transport.raw import ACCEPTED, KEY, POST, Notes, RawServer, answering, http, opened
+from tests.transport.raw_server import ACCEPTED, KEY, POST, Notes, RawServer, answering, http, opened
 
 ANSWERED = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
 UNSENT = AttemptResult(False, reason="no connection to localhost:1 could be made")
@@ -152,14 +152,14 @@ async def _told(*answers: bytes, calls: int = 1, **settings: Any) -> list[Event]
         opened(server, observers=[notes], **settings) as transport,
     ):
         for _ in range(calls):
-            await transport.call(POST)
+            await transport.send_request(POST)
     return notes.events
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow each other at once."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 0.0)
+    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
 
 
 def _names(events: list[Event]) -> list[tuple[str, int | None, int | None]]:
@@ -206,7 +206,7 @@ async def test_a_call_that_is_tried_again_is_told_in_order() -> None:
 @pytest.mark.usefixtures("hasty")
 async def test_a_try_that_is_not_made_for_want_of_budget_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the budget is spent, a call that could be tried again is not, and that is told instead."""
-    monkeypatch.setattr("routee_failover.transport.budget.FULL", 0)
+    monkeypatch.setattr("routee_failover._transport.retry_budget.FULL", 0)
     events = await _told(ACCEPTED, api_url="http://127.0.0.1:1")
     assert events[-1] == RetryBudgetExhausted(1, 1, "the budget for other tries is spent")
 
@@ -233,7 +233,7 @@ async def test_an_observer_that_raises_harms_nothing(
         opened(server, observers=[Raising(error), notes]) as transport,
     ):
         async with asyncio.timeout(10):
-            assert (await transport.call(POST))[0] is Outcome.ACCEPTED
+            assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
     assert len(notes.events) == 5
     assert caplog.messages[0] == f"Raising raised {error.__name__} on AttemptStarted"
     assert "canary" not in caplog.text
@@ -279,7 +279,7 @@ async def _everything_that_is_shown(caplog: pytest.LogCaptureFixture) -> str:
             with pytest.raises(Rejected):
                 await client.track("an-id")
         async with opened(server, observers=[notes, LoggingObserver()]) as transport:
-            await transport.call(Call("GET", "/reports?to=%2B306912345678&pin=739164", safe=True))
+            await transport.send_request(ApiRequest("GET", "/reports?to=%2B306912345678&pin=739164", safe=True))
     assert {type(event) for event in notes.events} == {AttemptStarted, AttemptEnded, RetryScheduled, TokenRenewed}
     deep = [pickle.dumps(event).decode("latin-1") for event in notes.events]
     return "\n".join([caplog.text, *deep, *(repr(event) + str(vars(event)) for event in notes.events)])

@@ -150,7 +150,7 @@ _MASKS: Mapping[str, Callable[[Any], Any]] = {
 
 async def _listen(host: str, port: int, printed: _Table | _Lines) -> None:
     stop = stopped()
-    inbox = _Inbox(tell=lambda _record: None, observers=[_Refusals()])
+    inbox = _Inbox(notify=lambda _record: None, observers=[_Refusals()])
     inbox.came = asyncio.Queue()
     async with _served(inbox, host, port) as url:
         words = Terminal(stderr=True)

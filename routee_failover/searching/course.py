@@ -10,7 +10,7 @@ import math
 
 from ..errors import NoResponse
 
-REMEMBERED = 100_000
+MAX_REMEMBERED_FLOWS = 100_000
 """How many flows are known again. Fewer than that may be pushed past the reader at a time; memory stays bounded."""
 BARREN_PAGES = 10
 """How many pages in a row may hold nothing new before the list is given up."""
@@ -69,7 +69,7 @@ class Course:
         if key in self._met:
             return False
         self._met[key] = None
-        if len(self._met) > REMEMBERED:
+        if len(self._met) > MAX_REMEMBERED_FLOWS:
             del self._met[next(iter(self._met))]
         return True
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-KEPT_FOR = 60.0
+RETENTION_SECONDS = 60.0
 """Seconds."""
 _MOST = 1000
 
@@ -31,4 +31,4 @@ class Arrivals:
         """The last record of a flow, if it came within the last minute."""
         with self._lock:
             at, record = self._records.get(identity, (0.0, None))
-        return record if record is not None and time.monotonic() - at <= KEPT_FOR else None
+        return record if record is not None and time.monotonic() - at <= RETENTION_SECONDS else None

@@ -21,7 +21,7 @@ Record = Any
 Ask = Callable[[], Awaitable[Record]]
 Until = Callable[[Record], bool]
 
-UNKNOWN_FOR = 60.0
+NOT_FOUND_GRACE_SECONDS = 60.0
 """Seconds for which Routee may not know a flow that it has accepted: its tracking may come later than its receipt."""
 _MOST_ASKING = 16
 _PASSING = frozenset({408, 425, 429})
@@ -191,7 +191,7 @@ class Poller:
             watch.tell(await watch.ask())
         except RouteeError as error:
             watch.problem = error
-            unknown_yet = isinstance(error, NotFound) and watch.accepted and age <= UNKNOWN_FOR
+            unknown_yet = isinstance(error, NotFound) and watch.accepted and age <= NOT_FOUND_GRACE_SECONDS
             if not (unknown_yet or _passes(error)):
                 watch.fail(error)
         except Exception as error:  # noqa: BLE001  # of the program's own session, for example: who waits has to know

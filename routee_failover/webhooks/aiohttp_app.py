@@ -16,7 +16,7 @@ def aiohttp_receiver(
     inbox: CallbackInbox,
     signer: CallbackSigner | None,
     *,
-    body_limit: int = LARGEST_CALLBACK,
+    max_body_size: int = LARGEST_CALLBACK,
     body_within: timedelta = timedelta(seconds=2),
 ) -> web.Application:
     """An application to mount where `signer.base_url` points to.
@@ -24,13 +24,13 @@ def aiohttp_receiver(
         app.add_subapp("/routee", aiohttp_receiver(inbox, signer))
 
     It answers 200 once a callback is in the inbox, and what makes Routee repeat it otherwise: 503 while there is no
-    room, 400 for what is no callback, 413 and 408 for a body of more than `body_limit` bytes or that takes longer than
+    room, 400 for what is no callback, 413 and 408 for a body of more than `max_body_size` bytes or that takes longer than
     `body_within`. An address that `signer` did not make is a plain 404, and any method but POST a 405. Without a signer
     (`None`) anybody who finds the address can call: let the inbox `confirm` then.
 
     When the server shuts down, it closes the inbox. Raises `InvalidConfig` for arguments that cannot work.
     """
-    reception = Reception(inbox, signer, body_limit, body_within)
+    reception = Reception(inbox, signer, max_body_size, body_within)
 
     async def receive(request: web.Request) -> web.Response:
         admitted = reception.admit(request.method, request.path, request.content_length)
@@ -62,7 +62,7 @@ async def _read(content: StreamReader, reception: Reception) -> bytes | Answer:
         async with asyncio.timeout(reception.seconds):
             async for piece in content.iter_any():
                 size += len(piece)
-                if size > reception.body_limit:
+                if size > reception.max_body_size:
                     return reception.too_large()
                 pieces.append(piece)
     except TimeoutError:

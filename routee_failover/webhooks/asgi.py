@@ -26,7 +26,7 @@ class AsgiReceiver:
         app.mount("/routee", AsgiReceiver(inbox, signer))
 
     It answers 200 once a callback is in the inbox, and what makes Routee repeat it otherwise: 503 while there is no
-    room, 400 for what is no callback, 413 and 408 for a body of more than `body_limit` bytes or that takes longer than
+    room, 400 for what is no callback, 413 and 408 for a body of more than `max_body_size` bytes or that takes longer than
     `body_within`. An address that `signer` did not make is a plain 404, and any method but POST a 405. Without a signer
     (`None`) anybody who finds the address can call: let the inbox `confirm` then.
 
@@ -40,10 +40,10 @@ class AsgiReceiver:
         inbox: CallbackInbox,
         signer: CallbackSigner | None,
         *,
-        body_limit: int = LARGEST_CALLBACK,
+        max_body_size: int = LARGEST_CALLBACK,
         body_within: timedelta = timedelta(seconds=2),
     ) -> None:
-        self._reception = Reception(inbox, signer, body_limit, body_within)
+        self._reception = Reception(inbox, signer, max_body_size, body_within)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection as ASGI has it."""
@@ -87,7 +87,7 @@ class AsgiReceiver:
                     piece: bytes = message.get("body", b"")
                     more = message.get("more_body", False)
                     size += len(piece)
-                    if size > self._reception.body_limit:
+                    if size > self._reception.max_body_size:
                         return self._reception.too_large()
                     pieces.append(piece)
         except TimeoutError:

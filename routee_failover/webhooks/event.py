@@ -50,7 +50,7 @@ class CallbackEvent(ValueObject, Generic[Record_co]):
 
 
 class Arrival(StrEnum):
-    """What became of a callback when it came in. All but `NO_ROOM` are to be answered with 200."""
+    """What became of a callback when it came in. All but `UNAVAILABLE` are to be answered with 200."""
 
     TAKEN = "taken"
     """It says something new and is handed out, at the latest once it is confirmed."""
@@ -58,5 +58,5 @@ class Arrival(StrEnum):
     """It was here before."""
     STALE = "stale"
     """Something newer about the same flow was here before."""
-    NO_ROOM = "no room"
+    UNAVAILABLE = "no room"
     """It was not taken, because too many wait or the inbox is closing: Routee has to repeat it, so answer 503."""

@@ -74,7 +74,7 @@ class CallbackInbox:
     confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(_check_callable))
     """Asks Routee for a record again, `routee.track` for example. With it, a final status is told and handed out only
     once Routee says it too, and in the record that Routee then gives. Statuses that are not final are not asked for."""
-    confirm_within: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_positive_duration)
+    confirm_timeout: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_positive_duration)
     """How long Routee is asked again while it cannot be reached or says otherwise, and how long one question may take.
     After that the callback is dropped, which observers are told; another one about the same flow is taken as if there
     had been none."""
@@ -98,7 +98,7 @@ class CallbackInbox:
         self._lanes: Lanes[AnyEvent] = Lanes()
         self._doubts: Doubts | None = None
         if self.confirm is not None:
-            self._doubts = Doubts(self.confirm, self.confirm_within.total_seconds(), self._settle, self._start)
+            self._doubts = Doubts(self.confirm, self.confirm_timeout.total_seconds(), self._settle, self._start)
         self._handlers: dict[str, list[Handler]] = {}
         self._handling = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,11 +143,11 @@ class CallbackInbox:
         if arrival is not Arrival.TAKEN:
             self._drop(event, arrival.value, lost=False)
         elif self._closing:
-            return Arrival.NO_ROOM
+            return Arrival.UNAVAILABLE
         elif self._doubts is not None and standing is not None and standing.end is not None:
             return self._doubt(self._doubts, identity, cast("CallbackEvent[AnyFlowRecord]", event), digest)
         elif self._is_kept(identity[0]) and self.waiting >= self.capacity:
-            return Arrival.NO_ROOM
+            return Arrival.UNAVAILABLE
         else:
             self._memory.note(identity, standing, digest)
             self._hand_out(identity, event)
@@ -208,7 +208,7 @@ class CallbackInbox:
         if identity in doubts:
             doubts.renew(identity)
         elif self.waiting >= self.capacity:
-            return Arrival.NO_ROOM
+            return Arrival.UNAVAILABLE
         else:
             doubts.add(identity, event, digest)
         return Arrival.TAKEN

@@ -46,18 +46,18 @@ class Reception:
     """
 
     def __init__(
-        self, inbox: CallbackInbox, signer: CallbackSigner | None, body_limit: int, body_within: timedelta
+        self, inbox: CallbackInbox, signer: CallbackSigner | None, max_body_size: int, body_within: timedelta
     ) -> None:
         if not isinstance(inbox, CallbackInbox):
             raise InvalidConfig("a receiver takes a CallbackInbox first")
         if not isinstance(signer, CallbackSigner | None):
             raise InvalidConfig("a receiver takes a CallbackSigner second, or None where anybody may call")
-        if not isinstance(body_limit, int) or isinstance(body_limit, bool) or body_limit < 1:
-            raise InvalidConfig("body_limit must be a number of bytes of at least 1")
+        if not isinstance(max_body_size, int) or isinstance(max_body_size, bool) or max_body_size < 1:
+            raise InvalidConfig("max_body_size must be a number of bytes of at least 1")
         if not isinstance(body_within, timedelta) or body_within <= timedelta(0):
             raise InvalidConfig("body_within must be a positive timedelta, such as timedelta(seconds=2)")
         self.inbox: CallbackInbox = inbox
-        self.body_limit: int = min(body_limit, LARGEST_CALLBACK)
+        self.max_body_size: int = min(max_body_size, LARGEST_CALLBACK)
         self.seconds: float = body_within.total_seconds()
         self._signer = signer
         self._observers = ObserverGroup(inbox.observers)
@@ -77,7 +77,7 @@ class Reception:
             intent = self._signer.intent(path.rstrip("/").rpartition("/")[2])
             if intent is None:
                 return self.refuse(404, "nobody was given that address, or it is no longer valid")
-        if length is not None and length > self.body_limit:
+        if length is not None and length > self.max_body_size:
             return self.too_large()
         return Admitted(intent)
 
@@ -87,13 +87,13 @@ class Reception:
             arrival = self.inbox.receive(body, intent=admitted.intent)
         except InvalidCallback as error:
             return self.refuse(400, str(error))
-        if arrival is Arrival.NO_ROOM:
+        if arrival is Arrival.UNAVAILABLE:
             return self.refuse(503, "the inbox has no room for it; Routee repeats it")
         return Answer(200)
 
     def too_large(self) -> Answer:
-        """The answer to a body of more than `body_limit`."""
-        return self.refuse(413, f"it had more than {self.body_limit} bytes")
+        """The answer to a body of more than `max_body_size`."""
+        return self.refuse(413, f"it had more than {self.max_body_size} bytes")
 
     def too_slow(self) -> Answer:
         """The answer to a body that was not there in time."""

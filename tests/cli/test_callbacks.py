@@ -127,7 +127,7 @@ async def test_a_reader_who_left_in_this_process(monkeypatch: pytest.MonkeyPatch
     def show(_table: command._Table, _came: command._Came) -> None:
         raise OutputClosed
 
-    inbox = command._Inbox(tell=lambda _record: None)
+    inbox = command._Inbox(notify=lambda _record: None)
     inbox.came = asyncio.Queue()
     inbox.receive(NEW)
     monkeypatch.setattr(command._Table, "show", show)

@@ -127,7 +127,7 @@ async def test_a_client_dropped_without_closing_leaves_no_warning_at_the_loops_e
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
         await client.send(sms())
-        session = next(iter(client._transport._lines.values()))._session
+        session = next(iter(client._transport._loop_transports.values()))._session
         await asyncio.get_running_loop().shutdown_asyncgens()
         assert session.closed
         with pytest.raises(ClientClosed):
@@ -177,7 +177,7 @@ async def test_loops_that_have_ended_are_forgotten() -> None:
         for _ in range(3):
             await asyncio.to_thread(elsewhere)
         await client.send(sms())
-        assert len(client._transport._lines) == 1
+        assert len(client._transport._loop_transports) == 1
         await client.aclose()
         gc.collect()
 
@@ -190,7 +190,7 @@ async def test_threads_may_open_and_forget_loops_at_once() -> None:
     """While one thread forgets loops that have ended, another may open a loop of its own or forget the same."""
     async with FakeRoutee() as server:
         client = RouteeClient(server.config())
-        lines: Any = client._transport._lines
+        lines: Any = client._transport._loop_transports
 
         class Ended:
             def is_closed(self) -> bool:

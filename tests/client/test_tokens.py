@@ -91,7 +91,7 @@ async def test_a_token_without_life_is_asked_for_each_time() -> None:
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens are renewed after a twentieth of their life, so that no test waits long for it."""
-    monkeypatch.setattr("routee_failover.transport.token.EARLY_SHARE", 0.95)
+    monkeypatch.setattr("routee_failover._transport.token.RENEWAL_MARGIN_SHARE", 0.95)
 
 
 @pytest.mark.usefixtures("early")

@@ -63,7 +63,7 @@ def _refused(read: Callable[[Any], Any], body: Any) -> Any:
 
 def callback(body: Any) -> None:
     """A callback is read and used, or refused in words that are all ours; and the inbox agrees."""
-    inbox = CallbackInbox(tell=lambda _record: None, observers=[])
+    inbox = CallbackInbox(notify=lambda _record: None, observers=[])
     record = _refused(parse_callback, body)
     if record is None:
         assert _refused(inbox.receive, body) is None

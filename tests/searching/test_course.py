@@ -140,7 +140,7 @@ def test_a_length_that_is_never_the_same_ends_in_an_error() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many flows are known again; memory does not grow with the list."""
-    monkeypatch.setattr(course, "REMEMBERED", 3)
+    monkeypatch.setattr(course, "MAX_REMEMBERED_FLOWS", 3)
     read = Course()
     assert read.take(0, 5, None, list("abcde")) == [True] * 5
     assert read.take(5, 10, None, list("edfa")) == [False, False, True, True]

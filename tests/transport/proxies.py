@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections.abc import Callable
 
-from .raw import RawServer, Reader, Writer, read_request
+from .raw_server import RawServer, Reader, Writer, read_request
 
 
 async def _pump(reader: Reader, writer: Writer, see: Callable[[bytes], object]) -> None:

@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 
 from routee_failover import Outcome, RouteeClient
+from routee_failover._transport import ApiRequest
+from routee_failover._transport.attempt import CancelReason
 from routee_failover.events import AttemptEnded, AttemptStarted, RetryScheduled
-from routee_failover.transport import Call
-from routee_failover.transport.exchange import Stop
 from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
 
-from .raw import (
+from .raw_server import (
     GET,
     POST,
     Door,
@@ -26,17 +26,17 @@ from .raw import (
     bench,
     cancelled,
     hang,
-    line_of,
+    loop_transport_of,
     opened,
     read_request,
-    settled,
-    turns_taken,
+    slots_in_use,
+    until_idle,
 )
 
 
 @pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
-async def test_a_caller_may_leave_in_any_moment(warm: bool, call: Call) -> None:
+async def test_a_caller_may_leave_in_any_moment(warm: bool, call: ApiRequest) -> None:
     """Cancelled in any turn of the loop: observers are told exactly what the server saw, and the turn comes back."""
     door = Door()
     async with RawServer(door) as server:
@@ -44,33 +44,31 @@ async def test_a_caller_may_leave_in_any_moment(warm: bool, call: Call) -> None:
             await _left_after(steps, server, door, call, warm=warm)
 
 
-async def _left_after(steps: int, server: RawServer, door: Door, call: Call, *, warm: bool) -> None:
+async def _left_after(steps: int, server: RawServer, door: Door, call: ApiRequest, *, warm: bool) -> None:
     notes = Notes()
     async with opened(server, observers=[notes]) as transport:
         if warm:
-            await transport.call(GET)
-            await settled(transport)
+            await transport.send_request(GET)
+            await until_idle(transport)
         seen_before, told_before = door.begun, len(notes.of(AttemptEnded))
-        running = asyncio.ensure_future(transport.call(call))
+        running = asyncio.ensure_future(transport.send_request(call))
         for _ in range(steps):
             await asyncio.sleep(0)
         told_in_time = len(notes.of(AttemptEnded))
         left = running.cancel()
         await asyncio.wait([running])
-        await settled(transport)
+        await until_idle(transport)
         assert running.cancelled() is left
-        assert turns_taken(transport) == 0
+        assert slots_in_use(transport) == 0
     ended = notes.of(AttemptEnded)
     assert len(notes.of(AttemptStarted)) == len(ended)
     assert all(
-        event.abandoned is event.evidence.may_have_been_sent
-        for event in ended[told_in_time:]
-        if event.path == call.path
+        event.abandoned is event.result.may_have_been_sent for event in ended[told_in_time:] if event.path == call.path
     )
     tries = [event for event in ended[told_before:] if event.path == call.path]
-    begun = [event.outcome for event in tries if event.evidence.may_have_been_sent]
+    begun = [event.outcome for event in tries if event.result.may_have_been_sent]
     assert len(tries) <= 1
-    assert all(event.outcome is Outcome.NOT_SENT for event in tries if not event.evidence.may_have_been_sent)
+    assert all(event.outcome is Outcome.NOT_SENT for event in tries if not event.result.may_have_been_sent)
     if not call.safe:
         assert (door.begun - seen_before, set(begun)) == (len(begun), {Outcome.ACCEPTED} if begun else set())
 
@@ -79,9 +77,9 @@ async def test_waiting_for_a_token_may_be_left() -> None:
     """A caller who leaves while the token is asked for has sent nothing, also once the token is there."""
     door = Door(no_tokens=True)
     async with RawServer(door) as server, opened(server) as transport:
-        await cancelled(transport.call(POST), once=lambda: door.tokens)
+        await cancelled(transport.send_request(POST), once=lambda: door.tokens)
         door.gives_tokens.set()
-        await transport.call(GET)
+        await transport.send_request(GET)
         assert (door.begun, door.tokens, len(door.seen)) == (1, 1, 1)
 
 
@@ -89,14 +87,14 @@ async def test_waiting_for_a_turn_may_be_left() -> None:
     """A caller who leaves the line has sent nothing, and holds up nobody behind him."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, pool_size=1) as transport:
-        first = asyncio.create_task(transport.call(POST))
+        first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: door.seen)
-        leaving = asyncio.create_task(transport.call(POST))
-        behind = asyncio.create_task(transport.call(POST))
-        await cancelled(leaving, once=lambda: len(line_of(transport)._turns._waiting) == 2)
+        leaving = asyncio.create_task(transport.send_request(POST))
+        behind = asyncio.create_task(transport.send_request(POST))
+        await cancelled(leaving, once=lambda: len(loop_transport_of(transport)._limiter._waiters) == 2)
         door.open.set()
         await asyncio.gather(first, behind)
-        assert (door.begun, turns_taken(transport)) == (2, 0)
+        assert (door.begun, slots_in_use(transport)) == (2, 0)
 
 
 async def test_connecting_may_be_left() -> None:
@@ -105,12 +103,12 @@ async def test_connecting_may_be_left() -> None:
     async with RawServer(hang) as silent, RawServer(Door()) as auth:
         urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
         async with opened(silent, **urls, observers=[notes]) as transport:
-            await cancelled(transport.call(POST), once=lambda: silent.connections)
-            await settled(transport)
-            assert turns_taken(transport) == 0
+            await cancelled(transport.send_request(POST), once=lambda: silent.connections)
+            await until_idle(transport)
+            assert slots_in_use(transport) == 0
     event = notes.of(AttemptEnded)[-1]
-    assert (event.outcome, event.evidence.may_have_been_sent, event.abandoned) == (Outcome.NOT_SENT, False, False)
-    assert event.evidence.reason == "the caller had left"
+    assert (event.outcome, event.result.may_have_been_sent, event.abandoned) == (Outcome.NOT_SENT, False, False)
+    assert event.result.reason == "the caller had left"
 
 
 async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +123,9 @@ async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.
 
     monkeypatch.setattr(aiohttp.ClientRequest, "send", left_after)
     async with RawServer(door) as server, opened(server, observers=[notes]) as transport:
-        caller = asyncio.ensure_future(transport.call(POST))
+        caller = asyncio.ensure_future(transport.send_request(POST))
         await asyncio.wait([caller])
-        await settled(transport)
+        await until_idle(transport)
         written = sys.version_info >= (3, 12)
         assert (caller.cancelled(), door.begun) == (True, written)
     event = notes.of(AttemptEnded)[-1]
@@ -139,10 +137,10 @@ async def test_what_has_left_goes_on_alone() -> None:
     """A message whose caller leaves keeps its connection and its turn until it is answered, and that is told."""
     door, notes = Door(shut=True), Notes()
     async with RawServer(door) as server, opened(server, pool_size=1, observers=[notes]) as transport:
-        await cancelled(transport.call(POST), once=lambda: door.seen)
-        behind = asyncio.create_task(transport.call(POST))
-        await until(lambda: line_of(transport)._turns._waiting)
-        assert (turns_taken(transport), door.begun) == (1, 1)
+        await cancelled(transport.send_request(POST), once=lambda: door.seen)
+        behind = asyncio.create_task(transport.send_request(POST))
+        await until(lambda: loop_transport_of(transport)._limiter._waiters)
+        assert (slots_in_use(transport), door.begun) == (1, 1)
         assert not [event for event in notes.of(AttemptEnded) if event.path == POST.path]
         door.open.set()
         assert (await behind)[0] is Outcome.ACCEPTED
@@ -156,7 +154,7 @@ async def test_200_messages_of_callers_who_left_are_all_accounted_for() -> None:
     door, notes = Door(shut=True), Notes()
     async with RawServer(door) as server:
         async with opened(server, pool_size=200, otp_reserve=0, observers=[notes]) as transport:
-            callers = [asyncio.create_task(transport.call(POST)) for _ in range(200)]
+            callers = [asyncio.create_task(transport.send_request(POST)) for _ in range(200)]
             await until(lambda: len(door.seen) == 200)
             for caller in callers:
                 caller.cancel()
@@ -165,18 +163,18 @@ async def test_200_messages_of_callers_who_left_are_all_accounted_for() -> None:
             door.open.set()
         told = [event for event in notes.of(AttemptEnded) if event.path == POST.path]
         assert Counter((event.outcome, event.abandoned) for event in told) == {(Outcome.ACCEPTED, True): 200}
-        assert turns_taken(transport) == 0
+        assert slots_in_use(transport) == 0
 
 
 async def test_a_reading_call_is_ended_with_its_caller() -> None:
     """Nobody needs the answer to a question of a caller who has left: its connection is closed, its turn comes back."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, pool_size=1) as transport:
-        await cancelled(transport.call(GET), once=lambda: door.seen)
-        await settled(transport)
-        assert turns_taken(transport) == 0
+        await cancelled(transport.send_request(GET), once=lambda: door.seen)
+        await until_idle(transport)
+        assert slots_in_use(transport) == 0
         door.open.set()
-        assert (await transport.call(POST))[0] is Outcome.ACCEPTED
+        assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
     assert server.connections >= 2
 
 
@@ -191,31 +189,31 @@ async def test_what_is_cut_off_takes_no_connection_of_others_along(monkeypatch: 
             writer.write(b"}")
 
     async with RawServer(slowly) as server, bench(server.config()) as made:
-        exchange = made.exchange(server.url)
+        exchange = made.new_attempt(server.url)
         connector = made.session.connector
         assert connector is not None
         release = connector._release
 
         def end_after(*args: Any, **named: Any) -> None:
             release(*args, **named)
-            exchange.end(Stop.LEFT)
+            exchange.cancel(CancelReason.CALLER_CANCELLED)
 
         monkeypatch.setattr(connector, "_release", end_after)
-        made.under_way.start(exchange)
-        assert (await exchange.done).reason == "the caller had left"
+        made.in_flight.start(exchange)
+        assert (await exchange.result).reason == "the caller had left"
         assert (await made.tried(server.url)).response is not None
         assert server.connections == 1
 
 
 async def test_a_caller_who_leaves_between_two_tries_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that rests before it is tried again is not, once its caller has left."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 0.05)
+    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.05)
     notes = Notes()
     settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [notes]}
     async with RawServer(Door()) as server, opened(server, **settings) as transport:
-        await cancelled(transport.call(POST), once=lambda: notes.of(RetryScheduled))
+        await cancelled(transport.send_request(POST), once=lambda: notes.of(RetryScheduled))
         await asyncio.sleep(0.1)
-        assert turns_taken(transport) == 0
+        assert slots_in_use(transport) == 0
     assert len([event for event in notes.of(AttemptStarted) if event.path == POST.path]) == 1
 
 
@@ -261,15 +259,15 @@ async def test_a_task_group_that_fails_leaves_its_sends_to_end() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from Python 3.12 on")
 @pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
-async def test_tasks_may_start_eagerly(call: Call) -> None:
+async def test_tasks_may_start_eagerly(call: ApiRequest) -> None:
     """In a loop whose tasks start at once everything is told as well, and in order."""
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
     await test_a_caller_may_leave_in_any_moment(warm=False, call=call)
     await test_a_caller_may_leave_in_any_moment(warm=True, call=call)
     notes = Notes()
     async with RawServer(Door()) as server, opened(server, observers=[notes]) as transport:
-        await transport.call(call)
-        await line_of(transport)._session.close()
-        await transport.call(call)
+        await transport.send_request(call)
+        await loop_transport_of(transport)._session.close()
+        await transport.send_request(call)
     kinds = [type(event) for event in notes.events if isinstance(event, AttemptStarted | AttemptEnded)]
     assert kinds == [AttemptStarted, AttemptEnded] * (len(kinds) // 2)

@@ -11,14 +11,14 @@ import pytest
 import trustme
 
 from routee_failover import ClientClosed, DeliveryUnknown, NoResponse, Outcome, RouteeClient
+from routee_failover._transport import ApiRequest, Transport
 from routee_failover.events import AttemptEnded, AttemptStarted, RetryScheduled
-from routee_failover.transport import Call, Transport
 from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown
 from tests.client.sample_flows import CANARIES, otp, sms
 from tests.client.subprocess_program import run_fresh
 
-from .raw import (
+from .raw_server import (
     ACCEPTED,
     GET,
     POST,
@@ -29,10 +29,10 @@ from .raw import (
     cancelled,
     hang,
     http,
-    line_of,
+    loop_transport_of,
     opened,
-    settled,
-    turns_taken,
+    slots_in_use,
+    until_idle,
 )
 
 LONG = timedelta(hours=1)
@@ -44,7 +44,7 @@ async def test_answers_that_come_within_the_grace_are_told() -> None:
     """aclose() waits for the answer to what has left, and its caller gets it."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
-        call = asyncio.create_task(transport.call(POST))
+        call = asyncio.create_task(transport.send_request(POST))
         await until(lambda: door.seen)
         closing = asyncio.create_task(transport.aclose())
         await asyncio.sleep(0.01)
@@ -58,7 +58,7 @@ async def test_what_was_left_alone_is_waited_for_as_well() -> None:
     """A message whose caller has left is answered, and told to observers, before aclose() is over."""
     door, notes = Door(shut=True), Notes()
     async with RawServer(door) as server, opened(server, shutdown_timeout=LONG, observers=[notes]) as transport:
-        await cancelled(transport.call(POST), once=lambda: door.seen)
+        await cancelled(transport.send_request(POST), once=lambda: door.seen)
         asyncio.get_running_loop().call_later(0.02, door.open.set)
         await transport.aclose()
         event = notes.of(AttemptEnded)[-1]
@@ -100,10 +100,10 @@ async def test_who_waits_in_line_is_told_at_once() -> None:
     """Messages that wait for a turn do not wait for the answers to those that have one."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, pool_size=1, shutdown_timeout=LONG) as transport:
-        first = asyncio.create_task(transport.call(POST))
+        first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: door.seen)
-        waiting = [asyncio.create_task(transport.call(POST)) for _ in range(3)]
-        await until(lambda: len(line_of(transport)._turns._waiting) == 3)
+        waiting = [asyncio.create_task(transport.send_request(POST)) for _ in range(3)]
+        await until(lambda: len(loop_transport_of(transport)._limiter._waiters) == 3)
         closing = asyncio.create_task(transport.aclose())
         await asyncio.wait(waiting, timeout=5)
         for call in waiting:
@@ -113,7 +113,7 @@ async def test_who_waits_in_line_is_told_at_once() -> None:
         door.open.set()
         assert (await first)[0] is Outcome.ACCEPTED
         await closing
-        assert (door.begun, turns_taken(transport)) == (1, 0)
+        assert (door.begun, slots_in_use(transport)) == (1, 0)
 
 
 async def test_who_waits_for_a_connection_is_told_at_once() -> None:
@@ -121,7 +121,7 @@ async def test_who_waits_for_a_connection_is_told_at_once() -> None:
     async with RawServer(hang) as silent, RawServer(Door()) as auth:
         urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
         async with opened(silent, **urls, shutdown_timeout=LONG, connect_timeout=LONG) as transport:
-            call = asyncio.create_task(transport.call(POST))
+            call = asyncio.create_task(transport.send_request(POST))
             await until(lambda: silent.connections)
             async with asyncio.timeout(5):
                 await transport.aclose()
@@ -130,14 +130,14 @@ async def test_who_waits_for_a_connection_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
-async def test_who_rests_before_another_try_gets_what_is_known(call: Call) -> None:
+async def test_who_rests_before_another_try_gets_what_is_known(call: ApiRequest) -> None:
     """A call that rests is not tried again once the client is closed: its caller is told what the last try showed."""
     notes = Notes()
     async with (
         RawServer(answering(http("429 Slower", b"{}", "Retry-After: 20"))) as server,
         opened(server, observers=[notes]) as transport,
     ):
-        running = asyncio.create_task(transport.call(call))
+        running = asyncio.create_task(transport.send_request(call))
         await until(lambda: notes.of(RetryScheduled))
         await transport.aclose()
         outcome, evidence = await running
@@ -148,11 +148,11 @@ async def test_who_rests_before_another_try_gets_what_is_known(call: Call) -> No
 
 async def test_a_token_request_that_rests_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing ends the tries for a token as well, and whoever waits for it."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 20.0)
+    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 20.0)
     notes = Notes()
     settings: dict[str, Any] = {"auth_url": "http://127.0.0.1:1", "observers": [notes]}
     async with RawServer(answering(ACCEPTED)) as server, opened(server, **settings) as transport:
-        calls = [asyncio.create_task(transport.call(POST)) for _ in range(3)]
+        calls = [asyncio.create_task(transport.send_request(POST)) for _ in range(3)]
         await until(lambda: notes.of(AttemptEnded))
         await asyncio.sleep(0.01)
         await transport.aclose()
@@ -180,12 +180,12 @@ async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool
     transport = Transport(server.config(observers=[notes], shutdown_timeout=LONG if answered else MOMENT / 50))
     if warm:
         door.open.set()
-        await transport.call(GET)
-        await settled(transport)
+        await transport.send_request(GET)
+        await until_idle(transport)
         if not answered:
             door.open.clear()
     seen, told = door.begun, len(notes.of(AttemptEnded))
-    running = asyncio.ensure_future(transport.call(POST))
+    running = asyncio.ensure_future(transport.send_request(POST))
     for _ in range(steps):
         await asyncio.sleep(0)
     await transport.aclose()
@@ -196,10 +196,10 @@ async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool
     assert not running.cancelled()
     if isinstance(running.exception(), ClientClosed):
         assert door.begun == seen
-        assert not any(event.evidence.may_have_been_sent for event in tries)
+        assert not any(event.result.may_have_been_sent for event in tries)
     else:
         outcome, evidence = running.result()
-        assert (outcome, evidence.reason) == (tries[0].outcome, tries[0].evidence.reason)
+        assert (outcome, evidence.reason) == (tries[0].outcome, tries[0].result.reason)
         assert outcome is (Outcome.ACCEPTED if answered or evidence.response else Outcome.UNKNOWN)
 
 
@@ -207,7 +207,7 @@ async def test_closing_may_be_repeated_and_shared() -> None:
     """Several tasks may close at once, again and again; all of them wait for the answers."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
-        call = asyncio.create_task(transport.call(POST))
+        call = asyncio.create_task(transport.send_request(POST))
         await until(lambda: door.seen)
         closings = [asyncio.create_task(transport.aclose()) for _ in range(3)]
         await asyncio.sleep(0.01)
@@ -222,17 +222,17 @@ async def test_closing_that_was_cut_short_may_be_taken_up_again() -> None:
     """A timeout around aclose() cuts nothing that has left: another one goes on with it."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
-        call = asyncio.create_task(transport.call(POST))
+        call = asyncio.create_task(transport.send_request(POST))
         await until(lambda: door.seen)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
                 await transport.aclose()
         with pytest.raises(ClientClosed):
-            await transport.call(POST)
+            await transport.send_request(POST)
         door.open.set()
         await transport.aclose()
         assert (await call)[0] is Outcome.ACCEPTED
-        assert line_of(transport)._session.closed
+        assert loop_transport_of(transport)._session.closed
 
 
 async def test_closing_one_loop_leaves_the_others_alone() -> None:
@@ -256,8 +256,8 @@ async def test_a_client_that_is_let_go_closes_itself() -> None:
     """A client that nobody holds any more closes its connections, at the latest after total_timeout, and silently."""
     async with RawServer(Door()) as server:
         transport = Transport(server.config(total_timeout=20 * MOMENT))
-        await transport.call(POST)
-        session = line_of(transport)._session
+        await transport.send_request(POST)
+        session = loop_transport_of(transport)._session
         del transport
         await until(lambda: (gc.collect(), session.closed)[1])
 

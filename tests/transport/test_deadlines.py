@@ -9,31 +9,31 @@ from typing import Any
 import pytest
 
 from routee_failover import DeadlinePassed, InvalidFlow, Outcome, RouteeClient
+from routee_failover._transport import ApiRequest, Transport
+from routee_failover._transport.attempt import CancelReason
+from routee_failover._transport.executor import execute
 from routee_failover.secret import SecretBytes
-from routee_failover.transport import Call, Transport
-from routee_failover.transport.attempt import attempt
-from routee_failover.transport.exchange import Stop
 from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown
 from tests.client.sample_flows import CANARIES, otp, standard, viber_otp
 
-from .raw import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened, turns_taken
+from .raw_server import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened, slots_in_use
 
 SHORT = 0.05
 FAR = 3600.0
 
 
-def message(seconds: float, body_within: Callable[[float], SecretBytes | None] | None = None) -> Call:
+def message(seconds: float, body_within: Callable[[float], SecretBytes | None] | None = None) -> ApiRequest:
     """A message that is worth nothing after so many seconds."""
     deadline = asyncio.get_running_loop().time() + seconds
-    return Call("POST", "/failover", SecretBytes(BODY), deadline=deadline, body_within=body_within)
+    return ApiRequest("POST", "/failover", SecretBytes(BODY), deadline=deadline, body_factory=body_within)
 
 
 async def passes(transport: Transport, seconds: float = SHORT) -> DeadlinePassed:
     """The error of a message whose deadline passes, well before anything else could end it."""
     async with asyncio.timeout(5):
         with pytest.raises(DeadlinePassed, match="nothing was sent") as caught:
-            await transport.call(message(seconds))
+            await transport.send_request(message(seconds))
     assert caught.value.outcome is Outcome.NOT_SENT
     printed = shown(caught.value)
     assert [secret for secret in (PIN, KEY, "canary-key") if secret in printed] == []
@@ -46,7 +46,7 @@ async def test_waiting_for_a_token_ends_with_the_deadline() -> None:
     async with RawServer(door) as server, opened(server) as transport:
         await passes(transport)
         door.gives_tokens.set()
-        await transport.call(GET)
+        await transport.send_request(GET)
         assert (len(door.seen), door.begun, door.tokens) == (1, 1, 1)
 
 
@@ -65,9 +65,9 @@ async def test_a_token_that_comes_too_late_is_not_used() -> None:
         call = message(FAR)
         line._tokens.get = late  # type: ignore[method-assign]
         with pytest.raises(DeadlinePassed) as caught:
-            await transport.call(call)
+            await transport.send_request(call)
         assert KEY not in shown(caught.value)
-        assert turns_taken(transport) == 0
+        assert slots_in_use(transport) == 0
         assert door.begun == 0
 
 
@@ -75,10 +75,10 @@ async def test_waiting_for_a_new_token_ends_with_the_deadline() -> None:
     """A message whose token was refused does not wait longer for another than its deadline: it was refused."""
     door = Door(http("401 Expired"))
     async with RawServer(door) as server, opened(server) as transport:
-        assert (await transport.call(GET))[0] is Outcome.REJECTED
+        assert (await transport.send_request(GET))[0] is Outcome.REJECTED
         door.gives_tokens.clear()
         async with asyncio.timeout(5):
-            outcome, evidence = await transport.call(message(0.5))
+            outcome, evidence = await transport.send_request(message(0.5))
         assert outcome is Outcome.REJECTED
         assert evidence.response is not None
         assert evidence.response.status == 401
@@ -88,7 +88,7 @@ async def test_waiting_for_a_turn_ends_with_the_deadline() -> None:
     """A message whose deadline passes while every connection is busy is not sent."""
     door = Door(shut=True)
     async with RawServer(door) as server, opened(server, pool_size=1) as transport:
-        first = asyncio.create_task(transport.call(POST))
+        first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: door.seen)
         await passes(transport)
         door.open.set()
@@ -106,11 +106,13 @@ async def test_connecting_ends_with_the_deadline() -> None:
         assert (silent.connections, auth.connections) == (1, 1)
 
 
-async def _at_the_gate(made: Bench, url: str, call: Call) -> Any:
+async def _at_the_gate(made: Bench, url: str, call: ApiRequest) -> Any:
     """One attempt that nothing but the last gate could stop."""
-    exchange = made.exchange(url)
-    exchange.call, exchange.body = call, call.body
-    return exchange, await attempt(made.session, exchange, within=made.within, limit=made.limit)
+    exchange = made.new_attempt(url)
+    exchange.request, exchange.body = call, call.body
+    return exchange, await execute(
+        made.session, exchange, timeout=made.client_timeout, max_response_size=made.max_response_size
+    )
 
 
 @pytest.mark.parametrize("pooled", [True, False])
@@ -121,8 +123,8 @@ async def test_the_last_gate_is_shut_after_the_deadline(pooled: bool) -> None:
         if pooled:
             await made.tried(f"{server.url}/failover")
         exchange, evidence = await _at_the_gate(made, server.url, message(-1))
-        assert (exchange.stop, evidence.begun, evidence.written) == (Stop.DEADLINE, False, 0)
-        assert evidence.cause == "the deadline of the message had passed"
+        assert (exchange.stop, evidence.begun, evidence.written) == (CancelReason.DEADLINE, False, 0)
+        assert evidence.reason == "the deadline of the message had passed"
         await made.tried(f"{server.url}/failover")
         assert (door.begun, server.connections) == (1 + pooled, 2)
 
@@ -137,7 +139,7 @@ async def test_the_body_at_the_gate_is_the_one_that_leaves() -> None:
 
     async with RawServer(door) as server, opened(server) as transport:
         call = message(30.0, body)
-        outcome, evidence = await transport.call(call)
+        outcome, evidence = await transport.send_request(call)
         assert outcome is Outcome.ACCEPTED
     assert len(asked) == 2
     assert 0 < asked[1] <= asked[0] <= 30
@@ -157,7 +159,7 @@ async def test_a_body_that_stays_the_same_or_changes_is_sent_once(size: int) -> 
             left = iter(bodies)
             last = bodies[-1]
             call = message(30.0, lambda _s, left=left, last=last: SecretBytes(next(left, last).encode() * size))  # type: ignore[misc]
-            assert (await transport.call(call))[0] is Outcome.ACCEPTED
+            assert (await transport.send_request(call))[0] is Outcome.ACCEPTED
             assert door.seen[-1].endswith(b"\r\n\r\n" + last.encode() * size)
         assert len(door.seen) == 2
 
@@ -173,8 +175,8 @@ async def test_a_message_that_cannot_be_made_in_time_is_not_sent(asked_before: i
 
     async with RawServer(door) as server, opened(server) as transport:
         with pytest.raises(DeadlinePassed):
-            await transport.call(message(30.0, body))
-        assert turns_taken(transport) == 0
+            await transport.send_request(message(30.0, body))
+        assert slots_in_use(transport) == 0
     assert (len(asked), door.begun) == (asked_before + 1, 0)
 
 
@@ -184,7 +186,7 @@ async def test_a_deadline_after_the_first_byte_changes_nothing() -> None:
     async with RawServer(door) as server, opened(server) as transport:
         await transport._open(asyncio.get_running_loop())._tokens.get()
         call = message(0.8)
-        sending = asyncio.create_task(transport.call(call))
+        sending = asyncio.create_task(transport.send_request(call))
         await until(lambda: door.seen)
         await asyncio.wait([sending], timeout=1.0)
         assert not sending.done()
@@ -194,10 +196,10 @@ async def test_a_deadline_after_the_first_byte_changes_nothing() -> None:
 
 async def test_a_try_that_could_only_come_too_late_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that found nobody is not tried again after its deadline, and the caller is told without that wait."""
-    monkeypatch.setattr("routee_failover.transport.retry.full_jitter", lambda _bound: 20.0)
+    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 20.0)
     async with RawServer(Door()) as server, opened(server, api_url="http://127.0.0.1:1") as transport:
         async with asyncio.timeout(5):
-            assert (await transport.call(message(10.0)))[0] is Outcome.NOT_SENT
+            assert (await transport.send_request(message(10.0)))[0] is Outcome.NOT_SENT
 
 
 @pytest.mark.parametrize("deadline", [5, 0.5, "5", True, object()])

@@ -1,9 +1,9 @@
 """The headers of a request, which aiohttp puts together once and which later requests copy."""
 
+from routee_failover._transport import ApiRequest, Transport
 from routee_failover.secret import SecretBytes
-from routee_failover.transport import Call, Transport
 
-from .raw import BODY, RawServer, Reader, Writer, answering, http, read_request
+from .raw_server import BODY, RawServer, Reader, Writer, answering, http, read_request
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 
@@ -18,7 +18,7 @@ async def test_every_request_has_the_headers_of_the_first() -> None:
     async with RawServer(answering(ACCEPTED, seen=seen)) as server:
         transport = Transport(server.config(headers={"User-Agent": "mine", "X-Tenant": "7"}))
         for size in (3, 30, 300):
-            await transport.call(Call("POST", "/failover", SecretBytes(b"x" * size)))
+            await transport.send_request(ApiRequest("POST", "/failover", SecretBytes(b"x" * size)))
         await transport.aclose()
     assert _head(seen[0]) == _head(seen[1]) == _head(seen[2])
     assert {b"User-Agent: mine", b"X-Tenant: 7", b"Content-Type: application/json", b"Accept: */*"} < {*_head(seen[0])}
@@ -41,9 +41,12 @@ async def test_each_kind_of_request_has_headers_of_its_own() -> None:
 
     async with RawServer(behave) as server:
         transport = Transport(server.config())
-        for call in [Call("POST", "/failover", SecretBytes(BODY)), Call("GET", "/failover/tracking/x", safe=True)] * 2:
-            await transport.call(call)
-        await transport.call(Call("POST", "/failover", SecretBytes(BODY)))
+        for call in [
+            ApiRequest("POST", "/failover", SecretBytes(BODY)),
+            ApiRequest("GET", "/failover/tracking/x", safe=True),
+        ] * 2:
+            await transport.send_request(call)
+        await transport.send_request(ApiRequest("POST", "/failover", SecretBytes(BODY)))
         await transport.aclose()
     kinds = [(request[:4], b"Content-Type" in request, b"token-2" in request) for request in seen]
     post, get = (b"POST", True), (b"GET ", False)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
+from routee_failover._transport.keep_alive import MIN_IDLE_TIMEOUT, announced_idle_timeout, apply_keep_alive
 from routee_failover.outcomes import outcome_of
-from routee_failover.transport.keep_alive import LEAST, announced, heed
 
-from .loops import on_every_loop
-from .raw import Behaving, Bench, RawServer, Reader, Writer, bench, http, read_request
+from .event_loops import on_every_loop
+from .raw_server import Behaving, Bench, RawServer, Reader, Writer, bench, http, read_request
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ from .raw import Behaving, Bench, RawServer, Reader, Writer, bench, http, read_r
         ("max=1000;Timeout = 5", 4.0),
         ('timeout="5"', 4.0),
         ("timeout=2", 1.0),
-        ("timeout=1", LEAST),
-        ("timeout=0", LEAST),
+        ("timeout=1", MIN_IDLE_TIMEOUT),
+        ("timeout=0", MIN_IDLE_TIMEOUT),
         ("timeout=-1", None),
         ("timeout=", None),
         ("timeout=soon", None),
@@ -40,14 +40,14 @@ from .raw import Behaving, Bench, RawServer, Reader, Writer, bench, http, read_r
 )
 def test_what_a_server_announces(header: str, seconds: float | None) -> None:
     """A second less than what the server says, half a second at least; nonsense says nothing."""
-    assert announced(header) == seconds
+    assert announced_idle_timeout(header) == seconds
 
 
 @given(st.text(max_size=60))
 def test_no_header_breaks_an_answer(header: str) -> None:
     """Whatever a server says, reading it raises nothing."""
-    seconds = announced(header)
-    assert seconds is None or seconds >= LEAST
+    seconds = announced_idle_timeout(header)
+    assert seconds is None or seconds >= MIN_IDLE_TIMEOUT
 
 
 def _kept(made: Bench) -> float:
@@ -65,7 +65,7 @@ async def test_the_time_is_lowered_and_never_raised() -> None:
         while await read_request(reader):
             writer.write(http("200 OK", b"{}", f"Keep-Alive: {announcements[len(kept)]}"))
 
-    async with RawServer(behave) as server, bench(server.config(keep_alive=timedelta(seconds=4))) as made:
+    async with RawServer(behave) as server, bench(server.config(keepalive_expiry=timedelta(seconds=4))) as made:
         assert _kept(made) == 4
         for _ in announcements:
             await made.tried(server.url)
@@ -78,7 +78,7 @@ async def test_a_configured_time_that_is_shorter_stays() -> None:
     """What was configured is never raised, not even to the least that an announcement can mean."""
     async with (
         RawServer(_keeping("timeout=0")) as server,
-        bench(server.config(keep_alive=timedelta(milliseconds=100))) as made,
+        bench(server.config(keepalive_expiry=timedelta(milliseconds=100))) as made,
     ):
         await made.tried(server.url)
         assert _kept(made) == 0.1
@@ -112,7 +112,7 @@ async def test_an_aiohttp_that_keeps_it_elsewhere_breaks_nothing(monkeypatch: py
     """Where there is nothing to lower, or no connector any more, an announcement is left."""
     async with aiohttp.ClientSession() as session:
         monkeypatch.delattr(session.connector, "_keepalive_timeout")
-        heed({"Keep-Alive": "timeout=2"}, session)
+        apply_keep_alive({"Keep-Alive": "timeout=2"}, session)
         assert not hasattr(session.connector, "_keepalive_timeout")
     assert session.connector is None
-    heed({"Keep-Alive": "timeout=2"}, session)
+    apply_keep_alive({"Keep-Alive": "timeout=2"}, session)

@@ -12,10 +12,10 @@ from routee_failover import Config, Outcome, RouteeClient
 from routee_failover.outcomes import outcome_of
 from tests.client.sample_flows import sms
 
-from .loops import LOOPS, on_every_loop
+from .event_loops import LOOPS, on_every_loop
 from .proxies import Proxy
-from .raw import RawServer, answering, bench, hang, http
-from .tls import calling, serving
+from .raw_server import RawServer, answering, bench, hang, http
+from .tls_server import calling, serving
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 

@@ -11,15 +11,15 @@ import aiohttp
 import pytest
 
 from routee_failover import ConnectFailed, Outcome, RouteeClient, TokenUnavailable
+from routee_failover._transport.attempt import TrackedRequest
 from routee_failover.outcomes import outcome_of
-from routee_failover.transport.exchange import TrackedRequest
 from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
 
-from .loops import on_every_loop
+from .event_loops import on_every_loop
 from .proxies import HeldWire
-from .raw import RawServer, Reader, Writer, answering, bench, http
-from .tls import TLS_1_2, TLS_1_3, BlockingTlsServer, calling, serving
+from .raw_server import RawServer, Reader, Writer, answering, bench, http
+from .tls_server import TLS_1_2, TLS_1_3, BlockingTlsServer, calling, serving
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 DEMANDS = "the server asks for a client certificate, which belongs in the context of the setting tls"

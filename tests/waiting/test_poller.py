@@ -194,7 +194,7 @@ async def test_problems_that_do_not_pass_end_the_wait(monkeypatch: pytest.Monkey
             await wait(poller, Flow(problems=[TokenUnavailable("no", status=status)]))
     with pytest.raises(NotFound):
         await wait(poller, Flow(problems=[NotFound("no", status=404)]), Never(), accepted=False)
-    monkeypatch.setattr(poller_module, "UNKNOWN_FOR", 0.0)
+    monkeypatch.setattr(poller_module, "NOT_FOUND_GRACE_SECONDS", 0.0)
     with pytest.raises(NotFound):
         await wait(poller, Flow(problems=[NotFound("no", status=404)]))
 
@@ -227,7 +227,7 @@ async def test_what_arrived_just_before(monkeypatch: pytest.MonkeyPatch) -> None
     assert ended(await wait(pollers.here(), flow, Never()))
     assert flow.asked == 0
     with monkeypatch.context() as later:
-        later.setattr(arrivals, "KEPT_FOR", -1.0)
+        later.setattr(arrivals, "RETENTION_SECONDS", -1.0)
         with pytest.raises(WaitTimeout):
             await wait(pollers.here(), flow, Never(), timeout=0.01)
     pollers.arrived([f"other-{n}" for n in range(1000)], Flow(status="Succeeded"))

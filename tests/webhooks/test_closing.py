@@ -26,7 +26,7 @@ async def test_what_waits_is_handled() -> None:
         inbox.receive(flow(identity=str(number)))
     closing = asyncio.create_task(inbox.aclose())
     await asyncio.sleep(0)
-    assert inbox.receive(flow(identity="late")) is Arrival.NO_ROOM
+    assert inbox.receive(flow(identity="late")) is Arrival.UNAVAILABLE
     assert inbox.receive(flow(identity="0")) is Arrival.REPEATED
     await closing
     assert [event.identity for event in heard.events] == ["0", "1", "2"]
@@ -134,7 +134,7 @@ async def test_open_again() -> None:
     async with inbox:
         inbox.receive(flow())
     await inbox.aclose()
-    assert inbox.receive(flow(identity="other")) is Arrival.NO_ROOM
+    assert inbox.receive(flow(identity="other")) is Arrival.UNAVAILABLE
     async with inbox:
         assert inbox.receive(flow()) is Arrival.REPEATED
         assert inbox.receive(flow(identity="other")) is Arrival.TAKEN

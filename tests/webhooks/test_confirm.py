@@ -97,10 +97,10 @@ async def test_routee_is_asked_again(answer: Any) -> None:
     ],
 )
 async def test_an_end_that_is_never_confirmed(answer: Any, why: str) -> None:
-    """After `confirm_within` it is dropped, which observers are told; the next callback is taken as if it was first."""
+    """After `confirm_timeout` it is dropped, which observers are told; the next callback is taken as if it was first."""
     notes, within = Notes(), timedelta(seconds=0.1)
     routee = Routee(answer)
-    async with CallbackInbox(confirm=routee.track, confirm_within=within, observers=[notes]) as inbox:
+    async with CallbackInbox(confirm=routee.track, confirm_timeout=within, observers=[notes]) as inbox:
         heard = Heard(inbox)
         inbox.receive(flow("Failed", 5))
         await asyncio.wait_for(notes.told.wait(), 10)
@@ -114,13 +114,13 @@ async def test_an_end_that_is_never_confirmed(answer: Any, why: str) -> None:
 
 
 async def test_a_question_that_hangs() -> None:
-    """A question without an answer ends with `confirm_within`."""
+    """A question without an answer ends with `confirm_timeout`."""
     notes = Notes()
 
     async def hang(_record: object) -> Any:
         await asyncio.Event().wait()
 
-    async with CallbackInbox(confirm=hang, confirm_within=timedelta(seconds=0.05), observers=[notes]) as inbox:
+    async with CallbackInbox(confirm=hang, confirm_timeout=timedelta(seconds=0.05), observers=[notes]) as inbox:
         inbox.receive(flow("Succeeded"))
     assert notes.dropped == [("t-1", "not confirmed: asking Routee ended in TimeoutError", True)]
 

@@ -230,7 +230,7 @@ async def test_tell_and_handlers() -> None:
     [
         ({"tell": 7}, "tell must be a callable"),
         ({"confirm": "track"}, "confirm must be a callable"),
-        ({"confirm_within": 7}, "confirm_within must be a positive timedelta"),
+        ({"confirm_timeout": 7}, "confirm_timeout must be a positive timedelta"),
         ({"capacity": 0}, "capacity must be a whole number"),
         ({"concurrency": 1.5}, "concurrency must be a whole number"),
         ({"memory": -1}, "memory must be a whole number"),

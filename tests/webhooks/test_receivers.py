@@ -113,7 +113,7 @@ def in_pieces(body: bytes, size: int) -> aiohttp.AsyncIterablePayload:
 async def test_body_limit(serve: Serve, limit: int) -> None:
     """A body above the limit is a 413, whether its length is announced or found out; one at the limit is read."""
     inbox = CallbackInbox()
-    async with serve(inbox, signer_at(), body_limit=limit) as url, aiohttp.ClientSession() as session:
+    async with serve(inbox, signer_at(), max_body_size=limit) as url, aiohttp.ClientSession() as session:
         address = signer_at(url).url("login")
         async with session.post(address, data=b" " * (limit + 1)) as answer:
             assert (answer.status, await answer.text()) == (413, "Content Too Large")
@@ -217,8 +217,8 @@ def test_arguments_that_cannot_work(receiver: type[AsgiReceiver]) -> None:
     with pytest.raises(InvalidConfig, match="takes a CallbackSigner second"):
         receiver(inbox, KEY)  # type: ignore[arg-type]
     for limit in (0, True, 1.5):
-        with pytest.raises(InvalidConfig, match="body_limit must be"):
-            receiver(inbox, signer, body_limit=limit)  # type: ignore[arg-type]
+        with pytest.raises(InvalidConfig, match="max_body_size must be"):
+            receiver(inbox, signer, max_body_size=limit)  # type: ignore[arg-type]
     for within in (timedelta(0), 2):
         with pytest.raises(InvalidConfig, match="body_within must be"):
             receiver(inbox, signer, body_within=within)  # type: ignore[arg-type]

@@ -1,0 +1,194 @@
+"""A session of one's own: what it may bring, and that nothing it does is told as what it was not."""
+
+import functools
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
+from routee_failover import NotSent, Outcome, RouteeClient, TokenUnavailable
+from routee_failover._transport.attempt import TrackedRequest
+from routee_failover.outcomes import outcome_of
+from tests.client.rendered_errors import shown
+from tests.client.sample_flows import sms
+
+from .event_loops import on_every_loop
+from .raw_server import KEY, PIN, RawServer, answering, bench, http
+from .test_resolver import Book
+
+ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
+
+
+@on_every_loop
+async def test_a_session_of_ones_own_sends_and_is_closed() -> None:
+    """Middlewares and traces see every request, tokens included; the session ends with the client's connections."""
+    sessions: list[aiohttp.ClientSession] = []
+    passed: list[str] = []
+    trace = aiohttp.TraceConfig()
+
+    async def note(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+        passed.append(f"trace {params.url.path}")
+
+    async def mark(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        req.headers["X-Mark"] = "mine"
+        passed.append(f"middleware {req.url.path}")
+        return await handler(req)
+
+    def factory(**given: Any) -> aiohttp.ClientSession:
+        sessions.append(aiohttp.ClientSession(trace_configs=[trace], middlewares=[mark], **given))
+        return sessions[-1]
+
+    trace.on_request_end.append(note)
+    seen: list[bytes] = []
+    async with RawServer(answering(ACCEPTED, seen=seen)) as server:
+        config = server.config(session_factory=factory, headers={"X-Theirs": "kept"})
+        async with RouteeClient(config) as client:
+            assert (await client.send(sms())).tracking_id == "t"
+    path = "/failover"
+    assert passed == ["middleware /oauth/token", "trace /oauth/token", f"middleware {path}", f"trace {path}"]
+    assert all(text in seen[0] for text in (b"X-Mark: mine", b"X-Theirs: kept", b"Bearer " + KEY.encode()))
+    assert [session.closed for session in sessions] == [True]
+
+
+async def test_without_a_factory_nothing_is_watched() -> None:
+    """What only a session of one's own needs costs nobody else anything: aiohttp's connector, and the plain request."""
+    async with RawServer(answering(ACCEPTED)) as server, bench(server.config()) as made:
+        assert type(made.session.connector) is aiohttp.TCPConnector
+        assert made.session._request_class is TrackedRequest
+
+
+def _dropping(name: str) -> Callable[..., aiohttp.ClientSession]:
+    return lambda **given: aiohttp.ClientSession(**{key: value for key, value in given.items() if key != name})
+
+
+@on_every_loop
+async def test_a_session_without_our_requests_sends_nothing() -> None:
+    """Without the request class nothing could be proven, so that no connection is made either."""
+    async with RawServer(answering(ACCEPTED)) as server:
+        config = server.config(session_factory=_dropping("request_class"))
+        async with bench(config) as made:
+            evidence = await made.tried(server.url)
+        async with RouteeClient(config) as client:
+            with pytest.raises(TokenUnavailable, match=r"must pass the request_class on as it is given; nothing was"):
+                await client.send(sms())
+    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, True)
+    assert server.connections == 0
+
+
+@on_every_loop
+async def test_a_class_of_ones_own_in_place_of_our_requests_sends_nothing() -> None:
+    """A class derived from ours proves nothing either: it might send in a way of its own."""
+
+    def factory(**given: Any) -> aiohttp.ClientSession:
+        own = type("OwnRequest", (given.pop("request_class"),), {})
+        return aiohttp.ClientSession(request_class=own, **given)
+
+    async with RawServer(answering(ACCEPTED)) as server, bench(server.config(session_factory=factory)) as made:
+        evidence = await made.tried(server.url)
+    assert (outcome_of(evidence), server.connections) == (Outcome.NOT_SENT, 0)
+
+
+def _raises(**_given: Any) -> aiohttp.ClientSession:
+    raise LookupError("canary")
+
+
+UNUSABLE: dict[str, tuple[Callable[..., Any], str]] = {
+    "raises": (_raises, "session_factory raised LookupError"),
+    "no session": (lambda **_given: "canary", "session_factory must make an aiohttp.ClientSession, not str"),
+    "no connector": (_dropping("connector"), "session_factory must pass the connector on as it is given"),
+    "raise_for_status": (
+        functools.partial(aiohttp.ClientSession, raise_for_status=True),
+        "session_factory must leave raise_for_status at False",
+    ),
+    "auto_decompress": (
+        functools.partial(aiohttp.ClientSession, auto_decompress=False),
+        "session_factory must leave auto_decompress at True",
+    ),
+    "connector_owner": (
+        functools.partial(aiohttp.ClientSession, connector_owner=False),
+        "session_factory must leave connector_owner at True",
+    ),
+}
+
+
+@pytest.mark.parametrize(("factory", "words"), UNUSABLE.values(), ids=UNUSABLE)
+@on_every_loop
+async def test_a_session_that_cannot_be_used_sends_nothing(factory: Callable[..., Any], words: str) -> None:
+    """What is wrong with it is said before anything is sent, by each send, and quotes nothing."""
+    made: list[Any] = []
+
+    def noted(**given: Any) -> Any:
+        made.append(factory(**given))
+        return made[-1]
+
+    async with (
+        RawServer(answering(ACCEPTED)) as server,
+        RouteeClient(server.config(session_factory=noted, resolver=Book)) as client,
+    ):
+        for _ in range(2):
+            with pytest.raises(NotSent) as refused:
+                await client.send(sms())
+            assert type(refused.value) is NotSent
+            assert str(refused.value) == f"{words}; nothing was sent"
+    assert server.connections == 0
+    assert not any(text in shown(refused.value) for text in (PIN, KEY, "canary-key"))
+    for session in made:
+        if isinstance(session, aiohttp.ClientSession):
+            await session.close()
+    made.clear()
+    gc.collect()
+
+
+HOOKS = {
+    "on_request_start": Outcome.NOT_SENT,
+    "on_connection_create_start": Outcome.NOT_SENT,
+    "on_dns_resolvehost_start": Outcome.NOT_SENT,
+    "on_request_headers_sent": Outcome.NOT_SENT,
+    "on_request_chunk_sent": Outcome.UNKNOWN,
+    "on_response_chunk_received": Outcome.UNKNOWN,
+    "on_request_end": Outcome.UNKNOWN,
+}
+
+
+@pytest.mark.parametrize(("hook", "outcome"), HOOKS.items(), ids=HOOKS)
+@on_every_loop
+async def test_a_trace_that_raises_makes_no_wrong_outcome(hook: str, outcome: Outcome) -> None:
+    """Before the message leaves it is NOT_SENT and the server sees nothing; from then on it is UNKNOWN."""
+
+    async def fail(*_args: object) -> None:
+        raise ValueError("canary")
+
+    trace = aiohttp.TraceConfig()
+    getattr(trace, hook).append(fail)
+    factory = functools.partial(aiohttp.ClientSession, trace_configs=[trace])
+    seen: list[bytes] = []
+    async with (
+        RawServer(answering(ACCEPTED, seen=seen)) as server,
+        bench(server.config(session_factory=factory)) as made,
+    ):
+        evidence = await made.tried(server.url)
+    assert (outcome_of(evidence), evidence.response) == (outcome, None)
+    assert len(seen) <= (0 if outcome is Outcome.NOT_SENT else 1)
+    assert not any(text in repr(evidence) for text in (PIN, KEY, "canary"))
+
+
+@on_every_loop
+async def test_a_trace_that_raises_on_a_failure_hides_no_outcome() -> None:
+    """A trace that fails while it is told of a failure changes nothing about what the failure proves."""
+
+    async def fail(*_args: object) -> None:
+        raise ValueError("canary")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_exception.append(fail)
+    factory = functools.partial(aiohttp.ClientSession, trace_configs=[trace])
+    async with (
+        RawServer(answering(b"nonsense\r\n\r\n")) as server,
+        bench(server.config(session_factory=factory)) as made,
+    ):
+        begun = await made.tried(server.url)
+        refused = await made.tried("http://127.0.0.1:1/")
+    assert (outcome_of(begun), outcome_of(refused)) == (Outcome.UNKNOWN, Outcome.NOT_SENT)
