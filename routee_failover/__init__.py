@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._search import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from ._send_all import SendResult
     from ._wire import dump_flow, load_flow
     from .client import RouteeClient
@@ -113,7 +114,6 @@ if TYPE_CHECKING:
         ViberOtpRecord,
         VoiceMessageRecord,
     )
-    from .searching import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from .secret import Secret
     from .webhooks import CallbackEvent, CallbackInbox, CallbackSigner, ReceiveResult, parse_callback
 
@@ -250,7 +250,7 @@ _HOMES = (
     "_wire",
     "webhooks",
     "reconcile",
-    "searching",
+    "_search",
     "_send_all",
     "client",
 )

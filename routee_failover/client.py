@@ -7,8 +7,12 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
+from ._polling import PerLoopPollers, Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
 from ._requests import SendGuard, build_request
+from ._search import Filter, FilterField, FlowSearch, OtpSearch
+from ._search.base import DEFAULT_PAGE_SIZE
+from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome, error_for_receipt
 from ._transport import Transport
@@ -30,11 +34,7 @@ from .records import (
     ViberOtpReceipt,
     ViberOtpRecord,
 )
-from .searching import Filter, FilterField, FlowSearch, OtpSearch
-from .searching.question import flow_question
-from .searching.search import PAGE_SIZE
 from .secret import scrub_traceback
-from .waiting import Pollers, Timeout, identities_of, is_final, schedule_of, seconds_of
 
 _T = TypeVar("_T")
 _NO_RECEIPT = (str, Rejected)  # a tuple: a union is made anew, and looked through more slowly, each time
@@ -63,7 +63,7 @@ class RouteeClient:
         self._reconciler = reconciler
         self._transport = Transport(config)
         self._read_api = ReadApi(self._transport)
-        self._pollers = Pollers(config.poll_rate)
+        self._pollers = PerLoopPollers(config.poll_rate)
 
     @classmethod
     @scrub_traceback
@@ -214,12 +214,12 @@ class RouteeClient:
         get no answer are asked again.
         """
         identity, endpoint = resolve_target("wait", message, endpoint)
-        record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.here().wait(
+        record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.for_running_loop().wait(
             identity,
             functools.partial(self._read_api.track, identity, endpoint),
-            schedule_of(message),
+            schedule_for(message),
             accepted=not isinstance(message, str),
-            timeout=seconds_of(timeout),
+            timeout=timeout_seconds(timeout),
             until=is_final if until is None else until,
         )
         return record
@@ -229,7 +229,7 @@ class RouteeClient:
 
         It may be called in any thread. It believes what it is given: who posted it, the receiver has to know.
         """
-        self._pollers.arrived(identities_of(record), record)
+        self._pollers.notify(tracking_ids_of(record), record)
 
     def search(
         self,
@@ -242,7 +242,7 @@ class RouteeClient:
         since: datetime | None = None,
         until: datetime | None = None,
         where: Iterable[Filter] = (),
-        page_size: int = PAGE_SIZE,
+        page_size: int = DEFAULT_PAGE_SIZE,
     ) -> FlowSearch:
         """The standard and transactional flows of which all this is true: `async for record in routee.search(...)`.
 
@@ -260,7 +260,7 @@ class RouteeClient:
             FilterField.TERMINATION_CHANNEL: termination_channel,
             FilterField.FLOW_KIND: flow_kind,
         }
-        question = flow_question(terms, where, since, until, datetime.now(UTC))
+        question = build_flow_query(terms, where, since, until, datetime.now(UTC))
         return FlowSearch(self._read_api.fetch, question, page_size)
 
     def search_otp(
@@ -270,7 +270,7 @@ class RouteeClient:
         tag: str | None = None,
         phone_number: str | None = None,
         flow_id: str | None = None,
-        page_size: int = PAGE_SIZE,
+        page_size: int = DEFAULT_PAGE_SIZE,
     ) -> OtpSearch:
         """The failover OTP flows of which all this is true; `tag` is the label of a step. Times cannot be asked for.
 

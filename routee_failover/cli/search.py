@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import attrs
 import typer
 
+from .._search import Filter, SearchOperator
 from ..client import RouteeClient
 from ..config import Config
 from ..errors import InvalidSearch, Problem
 from ..flows import Endpoint
 from ..records import Channel, FlowStatus
 from ..records.statuses import OpenEnum
-from ..searching import Filter, SearchOperator
 from .data_output import DataOutput
 from .failures import SoFar, told
 from .printed import SearchRecord, csv_row, json_text, print_flows

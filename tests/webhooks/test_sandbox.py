@@ -21,8 +21,8 @@ from routee_failover import (
     ViberOtpStep,
     ViberStep,
 )
+from routee_failover._polling import PollSchedule
 from routee_failover.sandbox import CallbackPlay, Sandbox
-from routee_failover.waiting import Schedule
 
 from .inboxes import Heard, Notes
 from .servers import AT, SERVERS
@@ -180,7 +180,7 @@ async def test_a_reply() -> None:
 @pytest.fixture
 def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits asks nothing by itself: only a callback can end the wait."""
-    monkeypatch.setattr(Schedule, "pause", lambda *_: 3600.0)
+    monkeypatch.setattr(PollSchedule, "interval_after", lambda *_: 3600.0)
 
 
 @BOTH

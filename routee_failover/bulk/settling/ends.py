@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from ..._search import FlowSearch, OtpSearch
 from ...client import RouteeClient
 from ...errors import NoResponse, NotFound, NotSent, Rejected
 from ...flows import Endpoint
 from ...ledger import Intent, Ledger, State
 from ...records import OtpPage, OtpRecord
-from ...searching import FlowSearch, OtpSearch
 from .fates import AnyRecord, fate_of
 
 PAGE = 200

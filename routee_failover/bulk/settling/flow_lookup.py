@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from ..._search import FlowSearch
 from ...client import RouteeClient
 from ...flows import Endpoint
 from ...ledger import Intent, Ledger, State
 from ...ledger.intent import tag_in
 from ...records import Channel, FlowKind, FlowRecord
-from ...searching import FlowSearch
 from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
 
 DAY = timedelta(days=1)

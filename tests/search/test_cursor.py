@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import NoResponse
-from routee_failover.searching import course
-from routee_failover.searching.course import BARREN_PAGES, Course
+from routee_failover._search import cursor
+from routee_failover._search.cursor import MAX_PAGES_WITHOUT_NEW, ListCursor
 
 Change = tuple[Literal["join", "leave"], list[int]]
 
@@ -22,7 +22,7 @@ class Reading:
         self.always = set(self.flows)
         """Those that have been in the list all the time."""
         self.told: list[str] = []
-        self.course = Course()
+        self.course = ListCursor()
         self.requests = 0
         self._step = step
         self._pages = pages
@@ -31,7 +31,7 @@ class Reading:
 
     def read(self) -> bool:
         """Read a page; `False` where there is none left."""
-        at = self.course.next
+        at = self.course.next_position
         if at is None:
             return False
         self.requests += 1
@@ -40,7 +40,7 @@ class Reading:
         more = start + self._step < len(self.flows) if self._tells_total else bool(page)
         width = self._step if self._pages else len(page)
         total = len(self.flows) if self._tells_total else None
-        new = self.course.take(start, start + width if more else math.inf, total, page)
+        new = self.course.record_page(start, start + width if more else math.inf, total, page)
         self.told += [flow for flow, is_new in zip(page, new, strict=True) if is_new]
         return True
 
@@ -112,27 +112,27 @@ def test_a_list_that_keeps_shrinking_is_read_at_most_three_times() -> None:
 
 def test_pages_that_repeat_end_in_an_error() -> None:
     """A server that gives the same page whatever it is asked for is not asked forever."""
-    read = Course()
+    read = ListCursor()
 
     def take(page: int) -> None:
-        read.take(page * 2, page * 2 + 2, None, ["a", "b"])
+        read.record_page(page * 2, page * 2 + 2, None, ["a", "b"])
 
-    for page in range(BARREN_PAGES + 1):
+    for page in range(MAX_PAGES_WITHOUT_NEW + 1):
         take(page)
     with pytest.raises(NoResponse, match="10 pages in a row held nothing new"):
-        take(BARREN_PAGES + 1)
+        take(MAX_PAGES_WITHOUT_NEW + 1)
 
 
 def test_a_length_that_is_never_the_same_ends_in_an_error() -> None:
     """A server that tells another length each time has the reader go back and forth, but not forever."""
-    read = Course()
+    read = ListCursor()
 
     def go_on() -> None:
         for turn in range(1000):
-            at = read.next
+            at = read.next_position
             assert at is not None
             start = at // 5 * 5
-            read.take(start, start + 5, 1000 - turn % 2 * 7, [f"f-{start + place}" for place in range(5)])
+            read.record_page(start, start + 5, 1000 - turn % 2 * 7, [f"f-{start + place}" for place in range(5)])
 
     with pytest.raises(NoResponse, match="another length"):
         go_on()
@@ -140,8 +140,8 @@ def test_a_length_that_is_never_the_same_ends_in_an_error() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many flows are known again; memory does not grow with the list."""
-    monkeypatch.setattr(course, "MAX_REMEMBERED_FLOWS", 3)
-    read = Course()
-    assert read.take(0, 5, None, list("abcde")) == [True] * 5
-    assert read.take(5, 10, None, list("edfa")) == [False, False, True, True]
-    assert len(read._met) == 3
+    monkeypatch.setattr(cursor, "MAX_REMEMBERED_FLOWS", 3)
+    read = ListCursor()
+    assert read.record_page(0, 5, None, list("abcde")) == [True] * 5
+    assert read.record_page(5, 10, None, list("edfa")) == [False, False, True, True]
+    assert len(read._seen) == 3

@@ -41,7 +41,7 @@ PHONE = "+306912345678"
 )
 def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str, str, str]) -> None:
     """Fields, operators and words are taken in any letter case; a word that Routee has added is taken when marked."""
-    dumped = Filter(*given_words).dumped()
+    dumped = Filter(*given_words).to_json()
     assert tuple(dumped.values()) == sent
     assert [*dumped] == ["fieldName", "searchOperator", "searchTerm"]
     assert all(type(value) is str for value in dumped.values())
@@ -132,7 +132,7 @@ def test_conditions_are_values() -> None:
 )
 def test_a_flow_speaks_against_a_condition_only_by_what_it_says(words: Any, said: Any, disproved: bool) -> None:
     """What a flow leaves open, and what it cannot know of steps that were not tried, does not leave it out."""
-    assert Filter(*words).disproved_by(FlowRecord.from_dict(said)) is disproved
+    assert Filter(*words).contradicted_by(FlowRecord.from_dict(said)) is disproved
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_a_flow_speaks_against_a_condition_only_by_what_it_says(words: Any, said
 )
 def test_conditions_that_exclude_each_other(one: Any, other: Any, excludes: bool) -> None:
     """A flow has one status and may have several channels and recipients."""
-    assert Filter(*one).excludes(Filter(*other)) is excludes
-    assert Filter(*other).excludes(Filter(*one)) is excludes
+    assert Filter(*one).conflicts_with(Filter(*other)) is excludes
+    assert Filter(*other).conflicts_with(Filter(*one)) is excludes
 
 
 ANYTHING = (
@@ -163,4 +163,4 @@ ANYTHING = (
 def test_whatever_is_no_condition_ends_in_one_error(field: Any, operator: Any, term: Any) -> None:
     """Any three things are a condition or `InvalidSearch`."""
     with suppress(InvalidSearch):
-        assert Filter(field, operator, term).dumped()["searchTerm"]
+        assert Filter(field, operator, term).to_json()["searchTerm"]

@@ -95,15 +95,15 @@ class Filter(ValueObject):
             yield Problem(("search_operator",), f"must be one of {', '.join(SearchOperator)}")
         elif isinstance(field, FilterField) and field is not FilterField.TO and operator not in _OF_EVERY_FIELD:
             yield Problem(("search_operator",), f"must be is or is_not: {operator} is for to only")
-        why = why_no_text(term)
+        why = text_problem(term)
         if why is not None:
             yield Problem(("search_term",), why)
         elif isinstance(field, FilterField) and field in _WORDS:
-            why = why_no_word(_WORDS[field], term)
+            why = enum_problem(_WORDS[field], term)
             if why is not None:
                 yield Problem(("search_term",), why)
 
-    def dumped(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str]:
         """The condition as it is sent."""
         return {
             "fieldName": self.field_name.value,
@@ -111,7 +111,7 @@ class Filter(ValueObject):
             "searchTerm": self.search_term,
         }
 
-    def disproved_by(self, record: FlowRecord) -> bool:
+    def contradicted_by(self, record: FlowRecord) -> bool:
         """Whether a flow says itself that it does not meet the condition.
 
         It cannot say so of its channels and recipients: it shows only the steps that were tried.
@@ -125,7 +125,7 @@ class Filter(ValueObject):
             return False
         return (said.lower() == self.search_term.lower()) is (self.search_operator is SearchOperator.IS_NOT)
 
-    def excludes(self, other: "Filter") -> bool:
+    def conflicts_with(self, other: "Filter") -> bool:
         """Whether no flow can meet both conditions: they are about something that a flow has one of."""
         if self.field_name is not other.field_name or self.field_name in _OF_EVERY_STEP:
             return False
@@ -137,7 +137,7 @@ class Filter(ValueObject):
 _OF_EVERY_STEP = frozenset({FilterField.TYPE, FilterField.TO})
 
 
-def why_no_text(value: object) -> str | None:
+def text_problem(value: object) -> str | None:
     """Why a value cannot be searched for. Nothing of it is quoted."""
     if not isinstance(value, str):
         return f"must be text, not {type(value).__name__}"
@@ -150,8 +150,8 @@ def why_no_text(value: object) -> str | None:
     return None
 
 
-def why_no_word(words: type[OpenEnum], value: str) -> str | None:
+def enum_problem(enum: type[OpenEnum], value: str) -> str | None:
     """Why a text is none of Routee's words for something; one that is marked as such is believed."""
-    if isinstance(value, words) or words(value).known:
+    if isinstance(value, enum) or enum(value).known:
         return None
-    return f"must be one of {', '.join(words)}; one that is new is {words.__name__}(...)"
+    return f"must be one of {', '.join(enum)}; one that is new is {enum.__name__}(...)"

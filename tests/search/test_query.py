@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Filter, FlowRecord, InvalidSearch
-from routee_failover.searching.filters import FilterField
-from routee_failover.searching.question import FlowQuestion, flow_question
+from routee_failover._search.filters import FilterField
+from routee_failover._search.query import FlowQuery, build_flow_query
 
 NOW = datetime(2026, 1, 31, 12, 0, 30, tzinfo=UTC)
 ATHENS = timezone(timedelta(hours=2))
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=ATHENS)
 
 
-def _question(where: Any = (), since: Any = None, until: Any = None, **terms: Any) -> FlowQuestion:
-    return flow_question({FilterField[name.upper()]: term for name, term in terms.items()}, where, since, until, NOW)
+def _question(where: Any = (), since: Any = None, until: Any = None, **terms: Any) -> FlowQuery:
+    return build_flow_query({FilterField[name.upper()]: term for name, term in terms.items()}, where, since, until, NOW)
 
 
 def _refused(**terms: Any) -> list[str]:
@@ -42,7 +42,7 @@ def test_whole_minutes_around_the_range_are_asked_for(
 ) -> None:
     """Routee counts minutes: what it is asked for holds the range, and five minutes of difference between clocks."""
     question = _question(since=since, until=until)
-    assert (question.begins, question.ends) == (begins, ends)
+    assert (question.date_start, question.date_end) == (begins, ends)
 
 
 def test_the_address_of_a_page() -> None:
@@ -63,16 +63,16 @@ def test_a_flow_within_the_range_is_asked_for(since: datetime, length: timedelta
     first = since.astimezone(UTC)  # what is added to a local time is added to its clock, which may jump
     question = _question(since=since, until=first + length)
     at = first + min(length * place, length - timedelta(microseconds=1))
-    begins, ends = (datetime.fromisoformat(written or "") for written in (question.begins, question.ends))
+    begins, ends = (datetime.fromisoformat(written or "") for written in (question.date_start, question.date_end))
     assert begins < at < ends
-    assert question.wants(FlowRecord.from_dict({"createdAt": at.isoformat()}))
+    assert question.matches(FlowRecord.from_dict({"createdAt": at.isoformat()}))
     for outside in (first - timedelta(microseconds=1), first + length):
-        assert not question.wants(FlowRecord.from_dict({"createdAt": outside.isoformat()}))
+        assert not question.matches(FlowRecord.from_dict({"createdAt": outside.isoformat()}))
 
 
 def test_a_flow_that_does_not_say_when_it_was_sent_is_wanted() -> None:
     """Nothing is left out for what it does not say."""
-    assert _question(since=NOW).wants(FlowRecord.from_dict({}))
+    assert _question(since=NOW).matches(FlowRecord.from_dict({}))
 
 
 def test_terms_and_conditions_must_all_hold() -> None:
@@ -82,8 +82,8 @@ def test_terms_and_conditions_must_all_hold() -> None:
         *(("to", "+301"), ("status", "Failed")),
         ("type", "Viber"),
     ]
-    assert question.wants(FlowRecord.from_dict({"status": "Failed"}))
-    assert not question.wants(FlowRecord.from_dict({"status": "Succeeded"}))
+    assert question.matches(FlowRecord.from_dict({"status": "Failed"}))
+    assert not question.matches(FlowRecord.from_dict({"status": "Succeeded"}))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ from collections.abc import Callable
 import attrs
 import pytest
 
+from routee_failover._polling import PerLoopPollers, recent_callbacks
+from routee_failover._polling import poller as poller_module
+from routee_failover._polling.poller import Poller
+from routee_failover._polling.schedule import PollSchedule
 from routee_failover.errors import (
     ClientClosed,
     ConnectFailed,
@@ -19,25 +23,21 @@ from routee_failover.errors import (
     TokenUnavailable,
     WaitTimeout,
 )
-from routee_failover.waiting import Pollers, arrivals
-from routee_failover.waiting import poller as poller_module
-from routee_failover.waiting.poller import Poller
-from routee_failover.waiting.schedule import Schedule
 
 OFTEN = 10_000.0
 
 
-class Always(Schedule):
+class Always(PollSchedule):
     """Asks again at once."""
 
-    def pause(self, age: float) -> float:  # noqa: D102
+    def interval_after(self, elapsed: float) -> float:  # noqa: D102
         return 0.001
 
 
-class Never(Schedule):
+class Never(PollSchedule):
     """Asks in an hour."""
 
-    def pause(self, age: float) -> float:  # noqa: D102
+    def interval_after(self, elapsed: float) -> float:  # noqa: D102
         return 3600.0
 
 
@@ -65,7 +65,7 @@ def ended(record: Flow) -> bool:
     return record.status == "Succeeded"
 
 
-async def wait(poller: Poller, flow: Flow, schedule: Schedule | None = None, **how: object) -> Flow:
+async def wait(poller: Poller, flow: Flow, schedule: PollSchedule | None = None, **how: object) -> Flow:
     """Wait for the end of a flow that Routee is known to have."""
     given = {"accepted": True, "timeout": 10, "until": ended} | how
     record: Flow = await poller.wait("f-1", flow.ask, schedule or Always(), **given)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ async def test_it_asks_until_the_flow_has_ended() -> None:
     assert flow.asked == 3
     await asyncio.sleep(0.02)
     assert flow.asked == 3
-    assert not poller._watches
+    assert not poller._flows
     assert poller._task is not None
     assert poller._task.done()
 
@@ -100,11 +100,11 @@ async def test_what_arrives_ends_a_wait_at_once() -> None:
     poller, flow = Poller(OFTEN), Flow()
     waiting = asyncio.create_task(wait(poller, flow, Never()))
     await asyncio.sleep(0)
-    poller.arrived(["f-2"], Flow(status="Succeeded"))
-    poller.arrived(["f-1"], Flow(status="Queued"))
+    poller.notify(["f-2"], Flow(status="Succeeded"))
+    poller.notify(["f-1"], Flow(status="Queued"))
     await asyncio.sleep(0.01)
     assert not waiting.done()
-    poller.arrived(["m-1", "f-1"], Flow(status="Succeeded"))
+    poller.notify(["m-1", "f-1"], Flow(status="Succeeded"))
     assert ended(await waiting)
     assert flow.asked == 0
 
@@ -141,9 +141,9 @@ async def test_a_slow_answer_holds_up_nobody() -> None:
         asyncio.create_task(poller.wait(f"f-{n}", slow, Always(), accepted=True, timeout=10, until=ended))
         for n in range(40)
     ]
-    await until(lambda: open_now == poller_module._MOST_ASKING)
+    await until(lambda: open_now == poller_module._MAX_IN_FLIGHT)
     await asyncio.sleep(0.01)
-    assert most == poller_module._MOST_ASKING
+    assert most == poller_module._MAX_IN_FLIGHT
     release.set()
     await asyncio.gather(*waits)
 
@@ -156,7 +156,7 @@ async def test_the_time_is_over() -> None:
     ) as told:
         await wait(poller, flow, timeout=0.05)
     assert told.value.record.status == "InProgress"
-    assert not poller._watches
+    assert not poller._flows
     with pytest.raises(TimeoutError, match="no record of it was seen"):
         await wait(poller, flow, Never(), timeout=0)
 
@@ -215,24 +215,24 @@ async def test_who_knows_more_decides() -> None:
     by_receipt = asyncio.create_task(wait(poller, flow, Always(ttl_ends=(60.0,))))
     again_by_id = asyncio.create_task(wait(poller, flow, accepted=False))
     await asyncio.sleep(0)
-    (watch,) = poller._watches.values()
+    (watch,) = poller._flows.values()
     assert (watch.accepted, watch.schedule.ttl_ends) == (True, (60.0,))
     assert all(ended(record) for record in await asyncio.gather(by_id, by_receipt, again_by_id))
 
 
 async def test_what_arrived_just_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """A callback that was faster than the wait ends it at once; a minute or a thousand callbacks later it does not."""
-    pollers, flow = Pollers(OFTEN), Flow()
-    pollers.arrived(["m-1", "f-1"], Flow(status="Succeeded"))
-    assert ended(await wait(pollers.here(), flow, Never()))
+    pollers, flow = PerLoopPollers(OFTEN), Flow()
+    pollers.notify(["m-1", "f-1"], Flow(status="Succeeded"))
+    assert ended(await wait(pollers.for_running_loop(), flow, Never()))
     assert flow.asked == 0
     with monkeypatch.context() as later:
-        later.setattr(arrivals, "RETENTION_SECONDS", -1.0)
+        later.setattr(recent_callbacks, "RETENTION_SECONDS", -1.0)
         with pytest.raises(WaitTimeout):
-            await wait(pollers.here(), flow, Never(), timeout=0.01)
-    pollers.arrived([f"other-{n}" for n in range(1000)], Flow(status="Succeeded"))
+            await wait(pollers.for_running_loop(), flow, Never(), timeout=0.01)
+    pollers.notify([f"other-{n}" for n in range(1000)], Flow(status="Succeeded"))
     with pytest.raises(WaitTimeout):
-        await wait(pollers.here(), flow, Never(), timeout=0.01)
+        await wait(pollers.for_running_loop(), flow, Never(), timeout=0.01)
     await pollers.aclose()
 
 
@@ -251,14 +251,14 @@ async def test_ten_thousand_flows() -> None:
         )
         for n in range(10_000)
     ]
-    await until(lambda: len(poller._watches) == 10_000)
+    await until(lambda: len(poller._flows) == 10_000)
     for n in range(10_000):
         if n % 100:
-            poller.arrived([f"f-{n}"], Flow(status="Succeeded"))
+            poller.notify([f"f-{n}"], Flow(status="Succeeded"))
     assert all(ended(record) for record in await asyncio.gather(*waits))
     assert asked == 100
     assert asyncio.get_running_loop().time() - began >= 99 / 500
-    assert not poller._watches
+    assert not poller._flows
 
 
 async def test_a_caller_may_leave() -> None:

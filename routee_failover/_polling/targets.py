@@ -5,22 +5,22 @@ from datetime import timedelta
 
 from ..errors import InvalidFlow, Problem
 from ..records import FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
-from .schedule import Schedule
+from .schedule import PollSchedule
 
 Timeout = timedelta | float
 """How long to wait: a `timedelta`, or a number of seconds."""
 
 
-def schedule_of(message: object) -> Schedule:
+def schedule_for(message: object) -> PollSchedule:
     """When to ask about a flow: by the ttls that Routee echoes in its receipt. A record and an id tell none."""
     if isinstance(message, ViberOtpReceipt):
-        return Schedule.of_ttls([message.ttl])
+        return PollSchedule.from_ttls([message.ttl])
     if isinstance(message, FlowReceipt | OtpReceipt):
-        return Schedule.of_ttls(step.ttl for step in sorted(message.steps, key=lambda step: step.order or 0))
-    return Schedule()
+        return PollSchedule.from_ttls(step.ttl for step in sorted(message.steps, key=lambda step: step.order or 0))
+    return PollSchedule()
 
 
-def identities_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[str, ...]:
+def tracking_ids_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[str, ...]:
     """The ids by which a flow may be waited for: a failover OTP is also known by those of its steps."""
     if isinstance(record, OtpRecord):
         known = (record.flow_id, *(step.tracking_id for step in record.steps))
@@ -34,7 +34,7 @@ def is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
     return record.final
 
 
-def seconds_of(timeout: Timeout) -> float:
+def timeout_seconds(timeout: Timeout) -> float:
     """How long to wait. Raises `InvalidFlow` for what is no time that can be waited."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:

@@ -7,14 +7,14 @@ from typing import Self
 
 import attrs
 
-SOONEST = 1.0
+MIN_INTERVAL = 1.0
 """Seconds: the shortest pause between two questions about one flow, and how long after the end of a ttl to ask."""
-LONGEST = 30.0
+MAX_INTERVAL = 30.0
 """Seconds: the longest pause."""
 
 
 @attrs.frozen
-class Schedule:
+class PollSchedule:
     """The pauses between questions about one flow.
 
     Messages are delivered soon or not for long, so the pauses grow with the time since the last moment at which a
@@ -28,7 +28,7 @@ class Schedule:
     """Seconds from the beginning of the wait to the end of each step's ttl, in order."""
 
     @classmethod
-    def of_ttls(cls, ttls: Iterable[timedelta | None]) -> Self:
+    def from_ttls(cls, ttls: Iterable[timedelta | None]) -> Self:
         """The schedule of a flow whose steps have these ttls, in the order of trying; a step without one ends it."""
         ends: list[float] = []
         at = 0.0
@@ -39,9 +39,9 @@ class Schedule:
             ends.append(at)
         return cls(tuple(ends))
 
-    def pause(self, age: float) -> float:
+    def interval_after(self, elapsed: float) -> float:
         """How many seconds to wait before the next question, so many seconds after the wait began."""
-        last = max((end for end in self.ttl_ends if end <= age), default=0.0)
-        growing = min(max((age - last) / 2, SOONEST), LONGEST)
-        next_end = min((end for end in self.ttl_ends if end > age), default=math.inf)
-        return min(growing, next_end - age + SOONEST)
+        last = max((end for end in self.ttl_ends if end <= elapsed), default=0.0)
+        growing = min(max((elapsed - last) / 2, MIN_INTERVAL), MAX_INTERVAL)
+        next_end = min((end for end in self.ttl_ends if end > elapsed), default=math.inf)
+        return min(growing, next_end - elapsed + MIN_INTERVAL)

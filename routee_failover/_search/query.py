@@ -16,61 +16,61 @@ from ..records import FlowRecord
 from .filters import Filter, FilterField, SearchOperator
 
 MINUTE = timedelta(minutes=1)
-CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)
 """How far Routee's clock may be ahead of ours before flows of this moment are taken for flows of the future."""
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class FlowQuestion:
+class FlowQuery:
     """A search for flows that can work."""
 
     filters: tuple[Filter, ...]
     since: datetime | None
     until: datetime | None
-    begins: str | None
+    date_start: str | None
     """The minute that Routee is asked from."""
-    ends: str
+    date_end: str
     """The minute that Routee is asked to: also where the caller set no end, so that flows which are sent while the
     search runs do not keep it running."""
 
     def path(self, page: int, size: int) -> str:
         """The address of one page."""
-        query = {"dateStart": self.begins, "dateEnd": self.ends, "page": page, "size": size}
+        query = {"dateStart": self.date_start, "dateEnd": self.date_end, "page": page, "size": size}
         given = {name: value for name, value in query.items() if value is not None}
         return "/failover/tracking?" + urlencode(given, quote_via=quote, safe=":")
 
-    def wants(self, record: FlowRecord) -> bool:
+    def matches(self, record: FlowRecord) -> bool:
         """Whether a flow is within the range, and says nothing that speaks against the conditions."""
         at = record.created_at
         if at is not None and ((self.since and at < self.since) or (self.until and at >= self.until)):
             return False
-        return not any(condition.disproved_by(record) for condition in self.filters)
+        return not any(condition.contradicted_by(record) for condition in self.filters)
 
 
-def flow_question(
+def build_flow_query(
     terms: Mapping[FilterField, Any],
     where: Iterable[Filter],
     since: datetime | None,
     until: datetime | None,
     now: datetime,
-) -> FlowQuestion:
+) -> FlowQuery:
     """The question, or `InvalidSearch` with all that is wrong with it."""
     problems: list[Problem] = []
     filters = tuple(_filters(terms, where, problems))
     for one, other in combinations(filters, 2):
-        if one.excludes(other):
+        if one.conflicts_with(other):
             problems.append(Problem((_name(one.field_name),), "no flow meets both conditions"))
     begins, ends = (_moment(name, value, problems) for name, value in (("since", since), ("until", until)))
     if begins is not None and ends is not None and begins >= ends:
         problems.append(Problem(("since",), "must be before until"))
     if problems:
         raise InvalidSearch("search", problems)
-    return FlowQuestion(
+    return FlowQuery(
         filters=filters,
         since=begins,
         until=ends,
-        begins=None if begins is None else _minute_before(begins),
-        ends=_minute_after(ends if ends is not None else max(now, begins or now) + CLOCKS_DIFFER),
+        date_start=None if begins is None else _minute_before(begins),
+        date_end=_minute_after(ends if ends is not None else max(now, begins or now) + CLOCK_SKEW),
     )
 
 

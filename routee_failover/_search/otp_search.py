@@ -12,17 +12,17 @@ from ..errors import InvalidSearch, Problem
 from ..records import FlowStatus, OtpPage, OtpRecord
 from ..records.record import JsonObject
 from ..secret import mask_phone
-from .filters import why_no_text, why_no_word
-from .search import Ask, Leaf, Search, flows_of, page_number
+from .base import FetchPage, ListPage, Search, count_flows, validate_page_number
+from .filters import enum_problem, text_problem
 
 
 class OtpSearch(Search[OtpRecord]):
     """A search for failover OTP flows: `async for` goes through all of them, `page` through one page."""
 
-    def __init__(self, ask: Ask, terms: Mapping[str, Any], page_size: int) -> None:
+    def __init__(self, fetch: FetchPage, terms: Mapping[str, Any], page_size: int) -> None:
         super().__init__(page_size)
-        self._ask = ask
-        self._terms = _checked(terms)
+        self._fetch = fetch
+        self._terms = _validated(terms)
 
     def __repr__(self) -> str:
         shown = {name: mask_phone(term) if name == "phone_number" else repr(term) for name, term in self._terms.items()}
@@ -33,19 +33,21 @@ class OtpSearch(Search[OtpRecord]):
 
         What is sent between two pages may push a flow from one to the other: whoever pages by hand may meet it twice.
         """
-        page = await self._page(page_number(number) * self._size)
-        return attrs.evolve(page, records=tuple(filter(self._wants, page.records)))
+        page = await self._request_page(validate_page_number(number) * self._size)
+        return attrs.evolve(page, records=tuple(filter(self._matches, page.records)))
 
-    async def _page(self, offset: int) -> OtpPage:
+    async def _request_page(self, offset: int) -> OtpPage:
         query = urlencode({**self._terms, "limit": self._size, "offset": offset}, quote_via=quote)
-        return await self._ask(f"/failover-otp/otp/failover?{query}", functools.partial(_read_page, offset=offset))
+        return await self._fetch(f"/failover-otp/otp/failover?{query}", functools.partial(_read_page, offset=offset))
 
-    async def _leaf(self, start: int, step: int | None) -> Leaf[OtpRecord]:
-        page = await self._page(start)
+    async def _fetch_page(self, start: int, page_size: int | None) -> ListPage[OtpRecord]:
+        page = await self._request_page(start)
         stop = start + len(page.records) if _more_follow(page, start) else math.inf
-        return Leaf(start=start, stop=stop, total=page.total, step=step or self._size, records=page.records)
+        return ListPage(
+            start=start, stop=stop, total=page.total, page_size=page_size or self._size, records=page.records
+        )
 
-    def _wants(self, record: OtpRecord) -> bool:
+    def _matches(self, record: OtpRecord) -> bool:
         """A flow that speaks against the terms itself is left out; its label it does not tell."""
         said = {"status": record.status, "flow_id": record.flow_id}
         return not any(
@@ -57,13 +59,13 @@ class OtpSearch(Search[OtpRecord]):
         return record.flow_id
 
 
-def _checked(terms: Mapping[str, Any]) -> dict[str, str]:
+def _validated(terms: Mapping[str, Any]) -> dict[str, str]:
     given = {name: term for name, term in terms.items() if term is not None}
     problems: list[Problem] = []
     for name, term in given.items():
-        why = why_no_text(term)
+        why = text_problem(term)
         if why is None and name == "status":
-            why = why_no_word(FlowStatus, term)
+            why = enum_problem(FlowStatus, term)
         if why is not None:
             problems.append(Problem((name,), why))
     if problems:
@@ -79,7 +81,7 @@ def _checked(terms: Mapping[str, Any]) -> dict[str, str]:
 def _read_page(answer: JsonObject, *, offset: int) -> OtpPage:
     """The page in an answer. Raises `ValueError` for one that cannot be what was asked for."""
     page = OtpPage.from_dict(answer)
-    count = flows_of(answer, "results", page.total)
+    count = count_flows(answer, "results", page.total)
     if offset > 0 and page.offset == 0:
         raise ValueError(f"begins with the first flow, and {offset} were to be left out")
     if not count and _more_follow(page, offset):
