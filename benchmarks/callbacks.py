@@ -134,7 +134,7 @@ def receiving() -> None:
     found = {
         "parse_callback": min(microseconds(lambda: parse_callback(again)) for _ in range(20)),
         "make an address": min(microseconds(lambda: signer.url("login-4711")) for _ in range(20)),
-        "check an address": min(microseconds(lambda: signer.intent(segment)) for _ in range(20)),
+        "check an address": min(microseconds(lambda: signer.verify(segment)) for _ in range(20)),
         "take a new callback": microseconds(over(bodies, inbox.receive), count),
         "know a repeat": min(microseconds(lambda: inbox.receive(again)) for _ in range(20)),
     }

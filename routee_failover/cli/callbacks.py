@@ -14,7 +14,7 @@ from ..events import CallbackRejected, Event
 from ..records import InboundMessage, OtpRecord
 from ..records.record import redact
 from ..secret import mask_phone, mask_url_path
-from ..webhooks import AnyCallback, Arrival, CallbackInbox, aiohttp_receiver, parse_callback
+from ..webhooks import AnyCallback, CallbackInbox, ReceiveResult, aiohttp_receiver, parse_callback
 from .failures import SoFar, told
 from .legs import in_words, legs_of
 from .serving import reachable, served, stopped
@@ -50,7 +50,7 @@ def listen(
 class _Came(NamedTuple):
     at: datetime
     record: AnyCallback
-    arrival: Arrival
+    arrival: ReceiveResult
 
 
 class _Inbox(CallbackInbox):
@@ -58,7 +58,7 @@ class _Inbox(CallbackInbox):
 
     came: "asyncio.Queue[_Came]"
 
-    def receive(self, body: Any, *, intent: str | None = None) -> Arrival:
+    def receive(self, body: Any, *, intent: str | None = None) -> ReceiveResult:
         """Take a callback in, and remember to print it."""
         arrival = super().receive(body, intent=intent)
         self.came.put_nowait(_Came(datetime.now().astimezone(), parse_callback(body), arrival))
@@ -86,7 +86,7 @@ class _Table:
 
     def show(self, came: _Came) -> None:
         """Print one."""
-        again = "" if came.arrival is Arrival.TAKEN else f" ({came.arrival})"
+        again = "" if came.arrival is ReceiveResult.NEW else f" ({came.arrival})"
         at = f"{came.at:%H:%M:%S}"
         record = came.record
         if isinstance(record, InboundMessage):

@@ -12,29 +12,29 @@ from .._lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from .aiohttp_app import aiohttp_receiver
     from .asgi import AsgiReceiver
-    from .event import AnyCallback, Arrival, CallbackEvent
+    from .event import AnyCallback, CallbackEvent, ReceiveResult
     from .inbox import CallbackInbox
     from .parse import parse_callback
     from .signer import CallbackSigner
 
 __all__ = [
     "AnyCallback",
-    "Arrival",
     "AsgiReceiver",
     "CallbackEvent",
     "CallbackInbox",
     "CallbackSigner",
+    "ReceiveResult",
     "aiohttp_receiver",
     "parse_callback",
 ]
 
 _HOMES = {
     "AnyCallback": "event",
-    "Arrival": "event",
     "AsgiReceiver": "asgi",
     "CallbackEvent": "event",
     "CallbackInbox": "inbox",
     "CallbackSigner": "signer",
+    "ReceiveResult": "event",
     "aiohttp_receiver": "aiohttp_app",
     "parse_callback": "parse",
 }

@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.streams import StreamReader
 
 from .inbox import CallbackInbox
-from .parse import LARGEST_CALLBACK
-from .reception import Answer, Reception
+from .parse import MAX_CALLBACK_SIZE
+from .receiver import ReceiverCore, ReceiverResponse
 from .signer import CallbackSigner
 
 
@@ -16,8 +16,8 @@ def aiohttp_receiver(
     inbox: CallbackInbox,
     signer: CallbackSigner | None,
     *,
-    max_body_size: int = LARGEST_CALLBACK,
-    body_within: timedelta = timedelta(seconds=2),
+    max_body_size: int = MAX_CALLBACK_SIZE,
+    body_timeout: timedelta = timedelta(seconds=2),
 ) -> web.Application:
     """An application to mount where `signer.base_url` points to.
 
@@ -25,18 +25,18 @@ def aiohttp_receiver(
 
     It answers 200 once a callback is in the inbox, and what makes Routee repeat it otherwise: 503 while there is no
     room, 400 for what is no callback, 413 and 408 for a body of more than `max_body_size` bytes or that takes longer than
-    `body_within`. An address that `signer` did not make is a plain 404, and any method but POST a 405. Without a signer
+    `body_timeout`. An address that `signer` did not make is a plain 404, and any method but POST a 405. Without a signer
     (`None`) anybody who finds the address can call: let the inbox `confirm` then.
 
     When the server shuts down, it closes the inbox. Raises `InvalidConfig` for arguments that cannot work.
     """
-    reception = Reception(inbox, signer, max_body_size, body_within)
+    reception = ReceiverCore(inbox, signer, max_body_size, body_timeout)
 
     async def receive(request: web.Request) -> web.Response:
-        admitted = reception.admit(request.method, request.path, request.content_length)
-        if not isinstance(admitted, Answer):
+        admitted = reception.check_head(request.method, request.path, request.content_length)
+        if not isinstance(admitted, ReceiverResponse):
             body = await _read(request.content, reception)
-            admitted = body if isinstance(body, Answer) else reception.take(admitted, body)
+            admitted = body if isinstance(body, ReceiverResponse) else reception.receive(admitted, body)
         return web.Response(status=admitted.status, text=admitted.text, headers=admitted.headers)
 
     async def start(_app: web.Application) -> None:
@@ -54,19 +54,19 @@ def aiohttp_receiver(
     return app
 
 
-async def _read(content: StreamReader, reception: Reception) -> bytes | Answer:
+async def _read(content: StreamReader, core: ReceiverCore) -> bytes | ReceiverResponse:
     """The body, in pieces: more than the limit of it is never held."""
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(reception.seconds):
+        async with asyncio.timeout(core.body_timeout_seconds):
             async for piece in content.iter_any():
                 size += len(piece)
-                if size > reception.max_body_size:
-                    return reception.too_large()
+                if size > core.max_body_size:
+                    return core.reject_too_large()
                 pieces.append(piece)
     except TimeoutError:
-        return reception.too_slow()
+        return core.reject_timeout()
     except (OSError, web.RequestPayloadError):
-        return reception.broken_off()
+        return core.reject_incomplete()
     return b"".join(pieces)

@@ -21,7 +21,7 @@ class CallbackEvent(ValueObject, Generic[Record_co]):
 
     record: Record_co
     """What Routee said."""
-    intent: str | None
+    reference: str | None
     """What the address was made for (`CallbackSigner.url`); `None` where callbacks come without a signature."""
     received_at: datetime
     """When it came in."""
@@ -40,7 +40,7 @@ class CallbackEvent(ValueObject, Generic[Record_co]):
                 return "inbound"
 
     @property
-    def identity(self) -> str | None:
+    def tracking_id(self) -> str | None:
         """The id of the flow; what a person wrote has none but their number, which this is not."""
         match self.record:
             case FlowRecord(tracking_id=identity) | OtpRecord(flow_id=identity):
@@ -49,12 +49,12 @@ class CallbackEvent(ValueObject, Generic[Record_co]):
                 return None
 
 
-class Arrival(StrEnum):
+class ReceiveResult(StrEnum):
     """What became of a callback when it came in. All but `UNAVAILABLE` are to be answered with 200."""
 
-    TAKEN = "taken"
+    NEW = "taken"
     """It says something new and is handed out, at the latest once it is confirmed."""
-    REPEATED = "repeated"
+    DUPLICATE = "repeated"
     """It was here before."""
     STALE = "stale"
     """Something newer about the same flow was here before."""

@@ -18,12 +18,12 @@ from ..errors import InvalidConfig
 from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
 from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..secret import scrub_traceback
-from .doubts import AnyFlowRecord, Confirm, Doubt, Doubts
-from .event import AnyCallback, Arrival, CallbackEvent
-from .lanes import Lanes
-from .memory import Memory, digest_of
-from .parse import read_callback
-from .standing import standing_of
+from .confirmation import AnyFlowRecord, Confirm, Confirmer, PendingConfirmation
+from .dedup import Deduplicator, payload_digest
+from .event import AnyCallback, CallbackEvent, ReceiveResult
+from .keyed_queue import KeyedQueue
+from .parse import parse_body
+from .progress import progress_of
 
 AnyEvent = CallbackEvent[AnyCallback]
 Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
@@ -67,7 +67,7 @@ class CallbackInbox:
     server does that for a receiver that it was given. Raises `InvalidConfig` for settings that cannot work.
     """
 
-    tell: Callable[[Any], object] | None = attrs.field(
+    notify: Callable[[Any], object] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_check_callable)
     )
     """Called with each new `FlowRecord` or `OtpRecord`, before it is handed out. It must not block."""
@@ -83,7 +83,7 @@ class CallbackInbox:
     seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
     concurrency: int = attrs.field(default=10, validator=check_positive_int)
     """How many callbacks are handled at a time."""
-    memory: int = attrs.field(default=10_000, validator=check_positive_int)
+    max_flows: int = attrs.field(default=10_000, validator=check_positive_int)
     """How many flows are remembered, to know repeats and latecomers; about a kilobyte each."""
     shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
     """How long `aclose()` lets what waits be handled."""
@@ -94,11 +94,13 @@ class CallbackInbox:
 
     def __attrs_post_init__(self) -> None:
         self._observers = ObserverGroup(self.observers)
-        self._memory = Memory(self.memory)
-        self._lanes: Lanes[AnyEvent] = Lanes()
-        self._doubts: Doubts | None = None
+        self._memory = Deduplicator(self.max_flows)
+        self._lanes: KeyedQueue[AnyEvent] = KeyedQueue()
+        self._doubts: Confirmer | None = None
         if self.confirm is not None:
-            self._doubts = Doubts(self.confirm, self.confirm_timeout.total_seconds(), self._settle, self._start)
+            self._doubts = Confirmer(
+                self.confirm, self.confirm_timeout.total_seconds(), self._on_confirmation, self._start
+            )
         self._handlers: dict[str, list[Handler]] = {}
         self._handling = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,51 +108,51 @@ class CallbackInbox:
         self._iterated = self._closing = False
 
     def __repr__(self) -> str:
-        return f"<CallbackInbox: {self.waiting} waiting>"
+        return f"<CallbackInbox: {self.pending} waiting>"
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """How many callbacks were taken and are neither handed out nor dropped."""
         return len(self._lanes) + len(self._doubts or ())
 
     def on_flow(self, handler: _Flow) -> _Flow:
         """Hand callbacks of standard and transactional flows to an `async def` handler; one that raises is told of."""
-        self._add("flow", handler)
+        self._add_handler("flow", handler)
         return handler
 
     def on_otp(self, handler: _Otp) -> _Otp:
         """Hand callbacks of failover OTP flows to an `async def` handler."""
-        self._add("otp", handler)
+        self._add_handler("otp", handler)
         return handler
 
     def on_inbound(self, handler: _Inbound) -> _Inbound:
         """Hand what people write back by Viber to an `async def` handler."""
-        self._add("inbound", handler)
+        self._add_handler("inbound", handler)
         return handler
 
     @scrub_traceback
     def receive(
-        self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, intent: str | None = None
-    ) -> Arrival:
+        self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, reference: str | None = None
+    ) -> ReceiveResult:
         """Take a callback in, and say what it was; this is what a receiver calls, in the event loop.
 
         It does not wait. Raises `InvalidCallback` for a body that is none.
         """
-        identity, record, answer = read_callback(body)
-        event: AnyEvent = CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC))
-        standing, digest = standing_of(record), digest_of(answer)
-        arrival = self._memory.judge(identity, standing, digest)
-        if arrival is not Arrival.TAKEN:
+        identity, record, answer = parse_body(body)
+        event: AnyEvent = CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
+        standing, digest = progress_of(record), payload_digest(answer)
+        arrival = self._memory.classify(identity, standing, digest)
+        if arrival is not ReceiveResult.NEW:
             self._drop(event, arrival.value, lost=False)
         elif self._closing:
-            return Arrival.UNAVAILABLE
-        elif self._doubts is not None and standing is not None and standing.end is not None:
-            return self._doubt(self._doubts, identity, cast("CallbackEvent[AnyFlowRecord]", event), digest)
-        elif self._is_kept(identity[0]) and self.waiting >= self.capacity:
-            return Arrival.UNAVAILABLE
+            return ReceiveResult.UNAVAILABLE
+        elif self._doubts is not None and standing is not None and standing.final_status is not None:
+            return self._start_confirmation(self._doubts, identity, cast("CallbackEvent[AnyFlowRecord]", event), digest)
+        elif self._has_consumer(identity[0]) and self.pending >= self.capacity:
+            return ReceiveResult.UNAVAILABLE
         else:
-            self._memory.note(identity, standing, digest)
-            self._hand_out(identity, event)
+            self._memory.record(identity, standing, digest)
+            self._deliver(identity, event)
         return arrival
 
     def __aiter__(self) -> Self:
@@ -167,14 +169,14 @@ class CallbackInbox:
     async def __anext__(self) -> AnyEvent:
         aiter(self)
         while True:
-            taken = self._lanes.take()
+            taken = self._lanes.try_get()
             if taken is not None:
-                self._lanes.done(taken[0])
-                self._wake()
+                self._lanes.task_done(taken[0])
+                self._notify_waiters()
                 return taken[1]
             if self._closing and not self._doubts:
                 raise StopAsyncIteration
-            await self._change()
+            await self._wait_for_change()
 
     async def aclose(self) -> None:
         """Take nothing more, and let what waits be handled and confirmed for `shutdown_timeout`; the rest is dropped.
@@ -182,12 +184,12 @@ class CallbackInbox:
         What is dropped was answered 200 and does not come again: observers are told of each.
         """
         self._closing = True
-        self._wake()
+        self._notify_waiters()
         try:
             await asyncio.sleep(0)  # a loop over the events may be about to begin
             async with asyncio.timeout(self.shutdown_timeout.total_seconds()):
                 while self._tasks or self._doubts or (self._lanes and (self._handlers or self._iterated)):
-                    await self._change()
+                    await self._wait_for_change()
         except TimeoutError:
             pass
         finally:
@@ -202,73 +204,73 @@ class CallbackInbox:
 
     # --- the way of an event
 
-    def _doubt(
-        self, doubts: Doubts, identity: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes
-    ) -> Arrival:
-        if identity in doubts:
-            doubts.renew(identity)
-        elif self.waiting >= self.capacity:
-            return Arrival.UNAVAILABLE
+    def _start_confirmation(
+        self, confirmer: Confirmer, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes
+    ) -> ReceiveResult:
+        if key in confirmer:
+            confirmer.extend(key)
+        elif self.pending >= self.capacity:
+            return ReceiveResult.UNAVAILABLE
         else:
-            doubts.add(identity, event, digest)
-        return Arrival.TAKEN
+            confirmer.add(key, event, digest)
+        return ReceiveResult.NEW
 
-    def _settle(self, doubt: Doubt, record: AnyFlowRecord | None, why: str) -> None:
+    def _on_confirmation(self, pending: PendingConfirmation, record: AnyFlowRecord | None, reason: str) -> None:
         if record is None:
-            self._drop(doubt.event, f"not confirmed: {why}", lost=True)
+            self._drop(pending.event, f"not confirmed: {reason}", lost=True)
             return
-        standing = standing_of(record)
-        arrival = self._memory.judge(doubt.identity, standing, doubt.digest)
-        if arrival is Arrival.TAKEN:
-            self._memory.note(doubt.identity, standing, doubt.digest)
-            self._hand_out(doubt.identity, attrs.evolve(doubt.event, record=record, confirmed=True))
+        standing = progress_of(record)
+        arrival = self._memory.classify(pending.key, standing, pending.digest)
+        if arrival is ReceiveResult.NEW:
+            self._memory.record(pending.key, standing, pending.digest)
+            self._deliver(pending.key, attrs.evolve(pending.event, record=record, confirmed=True))
         else:
-            self._drop(doubt.event, arrival.value, lost=False)
+            self._drop(pending.event, arrival.value, lost=False)
 
-    def _is_kept(self, kind: str) -> bool:
+    def _has_consumer(self, kind: str) -> bool:
         """Whether somebody is to be given events of a kind. Where only `tell` was asked for, nobody is."""
         if self._handlers:
             return kind in self._handlers
-        return self._iterated or self.tell is None
+        return self._iterated or self.notify is None
 
-    def _hand_out(self, identity: tuple[str, str], event: AnyEvent) -> None:
-        if self.tell is not None and not isinstance(event.record, InboundMessage):
+    def _deliver(self, key: tuple[str, str], event: AnyEvent) -> None:
+        if self.notify is not None and not isinstance(event.record, InboundMessage):
             try:
-                self.tell(event.record)
+                self.notify(event.record)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever it is, others want the event
-                self._report(self.tell, error, event)
-        if self._is_kept(identity[0]):
-            self._lanes.put(identity, event)
-            self._pump()
-            self._wake()
+                self._report_failure(self.notify, error, event)
+        if self._has_consumer(key[0]):
+            self._lanes.put(key, event)
+            self._dispatch()
+            self._notify_waiters()
 
-    def _pump(self) -> None:
-        while self._handlers and self._handling < self.concurrency and (taken := self._lanes.take()) is not None:
+    def _dispatch(self) -> None:
+        while self._handlers and self._handling < self.concurrency and (taken := self._lanes.try_get()) is not None:
             self._handling += 1
             self._start(self._handle(*taken))
 
-    async def _handle(self, lane: Hashable, event: AnyEvent) -> None:
+    async def _handle(self, key: Hashable, event: AnyEvent) -> None:
         try:
             for handler in self._handlers.get(event.kind, ()):
                 await self._call(handler, event)
         finally:
             self._handling -= 1
-            self._lanes.done(lane)
+            self._lanes.task_done(key)
 
     async def _call(self, handler: Handler, event: AnyEvent) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             await handler(event)
         except asyncio.CancelledError as error:
-            self._report(handler, error, event)
+            self._report_failure(handler, error, event)
             if task.cancelling():
                 raise
         except Exception as error:  # noqa: BLE001  # whatever it is, the next event comes
-            self._report(handler, error, event)
+            self._report_failure(handler, error, event)
 
     # --- what it all stands on
 
-    def _add(self, kind: str, handler: Handler) -> None:
+    def _add_handler(self, kind: str, handler: Handler) -> None:
         if not _is_async(handler):
             raise InvalidConfig(
                 f"{callable_name(handler)} must be an async def: any other would hold up every callback"
@@ -285,15 +287,15 @@ class CallbackInbox:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():  # else the loop may be ending, and must not find anything new
-            self._pump()
-        self._wake()
+            self._dispatch()
+        self._notify_waiters()
 
-    def _wake(self) -> None:
+    def _notify_waiters(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def _change(self) -> None:
+    async def _wait_for_change(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -310,11 +312,11 @@ class CallbackInbox:
         if left:
             # A handler that will not be cancelled is left alone rather than waited for.
             await asyncio.wait(left, timeout=self.shutdown_timeout.total_seconds())
-        self._wake()
+        self._notify_waiters()
 
     def _drop(self, event: CallbackEvent[AnyCallback], reason: str, *, lost: bool) -> None:
-        self._observers.emit(CallbackDropped(event.kind, event.identity, reason, lost))
+        self._observers.emit(CallbackDropped(event.kind, event.tracking_id, reason, lost))
 
-    def _report(self, handler: object, error: BaseException, event: AnyEvent) -> None:
+    def _report_failure(self, handler: object, error: BaseException, event: AnyEvent) -> None:
         # Neither its text nor its traceback: both may quote what the callback says.
-        self._observers.emit(HandlerFailed(callable_name(handler), type(error).__name__, event.kind, event.identity))
+        self._observers.emit(HandlerFailed(callable_name(handler), type(error).__name__, event.kind, event.tracking_id))

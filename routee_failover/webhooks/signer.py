@@ -19,12 +19,12 @@ from .._value_object import ValueObject
 from ..errors import InvalidConfig, InvalidFlow, Problem
 from ..secret import Secret, mask_value, scrub_traceback
 
-SHORTEST_KEY = 32
-LONGEST_INTENT = 200
+MIN_KEY_LENGTH = 32
+MAX_REFERENCE_LENGTH = 200
 _MAC = hashlib.sha256().digest_size
 _EXPIRY = 5
 """Bytes of the time, in seconds: enough for 34,000 years."""
-_LONGEST_SEGMENT = 4 * -(-(_MAC + _EXPIRY + LONGEST_INTENT) // 3)
+_LONGEST_SEGMENT = 4 * -(-(_MAC + _EXPIRY + MAX_REFERENCE_LENGTH) // 3)
 # So that a key that also serves something else can never make or check an address by that.
 _PURPOSE = b"routee-failover callback address 1\x00"
 
@@ -40,9 +40,9 @@ def _secrets(keys: str | Secret | Iterable[str | Secret]) -> tuple[Secret, ...]:
 def _check_keys(_signer: object, _attribute: "attrs.Attribute[Any]", keys: object) -> None:
     if not isinstance(keys, tuple) or not keys or not all(isinstance(key, Secret) for key in keys):
         raise InvalidConfig("keys must be one text or Secret, or several: the first signs, all of them verify")
-    if any(len(key.reveal()) < SHORTEST_KEY for key in keys):
+    if any(len(key.reveal()) < MIN_KEY_LENGTH for key in keys):
         raise InvalidConfig(
-            f"keys must have {SHORTEST_KEY} letters or more; secrets.token_urlsafe(32) makes one that nobody can guess"
+            f"keys must have {MIN_KEY_LENGTH} letters or more; secrets.token_urlsafe(32) makes one that nobody can guess"
         )
 
 
@@ -74,20 +74,20 @@ class CallbackSigner(ValueObject):
     """Gives the seconds since 1970."""
 
     @scrub_traceback
-    def url(self, intent: str) -> str:
+    def url(self, reference: str) -> str:
         """The address to be called back at for an intent: a text of yours of 1 to 200 bytes, an order's id for example.
 
         Whoever sees the address can read the intent, so it must not be a secret; and can call back in Routee's name, so
         the address should not be logged. Raises `InvalidFlow` for an intent that cannot be held.
         """
-        data = intent.encode("utf-8", "replace") if isinstance(intent, str) else b""
-        if not 1 <= len(data) <= LONGEST_INTENT or not intent.isprintable():
-            why = f"must be a printable text of 1 to {LONGEST_INTENT} bytes"
+        data = reference.encode("utf-8", "replace") if isinstance(reference, str) else b""
+        if not 1 <= len(data) <= MAX_REFERENCE_LENGTH or not reference.isprintable():
+            why = f"must be a printable text of 1 to {MAX_REFERENCE_LENGTH} bytes"
             raise InvalidFlow("CallbackSigner.url", [Problem(("intent",), why)])
         signed = _expiry(self.clock() + self.valid_for.total_seconds()) + data
         return f"{self.base_url}/{_text(_mac(self.keys[0], signed) + signed)}"
 
-    def intent(self, segment: str) -> str | None:
+    def verify(self, segment: str) -> str | None:
         """The intent of the address whose last segment this is; `None` for any other text.
 
         Why it is `None` is not told: an address that is forged, garbled, or no longer valid looks the same to whoever

@@ -87,9 +87,9 @@ async def test_a_callback_to_the_signed_address_is_the_receipt(server: ListingSe
         (doubt,) = [intent async for intent in ledger.intents({State.UNKNOWN})]
         label = server.book[doubt.recipient][0].label
         assert label is not None
-        intent = signer.intent(signer.url(label).rpartition("/")[2])
+        intent = signer.verify(signer.url(label).rpartition("/")[2])
         record = OtpRecord.from_dict({"flowId": "f-9", "status": "Succeeded", "messages": []})
-        await made.note(CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC)))
+        await made.note(CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC)))
         settled = await ledger.intent(doubt.tag)
     assert settled is not None
     assert (settled.state, settled.proof, settled.identity) == (State.ACCEPTED, "callback", "f-9")

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from routee_failover import Arrival, parse_callback
+from routee_failover import ReceiveResult, parse_callback
 from routee_failover.cli import callbacks as command
 from routee_failover.cli.terminal import OutputClosed
 from routee_failover.sandbox import Sandbox
-from tests.webhooks.shapes import INBOUND, NEW, OTP, PHONE, PIN, WORDS, Json, body_of, flow, otp
+from tests.webhooks.payloads import INBOUND, NEW, OTP, PHONE, PIN, WORDS, Json, body_of, flow, otp
 
 from .conftest import Cli
 from .shell import FILES, PROGRAM, environment, run
@@ -90,7 +90,7 @@ def _shown(*shapes: Json, as_json: bool, texts: bool, capsys: pytest.CaptureFixt
     printed: Any = command._Lines(texts=texts) if as_json else command._Table(texts=texts)
     printed.begin()
     for shape in shapes:
-        arrival = Arrival.TAKEN if shape is not shapes[-1] else Arrival.REPEATED
+        arrival = ReceiveResult.NEW if shape is not shapes[-1] else ReceiveResult.DUPLICATE
         printed.show(command._Came(datetime.now(UTC), parse_callback(shape), arrival))
     return capsys.readouterr().out
 

@@ -26,7 +26,7 @@ from routee_failover import (
     WaitTimeout,
 )
 from routee_failover.sandbox import Sandbox
-from tests.webhooks.shapes import OTP
+from tests.webhooks.payloads import OTP
 
 TEMPLATE = "0aac888f-2ee2-4112-9659-1755a951966a"
 FAILS_OVER = "+306900000300"

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from routee_failover import CallbackSigner
 from tests.records import sample_responses
-from tests.webhooks import shapes
+from tests.webhooks import payloads
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 # At a time of its own: what a seed gives is the same whenever it is run.
 SIGNER = CallbackSigner("k" * 40, base_url="https://fuzz.example", clock=lambda: 1_800_000_000.0)
 SEEDS: list[Json] = [
-    *shapes.SHAPES.values(),
+    *payloads.SHAPES.values(),
     *(value for name, value in vars(sample_responses).items() if name.isupper() and isinstance(value, dict)),
 ]
 BODIES: list[bytes] = [json.dumps(seed).encode() for seed in SEEDS]

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from routee_failover import Arrival, CallbackInbox, InvalidCallback, parse_callback, records
+from routee_failover import CallbackInbox, InvalidCallback, ReceiveResult, parse_callback, records
 from routee_failover._wire.responses import parse_json, parse_object, parse_rejection
 from routee_failover.records.record import Record
-from routee_failover.webhooks.memory import digest_of
-from routee_failover.webhooks.standing import standing_of
+from routee_failover.webhooks.dedup import payload_digest
+from routee_failover.webhooks.progress import progress_of
 
 from . import csv_files, flow_files, phone_cells
 from .inputs import BODIES, SEGMENT, SIGNER, Source, bent, broken, one_of
@@ -69,9 +69,9 @@ def callback(body: Any) -> None:
         assert _refused(inbox.receive, body) is None
         return
     use(record)
-    standing_of(record)
-    assert inbox.receive(body) is Arrival.TAKEN
-    assert inbox.receive(body) is Arrival.REPEATED
+    progress_of(record)
+    assert inbox.receive(body) is ReceiveResult.NEW
+    assert inbox.receive(body) is ReceiveResult.DUPLICATE
 
 
 def answer(body: bytes) -> None:
@@ -87,14 +87,14 @@ def answer(body: bytes) -> None:
 def segment(data: bytes) -> None:
     """No text but our own is an address."""
     text = data.decode("latin-1")
-    assert SIGNER.intent(text) == ("intent" if data == SEGMENT else None)
+    assert SIGNER.verify(text) == ("intent" if data == SEGMENT else None)
 
 
 def shaped(source: Source) -> None:
     """A documented shape that is bent a little, as a mapping and as bytes."""
     shape = bent(source)
     callback(shape)
-    assert digest_of(shape) == digest_of(dict(reversed(shape.items())))
+    assert payload_digest(shape) == payload_digest(dict(reversed(shape.items())))
 
 
 def raw(source: Source) -> None:

@@ -9,17 +9,17 @@ import attrs
 import pytest
 
 from routee_failover import (
-    Arrival,
     CallbackEvent,
     CallbackInbox,
     FlowRecord,
     InboundMessage,
     InvalidConfig,
     OtpRecord,
+    ReceiveResult,
 )
 
-from .inboxes import Heard, Notes
-from .shapes import INBOUND, NEW, OTP, body_of, flow, inbound, otp
+from .payloads import INBOUND, NEW, OTP, body_of, flow, inbound, otp
+from .recorders import Heard, Notes
 
 
 async def test_handlers_by_kind() -> None:
@@ -43,7 +43,7 @@ async def test_handlers_by_kind() -> None:
             people.append(event)
 
         for shape in (NEW, OTP, INBOUND):
-            assert inbox.receive(body_of(shape), intent="login") is Arrival.TAKEN
+            assert inbox.receive(body_of(shape), reference="login") is ReceiveResult.NEW
     assert [flows[0].record.tracking_id, otps[0].record.flow_id, people[0].record.message] == [
         NEW["trackingId"],
         OTP["flowId"],
@@ -54,7 +54,7 @@ async def test_handlers_by_kind() -> None:
         (otps[0], "otp", OTP["flowId"]),
         (people[0], "inbound", None),
     ):
-        assert (event.kind, event.identity, event.intent, event.confirmed) == (kind, identity, "login", False)
+        assert (event.kind, event.tracking_id, event.reference, event.confirmed) == (kind, identity, "login", False)
         assert before <= event.received_at <= datetime.now(UTC)
 
 
@@ -64,8 +64,8 @@ async def test_kinds_without_a_handler() -> None:
         heard = Heard()
         inbox.on_otp(heard)
         for number in range(3):
-            assert inbox.receive(flow(identity=str(number))) is Arrival.TAKEN
-        assert inbox.waiting == 0
+            assert inbox.receive(flow(identity=str(number))) is ReceiveResult.NEW
+        assert inbox.pending == 0
         inbox.receive(otp())
         await heard.count(1)
 
@@ -102,11 +102,11 @@ async def test_one_flow_in_order_and_many_at_once() -> None:
 
         @inbox.on_flow
         async def slow(event: CallbackEvent[FlowRecord]) -> None:
-            running.append(event.identity)
-            assert running.count(event.identity) == 1
-            if event.identity == "slow":
+            running.append(event.tracking_id)
+            assert running.count(event.tracking_id) == 1
+            if event.tracking_id == "slow":
                 await go.wait()
-            running.remove(event.identity)
+            running.remove(event.tracking_id)
             await seen(event)
 
         for at in (1, 2, 3):
@@ -114,8 +114,8 @@ async def test_one_flow_in_order_and_many_at_once() -> None:
         for number in range(20):
             inbox.receive(flow(identity=str(number)))
         await seen.count(20)
-        assert [event.identity for event in seen.events] == [str(number) for number in range(20)]
-        assert inbox.waiting == 2
+        assert [event.tracking_id for event in seen.events] == [str(number) for number in range(20)]
+        assert inbox.pending == 2
         go.set()
         await seen.count(23)
     assert [event.record.updated_at.second for event in seen.events[20:]] == [1, 2, 3]
@@ -148,10 +148,10 @@ async def test_a_full_inbox() -> None:
     async with CallbackInbox(capacity=2) as inbox:
         events = aiter(inbox)
         assert [inbox.receive(flow(identity=str(number))) for number in range(3)] == ["taken", "taken", "no room"]
-        assert inbox.receive(flow(identity="0")) is Arrival.REPEATED
+        assert inbox.receive(flow(identity="0")) is ReceiveResult.DUPLICATE
         await anext(events)
-        assert inbox.receive(flow(identity="2")) is Arrival.TAKEN
-        assert [(await anext(events)).identity for _ in range(2)] == ["1", "2"]
+        assert inbox.receive(flow(identity="2")) is ReceiveResult.NEW
+        assert [(await anext(events)).tracking_id for _ in range(2)] == ["1", "2"]
 
 
 class Refused(Exception):
@@ -202,26 +202,26 @@ async def test_tell() -> None:
             raise Refused("739164")
 
     notes = Notes()
-    async with CallbackInbox(tell=tell, capacity=1, observers=[notes]) as inbox:
+    async with CallbackInbox(notify=tell, capacity=1, observers=[notes]) as inbox:
         for shape in (flow("InProgress", 1), flow("InProgress", 1), inbound(), otp("Succeeded"), flow("Failed", 2)):
             inbox.receive(shape)
         assert told == ["InProgress", "Succeeded", "Failed"]
-        assert inbox.waiting == 0
+        assert inbox.pending == 0
     assert [error for _, error in notes.failed] == ["Refused", "Refused"]
 
 
 async def test_tell_and_handlers() -> None:
     """A handler gets what was told, and a full inbox tells nothing that it does not take."""
     told: list[Any] = []
-    async with CallbackInbox(tell=told.append, capacity=1) as inbox:
+    async with CallbackInbox(notify=told.append, capacity=1) as inbox:
         heard = Heard(inbox)
         assert [inbox.receive(flow(identity=name)) for name in "ab"] == ["taken", "taken"]
         await heard.count(2)
         assert [record.tracking_id for record in told] == ["a", "b"]
-    async with CallbackInbox(tell=told.append, capacity=1) as inbox:
+    async with CallbackInbox(notify=told.append, capacity=1) as inbox:
         events = aiter(inbox)
         assert [inbox.receive(flow(identity=name)) for name in "cd"] == ["taken", "no room"]
-        assert (await anext(events)).identity == "c"
+        assert (await anext(events)).tracking_id == "c"
         assert len(told) == 3
 
 
@@ -253,9 +253,9 @@ def test_settings_stay_as_they_are() -> None:
 
 async def test_forgotten_flows_are_new() -> None:
     """Memory is bounded: of a flow that is forgotten, a repeat is taken for news."""
-    async with CallbackInbox(memory=2) as inbox:
+    async with CallbackInbox(max_flows=2) as inbox:
         Heard(inbox)
         for number in range(9):
-            assert inbox.receive(flow(identity=str(number))) is Arrival.TAKEN
-        assert inbox.receive(flow(identity="8")) is Arrival.REPEATED
-        assert inbox.receive(flow(identity="0")) is Arrival.TAKEN
+            assert inbox.receive(flow(identity=str(number))) is ReceiveResult.NEW
+        assert inbox.receive(flow(identity="8")) is ReceiveResult.DUPLICATE
+        assert inbox.receive(flow(identity="0")) is ReceiveResult.NEW

@@ -21,9 +21,9 @@ from routee_failover import (
     RouteeError,
     parse_callback,
 )
-from routee_failover.webhooks.parse import LARGEST_CALLBACK
+from routee_failover.webhooks.parse import MAX_CALLBACK_SIZE
 
-from .shapes import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, WORDS, Json, body_of
+from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, WORDS, Json, body_of
 
 CANARY = "739164-canary"
 
@@ -181,9 +181,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "too many messages": (NEW | {"messages": [{}] * 1001}, "messages has more than 1000 entries"),
     "status a number": (NEW | {"status": 739164}, "status is no text"),
     "status an object": (OTP | {"status": {"name": CANARY}}, "status is no text"),
-    "too long": (b" " * (LARGEST_CALLBACK + 1), f"more than {LARGEST_CALLBACK} bytes"),
-    "too long as text": (" " * (LARGEST_CALLBACK * 10), f"more than {LARGEST_CALLBACK} bytes"),
-    "too long once encoded": ('"' + "€" * (LARGEST_CALLBACK // 2) + '"', f"more than {LARGEST_CALLBACK} bytes"),
+    "too long": (b" " * (MAX_CALLBACK_SIZE + 1), f"more than {MAX_CALLBACK_SIZE} bytes"),
+    "too long as text": (" " * (MAX_CALLBACK_SIZE * 10), f"more than {MAX_CALLBACK_SIZE} bytes"),
+    "too long once encoded": ('"' + "€" * (MAX_CALLBACK_SIZE // 2) + '"', f"more than {MAX_CALLBACK_SIZE} bytes"),
     "too deep": (nested(65), "nested more than 64 deep"),
     "much too deep": (nested(1000), "nested more than 64 deep"),
     "deeper than the parser goes": (nested(100_000), "not JSON"),

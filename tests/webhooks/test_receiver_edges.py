@@ -15,9 +15,9 @@ from aiohttp import web
 from routee_failover import CallbackInbox, CallbackSigner
 from routee_failover.webhooks import AsgiReceiver, aiohttp_receiver
 
-from .inboxes import Notes
+from .payloads import NEW, body_of
+from .recorders import Notes
 from .servers import AT, SERVERS, Serve, by_aiohttp, by_uvicorn
-from .shapes import NEW, body_of
 
 BOTH = pytest.mark.parametrize("serve", [SERVERS["aiohttp"], SERVERS["asgi alone"]], ids=["aiohttp", "asgi"])
 SHORT = timedelta(seconds=0.1)
@@ -45,7 +45,7 @@ async def test_slow_bodies(serve: Serve) -> None:
     """A body that is not there in time ends in a 408, which says that the connection is closed."""
     notes = Notes()
     inbox = CallbackInbox(observers=[notes])
-    async with serve(inbox, None, body_within=SHORT) as url, talk(url) as (reader, writer):
+    async with serve(inbox, None, body_timeout=SHORT) as url, talk(url) as (reader, writer):
         writer.write(head())
         answer = b""
         async with asyncio.timeout(10):
@@ -75,7 +75,7 @@ async def test_bodies_that_break_off(serve: Serve, reset: bool) -> None:
             if reset:
                 writer.transport.abort()
         await asyncio.wait_for(notes.told.wait(), 10)
-    assert (notes.refused, inbox.waiting) == ([400], 0)
+    assert (notes.refused, inbox.pending) == ([400], 0)
 
 
 @BOTH
@@ -87,7 +87,7 @@ async def test_bodies_that_are_no_http(serve: Serve) -> None:
         async with asyncio.timeout(10):
             answer = await reader.readline()
     assert answer.split()[1:2] in ([b"400"], [])
-    assert inbox.waiting == 0
+    assert inbox.pending == 0
 
 
 @BOTH
@@ -157,7 +157,7 @@ async def test_without_a_lifespan() -> None:
     app = AsgiReceiver(inbox, None)
     async with by_uvicorn(app, lifespan="off") as url:
         assert await post(url) == 200
-    assert inbox.waiting == 1
+    assert inbox.pending == 1
 
 
 async def test_an_inbox_opened_again_by_its_server() -> None:
@@ -217,4 +217,4 @@ async def test_an_aiohttp_receiver_alone() -> None:
     assert isinstance(app, web.Application)
     async with by_aiohttp(app) as url:
         assert await post(url) == 200
-        assert inbox.waiting == 1
+        assert inbox.pending == 1

@@ -10,11 +10,11 @@ import pytest
 
 from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord, InvalidConfig, OtpRecord
 from routee_failover.webhooks import AsgiReceiver, aiohttp_receiver
-from routee_failover.webhooks.parse import LARGEST_CALLBACK
+from routee_failover.webhooks.parse import MAX_CALLBACK_SIZE
 
-from .inboxes import Heard, Notes
+from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, WORDS, body_of, flow
+from .recorders import Heard, Notes
 from .servers import AT, SERVERS, Serve
-from .shapes import INBOUND, NEW, OLD, OTP, PHONE, PIN, WORDS, body_of, flow
 
 KEY = "k" * 40
 EVERYWHERE = pytest.mark.parametrize("serve", SERVERS.values(), ids=SERVERS)
@@ -34,7 +34,7 @@ async def test_callbacks_arrive(serve: Serve) -> None:
             async with session.post(signer_at(url).url(f"intent-{number}"), data=body_of(shape)) as answer:
                 assert (answer.status, await answer.text()) == (200, "OK")
         events = await heard.count(4)
-    assert [(event.kind, event.intent) for event in events] == [
+    assert [(event.kind, event.reference) for event in events] == [
         ("flow", "intent-0"),
         ("flow", "intent-1"),
         ("otp", "intent-2"),
@@ -59,7 +59,7 @@ async def test_only_who_was_given_an_address(serve: Serve) -> None:
         async with session.post(f"{url}{AT}/{good}", data=body_of(NEW)) as answer:
             answers.append((answer.status, await answer.text(), answer.headers["Content-Type"]))
     assert set(answers) == {(404, "Not Found", "text/plain; charset=utf-8")}
-    assert inbox.waiting == 0
+    assert inbox.pending == 0
     assert notes.refused == [404] * 8
 
 
@@ -94,7 +94,7 @@ async def test_any_content_type(serve: Serve, content_type: str) -> None:
         headers = {"Content-Type": content_type}
         async with session.post(signer_at(url).url("login"), data=body_of(NEW), headers=headers) as answer:
             assert answer.status == 200
-        assert inbox.waiting == 1
+        assert inbox.pending == 1
 
 
 def in_pieces(body: bytes, size: int) -> aiohttp.AsyncIterablePayload:
@@ -109,7 +109,7 @@ def in_pieces(body: bytes, size: int) -> aiohttp.AsyncIterablePayload:
 
 
 @EVERYWHERE
-@pytest.mark.parametrize("limit", [LARGEST_CALLBACK, 5000])
+@pytest.mark.parametrize("limit", [MAX_CALLBACK_SIZE, 5000])
 async def test_body_limit(serve: Serve, limit: int) -> None:
     """A body above the limit is a 413, whether its length is announced or found out; one at the limit is read."""
     inbox = CallbackInbox()
@@ -121,7 +121,7 @@ async def test_body_limit(serve: Serve, limit: int) -> None:
             assert answer.status == 413
         async with session.post(address, data=body_of(NEW).ljust(limit)) as answer:
             assert answer.status == 200
-    assert inbox.waiting <= 1
+    assert inbox.pending <= 1
 
 
 @EVERYWHERE
@@ -159,7 +159,7 @@ async def test_slow_handlers_hold_nothing_up(serve: Serve) -> None:
                 async with session.post(address, data=body_of(flow(identity=str(number)))) as answer:
                     assert answer.status == 200
             await heard.count(6)
-    assert sorted(str(event.identity) for event in heard.events) == list("012345")
+    assert sorted(str(event.tracking_id) for event in heard.events) == list("012345")
     assert notes.refused == [503, 503]
 
 
@@ -183,7 +183,7 @@ async def test_without_a_signer(serve: Serve) -> None:
         for path in ("", "/", "/anything", "/a/b"):
             async with session.post(f"{url}{AT}{path}", data=body_of(flow(identity=f"t{path}"))) as answer:
                 assert answer.status == 200, path
-        assert (await anext(inbox)).intent is None
+        assert (await anext(inbox)).reference is None
 
 
 @EVERYWHERE
@@ -220,8 +220,8 @@ def test_arguments_that_cannot_work(receiver: type[AsgiReceiver]) -> None:
         with pytest.raises(InvalidConfig, match="max_body_size must be"):
             receiver(inbox, signer, max_body_size=limit)  # type: ignore[arg-type]
     for within in (timedelta(0), 2):
-        with pytest.raises(InvalidConfig, match="body_within must be"):
-            receiver(inbox, signer, body_within=within)  # type: ignore[arg-type]
+        with pytest.raises(InvalidConfig, match="body_timeout must be"):
+            receiver(inbox, signer, body_timeout=within)  # type: ignore[arg-type]
 
 
 async def test_a_close_of_the_server_closes_the_inbox() -> None:

@@ -34,7 +34,7 @@ def test_there_and_back(intent: str) -> None:
     mine = signer()
     url = mine.url(intent)
     assert url.startswith(URL + "/")
-    assert mine.intent(segment(url)) == intent
+    assert mine.verify(segment(url)) == intent
     assert set(segment(url)) <= set(string.ascii_letters + string.digits + "-_")
     assert Callback(url=url).url == url
 
@@ -43,7 +43,7 @@ def test_length() -> None:
     """The longest intent makes an address of a bounded length."""
     mine = signer()
     assert len(segment(mine.url("i" * 200))) == 316
-    assert mine.intent(segment(mine.url("i" * 200))) == "i" * 200
+    assert mine.verify(segment(mine.url("i" * 200))) == "i" * 200
 
 
 @pytest.mark.parametrize("intent", ["", "i" * 201, "€" * 67, "line\nbreak", "\ud800", None, 7])
@@ -59,31 +59,31 @@ def test_expiry() -> None:
     mine = signer(valid_for=timedelta(minutes=5), clock=lambda: now)
     made = segment(mine.url("login"))
     now += 300
-    assert mine.intent(made) == "login"
+    assert mine.verify(made) == "login"
     now += 2
-    assert mine.intent(made) is None
+    assert mine.verify(made) is None
 
 
 def test_the_end_of_time() -> None:
     """A validity without an end is as long as an address can say."""
-    assert signer(valid_for=timedelta.max).intent(segment(signer(valid_for=timedelta.max).url("login"))) == "login"
+    assert signer(valid_for=timedelta.max).verify(segment(signer(valid_for=timedelta.max).url("login"))) == "login"
 
 
 def test_without_a_clock() -> None:
     """Real time is what counts where no clock is given."""
     mine = signer(valid_for=timedelta(seconds=60))
     assert mine.clock is time.time
-    assert mine.intent(segment(mine.url("login"))) == "login"
+    assert mine.verify(segment(mine.url("login"))) == "login"
 
 
 def test_rotation() -> None:
     """The first key signs and all verify: a new key is put first, and the old one is taken out later."""
     before, between, after = signer(KEY), signer(OTHER, KEY), signer(OTHER)
     old, new = segment(before.url("login")), segment(between.url("login"))
-    assert between.intent(old) == between.intent(new) == "login"
-    assert before.intent(new) is None
-    assert after.intent(old) is None
-    assert after.intent(new) == "login"
+    assert between.verify(old) == between.verify(new) == "login"
+    assert before.verify(new) is None
+    assert after.verify(old) is None
+    assert after.verify(new) == "login"
 
 
 @given(st.data())
@@ -95,19 +95,19 @@ def test_no_other_text(data: st.DataObject) -> None:
     letter = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_=+/%. é\x00") | st.just(""))
     skip = data.draw(st.integers(0, 2))
     changed = made[:where] + letter + made[where + skip :]
-    assert mine.intent(changed) == ("login-4711" if changed == made else None)
+    assert mine.verify(changed) == ("login-4711" if changed == made else None)
 
 
 @given(st.text() | st.text(string.ascii_letters + "-_", max_size=400))
 def test_any_text(text: str) -> None:
     """No text raises, and none is known that no signer made."""
-    assert signer().intent(text) is None
+    assert signer().verify(text) is None
 
 
 @pytest.mark.parametrize("text", [None, 7, b"abc"])
 def test_what_is_no_text(text: Any) -> None:
     """What is no text is no address of ours."""
-    assert signer().intent(text) is None
+    assert signer().verify(text) is None
 
 
 def test_all_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,10 +121,10 @@ def test_all_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(hmac, "compare_digest", watch)
     mine = signer(KEY, OTHER)
-    mine.intent(segment(mine.url("login")))
+    mine.verify(segment(mine.url("login")))
     assert compared == [True, False]
     compared.clear()
-    mine.intent("x")
+    mine.verify("x")
     assert compared == [False, False]
 
 
@@ -133,9 +133,9 @@ def test_one_spelling() -> None:
     mine = signer()
     made = segment(mine.url("l"))
     assert len(made) % 4
-    assert mine.intent(made + "=" * (-len(made) % 4)) is None
+    assert mine.verify(made + "=" * (-len(made) % 4)) is None
     twins = [made[:-1] + letter for letter in string.ascii_letters + string.digits + "-_"]
-    assert [twin for twin in twins if mine.intent(twin)] == [made]
+    assert [twin for twin in twins if mine.verify(twin)] == [made]
 
 
 def test_keys_are_not_shown() -> None:

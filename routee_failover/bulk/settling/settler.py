@@ -264,7 +264,7 @@ class Settler:
         a final one tells how it ended. Any other is ignored.
         """
         record = event.record
-        tag = None if event.intent is None else tag_in(event.intent, self._ledger.run_id)
+        tag = None if event.reference is None else tag_in(event.reference, self._ledger.run_id)
         if tag is None or not isinstance(record, FlowRecord | OtpRecord):
             return
         intent = await self._ledger.intent(tag)
@@ -274,7 +274,7 @@ class Settler:
             ending = Ending(
                 intent.number,
                 intent.attempt,
-                identity=event.identity,
+                identity=event.tracking_id,
                 channel=_first_channel(record),
                 proof="callback",
             )

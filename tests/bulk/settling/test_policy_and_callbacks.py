@@ -114,7 +114,7 @@ async def test_callbacks_of_others() -> None:
             label_of(run.ledger.run_id, tag_of("nobody")),
         ]
         for intent in strangers:
-            await settler.note(CallbackEvent(record=record, intent=intent, received_at=datetime.now(UTC)))
+            await settler.note(CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC)))
         assert await run.state(ADA) is State.UNKNOWN
 
 

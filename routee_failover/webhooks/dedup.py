@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from .._wire.json import encode_canonical
-from .event import Arrival
-from .standing import Standing, is_older
+from .event import ReceiveResult
+from .progress import FlowProgress, is_stale
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-def digest_of(answer: Mapping[str, Any]) -> bytes:
+def payload_digest(payload: Mapping[str, Any]) -> bytes:
     """What two callbacks share that say the same, however their keys are ordered."""
-    return hashlib.blake2b(encode_canonical(answer), digest_size=16).digest()
+    return hashlib.blake2b(encode_canonical(payload), digest_size=16).digest()
 
 
-class Latest(Generic[K, V]):
+class BoundedDict(Generic[K, V]):
     """A mapping of at most so many keys: those set last."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
         self._items: OrderedDict[K, V] = OrderedDict()
 
     def __len__(self) -> int:
@@ -39,30 +39,30 @@ class Latest(Generic[K, V]):
         """Remember, and forget what was set longest ago."""
         self._items[key] = value
         self._items.move_to_end(key)
-        if len(self._items) > self._most:
+        if len(self._items) > self._maxsize:
             self._items.popitem(last=False)
 
 
-class Memory:
+class Deduplicator:
     """Which callbacks were here, and how far each flow had come by the last of them."""
 
-    def __init__(self, flows: int) -> None:
-        self._digests: Latest[bytes, bool] = Latest(flows * 4)  # a flow calls back a few times
-        self._standings: Latest[tuple[str, str], Standing] = Latest(flows)
+    def __init__(self, max_flows: int) -> None:
+        self._digests: BoundedDict[bytes, bool] = BoundedDict(max_flows * 4)  # a flow calls back a few times
+        self._progress: BoundedDict[tuple[str, str], FlowProgress] = BoundedDict(max_flows)
 
-    def judge(self, identity: tuple[str, str], standing: Standing | None, digest: bytes) -> Arrival:
+    def classify(self, key: tuple[str, str], progress: FlowProgress | None, digest: bytes) -> ReceiveResult:
         """What a callback is, by all that is remembered: `TAKEN` where it says something new."""
         if self._digests.get(digest):
-            return Arrival.REPEATED
-        seen = self._standings.get(identity)
-        if seen is None or standing is None:
-            return Arrival.TAKEN
-        if standing == seen and standing.updated_at is not None:
-            return Arrival.REPEATED  # the same state in other words, as tracking and callbacks write it
-        return Arrival.STALE if is_older(standing, seen) else Arrival.TAKEN
+            return ReceiveResult.DUPLICATE
+        seen = self._progress.get(key)
+        if seen is None or progress is None:
+            return ReceiveResult.NEW
+        if progress == seen and progress.updated_at is not None:
+            return ReceiveResult.DUPLICATE  # the same state in other words, as tracking and callbacks write it
+        return ReceiveResult.STALE if is_stale(progress, seen) else ReceiveResult.NEW
 
-    def note(self, identity: tuple[str, str], standing: Standing | None, digest: bytes) -> None:
+    def record(self, key: tuple[str, str], progress: FlowProgress | None, digest: bytes) -> None:
         """Remember one that was taken; a message that a person wrote has no standing."""
         self._digests.set(digest, True)
-        if standing is not None:
-            self._standings.set(identity, standing)
+        if progress is not None:
+            self._progress.set(key, progress)

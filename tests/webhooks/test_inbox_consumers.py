@@ -10,8 +10,8 @@ import pytest
 
 from routee_failover import CallbackEvent, CallbackInbox, FlowRecord, InvalidCallback, InvalidConfig
 
-from .inboxes import Heard
-from .shapes import flow
+from .payloads import flow
+from .recorders import Heard
 
 
 async def test_iteration() -> None:
@@ -19,7 +19,7 @@ async def test_iteration() -> None:
     inbox = CallbackInbox()
 
     async def loop() -> list[str]:
-        return [str(event.identity) async for event in inbox]
+        return [str(event.tracking_id) async for event in inbox]
 
     loops = [asyncio.create_task(loop()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -39,7 +39,7 @@ async def test_a_loop_that_is_cancelled_takes_nothing_with_it() -> None:
     await asyncio.sleep(0)
     inbox.receive(flow())
     waits[0].cancel()
-    assert (await asyncio.wait_for(waits[1], 10)).identity == "t-1"
+    assert (await asyncio.wait_for(waits[1], 10)).tracking_id == "t-1"
     await inbox.aclose()
 
 
@@ -103,7 +103,7 @@ def test_one_loop_after_another() -> None:
 
     @inbox.on_flow
     async def keep(event: CallbackEvent[FlowRecord]) -> None:
-        heard.append(event.identity)
+        heard.append(event.tracking_id)
 
     async def serve(name: str) -> None:
         async with inbox:
@@ -134,10 +134,10 @@ def test_a_loop_that_ends_without_a_close() -> None:
 async def test_a_loop_beside_tell() -> None:
     """With `tell`, what comes before the loop begins is told and done; from then on it is told and handed out."""
     told: list[Any] = []
-    async with CallbackInbox(tell=told.append) as inbox:
+    async with CallbackInbox(notify=told.append) as inbox:
         inbox.receive(flow(identity="early"))
-        assert inbox.waiting == 0
+        assert inbox.pending == 0
         events = aiter(inbox)
         inbox.receive(flow(identity="later"))
-        assert (await anext(events)).identity == "later"
+        assert (await anext(events)).tracking_id == "later"
     assert [record.tracking_id for record in told] == ["early", "later"]

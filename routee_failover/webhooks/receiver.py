@@ -7,14 +7,14 @@ import attrs
 from .._http_status import reason_phrase
 from ..errors import InvalidCallback, InvalidConfig
 from ..events import CallbackRejected, ObserverGroup
-from .event import Arrival
+from .event import ReceiveResult
 from .inbox import CallbackInbox
-from .parse import LARGEST_CALLBACK
+from .parse import MAX_CALLBACK_SIZE
 from .signer import CallbackSigner
 
 
 @attrs.frozen
-class Answer:
+class ReceiverResponse:
     """A status, which its phrase follows as text."""
 
     status: int
@@ -33,20 +33,20 @@ class Answer:
 
 
 @attrs.frozen
-class Admitted:
+class AcceptedRequest:
     """A request whose body is to be read."""
 
-    intent: str | None
+    reference: str | None
 
 
-class Reception:
+class ReceiverCore:
     """The rules of every receiver: only POST, only addresses of ours, bodies of a bounded size and in a bounded time.
 
     The type of the content does not matter: it is read as JSON or refused, whatever it is called.
     """
 
     def __init__(
-        self, inbox: CallbackInbox, signer: CallbackSigner | None, max_body_size: int, body_within: timedelta
+        self, inbox: CallbackInbox, signer: CallbackSigner | None, max_body_size: int, body_timeout: timedelta
     ) -> None:
         if not isinstance(inbox, CallbackInbox):
             raise InvalidConfig("a receiver takes a CallbackInbox first")
@@ -54,56 +54,56 @@ class Reception:
             raise InvalidConfig("a receiver takes a CallbackSigner second, or None where anybody may call")
         if not isinstance(max_body_size, int) or isinstance(max_body_size, bool) or max_body_size < 1:
             raise InvalidConfig("max_body_size must be a number of bytes of at least 1")
-        if not isinstance(body_within, timedelta) or body_within <= timedelta(0):
-            raise InvalidConfig("body_within must be a positive timedelta, such as timedelta(seconds=2)")
+        if not isinstance(body_timeout, timedelta) or body_timeout <= timedelta(0):
+            raise InvalidConfig("body_timeout must be a positive timedelta, such as timedelta(seconds=2)")
         self.inbox: CallbackInbox = inbox
-        self.max_body_size: int = min(max_body_size, LARGEST_CALLBACK)
-        self.seconds: float = body_within.total_seconds()
+        self.max_body_size: int = min(max_body_size, MAX_CALLBACK_SIZE)
+        self.body_timeout_seconds: float = body_timeout.total_seconds()
         self._signer = signer
         self._observers = ObserverGroup(inbox.observers)
 
     @property
-    def signed(self) -> bool:
+    def requires_signature(self) -> bool:
         """Whether an address is a secret."""
         return self._signer is not None
 
-    def admit(self, method: str, path: str, length: int | None) -> Admitted | Answer:
+    def check_head(self, method: str, path: str, length: int | None) -> AcceptedRequest | ReceiverResponse:
         """Look at all but the body."""
         if method != "POST":
-            return self.refuse(405, "it was no POST")
+            return self.reject(405, "it was no POST")
         intent = None
         if self._signer is not None:
             # Frameworks differ in how much of the path a mounted application sees, and some add a slash.
-            intent = self._signer.intent(path.rstrip("/").rpartition("/")[2])
+            intent = self._signer.verify(path.rstrip("/").rpartition("/")[2])
             if intent is None:
-                return self.refuse(404, "nobody was given that address, or it is no longer valid")
+                return self.reject(404, "nobody was given that address, or it is no longer valid")
         if length is not None and length > self.max_body_size:
-            return self.too_large()
-        return Admitted(intent)
+            return self.reject_too_large()
+        return AcceptedRequest(intent)
 
-    def take(self, admitted: Admitted, body: bytes) -> Answer:
+    def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
         """Look at the body and put what it says into the inbox."""
         try:
-            arrival = self.inbox.receive(body, intent=admitted.intent)
+            arrival = self.inbox.receive(body, reference=request.reference)
         except InvalidCallback as error:
-            return self.refuse(400, str(error))
-        if arrival is Arrival.UNAVAILABLE:
-            return self.refuse(503, "the inbox has no room for it; Routee repeats it")
-        return Answer(200)
+            return self.reject(400, str(error))
+        if arrival is ReceiveResult.UNAVAILABLE:
+            return self.reject(503, "the inbox has no room for it; Routee repeats it")
+        return ReceiverResponse(200)
 
-    def too_large(self) -> Answer:
+    def reject_too_large(self) -> ReceiverResponse:
         """The answer to a body of more than `max_body_size`."""
-        return self.refuse(413, f"it had more than {self.max_body_size} bytes")
+        return self.reject(413, f"it had more than {self.max_body_size} bytes")
 
-    def too_slow(self) -> Answer:
+    def reject_timeout(self) -> ReceiverResponse:
         """The answer to a body that was not there in time."""
-        return self.refuse(408, f"it was not all there after {self.seconds:g} s")
+        return self.reject(408, f"it was not all there after {self.body_timeout_seconds:g} s")
 
-    def broken_off(self) -> Answer:
+    def reject_incomplete(self) -> ReceiverResponse:
         """The answer, which nobody may hear, to a body that ended early."""
-        return self.refuse(400, "it broke off")
+        return self.reject(400, "it broke off")
 
-    def refuse(self, status: int, why: str) -> Answer:
+    def reject(self, status: int, reason: str) -> ReceiverResponse:
         """Answer with a status, and tell observers why. Whoever called is not told."""
-        self._observers.emit(CallbackRejected(status, why))
-        return Answer(status)
+        self._observers.emit(CallbackRejected(status, reason))
+        return ReceiverResponse(status)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from routee_failover import Arrival, CallbackInbox, FlowRecord, NoResponse, NotFound, OtpRecord
-from routee_failover.webhooks import doubts
+from routee_failover import CallbackInbox, FlowRecord, NoResponse, NotFound, OtpRecord, ReceiveResult
+from routee_failover.webhooks import confirmation
 
-from .inboxes import Heard, Notes
-from .shapes import Json, flow, inbound, otp
+from .payloads import Json, flow, inbound, otp
+from .recorders import Heard, Notes
 
 Confirm = Callable[[Any], Awaitable[Any]]
 
@@ -19,8 +19,8 @@ Confirm = Callable[[Any], Awaitable[Any]]
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of milliseconds."""
-    monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(doubts, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(confirmation, "_INITIAL_DELAY", 0.01)
+    monkeypatch.setattr(confirmation, "_MAX_DELAY", 0.02)
 
 
 class Routee:
@@ -44,14 +44,14 @@ async def test_an_end_that_is_true() -> None:
     """Of an end that Routee confirms, its own record is told and handed out; what is no end is not asked for."""
     told: list[Any] = []
     routee = Routee(flow("Succeeded", 6, "SEEN", totalPrice=0.5))
-    async with CallbackInbox(confirm=routee.track, tell=told.append) as inbox:
+    async with CallbackInbox(confirm=routee.track, notify=told.append) as inbox:
         heard = Heard(inbox)
         shapes = (flow("InProgress", 1, "QUEUED"), inbound(), flow("Succeeded", 5, "DELIVERED"))
-        assert [inbox.receive(shape, intent="login") for shape in shapes] == ["taken"] * 3
+        assert [inbox.receive(shape, reference="login") for shape in shapes] == ["taken"] * 3
         assert [record.status for record in told] == ["InProgress"]
         progress, _, end = await heard.count(3)
     assert [event.confirmed for event in heard.events] == [False, False, True]
-    assert (end.record.total_price, end.intent, end.received_at >= progress.received_at) == (0.5, "login", True)
+    assert (end.record.total_price, end.reference, end.received_at >= progress.received_at) == (0.5, "login", True)
     assert told[-1] is end.record
     assert [record.status for record in routee.asked] == ["Succeeded"]
 
@@ -62,7 +62,7 @@ async def test_an_otp_that_is_true() -> None:
         heard = Heard(inbox)
         inbox.receive(otp("Succeeded", "DELIVERED"))
         assert (await heard.count(1))[0].confirmed
-        assert inbox.receive(otp("Succeeded", "DELIVERED")) is Arrival.REPEATED
+        assert inbox.receive(otp("Succeeded", "DELIVERED")) is ReceiveResult.DUPLICATE
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_routee_is_asked_again(answer: Any) -> None:
     ("answer", "why"),
     [
         (flow("InProgress", 4), "not confirmed: Routee does not say so"),
-        (NoResponse("739164", reason="739164"), "not confirmed: asking Routee ended in NoAnswer"),
+        (NoResponse("739164", reason="739164"), "not confirmed: asking Routee ended in NoResponse"),
     ],
 )
 async def test_an_end_that_is_never_confirmed(answer: Any, why: str) -> None:
@@ -105,11 +105,11 @@ async def test_an_end_that_is_never_confirmed(answer: Any, why: str) -> None:
         inbox.receive(flow("Failed", 5))
         await asyncio.wait_for(notes.told.wait(), 10)
         assert notes.dropped == [("t-1", why, True)]
-        assert (inbox.waiting, heard.events) == (0, [])
+        assert (inbox.pending, heard.events) == (0, [])
         assert len(routee.asked) >= 2
-        assert inbox.receive(flow("InProgress", 6, "QUEUED")) is Arrival.TAKEN
+        assert inbox.receive(flow("InProgress", 6, "QUEUED")) is ReceiveResult.NEW
         routee.__init__(flow("Succeeded", 9, "DELIVERED"))  # type: ignore[misc]
-        assert inbox.receive(flow("Failed", 5)) is Arrival.TAKEN
+        assert inbox.receive(flow("Failed", 5)) is ReceiveResult.NEW
         assert (await heard.count(2))[1].record.status == "Succeeded"
 
 
@@ -131,36 +131,36 @@ async def test_a_forged_end_does_not_hide_the_true_one() -> None:
     routee = Routee(flow("InProgress", 1), flow("Succeeded", 5, "DELIVERED"))
     async with CallbackInbox(confirm=routee.track, observers=[notes]) as inbox:
         heard = Heard(inbox)
-        assert inbox.receive(flow("Failed", 0)) is Arrival.TAKEN
-        assert inbox.receive(flow("InProgress", 1, "QUEUED")) is Arrival.TAKEN
-        assert inbox.receive(flow("Succeeded", 5, "DELIVERED")) is Arrival.TAKEN
+        assert inbox.receive(flow("Failed", 0)) is ReceiveResult.NEW
+        assert inbox.receive(flow("InProgress", 1, "QUEUED")) is ReceiveResult.NEW
+        assert inbox.receive(flow("Succeeded", 5, "DELIVERED")) is ReceiveResult.NEW
         await heard.count(2)
-        assert inbox.receive(flow("Succeeded", 5, "DELIVERED")) is Arrival.REPEATED
-        assert inbox.receive(flow("Failed", 0)) is Arrival.REPEATED
-        assert inbox.receive(flow("Failed", 7)) is Arrival.STALE
+        assert inbox.receive(flow("Succeeded", 5, "DELIVERED")) is ReceiveResult.DUPLICATE
+        assert inbox.receive(flow("Failed", 0)) is ReceiveResult.DUPLICATE
+        assert inbox.receive(flow("Failed", 7)) is ReceiveResult.STALE
     assert heard.said == ["InProgress", "Succeeded"]
     assert len(routee.asked) == 2
 
 
 async def test_an_end_told_again_is_asked_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callbacks about the same end share the question; each of them starts its time anew, and asks soon."""
-    monkeypatch.setattr(doubts, "_LONGEST_PAUSE", 60.0)
-    monkeypatch.setattr(doubts, "_FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(confirmation, "_MAX_DELAY", 60.0)
+    monkeypatch.setattr(confirmation, "_INITIAL_DELAY", 60.0)
     routee = Routee(flow("InProgress", 1), flow("Succeeded", 5))
     async with CallbackInbox(confirm=routee.track) as inbox:
         heard = Heard(inbox)
         inbox.receive(flow("Succeeded", 5))
         inbox.receive(flow("Succeeded", 5))
         await asyncio.wait(inbox._tasks)
-        monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.01)
-        assert inbox.receive(flow("Succeeded", 5)) is Arrival.TAKEN
+        monkeypatch.setattr(confirmation, "_INITIAL_DELAY", 0.01)
+        assert inbox.receive(flow("Succeeded", 5)) is ReceiveResult.NEW
         await heard.count(1)
     assert (len(routee.asked), heard.said) == (2, ["Succeeded"])
 
 
 async def test_an_end_told_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callbacks that come faster than the first pause do not put the question off."""
-    monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.2)
+    monkeypatch.setattr(confirmation, "_INITIAL_DELAY", 0.2)
     routee = Routee(flow("InProgress", 1), flow("Succeeded", 5))
     async with CallbackInbox(confirm=routee.track) as inbox:
         heard = Heard(inbox)
@@ -178,15 +178,15 @@ async def test_what_waits_for_proof_takes_room() -> None:
     inbox = CallbackInbox(confirm=routee.track, capacity=2, shutdown_timeout=timedelta(seconds=0.05), observers=[notes])
     arrivals = [inbox.receive(flow("Failed", 1, identity=str(number))) for number in range(4)]
     assert arrivals == ["taken", "taken", "no room", "no room"]
-    assert inbox.waiting == 2
+    assert inbox.pending == 2
     await inbox.aclose()
     assert {reason for _, reason, _ in notes.dropped} == {"the inbox closed before it was handled"}
-    assert inbox.waiting == 0
+    assert inbox.pending == 0
 
 
 async def test_closing_between_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that is due later is not asked once the inbox has closed."""
-    monkeypatch.setattr(doubts, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(confirmation, "_INITIAL_DELAY", 0.1)
     routee = Routee(flow("InProgress", 1))
     notes = Notes()
     inbox = CallbackInbox(confirm=routee.track, shutdown_timeout=timedelta(seconds=0.02), observers=[notes])

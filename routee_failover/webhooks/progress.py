@@ -27,18 +27,18 @@ _RANKS[MessageStatus.SEEN] = 3
 _UNKNOWN = 255
 
 
-class Standing(NamedTuple):
+class FlowProgress(NamedTuple):
     """What is kept of a record to compare the next one with."""
 
-    end: FlowStatus | None
+    final_status: FlowStatus | None
     updated_at: datetime | None
-    ranks: bytes
+    status_ranks: bytes
     """The flow's and each message's, in Routee's order."""
-    words: int
+    status_hash: int
     """Differs where a status does."""
 
 
-def standing_of(record: AnyCallback) -> Standing | None:
+def progress_of(record: AnyCallback) -> FlowProgress | None:
     """How far the flow had come when Routee told of it; what a person wrote stands nowhere."""
     statuses: list[MessageStatus | None]
     if isinstance(record, InboundMessage):
@@ -50,25 +50,25 @@ def standing_of(record: AnyCallback) -> Standing | None:
         updated_at, statuses = None, [step.status for step in record.steps]
     rank = _UNKNOWN if record.status is None else _FLOW_RANKS.get(record.status, _UNKNOWN)
     end = record.status if record.final else None
-    return Standing(end, updated_at, bytes((rank, *_ranks(statuses))), hash((record.status, *statuses)))
+    return FlowProgress(end, updated_at, bytes((rank, *_ranks(statuses))), hash((record.status, *statuses)))
 
 
 def _ranks(statuses: Iterable[MessageStatus | None]) -> Iterable[int]:
     return (_UNKNOWN if status is None else _RANKS.get(status, _UNKNOWN) for status in statuses)
 
 
-def is_older(standing: Standing, seen: Standing) -> bool:
+def is_stale(progress: FlowProgress, previous: FlowProgress) -> bool:
     """Whether a record says nothing that comes after the one seen before."""
-    if seen.end is not None and standing.end != seen.end:
+    if previous.final_status is not None and progress.final_status != previous.final_status:
         return True
-    if standing.end is not None and seen.end is None:
+    if progress.final_status is not None and previous.final_status is None:
         return False
-    if standing.updated_at and seen.updated_at and standing.updated_at != seen.updated_at:
-        return standing.updated_at < seen.updated_at
-    return _stands_further_back(standing.ranks, seen.ranks)
+    if progress.updated_at and previous.updated_at and progress.updated_at != previous.updated_at:
+        return progress.updated_at < previous.updated_at
+    return _is_behind(progress.status_ranks, previous.status_ranks)
 
 
-def _stands_further_back(ranks: bytes, seen: bytes) -> bool:
+def _is_behind(ranks: bytes, seen: bytes) -> bool:
     if _UNKNOWN in ranks or _UNKNOWN in seen or len(ranks) > len(seen) or ranks == seen:
         return False
     return all(rank <= before for rank, before in zip(ranks, seen, strict=False))

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from routee_failover import Arrival, CallbackEvent, CallbackInbox, FlowRecord
+from routee_failover import CallbackEvent, CallbackInbox, FlowRecord, ReceiveResult
 
-from .inboxes import Heard, Notes
-from .shapes import flow
+from .payloads import flow
+from .recorders import Heard, Notes
 
 SHORT = timedelta(seconds=0.05)
 
@@ -26,10 +26,10 @@ async def test_what_waits_is_handled() -> None:
         inbox.receive(flow(identity=str(number)))
     closing = asyncio.create_task(inbox.aclose())
     await asyncio.sleep(0)
-    assert inbox.receive(flow(identity="late")) is Arrival.UNAVAILABLE
-    assert inbox.receive(flow(identity="0")) is Arrival.REPEATED
+    assert inbox.receive(flow(identity="late")) is ReceiveResult.UNAVAILABLE
+    assert inbox.receive(flow(identity="0")) is ReceiveResult.DUPLICATE
     await closing
-    assert [event.identity for event in heard.events] == ["0", "1", "2"]
+    assert [event.tracking_id for event in heard.events] == ["0", "1", "2"]
 
 
 async def test_what_takes_too_long() -> None:
@@ -49,7 +49,7 @@ async def test_what_takes_too_long() -> None:
     assert [error for _, error in notes.failed] == ["CancelledError"]
     lost = sorted(str(identity) for identity, _, lost in notes.dropped if lost)
     assert lost == ["a", "b", "c"]
-    assert inbox.waiting == 0
+    assert inbox.pending == 0
 
 
 async def test_a_handler_that_will_not_end() -> None:
@@ -87,7 +87,7 @@ async def test_a_loop_that_has_not_begun() -> None:
     inbox = CallbackInbox()
 
     async def loop() -> list[str | None]:
-        return [event.identity async for event in inbox]
+        return [event.tracking_id async for event in inbox]
 
     looping = asyncio.create_task(loop())
     inbox.receive(flow())
@@ -100,11 +100,11 @@ async def test_a_loop_that_went_away() -> None:
     inbox = CallbackInbox(shutdown_timeout=SHORT)
     inbox.receive(flow(identity="a"))
     async for event in inbox:
-        assert event.identity == "a"
+        assert event.tracking_id == "a"
         break
     inbox.receive(flow(identity="b"))
     await inbox.aclose()
-    assert inbox.waiting == 0
+    assert inbox.pending == 0
 
 
 async def test_a_close_that_is_cancelled() -> None:
@@ -134,8 +134,8 @@ async def test_open_again() -> None:
     async with inbox:
         inbox.receive(flow())
     await inbox.aclose()
-    assert inbox.receive(flow(identity="other")) is Arrival.UNAVAILABLE
+    assert inbox.receive(flow(identity="other")) is ReceiveResult.UNAVAILABLE
     async with inbox:
-        assert inbox.receive(flow()) is Arrival.REPEATED
-        assert inbox.receive(flow(identity="other")) is Arrival.TAKEN
+        assert inbox.receive(flow()) is ReceiveResult.DUPLICATE
+        assert inbox.receive(flow(identity="other")) is ReceiveResult.NEW
         await heard.count(2)

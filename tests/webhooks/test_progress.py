@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover import Arrival, parse_callback
-from routee_failover.webhooks.memory import Latest, Memory, digest_of
-from routee_failover.webhooks.standing import Standing, is_older, standing_of
+from routee_failover import ReceiveResult, parse_callback
+from routee_failover.webhooks.dedup import BoundedDict, Deduplicator, payload_digest
+from routee_failover.webhooks.progress import FlowProgress, is_stale, progress_of
 
-from .shapes import Json, flow, inbound, otp
+from .payloads import Json, flow, inbound, otp
 
 
-def standing(shape: Json) -> Standing:
+def standing(shape: Json) -> FlowProgress:
     """How far a callback's flow has come."""
-    found = standing_of(parse_callback(shape))
+    found = progress_of(parse_callback(shape))
     assert found is not None
     return found
 
@@ -59,10 +59,10 @@ LIVES: dict[str, list[Json]] = {
 def test_lives(life: list[Json]) -> None:
     """Of any two callbacks in the life of a flow, the earlier one is the older one, and only that."""
     for earlier, later in combinations(map(standing, life), 2):
-        assert is_older(earlier, later)
-        assert not is_older(later, earlier)
+        assert is_stale(earlier, later)
+        assert not is_stale(later, earlier)
     for one in map(standing, life):
-        assert not is_older(one, one)
+        assert not is_stale(one, one)
 
 
 @pytest.mark.parametrize(
@@ -78,33 +78,33 @@ def test_lives(life: list[Json]) -> None:
 )
 def test_what_cannot_be_compared(one: Json, other: Json) -> None:
     """An end of a message beside another end, and words that nobody documented, prove no order."""
-    assert not is_older(standing(one), standing(other))
-    assert not is_older(standing(other), standing(one))
+    assert not is_stale(standing(one), standing(other))
+    assert not is_stale(standing(other), standing(one))
 
 
 @pytest.mark.parametrize("late", [flow("InProgress", 59, "SEEN"), flow("Queued", None), flow("Paused", 59)])
 def test_nothing_comes_after_an_end(late: Json) -> None:
     """What is not final is older than an end, whatever its time says; even the other end is."""
     end = standing(flow("Succeeded", 5, "DELIVERED"))
-    assert is_older(standing(late), end)
-    assert not is_older(end, standing(late))
-    assert is_older(standing(flow("Failed", 9, "FAILED")), end)
+    assert is_stale(standing(late), end)
+    assert not is_stale(end, standing(late))
+    assert is_stale(standing(flow("Failed", 9, "FAILED")), end)
 
 
 def test_an_end_may_be_told_of_again() -> None:
     """The same end with a later time is news: a price, or a message that was seen."""
-    assert not is_older(standing(flow("Succeeded", 9, "SEEN")), standing(flow("Succeeded", 5, "DELIVERED")))
+    assert not is_stale(standing(flow("Succeeded", 9, "SEEN")), standing(flow("Succeeded", 5, "DELIVERED")))
 
 
 @given(st.permutations(range(6)), st.sampled_from([LIVES["a flow"], LIVES["a one-time password"]]))
 def test_any_order(order: list[int], life: list[Json]) -> None:
     """However the callbacks of a flow are mixed up, what is taken goes forward, and the end is among it."""
-    memory, taken = Memory(10), []
+    memory, taken = Deduplicator(10), []
     for index in order:
         record = parse_callback(life[index])
-        found, digest = standing_of(record), digest_of(life[index])
-        if memory.judge(("flow", "t-1"), found, digest) is Arrival.TAKEN:
-            memory.note(("flow", "t-1"), found, digest)
+        found, digest = progress_of(record), payload_digest(life[index])
+        if memory.classify(("flow", "t-1"), found, digest) is ReceiveResult.NEW:
+            memory.record(("flow", "t-1"), found, digest)
             taken.append(index)
     assert taken == sorted(taken)
     assert max(order) in taken
@@ -112,34 +112,34 @@ def test_any_order(order: list[int], life: list[Json]) -> None:
 
 def test_the_same_state_in_other_words() -> None:
     """A state that was here is a repeat, though its JSON differs; one with another status is not."""
-    memory, identity = Memory(10), ("flow", "t-1")
+    memory, identity = Deduplicator(10), ("flow", "t-1")
     first = flow("Succeeded", 5, "DELIVERED", originatingService="Failover")
-    memory.note(identity, standing(first), digest_of(first))
+    memory.record(identity, standing(first), payload_digest(first))
     other = flow("Succeeded", 5, "DELIVERED", originatingService="failover")
-    assert memory.judge(identity, standing(other), digest_of(other)) is Arrival.REPEATED
+    assert memory.classify(identity, standing(other), payload_digest(other)) is ReceiveResult.DUPLICATE
     expired = flow("Succeeded", 5, "EXPIRED")
-    assert memory.judge(identity, standing(expired), digest_of(expired)) is Arrival.TAKEN
+    assert memory.classify(identity, standing(expired), payload_digest(expired)) is ReceiveResult.NEW
 
 
 def test_digest() -> None:
     """What says the same is the same, however it is ordered; even what orjson cannot write has a digest."""
-    assert digest_of({"a": 1, "b": [1, {"c": 2, "d": 3}]}) == digest_of({"b": [1, {"d": 3, "c": 2}], "a": 1})
-    assert digest_of({"a": 1}) != digest_of({"a": 2})
-    assert digest_of({"a": "\ud800", "b": 1}) == digest_of({"b": 1, "a": "\ud800"})
+    assert payload_digest({"a": 1, "b": [1, {"c": 2, "d": 3}]}) == payload_digest({"b": [1, {"d": 3, "c": 2}], "a": 1})
+    assert payload_digest({"a": 1}) != payload_digest({"a": 2})
+    assert payload_digest({"a": "\ud800", "b": 1}) == payload_digest({"b": 1, "a": "\ud800"})
 
 
 def test_messages_of_people_have_no_standing() -> None:
     """Each message that a person wrote stands for itself."""
-    memory, identity = Memory(10), ("inbound", "+30")
-    assert standing_of(parse_callback(inbound())) is None
-    memory.note(identity, None, digest_of(inbound("one")))
-    assert memory.judge(identity, None, digest_of(inbound("two"))) is Arrival.TAKEN
-    assert memory.judge(identity, None, digest_of(inbound("one"))) is Arrival.REPEATED
+    memory, identity = Deduplicator(10), ("inbound", "+30")
+    assert progress_of(parse_callback(inbound())) is None
+    memory.record(identity, None, payload_digest(inbound("one")))
+    assert memory.classify(identity, None, payload_digest(inbound("two"))) is ReceiveResult.NEW
+    assert memory.classify(identity, None, payload_digest(inbound("one"))) is ReceiveResult.DUPLICATE
 
 
 def test_memory_is_bounded() -> None:
     """What was set longest ago is forgotten first; setting it again counts."""
-    latest: Latest[int, str] = Latest(2)
+    latest: BoundedDict[int, str] = BoundedDict(2)
     for key in (1, 2, 1, 3):
         latest.set(key, str(key))
     assert (latest.get(1), latest.get(2), latest.get(3), len(latest)) == ("1", None, "3", 2)

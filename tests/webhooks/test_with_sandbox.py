@@ -24,9 +24,9 @@ from routee_failover import (
 from routee_failover._polling import PollSchedule
 from routee_failover.sandbox import CallbackPlay, Sandbox
 
-from .inboxes import Heard, Notes
+from .payloads import body_of, flow, otp
+from .recorders import Heard, Notes
 from .servers import AT, SERVERS
-from .shapes import body_of, flow, otp
 
 BOTH = pytest.mark.parametrize("server", ["aiohttp", "fastapi"])
 TO = "+306900000300"
@@ -93,8 +93,8 @@ async def test_a_login(server: str) -> None:
         await here.sandbox.advance(DAY)
         await heard.until(lambda events: events[-1].record.final)
         tracked = await here.routee.track(receipt)
-    assert {event.identity for event in heard.events} == {receipt.flow_id}
-    assert {event.intent for event in heard.events} == {"login of Ada"}
+    assert {event.tracking_id for event in heard.events} == {receipt.flow_id}
+    assert {event.reference for event in heard.events} == {"login of Ada"}
     said = [tuple(str(step.status) for step in event.record.steps) for event in heard.events]
     assert len(said) == len(set(said)) > 2
     assert heard.events[-1].record == tracked
@@ -139,7 +139,7 @@ async def test_forged() -> None:
             assert answer.status == 404
         async with session.post(here.signer.url("login"), data=forged) as answer:
             assert answer.status == 200
-        assert here.inbox.waiting == 1
+        assert here.inbox.pending == 1
         await here.sandbox.advance(DAY)
         await heard.until(lambda events: events[-1].record.final)
         assert [step.status for step in heard.events[-1].record.steps] == ["Expired", "Delivered"]
@@ -155,7 +155,7 @@ async def test_a_full_inbox_is_called_again() -> None:
         await here.sandbox.advance(timedelta(minutes=3))
         assert here.notes.refused
         assert {record.state for record in here.sandbox.callbacks} == {"waiting"}
-        assert (await anext(events)).identity == "first"
+        assert (await anext(events)).tracking_id == "first"
         await here.sandbox.advance(timedelta(hours=1))
         assert (await anext(events)).record.raw["status"] == "Succeeded"
         assert {record.state for record in here.sandbox.callbacks} == {"delivered"}
@@ -172,7 +172,7 @@ async def test_a_reply() -> None:
         await heard.count(2)
         record = await here.routee.track(receipt)
     reply = heard.events[-1]
-    assert (reply.kind, reply.intent, reply.record.message) == ("inbound", "reply to order", "Yes, please")
+    assert (reply.kind, reply.reference, reply.record.message) == ("inbound", "reply to order", "Yes, please")
     assert (reply.record.from_, reply.record.label) == ("+306900000000", None)
     assert reply.record.reference_tracking_id == record.messages[0].raw["trackingId"]
 
@@ -208,7 +208,7 @@ async def test_a_forged_end_ends_no_wait(server: str) -> None:
         forged = body_of(otp("Succeeded", "DELIVERED", identity=str(receipt.flow_id)))
         async with session.post(here.signer.url("login"), data=forged) as answer:
             assert answer.status == 200
-        assert here.inbox.waiting == 1
+        assert here.inbox.pending == 1
         assert not waiting.done()
         await here.sandbox.advance(DAY)
         assert [step.status for step in (await waiting).steps] == ["Expired", "Delivered"]
