@@ -138,8 +138,8 @@ def bench(session: nox.Session) -> None:
     session.install(".[cli,sandbox,bulk,parquet,fast]", *group("bench"))
     for name in session.posargs or [
         "imports",
-        "flows",
-        "layers",
+        "flow_encoding",
+        "send_breakdown",
         "send",
         "memory",
         "sandbox",

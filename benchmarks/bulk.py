@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stub import answering
+from stub import run_nginx
 
 from routee_failover import AnyFlow, Config, Outcome, RouteeClient
 from routee_failover.bulk import BulkSender, BulkSettings, FlowTemplate, Stamp, read_source
@@ -116,7 +116,7 @@ def main() -> None:
         run(way, url, Path(people), Path(ledger), options.loop)
         return
     ratios, costs, grown = [], [], []
-    with answering() as url, tempfile.TemporaryDirectory() as folder:
+    with run_nginx() as url, tempfile.TemporaryDirectory() as folder:
         people = Path(folder) / "people.csv"
         write_people(people, options.rows)
         for _ in range(options.rounds):

@@ -83,7 +83,7 @@ INBOUND = {
 }
 
 
-def whole(body: bytes) -> object:
+def receive_callback(body: bytes) -> object:
     """Parse, and read every message or step."""
     record = parse_callback(body)
     if isinstance(record, FlowRecord):
@@ -99,7 +99,7 @@ def microseconds(work: Callable[[], object], times: int = PER_ROUND) -> float:
     return (time.process_time() - start) / times * 1e6
 
 
-def over(items: Iterable[Any], work: Callable[[Any], object]) -> Callable[[], object]:
+def cycle_over(items: Iterable[Any], work: Callable[[Any], object]) -> Callable[[], object]:
     """A call that takes the next item each time."""
     coming = iter(items)
     return lambda: work(next(coming))
@@ -111,7 +111,7 @@ def compare(title: str, body: bytes) -> None:
         "json.loads": lambda: json.loads(body),
         "orjson.loads": lambda: orjson.loads(body),
         "parse_callback": lambda: parse_callback(body),
-        "with every message": lambda: whole(body),
+        "with every message": lambda: receive_callback(body),
     }
     rounds = [{name: microseconds(work) for name, work in ways.items()} for _ in range(ROUNDS)]
     print(f"\n{title}, {len(body)} bytes")
@@ -135,7 +135,7 @@ def receiving() -> None:
         "parse_callback": min(microseconds(lambda: parse_callback(again)) for _ in range(20)),
         "make an address": min(microseconds(lambda: signer.url("login-4711")) for _ in range(20)),
         "check an address": min(microseconds(lambda: signer.verify(segment)) for _ in range(20)),
-        "take a new callback": microseconds(over(bodies, inbox.receive), count),
+        "take a new callback": microseconds(cycle_over(bodies, inbox.receive), count),
         "know a repeat": min(microseconds(lambda: inbox.receive(again)) for _ in range(20)),
     }
     print("\nwhat a receiver does")

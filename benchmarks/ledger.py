@@ -19,17 +19,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from routee_failover.ledger import Ending, Move, SqliteLedger, Wanted
+from routee_failover.ledger import ClaimRequest, SqliteLedger, Transition, TransitionDetails
 
 WORKERS = 100
 IDENTITY = "5f0f6c0e-29c5-4b51-a8a6-0a86e5ef1a04"
 
 
-def rows(count: int) -> list[Wanted]:
+def rows(count: int) -> list[ClaimRequest]:
     """Rows with keys as random as digests are."""
     chance = random.Random(7)
     return [
-        Wanted(chance.getrandbits(63), phone, phone, line, b"f" * 16)
+        ClaimRequest(chance.getrandbits(63), phone, phone, line, b"f" * 16)
         for line in range(count)
         for phone in [f"+3069{chance.randrange(10**8):08d}"]
     ]
@@ -40,7 +40,7 @@ def clocks() -> tuple[float, float, float]:
     return time.perf_counter(), time.thread_time(), time.process_time()
 
 
-class Run:
+class LedgerRun:
     """What was measured."""
 
     def __init__(self, count: int, waits: list[float], began: tuple[float, float, float]) -> None:
@@ -58,10 +58,10 @@ class Run:
         )
 
 
-async def ledger(wanted: list[Wanted], batch: int, path: Path) -> Run:
+async def use_ledger(wanted: list[ClaimRequest], batch: int, path: Path) -> LedgerRun:
     """Claims and endings through a ledger."""
     waits: list[float] = []
-    left: Iterator[list[Wanted]] = (wanted[begin : begin + batch] for begin in range(0, len(wanted), batch))
+    left: Iterator[list[ClaimRequest]] = (wanted[begin : begin + batch] for begin in range(0, len(wanted), batch))
 
     async def worker(kept: SqliteLedger) -> None:
         for some in left:
@@ -69,31 +69,36 @@ async def ledger(wanted: list[Wanted], batch: int, path: Path) -> Run:
             found = await kept.claim(some, lease=60.0)
             waits.append(time.perf_counter() - start)
             for one in found:
-                kept.end(Move.ACCEPT, Ending(one.number, one.attempt, identity=IDENTITY, channel="Viber", seconds=0.1))
+                kept.record(
+                    Transition.ACCEPT,
+                    TransitionDetails(
+                        one.number, one.attempt, tracking_id=IDENTITY, channel="Viber", response_time=0.1
+                    ),
+                )
 
     async with SqliteLedger(path) as kept:
         began = clocks()
         await asyncio.gather(*(worker(kept) for _ in range(WORKERS)))
         await kept.flush()
-        run = Run(len(wanted), waits, began)
+        run = LedgerRun(len(wanted), waits, began)
         assert (await kept.counts()).accepted == len(wanted)
     return run
 
 
-def through(wanted: list[Wanted], batch: int, path: Path) -> Run:
+def run_ledger(wanted: list[ClaimRequest], batch: int, path: Path) -> LedgerRun:
     """The same in a loop of its own."""
-    return asyncio.run(ledger(wanted, batch, path))
+    return asyncio.run(use_ledger(wanted, batch, path))
 
 
-def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
+def use_plain_sqlite(wanted: list[ClaimRequest], batch: int, path: Path) -> LedgerRun:
     """The same rows in the same number of transactions, by a loop that does nothing else."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA page_size=2048")
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000", "cache_size=-65536"):
         database.execute(f"PRAGMA {pragma}")
     database.execute(
-        "CREATE TABLE intents (number INTEGER PRIMARY KEY, tag INTEGER NOT NULL UNIQUE, recipient TEXT, line INTEGER,"
-        " state INTEGER, fingerprint BLOB, begun REAL, ended REAL, identity TEXT, channel TEXT, seconds REAL)"
+        "CREATE TABLE entries (number INTEGER PRIMARY KEY, key_hash INTEGER NOT NULL UNIQUE, recipient TEXT, line INTEGER,"
+        " state INTEGER, fingerprint BLOB, begun REAL, ended REAL, tracking_id TEXT, channel TEXT, seconds REAL)"
     )
     waits: list[float] = []
     began = clocks()
@@ -104,17 +109,17 @@ def bare(wanted: list[Wanted], batch: int, path: Path) -> Run:
         start = time.perf_counter()
         database.execute("BEGIN")
         database.executemany(
-            "UPDATE intents SET state = 2, ended = ?, identity = ?, channel = 'Viber', seconds = 0.1 WHERE number = ?",
+            "UPDATE entries SET state = 2, ended = ?, tracking_id = ?, channel = 'Viber', seconds = 0.1 WHERE number = ?",
             ((start, IDENTITY, number) for number in ended),
         )
         database.executemany(
-            "INSERT INTO intents (tag, recipient, line, state, fingerprint, begun) VALUES (?, ?, ?, 1, ?, ?)",
-            ((one.tag, one.recipient, one.line, one.fingerprint, start) for one in some),
+            "INSERT INTO entries (key_hash, recipient, line, state, fingerprint, begun) VALUES (?, ?, ?, 1, ?, ?)",
+            ((one.key_hash, one.recipient, one.line, one.fingerprint, start) for one in some),
         )
         database.execute("COMMIT")
         waits.append(time.perf_counter() - start)
         ended = range(begin + 1, begin + 1 + len(some))
-    run = Run(len(wanted), waits, began)
+    run = LedgerRun(len(wanted), waits, began)
     database.close()
     return run
 
@@ -129,11 +134,11 @@ def main() -> None:
     wanted = rows(given.rows)
     gc.disable()
     for batch in (1, 64):
-        ways: dict[str, Callable[[Path], Run]] = {
-            "bare sqlite3": partial(bare, wanted, batch),
-            "the ledger": partial(through, wanted, batch),
+        ways: dict[str, Callable[[Path], LedgerRun]] = {
+            "bare sqlite3": partial(use_plain_sqlite, wanted, batch),
+            "the ledger": partial(run_ledger, wanted, batch),
         }
-        runs: dict[str, list[Run]] = {name: [] for name in ways}
+        runs: dict[str, list[LedgerRun]] = {name: [] for name in ways}
         for _ in range(given.rounds):
             for name, way in ways.items():
                 with tempfile.TemporaryDirectory(dir=given.folder) as folder:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
-from stub import answering
+from stub import run_nginx
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, Outcome, RouteeClient, ViberOtpStep
 
@@ -59,7 +59,7 @@ def main() -> None:
     if options.run:
         asyncio.run(run(options.run, options.flows))
         return
-    with answering() as url:
+    with run_nginx() as url:
         short, long = peak(url, 1_000), peak(url, options.flows)
     print(f"1,000 flows    {short:7.1f} MiB at the peak")
     print(f"{options.flows:,} flows  {long:7.1f} MiB at the peak, {long - short:+.1f} (goal: at most {GOAL})")

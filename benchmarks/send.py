@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 import orjson
 import yarl
-from stub import TOKEN, answering
+from stub import TOKEN, run_nginx
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, RouteeClient, ViberOtpStep
 
@@ -184,11 +184,11 @@ CLIENTS: dict[str, Callable[[str, AsyncExitStack, int], Awaitable[Send]]] = {
     "httpx": httpx_client,
     "openai (Stainless)": openai_client,
 }
-STANDING = "plain aiohttp, json=dict"
+BASELINE = "plain aiohttp, json=dict"
 SLOW = {"httpx", "openai (Stainless)"}
 
 
-async def round_of(send: Send, requests: int, at: int) -> tuple[float, float]:
+async def run_round(send: Send, requests: int, at: int) -> tuple[float, float]:
     """CPU and wall microseconds a request, over a round of requests, `at` of them at once."""
     numbers = iter(range(requests))
 
@@ -213,12 +213,12 @@ async def compare(url: str, at: int, rounds: int, requests: int, names: list[str
             for name, send in sends.items():
                 gc.collect()
                 few = max(at, requests // 10) if name in SLOW else requests
-                one = await round_of(send, few, at)
+                one = await run_round(send, few, at)
                 if number:
                     times[name].append(one)
     print(f"\n{at} at once")
     for name in names:
-        pairs = zip(times[name], times[STANDING], strict=True)
+        pairs = zip(times[name], times[BASELINE], strict=True)
         ratio = statistics.median(one[0] / other[0] for one, other in pairs)
         cpu, wall = (statistics.median(column) for column in zip(*times[name], strict=True))
         print(f"  {name:26} {cpu:8.1f} us CPU  {1e6 / wall:8.0f} a second  {ratio:6.2f} of plain")
@@ -233,9 +233,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--only", nargs="+", choices=[*CLIENTS], default=[*CLIENTS])
     options = parser.parse_args()
-    names = [STANDING, *(name for name in options.only if name != STANDING)]
+    names = [BASELINE, *(name for name in options.only if name != BASELINE)]
     os.sched_setaffinity(0, {0})
-    with answering(core=1) as url:
+    with run_nginx(core=1) as url:
         for at in options.at:
             run = compare(url, at, options.rounds, options.requests, names)
             if options.loop == "uvloop":

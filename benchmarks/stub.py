@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ANSWER: dict[str, Any] = {
+RESPONSE: dict[str, Any] = {
     "flowId": "5f0f6c0e-29c5-4b51-a8a6-0a86e5ef1a04",
     "status": "InProgress",
     "type": "Viber",
@@ -56,7 +56,7 @@ http {{
 
 
 @contextlib.contextmanager
-def answering(core: int = 1) -> Iterator[str]:
+def run_nginx(core: int = 1) -> Iterator[str]:
     """The address of the server, while it runs on one core."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(nginx).exists():
@@ -66,7 +66,7 @@ def answering(core: int = 1) -> Iterator[str]:
         port: int = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "nginx.conf"
-        texts = {"token": json.dumps(TOKEN), "answer": json.dumps(ANSWER, separators=(",", ":"))}
+        texts = {"token": json.dumps(TOKEN), "answer": json.dumps(RESPONSE, separators=(",", ":"))}
         path.write_text(CONFIG.format(folder=folder, port=port, affinity=format(1 << core, "b"), **texts))
         process = subprocess.Popen([nginx, "-c", str(path), "-p", folder], stderr=subprocess.DEVNULL)
         try:

@@ -14,11 +14,11 @@ async def keep_currency(ledger: Ledger, balance: Balance) -> None:
     Raises `LedgerError` where the ledger cannot be written.
     """
     if balance.currency:
-        await ledger.put(DOCUMENT, {"code": balance.currency})
+        await ledger.put_document(DOCUMENT, {"code": balance.currency})
 
 
 async def currency_of(ledger: Ledger) -> str:
     """Return the code that was kept, as `EUR`; empty if none was. Raises `LedgerError` for an unreadable ledger."""
-    document = await ledger.get(DOCUMENT)
+    document = await ledger.get_document(DOCUMENT)
     code = document.get("code") if isinstance(document, dict) else None
     return plain(code, 12) if isinstance(code, str) else ""

@@ -25,7 +25,7 @@ from ..errors import (
     Withdrawn,
 )
 from ..flows import AnyFlow, ViberOtpMessage
-from ..ledger import Ending, Ledger, Move, State
+from ..ledger import EntryState, Ledger, Transition, TransitionDetails
 from ..records import AnyReceipt, Channel, OtpReceipt
 from ..secret import mask_phone
 from .brakes import Brakes, Patience, Spending
@@ -135,7 +135,7 @@ class Delivery:
             self._not_accepted(item, error, time.monotonic() - began)
         except BaseException:
             # Cancelled, or worse: nobody here learns what becomes of it.
-            self._end(item, Move.DOUBT, "its sender was ended before an answer came")
+            self._end(item, Transition.MARK_UNKNOWN, "its sender was ended before an answer came")
             raise
         else:
             self._accepted(item, receipt, time.monotonic() - began)
@@ -146,7 +146,7 @@ class Delivery:
         identity = receipt.flow_id if isinstance(receipt, OtpReceipt) else receipt.tracking_id
         channel = receipt.channel if isinstance(receipt, OtpReceipt) else _first_channel(item.flow)
         number, attempt = item.found.number, item.found.attempt
-        self._ledger.end(Move.ACCEPT, Ending(number, attempt, "", identity, channel, seconds))
+        self._ledger.record(Transition.ACCEPT, TransitionDetails(number, attempt, "", identity, channel, seconds))
         self._tally.ended += 1
         self._patience.rewarded()
         self._refused_in_a_row = 0
@@ -159,16 +159,16 @@ class Delivery:
         if isinstance(error, ClientClosed):
             self._brakes.stop(why)
         few = self._refused_in_a_row < _IN_A_ROW  # others are accepted, so that it is not the account
-        its_own = about == ACCOUNT and move is Move.REJECT and item.found.attempt >= _TRIES_OF_ONE and few
+        its_own = about == ACCOUNT and move is Transition.REJECT and item.found.attempt >= _TRIES_OF_ONE and few
         if about is not None and not its_own:
             # Every other message would end the same way: it waits, as if it had not been tried.
-            move = Move.RETURN
+            move = Transition.RELEASE
             self._hold(about, why)
         elif self._spending is not None and self._spending.note(failed=True):
             self._pause(self._spending)
         self._end(item, move, why, seconds)
         if isinstance(error, DeadlinePassed):
-            self._end(item, Move.EXPIRE, why, seconds)
+            self._end(item, Transition.EXPIRE, why, seconds)
 
     def _hold(self, kind: str, why: str) -> None:
         if kind == ACCOUNT:
@@ -188,30 +188,34 @@ class Delivery:
 
     def give_back(self, item: Item, why: str) -> None:
         """Let go of a message that has not left: a later pass sends it."""
-        self._ledger.end(Move.RETURN, Ending(item.found.number, item.found.attempt, why))
+        self._ledger.record(Transition.RELEASE, TransitionDetails(item.found.number, item.found.attempt, why))
 
-    def _end(self, item: Item, move: Move, why: str, seconds: float = 0.0) -> None:
-        self._ledger.end(move, Ending(item.found.number, item.found.attempt, why, seconds=seconds))
-        if move is not Move.EXPIRE:
-            self._tally.ended += move is not Move.RETURN
+    def _end(self, item: Item, move: Transition, why: str, seconds: float = 0.0) -> None:
+        self._ledger.record(move, TransitionDetails(item.found.number, item.found.attempt, why, response_time=seconds))
+        if move is not Transition.EXPIRE:
+            self._tally.ended += move is not Transition.RELEASE
             outcome = _STATES.get(move, "not sent")
             self._tally.problems.append(Trouble(item.wanted.line, mask_phone(item.wanted.recipient), outcome, why))
 
 
-_STATES = {Move.REJECT: State.REJECTED.lower(), Move.DOUBT: State.UNKNOWN.lower(), Move.REFUSE: State.INVALID.lower()}
+_STATES = {
+    Transition.REJECT: EntryState.REJECTED.lower(),
+    Transition.MARK_UNKNOWN: EntryState.UNKNOWN.lower(),
+    Transition.INVALIDATE: EntryState.INVALID.lower(),
+}
 
 
-def move_after(error: RouteeError) -> Move:
+def move_after(error: RouteeError) -> Transition:
     """What an error of `send` proves, as a move of the ledger's machine."""
     match error:
         case InvalidFlow():
-            return Move.REFUSE
+            return Transition.INVALIDATE
         case NotSent():
-            return Move.RETURN
+            return Transition.RELEASE
         case Rejected():
-            return Move.REJECT
+            return Transition.REJECT
         case _:
-            return Move.DOUBT
+            return Transition.MARK_UNKNOWN
 
 
 def _says_nothing_of_it(error: RouteeError) -> str | None:

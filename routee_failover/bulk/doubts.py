@@ -29,7 +29,7 @@ class Doubts:
     async def settler(self) -> Settler | None:
         """Who settles them; `None` while it is not known where the messages go, which is until the first is claimed."""
         if self._settler is None:
-            where = await self._ledger.get("endpoint")
+            where = await self._ledger.get_document("endpoint")
             if where is not None:
                 self._settler = Settler(
                     self._routee,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from ..flows import Endpoint
-from ..ledger import Intent, Ledger, State
-from ..ledger.intent import label_of
+from ..ledger import EntryState, Ledger, LedgerEntry
+from ..ledger.entry import build_label
 from .csv_lines import Cell, csv_line
 from .plain import one_line, plain, shown_key, shown_number
 
@@ -35,7 +35,7 @@ async def export(
     stream: Writable,
     *,
     format: Literal["csv", "jsonl"],  # noqa: A002  # the word that everybody knows
-    states: Collection[State] | None = None,
+    states: Collection[EntryState] | None = None,
     numbers: bool = False,
 ) -> None:
     """Write the entries in these states, or all, one a line, in the order of the ledger and in constant memory.
@@ -54,7 +54,7 @@ async def export(
     line_of = csv_line if format == "csv" else _json_line
     lines: list[str] = []
     size = 0
-    async for intent in ledger.intents(states):
+    async for intent in ledger.entries(states):
         lines.append(line_of(_cells(intent, labelled_by, numbers=numbers)))
         size += len(lines[-1])
         if size >= _AT_ONCE:
@@ -66,7 +66,7 @@ async def export(
 async def _endpoint(ledger: Ledger) -> object:
     """Where the messages of the ledger went, or are to go; `None` where it does not say."""
     for name in ("endpoint", "run"):
-        document = await ledger.get(name)
+        document = await ledger.get_document(name)
         if document is not None and document.get("endpoint"):
             return document["endpoint"]
     return None
@@ -79,8 +79,8 @@ def _json_line(cells: tuple[Cell, ...]) -> str:
     return f"{_encode(dict(zip(COLUMNS, cells, strict=True)))}\n"
 
 
-def _cells(intent: Intent, labelled_by: str | None, *, numbers: bool) -> tuple[Cell, ...]:
-    fate = intent.fate
+def _cells(intent: LedgerEntry, labelled_by: str | None, *, numbers: bool) -> tuple[Cell, ...]:
+    fate = intent.delivery_report
     return (
         intent.line,
         one_line(intent.key) if numbers else shown_key(intent.key, intent.recipient),
@@ -88,14 +88,16 @@ def _cells(intent: Intent, labelled_by: str | None, *, numbers: bool) -> tuple[C
         intent.state.value,
         intent.attempt,
         plain(intent.reason),
-        _text(intent.identity),
-        intent.proof,
-        _moment(intent.begun_at) if intent.attempt else None,
+        _text(intent.tracking_id),
+        intent.resolved_by,
+        _moment(intent.claimed_at) if intent.attempt else None,
         _moment(intent.ended_at),
-        round(intent.seconds, 6) if intent.seconds else None,
+        round(intent.response_time, 6) if intent.response_time else None,
         _text(intent.channel),
         *((_text(fate.status), _text(fate.channel), _finite(fate.price), _text(fate.country)) if fate else (None,) * 4),
-        label_of(labelled_by, intent.tag) if labelled_by is not None and intent.state is State.UNKNOWN else None,
+        build_label(labelled_by, intent.key_hash)
+        if labelled_by is not None and intent.state is EntryState.UNKNOWN
+        else None,
     )
 
 

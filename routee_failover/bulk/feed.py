@@ -12,8 +12,8 @@ import attrs
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
 from ..flows.deadline import total_ttl
-from ..ledger import Ending, Found, Ledger, Move, State, Wanted
-from ..ledger.intent import POLICY, label_of, tag_of
+from ..ledger import ClaimRequest, ClaimResult, EntryState, Ledger, Transition, TransitionDetails
+from ..ledger.entry import RESOLVED_BY_POLICY, build_label, hash_key
 from ..secret import mask_phone
 from ..webhooks import CallbackSigner
 from .brakes import Brakes
@@ -32,10 +32,10 @@ Refused = Callable[[int, str, tuple[Problem, ...]], object]
 
 _ENOUGH = settle_after.LONGEST.total_seconds()
 """Seconds of a time to live beyond which a longer one changes nothing."""
-_Due = tuple[Row, int, Found | None]
+_Due = tuple[Row, int, ClaimResult | None]
 """A row, its tag, and how the ledger has it, where it does."""
-_Made = tuple[Row, Wanted, AnyFlow]
-_Claimable = TypeVar("_Claimable", bound=tuple[Row | None, Wanted, AnyFlow])
+_Made = tuple[Row, ClaimRequest, AnyFlow]
+_Claimable = TypeVar("_Claimable", bound=tuple[Row | None, ClaimRequest, AnyFlow])
 
 
 @attrs.frozen
@@ -48,7 +48,7 @@ class Marks:
 
     def stamp(self, tag: int) -> Stamp:
         """The label and the address of one message."""
-        label = label_of(self.run_id, tag)
+        label = build_label(self.run_id, tag)
         return Stamp(label if self.labels else None, self.signer.url(label) if self.signer is not None else None)
 
 
@@ -100,9 +100,9 @@ class Feed:
         self.opens, self.taken = None, 0
         if self._limit is not None:
             self._limit.reached = False
-        if self.endpoint is None and (where := await self._ledger.get("endpoint")) is not None:
+        if self.endpoint is None and (where := await self._ledger.get_document("endpoint")) is not None:
             self.endpoint, self._endpoint_kept = Endpoint(where["endpoint"]), True
-            lives = await self._ledger.get(settle_after.DOCUMENT)
+            lives = await self._ledger.get_document(settle_after.DOCUMENT)
             self._lives = _ENOUGH if lives is None else lives["seconds"]
         look_up = not first or (await self._ledger.counts()).total > 0
         async with contextlib.aclosing(chunks_of(rows, self._brakes)) as chunks:
@@ -128,7 +128,7 @@ class Feed:
         if not claims:
             return None
         ((_, found),) = claims
-        return item._replace(found=found, leave_by=leave_by, leave_by_clock=leave_by_clock) if found.mine else None
+        return item._replace(found=found, leave_by=leave_by, leave_by_clock=leave_by_clock) if found.claimed else None
 
     def is_shut(self, item: Item) -> bool:
         """Whether the hours of a recipient have ended since the message was claimed."""
@@ -145,7 +145,7 @@ class Feed:
         due: list[_Due] = []
         for row, tag, tag_of_line in tagged:
             found = known.get(tag_of_line) or known.get(tag)
-            if found is None or found.state is State.NEW:
+            if found is None or found.state is EntryState.NEW:
                 due.append((row, tag, found))
             else:
                 await self._pass_over(row, found, twice=False)
@@ -169,20 +169,20 @@ class Feed:
             elif self._suppressed is not None and self._is_suppressed(recipients_of(flow)):
                 await self._suppress(row, found)
             else:
-                wanted = Wanted(tag, row.key, row.recipient, row.line, self._fingerprints.of(flow))
+                wanted = ClaimRequest(tag, row.key, row.recipient, row.line, self._fingerprints.of(flow))
                 made.append((row, wanted, flow))
         if refusals:
             await asyncio.gather(*refusals)
         if made and not self._endpoint_kept:
             # Before the first intent: who finds doubts in the ledger has to know where to ask about them.
-            await self._ledger.put("endpoint", {"endpoint": str(self.endpoint)})
+            await self._ledger.put_document("endpoint", {"endpoint": str(self.endpoint)})
             self._endpoint_kept = True
         if made and self._lives < _ENOUGH:
             await self._keep_time_to_live(max(total_ttl(flow) for _, _, flow in made))
         leave_by, leave_by_clock = self._lease_ends()
         items: list[Item] = []
         for (row, wanted, flow), found in await self._claim(made):
-            if found.mine:
+            if found.claimed:
                 items.append(Item(wanted, found, flow, leave_by, leave_by_clock))
             else:
                 # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
@@ -193,9 +193,9 @@ class Feed:
         """Keep the longest one in the ledger, which says when a message of unknown outcome may count as not taken."""
         if seconds > self._lives:
             self._lives = min(seconds, _ENOUGH)
-            await self._ledger.put(settle_after.DOCUMENT, {"seconds": self._lives})
+            await self._ledger.put_document(settle_after.DOCUMENT, {"seconds": self._lives})
 
-    async def _claim(self, made: Sequence[_Claimable]) -> list[tuple[_Claimable, Found]]:
+    async def _claim(self, made: Sequence[_Claimable]) -> list[tuple[_Claimable, ClaimResult]]:
         """Claim them, up to the message limit. What it keeps back is left out; what is in the ledger is not."""
         if not made:
             return []
@@ -203,16 +203,16 @@ class Feed:
         if limit is None:
             claims = await self._ledger.claim([wanted for _, wanted, _ in made], lease=self._lease)
             return [*zip(made, claims, strict=True)]
-        pairs: list[tuple[_Claimable, Found]] = []
+        pairs: list[tuple[_Claimable, ClaimResult]] = []
         async with limit.lock:
             while made and (free := await limit.free()) > 0:
                 part, made = made[:free], made[free:]
                 claims = await self._ledger.claim([wanted for _, wanted, _ in part], lease=self._lease)
                 pairs += zip(part, claims, strict=True)
-            known = await self._ledger.find([wanted.tag for _, wanted, _ in made]) if made else {}
+            known = await self._ledger.find([wanted.key_hash for _, wanted, _ in made]) if made else {}
             for each in made:
-                found = known.get(each[1].tag)
-                if found is None or found.state is State.NEW:
+                found = known.get(each[1].key_hash)
+                if found is None or found.state is EntryState.NEW:
                     limit.reached = True
                 else:
                     pairs.append((each, found))
@@ -222,7 +222,7 @@ class Feed:
         listed = self._suppressed
         return listed is not None and any(number in listed for number in numbers if number)
 
-    async def _suppress(self, row: Row, found: Found | None) -> None:
+    async def _suppress(self, row: Row, found: ClaimResult | None) -> None:
         """Count a row that is not sent. What may have been accepted is UNKNOWN, not waiting to be sent once more."""
         if found is not None and found.fingerprint:
             await self._doubt(
@@ -252,13 +252,15 @@ class Feed:
     async def _refuse(self, row: Row, problems: tuple[Problem, ...]) -> None:
         why = "; ".join(map(str, problems))
         self._tally.invalid += 1
-        self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), State.INVALID.lower(), why))
+        self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), EntryState.INVALID.lower(), why))
         if self._refused is not None:
             self._refused(row.line, mask_phone(row.recipient), problems)
         # By its line and not by its key: another row may have that key, and be as it should.
-        await self._ledger.refuse(Wanted(_tag_of_line(row), f"line {row.line}", row.recipient, row.line), why)
+        await self._ledger.mark_invalid(
+            ClaimRequest(_tag_of_line(row), f"line {row.line}", row.recipient, row.line), why
+        )
 
-    async def _refuse_key(self, row: Row, found: Found) -> None:
+    async def _refuse_key(self, row: Row, found: ClaimResult) -> None:
         """Reject a row whose key is taken by another recipient: it is no duplicate, for this recipient gets nothing."""
         self._tally.key_conflicts += 1
         where = f"line {found.line}" if found.line != row.line else "a message of an earlier run"
@@ -267,12 +269,12 @@ class Feed:
         )
         await self._refuse(row, (Problem((), why),))
 
-    async def _pass_over(self, row: Row, found: Found, *, twice: bool) -> None:
+    async def _pass_over(self, row: Row, found: ClaimResult, *, twice: bool) -> None:
         if _is_key_conflict(row, found):
             await self._refuse_key(row, found)
             return
         self._tally.skipped += 1
-        if found.state is State.NEW:
+        if found.state is EntryState.NEW:
             # By the caller's policy it was to be sent once more, with the same content; the source has another now.
             why = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
             await self._doubt(row, found, why)
@@ -281,23 +283,25 @@ class Feed:
             why = f"the same key as line {found.line}; one message per key is sent"
             self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), "duplicate", why))
 
-    async def _doubt(self, row: Row, found: Found, why: str) -> None:
-        await self._ledger.settle(Move.DOUBT, Ending(found.number, found.attempt, why, proof=POLICY))
-        self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), State.UNKNOWN.lower(), why))
+    async def _doubt(self, row: Row, found: ClaimResult, why: str) -> None:
+        await self._ledger.apply(
+            Transition.MARK_UNKNOWN, TransitionDetails(found.number, found.attempt, why, resolved_by=RESOLVED_BY_POLICY)
+        )
+        self._tally.problems.append(Trouble(row.line, mask_phone(row.recipient), EntryState.UNKNOWN.lower(), why))
 
     def _lease_ends(self) -> tuple[float, float]:
         # Before the claim: what the ledger's clock says of the lease is later than this.
         return time.monotonic() + self._lease, time.time() + self._lease
 
 
-def _is_key_conflict(row: Row, found: Found) -> bool:
+def _is_key_conflict(row: Row, found: ClaimResult) -> bool:
     # One that is NEW is not for another yet: it is claimed for this recipient, or is in doubt by the caller's policy.
-    return not row.problems and found.recipient != row.recipient and found.state is not State.NEW
+    return not row.problems and found.recipient != row.recipient and found.state is not EntryState.NEW
 
 
 def _tag(row: Row) -> int:
-    return tag_of(row.key) if row.key and not row.problems else _tag_of_line(row)
+    return hash_key(row.key) if row.key and not row.problems else _tag_of_line(row)
 
 
 def _tag_of_line(row: Row) -> int:
-    return tag_of(f"\x00line {row.line}")
+    return hash_key(f"\x00line {row.line}")

@@ -6,7 +6,7 @@ that Routee has not taken it. So Routee never has more of them than the cap, als
 
 import asyncio
 
-from ..ledger import Counts, Ledger, State
+from ..ledger import EntryState, Ledger, StateCounts
 
 
 class MessageLimit:
@@ -20,7 +20,7 @@ class MessageLimit:
         self._most = most
         self._bound: int | None = None
 
-    def left(self, counts: Counts) -> int:
+    def left(self, counts: StateCounts) -> int:
         """How many more there may be, by the counts of the ledger."""
         return self._most - counts.accepted - counts.rejected - counts.unknown - counts.sending - (self._bound or 0)
 
@@ -33,4 +33,4 @@ class MessageLimit:
 
     async def _may_be_there(self) -> int:
         """How many are NEW and may have been accepted: an earlier run was to send them a second time."""
-        return len([intent async for intent in self._ledger.intents({State.NEW}) if intent.fingerprint])
+        return len([intent async for intent in self._ledger.entries({EntryState.NEW}) if intent.fingerprint])

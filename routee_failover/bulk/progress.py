@@ -7,7 +7,7 @@ from enum import StrEnum
 import attrs
 
 from .._value_object import ValueObject
-from ..ledger.intent import Counts
+from ..ledger.entry import StateCounts
 
 
 class Phase(StrEnum):
@@ -38,7 +38,7 @@ class Progress(ValueObject):
     """A snapshot of a run."""
 
     phase: Phase
-    counts: Counts
+    counts: StateCounts
     """The whole ledger, earlier runs included."""
     total: int | None = None
     """How many rows the source has, where that is known."""

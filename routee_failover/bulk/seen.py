@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left
 from typing import NamedTuple
 
-from ..ledger.intent import tag_of
+from ..ledger.entry import hash_key
 
 _SHARDS = 1024
 _HALF = 1 << 32
@@ -19,7 +19,7 @@ class Seen:
 
     def add(self, key: str) -> bool:
         """Whether the key is new."""
-        tag = tag_of(key)
+        tag = hash_key(key)
         shard = self._shards[tag % _SHARDS]
         place = bisect_left(shard, tag)
         if place < len(shard) and shard[place] == tag:
@@ -28,7 +28,7 @@ class Seen:
         return True
 
     def __contains__(self, key: str) -> bool:
-        tag = tag_of(key)
+        tag = hash_key(key)
         shard = self._shards[tag % _SHARDS]
         place = bisect_left(shard, tag)
         return place < len(shard) and shard[place] == tag
@@ -51,7 +51,7 @@ class SeenRows:
 
     def add(self, key: str, recipient: str, line: int) -> Earlier | None:
         """Return the row that had the key first; `None` where the key is new."""
-        tag = tag_of(key)
+        tag = hash_key(key)
         shard = tag % _SHARDS
         tags = self._tags[shard]
         place = bisect_left(tags, tag)

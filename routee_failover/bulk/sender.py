@@ -9,7 +9,7 @@ from typing import Any
 from .._send_all import RateLimiter
 from ..client import RouteeClient
 from ..errors import InvalidConfig, LedgerError, RouteeError
-from ..ledger import Counts, Ledger
+from ..ledger import Ledger, StateCounts
 from ..records import FlowRecord, OtpRecord
 from ..webhooks import CallbackEvent
 from .brakes import Brakes, Patience, Spending
@@ -59,7 +59,7 @@ class BulkSender:
         self._settings = settings or BulkSettings()
         self._refused = refused
         self._phase = Phase.STARTING
-        self._counts = Counts()
+        self._counts = StateCounts()
         self._total: int | None = None
         self._has_run = False
         self._fruitless = False
@@ -149,7 +149,7 @@ class BulkSender:
             raise InvalidConfig("a BulkSender runs once: make another for the next run; nothing was sent")
         self._has_run, self._total = True, total
         self._counts = await self._ledger.counts()
-        await self._ledger.forget_invalid()  # the source is read anew, and may have been mended
+        await self._ledger.delete_invalid()  # the source is read anew, and may have been mended
         beside = [
             asyncio.create_task(self._or_stop(work()))
             for work in (self._keep_count, self._settle, self._ask_for_a_way_out)
@@ -326,7 +326,7 @@ class BulkSender:
         rate, counts, tally = self._tally.rate, self._counts, self._tally
         if self._total is None or not rate or phase is not Phase.SENDING:
             return None
-        left = self._total - counts.settled - counts.unknown - tally.duplicates - tally.deferred - tally.suppressed[0]
+        left = self._total - counts.final - counts.unknown - tally.duplicates - tally.deferred - tally.suppressed[0]
         if self._limit is not None:
             left = min(left, self._limit.left(counts) + counts.sending)
         return max(0, left) / rate

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..flows import AnyFlow
-from ..ledger import Found, Wanted
+from ..ledger import ClaimRequest, ClaimResult
 
 
 class Item(NamedTuple):
     """A message that is claimed, and to be sent."""
 
-    wanted: Wanted
-    found: Found
+    wanted: ClaimRequest
+    found: ClaimResult
     flow: AnyFlow
     leave_by: float
     """When its lease is over, by the monotonic clock."""

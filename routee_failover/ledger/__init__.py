@@ -9,43 +9,51 @@ from typing import TYPE_CHECKING, Any
 from .._lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from .intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
-    from .ledger import Ledger
+    from .entry import (
+        ClaimRequest,
+        ClaimResult,
+        DeliveryCount,
+        DeliveryReport,
+        LedgerEntry,
+        StateCounts,
+        TransitionDetails,
+    )
     from .memory import MemoryLedger
+    from .protocol import Ledger
     from .sqlite.ledger import SqliteLedger
     from .sqlite.read_only import ReadOnlyLedger
-    from .states import Move, State
+    from .state_machine import EntryState, Transition
 
 __all__ = [
-    "Counts",
+    "ClaimRequest",
+    "ClaimResult",
     "DeliveryCount",
-    "Ending",
-    "Fate",
-    "Found",
-    "Intent",
+    "DeliveryReport",
+    "EntryState",
     "Ledger",
+    "LedgerEntry",
     "MemoryLedger",
-    "Move",
     "ReadOnlyLedger",
     "SqliteLedger",
-    "State",
-    "Wanted",
+    "StateCounts",
+    "Transition",
+    "TransitionDetails",
 ]
 
 _HOMES = {
-    "Counts": "intent",
-    "DeliveryCount": "intent",
-    "Ending": "intent",
-    "Fate": "intent",
-    "Found": "intent",
-    "Intent": "intent",
-    "Ledger": "ledger",
+    "ClaimRequest": "entry",
+    "ClaimResult": "entry",
+    "DeliveryCount": "entry",
+    "DeliveryReport": "entry",
+    "EntryState": "state_machine",
+    "Ledger": "protocol",
+    "LedgerEntry": "entry",
     "MemoryLedger": "memory",
-    "Move": "states",
     "ReadOnlyLedger": "sqlite.read_only",
     "SqliteLedger": "sqlite.ledger",
-    "State": "states",
-    "Wanted": "intent",
+    "StateCounts": "entry",
+    "Transition": "state_machine",
+    "TransitionDetails": "entry",
 }
 
 __getattr__: Callable[[str], Any]

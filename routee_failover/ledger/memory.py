@@ -7,9 +7,18 @@ from typing import Any, Self
 
 import attrs
 
-from .clock import SteadyClock
-from .intent import POLICY, Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
-from .states import ENDS_LEASE, FORGETS_CONTENT, KEEPS_POLICY, Move, State, after
+from .entry import (
+    RESOLVED_BY_POLICY,
+    ClaimRequest,
+    ClaimResult,
+    DeliveryCount,
+    DeliveryReport,
+    LedgerEntry,
+    StateCounts,
+    TransitionDetails,
+)
+from .state_machine import CLEARS_FINGERPRINT, ENDS_LEASE, KEEPS_RESENT_BY_POLICY, EntryState, Transition, next_state
+from .steady_clock import SteadyClock
 
 
 def new_run_id() -> str:
@@ -23,9 +32,9 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._run_id = new_run_id()
         self._clock = SteadyClock()
-        self._by_tag: dict[int, int] = {}
-        self._intents: dict[int, Intent] = {}
-        self._last = 0
+        self._numbers_by_hash: dict[int, int] = {}
+        self._entries: dict[int, LedgerEntry] = {}
+        self._last_number = 0
         self._documents: dict[str, Any] = {}
 
     @property
@@ -37,134 +46,138 @@ class MemoryLedger:
         """Seconds since 1970."""
         return self._clock()
 
-    async def claim(self, wanted: Sequence[Wanted], *, lease: float) -> list[Found]:
+    async def claim(self, requests: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
         """Take what is NEW or not there yet."""
-        return [self._claim(one, lease) for one in wanted]
+        return [self._claim(one, lease) for one in requests]
 
-    def _claim(self, wanted: Wanted, lease: float) -> Found:
+    def _claim(self, request: ClaimRequest, lease: float) -> ClaimResult:
         now = self.now()
-        intent = self._known(wanted.tag)
+        intent = self._find_entry(request.key_hash)
         if intent is None:
-            intent = self._add(wanted, State.NEW, now)
-        mine = intent.state is State.NEW and intent.fingerprint in {b"", wanted.fingerprint}
+            intent = self._add(request, EntryState.NEW, now)
+        mine = intent.state is EntryState.NEW and intent.fingerprint in {b"", request.fingerprint}
         if mine:
             intent = self._change(
                 intent,
-                state=State.SENDING,
+                state=EntryState.SENDING,
                 attempt=intent.attempt + 1,
-                line=wanted.line,
-                recipient=wanted.recipient,
-                fingerprint=wanted.fingerprint,
-                begun_at=now,
-                lease_until=now + lease,
+                line=request.line,
+                recipient=request.recipient,
+                fingerprint=request.fingerprint,
+                claimed_at=now,
+                lease_expires_at=now + lease,
                 ended_at=None,
                 reason="",
-                proof=POLICY if intent.proof == POLICY else "",
+                resolved_by=RESOLVED_BY_POLICY if intent.resolved_by == RESOLVED_BY_POLICY else "",
             )
         return _found(intent, mine=mine)
 
-    async def find(self, tags: Sequence[int]) -> dict[int, Found]:
+    async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
         """How those of them stand that are there."""
-        known = ((tag, self._known(tag)) for tag in tags)
+        known = ((tag, self._find_entry(tag)) for tag in key_hashes)
         return {tag: _found(intent, mine=False) for tag, intent in known if intent is not None}
 
-    async def refuse(self, wanted: Wanted, reason: str) -> bool:
+    async def mark_invalid(self, request: ClaimRequest, reason: str) -> bool:
         """Keep a row of which no flow can be made."""
         now = self.now()
-        intent = self._known(wanted.tag) or self._add(wanted._replace(fingerprint=b""), State.NEW, now)
-        if intent.state not in {State.NEW, State.INVALID}:
+        intent = self._find_entry(request.key_hash) or self._add(request._replace(fingerprint=b""), EntryState.NEW, now)
+        if intent.state not in {EntryState.NEW, EntryState.INVALID}:
             return False
-        self._change(intent, state=State.INVALID, reason=reason, line=wanted.line, ended_at=now)
+        self._change(intent, state=EntryState.INVALID, reason=reason, line=request.line, ended_at=now)
         return True
 
-    async def forget_invalid(self) -> None:
+    async def delete_invalid(self) -> None:
         """Forget the INVALID rows of which nothing may have been taken."""
-        invalid = [one for one in self._intents.values() if one.state is State.INVALID and not one.fingerprint]
+        invalid = [one for one in self._entries.values() if one.state is EntryState.INVALID and not one.fingerprint]
         for intent in invalid:
-            del self._intents[intent.number], self._by_tag[intent.tag]
-        self._last = max(self._intents, default=0)
+            del self._entries[intent.number], self._numbers_by_hash[intent.key_hash]
+        self._last_number = max(self._entries, default=0)
 
-    def end(self, move: Move, ending: Ending) -> None:
+    def record(self, transition: Transition, details: TransitionDetails) -> None:
         """Make a move of an intent."""
-        self._move(move, ending)
+        self._apply(transition, details)
 
-    async def settle(self, move: Move, ending: Ending) -> bool:
+    async def apply(self, transition: Transition, details: TransitionDetails) -> bool:
         """Make a move, and say whether it changed anything."""
-        return self._move(move, ending)
+        return self._apply(transition, details)
 
-    def _move(self, move: Move, ending: Ending) -> bool:
-        intent = self._intents.get(ending.number)
+    def _apply(self, transition: Transition, details: TransitionDetails) -> bool:
+        intent = self._entries.get(details.number)
         if intent is None:
             return False
-        policy = intent.proof == POLICY
-        state = after(intent.state, move, same_attempt=intent.attempt == ending.attempt, bound=policy)
+        policy = intent.resolved_by == RESOLVED_BY_POLICY
+        state = next_state(
+            intent.state, transition, same_attempt=intent.attempt == details.attempt, resent_by_policy=policy
+        )
         if state is intent.state:
             return False
         now = self.now()
-        bound = policy and move in KEEPS_POLICY
+        bound = policy and transition in KEEPS_RESENT_BY_POLICY
         self._change(
             intent,
             state=state,
             ended_at=now,
-            lease_until=min(intent.lease_until, now) if move in ENDS_LEASE else intent.lease_until,
-            reason=ending.reason,
-            proof=POLICY if bound else ending.proof,
-            identity=ending.identity or intent.identity,
-            channel=ending.channel or intent.channel,
-            seconds=ending.seconds or intent.seconds,
-            fingerprint=b"" if move in FORGETS_CONTENT and not bound else intent.fingerprint,
+            lease_expires_at=min(intent.lease_expires_at, now) if transition in ENDS_LEASE else intent.lease_expires_at,
+            reason=details.reason,
+            resolved_by=RESOLVED_BY_POLICY if bound else details.resolved_by,
+            tracking_id=details.tracking_id or intent.tracking_id,
+            channel=details.channel or intent.channel,
+            response_time=details.response_time or intent.response_time,
+            fingerprint=b"" if transition in CLEARS_FINGERPRINT and not bound else intent.fingerprint,
         )
         return True
 
-    async def lapse(self) -> int:
+    async def expire_leases(self) -> int:
         """Make UNKNOWN whatever is SENDING past its lease."""
         now = self.now()
         over = [
-            intent for intent in self._intents.values() if intent.state is State.SENDING and intent.lease_until <= now
+            intent
+            for intent in self._entries.values()
+            if intent.state is EntryState.SENDING and intent.lease_expires_at <= now
         ]
         for intent in over:
-            self._change(intent, state=State.UNKNOWN, ended_at=now, reason=LEASE_OVER)
+            self._change(intent, state=EntryState.UNKNOWN, ended_at=now, reason=LEASE_EXPIRED)
         return len(over)
 
-    def learn(self, fate: Fate) -> None:
+    def record_delivery_report(self, report: DeliveryReport) -> None:
         """Keep how an accepted flow ended."""
-        intent = self._intents.get(fate.number)
+        intent = self._entries.get(report.number)
         if intent is not None:
-            self._change(intent, fate=fate)
+            self._change(intent, delivery_report=report)
 
     async def flush(self) -> None:
         """There is nothing to wait for."""
 
-    async def intent(self, tag: int) -> Intent | None:
+    async def entry(self, key_hash: int) -> LedgerEntry | None:
         """The intent with that tag."""
-        return self._known(tag)
+        return self._find_entry(key_hash)
 
-    async def intents(
-        self, states: Collection[State] | None = None, *, without_fate: bool = False
-    ) -> AsyncIterator[Intent]:
+    async def entries(
+        self, states: Collection[EntryState] | None = None, *, without_report: bool = False
+    ) -> AsyncIterator[LedgerEntry]:
         """Intents in these states."""
-        for number in range(1, self._last + 1):
-            intent = self._intents.get(number)
-            if intent is None or (without_fate and intent.fate is not None):
+        for number in range(1, self._last_number + 1):
+            intent = self._entries.get(number)
+            if intent is None or (without_report and intent.delivery_report is not None):
                 continue
             if states is None or intent.state in states:
                 yield intent
 
-    async def counts(self) -> Counts:
+    async def counts(self) -> StateCounts:
         """How many there are in each state."""
-        return counts_of(Counter(intent.state for intent in self._intents.values()))
+        return to_state_counts(Counter(intent.state for intent in self._entries.values()))
 
     async def delivery_counts(self) -> list[DeliveryCount]:
         """How many accepted messages there are by status and channel of their delivery report."""
-        fates = (intent.fate for intent in self._intents.values() if intent.state is State.ACCEPTED)
+        fates = (intent.delivery_report for intent in self._entries.values() if intent.state is EntryState.ACCEPTED)
         counts = Counter((None, None) if fate is None else (fate.status, fate.channel) for fate in fates)
         return [DeliveryCount(status, channel, messages) for (status, channel), messages in counts.items()]
 
-    async def get(self, name: str) -> Any:
+    async def get_document(self, name: str) -> Any:
         """The JSON that was put under a name."""
         return self._documents.get(name)
 
-    async def put(self, name: str, value: Mapping[str, Any]) -> None:
+    async def put_document(self, name: str, value: Mapping[str, Any]) -> None:
         """Keep JSON under a name."""
         self._documents[name] = dict(value)
 
@@ -174,39 +187,41 @@ class MemoryLedger:
     async def __aexit__(self, *_exc: object) -> None:
         """Nothing is held."""
 
-    def _known(self, tag: int) -> Intent | None:
-        number = self._by_tag.get(tag)
-        return None if number is None else self._intents[number]
+    def _find_entry(self, key_hash: int) -> LedgerEntry | None:
+        number = self._numbers_by_hash.get(key_hash)
+        return None if number is None else self._entries[number]
 
-    def _add(self, wanted: Wanted, state: State, now: float) -> Intent:
-        self._last += 1
-        intent = Intent(
-            number=self._last,
-            tag=wanted.tag,
-            key=wanted.key,
-            recipient=wanted.recipient,
-            line=wanted.line,
+    def _add(self, request: ClaimRequest, state: EntryState, now: float) -> LedgerEntry:
+        self._last_number += 1
+        intent = LedgerEntry(
+            number=self._last_number,
+            key_hash=request.key_hash,
+            key=request.key,
+            recipient=request.recipient,
+            line=request.line,
             state=state,
             attempt=0,
-            begun_at=now,
-            lease_until=now,
+            claimed_at=now,
+            lease_expires_at=now,
         )
-        self._intents[intent.number] = intent
-        self._by_tag[wanted.tag] = intent.number
+        self._entries[intent.number] = intent
+        self._numbers_by_hash[request.key_hash] = intent.number
         return intent
 
-    def _change(self, intent: Intent, **changes: Any) -> Intent:
-        changed = self._intents[intent.number] = attrs.evolve(intent, **changes)
+    def _change(self, intent: LedgerEntry, **changes: Any) -> LedgerEntry:
+        changed = self._entries[intent.number] = attrs.evolve(intent, **changes)
         return changed
 
 
-LEASE_OVER = "its sender was gone or frozen past its lease"
+LEASE_EXPIRED = "its sender was gone or frozen past its lease"
 
 
-def counts_of(by_state: Mapping[State, int]) -> Counts:
+def to_state_counts(by_state: Mapping[EntryState, int]) -> StateCounts:
     """Counts by state as `Counts`."""
-    return Counts(**{state.lower(): number for state, number in by_state.items()})
+    return StateCounts(**{state.lower(): number for state, number in by_state.items()})
 
 
-def _found(intent: Intent, *, mine: bool) -> Found:
-    return Found(intent.number, intent.attempt, intent.state, intent.line, intent.fingerprint, mine, intent.recipient)
+def _found(intent: LedgerEntry, *, mine: bool) -> ClaimResult:
+    return ClaimResult(
+        intent.number, intent.attempt, intent.state, intent.line, intent.fingerprint, mine, intent.recipient
+    )

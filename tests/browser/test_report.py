@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from routee_failover.bulk.report import write_report
-from routee_failover.ledger import Fate
+from routee_failover.ledger import DeliveryReport
 
 from ..bulk.report.making import Run, clean, run
 from ..bulk.report.test_page import hostile
@@ -32,7 +32,7 @@ RUNS: dict[str, Callable[[], Run]] = {
     "night": lambda: run(20_000, rate=70),
     "empty": lambda: run(0),
     "hostile": hostile,
-    "clean": lambda: clean(2_000, fate=Fate(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0)),
+    "clean": lambda: clean(2_000, fate=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0)),
     "alike": lambda: clean(500, seconds=4),
     "resumed": lambda: run(2_000, rate=290, pause=16),
 }

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.chaos.backstage import Backstage
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.conftest import stage
+from tests.chaos.conftest import server_loop
+from tests.chaos.server_loop import ServerLoop
 
-__all__ = ["stage"]
+__all__ = ["server_loop"]
 
 
 @pytest_asyncio.fixture
-async def server(stage: Backstage) -> AsyncIterator[ListingServer]:  # that is how pytest finds it
+async def server(server_loop: ServerLoop) -> AsyncIterator[ListingServer]:  # that is how pytest finds it
     """A server that behaves well until it is told otherwise."""
-    async with ListingServer(stage) as here:
+    async with ListingServer(server_loop) as here:
         yield here

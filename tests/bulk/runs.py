@@ -9,7 +9,7 @@ from routee_failover.bulk import BulkSender, BulkSettings, OnDoubt, Progress, Ro
 from routee_failover.bulk.stamp import stamped
 from routee_failover.ledger import Ledger
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.messages import otp
+from tests.chaos.sample_flows import otp
 
 SETTINGS: dict[str, Any] = {"budget": None, "concurrency": 8, "settle_after": timedelta(seconds=0.3)}
 
@@ -35,7 +35,7 @@ def row(place: int, to: int, words: str = "Your code is 4711", *, key: str = "")
     """One row as a template would make it."""
 
     def make(stamp: Stamp) -> AnyFlow:
-        from tests.chaos.messages import standard
+        from tests.chaos.sample_flows import standard
 
         return stamped(standard(number(to), words), stamp)
 

@@ -10,10 +10,10 @@ import attrs
 
 from routee_failover import AnyFlow, Problem
 from routee_failover.bulk import SendWindow, rows_of
-from routee_failover.ledger import MemoryLedger, SqliteLedger, State
+from routee_failover.ledger import EntryState, MemoryLedger, SqliteLedger
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.faults import WELL
-from tests.chaos.messages import otp
+from tests.chaos.faults import NO_FAULT
+from tests.chaos.sample_flows import otp
 from tests.client.fake_routee import until
 
 from .runs import People, client, number, row, run, sender
@@ -25,7 +25,7 @@ async def test_rows_that_have_moved_are_no_duplicates(server: ListingServer) -> 
         await run(server, ledger, [row(place + 1, place) for place in range(1, 9)])
         progress = await run(server, ledger, [row(place + 1, (place - 1) or 99) for place in range(1, 10)])
     assert (progress.duplicates, progress.skipped, progress.counts.accepted) == (0, 8, 9)
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_rows_that_are_gone_from_the_source_end_the_run(server: ListingServer) -> None:
@@ -34,16 +34,16 @@ async def test_rows_that_are_gone_from_the_source_end_the_run(server: ListingSer
         async with client(server) as routee:
             made = sender(routee, ledger)
             running = asyncio.create_task(made.run(rows_of(People(200))))
-            await until(lambda: len(server.taken) > 20)
+            await until(lambda: len(server.accepted) > 20)
             made.stop()
             await running
         left = (await ledger.counts()).new
-        sent = [intent.recipient async for intent in ledger.intents({State.ACCEPTED})]
+        sent = [intent.recipient async for intent in ledger.entries({EntryState.ACCEPTED})]
         began = clock.monotonic()
         progress = await run(server, ledger, [otp(to) for to in sent], patience=timedelta(seconds=60))
     assert progress.counts.new == left > 0
     assert clock.monotonic() - began < 30
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_a_broken_row_does_not_take_the_good_one_of_its_key_with_it(server: ListingServer) -> None:
@@ -52,7 +52,7 @@ async def test_a_broken_row_does_not_take_the_good_one_of_its_key_with_it(server
     last = attrs.evolve(row(4, 2), problems=(Problem(("pin",), "must have 4 to 10 characters"),))
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, [row(2, 2), broken, last, row(5, 1)])
-    assert server.taken == {number(1): 1, number(2): 1}
+    assert server.accepted == {number(1): 1, number(2): 1}
     assert (progress.counts.accepted, progress.counts.invalid, progress.duplicates) == (2, 2, 0)
 
 
@@ -66,7 +66,7 @@ async def test_a_run_over_a_silent_source_can_be_stopped(server: ListingServer) 
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger)
         running = asyncio.create_task(made.run(rows_of(silent())))
-        await until(lambda: server.taken)
+        await until(lambda: server.accepted)
         made.stop()
         async with asyncio.timeout(10):
             progress = await running
@@ -78,7 +78,7 @@ async def test_a_slow_run_is_stopped_at_once_and_holds_little(server: ListingSer
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger, rate=1 / 60, concurrency=50)
         running = asyncio.create_task(made.run(rows_of(People(100))))
-        await until(lambda: server.taken)
+        await until(lambda: server.accepted)
         await asyncio.sleep(0.2)
         assert (await ledger.counts()).total <= 4
         made.stop()
@@ -104,22 +104,22 @@ async def test_nobody_is_written_to_after_a_pause_into_the_night(server: Listing
         night[0] = True
         made.go_on()
         await asyncio.sleep(0.4)
-        assert not server.read
+        assert not server.request_counts
         progress = await running
     assert progress.counts.accepted == 10
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_a_run_that_died_at_its_first_messages_can_be_settled(server: ListingServer, tmp_path: Any) -> None:
     """Where its messages go is in the ledger before the first of them: the next run knows where to ask."""
     async with SqliteLedger(tmp_path / "run.sqlite") as ledger, client(server) as routee:
         running = asyncio.create_task(sender(routee, ledger).run(rows_of(People(40))))
-        await until(lambda: server.taken)
+        await until(lambda: server.accepted)
         running.cancel()
         await asyncio.wait([running])
-        assert await ledger.get("endpoint") == {"endpoint": "otp"}
-    server.fate = lambda: WELL
+        assert await ledger.get_document("endpoint") == {"endpoint": "otp"}
+    server.next_fault = lambda: NO_FAULT
     async with SqliteLedger(tmp_path / "run.sqlite") as ledger:
         progress = await run(server, ledger, People(40))
     assert progress.counts.accepted == 40
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}

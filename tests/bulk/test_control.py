@@ -9,10 +9,10 @@ import pytest
 
 from routee_failover import AnyFlow, LedgerError
 from routee_failover.bulk import ErrorBudget, Phase, SendWindow, rows_of
-from routee_failover.ledger import Ending, Found, MemoryLedger, Move, Wanted
+from routee_failover.ledger import ClaimRequest, ClaimResult, MemoryLedger, Transition, TransitionDetails
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.faults import REFUSALS, WELL
-from tests.chaos.messages import new_call, otp
+from tests.chaos.faults import ERROR_STATUSES, NO_FAULT
+from tests.chaos.sample_flows import new_call, otp
 from tests.client.fake_routee import until
 
 from .runs import People, client, number, run, sender
@@ -24,16 +24,16 @@ async def test_a_stopped_run_drains_and_the_next_one_goes_on(server: ListingServ
         async with client(server) as routee:
             made = sender(routee, ledger)
             running = asyncio.create_task(made.run(rows_of(People(300))))
-            await until(lambda: len(server.taken) >= 40)
+            await until(lambda: len(server.accepted) >= 40)
             made.stop()
             progress = await running
-        sent = len(server.taken)
+        sent = len(server.accepted)
         assert 40 <= sent < 300
         assert progress.counts.accepted == sent
         assert progress.counts.sending == progress.counts.unknown == 0
         progress = await run(server, ledger, People(300))
     assert progress.counts.accepted == 300
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_a_paused_run_begins_nothing_until_it_goes_on(server: ListingServer) -> None:
@@ -44,17 +44,17 @@ async def test_a_paused_run_begins_nothing_until_it_goes_on(server: ListingServe
         running = asyncio.create_task(made.run(rows_of(People(30))))
         await until(lambda: made.progress.phase is Phase.PAUSED and made.progress.read)
         await asyncio.sleep(0.2)
-        assert (made.progress.pause, len(server.read)) == ("the office is closed", 0)
+        assert (made.progress.pause, len(server.request_counts)) == ("the office is closed", 0)
         made.go_on()
         progress = await running
     assert progress.counts.accepted == 30
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_too_many_failures_pause_the_run(server: ListingServer) -> None:
     """Once the budget is spent the run rests, and then goes on where it was."""
-    refusing = itertools.chain([REFUSALS[400]] * 10, itertools.repeat(WELL))
-    server.fate = lambda: next(refusing)
+    refusing = itertools.chain([ERROR_STATUSES[400]] * 10, itertools.repeat(NO_FAULT))
+    server.next_fault = lambda: next(refusing)
     budget = ErrorBudget(share=0.5, among=10, least=10, rest=timedelta(seconds=0.3))
     pauses: list[str] = []
     async with MemoryLedger() as ledger, client(server) as routee:
@@ -62,7 +62,7 @@ async def test_too_many_failures_pause_the_run(server: ListingServer) -> None:
         running = asyncio.create_task(made.run(rows_of(People(40))))
         await until(lambda: made.progress.pause)
         pauses.append(str(made.progress.pause))
-        assert len(server.read) == 10
+        assert len(server.request_counts) == 10
         progress = await running
     assert "10 of the last 10 messages failed" in pauses[0]
     assert (progress.counts.rejected, progress.counts.accepted) == (10, 30)
@@ -70,7 +70,7 @@ async def test_too_many_failures_pause_the_run(server: ListingServer) -> None:
 
 async def test_a_run_that_gets_nowhere_stops_by_itself(server: ListingServer) -> None:
     """Where nothing is accepted for as long as the patience lasts, the run ends, and says why."""
-    server.fate = lambda: REFUSALS[400]
+    server.next_fault = lambda: ERROR_STATUSES[400]
     budget = ErrorBudget(share=0.1, among=10, least=5, rest=timedelta(seconds=5))
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, People(500), budget=budget, patience=timedelta(milliseconds=200))
@@ -92,7 +92,7 @@ async def test_quiet_hours_wait_for_their_end(server: ListingServer) -> None:
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger, window=Window(start=time(9), end=time(20)))
         running = asyncio.create_task(made.run(rows_of(People(5))))
-        await until(lambda: len(server.taken) == 3)
+        await until(lambda: len(server.accepted) == 3)
         assert made.progress.deferred == 2
         progress = await running
     assert progress.counts.accepted == 5
@@ -112,7 +112,7 @@ async def test_a_number_that_no_hour_is_fine_for_is_invalid_until_the_hours_say_
             window=SendWindow.parse("09:00-13:00"),
             refused=lambda line, to, problems: told.append(f"{line} {to} {problems[0]}"),
         )
-        assert (progress.counts.invalid, progress.deferred, server.taken) == (2, 0, {})
+        assert (progress.counts.invalid, progress.deferred, server.accepted) == (2, 0, {})
         assert all("no hour of the window in common" in line and "****" in line for line in told)
         progress = await run(server, ledger, calls, window=None)
     assert (progress.counts.accepted, progress.counts.invalid) == (3, 0)
@@ -130,7 +130,7 @@ async def test_a_deadline_that_passes_before_the_wire_expires_the_message(server
         await server.release()
         again = await run(server, ledger, calls)
     assert (again.counts.expired, again.skipped) == (2, 2)
-    assert not server.read
+    assert not server.request_counts
 
 
 class FullLedger(MemoryLedger):
@@ -141,12 +141,12 @@ class FullLedger(MemoryLedger):
         self.room = room
         self.failed = False
 
-    def end(self, move: Move, ending: Ending) -> None:
+    def end(self, move: Transition, ending: TransitionDetails) -> None:
         """What is told once it has failed is told to nobody."""
         if not self.failed:
-            super().end(move, ending)
+            super().record(move, ending)
 
-    async def claim(self, wanted: Sequence[Wanted], *, lease: float) -> list[Found]:
+    async def claim(self, wanted: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
         """Claim while there is room."""
         self.room -= len(wanted)
         if self.room < 0:
@@ -163,9 +163,9 @@ async def test_a_ledger_that_fails_ends_the_run(server: ListingServer) -> None:
         counts = await ledger.counts()
     await server.drained()
     assert counts.total <= 40
-    under_way = len(server.taken) - counts.accepted
+    under_way = len(server.accepted) - counts.accepted
     assert 0 <= under_way <= 16
-    assert len(server.taken) < 40
+    assert len(server.accepted) < 40
 
 
 async def test_a_source_that_fails_ends_the_run_after_what_was_drawn(server: ListingServer) -> None:
@@ -181,7 +181,7 @@ async def test_a_source_that_fails_ends_the_run_after_what_was_drawn(server: Lis
             await run(server, ledger, Broken())
         counts = await ledger.counts()
     assert counts.sending == 0
-    assert counts.accepted == len(server.taken)
+    assert counts.accepted == len(server.accepted)
 
 
 async def test_a_cancelled_run_leaves_what_was_under_way_in_doubt(server: ListingServer) -> None:
@@ -190,7 +190,7 @@ async def test_a_cancelled_run_leaves_what_was_under_way_in_doubt(server: Listin
         async with client(server) as routee:
             made = sender(routee, ledger)
             running = asyncio.create_task(made.run(rows_of(People(100))))
-            await until(lambda: len(server.taken) >= 10)
+            await until(lambda: len(server.accepted) >= 10)
             await server.hold()
             await asyncio.sleep(0.1)
             running.cancel()
@@ -202,7 +202,7 @@ async def test_a_cancelled_run_leaves_what_was_under_way_in_doubt(server: Listin
             await server.release()
         progress = await run(server, ledger, People(100))
     assert progress.counts.accepted == 100
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_rows_that_trickle_in_are_sent_as_they_come(server: ListingServer) -> None:
@@ -216,7 +216,7 @@ async def test_rows_that_trickle_in_are_sent_as_they_come(server: ListingServer)
 
     async with MemoryLedger() as ledger, client(server) as routee:
         running = asyncio.create_task(sender(routee, ledger).run(rows_of(trickle())))
-        await until(lambda: server.taken)
+        await until(lambda: server.accepted)
         more.set()
         progress = await running
     assert progress.counts.accepted == 2
@@ -229,10 +229,10 @@ async def test_no_more_than_the_concurrency_are_under_way(server: ListingServer)
         running = asyncio.create_task(sender(routee, ledger, concurrency=3).run(rows_of(People(20))))
         await until(lambda: server.token_requests)
         await server.release()
-        await until(lambda: server.taken)
+        await until(lambda: server.accepted)
         await server.hold()
         await asyncio.sleep(0.2)
-        read = sum(server.read.values())
+        read = sum(server.request_counts.values())
         taken = (await ledger.counts()).accepted
         await server.release()
         progress = await running

@@ -10,28 +10,28 @@ import attrs
 import pytest
 
 from routee_failover.bulk.exporting import COLUMNS, export
-from routee_failover.ledger import Fate, Intent, State
-from routee_failover.ledger.intent import label_of
+from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
+from routee_failover.ledger.entry import build_label
 
 from .report.making import BEGUN, Run, intents, run
 
 NUMBER = "+306912345678"
-ONE = Intent(
+ONE = LedgerEntry(
     number=1,
-    tag=99,
+    key_hash=99,
     key=NUMBER,
     recipient=NUMBER,
     line=2,
-    state=State.ACCEPTED,
+    state=EntryState.ACCEPTED,
     attempt=1,
-    begun_at=BEGUN,
-    lease_until=BEGUN + 60,
+    claimed_at=BEGUN,
+    lease_expires_at=BEGUN + 60,
     ended_at=BEGUN + 0.25,
-    seconds=0.25,
-    identity="8b6f",
-    proof="answer",
+    response_time=0.25,
+    tracking_id="8b6f",
+    resolved_by="answer",
     channel="Viber",
-    fate=Fate(1, "Succeeded", "Sms", 0.034, "GR"),
+    delivery_report=DeliveryReport(1, "Succeeded", "Sms", 0.034, "GR"),
 )
 
 
@@ -41,7 +41,7 @@ async def _written(ledger: Run, format: Literal["csv", "jsonl"], **settings: Any
     return stream.getvalue()
 
 
-async def _rows(*given: Intent) -> list[dict[str, str]]:
+async def _rows(*given: LedgerEntry) -> list[dict[str, str]]:
     return [*csv.DictReader(io.StringIO(await _written(Run(iter(given)), "csv"), newline=""))]
 
 
@@ -72,7 +72,7 @@ async def test_a_row_of_csv() -> None:
 
 async def test_a_row_of_json() -> None:
     """JSON lines have the same names; what is not known is null, and a row that was never sent has no begin."""
-    blank = attrs.evolve(ONE, state=State.NEW, attempt=0, ended_at=None, seconds=0.0, fate=None, channel=None)
+    blank = attrs.evolve(ONE, state=EntryState.NEW, attempt=0, ended_at=None, seconds=0.0, fate=None, channel=None)
     text = await _written(Run(iter([ONE, blank])), "jsonl")
     one, other = map(json.loads, text.splitlines())
     assert tuple(one) == tuple(other) == COLUMNS
@@ -82,20 +82,20 @@ async def test_a_row_of_json() -> None:
 
 async def test_how_one_in_doubt_is_found() -> None:
     """A message in doubt has the label that it carries at Routee; no other has."""
-    doubt = attrs.evolve(ONE, number=2, state=State.UNKNOWN, fate=None)
+    doubt = attrs.evolve(ONE, number=2, state=EntryState.UNKNOWN, fate=None)
     ledger = Run(iter([ONE, doubt]))
     rows = [json.loads(line) for line in (await _written(ledger, "jsonl")).splitlines()]
-    assert [row["look_up"] for row in rows] == [None, label_of(ledger.run_id, 99)]
+    assert [row["look_up"] for row in rows] == [None, build_label(ledger.run_id, 99)]
 
 
 @pytest.mark.parametrize("name", ["endpoint", "run"])
 async def test_what_carries_no_label(name: str) -> None:
     """A Viber OTP in doubt has nothing to be looked up by, wherever the ledger says that it is one."""
-    doubt = attrs.evolve(ONE, state=State.UNKNOWN, fate=None)
+    doubt = attrs.evolve(ONE, state=EntryState.UNKNOWN, fate=None)
     for endpoint, has_label in (("viber-otp", False), ("otp", True), ("transactional", True)):
         ledger = Run(iter([doubt]))
         async with ledger:
-            await ledger.put(name, {"endpoint": endpoint})
+            await ledger.put_document(name, {"endpoint": endpoint})
             (row,) = map(json.loads, (await _written(ledger, "jsonl")).splitlines())
         assert (row["look_up"] is not None) == has_label
 
@@ -107,7 +107,7 @@ async def test_hostile_texts() -> None:
         key="=HYPERLINK(1)",
         reason='=cmd|"/c calc"!A1\r\n\x1b[2J\u202e to +306912345678',
         identity="@id\x07",
-        fate=Fate(1, "-Failed", "+Sms", float("nan"), "\u202eRG"),
+        fate=DeliveryReport(1, "-Failed", "+Sms", float("nan"), "\u202eRG"),
     )
     (row,) = await _rows(evil)
     assert row["reason"] == '\'=cmd|"/c calc"!A1 [2J to +3069****5678'
@@ -126,7 +126,7 @@ async def test_hostile_texts() -> None:
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 async def test_only_some_states(form: Literal["csv", "jsonl"]) -> None:
     """The states that are asked for are exported, and no other."""
-    text = await _written(run(2_000), form, states={State.REJECTED, State.INVALID})
+    text = await _written(run(2_000), form, states={EntryState.REJECTED, EntryState.INVALID})
     assert "REJECTED" in text
     assert "INVALID" in text
     assert "ACCEPTED" not in text

@@ -12,7 +12,7 @@ from routee_failover.bulk import ErrorBudget, Phase, rows_of
 from routee_failover.bulk.brakes import Brakes, Patience, Spending
 from routee_failover.ledger import MemoryLedger
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.faults import FAILED_FLOW, REFUSALS, WELL, Fault, http, plain
+from tests.chaos.faults import ERROR_STATUSES, FAILED_FLOW, NO_FAULT, Fault, fixed_response, http
 from tests.client.fake_routee import until
 
 from .runs import People, client, number, run, sender
@@ -26,14 +26,14 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _while(holds: Callable[[], bool], fault: Fault) -> Callable[[], Fault]:
-    return lambda: fault if holds() else WELL
+    return lambda: fault if holds() else NO_FAULT
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_an_account_that_is_refused_holds_the_run(server: ListingServer, status: int) -> None:
     """Where everything is refused for who we are, nobody is REJECTED for it; once it is mended, all are written to."""
     refused = [True]
-    server.fate = _while(lambda: refused[0], REFUSALS[status])
+    server.next_fault = _while(lambda: refused[0], ERROR_STATUSES[status])
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger)
         running = asyncio.create_task(made.run(rows_of(People(30))))
@@ -41,23 +41,25 @@ async def test_an_account_that_is_refused_holds_the_run(server: ListingServer, s
         refused[0] = False
         progress = await running
     assert (progress.counts.accepted, progress.counts.rejected) == (30, 0)
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
 
 
 async def test_one_message_that_is_forbidden_is_rejected_in_the_end(server: ListingServer) -> None:
     """A 403 that only one message gets is about that message: it is tried three times, and holds nobody up."""
     forbidden = number(3)
-    server.fate_of[forbidden] = REFUSALS[403]
+    server.faults_by_recipient[forbidden] = ERROR_STATUSES[403]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, People(10))
-        (rejected,) = [intent async for intent in ledger.intents() if intent.state == "REJECTED"]
+        (rejected,) = [intent async for intent in ledger.entries() if intent.state == "REJECTED"]
     assert (progress.counts.accepted, rejected.recipient, rejected.attempt) == (9, forbidden, 3)
 
 
 async def test_an_outage_is_waited_out(server: ListingServer) -> None:
     """While the client's breaker is open the run rests, and nothing is counted against any message."""
     down = [True]
-    server.fate = _while(lambda: down[0], Fault("503", takes=False, says=plain(http("503 Service Unavailable"))))
+    server.next_fault = _while(
+        lambda: down[0], Fault("503", accepts=False, response=fixed_response(http("503 Service Unavailable")))
+    )
     async with MemoryLedger() as ledger:
         async with RouteeClient(server.config(circuit_breaker=True, total_timeout=timedelta(seconds=1))) as routee:
             made = sender(routee, ledger, stamp=True)
@@ -76,7 +78,7 @@ async def test_a_client_that_is_closed_ends_the_run(server: ListingServer) -> No
         routee = client(server)
         async with routee:
             running = asyncio.create_task(sender(routee, ledger).run(rows_of(People(500))))
-            await until(lambda: len(server.taken) > 20)
+            await until(lambda: len(server.accepted) > 20)
         progress = await running
     assert "closed" in str(progress.pause)
     assert progress.counts.accepted < 500
@@ -85,7 +87,7 @@ async def test_a_client_that_is_closed_ends_the_run(server: ListingServer) -> No
 
 async def test_a_balance_that_does_not_rise_ends_the_run(server: ListingServer) -> None:
     """Where the account stays empty, the run stops when its patience is over, and says what it waited for."""
-    server.fate = lambda: FAILED_FLOW
+    server.next_fault = lambda: FAILED_FLOW
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, People(20), patience=timedelta(seconds=0.4))
     assert "cannot pay" in str(progress.pause)

@@ -10,7 +10,7 @@ from routee_failover import InvalidConfig
 from routee_failover.bulk import BulkSettings
 from routee_failover.ledger import MemoryLedger
 from tests.chaos.bulk.listing import ListingServer, stormy
-from tests.chaos.faults import REFUSALS, WELL
+from tests.chaos.faults import ERROR_STATUSES, NO_FAULT
 
 from .runs import KEEP, SEND_AGAIN, People, broken, number, row, run
 from .test_doubts import DROPPED, LOST, _first
@@ -21,15 +21,15 @@ async def test_exactly_so_many_leave(server: ListingServer, settings: dict[str, 
     """With any concurrency and rate the server takes exactly that number, and the end says why the rest waits."""
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, People(300), max_messages=130, **settings)
-        assert sum(server.taken.values()) == progress.counts.accepted == 130
+        assert sum(server.accepted.values()) == progress.counts.accepted == 130
         assert (progress.pause, progress.limit_reached) == ("the limit of 130 messages is reached", True)
         again = await run(server, ledger, People(300), max_messages=130, **settings)
-        assert sum(server.taken.values()) == 130
+        assert sum(server.accepted.values()) == 130
         assert again.limit_reached
         more = await run(server, ledger, People(300), max_messages=131)
-        assert (sum(server.taken.values()), more.limit_reached) == (131, True)
+        assert (sum(server.accepted.values()), more.limit_reached) == (131, True)
         rest = await run(server, ledger, People(300))
-    assert (sum(server.taken.values()), max(server.taken.values()), rest.limit_reached) == (300, 1, False)
+    assert (sum(server.accepted.values()), max(server.accepted.values()), rest.limit_reached) == (300, 1, False)
 
 
 async def test_a_limit_that_keeps_nobody_back_is_not_told_of(server: ListingServer) -> None:
@@ -43,20 +43,20 @@ async def test_a_limit_that_keeps_nobody_back_is_not_told_of(server: ListingServ
 
 async def test_what_is_unknown_counts_until_it_is_proven_not_taken(server: ListingServer) -> None:
     """A message of unknown outcome holds its place; one that Routee has not taken gives it to another."""
-    server.fate = _first(WELL, LOST, DROPPED)  # type: ignore[assignment]
+    server.next_fault = _first(NO_FAULT, LOST, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
         kept = await run(server, ledger, People(20), concurrency=1, max_messages=5, on_unknown=KEEP)
-        assert (kept.counts.accepted, kept.counts.unknown, sum(server.taken.values())) == (3, 2, 4)
+        assert (kept.counts.accepted, kept.counts.unknown, sum(server.accepted.values())) == (3, 2, 4)
         progress = await run(server, ledger, People(20), max_messages=5)
-    assert (progress.counts.accepted, sum(server.taken.values()), progress.limit_reached) == (5, 5, True)
+    assert (progress.counts.accepted, sum(server.accepted.values()), progress.limit_reached) == (5, 5, True)
 
 
 async def test_what_is_rejected_counts(server: ListingServer) -> None:
     """A message that Routee has refused has left, and counts."""
-    server.fate_of = {number(place): REFUSALS[404] for place in range(1, 4)}
+    server.faults_by_recipient = {number(place): ERROR_STATUSES[404] for place in range(1, 4)}
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, People(20), max_messages=5)
-    assert (progress.counts.rejected + progress.counts.accepted, sum(server.taken.values())) == (5, 2)
+    assert (progress.counts.rejected + progress.counts.accepted, sum(server.accepted.values())) == (5, 2)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -64,7 +64,7 @@ async def test_a_storm(server: ListingServer, seed: int) -> None:
     """Among faults of every kind, with runs that are cancelled, the server never has more than the limit."""
     async with MemoryLedger() as ledger:
         await run(server, ledger, People(400), max_messages=5)  # what a search is proven by
-        server.fate = stormy(seed, 0.3)
+        server.next_fault = stormy(seed, 0.3)
         for _ in range(4):
             running = asyncio.ensure_future(
                 run(server, ledger, People(400), max_messages=150, concurrency=60, lease=timedelta(milliseconds=80))
@@ -72,12 +72,12 @@ async def test_a_storm(server: ListingServer, seed: int) -> None:
             await asyncio.wait([running], timeout=0.4)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            assert sum(server.taken.values()) <= 150
-        server.fate = lambda: WELL
+            assert sum(server.accepted.values()) <= 150
+        server.next_fault = lambda: NO_FAULT
         progress = await run(server, ledger, People(400), max_messages=150)
         counts = progress.counts
-    assert sum(server.taken.values()) <= 150
-    assert max(server.taken.values(), default=1) == 1  # a slow machine may have begun none before it was cancelled
+    assert sum(server.accepted.values()) <= 150
+    assert max(server.accepted.values(), default=1) == 1  # a slow machine may have begun none before it was cancelled
     assert counts.accepted + counts.rejected + counts.unknown == 150
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from routee_failover import Endpoint, InvalidConfig, InvalidFlow, Problem
 from routee_failover.bulk import BulkSettings, Phase, rows_of
-from routee_failover.ledger import MemoryLedger, State
+from routee_failover.ledger import EntryState, MemoryLedger
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.faults import FAILED_FLOW, REFUSALS, WELL
-from tests.chaos.messages import KINDS, PIN, WORDS
+from tests.chaos.faults import ERROR_STATUSES, FAILED_FLOW, NO_FAULT
+from tests.chaos.sample_flows import FLOW_FACTORIES, PIN, TEXT
 from tests.client.fake_routee import until
 
 from .runs import People, broken, client, number, row, run, sender
@@ -21,12 +21,12 @@ async def test_every_row_is_sent_once_and_counted(server: ListingServer) -> None
     """Each row is taken by the server exactly once, and stands in the ledger as accepted, with Routee's id."""
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, People(50))
-        intents = [intent async for intent in ledger.intents()]
-    assert server.taken == {number(place): 1 for place in range(1, 51)}
+        intents = [intent async for intent in ledger.entries()]
+    assert server.accepted == {number(place): 1 for place in range(1, 51)}
     assert (progress.phase, progress.counts.accepted, progress.counts.total) == (Phase.DONE, 50, 50)
-    assert {intent.identity for intent in intents} == {"f-1"}
-    assert {intent.proof for intent in intents} == {"answer"}
-    assert all(intent.seconds > 0 for intent in intents)
+    assert {intent.tracking_id for intent in intents} == {"f-1"}
+    assert {intent.resolved_by for intent in intents} == {"answer"}
+    assert all(intent.response_time > 0 for intent in intents)
 
 
 async def test_a_second_run_over_the_same_ledger_sends_what_is_new(server: ListingServer) -> None:
@@ -34,7 +34,7 @@ async def test_a_second_run_over_the_same_ledger_sends_what_is_new(server: Listi
     async with MemoryLedger() as ledger:
         await run(server, ledger, People(20))
         progress = await run(server, ledger, People(30))
-    assert set(server.taken.values()) == {1}
+    assert set(server.accepted.values()) == {1}
     assert (progress.skipped, progress.counts.accepted) == (20, 30)
 
 
@@ -43,7 +43,7 @@ async def test_a_key_that_is_there_twice_is_sent_once_and_told(server: ListingSe
     rows = [row(2, 1), row(3, 2), row(4, 1, "Another text")]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, rows)
-    assert server.taken == {number(1): 1, number(2): 1}
+    assert server.accepted == {number(1): 1, number(2): 1}
     assert progress.duplicates == 1
     (trouble,) = progress.problems
     assert (trouble.line, trouble.outcome) == (4, "duplicate")
@@ -55,7 +55,7 @@ async def test_rows_with_keys_of_their_own_may_share_a_recipient(server: Listing
     """The key decides, and not the number: two orders of one person are two messages."""
     async with MemoryLedger() as ledger:
         await run(server, ledger, [row(1, 1, key="order-1"), row(2, 1, key="order-2")])
-    assert server.taken == {number(1): 2}
+    assert server.accepted == {number(1): 2}
 
 
 async def test_a_bad_row_is_told_and_the_rest_is_sent(server: ListingServer) -> None:
@@ -68,8 +68,8 @@ async def test_a_bad_row_is_told_and_the_rest_is_sent(server: ListingServer) -> 
     rows = [row(2, 1), broken(3), attrs.evolve(row(4, 2), make=unmade), row(5, 3)]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, rows, refused=lambda *told: refused.append(told))
-        invalid = [intent async for intent in ledger.intents({State.INVALID})]
-    assert server.taken == {number(1): 1, number(3): 1}
+        invalid = [intent async for intent in ledger.entries({EntryState.INVALID})]
+    assert server.accepted == {number(1): 1, number(3): 1}
     assert (progress.invalid, progress.counts.invalid, progress.counts.accepted) == (2, 2, 2)
     assert [intent.line for intent in invalid] == [3, 4]
     assert "must not be empty" in invalid[1].reason
@@ -81,36 +81,36 @@ async def test_a_row_that_was_mended_is_sent_by_the_next_run(server: ListingServ
     async with MemoryLedger() as ledger:
         await run(server, ledger, [row(2, 1), broken(3)])
         progress = await run(server, ledger, [row(2, 1), row(3, 2)])
-    assert server.taken == {number(1): 1, number(2): 1}
+    assert server.accepted == {number(1): 1, number(2): 1}
     assert (progress.counts.accepted, progress.counts.invalid) == (2, 0)
 
 
 async def test_a_refusal_ends_a_row_and_no_other(server: ListingServer) -> None:
     """What Routee refuses is REJECTED with its words, and is not sent again, by the next run neither."""
-    fates = iter([REFUSALS[400], REFUSALS[422]])
-    server.fate = lambda: next(fates, WELL)
+    fates = iter([ERROR_STATUSES[400], ERROR_STATUSES[422]])
+    server.next_fault = lambda: next(fates, NO_FAULT)
     async with MemoryLedger() as ledger:
         await run(server, ledger, People(10), concurrency=1)
-        server.fate = lambda: WELL
+        server.next_fault = lambda: NO_FAULT
         progress = await run(server, ledger, People(10))
-        rejected = [intent async for intent in ledger.intents({State.REJECTED})]
+        rejected = [intent async for intent in ledger.entries({EntryState.REJECTED})]
     assert (progress.counts.rejected, progress.counts.accepted) == (2, 8)
-    assert sum(server.read.values()) == 10
-    assert all(intent.reason and PIN not in intent.reason and WORDS not in intent.reason for intent in rejected)
+    assert sum(server.request_counts.values()) == 10
+    assert all(intent.reason and PIN not in intent.reason and TEXT not in intent.reason for intent in rejected)
 
 
 @pytest.mark.parametrize("endpoint", [*Endpoint])
 async def test_messages_of_every_endpoint_are_sent(server: ListingServer, endpoint: Endpoint) -> None:
     """All four kinds of flow go through a ledger."""
     async with MemoryLedger() as ledger:
-        progress = await run(server, ledger, [KINDS[endpoint](number(place)) for place in range(1, 6)])
+        progress = await run(server, ledger, [FLOW_FACTORIES[endpoint](number(place)) for place in range(1, 6)])
     assert progress.counts.accepted == 5
-    assert sum(server.taken.values()) == 5
+    assert sum(server.accepted.values()) == 5
 
 
 async def test_one_run_goes_to_one_endpoint(server: ListingServer) -> None:
     """A message of another endpoint is INVALID: what can be proven of it differs."""
-    flows = [KINDS[Endpoint.OTP](number(1)), KINDS[Endpoint.STANDARD](number(2))]
+    flows = [FLOW_FACTORIES[Endpoint.OTP](number(1)), FLOW_FACTORIES[Endpoint.STANDARD](number(2))]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, flows)
     assert (progress.counts.accepted, progress.counts.invalid) == (1, 1)
@@ -137,7 +137,7 @@ async def test_an_account_that_cannot_pay_rejects_nobody(server: ListingServer, 
     """Insufficient balance holds the run; once there is balance, everybody is written to."""
     monkeypatch.setattr("routee_failover.bulk.sender._ASK_AGAIN", 0.05)
     poor = [True]
-    server.fate = lambda: FAILED_FLOW if poor[0] else WELL
+    server.next_fault = lambda: FAILED_FLOW if poor[0] else NO_FAULT
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger)
 
@@ -147,7 +147,7 @@ async def test_an_account_that_cannot_pay_rejects_nobody(server: ListingServer, 
         poor[0] = False
         progress = await running
     assert (progress.counts.accepted, progress.counts.rejected) == (30, 0)
-    assert set(server.taken.values()) <= {1, 0}
+    assert set(server.accepted.values()) <= {1, 0}
 
 
 def test_settings_that_cannot_work_are_refused() -> None:
@@ -176,8 +176,8 @@ async def test_a_key_of_another_recipient_is_no_duplicate(server: ListingServer,
         }
         again = await run(server, ledger, rows, concurrency=concurrency)
         assert (again.counts.accepted, again.counts.invalid, again.key_conflicts) == (2, 2, 2)
-    assert set(server.taken.values()) == {1}
-    assert len(server.taken) == 2
+    assert set(server.accepted.values()) == {1}
+    assert len(server.accepted) == 2
 
 
 async def test_a_recipient_that_was_changed_after_its_message_was_accepted(server: ListingServer) -> None:

@@ -11,7 +11,7 @@ import pytest
 from routee_failover import AnyFlow, InvalidConfig, InvalidSource, SmsStep, StandardFlow, VoiceStep
 from routee_failover.bulk import BulkSettings, FlowTemplate, Rehearsal, SuppressionList, rehearse, rows_of
 from routee_failover.flows import DialPlan, Say, Speech, VoiceRecipient
-from routee_failover.ledger import MemoryLedger, State
+from routee_failover.ledger import EntryState, MemoryLedger
 from tests.chaos.bulk.listing import ListingServer
 
 from .runs import KEEP, SEND_AGAIN, People, broken, client, number, row, run, sender
@@ -149,7 +149,7 @@ async def test_nobody_on_the_list_is_written_to(server: ListingServer) -> None:
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, rows, suppression_list=_listed(5, 7))
         counts = await ledger.counts()
-    assert sorted(server.taken) == sorted(number(place) for place in range(1, 41) if place not in {5, 7})
+    assert sorted(server.accepted) == sorted(number(place) for place in range(1, 41) if place not in {5, 7})
     assert (progress.suppressed, progress.suppressed_new, progress.invalid) == (3, 0, 1)
     assert (counts.accepted, counts.total) == (38, 39)
 
@@ -184,14 +184,14 @@ async def test_every_step_counts(server: ListingServer) -> None:
 
 async def test_what_was_not_sent_stays_unsent_once_its_number_is_listed(server: ListingServer) -> None:
     """A message that is NEW, or comes back from UNKNOWN, is not sent any more, and counted with the suppressed ones."""
-    server.fate = _first(LOST, DROPPED, DROPPED)  # type: ignore[assignment]
+    server.next_fault = _first(LOST, DROPPED, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
         before = await run(server, ledger, People(6), concurrency=1, on_unknown=KEEP)
         assert before.counts.unknown == 3
-        server.taken.clear()
+        server.accepted.clear()
         progress = await run(server, ledger, People(8), suppression_list=_listed(1, 2, 4, 7))
-        new = [intent.recipient async for intent in ledger.intents({State.NEW})]
-    assert server.taken == {number(3): 1, number(8): 1}
+        new = [intent.recipient async for intent in ledger.entries({EntryState.NEW})]
+    assert server.accepted == {number(3): 1, number(8): 1}
     assert new == [number(2)]
     assert (progress.suppressed, progress.suppressed_new) == (2, 1)
     assert (progress.counts.accepted, progress.counts.new, progress.counts.unknown) == (6, 1, 0)
@@ -199,11 +199,11 @@ async def test_what_was_not_sent_stays_unsent_once_its_number_is_listed(server: 
 
 async def test_a_second_try_by_policy_is_not_made_for_a_listed_number(server: ListingServer) -> None:
     """What may have been accepted and was to be sent once more stays UNKNOWN: nobody says that it was not sent."""
-    server.fate = _first(DROPPED, DROPPED)  # type: ignore[assignment]
+    server.next_fault = _first(DROPPED, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
         await run(server, ledger, People(2), concurrency=1, on_unknown=KEEP, stamp=False)
         progress = await run(server, ledger, People(2), on_unknown=SEND_AGAIN, stamp=False, suppression_list=_listed(1))
-    assert {to for to, many in server.taken.items() if many} == {number(2)}
+    assert {to for to, many in server.accepted.items() if many} == {number(2)}
     assert (progress.counts.unknown, progress.counts.accepted, progress.suppressed) == (1, 1, 0)
     assert any("suppression list" in trouble.reason for trouble in progress.problems)
 
@@ -229,7 +229,7 @@ async def test_a_list_of_ones_own_is_asked_again_after_a_pause(server: ListingSe
         await asyncio.sleep(0.1)
         made.go_on()
         progress = await asyncio.wait_for(running, 20)
-    assert server.taken == {number(1): 1, number(4): 1}
+    assert server.accepted == {number(1): 1, number(4): 1}
     assert (progress.suppressed, progress.suppressed_new) == (2, 2)
 
 

@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from .backstage import Backstage
-from .connecting import Shakes
-from .scale import make_room
-from .server import FaultyServer
+from .connection_faults import ServerTls
+from .faulty_server import FaultyServer
+from .scale import raise_file_limit
+from .server_loop import ServerLoop
 
 if os.environ.get("CHAOS_LOOP") == "uvloop":
 
@@ -28,17 +28,17 @@ if os.environ.get("CHAOS_LOOP") == "uvloop":
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Backstage]:
+def server_loop() -> Iterator[ServerLoop]:
     """A loop in a thread of its own."""
-    make_room()
-    with Backstage() as here:
+    raise_file_limit()
+    with ServerLoop() as here:
         yield here
 
 
 @pytest_asyncio.fixture
-async def server(stage: Backstage) -> AsyncIterator[FaultyServer]:
+async def server(server_loop: ServerLoop) -> AsyncIterator[FaultyServer]:
     """A server that behaves well until it is told otherwise."""
-    async with FaultyServer(stage) as here:
+    async with FaultyServer(server_loop) as here:
         yield here
 
 
@@ -57,6 +57,6 @@ def trusted(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shakes(ca: trustme.CA) -> Shakes:
+def server_tls(ca: trustme.CA) -> ServerTls:
     """A server's side of TLS with a certificate that is right."""
-    return Shakes(ca)
+    return ServerTls(ca)

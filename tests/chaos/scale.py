@@ -8,13 +8,13 @@ SEED = int(os.environ.get("CHAOS_SEED", "739164"))
 """What the storms draw their faults from."""
 
 
-def many(count: int, *, most: int | None = None) -> int:
+def scaled(count: int, *, maximum: int | None = None) -> int:
     """So many in an ordinary run, more in a long one, but never over `most`."""
     scaled = max(1, round(count * SCALE))
-    return scaled if most is None else min(scaled, most)
+    return scaled if maximum is None else min(scaled, maximum)
 
 
-def make_room(files: int = 8_192) -> None:
+def raise_file_limit(files: int = 8_192) -> None:
     """Allow this process so many open files, if the system does: a storm holds both ends of each connection."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource

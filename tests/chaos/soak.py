@@ -21,13 +21,20 @@ import attrs
 from routee_failover import Config, Outcome, RouteeClient
 from tests.client.fake_routee import until
 
-from .backstage import Backstage
-from .faults import BEFORE, EVERYTHING, WELL
-from .judge import Ends, Told, contradictions, outcomes, told, told_all
-from .messages import new_flow, new_flows
-from .proxy import Act, Cut, Proxy, Script
-from .scale import SEED, make_room
-from .server import PATIENCE, FaultyServer
+from .consistency import (
+    AttemptRecorder,
+    SendReport,
+    contradictions,
+    count_outcomes,
+    send_all_and_report,
+    send_and_report,
+)
+from .faults import ALL_FAULTS, BEFORE_RESPONSE, NO_FAULT
+from .faulty_proxy import Interruption, Proxy, ProxyAction, ProxyScript
+from .faulty_server import TOTAL_TIMEOUT, FaultyServer
+from .sample_flows import new_flow, new_flows
+from .scale import SEED, raise_file_limit
+from .server_loop import ServerLoop
 
 SPARE_FDS = 4
 SPARE_SHARE, SPARE_MEMORY = 1.25, 32 * 2**20
@@ -35,7 +42,7 @@ ROUNDS_TO_WARM_UP = 3
 
 
 @attrs.frozen
-class Held:
+class ResourceUsage:
     """What a process holds when nothing is under way."""
 
     fds: int
@@ -43,14 +50,14 @@ class Held:
     memory: int
 
     @classmethod
-    def now(cls) -> "Held":
+    def now(cls) -> "ResourceUsage":
         """What this process holds."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
         fds = len(list(Path("/proc/self/fd").iterdir()))
         return cls(fds, len(asyncio.all_tasks()), pages * os.sysconf("SC_PAGE_SIZE"))
 
-    def grown_from(self, before: "Held") -> list[str]:
+    def grown_from(self, before: "ResourceUsage") -> list[str]:
         """What has become more, in one line each."""
         found = []
         if self.fds > before.fds + SPARE_FDS:
@@ -68,22 +75,22 @@ class Soak:
     def __init__(self, server: FaultyServer, proxy: Proxy, seed: int) -> None:
         self._server, self._proxy = server, proxy
         self._draw = random.Random(seed)
-        self._ends = Ends()
+        self._ends = AttemptRecorder()
         self.lasting: RouteeClient = RouteeClient(self._config())
         self.sends = 0
         self.outcomes: Counter[str] = Counter()
         self.twice = 0
-        self.wrong: list[str] = []
+        self.problems: list[str] = []
 
-    def _script(self) -> Script:
-        def cut() -> Cut | None:
-            act = self._draw.choice([None, None, *Act])
-            return act and Cut(self._draw.randrange(2_000), act, self._draw.random() / 20)
+    def _script(self) -> ProxyScript:
+        def cut() -> Interruption | None:
+            act = self._draw.choice([None, None, *ProxyAction])
+            return act and Interruption(self._draw.randrange(2_000), act, self._draw.random() / 20)
 
-        return Script(cut(), cut())
+        return ProxyScript(cut(), cut())
 
     def _config(self, **where: str) -> Config:
-        return self._server.config(total_timeout=PATIENCE, observers=(self._ends,), **where)
+        return self._server.config(total_timeout=TOTAL_TIMEOUT, observers=(self._ends,), **where)
 
     def _client(self) -> AbstractAsyncContextManager[RouteeClient]:
         """One that is new, in front of the server or of the proxy, or the one that serves all the time."""
@@ -98,39 +105,39 @@ class Soak:
     async def round(self) -> None:
         """One client, some hundred messages, some callers that leave; then nothing is under way any more."""
         server, draw, tasks = self._server, self._draw, len(asyncio.all_tasks())
-        server.fate = lambda: draw.choice(EVERYTHING)
-        server.token_fate = lambda: draw.choice([*[WELL] * 90, *BEFORE])
+        server.next_fault = lambda: draw.choice(ALL_FAULTS)
+        server.next_token_fault = lambda: draw.choice([*[NO_FAULT] * 90, *BEFORE_RESPONSE])
         self._proxy.plan = self._script
         async with self._client() as client:
-            leaving = [asyncio.create_task(told(client, new_flow())) for _ in range(draw.randrange(20))]
+            leaving = [asyncio.create_task(send_and_report(client, new_flow())) for _ in range(draw.randrange(20))]
             await asyncio.sleep(draw.random() / 50)
             for caller in leaving:
                 caller.cancel()
-            all_told = await told_all(client, new_flows(draw.randrange(20, 200)))
-            server.edition += draw.random() < 0.5
+            all_told = await send_all_and_report(client, new_flows(draw.randrange(20, 200)))
+            server.token_number += draw.random() < 0.5
             await asyncio.gather(*leaving, return_exceptions=True)
         await until(lambda: len(asyncio.all_tasks()) <= tasks)
-        await server.drop()
+        await server.drop_connections()
         await self._proxy.drained()
         await server.drained()
         self._judge([*all_told, *(caller.result() for caller in leaving if not caller.cancelled())])
 
-    def _judge(self, all_told: list[Told]) -> None:
-        taken, accepted = self._server.taken, self._ends.outcomes[Outcome.ACCEPTED]
+    def _judge(self, all_told: list[SendReport]) -> None:
+        taken, accepted = self._server.accepted, self._ends.outcomes[Outcome.ACCEPTED]
         self.sends += len(all_told)
-        self.outcomes += outcomes(all_told)
-        self.twice += len(self._server.twice)
-        self.wrong += contradictions(all_told, taken)
+        self.outcomes += count_outcomes(all_told)
+        self.twice += len(self._server.accepted_twice)
+        self.problems += contradictions(all_told, taken)
         if accepted > taken.total():
-            self.wrong.append(f"observers were told {accepted} times ACCEPTED, and {taken.total()} were taken")
-        self._ends.seen.clear()
-        self._server.forget()
+            self.problems.append(f"observers were told {accepted} times ACCEPTED, and {taken.total()} were taken")
+        self._ends.ended.clear()
+        self._server.reset_counts()
 
-    def line(self, minutes: float, held: Held) -> str:
+    def line(self, minutes: float, held: ResourceUsage) -> str:
         """What was seen until now."""
         ended = "  ".join(f"{outcome} {count}" for outcome, count in sorted(self.outcomes.items()))
         return (
-            f"{minutes:7.1f} min  sends {self.sends}  {ended}  twice {self.twice}  wrong {len(self.wrong)}"
+            f"{minutes:7.1f} min  sends {self.sends}  {ended}  twice {self.twice}  wrong {len(self.problems)}"
             f"  fds {held.fds}  tasks {held.tasks}  RSS {held.memory >> 20} MiB"
         )
 
@@ -138,29 +145,29 @@ class Soak:
 async def soak(minutes: float, every: float, seed: int) -> list[str]:
     """Soak for so many minutes and say what was wrong."""
     asyncio.get_running_loop().set_debug(False)  # `-X dev` is for the warnings; it would tell of every slow turn
-    make_room()
+    raise_file_limit()
     begun = time.monotonic()
-    with Backstage() as stage:
-        async with FaultyServer(stage) as server, Proxy(stage, server.api.port) as proxy:
+    with ServerLoop() as server_loop:
+        async with FaultyServer(server_loop) as server, Proxy(server_loop, server.api.port) as proxy:
             soaking = Soak(server, proxy, seed)
             async with soaking.lasting:
                 for _ in range(ROUNDS_TO_WARM_UP):
                     await soaking.round()
-                before = held = await _held()
+                before = held = await _measure_usage()
                 for due in _moments(begun, minutes * 60, every):
                     while time.monotonic() < due:
                         await soaking.round()
-                    held = await _held()
-                    say(soaking.line((time.monotonic() - begun) / 60, held))
-                    if soaking.twice or soaking.wrong or held.grown_from(before):
+                    held = await _measure_usage()
+                    print_line(soaking.line((time.monotonic() - begun) / 60, held))
+                    if soaking.twice or soaking.problems or held.grown_from(before):
                         break
             twice = [f"{soaking.twice} messages were taken twice"] if soaking.twice else []
-            return [*twice, *soaking.wrong, *held.grown_from(before)]
+            return [*twice, *soaking.problems, *held.grown_from(before)]
 
 
-async def _held() -> Held:
+async def _measure_usage() -> ResourceUsage:
     await asyncio.sleep(0.1)  # the loop has to hear of every connection that has ended
-    return Held.now()
+    return ResourceUsage.now()
 
 
 def _moments(begun: float, seconds: float, every: float) -> Iterator[float]:
@@ -170,7 +177,7 @@ def _moments(begun: float, seconds: float, every: float) -> Iterator[float]:
         yield begun + passed
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -185,7 +192,7 @@ def main() -> int:
     arguments = parser.parse_args()
     wrong = asyncio.run(soak(arguments.minutes, arguments.every, arguments.seed))
     for line in wrong[:100]:
-        say(line)
+        print_line(line)
     return 1 if wrong else 0
 
 

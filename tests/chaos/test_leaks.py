@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .scale import SCALE
-from .soak import Held
+from .soak import ResourceUsage
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,13 +31,13 @@ def test_a_soak_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        (Held(20, 2, 100 * 2**20), []),
-        (Held(24, 2, 150 * 2**20), []),
-        (Held(25, 2, 100 * 2**20), ["file descriptors grew from 20 to 25"]),
-        (Held(20, 3, 100 * 2**20), ["tasks grew from 2 to 3"]),
-        (Held(20, 2, 200 * 2**20), ["memory grew from 100 to 200 MiB"]),
+        (ResourceUsage(20, 2, 100 * 2**20), []),
+        (ResourceUsage(24, 2, 150 * 2**20), []),
+        (ResourceUsage(25, 2, 100 * 2**20), ["file descriptors grew from 20 to 25"]),
+        (ResourceUsage(20, 3, 100 * 2**20), ["tasks grew from 2 to 3"]),
+        (ResourceUsage(20, 2, 200 * 2**20), ["memory grew from 100 to 200 MiB"]),
     ],
 )
-def test_growth_is_seen(after: Held, words: list[str]) -> None:
+def test_growth_is_seen(after: ResourceUsage, words: list[str]) -> None:
     """What a soak compares is told when it has grown, and only then."""
-    assert after.grown_from(Held(20, 2, 100 * 2**20)) == words
+    assert after.grown_from(ResourceUsage(20, 2, 100 * 2**20)) == words

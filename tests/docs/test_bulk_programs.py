@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from routee_failover.ledger import Ending, MemoryLedger, Move, State, Wanted
+from routee_failover.ledger import ClaimRequest, EntryState, MemoryLedger, Transition, TransitionDetails
 from routee_failover.sandbox import Sandbox
 
 from .test_programs import ROOT, blocks, environment
@@ -73,12 +73,18 @@ async def test_a_code_is_made_anew_only_where_nobody_has_the_old_one() -> None:
         database.execute("CREATE TABLE logins (id INTEGER PRIMARY KEY, phone TEXT, pin TEXT)")
         database.executemany("INSERT INTO logins (pin) VALUES (?)", [("old",)] * 5)
         async with MemoryLedger() as ledger:
-            wanted = [Wanted(tag, str(tag), f"+30690000000{tag}", tag, b"fingerprint") for tag in range(1, 6)]
-            moves = [[Move.ACCEPT], [Move.DOUBT], [Move.RETURN], [Move.DOUBT, Move.ABSENT], [Move.DOUBT, Move.AGAIN]]
+            wanted = [ClaimRequest(tag, str(tag), f"+30690000000{tag}", tag, b"fingerprint") for tag in range(1, 6)]
+            moves = [
+                [Transition.ACCEPT],
+                [Transition.MARK_UNKNOWN],
+                [Transition.RELEASE],
+                [Transition.MARK_UNKNOWN, Transition.CONFIRM_ABSENT],
+                [Transition.MARK_UNKNOWN, Transition.RESEND],
+            ]
             for found, told in zip(await ledger.claim(wanted, lease=60), moves, strict=True):
                 for move in told:
-                    assert await ledger.settle(move, Ending(found.number, found.attempt))
-            assert (await ledger.counts()).new == len([one async for one in ledger.intents({State.NEW})]) == 3
+                    assert await ledger.apply(move, TransitionDetails(found.number, found.attempt))
+            assert (await ledger.counts()).new == len([one async for one in ledger.entries({EntryState.NEW})]) == 3
             await program["renew_codes"](ledger, database)
         kept = [pin == "old" for (pin,) in database.execute("SELECT pin FROM logins ORDER BY id")]
     assert kept == [True, True, False, False, True]

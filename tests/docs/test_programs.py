@@ -11,7 +11,7 @@ import pytest
 from routee_failover import load_flow
 from routee_failover._wire.json import decode
 from routee_failover.sandbox import Sandbox
-from tests.chaos.table import markdown
+from tests.chaos.expected_outcomes import markdown
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/tutorial.md", "docs/finding-flows.md", "docs/reconciling.md"]

@@ -106,7 +106,7 @@ def _standfirst(summary: Summary) -> str:
         f"{many(counts.rejected, 'was', 'were')} rejected by Routee" if counts.rejected else "",
         f"{many(counts.invalid, 'is', 'are')} invalid" if counts.invalid else "",
         f"{many(counts.expired, 'has', 'have')} expired" if counts.expired else "",
-        f"{many(counts.open, 'is', 'are')} not sent yet" if counts.open else "",
+        f"{many(counts.pending, 'is', 'are')} not sent yet" if counts.pending else "",
         f"{many(counts.unknown, 'is', 'are')} unknown (Routee may have accepted {them})" if counts.unknown else "",
     ]
     named = [outcome for outcome in outcomes if outcome]
@@ -145,7 +145,7 @@ def _facts(summary: Summary, clock: Clock) -> Markup:
         average = average_rate(summary)
         facts += [
             ("Started", clock.full(begun)),
-            ("Last activity" if summary.counts.open else "Finished", clock.after(begun, ended)),
+            ("Last activity" if summary.counts.pending else "Finished", clock.after(begun, ended)),
             ("Duration", f"{total}: {active} active, {idle} idle" if idle else total),
             ("Average rate", f"{number(average)} a second{' while active' if idle else ''}" if average else ""),
         ]
@@ -165,7 +165,12 @@ def _tiles(summary: Summary) -> Markup | None:
         ("good", "Accepted", counts.accepted, f"{found_later:,} confirmed later" if found_later else None),
         ("bad", "Rejected", counts.rejected, "by Routee"),
         ("doubt", "Unknown", counts.unknown, "see below"),
-        ("none", "Not sent", counts.open, f"{counts.sending:,} in flight" if counts.sending else "resume sends them"),
+        (
+            "none",
+            "Not sent",
+            counts.pending,
+            f"{counts.sending:,} in flight" if counts.sending else "resume sends them",
+        ),
         ("none", "Expired", counts.expired, "deadline passed"),
         ("none", "Invalid", counts.invalid, "row cannot be sent"),
     ]

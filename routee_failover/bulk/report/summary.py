@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...ledger import Counts, Fate, Intent, Ledger, State
-from ...ledger.intent import label_of
+from ...ledger import DeliveryReport, EntryState, Ledger, LedgerEntry, StateCounts
+from ...ledger.entry import build_label
 from ..currency import currency_of
 from ..deliveries import DELIVERED, FAILED, UNKNOWN, channel_name, delivery_outcome
 from ..plain import plain, shown_number
@@ -18,22 +18,22 @@ from .values import Cost, Doubt, Journey, Summary, Trouble
 MOST_DOUBTS = 20
 MOST_TROUBLES = 25
 
-_KINDS: Mapping[State, int] = {State.ACCEPTED: 0, State.REJECTED: 1, State.UNKNOWN: 2}
-_UNKNOWN = _KINDS[State.UNKNOWN]
-_OUTCOMES: Mapping[State, str] = {
-    State.REJECTED: "Rejected",
-    State.UNKNOWN: "Unknown",
-    State.EXPIRED: "Expired",
-    State.INVALID: "Invalid",
-    State.NEW: "Not sent",
+_KINDS: Mapping[EntryState, int] = {EntryState.ACCEPTED: 0, EntryState.REJECTED: 1, EntryState.UNKNOWN: 2}
+_UNKNOWN = _KINDS[EntryState.UNKNOWN]
+_OUTCOMES: Mapping[EntryState, str] = {
+    EntryState.REJECTED: "Rejected",
+    EntryState.UNKNOWN: "Unknown",
+    EntryState.EXPIRED: "Expired",
+    EntryState.INVALID: "Invalid",
+    EntryState.NEW: "Not sent",
 }
 
 
 async def summarise(ledger: Ledger) -> Summary:
     """Go through all intents once. Raises `LedgerError` where the ledger cannot be read."""
-    run, last = await ledger.get("run"), await ledger.get("last")
+    run, last = await ledger.get_document("run"), await ledger.get_document("last")
     collected = _Collected(ledger.run_id, await currency_of(ledger))
-    async for intent in ledger.intents():
+    async for intent in ledger.entries():
         collected.add(intent)
     return collected.summary(run if isinstance(run, Mapping) else {}, last if isinstance(last, Mapping) else {})
 
@@ -44,7 +44,7 @@ class _Collected:
     def __init__(self, run_id: str, currency: str) -> None:
         self._run_id, self._currency = run_id, currency
         self._countries = Countries()
-        self._states: dict[State, int] = dict.fromkeys(State, 0)
+        self._states: dict[EntryState, int] = dict.fromkeys(EntryState, 0)
         self._timeline = Timeline()
         self._answers = Lengths()
         self._deliveries = Lengths()
@@ -57,45 +57,45 @@ class _Collected:
         self._country = Names(260)
         self._proof = Names(8)
 
-    def add(self, intent: Intent) -> None:
+    def add(self, intent: LedgerEntry) -> None:
         """One more."""
         state = intent.state
         self._states[state] += 1
         if intent.attempt:
             self._sent(intent)
-        if state is State.ACCEPTED:
+        if state is EntryState.ACCEPTED:
             self._accepted(intent)
-        elif state is State.UNKNOWN and len(self._doubts) < MOST_DOUBTS:
+        elif state is EntryState.UNKNOWN and len(self._doubts) < MOST_DOUBTS:
             self._doubts.append(
                 Doubt(
                     intent.line,
                     shown_number(intent.recipient),
-                    intent.begun_at,
-                    label_of(self._run_id, intent.tag),
+                    intent.claimed_at,
+                    build_label(self._run_id, intent.key_hash),
                     plain(intent.reason),
                 )
             )
         outcome = _OUTCOMES.get(state)
-        if outcome and (intent.reason or state is not State.NEW):
+        if outcome and (intent.reason or state is not EntryState.NEW):
             self._reasons.add(outcome, plain(intent.reason) or "no reason given", intent.line)
 
-    def _sent(self, intent: Intent) -> None:
+    def _sent(self, intent: LedgerEntry) -> None:
         kind = _KINDS.get(intent.state)
         # What reconciliation or a callback has found out was sent long before.
-        own = intent.proof == "answer" and kind is not None
-        until = intent.ended_at if own and intent.ended_at is not None else intent.begun_at
+        own = intent.resolved_by == "answer" and kind is not None
+        until = intent.ended_at if own and intent.ended_at is not None else intent.claimed_at
         answered = own and kind != _UNKNOWN
         # It was claimed a while before its turn came. --rate is about turns, and so is the rate of the report.
-        sent = max(until - intent.seconds, intent.begun_at) if answered else intent.begun_at
-        self._timeline.add(sent, kind, since=intent.begun_at, until=until)
+        sent = max(until - intent.response_time, intent.claimed_at) if answered else intent.claimed_at
+        self._timeline.add(sent, kind, since=intent.claimed_at, until=until)
         if answered:
-            self._answers.add(intent.seconds)
+            self._answers.add(intent.response_time)
 
-    def _accepted(self, intent: Intent) -> None:
-        proof = self._proof(plain(intent.proof, 40))
+    def _accepted(self, intent: LedgerEntry) -> None:
+        proof = self._proof(plain(intent.resolved_by, 40))
         self._proofs[proof] = self._proofs.get(proof, 0) + 1
         first = self._channel(channel_name(intent.channel))
-        fate = intent.fate
+        fate = intent.delivery_report
         if fate is None:
             journey = (first, "", UNKNOWN)
         else:
@@ -106,9 +106,9 @@ class _Collected:
             self._reported(intent, fate, ended, outcome)
         self._journeys[journey] = self._journeys.get(journey, 0) + 1
 
-    def _reported(self, intent: Intent, fate: Fate, channel: str, outcome: str) -> None:
-        if outcome == DELIVERED and fate.seconds is not None:
-            self._deliveries.add(fate.seconds)
+    def _reported(self, intent: LedgerEntry, fate: DeliveryReport, channel: str, outcome: str) -> None:
+        if outcome == DELIVERED and fate.delivery_time is not None:
+            self._deliveries.add(fate.delivery_time)
         if outcome == FAILED:
             words = ": ".join(filter(None, (fate.status, fate.reason)))
             self._reasons.add("Not delivered", plain(words), intent.line)
@@ -122,13 +122,13 @@ class _Collected:
         """All of it. `run` is how the run was begun, and `last` what its source knows and the ledger does not."""
         worst = self._reasons.worst()
         # What is NEW and on the suppression list is not sent by the next run either.
-        self._states[State.NEW] -= min(_count(last, "suppressed_new"), self._states[State.NEW])
+        self._states[EntryState.NEW] -= min(_count(last, "suppressed_new"), self._states[EntryState.NEW])
         return Summary(
             run_id=self._run_id,
             endpoint=_told(run, "endpoint"),
             source=_told(run, "recipients"),
             flow=_told(run, "flow"),
-            counts=Counts(**{state.lower(): number for state, number in self._states.items()}),
+            counts=StateCounts(**{state.lower(): number for state, number in self._states.items()}),
             begun=self._timeline.since,
             ended=self._timeline.until,
             idle=self._timeline.idle,  # before the windows are merged

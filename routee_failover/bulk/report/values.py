@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import attrs
 
-from ...ledger import Counts
+from ...ledger import StateCounts
 
 
 class Bar(NamedTuple):
@@ -106,7 +106,7 @@ class Summary:
     endpoint: str
     source: str
     flow: str
-    counts: Counts
+    counts: StateCounts
     begun: float | None
     ended: float | None
     idle: float

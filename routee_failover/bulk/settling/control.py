@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from ...ledger import Intent, Ledger, State
+from ...ledger import EntryState, Ledger, LedgerEntry
 from .settle_after import SettleAfter
 from .sight import Lookup
 
@@ -41,7 +41,7 @@ class Controls:
         self._lookup = lookup
         self._settle_after = settle_after
         self._turn = turn
-        self._candidates: list[Intent] = []
+        self._candidates: list[LedgerEntry] = []
         self._listed_until = 0.0
 
     async def look(self) -> Control | str:
@@ -51,22 +51,22 @@ class Controls:
         for candidate in self._candidates:
             await self._turn()
             if await self._lookup.shows(candidate):
-                return Control(candidate.begun_at)
+                return Control(candidate.claimed_at)
         return BLIND if self._candidates else NONE
 
     async def _list(self) -> None:
         began, now = time.monotonic(), self._ledger.now()
-        best: dict[float, Intent] = {}
-        async for intent in self._ledger.intents({State.ACCEPTED}):
-            if not intent.recipient or intent.identity is None or intent.proof not in {"answer", "callback"}:
+        best: dict[float, LedgerEntry] = {}
+        async for intent in self._ledger.entries({EntryState.ACCEPTED}):
+            if not intent.recipient or intent.tracking_id is None or intent.resolved_by not in {"answer", "callback"}:
                 continue  # what a search has shown proves nothing about searching
             age = now - (intent.ended_at or now)
             for least in _AGES:
                 kept = best.get(least)
-                if age >= least * self._settle_after.seconds and (kept is None or kept.begun_at < intent.begun_at):
+                if age >= least * self._settle_after.seconds and (kept is None or kept.claimed_at < intent.claimed_at):
                     best[least] = intent
         self._candidates = sorted(
-            {intent.number: intent for intent in best.values()}.values(), key=lambda one: one.begun_at, reverse=True
+            {intent.number: intent for intent in best.values()}.values(), key=lambda one: one.claimed_at, reverse=True
         )
         took = time.monotonic() - began
         self._listed_until = time.monotonic() + took * _SHARE

@@ -8,7 +8,7 @@ from ..._search import FlowSearch, OtpSearch
 from ...client import RouteeClient
 from ...errors import NoResponse, NotFound, NotSent, Rejected
 from ...flows import Endpoint
-from ...ledger import Intent, Ledger, State
+from ...ledger import EntryState, Ledger, LedgerEntry
 from ...records import OtpPage, OtpRecord
 from .fates import AnyRecord, fate_of
 
@@ -41,11 +41,11 @@ class Ends:
 
         One whose id nobody knows cannot be asked about, and is not counted.
         """
-        under_way, chunk = 0, dict[str, Intent]()
+        under_way, chunk = 0, dict[str, LedgerEntry]()
         self._may_track = MOST_TRACKED
-        async for intent in self._ledger.intents({State.ACCEPTED}, without_fate=True):
-            if intent.identity is not None:
-                chunk[intent.identity] = intent
+        async for intent in self._ledger.entries({EntryState.ACCEPTED}, without_report=True):
+            if intent.tracking_id is not None:
+                chunk[intent.tracking_id] = intent
             if len(chunk) >= _CHUNK:
                 under_way += await self._ask(chunk)
                 chunk = {}
@@ -55,7 +55,7 @@ class Ends:
         await self._ledger.flush()
         return under_way
 
-    async def _ask(self, asked: dict[str, Intent]) -> int:
+    async def _ask(self, asked: dict[str, LedgerEntry]) -> int:
         """Ask about some of them. Where Routee does not answer, those that are left are counted as under way."""
         chunk = _Chunk(self._ledger, asked)
         try:
@@ -127,14 +127,14 @@ class Ends:
 class _Chunk:
     """Flows that are asked about together."""
 
-    def __init__(self, ledger: Ledger, asked: dict[str, Intent]) -> None:
+    def __init__(self, ledger: Ledger, asked: dict[str, LedgerEntry]) -> None:
         self._ledger = ledger
         self.unmet = asked
         """By their ids, those of which nothing was heard."""
         self.going_on = 0
         """How many are under way, by what Routee said."""
-        begun = [intent.begun_at for intent in asked.values()] or [0.0]
-        ended = [intent.ended_at or intent.begun_at for intent in asked.values()] or [0.0]
+        begun = [intent.claimed_at for intent in asked.values()] or [0.0]
+        ended = [intent.ended_at or intent.claimed_at for intent in asked.values()] or [0.0]
         self.began = datetime.fromtimestamp(min(begun), UTC)
         self.ended = datetime.fromtimestamp(max(ended), UTC)
 
@@ -145,7 +145,7 @@ class _Chunk:
             return
         fate = fate_of(intent.number, record)
         if fate is not None:
-            self._ledger.learn(fate)
+            self._ledger.record_delivery_report(fate)
         elif settles:
             self.going_on += 1
         else:

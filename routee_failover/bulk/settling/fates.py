@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from ...ledger import Fate
+from ...ledger import DeliveryReport
 from ...records import FlowRecord, FlowStatus, OtpRecord, ViberOtpRecord
 
 AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
 
-def fate_of(number: int, record: AnyRecord) -> Fate | None:
+def fate_of(number: int, record: AnyRecord) -> DeliveryReport | None:
     """How a flow ended; `None` while it goes on.
 
     A failover OTP flow may be `Succeeded` while its SMS is still queued: it has ended once its steps have.
@@ -21,7 +21,7 @@ def fate_of(number: int, record: AnyRecord) -> Fate | None:
         case OtpRecord():
             return _of_otp(number, record) if all(step.final for step in record.steps) else None
         case _:
-            return Fate(
+            return DeliveryReport(
                 number=number,
                 status=str(record.status),
                 channel="Viber",
@@ -42,34 +42,34 @@ def failed_over(record: AnyRecord) -> bool:
             return False
 
 
-def _of_flow(number: int, record: FlowRecord) -> Fate:
+def _of_flow(number: int, record: FlowRecord) -> DeliveryReport:
     messages = record.messages
     last = messages[-1] if messages else None
     began, ended = record.created_at, record.updated_at
-    return Fate(
+    return DeliveryReport(
         number=number,
         status=str(record.status),
         channel=record.termination_channel or (None if last is None else last.channel),
         price=record.total_price,
         country=next((message.country for message in messages if message.country), None),
         reason=_reason(record, None if last is None else last.detailed_status),
-        seconds=None if began is None or ended is None else _seconds(ended - began),
+        delivery_time=None if began is None or ended is None else _seconds(ended - began),
     )
 
 
-def _of_otp(number: int, record: OtpRecord) -> Fate:
+def _of_otp(number: int, record: OtpRecord) -> DeliveryReport:
     steps = record.steps
     last = steps[-1] if steps else None
     began = steps[0].created_at if steps else None
     ended = None if last is None else last.delivered_at
-    return Fate(
+    return DeliveryReport(
         number=number,
         status=str(record.status),
         channel=None if last is None else last.channel,
         price=record.total_cost,
         country=next((step.country for step in steps if step.country), None),
         reason=_reason(record, None if last is None else last.detailed_status),
-        seconds=None if began is None or ended is None else _seconds(ended - began),
+        delivery_time=None if began is None or ended is None else _seconds(ended - began),
     )
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from ..._search import FlowSearch
 from ...client import RouteeClient
 from ...flows import Endpoint
-from ...ledger import Intent, Ledger, State
-from ...ledger.intent import tag_in
+from ...ledger import EntryState, Ledger, LedgerEntry
+from ...ledger.entry import parse_label
 from ...records import Channel, FlowKind, FlowRecord
 from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
 
@@ -42,20 +42,20 @@ class FlowLookup:
         self._labels_come_back = False
         """Whether a label of this run was seen on a record. Before, none proves nothing by being absent."""
 
-    async def look(self, intent: Intent, since: float) -> Sight | Nameless:
+    async def look(self, intent: LedgerEntry, since: float) -> Sight | Nameless:
         """Look for a message in doubt."""
         if not intent.recipient:
             return CannotTell(NO_NUMBER, ever=False)
         nameless: list[FlowRecord] = []
         async for record in self._search(intent.recipient, since):
-            if intent.tag in self._tags(record):
+            if intent.key_hash in self._tags(record):
                 self._labels_come_back = True
                 return _seen(record)
             if self._may_be_anybodys(record) and len(nameless) < _MOST:
                 nameless.append(record)
         return Nameless(tuple(nameless)) if nameless else NotSeen()
 
-    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+    async def judge(self, unclear: Sequence[tuple[LedgerEntry, Nameless]]) -> Mapping[int, Sight]:
         """What flows without a label prove. After the looks: the ledger knows by then whose they have shown."""
         shared = {intent.recipient for intent, _ in unclear if intent.key != intent.recipient}
         # Where numbers are the keys, no other message of the run went to the same one.
@@ -70,17 +70,17 @@ class FlowLookup:
     async def _known(self, recipients: set[str]) -> dict[str, list[_Known]]:
         """The messages of this run to some numbers."""
         known: dict[str, list[_Known]] = {}
-        async for one in self._ledger.intents({State.ACCEPTED, State.SENDING, State.UNKNOWN}):
+        async for one in self._ledger.entries({EntryState.ACCEPTED, EntryState.SENDING, EntryState.UNKNOWN}):
             if one.recipient in recipients:
-                is_accepted = one.state is State.ACCEPTED
-                known.setdefault(one.recipient, []).append(_Known(one.number, one.identity, is_accepted))
+                is_accepted = one.state is EntryState.ACCEPTED
+                known.setdefault(one.recipient, []).append(_Known(one.number, one.tracking_id, is_accepted))
         return known
 
-    async def shows(self, control: Intent) -> bool:
+    async def shows(self, control: LedgerEntry) -> bool:
         """Whether the search finds a message that is known to be accepted, with its label where it can have one."""
-        async for record in self._search(control.recipient, control.begun_at):
-            if record.tracking_id == control.identity:
-                labelled = control.tag in self._tags(record)
+        async for record in self._search(control.recipient, control.claimed_at):
+            if record.tracking_id == control.tracking_id:
+                labelled = control.key_hash in self._tags(record)
                 self._labels_come_back |= labelled
                 return labelled or self._may_be_anybodys(record)
         return False
@@ -94,7 +94,7 @@ class FlowLookup:
 
     def _tags(self, record: FlowRecord) -> set[int | None]:
         run = self._ledger.run_id
-        return {tag_in(message.label, run) for message in record.messages if message.label}
+        return {parse_label(message.label, run) for message in record.messages if message.label}
 
     def _may_be_anybodys(self, record: FlowRecord) -> bool:
         """Whether it shows no message on which our label would stand."""
@@ -107,7 +107,7 @@ class FlowLookup:
         return channel is Channel.SMS or (channel is Channel.VIBER and self._kind is FlowKind.STANDARD)
 
 
-def _judge(intent: Intent, nameless: Nameless, others: Sequence[_Known]) -> Sight:
+def _judge(intent: LedgerEntry, nameless: Nameless, others: Sequence[_Known]) -> Sight:
     claimed = {one.identity for one in others if one.identity is not None}
     records = [record for record in nameless.records if record.tracking_id not in claimed]
     if not records:
@@ -124,11 +124,11 @@ def _judge(intent: Intent, nameless: Nameless, others: Sequence[_Known]) -> Sigh
     return _seen(record)
 
 
-def _close(intent: Intent, moment: datetime | None) -> bool:
+def _close(intent: LedgerEntry, moment: datetime | None) -> bool:
     if moment is None:
         return False
-    begun = datetime.fromtimestamp(intent.begun_at, UTC)
-    ended = datetime.fromtimestamp(max(intent.lease_until, intent.ended_at or 0.0), UTC)
+    begun = datetime.fromtimestamp(intent.claimed_at, UTC)
+    ended = datetime.fromtimestamp(max(intent.lease_expires_at, intent.ended_at or 0.0), UTC)
     return begun - CLOSE <= moment <= ended + CLOSE
 
 

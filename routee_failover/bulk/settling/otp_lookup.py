@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from ...client import RouteeClient
 from ...errors import NotFound
-from ...ledger import Intent, Ledger
-from ...ledger.intent import label_of
+from ...ledger import Ledger, LedgerEntry
+from ...ledger.entry import build_label
 from ...records import OtpRecord
 from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
 
@@ -31,11 +31,11 @@ class OtpLookup:
         self._lists_nothing = False
         """Whether an empty list was seen."""
 
-    async def look(self, intent: Intent, since: float) -> Sight:  # noqa: ARG002  # it cannot be asked for times
+    async def look(self, intent: LedgerEntry, since: float) -> Sight:  # noqa: ARG002  # it cannot be asked for times
         """Look for a message in doubt."""
         if not intent.recipient:
             return CannotTell(NO_NUMBER, ever=False)
-        records = await self._records(intent.recipient, intent.tag)
+        records = await self._records(intent.recipient, intent.key_hash)
         if not records:
             return NotSeen()
         if not await self._is_by_label(intent.recipient):
@@ -43,14 +43,14 @@ class OtpLookup:
         first = records[0].primary
         return Seen(records[0].flow_id, None if first is None else first.channel, records[0])
 
-    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+    async def judge(self, unclear: Sequence[tuple[LedgerEntry, Nameless]]) -> Mapping[int, Sight]:
         """Its list is asked for the label: nothing in it is without a name."""
         return {intent.number: NotSeen() for intent, _ in unclear}
 
-    async def shows(self, control: Intent) -> bool:
+    async def shows(self, control: LedgerEntry) -> bool:
         """Whether the list has a message that is known to be accepted."""
-        records = await self._records(control.recipient, control.tag)
-        return any(record.flow_id == control.identity for record in records)
+        records = await self._records(control.recipient, control.key_hash)
+        return any(record.flow_id == control.tracking_id for record in records)
 
     async def _records(self, recipient: str, tag: int) -> list[OtpRecord]:
         try:
@@ -61,7 +61,7 @@ class OtpLookup:
             raise
 
     async def _asked(self, recipient: str, tag: int) -> list[OtpRecord]:
-        label = label_of(self._ledger.run_id, tag)
+        label = build_label(self._ledger.run_id, tag)
         return [record async for record in self._routee.search_otp(phone_number=recipient, tag=label)]
 
     async def _is_404_for_none(self, recipient: str) -> bool:

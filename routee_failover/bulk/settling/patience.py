@@ -4,7 +4,7 @@ import time
 
 import attrs
 
-from ...ledger import Intent
+from ...ledger import LedgerEntry
 from .settle_after import SettleAfter
 
 LOOKS = (0.0, 1.0, 2.0, 4.0)
@@ -50,16 +50,16 @@ class Patience:
         due = [self._due(one) for one in self._watched.values() if not self.is_over(one)]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def watch(self, intent: Intent, now: float) -> Watched | None:
+    def watch(self, intent: LedgerEntry, now: float) -> Watched | None:
         """The watch over a doubt; `None` where too many are watched. `now` is the ledger's time."""
         one = self._watched.get(intent.number)
         if one is None or one.attempt != intent.attempt:
             if one is None and len(self._watched) >= _MOST:
                 return None
             one = self._watched[intent.number] = Watched(intent.attempt, time.monotonic())
-        if now < intent.lease_until:
+        if now < intent.lease_expires_at:
             # Its sender may still be at it: the time to settle has not begun.
-            one.since = time.monotonic() + (intent.lease_until - now)
+            one.since = time.monotonic() + (intent.lease_expires_at - now)
         one.round = self._round
         return one
 

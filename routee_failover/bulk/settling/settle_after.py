@@ -33,6 +33,6 @@ class SettleAfter:
     async def update(self) -> None:
         """Read the ledger: a run may have sent messages meanwhile that live longer."""
         if not self._is_given:
-            kept = await self._ledger.get(DOCUMENT)
+            kept = await self._ledger.get_document(DOCUMENT)
             time_to_live = LONGEST if kept is None else timedelta(seconds=kept["seconds"])
             self.seconds = settle_after_for(time_to_live).total_seconds()

@@ -12,8 +12,8 @@ from ..._send_all import RateLimiter
 from ...client import RouteeClient
 from ...errors import InvalidConfig, NoResponse, NotSent, Rejected
 from ...flows import Endpoint
-from ...ledger import Ending, Intent, Ledger, Move, State
-from ...ledger.intent import POLICY, tag_in
+from ...ledger import EntryState, Ledger, LedgerEntry, Transition, TransitionDetails
+from ...ledger.entry import RESOLVED_BY_POLICY, parse_label
 from ...records import FlowRecord, OtpRecord
 from ...webhooks import CallbackEvent
 from .control import Control, Controls
@@ -68,7 +68,7 @@ class Settler:
 
     Whatever lacks one of them stays UNKNOWN, with the reason in `Settled.kept`. What this rests on: Routee's lists show
     flows in about the order in which it took them, and a message does not arrive later than that half minute after
-    its connection is gone. `tests/ledger/machine` goes through every order of steps in which it could go wrong.
+    its connection is gone. `tests/ledger/state_machine` goes through every order of steps in which it could go wrong.
 
     `settle_after` follows the time to live of the ledger's messages if it is omitted: that and a minute, from 2 minutes
     to 10. With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt
@@ -109,11 +109,11 @@ class Settler:
         """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
         async with self._settling:
             await self._settle_after.update()
-            await self._ledger.lapse()
+            await self._ledger.expire_leases()
             self._patience.begin()
             round_ = _Round()
-            due: list[tuple[Intent, Watched]] = []
-            async for intent in self._ledger.intents({State.UNKNOWN}):
+            due: list[tuple[LedgerEntry, Watched]] = []
+            async for intent in self._ledger.entries({EntryState.UNKNOWN}):
                 watched = self._watch(intent, round_)
                 if watched is None:
                     continue
@@ -124,7 +124,7 @@ class Settler:
             await self._look_at(due, round_)
             return round_.settled(self._patience.end())
 
-    def _watch(self, intent: Intent, round_: "_Round") -> Watched | None:
+    def _watch(self, intent: LedgerEntry, round_: "_Round") -> Watched | None:
         """The watch over a doubt that is due; the others are counted."""
         if self._on_doubt is OnDoubt.KEEP:
             round_.kept[AS_ASKED] += 1
@@ -138,13 +138,13 @@ class Settler:
         round_.kept[watched.why or WAITS] += 1
         return None
 
-    async def _look_at(self, due: Sequence[tuple[Intent, Watched]], round_: "_Round") -> None:
+    async def _look_at(self, due: Sequence[tuple[LedgerEntry, Watched]], round_: "_Round") -> None:
         if not due:
             return
         control = await self._control(due)
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(intent: Intent, watched: Watched) -> _Look:
+        async def one(intent: LedgerEntry, watched: Watched) -> _Look:
             async with gate:
                 age, at = self._patience.age(watched), self._ledger.now()
                 sight = None if self._patience.is_over(watched) else await self._see(intent, control)
@@ -156,7 +156,7 @@ class Settler:
         # Side by side, so that the ledger writes their moves together.
         await asyncio.gather(*(self._act_on(look, judged.get(look.intent.number), control, round_) for look in looks))
 
-    async def _control(self, due: Sequence[tuple[Intent, Watched]]) -> _AnyControl:
+    async def _control(self, due: Sequence[tuple[LedgerEntry, Watched]]) -> _AnyControl:
         """The control, where absence could be proven of any of these; it comes before the looks that rest on it."""
         looked_for = [watched for _, watched in due if not self._patience.is_over(watched)]
         if self._controls is None or not any(self._patience.age(watched) >= 1 for watched in looked_for):
@@ -168,7 +168,7 @@ class Settler:
 
     async def _act_on(self, look: "_Look", judged: Sight | None, control: _AnyControl, round_: "_Round") -> None:
         intent, watched, sight = look.intent, look.watched, judged or look.sight
-        lease = intent.lease_until - look.at
+        lease = intent.lease_expires_at - look.at
         if isinstance(sight, Seen):
             await self._accept(intent, sight, round_)
             return
@@ -194,10 +194,10 @@ class Settler:
             round_.due.append(wait)
         round_.kept[watched.why] += 1
 
-    async def _see(self, intent: Intent, control: _AnyControl) -> Sight | Nameless:
+    async def _see(self, intent: LedgerEntry, control: _AnyControl) -> Sight | Nameless:
         if self._lookup is None:
             return CannotTell(NO_LIST, ever=False)
-        since = min(intent.begun_at, control.begun_at) if isinstance(control, Control) else intent.begun_at
+        since = min(intent.claimed_at, control.begun_at) if isinstance(control, Control) else intent.claimed_at
         await self._turn()
         try:
             return await self._lookup.look(intent, since)
@@ -208,44 +208,46 @@ class Settler:
         async with self._pacing:
             await self._pace.acquire()
 
-    def _may_go_again(self, intent: Intent) -> bool:
+    def _may_go_again(self, intent: LedgerEntry) -> bool:
         """At most once: not what was claimed twice, nor what the sender gave back because its content has changed."""
         return (
             self._on_doubt is OnDoubt.SEND_AGAIN
             and intent.attempt <= 1
-            and intent.proof != POLICY
+            and intent.resolved_by != RESOLVED_BY_POLICY
             and not self._is_late(intent)
         )
 
     # --- the moves
 
-    async def _accept(self, intent: Intent, seen: Seen, round_: "_Round") -> None:
-        ending = Ending(intent.number, intent.attempt, identity=seen.identity, channel=seen.channel, proof="search")
-        round_.accepted += await self._ledger.settle(Move.ACCEPT, ending)
+    async def _accept(self, intent: LedgerEntry, seen: Seen, round_: "_Round") -> None:
+        ending = TransitionDetails(
+            intent.number, intent.attempt, tracking_id=seen.identity, channel=seen.channel, resolved_by="search"
+        )
+        round_.accepted += await self._ledger.apply(Transition.ACCEPT, ending)
         self._learn(intent.number, seen.record)
 
-    async def _absent(self, intent: Intent, round_: "_Round") -> None:
-        reason, move = "a complete search did not find it, and found others of this run", Move.ABSENT
+    async def _absent(self, intent: LedgerEntry, round_: "_Round") -> None:
+        reason, move = "a complete search did not find it, and found others of this run", Transition.CONFIRM_ABSENT
         if self._is_late(intent):
-            reason, move = "it was not taken, and its deadline passed before that was known", Move.EXPIRE
-        ending = Ending(intent.number, intent.attempt, reason, proof="search")
-        round_.absent += await self._ledger.settle(move, ending) and move is Move.ABSENT
+            reason, move = "it was not taken, and its deadline passed before that was known", Transition.EXPIRE
+        ending = TransitionDetails(intent.number, intent.attempt, reason, resolved_by="search")
+        round_.absent += await self._ledger.apply(move, ending) and move is Transition.CONFIRM_ABSENT
 
-    def _is_late(self, intent: Intent) -> bool:
+    def _is_late(self, intent: LedgerEntry) -> bool:
         """Whether it is worth nothing any more."""
-        late = self._ledger.now() - intent.begun_at
+        late = self._ledger.now() - intent.claimed_at
         return self._deadline is not None and late > self._deadline.total_seconds()
 
-    async def _again(self, intent: Intent, round_: "_Round") -> None:
+    async def _again(self, intent: LedgerEntry, round_: "_Round") -> None:
         reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
-        round_.again += await self._ledger.settle(
-            Move.AGAIN, Ending(intent.number, intent.attempt, reason, proof=POLICY)
+        round_.again += await self._ledger.apply(
+            Transition.RESEND, TransitionDetails(intent.number, intent.attempt, reason, resolved_by=RESOLVED_BY_POLICY)
         )
 
     def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
         fate = None if record is None else fate_of(number, record)
         if fate is not None:
-            self._ledger.learn(fate)
+            self._ledger.record_delivery_report(fate)
 
     async def ends(self) -> int:
         """Ask how the accepted messages ended of which that is not known, and have the ledger keep it.
@@ -264,21 +266,21 @@ class Settler:
         a final one tells how it ended. Any other is ignored.
         """
         record = event.record
-        tag = None if event.reference is None else tag_in(event.reference, self._ledger.run_id)
+        tag = None if event.reference is None else parse_label(event.reference, self._ledger.run_id)
         if tag is None or not isinstance(record, FlowRecord | OtpRecord):
             return
-        intent = await self._ledger.intent(tag)
+        intent = await self._ledger.entry(tag)
         if intent is None:
             return
-        if intent.state is not State.ACCEPTED:
-            ending = Ending(
+        if intent.state is not EntryState.ACCEPTED:
+            ending = TransitionDetails(
                 intent.number,
                 intent.attempt,
-                identity=event.tracking_id,
+                tracking_id=event.tracking_id,
                 channel=_first_channel(record),
-                proof="callback",
+                resolved_by="callback",
             )
-            await self._ledger.settle(Move.ACCEPT, ending)
+            await self._ledger.apply(Transition.ACCEPT, ending)
         self._learn(intent.number, record)
 
 
@@ -286,7 +288,7 @@ class Settler:
 class _Look:
     """A look at a doubt, and how the doubt stood when it began."""
 
-    intent: Intent
+    intent: LedgerEntry
     watched: Watched
     age: float
     """In settling times."""
@@ -322,13 +324,13 @@ def _lookup(routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> Lookup 
             return None
 
 
-def _why_not_absent(intent: Intent, age: float, control: Control | str, on_its_way: float) -> str | None:
+def _why_not_absent(intent: LedgerEntry, age: float, control: Control | str, on_its_way: float) -> str | None:
     """Why a message that a complete list does not have may be there all the same."""
     if age < 1:
         return WAITS
     if isinstance(control, str):
         return control
-    through = intent.lease_until if intent.ended_at is None else intent.ended_at
+    through = intent.lease_expires_at if intent.ended_at is None else intent.ended_at
     return YOUNG if control.begun_at < through + on_its_way and age < 2 else None
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import attrs
 
-from ...ledger import Intent
+from ...ledger import LedgerEntry
 from ...records import FlowRecord, OtpRecord
 
 
@@ -49,14 +49,14 @@ NO_NUMBER = "it goes to no number, by which Routee's lists could be asked"
 class Lookup(Protocol):
     """Looks for messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoResponse`."""
 
-    async def look(self, intent: Intent, since: float) -> Sight | Nameless:
+    async def look(self, intent: LedgerEntry, since: float) -> Sight | Nameless:
         """Look for a message in doubt among what Routee took from a day before `since` on (seconds since 1970)."""
         ...
 
-    async def judge(self, unclear: Sequence[tuple[Intent, Nameless]]) -> Mapping[int, Sight]:
+    async def judge(self, unclear: Sequence[tuple[LedgerEntry, Nameless]]) -> Mapping[int, Sight]:
         """What flows without a name prove, by the numbers of the intents; asked once after many looks."""
         ...
 
-    async def shows(self, control: Intent) -> bool:
+    async def shows(self, control: LedgerEntry) -> bool:
         """Whether the same kind of look finds a message that is known to be accepted."""
         ...

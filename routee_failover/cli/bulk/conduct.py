@@ -138,7 +138,7 @@ class Run:
     async def conduct(self, so_far: SoFar) -> Status:
         """Send everything that can be sent, and say what became of it."""
         async with SqliteLedger(Path(self.ledger), recover=self.recover) as ledger:
-            document = await ledger.get(DOCUMENT)
+            document = await ledger.get_document(DOCUMENT)
             plan = self.plan_after(None if document is None else Plan.of(document))
             plan = plan.sending(await asyncio.to_thread(source_digest, plan.recipients))
             ready, config = prepare(plan), client_config(plan.options.concurrency)
@@ -150,20 +150,20 @@ class Run:
                 routee = await stack.enter_async_context(RouteeClient(config))
                 sender = BulkSender(routee, ledger, settings, refused=stack.enter_context(refused))
                 await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.note))
-                await ledger.put(DOCUMENT, plan.document())
-                await ledger.put(LAST, {"total": total})
+                await ledger.put_document(DOCUMENT, plan.document())
+                await ledger.put_document(LAST, {"total": total})
                 if balance is not None:
                     await keep_currency(ledger, balance)
                 so_far.resume = command("resume", self.ledger)
                 so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()
                 before = await ledger.counts()
-                settled = None if document is None else before.settled
+                settled = None if document is None else before.final
                 stage, switch = self._stage(console, sender, plan)
                 announce(
                     stage, console, plan, self.ledger, Start(total, settled, ready.suppressed, balance, ready.note)
                 )
-                settled_before = before.settled - before.invalid
+                settled_before = before.final - before.invalid
                 try:
                     ended = await drive(
                         sender,
@@ -212,7 +212,7 @@ async def _keep(ledger: SqliteLedger, ended: Ended, settled: int) -> Tally:
     """Keep what the run has found out and the ledger does not know, for `status`."""
     progress = ended.progress
     tally = Tally.at_the_end(progress, interrupted=ended.interrupted, settled_before=settled)
-    await ledger.put(
+    await ledger.put_document(
         LAST,
         {
             "total": tally.total,

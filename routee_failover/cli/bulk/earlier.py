@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from ..._sqlite import UnusableDatabase
 from ...bulk.row import Rows
 from ...errors import InvalidSource
-from ...ledger.intent import tag_of
-from ...ledger.sqlite.peek import Glance, glance, is_ledger
+from ...ledger.entry import hash_key
+from ...ledger.sqlite.inspection import LedgerSummary, inspect_ledger, is_ledger
 from ..terminal import clean
 from .ending import command
 from .outputs import BESIDE
@@ -32,7 +32,7 @@ class Earlier(NamedTuple):
     """A ledger that holds a run of the same recipients."""
 
     path: Path
-    seen: Glance
+    seen: LedgerSummary
     is_same_list: bool
     is_same_flow: bool
 
@@ -80,12 +80,12 @@ def ask_for_again(plan: Plan, digest: str, rows: Rows, ledger: str) -> None:
 def _find(plan: Plan, digest: str, rows: Rows, ledger: Path) -> Earlier | None:
     until = time.monotonic() + _SECONDS
     sample = islice(rows, _SAMPLE) if isinstance(rows, Iterable) else ()
-    tags = [tag_of(row.key) for row in sample if row.key and not row.problems]
+    tags = [hash_key(row.key) for row in sample if row.key and not row.problems]
     for path in islice(_ledgers(plan.recipients, ledger), _MOST_LEDGERS):
         if time.monotonic() > until:
             break
         try:
-            seen = glance(path, DOCUMENT, tags)
+            seen = inspect_ledger(path, DOCUMENT, tags)
         except (UnusableDatabase, sqlite3.Error, OSError, ValueError):
             continue  # damaged, or of another version
         one = _judged(path, seen, plan, digest, tags)
@@ -94,7 +94,7 @@ def _find(plan: Plan, digest: str, rows: Rows, ledger: Path) -> Earlier | None:
     return None
 
 
-def _judged(path: Path, seen: Glance, plan: Plan, digest: str, tags: Sequence[int]) -> Earlier | None:
+def _judged(path: Path, seen: LedgerSummary, plan: Plan, digest: str, tags: Sequence[int]) -> Earlier | None:
     document = seen.run if isinstance(seen.run, dict) else {}
     is_same_list = digest in (document.get("sources") or ())
     is_same_flow = document.get("digest") == plan.digest

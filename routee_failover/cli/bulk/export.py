@@ -9,7 +9,7 @@ import typer
 from ...bulk.exporting import export as write_export
 from ...bulk.whole_file import whole_file
 from ...errors import InvalidSource
-from ...ledger import SqliteLedger, State
+from ...ledger import EntryState, SqliteLedger
 from ..data_output import DataOutput
 from ..failures import SoFar, told
 from ..terminal import Terminal
@@ -25,11 +25,11 @@ def export(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names; the usual.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
     state: Annotated[
-        list[State] | None,
+        list[EntryState] | None,
         typer.Option(
             metavar="STATE",
             case_sensitive=False,
-            help=f"Only these: {', '.join(State)}. May be repeated.",
+            help=f"Only these: {', '.join(EntryState)}. May be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -58,12 +58,12 @@ def export(
 
 
 async def _write(
-    path: str, output: Path | None, form: Literal["csv", "jsonl"], states: list[State] | None, *, numbers: bool
+    path: str, output: Path | None, form: Literal["csv", "jsonl"], states: list[EntryState] | None, *, numbers: bool
 ) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
         if output is None:
             await write_export(ledger, DataOutput(), format=form, states=states, numbers=numbers)
             return
-        spare_what_is_used(output, path, await ledger.get(DOCUMENT))
+        spare_what_is_used(output, path, await ledger.get_document(DOCUMENT))
         with whole_file(output) as file:
             await write_export(ledger, file, format=form, states=states, numbers=numbers)

@@ -79,7 +79,7 @@ class _Work:
 
     async def do(self, config: Config) -> Status:
         async with SqliteLedger(Path(self._ledger)) as ledger, RouteeClient(config) as routee:
-            document = await ledger.get(DOCUMENT)
+            document = await ledger.get_document(DOCUMENT)
             former = planned(None if document is None else Plan.of(document), self._ledger)
             former.check_service(service_of(config), account_of(config))
             chosen = self._given.over(former.options)
@@ -94,7 +94,7 @@ class _Work:
                 settled = await self._settle(settler, asked)
                 going_on = await _until_asked(_ends(settler, routee, ledger), asked) if self._ends else None
             await ledger.flush()
-            tally = tally_with(await ledger.counts(), await ledger.get(LAST))
+            tally = tally_with(await ledger.counts(), await ledger.get_document(LAST))
             deliveries = Deliveries.of(await ledger.delivery_counts())
             status = status_of_run(tally, interrupted=asked.times > 0)
             if self._as_json:

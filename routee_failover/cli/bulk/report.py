@@ -40,5 +40,5 @@ def report(
 
 async def _write(path: str, page: Path) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
-        spare_what_is_used(page, path, await ledger.get(DOCUMENT))
+        spare_what_is_used(page, path, await ledger.get_document(DOCUMENT))
         await write_report(ledger, page, name=path)

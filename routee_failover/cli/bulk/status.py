@@ -12,8 +12,8 @@ import typer
 from ..._sqlite import UnusableDatabase, check_integrity, resolve_path
 from ...bulk.deliveries import Deliveries
 from ...errors import LedgerError
-from ...ledger import Counts, SqliteLedger
-from ...ledger.sqlite.schema import reason_of, to_read
+from ...ledger import SqliteLedger, StateCounts
+from ...ledger.sqlite.schema import connect_for_reading, explain_failure
 from ..failures import SoFar, told
 from ..printed import json_text
 from ..status import Status
@@ -57,7 +57,11 @@ def status(ledger: Ledger, as_json: Json = False) -> None:
 async def read(path: str) -> _Standing:
     """How the run in a ledger stands. Raises `LedgerError` where it cannot be read."""
     async with SqliteLedger.read(Path(path)) as ledger:
-        counts, document, last = await ledger.counts(), await ledger.get(DOCUMENT), await ledger.get(LAST)
+        counts, document, last = (
+            await ledger.counts(),
+            await ledger.get_document(DOCUMENT),
+            await ledger.get_document(LAST),
+        )
         deliveries = Deliveries.of(await ledger.delivery_counts())
         await asyncio.to_thread(_check, path)
         plan = None if document is None else Plan.of(document)
@@ -70,16 +74,16 @@ def _check(path: str) -> None:
     It reads the whole file, which takes half a second for a million messages.
     """
     try:
-        with closing(to_read(resolve_path(Path(path)))) as connection:
+        with closing(connect_for_reading(resolve_path(Path(path)))) as connection:
             check_integrity(connection)
     except (UnusableDatabase, sqlite3.Error) as error:
-        reason = reason_of(error)
+        reason = explain_failure(error)
     else:
         return
     raise LedgerError(f"cannot read the ledger {path}: {reason}")
 
 
-def tally_with(counts: Counts, last: Mapping[str, Any] | None) -> Tally:
+def tally_with(counts: StateCounts, last: Mapping[str, Any] | None) -> Tally:
     """The counts of a ledger with what the last run has left of what only its source knows."""
     known = last or {}
     names = ("key_conflicts", "duplicates", "deferred", "stranded", "suppressed", "suppressed_new")

@@ -10,14 +10,22 @@ from typing import Any, Self, TypeVar
 
 from ..._sqlite import UnusableDatabase, resolve_path
 from ...errors import LedgerError
-from ..intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
-from ..states import Move, State
-from .book import Book
+from ..entry import (
+    ClaimRequest,
+    ClaimResult,
+    DeliveryCount,
+    DeliveryReport,
+    LedgerEntry,
+    StateCounts,
+    TransitionDetails,
+)
+from ..state_machine import EntryState, Transition
+from .database import LedgerDatabase
 from .read_only import ReadOnlyLedger
 from .reader import Reader
-from .rows import counts_in
-from .schema import CODES
-from .writer import Opened, Writer
+from .row_mapping import state_counts_from_row
+from .schema import STATE_CODES
+from .writer import OpenedLedger, Writer
 
 T = TypeVar("T")
 
@@ -39,7 +47,7 @@ class SqliteLedger:
         self._recover = recover
         self._writer: Writer | None = None
         self._reader: Reader | None = None
-        self._opened: Opened | None = None
+        self._opened: OpenedLedger | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ReadOnlyLedger:
@@ -49,91 +57,91 @@ class SqliteLedger:
     @property
     def run_id(self) -> str:
         """Letters that no other ledger has."""
-        return self._open().run_id
+        return self._get_opened().run_id
 
     def now(self) -> float:
         """Seconds since 1970, never before a moment that is in the file."""
-        return self._open().now()
+        return self._get_opened().now()
 
-    async def claim(self, wanted: Sequence[Wanted], *, lease: float) -> list[Found]:
+    async def claim(self, requests: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
         """Take what is NEW or not there yet."""
-        writer = self._writing()
-        if not wanted:
+        writer = self._get_writer()
+        if not requests:
             return []
-        future = writer.claim(wanted, lease)
+        future = writer.claim(requests, lease)
         try:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                writer.give_back(future.result())
+                writer.release(future.result())
             raise
 
-    async def find(self, tags: Sequence[int]) -> dict[int, Found]:
+    async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
         """How those of them stand that are there."""
-        return await (await self._reading()).find(tags)
+        return await (await self._get_reader()).find(key_hashes)
 
-    async def refuse(self, wanted: Wanted, reason: str) -> bool:
+    async def mark_invalid(self, request: ClaimRequest, reason: str) -> bool:
         """Keep a row of which no flow can be made."""
-        return await self._do(lambda book: book.refuse(wanted, reason))
+        return await self._run_job(lambda book: book.mark_invalid(request, reason))
 
-    async def forget_invalid(self) -> None:
+    async def delete_invalid(self) -> None:
         """Forget every INVALID row."""
         await self.flush()
-        if self._writing().tally[CODES[State.INVALID]]:
-            await self._do(Book.forget_invalid)
+        if self._get_writer().state_counts[STATE_CODES[EntryState.INVALID]]:
+            await self._run_job(LedgerDatabase.delete_invalid)
 
-    def end(self, move: Move, ending: Ending) -> None:
+    def record(self, transition: Transition, details: TransitionDetails) -> None:
         """Make a move of an intent. It never raises: `flush` and `claim` say when it could not be written."""
         if self._writer is not None:
-            self._writer.move(move, ending)
+            self._writer.record(transition, details)
 
-    async def settle(self, move: Move, ending: Ending) -> bool:
+    async def apply(self, transition: Transition, details: TransitionDetails) -> bool:
         """Make a move, and come back once it would survive a power cut."""
-        return await self._do(lambda book: book.move([(move, ending)]) > 0)
+        return await self._run_job(lambda book: book.apply([(transition, details)]) > 0)
 
-    async def lapse(self) -> int:
+    async def expire_leases(self) -> int:
         """Make UNKNOWN whatever is SENDING past its lease."""
-        return await self._do(Book.lapse)
+        return await self._run_job(LedgerDatabase.expire_leases)
 
-    def learn(self, fate: Fate) -> None:
+    def record_delivery_report(self, report: DeliveryReport) -> None:
         """Keep how an accepted flow ended. It never raises."""
         if self._writer is not None:
-            self._writer.learn(fate)
+            self._writer.record_delivery_report(report)
 
     async def flush(self) -> None:
         """Come back once everything told so far would survive a power cut."""
-        if self._writing().is_behind:
-            await self._do(lambda _: None)
+        if self._get_writer().has_pending:
+            await self._run_job(lambda _: None)
 
-    async def intent(self, tag: int) -> Intent | None:
+    async def entry(self, key_hash: int) -> LedgerEntry | None:
         """The intent with that tag."""
-        return await (await self._reading()).intent(tag)
+        return await (await self._get_reader()).entry(key_hash)
 
-    async def intents(
-        self, states: Collection[State] | None = None, *, without_fate: bool = False
-    ) -> AsyncIterator[Intent]:
+    async def entries(
+        self, states: Collection[EntryState] | None = None, *, without_report: bool = False
+    ) -> AsyncIterator[LedgerEntry]:
         """Intents in these states."""
-        reader = await self._reading()
-        async for intent in reader.intents(states, without_fate=without_fate):
+        reader = await self._get_reader()
+        async for intent in reader.entries(states, without_report=without_report):
             yield intent
 
-    async def counts(self) -> Counts:
+    async def counts(self) -> StateCounts:
         """How many there are in each state. Nobody counts them: it is known."""
         await self.flush()
-        return counts_in(self._writing().tally)
+        return state_counts_from_row(self._get_writer().state_counts)
 
     async def delivery_counts(self) -> list[DeliveryCount]:
         """How many accepted messages there are by status and channel of their delivery report."""
-        return await (await self._reading()).delivery_counts()
+        return await (await self._get_reader()).delivery_counts()
 
-    async def get(self, name: str) -> Any:
+    async def get_document(self, name: str) -> Any:
         """The JSON that was put under a name."""
-        return await (await self._reading()).get(name)
+        return await (await self._get_reader()).get_document(name)
 
-    async def put(self, name: str, value: Mapping[str, Any]) -> None:
+    async def put_document(self, name: str, value: Mapping[str, Any]) -> None:
         """Keep JSON under a name."""
         text = json.dumps(dict(value))
-        await self._do(lambda book: book.put(name, text))
+        await self._run_job(lambda book: book.put_document(name, text))
 
     async def __aenter__(self) -> Self:
         try:
@@ -148,7 +156,7 @@ class SqliteLedger:
             if not isinstance(error, asyncio.CancelledError):
                 await writer.closed
             raise
-        self._writer, self._reader = writer, Reader(self._path, path, of_run=True)
+        self._writer, self._reader = writer, Reader(self._path, path, for_writer=True)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -159,7 +167,7 @@ class SqliteLedger:
         try:
             await reader.close()
             with suppress(LedgerError):
-                await writer.settled()  # claims whose callers have left are given back once they are told
+                await writer.drain()  # claims whose callers have left are given back once they are told
         finally:
             writer.stop()
             try:
@@ -170,26 +178,26 @@ class SqliteLedger:
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)
 
-    async def _do(self, job: Callable[[Book], T]) -> T:
-        return await self._writing().job(job)
+    async def _run_job(self, job: Callable[[LedgerDatabase], T]) -> T:
+        return await self._get_writer().submit(job)
 
-    async def _reading(self) -> Reader:
+    async def _get_reader(self) -> Reader:
         await self.flush()
         if self._reader is None:
-            raise self._closed()
+            raise self._not_open_error()
         return self._reader
 
-    def _writing(self) -> Writer:
+    def _get_writer(self) -> Writer:
         if self._writer is None:
-            raise self._closed()
+            raise self._not_open_error()
         if self._writer.failure is not None:
             raise LedgerError(self._writer.failure)
         return self._writer
 
-    def _open(self) -> Opened:
+    def _get_opened(self) -> OpenedLedger:
         if self._opened is None:
-            raise self._closed()
+            raise self._not_open_error()
         return self._opened
 
-    def _closed(self) -> LedgerError:
+    def _not_open_error(self) -> LedgerError:
         return LedgerError(f"the ledger {self._path} is not open; use it as `async with`. Nothing was sent")

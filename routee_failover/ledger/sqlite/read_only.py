@@ -7,9 +7,17 @@ from typing import Any, NoReturn, Self
 
 from ..._sqlite import UnusableDatabase, resolve_path
 from ...errors import LedgerError
-from ..clock import SteadyClock
-from ..intent import Counts, DeliveryCount, Ending, Fate, Found, Intent, Wanted
-from ..states import Move, State
+from ..entry import (
+    ClaimRequest,
+    ClaimResult,
+    DeliveryCount,
+    DeliveryReport,
+    LedgerEntry,
+    StateCounts,
+    TransitionDetails,
+)
+from ..state_machine import EntryState, Transition
+from ..steady_clock import SteadyClock
 from .reader import Reader
 
 
@@ -28,77 +36,79 @@ class ReadOnlyLedger:
     @property
     def run_id(self) -> str:
         """Letters that no other ledger has."""
-        self._reading()
+        self._get_reader()
         return self._run_id
 
     def now(self) -> float:
         """Seconds since 1970, not before the last moment in the ledger when it was opened."""
         return self._clock()
 
-    async def find(self, tags: Sequence[int]) -> dict[int, Found]:
+    async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
         """How those of them stand that are there."""
-        return await self._reading().find(tags)
+        return await self._get_reader().find(key_hashes)
 
-    async def intent(self, tag: int) -> Intent | None:
+    async def entry(self, key_hash: int) -> LedgerEntry | None:
         """The intent with that tag."""
-        return await self._reading().intent(tag)
+        return await self._get_reader().entry(key_hash)
 
-    def intents(self, states: Collection[State] | None = None, *, without_fate: bool = False) -> AsyncIterator[Intent]:
+    def entries(
+        self, states: Collection[EntryState] | None = None, *, without_report: bool = False
+    ) -> AsyncIterator[LedgerEntry]:
         """Intents in these states."""
-        return self._reading().intents(states, without_fate=without_fate)
+        return self._get_reader().entries(states, without_report=without_report)
 
-    async def counts(self) -> Counts:
+    async def counts(self) -> StateCounts:
         """How many there are in each state."""
-        return await self._reading().counts()
+        return await self._get_reader().counts()
 
     async def delivery_counts(self) -> list[DeliveryCount]:
         """How many accepted messages there are by status and channel of their delivery report."""
-        return await self._reading().delivery_counts()
+        return await self._get_reader().delivery_counts()
 
-    async def get(self, name: str) -> Any:
+    async def get_document(self, name: str) -> Any:
         """The JSON that was put under a name."""
-        return await self._reading().get(name)
+        return await self._get_reader().get_document(name)
 
-    async def claim(self, wanted: Sequence[Wanted], *, lease: float) -> list[Found]:
+    async def claim(self, requests: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
         """It is only read."""
-        del wanted, lease
-        self._refuse()
+        del requests, lease
+        self._raise_read_only()
 
-    async def refuse(self, wanted: Wanted, reason: str) -> bool:
+    async def mark_invalid(self, request: ClaimRequest, reason: str) -> bool:
         """It is only read."""
-        del wanted, reason
-        self._refuse()
+        del request, reason
+        self._raise_read_only()
 
-    async def forget_invalid(self) -> None:
+    async def delete_invalid(self) -> None:
         """It is only read."""
-        self._refuse()
+        self._raise_read_only()
 
-    def end(self, move: Move, ending: Ending) -> None:
+    def record(self, transition: Transition, details: TransitionDetails) -> None:
         """It is only read."""
-        del move, ending
-        self._refuse()
+        del transition, details
+        self._raise_read_only()
 
-    async def settle(self, move: Move, ending: Ending) -> bool:
+    async def apply(self, transition: Transition, details: TransitionDetails) -> bool:
         """It is only read."""
-        del move, ending
-        self._refuse()
+        del transition, details
+        self._raise_read_only()
 
-    async def lapse(self) -> int:
+    async def expire_leases(self) -> int:
         """It is only read."""
-        self._refuse()
+        self._raise_read_only()
 
-    def learn(self, fate: Fate) -> None:
+    def record_delivery_report(self, report: DeliveryReport) -> None:
         """It is only read."""
-        del fate
-        self._refuse()
+        del report
+        self._raise_read_only()
 
     async def flush(self) -> None:
         """There is nothing to wait for."""
 
-    async def put(self, name: str, value: Mapping[str, Any]) -> None:
+    async def put_document(self, name: str, value: Mapping[str, Any]) -> None:
         """It is only read."""
         del name, value
-        self._refuse()
+        self._raise_read_only()
 
     async def __aenter__(self) -> Self:
         try:
@@ -121,10 +131,10 @@ class ReadOnlyLedger:
         if reader is not None:
             await reader.close()
 
-    def _reading(self) -> Reader:
+    def _get_reader(self) -> Reader:
         if self._reader is None:
             raise LedgerError(f"the ledger {self._path} is not open; use it as `async with SqliteLedger.read(...)`")
         return self._reader
 
-    def _refuse(self) -> NoReturn:
+    def _raise_read_only(self) -> NoReturn:
         raise LedgerError(f"the ledger {self._path} was opened to be read; nothing is written to it, and nothing sent")

@@ -11,42 +11,49 @@ from typing import Any, TypeVar
 
 from ..._sqlite import UnusableDatabase
 from ...errors import LedgerError
-from ..intent import Counts, DeliveryCount, Found, Intent
-from ..states import State
-from .loss import check_to_read
-from .rows import BY_TAG, DELIVERIES, counts_in, found_of, intent_of, page
-from .schema import STATES, reason_of, to_read
-from .statements import KNOWN, TAG
+from ..entry import ClaimResult, DeliveryCount, LedgerEntry, StateCounts
+from ..state_machine import EntryState
+from .loss_detection import check_readable
+from .row_mapping import (
+    DELIVERY_COUNTS,
+    ENTRY_BY_HASH,
+    claim_result_from_row,
+    entry_from_row,
+    page_query,
+    state_counts_from_row,
+)
+from .schema import STATES, connect_for_reading, explain_failure
+from .statements import FIND_BY_HASH, KEY_HASH_INDEX
 
 T = TypeVar("T")
 
-PAGE = 512  # intents
+PAGE_SIZE = 512  # intents
 
 
 class Reader:
     """Answers questions, each by what is in the file by then. Raises `LedgerError`."""
 
-    def __init__(self, path: Path, real: Path, *, of_run: bool = False) -> None:
-        self._path, self._real, self._of_run = path, real, of_run
+    def __init__(self, path: Path, real: Path, *, for_writer: bool = False) -> None:
+        self._path, self._real, self._for_writer = path, real, for_writer
         self._thread = ThreadPoolExecutor(1, "routee-ledger-reader")
         self._connection: sqlite3.Connection | None = None
 
-    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    async def query(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """What a question gives, asked in the thread."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._query, question)
         except (UnusableDatabase, sqlite3.Error) as error:
-            reason = reason_of(error)
+            reason = explain_failure(error)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
         raise LedgerError(f"cannot read the ledger {self._path}: {reason}")
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _query(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
-            connection = to_read(self._real)
-            if not self._of_run:  # which has checked it
+            connection = connect_for_reading(self._real)
+            if not self._for_writer:  # which has checked it
                 try:
-                    check_to_read(connection, self._real)
+                    check_readable(connection, self._real)
                 except BaseException:
                     connection.close()
                     raise
@@ -55,51 +62,53 @@ class Reader:
 
     async def run_id(self) -> tuple[str, float]:
         """The letters of the ledger, and the last moment in it."""
-        run_id, moment = await self.ask(
+        run_id, moment = await self.query(
             lambda database: database.execute("SELECT run_id, moment FROM ledger").fetchone()
         )
         return run_id, moment
 
-    async def find(self, tags: Sequence[int]) -> dict[int, Found]:
+    async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
         """How those of them stand that are there."""
-        asked = [(tag,) for tag in dict.fromkeys(tags)]
-        rows = await self.ask(lambda database: KNOWN.ask(database, asked))
-        return {row[TAG]: found_of(row) for row in rows}
+        asked = [(tag,) for tag in dict.fromkeys(key_hashes)]
+        rows = await self.query(lambda database: FIND_BY_HASH.fetch(database, asked))
+        return {row[KEY_HASH_INDEX]: claim_result_from_row(row) for row in rows}
 
-    async def intent(self, tag: int) -> Intent | None:
+    async def entry(self, key_hash: int) -> LedgerEntry | None:
         """The intent with that tag."""
-        row = await self.ask(lambda database: database.execute(BY_TAG, (tag,)).fetchone())
-        return None if row is None else intent_of(row)
+        row = await self.query(lambda database: database.execute(ENTRY_BY_HASH, (key_hash,)).fetchone())
+        return None if row is None else entry_from_row(row)
 
-    async def intents(
-        self, states: Collection[State] | None = None, *, without_fate: bool = False
-    ) -> AsyncIterator[Intent]:
+    async def entries(
+        self, states: Collection[EntryState] | None = None, *, without_report: bool = False
+    ) -> AsyncIterator[LedgerEntry]:
         """Intents in these states, a page at a time."""
-        question, last = page(states, without_fate=without_fate), 0
+        question, last = page_query(states, without_report=without_report), 0
 
-        def following(database: sqlite3.Connection) -> list[Intent]:
-            return [intent_of(row) for row in database.execute(question, (last, PAGE))]
+        def following(database: sqlite3.Connection) -> list[LedgerEntry]:
+            return [entry_from_row(row) for row in database.execute(question, (last, PAGE_SIZE))]
 
         while True:
-            found = await self.ask(following)
+            found = await self.query(following)
             for intent in found:
                 yield intent
-            if len(found) < PAGE:
+            if len(found) < PAGE_SIZE:
                 return
             last = found[-1].number
 
-    async def counts(self) -> Counts:
+    async def counts(self) -> StateCounts:
         """How many there are in each state, as the last transaction left it."""
         columns = ", ".join(state.lower() for state in STATES)
-        return counts_in(await self.ask(lambda database: database.execute(f"SELECT {columns} FROM ledger").fetchone()))
+        return state_counts_from_row(
+            await self.query(lambda database: database.execute(f"SELECT {columns} FROM ledger").fetchone())
+        )
 
     async def delivery_counts(self) -> list[DeliveryCount]:
         """How many accepted messages there are by status and channel of their delivery report; it reads them all."""
-        return await self.ask(lambda database: [DeliveryCount(*row) for row in database.execute(DELIVERIES)])
+        return await self.query(lambda database: [DeliveryCount(*row) for row in database.execute(DELIVERY_COUNTS)])
 
-    async def get(self, name: str) -> Any:
+    async def get_document(self, name: str) -> Any:
         """The JSON that was put under a name."""
-        row = await self.ask(
+        row = await self.query(
             lambda database: database.execute("SELECT json FROM documents WHERE name = ?", (name,)).fetchone()
         )
         return None if row is None else json.loads(row[0])

@@ -7,29 +7,29 @@ from pathlib import Path
 
 from ..._sqlite import DAMAGED, UnusableDatabase, check_integrity, describe_error, schema_version
 from ..memory import new_run_id
-from ..states import State
-from .descriptors import connect
+from ..state_machine import EntryState
+from .file_descriptors import connect
 
-APPLICATION = 0x52464C47  # what marks a database as a ledger
-OLDEST_SQLITE = (3, 35)  # UPDATE ... FROM, and what was wrong with it at first
-EMPTY = (
+APPLICATION_ID = 0x52464C47  # what marks a database as a ledger
+MINIMUM_SQLITE = (3, 35)  # UPDATE ... FROM, and what was wrong with it at first
+EMPTY_FILE = (
     "it is empty: a ledger may have been overwritten, and who got the message is not known then. Restore it; remove it "
     "only if nothing was ever sent with it, for with a new one everyone would get a second message"
 )
-LAYOUT = "it is damaged, or was written by a version of routee-failover before the first release"
-OLDER_SQLITE = f"Python comes with SQLite {sqlite3.sqlite_version} here, and a ledger needs 3.35 or newer"
+UNKNOWN_LAYOUT = "it is damaged, or was written by a version of routee-failover before the first release"
+SQLITE_TOO_OLD = f"Python comes with SQLite {sqlite3.sqlite_version} here, and a ledger needs 3.35 or newer"
 
 # A state is a small number in the file. What stands here stays as it is for good.
 STATES = (
-    State.NEW,
-    State.SENDING,
-    State.ACCEPTED,
-    State.REJECTED,
-    State.UNKNOWN,
-    State.EXPIRED,
-    State.INVALID,
+    EntryState.NEW,
+    EntryState.SENDING,
+    EntryState.ACCEPTED,
+    EntryState.REJECTED,
+    EntryState.UNKNOWN,
+    EntryState.EXPIRED,
+    EntryState.INVALID,
 )
-CODES = {state: code for code, state in enumerate(STATES)}
+STATE_CODES = {state: code for code, state in enumerate(STATES)}
 
 _RESTORE = "restore it from a backup that holds all that was sent; with a new one everyone would get a second message"
 _EFFECTIVE = os.access in os.supports_effective_ids
@@ -48,17 +48,17 @@ def _first(connection: sqlite3.Connection) -> None:
     )
     connection.execute("INSERT INTO ledger (run_id) VALUES (?)", (new_run_id(),))
     connection.execute(
-        "CREATE TABLE intents ("
-        " number INTEGER PRIMARY KEY, tag INTEGER NOT NULL UNIQUE, key TEXT, recipient TEXT NOT NULL,"
+        "CREATE TABLE entries ("
+        " number INTEGER PRIMARY KEY, key_hash INTEGER NOT NULL UNIQUE, key TEXT, recipient TEXT NOT NULL,"
         " line INTEGER NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL, fingerprint BLOB NOT NULL,"
-        " begun_at REAL NOT NULL, lease_until REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '',"
-        " identity TEXT, proof TEXT NOT NULL DEFAULT '', channel TEXT, seconds REAL NOT NULL DEFAULT 0,"
-        " fate_status TEXT, fate_channel TEXT, fate_price REAL, fate_country TEXT, fate_reason TEXT,"
-        " fate_seconds REAL)"
+        " claimed_at REAL NOT NULL, lease_expires_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '',"
+        " tracking_id TEXT, resolved_by TEXT NOT NULL DEFAULT '', channel TEXT, response_time REAL NOT NULL DEFAULT 0,"
+        " report_status TEXT, report_channel TEXT, report_price REAL, report_country TEXT, report_reason TEXT,"
+        " report_delivery_time REAL)"
     )
     # What is doubtful is looked for again and again, and is little.
-    doubtful = CODES[State.UNKNOWN]
-    connection.execute(f"CREATE INDEX doubtful ON intents (number) WHERE state = {doubtful}")
+    doubtful = STATE_CODES[EntryState.UNKNOWN]
+    connection.execute(f"CREATE INDEX doubtful ON entries (number) WHERE state = {doubtful}")
     connection.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL)")
 
 
@@ -66,19 +66,19 @@ MIGRATIONS: Sequence[Migration] = (_first,)
 """What leads from each version to the next; an empty file has version 0."""
 
 
-def reason_of(error: UnusableDatabase | sqlite3.Error) -> str:
+def explain_failure(error: UnusableDatabase | sqlite3.Error) -> str:
     """Return why a ledger cannot be used, with what to do about it."""
     reason = str(error) if isinstance(error, UnusableDatabase) else describe_error(error)
-    return f"{reason}; {_RESTORE}" if reason in {DAMAGED, LAYOUT} else reason
+    return f"{reason}; {_RESTORE}" if reason in {DAMAGED, UNKNOWN_LAYOUT} else reason
 
 
-def to_write(path: Path) -> sqlite3.Connection:
+def connect_for_writing(path: Path) -> sqlite3.Connection:
     """The ledger in a file for the one that writes, brought to today's version and found whole."""
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise UnusableDatabase(OLDER_SQLITE)
+    if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
+        raise UnusableDatabase(SQLITE_TOO_OLD)
     connection = connect(path, str(path), timeout=5, cached_statements=256)
     try:
-        version = schema_version(connection, APPLICATION, len(MIGRATIONS))
+        version = schema_version(connection, APPLICATION_ID, len(MIGRATIONS))
         connection.execute("PRAGMA auto_vacuum=NONE")  # its map would be where the mark is
         # Claims touch the index of tags all over, a page each: small pages make less to write. A log of 8 MB lets them
         # change several times before they are copied into the file. One of 32 MB was no faster by more than the noise,
@@ -99,12 +99,12 @@ def to_write(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def to_read(path: Path) -> sqlite3.Connection:
+def connect_for_reading(path: Path) -> sqlite3.Connection:
     """The ledger in a file for those who only read, also while another process writes it or on read-only media."""
     if not path.is_file():
         raise UnusableDatabase("there is no such file")
     if not path.stat().st_size:
-        raise UnusableDatabase(EMPTY)
+        raise UnusableDatabase(EMPTY_FILE)
     # Whoever may write takes away what SQLite put beside the file for as long as it was read; others cannot. A log that
     # is there is left to the next run: to merge it would hide that it is damaged.
     log = path.with_name(f"{path.name}-wal")
@@ -122,7 +122,7 @@ def to_read(path: Path) -> sqlite3.Connection:
 def _read_only(path: Path, how: str) -> sqlite3.Connection:
     connection = connect(path, f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
     try:
-        _check_to_read(schema_version(connection, APPLICATION, len(MIGRATIONS)))
+        _check_to_read(schema_version(connection, APPLICATION_ID, len(MIGRATIONS)))
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA cache_size=-8192")  # KiB
     except BaseException:
@@ -145,6 +145,6 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         version += 1
         connection.execute("BEGIN IMMEDIATE")
         migration(connection)
-        connection.execute(f"PRAGMA application_id={APPLICATION}")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={version}")
         connection.execute("COMMIT")

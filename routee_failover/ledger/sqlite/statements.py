@@ -9,9 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from ..intent import POLICY, Ending, Fate, Wanted
-from ..states import BY_SENDER, ENDS_LEASE, ENDS_ONE, FORGETS_CONTENT, KEEPS_POLICY, MOVES, Move, State, after
-from .schema import CODES
+from ..entry import RESOLVED_BY_POLICY, ClaimRequest, DeliveryReport, TransitionDetails
+from ..state_machine import (
+    CLEARS_FINGERPRINT,
+    ENDS_LEASE,
+    KEEPS_RESENT_BY_POLICY,
+    REQUIRES_SAME_ATTEMPT,
+    TRANSITIONS,
+    UNKNOWN_AFTER_RESEND,
+    EntryState,
+    Transition,
+    next_state,
+)
+from .schema import STATE_CODES
 
 _LARGEST = 256  # rows in a statement
 _SIZES = tuple(1 << power for power in reversed(range(_LARGEST.bit_length())))
@@ -22,39 +32,39 @@ def execute(connection: sqlite3.Connection, text: str, values: Sequence[Any]) ->
     try:
         return connection.execute(text, values)
     except UnicodeEncodeError:  # half a character, as a file in another encoding leaves it
-        return connection.execute(text, [writable(value) for value in values])
+        return connection.execute(text, [to_storable(value) for value in values])
 
 
-def writable(value: Any) -> Any:
+def to_storable(value: Any) -> Any:
     """A value as it can be in the file."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-class Bulk:
-    """A statement over rows told to it, which it knows as `told`; its other values come after those of the rows."""
+class BatchStatement:
+    """A statement over rows input to it, which it knows as `input`; its other values come after those of the rows."""
 
     def __init__(self, columns: Sequence[str], statement: str) -> None:
         row = f"({', '.join('?' * len(columns))})"
         self._texts = {
-            size: f"WITH told ({', '.join(columns)}) AS (VALUES {', '.join([row] * size)}) {statement}"
+            size: f"WITH input ({', '.join(columns)}) AS (VALUES {', '.join([row] * size)}) {statement}"
             for size in _SIZES
         }
 
     def run(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *others: Any) -> int:
         """How many rows it changed."""
         before = connection.total_changes  # a cursor counts no statement that begins with WITH
-        for text, values in self._parts(rows, others):
+        for text, values in self._batches(rows, others):
             execute(connection, text, values)
         return connection.total_changes - before
 
-    def ask(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *others: Any) -> list[Any]:
+    def fetch(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *others: Any) -> list[Any]:
         """The rows that it finds."""
         found: list[Any] = []
-        for text, values in self._parts(rows, others):
+        for text, values in self._batches(rows, others):
             found += execute(connection, text, values)
         return found
 
-    def _parts(self, rows: Sequence[Sequence[Any]], others: tuple[Any, ...]) -> Iterable[tuple[str, list[Any]]]:
+    def _batches(self, rows: Sequence[Sequence[Any]], others: tuple[Any, ...]) -> Iterable[tuple[str, list[Any]]]:
         begin, count = 0, len(rows)
         for size in _SIZES:
             while count - begin >= size:
@@ -63,116 +73,138 @@ class Bulk:
                 begin += size
 
 
-_BOUND = f"CASE WHEN intents.proof = '{POLICY}'"
+_IF_RESENT_BY_POLICY = f"CASE WHEN entries.resolved_by = '{RESOLVED_BY_POLICY}'"
 
-CLAIM_NEW = Bulk(
-    Wanted._fields,
-    "INSERT OR IGNORE INTO intents"
-    " (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until)"
-    f" SELECT tag, nullif(key, recipient), recipient, line, fingerprint, {CODES[State.SENDING]}, 1, ?, ? FROM told",
+CLAIM_NEW = BatchStatement(
+    ClaimRequest._fields,
+    "INSERT OR IGNORE INTO entries"
+    " (key_hash, key, recipient, line, fingerprint, state, attempt, claimed_at, lease_expires_at)"
+    f" SELECT key_hash, nullif(key, recipient), recipient, line, fingerprint, {STATE_CODES[EntryState.SENDING]}, 1, ?, ? FROM input",
 )
 """Takes what is not there yet; then: now, and the end of the lease."""
 
-CLAIM_AGAIN = Bulk(
+RECLAIM = BatchStatement(
     ("number", "line", "fingerprint", "key", "recipient"),
-    f"UPDATE intents SET state = {CODES[State.SENDING]}, attempt = attempt + 1, line = told.line,"
-    " key = nullif(told.key, told.recipient), recipient = told.recipient,"  # the source may have another by now
-    " fingerprint = told.fingerprint, begun_at = ?, lease_until = ?, ended_at = NULL, reason = '',"
-    f" proof = {_BOUND} THEN '{POLICY}' ELSE '' END"
-    f" FROM told WHERE intents.number = told.number AND intents.state = {CODES[State.NEW]}",
+    f"UPDATE entries SET state = {STATE_CODES[EntryState.SENDING]}, attempt = attempt + 1, line = input.line,"
+    " key = nullif(input.key, input.recipient), recipient = input.recipient,"  # the source may have another by now
+    " fingerprint = input.fingerprint, claimed_at = ?, lease_expires_at = ?, ended_at = NULL, reason = '',"
+    f" resolved_by = {_IF_RESENT_BY_POLICY} THEN '{RESOLVED_BY_POLICY}' ELSE '' END"
+    f" FROM input WHERE entries.number = input.number AND entries.state = {STATE_CODES[EntryState.NEW]}",
 )
 """Takes what is there and NEW; then: now, and the end of the lease."""
 
 _LOST = "what the ledger held of it was lost: it may have been sent"
 _BY_NO_POLICY = 2  # attempts: what its content was is not known, so that it cannot be sent again as it was
 
-ENTER_UNKNOWN = Bulk(
-    Wanted._fields,
-    "INSERT OR IGNORE INTO intents"
-    " (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until, ended_at, reason)"
-    f" SELECT tag, nullif(key, recipient), recipient, line, x'', {CODES[State.UNKNOWN]}, {_BY_NO_POLICY}, ?, ?, ?,"
-    f" '{_LOST}' FROM told",
+INSERT_UNKNOWN = BatchStatement(
+    ClaimRequest._fields,
+    "INSERT OR IGNORE INTO entries"
+    " (key_hash, key, recipient, line, fingerprint, state, attempt, claimed_at, lease_expires_at, ended_at, reason)"
+    f" SELECT key_hash, nullif(key, recipient), recipient, line, x'', {STATE_CODES[EntryState.UNKNOWN]}, {_BY_NO_POLICY}, ?, ?, ?,"
+    f" '{_LOST}' FROM input",
 )
 """Enters what is not there as UNKNOWN; then: since when, and twice until when, it may have been sent."""
 
-DOUBT_LOST = (
-    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, attempt = max(attempt, {_BY_NO_POLICY}),"
-    f" begun_at = min(begun_at, ?), lease_until = ?, ended_at = ?, reason = '{_LOST}'"
-    f" WHERE state IN ({CODES[State.NEW]}, {CODES[State.UNKNOWN]})"
+MARK_LOST_UNKNOWN = (
+    f"UPDATE entries SET state = {STATE_CODES[EntryState.UNKNOWN]}, attempt = max(attempt, {_BY_NO_POLICY}),"
+    f" claimed_at = min(claimed_at, ?), lease_expires_at = ?, ended_at = ?, reason = '{_LOST}'"
+    f" WHERE state IN ({STATE_CODES[EntryState.NEW]}, {STATE_CODES[EntryState.UNKNOWN]})"
 )
 
-KNOWN = Bulk(
-    ("tag",),
-    "SELECT intents.number, intents.attempt, intents.state, intents.line, intents.fingerprint, intents.tag,"
-    " coalesce(intents.key, intents.recipient), intents.recipient"
-    " FROM told CROSS JOIN intents ON intents.tag = told.tag",
+FIND_BY_HASH = BatchStatement(
+    ("key_hash",),
+    "SELECT entries.number, entries.attempt, entries.state, entries.line, entries.fingerprint, entries.key_hash,"
+    " coalesce(entries.key, entries.recipient), entries.recipient"
+    " FROM input CROSS JOIN entries ON entries.key_hash = input.key_hash",
 )
-TAG, KEY = 5, 6
+KEY_HASH_INDEX, KEY_INDEX = 5, 6
 """Where those stand in a row of it."""
 
-LEARN = Bulk(
-    Fate._fields,
-    "UPDATE intents SET fate_status = told.status, fate_channel = told.channel, fate_price = told.price,"
-    " fate_country = told.country, fate_reason = told.reason, fate_seconds = told.seconds"
-    " FROM told WHERE intents.number = told.number",
+RECORD_DELIVERY_REPORTS = BatchStatement(
+    DeliveryReport._fields,
+    "UPDATE entries SET report_status = input.status, report_channel = input.channel, report_price = input.price,"
+    " report_country = input.country, report_reason = input.reason, report_delivery_time = input.delivery_time"
+    " FROM input WHERE entries.number = input.number",
 )
 
-LAST = "SELECT coalesce(max(number), 0) FROM intents"
-FORGET_INVALID = f"DELETE FROM intents WHERE state = {CODES[State.INVALID]} AND fingerprint = x''"
+LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM entries"
+DELETE_INVALID = f"DELETE FROM entries WHERE state = {STATE_CODES[EntryState.INVALID]} AND fingerprint = x''"
 
-REFUSE_NEW = (
-    "INSERT INTO intents (tag, key, recipient, line, fingerprint, state, attempt, begun_at, lease_until, ended_at,"
-    f" reason) VALUES (?, nullif(?, ?), ?, ?, x'', {CODES[State.INVALID]}, 0, ?, ?, ?, ?)"
+INSERT_INVALID = (
+    "INSERT INTO entries (key_hash, key, recipient, line, fingerprint, state, attempt, claimed_at, lease_expires_at, ended_at,"
+    f" reason) VALUES (?, nullif(?, ?), ?, ?, x'', {STATE_CODES[EntryState.INVALID]}, 0, ?, ?, ?, ?)"
 )
-REFUSE_AGAIN = f"UPDATE intents SET state = {CODES[State.INVALID]}, reason = ?, line = ?, ended_at = ? WHERE number = ?"
-
-LAPSE = (
-    f"UPDATE intents SET state = {CODES[State.UNKNOWN]}, ended_at = ?, reason = ?, lease_until = min(lease_until, ?)"
-    f" WHERE number BETWEEN ? AND ? AND state = {CODES[State.SENDING]} AND lease_until <= ?"
+UPDATE_INVALID = (
+    f"UPDATE entries SET state = {STATE_CODES[EntryState.INVALID]}, reason = ?, line = ?, ended_at = ? WHERE number = ?"
 )
 
+EXPIRE_LEASES = (
+    f"UPDATE entries SET state = {STATE_CODES[EntryState.UNKNOWN]}, ended_at = ?, reason = ?, lease_expires_at = min(lease_expires_at, ?)"
+    f" WHERE number BETWEEN ? AND ? AND state = {STATE_CODES[EntryState.SENDING]} AND lease_expires_at <= ?"
+)
 
-class Way(NamedTuple):
+
+class StateChange(NamedTuple):
     """One way from a state to another; one by one, so that they count themselves."""
 
-    source: State
-    target: State
-    statement: Bulk
+    source: EntryState
+    target: EntryState
+    statement: BatchStatement
     """Then: now."""
 
 
-def _ways(move: Move) -> list[Way]:
+def _state_changes(transition: Transition) -> list[StateChange]:
     # Nearly all that moves was being sent.
-    sources = sorted(MOVES[move][0], key=lambda state: (state is not State.SENDING, CODES[state]))
-    ways: list[Way] = []
+    sources = sorted(
+        TRANSITIONS[transition][0], key=lambda state: (state is not EntryState.SENDING, STATE_CODES[state])
+    )
+    ways: list[StateChange] = []
     for source in sources:
-        target = after(source, move)
-        if move not in ENDS_ONE:
-            ways.append(Way(source, target, _move(move, source, target, "")))
+        target = next_state(source, transition)
+        if transition not in UNKNOWN_AFTER_RESEND:
+            ways.append(StateChange(source, target, _transition_statement(transition, source, target, "")))
             continue
-        ways.append(Way(source, target, _move(move, source, target, f" AND intents.proof <> '{POLICY}'")))
-        doubt = after(source, move, bound=True)
+        ways.append(
+            StateChange(
+                source,
+                target,
+                _transition_statement(
+                    transition, source, target, f" AND entries.resolved_by <> '{RESOLVED_BY_POLICY}'"
+                ),
+            )
+        )
+        doubt = next_state(source, transition, resent_by_policy=True)
         if doubt is not source:
-            ways.append(Way(source, doubt, _move(move, source, doubt, f" AND intents.proof = '{POLICY}'")))
+            ways.append(
+                StateChange(
+                    source,
+                    doubt,
+                    _transition_statement(
+                        transition, source, doubt, f" AND entries.resolved_by = '{RESOLVED_BY_POLICY}'"
+                    ),
+                )
+            )
     return ways
 
 
-def _move(move: Move, source: State, target: State, only: str) -> Bulk:
-    bound = _BOUND if move in KEEPS_POLICY else "CASE WHEN 0"
-    forgets = f", fingerprint = {bound} THEN intents.fingerprint ELSE x'' END"
-    fingerprint = forgets if move in FORGETS_CONTENT else ""
-    lease = ", lease_until = min(intents.lease_until, clock.now)" if move in ENDS_LEASE else ""
-    own = " AND intents.attempt = told.attempt" if move in BY_SENDER else ""
-    return Bulk(
-        Ending._fields,
-        f", clock (now) AS (VALUES (?)) UPDATE intents SET state = {CODES[target]}, ended_at = clock.now,"
-        f" reason = told.reason, proof = {bound} THEN '{POLICY}' ELSE told.proof END,"
-        " identity = coalesce(nullif(told.identity, ''), intents.identity),"
-        " channel = coalesce(nullif(told.channel, ''), intents.channel),"
-        f" seconds = coalesce(nullif(told.seconds, 0), intents.seconds){fingerprint}{lease}"
-        f" FROM told, clock WHERE intents.number = told.number AND intents.state = {CODES[source]}{own}{only}",
+def _transition_statement(
+    transition: Transition, source: EntryState, target: EntryState, condition: str
+) -> BatchStatement:
+    bound = _IF_RESENT_BY_POLICY if transition in KEEPS_RESENT_BY_POLICY else "CASE WHEN 0"
+    forgets = f", fingerprint = {bound} THEN entries.fingerprint ELSE x'' END"
+    fingerprint = forgets if transition in CLEARS_FINGERPRINT else ""
+    lease = ", lease_expires_at = min(entries.lease_expires_at, clock.now)" if transition in ENDS_LEASE else ""
+    own = " AND entries.attempt = input.attempt" if transition in REQUIRES_SAME_ATTEMPT else ""
+    return BatchStatement(
+        TransitionDetails._fields,
+        f", clock (now) AS (VALUES (?)) UPDATE entries SET state = {STATE_CODES[target]}, ended_at = clock.now,"
+        f" reason = input.reason, resolved_by = {bound} THEN '{RESOLVED_BY_POLICY}' ELSE input.resolved_by END,"
+        " tracking_id = coalesce(nullif(input.tracking_id, ''), entries.tracking_id),"
+        " channel = coalesce(nullif(input.channel, ''), entries.channel),"
+        f" response_time = coalesce(nullif(input.response_time, 0), entries.response_time){fingerprint}{lease}"
+        f" FROM input, clock WHERE entries.number = input.number AND entries.state = {STATE_CODES[source]}{own}{condition}",
     )
 
 
-MAKE: Mapping[Move, Sequence[Way]] = {move: _ways(move) for move in Move}
+TRANSITION_STATEMENTS: Mapping[Transition, Sequence[StateChange]] = {move: _state_changes(move) for move in Transition}
 """What makes a move, from each state that it is made from."""

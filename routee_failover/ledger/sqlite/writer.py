@@ -14,68 +14,70 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..._sqlite import HARD_LINKED, UnusableDatabase
 from ...errors import LedgerError
-from ..intent import Ending, Fate, Found, Wanted
-from ..states import Move
-from .book import Book, Told
-from .descriptors import FileId, file_id
-from .file import LedgerFile
-from .high_water import beside
-from .loss import LOG
-from .schema import reason_of
+from ..entry import ClaimRequest, ClaimResult, DeliveryReport, TransitionDetails
+from ..state_machine import Transition
+from .database import LedgerDatabase, TransitionRecord
+from .file_descriptors import FileId, file_id
+from .high_water_mark import sidecar_path
+from .ledger_file import LedgerFile
+from .loss_detection import WAL_SUFFIX
+from .schema import explain_failure
 
 T = TypeVar("T")
 
-LINGER = 0.005
+BATCH_DELAY = 0.005
 """Seconds for which endings wait for others to share a transaction with, or for a claim, which does not wait."""
 
-GONE = "its file was taken away or exchanged"
-UNCLAIMED = "whoever claimed it was gone before it was sent"
+FILE_GONE = "its file was taken away or exchanged"
+CALLER_GONE = "whoever claimed it was gone before it was sent"
 
-_Job = tuple[Callable[[Book], Any], "asyncio.Future[Any]"]
-_Claim = tuple[Sequence[Wanted], float, "asyncio.Future[list[Found]]"]
+_Job = tuple[Callable[[LedgerDatabase], Any], "asyncio.Future[Any]"]
+_Claim = tuple[Sequence[ClaimRequest], float, "asyncio.Future[list[ClaimResult]]"]
 _log = logging.getLogger("routee_failover.ledger")
 
 
-class Opened(NamedTuple):
+class OpenedLedger(NamedTuple):
     """What a file says when it is opened."""
 
     run_id: str
     now: Callable[[], float]
-    tally: tuple[int, ...]
+    state_counts: tuple[int, ...]
 
 
-class _Group:
+class _Batch:
     """What one transaction does, and who waits for it."""
 
-    def __init__(self, moves: list[Told], fates: list[Fate], jobs: list[_Job], claims: list[_Claim]) -> None:
-        self.moves, self.fates, self.jobs, self.claims = moves, fates, jobs, claims
-        self.told = len(moves) + len(fates)
-        self.answers: list[tuple[asyncio.Future[Any], Any]] = []
+    def __init__(
+        self, transitions: list[TransitionRecord], reports: list[DeliveryReport], jobs: list[_Job], claims: list[_Claim]
+    ) -> None:
+        self.transitions, self.reports, self.jobs, self.claims = transitions, reports, jobs, claims
+        self.record_count = len(transitions) + len(reports)
+        self.results: list[tuple[asyncio.Future[Any], Any]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.told or self.jobs or self.claims)
+        return bool(self.record_count or self.jobs or self.claims)
 
-    def work(self, book: Book) -> None:
+    def run(self, database: LedgerDatabase) -> None:
         """Do it. What was told without waiting comes first: whoever waits may have told it before."""
-        book.move(self.moves)
-        if self.fates:
-            book.learn(self.fates)
-        self.answers += ((future, job(book)) for job, future in self.jobs)
+        database.apply(self.transitions)
+        if self.reports:
+            database.record_delivery_reports(self.reports)
+        self.results += ((future, job(database)) for job, future in self.jobs)
         by_lease: dict[float, list[_Claim]] = {}
         for claim in self.claims:
             by_lease.setdefault(claim[1], []).append(claim)
         for lease, claims in by_lease.items():
-            found = book.claim([one for wanted, _, _ in claims for one in wanted], lease)
+            found = database.claim([one for wanted, _, _ in claims for one in wanted], lease)
             begin = 0
             for wanted, _, future in claims:
-                self.answers.append((future, found[begin : begin + len(wanted)]))
+                self.results.append((future, found[begin : begin + len(wanted)]))
                 begin += len(wanted)
 
 
-def _take(waiting: list[T]) -> list[T]:
+def _drain(pending: list[T]) -> list[T]:
     # The list stays the same one: to exchange it would lose what another thread is just appending.
-    taken = waiting[:]
-    del waiting[: len(taken)]
+    taken = pending[:]
+    del pending[: len(taken)]
     return taken
 
 
@@ -84,192 +86,192 @@ class Writer:
 
     def __init__(self, path: Path, real: Path, *, recover: bool = False) -> None:
         self._path, self._real, self._recover = path, real, recover
-        self._log = beside(real, LOG)
+        self._log = sidecar_path(real, WAL_SUFFIX)
         self._loop = asyncio.get_running_loop()
-        self._moves: list[Told] = []
-        self._fates: list[Fate] = []
+        self._transitions: list[TransitionRecord] = []
+        self._reports: list[DeliveryReport] = []
         self._jobs: list[_Job] = []
         self._claims: list[_Claim] = []
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._rung = self._lingers = self._stopping = False
-        self._told = self._written = 0
-        self._under_way: _Group | None = None
-        self.opened: asyncio.Future[Opened] = self._loop.create_future()
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
+        self._wakeup_pending = self._flush_scheduled = self._stopping = False
+        self._recorded = self._written = 0
+        self._current_batch: _Batch | None = None
+        self.opened: asyncio.Future[OpenedLedger] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self.failure: str | None = None
-        self.tally: tuple[int, ...] = ()
-        self._thread = threading.Thread(target=self._live, name="routee-ledger", daemon=True)
+        self.state_counts: tuple[int, ...] = ()
+        self._thread = threading.Thread(target=self._run, name="routee-ledger", daemon=True)
         self._thread.start()
 
-    def move(self, move: Move, ending: Ending) -> None:
+    def record(self, transition: Transition, details: TransitionDetails) -> None:
         """Make a move soon."""
         if self.failure is None:
-            self._moves.append((move, ending))
-            self._tell()
+            self._transitions.append((transition, details))
+            self._schedule_flush()
 
-    def learn(self, fate: Fate) -> None:
+    def record_delivery_report(self, report: DeliveryReport) -> None:
         """Keep a fate soon."""
         if self.failure is None:
-            self._fates.append(fate)
-            self._tell()
+            self._reports.append(report)
+            self._schedule_flush()
 
-    def claim(self, wanted: Sequence[Wanted], lease: float) -> "asyncio.Future[list[Found]]":
+    def claim(self, requests: Sequence[ClaimRequest], lease: float) -> "asyncio.Future[list[ClaimResult]]":
         """Claim with the next transaction. Whoever is cancelled meanwhile gives back what was claimed for it."""
-        future: asyncio.Future[list[Found]] = self._loop.create_future()
-        self._claims.append((wanted, lease, future))
-        self._ring()
+        future: asyncio.Future[list[ClaimResult]] = self._loop.create_future()
+        self._claims.append((requests, lease, future))
+        self._wake()
         return future
 
-    def job(self, job: Callable[[Book], T]) -> "asyncio.Future[T]":
+    def submit(self, job: Callable[[LedgerDatabase], T]) -> "asyncio.Future[T]":
         """Do something else in the next transaction."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.append((job, future))
-        self._ring()
+        self._wake()
         return future
 
     @property
-    def is_behind(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether something was told that is not written yet."""
-        return self._told != self._written
+        return self._recorded != self._written
 
-    def give_back(self, found: Sequence[Found]) -> None:
+    def release(self, results: Sequence[ClaimResult]) -> None:
         """Return what was claimed for somebody who is gone: nobody can have sent it."""
-        for one in found:
-            if one.mine:
-                self.move(Move.RETURN, Ending(one.number, one.attempt, UNCLAIMED, proof=""))
+        for one in results:
+            if one.claimed:
+                self.record(Transition.RELEASE, TransitionDetails(one.number, one.attempt, CALLER_GONE, resolved_by=""))
 
-    async def settled(self) -> None:
+    async def drain(self) -> None:
         """Come back once everything asked for so far is answered."""
         if self.failure is None and not self.closed.done():
-            await self.job(lambda _: None)
+            await self.submit(lambda _: None)
 
     def stop(self) -> None:
         """Write what is left, and let go of the file; `closed` is done then."""
         self._stopping = True
-        self._ring()
+        self._wake()
 
-    def _tell(self) -> None:
-        self._told += 1
-        if not (self._lingers or self._rung):
-            self._lingers = True
-            self._loop.call_later(LINGER, self._lingered)
+    def _schedule_flush(self) -> None:
+        self._recorded += 1
+        if not (self._flush_scheduled or self._wakeup_pending):
+            self._flush_scheduled = True
+            self._loop.call_later(BATCH_DELAY, self._flush_due)
 
-    def _lingered(self) -> None:
-        self._lingers = False
-        if self.is_behind:
-            self._ring()
+    def _flush_due(self) -> None:
+        self._flush_scheduled = False
+        if self.has_pending:
+            self._wake()
 
-    def _ring(self) -> None:
-        if not self._rung:
-            self._rung = True
-            self._bell.put(None)
+    def _wake(self) -> None:
+        if not self._wakeup_pending:
+            self._wakeup_pending = True
+            self._wakeups.put(None)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         file: LedgerFile | None = None
         try:
             file = LedgerFile(self._real, recover=self._recover)
-            book = file.book
+            book = file.database
         except (UnusableDatabase, sqlite3.Error) as error:
-            self._call(self._refused, reason_of(error))
+            self._call_in_loop(self._open_failed, explain_failure(error))
         except BaseException as error:  # noqa: BLE001  # whatever it is: nobody waits for a thread that is gone
-            self._call(self._refused, _unforeseen(error))
+            self._call_in_loop(self._open_failed, _unexpected(error))
         else:
-            self._call(self._open, Opened(book.run_id, book.clock, book.tally))
+            self._call_in_loop(self._open_succeeded, OpenedLedger(book.run_id, book.clock, book.state_counts))
             reason: str | None = "its thread failed"
             try:
-                reason = self._work(book)
+                reason = self._write_until_stopped(book)
             except BaseException as error:  # noqa: BLE001
-                self._call(self._die, _unforeseen(error), self._under_way)
+                self._call_in_loop(self._fail_all, _unexpected(error), self._current_batch)
             finally:
-                file.close(ended=reason is None)
+                file.close(clean=reason is None)
         finally:
-            self._call(self._end)
+            self._call_in_loop(self._finish)
 
-    def _work(self, book: Book) -> str | None:
+    def _write_until_stopped(self, database: LedgerDatabase) -> str | None:
         """Write until it is stopped; return why nothing more could be written, if that was so."""
         main, log = self._stat()
         here = file_id(main), file_id(log)
         reason: str | None = None
         while True:
-            self._bell.get()
-            self._rung = False
+            self._wakeups.get()
+            self._wakeup_pending = False
             stopping = self._stopping
-            group = _Group(_take(self._moves), _take(self._fates), _take(self._jobs), _take(self._claims))
-            self._under_way = group
+            group = _Batch(_drain(self._transitions), _drain(self._reports), _drain(self._jobs), _drain(self._claims))
+            self._current_batch = group
             # What has failed has failed for all who come after: they are told, and do not wait for ever.
-            reason = reason or self._write(book, group, here)
-            self._under_way = None
-            self._call(self._deliver, group, book.tally, reason)
+            reason = reason or self._write(database, group, here)
+            self._current_batch = None
+            self._call_in_loop(self._deliver, group, database.state_counts, reason)
             if stopping:
                 return reason
 
-    def _write(self, book: Book, group: _Group, here: tuple[FileId, FileId]) -> str | None:
+    def _write(self, database: LedgerDatabase, batch: _Batch, files: tuple[FileId, FileId]) -> str | None:
         """Why it could not be written."""
-        if not group:
+        if not batch:
             return None
         try:
-            book.transact(partial(group.work, book))
+            database.transact(partial(batch.run, database))
             main, log = self._stat()
         except (UnusableDatabase, sqlite3.Error) as error:
-            return reason_of(error)
+            return explain_failure(error)
         except OSError:
-            return GONE
+            return FILE_GONE
         except BaseException as error:  # noqa: BLE001  # the lock is held on to, as after any other failure
-            return _unforeseen(error)
+            return _unexpected(error)
         # A file without a name takes everything, and keeps nothing; through a second name its log is not seen.
-        if (file_id(main), file_id(log)) != here:
-            return GONE
+        if (file_id(main), file_id(log)) != files:
+            return FILE_GONE
         return HARD_LINKED if main.st_nlink > 1 else None
 
     def _stat(self) -> tuple[os.stat_result, os.stat_result]:
         return self._real.stat(), self._log.stat()
 
-    def _call(self, function: Callable[..., None], *values: Any) -> None:
+    def _call_in_loop(self, function: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(function, *values)
 
-    def _open(self, opened: Opened) -> None:
-        self.tally = opened.tally
+    def _open_succeeded(self, opened: OpenedLedger) -> None:
+        self.state_counts = opened.state_counts
         if not self.opened.done():
             self.opened.set_result(opened)
 
-    def _refused(self, reason: str) -> None:
+    def _open_failed(self, reason: str) -> None:
         if not self.opened.done():
             _fail(self.opened, f"cannot use the ledger {self._path}: {reason}. Nothing was sent")
 
-    def _deliver(self, group: _Group, tally: tuple[int, ...], reason: str | None) -> None:
-        self._written += group.told
+    def _deliver(self, batch: _Batch, state_counts: tuple[int, ...], reason: str | None) -> None:
+        self._written += batch.record_count
         if reason is not None:
-            self._die(reason, group)
+            self._fail_all(reason, batch)
             return
-        self.tally = tally
-        for future, answer in group.answers:
+        self.state_counts = state_counts
+        for future, answer in batch.results:
             if not future.done():
                 future.set_result(answer)
             elif isinstance(answer, list):
-                self.give_back(answer)
+                self.release(answer)
 
-    def _die(self, reason: str, group: _Group | None = None) -> None:
+    def _fail_all(self, reason: str, batch: _Batch | None = None) -> None:
         self.failure = (
             f"the ledger {self._path} takes nothing more: {reason}. Nothing more is sent; what is under way is UNKNOWN"
             " to whoever opens it next"
         )
         jobs, claims = [*self._jobs], [*self._claims]
-        if group is not None:
-            jobs += group.jobs
-            claims += group.claims
+        if batch is not None:
+            jobs += batch.jobs
+            claims += batch.claims
         for future in (*(future for _, future in jobs), *(future for _, _, future in claims)):
             if not future.done():
                 _fail(future, self.failure)
-        for waiting in (self._moves, self._fates, self._jobs, self._claims):
+        for waiting in (self._transitions, self._reports, self._jobs, self._claims):
             waiting.clear()
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         if not self.closed.done():
             self.closed.set_result(None)
 
 
-def _unforeseen(error: BaseException) -> str:
+def _unexpected(error: BaseException) -> str:
     _log.error("the ledger's thread failed", exc_info=error)
     return f"an error that nobody foresaw ({type(error).__name__})"
 

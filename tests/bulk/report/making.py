@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from routee_failover.ledger import Fate, Intent, MemoryLedger, State
-from routee_failover.ledger.intent import tag_of
+from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry, MemoryLedger
+from routee_failover.ledger.entry import hash_key
 
 BEGUN = 1_763_676_000.0  # 2025-11-20 22:00 UTC
 CALLING = {"GR": ("+3069", 8), "CY": ("+3579", 7), "IT": ("+393", 9), "DE": ("+4915", 9), "GB": ("+447", 9)}
@@ -37,7 +37,7 @@ INVALID = (
 class Run(MemoryLedger):
     """A ledger that holds whatever intents it is given, also more than fit into memory."""
 
-    def __init__(self, intents: Iterator[Intent] | None = None, *, told: dict[str, Any] | None = None) -> None:
+    def __init__(self, intents: Iterator[LedgerEntry] | None = None, *, told: dict[str, Any] | None = None) -> None:
         super().__init__()
         self._run_id = "k3v7qz2mxw5a"
         self._made = intents
@@ -45,8 +45,8 @@ class Run(MemoryLedger):
             self._documents["run"] = told
 
     async def intents(
-        self, states: Collection[State] | None = None, *, without_fate: bool = False
-    ) -> AsyncIterator[Intent]:
+        self, states: Collection[EntryState] | None = None, *, without_fate: bool = False
+    ) -> AsyncIterator[LedgerEntry]:
         """Those that were given, once."""
         for intent in self._made or ():
             if states is None or intent.state in states:
@@ -70,7 +70,7 @@ def intents(
     pause: float = 0.0,
     troubles: float = 1.0,
     unsent: int = 0,
-) -> Iterator[Intent]:
+) -> Iterator[LedgerEntry]:
     """So many intents: `rate` a second, a share of `fates` known, with a `pause` of seconds after three fifths.
 
     `troubles` makes refusals and doubts more or less frequent; `unsent` are left over at the end.
@@ -89,45 +89,47 @@ def intents(
         yield _intent(chance, number, moment, fates, troubles, number > rows - unsent)
 
 
-def _intent(chance: random.Random, number: int, moment: float, fates: float, troubles: float, unsent: bool) -> Intent:
+def _intent(
+    chance: random.Random, number: int, moment: float, fates: float, troubles: float, unsent: bool
+) -> LedgerEntry:
     country = chance.choices([*CALLING], SHARES)[0]
     prefix, digits = CALLING[country]
     recipient = prefix + str(chance.randrange(10**digits)).zfill(digits)
-    blank = Intent(
+    blank = LedgerEntry(
         number=number,
-        tag=tag_of(recipient),
+        key_hash=hash_key(recipient),
         key=recipient,
         recipient=recipient,
         line=number + 1,
-        state=State.NEW,
+        state=EntryState.NEW,
         attempt=0,
-        begun_at=moment,
-        lease_until=moment + 60,
+        claimed_at=moment,
+        lease_expires_at=moment + 60,
     )
     lot = chance.random() / troubles
     seconds = min(chance.lognormvariate(-2.3, 0.45) + (chance.random() < 0.02) * chance.lognormvariate(0.2, 0.6), 29.0)
     answered = attrs.evolve(blank, attempt=1 + (chance.random() < 0.01), seconds=seconds, ended_at=moment + seconds)
     if lot < 0.004:
-        return attrs.evolve(blank, state=State.INVALID, ended_at=moment, reason=_of(chance, INVALID))
+        return attrs.evolve(blank, state=EntryState.INVALID, ended_at=moment, reason=_of(chance, INVALID))
     if unsent:
         return blank
     if lot < 0.017:
-        return attrs.evolve(answered, state=State.REJECTED, reason=_of(chance, REFUSALS), proof="answer")
+        return attrs.evolve(answered, state=EntryState.REJECTED, reason=_of(chance, REFUSALS), proof="answer")
     if lot < 0.0185:
-        return attrs.evolve(answered, state=State.UNKNOWN, reason=_of(chance, DOUBTS), ended_at=moment + 30)
+        return attrs.evolve(answered, state=EntryState.UNKNOWN, reason=_of(chance, DOUBTS), ended_at=moment + 30)
     if lot < 0.0195:
-        return attrs.evolve(blank, state=State.EXPIRED, reason="its deadline passed before its turn came")
+        return attrs.evolve(blank, state=EntryState.EXPIRED, reason="its deadline passed before its turn came")
     proof = chance.choices(("answer", "search", "callback"), (97, 2, 1))[0]
     first = chance.choices(("Viber", "Sms"), (86, 14))[0]
     accepted = attrs.evolve(
-        answered, state=State.ACCEPTED, proof=proof, channel=first, identity=f"{chance.getrandbits(128):032x}"
+        answered, state=EntryState.ACCEPTED, proof=proof, channel=first, identity=f"{chance.getrandbits(128):032x}"
     )
     if chance.random() > fates:
         return accepted
     return attrs.evolve(accepted, fate=_fate(chance, number, first, country))
 
 
-def _fate(chance: random.Random, number: int, first: str, country: str) -> Fate:
+def _fate(chance: random.Random, number: int, first: str, country: str) -> DeliveryReport:
     ended = first
     seconds = chance.lognormvariate(1.0, 0.7)
     if first == "Viber" and chance.random() < 0.23:
@@ -137,17 +139,17 @@ def _fate(chance: random.Random, number: int, first: str, country: str) -> Fate:
     price = PRICES[ended] * (1.0 if country in {"GR", "CY"} else 1.6)
     if chance.random() < 0.012:
         reason = _of(chance, ("the handset was off", "the number is not in use", "no next step"))
-        return Fate(number, "Failed", ended, price, country, reason, seconds)
+        return DeliveryReport(number, "Failed", ended, price, country, reason, seconds)
     if chance.random() < 0.004:
-        return Fate(number, "InProgress", None, None, None)
-    return Fate(number, "Succeeded", ended, price, country, None, seconds)
+        return DeliveryReport(number, "InProgress", None, None, None)
+    return DeliveryReport(number, "Succeeded", ended, price, country, None, seconds)
 
 
 def _of(chance: random.Random, texts: tuple[str, ...]) -> str:
     return chance.choices(texts, [2**-place for place in range(len(texts))])[0]
 
 
-def clean(count: int, *, fate: Fate | None = None, seconds: float = 10) -> Run:
+def clean(count: int, *, fate: DeliveryReport | None = None, seconds: float = 10) -> Run:
     """So many messages that were all accepted, evenly, and all have this delivery report."""
     (whole,) = intents(1, troubles=1e-9)
     made = (

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from routee_failover.ledger import Fate, State
+from routee_failover.ledger import DeliveryReport, EntryState
 
 from .making import BEGUN, Run, clean, intents
 from .test_page import read_page
@@ -13,10 +13,10 @@ from .test_page import read_page
     ("fate", "said"),
     [
         (None, "How the accepted were delivered is not known yet."),
-        (Fate(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0), "All accepted messages were delivered."),
+        (DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0), "All accepted messages were delivered."),
     ],
 )
-async def test_a_clean_run_has_sentences_for_charts(fate: Fate | None, said: str) -> None:
+async def test_a_clean_run_has_sentences_for_charts(fate: DeliveryReport | None, said: str) -> None:
     """Where all were accepted, and all or none delivered by one channel, no bar is drawn that would be full."""
     text, read = await read_page(clean(2_000, fate=fate))
     words = read.words.replace("\u202f", " ")
@@ -41,7 +41,7 @@ async def test_a_short_run_has_no_rate() -> None:
 async def test_only_what_there_is_is_named() -> None:
     """The first lines name each outcome that there is with its number, and none that there is not."""
     (whole,) = intents(1, troubles=1e-9)
-    states = [State.ACCEPTED] * 5 + [State.REJECTED] * 2 + [State.INVALID]
+    states = [EntryState.ACCEPTED] * 5 + [EntryState.REJECTED] * 2 + [EntryState.INVALID]
     given = (attrs.evolve(whole, number=at, state=state, fate=None) for at, state in enumerate(states, 1))
     text, read = await read_page(Run(given))
     assert "2 were rejected by Routee and 1 is invalid. How the accepted were delivered is not known yet." in read.words
@@ -58,7 +58,7 @@ async def test_rows_on_the_suppression_list() -> None:
         (1, "1 row is on the suppression list."),
         (12, "12 rows are on the suppression list."),
     ):
-        await ledger.put("last", {"suppressed": suppressed})
+        await ledger.put_document("last", {"suppressed": suppressed})
         ledger._made = clean(50)._made
         _, read = await read_page(ledger)
         assert "All 50 messages were accepted" in read.words
@@ -69,12 +69,14 @@ async def test_rows_on_the_suppression_list() -> None:
 async def test_every_percentage_has_one_base() -> None:
     """Accepted is a share of all messages and delivered one of the accepted, wherever it stands."""
     (whole,) = intents(1, troubles=1e-9)
-    reports = [Fate(1, "Succeeded", "Viber", 0.01, "GR")] * 1_700 + [Fate(1, "Succeeded", "Sms", 0.03, "GR")] * 230
-    reports += [Fate(1, "Failed", "Sms", 0.03, "GR")] * 40
-    fates: list[Fate | None] = [*reports, *[None] * 30]
+    reports = [DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR")] * 1_700 + [
+        DeliveryReport(1, "Succeeded", "Sms", 0.03, "GR")
+    ] * 230
+    reports += [DeliveryReport(1, "Failed", "Sms", 0.03, "GR")] * 40
+    fates: list[DeliveryReport | None] = [*reports, *[None] * 30]
     given = [attrs.evolve(whole, number=at, channel="Viber", fate=fate) for at, fate in enumerate(fates, 1)]
     given += [
-        attrs.evolve(whole, number=at, state=State.REJECTED, fate=None, reason="no") for at in range(2_001, 2_036)
+        attrs.evolve(whole, number=at, state=EntryState.REJECTED, fate=None, reason="no") for at in range(2_001, 2_036)
     ]
     _, read = await read_page(Run(iter(given)))
     words = read.words.replace("\u202f", " ")
@@ -108,9 +110,9 @@ async def test_time_has_one_truth() -> None:
 @pytest.mark.parametrize(("currency", "said"), [("EUR", "20.00 EUR in all"), (None, "20.00 in all")])
 async def test_amounts(currency: str | None, said: str) -> None:
     """An amount has the currency of the account's balance where that is known, and says whose it is."""
-    ledger = clean(2_000, fate=Fate(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0))
+    ledger = clean(2_000, fate=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0))
     if currency:
-        await ledger.put("currency", {"code": currency})
+        await ledger.put_document("currency", {"code": currency})
     _, read = await read_page(ledger)
     words = read.words.replace("\u202f", " ")
     assert said in words
@@ -124,7 +126,9 @@ async def test_a_run_in_which_none_was_accepted() -> None:
     (whole,) = intents(1, troubles=1e-9)
     moments = [BEGUN + at / 10 for at in range(100)]
     given = (
-        attrs.evolve(whole, number=at, state=State.REJECTED, begun_at=when, ended_at=when + 0.1, fate=None, reason="no")
+        attrs.evolve(
+            whole, number=at, state=EntryState.REJECTED, begun_at=when, ended_at=when + 0.1, fate=None, reason="no"
+        )
         for at, when in enumerate(moments, 1)
     )
     _, read = await read_page(Run(given))
@@ -136,7 +140,7 @@ async def test_a_run_in_which_none_was_accepted() -> None:
 async def test_channels_of_which_one_end_is_known() -> None:
     """Where of no delivered message both channels are known, no share of failovers is made up."""
     (whole,) = intents(1, troubles=1e-9)
-    ends = [("Viber", Fate(1, "Failed", "Sms")), (None, Fate(2, "Succeeded", "Sms"))]
+    ends = [("Viber", DeliveryReport(1, "Failed", "Sms")), (None, DeliveryReport(2, "Succeeded", "Sms"))]
     _, read = await read_page(Run(attrs.evolve(whole, channel=first, fate=fate) for first, fate in ends))
     assert "Of no delivered message both channels are known" in read.words
     assert "failed over" not in read.words

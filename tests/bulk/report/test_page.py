@@ -13,7 +13,7 @@ import pytest
 from routee_failover.bulk.report.page import page
 from routee_failover.bulk.report.summary import summarise
 from routee_failover.bulk.report.wording import Clock
-from routee_failover.ledger import Fate, Intent, State
+from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
 
 from .making import BEGUN, TOLD, Run, intents, run
 
@@ -72,10 +72,13 @@ async def read_page(ledger: Run, name: str = "RUN.sqlite") -> tuple[str, _Read]:
 def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
     """Every text that comes from outside is one of these."""
     (whole,) = intents(1, troubles=1e-9)
-    made: list[Intent] = []
+    made: list[LedgerEntry] = []
     for text in texts:
-        fate = Fate(1, text, text, 0.1, text, text, 1.0)
-        for state, end in [(state, None) for state in State] + [(State.ACCEPTED, fate), (State.ACCEPTED, None)]:
+        fate = DeliveryReport(1, text, text, 0.1, text, text, 1.0)
+        for state, end in [(state, None) for state in EntryState] + [
+            (EntryState.ACCEPTED, fate),
+            (EntryState.ACCEPTED, None),
+        ]:
             given: dict[str, Any] = {
                 "reason": text,
                 "identity": text,
@@ -85,8 +88,8 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
                 "recipient": text,
             }
             made.append(attrs.evolve(whole, number=len(made) + 1, line=len(made) + 1, state=state, fate=end, **given))
-        made.append(attrs.evolve(whole, fate=Fate(1, "Failed", text, 0.1, text, text, 1.0)))
-        made.append(attrs.evolve(whole, fate=Fate(1, "Succeeded", text, 0.1, text, text, 1.0)))
+        made.append(attrs.evolve(whole, fate=DeliveryReport(1, "Failed", text, 0.1, text, text, 1.0)))
+        made.append(attrs.evolve(whole, fate=DeliveryReport(1, "Succeeded", text, 0.1, text, text, 1.0)))
     return Run(iter(made), told={"endpoint": texts[0], "recipients": texts[1], "flow": texts[2]})
 
 
@@ -175,7 +178,7 @@ async def test_channels_that_are_not_known() -> None:
     (whole,) = intents(1, troubles=1e-9)
     ends = [("Viber", "Rcs"), (None, "Sms"), ("Sms", None), (None, None)]
     given = (
-        attrs.evolve(whole, number=at, channel=first, fate=Fate(at, "Succeeded", last, 0.0))
+        attrs.evolve(whole, number=at, channel=first, fate=DeliveryReport(at, "Succeeded", last, 0.0))
         for at, (first, last) in enumerate(ends, 1)
     )
     _, read = await read_page(Run(given, told=TOLD))
@@ -191,7 +194,7 @@ async def test_channels_that_are_not_known() -> None:
 async def test_no_failover(first: str | None, said: str) -> None:
     """That none failed over is said only where it is known."""
     (whole,) = intents(1, troubles=1e-9)
-    ends = [Fate(1, "Failed", "Sms"), Fate(2, "Succeeded", "Sms")]
+    ends = [DeliveryReport(1, "Failed", "Sms"), DeliveryReport(2, "Succeeded", "Sms")]
     _, read = await read_page(Run(attrs.evolve(whole, channel=first, fate=fate) for fate in ends))
     assert said in read.words
     assert ("failed over" in read.words) == (first is not None)
@@ -212,7 +215,7 @@ async def test_many_countries() -> None:
     (whole,) = intents(1, troubles=1e-9)
     codes = ["GR", "CY", "IT", "DE", "GB", "FR", "ES", "PT", "NL", "BE", "AT", "CH", "SE", "NO", "FI", "DK"]
     given = (
-        attrs.evolve(whole, number=at, fate=Fate(at, "Succeeded", "Sms", 1.0 / at, code))
+        attrs.evolve(whole, number=at, fate=DeliveryReport(at, "Succeeded", "Sms", 1.0 / at, code))
         for at, code in enumerate(codes, 1)
     )
     _, read = await read_page(Run(given))
@@ -223,7 +226,9 @@ async def test_many_countries() -> None:
 async def test_more_doubts_and_reasons_than_there_is_room_for() -> None:
     """The first are shown, and how many more there are."""
     (whole,) = intents(1, troubles=1e-9)
-    given = (attrs.evolve(whole, number=at, line=at, state=State.UNKNOWN, reason=f"cause {at}") for at in range(1, 101))
+    given = (
+        attrs.evolve(whole, number=at, line=at, state=EntryState.UNKNOWN, reason=f"cause {at}") for at in range(1, 101)
+    )
     _, read = await read_page(Run(given))
     assert "The first 20 of 100" in read.words
     assert "all other reasons together" in read.words

@@ -11,30 +11,30 @@ from routee_failover.bulk.currency import keep_currency
 from routee_failover.bulk.deliveries import DELIVERED, FAILED, UNKNOWN, channel_name
 from routee_failover.bulk.report.countries import Countries, _names, country_name
 from routee_failover.bulk.report.summary import summarise
-from routee_failover.ledger import Fate, Intent, State
-from routee_failover.ledger.intent import label_of
+from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
+from routee_failover.ledger.entry import build_label
 from routee_failover.records import Balance
 
 from .making import BEGUN, Run, intents, run
 
-ONE = Intent(
+ONE = LedgerEntry(
     number=1,
-    tag=7,
+    key_hash=7,
     key="+306912345678",
     recipient="+306912345678",
     line=2,
-    state=State.ACCEPTED,
+    state=EntryState.ACCEPTED,
     attempt=1,
-    begun_at=BEGUN,
-    lease_until=BEGUN + 60,
+    claimed_at=BEGUN,
+    lease_expires_at=BEGUN + 60,
     ended_at=BEGUN + 0.5,
-    seconds=0.5,
-    proof="answer",
+    response_time=0.5,
+    resolved_by="answer",
     channel="Viber",
 )
 
 
-async def _of(*given: Intent, told: dict[str, Any] | None = None) -> Any:
+async def _of(*given: LedgerEntry, told: dict[str, Any] | None = None) -> Any:
     return await summarise(Run(iter(given), told=told))
 
 
@@ -44,26 +44,34 @@ async def test_the_numbers_are_those_of_the_ledger() -> None:
     summary = await _of(*all_of_them)
     states = Counter(intent.state for intent in all_of_them)
     assert summary.counts.total == 2_000
-    assert {state: getattr(summary.counts, state.lower()) for state in State} == {
-        state: states[state] for state in State
+    assert {state: getattr(summary.counts, state.lower()) for state in EntryState} == {
+        state: states[state] for state in EntryState
     }
     fates = Counter(
-        (channel_name(intent.channel), channel_name(intent.fate.channel))
+        (channel_name(intent.channel), channel_name(intent.delivery_report.channel))
         for intent in all_of_them
-        if intent.fate and intent.fate.status == "Succeeded"
+        if intent.delivery_report and intent.delivery_report.status == "Succeeded"
     )
     assert {(way.first, way.ended): way.rows for way in summary.journeys if way.outcome == DELIVERED} == fates
-    assert sum(way.rows for way in summary.journeys) == states[State.ACCEPTED]
-    priced = [intent.fate.price for intent in all_of_them if intent.fate and intent.fate.price is not None]
+    assert sum(way.rows for way in summary.journeys) == states[EntryState.ACCEPTED]
+    priced = [
+        intent.delivery_report.price
+        for intent in all_of_them
+        if intent.delivery_report and intent.delivery_report.price is not None
+    ]
     assert summary.priced == len(priced)
     assert summary.total_cost == pytest.approx(sum(priced))
-    sent = [intent for intent in all_of_them if intent.state in {State.ACCEPTED, State.REJECTED, State.UNKNOWN}]
+    sent = [
+        intent
+        for intent in all_of_them
+        if intent.state in {EntryState.ACCEPTED, EntryState.REJECTED, EntryState.UNKNOWN}
+    ]
     assert sum(bar.total for bar in summary.rate.bars) == len(sent)
-    assert sum(summary.proofs.values()) == states[State.ACCEPTED]
+    assert sum(summary.proofs.values()) == states[EntryState.ACCEPTED]
     troubles = sum(trouble.rows for trouble in summary.troubles) + summary.other_troubles
     failed = summary.accepted(FAILED)
     assert troubles == failed + sum(
-        states[state] for state in (State.REJECTED, State.UNKNOWN, State.INVALID, State.EXPIRED)
+        states[state] for state in (EntryState.REJECTED, EntryState.UNKNOWN, EntryState.INVALID, EntryState.EXPIRED)
     )
 
 
@@ -87,7 +95,7 @@ async def test_an_empty_ledger() -> None:
 )
 async def test_how_a_flow_ended(status: str, way: tuple[str, str, str]) -> None:
     """What is not final has not ended on any channel."""
-    summary = await _of(attrs.evolve(ONE, fate=Fate(1, status, "Sms")))
+    summary = await _of(attrs.evolve(ONE, fate=DeliveryReport(1, status, "Sms")))
     assert [journey[:3] for journey in summary.journeys] == [way]
     assert (await _of(ONE)).journeys[0][:3] == ("Viber", "", UNKNOWN)
 
@@ -95,7 +103,7 @@ async def test_how_a_flow_ended(status: str, way: tuple[str, str, str]) -> None:
 async def test_one_truth_for_time() -> None:
     """A run that was stopped and resumed took its active and its idle time, no more and no less."""
     given = [attrs.evolve(ONE, number=at, begun_at=BEGUN + at / 10, ended_at=BEGUN + at / 10 + 0.2) for at in range(40)]
-    given += [attrs.evolve(one, begun_at=one.begun_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
+    given += [attrs.evolve(one, begun_at=one.claimed_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
     summary = await _of(*given)
     assert summary.begun == BEGUN
     assert summary.ended == pytest.approx(BEGUN + 24.1)
@@ -112,7 +120,7 @@ async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
     assert (await summarise(ledger)).currency == ""
     await keep_currency(ledger, Balance.from_dict({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
     assert (await summarise(ledger)).currency == "EUR"
-    await ledger.put("currency", {"code": 5})
+    await ledger.put_document("currency", {"code": 5})
     assert (await summarise(ledger)).currency == ""
 
 
@@ -128,7 +136,7 @@ async def test_what_was_settled_later_was_sent_before() -> None:
 async def test_prices_and_countries() -> None:
     """A price without a country is counted for the number's own; what is no price is none."""
     fates = [
-        Fate(1, "Succeeded", "Sms", price, country)
+        DeliveryReport(1, "Succeeded", "Sms", price, country)
         for price, country in ((1.0, "GR"), (2.0, None), (float("nan"), "GR"))
     ]
     summary = await _of(*(attrs.evolve(ONE, recipient="+4915112345678", fate=fate) for fate in fates))
@@ -171,12 +179,12 @@ def test_without_the_extra_countries_have_no_names(monkeypatch: pytest.MonkeyPat
 async def test_doubts_carry_their_label() -> None:
     """The first of those in doubt are listed, masked, with the label to look them up by."""
     doubts = [
-        attrs.evolve(ONE, number=at, line=at, state=State.UNKNOWN, reason="lost", proof="") for at in range(1, 40)
+        attrs.evolve(ONE, number=at, line=at, state=EntryState.UNKNOWN, reason="lost", proof="") for at in range(1, 40)
     ]
     summary = await _of(*doubts)
     assert len(summary.doubts) == 20
     first = summary.doubts[0]
-    assert (first.line, first.recipient, first.label) == (1, "+3069****5678", label_of(summary.run_id, 7))
+    assert (first.line, first.recipient, first.label) == (1, "+3069****5678", build_label(summary.run_id, 7))
     assert "912345" not in repr(summary)
 
 

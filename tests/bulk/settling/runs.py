@@ -31,8 +31,17 @@ from routee_failover import (
     VoiceStep,
 )
 from routee_failover.bulk.settling import Settler
-from routee_failover.ledger import Ending, Found, Intent, Ledger, MemoryLedger, Move, State, Wanted
-from routee_failover.ledger.intent import label_of, tag_of
+from routee_failover.ledger import (
+    ClaimRequest,
+    ClaimResult,
+    EntryState,
+    Ledger,
+    LedgerEntry,
+    MemoryLedger,
+    Transition,
+    TransitionDetails,
+)
+from routee_failover.ledger.entry import build_label, hash_key
 from routee_failover.sandbox import Sandbox
 
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -120,10 +129,10 @@ class Run:
         endpoint = self.make(ADA, "label").endpoint
         return Settler(self.routee, self.ledger, **{"endpoint": endpoint, "settle_after": SETTLE, **settings})
 
-    async def claim(self, to: str, key: str | None = None, *, lease: float = 0.0) -> Found:
+    async def claim(self, to: str, key: str | None = None, *, lease: float = 0.0) -> ClaimResult:
         """Write down that a message is to be sent."""
         key = to if key is None else key
-        (found,) = await self.ledger.claim([Wanted(tag_of(key), key, to, 1)], lease=lease)
+        (found,) = await self.ledger.claim([ClaimRequest(hash_key(key), key, to, 1)], lease=lease)
         return found
 
     async def send(
@@ -133,13 +142,13 @@ class Run:
         *,
         fault: Any = None,
         make: Any = None,
-        label: Any = label_of,
+        label: Any = build_label,
         url: str | None = None,
         lease: float = 0.0,
-    ) -> Intent:
+    ) -> LedgerEntry:
         """Claim a message and send it; with a fault it ends in doubt, and with a lease its sender is gone then."""
         found = await self.claim(to, key, lease=lease)
-        tag = tag_of(to if key is None else key)
+        tag = hash_key(to if key is None else key)
         flow: AnyFlow = (make or self.make)(to, label(self.ledger.run_id, tag), url)
         if fault is not None:
             self.sandbox.script(fault=fault, times=1)
@@ -147,19 +156,21 @@ class Run:
             receipt = await self.routee.send(flow)
         except DeliveryUnknown as doubt:
             if not lease:
-                self.ledger.end(Move.DOUBT, Ending(found.number, found.attempt, doubt.reason))
+                self.ledger.record(
+                    Transition.MARK_UNKNOWN, TransitionDetails(found.number, found.attempt, doubt.reason)
+                )
         else:
             match receipt:
                 case FlowReceipt(tracking_id=identity) | OtpReceipt(flow_id=identity):
                     pass
                 case _:
                     identity = receipt.tracking_id
-            self.ledger.end(Move.ACCEPT, Ending(found.number, found.attempt, identity=identity))
+            self.ledger.record(Transition.ACCEPT, TransitionDetails(found.number, found.attempt, tracking_id=identity))
         return await self.intent(to, key)
 
-    async def intent(self, to: str, key: str | None = None) -> Intent:
+    async def intent(self, to: str, key: str | None = None) -> LedgerEntry:
         """How a message stands in the ledger."""
-        intent = await self.ledger.intent(tag_of(to if key is None else key))
+        intent = await self.ledger.entry(hash_key(to if key is None else key))
         assert intent is not None
         return intent
 
@@ -168,7 +179,7 @@ class Run:
         steady = self.ledger.now
         setattr(self.ledger, "now", lambda: steady() + seconds)  # noqa: B010  # a method is not assigned to
 
-    async def state(self, to: str, key: str | None = None) -> State:
+    async def state(self, to: str, key: str | None = None) -> EntryState:
         """The state of a message."""
         return (await self.intent(to, key)).state
 

@@ -7,7 +7,7 @@ import pytest
 from routee_failover import RouteeClient
 from routee_failover.bulk.settling import OnDoubt, patience
 from routee_failover.errors import InvalidConfig
-from routee_failover.ledger import State
+from routee_failover.ledger import EntryState
 
 from .runs import ADA, BEN, CAT, Hand, Run, otp, running, template, until_settled, viber_first
 
@@ -22,7 +22,7 @@ async def test_a_search_that_lags(make: object) -> None:
         settler = run.settler()
         settled = await until_settled(settler)
         assert (settled.absent, settled.in_doubt) == (0, 1)
-        assert await run.state(ADA) is State.UNKNOWN
+        assert await run.state(ADA) is EntryState.UNKNOWN
         run.sandbox.search_lag = timedelta(0)
         await run.sandbox.advance(timedelta(seconds=30))
         assert (await until_settled(run.settler())).accepted == 1
@@ -41,7 +41,7 @@ async def test_a_lag_that_began_after_the_control(hand: Hand) -> None:
         hand.settling_times(1.2)
         settled = await settler.settle()
         assert settled.absent == 0
-        assert await run.state(ADA) is State.UNKNOWN
+        assert await run.state(ADA) is EntryState.UNKNOWN
 
 
 async def test_a_search_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ async def test_messages_of_the_run_to_one_number() -> None:
         await run.send(ADA, "order 2", fault="reset-before")
         await run.send(BEN, "order 3")
         assert (await until_settled(run.settler())).absent == 1
-        assert await run.state(ADA, "order 2") is State.NEW
+        assert await run.state(ADA, "order 2") is EntryState.NEW
 
 
 async def test_two_doubts_to_one_number() -> None:
@@ -119,7 +119,7 @@ async def test_a_clock_that_was_set_forward() -> None:
         await run.send(CAT)
         settled = await until_settled(run.settler())
         assert settled.absent == 0
-        assert await run.state(ADA) is not State.NEW
+        assert await run.state(ADA) is not EntryState.NEW
 
 
 def test_settings_that_cannot_work() -> None:

@@ -14,7 +14,7 @@ from routee_failover.bulk.settling.settle_after import SettleAfter
 from routee_failover.bulk.settling.sight import CannotTell, Nameless, NotSeen, Seen
 from routee_failover.errors import NotFound
 from routee_failover.flows import Endpoint
-from routee_failover.ledger import State
+from routee_failover.ledger import EntryState
 from routee_failover.records import FlowRecord, OtpRecord
 
 from .runs import ADA, BEN, CAT, Run, otp, running, template, until_settled, viber_first, viber_otp
@@ -133,13 +133,13 @@ async def test_an_attempt_that_is_another_now() -> None:
     async with running() as run:
         intent = await run.send(ADA, fault="reset-before")
         watches = patience.Patience(SettleAfter(run.ledger, timedelta(minutes=1)))
-        watched = watches.watch(intent, intent.lease_until)
+        watched = watches.watch(intent, intent.lease_expires_at)
         assert watched is not None
         watches.looked(watched, "nothing")
-        second = watches.watch(SimpleNamespace(**{**intent.__dict__, "attempt": 2}), intent.lease_until)  # type: ignore[arg-type]
+        second = watches.watch(SimpleNamespace(**{**intent.__dict__, "attempt": 2}), intent.lease_expires_at)  # type: ignore[arg-type]
         assert second is not None
         assert second.looks == 0
-        held = watches.watch(intent, intent.lease_until - 30)
+        held = watches.watch(intent, intent.lease_expires_at - 30)
         assert held is not None
         assert watches.age(held) < 0
 
@@ -153,7 +153,7 @@ def test_an_end_without_particulars() -> None:
         fate = fate_of(7, record)
         assert fate is not None
         assert (fate.number, fate.status, fate.reason) == (7, "Failed", "insufficient balance")
-        assert (fate.channel, fate.price, fate.country, fate.seconds) == (None, None, None, None)
+        assert (fate.channel, fate.price, fate.country, fate.delivery_time) == (None, None, None, None)
     assert fate_of(7, OTP) is None
 
 
@@ -164,4 +164,4 @@ async def test_a_label_that_stands_on_nothing() -> None:
         await run.send(ADA, "order 2", fault="reset-before")
         await run.send(BEN, "order 3")
         assert (await until_settled(run.settler())).absent == 1
-        assert await run.state(ADA, "order 2") is State.NEW
+        assert await run.state(ADA, "order 2") is EntryState.NEW

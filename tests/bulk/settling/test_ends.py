@@ -7,7 +7,7 @@ import pytest
 
 from routee_failover.bulk.settling import ends
 from routee_failover.flows import Endpoint
-from routee_failover.ledger import State
+from routee_failover.ledger import EntryState
 
 from .runs import ADA, BEN, otp, running, template, viber_first, viber_otp
 
@@ -25,7 +25,7 @@ async def test_how_flows_ended(make: Any) -> None:
         assert await settler.ends() == 3
         await run.sandbox.advance(LATER)
         assert await settler.ends() == 0
-        fates = [(await run.intent(to)).fate for to in (DELIVERED, BY_SMS, FAILED)]
+        fates = [(await run.intent(to)).delivery_report for to in (DELIVERED, BY_SMS, FAILED)]
         assert [fate.status for fate in fates if fate] == ["Succeeded", "Succeeded", "Failed"]
         assert [str(fate.channel).lower() for fate in fates if fate] == ["viber", "sms", "sms"]
         assert all(fate.price is not None and fate.country == "GR" for fate in fates if fate)
@@ -44,7 +44,7 @@ async def test_viber_otps_are_asked_about_one_by_one() -> None:
         assert await run.settler().ends() == 2
         await run.sandbox.advance(LATER)
         assert await run.settler().ends() == 0
-        fate = (await run.intent(ADA)).fate
+        fate = (await run.intent(ADA)).delivery_report
     assert fate is not None
     assert (fate.status.upper(), fate.channel, fate.country) == ("DELIVERED", "Viber", "GR")
 
@@ -107,5 +107,5 @@ async def test_what_a_search_found_has_ended_already() -> None:
         settler = run.settler(endpoint=Endpoint.STANDARD)
         assert (await settler.settle()).accepted == 1
         intent = await run.intent(DELIVERED)
-    assert intent.state is State.ACCEPTED
-    assert intent.fate is not None
+    assert intent.state is EntryState.ACCEPTED
+    assert intent.delivery_report is not None

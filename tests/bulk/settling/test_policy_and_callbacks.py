@@ -12,8 +12,8 @@ from aiohttp import web
 from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord
 from routee_failover.bulk.settling import OnDoubt, proves
 from routee_failover.flows import Endpoint
-from routee_failover.ledger import Ending, Move, State
-from routee_failover.ledger.intent import label_of, tag_of
+from routee_failover.ledger import EntryState, Transition, TransitionDetails
+from routee_failover.ledger.entry import build_label, hash_key
 from routee_failover.webhooks import aiohttp_receiver
 
 from .runs import ADA, BEN, otp, running, until_settled, viber_first, viber_otp
@@ -47,7 +47,7 @@ async def test_sent_again_where_nobody_can_know() -> None:
         assert settled.again == 0
         await asyncio.sleep(0.15)
         assert (await until_settled(settler)).again == 1
-        assert (await run.intent(ADA)).proof == "policy"
+        assert (await run.intent(ADA)).resolved_by == "policy"
         await run.send(ADA, fault="reset")
         settled = await until_settled(run.settler(on_doubt=OnDoubt.SEND_AGAIN))
         assert (settled.again, settled.in_doubt) == (0, 1)
@@ -61,7 +61,9 @@ async def test_content_that_has_changed() -> None:
         settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
         assert (await until_settled(settler)).again == 1
         intent = await run.intent(ADA)
-        await run.ledger.settle(Move.DOUBT, Ending(intent.number, intent.attempt, "changed", proof="policy"))
+        await run.ledger.apply(
+            Transition.MARK_UNKNOWN, TransitionDetails(intent.number, intent.attempt, "changed", resolved_by="policy")
+        )
         settled = await until_settled(settler)
         assert (settled.again, settled.in_doubt) == (0, 1)
 
@@ -86,17 +88,17 @@ async def test_a_callback_is_the_receipt(make: Any) -> None:
         settler = run.settler(on_doubt=OnDoubt.KEEP)
         inbox.on_flow(settler.note)
         inbox.on_otp(settler.note)
-        url = signer.url(label_of(run.ledger.run_id, tag_of(ADA)))
+        url = signer.url(build_label(run.ledger.run_id, hash_key(ADA)))
         await run.send(ADA, fault="reset", url=url)
         for _ in range(100):
             await run.sandbox.advance(timedelta(minutes=5))
             intent = await run.intent(ADA)
-            if intent.fate is not None:
+            if intent.delivery_report is not None:
                 break
         (flow,) = run.sandbox.accepted
-    assert (intent.state, intent.proof, intent.identity) == (State.ACCEPTED, "callback", flow.id)
-    assert intent.fate is not None
-    assert (intent.fate.status, intent.fate.country) == ("Succeeded", "GR")
+    assert (intent.state, intent.resolved_by, intent.tracking_id) == (EntryState.ACCEPTED, "callback", flow.id)
+    assert intent.delivery_report is not None
+    assert (intent.delivery_report.status, intent.delivery_report.country) == ("Succeeded", "GR")
 
 
 async def test_callbacks_of_others() -> None:
@@ -110,12 +112,12 @@ async def test_callbacks_of_others() -> None:
         strangers = [
             None,
             "order 4711",
-            label_of("aaaaaaaaaaaa", tag_of(ADA)),
-            label_of(run.ledger.run_id, tag_of("nobody")),
+            build_label("aaaaaaaaaaaa", hash_key(ADA)),
+            build_label(run.ledger.run_id, hash_key("nobody")),
         ]
         for intent in strangers:
             await settler.note(CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC)))
-        assert await run.state(ADA) is State.UNKNOWN
+        assert await run.state(ADA) is EntryState.UNKNOWN
 
 
 def test_what_each_endpoint_can_prove() -> None:

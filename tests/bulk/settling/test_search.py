@@ -10,8 +10,8 @@ from routee_failover.bulk.settling.control import NONE
 from routee_failover.bulk.settling.settler import WAITS, YOUNG
 from routee_failover.bulk.settling.sight import NO_NUMBER
 from routee_failover.errors import LedgerError
-from routee_failover.ledger import Ending, MemoryLedger, Move, State, Wanted
-from routee_failover.ledger.intent import label_of
+from routee_failover.ledger import ClaimRequest, EntryState, MemoryLedger, Transition, TransitionDetails
+from routee_failover.ledger.entry import build_label
 
 from .runs import ADA, BEN, SETTLE, Hand, call_first, otp, running, template, until_settled, viber_first
 
@@ -23,12 +23,12 @@ SEARCHED = pytest.mark.parametrize("make", [viber_first, call_first, template, o
 async def test_what_was_accepted_is_found(make: Any) -> None:
     """A message that Routee took and whose answer was lost is found, with its id and channel."""
     async with running(make) as run:
-        assert (await run.send(ADA, fault="reset")).state is State.UNKNOWN
+        assert (await run.send(ADA, fault="reset")).state is EntryState.UNKNOWN
         settled = await until_settled(run.settler())
         intent = await run.intent(ADA)
         (flow,) = run.sandbox.accepted
     assert (settled.accepted, settled.in_doubt, settled.next_due) == (1, 0, None)
-    assert (intent.state, intent.identity, intent.proof) == (State.ACCEPTED, flow.id, "search")
+    assert (intent.state, intent.tracking_id, intent.resolved_by) == (EntryState.ACCEPTED, flow.id, "search")
     assert intent.channel in {"Viber", "viber", "Voice"}
 
 
@@ -40,8 +40,8 @@ async def test_what_was_not_accepted_is_absent(make: Any) -> None:
         await run.send(BEN)
         settled = await until_settled(run.settler())
         assert (settled.absent, settled.in_doubt) == (1, 0)
-        assert await run.state(ADA) is State.NEW
-        assert (await run.send(ADA)).state is State.ACCEPTED
+        assert await run.state(ADA) is EntryState.NEW
+        assert (await run.send(ADA)).state is EntryState.ACCEPTED
         assert [flow.to for flow in run.sandbox.accepted] == [(BEN,), (ADA,)]
 
 
@@ -51,7 +51,7 @@ async def test_without_a_control_nothing_is_absent(make: Any) -> None:
     async with running(make) as run:
         await run.send(ADA, fault="reset-before")
         settled = await until_settled(run.settler())
-        assert await run.state(ADA) is State.UNKNOWN
+        assert await run.state(ADA) is EntryState.UNKNOWN
     assert settled.absent == 0
     assert list(settled.kept) == [NONE]
 
@@ -63,7 +63,7 @@ async def test_what_a_search_has_shown_is_no_control() -> None:
         await run.send(ADA, fault="reset-before")
         settled = await until_settled(run.settler())
         assert (settled.accepted, settled.absent) == (1, 0)
-        assert await run.state(ADA) is State.UNKNOWN
+        assert await run.state(ADA) is EntryState.UNKNOWN
 
 
 @LABELLED
@@ -73,7 +73,7 @@ async def test_labels_that_do_not_come_back(make: Any) -> None:
         await run.send(ADA, fault="reset", label=lambda *_: "mine")
         await run.send(BEN, label=lambda *_: "mine")
         settled = await until_settled(run.settler())
-        assert await run.state(ADA) is State.UNKNOWN
+        assert await run.state(ADA) is EntryState.UNKNOWN
     (why,) = settled.kept
     assert "does not find what Routee is known to have accepted" in why
 
@@ -81,7 +81,7 @@ async def test_labels_that_do_not_come_back(make: Any) -> None:
 async def test_a_label_behind_the_users_own() -> None:
     """A message whose label begins with the user's own words is found as well."""
     async with running() as run:
-        await run.send(ADA, fault="reset", label=lambda run_id, tag: f"spring sale {label_of(run_id, tag)}")
+        await run.send(ADA, fault="reset", label=lambda run_id, tag: f"spring sale {build_label(run_id, tag)}")
         assert (await until_settled(run.settler())).accepted == 1
 
 
@@ -121,7 +121,7 @@ async def test_a_lease_that_is_not_over(hand: Hand) -> None:
         for _ in range(3):
             assert (await settler.settle()).in_doubt == 0
             hand.settling_times(3)
-        assert await run.state(ADA) is State.SENDING
+        assert await run.state(ADA) is EntryState.SENDING
         run.set_clock_forward(61)
         assert (await settler.settle()).kept == {WAITS: 1}
         hand.settling_times(2.1)
@@ -156,7 +156,7 @@ async def test_a_ledger_that_fails() -> None:
     """The error of a ledger that cannot be written is raised as it is."""
 
     class Full(MemoryLedger):
-        async def settle(self, move: Move, ending: Ending) -> bool:
+        async def settle(self, move: Transition, ending: TransitionDetails) -> bool:
             raise LedgerError("the disk is full")
 
     async with running() as run:
@@ -171,8 +171,8 @@ async def test_a_ledger_that_fails() -> None:
 async def test_a_message_to_no_number(make: Any) -> None:
     """What goes to no number, a call to a SIP address for example, is not looked for."""
     async with running(make) as run:
-        (found,) = await run.ledger.claim([Wanted(1, "ada@example.test", "", 1)], lease=0)
-        run.ledger.end(Move.DOUBT, Ending(found.number, found.attempt))
+        (found,) = await run.ledger.claim([ClaimRequest(1, "ada@example.test", "", 1)], lease=0)
+        run.ledger.record(Transition.MARK_UNKNOWN, TransitionDetails(found.number, found.attempt))
         await run.send(BEN)
         settled = await until_settled(run.settler())
         assert settled.kept == {NO_NUMBER: 1}

@@ -12,8 +12,8 @@ from routee_failover.ledger import MemoryLedger
 from tests.bulk.runs import KEEP, People, client, number, run
 from tests.bulk.test_doubts import DROPPED, _first
 from tests.chaos.bulk.listing import ListingServer
-from tests.chaos.faults import WELL
-from tests.chaos.messages import otp, viber_otp
+from tests.chaos.faults import NO_FAULT
+from tests.chaos.sample_flows import otp, viber_otp
 
 from .runs import Hand
 
@@ -44,7 +44,7 @@ async def test_the_ledger_knows_it(server: ListingServer, flows: list[AnyFlow], 
     """What all steps may take together is in the ledger before the first message leaves; an omitted ttl is Routee's."""
     async with MemoryLedger() as ledger:
         await run(server, ledger, [*rows_of(flows)])
-        assert await ledger.get(DOCUMENT) == {"seconds": kept}
+        assert await ledger.get_document(DOCUMENT) == {"seconds": kept}
 
 
 async def test_the_longest_counts(server: ListingServer) -> None:
@@ -56,18 +56,18 @@ async def test_the_longest_counts(server: ListingServer) -> None:
     async with MemoryLedger() as ledger:
         for seconds, kept in ((60, 60), (200, 200), (30, 200)):
             await run(server, ledger, [*rows_of([lives(seconds, seconds), lives(seconds + 1, 10)])])
-            assert await ledger.get(DOCUMENT) == {"seconds": kept}
+            assert await ledger.get_document(DOCUMENT) == {"seconds": kept}
 
 
 async def test_a_ledger_that_does_not_say_it(server: ListingServer, hand: Hand) -> None:
     """A ledger of an earlier version has messages of which it is not known how long they live: it is ten minutes."""
     async with MemoryLedger() as ledger:
-        await ledger.put("endpoint", {"endpoint": "otp"})
+        await ledger.put_document("endpoint", {"endpoint": "otp"})
         await run(server, ledger, People(2))
-        assert await ledger.get(DOCUMENT) is None
-        server.fate = _first(DROPPED)  # type: ignore[assignment]
+        assert await ledger.get_document(DOCUMENT) is None
+        server.next_fault = _first(DROPPED)  # type: ignore[assignment]
         await run(server, ledger, People(3), on_unknown=KEEP)
-        server.fate = lambda: WELL
+        server.next_fault = lambda: NO_FAULT
         async with client(server) as routee:
             settler = Settler(routee, ledger, endpoint="otp")
             await settler.settle()
@@ -78,7 +78,7 @@ async def test_a_ledger_that_does_not_say_it(server: ListingServer, hand: Hand) 
 @pytest.mark.parametrize(("passes", "absent"), [(359.0, 0), (361.0, 1)])
 async def test_an_otp_waits_for_minutes_only(server: ListingServer, hand: Hand, passes: float, absent: int) -> None:
     """An OTP that lives for two minutes is in doubt for three, or twice that where no later message is found."""
-    server.fate = _first(WELL, DROPPED)  # type: ignore[assignment]
+    server.next_fault = _first(NO_FAULT, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger, client(server) as routee:
         await run(server, ledger, People(2), concurrency=1, on_unknown=KEEP)
         settler = Settler(routee, ledger, endpoint="otp")

@@ -12,7 +12,7 @@ from datetime import timedelta
 from routee_failover import AnyFlow, Config, RouteeClient
 from routee_failover.bulk import BulkSender, BulkSettings, rows_of
 from routee_failover.ledger import SqliteLedger
-from tests.chaos.messages import otp
+from tests.chaos.sample_flows import otp
 
 
 class Flows:

@@ -6,19 +6,19 @@ import time
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from tests.chaos.backstage import Backstage
-from tests.chaos.faults import EVERYTHING, WELL, Fault, Request, http
-from tests.chaos.server import Fate, FaultyServer
+from tests.chaos.faults import ALL_FAULTS, NO_FAULT, Fault, Request, http
+from tests.chaos.faulty_server import FaultSource, FaultyServer
+from tests.chaos.server_loop import ServerLoop
 
 OTP_ID, FLOW_ID = "f-1", "t-1"
 """The ids in every receipt of this server: a message is known by its recipient here."""
-FAULTS: tuple[Fault, ...] = tuple(dict.fromkeys(fault for fault in EVERYTHING if fault is not WELL))
+FAULTS: tuple[Fault, ...] = tuple(dict.fromkeys(fault for fault in ALL_FAULTS if fault is not NO_FAULT))
 
 
-def stormy(seed: int, share: float = 0.13) -> Fate:
+def stormy(seed: int, share: float = 0.13) -> FaultSource:
     """A fault of any kind for this share of all requests."""
     chance = random.Random(seed)
-    return lambda: chance.choice(FAULTS) if chance.random() < share else WELL
+    return lambda: chance.choice(FAULTS) if chance.random() < share else NO_FAULT
 
 
 class Taken(NamedTuple):
@@ -33,8 +33,8 @@ class Taken(NamedTuple):
 class ListingServer(FaultyServer):
     """Takes messages, loses answers, and lists what it took after `lag` seconds."""
 
-    def __init__(self, stage: Backstage, lag: float = 0.0) -> None:
-        super().__init__(stage)
+    def __init__(self, server_loop: ServerLoop, lag: float = 0.0) -> None:
+        super().__init__(server_loop)
         self.lag = lag
         self.book: dict[str, list[Taken]] = {}
 
@@ -55,7 +55,7 @@ class ListingServer(FaultyServer):
             return _said(self._otps(query))
         if path.startswith("/failover/tracking"):
             return _said(self._flows(query, json.loads(request.body)))
-        return super().answer(request)
+        return super().respond(request)
 
     def _shown(self, number: str) -> list[Taken]:
         seen_by = time.monotonic() - self.lag

@@ -41,7 +41,7 @@ class Mishaps:
         ]
         if self._calm:
             # What was accepted so far has to be in the main file, so that a search can be tried with it afterwards.
-            self._calm -= sum(self.storm.server.taken.values()) > _ENOUGH
+            self._calm -= sum(self.storm.server.accepted.values()) > _ENOUGH
             kinds = [self._a_look]
         kind = chance.choice(kinds)
         self.happened[kind.__name__] += 1

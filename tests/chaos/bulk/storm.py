@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from routee_failover.ledger.sqlite.mark import read_main
-from tests.chaos.server import FaultyServer
+from routee_failover.ledger.sqlite.ledger_header import read_main_file
+from tests.chaos.faulty_server import FaultyServer
 
 
 @attrs.define
@@ -53,8 +53,8 @@ class Storm:
         if not self.path.exists():
             return None
         with self.path.open("rb") as file:
-            main = read_main(file.fileno())
-        return None if main is None or main.mark is None else main.mark.owner
+            main = read_main_file(file.fileno())
+        return None if main is None or main.header is None else main.header.owner
 
     async def rage(
         self,

@@ -6,9 +6,9 @@ from rich.console import Console, RenderableType
 
 from routee_failover.bulk.progress import Phase, Progress, Trouble
 from routee_failover.cli.terminal import Terminal
-from routee_failover.ledger import Counts
+from routee_failover.ledger import StateCounts
 
-COUNTS = Counts(sending=100, accepted=6180, rejected=12, unknown=3, invalid=8)
+COUNTS = StateCounts(sending=100, accepted=6180, rejected=12, unknown=3, invalid=8)
 TROUBLES = (
     Trouble(line=812, recipient="+3069****5678", outcome="REJECTED", reason="404: no such sender"),
     Trouble(line=9, recipient="", outcome="INVALID", reason="to: is no phone number"),

@@ -8,7 +8,7 @@ from routee_failover.cli.bulk.view.board import bar, board, final_board, standin
 from routee_failover.cli.bulk.view.sentences import progress_line
 from routee_failover.cli.bulk.view.tally import Tally
 from routee_failover.cli.terminal import ASCII, UNICODE, Glyphs
-from routee_failover.ledger import Counts
+from routee_failover.ledger import StateCounts
 
 from .shown import COUNTS, SENDING, TROUBLES, drawn
 
@@ -88,7 +88,7 @@ def test_without_a_total() -> None:
 
 def test_nothing_yet() -> None:
     """Before the first row there is a board, too."""
-    shown = _shown(Progress(phase=Phase.STARTING, counts=Counts(), total=0))
+    shown = _shown(Progress(phase=Phase.STARTING, counts=StateCounts(), total=0))
     assert "starting  0 rows" in shown
     assert "The last that went wrong" not in shown
 
@@ -104,7 +104,7 @@ def test_control_codes() -> None:
 
 def test_the_end() -> None:
     """What stays on the screen names only what there is."""
-    done = attrs.evolve(SENDING, phase=Phase.DONE, counts=Counts(accepted=9_989, rejected=1))
+    done = attrs.evolve(SENDING, phase=Phase.DONE, counts=StateCounts(accepted=9_989, rejected=1))
     assert drawn(final_board(done, width=80, glyphs=UNICODE), 80).splitlines() == [
         " ✓ done  █████████████████████████████████████████████  10,000 of 10,000  100 %",
         "",

@@ -10,7 +10,7 @@ from routee_failover.bulk.progress import Phase, Progress
 from routee_failover.cli.bulk.ending import command, show, status_of_run, summary
 from routee_failover.cli.bulk.view.tally import Tally, completed, number, per_second, percent, span
 from routee_failover.cli.status import Status
-from routee_failover.ledger import Counts
+from routee_failover.ledger import StateCounts
 
 from .shown import Recorder
 
@@ -107,7 +107,7 @@ def test_a_ledger_with_more_than_its_source(tally: Tally, words: str) -> None:
     assert ("bulk resume" in said) == tally.open
 
 
-PROGRESS = Progress(phase=Phase.DONE, counts=Counts(accepted=21, invalid=1), total=24, read=24, skipped=21)
+PROGRESS = Progress(phase=Phase.DONE, counts=StateCounts(accepted=21, invalid=1), total=24, read=24, skipped=21)
 
 
 def test_a_run_that_met_every_row() -> None:
@@ -115,7 +115,7 @@ def test_a_run_that_met_every_row() -> None:
     ended = completed(PROGRESS, interrupted=False)
     tally = Tally.at_the_end(ended, interrupted=False, settled_before=20)
     assert (tally.duplicates, tally.left, tally.open) == (2, 0, False)
-    stranded = completed(attrs.evolve(PROGRESS, counts=Counts(accepted=24, new=2)), interrupted=False)
+    stranded = completed(attrs.evolve(PROGRESS, counts=StateCounts(accepted=24, new=2)), interrupted=False)
     tally = Tally.at_the_end(stranded, interrupted=False, settled_before=0)
     assert (tally.duplicates, tally.left, tally.stranded, tally.gone) == (0, 2, 2, 2)
 
@@ -123,7 +123,7 @@ def test_a_run_that_met_every_row() -> None:
 def test_a_run_that_did_not() -> None:
     """A run that was interrupted before it met all of an earlier one's rows may have left others."""
     for interrupted, pause in ((True, None), (False, "no balance")):
-        progress = attrs.evolve(PROGRESS, counts=Counts(accepted=24), skipped=3, pause=pause)
+        progress = attrs.evolve(PROGRESS, counts=StateCounts(accepted=24), skipped=3, pause=pause)
         ended = completed(progress, interrupted=interrupted)
         assert ended is progress
         assert Tally.at_the_end(ended, interrupted=interrupted, settled_before=24).cut_short

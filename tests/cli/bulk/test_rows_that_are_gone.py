@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from routee_failover.ledger import Ending, Move, SqliteLedger, Wanted
-from routee_failover.ledger.intent import tag_of
+from routee_failover.ledger import ClaimRequest, SqliteLedger, Transition, TransitionDetails
+from routee_failover.ledger.entry import hash_key
 from routee_failover.sandbox import Sandbox
 
 from ..conftest import Cli
@@ -18,9 +18,9 @@ def _not_sent(campaign: Campaign, *people: int) -> None:
 
     async def leave() -> None:
         async with SqliteLedger(campaign.ledger) as ledger:
-            wanted = [Wanted(tag_of(number(one)), number(one), number(one), 90) for one in people]
+            wanted = [ClaimRequest(hash_key(number(one)), number(one), number(one), 90) for one in people]
             for found in await ledger.claim(wanted, lease=60):
-                await ledger.settle(Move.RETURN, Ending(found.number, found.attempt, "no connection"))
+                await ledger.apply(Transition.RELEASE, TransitionDetails(found.number, found.attempt, "no connection"))
 
     asyncio.run(leave())
 

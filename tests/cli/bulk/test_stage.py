@@ -9,7 +9,7 @@ import pytest
 from routee_failover.bulk.progress import Phase, Progress, Trouble
 from routee_failover.cli.bulk.view.sentences import progress_line, trouble_line
 from routee_failover.cli.bulk.view.stage import JsonLines, Lines, Screen, stage_for
-from routee_failover.ledger import Counts
+from routee_failover.ledger import StateCounts
 
 from .shown import SENDING, TROUBLES, Recorder
 
@@ -161,7 +161,7 @@ def test_nothing_is_told_before_it_is_known() -> None:
     """JSON begins once the counts of the ledger are known: not with a total of null and nobody accepted."""
     console, words = Recorder(), Recorder()
     with JsonLines(console, words) as lines:
-        lines.show(Progress(phase=Phase.STARTING, counts=Counts()))
+        lines.show(Progress(phase=Phase.STARTING, counts=StateCounts()))
         assert console.text == ""
         lines.show(SENDING)
     assert (_events(console)[0]["event"], _events(console)[0]["total"]) == ("progress", 10_000)

@@ -43,7 +43,7 @@ def funnel_steps(summary: Summary) -> list[Step]:
                 (counts.unknown, "unknown"),
                 (counts.invalid, "invalid"),
                 (counts.expired, "expired"),
-                (counts.open, "not sent yet"),
+                (counts.pending, "not sent yet"),
             ),
         ),
     ]

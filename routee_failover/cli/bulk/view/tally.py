@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from ....bulk.progress import Progress
-from ....ledger import Counts
+from ....ledger import StateCounts
 
 
 class Group(NamedTuple):
@@ -70,7 +70,7 @@ class Tally:
     @classmethod
     def counted(
         cls,
-        counts: Counts,
+        counts: StateCounts,
         *,
         in_flight: int | None = None,
         stranded: int = 0,

@@ -1,0 +1,96 @@
+"""Scanner of SQLite's write-ahead log: how far it is whole, and whether what ends it is a crash or damage.
+
+SQLite stops at the first frame whose checksum is wrong and takes that for the end of the log, which is right after a
+crash. The format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+_HEADER = 32
+_FRAME = 24
+_MAGIC = 0x377F0682  # with the last bit set the checksums are big-endian
+_MASK = 0xFFFFFFFF
+
+
+class WalContents(NamedTuple):
+    """What a log holds."""
+
+    page: bytes | None = None
+    """The page that was asked for, as the last whole transaction left it; `None` if none changed it."""
+    is_damaged: bool = False
+    """Whether something follows the first bad frame that no crash leaves there."""
+
+
+def scan_wal(path: Path, page: int) -> WalContents:
+    """Read a log that nobody writes. Raises `OSError`; a log that is not there holds nothing.
+
+    A crash leaves one transaction unfinished at most, because each is synced before the next is written. Any part of
+    that one may be there or not, in any order, after a power cut. So a frame of this log (its salts say so) that
+    follows a commit at or behind the first bad frame is proof of damage. Frames with other salts are from before the
+    log was begun anew.
+    """
+    try:
+        with path.open("rb") as file:
+            return _scan(file, page)
+    except FileNotFoundError:
+        return WalContents()
+
+
+def _scan(file: BinaryIO, page: int) -> WalContents:
+    header = file.read(_HEADER)
+    if len(header) < _HEADER:
+        return WalContents()
+    magic, _, size, _, *_, first, second = struct.unpack(">8I", header)
+    order = ">" if magic & 1 else "<"
+    checksum = _checksum(order, header[:24], (0, 0))
+    if magic & ~1 != _MAGIC or checksum != (first, second):
+        # The header is synced before the first frame is written.
+        return WalContents(is_damaged=bool(file.read(1)))
+    salts = header[16:24]
+    pending: bytes | None = None
+    committed: bytes | None = None
+    at = _HEADER
+    while len(frame := file.read(_FRAME + size)) == _FRAME + size:
+        number, commit = struct.unpack_from(">2I", frame)
+        following = _checksum(order, frame[:8], checksum)
+        following = _checksum(order, frame[_FRAME:], following)
+        if frame[8:16] != salts or not number or struct.unpack_from(">2I", frame, 16) != following:
+            break
+        checksum = following
+        at += len(frame)
+        if number == page:
+            pending = frame[_FRAME:]
+        if commit:
+            committed = pending
+    return WalContents(committed, _is_damaged(_headers(file, at, size), salts))
+
+
+def _headers(file: BinaryIO, at: int, size: int) -> Iterator[bytes]:
+    file.seek(at)
+    while len(header := file.read(_FRAME)) == _FRAME:
+        yield header
+        at += _FRAME + size
+        file.seek(at)
+
+
+def _is_damaged(headers: Iterator[bytes], salts: bytes) -> bool:
+    """Whether a frame of this log follows a commit among these, the first of which is bad."""
+    has_ended = False
+    for header in headers:
+        if header[8:16] == salts:
+            if has_ended:
+                return True
+            has_ended = header[4:8] != b"\0\0\0\0"
+    return False
+
+
+def _checksum(order: str, data: bytes, before: tuple[int, int]) -> tuple[int, int]:
+    first, second = before
+    words = iter(struct.unpack(f"{order}{len(data) // 4}I", data))
+    for one, other in zip(words, words, strict=True):
+        first = (first + one + second) & _MASK
+        second = (second + other + first) & _MASK
+    return first, second

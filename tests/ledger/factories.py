@@ -1,0 +1,27 @@
+"""Messages for ledgers to keep: what somebody wants to send, and how attempts at it end."""
+
+from routee_failover.ledger import ClaimRequest, ClaimResult, Ledger, TransitionDetails
+from routee_failover.ledger.entry import hash_key
+
+LEASE = 60.0
+
+
+def claim_request(line: int, key: str | None = None, fingerprint: bytes = b"f") -> ClaimRequest:
+    """A row of a source."""
+    recipient = f"+3069{line:08d}"
+    key = key or recipient
+    return ClaimRequest(hash_key(key), key, recipient, line, fingerprint)
+
+
+async def claim_lines(ledger: Ledger, *lines: int) -> list[ClaimResult]:
+    """Rows that were claimed just now."""
+    found = await ledger.claim([claim_request(line) for line in lines], lease=LEASE)
+    assert all(one.claimed for one in found)
+    return found
+
+
+def transition_details(
+    found: ClaimResult, reason: str = "", tracking_id: str | None = None, resolved_by: str = "answer"
+) -> TransitionDetails:
+    """How the attempt of one that was claimed ended."""
+    return TransitionDetails(found.number, found.attempt, reason, tracking_id, "Viber", 0.25, resolved_by)
