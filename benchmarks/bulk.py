@@ -23,7 +23,7 @@ from typing import Any
 from stub import run_nginx
 
 from routee_failover import AnyFlow, Config, Outcome, RouteeClient
-from routee_failover.bulk import BulkSender, BulkSettings, FlowTemplate, Stamp, read_source
+from routee_failover.bulk import BulkSender, BulkSettings, Correlation, FlowTemplate, read_source
 from routee_failover.ledger import SqliteLedger
 
 GOAL, MEMORY_GOAL = 0.8, 100
@@ -57,11 +57,11 @@ def settings(url: str) -> Config:
 
 async def by_send_all(url: str, people: Path, _ledger: Path) -> int:
     """Without a ledger."""
-    rows = FlowTemplate.of(TEMPLATE).rows(read_source(people))
+    rows = FlowTemplate.from_mapping(TEMPLATE).rows(read_source(people))
 
     def flows() -> Iterator[AnyFlow]:
         for row in rows:
-            yield row.make(Stamp())
+            yield row.build_flow(Correlation())
 
     async with RouteeClient(settings(url)) as routee:
         return sum([1 async for sent in routee.send_all(flows()) if sent.outcome is Outcome.ACCEPTED])
@@ -69,13 +69,13 @@ async def by_send_all(url: str, people: Path, _ledger: Path) -> int:
 
 async def by_bulk(url: str, people: Path, ledger: Path) -> int:
     """With one."""
-    rows = FlowTemplate.of(TEMPLATE).rows(read_source(people))
+    rows = FlowTemplate.from_mapping(TEMPLATE).rows(read_source(people))
     async with RouteeClient(settings(url)) as routee, SqliteLedger(ledger) as book:
         progress = await BulkSender(routee, book, BulkSettings(concurrency=AT)).run(rows)
     return progress.counts.accepted
 
 
-WAYS = {"send_all": by_send_all, "bulk": by_bulk}
+METHODS = {"send_all": by_send_all, "bulk": by_bulk}
 
 
 def run(way: str, url: str, people: Path, ledger: Path, loop: str) -> None:
@@ -89,13 +89,13 @@ def run(way: str, url: str, people: Path, ledger: Path, loop: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, cpu = time.perf_counter(), time.process_time()
     with runner:
-        accepted = runner.run(WAYS[way](url, people, ledger))
+        accepted = runner.run(METHODS[way](url, people, ledger))
     took = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "accepted": accepted}
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(json.dumps(took | {"grown": grown / 1024}))
 
 
-def measured(way: str, url: str, people: Path, loop: str) -> dict[str, float]:
+def measure(way: str, url: str, people: Path, loop: str) -> dict[str, float]:
     """What one run took, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--run", way, url, str(people), f"{folder}/run.sqlite", "--loop", loop]
@@ -120,7 +120,7 @@ def main() -> None:
         people = Path(folder) / "people.csv"
         write_people(people, options.rows)
         for _ in range(options.rounds):
-            took = {way: measured(way, url, people, options.loop) for way in WAYS}
+            took = {way: measure(way, url, people, options.loop) for way in METHODS}
             assert {one["accepted"] for one in took.values()} == {options.rows}, took
             for way, one in took.items():
                 rate, cpu = options.rows / one["seconds"], one["cpu"] / options.rows * 1e6

@@ -13,46 +13,46 @@ from typing import TYPE_CHECKING, Any
 from .._lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from .exporting import export
-    from .findings import Finding, FindingKind
-    from .hours import SendWindow
-    from .progress import Phase, Progress, Trouble
-    from .refused import RefusedFile
-    from .rehearsal import Rehearsal, rehearse
+    from .dry_run import DryRunResult, check_rows
+    from .invalid_rows import InvalidRowsFile
+    from .ledger_export import export
+    from .progress import Phase, Progress, RowProblem
     from .report import write_report
-    from .row import Row, Rows, Stamp
+    from .send_window import SendWindow
     from .sender import BulkSender
     from .settings import BulkSettings, ErrorBudget
-    from .settling import OnDoubt, Settled, Settler, proves
+    from .settling import Reconciler, Settled, UnknownPolicy, proves
     from .sources import Source, read_source, rows_of
     from .suppression import SuppressionList
-    from .template import FlowTemplate
+    from .templates.findings import Finding, FindingKind
+    from .templates.row import Correlation, Row, Rows
+    from .templates.template import FlowTemplate
 
 __all__ = [
     "BulkSender",
     "BulkSettings",
+    "Correlation",
+    "DryRunResult",
     "ErrorBudget",
     "Finding",
     "FindingKind",
     "FlowTemplate",
-    "OnDoubt",
+    "InvalidRowsFile",
     "Phase",
     "Progress",
-    "RefusedFile",
-    "Rehearsal",
+    "Reconciler",
     "Row",
+    "RowProblem",
     "Rows",
     "SendWindow",
     "Settled",
-    "Settler",
     "Source",
-    "Stamp",
     "SuppressionList",
-    "Trouble",
+    "UnknownPolicy",
+    "check_rows",
     "export",
     "proves",
     "read_source",
-    "rehearse",
     "rows_of",
     "write_report",
 ]
@@ -60,28 +60,28 @@ __all__ = [
 _HOMES = {
     "BulkSender": "sender",
     "BulkSettings": "settings",
+    "Correlation": "templates.row",
+    "DryRunResult": "dry_run",
     "ErrorBudget": "settings",
-    "Finding": "findings",
-    "FindingKind": "findings",
-    "FlowTemplate": "template",
-    "OnDoubt": "settling",
+    "Finding": "templates.findings",
+    "FindingKind": "templates.findings",
+    "FlowTemplate": "templates.template",
+    "InvalidRowsFile": "invalid_rows",
     "Phase": "progress",
     "Progress": "progress",
-    "RefusedFile": "refused",
-    "Rehearsal": "rehearsal",
-    "Row": "row",
-    "Rows": "row",
-    "SendWindow": "hours",
+    "Reconciler": "settling",
+    "Row": "templates.row",
+    "RowProblem": "progress",
+    "Rows": "templates.row",
+    "SendWindow": "send_window",
     "Settled": "settling",
-    "Settler": "settling",
     "Source": "sources",
-    "Stamp": "row",
     "SuppressionList": "suppression",
-    "Trouble": "progress",
-    "export": "exporting",
+    "UnknownPolicy": "settling",
+    "check_rows": "dry_run",
+    "export": "ledger_export",
     "proves": "settling",
     "read_source": "sources",
-    "rehearse": "rehearsal",
     "rows_of": "sources",
     "write_report": "report",
 }

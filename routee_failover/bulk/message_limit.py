@@ -12,24 +12,31 @@ from ..ledger import EntryState, Ledger, StateCounts
 class MessageLimit:
     """How many messages may still be claimed. Whoever claims holds `lock` from asking until it has claimed."""
 
-    def __init__(self, ledger: Ledger, most: int) -> None:
+    def __init__(self, ledger: Ledger, max_messages: int) -> None:
         self.lock: asyncio.Lock = asyncio.Lock()
         self.reached: bool = False
         """Whether the latest pass met a message that the limit kept back."""
         self._ledger = ledger
-        self._most = most
-        self._bound: int | None = None
+        self._max_messages = max_messages
+        self._maybe_accepted: int | None = None
 
-    def left(self, counts: StateCounts) -> int:
+    def remaining(self, counts: StateCounts) -> int:
         """How many more there may be, by the counts of the ledger."""
-        return self._most - counts.accepted - counts.rejected - counts.unknown - counts.sending - (self._bound or 0)
+        return (
+            self._max_messages
+            - counts.accepted
+            - counts.rejected
+            - counts.unknown
+            - counts.sending
+            - (self._maybe_accepted or 0)
+        )
 
-    async def free(self) -> int:
+    async def available(self) -> int:
         """How many may be claimed now; zero or less where none may."""
         counts = await self._ledger.counts()
-        if self._bound is None:
-            self._bound = await self._may_be_there() if counts.new else 0
-        return self.left(counts)
+        if self._maybe_accepted is None:
+            self._maybe_accepted = await self._may_be_there() if counts.new else 0
+        return self.remaining(counts)
 
     async def _may_be_there(self) -> int:
         """How many are NEW and may have been accepted: an earlier run was to send them a second time."""

@@ -16,7 +16,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     SENDING = "sending"
     PAUSED = "paused"
-    SETTLING = "settling"
+    RECONCILING = "reconciling"
     """All is sent that can be; what is unknown is being found out."""
     STOPPING = "stopping"
     """Nothing more is begun; what is under way ends."""
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
-class Trouble(ValueObject):
+class RowProblem(ValueObject):
     """A message that was not accepted, in words that may be shown: the recipient is masked."""
 
     line: int
@@ -64,13 +64,13 @@ class Progress(ValueObject):
     """Whether rows are left because `max_messages` is reached."""
     rate: float = 0.0
     """Messages a second, over the last five."""
-    allowed: float | None = None
+    rate_limit: float | None = None
     seconds_left: float | None = None
-    pause: str | None = None
+    pause_reason: str | None = None
     """Why nothing is begun at the moment."""
-    failover: float | None = None
+    failover_share: float | None = None
     """The share of messages, among those whose end is known, that came to another channel than the first."""
-    problems: tuple[Trouble, ...] = ()
+    problems: tuple[RowProblem, ...] = ()
     """The last ones."""
     elapsed: float = 0.0
 
@@ -78,7 +78,7 @@ class Progress(ValueObject):
 _WINDOW = 5.0
 
 
-class Tally:
+class RunCounters:
     """What a run counts while it goes; `BulkSender.progress` makes a snapshot of it."""
 
     def __init__(self) -> None:
@@ -90,22 +90,22 @@ class Tally:
         self.deferred: int = 0
         self.in_flight: int = 0
         self._suppressed = (0, 0)
-        self._most_suppressed = (0, 0)
-        self.ended: int = 0
-        self.ends: int = 0
-        self.failovers: int = 0
-        self.problems: deque[Trouble] = deque(maxlen=5)
-        self.began: float = time.monotonic()
-        self._samples: deque[tuple[float, int]] = deque([(self.began, 0)])
+        self._max_suppressed = (0, 0)
+        self.completed: int = 0
+        self.delivery_reports: int = 0
+        self.failed_over: int = 0
+        self.problems: deque[RowProblem] = deque(maxlen=5)
+        self.started_at: float = time.monotonic()
+        self._samples: deque[tuple[float, int]] = deque([(self.started_at, 0)])
 
-    def new_pass(self) -> None:
+    def start_pass(self) -> None:
         """Begin to count rows anew: the source is read from its beginning."""
         self.read = 0
         self.skipped = 0
         self.deferred = 0
-        self._most_suppressed, self._suppressed = self.suppressed, (0, 0)
+        self._max_suppressed, self._suppressed = self.suppressed, (0, 0)
 
-    def suppress(self, *, is_new: bool) -> None:
+    def record_suppressed(self, *, is_new: bool) -> None:
         """Count a row that is not sent because of the suppression list; `is_new` says that the ledger has it."""
         rows, new = self._suppressed
         self._suppressed = rows + 1, new + is_new
@@ -113,14 +113,14 @@ class Tally:
     @property
     def suppressed(self) -> tuple[int, int]:
         """Suppressed rows, and how many of them the ledger has as NEW: a pass that ends early has not met them all."""
-        return max(self._most_suppressed, self._suppressed)
+        return max(self._max_suppressed, self._suppressed)
 
-    def sample(self, *, idle: bool = False) -> None:
+    def record_sample(self, *, idle: bool = False) -> None:
         """Record how many have ended, about twice a second. While the run is idle nothing is sent: the rate is 0."""
         now = time.monotonic()
         if idle:
             self._samples.clear()
-        self._samples.append((now, self.ended))
+        self._samples.append((now, self.completed))
         while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:
             self._samples.popleft()
 
@@ -133,9 +133,9 @@ class Tally:
     @property
     def elapsed(self) -> float:
         """Seconds since the run began."""
-        return time.monotonic() - self.began
+        return time.monotonic() - self.started_at
 
     @property
-    def failover(self) -> float | None:
+    def failover_share(self) -> float | None:
         """The share of known ends that another channel than the first came to."""
-        return self.failovers / self.ends if self.ends else None
+        return self.failed_over / self.delivery_reports if self.delivery_reports else None

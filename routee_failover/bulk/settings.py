@@ -10,8 +10,8 @@ from .._validators import check_bool, check_fraction, check_positive_duration, c
 from .._value_object import ValueObject
 from ..errors import InvalidConfig
 from ..webhooks import CallbackSigner
-from .hours import SendWindow
-from .settling import OnDoubt
+from .send_window import SendWindow
+from .settling import UnknownPolicy
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -22,11 +22,11 @@ class ErrorBudget(ValueObject):
     pause is twice as long as the one before, up to ten times the first; a message that is accepted ends that.
     """
 
-    share: float = attrs.field(default=0.2, validator=check_fraction)
+    max_failure_share: float = attrs.field(default=0.2, validator=check_fraction)
     """Of the last `among` messages, once there are `least`."""
-    among: int = attrs.field(default=200, validator=check_positive_int)
-    least: int = attrs.field(default=50, validator=check_positive_int)
-    rest: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
+    sample_size: int = attrs.field(default=200, validator=check_positive_int)
+    min_messages: int = attrs.field(default=50, validator=check_positive_int)
+    pause: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
     """The first pause."""
 
 
@@ -38,12 +38,12 @@ def _check(kind: type | tuple[type, ...], words: str) -> Any:
     return attrs.validators.optional(check)
 
 
-_SHORTEST_LEASE = timedelta(milliseconds=10)
+_MIN_LEASE = timedelta(milliseconds=10)
 
 
 def _check_lease(settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     check_positive_duration(settings, attribute, value)
-    if isinstance(value, timedelta) and value < _SHORTEST_LEASE:
+    if isinstance(value, timedelta) and value < _MIN_LEASE:
         raise InvalidConfig("lease must be 10 ms at least: a claim takes its time, too")
 
 
@@ -67,16 +67,18 @@ class BulkSettings(ValueObject):
     deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_duration))
     """After how long from its turn a message is worth nothing. It is dropped then, as EXPIRED, also where its outcome
     was unknown and it turns out later that Routee has not taken it."""
-    window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
+    send_window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
     """The hours in which people are written to, by the clock of the recipient."""
-    budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
+    error_budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
     """When too many failures pause the run; `None` for never."""
-    patience: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)
+    stall_timeout: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)
     """How long the run waits in pauses, with no message accepted, before it stops by itself. What is not sent stays in
     the ledger for the next run. Quiet hours do not count."""
-    on_unknown: OnDoubt = attrs.field(default=OnDoubt.RECONCILE, validator=_check(OnDoubt, "an OnDoubt"))
+    on_unknown: UnknownPolicy = attrs.field(
+        default=UnknownPolicy.RECONCILE, validator=_check(UnknownPolicy, "an UnknownPolicy")
+    )
     """What is done about messages of unknown outcome."""
-    settle_after: timedelta | None = attrs.field(
+    reconcile_after: timedelta | None = attrs.field(
         default=None, validator=attrs.validators.optional(check_positive_duration)
     )
     """How long a message has to be unknown before a search that does not find it proves that Routee has not taken it:
@@ -84,7 +86,7 @@ class BulkSettings(ValueObject):
     10; what an SMS without a ttl takes, 20 hours, is 10 minutes here."""
     callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
     """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
-    stamp: bool = attrs.field(default=True, validator=check_bool)
+    add_labels: bool = attrs.field(default=True, validator=check_bool)
     """Whether messages carry a label by which they are found again; without it a search proves nothing."""
     suppression_list: Container[str] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_check_suppression)
@@ -93,13 +95,13 @@ class BulkSettings(ValueObject):
     in E.164 by `in`, right before its message is claimed."""
     max_messages: int | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_int))
     """How many messages of the ledger may have left at most, earlier runs included: accepted, rejected, unknown and
-    under way. A higher one sends more. It cannot be kept together with `OnDoubt.SEND_AGAIN`."""
+    under way. A higher one sends more. It cannot be kept together with `UnknownPolicy.RESEND`."""
     lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=_check_lease)
     """How long an intent is held before the first byte has to have left; a process that was frozen for longer does not
     send what it held."""
 
     def __attrs_post_init__(self) -> None:
-        if self.max_messages is not None and self.on_unknown is OnDoubt.SEND_AGAIN:
+        if self.max_messages is not None and self.on_unknown is UnknownPolicy.RESEND:
             raise InvalidConfig(
-                "max_messages cannot be kept with on_unknown send-again, by which Routee may get one message twice"
+                "max_messages cannot be kept with on_unknown resend, by which Routee may get one message twice"
             )

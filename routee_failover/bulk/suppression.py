@@ -12,14 +12,14 @@ from typing import Self
 
 from .._phone_numbers import InvalidPhoneNumber, is_e164
 from ..errors import InvalidSource
-from .numbers import check_region, e164, one_way
-from .seen import Seen
+from .key_set import KeySet
+from .phone_numbers import canonical_e164, check_region, to_e164
 from .sources.csv_header import DELIMITERS
 from .sources.files import is_stream, read_source, shown
 from .sources.lines import TOO_LONG, UNDECODABLE, Lines, is_sound, open_text
 from .sources.mappings import selected
 from .sources.source import Unreadable
-from .stamp import with_plus
+from .templates.correlation import with_plus
 
 _COLUMNS = {
     *("phone", "phonenumber", "phoneno", "number", "mobile", "mobilenumber", "mobilephone", "cell", "cellphone"),
@@ -43,7 +43,7 @@ class SuppressionList:
 
     def __init__(self, numbers: Iterable[str] = (), *, region: str | None = None) -> None:
         check_region(region)
-        self._numbers = Seen()
+        self._numbers = KeySet()
         self._count = 0
         self._add("the suppression list", "number", enumerate(numbers, 1), functools.partial(_any_e164, region=region))
 
@@ -60,7 +60,7 @@ class SuppressionList:
         for path in map(Path, paths):
             name = f"the suppression list {shown(path)}"
             if not found._add(
-                name, "line", _entries(path, name, tuple(columns), region), functools.partial(e164, region=region)
+                name, "line", _entries(path, name, tuple(columns), region), functools.partial(to_e164, region=region)
             ):
                 raise InvalidSource(
                     f"{name} holds no number, which looks like an export that went wrong; nothing was sent. "
@@ -95,7 +95,7 @@ class SuppressionList:
         return None
 
     def __contains__(self, number: object) -> bool:
-        return isinstance(number, str) and one_way(with_plus(number)) in self._numbers
+        return isinstance(number, str) and canonical_e164(with_plus(number)) in self._numbers
 
     def __len__(self) -> int:
         return self._count
@@ -106,7 +106,7 @@ class SuppressionList:
 
 def _any_e164(text: str, region: str | None) -> str:
     """The number; one in E.164 is taken where its plan does not know it (any more): a flow may be made for it."""
-    return one_way(text) if is_e164(text) else e164(text, region)
+    return canonical_e164(text) if is_e164(text) else to_e164(text, region)
 
 
 def _entries(path: Path, name: str, columns: tuple[str, ...], region: str | None) -> Iterator[_Entry]:
@@ -209,7 +209,7 @@ def _is_header(cells: list[str], columns: tuple[str, ...], region: str | None) -
 
 def _is_number(cell: str, region: str | None) -> bool:
     try:
-        return bool(e164(cell, region))
+        return bool(to_e164(cell, region))
     except InvalidPhoneNumber:
         return False
 

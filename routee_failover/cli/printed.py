@@ -9,7 +9,7 @@ from typing import Any
 from rich.cells import cell_len
 from rich.table import Table
 
-from ..bulk.csv_lines import Cell, csv_line
+from ..bulk.csv_writer import CsvValue, format_csv_line
 from ..records import FlowRecord, OtpRecord
 from ..secret import mask_phone
 from .legs import Leg, legs_of, total_price
@@ -110,7 +110,7 @@ CSV_COLUMNS = (
 
 def csv_row(record: SearchRecord | None = None) -> str:
     """A flow as a line of CSV, or the line of the names: times are in UTC, numbers whole."""
-    return ",".join(CSV_COLUMNS) + "\n" if record is None else csv_line(map(_cell, _values(record)))
+    return ",".join(CSV_COLUMNS) + "\n" if record is None else format_csv_line(map(_cell, _values(record)))
 
 
 def _values(record: SearchRecord) -> tuple[object, ...]:
@@ -127,7 +127,7 @@ def _values(record: SearchRecord) -> tuple[object, ...]:
     )
 
 
-def _cell(value: object) -> Cell:
+def _cell(value: object) -> CsvValue:
     if value is None or isinstance(value, int | float):
         return value
     if isinstance(value, datetime):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.chaos.bulk.listing import ListingServer
+from tests.chaos.bulk.listing_server import ListingServer
 from tests.chaos.conftest import server_loop
 from tests.chaos.server_loop import ServerLoop
 

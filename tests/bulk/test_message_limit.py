@@ -9,45 +9,45 @@ import pytest
 from routee_failover import InvalidConfig
 from routee_failover.bulk import BulkSettings
 from routee_failover.ledger import MemoryLedger
-from tests.chaos.bulk.listing import ListingServer, stormy
+from tests.chaos.bulk.listing_server import ListingServer, random_faults
 from tests.chaos.faults import ERROR_STATUSES, NO_FAULT
 
-from .runs import KEEP, SEND_AGAIN, People, broken, number, row, run
-from .test_doubts import DROPPED, LOST, _first
+from .helpers import KEEP, RESEND, OtpFlows, invalid_row, number, row, run
+from .test_reconcile_scheduler import DROPPED, LOST, _first
 
 
 @pytest.mark.parametrize("settings", [{"concurrency": 100}, {"concurrency": 3}, {"concurrency": 50, "rate": 400.0}])
 async def test_exactly_so_many_leave(server: ListingServer, settings: dict[str, Any]) -> None:
     """With any concurrency and rate the server takes exactly that number, and the end says why the rest waits."""
     async with MemoryLedger() as ledger:
-        progress = await run(server, ledger, People(300), max_messages=130, **settings)
+        progress = await run(server, ledger, OtpFlows(300), max_messages=130, **settings)
         assert sum(server.accepted.values()) == progress.counts.accepted == 130
-        assert (progress.pause, progress.limit_reached) == ("the limit of 130 messages is reached", True)
-        again = await run(server, ledger, People(300), max_messages=130, **settings)
+        assert (progress.pause_reason, progress.limit_reached) == ("the limit of 130 messages is reached", True)
+        again = await run(server, ledger, OtpFlows(300), max_messages=130, **settings)
         assert sum(server.accepted.values()) == 130
         assert again.limit_reached
-        more = await run(server, ledger, People(300), max_messages=131)
+        more = await run(server, ledger, OtpFlows(300), max_messages=131)
         assert (sum(server.accepted.values()), more.limit_reached) == (131, True)
-        rest = await run(server, ledger, People(300))
+        rest = await run(server, ledger, OtpFlows(300))
     assert (sum(server.accepted.values()), max(server.accepted.values()), rest.limit_reached) == (300, 1, False)
 
 
 async def test_a_limit_that_keeps_nobody_back_is_not_told_of(server: ListingServer) -> None:
     """Where every row is sent, or what is beyond the limit is only invalid or there twice, the run is done."""
-    rows = [row(1, 1), row(2, 2), row(3, 2), row(4, 3), broken(5), row(6, 1)]
+    rows = [row(1, 1), row(2, 2), row(3, 2), row(4, 3), invalid_row(5), row(6, 1)]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, rows, max_messages=3)
     assert (progress.counts.accepted, progress.duplicates, progress.counts.invalid) == (3, 2, 1)
-    assert (progress.pause, progress.limit_reached) == (None, False)
+    assert (progress.pause_reason, progress.limit_reached) == (None, False)
 
 
 async def test_what_is_unknown_counts_until_it_is_proven_not_taken(server: ListingServer) -> None:
     """A message of unknown outcome holds its place; one that Routee has not taken gives it to another."""
     server.next_fault = _first(NO_FAULT, LOST, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
-        kept = await run(server, ledger, People(20), concurrency=1, max_messages=5, on_unknown=KEEP)
+        kept = await run(server, ledger, OtpFlows(20), concurrency=1, max_messages=5, on_unknown=KEEP)
         assert (kept.counts.accepted, kept.counts.unknown, sum(server.accepted.values())) == (3, 2, 4)
-        progress = await run(server, ledger, People(20), max_messages=5)
+        progress = await run(server, ledger, OtpFlows(20), max_messages=5)
     assert (progress.counts.accepted, sum(server.accepted.values()), progress.limit_reached) == (5, 5, True)
 
 
@@ -55,7 +55,7 @@ async def test_what_is_rejected_counts(server: ListingServer) -> None:
     """A message that Routee has refused has left, and counts."""
     server.faults_by_recipient = {number(place): ERROR_STATUSES[404] for place in range(1, 4)}
     async with MemoryLedger() as ledger:
-        progress = await run(server, ledger, People(20), max_messages=5)
+        progress = await run(server, ledger, OtpFlows(20), max_messages=5)
     assert (progress.counts.rejected + progress.counts.accepted, sum(server.accepted.values())) == (5, 2)
 
 
@@ -63,18 +63,18 @@ async def test_what_is_rejected_counts(server: ListingServer) -> None:
 async def test_a_storm(server: ListingServer, seed: int) -> None:
     """Among faults of every kind, with runs that are cancelled, the server never has more than the limit."""
     async with MemoryLedger() as ledger:
-        await run(server, ledger, People(400), max_messages=5)  # what a search is proven by
-        server.next_fault = stormy(seed, 0.3)
+        await run(server, ledger, OtpFlows(400), max_messages=5)  # what a search is proven by
+        server.next_fault = random_faults(seed, 0.3)
         for _ in range(4):
             running = asyncio.ensure_future(
-                run(server, ledger, People(400), max_messages=150, concurrency=60, lease=timedelta(milliseconds=80))
+                run(server, ledger, OtpFlows(400), max_messages=150, concurrency=60, lease=timedelta(milliseconds=80))
             )
             await asyncio.wait([running], timeout=0.4)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             assert sum(server.accepted.values()) <= 150
         server.next_fault = lambda: NO_FAULT
-        progress = await run(server, ledger, People(400), max_messages=150)
+        progress = await run(server, ledger, OtpFlows(400), max_messages=150)
         counts = progress.counts
     assert sum(server.accepted.values()) <= 150
     assert max(server.accepted.values(), default=1) == 1  # a slow machine may have begun none before it was cancelled
@@ -86,5 +86,5 @@ def test_settings_that_cannot_be_kept() -> None:
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(InvalidConfig):
             BulkSettings(max_messages=wrong)  # type: ignore[arg-type]
-    with pytest.raises(InvalidConfig, match="max_messages cannot be kept with on_unknown send-again"):
-        BulkSettings(max_messages=5, on_unknown=SEND_AGAIN)
+    with pytest.raises(InvalidConfig, match="max_messages cannot be kept with on_unknown resend"):
+        BulkSettings(max_messages=5, on_unknown=RESEND)

@@ -9,18 +9,18 @@ import pytest
 from routee_failover import Endpoint, InvalidConfig, InvalidFlow, Problem
 from routee_failover.bulk import BulkSettings, Phase, rows_of
 from routee_failover.ledger import EntryState, MemoryLedger
-from tests.chaos.bulk.listing import ListingServer
+from tests.chaos.bulk.listing_server import ListingServer
 from tests.chaos.faults import ERROR_STATUSES, FAILED_FLOW, NO_FAULT
 from tests.chaos.sample_flows import FLOW_FACTORIES, PIN, TEXT
 from tests.client.fake_routee import until
 
-from .runs import People, broken, client, number, row, run, sender
+from .helpers import OtpFlows, client, invalid_row, number, row, run, sender
 
 
 async def test_every_row_is_sent_once_and_counted(server: ListingServer) -> None:
     """Each row is taken by the server exactly once, and stands in the ledger as accepted, with Routee's id."""
     async with MemoryLedger() as ledger:
-        progress = await run(server, ledger, People(50))
+        progress = await run(server, ledger, OtpFlows(50))
         intents = [intent async for intent in ledger.entries()]
     assert server.accepted == {number(place): 1 for place in range(1, 51)}
     assert (progress.phase, progress.counts.accepted, progress.counts.total) == (Phase.DONE, 50, 50)
@@ -32,8 +32,8 @@ async def test_every_row_is_sent_once_and_counted(server: ListingServer) -> None
 async def test_a_second_run_over_the_same_ledger_sends_what_is_new(server: ListingServer) -> None:
     """What an earlier run has sent is passed over; rows that were added to the source are sent."""
     async with MemoryLedger() as ledger:
-        await run(server, ledger, People(20))
-        progress = await run(server, ledger, People(30))
+        await run(server, ledger, OtpFlows(20))
+        progress = await run(server, ledger, OtpFlows(30))
     assert set(server.accepted.values()) == {1}
     assert (progress.skipped, progress.counts.accepted) == (20, 30)
 
@@ -65,9 +65,9 @@ async def test_a_bad_row_is_told_and_the_rest_is_sent(server: ListingServer) -> 
         raise InvalidFlow("row", [Problem(("flow", 0, "message"), "must not be empty (column text)")])
 
     refused: list[tuple[int, str, tuple[Problem, ...]]] = []
-    rows = [row(2, 1), broken(3), attrs.evolve(row(4, 2), make=unmade), row(5, 3)]
+    rows = [row(2, 1), invalid_row(3), attrs.evolve(row(4, 2), build_flow=unmade), row(5, 3)]
     async with MemoryLedger() as ledger:
-        progress = await run(server, ledger, rows, refused=lambda *told: refused.append(told))
+        progress = await run(server, ledger, rows, on_invalid_row=lambda *told: refused.append(told))
         invalid = [intent async for intent in ledger.entries({EntryState.INVALID})]
     assert server.accepted == {number(1): 1, number(3): 1}
     assert (progress.invalid, progress.counts.invalid, progress.counts.accepted) == (2, 2, 2)
@@ -79,7 +79,7 @@ async def test_a_bad_row_is_told_and_the_rest_is_sent(server: ListingServer) -> 
 async def test_a_row_that_was_mended_is_sent_by_the_next_run(server: ListingServer) -> None:
     """INVALID is what the source was like; the next run reads it anew and does not count what is no more."""
     async with MemoryLedger() as ledger:
-        await run(server, ledger, [row(2, 1), broken(3)])
+        await run(server, ledger, [row(2, 1), invalid_row(3)])
         progress = await run(server, ledger, [row(2, 1), row(3, 2)])
     assert server.accepted == {number(1): 1, number(2): 1}
     assert (progress.counts.accepted, progress.counts.invalid) == (2, 0)
@@ -90,9 +90,9 @@ async def test_a_refusal_ends_a_row_and_no_other(server: ListingServer) -> None:
     fates = iter([ERROR_STATUSES[400], ERROR_STATUSES[422]])
     server.next_fault = lambda: next(fates, NO_FAULT)
     async with MemoryLedger() as ledger:
-        await run(server, ledger, People(10), concurrency=1)
+        await run(server, ledger, OtpFlows(10), concurrency=1)
         server.next_fault = lambda: NO_FAULT
-        progress = await run(server, ledger, People(10))
+        progress = await run(server, ledger, OtpFlows(10))
         rejected = [intent async for intent in ledger.entries({EntryState.REJECTED})]
     assert (progress.counts.rejected, progress.counts.accepted) == (2, 8)
     assert sum(server.request_counts.values()) == 10
@@ -120,30 +120,30 @@ async def test_one_run_goes_to_one_endpoint(server: ListingServer) -> None:
 async def test_messages_carry_a_label_of_their_own(server: ListingServer) -> None:
     """Each message is marked with a label that begins with the run's id, so that it can be found again."""
     async with MemoryLedger() as ledger:
-        await run(server, ledger, People(5))
-        labels = {entry.label for entries in server.book.values() for entry in entries}
+        await run(server, ledger, OtpFlows(5))
+        labels = {entry.label for entries in server.messages_by_recipient.values() for entry in entries}
         assert len(labels) == 5
         assert all(label is not None and label.startswith(f"{ledger.run_id}-") for label in labels)
 
 
 async def test_without_stamps_a_message_leaves_as_it_is(server: ListingServer) -> None:
-    """`stamp=False` leaves labels alone."""
+    """`add_labels=False` leaves labels alone."""
     async with MemoryLedger() as ledger:
-        await run(server, ledger, People(2), stamp=False)
-    assert {entry.label for entries in server.book.values() for entry in entries} == {None}
+        await run(server, ledger, OtpFlows(2), add_labels=False)
+    assert {entry.label for entries in server.messages_by_recipient.values() for entry in entries} == {None}
 
 
 async def test_an_account_that_cannot_pay_rejects_nobody(server: ListingServer, monkeypatch: Any) -> None:
     """Insufficient balance holds the run; once there is balance, everybody is written to."""
-    monkeypatch.setattr("routee_failover.bulk.sender._ASK_AGAIN", 0.05)
+    monkeypatch.setattr("routee_failover.bulk.sender._ACCOUNT_PROBE_INTERVAL", 0.05)
     poor = [True]
     server.next_fault = lambda: FAILED_FLOW if poor[0] else NO_FAULT
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger)
 
-        running = asyncio.create_task(made.run(rows_of(People(30))))
+        running = asyncio.create_task(made.run(rows_of(OtpFlows(30))))
         await until(lambda: made.progress.phase is Phase.PAUSED)
-        assert "balance" in str(made.progress.pause)
+        assert "balance" in str(made.progress.pause_reason)
         poor[0] = False
         progress = await running
     assert (progress.counts.accepted, progress.counts.rejected) == (30, 0)
@@ -152,7 +152,14 @@ async def test_an_account_that_cannot_pay_rejects_nobody(server: ListingServer, 
 
 def test_settings_that_cannot_work_are_refused() -> None:
     """Each setting is checked when it is given, in words that name it."""
-    for name, value in {"rate": 0, "concurrency": 0, "window": "9-20", "budget": 3, "patience": 5, "stamp": 1}.items():
+    for name, value in {
+        "rate": 0,
+        "concurrency": 0,
+        "send_window": "9-20",
+        "error_budget": 3,
+        "stall_timeout": 5,
+        "add_labels": 1,
+    }.items():
         with pytest.raises(InvalidConfig, match=name):
             BulkSettings(**{name: value})  # type: ignore[arg-type]
 
@@ -167,7 +174,7 @@ async def test_a_key_of_another_recipient_is_no_duplicate(server: ListingServer,
         told.append((line, str(problems[0])))
 
     async with MemoryLedger() as ledger:
-        progress = await run(server, ledger, rows, concurrency=concurrency, refused=refused)
+        progress = await run(server, ledger, rows, concurrency=concurrency, on_invalid_row=refused)
         assert (progress.counts.accepted, progress.counts.invalid) == (2, 2)
         assert (progress.duplicates, progress.key_conflicts, progress.invalid) == (1, 2, 2)
         assert sorted(line for line, _ in told) == [3, 5]

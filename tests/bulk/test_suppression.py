@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from routee_failover import AnyFlow, InvalidConfig, InvalidSource, SmsStep, StandardFlow, VoiceStep
-from routee_failover.bulk import BulkSettings, FlowTemplate, Rehearsal, SuppressionList, rehearse, rows_of
+from routee_failover.bulk import BulkSettings, DryRunResult, FlowTemplate, SuppressionList, check_rows, rows_of
 from routee_failover.flows import DialPlan, Say, Speech, VoiceRecipient
 from routee_failover.ledger import EntryState, MemoryLedger
-from tests.chaos.bulk.listing import ListingServer
+from tests.chaos.bulk.listing_server import ListingServer
 
-from .runs import KEEP, SEND_AGAIN, People, broken, client, number, row, run, sender
-from .test_doubts import DROPPED, LOST, _first
+from .helpers import KEEP, RESEND, OtpFlows, client, invalid_row, number, row, run, sender
+from .test_reconcile_scheduler import DROPPED, LOST, _first
 
 ONE, TWO = "+306987654321", "+306987654322"
 
@@ -145,7 +145,7 @@ def _listed(*places: int) -> SuppressionList:
 
 async def test_nobody_on_the_list_is_written_to(server: ListingServer) -> None:
     """Rows with a number on the list are counted apart, stand in no ledger, and the server has none of them."""
-    rows = [row(place, place) for place in range(1, 41)] + [row(41, 5, key="again"), broken(42)]
+    rows = [row(place, place) for place in range(1, 41)] + [row(41, 5, key="again"), invalid_row(42)]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, rows, suppression_list=_listed(5, 7))
         counts = await ledger.counts()
@@ -186,10 +186,10 @@ async def test_what_was_not_sent_stays_unsent_once_its_number_is_listed(server: 
     """A message that is NEW, or comes back from UNKNOWN, is not sent any more, and counted with the suppressed ones."""
     server.next_fault = _first(LOST, DROPPED, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
-        before = await run(server, ledger, People(6), concurrency=1, on_unknown=KEEP)
+        before = await run(server, ledger, OtpFlows(6), concurrency=1, on_unknown=KEEP)
         assert before.counts.unknown == 3
         server.accepted.clear()
-        progress = await run(server, ledger, People(8), suppression_list=_listed(1, 2, 4, 7))
+        progress = await run(server, ledger, OtpFlows(8), suppression_list=_listed(1, 2, 4, 7))
         new = [intent.recipient async for intent in ledger.entries({EntryState.NEW})]
     assert server.accepted == {number(3): 1, number(8): 1}
     assert new == [number(2)]
@@ -201,8 +201,10 @@ async def test_a_second_try_by_policy_is_not_made_for_a_listed_number(server: Li
     """What may have been accepted and was to be sent once more stays UNKNOWN: nobody says that it was not sent."""
     server.next_fault = _first(DROPPED, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
-        await run(server, ledger, People(2), concurrency=1, on_unknown=KEEP, stamp=False)
-        progress = await run(server, ledger, People(2), on_unknown=SEND_AGAIN, stamp=False, suppression_list=_listed(1))
+        await run(server, ledger, OtpFlows(2), concurrency=1, on_unknown=KEEP, add_labels=False)
+        progress = await run(
+            server, ledger, OtpFlows(2), on_unknown=RESEND, add_labels=False, suppression_list=_listed(1)
+        )
     assert {to for to, many in server.accepted.items() if many} == {number(2)}
     assert (progress.counts.unknown, progress.counts.accepted, progress.suppressed) == (1, 1, 0)
     assert any("suppression list" in trouble.reason for trouble in progress.problems)
@@ -222,12 +224,12 @@ async def test_a_list_of_ones_own_is_asked_again_after_a_pause(server: ListingSe
     async with MemoryLedger() as ledger, client(server) as routee:
         made = sender(routee, ledger, suppression_list=listed, lease=timedelta(milliseconds=50), concurrency=4)
         made.pause()
-        running = asyncio.ensure_future(made.run(rows_of(People(4))))
+        running = asyncio.ensure_future(made.run(rows_of(OtpFlows(4))))
         while (await ledger.counts()).sending < 4:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         listed.numbers = {number(2), number(3)}
         await asyncio.sleep(0.1)
-        made.go_on()
+        made.resume()
         progress = await asyncio.wait_for(running, 20)
     assert server.accepted == {number(1): 1, number(4): 1}
     assert (progress.suppressed, progress.suppressed_new) == (2, 2)
@@ -235,11 +237,11 @@ async def test_a_list_of_ones_own_is_asked_again_after_a_pause(server: ListingSe
 
 async def test_the_dry_run_counts_them(tmp_path: Path) -> None:
     """The dry run says how many rows are on the list, and checks and samples none of them."""
-    template = FlowTemplate.of(
+    template = FlowTemplate.from_mapping(
         {"endpoint": "standard", "flow": [{"type": "Sms", "from": "Demo", "to": "{phone}", "message": {"body": "x"}}]}
     )
     assert template.recipient_columns == ("phone",)
     rows = template.rows([{"phone": number(place)} for place in (1, 2, 3)])
-    seen: Rehearsal = await rehearse(rows, _listed(1))
-    assert (seen.rows, seen.good, seen.bad, seen.suppressed) == (3, 2, 0, 1)
-    assert (await rehearse(rows)).suppressed == 0
+    seen: DryRunResult = await check_rows(rows, _listed(1))
+    assert (seen.rows, seen.valid, seen.invalid, seen.suppressed) == (3, 2, 0, 1)
+    assert (await check_rows(rows)).suppressed == 0

@@ -268,7 +268,7 @@ def test_no_command_answers_in_python(cli: Cli, tmp_path: Path) -> None:
     for arguments, told in {
         ("track", "x", "--endpoint", "sms"): "'sms' is none of standard",
         ("track", "x", "--timeout", "-3"): "must be 0.0 or more|must be 0 or more",
-        (*bulk, "--unknown", "sendagain"): "did you mean send-again",
+        (*bulk, "--unknown", "sendagain"): "did you mean resend",
         (*bulk, "--rate", "fast"): "must be a number",
         (*bulk, "--concurrency", "1.5"): "must be a whole number",
         ("bulk", "export", "x.sqlite", "--state", "acepted"): "did you mean accepted",

@@ -7,8 +7,8 @@ from typing import Any
 
 from routee_failover import InvalidFlow, InvalidSource, dump_flow, load_flow
 from routee_failover._wire.flow_file import read_json_object
-from routee_failover.bulk.row import Stamp
-from routee_failover.bulk.template import FlowTemplate
+from routee_failover.bulk.templates.row import Correlation
+from routee_failover.bulk.templates.template import FlowTemplate
 from tests.flows.sample_requests import SAMPLES
 
 from .csv_files import write_input
@@ -94,7 +94,7 @@ def judge(data: bytes, *, is_toml: bool = False) -> None:
         return
     for row in rows:
         try:
-            flow = row.make(Stamp())
+            flow = row.build_flow(Correlation())
         except InvalidFlow:
             continue
         said = data.decode("utf-8-sig").encode("unicode_escape").decode()

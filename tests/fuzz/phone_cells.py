@@ -7,7 +7,7 @@ from functools import cache
 import phonenumbers
 
 from routee_failover._phone_numbers import InvalidPhoneNumber
-from routee_failover.bulk.numbers import e164
+from routee_failover.bulk.phone_numbers import to_e164
 
 from .inputs import Source, one_of
 
@@ -125,6 +125,6 @@ def judge(text: str, region: str | None, its: str | None = None) -> None:
 
 def _read(text: str, region: str | None) -> str | None:
     try:
-        return e164(text, region)
+        return to_e164(text, region)
     except InvalidPhoneNumber:
         return None

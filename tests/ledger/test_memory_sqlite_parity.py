@@ -37,7 +37,7 @@ def _timeless(intent: LedgerEntry) -> LedgerEntry:
     """All but the moments, of which only their order is promised."""
     assert intent.claimed_at <= intent.lease_expires_at
     ended = intent.ended_at is not None
-    return attrs.evolve(intent, begun_at=0.0, lease_until=0.0, ended_at=float(ended))
+    return attrs.evolve(intent, claimed_at=0.0, lease_expires_at=0.0, ended_at=float(ended))
 
 
 class LedgerParity(RuleBasedStateMachine):

@@ -98,7 +98,9 @@ async def test_what_is_not_told_stays(ledger: Ledger) -> None:
     """An ending that knows no id, channel or time leaves those that are known."""
     (found,) = await claim_lines(ledger, 1)
     await ledger.apply(Transition.MARK_UNKNOWN, transition_details(found, "no answer", "id-1"))
-    await ledger.apply(Transition.ACCEPT, transition_details(found)._replace(channel=None, seconds=0.0, proof="search"))
+    await ledger.apply(
+        Transition.ACCEPT, transition_details(found)._replace(channel=None, response_time=0.0, proof="search")
+    )
     intent = await ledger.entry(claim_request(1).key_hash)
     assert intent is not None
     assert (intent.tracking_id, intent.channel, intent.response_time, intent.resolved_by) == (

@@ -8,7 +8,7 @@ import pytest
 
 from routee_failover import InvalidFlow, InvalidSource
 from routee_failover._wire.flow_file import MAX_FILE_SIZE, read_json_object, reject_duplicate_keys
-from routee_failover.bulk.template import FlowTemplate
+from routee_failover.bulk.templates.template import FlowTemplate
 
 STEP = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Dear {name}"}}
 JSON = json.dumps({"endpoint": "standard", "flow": [STEP]})
@@ -109,7 +109,7 @@ def test_mapping_that_is_larger_than_any_flow() -> None:
         ({"flow": [STEP] * 20_000}, "holds a list"),
     ):
         with pytest.raises(InvalidFlow, match=why):
-            FlowTemplate.of(flow(**changes))
+            FlowTemplate.from_mapping(flow(**changes))
 
 
 def test_object_on_its_own(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from importlib.resources import files
 
-from ..numbers import country_of
+from ..phone_numbers import country_of
 
 _PREFIX = 9
 """Letters of a number, its plus included: those that share a calling code, as +1 and +44, have parted by then."""

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator
 from importlib.resources import files
 
-from ..deliveries import DELIVERED, FAILED
-from ..plain import plain
+from ..delivery_summary import DELIVERED, FAILED
+from ..sanitize import sanitize
 from ..settling import proves
 from .markup import Markup, joined, percent, tag
 from .sections import (
@@ -27,7 +27,7 @@ from .wording import THIN, Clock, listed, many, number, parted, share
 
 def page(summary: Summary, *, name: str, written: float, clock: Clock) -> str:
     """The whole of it. `name` is how a shell calls the ledger; `written` is now, in seconds since 1970."""
-    name = plain(name, 400)
+    name = sanitize(name, 400)
     shown = re.split(r"[/\\]", name)[-1]
     style = files(__name__.rpartition(".")[0]).joinpath("report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Sequence
 
-from ..deliveries import DELIVERED, FAILED
+from ..delivery_summary import DELIVERED, FAILED
 from .charts import costs_chart, durations_chart, funnel_chart, journeys_chart, rate_chart
 from .charts.costs import by_channel, by_country
 from .charts.durations import quantiles

@@ -7,9 +7,9 @@ from typing import Any
 
 from ...ledger import DeliveryReport, EntryState, Ledger, LedgerEntry, StateCounts
 from ...ledger.entry import build_label
-from ..currency import currency_of
-from ..deliveries import DELIVERED, FAILED, UNKNOWN, channel_name, delivery_outcome
-from ..plain import plain, shown_number
+from ..currency import load_currency
+from ..delivery_summary import DELIVERED, FAILED, UNKNOWN, channel_name, delivery_outcome
+from ..sanitize import masked_number, sanitize
 from .countries import Countries
 from .tally import Lengths, Names, Reasons
 from .timeline import Timeline
@@ -32,7 +32,7 @@ _OUTCOMES: Mapping[EntryState, str] = {
 async def summarise(ledger: Ledger) -> Summary:
     """Go through all intents once. Raises `LedgerError` where the ledger cannot be read."""
     run, last = await ledger.get_document("run"), await ledger.get_document("last")
-    collected = _Collected(ledger.run_id, await currency_of(ledger))
+    collected = _Collected(ledger.run_id, await load_currency(ledger))
     async for intent in ledger.entries():
         collected.add(intent)
     return collected.summary(run if isinstance(run, Mapping) else {}, last if isinstance(last, Mapping) else {})
@@ -69,15 +69,15 @@ class _Collected:
             self._doubts.append(
                 Doubt(
                     intent.line,
-                    shown_number(intent.recipient),
+                    masked_number(intent.recipient),
                     intent.claimed_at,
                     build_label(self._run_id, intent.key_hash),
-                    plain(intent.reason),
+                    sanitize(intent.reason),
                 )
             )
         outcome = _OUTCOMES.get(state)
         if outcome and (intent.reason or state is not EntryState.NEW):
-            self._reasons.add(outcome, plain(intent.reason) or "no reason given", intent.line)
+            self._reasons.add(outcome, sanitize(intent.reason) or "no reason given", intent.line)
 
     def _sent(self, intent: LedgerEntry) -> None:
         kind = _KINDS.get(intent.state)
@@ -92,7 +92,7 @@ class _Collected:
             self._answers.add(intent.response_time)
 
     def _accepted(self, intent: LedgerEntry) -> None:
-        proof = self._proof(plain(intent.resolved_by, 40))
+        proof = self._proof(sanitize(intent.resolved_by, 40))
         self._proofs[proof] = self._proofs.get(proof, 0) + 1
         first = self._channel(channel_name(intent.channel))
         fate = intent.delivery_report
@@ -111,9 +111,9 @@ class _Collected:
             self._deliveries.add(fate.delivery_time)
         if outcome == FAILED:
             words = ": ".join(filter(None, (fate.status, fate.reason)))
-            self._reasons.add("Not delivered", plain(words), intent.line)
+            self._reasons.add("Not delivered", sanitize(words), intent.line)
         if fate.price is not None and math.isfinite(fate.price):
-            country = plain(fate.country, 40) if fate.country else self._countries.of(intent.recipient)
+            country = sanitize(fate.country, 40) if fate.country else self._countries.of(intent.recipient)
             cost = self._costs.setdefault((self._country(country), channel), [0, 0.0])
             cost[0] += 1
             cost[1] += fate.price
@@ -156,4 +156,4 @@ def _count(last: Mapping[str, Any], name: str) -> int:
 def _told(run: Mapping[str, Any], name: str) -> str:
     """A text of the run's settings; of a path its last part, for whoever is given the page needs no other."""
     text = run.get(name)
-    return plain(re.split(r"[/\\]", text)[-1], 120) if isinstance(text, str) else ""
+    return sanitize(re.split(r"[/\\]", text)[-1], 120) if isinstance(text, str) else ""

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from ...ledger import Ledger
-from ..whole_file import whole_file
+from ..atomic_write import atomic_write
 from .page import page
 from .summary import summarise
 from .wording import Clock
@@ -27,5 +27,5 @@ async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzi
 
 
 def _replace(path: Path, text: str) -> None:
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(text)

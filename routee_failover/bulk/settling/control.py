@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from ...ledger import EntryState, Ledger, LedgerEntry
-from .settle_after import SettleAfter
+from .reconcile_after import SettleAfter
 from .sight import Lookup
 
 _AGES = (0.0, 0.25, 1.0)
@@ -35,11 +35,11 @@ class Controls:
     """
 
     def __init__(
-        self, ledger: Ledger, lookup: Lookup, settle_after: SettleAfter, turn: Callable[[], Awaitable[None]]
+        self, ledger: Ledger, lookup: Lookup, reconcile_after: SettleAfter, turn: Callable[[], Awaitable[None]]
     ) -> None:
         self._ledger = ledger
         self._lookup = lookup
-        self._settle_after = settle_after
+        self._settle_after = reconcile_after
         self._turn = turn
         self._candidates: list[LedgerEntry] = []
         self._listed_until = 0.0

@@ -10,14 +10,14 @@ from ..._value_object import ValueObject
 from ...flows import Endpoint
 
 
-class OnDoubt(StrEnum):
+class UnknownPolicy(StrEnum):
     """What a run does about the messages of which nobody knows whether Routee took them."""
 
     KEEP = "keep"
     """Leave them as they are; a callback settles them all the same."""
     RECONCILE = "reconcile"
     """Ask Routee: what it took is ACCEPTED, what it provably did not take may be sent, the rest is kept."""
-    SEND_AGAIN = "send-again"
+    SEND_AGAIN = "resend"
     """The same, and send once more what nobody can know. Somebody may get the same message twice."""
 
 

@@ -5,7 +5,7 @@ import time
 import attrs
 
 from ...ledger import LedgerEntry
-from .settle_after import SettleAfter
+from .reconcile_after import SettleAfter
 
 LOOKS = (0.0, 1.0, 2.0, 4.0)
 """When a doubt is looked for: as soon as it is seen, and then so many settling times after that."""
@@ -35,8 +35,8 @@ class Watched:
 class Patience:
     """Watches doubts from the moment at which this process sees them first."""
 
-    def __init__(self, settle_after: SettleAfter) -> None:
-        self._settle_after = settle_after
+    def __init__(self, reconcile_after: SettleAfter) -> None:
+        self._settle_after = reconcile_after
         self._watched: dict[int, Watched] = {}
         self._round = 0
 

@@ -17,13 +17,13 @@ from ...ledger.entry import RESOLVED_BY_POLICY, parse_label
 from ...records import FlowRecord, OtpRecord
 from ...webhooks import CallbackEvent
 from .control import Control, Controls
-from .doubt import OnDoubt, Settled
+from .doubt import Settled, UnknownPolicy
 from .ends import Ends
 from .fates import fate_of
 from .flow_lookup import FlowLookup
 from .otp_lookup import OtpLookup
 from .patience import Patience, Watched
-from .settle_after import SettleAfter
+from .reconcile_after import SettleAfter
 from .sight import CannotTell, Lookup, Nameless, NotSeen, Seen, Sight
 
 _AnyControl = Control | CannotTell | str
@@ -42,10 +42,10 @@ TOO_MANY = "too many are in doubt at once; it is looked for once others are sett
 YOUNG = "no message that was begun well after it is found, so that the time to settle counts twice"
 
 
-class Settler:
+class Reconciler:
     """Settles the doubts of a run: messages whose intent is UNKNOWN.
 
-        settler = Settler(routee, ledger, endpoint=Endpoint.STANDARD)
+        settler = Reconciler(routee, ledger, endpoint=Endpoint.STANDARD)
         settled = await settler.settle()
 
     **Found is accepted.** The label of an intent is its own, so that a flow with it in Routee's lists, or a callback to
@@ -54,14 +54,14 @@ class Settler:
     **Not found is absent only if all of this holds**, because each point alone is how a message gets sent twice:
 
     - Its sender is through with it: it is UNKNOWN, its lease is over, and its last gate lets no byte leave after that.
-    - It has had time to settle: since this process saw it first with its lease over, `settle_after` has passed by this
+    - It has had time to settle: since this process saw it first with its lease over, `reconcile_after` has passed by this
       process's own time. Setting the clock of the machine does not shorten that; starting anew lengthens it. In this
       time what was on its way to Routee has arrived, and shows.
     - The list was read to its end. An error, a refusal, a page that makes no sense: nothing is proven.
     - Before it was read, the same kind of search found a control: a message of this run that Routee accepted by its own
       answer or by callback. So it is the right account, the role is there, the time range fits whatever the clocks
       say, labels come back. A control that was begun once nothing of the doubtful message can be on its way any more
-      (half a minute after its sender was through with it, or a quarter of `settle_after` if that is less) shows that
+      (half a minute after its sender was through with it, or a quarter of `reconcile_after` if that is less) shows that
       the search has come past it, however far it lags. Where there is none, the time to settle counts twice, since it
       alone has to be longer than the lag.
     - It is still the same attempt when the move is made: what was learned of one says nothing of the next.
@@ -70,7 +70,7 @@ class Settler:
     flows in about the order in which it took them, and a message does not arrive later than that half minute after
     its connection is gone. `tests/ledger/state_machine` goes through every order of steps in which it could go wrong.
 
-    `settle_after` follows the time to live of the ledger's messages if it is omitted: that and a minute, from 2 minutes
+    `reconcile_after` follows the time to live of the ledger's messages if it is omitted: that and a minute, from 2 minutes
     to 10. With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt
     began.
 
@@ -84,19 +84,21 @@ class Settler:
         ledger: Ledger,
         *,
         endpoint: Endpoint | str,
-        on_doubt: OnDoubt | str = OnDoubt.RECONCILE,
-        settle_after: timedelta | None = None,
+        on_unknown: UnknownPolicy | str = UnknownPolicy.RECONCILE,
+        reconcile_after: timedelta | None = None,
         deadline: timedelta | None = None,
         rate: float | None = None,
     ) -> None:
-        if settle_after is not None and (not isinstance(settle_after, timedelta) or settle_after <= timedelta(0)):
-            raise InvalidConfig("settle_after must be a timedelta above zero, such as timedelta(minutes=10)")
+        if reconcile_after is not None and (
+            not isinstance(reconcile_after, timedelta) or reconcile_after <= timedelta(0)
+        ):
+            raise InvalidConfig("reconcile_after must be a timedelta above zero, such as timedelta(minutes=10)")
         self._ledger = ledger
-        self._on_doubt = OnDoubt(on_doubt)
+        self._on_doubt = UnknownPolicy(on_unknown)
         self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
         self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
-        self._settle_after = SettleAfter(ledger, settle_after)
+        self._settle_after = SettleAfter(ledger, reconcile_after)
         self._patience = Patience(self._settle_after)
         self._pace = RateLimiter(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
@@ -126,7 +128,7 @@ class Settler:
 
     def _watch(self, intent: LedgerEntry, round_: "_Round") -> Watched | None:
         """The watch over a doubt that is due; the others are counted."""
-        if self._on_doubt is OnDoubt.KEEP:
+        if self._on_doubt is UnknownPolicy.KEEP:
             round_.kept[AS_ASKED] += 1
             return None
         watched = self._patience.watch(intent, self._ledger.now())
@@ -211,7 +213,7 @@ class Settler:
     def _may_go_again(self, intent: LedgerEntry) -> bool:
         """At most once: not what was claimed twice, nor what the sender gave back because its content has changed."""
         return (
-            self._on_doubt is OnDoubt.SEND_AGAIN
+            self._on_doubt is UnknownPolicy.RESEND
             and intent.attempt <= 1
             and intent.resolved_by != RESOLVED_BY_POLICY
             and not self._is_late(intent)
@@ -260,7 +262,7 @@ class Settler:
     # --- callbacks
 
     async def note(self, event: CallbackEvent[Any]) -> None:
-        """Take a callback: `inbox.on_flow(settler.note)`, `inbox.on_otp(settler.note)`.
+        """Take a callback: `inbox.on_flow(reconciler.handle_callback)`, `inbox.on_otp(reconciler.handle_callback)`.
 
         One that came to an address which was signed for a message of this run proves that Routee took that message, and
         a final one tells how it ended. Any other is ignored.

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from ..._wire.flow_file import MAX_DIGITS, MAX_TEXT_LENGTH
-from ..column_names import column_name, repeated
+from .column_names import first_duplicate, normalize_column_name
 from .lines import UNDECODABLE
 from .source import Unreadable
 
@@ -138,9 +138,9 @@ class Picker:
     def _plan(self, keys: tuple[Any, ...]) -> list[tuple[str, str]] | Unreadable:
         if len(keys) > MOST_COLUMNS:
             return Unreadable(f"has more than {MOST_COLUMNS:,} values")
-        named = [(key, column_name(key)) for key in keys if isinstance(key, str)]
+        named = [(key, normalize_column_name(key)) for key in keys if isinstance(key, str)]
         plan = [(key, column) for key, column in named if self._columns is None or column in self._columns]
-        twice = repeated(column for _, column in plan)
+        twice = first_duplicate(column for _, column in plan)
         found = plan if twice is None else Unreadable(f"has the column {twice} twice, written in two ways")
         if len(keys) <= 100 and len(self._plans) < 1000:
             self._plans[keys] = found
@@ -171,4 +171,4 @@ def cannot_be_written(value: object, column: str) -> str:
 
 def names_of(written: Iterable[str]) -> tuple[str, ...]:
     """The columns that names which are written somehow stand for, each once."""
-    return tuple(dict.fromkeys(name for name in map(column_name, written) if name))
+    return tuple(dict.fromkeys(name for name in map(normalize_column_name, written) if name))

@@ -7,8 +7,8 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ...errors import InvalidSource
-from ..column_names import column_name, repeated, shown_name
 from .cells import MOST_COLUMNS
+from .column_names import first_duplicate, masked_column_name, normalize_column_name
 from .csv_records import BLANKS, NEVER_CLOSED, Cells, Refused, RowShape
 from .lines import LONGEST_LINE, TOO_LONG, UNDECODABLE, Lines
 
@@ -31,7 +31,7 @@ class Header(NamedTuple):
 
     cells: Cells
     names: tuple[str, ...]
-    """As `column_name` writes them; empty for a column without one."""
+    """As `normalize_column_name` writes them; empty for a column without one."""
     end: str
     """How its line ends."""
     shape: RowShape
@@ -80,7 +80,7 @@ def _whole_header(lines: Lines, text: str, where: str, delimiters: str) -> str:
 def _reading(delimiter: str, text: str, sample: list[str]) -> tuple[tuple[int, int, int], Header]:
     """What speaks for a delimiter, and the header as it makes it."""
     cells = Cells(delimiter)
-    names = tuple(map(column_name, cells.record(text, _no_more)))
+    names = tuple(map(normalize_column_name, cells.record(text, _no_more)))
     rows = [*map(cells.loosely, sample)]
     numbers = Counter(place for row in rows for place, cell in enumerate(row) if _is_phone_number(cell))
     as_wide = sum(len(row) == len(names) for row in rows)
@@ -106,8 +106,8 @@ def _check(names: tuple[str, ...], where: str) -> None:
         raise InvalidSource(f"{where} names more than {MOST_COLUMNS:,} columns; nothing was sent")
     if any(map(_is_number, names)):
         raise InvalidSource(f"{where} holds a number where it must name the columns; nothing was sent")
-    if twice := repeated(names):
-        raise InvalidSource(f"{where} names the column {shown_name(twice)} twice; nothing was sent")
+    if twice := first_duplicate(names):
+        raise InvalidSource(f"{where} names the column {masked_column_name(twice)} twice; nothing was sent")
 
 
 def _is_number(cell: str) -> bool:

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from ...errors import InvalidSource
-from ..column_names import without_invisible
+from .column_names import strip_invisible
 
 LONGEST_LINE = 1024 * 1024
 """Characters. No row comes near it."""
@@ -49,7 +49,7 @@ def is_sound(text: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nothing is to be seen in it: blanks of any kind, and signs that no editor shows."""
-    text = without_invisible(text)
+    text = strip_invisible(text)
     return not text or text.isspace()
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InvalidSource
-from ..column_names import column_name, repeated
 from .cells import LONGEST_CELL, MOST_COLUMNS, checked
+from .column_names import first_duplicate, normalize_column_name
 from .parquet_columns import Cell, are_clean, cells_of, is_read
 from .parquet_pages import Page, pages_of, rows_at_once
 from .source import Read, Unreadable
@@ -33,8 +33,8 @@ class ParquetTable:
         with _opened(path, name) as table:
             self._written = tuple(str(column) for column in table.schema_arrow.names)
             self.total: int | None = int(table.metadata.num_rows)
-        names = [column_name(column) for column in self._written]
-        twice = repeated(names)
+        names = [normalize_column_name(column) for column in self._written]
+        twice = first_duplicate(names)
         if twice is not None:
             raise InvalidSource(f"{name} has the column {twice} twice; nothing was sent")
         if not any(names):
@@ -89,7 +89,7 @@ class ParquetTable:
 
     def _columns(self, table: Any) -> dict[str, str]:
         """The columns that are read, by their names."""
-        fields = {column_name(field.name): field for field in table.schema_arrow}
+        fields = {normalize_column_name(field.name): field for field in table.schema_arrow}
         return {name: fields[name].name for name in fields if name in self.used and is_read(fields[name].type)}
 
     def _rows_at_once(self, table: Any, group: int, file: Any, sent: str = "nothing more is sent") -> int:
@@ -99,7 +99,7 @@ class ParquetTable:
         rows = BATCH
         for place in range(metadata.num_columns):
             chunk = metadata.column(place)
-            name = column_name(chunk.path_in_schema)
+            name = normalize_column_name(chunk.path_in_schema)
             if name not in used:
                 continue
             try:

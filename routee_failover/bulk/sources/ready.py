@@ -6,9 +6,9 @@ from typing import cast, overload
 from ...errors import Problem
 from ...flows import AnyFlow
 from ...flows.model import type_name
-from ..numbers import one_way
-from ..row import Row, Rows, Stamp, broken_row
-from ..stamp import recipient_of, stamped
+from ..phone_numbers import canonical_e164
+from ..templates.correlation import add_correlation, first_recipient
+from ..templates.row import Correlation, Row, Rows, invalid_row
 
 
 @overload
@@ -54,15 +54,15 @@ class _AsyncReady:
 
 def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
     if not isinstance(cast("object", flow), AnyFlow):
-        return broken_row(line, "", "", [Problem((), f"must be a flow, not {type_name(flow)}")])
+        return invalid_row(line, "", "", [Problem((), f"must be a flow, not {type_name(flow)}")])
     name, recipient = key(flow), _recipient(flow)
     if not name:
-        return broken_row(line, "", recipient, [Problem((), "has no key to be known by")])
+        return invalid_row(line, "", recipient, [Problem((), "has no key to be known by")])
     return Row(line, name, recipient, _Stamping(flow))
 
 
 def _recipient(flow: AnyFlow) -> str:
-    return one_way(recipient_of(flow))
+    return canonical_e164(first_recipient(flow))
 
 
 class _Stamping:
@@ -73,5 +73,5 @@ class _Stamping:
     def __init__(self, flow: AnyFlow) -> None:
         self._flow = flow
 
-    def __call__(self, stamp: Stamp) -> AnyFlow:
-        return stamped(self._flow, stamp)
+    def __call__(self, stamp: Correlation) -> AnyFlow:
+        return add_correlation(self._flow, stamp)

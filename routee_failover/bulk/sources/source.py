@@ -43,7 +43,7 @@ class Selectable(Protocol):
     """A source that can leave out the columns which are not used, and with them what is wrong in them."""
 
     def select(self, columns: Collection[str]) -> Source:
-        """The same rows with these columns alone, named as `column_name` writes them. Raises `InvalidSource`."""
+        """The same rows with these columns alone, named as `normalize_column_name` writes them. Raises `InvalidSource`."""
         ...
 
 

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from ...bulk.currency import keep_currency
-from ...bulk.hours import SendWindow
-from ...bulk.plain import plain
-from ...bulk.refused import RefusedFile
-from ...bulk.row import Rows
+from ...bulk.currency import store_currency
+from ...bulk.invalid_rows import InvalidRowsFile
+from ...bulk.sanitize import sanitize
+from ...bulk.send_window import SendWindow
 from ...bulk.sender import BulkSender
 from ...bulk.settings import BulkSettings
 from ...bulk.sources import Source, read_source
 from ...bulk.suppression import SuppressionList
-from ...bulk.template import FlowTemplate
+from ...bulk.templates.row import Rows
+from ...bulk.templates.template import FlowTemplate
 from ...client import RouteeClient
 from ...config import Config
 from ...errors import InvalidSource
@@ -65,9 +65,9 @@ def prepare(plan: Plan) -> Ready:
     if isinstance(rows, Iterable) and next(iter(rows), None) is None:
         raise InvalidSource(f"{clean(plan.recipients.name)} has no rows: there is nothing to send; nothing was sent")
     notes = [OWN_LABELS] if template.has_own_labels else []
-    unfilled = template.unfilled(source.columns or ())
+    unfilled = template.unfilled_placeholders(source.columns or ())
     if unfilled:
-        notes.append(UNFILLED.format(", ".join(plain(placeholder) for placeholder in unfilled)))
+        notes.append(UNFILLED.format(", ".join(sanitize(placeholder) for placeholder in unfilled)))
     suppressed = _suppressed(plan, template.recipient_columns)
     return Ready(source, rows, " ".join(notes) or None, suppressed)
 
@@ -108,9 +108,9 @@ def settings_of(plan: Plan, suppressed: SuppressionList | None = None) -> BulkSe
         "rate": given.rate,
         "concurrency": given.concurrency,
         "deadline": given.deadline,
-        "window": None if given.hours is None else SendWindow.parse(given.hours),
+        "send_window": None if given.hours is None else SendWindow.parse(given.hours),
         "on_unknown": given.unknown,
-        "settle_after": given.settle_after,
+        "reconcile_after": given.reconcile_after,
         "callbacks": signer_of(given),
         "suppression_list": suppressed,
         "max_messages": given.max_messages or None,
@@ -144,16 +144,16 @@ class Run:
             ready, config = prepare(plan), client_config(plan.options.concurrency)
             settings = settings_of(plan, ready.suppressed)
             total, balance = await asyncio.gather(_total(ready.source), balance_of(config))
-            refused = RefusedFile(plan.refused)
-            refused.begin()  # every run reads all rows, which may have been mended since the one before
+            refused = InvalidRowsFile(plan.refused)
+            refused.start_run()  # every run reads all rows, which may have been mended since the one before
             async with AsyncExitStack() as stack:
                 routee = await stack.enter_async_context(RouteeClient(config))
-                sender = BulkSender(routee, ledger, settings, refused=stack.enter_context(refused))
-                await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.note))
+                sender = BulkSender(routee, ledger, settings, on_invalid_row=stack.enter_context(refused))
+                await stack.enter_async_context(listening(settings.callbacks, plan.options, sender.handle_callback))
                 await ledger.put_document(DOCUMENT, plan.document())
                 await ledger.put_document(LAST, {"total": total})
                 if balance is not None:
-                    await keep_currency(ledger, balance)
+                    await store_currency(ledger, balance)
                 so_far.resume = command("resume", self.ledger)
                 so_far.words = f"what is not sent yet is sent by: {so_far.resume}"
                 console = Terminal()
@@ -178,14 +178,14 @@ class Run:
             return await self._end(ledger, plan, ended, settled_before)
 
     def _stage(self, console: Terminal, sender: BulkSender, plan: Plan) -> tuple[Stage, Switch]:
-        switch = Switch(sender.pause, sender.go_on)
+        switch = Switch(sender.pause, sender.resume)
         return stage_for(console, title_of(plan, self.ledger), lambda: switch.hint, as_json=self.as_json), switch
 
     async def _end(self, ledger: SqliteLedger, plan: Plan, ended: Ended, settled: int) -> Status:
         progress = ended.progress
         tally = await _keep(ledger, ended, settled)
         status = status_of_run(tally, interrupted=ended.interrupted)
-        why = progress.pause
+        why = progress.pause_reason
         if tally.limit_reached and not ended.interrupted:
             why = f"stopped at --max-messages {plan.options.max_messages}"
         if self.as_json:

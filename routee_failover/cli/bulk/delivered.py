@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ...bulk.deliveries import Deliveries
+from ...bulk.delivery_summary import DeliverySummary
 from ..terminal import clean
 from .ending import Line, command
 from .view.tally import number
 
 
-def deliveries_event(deliveries: Deliveries) -> dict[str, Any]:
+def deliveries_event(deliveries: DeliverySummary) -> dict[str, Any]:
     """Return the counts as JSON has them; `unknown` counts accepted messages without a final delivery report."""
     return {
         "delivered": deliveries.delivered,
@@ -19,7 +19,7 @@ def deliveries_event(deliveries: Deliveries) -> dict[str, Any]:
     }
 
 
-def deliveries_lines(deliveries: Deliveries, ledger: str) -> Iterator[Line]:
+def deliveries_lines(deliveries: DeliverySummary, ledger: str) -> Iterator[Line]:
     """Yield the counts, and the command that asks for the delivery reports that are missing."""
     if not deliveries.accepted:
         return

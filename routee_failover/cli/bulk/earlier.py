@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..._sqlite import UnusableDatabase
-from ...bulk.row import Rows
+from ...bulk.templates.row import Rows
 from ...errors import InvalidSource
 from ...ledger.entry import hash_key
 from ...ledger.sqlite.inspection import LedgerSummary, inspect_ledger, is_ledger

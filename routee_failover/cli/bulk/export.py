@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ...bulk.exporting import export as write_export
-from ...bulk.whole_file import whole_file
+from ...bulk.atomic_write import atomic_write
+from ...bulk.ledger_export import export as write_export
 from ...errors import InvalidSource
 from ...ledger import EntryState, SqliteLedger
 from ..data_output import DataOutput
@@ -62,8 +62,8 @@ async def _write(
 ) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
         if output is None:
-            await write_export(ledger, DataOutput(), format=form, states=states, numbers=numbers)
+            await write_export(ledger, DataOutput(), format=form, states=states, show_numbers=numbers)
             return
         spare_what_is_used(output, path, await ledger.get_document(DOCUMENT))
-        with whole_file(output) as file:
-            await write_export(ledger, file, format=form, states=states, numbers=numbers)
+        with atomic_write(output) as file:
+            await write_export(ledger, file, format=form, states=states, show_numbers=numbers)

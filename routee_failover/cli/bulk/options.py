@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ...bulk.settling import OnDoubt
+from ...bulk.settling import UnknownPolicy
 from ...errors import InvalidSource
 from ..times import LENGTHS, length_of
 from .plan import Options
@@ -46,7 +46,7 @@ Deadline = Annotated[
     ),
 ]
 Unknown = Annotated[
-    OnDoubt | None,
+    UnknownPolicy | None,
     typer.Option(
         help="What to do with a message of which nobody knows whether Routee took it: leave it so; ask Routee, and "
         "send it again where that proves that it was not taken (the usual); or send it again in any case, maybe twice.",
@@ -105,8 +105,8 @@ def options(
     concurrency: int | None = None,
     hours: str | None = None,
     deadline: str | None = None,
-    unknown: OnDoubt | None = None,
-    settle_after: str | None = None,
+    unknown: UnknownPolicy | None = None,
+    reconcile_after: str | None = None,
     callbacks: str | None = None,
     listen: str | None = None,
     suppress: list[str] | None = None,
@@ -119,7 +119,7 @@ def options(
         hours=hours,
         deadline=length("deadline", deadline),
         unknown=unknown,
-        settle_after=length("settle-after", settle_after),
+        reconcile_after=length("reconcile-after", reconcile_after),
         callbacks=callbacks,
         listen=listen,
         suppress=tuple(str(Path(file).absolute()) for file in suppress or ()),

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ...bulk.settling import OnDoubt
+from ...bulk.settling import UnknownPolicy
 from ...bulk.sources.files import is_stream
 from ...config import Config
 from ...errors import InvalidSource, LedgerError
@@ -36,8 +36,8 @@ class Options:
     concurrency: int | None = None
     hours: str | None = None
     deadline: timedelta | None = None
-    unknown: OnDoubt | None = None
-    settle_after: timedelta | None = None
+    unknown: UnknownPolicy | None = None
+    reconcile_after: timedelta | None = None
     callbacks: str | None = None
     listen: str | None = None
     suppress: tuple[str, ...] = ()
@@ -87,10 +87,10 @@ class Plan:
             if document["form"] != _FORM:
                 raise LedgerError("this run was begun by another version of routee-failover; use that one")
             options = dict(document["options"])
-            for name in ("deadline", "settle_after"):
+            for name in ("deadline", "reconcile_after"):
                 options[name] = None if options[name] is None else timedelta(seconds=options[name])
             options["suppress"] = tuple(options.get("suppress", ()))
-            options["unknown"] = None if options["unknown"] is None else OnDoubt(options["unknown"])
+            options["unknown"] = None if options["unknown"] is None else UnknownPolicy(options["unknown"])
             values: dict[str, Any] = {name: Path(document[name]) for name in ("recipients", "flow", "refused")}
             for name in ("format", "digest", "endpoint", "key", "region", "service", "account"):
                 values[name] = document[name]
@@ -154,7 +154,7 @@ def _other(name: str, was: str | None, now: str | None) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return str(value) if isinstance(value, Path | OnDoubt) else value
+    return str(value) if isinstance(value, Path | UnknownPolicy) else value
 
 
 def digest_of(path: Path) -> str:

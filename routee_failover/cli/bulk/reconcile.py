@@ -7,9 +7,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ...bulk.currency import keep_currency
-from ...bulk.deliveries import Deliveries
-from ...bulk.settling import OnDoubt, Settled, Settler, proves
+from ...bulk.currency import store_currency
+from ...bulk.delivery_summary import DeliverySummary
+from ...bulk.settling import Reconciler, Settled, UnknownPolicy, proves
 from ...client import RouteeClient
 from ...config import Config
 from ...errors import RouteeError
@@ -36,7 +36,7 @@ def reconcile(
     *,
     ledger: Ledger,
     unknown: Unknown = None,
-    settle_after: SettleAfter = None,
+    reconcile_after: SettleAfter = None,
     once: Annotated[
         bool, typer.Option("--once", help="Ask once, and do not wait until not being found proves something.")
     ] = False,
@@ -51,7 +51,7 @@ def reconcile(
     """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
     What Routee has is found at once. That it does not have a message is proven only
-    by not finding it for a while (--settle-after), for which this waits; Ctrl-C ends
+    by not finding it for a while (--reconcile-after), for which this waits; Ctrl-C ends
     that. What was proven not to be accepted is sent by the next resume.
 
     With --ends it also asks for the delivery report of each accepted message, and
@@ -61,7 +61,7 @@ def reconcile(
     """
     end = Status.FINE
     with told(SoFar(words="nothing was sent; what was found out is kept")):
-        given = options(unknown=unknown, settle_after=settle_after)
+        given = options(unknown=unknown, reconcile_after=reconcile_after)
         must_exist(ledger)
         work = _Work(ledger, given, once=once, ends=ends, as_json=as_json)
         end = asyncio.run(work.do(Config.from_env()))
@@ -83,9 +83,9 @@ class _Work:
             former = planned(None if document is None else Plan.of(document), self._ledger)
             former.check_service(service_of(config), account_of(config))
             chosen = self._given.over(former.options)
-            more: dict[str, Any] = {} if chosen.settle_after is None else {"settle_after": chosen.settle_after}
-            settler = Settler(
-                routee, ledger, endpoint=former.endpoint, on_doubt=chosen.unknown or OnDoubt.RECONCILE, **more
+            more: dict[str, Any] = {} if chosen.reconcile_after is None else {"reconcile_after": chosen.reconcile_after}
+            settler = Reconciler(
+                routee, ledger, endpoint=former.endpoint, on_unknown=chosen.unknown or UnknownPolicy.RECONCILE, **more
             )
             with asked_to_stop(lambda: None) as asked:
                 before = await ledger.counts()
@@ -95,7 +95,7 @@ class _Work:
                 going_on = await _until_asked(_ends(settler, routee, ledger), asked) if self._ends else None
             await ledger.flush()
             tally = tally_with(await ledger.counts(), await ledger.get_document(LAST))
-            deliveries = Deliveries.of(await ledger.delivery_counts())
+            deliveries = DeliverySummary.from_counts(await ledger.delivery_counts())
             status = status_of_run(tally, interrupted=asked.times > 0)
             if self._as_json:
                 event = {
@@ -114,7 +114,7 @@ class _Work:
             show(Terminal(), [*told_of, *what_to_do(tally, self._ledger, former.refused)])
             return status
 
-    async def _settle(self, settler: Settler, asked: Asked) -> Settled | None:
+    async def _settle(self, settler: Reconciler, asked: Asked) -> Settled | None:
         """Go through the doubts until waiting settles none any more; `None` if that was interrupted at once."""
         settled: Settled | None = None
         while True:
@@ -134,14 +134,14 @@ class _Work:
                 return settled
 
 
-async def _ends(settler: Settler, routee: RouteeClient, ledger: RunLedger) -> int:
+async def _ends(settler: Reconciler, routee: RouteeClient, ledger: RunLedger) -> int:
     """Ask for delivery reports, and for the currency that their prices are in; how many are missing."""
     missing = await settler.ends()
     try:
         balance = await routee.balance()
     except RouteeError:  # not every application may see it
         return missing
-    await keep_currency(ledger, balance)
+    await store_currency(ledger, balance)
     return missing
 
 

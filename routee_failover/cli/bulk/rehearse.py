@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
-from ...bulk import rehearsal
-from ...bulk.findings import Finding, FindingKind
-from ...bulk.rehearsal import Rehearsal, Sample, SmsCount
+from ...bulk import dry_run
+from ...bulk.dry_run import DryRunResult, RowPreview, SmsCount
+from ...bulk.templates.findings import Finding, FindingKind
 from ...errors import Problem
 from ...secret import Secret
 from ..printed import json_text
@@ -28,7 +28,7 @@ def rehearse(plan: Plan, *, as_json: bool) -> Status:
     """Check every row, and show what would be sent. The status is 1 where some rows cannot be."""
     settings = settings_of(plan)
     ready = prepare(plan)
-    seen = asyncio.run(rehearsal.rehearse(ready.rows, ready.suppressed, window=settings.window))
+    seen = asyncio.run(dry_run.check_rows(ready.rows, ready.suppressed, send_window=settings.send_window))
     console = Terminal()
     if as_json:
         console.say(
@@ -37,26 +37,26 @@ def rehearse(plan: Plan, *, as_json: bool) -> Status:
     else:
         for line in lines_of_rehearsal(plan, seen, ready.note):
             console.say(*line)
-    return Status.REFUSED if seen.bad else Status.FINE
+    return Status.REFUSED if seen.invalid else Status.FINE
 
 
-def lines_of_rehearsal(plan: Plan, seen: Rehearsal, note: str | None = None) -> Iterator[Line]:
+def lines_of_rehearsal(plan: Plan, seen: DryRunResult, note: str | None = None) -> Iterator[Line]:
     """What a person has to know before the real run."""
     yield ((f"{clean(plan.recipients.name)} as {plan.endpoint}: a dry run, nothing is sent.", "bold"),)
     if note is not None:
         yield ((f" {note}", "yellow"),)
     yield ("",)
-    yield (f" {number(seen.rows)} rows: ", (f"{number(seen.good)} can be sent", "bold green"), *_not_sent(seen))
+    yield (f" {number(seen.rows)} rows: ", (f"{number(seen.valid)} can be sent", "bold green"), *_not_sent(seen))
     for way, many in seen.channels.items():
         yield (f"   {number(many)} by {clean(way.replace('Sms', 'SMS').replace(', ', ', then '))}",)
     if seen.countries:
         yield (f"   to {_countries(seen.countries)}",)
     if seen.sms.messages:
         yield (f"   {_sms(seen.sms)}",)
-    if seen.bad:
+    if seen.invalid:
         yield ("",)
-        yield (" Rows that cannot be sent" + (", the first of them" if seen.bad > len(seen.problems) else ""),)
-        for row in seen.problems:
+        yield (" Rows that cannot be sent" + (", the first of them" if seen.invalid > len(seen.invalid_rows) else ""),)
+        for row in seen.invalid_rows:
             why = clean("; ".join(dict.fromkeys(map(str, row.problems))))
             yield ("   ", (f"line {row.line}", "dim"), f"  {row.recipient}  ".replace("    ", "  "), (why, "yellow"))
     if seen.findings:
@@ -65,20 +65,20 @@ def lines_of_rehearsal(plan: Plan, seen: Rehearsal, note: str | None = None) -> 
         for finding in seen.findings:
             yield ("   ", (_found(finding, seen), "yellow"))
             yield ("     ", (f"line {finding.line}", "dim"), f"  {clean(finding.example)}")
-    if seen.samples:
+    if seen.previews:
         yield ("",)
         yield (" Samples, with numbers and codes hidden",)
-    for sample in seen.samples:
+    for sample in seen.previews:
         parts = "" if not sample.sms_parts else f", SMS of {sample.sms_parts} part{'s' * (sample.sms_parts > 1)}"
-        yield (f"   line {sample.line}, {_WHY.get(sample.why, sample.why)}, to {sample.recipient}{parts}",)
+        yield (f"   line {sample.line}, {_WHY.get(sample.selection, sample.selection)}, to {sample.recipient}{parts}",)
         for text in _pretty(sample):
             yield ("     ", (clean(text), "dim"))
 
 
-def _not_sent(seen: Rehearsal) -> Iterator[str | tuple[str, str]]:
-    if seen.bad:
+def _not_sent(seen: DryRunResult) -> Iterator[str | tuple[str, str]]:
+    if seen.invalid:
         yield ", "
-        yield (f"{number(seen.bad)} cannot", "bold red")
+        yield (f"{number(seen.invalid)} cannot", "bold red")
     if seen.duplicates:
         yield f", {number(seen.duplicates)} {'is' if seen.duplicates == 1 else 'are'} there twice and sent once"
     if seen.suppressed:
@@ -86,7 +86,7 @@ def _not_sent(seen: Rehearsal) -> Iterator[str | tuple[str, str]]:
     yield "."
 
 
-def _found(finding: Finding, seen: Rehearsal) -> str:
+def _found(finding: Finding, seen: DryRunResult) -> str:
     """One finding in a sentence."""
     rows = "1 row" if finding.count == 1 else f"{number(finding.count)} rows"
     subject = clean(finding.subject)
@@ -95,14 +95,14 @@ def _found(finding: Finding, seen: Rehearsal) -> str:
             return f"{rows}: nothing in the column {subject}, or a word for that"
         case FindingKind.PLACEHOLDER:
             placeholder = subject or "other placeholders"
-            every = "every row" if finding.count == seen.good else rows
+            every = "every row" if finding.count == seen.valid else rows
             if placeholder.startswith("{"):
                 return f"{every}: {placeholder} is sent with its braces; a column has single ones, and in the flow only"
             return f"{every}: {placeholder} is sent as it stands; a column is written {{name}}, in single braces"
         case FindingKind.CODE_LENGTH:
             lengths = ", ".join(f"{length} in {number(many)}" for length, many in finding.lengths.items())
             return f"{rows}: the code in {subject} has another length; characters: {lengths}"
-        case FindingKind.UNCERTAIN_HOURS:
+        case FindingKind.UNCERTAIN_TIME_ZONE:
             return f"{rows}: the number has no time zone, or several with different hours"
         case FindingKind.KEY_CONFLICT:
             return f"{rows}: the key of another recipient; one message per key is sent, and these are not"
@@ -110,8 +110,8 @@ def _found(finding: Finding, seen: Rehearsal) -> str:
 
 def _sms(sms: SmsCount) -> str:
     words = f"SMS: {number(sms.parts)} parts at most, in {number(sms.messages)} messages"
-    if sms.most > 1:
-        words += f"; the longest has {sms.most}"
+    if sms.max_parts > 1:
+        words += f"; the longest has {sms.max_parts}"
     if sms.unicode:
         words += f"; {number(sms.unicode)} need Unicode, which has 70 letters a part for 160"
     return words
@@ -124,7 +124,7 @@ def _countries(countries: Mapping[str, int]) -> str:
     return ", ".join(words) + (f", others {number(rest)}" if rest else "")
 
 
-def _pretty(sample: Sample) -> Iterator[str]:
+def _pretty(sample: RowPreview) -> Iterator[str]:
     """The steps a line each, and what is beside them on a line before."""
     flow = _plain(sample.flow)
     steps = flow.pop("flow", [])
@@ -133,7 +133,7 @@ def _pretty(sample: Sample) -> Iterator[str]:
         yield f"  {json.dumps(step, ensure_ascii=False)}"
 
 
-def _event(plan: Plan, seen: Rehearsal) -> dict[str, Any]:
+def _event(plan: Plan, seen: DryRunResult) -> dict[str, Any]:
     return {"event": "rehearsed", "recipients": str(plan.recipients), "endpoint": plan.endpoint, **_plain(seen)}
 
 

@@ -40,7 +40,7 @@ def resume(
     suppress: Suppress = None,
     max_messages: MaxMessages = None,
     unknown: Unknown = None,
-    settle_after: SettleAfter = None,
+    reconcile_after: SettleAfter = None,
     recover: Recover = False,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +62,7 @@ def resume(
             suppress=suppress,
             max_messages=max_messages,
             unknown=unknown,
-            settle_after=settle_after,
+            reconcile_after=reconcile_after,
         )
         must_exist(ledger)
         config = Config.from_env()

@@ -7,7 +7,7 @@ from typing import Annotated
 import attrs
 import typer
 
-from ...bulk.template import FlowTemplate
+from ...bulk.templates.template import FlowTemplate
 from ...config import Config
 from ...errors import InvalidSource
 from ..failures import SoFar, told
@@ -72,7 +72,7 @@ def run(
         bool, typer.Option("--dry-run", help="Send nothing: check every row, count SMS parts, show three samples.")
     ] = False,
     unknown: Unknown = None,
-    settle_after: SettleAfter = None,
+    reconcile_after: SettleAfter = None,
     refused: Annotated[
         Path | None,
         typer.Option(
@@ -130,7 +130,7 @@ def run(
             suppress=suppress,
             max_messages=max_messages,
             unknown=unknown,
-            settle_after=settle_after,
+            reconcile_after=reconcile_after,
             callbacks=callbacks,
             listen=listen,
         )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import typer
 
 from ..._sqlite import UnusableDatabase, check_integrity, resolve_path
-from ...bulk.deliveries import Deliveries
+from ...bulk.delivery_summary import DeliverySummary
 from ...errors import LedgerError
 from ...ledger import SqliteLedger, StateCounts
 from ...ledger.sqlite.schema import connect_for_reading, explain_failure
@@ -33,7 +33,7 @@ class _Standing(NamedTuple):
 
     tally: Tally
     plan: Plan | None
-    deliveries: Deliveries
+    deliveries: DeliverySummary
 
 
 def status(ledger: Ledger, as_json: Json = False) -> None:
@@ -62,7 +62,7 @@ async def read(path: str) -> _Standing:
             await ledger.get_document(DOCUMENT),
             await ledger.get_document(LAST),
         )
-        deliveries = Deliveries.of(await ledger.delivery_counts())
+        deliveries = DeliverySummary.from_counts(await ledger.delivery_counts())
         await asyncio.to_thread(_check, path)
         plan = None if document is None else Plan.of(document)
         return _Standing(tally_with(counts, last), plan, deliveries)

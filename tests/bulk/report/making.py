@@ -126,7 +126,7 @@ def _intent(
     )
     if chance.random() > fates:
         return accepted
-    return attrs.evolve(accepted, fate=_fate(chance, number, first, country))
+    return attrs.evolve(accepted, delivery_report=_fate(chance, number, first, country))
 
 
 def _fate(chance: random.Random, number: int, first: str, country: str) -> DeliveryReport:
@@ -157,12 +157,12 @@ def clean(count: int, *, fate: DeliveryReport | None = None, seconds: float = 10
             whole,
             number=at,
             line=at,
-            begun_at=BEGUN + at * seconds / count,
+            claimed_at=BEGUN + at * seconds / count,
             ended_at=BEGUN + at * seconds / count + 0.1,
             seconds=0.1,
             proof="answer",
             channel="Viber",
-            fate=fate,
+            delivery_report=fate,
         )
         for at in range(1, count + 1)
     )

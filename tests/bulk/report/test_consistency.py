@@ -18,7 +18,7 @@ from .test_page import read_page
 )
 async def test_a_clean_run_has_sentences_for_charts(fate: DeliveryReport | None, said: str) -> None:
     """Where all were accepted, and all or none delivered by one channel, no bar is drawn that would be full."""
-    text, read = await read_page(clean(2_000, fate=fate))
+    text, read = await read_page(clean(2_000, delivery_report=fate))
     words = read.words.replace("\u202f", " ")
     assert "All 2,000 messages were accepted" in words
     assert f"No message was rejected, invalid or unknown. {said}" in words
@@ -42,7 +42,7 @@ async def test_only_what_there_is_is_named() -> None:
     """The first lines name each outcome that there is with its number, and none that there is not."""
     (whole,) = intents(1, troubles=1e-9)
     states = [EntryState.ACCEPTED] * 5 + [EntryState.REJECTED] * 2 + [EntryState.INVALID]
-    given = (attrs.evolve(whole, number=at, state=state, fate=None) for at, state in enumerate(states, 1))
+    given = (attrs.evolve(whole, number=at, state=state, delivery_report=None) for at, state in enumerate(states, 1))
     text, read = await read_page(Run(given))
     assert "2 were rejected by Routee and 1 is invalid. How the accepted were delivered is not known yet." in read.words
     assert "late" not in read.words
@@ -74,9 +74,10 @@ async def test_every_percentage_has_one_base() -> None:
     ] * 230
     reports += [DeliveryReport(1, "Failed", "Sms", 0.03, "GR")] * 40
     fates: list[DeliveryReport | None] = [*reports, *[None] * 30]
-    given = [attrs.evolve(whole, number=at, channel="Viber", fate=fate) for at, fate in enumerate(fates, 1)]
+    given = [attrs.evolve(whole, number=at, channel="Viber", delivery_report=fate) for at, fate in enumerate(fates, 1)]
     given += [
-        attrs.evolve(whole, number=at, state=EntryState.REJECTED, fate=None, reason="no") for at in range(2_001, 2_036)
+        attrs.evolve(whole, number=at, state=EntryState.REJECTED, delivery_report=None, reason="no")
+        for at in range(2_001, 2_036)
     ]
     _, read = await read_page(Run(iter(given)))
     words = read.words.replace("\u202f", " ")
@@ -95,7 +96,7 @@ async def test_time_has_one_truth() -> None:
     (whole,) = intents(1, troubles=1e-9)
     moments = [BEGUN + at / 300 + (22.66 if at >= 1_000 else 0) for at in range(2_000)]
     given = (
-        attrs.evolve(whole, number=at, begun_at=when, ended_at=when + 0.05, seconds=0.05, proof="answer")
+        attrs.evolve(whole, number=at, claimed_at=when, ended_at=when + 0.05, seconds=0.05, proof="answer")
         for at, when in enumerate(moments, 1)
     )
     _, read = await read_page(Run(given))
@@ -110,7 +111,7 @@ async def test_time_has_one_truth() -> None:
 @pytest.mark.parametrize(("currency", "said"), [("EUR", "20.00 EUR in all"), (None, "20.00 in all")])
 async def test_amounts(currency: str | None, said: str) -> None:
     """An amount has the currency of the account's balance where that is known, and says whose it is."""
-    ledger = clean(2_000, fate=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0))
+    ledger = clean(2_000, delivery_report=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0))
     if currency:
         await ledger.put_document("currency", {"code": currency})
     _, read = await read_page(ledger)
@@ -127,7 +128,13 @@ async def test_a_run_in_which_none_was_accepted() -> None:
     moments = [BEGUN + at / 10 for at in range(100)]
     given = (
         attrs.evolve(
-            whole, number=at, state=EntryState.REJECTED, begun_at=when, ended_at=when + 0.1, fate=None, reason="no"
+            whole,
+            number=at,
+            state=EntryState.REJECTED,
+            claimed_at=when,
+            ended_at=when + 0.1,
+            delivery_report=None,
+            reason="no",
         )
         for at, when in enumerate(moments, 1)
     )
@@ -141,6 +148,6 @@ async def test_channels_of_which_one_end_is_known() -> None:
     """Where of no delivered message both channels are known, no share of failovers is made up."""
     (whole,) = intents(1, troubles=1e-9)
     ends = [("Viber", DeliveryReport(1, "Failed", "Sms")), (None, DeliveryReport(2, "Succeeded", "Sms"))]
-    _, read = await read_page(Run(attrs.evolve(whole, channel=first, fate=fate) for first, fate in ends))
+    _, read = await read_page(Run(attrs.evolve(whole, channel=first, delivery_report=fate) for first, fate in ends))
     assert "Of no delivered message both channels are known" in read.words
     assert "failed over" not in read.words

@@ -87,9 +87,11 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
                 "key": text,
                 "recipient": text,
             }
-            made.append(attrs.evolve(whole, number=len(made) + 1, line=len(made) + 1, state=state, fate=end, **given))
-        made.append(attrs.evolve(whole, fate=DeliveryReport(1, "Failed", text, 0.1, text, text, 1.0)))
-        made.append(attrs.evolve(whole, fate=DeliveryReport(1, "Succeeded", text, 0.1, text, text, 1.0)))
+            made.append(
+                attrs.evolve(whole, number=len(made) + 1, line=len(made) + 1, state=state, delivery_report=end, **given)
+            )
+        made.append(attrs.evolve(whole, delivery_report=DeliveryReport(1, "Failed", text, 0.1, text, text, 1.0)))
+        made.append(attrs.evolve(whole, delivery_report=DeliveryReport(1, "Succeeded", text, 0.1, text, text, 1.0)))
     return Run(iter(made), told={"endpoint": texts[0], "recipients": texts[1], "flow": texts[2]})
 
 
@@ -178,7 +180,7 @@ async def test_channels_that_are_not_known() -> None:
     (whole,) = intents(1, troubles=1e-9)
     ends = [("Viber", "Rcs"), (None, "Sms"), ("Sms", None), (None, None)]
     given = (
-        attrs.evolve(whole, number=at, channel=first, fate=DeliveryReport(at, "Succeeded", last, 0.0))
+        attrs.evolve(whole, number=at, channel=first, delivery_report=DeliveryReport(at, "Succeeded", last, 0.0))
         for at, (first, last) in enumerate(ends, 1)
     )
     _, read = await read_page(Run(given, told=TOLD))
@@ -195,7 +197,7 @@ async def test_no_failover(first: str | None, said: str) -> None:
     """That none failed over is said only where it is known."""
     (whole,) = intents(1, troubles=1e-9)
     ends = [DeliveryReport(1, "Failed", "Sms"), DeliveryReport(2, "Succeeded", "Sms")]
-    _, read = await read_page(Run(attrs.evolve(whole, channel=first, fate=fate) for fate in ends))
+    _, read = await read_page(Run(attrs.evolve(whole, channel=first, delivery_report=fate) for fate in ends))
     assert said in read.words
     assert ("failed over" in read.words) == (first is not None)
 
@@ -204,7 +206,7 @@ async def test_many_pauses() -> None:
     """A run that was stopped over and over says how long each time, and its times do not stand in each other's way."""
     (whole,) = intents(1, troubles=1e-9)
     moments = [BEGUN + pause * 10_000 + at / 10 for pause in range(6) for at in range(600 if pause else 5)]
-    given = (attrs.evolve(whole, number=at, begun_at=when, ended_at=when) for at, when in enumerate(moments, 1))
+    given = (attrs.evolve(whole, number=at, claimed_at=when, ended_at=when) for at, when in enumerate(moments, 1))
     text, read = await read_page(Run(given))
     assert text.count(">idle<") == 5
     assert "2 h" in read.words.replace("\u202f", " ")
@@ -215,7 +217,7 @@ async def test_many_countries() -> None:
     (whole,) = intents(1, troubles=1e-9)
     codes = ["GR", "CY", "IT", "DE", "GB", "FR", "ES", "PT", "NL", "BE", "AT", "CH", "SE", "NO", "FI", "DK"]
     given = (
-        attrs.evolve(whole, number=at, fate=DeliveryReport(at, "Succeeded", "Sms", 1.0 / at, code))
+        attrs.evolve(whole, number=at, delivery_report=DeliveryReport(at, "Succeeded", "Sms", 1.0 / at, code))
         for at, code in enumerate(codes, 1)
     )
     _, read = await read_page(Run(given))

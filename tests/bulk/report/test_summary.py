@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from routee_failover.bulk.currency import keep_currency
-from routee_failover.bulk.deliveries import DELIVERED, FAILED, UNKNOWN, channel_name
+from routee_failover.bulk.currency import store_currency
+from routee_failover.bulk.delivery_summary import DELIVERED, FAILED, UNKNOWN, channel_name
 from routee_failover.bulk.report.countries import Countries, _names, country_name
 from routee_failover.bulk.report.summary import summarise
 from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
@@ -95,15 +95,17 @@ async def test_an_empty_ledger() -> None:
 )
 async def test_how_a_flow_ended(status: str, way: tuple[str, str, str]) -> None:
     """What is not final has not ended on any channel."""
-    summary = await _of(attrs.evolve(ONE, fate=DeliveryReport(1, status, "Sms")))
+    summary = await _of(attrs.evolve(ONE, delivery_report=DeliveryReport(1, status, "Sms")))
     assert [journey[:3] for journey in summary.journeys] == [way]
     assert (await _of(ONE)).journeys[0][:3] == ("Viber", "", UNKNOWN)
 
 
 async def test_one_truth_for_time() -> None:
     """A run that was stopped and resumed took its active and its idle time, no more and no less."""
-    given = [attrs.evolve(ONE, number=at, begun_at=BEGUN + at / 10, ended_at=BEGUN + at / 10 + 0.2) for at in range(40)]
-    given += [attrs.evolve(one, begun_at=one.claimed_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
+    given = [
+        attrs.evolve(ONE, number=at, claimed_at=BEGUN + at / 10, ended_at=BEGUN + at / 10 + 0.2) for at in range(40)
+    ]
+    given += [attrs.evolve(one, claimed_at=one.claimed_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
     summary = await _of(*given)
     assert summary.begun == BEGUN
     assert summary.ended == pytest.approx(BEGUN + 24.1)
@@ -116,9 +118,9 @@ async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
     """Prices have no currency but for the one of the account's balance."""
     ledger = Run(iter([ONE]))
     assert (await summarise(ledger)).currency == ""
-    await keep_currency(ledger, Balance.from_dict({"balance": 5.0}))
+    await store_currency(ledger, Balance.from_dict({"balance": 5.0}))
     assert (await summarise(ledger)).currency == ""
-    await keep_currency(ledger, Balance.from_dict({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
+    await store_currency(ledger, Balance.from_dict({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
     assert (await summarise(ledger)).currency == "EUR"
     await ledger.put_document("currency", {"code": 5})
     assert (await summarise(ledger)).currency == ""
@@ -139,7 +141,7 @@ async def test_prices_and_countries() -> None:
         DeliveryReport(1, "Succeeded", "Sms", price, country)
         for price, country in ((1.0, "GR"), (2.0, None), (float("nan"), "GR"))
     ]
-    summary = await _of(*(attrs.evolve(ONE, recipient="+4915112345678", fate=fate) for fate in fates))
+    summary = await _of(*(attrs.evolve(ONE, recipient="+4915112345678", delivery_report=fate) for fate in fates))
     assert [(cost.country, cost.rows, cost.price) for cost in summary.costs] == [("DE", 1, 2.0), ("GR", 1, 1.0)]
 
 

@@ -30,7 +30,7 @@ from routee_failover import (
     ViberTemplateStep,
     VoiceStep,
 )
-from routee_failover.bulk.settling import Settler
+from routee_failover.bulk.settling import Reconciler
 from routee_failover.ledger import (
     ClaimRequest,
     ClaimResult,
@@ -124,10 +124,10 @@ class Run:
     ledger: Ledger
     make: Any
 
-    def settler(self, **settings: Any) -> Settler:
+    def settler(self, **settings: Any) -> Reconciler:
         """A settler that need not wait long."""
         endpoint = self.make(ADA, "label").endpoint
-        return Settler(self.routee, self.ledger, **{"endpoint": endpoint, "settle_after": SETTLE, **settings})
+        return Reconciler(self.routee, self.ledger, **{"endpoint": endpoint, "reconcile_after": SETTLE, **settings})
 
     async def claim(self, to: str, key: str | None = None, *, lease: float = 0.0) -> ClaimResult:
         """Write down that a message is to be sent."""
@@ -195,7 +195,7 @@ async def running(make: Any = viber_first, **settings: Any) -> AsyncIterator[Run
         yield Run(sandbox, routee, ledger, make)
 
 
-async def until_settled(settler: Settler) -> Any:
+async def until_settled(settler: Reconciler) -> Any:
     """Settle until asking settles no more, and give what it came to in all."""
     accepted = absent = again = 0
     while True:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from routee_failover import RouteeClient
-from routee_failover.bulk.settling import OnDoubt, patience
+from routee_failover.bulk.settling import UnknownPolicy, patience
 from routee_failover.errors import InvalidConfig
 from routee_failover.ledger import EntryState
 
@@ -126,7 +126,7 @@ def test_settings_that_cannot_work() -> None:
     """A time to settle of nothing, and a policy that does not exist, are refused."""
     run = Run(None, None, None, viber_first)  # type: ignore[arg-type]
     with pytest.raises(InvalidConfig):
-        run.settler(settle_after=timedelta(0))
+        run.settler(reconcile_after=timedelta(0))
     with pytest.raises(ValueError, match="never"):
-        run.settler(on_doubt="never")
-    assert list(OnDoubt) == ["keep", "reconcile", "send-again"]
+        run.settler(on_unknown="never")
+    assert list(UnknownPolicy) == ["keep", "reconcile", "resend"]

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from routee_failover.bulk.settling.reconcile_after import SettleAfter
 
 from routee_failover.bulk.settling import ends, flow_lookup, patience, settler
 from routee_failover.bulk.settling.fates import fate_of
 from routee_failover.bulk.settling.otp_lookup import OtpLookup
-from routee_failover.bulk.settling.settle_after import SettleAfter
 from routee_failover.bulk.settling.sight import CannotTell, Nameless, NotSeen, Seen
 from routee_failover.errors import NotFound
 from routee_failover.flows import Endpoint

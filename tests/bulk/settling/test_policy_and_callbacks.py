@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord
-from routee_failover.bulk.settling import OnDoubt, proves
+from routee_failover.bulk.settling import UnknownPolicy, proves
 from routee_failover.flows import Endpoint
 from routee_failover.ledger import EntryState, Transition, TransitionDetails
 from routee_failover.ledger.entry import build_label, hash_key
@@ -24,7 +24,7 @@ async def test_kept_as_asked() -> None:
     async with running() as run:
         await run.send(ADA, fault="reset")
         requests = run.sandbox.counts.requests
-        settled = await run.settler(on_doubt=OnDoubt.KEEP).settle()
+        settled = await run.settler(on_unknown=UnknownPolicy.KEEP).settle()
         assert run.sandbox.counts.requests == requests
     assert (settled.in_doubt, settled.next_due) == (1, None)
 
@@ -42,14 +42,14 @@ async def test_sent_again_where_nobody_can_know() -> None:
     """SEND_AGAIN lets a message be sent once more, after its lease, and only once."""
     async with running(viber_otp) as run:
         await run.send(ADA, fault="reset", lease=0.1)
-        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        settler = run.settler(on_unknown=UnknownPolicy.RESEND)
         settled = await settler.settle()
         assert settled.again == 0
         await asyncio.sleep(0.15)
         assert (await until_settled(settler)).again == 1
         assert (await run.intent(ADA)).resolved_by == "policy"
         await run.send(ADA, fault="reset")
-        settled = await until_settled(run.settler(on_doubt=OnDoubt.SEND_AGAIN))
+        settled = await until_settled(run.settler(on_unknown=UnknownPolicy.RESEND))
         assert (settled.again, settled.in_doubt) == (0, 1)
         assert len(run.sandbox.accepted) == 2
 
@@ -58,7 +58,7 @@ async def test_content_that_has_changed() -> None:
     """What the sender gives back as its content has changed stays in doubt, and is not offered again."""
     async with running(viber_otp) as run:
         await run.send(ADA, fault="reset")
-        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        settler = run.settler(on_unknown=UnknownPolicy.RESEND)
         assert (await until_settled(settler)).again == 1
         intent = await run.intent(ADA)
         await run.ledger.apply(
@@ -73,7 +73,7 @@ async def test_sent_again_only_after_every_look() -> None:
     async with running() as run:
         await run.send(ADA, fault="reset-before")
         await run.send(BEN, fault="reset")
-        settler = run.settler(on_doubt=OnDoubt.SEND_AGAIN)
+        settler = run.settler(on_unknown=UnknownPolicy.RESEND)
         first = await settler.settle()
         assert first.again == 0
         settled = await until_settled(settler)
@@ -85,9 +85,9 @@ async def test_a_callback_is_the_receipt(make: Any) -> None:
     """A callback to an address of this run proves acceptance before any search, and its end is kept."""
     inbox = CallbackInbox()
     async with running(make) as run, _receiver(inbox) as signer:
-        settler = run.settler(on_doubt=OnDoubt.KEEP)
-        inbox.on_flow(settler.note)
-        inbox.on_otp(settler.note)
+        settler = run.settler(on_unknown=UnknownPolicy.KEEP)
+        inbox.on_flow(reconciler.handle_callback)
+        inbox.on_otp(reconciler.handle_callback)
         url = signer.url(build_label(run.ledger.run_id, hash_key(ADA)))
         await run.send(ADA, fault="reset", url=url)
         for _ in range(100):
@@ -116,7 +116,9 @@ async def test_callbacks_of_others() -> None:
             build_label(run.ledger.run_id, hash_key("nobody")),
         ]
         for intent in strangers:
-            await settler.note(CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC)))
+            await reconciler.handle_callback(
+                CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC))
+            )
         assert await run.state(ADA) is EntryState.UNKNOWN
 
 

@@ -3,15 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from routee_failover.bulk.settling.reconcile_after import DOCUMENT, settle_after_for
 
 from routee_failover import OtpFlow, OtpSmsStep, SmsStep, StandardFlow
-from routee_failover.bulk import BulkSettings, Settler, rows_of
-from routee_failover.bulk.settling.settle_after import DOCUMENT, settle_after_for
+from routee_failover.bulk import BulkSettings, Reconciler, rows_of
 from routee_failover.flows import AnyFlow
 from routee_failover.ledger import MemoryLedger
-from tests.bulk.runs import KEEP, People, client, number, run
-from tests.bulk.test_doubts import DROPPED, _first
-from tests.chaos.bulk.listing import ListingServer
+from tests.bulk.helpers import KEEP, OtpFlows, client, number, run
+from tests.bulk.test_reconcile_scheduler import DROPPED, _first
+from tests.chaos.bulk.listing_server import ListingServer
 from tests.chaos.faults import NO_FAULT
 from tests.chaos.sample_flows import otp, viber_otp
 
@@ -63,13 +63,13 @@ async def test_a_ledger_that_does_not_say_it(server: ListingServer, hand: Hand) 
     """A ledger of an earlier version has messages of which it is not known how long they live: it is ten minutes."""
     async with MemoryLedger() as ledger:
         await ledger.put_document("endpoint", {"endpoint": "otp"})
-        await run(server, ledger, People(2))
+        await run(server, ledger, OtpFlows(2))
         assert await ledger.get_document(DOCUMENT) is None
         server.next_fault = _first(DROPPED)  # type: ignore[assignment]
-        await run(server, ledger, People(3), on_unknown=KEEP)
+        await run(server, ledger, OtpFlows(3), on_unknown=KEEP)
         server.next_fault = lambda: NO_FAULT
         async with client(server) as routee:
-            settler = Settler(routee, ledger, endpoint="otp")
+            settler = Reconciler(routee, ledger, endpoint="otp")
             await settler.settle()
             hand.now += 599
             assert (await settler.settle()).in_doubt == 1
@@ -80,8 +80,8 @@ async def test_an_otp_waits_for_minutes_only(server: ListingServer, hand: Hand, 
     """An OTP that lives for two minutes is in doubt for three, or twice that where no later message is found."""
     server.next_fault = _first(NO_FAULT, DROPPED)  # type: ignore[assignment]
     async with MemoryLedger() as ledger, client(server) as routee:
-        await run(server, ledger, People(2), concurrency=1, on_unknown=KEEP)
-        settler = Settler(routee, ledger, endpoint="otp")
+        await run(server, ledger, OtpFlows(2), concurrency=1, on_unknown=KEEP)
+        settler = Reconciler(routee, ledger, endpoint="otp")
         await settler.settle()
         hand.now += 181
         assert (await settler.settle()).in_doubt == 1
@@ -91,5 +91,5 @@ async def test_an_otp_waits_for_minutes_only(server: ListingServer, hand: Hand, 
 
 def test_what_is_given_holds() -> None:
     """A setting goes before the time to live."""
-    assert BulkSettings().settle_after is None
-    assert BulkSettings(settle_after=timedelta(seconds=5)).settle_after == timedelta(seconds=5)
+    assert BulkSettings().reconcile_after is None
+    assert BulkSettings(reconcile_after=timedelta(seconds=5)).reconcile_after == timedelta(seconds=5)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from routee_failover import StandardFlow
-from routee_failover.bulk.row import Row, Stamp
 from routee_failover.bulk.sources import Source, Unreadable, read_source
-from routee_failover.bulk.template import FlowTemplate
+from routee_failover.bulk.templates.row import Correlation, Row
+from routee_failover.bulk.templates.template import FlowTemplate
 
 ADA, BOB, CID, DORA = (f"+3069000000{place}" for place in (11, 12, 13, 14))
 
@@ -32,14 +32,14 @@ def csv_rows(folder: Path, content: bytes | str) -> list[tuple[int, Any]]:
 def template(body: str = "Dear {name}", to: str = "{phone}") -> FlowTemplate:
     """A template of one SMS."""
     step = {"type": "Sms", "order": 1, "from": "Demo", "to": to, "message": {"body": body}}
-    return FlowTemplate.of({"endpoint": "standard", "flow": [step]})
+    return FlowTemplate.from_mapping({"endpoint": "standard", "flow": [step]})
 
 
 def text_of(row: Row) -> str:
     """The text of a row's SMS, or its problems."""
     if row.problems:
         return "; ".join(map(str, row.problems))
-    flow = row.make(Stamp())
+    flow = row.build_flow(Correlation())
     assert isinstance(flow, StandardFlow)
     message = flow.steps[0].message  # type: ignore[union-attr]
     return str(message.body)  # type: ignore[union-attr]

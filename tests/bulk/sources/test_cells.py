@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 
 from routee_failover import InvalidSource
-from routee_failover.bulk.row import Row
 from routee_failover.bulk.sources import Read, Unreadable, read_source
 from routee_failover.bulk.sources.cells import Picker, as_text, whole
 from routee_failover.bulk.sources.mappings import AsyncMappings, Mappings
+from routee_failover.bulk.templates.row import Row
 
 from .files import ADA, BOB, csv_rows, table, template, text_of, told, written
 

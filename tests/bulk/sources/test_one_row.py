@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routee_failover.bulk.row import Row
 from routee_failover.bulk.sources import read_source
+from routee_failover.bulk.templates.row import Row
 
 from .files import ADA, BOB, table, template, text_of
 

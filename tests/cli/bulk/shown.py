@@ -4,14 +4,14 @@ import io
 
 from rich.console import Console, RenderableType
 
-from routee_failover.bulk.progress import Phase, Progress, Trouble
+from routee_failover.bulk.progress import Phase, Progress, RowProblem
 from routee_failover.cli.terminal import Terminal
 from routee_failover.ledger import StateCounts
 
 COUNTS = StateCounts(sending=100, accepted=6180, rejected=12, unknown=3, invalid=8)
 TROUBLES = (
-    Trouble(line=812, recipient="+3069****5678", outcome="REJECTED", reason="404: no such sender"),
-    Trouble(line=9, recipient="", outcome="INVALID", reason="to: is no phone number"),
+    RowProblem(line=812, recipient="+3069****5678", outcome="REJECTED", reason="404: no such sender"),
+    RowProblem(line=9, recipient="", outcome="INVALID", reason="to: is no phone number"),
 )
 SENDING = Progress(
     phase=Phase.SENDING,
@@ -20,9 +20,9 @@ SENDING = Progress(
     read=6300,
     duplicates=10,
     rate=412.3,
-    allowed=500.0,
+    rate_limit=500.0,
     seconds_left=9.2,
-    failover=0.134,
+    failover_share=0.134,
     problems=TROUBLES,
     in_flight=100,
     elapsed=15.2,

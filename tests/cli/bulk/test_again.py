@@ -163,7 +163,7 @@ def test_whatever_else_lies_there_is_passed_over(campaign: Campaign, sandbox: Sa
 def test_a_run_that_lost_its_log_is_recovered_by_asking(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """Refused with the word for it, and with that word nobody gets a second message and who is new gets one."""
     campaign.write(6)
-    assert cli(*campaign.run("--settle-after", "0.2s"), at=sandbox).status == 0
+    assert cli(*campaign.run("--reconcile-after", "0.2s"), at=sandbox).status == 0
     with closing(sqlite3.connect(campaign.ledger)) as database, database:
         database.execute("UPDATE ledger SET owner = 'a run', accepted = 2")
         database.execute("DELETE FROM intents WHERE number > 2")

@@ -150,7 +150,7 @@ def test_what_is_claimed_ahead_is_not_under_way() -> None:
     assert (tally.under_way, tally.gone, tally.done + tally.under_way + (tally.left or 0)) == (100, 0, 10_000)
 
 
-@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.SETTLING, Phase.STOPPING])
+@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.RECONCILING, Phase.STOPPING])
 def test_no_speed_where_nothing_is_begun(phase: Phase) -> None:
     """A rate or a time left stands only where messages are begun."""
     progress = attrs.evolve(SENDING, phase=phase)

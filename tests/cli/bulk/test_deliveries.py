@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from routee_failover.bulk.deliveries import Deliveries
+from routee_failover.bulk.delivery_summary import DeliverySummary
 from routee_failover.cli.bulk.delivered import deliveries_lines
 from routee_failover.cli.bulk.ending import show
 from routee_failover.ledger import DeliveryCount
@@ -61,7 +61,7 @@ def test_the_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox:
 
 def _said(*counts: DeliveryCount) -> str:
     console = Recorder()
-    show(console, deliveries_lines(Deliveries.of(counts), "run.sqlite"))
+    show(console, deliveries_lines(DeliverySummary.from_counts(counts), "run.sqlite"))
     return console.text
 
 

@@ -65,7 +65,7 @@ def test_a_list_that_grows(campaign: Campaign, sandbox: Sandbox) -> None:
     reached = {*recipients(sandbox)}
     _optout(campaign, *range(0, 150, 3))
     more = _optout(campaign, *range(0, 150, 5), name="more.csv")
-    late = ["--settle-after", "0.3s"]
+    late = ["--reconcile-after", "0.3s"]
     resumed = run(
         "bulk", "resume", str(campaign.ledger), "--rate", "5000", "--suppress", str(more), *late, "--json", at=sandbox
     )
@@ -128,7 +128,7 @@ def test_a_cap_through_kills(campaign: Campaign, sandbox: Sandbox) -> None:
     """However often the process is killed and the command said again, Routee never has more than the cap."""
     assert run(*campaign.write(400).run("--max-messages", "5"), at=sandbox).status == 3  # what a search is proven by
     sandbox.script(fault="reset", times=10)
-    cap = ["--max-messages", "60", "--rate", "200", "--settle-after", "0.3s"]
+    cap = ["--max-messages", "60", "--rate", "200", "--reconcile-after", "0.3s"]
     for reached in (10, 30, 50):
         with begin(campaign, sandbox, *cap) as process:
             until(lambda: len(sandbox.accepted) >= reached or process.poll() is not None)  # noqa: B023
@@ -148,7 +148,7 @@ def test_a_cap_that_is_none(campaign: Campaign, cli: Cli, words: str) -> None:
         2,
         True,
     )
-    both = cli(*campaign.run("--max-messages", "5", "--unknown", "send-again", "--dry-run"))
+    both = cli(*campaign.run("--max-messages", "5", "--unknown", "resend", "--dry-run"))
     assert (both.status, "max_messages cannot be kept" in both.err) == (2, True)
 
 
@@ -212,7 +212,7 @@ def test_the_report_tells_of_suppressed_rows(campaign: Campaign, sandbox: Sandbo
     sandbox.script(to=number(2), fault="reset-before")
     campaign.write(4)
     assert cli(*campaign.run("--unknown", "keep"), at=sandbox).status == 4
-    listed = ["--suppress", str(_optout(campaign, 2)), "--unknown", "reconcile", "--settle-after", "0.3s"]
+    listed = ["--suppress", str(_optout(campaign, 2)), "--unknown", "reconcile", "--reconcile-after", "0.3s"]
     result = cli(*campaign.run(*listed, "--json"), at=sandbox)
     assert (result.status, _done(result.out)["suppressed"], _done(result.out)["not_sent"]) == (0, 1, 0), result
     assert number(2) not in recipients(sandbox)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from routee_failover.bulk.settling import OnDoubt
+from routee_failover.bulk.settling import UnknownPolicy
 from routee_failover.cli.bulk.plan import Options, Plan, account_of, service_of
 from routee_failover.config import Config
 from routee_failover.errors import InvalidSource, LedgerError
@@ -30,8 +30,8 @@ PLAN = Plan(
         concurrency=3,
         hours="09:00-20:00",
         deadline=timedelta(minutes=5),
-        unknown=OnDoubt.KEEP,
-        settle_after=timedelta(seconds=90),
+        unknown=UnknownPolicy.KEEP,
+        reconcile_after=timedelta(seconds=90),
         callbacks="https://you.example.com/routee",
         listen="0.0.0.0:9000",
     ),

@@ -78,7 +78,7 @@ def test_somebody_elses_file(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> 
         (["--rate", "0"], "rate"),
         (["--concurrency", "0"], "concurrency"),
         (["--deadline", "soon"], "--deadline takes a length of time, such as 90s, 5m, 2h or 1d"),
-        (["--settle-after", "0s"], "--settle-after takes a length of time"),
+        (["--reconcile-after", "0s"], "--reconcile-after takes a length of time"),
         (["--hours", "always"], "09:00-20:00"),
         (["--key", "nmae"], "did you mean name?"),
         (["--key", "pin"], "codes"),

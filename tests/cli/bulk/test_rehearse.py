@@ -117,7 +117,7 @@ def test_what_may_be_wrong_for_machines(campaign: Campaign, cli: Cli) -> None:
     kinds = [
         (found["kind"], found["subject"], found["count"], found["line"]) for found in json.loads(result.out)["findings"]
     ]
-    assert (result.status, kinds) == (0, [("code_length", "pin", 1, 5), ("uncertain_hours", "", 1, 6)])
+    assert (result.status, kinds) == (0, [("code_length", "pin", 1, 5), ("uncertain_time_zone", "", 1, 6)])
     assert json.loads(result.out)["findings"][0]["lengths"] == {"10": 4, "9": 1}
     keeps_its_secrets(result.out, folder=campaign.folder, but=[campaign.people])
     flow = OTP | {"flow": [OTP["flow"][0]]}

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from routee_failover.bulk.progress import Phase, Progress, Trouble
+from routee_failover.bulk.progress import Phase, Progress, RowProblem
 from routee_failover.cli.bulk.view.sentences import progress_line, trouble_line
 from routee_failover.cli.bulk.view.stage import JsonLines, Lines, Screen, stage_for
 from routee_failover.ledger import StateCounts
@@ -59,7 +59,7 @@ def test_lines_at_a_steady_pace() -> None:
 
 def test_few_lines_of_trouble() -> None:
     """What goes wrong a thousand times a second does not fill the log."""
-    console, many = Recorder(), [Trouble(line=n, recipient="", outcome="INVALID", reason="x") for n in range(100)]
+    console, many = Recorder(), [RowProblem(line=n, recipient="", outcome="INVALID", reason="x") for n in range(100)]
     lines = Lines(console)
     for tenth in range(20):
         lines.show(attrs.evolve(SENDING, elapsed=tenth / 10, problems=tuple(many[tenth * 5 : tenth * 5 + 5])))

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ...deliveries import channel_name as _channel_name
+from ...delivery_summary import channel_name as _channel_name
 from ..markup import Child, Markup, percent, tag
 
 Anchor = Literal["start", "middle", "end"]

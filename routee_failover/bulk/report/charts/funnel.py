@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...deliveries import DELIVERED, FAILED, UNKNOWN
+from ...delivery_summary import DELIVERED, FAILED, UNKNOWN
 from ..markup import Markup, joined, tag
 from ..values import Summary
 from ..wording import share

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
-from ...deliveries import DELIVERED, FAILED, UNKNOWN
+from ...delivery_summary import DELIVERED, FAILED, UNKNOWN
 from ..markup import Markup, percent, tag
 from ..values import Journey
 from ..wording import share

@@ -7,7 +7,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from ....bulk.progress import Phase, Progress, Trouble
+from ....bulk.progress import Phase, Progress, RowProblem
 from ...terminal import UNICODE, Glyphs, clean
 from .tally import Group, Tally, number, per_second, percent, span
 
@@ -19,7 +19,7 @@ _PHASES = {
     Phase.STARTING: ("starting", "cyan"),
     Phase.SENDING: ("sending", "cyan"),
     Phase.PAUSED: ("paused", "bold yellow"),
-    Phase.SETTLING: ("settling", "magenta"),
+    Phase.RECONCILING: ("reconciling", "magenta"),
     Phase.STOPPING: ("stopping", "bold yellow"),
     Phase.DONE: ("done", "bold green"),
 }
@@ -115,8 +115,8 @@ def _how_fast(progress: Progress) -> Text:
     # Where nothing is begun, what was begun before says nothing of how fast it is.
     begins = progress.phase in {Phase.SENDING, Phase.STARTING}
     parts = [f"{per_second(progress.rate)} now"] if begins else []
-    if progress.allowed is not None:
-        parts.append(f"{per_second(progress.allowed)} allowed")
+    if progress.rate_limit is not None:
+        parts.append(f"{per_second(progress.rate_limit)} allowed")
     parts.append(f"{span(progress.elapsed)} gone")
     if progress.seconds_left is not None and begins:
         parts.append(f"about {span(progress.seconds_left)} left")
@@ -125,7 +125,7 @@ def _how_fast(progress: Progress) -> Text:
 
 def _pause(progress: Progress, width: int) -> Iterator[Text]:
     """Why it pauses is the one thing that has to be read whole."""
-    for line in textwrap.wrap(clean(progress.pause or ""), width - 3):
+    for line in textwrap.wrap(clean(progress.pause_reason or ""), width - 3):
         yield _line((f"   {line}", "yellow"))
 
 
@@ -159,17 +159,17 @@ def _cell(group: Group, widest: int, glyphs: Glyphs) -> Text:
 
 
 def _failover(progress: Progress) -> Iterable[Text]:
-    if progress.failover is not None:
-        yield _line((f"   {percent(progress.failover)} of those that have ended needed another channel", "dim"))
+    if progress.failover_share is not None:
+        yield _line((f"   {percent(progress.failover_share)} of those that have ended needed another channel", "dim"))
 
 
-def _problems(problems: Sequence[Trouble], glyphs: Glyphs) -> Iterator[Text]:
+def _problems(problems: Sequence[RowProblem], glyphs: Glyphs) -> Iterator[Text]:
     yield _line(" The last that went wrong")
     for problem in problems:
         yield _line("   ", *trouble_parts(problem, glyphs))
 
 
-def trouble_parts(problem: Trouble, glyphs: Glyphs) -> list[str | tuple[str, str]]:
+def trouble_parts(problem: RowProblem, glyphs: Glyphs) -> list[str | tuple[str, str]]:
     """A row that went wrong, in parts of one line."""
     return [
         (f"line {problem.line}", "dim"),

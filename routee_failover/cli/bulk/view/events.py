@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ....bulk.progress import Progress, Trouble
+from ....bulk.progress import Progress, RowProblem
 from .tally import Tally
 
 
@@ -14,14 +14,14 @@ def progress_event(progress: Progress, name: str = "progress") -> dict[str, Any]
         "elapsed_seconds": round(progress.elapsed, 3),
         **rows(Tally.of(progress)),
         "rate": round(progress.rate, 2),
-        "allowed_rate": progress.allowed,
+        "allowed_rate": progress.rate_limit,
         "seconds_left": None if progress.seconds_left is None else round(progress.seconds_left, 1),
-        "failover_share": None if progress.failover is None else round(progress.failover, 4),
-        "pause": progress.pause,
+        "failover_share": None if progress.failover_share is None else round(progress.failover_share, 4),
+        "pause": progress.pause_reason,
     }
 
 
-def trouble_event(trouble: Trouble) -> dict[str, Any]:
+def trouble_event(trouble: RowProblem) -> dict[str, Any]:
     """A row that went wrong; its number is masked."""
     return {
         "event": "trouble",

@@ -1,6 +1,6 @@
 """A run where no screen is: one line every few seconds, and one for everything that changes its course."""
 
-from ....bulk.progress import Phase, Progress, Trouble
+from ....bulk.progress import Phase, Progress, RowProblem
 from ...terminal import clean
 from .tally import Tally, number, per_second, percent, span
 
@@ -15,8 +15,8 @@ def progress_line(progress: Progress) -> str:
     parts = [f"{progress.phase.value}: {how_far}", *speed, outcomes_in_words(tally)]
     if progress.seconds_left is not None and progress.phase is Phase.SENDING:
         parts.append(f"about {span(progress.seconds_left)} left")
-    if progress.pause:
-        parts.append(clean(progress.pause))
+    if progress.pause_reason:
+        parts.append(clean(progress.pause_reason))
     return f"{span(progress.elapsed):>9}  {'; '.join(parts)}"
 
 
@@ -29,7 +29,7 @@ def outcomes_in_words(tally: Tally) -> str:
     )
 
 
-def trouble_line(trouble: Trouble) -> str:
+def trouble_line(trouble: RowProblem) -> str:
     """A row that went wrong."""
     who = f" {clean(trouble.recipient)}" if trouble.recipient else ""
     why = f": {clean(trouble.reason)}" if trouble.reason else ""

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 
 from rich.live import Live
 
-from ....bulk.progress import Phase, Progress, Trouble
+from ....bulk.progress import Phase, Progress, RowProblem
 from ...printed import json_text
 from ...terminal import Terminal
 from .board import board, final_board
@@ -105,7 +105,7 @@ class _News:
 
     def changed_course(self, progress: Progress) -> bool:
         """Whether the run does something else than before."""
-        course = (progress.phase, progress.pause)
+        course = (progress.phase, progress.pause_reason)
         changed, self._course = course != self._course, course
         return changed
 
@@ -116,14 +116,14 @@ class _News:
             self._last = progress.elapsed
         return due
 
-    def troubles(self, progress: Progress) -> list[Trouble]:
+    def troubles(self, progress: Progress) -> list[RowProblem]:
         """Rows that went wrong, those that were not seen before; a run may try one again and again."""
         new = [trouble for trouble in progress.problems if _known_by(trouble) not in self._told]
         self._told.extend(map(_known_by, new))
         return new
 
 
-def _known_by(trouble: Trouble) -> tuple[int, str, str]:
+def _known_by(trouble: RowProblem) -> tuple[int, str, str]:
     return trouble.line, trouble.outcome, trouble.reason
 
 
@@ -143,7 +143,7 @@ class Lines:
         """Print a line if it is time for one, with what went wrong since."""
         if progress.phase in {Phase.STARTING, Phase.DONE}:
             return
-        waits = progress.phase in {Phase.PAUSED, Phase.SETTLING}
+        waits = progress.phase in {Phase.PAUSED, Phase.RECONCILING}
         if self._news.due(
             progress, WHILE_WAITING if waits else BETWEEN_LINES, at_once=self._news.changed_course(progress)
         ):

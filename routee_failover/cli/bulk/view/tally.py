@@ -163,7 +163,7 @@ def completed(progress: Progress, *, interrupted: bool) -> Progress:
 
 def _is_complete(progress: Progress, *, interrupted: bool) -> bool:
     """Whether all rows of the source were met and none was put off."""
-    return not (interrupted or progress.pause is not None or progress.deferred)
+    return not (interrupted or progress.pause_reason is not None or progress.deferred)
 
 
 def number(value: int) -> str:

@@ -1,0 +1,96 @@
+"""The list of rows that cannot be sent: line and reason, and nothing of what stands in the row."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..errors import InvalidSource, LedgerError, Problem
+from .csv_writer import format_csv_line
+from .key_set import KeySet
+from .sanitize import to_one_line
+from .sources.files import shown
+
+_HEADER = b"line,reason\n"
+
+
+class InvalidRowsFile:
+    """A CSV file of `line,reason`, made when the first row is refused, readable by its owner alone.
+
+    Each run lists anew: its ledger forgets broken rows too, since the source may have been mended. Within a run a line
+    is written once, however often the source is gone through. A file that is no such list is never touched:
+    `InvalidSource` says so at once. Give it to `BulkSender` as `refused`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path: Path = Path(path)
+        self.rows_written: int = 0
+        """How many rows it lists."""
+        self._name = shown(self.path)
+        self._lines = KeySet()
+        self._file: int | None = None
+        self._started = False
+        self._check()
+
+    def start_run(self) -> None:
+        """The run begins: the list of an earlier one is void. Without this it is so with the first refused row."""
+        if not self._started:
+            self._check()
+            self.path.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        try:
+            with self.path.open("rb") as file:
+                first = file.read(len(_HEADER) + 1)
+        except FileNotFoundError:
+            if not self.path.parent.is_dir():
+                raise InvalidSource(f"{self._name} cannot be made: its folder is not there; nothing was sent") from None
+        except OSError as error:
+            raise InvalidSource(f"{self._name} cannot be read: {error.strerror}; nothing was sent") from None
+        else:
+            if first and not first.replace(b"\r", b"").startswith(_HEADER):
+                raise self._foreign_file()
+
+    def _foreign_file(self) -> InvalidSource:
+        return InvalidSource(f"{self._name} is there and is no list of refused rows: name another; nothing was sent")
+
+    def __call__(self, line: int, _recipient: str, problems: tuple[Problem, ...]) -> None:
+        """List a row; whose it is stays out. Raises `LedgerError` where it cannot be written."""
+        if not self._lines.add(str(line)):
+            return
+        try:
+            if self._file is None:
+                self._file = self._opened()
+            reason = to_one_line("; ".join(map(str, problems)))
+            _write(self._file, format_csv_line((line, reason)).encode())
+        except OSError as error:
+            why = f"{self._name}, the list of refused rows, cannot be written: {error.strerror}"
+            raise LedgerError(f"{why}; nothing more is sent, and what was sent is in the ledger") from None
+        self.rows_written += 1
+
+    def _opened(self) -> int:
+        anew = 0 if self._started else os.O_TRUNC
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | anew, 0o600)
+        if anew:
+            _write(file, _HEADER)
+            self._started = True
+        return file
+
+    def close(self) -> None:
+        """Let go of the file; the next row that is refused opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _write(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]

@@ -1,0 +1,52 @@
+"""Texts from outside are shown on one line, as letters, and no number in them can be called."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routee_failover.bulk.sanitize import MAX_LENGTH, masked_key, sanitize
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no route", "no route"),
+        ("two\r\nlines\tand\x00more", "two lines and more"),
+        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        ("\u202egnirts\u202c \u200bx", "gnirts x"),
+        ("lone \ud800 surrogate", "lone surrogate"),
+        ("to +306912345678 and 00306912345678.", "to +3069****5678 and 0030****5678."),
+        ("to +30 691 234 5678, +30 (691) 234-5678.", "to +3069****5678, +3069****5678."),
+        ("code 400005000, id 12345678-1234-1234-1234-123456789012", None),
+        ("x" * 10_000, "x" * MAX_LENGTH + "…"),
+    ],
+)
+def test_what_is_shown(text: str, shown: str | None) -> None:
+    """Control codes and turns of direction become spaces, numbers are masked, Routee's codes and ids stay."""
+    assert sanitize(text) == (text if shown is None else shown)
+
+
+@given(st.text())
+def test_any_text_is_one_printable_line(text: str) -> None:
+    """Whatever it is, it is printable and short."""
+    shown = sanitize(text)
+    assert shown.isprintable()
+    assert len(shown) <= MAX_LENGTH + 1 + 8  # a mask may be longer than what it hides
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("+306912345678", "+3069****5678"),
+        ("306912345678", "+3069****5678"),
+        ("0030 691-234 5678", "+3069****5678"),
+        ("6912345678", "+3069****5678"),
+        ("", "+3069****5678"),
+        ("customer-12345678", "customer-12345678"),
+        ("70012345", "70012345"),
+        ("a\nb", "a b"),
+    ],
+)
+def test_a_key_that_is_the_number_is_masked(key: str, shown: str) -> None:
+    """However the number is written; any other key is shown, for it is what the rows are known by."""
+    assert masked_key(key, "+306912345678") == shown
