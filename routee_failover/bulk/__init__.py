@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .invalid_rows import InvalidRowsFile
     from .ledger_export import export
     from .progress import Phase, Progress, RowProblem
+    from .reconciliation import BulkReconciler, ReconcileResult, UnknownPolicy, explain_reconciliation
     from .report import write_report
     from .send_window import SendWindow
     from .sender import BulkSender
     from .settings import BulkSettings, ErrorBudget
-    from .settling import Reconciler, Settled, UnknownPolicy, proves
     from .sources import Source, read_source, rows_of
     from .suppression import SuppressionList
     from .templates.findings import Finding, FindingKind
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .templates.template import FlowTemplate
 
 __all__ = [
+    "BulkReconciler",
     "BulkSender",
     "BulkSettings",
     "Correlation",
@@ -40,24 +41,24 @@ __all__ = [
     "InvalidRowsFile",
     "Phase",
     "Progress",
-    "Reconciler",
+    "ReconcileResult",
     "Row",
     "RowProblem",
     "Rows",
     "SendWindow",
-    "Settled",
     "Source",
     "SuppressionList",
     "UnknownPolicy",
     "check_rows",
+    "explain_reconciliation",
     "export",
-    "proves",
     "read_source",
     "rows_of",
     "write_report",
 ]
 
 _HOMES = {
+    "BulkReconciler": "reconciliation",
     "BulkSender": "sender",
     "BulkSettings": "settings",
     "Correlation": "templates.row",
@@ -69,18 +70,17 @@ _HOMES = {
     "InvalidRowsFile": "invalid_rows",
     "Phase": "progress",
     "Progress": "progress",
-    "Reconciler": "settling",
+    "ReconcileResult": "reconciliation",
     "Row": "templates.row",
     "RowProblem": "progress",
     "Rows": "templates.row",
     "SendWindow": "send_window",
-    "Settled": "settling",
     "Source": "sources",
     "SuppressionList": "suppression",
-    "UnknownPolicy": "settling",
+    "UnknownPolicy": "reconciliation",
     "check_rows": "dry_run",
+    "explain_reconciliation": "reconciliation",
     "export": "ledger_export",
-    "proves": "settling",
     "read_source": "sources",
     "rows_of": "sources",
     "write_report": "report",

@@ -19,10 +19,10 @@ from ..webhooks import CallbackSigner
 from .message_limit import MessageLimit
 from .progress import RowProblem, RunCounters
 from .ready_queue import ClaimedMessage, ReadyQueue
+from .reconciliation import reconcile_after
 from .row_reader import read_chunks
 from .run_control import RunControl
 from .send_window import NEVER_OPENS, NO_COMMON_HOUR, SendWindow
-from .settling import reconcile_after
 from .templates.correlation import all_recipients
 from .templates.fingerprint import Fingerprinter
 from .templates.row import Correlation, Row, Rows
@@ -30,7 +30,7 @@ from .templates.row import Correlation, Row, Rows
 InvalidRowHandler = Callable[[int, str, tuple[Problem, ...]], object]
 """Told of each row that cannot be sent: its line, its recipient masked, and why."""
 
-_MAX_USEFUL_TTL = reconcile_after.LONGEST.total_seconds()
+_MAX_USEFUL_TTL = reconcile_after.MAX_RECONCILE_AFTER.total_seconds()
 """Seconds of a time to live beyond which a longer one changes nothing."""
 _Due = tuple[Row, int, ClaimResult | None]
 """A row, its tag, and how the ledger has it, where it does."""
@@ -104,7 +104,7 @@ class Claimer:
             self._message_limit.reached = False
         if self.endpoint is None and (where := await self._ledger.get_document("endpoint")) is not None:
             self.endpoint, self._endpoint_stored = Endpoint(where["endpoint"]), True
-            lives = await self._ledger.get_document(reconcile_after.DOCUMENT)
+            lives = await self._ledger.get_document(reconcile_after.TTL_DOCUMENT_NAME)
             self._max_ttl = _MAX_USEFUL_TTL if lives is None else lives["seconds"]
         look_up = not is_first_pass or (await self._ledger.counts()).total > 0
         async with contextlib.aclosing(read_chunks(rows, self._control)) as chunks:
@@ -199,7 +199,7 @@ class Claimer:
         """Keep the longest one in the ledger, which says when a message of unknown outcome may count as not taken."""
         if seconds > self._max_ttl:
             self._max_ttl = min(seconds, _MAX_USEFUL_TTL)
-            await self._ledger.put_document(reconcile_after.DOCUMENT, {"seconds": self._max_ttl})
+            await self._ledger.put_document(reconcile_after.TTL_DOCUMENT_NAME, {"seconds": self._max_ttl})
 
     async def _claim(self, made: Sequence[_Claimable]) -> list[tuple[_Claimable, ClaimResult]]:
         """Claim them, up to the message limit. What it keeps back is left out; what is in the ledger is not."""

@@ -7,8 +7,8 @@ import time
 from ..client import RouteeClient
 from ..flows import Endpoint
 from ..ledger import Ledger
+from .reconciliation import BulkReconciler
 from .settings import BulkSettings
-from .settling import Reconciler
 
 _MIN_IDLE_FACTOR = 10
 """How many times as long as going through the doubts took they are left alone, as far as none of them is due."""
@@ -21,17 +21,17 @@ class ReconcileScheduler:
         self._routee = routee
         self._ledger = ledger
         self._settings = settings
-        self._reconciler: Reconciler | None = None
+        self._reconciler: BulkReconciler | None = None
         self._running = asyncio.Lock()
         self._last_unknown = -1
         self._due_at = self._not_before = 0.0
 
-    async def reconciler(self) -> Reconciler | None:
+    async def reconciler(self) -> BulkReconciler | None:
         """Who settles them; `None` while it is not known where the messages go, which is until the first is claimed."""
         if self._reconciler is None:
             where = await self._ledger.get_document("endpoint")
             if where is not None:
-                self._reconciler = Reconciler(
+                self._reconciler = BulkReconciler(
                     self._routee,
                     self._ledger,
                     endpoint=Endpoint(where["endpoint"]),
@@ -54,10 +54,10 @@ class ReconcileScheduler:
             began = time.monotonic()
             changed = unknown != self._last_unknown
             if began >= self._due_at or (changed and began >= self._not_before):
-                settled = await settler.settle()
+                settled = await settler.reconcile()
                 now = time.monotonic()
-                self._last_unknown, changed = settled.in_doubt, False
-                self._due_at = math.inf if settled.next_due is None else now + settled.next_due
+                self._last_unknown, changed = settled.unknown, False
+                self._due_at = math.inf if settled.next_due_in is None else now + settled.next_due_in
                 self._not_before = now + _MIN_IDLE_FACTOR * (now - began)
             at = self._not_before if changed else self._due_at
             return None if at == math.inf else max(0.0, at - time.monotonic())

@@ -17,10 +17,10 @@ from .message_limit import MessageLimit
 from .progress import Phase, Progress, RunCounters
 from .ready_queue import ReadyQueue
 from .reconcile_scheduler import ReconcileScheduler
+from .reconciliation.delivery_report import has_failed_over
 from .row_sender import ACCOUNT, BALANCE, CANCELLED, RowSender
 from .run_control import ErrorBudgetTracker, RunControl, StallTimer
 from .settings import BulkSettings
-from .settling.fates import failed_over
 from .templates.fingerprint import Fingerprinter
 from .templates.row import Rows
 
@@ -130,11 +130,11 @@ class BulkSender:
         """Take a callback in: `inbox.on_flow(sender.handle_callback)`, `inbox.on_otp(sender.handle_callback)`."""
         settler = await self._reconcile_scheduler.reconciler()
         if settler is not None:  # else no message of this ledger was ever sent
-            await reconciler.handle_callback(event)
+            await settler.handle_callback(event)
         record = event.record
         if isinstance(record, FlowRecord | OtpRecord) and record.final:
             self._counters.delivery_reports += 1
-            self._counters.failed_over += failed_over(record)
+            self._counters.failed_over += has_failed_over(record)
 
     async def run(self, rows: Rows, *, total: int | None = None) -> Progress:
         """Send what is not sent yet, settle what is unknown, and say how the ledger stands then.

@@ -10,8 +10,8 @@ from .._validators import check_bool, check_fraction, check_positive_duration, c
 from .._value_object import ValueObject
 from ..errors import InvalidConfig
 from ..webhooks import CallbackSigner
+from .reconciliation import UnknownPolicy
 from .send_window import SendWindow
-from .settling import UnknownPolicy
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from ..delivery_summary import DELIVERED, FAILED
+from ..reconciliation import explain_reconciliation
 from ..sanitize import sanitize
-from ..settling import proves
 from .markup import Markup, joined, percent, tag
 from .sections import (
     average_rate,
@@ -263,7 +263,7 @@ def _doubts(summary: Summary, name: str, clock: Clock) -> Markup | None:
 def _provable(endpoint: str) -> str | None:
     """What can be shown about a message in doubt, where the endpoint is known."""
     try:
-        return proves(endpoint)
+        return explain_reconciliation(endpoint)
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ...bulk.settling import UnknownPolicy
+from ...bulk.reconciliation import UnknownPolicy
 from ...errors import InvalidSource
 from ..times import LENGTHS, length_of
 from .plan import Options

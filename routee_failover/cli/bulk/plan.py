@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ...bulk.settling import UnknownPolicy
+from ...bulk.reconciliation import UnknownPolicy
 from ...bulk.sources.files import is_stream
 from ...config import Config
 from ...errors import InvalidSource, LedgerError

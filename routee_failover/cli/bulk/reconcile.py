@@ -9,7 +9,7 @@ import typer
 
 from ...bulk.currency import store_currency
 from ...bulk.delivery_summary import DeliverySummary
-from ...bulk.settling import Reconciler, Settled, UnknownPolicy, proves
+from ...bulk.reconciliation import BulkReconciler, ReconcileResult, UnknownPolicy, explain_reconciliation
 from ...client import RouteeClient
 from ...config import Config
 from ...errors import RouteeError
@@ -84,13 +84,13 @@ class _Work:
             former.check_service(service_of(config), account_of(config))
             chosen = self._given.over(former.options)
             more: dict[str, Any] = {} if chosen.reconcile_after is None else {"reconcile_after": chosen.reconcile_after}
-            settler = Reconciler(
+            settler = BulkReconciler(
                 routee, ledger, endpoint=former.endpoint, on_unknown=chosen.unknown or UnknownPolicy.RECONCILE, **more
             )
             with asked_to_stop(lambda: None) as asked:
                 before = await ledger.counts()
                 if before.unknown:
-                    self._words.say(proves(former.endpoint))
+                    self._words.say(explain_reconciliation(former.endpoint))
                 settled = await self._settle(settler, asked)
                 going_on = await _until_asked(_ends(settler, routee, ledger), asked) if self._ends else None
             await ledger.flush()
@@ -100,7 +100,7 @@ class _Work:
             if self._as_json:
                 event = {
                     "event": "reconciled",
-                    "kept": {} if settled is None else dict(settled.kept),
+                    "kept": {} if settled is None else dict(settled.unknown_by_reason),
                     "ends_open": going_on,
                     **rows_event(tally),
                     "deliveries": deliveries_event(deliveries),
@@ -114,29 +114,29 @@ class _Work:
             show(Terminal(), [*told_of, *what_to_do(tally, self._ledger, former.refused)])
             return status
 
-    async def _settle(self, settler: Reconciler, asked: Asked) -> Settled | None:
+    async def _settle(self, settler: BulkReconciler, asked: Asked) -> ReconcileResult | None:
         """Go through the doubts until waiting settles none any more; `None` if that was interrupted at once."""
-        settled: Settled | None = None
+        settled: ReconcileResult | None = None
         while True:
-            latest = await _until_asked(settler.settle(), asked)
+            latest = await _until_asked(settler.reconcile(), asked)
             if latest is None:
                 return settled
             settled = latest
-            if self._once or settled.next_due is None or not settled.in_doubt:
+            if self._once or settled.next_due_in is None or not settled.unknown:
                 return settled
-            again = span(max(settled.next_due, 1))
+            again = span(max(settled.next_due_in, 1))
             self._words.say(
-                f"{number(settled.in_doubt)} in doubt still; Routee is asked again in {again}. "
+                f"{number(settled.unknown)} in doubt still; Routee is asked again in {again}. "
                 "Ctrl-C ends this, and what was found out is kept."
             )
-            await asked.within(max(settled.next_due, 0.5))
+            await asked.within(max(settled.next_due_in, 0.5))
             if asked.times:
                 return settled
 
 
-async def _ends(settler: Reconciler, routee: RouteeClient, ledger: RunLedger) -> int:
+async def _ends(settler: BulkReconciler, routee: RouteeClient, ledger: RunLedger) -> int:
     """Ask for delivery reports, and for the currency that their prices are in; how many are missing."""
-    missing = await settler.ends()
+    missing = await settler.collect_delivery_reports()
     try:
         balance = await routee.balance()
     except RouteeError:  # not every application may see it
@@ -157,7 +157,7 @@ async def _until_asked(work: Awaitable[T], asked: Asked) -> T | None:
     return running.result()
 
 
-def _show(settled: Settled | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int) -> None:
+def _show(settled: ReconcileResult | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int) -> None:
     console = Terminal()
     if not unknown:
         console.say(("No message was in doubt.", "bold"))
@@ -166,5 +166,7 @@ def _show(settled: Settled | None, unknown: int, accepted: int, unknown_now: int
         absent = unknown - unknown_now - found
         words = f"Of {number(unknown)} in doubt, Routee has {number(found)}"
         console.say((f"{words}; {number(absent)} may be sent; {number(unknown_now)} still in doubt.", "bold"))
-        for why, many in sorted(settled.kept.items(), key=lambda item: -item[1]) if settled is not None else ():
+        for why, many in (
+            sorted(settled.unknown_by_reason.items(), key=lambda item: -item[1]) if settled is not None else ()
+        ):
             console.say(f"   {number(many)}: {clean(why)}")

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from routee_failover.bulk.settling import UnknownPolicy
+from routee_failover.bulk.reconciliation import UnknownPolicy
 from routee_failover.cli.bulk.plan import Options, Plan, account_of, service_of
 from routee_failover.config import Config
 from routee_failover.errors import InvalidSource, LedgerError

@@ -17,32 +17,32 @@ class UnknownPolicy(StrEnum):
     """Leave them as they are; a callback settles them all the same."""
     RECONCILE = "reconcile"
     """Ask Routee: what it took is ACCEPTED, what it provably did not take may be sent, the rest is kept."""
-    SEND_AGAIN = "resend"
+    RESEND = "resend"
     """The same, and send once more what nobody can know. Somebody may get the same message twice."""
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class Settled(ValueObject):
+class ReconcileResult(ValueObject):
     """What became of the doubts of a run when they were gone through once."""
 
     accepted: int = 0
     """Routee has them."""
     absent: int = 0
     """Routee did not take them: they may be sent."""
-    again: int = 0
+    to_resend: int = 0
     """Nobody can know; they are to be sent once more, as the policy has it."""
-    kept: Mapping[str, int] = attrs.field(factory=dict)
+    unknown_by_reason: Mapping[str, int] = attrs.field(factory=dict)
     """Those that are in doubt still, by why."""
-    next_due: float | None = None
+    next_due_in: float | None = None
     """Seconds until it makes sense to go through them again; `None` where asking will not settle any more."""
 
     @property
-    def in_doubt(self) -> int:
+    def unknown(self) -> int:
         """How many are in doubt still."""
-        return sum(self.kept.values())
+        return sum(self.unknown_by_reason.values())
 
 
-_PROVES: Mapping[Endpoint, str] = MappingProxyType(
+_EXPLANATIONS: Mapping[Endpoint, str] = MappingProxyType(
     {
         Endpoint.STANDARD: (
             "A search by recipient finds the message by its label, which proves that Routee took it. A complete search "
@@ -66,6 +66,6 @@ _PROVES: Mapping[Endpoint, str] = MappingProxyType(
 )
 
 
-def proves(endpoint: Endpoint | str) -> str:
+def explain_reconciliation(endpoint: Endpoint | str) -> str:
     """What can be proven about a message in doubt that went to an endpoint, in words for people."""
-    return _PROVES[Endpoint(endpoint)]
+    return _EXPLANATIONS[Endpoint(endpoint)]

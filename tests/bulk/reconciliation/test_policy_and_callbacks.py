@@ -10,73 +10,73 @@ import pytest
 from aiohttp import web
 
 from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRecord
-from routee_failover.bulk.settling import UnknownPolicy, proves
+from routee_failover.bulk.reconciliation import UnknownPolicy, explain_reconciliation
 from routee_failover.flows import Endpoint
 from routee_failover.ledger import EntryState, Transition, TransitionDetails
 from routee_failover.ledger.entry import build_label, hash_key
 from routee_failover.webhooks import aiohttp_receiver
 
-from .runs import ADA, BEN, otp, running, until_settled, viber_first, viber_otp
+from .helpers import ADA, BEN, otp, reconcile_until_done, sandbox_run, viber_first, viber_otp
 
 
 async def test_kept_as_asked() -> None:
     """With KEEP nobody is asked, and the doubts are counted."""
-    async with running() as run:
+    async with sandbox_run() as run:
         await run.send(ADA, fault="reset")
         requests = run.sandbox.counts.requests
-        settled = await run.settler(on_unknown=UnknownPolicy.KEEP).settle()
+        settled = await run.reconciler(on_unknown=UnknownPolicy.KEEP).reconcile()
         assert run.sandbox.counts.requests == requests
-    assert (settled.in_doubt, settled.next_due) == (1, None)
+    assert (settled.unknown, settled.next_due_in) == (1, None)
 
 
 async def test_viber_otps_stay_in_doubt() -> None:
     """No list shows Viber OTPs: nothing is asked, and nothing is settled."""
-    async with running(viber_otp) as run:
+    async with sandbox_run(viber_otp) as run:
         await run.send(ADA, fault="reset")
         await run.send(BEN)
-        settled = await until_settled(run.settler())
+        settled = await reconcile_until_done(run.reconciler())
     assert settled.kept == {"Routee documents no list of Viber OTPs": 1}
 
 
 async def test_sent_again_where_nobody_can_know() -> None:
-    """SEND_AGAIN lets a message be sent once more, after its lease, and only once."""
-    async with running(viber_otp) as run:
+    """RESEND lets a message be sent once more, after its lease, and only once."""
+    async with sandbox_run(viber_otp) as run:
         await run.send(ADA, fault="reset", lease=0.1)
-        settler = run.settler(on_unknown=UnknownPolicy.RESEND)
-        settled = await settler.settle()
-        assert settled.again == 0
+        settler = run.reconciler(on_unknown=UnknownPolicy.RESEND)
+        settled = await settler.reconcile()
+        assert settled.to_resend == 0
         await asyncio.sleep(0.15)
-        assert (await until_settled(settler)).again == 1
+        assert (await reconcile_until_done(settler)).again == 1
         assert (await run.intent(ADA)).resolved_by == "policy"
         await run.send(ADA, fault="reset")
-        settled = await until_settled(run.settler(on_unknown=UnknownPolicy.RESEND))
+        settled = await reconcile_until_done(run.reconciler(on_unknown=UnknownPolicy.RESEND))
         assert (settled.again, settled.in_doubt) == (0, 1)
         assert len(run.sandbox.accepted) == 2
 
 
 async def test_content_that_has_changed() -> None:
     """What the sender gives back as its content has changed stays in doubt, and is not offered again."""
-    async with running(viber_otp) as run:
+    async with sandbox_run(viber_otp) as run:
         await run.send(ADA, fault="reset")
-        settler = run.settler(on_unknown=UnknownPolicy.RESEND)
-        assert (await until_settled(settler)).again == 1
+        settler = run.reconciler(on_unknown=UnknownPolicy.RESEND)
+        assert (await reconcile_until_done(settler)).again == 1
         intent = await run.intent(ADA)
         await run.ledger.apply(
             Transition.MARK_UNKNOWN, TransitionDetails(intent.number, intent.attempt, "changed", resolved_by="policy")
         )
-        settled = await until_settled(settler)
+        settled = await reconcile_until_done(settler)
         assert (settled.again, settled.in_doubt) == (0, 1)
 
 
 async def test_sent_again_only_after_every_look() -> None:
     """What a search can find is searched for as long as with RECONCILE before it is sent again."""
-    async with running() as run:
+    async with sandbox_run() as run:
         await run.send(ADA, fault="reset-before")
         await run.send(BEN, fault="reset")
-        settler = run.settler(on_unknown=UnknownPolicy.RESEND)
-        first = await settler.settle()
-        assert first.again == 0
-        settled = await until_settled(settler)
+        settler = run.reconciler(on_unknown=UnknownPolicy.RESEND)
+        first = await settler.reconcile()
+        assert first.to_resend == 0
+        settled = await reconcile_until_done(settler)
         assert (first.accepted + settled.accepted, settled.again) == (1, 1)
 
 
@@ -84,10 +84,10 @@ async def test_sent_again_only_after_every_look() -> None:
 async def test_a_callback_is_the_receipt(make: Any) -> None:
     """A callback to an address of this run proves acceptance before any search, and its end is kept."""
     inbox = CallbackInbox()
-    async with running(make) as run, _receiver(inbox) as signer:
-        settler = run.settler(on_unknown=UnknownPolicy.KEEP)
-        inbox.on_flow(reconciler.handle_callback)
-        inbox.on_otp(reconciler.handle_callback)
+    async with sandbox_run(make) as run, _receiver(inbox) as signer:
+        settler = run.reconciler(on_unknown=UnknownPolicy.KEEP)
+        inbox.on_flow(settler.handle_callback)
+        inbox.on_otp(settler.handle_callback)
         url = signer.url(build_label(run.ledger.run_id, hash_key(ADA)))
         await run.send(ADA, fault="reset", url=url)
         for _ in range(100):
@@ -103,10 +103,10 @@ async def test_a_callback_is_the_receipt(make: Any) -> None:
 
 async def test_callbacks_of_others() -> None:
     """A callback without an intent, of another run, or of no message of this one changes nothing."""
-    async with running() as run:
+    async with sandbox_run() as run:
         await run.send(ADA, fault="reset")
         settler, record = (
-            run.settler(),
+            run.reconciler(),
             FlowRecord.from_dict({"trackingId": "t-1", "status": "Succeeded", "messages": []}),
         )
         strangers = [
@@ -116,16 +116,14 @@ async def test_callbacks_of_others() -> None:
             build_label(run.ledger.run_id, hash_key("nobody")),
         ]
         for intent in strangers:
-            await reconciler.handle_callback(
-                CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC))
-            )
+            await settler.handle_callback(CallbackEvent(record=record, reference=intent, received_at=datetime.now(UTC)))
         assert await run.state(ADA) is EntryState.UNKNOWN
 
 
 def test_what_each_endpoint_can_prove() -> None:
     """Of each endpoint it is said in words what can be proven."""
-    assert len({proves(endpoint) for endpoint in Endpoint}) == len(Endpoint)
-    assert "Nothing can be proven" in proves("viber-otp")
+    assert len({explain_reconciliation(endpoint) for endpoint in Endpoint}) == len(Endpoint)
+    assert "Nothing can be proven" in explain_reconciliation("viber-otp")
 
 
 @asynccontextmanager

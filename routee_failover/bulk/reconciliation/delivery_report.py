@@ -8,7 +8,7 @@ from ...records import FlowRecord, FlowStatus, OtpRecord, ViberOtpRecord
 AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
 
-def fate_of(number: int, record: AnyRecord) -> DeliveryReport | None:
+def delivery_report_of(number: int, record: AnyRecord) -> DeliveryReport | None:
     """How a flow ended; `None` while it goes on.
 
     A failover OTP flow may be `Succeeded` while its SMS is still queued: it has ended once its steps have.
@@ -31,7 +31,7 @@ def fate_of(number: int, record: AnyRecord) -> DeliveryReport | None:
             )
 
 
-def failed_over(record: AnyRecord) -> bool:
+def has_failed_over(record: AnyRecord) -> bool:
     """Whether another channel than the first was tried, as far as a record tells."""
     match record:
         case FlowRecord():

@@ -16,33 +16,33 @@ from ...ledger import EntryState, Ledger, LedgerEntry, Transition, TransitionDet
 from ...ledger.entry import RESOLVED_BY_POLICY, parse_label
 from ...records import FlowRecord, OtpRecord
 from ...webhooks import CallbackEvent
-from .control import Control, Controls
-from .doubt import Settled, UnknownPolicy
-from .ends import Ends
-from .fates import fate_of
+from .delivery_report import delivery_report_of
 from .flow_lookup import FlowLookup
+from .lookup import Absent, Found, Inconclusive, Lookup, LookupResult, Unlabelled
+from .lookup_schedule import LookupSchedule, PendingLookup
 from .otp_lookup import OtpLookup
-from .patience import Patience, Watched
-from .reconcile_after import SettleAfter
-from .sight import CannotTell, Lookup, Nameless, NotSeen, Seen, Sight
+from .policy import ReconcileResult, UnknownPolicy
+from .reconcile_after import ReconcileAfter
+from .report_collector import DeliveryReportCollector
+from .search_canary import FoundCanary, SearchCanary
 
-_AnyControl = Control | CannotTell | str
+_AnyControl = FoundCanary | Inconclusive | str
 """A control, or why there is none: nobody answered, or in words."""
 _BATCH = 500
-_AT_ONCE = 8
+_MAX_CONCURRENT = 8
 """How many questions may be under way, as far as their rate lets them."""
 
-_ON_ITS_WAY = 30.0
+_MAX_TRANSIT = 30.0
 """Seconds for which a message may be on its way after its sender was through with it."""
 
-AS_ASKED = "the run keeps its doubts, as it was told to"
-NO_LIST = "Routee documents no list of Viber OTPs"
-WAITS = "not found so far; its time to settle is not over"
-TOO_MANY = "too many are in doubt at once; it is looked for once others are settled"
-YOUNG = "no message that was begun well after it is found, so that the time to settle counts twice"
+KEPT_BY_POLICY = "the run keeps its doubts, as it was told to"
+NO_VIBER_OTP_LIST = "Routee documents no list of Viber OTPs"
+NOT_FOUND_YET = "not found so far; its time to settle is not over"
+TOO_MANY_UNKNOWN = "too many are in doubt at once; it is looked for once others are settled"
+NO_LATER_CANARY = "no message that was begun well after it is found, so that the time to settle counts twice"
 
 
-class Reconciler:
+class BulkReconciler:
     """Settles the doubts of a run: messages whose intent is UNKNOWN.
 
         settler = Reconciler(routee, ledger, endpoint=Endpoint.STANDARD)
@@ -94,126 +94,130 @@ class Reconciler:
         ):
             raise InvalidConfig("reconcile_after must be a timedelta above zero, such as timedelta(minutes=10)")
         self._ledger = ledger
-        self._on_doubt = UnknownPolicy(on_unknown)
+        self._policy = UnknownPolicy(on_unknown)
         self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
-        self._ends = Ends(routee, ledger, Endpoint(endpoint), self._turn)
-        self._settle_after = SettleAfter(ledger, reconcile_after)
-        self._patience = Patience(self._settle_after)
-        self._pace = RateLimiter(1 / (routee.config.poll_rate if rate is None else rate))
+        self._reports = DeliveryReportCollector(routee, ledger, Endpoint(endpoint), self._wait_for_slot)
+        self._reconcile_after = ReconcileAfter(ledger, reconcile_after)
+        self._schedule = LookupSchedule(self._reconcile_after)
+        self._rate_limiter = RateLimiter(1 / (routee.config.poll_rate if rate is None else rate))
         self._pacing = asyncio.Lock()
-        self._controls = (
-            None if self._lookup is None else Controls(ledger, self._lookup, self._settle_after, self._turn)
+        self._canary = (
+            None
+            if self._lookup is None
+            else SearchCanary(ledger, self._lookup, self._reconcile_after, self._wait_for_slot)
         )
         self._settling, self._asking = asyncio.Lock(), asyncio.Lock()
 
-    async def settle(self) -> Settled:
+    async def reconcile(self) -> ReconcileResult:
         """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
         async with self._settling:
-            await self._settle_after.update()
+            await self._reconcile_after.update()
             await self._ledger.expire_leases()
-            self._patience.begin()
+            self._schedule.start_round()
             round_ = _Round()
-            due: list[tuple[LedgerEntry, Watched]] = []
+            due: list[tuple[LedgerEntry, PendingLookup]] = []
             async for intent in self._ledger.entries({EntryState.UNKNOWN}):
-                watched = self._watch(intent, round_)
+                watched = self._schedule_lookup(intent, round_)
                 if watched is None:
                     continue
                 due.append((intent, watched))
                 if len(due) >= _BATCH:
-                    await self._look_at(due, round_)
+                    await self._look_up(due, round_)
                     due = []
-            await self._look_at(due, round_)
-            return round_.settled(self._patience.end())
+            await self._look_up(due, round_)
+            return round_.result(self._schedule.finish_round())
 
-    def _watch(self, intent: LedgerEntry, round_: "_Round") -> Watched | None:
+    def _schedule_lookup(self, intent: LedgerEntry, round_: "_Round") -> PendingLookup | None:
         """The watch over a doubt that is due; the others are counted."""
-        if self._on_doubt is UnknownPolicy.KEEP:
-            round_.kept[AS_ASKED] += 1
+        if self._policy is UnknownPolicy.KEEP:
+            round_.kept[KEPT_BY_POLICY] += 1
             return None
-        watched = self._patience.watch(intent, self._ledger.now())
+        watched = self._schedule.schedule(intent, self._ledger.now())
         if watched is None:
-            round_.kept[TOO_MANY] += 1
+            round_.kept[TOO_MANY_UNKNOWN] += 1
             return None
-        if self._patience.is_due(watched) or (self._patience.is_over(watched) and self._may_go_again(intent)):
+        if self._schedule.is_due(watched) or (self._schedule.is_exhausted(watched) and self._may_resend(intent)):
             return watched
-        round_.kept[watched.why or WAITS] += 1
+        round_.kept[watched.reason or NOT_FOUND_YET] += 1
         return None
 
-    async def _look_at(self, due: Sequence[tuple[LedgerEntry, Watched]], round_: "_Round") -> None:
+    async def _look_up(self, due: Sequence[tuple[LedgerEntry, PendingLookup]], round_: "_Round") -> None:
         if not due:
             return
-        control = await self._control(due)
-        gate = asyncio.Semaphore(_AT_ONCE)
+        control = await self._probe_canary(due)
+        gate = asyncio.Semaphore(_MAX_CONCURRENT)
 
-        async def one(intent: LedgerEntry, watched: Watched) -> _Look:
+        async def one(intent: LedgerEntry, watched: PendingLookup) -> _LookupAttempt:
             async with gate:
-                age, at = self._patience.age(watched), self._ledger.now()
-                sight = None if self._patience.is_over(watched) else await self._see(intent, control)
-                return _Look(intent, watched, age, at, sight)
+                age, at = self._schedule.age(watched), self._ledger.now()
+                sight = None if self._schedule.is_exhausted(watched) else await self._look_up_one(intent, control)
+                return _LookupAttempt(intent, watched, age, at, sight)
 
         looks = await asyncio.gather(*(one(intent, watched) for intent, watched in due))
-        unclear = [(look.intent, look.sight) for look in looks if isinstance(look.sight, Nameless)]
-        judged = await self._lookup.judge(unclear) if unclear and self._lookup is not None else {}
+        unclear = [(look.intent, look.sight) for look in looks if isinstance(look.sight, Unlabelled)]
+        judged = await self._lookup.resolve_unlabelled(unclear) if unclear and self._lookup is not None else {}
         # Side by side, so that the ledger writes their moves together.
-        await asyncio.gather(*(self._act_on(look, judged.get(look.intent.number), control, round_) for look in looks))
+        await asyncio.gather(*(self._apply(look, judged.get(look.intent.number), control, round_) for look in looks))
 
-    async def _control(self, due: Sequence[tuple[LedgerEntry, Watched]]) -> _AnyControl:
+    async def _probe_canary(self, due: Sequence[tuple[LedgerEntry, PendingLookup]]) -> _AnyControl:
         """The control, where absence could be proven of any of these; it comes before the looks that rest on it."""
-        looked_for = [watched for _, watched in due if not self._patience.is_over(watched)]
-        if self._controls is None or not any(self._patience.age(watched) >= 1 for watched in looked_for):
-            return WAITS
+        looked_for = [watched for _, watched in due if not self._schedule.is_exhausted(watched)]
+        if self._canary is None or not any(self._schedule.age(watched) >= 1 for watched in looked_for):
+            return NOT_FOUND_YET
         try:
-            return await self._controls.look()
+            return await self._canary.probe()
         except (NoResponse, NotSent, Rejected) as error:
-            return CannotTell(_in_words(error), answered=False)
+            return Inconclusive(_describe(error), answered=False)
 
-    async def _act_on(self, look: "_Look", judged: Sight | None, control: _AnyControl, round_: "_Round") -> None:
+    async def _apply(
+        self, look: "_LookupAttempt", judged: LookupResult | None, control: _AnyControl, round_: "_Round"
+    ) -> None:
         intent, watched, sight = look.intent, look.watched, judged or look.sight
         lease = intent.lease_expires_at - look.at
-        if isinstance(sight, Seen):
+        if isinstance(sight, Found):
             await self._accept(intent, sight, round_)
             return
-        if isinstance(sight, NotSeen) and isinstance(control, CannotTell):
+        if isinstance(sight, Absent) and isinstance(control, Inconclusive):
             sight = control
-        if isinstance(sight, NotSeen) and not isinstance(control, CannotTell):
-            on_its_way = min(_ON_ITS_WAY, self._settle_after.seconds / 4)
+        if isinstance(sight, Absent) and not isinstance(control, Inconclusive):
+            on_its_way = min(_MAX_TRANSIT, self._reconcile_after.seconds / 4)
             why = _why_not_absent(intent, look.age, control, on_its_way)
             if why is None and lease <= 0:
-                await self._absent(intent, round_)
+                await self._confirm_absent(intent, round_)
                 return
-            self._patience.looked(watched, why or WAITS)
-        elif isinstance(sight, CannotTell) and not sight.answered:
-            self._patience.unanswered(watched, sight.why)
-        elif isinstance(sight, CannotTell):
-            self._patience.looked(watched, sight.why, ever=sight.ever)
-        if self._patience.is_over(watched) and self._may_go_again(intent):
+            self._schedule.record_lookup(watched, why or NOT_FOUND_YET)
+        elif isinstance(sight, Inconclusive) and not sight.answered:
+            self._schedule.record_no_response(watched, sight.reason)
+        elif isinstance(sight, Inconclusive):
+            self._schedule.record_lookup(watched, sight.reason, retryable=sight.retryable)
+        if self._schedule.is_exhausted(watched) and self._may_resend(intent):
             # A callback may be on its way, also where a search shows nothing.
-            wait = max(lease, (1 - look.age) * self._settle_after.seconds)
+            wait = max(lease, (1 - look.age) * self._reconcile_after.seconds)
             if wait <= 0:
-                await self._again(intent, round_)
+                await self._resend(intent, round_)
                 return
             round_.due.append(wait)
-        round_.kept[watched.why] += 1
+        round_.kept[watched.reason] += 1
 
-    async def _see(self, intent: LedgerEntry, control: _AnyControl) -> Sight | Nameless:
+    async def _look_up_one(self, intent: LedgerEntry, control: _AnyControl) -> LookupResult | Unlabelled:
         if self._lookup is None:
-            return CannotTell(NO_LIST, ever=False)
-        since = min(intent.claimed_at, control.begun_at) if isinstance(control, Control) else intent.claimed_at
-        await self._turn()
+            return Inconclusive(NO_VIBER_OTP_LIST, retryable=False)
+        since = min(intent.claimed_at, control.claimed_at) if isinstance(control, FoundCanary) else intent.claimed_at
+        await self._wait_for_slot()
         try:
-            return await self._lookup.look(intent, since)
+            return await self._lookup.find(intent, since)
         except (NoResponse, NotSent, Rejected) as error:
-            return CannotTell(_in_words(error), answered=False)
+            return Inconclusive(_describe(error), answered=False)
 
-    async def _turn(self) -> None:
+    async def _wait_for_slot(self) -> None:
         async with self._pacing:
-            await self._pace.acquire()
+            await self._rate_limiter.acquire()
 
-    def _may_go_again(self, intent: LedgerEntry) -> bool:
+    def _may_resend(self, intent: LedgerEntry) -> bool:
         """At most once: not what was claimed twice, nor what the sender gave back because its content has changed."""
         return (
-            self._on_doubt is UnknownPolicy.RESEND
+            self._policy is UnknownPolicy.RESEND
             and intent.attempt <= 1
             and intent.resolved_by != RESOLVED_BY_POLICY
             and not self._is_late(intent)
@@ -221,14 +225,14 @@ class Reconciler:
 
     # --- the moves
 
-    async def _accept(self, intent: LedgerEntry, seen: Seen, round_: "_Round") -> None:
+    async def _accept(self, intent: LedgerEntry, seen: Found, round_: "_Round") -> None:
         ending = TransitionDetails(
-            intent.number, intent.attempt, tracking_id=seen.identity, channel=seen.channel, resolved_by="search"
+            intent.number, intent.attempt, tracking_id=seen.tracking_id, channel=seen.channel, resolved_by="search"
         )
         round_.accepted += await self._ledger.apply(Transition.ACCEPT, ending)
-        self._learn(intent.number, seen.record)
+        self._record_delivery_report(intent.number, seen.record)
 
-    async def _absent(self, intent: LedgerEntry, round_: "_Round") -> None:
+    async def _confirm_absent(self, intent: LedgerEntry, round_: "_Round") -> None:
         reason, move = "a complete search did not find it, and found others of this run", Transition.CONFIRM_ABSENT
         if self._is_late(intent):
             reason, move = "it was not taken, and its deadline passed before that was known", Transition.EXPIRE
@@ -240,28 +244,28 @@ class Reconciler:
         late = self._ledger.now() - intent.claimed_at
         return self._deadline is not None and late > self._deadline.total_seconds()
 
-    async def _again(self, intent: LedgerEntry, round_: "_Round") -> None:
+    async def _resend(self, intent: LedgerEntry, round_: "_Round") -> None:
         reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
         round_.again += await self._ledger.apply(
             Transition.RESEND, TransitionDetails(intent.number, intent.attempt, reason, resolved_by=RESOLVED_BY_POLICY)
         )
 
-    def _learn(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
-        fate = None if record is None else fate_of(number, record)
+    def _record_delivery_report(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
+        fate = None if record is None else delivery_report_of(number, record)
         if fate is not None:
             self._ledger.record_delivery_report(fate)
 
-    async def ends(self) -> int:
+    async def collect_delivery_reports(self) -> int:
         """Ask how the accepted messages ended of which that is not known, and have the ledger keep it.
 
         Gives how many are under way still, or were not told of. Raises `LedgerError` alone.
         """
         async with self._asking:
-            return await self._ends.ask()
+            return await self._reports.collect()
 
     # --- callbacks
 
-    async def note(self, event: CallbackEvent[Any]) -> None:
+    async def handle_callback(self, event: CallbackEvent[Any]) -> None:
         """Take a callback: `inbox.on_flow(reconciler.handle_callback)`, `inbox.on_otp(reconciler.handle_callback)`.
 
         One that came to an address which was signed for a message of this run proves that Routee took that message, and
@@ -283,20 +287,20 @@ class Reconciler:
                 resolved_by="callback",
             )
             await self._ledger.apply(Transition.ACCEPT, ending)
-        self._learn(intent.number, record)
+        self._record_delivery_report(intent.number, record)
 
 
 @attrs.frozen
-class _Look:
+class _LookupAttempt:
     """A look at a doubt, and how the doubt stood when it began."""
 
     intent: LedgerEntry
-    watched: Watched
+    watched: PendingLookup
     age: float
     """In settling times."""
     at: float
     """By the ledger's clock."""
-    sight: Sight | Nameless | None
+    sight: LookupResult | Unlabelled | None
 
 
 class _Round:
@@ -308,11 +312,15 @@ class _Round:
         self.due: list[float] = []
         """Seconds until something beside a look is due."""
 
-    def settled(self, next_look: float | None) -> Settled:
+    def result(self, next_look: float | None) -> ReconcileResult:
         due = self.due if next_look is None else [*self.due, next_look]
         next_due = min(due) if due else None
-        return Settled(
-            accepted=self.accepted, absent=self.absent, again=self.again, kept=dict(self.kept), next_due=next_due
+        return ReconcileResult(
+            accepted=self.accepted,
+            absent=self.absent,
+            to_resend=self.again,
+            unknown_by_reason=dict(self.kept),
+            next_due_in=next_due,
         )
 
 
@@ -326,14 +334,14 @@ def _lookup(routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> Lookup 
             return None
 
 
-def _why_not_absent(intent: LedgerEntry, age: float, control: Control | str, on_its_way: float) -> str | None:
+def _why_not_absent(intent: LedgerEntry, age: float, control: FoundCanary | str, on_its_way: float) -> str | None:
     """Why a message that a complete list does not have may be there all the same."""
     if age < 1:
-        return WAITS
+        return NOT_FOUND_YET
     if isinstance(control, str):
         return control
     through = intent.lease_expires_at if intent.ended_at is None else intent.ended_at
-    return YOUNG if control.begun_at < through + on_its_way and age < 2 else None
+    return NO_LATER_CANARY if control.claimed_at < through + on_its_way and age < 2 else None
 
 
 def _first_channel(record: FlowRecord | OtpRecord) -> str | None:
@@ -342,7 +350,7 @@ def _first_channel(record: FlowRecord | OtpRecord) -> str | None:
     return next((message.channel for message in record.messages if message.channel is not None), None)
 
 
-def _in_words(error: NoResponse | NotSent | Rejected) -> str:
+def _describe(error: NoResponse | NotSent | Rejected) -> str:
     if isinstance(error, Rejected):
         return f"Routee refused the search with {error.status}"
     return f"the search got no answer ({type(error).__name__})"

@@ -8,12 +8,12 @@ from ...errors import NotFound
 from ...ledger import Ledger, LedgerEntry
 from ...ledger.entry import build_label
 from ...records import OtpRecord
-from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
+from .lookup import NO_RECIPIENT_NUMBER, Absent, Found, Inconclusive, LookupResult, Unlabelled
 
-_NOBODYS = (1 << 63) - 1
+_UNUSED_KEY_HASH = (1 << 63) - 1
 """A tag that no key has, or one in 2**63."""
 
-_SURE = 3
+_MAX_404_CHECKS = 3
 """How often a list that must be empty has to be answered with 404 before that is taken to mean that it is."""
 
 
@@ -27,30 +27,32 @@ class OtpLookup:
     def __init__(self, routee: RouteeClient, ledger: Ledger) -> None:
         self._routee = routee
         self._ledger = ledger
-        self._goes_by_label: bool | None = None
-        self._lists_nothing = False
+        self._filters_by_label: bool | None = None
+        self._saw_empty_list = False
         """Whether an empty list was seen."""
 
-    async def look(self, intent: LedgerEntry, since: float) -> Sight:  # noqa: ARG002  # it cannot be asked for times
+    async def find(self, entry: LedgerEntry, since: float) -> LookupResult:  # noqa: ARG002  # it cannot be asked for times
         """Look for a message in doubt."""
-        if not intent.recipient:
-            return CannotTell(NO_NUMBER, ever=False)
-        records = await self._records(intent.recipient, intent.key_hash)
+        if not entry.recipient:
+            return Inconclusive(NO_RECIPIENT_NUMBER, retryable=False)
+        records = await self._records(entry.recipient, entry.key_hash)
         if not records:
-            return NotSeen()
-        if not await self._is_by_label(intent.recipient):
-            return CannotTell("Routee's list of OTP flows does not go by their label", ever=False)
+            return Absent()
+        if not await self._check_label_filter(entry.recipient):
+            return Inconclusive("Routee's list of OTP flows does not go by their label", retryable=False)
         first = records[0].primary
-        return Seen(records[0].flow_id, None if first is None else first.channel, records[0])
+        return Found(records[0].flow_id, None if first is None else first.channel, records[0])
 
-    async def judge(self, unclear: Sequence[tuple[LedgerEntry, Nameless]]) -> Mapping[int, Sight]:
+    async def resolve_unlabelled(
+        self, candidates: Sequence[tuple[LedgerEntry, Unlabelled]]
+    ) -> Mapping[int, LookupResult]:
         """Its list is asked for the label: nothing in it is without a name."""
-        return {intent.number: NotSeen() for intent, _ in unclear}
+        return {intent.number: Absent() for intent, _ in candidates}
 
-    async def shows(self, control: LedgerEntry) -> bool:
+    async def finds_canary(self, canary: LedgerEntry) -> bool:
         """Whether the list has a message that is known to be accepted."""
-        records = await self._records(control.recipient, control.key_hash)
-        return any(record.flow_id == control.tracking_id for record in records)
+        records = await self._records(canary.recipient, canary.key_hash)
+        return any(record.flow_id == canary.tracking_id for record in records)
 
     async def _records(self, recipient: str, tag: int) -> list[OtpRecord]:
         try:
@@ -70,16 +72,16 @@ class OtpLookup:
         A list that must be empty, of a label that nobody has, shows it. Once that was answered otherwise, a 404 comes
         of something that stands between us and Routee, and proves nothing.
         """
-        for _ in range(_SURE):
-            if self._lists_nothing:
+        for _ in range(_MAX_404_CHECKS):
+            if self._saw_empty_list:
                 return False
             with contextlib.suppress(NotFound):
-                self._lists_nothing = not await self._asked(recipient, _NOBODYS)
+                self._saw_empty_list = not await self._asked(recipient, _UNUSED_KEY_HASH)
                 return False
         return True
 
-    async def _is_by_label(self, recipient: str) -> bool:
+    async def _check_label_filter(self, recipient: str) -> bool:
         """Whether the list leaves out what has another label. The recipient has at least one flow."""
-        if self._goes_by_label is None:
-            self._goes_by_label = not await self._records(recipient, _NOBODYS)
-        return self._goes_by_label
+        if self._filters_by_label is None:
+            self._filters_by_label = not await self._records(recipient, _UNUSED_KEY_HASH)
+        return self._filters_by_label

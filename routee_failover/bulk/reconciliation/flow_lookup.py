@@ -10,13 +10,13 @@ from ...flows import Endpoint
 from ...ledger import EntryState, Ledger, LedgerEntry
 from ...ledger.entry import parse_label
 from ...records import Channel, FlowKind, FlowRecord
-from .sight import NO_NUMBER, CannotTell, Nameless, NotSeen, Seen, Sight
+from .lookup import NO_RECIPIENT_NUMBER, Absent, Found, Inconclusive, LookupResult, Unlabelled
 
-DAY = timedelta(days=1)
+SEARCH_MARGIN = timedelta(days=1)
 """How far our clock and Routee's may be apart, either way, without a flow being missed."""
-CLOSE = timedelta(minutes=5)
+MATCH_TOLERANCE = timedelta(minutes=5)
 """How far they may be apart for a flow without a label to be taken for the one that was sent then."""
-_MOST = 100
+_MAX_UNLABELLED = 100
 """More flows without a label to one number are not told apart anyway."""
 
 
@@ -42,29 +42,31 @@ class FlowLookup:
         self._labels_come_back = False
         """Whether a label of this run was seen on a record. Before, none proves nothing by being absent."""
 
-    async def look(self, intent: LedgerEntry, since: float) -> Sight | Nameless:
+    async def find(self, entry: LedgerEntry, since: float) -> LookupResult | Unlabelled:
         """Look for a message in doubt."""
-        if not intent.recipient:
-            return CannotTell(NO_NUMBER, ever=False)
+        if not entry.recipient:
+            return Inconclusive(NO_RECIPIENT_NUMBER, retryable=False)
         nameless: list[FlowRecord] = []
-        async for record in self._search(intent.recipient, since):
-            if intent.key_hash in self._tags(record):
+        async for record in self._search(entry.recipient, since):
+            if entry.key_hash in self._key_hashes(record):
                 self._labels_come_back = True
-                return _seen(record)
-            if self._may_be_anybodys(record) and len(nameless) < _MOST:
+                return _found(record)
+            if self._may_be_ours(record) and len(nameless) < _MAX_UNLABELLED:
                 nameless.append(record)
-        return Nameless(tuple(nameless)) if nameless else NotSeen()
+        return Unlabelled(tuple(nameless)) if nameless else Absent()
 
-    async def judge(self, unclear: Sequence[tuple[LedgerEntry, Nameless]]) -> Mapping[int, Sight]:
+    async def resolve_unlabelled(
+        self, candidates: Sequence[tuple[LedgerEntry, Unlabelled]]
+    ) -> Mapping[int, LookupResult]:
         """What flows without a label prove. After the looks: the ledger knows by then whose they have shown."""
-        shared = {intent.recipient for intent, _ in unclear if intent.key != intent.recipient}
+        shared = {intent.recipient for intent, _ in candidates if intent.key != intent.recipient}
         # Where numbers are the keys, no other message of the run went to the same one.
         known = await self._known(shared) if shared else {}
         return {
-            intent.number: _judge(
+            intent.number: _resolve(
                 intent, nameless, [one for one in known.get(intent.recipient, ()) if one.number != intent.number]
             )
-            for intent, nameless in unclear
+            for intent, nameless in candidates
         }
 
     async def _known(self, recipients: set[str]) -> dict[str, list[_Known]]:
@@ -76,27 +78,27 @@ class FlowLookup:
                 known.setdefault(one.recipient, []).append(_Known(one.number, one.tracking_id, is_accepted))
         return known
 
-    async def shows(self, control: LedgerEntry) -> bool:
+    async def finds_canary(self, canary: LedgerEntry) -> bool:
         """Whether the search finds a message that is known to be accepted, with its label where it can have one."""
-        async for record in self._search(control.recipient, control.claimed_at):
-            if record.tracking_id == control.tracking_id:
-                labelled = control.key_hash in self._tags(record)
+        async for record in self._search(canary.recipient, canary.claimed_at):
+            if record.tracking_id == canary.tracking_id:
+                labelled = canary.key_hash in self._key_hashes(record)
                 self._labels_come_back |= labelled
-                return labelled or self._may_be_anybodys(record)
+                return labelled or self._may_be_ours(record)
         return False
 
     def _search(self, recipient: str, since: float) -> FlowSearch:
-        begins = datetime.fromtimestamp(since, UTC) - DAY
-        ends = datetime.fromtimestamp(max(self._ledger.now(), since), UTC) + DAY
+        begins = datetime.fromtimestamp(since, UTC) - SEARCH_MARGIN
+        ends = datetime.fromtimestamp(max(self._ledger.now(), since), UTC) + SEARCH_MARGIN
         # The label of a standard flow says enough; by its kind is asked only where that has to tell flows apart.
         kind = None if self._kind is FlowKind.STANDARD else self._kind
         return self._routee.search(to=recipient, flow_kind=kind, since=begins, until=ends)
 
-    def _tags(self, record: FlowRecord) -> set[int | None]:
+    def _key_hashes(self, record: FlowRecord) -> set[int | None]:
         run = self._ledger.run_id
         return {parse_label(message.label, run) for message in record.messages if message.label}
 
-    def _may_be_anybodys(self, record: FlowRecord) -> bool:
+    def _may_be_ours(self, record: FlowRecord) -> bool:
         """Whether it shows no message on which our label would stand."""
         if record.flow_kind is not None and record.flow_kind is not self._kind:
             return False
@@ -107,21 +109,21 @@ class FlowLookup:
         return channel is Channel.SMS or (channel is Channel.VIBER and self._kind is FlowKind.STANDARD)
 
 
-def _judge(intent: LedgerEntry, nameless: Nameless, others: Sequence[_Known]) -> Sight:
+def _resolve(intent: LedgerEntry, nameless: Unlabelled, others: Sequence[_Known]) -> LookupResult:
     claimed = {one.identity for one in others if one.identity is not None}
     records = [record for record in nameless.records if record.tracking_id not in claimed]
     if not records:
-        return NotSeen()
+        return Absent()
     if not all(one.is_accepted for one in others):
-        return CannotTell("other messages of this run to the same number are in doubt too, and show no label")
+        return Inconclusive("other messages of this run to the same number are in doubt too, and show no label")
     if len(records) > 1:
-        return CannotTell("several flows to the same number show no label")
+        return Inconclusive("several flows to the same number show no label")
     record = records[0]
     if not record.messages:
-        return CannotTell("a flow to the same number shows no message yet")
+        return Inconclusive("a flow to the same number shows no message yet")
     if not _close(intent, record.created_at):
-        return CannotTell("a flow to the same number shows no label, and was not accepted when this one was sent")
-    return _seen(record)
+        return Inconclusive("a flow to the same number shows no label, and was not accepted when this one was sent")
+    return _found(record)
 
 
 def _close(intent: LedgerEntry, moment: datetime | None) -> bool:
@@ -129,9 +131,9 @@ def _close(intent: LedgerEntry, moment: datetime | None) -> bool:
         return False
     begun = datetime.fromtimestamp(intent.claimed_at, UTC)
     ended = datetime.fromtimestamp(max(intent.lease_expires_at, intent.ended_at or 0.0), UTC)
-    return begun - CLOSE <= moment <= ended + CLOSE
+    return begun - MATCH_TOLERANCE <= moment <= ended + MATCH_TOLERANCE
 
 
-def _seen(record: FlowRecord) -> Seen:
+def _found(record: FlowRecord) -> Found:
     channel = next((message.channel for message in record.messages if message.channel is not None), None)
-    return Seen(record.tracking_id, channel, record)
+    return Found(record.tracking_id, channel, record)

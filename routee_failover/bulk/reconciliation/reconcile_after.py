@@ -9,30 +9,30 @@ from datetime import timedelta
 
 from ...ledger import Ledger
 
-LONGEST = timedelta(minutes=10)
+MAX_RECONCILE_AFTER = timedelta(minutes=10)
 """Also where the time to live is not known, or is longer."""
-SHORTEST = timedelta(minutes=2)
+MIN_RECONCILE_AFTER = timedelta(minutes=2)
 _MARGIN = timedelta(minutes=1)
-DOCUMENT = "time_to_live"
+TTL_DOCUMENT_NAME = "time_to_live"
 """The name under which a ledger holds the longest time to live of its messages, in seconds."""
 
 
-def settle_after_for(time_to_live: timedelta) -> timedelta:
+def reconcile_after_for(ttl: timedelta) -> timedelta:
     """Return the time for messages that live so long."""
-    return max(SHORTEST, min(LONGEST, min(time_to_live, LONGEST) + _MARGIN))
+    return max(MIN_RECONCILE_AFTER, min(MAX_RECONCILE_AFTER, min(ttl, MAX_RECONCILE_AFTER) + _MARGIN))
 
 
-class SettleAfter:
+class ReconcileAfter:
     """The time that holds for a ledger: the given one, else what the ledger says of its messages."""
 
-    def __init__(self, ledger: Ledger, given: timedelta | None) -> None:
+    def __init__(self, ledger: Ledger, configured: timedelta | None) -> None:
         self._ledger = ledger
-        self._is_given = given is not None
-        self.seconds: float = (given or LONGEST).total_seconds()
+        self._is_configured = configured is not None
+        self.seconds: float = (configured or MAX_RECONCILE_AFTER).total_seconds()
 
     async def update(self) -> None:
         """Read the ledger: a run may have sent messages meanwhile that live longer."""
-        if not self._is_given:
-            kept = await self._ledger.get_document(DOCUMENT)
-            time_to_live = LONGEST if kept is None else timedelta(seconds=kept["seconds"])
-            self.seconds = settle_after_for(time_to_live).total_seconds()
+        if not self._is_configured:
+            kept = await self._ledger.get_document(TTL_DOCUMENT_NAME)
+            time_to_live = MAX_RECONCILE_AFTER if kept is None else timedelta(seconds=kept["seconds"])
+            self.seconds = reconcile_after_for(time_to_live).total_seconds()

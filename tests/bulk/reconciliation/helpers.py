@@ -30,7 +30,7 @@ from routee_failover import (
     ViberTemplateStep,
     VoiceStep,
 )
-from routee_failover.bulk.settling import Reconciler
+from routee_failover.bulk.reconciliation import BulkReconciler
 from routee_failover.ledger import (
     ClaimRequest,
     ClaimResult,
@@ -101,7 +101,7 @@ def viber_otp(to: str, _label: str | None, _url: str | None = None) -> ViberOtpM
 
 
 @attrs.define
-class Hand:
+class ManualClock:
     """A clock of this process that goes by hand."""
 
     now: float = 1000.0
@@ -110,7 +110,7 @@ class Hand:
         """The time."""
         return self.now
 
-    def settling_times(self, how_many: float) -> None:
+    def advance(self, how_many: float) -> None:
         """Let so much time pass."""
         self.now += how_many * SETTLE.total_seconds()
 
@@ -124,10 +124,10 @@ class Run:
     ledger: Ledger
     make: Any
 
-    def settler(self, **settings: Any) -> Reconciler:
+    def reconciler(self, **settings: Any) -> BulkReconciler:
         """A settler that need not wait long."""
         endpoint = self.make(ADA, "label").endpoint
-        return Reconciler(self.routee, self.ledger, **{"endpoint": endpoint, "reconcile_after": SETTLE, **settings})
+        return BulkReconciler(self.routee, self.ledger, **{"endpoint": endpoint, "reconcile_after": SETTLE, **settings})
 
     async def claim(self, to: str, key: str | None = None, *, lease: float = 0.0) -> ClaimResult:
         """Write down that a message is to be sent."""
@@ -185,7 +185,7 @@ class Run:
 
 
 @asynccontextmanager
-async def running(make: Any = viber_first, **settings: Any) -> AsyncIterator[Run]:
+async def sandbox_run(make: Any = viber_first, **settings: Any) -> AsyncIterator[Run]:
     """A run with an empty ledger. Time passes fast: a flow shows its first message a moment after it was accepted."""
     async with (
         Sandbox(**{"speed": 5000, **settings}) as sandbox,
@@ -195,12 +195,12 @@ async def running(make: Any = viber_first, **settings: Any) -> AsyncIterator[Run
         yield Run(sandbox, routee, ledger, make)
 
 
-async def until_settled(settler: Reconciler) -> Any:
+async def reconcile_until_done(settler: BulkReconciler) -> Any:
     """Settle until asking settles no more, and give what it came to in all."""
     accepted = absent = again = 0
     while True:
-        settled = await settler.settle()
-        accepted, absent, again = accepted + settled.accepted, absent + settled.absent, again + settled.again
-        if settled.next_due is None:
-            return attrs.evolve(settled, accepted=accepted, absent=absent, again=again)
-        await asyncio.sleep(settled.next_due)
+        settled = await settler.reconcile()
+        accepted, absent, again = accepted + settled.accepted, absent + settled.absent, again + settled.to_resend
+        if settled.next_due_in is None:
+            return attrs.evolve(settled, accepted=accepted, absent=absent, to_resend=again)
+        await asyncio.sleep(settled.next_due_in)
