@@ -9,7 +9,7 @@ from ..errors import InvalidSource, LedgerError, Problem
 from .csv_writer import format_csv_line
 from .key_set import KeySet
 from .sanitize import to_one_line
-from .sources.files import shown
+from .sources.formats import printable_path
 
 _HEADER = b"line,reason\n"
 
@@ -26,7 +26,7 @@ class InvalidRowsFile:
         self.path: Path = Path(path)
         self.rows_written: int = 0
         """How many rows it lists."""
-        self._name = shown(self.path)
+        self._name = printable_path(self.path)
         self._lines = KeySet()
         self._file: int | None = None
         self._started = False

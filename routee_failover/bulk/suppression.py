@@ -14,11 +14,11 @@ from .._phone_numbers import InvalidPhoneNumber, is_e164
 from ..errors import InvalidSource
 from .key_set import KeySet
 from .phone_numbers import canonical_e164, check_region, to_e164
+from .sources.base import Unreadable
 from .sources.csv_header import DELIMITERS
-from .sources.files import is_stream, read_source, shown
-from .sources.lines import TOO_LONG, UNDECODABLE, Lines, is_sound, open_text
-from .sources.mappings import selected
-from .sources.source import Unreadable
+from .sources.formats import is_stream, printable_path, read_source
+from .sources.line_reader import LINE_TOO_LONG, NOT_UTF8, LineReader, is_valid_utf8, open_text
+from .sources.mappings import select_columns
 from .templates.correlation import with_plus
 
 _COLUMNS = {
@@ -58,7 +58,7 @@ class SuppressionList:
         """
         found = cls(region=region)
         for path in map(Path, paths):
-            name = f"the suppression list {shown(path)}"
+            name = f"the suppression list {printable_path(path)}"
             if not found._add(
                 name, "line", _entries(path, name, tuple(columns), region), functools.partial(to_e164, region=region)
             ):
@@ -126,7 +126,7 @@ def _table(path: Path, name: str, columns: tuple[str, ...]) -> Iterator[_Entry]:
     except InvalidSource as error:
         raise InvalidSource(f"the suppression list {error}") from None
     column = _column(source.columns or (), name, columns)
-    for line, values in selected(source, {column}):
+    for line, values in select_columns(source, {column}):
         yield line, values if isinstance(values, Unreadable) else values.get(column, "")
 
 
@@ -164,19 +164,21 @@ def _lines(path: Path, name: str) -> Iterator[_Entry]:
             return  # empty: told of as a list without a number
         raise
     with file:
-        lines = Lines(file)
+        lines = LineReader(file)
         try:
             for line in lines:
                 text = line.strip()
-                if lines.cut:
-                    yield lines.number, Unreadable(TOO_LONG)
-                elif not is_sound(text):
-                    yield lines.number, Unreadable(UNDECODABLE)
+                if lines.truncated:
+                    yield lines.line_number, Unreadable(LINE_TOO_LONG)
+                elif not is_valid_utf8(text):
+                    yield lines.line_number, Unreadable(NOT_UTF8)
                 elif text and not text.startswith("#"):
-                    yield lines.number, text
-                lines.settle()
+                    yield lines.line_number, text
+                lines.commit()
         except OSError as error:
-            raise InvalidSource(f"{name} cannot be read after line {lines.number}: {error}; nothing was sent") from None
+            raise InvalidSource(
+                f"{name} cannot be read after line {lines.line_number}: {error}; nothing was sent"
+            ) from None
 
 
 def _cells(text: str, delimiter: str) -> list[str] | Unreadable:

@@ -1,7 +1,7 @@
 """Where the rows of a bulk run come from: files, and whatever a program can go through."""
 
-from .files import read_source
-from .ready import rows_of
-from .source import Read, Recipients, Source, Unreadable
+from .base import Recipients, Source, SourceRow, Unreadable
+from .formats import read_source
+from .from_flows import rows_of
 
-__all__ = ["Read", "Recipients", "Source", "Unreadable", "read_source", "rows_of"]
+__all__ = ["Recipients", "Source", "SourceRow", "Unreadable", "read_source", "rows_of"]

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sized
 
-from .cells import Picker
-from .source import Read, Selectable, Source, Unreadable
+from .base import Selectable, Source, SourceRow, Unreadable
+from .cells import CellExtractor
 
-_NO_MAPPING = "is no mapping of columns to values"
+_NOT_A_MAPPING = "is no mapping of columns to values"
 
 
-class Mappings:
+class MappingSource:
     """An iterable of mappings as a source; it can be read again where the iterable can."""
 
     def __init__(self, mappings: Iterable[Mapping[str, object]], columns: Collection[str] | None = None) -> None:
@@ -16,41 +16,41 @@ class Mappings:
         self.columns: tuple[str, ...] | None = None
         self.total: int | None = len(mappings) if isinstance(mappings, Sized) else None
         self._mappings = mappings
-        self.used = columns
+        self.selected_columns = columns
 
-    def select(self, columns: Collection[str]) -> "Mappings":
+    def select(self, columns: Collection[str]) -> "MappingSource":
         """The same rows with these columns alone."""
-        return Mappings(self._mappings, columns)
+        return MappingSource(self._mappings, columns)
 
-    def __iter__(self) -> Iterator[Read]:
-        picker = Picker(self.used)
+    def __iter__(self) -> Iterator[SourceRow]:
+        picker = CellExtractor(self.selected_columns)
         for line, mapping in enumerate(self._mappings, 1):
-            yield line, _read(mapping, picker)
+            yield line, _extract_row(mapping, picker)
 
 
-class AsyncMappings:
+class AsyncMappingSource:
     """An async iterable of mappings, read as it comes."""
 
     def __init__(self, mappings: AsyncIterable[Mapping[str, object]], columns: Collection[str] | None = None) -> None:
         self.name: str = "the rows"
         self.columns: tuple[str, ...] | None = None
         self._mappings = mappings
-        self.used = columns
+        self.selected_columns = columns
 
-    async def __aiter__(self) -> AsyncIterator[Read]:
-        picker = Picker(self.used)
+    async def __aiter__(self) -> AsyncIterator[SourceRow]:
+        picker = CellExtractor(self.selected_columns)
         line = 0
         async for mapping in self._mappings:
             line += 1
-            yield line, _read(mapping, picker)
+            yield line, _extract_row(mapping, picker)
 
 
-def selected(source: Source, columns: Collection[str]) -> Source:
+def select_columns(source: Source, columns: Collection[str]) -> Source:
     """A source's rows with the columns alone that are used; raises `InvalidSource` where they cannot be read."""
-    return source.select(columns) if isinstance(source, Selectable) else _Selected(source, columns)
+    return source.select(columns) if isinstance(source, Selectable) else _SelectedColumns(source, columns)
 
 
-class _Selected:
+class _SelectedColumns:
     """A source that gives all that it has: what is used of it is held to what holds for every cell."""
 
     def __init__(self, source: Source, columns: Collection[str]) -> None:
@@ -58,13 +58,13 @@ class _Selected:
         self.columns: tuple[str, ...] | None = source.columns
         self.total: int | None = source.total
         self._source = source
-        self.used = columns
+        self.selected_columns = columns
 
-    def __iter__(self) -> Iterator[Read]:
-        picker = Picker(self.used)
+    def __iter__(self) -> Iterator[SourceRow]:
+        picker = CellExtractor(self.selected_columns)
         for line, values in self._source:
-            yield line, values if isinstance(values, Unreadable) else _read(values, picker)
+            yield line, values if isinstance(values, Unreadable) else _extract_row(values, picker)
 
 
-def _read(mapping: object, picker: Picker) -> Mapping[str, str] | Unreadable:
-    return picker.texts(mapping) if isinstance(mapping, Mapping) else Unreadable(_NO_MAPPING)
+def _extract_row(mapping: object, extractor: CellExtractor) -> Mapping[str, str] | Unreadable:
+    return extractor.extract(mapping) if isinstance(mapping, Mapping) else Unreadable(_NOT_A_MAPPING)

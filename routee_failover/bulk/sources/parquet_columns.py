@@ -3,23 +3,23 @@
 from importlib import import_module
 from typing import Any, cast
 
-from .cells import LONGEST_CELL, as_text, cannot_be_written, is_gap, is_sendable
-from .source import Unreadable
+from .base import Unreadable
+from .cells import MAX_CELL_LENGTH, is_missing, is_sendable, to_cell_text, unsupported_value_reason
 
-Cell = str | None | Unreadable
+ParquetCell = str | None | Unreadable
 """A text, none where the table has a gap, or why there is no text."""
-_LONGEST_BYTES = 4 * LONGEST_CELL
+_MAX_CELL_BYTES = 4 * MAX_CELL_LENGTH
 
 
-def is_read(kind: Any) -> bool:
+def is_readable_type(arrow_type: Any) -> bool:
     """Whether a column of this type holds anything but gaps: no text is made of a list, of an object or of nothing."""
     from pyarrow import types  # noqa: PLC0415  # an extra
 
-    return not types.is_nested(kind) and not types.is_null(kind)
+    return not types.is_nested(arrow_type) and not types.is_null(arrow_type)
 
 
-def cells_of(column: Any, name: str) -> list[Cell]:
-    """The cells of a column, as `as_text` writes them."""
+def column_to_cells(column: Any, name: str) -> list[ParquetCell]:
+    """The cells of a column, as `to_cell_text` writes them."""
     from pyarrow import types  # noqa: PLC0415  # an extra
 
     try:
@@ -36,14 +36,14 @@ def cells_of(column: Any, name: str) -> list[Cell]:
     return [value if type(value) is str else _text(value, name) for value in values]
 
 
-def are_clean(cells: list[Cell]) -> bool:
+def are_sendable(cells: list[ParquetCell]) -> bool:
     """Whether all of them are texts that can be sent as they are."""
     texts = cast("list[str]", cells)
     try:
         joined = "".join(texts)
     except TypeError:
         return False
-    return is_sendable(joined) and (len(joined) <= LONGEST_CELL or max(map(len, texts)) <= LONGEST_CELL)
+    return is_sendable(joined) and (len(joined) <= MAX_CELL_LENGTH or max(map(len, texts)) <= MAX_CELL_LENGTH)
 
 
 def _has_long_cells(column: Any) -> bool:
@@ -56,17 +56,17 @@ def _has_long_cells(column: Any) -> bool:
     ):
         return False
     longest = compute.max(compute.binary_length(column)).as_py()
-    return longest is not None and longest > _LONGEST_BYTES
+    return longest is not None and longest > _MAX_CELL_BYTES
 
 
-def _float(text: str | None) -> Cell:
-    return None if text is None else as_text(float(text))
+def _float(text: str | None) -> ParquetCell:
+    return None if text is None else to_cell_text(float(text))
 
 
-def _cell(scalar: Any, name: str) -> Cell:
+def _cell(scalar: Any, name: str) -> ParquetCell:
     size = getattr(scalar, "as_buffer", lambda: None)()
-    if size is not None and size.size > _LONGEST_BYTES:
-        return Unreadable(f"has a value longer than {LONGEST_CELL:,} characters in column {name}")
+    if size is not None and size.size > _MAX_CELL_BYTES:
+        return Unreadable(f"has a value longer than {MAX_CELL_LENGTH:,} characters in column {name}")
     try:
         return _text(scalar.as_py(), name)
     except UnicodeDecodeError:
@@ -75,6 +75,6 @@ def _cell(scalar: Any, name: str) -> Cell:
         return Unreadable(f"has a value in column {name} that cannot be read as it is ({scalar.type})")
 
 
-def _text(value: object, name: str) -> Cell:
-    text = as_text(value)
-    return text if text is not None or is_gap(value) else Unreadable(cannot_be_written(value, name))
+def _text(value: object, name: str) -> ParquetCell:
+    text = to_cell_text(value)
+    return text if text is not None or is_missing(value) else Unreadable(unsupported_value_reason(value, name))

@@ -11,8 +11,8 @@ from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import AnyFlow, Endpoint
 from ...secret import scrub_traceback
 from ..phone_numbers import check_region, to_e164
-from ..sources.mappings import AsyncMappings
-from ..sources.source import Source, Unreadable
+from ..sources.base import Source, Unreadable
+from ..sources.mappings import AsyncMappingSource
 from .compiled_template import Builder, CannotCompile, compile_flow
 from .correlation import add_correlation_json
 from .field_roles import FieldPath, FieldRole
@@ -254,7 +254,7 @@ class TemplateRows:
 class AsyncTemplateRows:
     """The rows of an async iterable of mappings."""
 
-    def __init__(self, source: AsyncMappings, spec: TemplateSpec) -> None:
+    def __init__(self, source: AsyncMappingSource, spec: TemplateSpec) -> None:
         self._source = source
         self._recipe = spec
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from ..._phone_numbers import INVISIBLE_CHARACTERS
-from ..sources.cells import whole
+from ..sources.cells import strip_zero_fraction
 from .code_cells import is_blank
 
 # 1E5 may be an order's key, and no spreadsheet writes it: it puts a sign before the exponent, or a fraction.
@@ -27,4 +27,4 @@ def normalize_key(text: str) -> str:
         raise ValueError("has a key that a spreadsheet has rounded; write the column as text")
     if not key[-1:].isdigit():
         return "" if is_blank(key) else key  # no word for an empty cell ends in a digit
-    return whole(key) if ".0" in key else key
+    return strip_zero_fraction(key) if ".0" in key else key

@@ -9,10 +9,10 @@ from ..._wire import load_flow
 from ..._wire.flow_file import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import Endpoint
+from ..sources.base import Recipients, Source
 from ..sources.column_names import masked_column_name, normalize_column_name
-from ..sources.files import shown
-from ..sources.mappings import AsyncMappings, Mappings, selected
-from ..sources.source import Recipients, Source
+from ..sources.formats import printable_path
+from ..sources.mappings import AsyncMappingSource, MappingSource, select_columns
 from .field_roles import FieldPath as Place
 from .field_roles import FieldRole, iter_texts
 from .linter import TemplateLinter
@@ -75,7 +75,7 @@ class FlowTemplate:
 
         Raises `InvalidSource` for what is no such file, and `InvalidFlow` with every problem of the flow in it.
         """
-        name = shown(Path(path))
+        name = printable_path(Path(path))
         read = read_toml if Path(path).suffix.lower() == ".toml" else read_json_object
         return cls._from_mapping(read(str(path), name), name)
 
@@ -152,9 +152,9 @@ class FlowTemplate:
         recipe = self._spec.with_key(key, region)
         used = self.columns if key is None else self.columns | {key}
         if isinstance(recipients, AsyncIterable):
-            arriving = AsyncTemplateRows(AsyncMappings(recipients, used), recipe)
+            arriving = AsyncTemplateRows(AsyncMappingSource(recipients, used), recipe)
             return aiter(arriving) if isinstance(recipients, AsyncIterator) else arriving
-        source = recipients if isinstance(recipients, Source) else Mappings(recipients)
+        source = recipients if isinstance(recipients, Source) else MappingSource(recipients)
         if source.columns is not None:
             self.check_columns(source.columns)
             if key is not None and key not in map(normalize_column_name, source.columns):
@@ -162,7 +162,7 @@ class FlowTemplate:
                 hint = f"; did you mean {masked_column_name(guess)}?" if guess else ""
                 raise InvalidSource(f"{source.name} has no column {key} to know rows by{hint}; nothing was sent")
             recipe = recipe.for_columns([*map(normalize_column_name, source.columns)])
-        rows = TemplateRows(selected(source, used), recipe)
+        rows = TemplateRows(select_columns(source, used), recipe)
         return iter(rows) if isinstance(recipients, Iterator) else rows
 
 

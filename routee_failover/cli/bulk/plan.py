@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ...bulk.reconciliation import UnknownPolicy
-from ...bulk.sources.files import is_stream
+from ...bulk.sources.formats import is_stream
 from ...config import Config
 from ...errors import InvalidSource, LedgerError
 from ..terminal import clean

@@ -12,12 +12,12 @@ from uuid import UUID
 import pytest
 
 from routee_failover import InvalidSource
-from routee_failover.bulk.sources import Read, Unreadable, read_source
-from routee_failover.bulk.sources.cells import Picker, as_text, whole
-from routee_failover.bulk.sources.mappings import AsyncMappings, Mappings
+from routee_failover.bulk.sources import SourceRow, Unreadable, read_source
+from routee_failover.bulk.sources.cells import CellExtractor, strip_zero_fraction, to_cell_text
+from routee_failover.bulk.sources.mappings import AsyncMappingSource, MappingSource
 from routee_failover.bulk.templates.row import Row
 
-from .files import ADA, BOB, csv_rows, table, template, text_of, told, written
+from .sample_files import ADA, BOB, read_csv_rows, read_rows, sms_template, sms_text, write_file, write_parquet
 
 UNSENDABLE = [
     *"\x00\x01\x07\x08\x0b\x0c\x1b\x1f\x7f\x80\x85\x9b\u2028\u2029\u202d\u202e\u206a\ufff9\ufffd\ufdd0\uffff",
@@ -86,43 +86,45 @@ def test_unsendable_letter_breaks_its_row_wherever_it_stands(tmp_path: Path, let
         "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows) for escaped in (True, False)
     )
     sources: list[Any] = [
-        read_source(written(tmp_path / "p.csv", csv)),
-        read_source(written(tmp_path / "e.jsonl", ascii_only)),
-        read_source(written(tmp_path / "r.jsonl", raw)),
-        read_source(table(tmp_path / "p.parquet", {name: [row[name] for row in rows] for name in ("phone", "name")})),
-        Mappings(rows),
+        read_source(write_file(tmp_path / "p.csv", csv)),
+        read_source(write_file(tmp_path / "e.jsonl", ascii_only)),
+        read_source(write_file(tmp_path / "r.jsonl", raw)),
+        read_source(
+            write_parquet(tmp_path / "p.parquet", {name: [row[name] for row in rows] for name in ("phone", "name")})
+        ),
+        MappingSource(rows),
     ]
     for source in sources:
         broken = [row.reason for _, row in source if isinstance(row, Unreadable)]
         assert len(broken) == 1
         assert f"U+{ord(letter):04X}" in broken[0]
         assert "column name" in broken[0]
-        assert [text_of(row) for row in template("Hello").rows(source)] == ["Hello"] * 700  # it is not used
+        assert [sms_text(row) for row in sms_template("Hello").rows(source)] == ["Hello"] * 700  # it is not used
 
 
 @pytest.mark.parametrize("text", SENDABLE, ids=ascii)
 def test_letters_of_all_scripts_are_sent(tmp_path: Path, text: str) -> None:
     """Joiners, marks of direction, pictures and tabs are what somebody wrote."""
-    assert csv_rows(tmp_path, f'phone,name\n{ADA},"{text}\n{text}"\n') == [
+    assert read_csv_rows(tmp_path, f'phone,name\n{ADA},"{text}\n{text}"\n') == [
         (2, {"phone": ADA, "name": f"{text}\n{text}"})
     ]
-    assert Picker().texts({"name": text}) == {"name": text}
+    assert CellExtractor().extract({"name": text}) == {"name": text}
 
 
 def test_half_letters_and_other_encodings_break_their_row(tmp_path: Path) -> None:
     """Bytes that are no UTF-8 and halves of a pair are told by their column; where it is not used they may stand."""
     content = f"phone,name\n{ADA},".encode() + b"\xc6\xe1\n" + f"{BOB},Bob\n".encode()
-    assert csv_rows(tmp_path, content) == [(2, "is not UTF-8 in column name"), (3, {"phone": BOB, "name": "Bob"})]
+    assert read_csv_rows(tmp_path, content) == [(2, "is not UTF-8 in column name"), (3, {"phone": BOB, "name": "Bob"})]
     lines = (
         b'{"phone": "1", "name": "\\ud83d"}\n{"phone": "2", "name": "\xff"}\n{"phone": "3", "name": "\\ud83d\\ude00"}\n'
     )
-    assert told(read_source(written(tmp_path / "p.jsonl", lines))) == [
+    assert read_rows(read_source(write_file(tmp_path / "p.jsonl", lines))) == [
         (1, "has half a letter (U+D83D) in column name"),
         (2, "is not UTF-8 in column name"),
         (3, {"phone": "3", "name": "\U0001f600"}),
     ]
-    rows = template("Hello").rows(read_source(tmp_path / "people.csv"))
-    assert [text_of(row) for row in rows] == ["Hello", "Hello"]
+    rows = sms_template("Hello").rows(read_source(tmp_path / "people.csv"))
+    assert [sms_text(row) for row in rows] == ["Hello", "Hello"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
@@ -130,7 +132,7 @@ def test_half_letters_and_other_encodings_break_their_row(tmp_path: Path) -> Non
 def test_file_in_utf16_is_refused_whole(tmp_path: Path, encoding: str, name: str) -> None:
     """With or without its mark it is told for what it is, before a row is read."""
     content = 'phone,name\n"a","b"\n' if name == "p.csv" else '{"phone": "a"}\n'
-    path = written(tmp_path / name, content.encode(encoding))
+    path = write_file(tmp_path / name, content.encode(encoding))
     with pytest.raises(InvalidSource, match=r"UTF-8.*nothing was sent"):
         read_source(path)
 
@@ -157,7 +159,7 @@ def test_file_in_utf16_is_refused_whole(tmp_path: Path, encoding: str, name: str
 )
 def test_whole_number_is_written_without_its_fraction(value: str, text: str) -> None:
     """A fraction that a table or a spreadsheet put there is gone; money and versions stay as they are."""
-    assert (whole(value), as_text(value)) == (text, text)
+    assert (strip_zero_fraction(value), to_cell_text(value)) == (text, text)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_whole_number_is_written_without_its_fraction(value: str, text: str) -> 
 )
 def test_value_of_a_program_is_written_as_a_person_would(value: object, text: str | None) -> None:
     """Texts and numbers of any class are written as what they are; what stands for a gap is none."""
-    assert as_text(value) == text
+    assert to_cell_text(value) == text
 
 
 @pytest.mark.parametrize(
@@ -205,9 +207,9 @@ def test_value_of_a_program_is_written_as_a_person_would(value: object, text: st
 )
 def test_value_without_a_text_breaks_its_row_by_its_column(value: object, why: str) -> None:
     """It is told what it is; where nothing uses it, it does not matter."""
-    assert told(Mappings([{"phone": ADA, "name": value}])) == [(1, why)]
-    (row,) = template("Hello").rows([{"phone": ADA, "name": value}])
-    assert text_of(row) == "Hello"
+    assert read_rows(MappingSource([{"phone": ADA, "name": value}])) == [(1, why)]
+    (row,) = sms_template("Hello").rows([{"phone": ADA, "name": value}])
+    assert sms_text(row) == "Hello"
 
 
 class Own:
@@ -217,7 +219,7 @@ class Own:
     columns = ("phone ", "name")
     total = 3
 
-    def __iter__(self) -> Iterator[Read]:
+    def __iter__(self) -> Iterator[SourceRow]:
         yield 1, {"phone ": ADA, "name": "A\x1bda"}
         yield 2, Unreadable("is gone")
         yield 3, {"phone ": BOB, "name": "5.0", "other": "\x00"}
@@ -225,8 +227,8 @@ class Own:
 
 def test_source_of_a_program_is_held_to_the_same(tmp_path: Path) -> None:
     """Names and cells of a source of another class are read as those of a file."""
-    rows: list[Row] = [*template().rows(Own())]
-    assert [text_of(row) for row in rows] == ["has a control letter (U+001B) in column name", "is gone", "Dear 5"]
+    rows: list[Row] = [*sms_template().rows(Own())]
+    assert [sms_text(row) for row in rows] == ["has a control letter (U+001B) in column name", "is gone", "Dear 5"]
 
 
 async def test_async_mappings_are_held_to_the_same() -> None:
@@ -238,7 +240,7 @@ async def test_async_mappings_are_held_to_the_same() -> None:
             yield {"phone": ADA, "name": "\x85"}
             yield ["phone"]  # type: ignore[misc]
 
-    rows = [row async for row in template().rows(Arriving())]
-    assert text_of(rows[0]) == "Dear 5"
+    rows = [row async for row in sms_template().rows(Arriving())]
+    assert sms_text(rows[0]) == "Dear 5"
     assert [len(row.problems) for row in rows] == [0, 1, 1]
-    assert [line async for line, _ in AsyncMappings(Arriving())] == [1, 2, 3]
+    assert [line async for line, _ in AsyncMappingSource(Arriving())] == [1, 2, 3]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from routee_failover import InvalidSource
 from routee_failover.bulk.sources import Source, Unreadable, read_source
-from routee_failover.bulk.sources.cells import as_text
-from routee_failover.bulk.sources.lines import LONGEST_LINE, Lines
+from routee_failover.bulk.sources.cells import to_cell_text
+from routee_failover.bulk.sources.line_reader import MAX_LINE_LENGTH, LineReader
 
 
 def write_source(path: Path, content: bytes | str) -> Source:
@@ -109,7 +109,7 @@ def test_every_line_of_a_csv_file_is_accounted_for(ends: list[str]) -> None:
 def test_a_value_or_a_line_without_end_fills_no_memory(csv: Path, jsonl: Path) -> None:
     """A value longer than csv takes, and a line longer than any row, break their own row only."""
     long = "x" * 200_000
-    endless = "y" * (2 * LONGEST_LINE + 5)
+    endless = "y" * (2 * MAX_LINE_LENGTH + 5)
     found = read_rows(write_source(csv, f"phone,name\n+1,{long}\n+2,b\n+3,{endless}\n+4,d\n"))
     assert [line for line, _ in found] == [2, 3, 4, 5]
     assert "longer than 131,072 characters" in found[0][1]
@@ -262,22 +262,22 @@ def test_a_disk_that_fails_ends_the_run_with_its_line(
     calls = 0
     fine = 3 if kind == "csv_file" else 2  # a CSV file's rows are looked at before the first is read
 
-    def failing(self: Lines) -> str:
+    def failing(self: LineReader) -> str:
         nonlocal calls
         calls += 1
         if calls > fine:
             raise OSError(5, "Input/output error")
         return real(self)
 
-    real = Lines._read
-    monkeypatch.setattr(Lines, "_read", failing)
+    real = LineReader._read
+    monkeypatch.setattr(LineReader, "_read", failing)
     with pytest.raises(InvalidSource, match=r"cannot be read after line 2: .*Input/output error"):
         read_rows(source)
 
 
 def test_a_quote_in_a_line_without_end_is_the_lines_fault(csv: Path) -> None:
     """Of two reasons the one that can be seen in an editor is told."""
-    found = read_rows(write_source(csv, 'phone,name\n+1,"' + "x" * (LONGEST_LINE + 5) + "\n+2,b\n"))
+    found = read_rows(write_source(csv, 'phone,name\n+1,"' + "x" * (MAX_LINE_LENGTH + 5) + "\n+2,b\n"))
     assert found == [(2, "is longer than 1 MiB"), (3, {"phone": "+2", "name": "b"})]
 
 
@@ -308,4 +308,4 @@ def test_text_after_a_closing_quote_is_no_value(csv: Path) -> None:
 )
 def test_a_value_is_written_as_a_person_would(value: object, text: str | None) -> None:
     """Whole numbers have no fraction, truths are JSON's, and what is no value of a message is absent."""
-    assert as_text(value) == text
+    assert to_cell_text(value) == text

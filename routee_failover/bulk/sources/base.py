@@ -10,7 +10,7 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-Read = tuple[int, Mapping[str, str] | Unreadable]
+SourceRow = tuple[int, Mapping[str, str] | Unreadable]
 """A line number, as an editor shows it, and what stands there."""
 
 
@@ -33,7 +33,7 @@ class Source(Protocol):
         """How many rows there are, where that is known without reading them."""
         ...
 
-    def __iter__(self) -> Iterator[Read]:
+    def __iter__(self) -> Iterator[SourceRow]:
         """The rows, one after the other; one that is broken is `Unreadable` and ends nothing."""
         ...
 

@@ -14,7 +14,7 @@ from routee_failover import InvalidSource
 from routee_failover.bulk.sources import read_source
 from routee_failover.bulk.sources.column_names import normalize_column_name
 
-from .files import ADA, BOB, csv_rows, template, text_of, told, written
+from .sample_files import ADA, BOB, read_csv_rows, read_rows, sms_template, sms_text, write_file
 
 NAME = "Na\u0308me"
 
@@ -39,10 +39,10 @@ NAME = "Na\u0308me"
 )
 def test_header_is_matched_as_people_write_it(tmp_path: Path, header: str) -> None:
     """Line ends, blanks of any kind and signs that nobody sees are no part of a name."""
-    path = written(tmp_path / "people.csv", f"{header}\n{ADA},Ada\n")
+    path = write_file(tmp_path / "people.csv", f"{header}\n{ADA},Ada\n")
     source = read_source(path)
     assert source.columns == ("phone", "First Name")
-    assert [text_of(row) for row in template("Dear {First Name}").rows(source)] == ["Dear Ada"]
+    assert [sms_text(row) for row in sms_template("Dear {First Name}").rows(source)] == ["Dear Ada"]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -51,37 +51,37 @@ def test_letters_in_two_unicode_forms_are_one_name(tmp_path: Path, form: Any, ot
     """A name is matched whichever form the file, the template and the key have it in, in every format."""
     name, placeholder = unicodedata.normalize(form, NAME), unicodedata.normalize(other, NAME)
     content = {"csv": f"phone,{name}\n{ADA},Ada\n", "jsonl": f'{{"phone": "{ADA}", "{name}": "Ada"}}\n'}
-    sources: list[Any] = [read_source(written(tmp_path / f"p.{end}", text)) for end, text in content.items()]
+    sources: list[Any] = [read_source(write_file(tmp_path / f"p.{end}", text)) for end, text in content.items()]
     for source in [*sources, [{"phone": ADA, name: "Ada"}]]:
-        rows = template(f"Dear {{{placeholder}}}").rows(source, key=f" {placeholder}\u200b")
-        assert [(row.key, text_of(row)) for row in rows] == [("Ada", "Dear Ada")]
+        rows = sms_template(f"Dear {{{placeholder}}}").rows(source, key=f" {placeholder}\u200b")
+        assert [(row.key, sms_text(row)) for row in rows] == [("Ada", "Dear Ada")]
 
 
 def test_two_columns_that_become_one_name_are_refused_by_name(tmp_path: Path) -> None:
     """No value is chosen among two: a file is refused, and a row that has both."""
     with pytest.raises(InvalidSource, match="line 1 names the column name twice"):
-        read_source(written(tmp_path / "p.csv", f"phone,name,name\u200b\n{ADA},Ada,Bob\n"))
-    path = written(
+        read_source(write_file(tmp_path / "p.csv", f"phone,name,name\u200b\n{ADA},Ada,Bob\n"))
+    path = write_file(
         tmp_path / "p.jsonl", f'{{"phone": "{ADA}", "name": "A", "name ": "B"}}\n{{"phone": 1, "name": "C"}}\n'
     )
-    assert told(read_source(path)) == [
+    assert read_rows(read_source(path)) == [
         (1, "has the column name twice, written in two ways"),
         (2, {"phone": "1", "name": "C"}),
     ]
-    (row,) = template().rows([{"phone": ADA, "name": "A", "na\u200bme": "B"}])
-    assert "has the column name twice" in text_of(row)
-    (row,) = template().rows([{"phone": ADA, "name": "A", "x": "B", "x ": "C"}])
-    assert text_of(row) == "Dear A"  # of columns that are not used
+    (row,) = sms_template().rows([{"phone": ADA, "name": "A", "na\u200bme": "B"}])
+    assert "has the column name twice" in sms_text(row)
+    (row,) = sms_template().rows([{"phone": ADA, "name": "A", "x": "B", "x ": "C"}])
+    assert sms_text(row) == "Dear A"  # of columns that are not used
 
 
 def test_years_and_dates_are_names_of_columns(tmp_path: Path) -> None:
     """A header with years is no row of data; one with a number or a code still is."""
     header = "phone,name,2025,2026,2025-01,31.12.2025,2025/26,1,12"
-    (found,) = csv_rows(tmp_path, f"{header}\n{ADA},Ada,a,b,c,d,e,f,g\n")
+    (found,) = read_csv_rows(tmp_path, f"{header}\n{ADA},Ada,a,b,c,d,e,f,g\n")
     assert found[1] == dict(zip(header.split(","), [ADA, "Ada", *"abcdefg"], strict=True))
     for data in (f"{ADA},Ada", "6900000011,Ada", "Ada,4711", "20250131,Ada", "1234,2025", "+30 690 000 0011,2025"):
         with pytest.raises(InvalidSource, match="line 1 holds a number where it must name the columns"):
-            csv_rows(tmp_path, f"{data}\n{BOB},Bob\n")
+            read_csv_rows(tmp_path, f"{data}\n{BOB},Bob\n")
 
 
 @pytest.mark.parametrize(
@@ -99,17 +99,17 @@ def test_number_in_a_line_that_names_no_columns_is_not_shown(tmp_path: Path, cel
     """A file without a header, whose numbers have something beside them, is refused without one of them."""
     for line in (f"{cell},Ada", f"{cell},{cell}"):
         with pytest.raises(InvalidSource) as caught:
-            template().rows(read_source(written(tmp_path / "p.csv", f"{line}\n{BOB},Bob\n")))
+            sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{line}\n{BOB},Bob\n")))
         assert not re.search(r"\d{5}", str(caught.value))
     with pytest.raises(InvalidSource, match=r"first line name the columns\?; nothing was sent"):
-        template().rows(read_source(written(tmp_path / "p.csv", f"{cell},Ada\n{BOB},Bob\n")))
+        sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{cell},Ada\n{BOB},Bob\n")))
 
 
 def test_dates_in_names_of_columns_are_shown(tmp_path: Path) -> None:
     """A column that is missing is looked for among the others, so these are shown as they are."""
     header = "telephone,2025-01-01 to 2025-12-31,Q3 2026,ISO 8601-2"
     with pytest.raises(InvalidSource, match=f"the source has {header.replace(',', ', ')}; nothing was sent"):
-        template().rows(read_source(written(tmp_path / "p.csv", f"{header}\n{ADA},a,b,c\n")))
+        sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{header}\n{ADA},a,b,c\n")))
 
 
 @pytest.mark.parametrize(
@@ -131,17 +131,19 @@ def test_dates_in_names_of_columns_are_shown(tmp_path: Path) -> None:
 )
 def test_delimiter_is_the_one_that_makes_rows(tmp_path: Path, content: str, columns: tuple[str, ...]) -> None:
     """A comma in a name, a price or a text is none where the rows say so."""
-    source = read_source(written(tmp_path / "people.csv", content))
+    source = read_source(write_file(tmp_path / "people.csv", content))
     assert source.columns == columns
-    assert all(isinstance(row, dict) for _, row in told(source))
+    assert all(isinstance(row, dict) for _, row in read_rows(source))
 
 
 def test_lines_of_delimiters_and_blanks_are_no_rows(tmp_path: Path) -> None:
     """What spreadsheets leave behind the last row is neither sent nor counted as broken."""
     rest = ',,\n , ,\u00a0\n\u3000,\u200b,\ufeff\n"","",""\n,\n,,,,,\n\n   \n\u00a0\n"",\n'
-    assert csv_rows(tmp_path, f"phone,name,x\n{rest}{ADA},,\n{rest}") == [(12, {"phone": ADA, "name": "", "x": ""})]
-    path = written(tmp_path / "p.jsonl", '\n  \n\u00a0\u3000\n\u200b\n{"a": 1}\n\ufeff{"a": 2}\n\ufeff\n')
-    assert told(read_source(path)) == [(5, {"a": "1"}), (6, {"a": "2"})]
+    assert read_csv_rows(tmp_path, f"phone,name,x\n{rest}{ADA},,\n{rest}") == [
+        (12, {"phone": ADA, "name": "", "x": ""})
+    ]
+    path = write_file(tmp_path / "p.jsonl", '\n  \n\u00a0\u3000\n\u200b\n{"a": 1}\n\ufeff{"a": 2}\n\ufeff\n')
+    assert read_rows(read_source(path)) == [(5, {"a": "1"}), (6, {"a": "2"})]
 
 
 @given(st.text(max_size=12))

@@ -10,11 +10,11 @@ import pytest
 
 from routee_failover import InvalidSource
 from routee_failover.bulk.sources import read_source
-from routee_failover.bulk.sources.lines import LONGEST_LINE
-from routee_failover.bulk.sources.mappings import Mappings
-from routee_failover.bulk.sources.parquet_pages import Page, pages_of, rows_at_once
+from routee_failover.bulk.sources.line_reader import MAX_LINE_LENGTH
+from routee_failover.bulk.sources.mappings import MappingSource
+from routee_failover.bulk.sources.parquet_pages import PageInfo, batch_size, read_pages
 
-from .files import ADA, BOB, csv_rows, table, template, text_of, told, written
+from .sample_files import ADA, BOB, read_csv_rows, read_rows, sms_template, sms_text, write_file, write_parquet
 
 LONG = "has a value longer than 131,072 characters in column name"
 READS = """
@@ -37,26 +37,26 @@ def test_long_cell_breaks_its_row_in_every_format(tmp_path: Path) -> None:
     """A text that no message may have costs its row; where nothing uses it, it does not matter."""
     long = "x" * 131_073
     sources = [
-        read_source(written(tmp_path / "p.csv", f'phone,name\n{ADA},{long}\n{ADA},"{long}"\n{BOB},Bob\n')),
+        read_source(write_file(tmp_path / "p.csv", f'phone,name\n{ADA},{long}\n{ADA},"{long}"\n{BOB},Bob\n')),
         read_source(
-            written(tmp_path / "p.jsonl", f'{{"phone": 1, "name": "{long}"}}\n{{"phone": 2, "name": "Bob"}}\n')
+            write_file(tmp_path / "p.jsonl", f'{{"phone": 1, "name": "{long}"}}\n{{"phone": 2, "name": "Bob"}}\n')
         ),
-        read_source(table(tmp_path / "p.parquet", {"phone": [ADA, BOB], "name": [long, "Bob"]})),
-        read_source(table(tmp_path / "q.parquet", {"phone": [ADA, BOB], "name": [long * 5, "Bob"]})),
-        read_source(table(tmp_path / "b.parquet", {"phone": [ADA, BOB], "name": [long.encode() * 5, b"Bob"]})),
+        read_source(write_parquet(tmp_path / "p.parquet", {"phone": [ADA, BOB], "name": [long, "Bob"]})),
+        read_source(write_parquet(tmp_path / "q.parquet", {"phone": [ADA, BOB], "name": [long * 5, "Bob"]})),
+        read_source(write_parquet(tmp_path / "b.parquet", {"phone": [ADA, BOB], "name": [long.encode() * 5, b"Bob"]})),
     ]
     for source in sources:
-        *broken, (_, last) = told(source)
+        *broken, (_, last) = read_rows(source)
         assert {why for _, why in broken} == {LONG}
         assert last["name"] == "Bob"
-        assert not any(row.problems for row in template("Hello", to=ADA).rows(source, key="phone"))
+        assert not any(row.problems for row in sms_template("Hello", to=ADA).rows(source, key="phone"))
 
 
 def test_limit_of_the_csv_module_is_not_ours(tmp_path: Path) -> None:
     """A program that sets it for itself changes nothing here."""
     before = csv_module.field_size_limit(10)
     try:
-        assert csv_rows(tmp_path, f'phone,name\n{ADA},"Ada, Countess"\n') == [
+        assert read_csv_rows(tmp_path, f'phone,name\n{ADA},"Ada, Countess"\n') == [
             (2, {"phone": ADA, "name": "Ada, Countess"})
         ]
     finally:
@@ -71,9 +71,9 @@ def test_header_and_record_without_end(tmp_path: Path) -> None:
         '"' + "a\n" * 1_000: "line 1: unexpected end of data",
     }.items():
         with pytest.raises(InvalidSource, match=why):
-            csv_rows(tmp_path, f"{header}\n{ADA}\n")
-    lines = f'{ADA},"' + "y\n" * (LONGEST_LINE // 2) + '"\n'
-    (first, *rest) = csv_rows(tmp_path, f"phone,name\n{BOB},Bob\n{lines}{BOB},Bob\n")[1:]
+            read_csv_rows(tmp_path, f"{header}\n{ADA}\n")
+    lines = f'{ADA},"' + "y\n" * (MAX_LINE_LENGTH // 2) + '"\n'
+    (first, *rest) = read_csv_rows(tmp_path, f"phone,name\n{BOB},Bob\n{lines}{BOB},Bob\n")[1:]
     assert first == (3, "has a quote that is never closed, or is longer than 1 MiB")
     assert rest[-1][1] == {"phone": BOB, "name": "Bob"}
     assert all(row == "has 1 value, where the header names 2 columns" for _, row in rest[:-2])
@@ -90,7 +90,7 @@ def test_json_lines_without_end(tmp_path: Path) -> None:
         '{"phone": ' + "[" * 100_000 + "}",
         '{"phone": 7}',
     ]
-    assert [row for _, row in told(read_source(written(tmp_path / "p.jsonl", "\n".join(lines))))] == [
+    assert [row for _, row in read_rows(read_source(write_file(tmp_path / "p.jsonl", "\n".join(lines))))] == [
         "has a number of more than 400 digits",
         "has a number of more than 400 digits",
         "has more than 16,384 values",
@@ -98,7 +98,9 @@ def test_json_lines_without_end(tmp_path: Path) -> None:
         "is nested too deeply",
         {"phone": "7"},
     ]
-    assert told(Mappings([{f"k{place}": 1 for place in range(20_000)}])) == [(1, "has more than 16,384 values")]
+    assert read_rows(MappingSource([{f"k{place}": 1 for place in range(20_000)}])) == [
+        (1, "has more than 16,384 values")
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory as Linux counts it")
@@ -110,7 +112,7 @@ def test_small_parquet_of_huge_cells_fills_no_memory(tmp_path: Path, size: int, 
     count = 1_000 if size == 1_000_000 else 28
     huge = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * size]))
     names = {"name": huge} if used else {"name": ["Ada"] * count, "other": huge}
-    path = table(tmp_path / "p.parquet", {"phone": [ADA] * count, **names}, compression="zstd")
+    path = write_parquet(tmp_path / "p.parquet", {"phone": [ADA] * count, **names}, compression="zstd")
     del huge, names
     assert path.stat().st_size < 40_000
     run = subprocess.run(
@@ -126,7 +128,7 @@ def test_small_parquet_of_huge_cells_fills_no_memory(tmp_path: Path, size: int, 
 
 def test_table_of_too_many_columns(tmp_path: Path) -> None:
     """More columns than any spreadsheet has are refused."""
-    path = table(tmp_path / "p.parquet", {f"c{place}": [1] for place in range(16_385)})
+    path = write_parquet(tmp_path / "p.parquet", {f"c{place}": [1] for place in range(16_385)})
     with pytest.raises(InvalidSource, match="has more than 16,384 columns"):
         read_source(path)
 
@@ -137,7 +139,7 @@ def test_page_headers_are_read_as_the_writer_left_them(tmp_path: Path) -> None:
     columns = {"phone": [f"+3069{row:08}" for row in range(50_000)], "name": ["Ada", "Bob"] * 25_000}
     for version in ("1.0", "2.0"):
         for compression in ("none", "zstd", "snappy"):
-            path = table(
+            path = write_parquet(
                 tmp_path / "p.parquet",
                 columns,
                 data_page_version=version,
@@ -151,10 +153,14 @@ def test_page_headers_are_read_as_the_writer_left_them(tmp_path: Path) -> None:
                 for column in range(2):
                     chunk = metadata.row_group(group).column(column)
                     with path.open("rb") as file:
-                        pages = pages_of(file, chunk)
+                        pages = read_pages(file, chunk)
                     data = [page for page in pages if not page.is_dictionary]
-                    assert sum(page.values for page in data) == chunk.num_values
-                    assert 0 <= chunk.total_uncompressed_size - sum(page.size for page in pages) < 200 * len(pages)
+                    assert sum(page.value_count for page in data) == chunk.num_values
+                    assert (
+                        0
+                        <= chunk.total_uncompressed_size - sum(page.uncompressed_size for page in pages)
+                        < 200 * len(pages)
+                    )
                     assert len(pages) > len(data)
 
 
@@ -168,24 +174,27 @@ def test_page_headers_that_are_none_count_as_one_page() -> None:
         total_uncompressed_size = 600
         num_values = 6
 
-    whole = [Page(is_dictionary=False, size=600, values=6)]
+    whole = [PageInfo(is_dictionary=False, uncompressed_size=600, value_count=6)]
     bodies = [b"", b"\xff" * 60, b"\x1c" * 60, b"\x15\x00\x15\x01" + bytes(60), b"\x19" * 60, b"\x15" + b"\x80" * 60]
     bodies += [bytes([kind | 16]) + b"\xff\xff\xff\xff\x07" * 12 for kind in range(16)]
     for body in bodies:
-        assert pages_of(BytesIO(body), Chunk) == whole
+        assert read_pages(BytesIO(body), Chunk) == whole
 
 
 def test_rows_at_once_follow_the_largest_pages() -> None:
     """Few rows are read together where a page is large or one text of a dictionary is."""
-    small, large = Page(is_dictionary=False, size=100, values=1_000), Page(is_dictionary=False, size=5_000, values=1)
-    assert rows_at_once([small] * 50, 4_096, 10_000) == 4_096
-    assert rows_at_once([small, *[large] * 10, small], 4_096, 10_000) == 1
-    assert rows_at_once([small, large, small], 4_096, 10_000) == 4_096
-    assert rows_at_once([Page(is_dictionary=True, size=100, values=1), small], 4_096, 10_000) == 100
-    assert rows_at_once([Page(is_dictionary=True, size=20_000, values=1)], 4_096, 10_000) == 1
+    small, large = (
+        PageInfo(is_dictionary=False, uncompressed_size=100, value_count=1_000),
+        PageInfo(is_dictionary=False, uncompressed_size=5_000, value_count=1),
+    )
+    assert batch_size([small] * 50, 4_096, 10_000) == 4_096
+    assert batch_size([small, *[large] * 10, small], 4_096, 10_000) == 1
+    assert batch_size([small, large, small], 4_096, 10_000) == 4_096
+    assert batch_size([PageInfo(is_dictionary=True, uncompressed_size=100, value_count=1), small], 4_096, 10_000) == 100
+    assert batch_size([PageInfo(is_dictionary=True, uncompressed_size=20_000, value_count=1)], 4_096, 10_000) == 1
 
 
 def test_text_of_rows_beside_a_long_one(tmp_path: Path) -> None:
     """A run over a file with such a cell sends the others."""
-    path = written(tmp_path / "p.csv", f"phone,name\n{ADA},{'x' * 200_000}\n{BOB},Bob\n")
-    assert [text_of(row) for row in template().rows(read_source(path))] == [LONG, "Dear Bob"]
+    path = write_file(tmp_path / "p.csv", f"phone,name\n{ADA},{'x' * 200_000}\n{BOB},Bob\n")
+    assert [sms_text(row) for row in sms_template().rows(read_source(path))] == [LONG, "Dear Bob"]

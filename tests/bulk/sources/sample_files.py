@@ -13,29 +13,29 @@ from routee_failover.bulk.templates.template import FlowTemplate
 ADA, BOB, CID, DORA = (f"+3069000000{place}" for place in (11, 12, 13, 14))
 
 
-def written(path: Path, content: bytes | str) -> Path:
+def write_file(path: Path, content: bytes | str) -> Path:
     """The path, with this content in its file."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def told(source: Source) -> list[tuple[int, Any]]:
+def read_rows(source: Source) -> list[tuple[int, Any]]:
     """What a source says of each row: its values, or why it cannot be read."""
     return [(line, row.reason if isinstance(row, Unreadable) else dict(row)) for line, row in source]
 
 
-def csv_rows(folder: Path, content: bytes | str) -> list[tuple[int, Any]]:
+def read_csv_rows(folder: Path, content: bytes | str) -> list[tuple[int, Any]]:
     """What a CSV file says."""
-    return told(read_source(written(folder / "people.csv", content)))
+    return read_rows(read_source(write_file(folder / "people.csv", content)))
 
 
-def template(body: str = "Dear {name}", to: str = "{phone}") -> FlowTemplate:
+def sms_template(body: str = "Dear {name}", to: str = "{phone}") -> FlowTemplate:
     """A template of one SMS."""
     step = {"type": "Sms", "order": 1, "from": "Demo", "to": to, "message": {"body": body}}
     return FlowTemplate.from_mapping({"endpoint": "standard", "flow": [step]})
 
 
-def text_of(row: Row) -> str:
+def sms_text(row: Row) -> str:
     """The text of a row's SMS, or its problems."""
     if row.problems:
         return "; ".join(map(str, row.problems))
@@ -45,7 +45,7 @@ def text_of(row: Row) -> str:
     return str(message.body)  # type: ignore[union-attr]
 
 
-def table(path: Path, columns: dict[str, Any], **settings: Any) -> Path:
+def write_parquet(path: Path, columns: dict[str, Any], **settings: Any) -> Path:
     """The path, with a Parquet table of these columns in its file."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     pq.write_table(pa.table(columns), path, **settings)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .files import ADA, BOB, CID, DORA, csv_rows
+from .sample_files import ADA, BOB, CID, DORA, read_csv_rows
 
 HEADER = "phone,name\n"
 
@@ -19,7 +19,7 @@ HEADER = "phone,name\n"
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_blank_beside_a_quote_is_no_part_of_the_cell(tmp_path: Path, cell: str, end: str) -> None:
     """A cell that somebody wrote with blanks around its quotes is the text between the quotes."""
-    assert csv_rows(tmp_path, f"{HEADER}{ADA},{cell}{end}") == [(2, {"phone": ADA, "name": "Ada, L"})]
+    assert read_csv_rows(tmp_path, f"{HEADER}{ADA},{cell}{end}") == [(2, {"phone": ADA, "name": "Ada, L"})]
 
 
 def test_blank_before_a_quote_in_each_cell_and_each_delimiter(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_blank_before_a_quote_in_each_cell_and_each_delimiter(tmp_path: Path) ->
     for mark in ",;|":
         line = f' "{ADA}" {mark} "say ""hi""{mark}\nAda" '
         expected = {"phone": ADA, "name": f'say "hi"{mark}\nAda'}
-        assert csv_rows(tmp_path, f"phone{mark}name\n{line}\n") == [(2, expected)]
-    assert csv_rows(tmp_path, f'phone\tname\n{ADA}\t "Ada"\n') == [(2, {"phone": ADA, "name": "Ada"})]
+        assert read_csv_rows(tmp_path, f"phone{mark}name\n{line}\n") == [(2, expected)]
+    assert read_csv_rows(tmp_path, f'phone\tname\n{ADA}\t "Ada"\n') == [(2, {"phone": ADA, "name": "Ada"})]
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_blank_before_a_quote_in_each_cell_and_each_delimiter(tmp_path: Path) ->
 )
 def test_unquoted_text_stays_as_it_is_written(tmp_path: Path, text: str) -> None:
     """Blanks without a quote, other marks of quotation and inches are letters of the text."""
-    assert csv_rows(tmp_path, f"{HEADER}{ADA},{text}\n") == [(2, {"phone": ADA, "name": text})]
+    assert read_csv_rows(tmp_path, f"{HEADER}{ADA},{text}\n") == [(2, {"phone": ADA, "name": text})]
 
 
 @pytest.mark.parametrize("cell", ['"Ada" L', '""Ada""', '"a"b"', '"Ada \\"L\\" B"', '"Ada""'])
 def test_quotes_that_say_two_things_break_their_row(tmp_path: Path, cell: str) -> None:
     """What is neither inside quotes nor outside is refused, and the rows around it are read."""
-    (first, why), *rest = csv_rows(tmp_path, f"{HEADER}{ADA},{cell}\n{BOB},Bob\n{CID},Cid\n")
+    (first, why), *rest = read_csv_rows(tmp_path, f"{HEADER}{ADA},{cell}\n{BOB},Bob\n{CID},Cid\n")
     assert (first, type(why)) == (2, str)
     assert rest == [(3, {"phone": BOB, "name": "Bob"}), (4, {"phone": CID, "name": "Cid"})]
 
 
 def test_quote_that_swallows_the_next_row_refuses_both_and_keeps_the_rest(tmp_path: Path) -> None:
     """Both lines are named, no text holds another person's number, and the rows after them are not lost."""
-    assert csv_rows(tmp_path, f'{HEADER}{ADA},"Ada\n{BOB},Bob"\n{CID},Cid\n') == [
+    assert read_csv_rows(tmp_path, f'{HEADER}{ADA},"Ada\n{BOB},Bob"\n{CID},Cid\n') == [
         (2, "has a quote that is not closed before line 3, which looks like a row of its own"),
         (3, "has a quote that may close the one of line 2"),
         (4, {"phone": CID, "name": "Cid"}),
@@ -58,7 +58,7 @@ def test_quote_that_swallows_the_next_row_refuses_both_and_keeps_the_rest(tmp_pa
 
 def test_quote_that_would_swallow_many_rows_costs_its_own_row(tmp_path: Path) -> None:
     """Rows between an open quote and the next one are read, each by itself."""
-    assert csv_rows(tmp_path, f'{HEADER}{ADA},"Ada\n{BOB},Bob\n\n{CID},Cid\n{DORA},"Dora"\n') == [
+    assert read_csv_rows(tmp_path, f'{HEADER}{ADA},"Ada\n{BOB},Bob\n\n{CID},Cid\n{DORA},"Dora"\n') == [
         (2, "has a quote that is not closed before line 3, which looks like a row of its own"),
         (3, {"phone": BOB, "name": "Bob"}),
         (5, {"phone": CID, "name": "Cid"}),
@@ -84,7 +84,7 @@ def test_no_row_is_part_of_another(tmp_path: Path, header: str, first: str, seco
     """Wherever the number stands and however the second row is written, it is in no cell of the first."""
     width = header.count(",")
     fine = f"{DORA}{',x' * width}" if header.startswith("phone") else f"x,{DORA}{',x' * (width - 1)}"
-    rows = csv_rows(tmp_path, f"{header}\n{fine}\n{first}\n{second}\n{fine}\n")
+    rows = read_csv_rows(tmp_path, f"{header}\n{fine}\n{first}\n{second}\n{fine}\n")
     texts = [" ".join(row.values()) for _, row in rows if isinstance(row, dict)]
     assert [line for line, _ in rows] == [2, 3, 4, 5]
     assert isinstance(rows[1][1], str)
@@ -107,7 +107,7 @@ def test_no_row_is_part_of_another(tmp_path: Path, header: str, first: str, seco
 def test_line_ends_in_a_quoted_text_are_letters_of_it(tmp_path: Path, text: str) -> None:
     """A text of several lines is whole, whatever its lines begin with, and so is the row after it."""
     more = text.count("\n")
-    assert csv_rows(tmp_path, f'{HEADER}{ADA},"{text}"\n{BOB},Bob\n') == [
+    assert read_csv_rows(tmp_path, f'{HEADER}{ADA},"{text}"\n{BOB},Bob\n') == [
         (2, {"phone": ADA, "name": text.replace('""', '"')}),
         (3 + more, {"phone": BOB, "name": "Bob"}),
     ]
@@ -115,19 +115,19 @@ def test_line_ends_in_a_quoted_text_are_letters_of_it(tmp_path: Path, text: str)
 
 def test_line_ends_in_a_column_before_the_number(tmp_path: Path) -> None:
     """A cell of several lines may stand before the number, or before an order that looks like one."""
-    assert csv_rows(tmp_path, f'name,phone\n"Ada\nLovelace",{ADA}\nBob,{BOB}\n') == [
+    assert read_csv_rows(tmp_path, f'name,phone\n"Ada\nLovelace",{ADA}\nBob,{BOB}\n') == [
         (2, {"name": "Ada\nLovelace", "phone": ADA}),
         (4, {"name": "Bob", "phone": BOB}),
     ]
     content = f'phone,address,order\n{ADA},"Main St 5\nAthens",12345678\n{BOB},"X\nY",12345679\n'
-    assert [row["order"] for _, row in csv_rows(tmp_path, content)] == ["12345678", "12345679"]
+    assert [row["order"] for _, row in read_csv_rows(tmp_path, content)] == ["12345678", "12345679"]
 
 
 @pytest.mark.parametrize(("first", "other"), [("\n", "\r"), ("\r\n", "\n"), ("\r\n", "\r"), ("\r", "\n")])
 def test_line_end_of_another_kind_in_a_cell_breaks_both_halves(tmp_path: Path, first: str, other: str) -> None:
     """A text is not cut short where a line end stands in it without quotes."""
     content = f"phone,name{first}{ADA},Ada{other}Lovelace{first}{BOB},Bob{first}"
-    assert csv_rows(tmp_path, content) == [
+    assert read_csv_rows(tmp_path, content) == [
         (2, "has a line end of another kind than line 1, and line 3 is no row"),
         (3, "has 1 value, where the header names 2 columns"),
         (4, {"phone": BOB, "name": "Bob"}),
@@ -137,7 +137,7 @@ def test_line_end_of_another_kind_in_a_cell_breaks_both_halves(tmp_path: Path, f
 def test_line_ends_of_several_kinds_between_rows(tmp_path: Path) -> None:
     """Files that were put together out of several are read, each row by itself."""
     content = f"phone,name\n{ADA},Ada\r\n{BOB},Bob\r{CID},Cid\r\n\r\n{DORA},Dora"
-    assert [row["name"] for _, row in csv_rows(tmp_path, content)] == ["Ada", "Bob", "Cid", "Dora"]
+    assert [row["name"] for _, row in read_csv_rows(tmp_path, content)] == ["Ada", "Bob", "Cid", "Dora"]
 
 
 @settings(max_examples=3000)
@@ -147,7 +147,7 @@ def test_no_number_stands_in_the_text_of_another(ends: list[str]) -> None:
     numbers = [f"+30690000{place:04}" for place in range(len(ends))]
     content = HEADER + "".join(f"{number},{end}\n" for number, end in zip(numbers, ends, strict=True))
     with TemporaryDirectory() as folder:
-        rows = csv_rows(Path(folder), content)
+        rows = read_csv_rows(Path(folder), content)
     for _, row in rows:
         if isinstance(row, dict) and row["phone"].strip():  # without a number it goes to nobody
             assert not any(number in row["name"] for number in numbers)

@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...errors import InvalidSource
-from .csv_file import CsvFile
-from .json_lines import JsonLines
-from .parquet import ParquetTable
-from .source import Source
+from .base import Source
+from .csv_file import CsvSource
+from .json_lines import JsonLinesSource
+from .parquet import ParquetSource
 
-_READERS: Mapping[str, Callable[[Path, str], Source]] = {"csv": CsvFile, "jsonl": JsonLines, "parquet": ParquetTable}
+_READERS: Mapping[str, Callable[[Path, str], Source]] = {
+    "csv": CsvSource,
+    "jsonl": JsonLinesSource,
+    "parquet": ParquetSource,
+}
 FORMATS = tuple(_READERS)
 """What `read_source` takes for a format."""
 _ENDINGS: Mapping[str, str] = {
@@ -26,7 +30,7 @@ def read_source(path: str | Path, *, format: str | None = None) -> Source:  # no
     Raises `InvalidSource` for a file that cannot be read; a row that cannot be read ends nothing.
     """
     path = Path(path)
-    name = shown(path)
+    name = printable_path(path)
     if is_stream(path):
         raise InvalidSource(
             f"{name} is a pipe or a device, and a run reads its source several times: save it to a file first; "
@@ -44,6 +48,6 @@ def is_stream(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-def shown(path: Path) -> str:
+def printable_path(path: Path) -> str:
     """A file's name as an error may show it."""
     return str(path).encode("ascii", "backslashreplace").decode() if not str(path).isprintable() else str(path)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from routee_failover.bulk.sources import read_source
 from routee_failover.bulk.templates.row import Row
 
-from .files import ADA, BOB, table, template, text_of
+from .sample_files import ADA, BOB, sms_template, sms_text, write_parquet
 
 Values = dict[str, Any]
 
@@ -46,10 +46,10 @@ def as_json(folder: Path, row: Values) -> Any:
 
 def as_parquet(folder: Path, row: Values) -> Any:
     """The row in a table, each value in a column of its type."""
-    return read_source(table(folder / "p.parquet", {name: [value] for name, value in row.items()}))
+    return read_source(write_parquet(folder / "p.parquet", {name: [value] for name, value in row.items()}))
 
 
-def as_words(folder: Path, row: Values) -> Any:
+def as_untyped_parquet(folder: Path, row: Values) -> Any:
     """The row in a table, its texts as bytes and words of a dictionary."""
     pa = pytest.importorskip("pyarrow")
     columns = {
@@ -58,7 +58,7 @@ def as_words(folder: Path, row: Values) -> Any:
         else [value.encode() if isinstance(value, str) else value]
         for place, (name, value) in enumerate(row.items())
     }
-    return read_source(table(folder / "w.parquet", columns))
+    return read_source(write_parquet(folder / "w.parquet", columns))
 
 
 def as_mapping(_folder: Path, row: Values) -> Any:
@@ -66,7 +66,7 @@ def as_mapping(_folder: Path, row: Values) -> Any:
     return [row]
 
 
-WAYS: list[Callable[[Path, Values], Any]] = [as_csv, as_quoted_csv, as_json, as_parquet, as_words, as_mapping]
+WAYS: list[Callable[[Path, Values], Any]] = [as_csv, as_quoted_csv, as_json, as_parquet, as_untyped_parquet, as_mapping]
 
 
 def _in_csv(value: Any) -> str:
@@ -85,11 +85,11 @@ def _in_json(value: Any) -> str:
     return json.dumps(value if isinstance(value, str | int | float) else value.isoformat())
 
 
-def said(rows: Any) -> list[tuple[str, str, str]]:
+def row_texts(rows: Any) -> list[tuple[str, str, str]]:
     """What is sent, to whom, and what it is known by."""
 
     def of(row: Row) -> tuple[str, str, str]:
-        return (row.key, row.recipient, text_of(row))
+        return (row.key, row.recipient, sms_text(row))
 
     return [of(row) for row in rows]
 
@@ -97,7 +97,7 @@ def said(rows: Any) -> list[tuple[str, str, str]]:
 def in_all_formats(row: Values, body: str, **settings_of_rows: Any) -> list[tuple[str, str, str]]:
     """What each format gives, once, because all give the same."""
     with TemporaryDirectory() as folder:
-        found = [said(template(body).rows(way(Path(folder), row), **settings_of_rows)) for way in WAYS]
+        found = [row_texts(sms_template(body).rows(way(Path(folder), row), **settings_of_rows)) for way in WAYS]
     assert all(one == found[0] for one in found), found
     return found[0]
 

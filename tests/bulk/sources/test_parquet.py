@@ -10,9 +10,9 @@ import pytest
 
 from routee_failover import InvalidSource
 from routee_failover.bulk.sources import read_source
-from routee_failover.bulk.sources.mappings import selected
+from routee_failover.bulk.sources.mappings import select_columns
 
-from .files import ADA, BOB, CID, table, template, text_of, told
+from .sample_files import ADA, BOB, CID, read_rows, sms_template, sms_text, write_parquet
 
 pa = pytest.importorskip("pyarrow")
 OVERFLOWS = 253402300799000000  # the last second of year 9999, which is next year east of Greenwich
@@ -41,10 +41,12 @@ KINDS = ["zone", "unknown zone", "nanoseconds", "duration", "time", "date", "byt
 def test_column_that_is_not_used_does_not_matter(tmp_path: Path, kind: str) -> None:
     """Whatever stands in a column that no placeholder names, each row is sent, in the second batch as well."""
     count = 4_501
-    path = table(tmp_path / "rows.parquet", {"phone": [ADA] * count, "name": ["Ada"] * count, "x": unheld(kind, count)})
-    rows = [*template().rows(read_source(path))]
+    path = write_parquet(
+        tmp_path / "rows.parquet", {"phone": [ADA] * count, "name": ["Ada"] * count, "x": unheld(kind, count)}
+    )
+    rows = [*sms_template().rows(read_source(path))]
     assert len(rows) == count
-    assert {text_of(row) for row in (rows[0], rows[-1])} == {"Dear Ada"}
+    assert {sms_text(row) for row in (rows[0], rows[-1])} == {"Dear Ada"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -53,11 +55,11 @@ def test_cell_that_cannot_be_held_breaks_its_row(tmp_path: Path, kind: str) -> N
     count = 4_501
     bad = unheld(kind, 1)
     plain = pa.nulls(count - 1, bad.type)
-    path = table(
+    path = write_parquet(
         tmp_path / "rows.parquet",
         {"phone": [ADA] * count, "name": ["Ada"] * count, "x": pa.chunked_array([plain, bad]), "y": ["y"] * count},
     )
-    found = told(selected(read_source(path), {"phone", "x", "y"}))
+    found = read_rows(select_columns(read_source(path), {"phone", "x", "y"}))
     assert found[-2] == (count - 1, {"phone": ADA, "y": "y"})
     assert found[-1][0] == count
     assert "in column x" in found[-1][1]
@@ -94,15 +96,15 @@ def test_cell_that_cannot_be_held_breaks_its_row(tmp_path: Path, kind: str) -> N
 )
 def test_each_type_is_written_as_a_person_would(tmp_path: Path, values: Any, texts: list[str | None]) -> None:
     """A value of each type is the text that the other formats give; a gap and a structure are no value."""
-    path = table(tmp_path / "rows.parquet", {"x": values, "n": ["1"] * len(texts)})
-    assert [row.get("x") for _, row in told(read_source(path))] == texts
+    path = write_parquet(tmp_path / "rows.parquet", {"x": values, "n": ["1"] * len(texts)})
+    assert [row.get("x") for _, row in read_rows(read_source(path))] == texts
 
 
 def test_control_letters_break_their_row_in_any_batch(tmp_path: Path) -> None:
     """A letter that cannot be sent is found in row one and in row 4,501, and costs that row."""
     names = ["Ada"] * 5_000
     names[0], names[4_500] = "A\x1bda", "A\ufffd"
-    found = told(read_source(table(tmp_path / "rows.parquet", {"phone": [BOB] * 5_000, "name": names})))
+    found = read_rows(read_source(write_parquet(tmp_path / "rows.parquet", {"phone": [BOB] * 5_000, "name": names})))
     assert found[0] == (1, "has a control letter (U+001B) in column name")
     assert "U+FFFD in column name" in found[4_500][1]
     assert sum(isinstance(row, dict) for _, row in found) == 4_998
@@ -110,40 +112,42 @@ def test_control_letters_break_their_row_in_any_batch(tmp_path: Path) -> None:
 
 def test_columns_are_known_by_the_names_that_people_see(tmp_path: Path) -> None:
     """A name with line ends, blanks and invisible signs is the placeholder's; two that look the same are refused."""
-    path = table(tmp_path / "rows.parquet", {"\ufeffphone": [CID], " First\nNa\u0308me ": ["Cid"], "a.b": ["x"]})
-    rows = template("{First N\u00e4me} {a.b}").rows(read_source(path), key="phone\u200b")
-    assert [(row.key, text_of(row)) for row in rows] == [(CID, "Cid x")]
-    path = table(tmp_path / "rows.parquet", {"phone": [CID], "phone ": [CID]})
+    path = write_parquet(
+        tmp_path / "rows.parquet", {"\ufeffphone": [CID], " First\nNa\u0308me ": ["Cid"], "a.b": ["x"]}
+    )
+    rows = sms_template("{First N\u00e4me} {a.b}").rows(read_source(path), key="phone\u200b")
+    assert [(row.key, sms_text(row)) for row in rows] == [(CID, "Cid x")]
+    path = write_parquet(tmp_path / "rows.parquet", {"phone": [CID], "phone ": [CID]})
     with pytest.raises(InvalidSource, match="has the column phone twice"):
         read_source(path)
 
 
 def test_table_that_changes_while_it_is_read(tmp_path: Path) -> None:
     """Columns that are others than at first end the run: no value goes under the name of another."""
-    path = table(tmp_path / "rows.parquet", {"phone": [CID], "name": ["Cid"]})
-    rows = template().rows(read_source(path))
-    table(path, {"phone": [CID], "nick": ["Cid"]})
+    path = write_parquet(tmp_path / "rows.parquet", {"phone": [CID], "name": ["Cid"]})
+    rows = sms_template().rows(read_source(path))
+    write_parquet(path, {"phone": [CID], "nick": ["Cid"]})
     with pytest.raises(InvalidSource, match="has other columns than when this run began"):
         list(rows)
 
 
 def test_no_column_of_a_table_is_used(tmp_path: Path) -> None:
     """Rows without a column that is used are rows all the same."""
-    path = table(tmp_path / "rows.parquet", {"phone": [ADA, BOB], "tags": [["a"], []]})
-    assert told(selected(read_source(path), {"tags"})) == [(1, {}), (2, {})]
+    path = write_parquet(tmp_path / "rows.parquet", {"phone": [ADA, BOB], "tags": [["a"], []]})
+    assert read_rows(select_columns(read_source(path), {"tags"})) == [(1, {}), (2, {})]
 
 
 @pytest.mark.parametrize("where", range(4, 44, 3))
 def test_table_that_is_damaged_ends_the_run_with_its_row_or_gives_other_values(tmp_path: Path, where: int) -> None:
     """A page that cannot be read is told with the row after which it stands; nothing else is raised."""
-    path = table(tmp_path / "rows.parquet", {"a": [str(row) for row in range(3_000)]}, row_group_size=500)
+    path = write_parquet(tmp_path / "rows.parquet", {"a": [str(row) for row in range(3_000)]}, row_group_size=500)
     source = read_source(path)
     data = bytearray(path.read_bytes())
     start = len(data) * where // 50
     data[start : start + 40] = bytes(255 - byte for byte in data[start : start + 40])
     path.write_bytes(data)
     try:
-        told(source)
+        read_rows(source)
     except InvalidSource as error:
         assert "rows.parquet" in str(error)  # noqa: PT017  # it may be read, too
 
@@ -151,8 +155,10 @@ def test_table_that_is_damaged_ends_the_run_with_its_row_or_gives_other_values(t
 def test_damaged_page_with_a_checksum_is_never_read(tmp_path: Path) -> None:
     """Where the writer has left checksums, no value of a page that was changed is sent."""
     columns = {"a": [f"+3069{row:08}" for row in range(3_000)]}
-    path = table(tmp_path / "rows.parquet", columns, write_page_checksum=True, compression="none", use_dictionary=False)
+    path = write_parquet(
+        tmp_path / "rows.parquet", columns, write_page_checksum=True, compression="none", use_dictionary=False
+    )
     data = path.read_bytes()
     path.write_bytes(data.replace(b"+306900001500", b"+306900009999"))
     with pytest.raises(InvalidSource, match=r"cannot be read after row \d+: .*(CRC|checksum)"):
-        told(read_source(path))
+        read_rows(read_source(path))

@@ -24,13 +24,13 @@ def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[An
     """
     known_by = _recipient if key is None else key
     if isinstance(flows, AsyncIterable):
-        arriving = _AsyncReady(flows, known_by)
+        arriving = _AsyncFlowRows(flows, known_by)
         return aiter(arriving) if isinstance(flows, AsyncIterator) else arriving
-    rows = _Ready(flows, known_by)
+    rows = _FlowRows(flows, known_by)
     return iter(rows) if isinstance(flows, Iterator) else rows
 
 
-class _Ready:
+class _FlowRows:
     def __init__(self, flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str]) -> None:
         self._flows = flows
         self._key = key
@@ -40,7 +40,7 @@ class _Ready:
             yield _row(line, flow, self._key)
 
 
-class _AsyncReady:
+class _AsyncFlowRows:
     def __init__(self, flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str]) -> None:
         self._flows = flows
         self._key = key
@@ -58,14 +58,14 @@ def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
     name, recipient = key(flow), _recipient(flow)
     if not name:
         return invalid_row(line, "", recipient, [Problem((), "has no key to be known by")])
-    return Row(line, name, recipient, _Stamping(flow))
+    return Row(line, name, recipient, _FlowFactory(flow))
 
 
 def _recipient(flow: AnyFlow) -> str:
     return canonical_e164(first_recipient(flow))
 
 
-class _Stamping:
+class _FlowFactory:
     """Puts a stamp on a flow. A class, for what it holds to stay out of sight."""
 
     __slots__ = ("_flow",)
