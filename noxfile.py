@@ -95,7 +95,7 @@ def picture(session: nox.Session) -> None:
     session.install(".[cli,sandbox,bulk,parquet]", *group("tests"))
     browser(session)
     wanted = HERE / "docs/images/inbox.png"
-    session.run("pytest", "tests/browser/test_journey.py", env={"INBOX_PICTURE": str(wanted)})
+    session.run("pytest", "tests/browser/test_sandbox_guide.py", env={"INBOX_PICTURE": str(wanted)})
     wanted = HERE / "docs/images/report.png"
     session.run(
         *("pytest", "tests/browser/test_report.py", "-k", "test_the_picture"), env={"REPORT_PICTURE": str(wanted)}

@@ -78,7 +78,7 @@ class Ledger(Protocol):
     ) -> AsyncIterator[LedgerEntry]:
         """Intents in these states, or in all, in the order of their numbers and in constant memory.
 
-        They may be changed meanwhile. `without_fate` gives those only of which nobody has learned how they ended.
+        They may be changed meanwhile. `without_report` gives those only of which nobody has learned how they ended.
         """
         ...
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from playwright.async_api import Browser, expect
 
 from ..sandbox.callers import STANDARD, changed
-from .inbox import IN_BROWSER, PATIENCE, inbox
+from .inbox_page import IN_BROWSER, TIMEOUT_MS, open_inbox
 
 pytestmark = IN_BROWSER
 
@@ -30,7 +30,7 @@ class _Receiver:
 
     async def next(self) -> tuple[str, Any]:
         """The path and body of the next call."""
-        path, body = await asyncio.wait_for(self._posted.get(), PATIENCE / 1000)
+        path, body = await asyncio.wait_for(self._posted.get(), TIMEOUT_MS / 1000)
         return path, body
 
     def more(self) -> int:
@@ -69,12 +69,12 @@ def _flow(receiver: _Receiver, strategy: str = "OnCompletion") -> dict[str, Any]
 
 async def test_a_callback_and_its_attempts(browser: Browser) -> None:
     """A callback is shown with its body and each attempt; one that is not taken waits for its next time."""
-    async with _receiving() as receiver, inbox(browser) as here:
+    async with _receiving() as receiver, open_inbox(browser) as here:
         receiver.status = 503
         flow_id = await here.send("sendFailover", _flow(receiver))
         await here.choose(NUMBER)
         await expect(here.flow.get_by_role("region", name="Callbacks")).to_contain_text("None.")
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await here.step(0).get_by_role("button", name="Deliver", exact=True).click()
         path, body = await receiver.next()
         assert (path, body["trackingId"], body["status"]) == ("/flow", flow_id, "Succeeded")
@@ -83,7 +83,7 @@ async def test_a_callback_and_its_attempts(browser: Browser) -> None:
         await expect(call.locator(".attempts > li").first).to_contain_text("answered 503")
         await expect(call.locator(".attempts > li").last).to_contain_text("next attempt")
         receiver.status = 200
-        await here.put_forward("+1 min")
+        await here.advance_clock("+1 min")
         assert (await receiver.next())[1] == body
         await expect(call.locator(".status")).to_have_text("delivered")
         await expect(call.locator(".attempts > li").last).to_contain_text("answered 200")
@@ -93,10 +93,10 @@ async def test_a_callback_and_its_attempts(browser: Browser) -> None:
 
 async def test_call_back_again(browser: Browser) -> None:
     """A callback is posted once more at a press, as often as one likes; what was unfolded stays so."""
-    async with _receiving() as receiver, inbox(browser) as here:
+    async with _receiving() as receiver, open_inbox(browser) as here:
         await here.send("sendFailover", _flow(receiver))
-        await here.put_forward("+1 min")
-        await here.put_forward("+10 min")
+        await here.advance_clock("+1 min")
+        await here.advance_clock("+10 min")
         first = await receiver.next()
         await here.choose(NUMBER)
         call = here.flow.locator(".callbacks > li")
@@ -110,9 +110,9 @@ async def test_call_back_again(browser: Browser) -> None:
 
 async def test_reply(browser: Browser) -> None:
     """A delivered Viber message takes a reply: it is posted to the step's inboundUrl, and stands under the message."""
-    async with _receiving() as receiver, inbox(browser) as here:
+    async with _receiving() as receiver, open_inbox(browser) as here:
         await here.send("sendFailover", _flow(receiver))
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await here.choose(NUMBER)
         await here.step(0).get_by_role("button", name="Deliver", exact=True).click()
         assert (await receiver.next())[0] == "/flow"
@@ -132,9 +132,9 @@ async def test_reply(browser: Browser) -> None:
 
 async def test_replies_stay_half_typed(browser: Browser) -> None:
     """While somebody types a reply the flow goes on, and the words stay in the field."""
-    async with _receiving() as receiver, inbox(browser) as here:
+    async with _receiving() as receiver, open_inbox(browser) as here:
         flow_id = await here.send("sendFailover", _flow(receiver))
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await here.choose(NUMBER)
         await here.step(0).get_by_role("button", name="Deliver", exact=True).click()
         await receiver.next()

@@ -13,9 +13,9 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 from routee_failover.bulk.report import write_report
 from routee_failover.ledger import DeliveryReport
 
-from ..bulk.report.making import Run, clean, run
+from ..bulk.report.sample_runs import SampleLedger, all_accepted, sample_run
 from ..bulk.report.test_page import hostile
-from .inbox import IN_BROWSER, PATIENCE, WIDE
+from .inbox_page import IN_BROWSER, TIMEOUT_MS, WIDE
 
 pytestmark = IN_BROWSER
 
@@ -25,16 +25,18 @@ SCREENS = {
     "tablet": ViewportSize(width=700, height=1000),
     "phone": ViewportSize(width=320, height=640),
 }
-RUNS: dict[str, Callable[[], Run]] = {
-    "usual": lambda: run(3_000),
-    "paused": lambda: run(3_000, pause=30_000, fates=0.4, unsent=200),
-    "unsent": lambda: run(40, fates=-1, unsent=30),
-    "night": lambda: run(20_000, rate=70),
-    "empty": lambda: run(0),
+RUNS: dict[str, Callable[[], SampleLedger]] = {
+    "usual": lambda: sample_run(3_000),
+    "paused": lambda: sample_run(3_000, pause=30_000, fates=0.4, unsent=200),
+    "unsent": lambda: sample_run(40, fates=-1, unsent=30),
+    "night": lambda: sample_run(20_000, rate=70),
+    "empty": lambda: sample_run(0),
     "hostile": hostile,
-    "clean": lambda: clean(2_000, fate=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0)),
-    "alike": lambda: clean(500, seconds=4),
-    "resumed": lambda: run(2_000, rate=290, pause=16),
+    "clean": lambda: all_accepted(
+        2_000, delivery_report=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0)
+    ),
+    "alike": lambda: all_accepted(500, seconds=4),
+    "resumed": lambda: sample_run(2_000, rate=290, pause=16),
 }
 # What is wider than the page, but for tables that scroll by themselves.
 OVERFLOWING = """() => [...document.querySelectorAll("body *")]
@@ -53,7 +55,7 @@ COLLIDING = """() => [...document.querySelectorAll(".chart")].flatMap((chart) =>
 
 # Marks of one drawing that run through its texts.
 CROSSED = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
-  const lines = [...chart.querySelectorAll("line.flag, line.idle")].map((it) => it.getBoundingClientRect());
+  const lines = [...chart.querySelectorAll("line.quantile-line, line.idle")].map((it) => it.getBoundingClientRect());
   return [...chart.querySelectorAll("text")].filter((it) => it.checkVisibility())
     .filter((it) => { const a = it.getBoundingClientRect(); return lines.some((b) =>
       a.left + 1 < b.left && b.left < a.right - 1 && a.top + 3 < b.bottom && b.top < a.bottom - 3); })
@@ -71,7 +73,7 @@ async def _report(browser: Browser, folder: Path, kind: str, **context: Any) -> 
     asked: list[str] = []
     try:
         page = await profile.new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
@@ -137,7 +139,7 @@ async def test_markup_stays_text(browser: Browser, tmp_path: Path) -> None:
 async def test_its_policy_lets_nothing_in(browser: Browser, tmp_path: Path) -> None:
     """Should markup ever come in: the page's own policy runs no script, loads no picture and takes no style."""
     path = tmp_path / "usual.html"
-    await write_report(run(50), path, name="RUN.sqlite")
+    await write_report(sample_run(50), path, name="RUN.sqlite")
     evil = "<script>document.title='hacked'</script><img src='https://example.test/x.png'><style>h1{color:red}</style>"
     path.write_text(path.read_text("utf-8").replace("</main>", f"{evil}</main>"), "utf-8")
     page = await browser.new_page()

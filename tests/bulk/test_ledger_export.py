@@ -13,7 +13,7 @@ from routee_failover.bulk.ledger_export import COLUMNS, export
 from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
 from routee_failover.ledger.entry import build_label
 
-from .report.making import BEGUN, Run, intents, run
+from .report.sample_runs import STARTED_AT, SampleLedger, sample_entries, sample_run
 
 NUMBER = "+306912345678"
 ONE = LedgerEntry(
@@ -24,9 +24,9 @@ ONE = LedgerEntry(
     line=2,
     state=EntryState.ACCEPTED,
     attempt=1,
-    claimed_at=BEGUN,
-    lease_expires_at=BEGUN + 60,
-    ended_at=BEGUN + 0.25,
+    claimed_at=STARTED_AT,
+    lease_expires_at=STARTED_AT + 60,
+    ended_at=STARTED_AT + 0.25,
     response_time=0.25,
     tracking_id="8b6f",
     resolved_by="answer",
@@ -35,14 +35,14 @@ ONE = LedgerEntry(
 )
 
 
-async def _written(ledger: Run, format: Literal["csv", "jsonl"], **settings: Any) -> str:  # noqa: A002
+async def _written(ledger: SampleLedger, format: Literal["csv", "jsonl"], **settings: Any) -> str:  # noqa: A002
     stream = io.StringIO(newline="")
     await export(ledger, stream, format=format, **settings)
     return stream.getvalue()
 
 
 async def _rows(*given: LedgerEntry) -> list[dict[str, str]]:
-    return [*csv.DictReader(io.StringIO(await _written(Run(iter(given)), "csv"), newline=""))]
+    return [*csv.DictReader(io.StringIO(await _written(SampleLedger(iter(given)), "csv"), newline=""))]
 
 
 async def test_a_row_of_csv() -> None:
@@ -75,7 +75,7 @@ async def test_a_row_of_json() -> None:
     blank = attrs.evolve(
         ONE, state=EntryState.NEW, attempt=0, ended_at=None, response_time=0.0, delivery_report=None, channel=None
     )
-    text = await _written(Run(iter([ONE, blank])), "jsonl")
+    text = await _written(SampleLedger(iter([ONE, blank])), "jsonl")
     one, other = map(json.loads, text.splitlines())
     assert tuple(one) == tuple(other) == COLUMNS
     assert (one["price"], one["ended_channel"], one["look_up"]) == (0.034, "Sms", None)
@@ -85,7 +85,7 @@ async def test_a_row_of_json() -> None:
 async def test_how_one_in_doubt_is_found() -> None:
     """A message in doubt has the label that it carries at Routee; no other has."""
     doubt = attrs.evolve(ONE, number=2, state=EntryState.UNKNOWN, delivery_report=None)
-    ledger = Run(iter([ONE, doubt]))
+    ledger = SampleLedger(iter([ONE, doubt]))
     rows = [json.loads(line) for line in (await _written(ledger, "jsonl")).splitlines()]
     assert [row["look_up"] for row in rows] == [None, build_label(ledger.run_id, 99)]
 
@@ -95,7 +95,7 @@ async def test_what_carries_no_label(name: str) -> None:
     """A Viber OTP in doubt has nothing to be looked up by, wherever the ledger says that it is one."""
     doubt = attrs.evolve(ONE, state=EntryState.UNKNOWN, delivery_report=None)
     for endpoint, has_label in (("viber-otp", False), ("otp", True), ("transactional", True)):
-        ledger = Run(iter([doubt]))
+        ledger = SampleLedger(iter([doubt]))
         async with ledger:
             await ledger.put_document(name, {"endpoint": endpoint})
             (row,) = map(json.loads, (await _written(ledger, "jsonl")).splitlines())
@@ -108,7 +108,7 @@ async def test_hostile_texts() -> None:
         ONE,
         key="=HYPERLINK(1)",
         reason='=cmd|"/c calc"!A1\r\n\x1b[2J\u202e to +306912345678',
-        identity="@id\x07",
+        tracking_id="@id\x07",
         delivery_report=DeliveryReport(1, "-Failed", "+Sms", float("nan"), "\u202eRG"),
     )
     (row,) = await _rows(evil)
@@ -120,7 +120,7 @@ async def test_hostile_texts() -> None:
         "'+Sms",
     )
     assert (row["price"], row["country"]) == ("", " RG")
-    told = json.loads(await _written(Run(iter([evil])), "jsonl"))
+    told = json.loads(await _written(SampleLedger(iter([evil])), "jsonl"))
     assert told["price"] is None
     assert told["key"] == "=HYPERLINK(1)"
 
@@ -128,7 +128,7 @@ async def test_hostile_texts() -> None:
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 async def test_only_some_states(form: Literal["csv", "jsonl"]) -> None:
     """The states that are asked for are exported, and no other."""
-    text = await _written(run(2_000), form, states={EntryState.REJECTED, EntryState.INVALID})
+    text = await _written(sample_run(2_000), form, states={EntryState.REJECTED, EntryState.INVALID})
     assert "REJECTED" in text
     assert "INVALID" in text
     assert "ACCEPTED" not in text
@@ -147,7 +147,7 @@ async def test_all_of_them_in_constant_memory(form: Literal["csv", "jsonl"]) -> 
     lines = Lines()
     tracemalloc.start()
     try:
-        await export(Run(intents(3_000)), lines, format=form)
+        await export(SampleLedger(sample_entries(3_000)), lines, format=form)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -14,19 +14,19 @@ import pytest
 from routee_failover.ledger import ClaimRequest, EntryState, MemoryLedger, Transition, TransitionDetails
 from routee_failover.sandbox import Sandbox
 
-from .test_programs import ROOT, blocks, environment
+from .test_python_blocks import ROOT, blocks, environment
 
 PAGE = "docs/bulk.md"
 MADE, FLOWS, TABLE, LOGINS, WATCHED = blocks(PAGE, "python")
 PEOPLE, ROWS = 200, 120
 """Fewer than on the page, where that is only a number."""
-TOLD = ("Executing <", "a callback was answered 503")
+EXPECTED_LOG = ("Executing <", "a callback was answered 503")
 """Development mode tells of slow turns of the loop, of which a loaded machine has some; an inbox, of what comes while
 it closes, or faster than it is handled: Routee repeats that."""
 WINDOW = "09:00-20:00 Europe/Athens"
 
 
-def said(program: str, folder: Path, sandbox: Sandbox, **more: str) -> list[str]:
+def program_output(program: str, folder: Path, sandbox: Sandbox, **more: str) -> list[str]:
     """What a program prints; it ends well, and has complained of nothing."""
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program],
@@ -36,12 +36,12 @@ def said(program: str, folder: Path, sandbox: Sandbox, **more: str) -> list[str]
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stderr.splitlines() if not line.startswith(TOLD)]
+    complaints = [line for line in done.stderr.splitlines() if not line.startswith(EXPECTED_LOG)]
     assert (done.returncode, complaints) == (0, [])
     return done.stdout.splitlines()
 
 
-def changed(program: str, was: str, now: str) -> str:
+def replace_once(program: str, was: str, now: str) -> str:
     """A program with a number of its page exchanged, which has to be there."""
     assert program.count(was) == 1
     return program.replace(was, now)
@@ -51,17 +51,17 @@ def test_flows_of_a_program(tmp_path: Path) -> None:
     """Three people get the message, and a second run of the same program sends nothing."""
     with Sandbox(speed=600) as sandbox:
         for _ in range(2):
-            assert said(FLOWS, tmp_path, sandbox) == ["3 accepted, 0 unknown"]
+            assert program_output(FLOWS, tmp_path, sandbox) == ["3 accepted, 0 unknown"]
         assert sandbox.counts.accepted == 3
 
 
 def test_rows_out_of_a_database(tmp_path: Path) -> None:
     """Everybody in the table gets the code that stands there, once, however often the program is run."""
     with Sandbox(speed=600) as sandbox:
-        said(changed(TABLE, "2_500", str(ROWS)), tmp_path, sandbox)
-        program = changed(LOGINS, "LIMIT 1000", "LIMIT 50")
-        assert said(program, tmp_path, sandbox) == [f"{ROWS} accepted, 0 passed over"]
-        assert said(program, tmp_path, sandbox) == [f"{ROWS} accepted, {ROWS} passed over"]
+        program_output(replace_once(TABLE, "2_500", str(ROWS)), tmp_path, sandbox)
+        program = replace_once(LOGINS, "LIMIT 1000", "LIMIT 50")
+        assert program_output(program, tmp_path, sandbox) == [f"{ROWS} accepted, 0 passed over"]
+        assert program_output(program, tmp_path, sandbox) == [f"{ROWS} accepted, {ROWS} passed over"]
         assert len({to for flow in sandbox.accepted for to in flow.to}) == sandbox.counts.accepted == ROWS
 
 
@@ -93,14 +93,14 @@ async def test_a_code_is_made_anew_only_where_nobody_has_the_old_one() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="its loops take no signal handlers")
 def test_a_run_that_is_called_back(tmp_path: Path) -> None:
     """Everybody gets the message of the page, Routee's callbacks are taken, and the report is written."""
-    exec(changed(MADE, '"people.csv"', repr(str(tmp_path / "people.csv"))).replace("10_000):", f"{PEOPLE}):"), {})
+    exec(replace_once(MADE, '"people.csv"', repr(str(tmp_path / "people.csv"))).replace("10_000):", f"{PEOPLE}):"), {})
     (flow,) = blocks(PAGE, "json")
     (tmp_path / "otp.json").write_text(flow, "utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    program = changed(changed(WATCHED, WINDOW, "00:00-24:00 Europe/Athens"), "8080", port)
+    program = replace_once(replace_once(WATCHED, WINDOW, "00:00-24:00 Europe/Athens"), "8080", port)
     with Sandbox(speed=20) as sandbox:  # so that the callbacks of minutes do not come within a moment
-        lines = said(
+        lines = program_output(
             program,
             tmp_path,
             sandbox,

@@ -16,7 +16,7 @@ import pytest
 from routee_failover import CallbackSigner
 from routee_failover.sandbox import Sandbox
 
-from .test_programs import blocks, environment
+from .test_python_blocks import blocks, environment
 
 PAGE = "docs/callbacks.md"
 AIOHTTP, ASGI, STARLETTE, LITESTAR, LOOP = blocks(PAGE, "python")
@@ -46,7 +46,7 @@ class Service(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(kind: str, program: str, sandbox: Sandbox, folder: Path) -> AsyncIterator[Service]:
+async def run_service(kind: str, program: str, sandbox: Sandbox, folder: Path) -> AsyncIterator[Service]:
     """A program of the page behind its server; in the end it is interrupted, and has complained of nothing."""
     (folder / "service.py").write_text(program, encoding="utf-8")
     (folder / "serve.py").write_text(SERVER.format(SERVE[kind]), encoding="utf-8")
@@ -77,7 +77,7 @@ async def serving(kind: str, program: str, sandbox: Sandbox, folder: Path) -> As
 
 async def test_the_aiohttp_service(tmp_path: Path) -> None:
     """A visitor is answered when the SMS came, as a callback tells, and the handler sees each step of it once."""
-    async with Sandbox(speed=600) as sandbox, serving("aiohttp", AIOHTTP, sandbox, tmp_path) as service:
+    async with Sandbox(speed=600) as sandbox, run_service("aiohttp", AIOHTTP, sandbox, tmp_path) as service:
         visitor = {"name": "Ada", "to": "+306900000300"}
         async with (
             aiohttp.ClientSession() as session,
@@ -90,7 +90,7 @@ async def test_the_aiohttp_service(tmp_path: Path) -> None:
 
 async def test_the_asgi_service(tmp_path: Path) -> None:
     """The end that a callback tells is confirmed by Routee and ends the wait."""
-    async with Sandbox(speed=600) as sandbox, serving("asgi", ASGI, sandbox, tmp_path) as service:
+    async with Sandbox(speed=600) as sandbox, run_service("asgi", ASGI, sandbox, tmp_path) as service:
         question = {"to": "+306900000000", "text": "Hello"}
         async with (
             aiohttp.ClientSession() as session,
@@ -106,7 +106,7 @@ async def test_other_frameworks(lines: str, tmp_path: Path) -> None:
     body = b'{"trackingId": "t-1", "messages": [], "status": "InProgress"}'
     async with (
         Sandbox() as sandbox,
-        serving("asgi", program, sandbox, tmp_path) as service,
+        run_service("asgi", program, sandbox, tmp_path) as service,
         aiohttp.ClientSession() as session,
     ):
         for address, status in ((service.signer.url("reminder"), 200), (f"{service.url}/routee/guess", 404)):

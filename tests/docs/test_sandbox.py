@@ -1,4 +1,4 @@
-"""The how-to of the sandbox as a page; its steps are taken in `tests/browser/test_journey.py`."""
+"""The how-to of the sandbox as a page; its steps are taken in `tests/browser/test_sandbox_guide.py`."""
 
 from pathlib import Path
 

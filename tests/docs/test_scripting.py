@@ -12,10 +12,10 @@ from routee_failover.sandbox.contract import load_contract
 from routee_failover.sandbox.life.channels import course
 from routee_failover.sandbox.life.scripts import OUTCOMES, Channel, Ending
 
-from .test_programs import ROOT, blocks
+from .test_python_blocks import ROOT, blocks
 
 PAGE = (ROOT / "docs/scripting.md").read_text(encoding="utf-8")
-SENT = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
+CURL_BODIES = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
 
 
 def _row(ending: Ending) -> str:
@@ -45,7 +45,7 @@ def test_a_blank_is_delivered_but_for_6(ending: Ending) -> None:
                 assert any(change.name.upper() in {"DELIVERED", "COMPLETED"} for change in course(channel, ending))
 
 
-@pytest.mark.parametrize(("path", "body"), SENT)
+@pytest.mark.parametrize(("path", "body"), CURL_BODIES)
 def test_what_is_sent_can_be_sent(path: str, body: str) -> None:
     """The contract takes each rule and setting that the page posts."""
     operation = {"/sandbox/rules": "addSandboxRule", "/sandbox/settings": "setSandboxSettings"}[path]
@@ -54,7 +54,7 @@ def test_what_is_sent_can_be_sent(path: str, body: str) -> None:
 
 def test_there_is_something_to_send() -> None:
     """The page shows as many requests as it did when this was written, so that none escapes the test above."""
-    assert len(SENT) == PAGE.count("curl ") == 4
+    assert len(CURL_BODIES) == PAGE.count("curl ") == 4
 
 
 async def test_the_program_runs_as_printed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.sandbox.callers import OTP_SMS_STEP, calling
 PAGE = (Path(__file__).parents[2] / "docs/testing.md").read_text(encoding="utf-8")
 # From a checkout that was installed before the fixtures came, pytest has to be told of them.
 INSTALLED = any(one.value == "routee_failover.pytest_plugin" for one in entry_points(group="pytest11"))
-TOLD = [] if INSTALLED else ["-p", "routee_failover.pytest_plugin"]
+PLUGIN_ARGS = [] if INSTALLED else ["-p", "routee_failover.pytest_plugin"]
 
 
 def section(title: str) -> str:
@@ -37,7 +37,7 @@ def test_services_and_their_tests_run_as_printed(title: str, passed: int, tmp_pa
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (command,) = re.findall(r"pytest (\w+\.py)\n", text)
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *TOLD, "-p", "no:cacheprovider", "--rootdir", str(tmp_path), command],
+        [sys.executable, "-m", "pytest", *PLUGIN_ARGS, "-p", "no:cacheprovider", "--rootdir", str(tmp_path), command],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -28,7 +28,7 @@ async def main():
         await ledger.put_document("run", {{"rate": 5}})  # after which the log is begun anew
         for line in range({accepted}):
             (found,) = await ledger.claim([claim_request(line)], lease=60)
-            await ledger.apply(Transition.ACCEPT, transition_details(found, identity="id"))
+            await ledger.apply(Transition.ACCEPT, transition_details(found, tracking_id="id"))
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())

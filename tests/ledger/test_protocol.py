@@ -99,7 +99,7 @@ async def test_what_is_not_told_stays(ledger: Ledger) -> None:
     (found,) = await claim_lines(ledger, 1)
     await ledger.apply(Transition.MARK_UNKNOWN, transition_details(found, "no answer", "id-1"))
     await ledger.apply(
-        Transition.ACCEPT, transition_details(found)._replace(channel=None, response_time=0.0, proof="search")
+        Transition.ACCEPT, transition_details(found)._replace(channel=None, response_time=0.0, resolved_by="search")
     )
     intent = await ledger.entry(claim_request(1).key_hash)
     assert intent is not None
@@ -316,7 +316,7 @@ async def test_what_is_sent_again_by_policy_stays_bound_to_its_content(ledger: L
     row = claim_request(1)._replace(fingerprint=b"one")
     (first,) = await ledger.claim([row], lease=LEASE)
     await ledger.apply(Transition.MARK_UNKNOWN, transition_details(first))
-    await ledger.apply(Transition.RESEND, transition_details(first)._replace(proof="policy"))
+    await ledger.apply(Transition.RESEND, transition_details(first)._replace(resolved_by="policy"))
     (second,) = await ledger.claim([row], lease=LEASE)
     assert second.claimed
     await ledger.apply(move, transition_details(second))

@@ -14,22 +14,22 @@ class Markup(str):
 Child = str | None
 """A piece of content: text, or what `tag` gave. `None` is nothing."""
 
-_EMPTY = frozenset({"br", "meta", "rect", "line", "path", "circle"})
+_VOID_ELEMENTS = frozenset({"br", "meta", "rect", "line", "path", "circle"})
 
 
 def tag(name: str, *children: Child, **attributes: str | float | None) -> Markup:
     """An element. Texts in it are escaped, and attributes: `class_` is written `class`, `aria_label` `aria-label`."""
     written = "".join(
-        f' {_name(attribute)}="{html.escape(_value(value))}"'
+        f' {_attribute_name(attribute)}="{html.escape(_attribute_value(value))}"'
         for attribute, value in attributes.items()
         if value is not None
     )
-    if name in _EMPTY and not children:
+    if name in _VOID_ELEMENTS and not children:
         return Markup(f"<{name}{written}/>" if name in {"rect", "line", "path", "circle"} else f"<{name}{written}>")
-    return Markup(f"<{name}{written}>{joined(*children)}</{name}>")
+    return Markup(f"<{name}{written}>{join_markup(*children)}</{name}>")
 
 
-def joined(*children: Child) -> Markup:
+def join_markup(*children: Child) -> Markup:
     """One after the other."""
     return Markup(
         "".join(
@@ -40,15 +40,15 @@ def joined(*children: Child) -> Markup:
     )
 
 
-def _name(attribute: str) -> str:
+def _attribute_name(attribute: str) -> str:
     # SVG's own names have capitals and no hyphens.
     return attribute.rstrip("_").replace("_", "-")
 
 
-def _value(value: str | float) -> str:
+def _attribute_value(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """A length of a drawing, in hundredths of its width."""
-    return f"{100 * share:.3f}".rstrip("0").rstrip(".") + "%"
+    return f"{100 * fraction:.3f}".rstrip("0").rstrip(".") + "%"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ...ledger import Ledger
 from ..atomic_write import atomic_write
-from .page import page
-from .summary import summarise
-from .wording import Clock
+from .formatting import TimeFormatter
+from .page import render_page
+from .summary import summarize_ledger
 
 
 async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzinfo | None = None) -> None:
@@ -21,8 +21,8 @@ async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzi
     Raises `LedgerError` where the ledger cannot be read and `OSError` where the file cannot be written: that is no
     failure of the ledger, which is as it was.
     """
-    summary = await summarise(ledger)
-    text = page(summary, name=name, written=time.time(), clock=Clock(zone))
+    summary = await summarize_ledger(ledger)
+    text = render_page(summary, ledger_name=name, written_at=time.time(), times=TimeFormatter(zone))
     await asyncio.to_thread(_replace, Path(path), text)
 
 

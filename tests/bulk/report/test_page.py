@@ -10,12 +10,12 @@ from typing import Any
 import attrs
 import pytest
 
-from routee_failover.bulk.report.page import page
-from routee_failover.bulk.report.summary import summarise
-from routee_failover.bulk.report.wording import Clock
+from routee_failover.bulk.report.formatting import TimeFormatter
+from routee_failover.bulk.report.page import render_page
+from routee_failover.bulk.report.summary import summarize_ledger
 from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
 
-from .making import BEGUN, TOLD, Run, intents, run
+from .sample_runs import RUN_SETTINGS, STARTED_AT, SampleLedger, sample_entries, sample_run
 
 VOID = {"meta", "br"}
 HOSTILE = (
@@ -63,15 +63,17 @@ class _Read(HTMLParser):
         return sum(1 for tag, _ in self.elements if tag == name)
 
 
-async def read_page(ledger: Run, name: str = "RUN.sqlite") -> tuple[str, _Read]:
+async def read_page(ledger: SampleLedger, name: str = "RUN.sqlite") -> tuple[str, _Read]:
     """The page of a run: its text, and what a reader finds in it."""
-    text = page(await summarise(ledger), name=name, written=BEGUN + 86_400, clock=Clock(UTC))
+    text = render_page(
+        await summarize_ledger(ledger), ledger_name=name, written_at=STARTED_AT + 86_400, times=TimeFormatter(UTC)
+    )
     return text, _Read(text)
 
 
-def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
+def hostile(texts: tuple[str, ...] = HOSTILE) -> SampleLedger:
     """Every text that comes from outside is one of these."""
-    (whole,) = intents(1, troubles=1e-9)
+    (whole,) = sample_entries(1, failure_factor=1e-9)
     made: list[LedgerEntry] = []
     for text in texts:
         fate = DeliveryReport(1, text, text, 0.1, text, text, 1.0)
@@ -81,9 +83,9 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
         ]:
             given: dict[str, Any] = {
                 "reason": text,
-                "identity": text,
+                "tracking_id": text,
                 "channel": text,
-                "proof": text,
+                "resolved_by": text,
                 "key": text,
                 "recipient": text,
             }
@@ -92,12 +94,12 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> Run:
             )
         made.append(attrs.evolve(whole, delivery_report=DeliveryReport(1, "Failed", text, 0.1, text, text, 1.0)))
         made.append(attrs.evolve(whole, delivery_report=DeliveryReport(1, "Succeeded", text, 0.1, text, text, 1.0)))
-    return Run(iter(made), told={"endpoint": texts[0], "recipients": texts[1], "flow": texts[2]})
+    return SampleLedger(iter(made), run_settings={"endpoint": texts[0], "recipients": texts[1], "flow": texts[2]})
 
 
 async def test_what_it_says() -> None:
     """The headline, the tiles, and each part with its drawing and its table."""
-    _, read = await read_page(run(3_000), name="/srv/runs/RUN.sqlite")
+    _, read = await read_page(sample_run(3_000), name="/srv/runs/RUN.sqlite")
     words = read.words.replace("\u202f", " ")
     for said in ("of 3,000 messages were accepted", "Accepted", "messages a second", "Half of the responses", "Greece"):
         assert said in words
@@ -122,8 +124,8 @@ async def test_hostile_texts_stay_text() -> None:
 
 async def test_no_number_is_in_clear() -> None:
     """Neither recipients nor keys nor numbers within reasons are in the page."""
-    given = [*intents(1_500)]
-    text, _ = await read_page(Run(iter(given)))
+    given = [*sample_entries(1_500)]
+    text, _ = await read_page(SampleLedger(iter(given)))
     assert not any(intent.recipient[1:] in text for intent in given)
     text, _ = await read_page(hostile())
     assert "6912345678" not in text
@@ -131,7 +133,7 @@ async def test_no_number_is_in_clear() -> None:
 
 async def test_it_needs_nothing_else() -> None:
     """Its policy lets in its own style and nothing else; it names no address and runs nothing."""
-    text, read = await read_page(run(500))
+    text, read = await read_page(sample_run(500))
     (policy,) = (
         given["content"] for tag, given in read.elements if given.get("http-equiv") == "Content-Security-Policy"
     )
@@ -144,7 +146,7 @@ async def test_it_needs_nothing_else() -> None:
 
 async def test_every_drawing_is_described() -> None:
     """A drawing that says something has a title and a description that are its name."""
-    text, read = await read_page(run(2_000))
+    text, read = await read_page(sample_run(2_000))
     ids = {given.get("id") for _, given in read.elements}
     drawings = [given for tag, given in read.elements if tag == "svg" and given.get("role") == "img"]
     assert len(drawings) == 5
@@ -157,15 +159,19 @@ async def test_every_drawing_is_described() -> None:
 @pytest.mark.parametrize(
     ("ledger", "said", "unsaid"),
     [
-        (lambda: run(0), "Nothing has been sent yet", "<figure>"),
-        (Run, "The ledger holds no row", "Endpoint"),
-        (lambda: run(1), "The message was accepted", "a second"),
-        (lambda: run(40, troubles=1e-9), "All 40 messages were accepted", "unknown</h2>"),
-        (lambda: run(300, fates=-1), "How the accepted messages were delivered is not known", "failed over"),
-        (lambda: run(300, unsent=200), "not sent yet", "Nothing has been sent yet"),
-        (lambda: run(300, unsent=300), "None was accepted", "Half of"),
-        (lambda: run(2_000, pause=30_000), "in which nothing was being sent are not counted", "Nothing went wrong"),
-        (lambda: run(30, troubles=1e9), "There is nothing to be delivered", "failed over"),
+        (lambda: sample_run(0), "Nothing has been sent yet", "<figure>"),
+        (SampleLedger, "The ledger holds no row", "Endpoint"),
+        (lambda: sample_run(1), "The message was accepted", "a second"),
+        (lambda: sample_run(40, troubles=1e-9), "All 40 messages were accepted", "unknown</h2>"),
+        (lambda: sample_run(300, fates=-1), "How the accepted messages were delivered is not known", "failed over"),
+        (lambda: sample_run(300, unsent=200), "not sent yet", "Nothing has been sent yet"),
+        (lambda: sample_run(300, unsent=300), "None was accepted", "Half of"),
+        (
+            lambda: sample_run(2_000, pause=30_000),
+            "in which nothing was being sent are not counted",
+            "Nothing went wrong",
+        ),
+        (lambda: sample_run(30, troubles=1e9), "There is nothing to be delivered", "failed over"),
     ],
 )
 async def test_other_runs(ledger: Any, said: str, unsaid: str) -> None:
@@ -177,13 +183,13 @@ async def test_other_runs(ledger: Any, said: str, unsaid: str) -> None:
 
 async def test_channels_that_are_not_known() -> None:
     """Where the first channel or the last is not known, that is said; a channel that Routee adds has a place."""
-    (whole,) = intents(1, troubles=1e-9)
+    (whole,) = sample_entries(1, failure_factor=1e-9)
     ends = [("Viber", "Rcs"), (None, "Sms"), ("Sms", None), (None, None)]
     given = (
         attrs.evolve(whole, number=at, channel=first, delivery_report=DeliveryReport(at, "Succeeded", last, 0.0))
         for at, (first, last) in enumerate(ends, 1)
     )
-    _, read = await read_page(Run(given, told=TOLD))
+    _, read = await read_page(SampleLedger(given, run_settings=RUN_SETTINGS))
     assert "100 % of the delivered messages had failed over" in read.words.replace("\u202f", " ")
     assert "Rcs" in read.words
     assert "Not known" in read.words
@@ -195,42 +201,42 @@ async def test_channels_that_are_not_known() -> None:
 )
 async def test_no_failover(first: str | None, said: str) -> None:
     """That none failed over is said only where it is known."""
-    (whole,) = intents(1, troubles=1e-9)
+    (whole,) = sample_entries(1, failure_factor=1e-9)
     ends = [DeliveryReport(1, "Failed", "Sms"), DeliveryReport(2, "Succeeded", "Sms")]
-    _, read = await read_page(Run(attrs.evolve(whole, channel=first, delivery_report=fate) for fate in ends))
+    _, read = await read_page(SampleLedger(attrs.evolve(whole, channel=first, delivery_report=fate) for fate in ends))
     assert said in read.words
     assert ("failed over" in read.words) == (first is not None)
 
 
 async def test_many_pauses() -> None:
     """A run that was stopped over and over says how long each time, and its times do not stand in each other's way."""
-    (whole,) = intents(1, troubles=1e-9)
-    moments = [BEGUN + pause * 10_000 + at / 10 for pause in range(6) for at in range(600 if pause else 5)]
+    (whole,) = sample_entries(1, failure_factor=1e-9)
+    moments = [STARTED_AT + pause * 10_000 + at / 10 for pause in range(6) for at in range(600 if pause else 5)]
     given = (attrs.evolve(whole, number=at, claimed_at=when, ended_at=when) for at, when in enumerate(moments, 1))
-    text, read = await read_page(Run(given))
+    text, read = await read_page(SampleLedger(given))
     assert text.count(">idle<") == 5
     assert "2 h" in read.words.replace("\u202f", " ")
 
 
 async def test_many_countries() -> None:
     """The dearest countries have bars of their own, the rest one together; the table has all."""
-    (whole,) = intents(1, troubles=1e-9)
+    (whole,) = sample_entries(1, failure_factor=1e-9)
     codes = ["GR", "CY", "IT", "DE", "GB", "FR", "ES", "PT", "NL", "BE", "AT", "CH", "SE", "NO", "FI", "DK"]
     given = (
         attrs.evolve(whole, number=at, delivery_report=DeliveryReport(at, "Succeeded", "Sms", 1.0 / at, code))
         for at, code in enumerate(codes, 1)
     )
-    _, read = await read_page(Run(given))
+    _, read = await read_page(SampleLedger(given))
     assert "4 other countries" in read.words
     assert "Denmark" in read.words
 
 
 async def test_more_doubts_and_reasons_than_there_is_room_for() -> None:
     """The first are shown, and how many more there are."""
-    (whole,) = intents(1, troubles=1e-9)
+    (whole,) = sample_entries(1, failure_factor=1e-9)
     given = (
         attrs.evolve(whole, number=at, line=at, state=EntryState.UNKNOWN, reason=f"cause {at}") for at in range(1, 101)
     )
-    _, read = await read_page(Run(given))
+    _, read = await read_page(SampleLedger(given))
     assert "The first 20 of 100" in read.words
     assert "all other reasons together" in read.words

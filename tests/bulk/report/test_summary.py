@@ -9,13 +9,13 @@ import pytest
 
 from routee_failover.bulk.currency import store_currency
 from routee_failover.bulk.delivery_summary import DELIVERED, FAILED, UNKNOWN, channel_name
-from routee_failover.bulk.report.countries import Countries, _names, country_name
-from routee_failover.bulk.report.summary import summarise
+from routee_failover.bulk.report.countries import CountryLookup, _country_names, country_name
+from routee_failover.bulk.report.summary import summarize_ledger
 from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
 from routee_failover.ledger.entry import build_label
 from routee_failover.records import Balance
 
-from .making import BEGUN, Run, intents, run
+from .sample_runs import STARTED_AT, SampleLedger, sample_entries, sample_run
 
 ONE = LedgerEntry(
     number=1,
@@ -25,9 +25,9 @@ ONE = LedgerEntry(
     line=2,
     state=EntryState.ACCEPTED,
     attempt=1,
-    claimed_at=BEGUN,
-    lease_expires_at=BEGUN + 60,
-    ended_at=BEGUN + 0.5,
+    claimed_at=STARTED_AT,
+    lease_expires_at=STARTED_AT + 60,
+    ended_at=STARTED_AT + 0.5,
     response_time=0.5,
     resolved_by="answer",
     channel="Viber",
@@ -35,12 +35,12 @@ ONE = LedgerEntry(
 
 
 async def _of(*given: LedgerEntry, told: dict[str, Any] | None = None) -> Any:
-    return await summarise(Run(iter(given), told=told))
+    return await summarize_ledger(SampleLedger(iter(given), run_settings=told))
 
 
 async def test_the_numbers_are_those_of_the_ledger() -> None:
     """Counted one by one, a run of two thousand gives the same."""
-    all_of_them = [*intents(2_000, fates=0.8)]
+    all_of_them = [*sample_entries(2_000, reported_share=0.8)]
     summary = await _of(*all_of_them)
     states = Counter(intent.state for intent in all_of_them)
     assert summary.counts.total == 2_000
@@ -103,12 +103,13 @@ async def test_how_a_flow_ended(status: str, way: tuple[str, str, str]) -> None:
 async def test_one_truth_for_time() -> None:
     """A run that was stopped and resumed took its active and its idle time, no more and no less."""
     given = [
-        attrs.evolve(ONE, number=at, claimed_at=BEGUN + at / 10, ended_at=BEGUN + at / 10 + 0.2) for at in range(40)
+        attrs.evolve(ONE, number=at, claimed_at=STARTED_AT + at / 10, ended_at=STARTED_AT + at / 10 + 0.2)
+        for at in range(40)
     ]
     given += [attrs.evolve(one, claimed_at=one.claimed_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
     summary = await _of(*given)
-    assert summary.begun == BEGUN
-    assert summary.ended == pytest.approx(BEGUN + 24.1)
+    assert summary.begun == STARTED_AT
+    assert summary.ended == pytest.approx(STARTED_AT + 24.1)
     assert summary.idle == pytest.approx(15.9, abs=0.2)
     assert summary.active + summary.idle == pytest.approx(24.1)
     assert summary.sent == sum(bar.total for bar in summary.rate.bars) == 80
@@ -116,21 +117,21 @@ async def test_one_truth_for_time() -> None:
 
 async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
     """Prices have no currency but for the one of the account's balance."""
-    ledger = Run(iter([ONE]))
-    assert (await summarise(ledger)).currency == ""
+    ledger = SampleLedger(iter([ONE]))
+    assert (await summarize_ledger(ledger)).currency == ""
     await store_currency(ledger, Balance.from_dict({"balance": 5.0}))
-    assert (await summarise(ledger)).currency == ""
+    assert (await summarize_ledger(ledger)).currency == ""
     await store_currency(ledger, Balance.from_dict({"balance": 5.0, "currency": {"code": "EUR", "sign": "€"}}))
-    assert (await summarise(ledger)).currency == "EUR"
+    assert (await summarize_ledger(ledger)).currency == "EUR"
     await ledger.put_document("currency", {"code": 5})
-    assert (await summarise(ledger)).currency == ""
+    assert (await summarize_ledger(ledger)).currency == ""
 
 
 async def test_what_was_settled_later_was_sent_before() -> None:
     """What a search found in the morning counts for the evening on which it was sent, and its time is no answer's."""
-    summary = await _of(ONE, attrs.evolve(ONE, number=2, proof="search", ended_at=BEGUN + 40_000))
+    summary = await _of(ONE, attrs.evolve(ONE, number=2, resolved_by="search", ended_at=STARTED_AT + 40_000))
     assert len(summary.rate.stretches) == 1
-    assert summary.ended == BEGUN + 0.5
+    assert summary.ended == STARTED_AT + 0.5
     assert summary.answers.rows == 1
     assert summary.proofs == {"answer": 1, "search": 1}
 
@@ -153,9 +154,9 @@ def test_countries_are_asked_for_once() -> None:
         asked.append(number)
         return "GR" if number.startswith("+30") else None
 
-    countries = Countries(ask)
+    countries = CountryLookup(ask)
     numbers = ["+306912345678", "+306912345679", "+99", "+99"]
-    assert [countries.of(number) for number in numbers] == ["GR", "GR", "", ""]
+    assert [countries.lookup(number) for number in numbers] == ["GR", "GR", "", ""]
     assert asked == ["+306912345678", "+99", "+99"]
 
 
@@ -171,17 +172,18 @@ def test_without_the_extra_countries_have_no_names(monkeypatch: pytest.MonkeyPat
     def missing(_name: str) -> Any:
         raise ModuleNotFoundError("No module named 'tzdata'")
 
-    _names.cache_clear()
+    _country_names.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr("routee_failover.bulk.report.countries.files", missing)
         assert country_name("GR") == "GR"
-    _names.cache_clear()
+    _country_names.cache_clear()
 
 
 async def test_doubts_carry_their_label() -> None:
     """The first of those in doubt are listed, masked, with the label to look them up by."""
     doubts = [
-        attrs.evolve(ONE, number=at, line=at, state=EntryState.UNKNOWN, reason="lost", proof="") for at in range(1, 40)
+        attrs.evolve(ONE, number=at, line=at, state=EntryState.UNKNOWN, reason="lost", resolved_by="")
+        for at in range(1, 40)
     ]
     summary = await _of(*doubts)
     assert len(summary.doubts) == 20
@@ -205,7 +207,7 @@ async def test_a_pass_keeps_nothing() -> None:
     for rows in (2_000, 6_000):
         tracemalloc.start()
         try:
-            await summarise(run(rows))
+            await summarize_ledger(sample_run(rows))
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()

@@ -10,7 +10,7 @@ from routee_failover import LedgerError
 from routee_failover.bulk.report import write_report
 from routee_failover.ledger import MemoryLedger
 
-from .making import Run, run
+from .sample_runs import SampleLedger, sample_run
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 
@@ -26,7 +26,7 @@ def _is_device(path: str) -> bool:
 async def test_a_file(tmp_path: Path) -> None:
     """One file, whole; nothing else is left beside it."""
     path = tmp_path / "report.html"
-    await write_report(run(50), path, name="RUN.sqlite")
+    await write_report(sample_run(50), path, name="RUN.sqlite")
     text = path.read_text("utf-8")
     assert text.startswith("<!doctype html>")
     assert text.endswith("</html>\n")
@@ -47,7 +47,7 @@ async def test_for_its_owner_alone(tmp_path: Path) -> None:
     path.write_text("former", "utf-8")
     path.chmod(0o644)
     link.symlink_to(path)
-    await write_report(run(50), link, name="RUN.sqlite")
+    await write_report(sample_run(50), link, name="RUN.sqlite")
     assert link.is_symlink()
     assert "former" not in path.read_text("utf-8")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -64,11 +64,11 @@ async def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            await write_report(run(50), path, name="RUN.sqlite")
+            await write_report(sample_run(50), path, name="RUN.sqlite")
     with pytest.raises(OSError, match="directory"):
-        await write_report(run(5), tmp_path, name="RUN.sqlite")
+        await write_report(sample_run(5), tmp_path, name="RUN.sqlite")
     with pytest.raises(FileNotFoundError):
-        await write_report(run(5), tmp_path / "none" / "report.html", name="RUN.sqlite")
+        await write_report(sample_run(5), tmp_path / "none" / "report.html", name="RUN.sqlite")
     assert path.read_text("utf-8") == "former"
     assert _files(tmp_path) == ["report.html"]
 
@@ -76,17 +76,17 @@ async def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
 @ON_POSIX
 async def test_what_is_no_file_is_written_to() -> None:
     """A device stays a device."""
-    await write_report(run(5), os.devnull, name="RUN.sqlite")
+    await write_report(sample_run(5), os.devnull, name="RUN.sqlite")
     assert _is_device(os.devnull)
 
 
 async def test_a_ledger_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the ledger complains of comes through, and nothing is written."""
 
-    async def broken(_ledger: Run, _name: str) -> None:
+    async def broken(_ledger: SampleLedger, _name: str) -> None:
         raise LedgerError("the ledger cannot be read")
 
-    monkeypatch.setattr(Run, "get", broken)
+    monkeypatch.setattr(SampleLedger, "get", broken)
     with pytest.raises(LedgerError):
-        await write_report(run(5), tmp_path / "report.html", name="RUN.sqlite")
+        await write_report(sample_run(5), tmp_path / "report.html", name="RUN.sqlite")
     assert _files(tmp_path) == []

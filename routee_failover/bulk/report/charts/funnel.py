@@ -4,41 +4,41 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...delivery_summary import DELIVERED, FAILED, UNKNOWN
-from ..markup import Markup, joined, tag
-from ..values import Summary
-from ..wording import share
-from .frame import block, drawing, words
+from ..formatting import format_share
+from ..markup import Markup, join_markup, tag
+from ..model import RunSummary
+from .svg import rectangle, svg_chart, svg_text
 
 _ROW = 68
 _BAR = 16
 
 
-class Step(NamedTuple):
+class FunnelStage(NamedTuple):
     """How many came so far, out of how many, and what became of the others of these."""
 
     name: str
-    rows: int
+    messages: int
     base: int
-    of: str
+    base_label: str
     """What the base is."""
-    lost: tuple[str, ...] = ()
+    drop_offs: tuple[str, ...] = ()
 
     @property
-    def share(self) -> str:
+    def share_text(self) -> str:
         """The percentage, with what it is a share of."""
-        return f"{share(self.rows, self.base)} of {self.of}"
+        return f"{format_share(self.messages, self.base)} of {self.base_label}"
 
 
-def funnel_steps(summary: Summary) -> list[Step]:
+def funnel_stages(summary: RunSummary) -> list[FunnelStage]:
     """Accepted out of all, and delivered out of the accepted, as far as there are delivery reports."""
     counts = summary.counts
     steps = [
-        Step(
+        FunnelStage(
             "Accepted",
             counts.accepted,
             counts.total,
             "all messages",
-            _lost(
+            _drop_offs(
                 (counts.rejected, "rejected"),
                 (counts.unknown, "unknown"),
                 (counts.invalid, "invalid"),
@@ -47,38 +47,48 @@ def funnel_steps(summary: Summary) -> list[Step]:
             ),
         ),
     ]
-    if summary.accepted(DELIVERED, FAILED):
-        lost = _lost((summary.accepted(FAILED), "failed"), (summary.accepted(UNKNOWN), "without a delivery report"))
-        steps.append(Step("Delivered", summary.accepted(DELIVERED), counts.accepted, "accepted", lost))
+    if summary.count_accepted(DELIVERED, FAILED):
+        lost = _drop_offs(
+            (summary.count_accepted(FAILED), "failed"), (summary.count_accepted(UNKNOWN), "without a delivery report")
+        )
+        steps.append(FunnelStage("Delivered", summary.count_accepted(DELIVERED), counts.accepted, "accepted", lost))
     return steps
 
 
-def _lost(*parts: tuple[int, str]) -> tuple[str, ...]:
+def _drop_offs(*parts: tuple[int, str]) -> tuple[str, ...]:
     return tuple(f"{count:,} {what}" for count, what in parts if count)
 
 
-def funnel_chart(steps: list[Step], title: str) -> Markup:
+def funnel_chart(stages: list[FunnelStage], title: str) -> Markup:
     """A bar for each step."""
-    described = ", ".join(f"{step.name.lower()} {step.rows:,}, {step.share}" for step in steps)
-    return drawing("funnel", title, f"{described}.", _ROW * len(steps) - 4, *_rows(steps))
+    described = ", ".join(f"{step.name.lower()} {step.messages:,}, {step.share_text}" for step in stages)
+    return svg_chart("funnel", title, f"{described}.", _ROW * len(stages) - 4, *_rows(stages))
 
 
-def _rows(steps: list[Step]) -> Iterator[Markup]:
+def _rows(steps: list[FunnelStage]) -> Iterator[Markup]:
     whole = steps[0].base
     for at, step in enumerate(steps):
         y = _ROW * at + 15
-        yield joined(
-            words(f"{step.name} {step.rows:,}", 0, y, kind="strong"),
-            words(step.share, 1, y, anchor="end", kind="strong"),
-            block(0, y + 8, step.base / whole, _BAR, "track", round_=2),
-            block(0, y + 8, step.rows / whole, _BAR, "best" if step.name == "Delivered" else "good", round_=2),
-            _without(step.lost, y + _BAR + 22),
+        yield join_markup(
+            svg_text(f"{step.name} {step.messages:,}", 0, y, css_class="strong"),
+            svg_text(step.share_text, 1, y, anchor="end", css_class="strong"),
+            rectangle(0, y + 8, step.base / whole, _BAR, "track", corner_radius=2),
+            rectangle(
+                0,
+                y + 8,
+                step.messages / whole,
+                _BAR,
+                "delivered" if step.name == "Delivered" else "good",
+                corner_radius=2,
+            ),
+            _drop_offs_text(step.drop_offs, y + _BAR + 22),
         )
 
 
-def _without(lost: tuple[str, ...], y: float) -> Markup:
+def _drop_offs_text(lost: tuple[str, ...], y: float) -> Markup:
     """What is missing; on a narrow page the first three."""
     parts = [
-        tag("tspan", f"{', ' if at else ''}{part}", class_="extra" if at > 2 else None) for at, part in enumerate(lost)
+        tag("tspan", f"{', ' if at else ''}{part}", class_="wide-only" if at > 2 else None)
+        for at, part in enumerate(lost)
     ]
-    return tag("text", *parts, x="0", y=y, class_="soft")
+    return tag("text", *parts, x="0", y=y, class_="muted")

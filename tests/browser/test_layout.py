@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, ViewportSize, expect
 
 from ..sandbox.callers import STANDARD, VIBER_OTP, changed
-from .inbox import IN_BROWSER, NARROW, WIDE, Inbox, inbox
+from .inbox_page import IN_BROWSER, NARROW, WIDE, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
 
@@ -15,7 +15,7 @@ CONTRAST = Path(__file__).with_name("contrast.js").read_text("utf-8")
 SCREENS = {"wide": WIDE, "tablet": ViewportSize(width=900, height=1100), "narrow": NARROW}
 
 
-async def _overflowing(here: Inbox) -> Any:
+async def _overflowing(here: InboxPage) -> Any:
     """Whatever is wider than the screen, but for blocks that scroll by themselves."""
     return await here.page.evaluate(
         """() => [...document.querySelectorAll("body *")]
@@ -25,7 +25,7 @@ async def _overflowing(here: Inbox) -> Any:
     )
 
 
-async def _readable(here: Inbox) -> None:
+async def _readable(here: InboxPage) -> None:
     assert await here.page.evaluate(CONTRAST) == []
     assert await _overflowing(here) == []
 
@@ -34,7 +34,7 @@ async def _readable(here: Inbox) -> None:
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_every_text_can_be_read(browser: Browser, screen: str, scheme: str) -> None:
     """In both colour schemes, on every width, texts have the contrast that WCAG AA asks for, and none is cut off."""
-    async with inbox(browser, context={"viewport": SCREENS[screen], "color_scheme": scheme}) as here:
+    async with open_inbox(browser, context={"viewport": SCREENS[screen], "color_scheme": scheme}) as here:
         await expect(here.page.locator("#welcome")).to_be_visible()
         await _readable(here)
         number = "+306900000123"
@@ -45,7 +45,7 @@ async def test_every_text_can_be_read(browser: Browser, screen: str, scheme: str
         await here.send_otp("+306900000300")
         await here.send("sendViberOtp", VIBER_OTP)
         await here.send_otp("+306900000110")
-        await here.put_forward("+1 min")
+        await here.advance_clock("+1 min")
         await expect(here.row("+306900000110").locator(".mark")).to_have_attribute("title", "Failed")
         await _readable(here)
         for number in ("+306900000123", "+306900000300", "+306912345678", "+306900000110"):
@@ -60,7 +60,7 @@ async def test_every_text_can_be_read(browser: Browser, screen: str, scheme: str
 
 async def test_the_list_and_the_flow_are_two_views_on_a_phone(browser: Browser) -> None:
     """On a narrow screen one sees the list or a flow; a button leads back."""
-    async with inbox(browser, context={"viewport": NARROW, "has_touch": True}) as here:
+    async with open_inbox(browser, context={"viewport": NARROW, "has_touch": True}) as here:
         await here.send_otp("+306900000000")
         await expect(here.row("+306900000000")).to_be_visible()
         await expect(here.flow).to_be_hidden()
@@ -73,7 +73,7 @@ async def test_the_list_and_the_flow_are_two_views_on_a_phone(browser: Browser) 
 
 async def test_who_wants_no_motion_gets_none(browser: Browser) -> None:
     """With reduced motion nothing on the page moves by itself."""
-    async with inbox(browser, context={"reduced_motion": "reduce"}) as here:
+    async with open_inbox(browser, context={"reduced_motion": "reduce"}) as here:
         await here.send_otp("+306900000300")
         await here.choose("+306900000300")
         moving = await here.page.evaluate(

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 from ...delivery_summary import DELIVERED, FAILED, UNKNOWN
+from ..formatting import format_share
 from ..markup import Markup, percent, tag
-from ..values import Journey
-from ..wording import share
-from .frame import block, channel_kind, channel_name, cut, drawing, words
+from ..model import FailoverPath
+from .svg import channel_css_class, channel_label, rectangle, svg_chart, svg_text, truncate
 
 _K = TypeVar("_K")
 
-_TALL = 230
-_SLOT = 38
+_FLOW_HEIGHT = 230
+_MIN_NODE_HEIGHT = 38
 _TOP = 26
 _LEFT, _RIGHT = 0.22, 0.65
-_POST = 0.012
+_NODE_WIDTH = 0.012
 
 
-class _End(NamedTuple):
+class _PathEnd(NamedTuple):
     """An end on the right: a channel that delivered, or another outcome."""
 
     outcome: str
@@ -27,47 +27,50 @@ class _End(NamedTuple):
     @property
     def name(self) -> str:
         """As it is written beside it."""
-        return channel_name(self.channel) if self.outcome == DELIVERED else _OTHERS[self.outcome]
+        return channel_label(self.channel) if self.outcome == DELIVERED else _OUTCOME_NAMES[self.outcome]
 
     @property
-    def kind(self) -> str:
+    def css_class(self) -> str:
         """The class of its colour."""
-        return channel_kind(self.channel) if self.outcome == DELIVERED else _KINDS[self.outcome]
+        return channel_css_class(self.channel) if self.outcome == DELIVERED else _OUTCOME_CSS_CLASSES[self.outcome]
 
 
-_OTHERS = {FAILED: "Failed", UNKNOWN: "No report yet"}
-_KINDS = {FAILED: "bad", UNKNOWN: "none"}
+_OUTCOME_NAMES = {FAILED: "Failed", UNKNOWN: "No report yet"}
+_OUTCOME_CSS_CLASSES = {FAILED: "bad", UNKNOWN: "none"}
 _ORDER = {"viber": 0, "sms": 1, "voice": 2}
 
 
 class _Node(NamedTuple):
-    """A post on one side: its top and its height."""
+    """A node on one side: its top and its height."""
 
     top: float
     height: float
 
 
-def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
+def failover_chart(paths: tuple[FailoverPath, ...], title: str) -> Markup:
     """Bands from the channel that was tried first to the end; a band's colour is that of its end."""
-    bands = _together(journeys)
+    bands = _merge_paths(paths)
     whole = sum(bands.values())
-    firsts, ends = _sides(bands)
-    left, right = _posts(firsts, whole), _posts(ends, whole)
-    height = max(_foot(left), _foot(right))
-    shifts = (height - _foot(left)) / 2, (height - _foot(right)) / 2
+    firsts, ends = _count_ends(bands)
+    left, right = _layout_nodes(firsts, whole), _layout_nodes(ends, whole)
+    height = max(_bottom(left), _bottom(right))
+    shifts = (height - _bottom(left)) / 2, (height - _bottom(right)) / 2
     left = {name: node._replace(top=node.top + shifts[0]) for name, node in left.items()}
     right = {name: node._replace(top=node.top + shifts[1]) for name, node in right.items()}
-    return drawing(
+    return svg_chart(
         "journeys",
         title,
-        "; ".join(f"first {channel_name(first)}, then {_told(end)}: {count:,}" for (first, end), count in bands.items())
+        "; ".join(
+            f"first {channel_label(first)}, then {_describe_end(end)}: {count:,}"
+            for (first, end), count in bands.items()
+        )
         + ".",
         height + 6,
-        words("Tried first", _LEFT - 0.015, 12, anchor="end", kind="soft"),
-        words("Ended", _RIGHT + 0.015, 12, kind="soft"),
+        svg_text("Tried first", _LEFT - 0.015, 12, anchor="end", css_class="muted"),
+        svg_text("Ended", _RIGHT + 0.015, 12, css_class="muted"),
         tag(
             "svg",
-            *_bands(bands, left, right, _TALL / whole),
+            *_links(bands, left, right, _FLOW_HEIGHT / whole),
             x=percent(_LEFT),
             y="0",
             width=percent(_RIGHT - _LEFT),
@@ -80,31 +83,31 @@ def journeys_chart(journeys: tuple[Journey, ...], title: str) -> Markup:
     )
 
 
-def has_bands(journeys: tuple[Journey, ...]) -> bool:
+def has_links(paths: tuple[FailoverPath, ...]) -> bool:
     """Whether a drawing says something: a single band does not, nor bands of which no beginning is known."""
-    return len(_together(journeys)) > 1 and any(journey.first for journey in journeys)
+    return len(_merge_paths(paths)) > 1 and any(journey.first_channel for journey in paths)
 
 
-def _together(journeys: tuple[Journey, ...]) -> dict[tuple[str, _End], int]:
-    bands: dict[tuple[str, _End], int] = {}
-    for journey in journeys:
-        end = _End(journey.outcome, journey.ended if journey.outcome == DELIVERED else "")
-        bands[journey.first, end] = bands.get((journey.first, end), 0) + journey.rows
+def _merge_paths(paths: tuple[FailoverPath, ...]) -> dict[tuple[str, _PathEnd], int]:
+    bands: dict[tuple[str, _PathEnd], int] = {}
+    for journey in paths:
+        end = _PathEnd(journey.outcome, journey.final_channel if journey.outcome == DELIVERED else "")
+        bands[journey.first_channel, end] = bands.get((journey.first_channel, end), 0) + journey.messages
     return bands
 
 
-def _told(end: _End) -> str:
+def _describe_end(end: _PathEnd) -> str:
     return f"delivered by {end.name}" if end.outcome == DELIVERED else end.name.lower()
 
 
-def _sides(bands: dict[tuple[str, _End], int]) -> tuple[dict[str, int], dict[_End, int]]:
+def _count_ends(bands: dict[tuple[str, _PathEnd], int]) -> tuple[dict[str, int], dict[_PathEnd, int]]:
     firsts: dict[str, int] = {}
-    ends: dict[_End, int] = {}
+    ends: dict[_PathEnd, int] = {}
     for (first, end), count in bands.items():
         firsts[first] = firsts.get(first, 0) + count
         ends[end] = ends.get(end, 0) + count
     by_channel = sorted(firsts, key=_rank)
-    outcomes = [DELIVERED, *_OTHERS]
+    outcomes = [DELIVERED, *_OUTCOME_NAMES]
     by_end = sorted(ends, key=lambda end: (outcomes.index(end.outcome), _rank(end.channel)))
     return {first: firsts[first] for first in by_channel}, {end: ends[end] for end in by_end}
 
@@ -113,25 +116,25 @@ def _rank(channel: str) -> tuple[int, str]:
     return _ORDER.get(channel.lower(), 3 if channel else 4), channel
 
 
-def _posts(counts: dict[_K, int], whole: int) -> dict[_K, _Node]:
+def _layout_nodes(counts: dict[_K, int], whole: int) -> dict[_K, _Node]:
     """One below the other, each in room enough for its two lines of letters."""
     posts: dict[_K, _Node] = {}
     top = float(_TOP)
     for name, count in counts.items():
-        height = max(_TALL * count / whole, 1.5)
-        slot = max(height, _SLOT) + 8
+        height = max(_FLOW_HEIGHT * count / whole, 1.5)
+        slot = max(height, _MIN_NODE_HEIGHT) + 8
         posts[name] = _Node(top + (slot - height) / 2, height)
         top += slot
     return posts
 
 
-def _foot(posts: dict[_K, _Node]) -> float:
+def _bottom(posts: dict[_K, _Node]) -> float:
     last = [*posts.values()][-1]
-    return last.top + last.height + max(_SLOT - last.height, 0) / 2 + 4
+    return last.top + last.height + max(_MIN_NODE_HEIGHT - last.height, 0) / 2 + 4
 
 
-def _bands(
-    bands: dict[tuple[str, _End], int], left: dict[str, _Node], right: dict[_End, _Node], scale: float
+def _links(
+    bands: dict[tuple[str, _PathEnd], int], left: dict[str, _Node], right: dict[_PathEnd, _Node], scale: float
 ) -> Iterator[Markup]:
     from_left = {first: node.top for first, node in left.items()}
     to_right = {end: node.top for end, node in right.items()}
@@ -145,23 +148,23 @@ def _bands(
             from_left[first], to_right[end] = a + count * scale, b + count * scale
             yield tag(
                 "path",
-                tag("title", f"first {channel_name(first)}, then {_told(end)}: {count:,}"),
+                tag("title", f"first {channel_label(first)}, then {_describe_end(end)}: {count:,}"),
                 d=f"M0 {a:.1f}C50 {a:.1f} 50 {b:.1f} 100 {b:.1f}V{b + width:.1f}"
                 f"C50 {b + width:.1f} 50 {a + width:.1f} 0 {a + width:.1f}Z",
-                class_=f"band {end.kind}",
+                class_=f"band {end.css_class}",
             )
 
 
 def _labels(
-    left: dict[str, _Node], right: dict[_End, _Node], firsts: dict[str, int], ends: dict[_End, int], whole: int
+    left: dict[str, _Node], right: dict[_PathEnd, _Node], firsts: dict[str, int], ends: dict[_PathEnd, int], whole: int
 ) -> Iterator[Markup]:
     for first, node in left.items():
-        yield block(_LEFT - _POST / 2, node.top, _POST, node.height, "post")
-        yield from _label(cut(channel_name(first), 8), firsts[first], whole, _LEFT - 0.015, node, left=True)
+        yield rectangle(_LEFT - _NODE_WIDTH / 2, node.top, _NODE_WIDTH, node.height, "node")
+        yield from _label(truncate(channel_label(first), 8), firsts[first], whole, _LEFT - 0.015, node, left=True)
     for end, node in right.items():
-        yield block(_RIGHT - _POST / 2, node.top, _POST, node.height, end.kind)
+        yield rectangle(_RIGHT - _NODE_WIDTH / 2, node.top, _NODE_WIDTH, node.height, end.css_class)
         yield from _label(
-            cut(end.name, 10) if end.outcome == DELIVERED else end.name,
+            truncate(end.name, 10) if end.outcome == DELIVERED else end.name,
             ends[end],
             whole,
             _RIGHT + 0.015,
@@ -172,13 +175,13 @@ def _labels(
 
 def _label(name: str, count: int, whole: int, x: float, node: _Node, *, left: bool) -> Iterator[Markup]:
     middle = node.top + node.height / 2
-    yield words(name, x, middle - 2, anchor="end" if left else "start", kind="strong")
+    yield svg_text(name, x, middle - 2, anchor="end" if left else "start", css_class="strong")
     yield tag(
         "text",
         f"{count:,}",
-        tag("tspan", f" · {share(count, whole)}", class_="extra"),
+        tag("tspan", f" · {format_share(count, whole)}", class_="wide-only"),
         x=percent(x),
         y=middle + 14,
         text_anchor="end" if left else None,
-        class_="soft",
+        class_="muted",
     )

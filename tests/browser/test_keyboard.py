@@ -4,17 +4,17 @@ from itertools import pairwise
 
 from playwright.async_api import Browser, expect
 
-from .inbox import IN_BROWSER, NARROW, Inbox, inbox
+from .inbox_page import IN_BROWSER, NARROW, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
 
 
-async def _press(here: Inbox, *keys: str) -> None:
+async def _press(here: InboxPage, *keys: str) -> None:
     for key in keys:
         await here.page.keyboard.press(key)
 
 
-async def _three(here: Inbox) -> None:
+async def _three(here: InboxPage) -> None:
     for number in ("+306900000300", "+306911111111", "+306922222222"):
         await here.send_otp(number)
     await expect(here.rows).to_have_count(3)
@@ -22,7 +22,7 @@ async def _three(here: Inbox) -> None:
 
 async def test_a_journey_by_keyboard(browser: Browser) -> None:
     """From the search to a button of a message and back, with keys alone; what has the focus can be seen."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await _three(here)
         await _press(here, "/")
         await expect(here.page.get_by_label("Search by number")).to_be_focused()
@@ -48,7 +48,7 @@ async def test_a_journey_by_keyboard(browser: Browser) -> None:
 
 async def test_from_flow_to_flow(browser: Browser) -> None:
     """J and k, the arrows, Home and End go through the list, and stop at its ends."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await _three(here)
         title = here.flow.get_by_role("heading", level=2)
         for key, number in (
@@ -77,7 +77,7 @@ async def test_from_flow_to_flow(browser: Browser) -> None:
 
 async def test_the_chosen_row_is_kept_in_sight(browser: Browser) -> None:
     """Walking down and up a list that is longer than the screen scrolls it along."""
-    async with inbox(browser, context={"viewport": {"width": 1360, "height": 500}}) as here:
+    async with open_inbox(browser, context={"viewport": {"width": 1360, "height": 500}}) as here:
         for place in range(12):
             await here.send_otp(f"+3069111111{place:02}")
         await expect(here.page).to_have_title("(12) Routee sandbox")
@@ -92,7 +92,7 @@ async def test_the_chosen_row_is_kept_in_sight(browser: Browser) -> None:
 
 async def test_keys_leave_typing_alone(browser: Browser) -> None:
     """While somebody types a letter is a letter; Esc empties the search, and then leaves it."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await _three(here)
         search = here.page.get_by_label("Search by number")
         await search.focus()
@@ -111,7 +111,7 @@ async def test_keys_leave_typing_alone(browser: Browser) -> None:
 
 async def test_help(browser: Browser) -> None:
     """? shows the keys, Esc closes them, and keys do nothing behind the dialog."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send_otp("+306900000000")
         await expect(here.rows).to_have_count(1)
         await _press(here, "?")
@@ -127,19 +127,19 @@ async def test_help(browser: Browser) -> None:
 
 async def test_typing_a_reply_is_not_disturbed(browser: Browser) -> None:
     """What is half typed, unfolded or scrolled to stays as it is while the flow goes on."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send_otp("+306900000300")
         await here.choose("+306900000300")
         await here.flow.get_by_role("tab", name="Answer").focus()
         await here.flow.evaluate("pane => pane.scrollTop = 60")
-        await here.put_forward("+1 min")
+        await here.advance_clock("+1 min")
         await expect(here.step(0).locator(".status")).to_have_text("Expired")
         assert await here.flow.evaluate("pane => pane.scrollTop") == 60
 
 
 async def test_everything_has_a_name(browser: Browser) -> None:
     """Every control has a name, every list its role, and what happens is said in a live region."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await _three(here)
         await here.choose("+306900000300")
         nameless = await here.page.evaluate(
@@ -159,7 +159,7 @@ async def test_everything_has_a_name(browser: Browser) -> None:
 
 async def test_narrow_by_keyboard(browser: Browser) -> None:
     """On a narrow screen Enter goes into the flow and Esc comes back to the list, at the same row."""
-    async with inbox(browser, context={"viewport": NARROW}) as here:
+    async with open_inbox(browser, context={"viewport": NARROW}) as here:
         await _three(here)
         await _press(here, "j", "j")
         await expect(here.flow).to_be_hidden()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
 
-from .inbox import IN_BROWSER, PATIENCE, WIDE
+from .inbox_page import IN_BROWSER, TIMEOUT_MS, WIDE
 
 pytestmark = IN_BROWSER
 
@@ -40,7 +40,7 @@ async def _running(*command: str, cwd: Path | None = None) -> AsyncIterator[asyn
 
 async def _line(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    return (await asyncio.wait_for(process.stdout.readline(), PATIENCE / 1000)).decode().rstrip("\n")
+    return (await asyncio.wait_for(process.stdout.readline(), TIMEOUT_MS / 1000)).decode().rstrip("\n")
 
 
 class _Shell:
@@ -98,7 +98,7 @@ async def test_the_journey(browser: Browser, tmp_path: Path) -> None:
     async with _sandbox(start) as url:
         shell = _Shell(**{"http://127.0.0.1:8089": url, "http://127.0.0.1:9000": f"http://127.0.0.1:{port}"})
         page = await browser.new_page(viewport=WIDE)
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
         await expect(page.locator("#welcome")).to_be_visible()
 
@@ -150,7 +150,7 @@ async def test_the_journey(browser: Browser, tmp_path: Path) -> None:
 
 async def _listening(port: int) -> None:
     """Wait until somebody takes connections."""
-    async with asyncio.timeout(PATIENCE / 1000):
+    async with asyncio.timeout(TIMEOUT_MS / 1000):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -174,7 +174,7 @@ async def test_the_welcome_commands(browser: Browser) -> None:
     _install, start, *_ = _blocks("console")
     async with _sandbox(start) as url:
         page = await browser.new_page(viewport=WIDE)
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
         commands = await page.locator("#welcome [data-copy]").get_attribute("data-copy")
         assert '"status": "InProgress"' in await _Shell().run(commands or "")

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from routee_failover.sandbox import AcceptedFlow, Sandbox
 
 from ..sandbox.callers import OTP_SMS_STEP, VIBER_OTP
-from .inbox import IN_BROWSER, Inbox, inbox
+from .inbox_page import IN_BROWSER, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
 
@@ -35,7 +35,7 @@ def _fill(sandbox: Sandbox, count: int) -> None:
 
 async def test_a_flow_appears_by_itself(browser: Browser) -> None:
     """A flow is in the list as soon as it was accepted, and its row changes with it; nothing is reloaded."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await expect(here.page.locator("#welcome")).to_contain_text("No flow yet")
         await expect(here.page).to_have_title("Routee sandbox")
         await here.send_otp("+306900000100")
@@ -44,16 +44,16 @@ async def test_a_flow_appears_by_itself(browser: Browser) -> None:
         await expect(row.locator(".mark")).to_have_attribute("title", "In progress")
         await expect(here.page.locator("#welcome")).to_be_hidden()
         await expect(here.page).to_have_title("(1) Routee sandbox")
-        await here.put_forward("+10 min")
+        await here.advance_clock("+10 min")
         await expect(row.locator(".mark")).to_have_attribute("title", "Succeeded")
         await expect(row.locator(".last")).to_have_text("SMS")
-        assert [url for url in here.asked if url.endswith("/inbox.css")] != []
-        assert len([url for url in here.asked if url == here.sandbox.url + "/"]) == 1
+        assert [url for url in here.requested_urls if url.endswith("/inbox.css")] != []
+        assert len([url for url in here.requested_urls if url == here.sandbox.url + "/"]) == 1
 
 
 async def test_search_by_number(browser: Browser) -> None:
     """A part of a number, however it is written, leaves the flows to it; new flows join only if they match."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         for number in ("+306900000000", "+306911111111", "+306911111122"):
             await here.send_otp(number)
         await expect(here.rows).to_have_count(3)
@@ -71,20 +71,20 @@ async def test_search_by_number(browser: Browser) -> None:
 
 async def test_search_by_status(browser: Browser) -> None:
     """Only flows that stand so are shown; one that goes on leaves the list, one that comes to stand so joins it."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send_otp("+306900000000")
         await here.send_otp("+306900000110")
         await expect(here.rows).to_have_count(2)
         await here.page.get_by_label("Status", exact=True).select_option("Failed")
         await expect(here.rows).to_have_count(0)
-        await here.put_forward("+10 min")
+        await here.advance_clock("+10 min")
         await expect(here.rows).to_have_count(1)
         await expect(here.row("+306900000110")).to_be_visible()
         await here.page.get_by_label("Status", exact=True).select_option("InProgress")
         await expect(here.page.get_by_text("No flow matches.")).to_be_visible()
         await here.send_otp("+306900000300")
         await expect(here.rows).to_have_count(1)
-        await here.put_forward("+10 min")
+        await here.advance_clock("+10 min")
         await expect(here.page.get_by_text("No flow matches.")).to_be_visible()
         await here.page.get_by_label("Status", exact=True).select_option("")
         await expect(here.rows).to_have_count(3)
@@ -92,7 +92,7 @@ async def test_search_by_status(browser: Browser) -> None:
 
 async def test_clear(browser: Browser) -> None:
     """Clear asks first; then every flow is gone, here and in the sandbox."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send_otp("+306900000000")
         await here.choose("+306900000000")
         await here.page.get_by_role("button", name="Clear", exact=True).click()
@@ -108,20 +108,20 @@ async def test_clear(browser: Browser) -> None:
 
 async def test_clear_from_elsewhere(browser: Browser) -> None:
     """What another program clears is gone from an open page, too."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send_otp("+306900000000")
         await here.choose("+306900000000")
         await here.caller.call("clearSandboxFlows", "/sandbox/flows", method="DELETE")
         await expect(here.page.locator("#welcome")).to_be_visible()
 
 
-async def _row_at(here: Inbox, place: int) -> None:
+async def _row_at(here: InboxPage, place: int) -> None:
     await expect(here.page.locator(f"#rows > [aria-posinset='{place}']:not(.waiting)")).to_be_visible()
 
 
 async def test_ten_thousand_flows(browser: Browser) -> None:
     """With 10,000 flows a few rows are drawn; the oldest can be reached, found, chosen, and new ones go on coming."""
-    async with inbox(browser, opened=False) as here:
+    async with open_inbox(browser, opened=False) as here:
         _fill(here.sandbox, MANY)
         await here.open()
         await expect(here.page).to_have_title("(10,000) Routee sandbox")
@@ -147,7 +147,7 @@ async def test_ten_thousand_flows(browser: Browser) -> None:
 
 async def test_what_one_looks_at_stays(browser: Browser) -> None:
     """While one has scrolled down, new flows come in above without moving what is under one's eyes."""
-    async with inbox(browser, opened=False) as here:
+    async with open_inbox(browser, opened=False) as here:
         _fill(here.sandbox, 100)
         await here.open()
         await _row_at(here, 1)
@@ -164,7 +164,7 @@ async def test_what_one_looks_at_stays(browser: Browser) -> None:
 
 async def test_more_than_the_sandbox_keeps(browser: Browser) -> None:
     """The sandbox forgets its oldest flows; after a while so does the page."""
-    async with inbox(browser, keep=5) as here:
+    async with open_inbox(browser, keep=5) as here:
         for number in range(8):
             await here.send_otp(f"+30690000000{number}")
         await expect(here.page).to_have_title("(5) Routee sandbox")

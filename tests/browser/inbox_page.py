@@ -13,34 +13,34 @@ from ..sandbox.callers import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, calling
 # The browser lives in one event loop, and on one worker: two cores have better things to do than to run two of them.
 IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
 
-PATIENCE = 20_000  # ms; what is awaited comes in a fraction of it, on a machine that has other things to do
+TIMEOUT_MS = 20_000  # ms; what is awaited comes in a fraction of it, on a machine that has other things to do
 
 WIDE = ViewportSize(width=1360, height=900)
 NARROW = ViewportSize(width=360, height=740)
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
-class Inbox:
+class InboxPage:
     """The page, what it complained of, and the sandbox behind it."""
 
     def __init__(self, caller: Caller, page: Page) -> None:
         self.caller = caller
         self.sandbox = caller.sandbox
         self.page = page
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        page.set_default_timeout(PATIENCE)
+        self.console_errors: list[str] = []
+        self.requested_urls: list[str] = []
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
+            self.console_errors.append(message.text)
 
     def _request(self, request: Request) -> None:
-        self.asked.append(request.url)
+        self.requested_urls.append(request.url)
 
     async def open(self, fragment: str = "") -> None:
         """Load the page, up to where it follows the sandbox."""
@@ -70,7 +70,7 @@ class Inbox:
         await self.row(number).click()
         await expect(self.flow.get_by_role("heading", level=2)).to_contain_text(number)
 
-    async def put_forward(self, by: str) -> None:
+    async def advance_clock(self, by: str) -> None:
         """Press a button of the clock: `+1 min`."""
         await self.page.locator(".leaps").get_by_text(by, exact=True).click()
 
@@ -90,9 +90,9 @@ class Inbox:
 
 
 @asynccontextmanager
-async def inbox(
+async def open_inbox(
     browser: Browser, *, opened: bool = True, complaints: str = "", context: Any = None, **settings: Any
-) -> AsyncIterator[Inbox]:
+) -> AsyncIterator[InboxPage]:
     """The inbox of a sandbox with these settings; its clock stands still unless they say otherwise.
 
     On leaving, the page must have asked nobody but its sandbox, and its console must have stayed empty but for what
@@ -101,12 +101,12 @@ async def inbox(
     async with calling(**{"speed": 0, **settings}) as caller:
         profile = await browser.new_context(**{"viewport": WIDE, **(context or {})})
         try:
-            here = Inbox(caller, await profile.new_page())
+            here = InboxPage(caller, await profile.new_page())
             if opened:
                 await here.open()
             yield here
-            foreign = [url for url in here.asked if not url.startswith(here.sandbox.url + "/")]
+            foreign = [url for url in here.requested_urls if not url.startswith(here.sandbox.url + "/")]
             assert foreign == []
-            assert [text for text in here.complaints if not complaints or not re.search(complaints, text)] == []
+            assert [text for text in here.console_errors if not complaints or not re.search(complaints, text)] == []
         finally:
             await profile.close()

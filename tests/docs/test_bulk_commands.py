@@ -15,7 +15,7 @@ from routee_failover.cli.bulk.view.events import rows
 from routee_failover.cli.bulk.view.tally import Tally
 from routee_failover.sandbox import Sandbox
 
-from .test_programs import ROOT, blocks
+from .test_python_blocks import ROOT, blocks
 
 PAGE = "docs/bulk.md"
 TEXT = (ROOT / PAGE).read_text("utf-8")

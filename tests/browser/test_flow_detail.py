@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from ..sandbox.callers import OTP, STANDARD, TRANSACTIONAL, changed
-from .inbox import IN_BROWSER, Inbox, inbox
+from .inbox_page import IN_BROWSER, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
 
@@ -18,7 +18,7 @@ def _standard(**changes: Any) -> dict[str, Any]:
     return changed(STANDARD, **{**recipients, **changes})
 
 
-async def _detail(here: Inbox, flow_id: str) -> Any:
+async def _detail(here: InboxPage, flow_id: str) -> Any:
     """The sandbox's own record: what a button did is judged by it."""
     status, body = await here.caller.call("getSandboxFlow", f"/sandbox/flows/{flow_id}")
     assert status == 200
@@ -27,19 +27,19 @@ async def _detail(here: Inbox, flow_id: str) -> Any:
 
 async def test_a_flow_fails_over_as_time_passes(browser: Browser) -> None:
     """The clock's buttons put time forward: the ttl ends, the next channel is tried, and each status has its time."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         flow_id = await here.send_otp("+306900000300")
         await here.choose("+306900000300")
         await expect(here.step(0).locator(".status")).to_have_text("Queued")
         await expect(here.step(1).locator(".status")).to_have_text("If the one before fails")
         await expect(here.step(0).get_by_role("progressbar")).to_have_attribute("aria-valuetext", "1 min left")
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await expect(here.step(0).get_by_role("progressbar")).to_have_attribute("aria-valuetext", "59 s left")
-        await here.put_forward("+1 min")
+        await here.advance_clock("+1 min")
         await expect(here.step(0).locator(".status")).to_have_text("Expired")
         await expect(here.step(0).locator(".changes > li").last).to_have_text("+1 minExpiredTTL Expired")
         await expect(here.step(0).locator(".arrival")).to_have_text("Did not arrive")
-        await here.put_forward("+10 min")
+        await here.advance_clock("+10 min")
         await expect(here.step(1).locator(".status")).to_have_text("Delivered")
         await expect(here.flow.locator(".status.large")).to_contain_text("Succeeded by SMS")
         assert (await _detail(here, flow_id))["terminationChannel"] == "Sms"
@@ -48,7 +48,7 @@ async def test_a_flow_fails_over_as_time_passes(browser: Browser) -> None:
 
 async def test_time_goes_on_by_itself(browser: Browser) -> None:
     """At a speed the clock and the ttl run before one's eyes; the speed is set on the page, and elsewhere."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send_otp("+306900000300")
         await here.choose("+306900000300")
         await here.page.get_by_role("radio", name="60\N{MULTIPLICATION SIGN}", exact=True).check()
@@ -65,19 +65,19 @@ async def test_time_goes_on_by_itself(browser: Browser) -> None:
 
 async def test_each_leap_of_the_clock(browser: Browser) -> None:
     """Each button puts the clock forward by what it says."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         passed = 0
         for name, seconds in (("+1 s", 1), ("+1 min", 60), ("+10 min", 600), ("+1 h", 3600), ("+1 day", 86400)):
             passed += seconds
             async with here.page.expect_response("**/sandbox/clock"):
-                await here.put_forward(name)
+                await here.advance_clock(name)
             assert here.sandbox._clock.now() == passed
         await expect(here.page.locator("#clock time")).to_have_text("1 d 01:11:01")
 
 
 async def test_what_the_person_sees(browser: Browser) -> None:
     """Text, button, picture and spoken words stand in a bubble of their channel; what is remote is only named."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send("sendFailover", _standard())
         await here.choose(NUMBER)
         viber, sms, voice = (here.step(position).locator(".screen") for position in range(3))
@@ -96,7 +96,7 @@ async def test_what_the_person_sees(browser: Browser) -> None:
 
 async def test_files_and_videos(browser: Browser) -> None:
     """A file has its name, a video its address."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         message = {
             "viberFile": {"fileName": "bill.pdf", "fileType": "pdf", "fileUrl": "https://example.test/b.pdf"},
         }
@@ -119,7 +119,7 @@ async def test_files_and_videos(browser: Browser) -> None:
 
 async def test_the_pin(browser: Browser) -> None:
     """The PIN is large, in the list and on the phone, and one button copies it."""
-    async with inbox(browser, context={"permissions": ["clipboard-read", "clipboard-write"]}) as here:
+    async with open_inbox(browser, context={"permissions": ["clipboard-read", "clipboard-write"]}) as here:
         await here.send_otp("+306900000000", pin="604418")
         await expect(here.row("+306900000000").locator(".pin")).to_contain_text("604418")
         await here.choose("+306900000000")
@@ -134,7 +134,7 @@ async def test_the_pin(browser: Browser) -> None:
 
 async def test_without_a_clipboard(browser: Browser) -> None:
     """Where the browser grants no clipboard the text is marked, so that the keyboard copies it."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()) }")
         await here.send_otp("+306900000000", pin="604418")
         await here.choose("+306900000000")
@@ -154,9 +154,9 @@ async def test_without_a_clipboard(browser: Browser) -> None:
 )
 async def test_a_button_decides(browser: Browser, button: str, status: str, flow: str) -> None:
     """Each button does to the Viber message what it says, in the sandbox's own record, too."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         flow_id = await here.send("sendFailover", _standard())
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await here.choose(NUMBER)
         await here.step(0).get_by_role("button", name=button, exact=True).click()
         await expect(here.step(0).locator(".status")).to_have_text(status)
@@ -173,10 +173,10 @@ async def test_a_button_decides(browser: Browser, button: str, status: str, flow
 )
 async def test_a_call_is_decided(browser: Browser, button: str, status: str) -> None:
     """The buttons of a call speak of calls."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         call = changed(STANDARD["flow"][2], to={"phone": NUMBER}, order=1)
         flow_id = await here.send("sendFailover", {"flow": [call]})
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await here.choose(NUMBER)
         await here.step(0).get_by_role("button", name=button, exact=True).click()
         await expect(here.step(0).get_by_role("button")).to_have_count(0)
@@ -185,9 +185,9 @@ async def test_a_call_is_decided(browser: Browser, button: str, status: str) -> 
 
 async def test_only_what_can_be_done_is_offered(browser: Browser) -> None:
     """A message that has ended offers nothing more; a delivered one may still be seen."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send("sendTransactionalFailover", TRANSACTIONAL)
-        await here.put_forward("+1 s")
+        await here.advance_clock("+1 s")
         await here.rows.first.click()
         actions = here.step(0).locator(".actions")
         await expect(actions.get_by_role("button")).to_have_text(["Deliver", "Seen", "Fail", "Expire"])
@@ -199,7 +199,7 @@ async def test_only_what_can_be_done_is_offered(browser: Browser) -> None:
 
 async def test_too_late(browser: Browser) -> None:
     """A button that somebody else was quicker than says so, and the flow is shown as it stands."""
-    async with inbox(browser, complaints="409") as here:
+    async with open_inbox(browser, complaints="409") as here:
         flow_id = await here.send("sendFailoverOtp", OTP)
         await here.rows.first.click()
         # The page has yet to hear of it when the button is pressed.
@@ -209,7 +209,7 @@ async def test_too_late(browser: Browser) -> None:
         await expect(here.step(0).locator(".status")).to_have_text("Delivered")
 
 
-async def _after_another(here: Inbox, flow_id: str, route: Any) -> None:
+async def _after_another(here: InboxPage, flow_id: str, route: Any) -> None:
     path = f"/sandbox/flows/{flow_id}/actions"
     body = {"action": "deliver", "position": 0}
     assert (await here.caller.call("actOnSandboxFlow", path, method="POST", json=body))[0] == 200
@@ -218,7 +218,7 @@ async def _after_another(here: Inbox, flow_id: str, route: Any) -> None:
 
 async def test_the_json(browser: Browser) -> None:
     """Request, answer and record stand as indented JSON under three tabs, by mouse and by arrow keys."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         flow_id = await here.send_otp("+306900000000", pin="604418")
         await here.choose("+306900000000")
         panel = here.flow.get_by_role("tabpanel")
@@ -234,7 +234,7 @@ async def test_the_json(browser: Browser) -> None:
 
 async def test_the_address_says_which_flow(browser: Browser) -> None:
     """The address names the chosen flow: loaded again, it is chosen again; one that is unknown says so."""
-    async with inbox(browser, complaints="404") as here:
+    async with open_inbox(browser, complaints="404") as here:
         flow_id = await here.send_otp("+306900000000")
         await here.choose("+306900000000")
         assert here.page.url.endswith(f"#{flow_id}")
@@ -250,7 +250,7 @@ async def test_the_address_says_which_flow(browser: Browser) -> None:
 
 async def test_several_people(browser: Browser) -> None:
     """A flow may name several numbers: all are in its title, and each step says whom it goes to."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         await here.send(
             "sendFailover", _standard(**{"flow.1.to": "+306911111111", "flow.2.to": {"phone": "+306922222222"}})
         )
@@ -264,7 +264,7 @@ async def test_several_people(browser: Browser) -> None:
 
 async def test_a_very_long_message(browser: Browser) -> None:
     """A message of a hundred thousand characters scrolls in its bubble, and its JSON is shown all the same."""
-    async with inbox(browser) as here:
+    async with open_inbox(browser) as here:
         words = "many words " * 9_000
         await here.send("sendFailover", _standard(**{"flow.1.message.body": words}))
         await here.choose(NUMBER)
@@ -276,7 +276,7 @@ async def test_a_very_long_message(browser: Browser) -> None:
 
 async def test_a_clock_that_does_not_turn(browser: Browser) -> None:
     """When the sandbox does not take a change of the clock the page says so, and shows the clock as it is."""
-    async with inbox(browser, complaints="500") as here:
+    async with open_inbox(browser, complaints="500") as here:
         refusal = {"code": "500000000", "developerMessage": "Not now"}
         await here.page.route("**/sandbox/clock", lambda route: route.fulfill(status=500, json=refusal))
         await here.page.get_by_role("radio", name="10\N{MULTIPLICATION SIGN}", exact=True).click()

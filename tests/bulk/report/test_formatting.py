@@ -6,42 +6,51 @@ from typing import Any
 
 import pytest
 
-from routee_failover.bulk.report.scales import log_ticks, round_steps, time_step
-from routee_failover.bulk.report.wording import Clock, listed, many, money, number, parted, seconds, share
+from routee_failover.bulk.report.axis_ticks import linear_ticks, log_ticks, time_tick_interval
+from routee_failover.bulk.report.formatting import (
+    TimeFormatter,
+    format_duration,
+    format_money,
+    format_number,
+    format_share,
+    join_words,
+    pluralize,
+    split_duration,
+)
 
-from .making import BEGUN
+from .sample_runs import STARTED_AT
 
 
 @pytest.mark.parametrize(
     ("written", "text"),
     [
-        (number(1234567), "1,234,567"),
-        (number(46.44), "46.4"),
-        (number(2.5), "2.5"),
-        (number(56.02), "56"),
-        (number(0.123), "0.12"),
-        (share(1, 3), "33.3 %"),
-        (share(0, 5), "0 %"),
-        (share(5, 5), "100 %"),
-        (share(0, 0), "0 %"),
-        (share(999_999, 1_000_000), "over 99.9 %"),
-        (share(1, 1_000_000), "under 0.1 %"),
-        (seconds(0.00042), "0.4 ms"),
-        (seconds(0.1016), "102 ms"),
-        (seconds(0.9996), "1 s"),
-        (seconds(1.26), "1.3 s"),
-        (seconds(42.4), "42 s"),
-        (seconds(59.7), "1 min"),
-        (seconds(3_725), "1 h 2 min"),
-        (seconds(90_000), "1 d 1 h"),
-        (money(1234.5), "1,234.50"),
-        (money(0.0225), "0.0225"),
-        (money(12, "EUR"), "12.00 EUR"),
-        (many(1, "row"), "1 row"),
-        (many(2_000, "row"), "2,000 rows"),
-        (listed([]), ""),
-        (listed(["a"]), "a"),
-        (listed(["a", "b", "c"]), "a, b and c"),
+        (format_number(1234567), "1,234,567"),
+        (format_number(46.44), "46.4"),
+        (format_number(2.5), "2.5"),
+        (format_number(56.02), "56"),
+        (format_number(0.123), "0.12"),
+        (format_share(1, 3), "33.3 %"),
+        (format_share(0, 5), "0 %"),
+        (format_share(5, 5), "100 %"),
+        (format_share(0, 0), "0 %"),
+        (format_share(999_999, 1_000_000), "over 99.9 %"),
+        (format_share(1, 1_000_000), "under 0.1 %"),
+        (format_duration(0.00042), "0.4 ms"),
+        (format_duration(0.1016), "102 ms"),
+        (format_duration(0.9996), "1 s"),
+        (format_duration(1.26), "1.3 s"),
+        (format_duration(42.4), "42 s"),
+        (format_duration(59.7), "1 min"),
+        (format_duration(3_725), "1 h 2 min"),
+        (format_duration(90_000), "1 d 1 h"),
+        (format_money(1234.5), "1,234.50"),
+        (format_money(0.0225), "0.0225"),
+        (format_money(12, "EUR"), "12.00 EUR"),
+        (pluralize(1, "row"), "1 row"),
+        (pluralize(2_000, "row"), "2,000 rows"),
+        (join_words([]), ""),
+        (join_words(["a"]), "a"),
+        (join_words(["a", "b", "c"]), "a, b and c"),
     ],
 )
 def test_words(written: str, text: str) -> None:
@@ -65,25 +74,25 @@ def test_words(written: str, text: str) -> None:
 )
 def test_parts_of_a_time(total: float, idle: float, told: tuple[str, str, str]) -> None:
     """The two parts add up to the whole as they are shown, and what is not to be seen at its scale is not shown."""
-    assert tuple(text.replace("\u202f", " ") for text in parted(total, idle)) == told
+    assert tuple(text.replace("\u202f", " ") for text in split_duration(total, idle)) == told
 
 
 def test_moments() -> None:
     """Moments are told in the zone that is asked for, and the zone is named."""
-    clock = Clock(timezone(timedelta(hours=2)))
-    assert clock.full(BEGUN) == "21 Nov 2025, 00:00:00"
-    assert clock.after(BEGUN, BEGUN + 60) == "00:01:00"
-    assert clock.after(BEGUN, BEGUN + 90_000) == "22 Nov 2025, 01:00:00"
-    assert clock.zone(BEGUN) == "UTC+02:00"
-    tick = partial(clock.tick, BEGUN)
+    clock = TimeFormatter(timezone(timedelta(hours=2)))
+    assert clock.format_datetime(STARTED_AT) == "21 Nov 2025, 00:00:00"
+    assert clock.format_end(STARTED_AT, STARTED_AT + 60) == "00:01:00"
+    assert clock.format_end(STARTED_AT, STARTED_AT + 90_000) == "22 Nov 2025, 01:00:00"
+    assert clock.format_utc_offset(STARTED_AT) == "UTC+02:00"
+    tick = partial(clock.format_tick, STARTED_AT)
     assert [tick(step) for step in (0.2, 5, 600, 86_400)] == ["00.0", "00:00:00", "00:00", "21 Nov"]
-    assert Clock().at(BEGUN).tzinfo is not None
+    assert TimeFormatter().local_time(STARTED_AT).tzinfo is not None
 
 
 @pytest.mark.parametrize("most", [0.013, 0.2, 1, 2.4, 3, 7.7, 46.4, 999, 1001, 123456])
 def test_round_steps(most: float) -> None:
     """A scale ends at its highest value or above it, in three steps at most."""
-    steps = round_steps(most)
+    steps = linear_ticks(most)
     assert 1 <= len(steps) <= 3
     assert most <= steps[-1] * 1.000001
     assert steps[-1] <= most * 3
@@ -92,7 +101,7 @@ def test_round_steps(most: float) -> None:
 @pytest.mark.parametrize(("length", "step"), [(0.5, 0.1), (62, 15), (3_600, 600), (86_400, 21_600), (900_000, 172_800)])
 def test_time_steps(length: float, step: float) -> None:
     """Ticks of time are round, and six at most."""
-    assert time_step(length, 6) == step
+    assert time_tick_interval(length, 6) == step
 
 
 def test_log_ticks() -> None:
