@@ -9,14 +9,21 @@ import typer
 from .bulk import bulk
 from .callbacks import callbacks
 from .demo import demo
-from .failures import SoFar, told
+from .error_output import ErrorContext, handle_errors
+from .exit_codes import (
+    PROGRAM_EXIT_CODES,
+    QUERY_EXIT_CODES,
+    SEND_EXIT_CODES,
+    SERVER_EXIT_CODES,
+    TRACK_EXIT_CODES,
+    ExitCode,
+)
 from .sandbox import sandbox
 from .search import search
 from .send import send
-from .status import OF_A_MESSAGE, OF_A_QUESTION, OF_A_SERVICE, OF_THE_PROGRAM, OF_TRACKING, Status
-from .terminal import Terminal, accept_any_text, let_go
+from .terminal import Terminal, escape_unencodable, flush_or_discard
 from .track import track
-from .usage import Command
+from .usage_errors import Command
 
 app: typer.Typer = typer.Typer(
     name="routee-failover",
@@ -26,14 +33,14 @@ app: typer.Typer = typer.Typer(
     # Ours are told in `failures`; those of typer print local variables, and a PIN is one.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=OF_THE_PROGRAM,
+    epilog=PROGRAM_EXIT_CODES,
 )
 for _command, _statuses in (
-    (demo, OF_A_SERVICE),
-    (sandbox, OF_A_SERVICE),
-    (search, OF_A_QUESTION),
-    (send, OF_A_MESSAGE),
-    (track, OF_TRACKING),
+    (demo, SERVER_EXIT_CODES),
+    (sandbox, SERVER_EXIT_CODES),
+    (search, QUERY_EXIT_CODES),
+    (send, SEND_EXIT_CODES),
+    (track, TRACK_EXIT_CODES),
 ):
     app.command(cls=Command, epilog=_statuses)(_command)
 app.add_typer(bulk)
@@ -42,8 +49,8 @@ app.add_typer(callbacks)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        with told(SoFar()):
-            Terminal().say(f"routee-failover {version('routee-failover')}")
+        with handle_errors(ErrorContext()):
+            Terminal().print_line(f"routee-failover {version('routee-failover')}")
         raise typer.Exit
 
 
@@ -62,14 +69,14 @@ def program(
 
 def main() -> int:
     """Run the command of this process's arguments and give its exit status."""
-    accept_any_text()
+    escape_unencodable()
     try:
         app(prog_name="routee-failover")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else Status.FINE
+        return end.code if isinstance(end.code, int) else ExitCode.OK
     except KeyboardInterrupt:
-        return Status.INTERRUPTED
+        return ExitCode.INTERRUPTED
     finally:
-        let_go(sys.stdout)
-        let_go(sys.stderr)
-    return Status.FINE
+        flush_or_discard(sys.stdout)
+        flush_or_discard(sys.stderr)
+    return ExitCode.OK

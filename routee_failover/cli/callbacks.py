@@ -15,19 +15,19 @@ from ..records import InboundMessage, OtpRecord
 from ..records.record import redact
 from ..secret import mask_phone, mask_url_path
 from ..webhooks import AnyCallback, CallbackInbox, ReceiveResult, aiohttp_receiver, parse_callback
-from .failures import SoFar, told
-from .legs import in_words, legs_of
-from .serving import reachable, served, stopped
-from .status import OF_A_SERVICE
-from .terminal import Terminal, clean
-from .usage import Command
+from .deliveries import deliveries_of, humanize_status
+from .error_output import ErrorContext, handle_errors
+from .exit_codes import SERVER_EXIT_CODES
+from .server import local_url, serve_app, shutdown_event
+from .terminal import Terminal, printable
+from .usage_errors import Command
 
 callbacks: typer.Typer = typer.Typer(
     name="callbacks", help="See what Routee calls back with.", no_args_is_help=True, rich_markup_mode="rich"
 )
 
 
-@callbacks.command(cls=Command, epilog=OF_A_SERVICE)
+@callbacks.command(cls=Command, epilog=SERVER_EXIT_CODES)
 def listen(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
@@ -43,85 +43,89 @@ def listen(
 
     Example: [cyan]routee-failover callbacks listen --port 9000[/]
     """
-    with told(SoFar()):
-        asyncio.run(_listen(host, port, _Lines(texts=texts) if as_json else _Table(texts=texts)))
+    with handle_errors(ErrorContext()):
+        asyncio.run(_listen(host, port, _JsonLinesPrinter(texts=texts) if as_json else _TablePrinter(texts=texts)))
 
 
-class _Came(NamedTuple):
-    at: datetime
+class _ReceivedCallback(NamedTuple):
+    received_at: datetime
     record: AnyCallback
     arrival: ReceiveResult
 
 
-class _Inbox(CallbackInbox):
+class _RecordingInbox(CallbackInbox):
     """Keeps everything that comes, repeats as well, until it is printed."""
 
-    came: "asyncio.Queue[_Came]"
+    received: "asyncio.Queue[_ReceivedCallback]"
 
-    def receive(self, body: Any, *, intent: str | None = None) -> ReceiveResult:
+    def receive(self, body: Any, *, reference: str | None = None) -> ReceiveResult:
         """Take a callback in, and remember to print it."""
-        arrival = super().receive(body, intent=intent)
-        self.came.put_nowait(_Came(datetime.now().astimezone(), parse_callback(body), arrival))
+        arrival = super().receive(body, reference=reference)
+        self.received.put_nowait(_ReceivedCallback(datetime.now().astimezone(), parse_callback(body), arrival))
         return arrival
 
 
-class _Refusals:
+class _RejectedCallbackObserver:
     """Tells of requests that were no callbacks."""
 
     def observe(self, event: Event, /) -> None:
         """Print one; what was dropped is printed with what came."""
         if isinstance(event, CallbackRejected):
-            Terminal(stderr=True).say((f"a request was answered {event.status}: {event.reason}", "yellow"))
+            Terminal(stderr=True).print_line((f"a request was answered {event.status}: {event.reason}", "yellow"))
 
 
-class _Table:
+class _TablePrinter:
     """One aligned line a callback."""
 
     def __init__(self, *, texts: bool) -> None:
         self._out, self._texts = Terminal(), texts
 
-    def begin(self) -> None:
+    def print_header(self) -> None:
         """Name the columns."""
-        self._out.say((_row("time", "what", "status", "number", "id", "messages"), "dim"))
+        self._out.print_line((_row("time", "what", "status", "number", "id", "messages"), "dim"))
 
-    def show(self, came: _Came) -> None:
+    def print_callback(self, callback: _ReceivedCallback) -> None:
         """Print one."""
-        again = "" if came.arrival is ReceiveResult.NEW else f" ({came.arrival})"
-        at = f"{came.at:%H:%M:%S}"
-        record = came.record
+        again = "" if callback.arrival is ReceiveResult.NEW else f" ({callback.arrival})"
+        at = f"{callback.received_at:%H:%M:%S}"
+        record = callback.record
         if isinstance(record, InboundMessage):
-            words = clean(record.message or "") if self._texts else f"{len(record.message or '')} characters"
+            words = printable(record.message or "") if self._texts else f"{len(record.message or '')} characters"
             line = _row(at, "inbound", "", mask_phone(record.from_), record.reference_tracking_id or "", words + again)
         else:
-            legs = legs_of(record)
+            legs = deliveries_of(record)
             kind, identity = ("otp", record.flow_id) if isinstance(record, OtpRecord) else ("flow", record.tracking_id)
             number = next((mask_phone(leg.to) for leg in legs if leg.to is not None), "")
-            messages = ", ".join(f"{leg.channel or '?'} {in_words(leg.status or '?')}" for leg in legs)
+            messages = ", ".join(f"{leg.channel or '?'} {humanize_status(leg.status or '?')}" for leg in legs)
             line = _row(at, kind, record.status or "", number, identity, messages + again)
-        self._out.say((line, "dim" if again else ""))
+        self._out.print_line((line, "dim" if again else ""))
 
 
 def _row(*cells: object) -> str:
     widths = (8, 7, 10, 14, 36, 0)
-    return "  ".join(f"{clean(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+    return "  ".join(f"{printable(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-class _Lines:
+class _JsonLinesPrinter:
     """One line of JSON a callback."""
 
     def __init__(self, *, texts: bool) -> None:
         self._out, self._texts = Terminal(), texts
 
-    def begin(self) -> None:
+    def print_header(self) -> None:
         """JSON lines have no head."""
 
-    def show(self, came: _Came) -> None:
+    def print_callback(self, callback: _ReceivedCallback) -> None:
         """Print one."""
-        record = redact(came.record.raw, redact_texts=not self._texts)
-        line = {"received_at": came.at.isoformat(), "arrival": came.arrival, "record": _without_numbers(record)}
+        record = redact(callback.record.raw, redact_texts=not self._texts)
+        line = {
+            "received_at": callback.received_at.isoformat(),
+            "arrival": callback.arrival,
+            "record": _without_numbers(record),
+        }
         text = json.dumps(line, ensure_ascii=not self._out.encoding.startswith("utf"))
         # JSON leaves the control codes above ASCII as they are, and a terminal obeys them.
-        self._out.say(re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text))
+        self._out.print_line(re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text))
 
 
 _is_number = re.compile(r"\+?[0-9]{7,15}").fullmatch
@@ -148,15 +152,17 @@ _MASKS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-async def _listen(host: str, port: int, printed: _Table | _Lines) -> None:
-    stop = stopped()
-    inbox = _Inbox(notify=lambda _record: None, observers=[_Refusals()])
-    inbox.came = asyncio.Queue()
+async def _listen(host: str, port: int, printer: _TablePrinter | _JsonLinesPrinter) -> None:
+    stop = shutdown_event()
+    inbox = _RecordingInbox(notify=lambda _record: None, observers=[_RejectedCallbackObserver()])
+    inbox.received = asyncio.Queue()
     async with _served(inbox, host, port) as url:
         words = Terminal(stderr=True)
-        words.say(("Callbacks are awaited at ", "bold"), (f"{reachable(url)}/", "bold cyan"), ". Ctrl-C ends it.")
-        printed.begin()
-        ending, printing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_print(inbox, printed))
+        words.print_line(
+            ("Callbacks are awaited at ", "bold"), (f"{local_url(url)}/", "bold cyan"), ". Ctrl-C ends it."
+        )
+        printer.print_header()
+        ending, printing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_print_received(inbox, printer))
         await asyncio.wait([ending, printing], return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
         printing.cancel()
@@ -164,13 +170,13 @@ async def _listen(host: str, port: int, printed: _Table | _Lines) -> None:
             await printing
 
 
-async def _print(inbox: _Inbox, printed: _Table | _Lines) -> None:
+async def _print_received(inbox: _RecordingInbox, printer: _TablePrinter | _JsonLinesPrinter) -> None:
     while True:
-        printed.show(await inbox.came.get())
+        printer.print_callback(await inbox.received.get())
 
 
 @asynccontextmanager
 async def _served(inbox: CallbackInbox, host: str, port: int) -> AsyncIterator[str]:
-    async with served(aiohttp_receiver(inbox, None), host, port) as runner:
+    async with serve_app(aiohttp_receiver(inbox, None), host, port) as runner:
         at, taken, *_ = runner.addresses[0]
         yield f"http://[{at}]:{taken}" if ":" in at else f"http://{at}:{taken}"

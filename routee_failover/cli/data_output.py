@@ -23,12 +23,12 @@ class DataOutput:
         try:
             data = text.encode(self._encoding)
         except UnicodeEncodeError as error:
-            self._refuse(text[error.start])
+            self._raise_unencodable(text[error.start])
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
-    def _refuse(self, letter: str) -> NoReturn:
+    def _raise_unencodable(self, letter: str) -> NoReturn:
         name = codecs.lookup(self._encoding).name
         raise InvalidSource(
             f"this terminal shows {name}, which has no U+{ord(letter):04X}: write it to a file or to a pipe, "

@@ -6,7 +6,7 @@ from .._wire import load_flow
 from .._wire.flow_file import ENDPOINT_NAMES, STDIN, read_json_object
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
-from .terminal import clean
+from .terminal import printable
 
 
 def read_flow(file: str, endpoint: Endpoint | None, *, keep_unknown: bool) -> AnyFlow:
@@ -14,7 +14,7 @@ def read_flow(file: str, endpoint: Endpoint | None, *, keep_unknown: bool) -> An
 
     Raises `InvalidSource` for what is no JSON object, and `InvalidFlow` with all problems of the flow in it.
     """
-    name = "stdin" if file == STDIN else clean(file)
+    name = "stdin" if file == STDIN else printable(file)
     mapping = read_json_object(file, name)
     named = mapping.pop("endpoint", None)
     if endpoint is None and named not in [*Endpoint]:

@@ -15,9 +15,9 @@ import typer
 from ..config import Config
 from ..errors import InvalidConfig
 from ..sandbox import Sandbox
-from .failures import SoFar, told
-from .serving import reachable, stopped
-from .terminal import Terminal, clean, complain
+from .error_output import ErrorContext, handle_errors
+from .server import local_url, shutdown_event
+from .terminal import Terminal, print_error, printable
 
 
 def sandbox(
@@ -50,7 +50,7 @@ def sandbox(
 
     Example: [cyan]routee-failover sandbox --port 8089 --speed 60 --store sandbox.db[/]
     """
-    with told(SoFar()), _complaints():
+    with handle_errors(ErrorContext()), _log_to_stderr():
         Config(application_id=application_id, application_secret=application_secret)  # refuses what no client takes
         here = Sandbox(
             host=host,
@@ -65,16 +65,16 @@ def sandbox(
         asyncio.run(_serve(here, application_id, application_secret, store, remote_control=remote_control))
 
 
-class _Complaint(logging.Handler):
+class _StderrLogHandler(logging.Handler):
     """Tells what the sandbox has to say while it runs, such as that its disk is full."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        complain([record.getMessage()])
+        print_error([record.getMessage()])
 
 
 @contextlib.contextmanager
-def _complaints() -> Iterator[None]:
-    log, handler = logging.getLogger("routee_failover.sandbox"), _Complaint()
+def _log_to_stderr() -> Iterator[None]:
+    log, handler = logging.getLogger("routee_failover.sandbox"), _StderrLogHandler()
     log.addHandler(handler)
     try:
         yield
@@ -90,31 +90,35 @@ async def _serve(
     *,
     remote_control: bool = False,
 ) -> None:
-    stop = stopped()
+    stop = shutdown_event()
     async with here:
-        _announce(here, application_id, application_secret, store, remote_control=remote_control)
+        _print_settings(here, application_id, application_secret, store, remote_control=remote_control)
         await stop.wait()
     counts, words = here.counts, Terminal(stderr=True)
-    words.say(f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}.")
+    words.print_line(
+        f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}."
+    )
     if here.store_failure is not None:
-        words.say((f"Not all of it was kept in {clean(store)}: {here.store_failure}.", "yellow"))
+        words.print_line((f"Not all of it was kept in {printable(store)}: {here.store_failure}.", "yellow"))
 
 
-def _announce(
+def _print_settings(
     here: Sandbox, application_id: str, application_secret: str, store: Path | None, *, remote_control: bool
 ) -> None:
     """Only the four lines go to stdout, so that a script can evaluate them; the words around them go to stderr."""
     out, words = Terminal(), Terminal(stderr=True)
-    url = reachable(here.url)
-    words.say(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"))
-    words.say("Its inbox is ", (f"{url}/", "cyan"))
+    url = local_url(here.url)
+    words.print_line(("A Routee sandbox listens at ", "bold"), (url, "bold cyan"))
+    words.print_line("Its inbox is ", (f"{url}/", "cyan"))
     if not remote_control and not ipaddress.ip_address(urlsplit(here.url).hostname or "").is_loopback:
-        words.say("Other machines may send to it; its inbox is for this one, unless --remote-control lets them in.")
+        words.print_line(
+            "Other machines may send to it; its inbox is for this one, unless --remote-control lets them in."
+        )
     if store is not None:
-        words.say(f"Everything is kept in {clean(store)}; flows from before: {len(here.accepted)}")
-    words.say()
-    words.say("In another shell:")
-    words.say()
+        words.print_line(f"Everything is kept in {printable(store)}; flows from before: {len(here.accepted)}")
+    words.print_line()
+    words.print_line("In another shell:")
+    words.print_line()
     settings = {
         "ROUTEE_APPLICATION_ID": application_id,
         "ROUTEE_APPLICATION_SECRET": application_secret,
@@ -122,10 +126,10 @@ def _announce(
         "ROUTEE_AUTH_URL": url,
     }
     for name, value in settings.items():
-        out.say(f"export {name}={shlex.quote(value)}")
-    words.say()
-    words.say("then try ", ("routee-failover send FILE", "cyan"), ". Ctrl-C stops the sandbox.")
+        out.print_line(f"export {name}={shlex.quote(value)}")
+    words.print_line()
+    words.print_line("then try ", ("routee-failover send FILE", "cyan"), ". Ctrl-C stops the sandbox.")
     try:
         here.config(api_url=url, auth_url=url)
     except InvalidConfig as error:
-        words.say(("But no client will use it: ", "yellow"), str(error))
+        words.print_line(("But no client will use it: ", "yellow"), str(error))

@@ -17,23 +17,23 @@ from ..flows import Endpoint
 from ..records import Channel, FlowStatus
 from ..records.statuses import OpenEnum
 from .data_output import DataOutput
-from .failures import SoFar, told
-from .printed import SearchRecord, csv_row, json_text, print_flows
+from .error_output import ErrorContext, handle_errors
+from .output import SearchRecord, format_csv_row, format_json, print_flow_table
 from .terminal import Terminal
-from .times import FORMS, Stretch, stretch_of
-from .usage import none_of
+from .time_args import TIME_FORMATS, TimeRange, parse_time_range
+from .usage_errors import invalid_choice_reason
 
-MOST_ROWS = 200
+MAX_TABLE_ROWS = 200
 """Rows of a table, unless more are asked for: nobody reads them, and a table is drawn when all of them are there."""
 
 
 @attrs.frozen
-class Output:
+class OutputOptions:
     """How flows are printed, and how many at most; `None` for all."""
 
     as_json: bool
     as_csv: bool
-    most: int | None
+    max_rows: int | None
 
 
 def search(
@@ -44,7 +44,7 @@ def search(
     day: Annotated[
         str | None, typer.Option(help="Sent on this day: today, yesterday or 2026-01-31.", show_default=False)
     ] = None,
-    since: Annotated[str | None, typer.Option(help=f"Sent then or later: {FORMS}.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option(help=f"Sent then or later: {TIME_FORMATS}.", show_default=False)] = None,
     until: Annotated[str | None, typer.Option(help="Sent before then, in the same words.", show_default=False)] = None,
     to: Annotated[
         str | None,
@@ -73,7 +73,9 @@ def search(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, help=f"Print so many at most; 0 for all. A table has {MOST_ROWS}.", show_default=False),
+        typer.Option(
+            min=0, help=f"Print so many at most; 0 for all. A table has {MAX_TABLE_ROWS}.", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print Routee's answers, one a line, PINs masked.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with times in UTC and whole numbers.")] = False,
@@ -84,9 +86,11 @@ def search(
 
     Example: [cyan]routee-failover search --status failed --day yesterday[/]
     """
-    with told(SoFar(words="nothing was changed", not_found="Routee may mean that there are none.")):
-        most = (None if as_json or as_csv else MOST_ROWS) if limit is None else limit or None
-        output = Output(as_json, as_csv, most)
+    with handle_errors(
+        ErrorContext(state_text="nothing was changed", not_found_hint="Routee may mean that there are none.")
+    ):
+        most = (None if as_json or as_csv else MAX_TABLE_ROWS) if limit is None else limit or None
+        output = OutputOptions(as_json, as_csv, most)
         if as_json and as_csv:
             raise InvalidSearch("search", [Problem(("--csv",), "cannot be printed together with --json")])
         problems: list[Problem] = []
@@ -105,7 +109,7 @@ def search(
 
 
 async def _search(
-    config: Config, endpoint: Endpoint | None, terms: dict[str, Any], where: list[str], output: Output
+    config: Config, endpoint: Endpoint | None, terms: dict[str, Any], where: list[str], output: OutputOptions
 ) -> None:
     async with RouteeClient(config) as routee:
         try:
@@ -133,32 +137,32 @@ _OPTIONS = {
 """What the library's words for a term are called here."""
 
 
-async def _print(records: AsyncIterator[SearchRecord], output: Output) -> None:
+async def _print(records: AsyncIterator[SearchRecord], output: OutputOptions) -> None:
     console, data = Terminal(), DataOutput()
     listed: list[SearchRecord] = []
     count, more = 0, False
     if output.as_csv:
-        data.write(csv_row())
+        data.write(format_csv_row())
     async for record in records:
-        more = count == output.most
+        more = count == output.max_rows
         if more:
             break
         count += 1
         if output.as_csv:
-            data.write(csv_row(record))
+            data.write(format_csv_row(record))
         elif output.as_json:
-            console.say(json_text(record.raw, ascii_only=not console.encoding.startswith("utf")))
+            console.print_line(format_json(record.raw, ascii_only=not console.encoding.startswith("utf")))
         else:
             listed.append(record)
     if listed:
-        print_flows(console, listed)
+        print_flow_table(console, listed)
     _sum_up(count, more=more)
 
 
 def _sum_up(count: int, *, more: bool) -> None:
     """The last line goes to stderr: what is printed before it may be read by a program."""
     flows = "No flow matches." if not count else f"{count} flow{'s' if count > 1 else ''}."
-    Terminal(stderr=True).say(f"{flows[:-1]}, and there are more: --limit 0 prints all." if more else flows)
+    Terminal(stderr=True).print_line(f"{flows[:-1]}, and there are more: --limit 0 prints all." if more else flows)
 
 
 def _word(option: str, words: type[OpenEnum], said: str | None, problems: list[Problem]) -> str | None:
@@ -167,28 +171,28 @@ def _word(option: str, words: type[OpenEnum], said: str | None, problems: list[P
         return None
     word = words(re.sub(r"[-_\s]", "", said))
     if not word.known:
-        problems.append(Problem((option,), none_of(said, words)))
+        problems.append(Problem((option,), invalid_choice_reason(said, words)))
     return word
 
 
 def _times(day: str | None, since: str | None, until: str | None, now: datetime) -> dict[str, datetime]:
     problems: list[Problem] = []
-    found: dict[str, Stretch] = {}
+    found: dict[str, TimeRange] = {}
     for name, words in {"day": day, "since": since, "until": until}.items():
         if words is not None:
             try:
-                found[name] = stretch_of(words, now)
+                found[name] = parse_time_range(words, now)
             except ValueError:
-                problems.append(Problem((f"--{name}",), f"is no time: say {FORMS}"))
+                problems.append(Problem((f"--{name}",), f"is no time: say {TIME_FORMATS}"))
     if day is not None and (since is not None or until is not None):
         problems.append(Problem(("--day",), "cannot be given together with --since or --until"))
-    elif "day" in found and found["day"].begins == found["day"].ends:
+    elif "day" in found and found["day"].start == found["day"].end:
         problems.append(Problem(("--day",), "is a moment: say today, yesterday or 2026-01-31"))
     if problems:
         raise InvalidSearch("search", problems)
     if "day" in found:
-        return {"since": found["day"].begins, "until": found["day"].ends}
-    return {name: stretch.begins for name, stretch in found.items()}
+        return {"since": found["day"].start, "until": found["day"].end}
+    return {name: stretch.start for name, stretch in found.items()}
 
 
 def _flow_terms(endpoint: Endpoint | None, terms: dict[str, Any], where: list[str]) -> dict[str, Any]:

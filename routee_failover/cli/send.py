@@ -12,9 +12,9 @@ from ..client import RouteeClient
 from ..config import Config
 from ..flows import AnyFlow, Endpoint
 from ..records import AnyReceipt, FlowReceipt, OtpReceipt, StepEcho
-from .failures import SoFar, told
+from .error_output import ErrorContext, handle_errors
 from .flow_file import read_flow
-from .terminal import Terminal, clean
+from .terminal import Terminal, printable
 
 
 def send(
@@ -40,18 +40,18 @@ def send(
 
     Example: [cyan]routee-failover send otp.json[/]
     """
-    so_far = SoFar()
-    with told(so_far):
+    so_far = ErrorContext()
+    with handle_errors(so_far):
         flow = read_flow(file, endpoint, keep_unknown=keep_unknown)
         receipt = asyncio.run(_send(Config.from_env(), flow, so_far))
-        _show(receipt, _follow(receipt, flow.endpoint))
+        _print_receipt(receipt, _track_command(receipt, flow.endpoint))
 
 
-async def _send(config: Config, flow: AnyFlow, so_far: SoFar) -> AnyReceipt:
+async def _send(config: Config, flow: AnyFlow, context: ErrorContext) -> AnyReceipt:
     async with RouteeClient(config) as routee:
-        so_far.sending()
+        context.mark_sending()
         receipt: AnyReceipt = await routee.send(flow)
-        so_far.accepted(_follow(receipt, flow.endpoint))
+        context.mark_accepted(_track_command(receipt, flow.endpoint))
     return receipt
 
 
@@ -59,20 +59,20 @@ def _id(receipt: AnyReceipt) -> str:
     return receipt.flow_id if isinstance(receipt, OtpReceipt) else receipt.tracking_id
 
 
-def _follow(receipt: AnyReceipt, endpoint: Endpoint) -> str:
+def _track_command(receipt: AnyReceipt, endpoint: Endpoint) -> str:
     return f"routee-failover track {shlex.quote(_id(receipt))} --endpoint {endpoint}"
 
 
-def _show(receipt: AnyReceipt, follow: str) -> None:
+def _print_receipt(receipt: AnyReceipt, follow: str) -> None:
     console = Terminal()
     status, channel, moment = _accepted_how(receipt)
     at = None if moment is None else moment.isoformat(" ", "seconds")
-    console.say(("Routee accepted it.", "bold green"))
+    console.print_line(("Routee accepted it.", "bold green"))
     for name, value in {"id": _id(receipt), "status": status, "channel": channel, "created at": at}.items():
         if value is not None:
-            console.say((f"  {name:<12}", "dim"), clean(value))
-    console.say("Follow it with")
-    console.say("  ", (clean(follow), "cyan"))
+            console.print_line((f"  {name:<12}", "dim"), printable(value))
+    console.print_line("Follow it with")
+    console.print_line("  ", (printable(follow), "cyan"))
 
 
 def _accepted_how(receipt: AnyReceipt) -> tuple[str | None, str | None, datetime | None]:

@@ -10,7 +10,7 @@ import attrs
 from rich.console import Console
 from rich.text import Text
 
-LONGEST_TEXT = 1000
+MAX_TEXT_LENGTH = 1000
 
 
 class OutputClosed(Exception):  # it ends a command
@@ -27,12 +27,12 @@ class Terminal(Console):
         """Leave the end of the command to those who know what was sent; rich would end the process here."""
         raise OutputClosed
 
-    def say(self, *parts: str | tuple[str, str]) -> None:
+    def print_line(self, *parts: str | tuple[str, str]) -> None:
         """Print one line, however long: a command to be copied must not be broken, nor a line that a script reads."""
         self.print(Text.assemble(*parts), soft_wrap=True)
 
     @property
-    def animates(self) -> bool:
+    def supports_live_display(self) -> bool:
         """Whether lines can be drawn over: FORCE_COLOR makes a pipe colourful, but no screen."""
         return self.file.isatty() and not self.is_dumb_terminal
 
@@ -48,35 +48,35 @@ class Glyphs:
 
     done: str
     failed: str
-    refused: str
+    rejected: str
     waiting: str
-    moving: str
+    in_progress: str
     arrow: str
     dash: str
-    turning: str
+    spinner: str
 
 
 UNICODE = Glyphs("✓", "✗", "■", "·", "●", "→", "—", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 ASCII = Glyphs("+", "x", "#", ".", "*", "->", "-", "|/-\\")
 
 
-def clean(text: object, longest: int = LONGEST_TEXT) -> str:
+def printable(text: object, max_length: int = MAX_TEXT_LENGTH) -> str:
     """A text on one line without control codes: a file name or an answer may hold what a terminal would obey."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in str(text)[: longest + 1])
-    return shown if len(shown) <= longest else shown[:longest] + "..."
+    shown = "".join(letter if letter.isprintable() else " " for letter in str(text)[: max_length + 1])
+    return shown if len(shown) <= max_length else shown[:max_length] + "..."
 
 
-def complain(lines: Iterable[str]) -> None:
+def print_error(lines: Iterable[str]) -> None:
     """Say on stderr what went wrong. Whether somebody reads it changes nothing about how the command ends."""
     console = Terminal(stderr=True)
     with contextlib.suppress(OSError, OutputClosed):
-        first, *rest = (clean(line) for line in lines)
-        console.say(("routee-failover: ", "bold red"), first)
+        first, *rest = (printable(line) for line in lines)
+        console.print_line(("routee-failover: ", "bold red"), first)
         for line in rest:
-            console.say(f"  {line}")
+            console.print_line(f"  {line}")
 
 
-def let_go(stream: TextIO | None) -> None:
+def flush_or_discard(stream: TextIO | None) -> None:
     """Write out what is left; where nobody takes it, keep Python from complaining about that at its very end."""
     if stream is None:
         return
@@ -89,7 +89,7 @@ def let_go(stream: TextIO | None) -> None:
             os.close(nowhere)
 
 
-def accept_any_text() -> None:
+def escape_unencodable() -> None:
     """Let a stream that cannot say a letter write its number instead of failing in the middle of a receipt."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

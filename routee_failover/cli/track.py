@@ -12,11 +12,11 @@ from ..client import RouteeClient
 from ..config import Config
 from ..flows import Endpoint
 from ..secret import mask_phone
-from .failures import SoFar, told
-from .following import Following
-from .legs import AnyRecord, Leg, flow_status, legs_of, status_reason, total_price
-from .printed import json_text
-from .terminal import Terminal, clean
+from .deliveries import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason, total_price
+from .error_output import ErrorContext, handle_errors
+from .follow import ChangePrinter
+from .output import format_json
+from .terminal import Terminal, printable
 
 _LONGEST = 14 * 24 * 3600.0  # seconds: a Viber OTP may live for so long, and three steps of a flow for three days
 
@@ -41,18 +41,20 @@ def track(
 
     Example: [cyan]routee-failover track --follow 0b7c54e1-4d2a-4a53-9d0e-6f3f7a1c2b3d[/]
     """
-    with told(SoFar(not_found="An id is known to the endpoint that gave it only: is --endpoint right?")):
+    with handle_errors(
+        ErrorContext(not_found_hint="An id is known to the endpoint that gave it only: is --endpoint right?")
+    ):
         console = Terminal()
         if follow:
-            following = Following(console, as_json=as_json)
-            record = asyncio.run(_follow(Config.from_env(), identity, endpoint, timeout, following.is_over))
+            following = ChangePrinter(console, as_json=as_json)
+            record = asyncio.run(_follow(Config.from_env(), identity, endpoint, timeout, following.print_changes))
             if as_json:
                 return
             console.print()
         else:
             record = asyncio.run(_track(Config.from_env(), identity, endpoint))
         if as_json:
-            console.say(json_text(record.raw, ascii_only=not console.encoding.startswith("utf"), indent=2))
+            console.print_line(format_json(record.raw, ascii_only=not console.encoding.startswith("utf"), indent=2))
         else:
             _show(console, identity, record)
 
@@ -78,23 +80,23 @@ def _show(console: Terminal, identity: str, record: AnyRecord) -> None:
     }
     for name, value in facts.items():
         if value is not None:
-            console.say((f"{name:<8}", "dim"), clean(value))
-    legs = legs_of(record)
+            console.print_line((f"{name:<8}", "dim"), printable(value))
+    legs = deliveries_of(record)
     if legs:
         console.print()
         console.print(_table(legs))
     else:
-        console.say("Nothing has left yet.")
+        console.print_line("Nothing has left yet.")
 
 
-def _table(legs: tuple[Leg, ...]) -> Table:
+def _table(deliveries: tuple[MessageDelivery, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("channel", "status", "detail", "to", "price"):
         table.add_column(name, justify="right" if name == "price" else "left")
-    for leg in legs:
+    for leg in deliveries:
         to = None if leg.to is None else mask_phone(leg.to)
         channel = leg.channel if leg.part is None else f"{leg.channel} {leg.part}"
         table.add_row(
-            *("" if cell is None else clean(cell) for cell in (channel, leg.status, leg.detail, to, leg.price))
+            *("" if cell is None else printable(cell) for cell in (channel, leg.status, leg.detail, to, leg.price))
         )
     return table

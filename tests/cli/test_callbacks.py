@@ -87,27 +87,27 @@ def test_the_sandbox_calls(cli: Cli, write: Callable[[Any], str], sandbox: Sandb
 
 def _shown(*shapes: Json, as_json: bool, texts: bool, capsys: pytest.CaptureFixture[str]) -> str:
     """What is printed of some callbacks, the last of which was here before."""
-    printed: Any = command._Lines(texts=texts) if as_json else command._Table(texts=texts)
+    printed: Any = command._JsonLinesPrinter(texts=texts) if as_json else command._TablePrinter(texts=texts)
     printed.begin()
     for shape in shapes:
         arrival = ReceiveResult.NEW if shape is not shapes[-1] else ReceiveResult.DUPLICATE
-        printed.show(command._Came(datetime.now(UTC), parse_callback(shape), arrival))
+        printed.show(command._ReceivedCallback(datetime.now(UTC), parse_callback(shape), arrival))
     return capsys.readouterr().out
 
 
 async def test_in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything that came is printed until the stop, and nothing is left running after it."""
     stop, shown = asyncio.Event(), asyncio.Event()
-    show = command._Table.show
+    show = command._TablePrinter.print_callback
 
-    def note(table: command._Table, came: command._Came) -> None:
+    def note(table: command._TablePrinter, came: command._ReceivedCallback) -> None:
         show(table, came)
         shown.set()
 
     monkeypatch.setattr(command, "stopped", lambda: stop)
-    monkeypatch.setattr(command._Table, "show", note)
+    monkeypatch.setattr(command._TablePrinter, "show", note)
     async with asyncio.TaskGroup() as group:
-        listening = group.create_task(command._listen("127.0.0.1", 0, command._Table(texts=False)))
+        listening = group.create_task(command._listen("127.0.0.1", 0, command._TablePrinter(texts=False)))
         await asyncio.sleep(0.1)
         url = re.findall(r"http://\S+/", capsys.readouterr().err)[0]
         for _ in range(2):
@@ -124,15 +124,15 @@ async def test_in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 async def test_a_reader_who_left_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong while printing ends the command."""
 
-    def show(_table: command._Table, _came: command._Came) -> None:
+    def show(_table: command._TablePrinter, _came: command._ReceivedCallback) -> None:
         raise OutputClosed
 
-    inbox = command._Inbox(notify=lambda _record: None)
-    inbox.came = asyncio.Queue()
+    inbox = command._RecordingInbox(notify=lambda _record: None)
+    inbox.received = asyncio.Queue()
     inbox.receive(NEW)
-    monkeypatch.setattr(command._Table, "show", show)
+    monkeypatch.setattr(command._TablePrinter, "show", show)
     with pytest.raises(OutputClosed):
-        await command._print(inbox, command._Table(texts=False))
+        await command._print_received(inbox, command._TablePrinter(texts=False))
 
 
 def test_signed_addresses_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:

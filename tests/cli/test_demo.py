@@ -8,10 +8,10 @@ import pytest
 
 from routee_failover import NotSent, RouteeClient
 from routee_failover.cli import demo as demo_module
-from routee_failover.cli.demo import pause_at
-from routee_failover.cli.demo.board import board, final_board
-from routee_failover.cli.demo.cast import PINS, SCENES
-from routee_failover.cli.demo.journey import Ending, Journey, follow
+from routee_failover.cli.demo import polling_interval
+from routee_failover.cli.demo.dashboard import render_dashboard, render_final_dashboard
+from routee_failover.cli.demo.scenario_run import ScenarioResult, ScenarioRun, run_scenario
+from routee_failover.cli.demo.scenarios import PINS, SCENARIOS
 from routee_failover.cli.terminal import ASCII, Terminal
 from routee_failover.sandbox import Counts, Sandbox
 
@@ -51,13 +51,13 @@ def test_lines(cli: Cli) -> None:
     assert_keeps_secrets(result.out)
     assert "\x1b" not in result.out
     assert "to +3069****0300: accepted" in result.out
-    for scene in SCENES:
+    for scene in SCENARIOS:
         assert scene.title in result.out
 
 
 def test_board(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a screen that carries it the board is shown, with the reason below each flow that had to move on."""
-    monkeypatch.setattr(Terminal, "animates", True)
+    monkeypatch.setattr(Terminal, "supports_live_display", True)
     result = cli(*FAST, COLUMNS="80", LINES="24")
     assert (result.status, result.err) == (0, "")
     assert_tells_the_story(result.out)
@@ -71,7 +71,7 @@ def test_board(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("columns", "lines"), [("60", "50"), ("80", "20")])
 def test_small_screen(columns: str, lines: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A screen too narrow or too low for the board gets lines."""
-    monkeypatch.setattr(Terminal, "animates", True)
+    monkeypatch.setattr(Terminal, "supports_live_display", True)
     result = cli(*FAST, COLUMNS=columns, LINES=lines)
     assert result.status == 0
     assert_tells_the_story(result.out)
@@ -97,7 +97,7 @@ def test_wrong_speed(speed: str, cli: Cli) -> None:
 
 def test_pause() -> None:
     """Flows are asked after in proportion to the speed, within reason."""
-    assert (pause_at(60), pause_at(1), pause_at(1e6)) == (0.2, 1.0, 0.02)
+    assert (polling_interval(60), polling_interval(1), polling_interval(1e6)) == (0.2, 1.0, 0.02)
 
 
 async def test_nothing_sent() -> None:
@@ -108,24 +108,26 @@ async def test_nothing_sent() -> None:
             raise NotSent("no connection; nothing was sent")
 
     told: list[str] = []
-    journey = Journey(SCENES[0])
+    journey = ScenarioRun(SCENARIOS[0])
     async with Sandbox() as sandbox, Unreachable(sandbox.config()) as client:
-        await asyncio.wait_for(follow(journey, client, lambda _, what: told.append(what), lambda: 1.0, 1.0), 5)
-    assert journey.ending is Ending.LOST
+        await asyncio.wait_for(run_scenario(journey, client, lambda _, what: told.append(what), lambda: 1.0, 1.0), 5)
+    assert journey.result is ScenarioResult.LOST
     assert told == ["not sent: no connection; nothing was sent"]
-    assert journey.why() == ["no connection; nothing was sent"]
+    assert journey.explanation() == ["no connection; nothing was sent"]
 
 
 async def test_ascii(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A terminal without Unicode gets a board of plain signs, before, during and after."""
-    journeys = [Journey(scene) for scene in SCENES]
+    journeys = [ScenarioRun(scene) for scene in SCENARIOS]
     console = Terminal()
     async with Sandbox(speed=60) as sandbox, RouteeClient(sandbox.config()) as client:
-        console.print(board(journeys, 0.0, Counts(), ASCII, ""))
-        following = [asyncio.create_task(follow(each, client, lambda *_: None, lambda: 1.0, 0.02)) for each in journeys]
+        console.print(render_dashboard(journeys, 0.0, Counts(), ASCII, ""))
+        following = [
+            asyncio.create_task(run_scenario(each, client, lambda *_: None, lambda: 1.0, 0.02)) for each in journeys
+        ]
         await asyncio.sleep(1.5)
-        console.print(board(journeys, 1.5, Counts(requests=1), ASCII, "x" * 200))
-        console.print(final_board(journeys, 1.5, ASCII))
+        console.print(render_dashboard(journeys, 1.5, Counts(requests=1), ASCII, "x" * 200))
+        console.print(render_final_dashboard(journeys, 1.5, ASCII))
         for task in following:
             task.cancel()
         await asyncio.wait(following)

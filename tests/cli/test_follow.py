@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from routee_failover import FlowRecord
-from routee_failover.cli.following import Following
-from routee_failover.cli.status import Status
+from routee_failover.cli.exit_codes import ExitCode
+from routee_failover.cli.follow import ChangePrinter
 from routee_failover.cli.terminal import Terminal
 from routee_failover.sandbox import Sandbox
 
@@ -48,13 +48,13 @@ def test_the_time_is_over(cli: Cli, write: Write) -> None:
         result = cli(*_command(cli, write, sandbox, "otp"), "--timeout", "0.5", at=sandbox)
     assert "it was last seen InProgress" in result.err
     assert "flow    InProgress" in result.out
-    assert result.status == Status.UNKNOWN
+    assert result.status == ExitCode.UNKNOWN
 
 
 def test_what_is_new_is_told_once() -> None:
     """Of each record only what has changed is printed: a new message, another status, the end with its reason."""
     console = Terminal()
-    following = Following(console, as_json=False, now=lambda: datetime(2026, 1, 2, 3, 4, 5))
+    following = ChangePrinter(console, as_json=False, now=lambda: datetime(2026, 1, 2, 3, 4, 5))
     viber = {"type": "Viber", "to": "+306912345678", "status": {"name": "QUEUED"}}
     expired = viber | {"status": {"name": "EXPIRED", "reason": {"detailedStatus": "TTL Expired"}}}
     sms = {"type": "Sms", "status": {"name": "Delivered", "reason": {"detailedStatus": "Delivered"}}}
@@ -67,7 +67,7 @@ def test_what_is_new_is_told_once() -> None:
         failed | {"messages": [expired, sms, {}]},
     ]
     with console.capture() as captured:
-        over = [following.is_over(FlowRecord.from_dict(record)) for record in records]
+        over = [following.print_changes(FlowRecord.from_dict(record)) for record in records]
     assert over == [False, False, False, False, True]
     lines = captured.get().splitlines()
     assert all(line.startswith("03:04:05  ") for line in lines)

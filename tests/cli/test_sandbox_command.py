@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from routee_failover.cli.sandbox import _complaints, _serve
-from routee_failover.cli.serving import reachable
+from routee_failover.cli.sandbox import _log_to_stderr, _serve
+from routee_failover.cli.server import local_url
 from routee_failover.sandbox import Sandbox, SandboxError
 
 from .conftest import Cli
@@ -158,7 +158,7 @@ def test_settings_reach_the_sandbox(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("routee_failover.cli.sandbox.Sandbox", make)
     cli("sandbox", "--keep", "5", "--store", "x.db", "--remote-control")
     cli("sandbox")
-    chosen = [tuple(settings[name] for name in ("keep", "store", "remote_control")) for settings in made]
+    chosen = [tuple(settings[name] for name in ("keep", "store", "allow_remote_admin")) for settings in made]
     assert chosen == [(5, Path("x.db"), True), (10_000, None, False)]
 
 
@@ -224,7 +224,7 @@ async def test_words_about_a_store(
 def test_what_a_sandbox_complains_of(capsys: pytest.CaptureFixture[str]) -> None:
     """What the sandbox logs while it runs is one line on stderr, and only while it runs."""
     log = logging.getLogger("routee_failover.sandbox")
-    with _complaints():
+    with _log_to_stderr():
         log.error("nothing more is kept in %s", "x.db")
     assert capsys.readouterr().err == "routee-failover: nothing more is kept in x.db\n"
     assert log.handlers == []
@@ -232,6 +232,6 @@ def test_what_a_sandbox_complains_of(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_reachable() -> None:
     """An address that stands for all of them becomes the loopback's; others stay as they are."""
-    assert reachable("http://0.0.0.0:80") == "http://127.0.0.1:80"
-    assert reachable("http://[::]:80") == "http://[::1]:80"
-    assert reachable("http://[::1]:80") == "http://[::1]:80"
+    assert local_url("http://0.0.0.0:80") == "http://127.0.0.1:80"
+    assert local_url("http://[::]:80") == "http://[::1]:80"
+    assert local_url("http://[::1]:80") == "http://[::1]:80"

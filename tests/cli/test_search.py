@@ -13,7 +13,7 @@ import pytest
 
 from routee_failover import FlowRecord, OtpRecord
 from routee_failover.cli import search as search_command
-from routee_failover.cli.printed import CSV_COLUMNS, csv_row, print_flows
+from routee_failover.cli.output import CSV_COLUMNS, format_csv_row, print_flow_table
 from routee_failover.cli.terminal import Terminal
 from routee_failover.sandbox import Sandbox
 
@@ -125,7 +125,7 @@ def test_a_long_list_is_cut_and_says_so(
     cli: Cli, write: Write, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table has so many rows at most; nothing is cut in silence, and nothing of what a program reads."""
-    monkeypatch.setattr(search_command, "MOST_ROWS", 2)
+    monkeypatch.setattr(search_command, "MAX_TABLE_ROWS", 2)
     ids = [_send(cli, write, sandbox, to=DELIVERED) for _ in range(3)]
     short = cli("search", at=sandbox)
     assert _ids(short) == ids[:2]
@@ -184,7 +184,7 @@ ODD: list[dict[str, Any]] = [
 
 
 def _printed(records: list[Any]) -> Iterator[str]:
-    yield from map(csv_row, records)
+    yield from map(format_csv_row, records)
     for terminal, width in ((False, 20), (True, 60), (True, 80), (True, 120)):
         yield _shown(records, terminal=terminal, width=width)
 
@@ -193,7 +193,7 @@ def _shown(records: list[Any], *, terminal: bool, width: int) -> str:
     console = Terminal()
     console._force_terminal, console.width, console._color_system = terminal, width, None
     with console.capture() as captured:
-        print_flows(console, records)
+        print_flow_table(console, records)
     return captured.get()
 
 
@@ -230,7 +230,7 @@ def test_a_table_fits_its_terminal_and_cuts_nothing(terminal: bool, width: int, 
 def test_a_number_stays_a_number_in_csv() -> None:
     """A plus before digits is no formula, nor is a price below zero."""
     message = VIBER | {"to": FAILING, "price": -0.5}
-    row = csv_row(FlowRecord.from_dict({"messages": [message], "totalPrice": -0.5, "trackingId": "+1+cmd"}))
+    row = format_csv_row(FlowRecord.from_dict({"messages": [message], "totalPrice": -0.5, "trackingId": "+1+cmd"}))
     assert f',"{FAILING}",' in row
     assert row.endswith(",-0.5\n")
     assert row.startswith('"\'+1+cmd",')
@@ -268,7 +268,7 @@ def test_no_command_answers_in_python(cli: Cli, tmp_path: Path) -> None:
     for arguments, told in {
         ("track", "x", "--endpoint", "sms"): "'sms' is none of standard",
         ("track", "x", "--timeout", "-3"): "must be 0.0 or more|must be 0 or more",
-        (*bulk, "--unknown", "sendagain"): "did you mean resend",
+        (*bulk, "--unknown", "re-send"): "did you mean resend",
         (*bulk, "--rate", "fast"): "must be a number",
         (*bulk, "--concurrency", "1.5"): "must be a whole number",
         ("bulk", "export", "x.sqlite", "--state", "acepted"): "did you mean accepted",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from routee_failover import Endpoint
-from routee_failover.cli.send import _follow, _show
+from routee_failover.cli.send import _print_receipt, _track_command
 from routee_failover.records import FlowReceipt
 from routee_failover.sandbox import Sandbox
 
@@ -167,7 +167,7 @@ def test_failed_on_every_channel(cli: Cli, write: Write, sandbox: Sandbox) -> No
 def test_bare_receipt(capsys: pytest.CaptureFixture[str]) -> None:
     """A receipt that lacks everything but its id is shown as it is; an odd id is quoted for the shell."""
     receipt = FlowReceipt.from_dict({"trackingId": "a b\x1b[2J"})
-    _show(receipt, _follow(receipt, Endpoint.STANDARD))
+    _print_receipt(receipt, _track_command(receipt, Endpoint.STANDARD))
     shown = capsys.readouterr().out
     assert "'a b [2J'" in shown
     assert "channel" not in shown

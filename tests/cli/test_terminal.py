@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-from routee_failover.cli.terminal import ASCII, UNICODE, OutputClosed, Terminal, accept_any_text, complain, let_go
+from routee_failover.cli.terminal import (
+    ASCII,
+    UNICODE,
+    OutputClosed,
+    Terminal,
+    escape_unencodable,
+    flush_or_discard,
+    print_error,
+)
 
 
 class _Stream(io.StringIO):
@@ -35,7 +43,7 @@ def test_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = _Stream()
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("COLUMNS", "20")
-    Terminal().say("[bold]" + "x " * 50, (":smile:", "red"))
+    Terminal().print_line("[bold]" + "x " * 50, (":smile:", "red"))
     assert stream.getvalue() == "[bold]" + "x " * 50 + ":smile:\n"
 
 
@@ -47,7 +55,7 @@ def test_animates(terminal: bool, kind: str, animates: bool, monkeypatch: pytest
     monkeypatch.setenv("TERM", kind)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr(sys, "stdout", _Stream(terminal=terminal))
-    assert Terminal().animates is animates
+    assert Terminal().supports_live_display is animates
 
 
 def test_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,31 +70,31 @@ def test_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe that nobody reads is told to the command instead of ending the process."""
     monkeypatch.setattr(sys, "stdout", _Stream(broken=BrokenPipeError))
     with pytest.raises(OutputClosed):
-        Terminal().say("hi")
+        Terminal().print_line("hi")
 
 
 @pytest.mark.parametrize("broken", [BrokenPipeError, OSError])
 def test_nobody_hears_the_complaint(broken: type[OSError], monkeypatch: pytest.MonkeyPatch) -> None:
     """A complaint that cannot be written changes nothing about how the command ends."""
     monkeypatch.setattr(sys, "stderr", _Stream(broken=broken))
-    complain(["hi"])
+    print_error(["hi"])
 
 
 def test_last_words() -> None:
     """Letting a stream go writes what is left, and survives streams that are closed, broken or missing."""
-    let_go(None)
-    let_go(_Stream())
-    let_go(_Stream(broken=OSError))
+    flush_or_discard(None)
+    flush_or_discard(_Stream())
+    flush_or_discard(_Stream(broken=OSError))
     with io.StringIO() as closed:
         pass
-    let_go(closed)
+    flush_or_discard(closed)
 
 
 def test_full_disk() -> None:
     """A stream whose last words nobody takes is turned away from its file, so that Python's own end stays silent."""
     stream = open("/dev/full", "w")  # noqa: PTH123, SIM115
     stream.write("x")
-    let_go(stream)
+    flush_or_discard(stream)
     stream.close()
 
 
@@ -95,7 +103,7 @@ def test_letters_that_a_stream_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(sys, "stderr", object())
-    accept_any_text()
+    escape_unencodable()
     stream.write("Ω")
     stream.flush()
     assert stream.buffer.getvalue() == b"\\u03a9"

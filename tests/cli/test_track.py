@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from routee_failover import FlowRecord
-from routee_failover.cli.printed import json_text
+from routee_failover.cli.output import format_json
 from routee_failover.sandbox import Sandbox
 
 from .conftest import Cli
@@ -92,11 +92,11 @@ def test_json(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
 def test_json_is_safe_to_show() -> None:
     """JSON for a screen keeps letters and holds no control codes; for an ASCII pipe it is ASCII and says the same."""
     record = FlowRecord.from_dict({"name": "Ωmega\x9b2J\x1b"})
-    assert json_text(record.raw, ascii_only=True).isascii()
-    shown = json_text(record.raw, ascii_only=False, indent=2)
+    assert format_json(record.raw, ascii_only=True).isascii()
+    shown = format_json(record.raw, ascii_only=False, indent=2)
     assert "Ωmega" in shown
     assert "\x9b" not in shown
-    assert json.loads(shown) == json.loads(json_text(record.raw, ascii_only=True)) == record.raw
+    assert json.loads(shown) == json.loads(format_json(record.raw, ascii_only=True)) == record.raw
 
 
 def test_unknown_id(cli: Cli, sandbox: Sandbox) -> None:

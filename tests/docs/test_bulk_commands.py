@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from routee_failover.bulk import FindingKind
-from routee_failover.cli.bulk.view.events import rows
-from routee_failover.cli.bulk.view.tally import Tally
+from routee_failover.cli.bulk.display.json_events import row_counts_fields
+from routee_failover.cli.bulk.display.row_counts import RowCounts
 from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import ROOT, blocks
@@ -86,7 +86,7 @@ def test_each_kind_of_finding_is_on_the_page(kind: FindingKind) -> None:
     assert f"| `{kind}` |" in TEXT
 
 
-@pytest.mark.parametrize("name", rows(Tally()))
+@pytest.mark.parametrize("name", row_counts_fields(RowCounts()))
 def test_each_key_is_on_the_page(name: str) -> None:
     """Scripts find there what they read."""
     assert f"`{name}`" in TEXT

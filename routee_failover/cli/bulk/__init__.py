@@ -2,8 +2,8 @@
 
 import typer
 
-from ..status import OF_A_FILE, OF_A_RUN
-from ..usage import Command
+from ..exit_codes import BULK_FILE_EXIT_CODES, BULK_RUN_EXIT_CODES
+from ..usage_errors import Command
 from .export import export
 from .reconcile import reconcile
 from .report import report
@@ -18,4 +18,6 @@ bulk: typer.Typer = typer.Typer(
     rich_markup_mode="rich",
 )
 for _command in (run, resume, status, reconcile, export, report):
-    bulk.command(cls=Command, epilog=OF_A_FILE if _command in {export, report} else OF_A_RUN)(_command)
+    bulk.command(cls=Command, epilog=BULK_FILE_EXIT_CODES if _command in {export, report} else BULK_RUN_EXIT_CODES)(
+        _command
+    )

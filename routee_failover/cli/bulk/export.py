@@ -11,17 +11,17 @@ from ...bulk.ledger_export import export as write_export
 from ...errors import InvalidSource
 from ...ledger import EntryState, SqliteLedger
 from ..data_output import DataOutput
-from ..failures import SoFar, told
+from ..error_output import ErrorContext, handle_errors
 from ..terminal import Terminal
-from .options import Ledger
-from .outputs import spare_what_is_used
-from .plan import DOCUMENT
-from .resume import must_exist
+from .options import LedgerArgument
+from .output_guard import ensure_not_in_use
+from .resume import ensure_ledger_exists
+from .run_config import RUN_CONFIG_KEY
 
 
 def export(
     *,
-    ledger: Ledger,
+    ledger: LedgerArgument,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names; the usual.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
     state: Annotated[
@@ -47,14 +47,14 @@ def export(
 
     Example: [cyan]routee-failover bulk export people.sqlite --state UNKNOWN[/]
     """
-    with told(SoFar(words="nothing was changed")):
+    with handle_errors(ErrorContext(state_text="nothing was changed")):
         if as_csv and as_json:
             raise InvalidSource("--csv and --json cannot be given together; nothing was changed")
-        must_exist(ledger)
+        ensure_ledger_exists(ledger)
         form: Literal["csv", "jsonl"] = "jsonl" if as_json else "csv"
         asyncio.run(_write(ledger, output, form, state, numbers=numbers))
         if not numbers:
-            Terminal(stderr=True).say("Phone numbers are masked; --numbers shows them.")
+            Terminal(stderr=True).print_line("Phone numbers are masked; --numbers shows them.")
 
 
 async def _write(
@@ -64,6 +64,6 @@ async def _write(
         if output is None:
             await write_export(ledger, DataOutput(), format=form, states=states, show_numbers=numbers)
             return
-        spare_what_is_used(output, path, await ledger.get_document(DOCUMENT))
+        ensure_not_in_use(output, path, await ledger.get_document(RUN_CONFIG_KEY))
         with atomic_write(output) as file:
             await write_export(ledger, file, format=form, states=states, show_numbers=numbers)

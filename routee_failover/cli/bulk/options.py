@@ -8,14 +8,14 @@ import typer
 
 from ...bulk.reconciliation import UnknownPolicy
 from ...errors import InvalidSource
-from ..times import LENGTHS, length_of
-from .plan import Options
+from ..time_args import DURATION_FORMATS, parse_duration
+from .run_config import RunOptions
 
-Ledger = Annotated[
+LedgerArgument = Annotated[
     str, typer.Argument(metavar="RUN.sqlite", help="The ledger that the run is kept in.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-Recover = Annotated[
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+RecoverOption = Annotated[
     bool,
     typer.Option(
         "--recover",
@@ -23,15 +23,15 @@ Recover = Annotated[
         "hold before that row is sent.",
     ),
 ]
-Rate = Annotated[
+RateOption = Annotated[
     float | None,
     typer.Option(metavar="N", help="Begin so many messages a second at most.", show_default=False),
 ]
-Concurrency = Annotated[
+ConcurrencyOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Have so many under way at once; 100 if not given.", show_default=False),
 ]
-Hours = Annotated[
+HoursOption = Annotated[
     str | None,
     typer.Option(
         metavar="09:00-20:00",
@@ -39,13 +39,15 @@ Hours = Annotated[
         show_default=False,
     ),
 ]
-Deadline = Annotated[
+DeadlineOption = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help=f"Drop a message that is not sent so long after its turn: {LENGTHS}.", show_default=False
+        metavar="TIME",
+        help=f"Drop a message that is not sent so long after its turn: {DURATION_FORMATS}.",
+        show_default=False,
     ),
 ]
-Unknown = Annotated[
+UnknownOption = Annotated[
     UnknownPolicy | None,
     typer.Option(
         help="What to do with a message of which nobody knows whether Routee took it: leave it so; ask Routee, and "
@@ -53,7 +55,7 @@ Unknown = Annotated[
         show_default=False,
     ),
 ]
-SettleAfter = Annotated[
+ReconcileAfterOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
@@ -63,7 +65,7 @@ SettleAfter = Annotated[
     ),
 ]
 
-Suppress = Annotated[
+SuppressOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
@@ -72,7 +74,7 @@ Suppress = Annotated[
         show_default=False,
     ),
 ]
-MaxMessages = Annotated[
+MaxMessagesOption = Annotated[
     str | None,
     typer.Option(
         metavar="N",
@@ -82,24 +84,26 @@ MaxMessages = Annotated[
 ]
 
 
-def length(option: str, words: str | None) -> timedelta | None:
+def parse_duration_option(option: str, text: str | None) -> timedelta | None:
     """The length of time that an option says. Raises `InvalidSource` for words that say none."""
     try:
-        return None if words is None else length_of(words)
+        return None if text is None else parse_duration(text)
     except ValueError:
-        raise InvalidSource(f"--{option} takes a length of time, such as {LENGTHS}; nothing was sent") from None
+        raise InvalidSource(
+            f"--{option} takes a length of time, such as {DURATION_FORMATS}; nothing was sent"
+        ) from None
 
 
-def limit_of(words: str | None) -> int | None:
+def parse_max_messages(text: str | None) -> int | None:
     """The most messages that --max-messages allows, 0 for all of them. Raises `InvalidSource` for what is no number."""
-    if words is None or words == "all":
-        return None if words is None else 0
-    if not (words.isascii() and words.isdigit() and len(words) <= 15 and int(words)):
+    if text is None or text == "all":
+        return None if text is None else 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text)):
         raise InvalidSource("--max-messages takes a whole number from 1, or all; nothing was sent")
-    return int(words)
+    return int(text)
 
 
-def options(
+def build_options(
     *,
     rate: float | None = None,
     concurrency: int | None = None,
@@ -111,17 +115,17 @@ def options(
     listen: str | None = None,
     suppress: list[str] | None = None,
     max_messages: str | None = None,
-) -> Options:
+) -> RunOptions:
     """The options as they were given. Raises `InvalidSource` for words that mean nothing."""
-    return Options(
+    return RunOptions(
         rate=rate,
         concurrency=concurrency,
         hours=hours,
-        deadline=length("deadline", deadline),
+        deadline=parse_duration_option("deadline", deadline),
         unknown=unknown,
-        reconcile_after=length("reconcile-after", reconcile_after),
+        reconcile_after=parse_duration_option("reconcile-after", reconcile_after),
         callbacks=callbacks,
         listen=listen,
         suppress=tuple(str(Path(file).absolute()) for file in suppress or ()),
-        max_messages=limit_of(max_messages),
+        max_messages=parse_max_messages(max_messages),
     )

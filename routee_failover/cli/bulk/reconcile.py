@@ -15,28 +15,28 @@ from ...config import Config
 from ...errors import RouteeError
 from ...ledger import Ledger as RunLedger
 from ...ledger import SqliteLedger
-from ..failures import SoFar, told
-from ..printed import json_text
-from ..status import Status
-from ..terminal import Terminal, clean
-from .delivered import deliveries_event, deliveries_lines
-from .ending import show, status_of_run, what_to_do
-from .options import Json, Ledger, SettleAfter, Unknown, options
-from .plan import DOCUMENT, LAST, Options, Plan, account_of, service_of
-from .resume import must_exist, planned
-from .status import tally_with
-from .stopping import Asked, asked_to_stop
-from .view.events import rows as rows_event
-from .view.tally import number, span
+from ..error_output import ErrorContext, handle_errors
+from ..exit_codes import ExitCode
+from ..output import format_json
+from ..terminal import Terminal, printable
+from .delivery_summary import delivery_counts_event, delivery_lines
+from .display.json_events import row_counts_fields as rows_event
+from .display.row_counts import format_duration, format_number
+from .options import JsonOption, LedgerArgument, ReconcileAfterOption, UnknownOption, build_options
+from .resume import ensure_ledger_exists, require_config
+from .run_config import LAST_RUN_KEY, RUN_CONFIG_KEY, RunConfig, RunOptions, account_digest, service_name
+from .signals import StopRequests, handle_stop_signals
+from .status import counts_with_last_run
+from .summary import exit_code_for_run, next_step_lines, print_lines
 
 T = TypeVar("T")
 
 
 def reconcile(
     *,
-    ledger: Ledger,
-    unknown: Unknown = None,
-    reconcile_after: SettleAfter = None,
+    ledger: LedgerArgument,
+    unknown: UnknownOption = None,
+    reconcile_after: ReconcileAfterOption = None,
     once: Annotated[
         bool, typer.Option("--once", help="Ask once, and do not wait until not being found proves something.")
     ] = False,
@@ -46,7 +46,7 @@ def reconcile(
             "--ends", help="Ask also for the delivery reports of accepted messages: status, channel and price."
         ),
     ] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
@@ -59,78 +59,78 @@ def reconcile(
 
     Example: [cyan]routee-failover bulk reconcile people.sqlite --ends[/]
     """
-    end = Status.FINE
-    with told(SoFar(words="nothing was sent; what was found out is kept")):
-        given = options(unknown=unknown, reconcile_after=reconcile_after)
-        must_exist(ledger)
-        work = _Work(ledger, given, once=once, ends=ends, as_json=as_json)
-        end = asyncio.run(work.do(Config.from_env()))
-    if end is not Status.FINE:
+    end = ExitCode.OK
+    with handle_errors(ErrorContext(state_text="nothing was sent; what was found out is kept")):
+        given = build_options(unknown=unknown, reconcile_after=reconcile_after)
+        ensure_ledger_exists(ledger)
+        work = _Reconciliation(ledger, given, once=once, ends=ends, as_json=as_json)
+        end = asyncio.run(work.execute(Config.from_env()))
+    if end is not ExitCode.OK:
         raise typer.Exit(end)
 
 
-class _Work:
+class _Reconciliation:
     """One reconciliation."""
 
-    def __init__(self, ledger: str, given: Options, *, once: bool, ends: bool, as_json: bool) -> None:
+    def __init__(self, ledger: str, given: RunOptions, *, once: bool, ends: bool, as_json: bool) -> None:
         self._ledger, self._given = ledger, given
         self._once, self._ends, self._as_json = once, ends, as_json
         self._words = Terminal(stderr=True)
 
-    async def do(self, config: Config) -> Status:
+    async def execute(self, config: Config) -> ExitCode:
         async with SqliteLedger(Path(self._ledger)) as ledger, RouteeClient(config) as routee:
-            document = await ledger.get_document(DOCUMENT)
-            former = planned(None if document is None else Plan.of(document), self._ledger)
-            former.check_service(service_of(config), account_of(config))
-            chosen = self._given.over(former.options)
+            document = await ledger.get_document(RUN_CONFIG_KEY)
+            former = require_config(None if document is None else RunConfig.from_document(document), self._ledger)
+            former.ensure_same_account(service_name(config), account_digest(config))
+            chosen = self._given.merged_over(former.options)
             more: dict[str, Any] = {} if chosen.reconcile_after is None else {"reconcile_after": chosen.reconcile_after}
             settler = BulkReconciler(
                 routee, ledger, endpoint=former.endpoint, on_unknown=chosen.unknown or UnknownPolicy.RECONCILE, **more
             )
-            with asked_to_stop(lambda: None) as asked:
+            with handle_stop_signals(lambda: None) as asked:
                 before = await ledger.counts()
                 if before.unknown:
-                    self._words.say(explain_reconciliation(former.endpoint))
+                    self._words.print_line(explain_reconciliation(former.endpoint))
                 settled = await self._settle(settler, asked)
                 going_on = await _until_asked(_ends(settler, routee, ledger), asked) if self._ends else None
             await ledger.flush()
-            tally = tally_with(await ledger.counts(), await ledger.get_document(LAST))
+            tally = counts_with_last_run(await ledger.counts(), await ledger.get_document(LAST_RUN_KEY))
             deliveries = DeliverySummary.from_counts(await ledger.delivery_counts())
-            status = status_of_run(tally, interrupted=asked.times > 0)
+            status = exit_code_for_run(tally, interrupted=asked.count > 0)
             if self._as_json:
                 event = {
                     "event": "reconciled",
-                    "kept": {} if settled is None else dict(settled.unknown_by_reason),
-                    "ends_open": going_on,
+                    "unknown_by_reason": {} if settled is None else dict(settled.unknown_by_reason),
+                    "delivery_reports_missing": going_on,
                     **rows_event(tally),
-                    "deliveries": deliveries_event(deliveries),
+                    "deliveries": delivery_counts_event(deliveries),
                     "exit_status": int(status),
                 }
                 out = Terminal()
-                out.say(json_text(event, ascii_only=not out.encoding.startswith("utf")))
+                out.print_line(format_json(event, ascii_only=not out.encoding.startswith("utf")))
                 return status
             _show(settled, before.unknown, before.accepted, tally.unknown, tally.accepted)
-            told_of = deliveries_lines(deliveries, self._ledger)
-            show(Terminal(), [*told_of, *what_to_do(tally, self._ledger, former.refused)])
+            told_of = delivery_lines(deliveries, self._ledger)
+            print_lines(Terminal(), [*told_of, *next_step_lines(tally, self._ledger, former.invalid_rows)])
             return status
 
-    async def _settle(self, settler: BulkReconciler, asked: Asked) -> ReconcileResult | None:
+    async def _settle(self, settler: BulkReconciler, stop_requests: StopRequests) -> ReconcileResult | None:
         """Go through the doubts until waiting settles none any more; `None` if that was interrupted at once."""
         settled: ReconcileResult | None = None
         while True:
-            latest = await _until_asked(settler.reconcile(), asked)
+            latest = await _until_asked(settler.reconcile(), stop_requests)
             if latest is None:
                 return settled
             settled = latest
             if self._once or settled.next_due_in is None or not settled.unknown:
                 return settled
-            again = span(max(settled.next_due_in, 1))
-            self._words.say(
-                f"{number(settled.unknown)} in doubt still; Routee is asked again in {again}. "
+            again = format_duration(max(settled.next_due_in, 1))
+            self._words.print_line(
+                f"{format_number(settled.unknown)} in doubt still; Routee is asked again in {again}. "
                 "Ctrl-C ends this, and what was found out is kept."
             )
-            await asked.within(max(settled.next_due_in, 0.5))
-            if asked.times:
+            await stop_requests.wait(max(settled.next_due_in, 0.5))
+            if stop_requests.count:
                 return settled
 
 
@@ -145,11 +145,11 @@ async def _ends(settler: BulkReconciler, routee: RouteeClient, ledger: RunLedger
     return missing
 
 
-async def _until_asked(work: Awaitable[T], asked: Asked) -> T | None:
+async def _until_asked(work: Awaitable[T], stop_requests: StopRequests) -> T | None:
     """What comes of it, or `None` if somebody asks to end before that."""
     running = asyncio.ensure_future(work)
-    while not running.done() and not asked.times:
-        await asked.or_done(running, 60)
+    while not running.done() and not stop_requests.count:
+        await stop_requests.wait_or_done(running, 60)
     if not running.done():
         running.cancel()
         await asyncio.wait([running])
@@ -160,13 +160,15 @@ async def _until_asked(work: Awaitable[T], asked: Asked) -> T | None:
 def _show(settled: ReconcileResult | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int) -> None:
     console = Terminal()
     if not unknown:
-        console.say(("No message was in doubt.", "bold"))
+        console.print_line(("No message was in doubt.", "bold"))
     else:
         found = accepted_now - accepted
         absent = unknown - unknown_now - found
-        words = f"Of {number(unknown)} in doubt, Routee has {number(found)}"
-        console.say((f"{words}; {number(absent)} may be sent; {number(unknown_now)} still in doubt.", "bold"))
+        words = f"Of {format_number(unknown)} in doubt, Routee has {format_number(found)}"
+        console.print_line(
+            (f"{words}; {format_number(absent)} may be sent; {format_number(unknown_now)} still in doubt.", "bold")
+        )
         for why, many in (
             sorted(settled.unknown_by_reason.items(), key=lambda item: -item[1]) if settled is not None else ()
         ):
-            console.say(f"   {number(many)}: {clean(why)}")
+            console.print_line(f"   {format_number(many)}: {printable(why)}")

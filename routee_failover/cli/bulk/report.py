@@ -8,17 +8,17 @@ import typer
 
 from ...bulk.report import write_report
 from ...ledger import SqliteLedger
-from ..failures import SoFar, told
-from ..terminal import Terminal, clean
-from .options import Ledger
-from .outputs import spare_what_is_used
-from .plan import DOCUMENT
-from .resume import must_exist
+from ..error_output import ErrorContext, handle_errors
+from ..terminal import Terminal, printable
+from .options import LedgerArgument
+from .output_guard import ensure_not_in_use
+from .resume import ensure_ledger_exists
+from .run_config import RUN_CONFIG_KEY
 
 
 def report(
     *,
-    ledger: Ledger,
+    ledger: LedgerArgument,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE.html", help="Write it here. If not given: RUN.html."),
@@ -31,14 +31,14 @@ def report(
 
     Example: [cyan]routee-failover bulk report people.sqlite -o people.html[/]
     """
-    with told(SoFar(words="nothing was changed")):
-        must_exist(ledger)
+    with handle_errors(ErrorContext(state_text="nothing was changed")):
+        ensure_ledger_exists(ledger)
         page = output or Path(ledger).with_suffix(".html")
         asyncio.run(_write(ledger, page))
-        Terminal().say("The report is in ", (clean(page), "cyan"))
+        Terminal().print_line("The report is in ", (printable(page), "cyan"))
 
 
 async def _write(path: str, page: Path) -> None:
     async with SqliteLedger.read(Path(path)) as ledger:
-        spare_what_is_used(page, path, await ledger.get_document(DOCUMENT))
+        ensure_not_in_use(page, path, await ledger.get_document(RUN_CONFIG_KEY))
         await write_report(ledger, page, name=path)

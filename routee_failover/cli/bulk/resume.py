@@ -9,40 +9,40 @@ import typer
 
 from ...config import Config
 from ...errors import InvalidSource
-from ..failures import SoFar, told
-from ..status import Status
-from ..terminal import clean
-from .conduct import Run
+from ..error_output import ErrorContext, handle_errors
+from ..exit_codes import ExitCode
+from ..terminal import printable
 from .options import (
-    Concurrency,
-    Deadline,
-    Hours,
-    Json,
-    Ledger,
-    MaxMessages,
-    Rate,
-    Recover,
-    SettleAfter,
-    Suppress,
-    Unknown,
-    options,
+    ConcurrencyOption,
+    DeadlineOption,
+    HoursOption,
+    JsonOption,
+    LedgerArgument,
+    MaxMessagesOption,
+    RateOption,
+    ReconcileAfterOption,
+    RecoverOption,
+    SuppressOption,
+    UnknownOption,
+    build_options,
 )
-from .plan import Options, Plan, account_of, digest_of, service_of
+from .run_config import RunConfig, RunOptions, account_digest, file_digest, service_name
+from .runner import RunCommand
 
 
 def resume(
     *,
-    ledger: Ledger,
-    rate: Rate = None,
-    concurrency: Concurrency = None,
-    hours: Hours = None,
-    deadline: Deadline = None,
-    suppress: Suppress = None,
-    max_messages: MaxMessages = None,
-    unknown: Unknown = None,
-    reconcile_after: SettleAfter = None,
-    recover: Recover = False,
-    as_json: Json = False,
+    ledger: LedgerArgument,
+    rate: RateOption = None,
+    concurrency: ConcurrencyOption = None,
+    hours: HoursOption = None,
+    deadline: DeadlineOption = None,
+    suppress: SuppressOption = None,
+    max_messages: MaxMessagesOption = None,
+    unknown: UnknownOption = None,
+    reconcile_after: ReconcileAfterOption = None,
+    recover: RecoverOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, killed or paused. Options that are not given stay as they were.
 
@@ -51,10 +51,10 @@ def resume(
 
     Example: [cyan]routee-failover bulk resume people.sqlite --rate 20[/]
     """
-    status = Status.FINE
-    so_far = SoFar()
-    with told(so_far):
-        given = options(
+    status = ExitCode.OK
+    so_far = ErrorContext()
+    with handle_errors(so_far):
+        given = build_options(
             rate=rate,
             concurrency=concurrency,
             hours=hours,
@@ -64,61 +64,61 @@ def resume(
             unknown=unknown,
             reconcile_after=reconcile_after,
         )
-        must_exist(ledger)
+        ensure_ledger_exists(ledger)
         config = Config.from_env()
-        run = Run(
+        run = RunCommand(
             ledger=ledger,
-            plan_after=lambda former: _again(former, given, config, ledger),
+            resolve_config=lambda former: _resumed_config(former, given, config, ledger),
             as_json=as_json,
             recover=recover,
         )
-        status = asyncio.run(run.conduct(so_far))
-    if status is not Status.FINE:
+        status = asyncio.run(run.execute(so_far))
+    if status is not ExitCode.OK:
         raise typer.Exit(status)
 
 
-def must_exist(ledger: str) -> None:
+def ensure_ledger_exists(ledger: str) -> None:
     """Raise `InvalidSource` where there is no such file, before anything makes one."""
     if not Path(ledger).is_file():
         raise InvalidSource(
-            f"there is no ledger {clean(ledger)}; nothing was sent. If it was moved or renamed, say where it is: with "
+            f"there is no ledger {printable(ledger)}; nothing was sent. If it was moved or renamed, say where it is: with "
             "a new ledger everyone who has a message would get a second one. A list that was never sent is sent by: "
             "routee-failover bulk run RECIPIENTS --flow FLOW"
         )
 
 
-def planned(former: Plan | None, ledger: str) -> Plan:
+def require_config(previous: RunConfig | None, ledger: str) -> RunConfig:
     """The plan that a ledger holds. Raises `InvalidSource` where it holds none."""
-    if former is None:
+    if previous is None:
         raise InvalidSource(
             "no run was begun in this ledger from the command line; nothing was sent. A run in it is begun with: "
             f"{_run_command(ledger)}"
         )
-    return former
+    return previous
 
 
 def _run_command(ledger: str) -> str:
-    return f"routee-failover bulk run RECIPIENTS --flow FLOW --ledger {shlex.quote(clean(ledger))}"
+    return f"routee-failover bulk run RECIPIENTS --flow FLOW --ledger {shlex.quote(printable(ledger))}"
 
 
-def _check_files(plan: Plan, ledger: str) -> None:
+def _check_files(config: RunConfig, ledger: str) -> None:
     """Raise `InvalidSource`, with how to go on, where a file that the run needs is not where it was."""
-    missing = next((path for path in (plan.recipients, plan.flow) if not path.exists()), None)
+    missing = next((path for path in (config.recipients, config.flow) if not path.exists()), None)
     if missing is not None:
         raise InvalidSource(
-            f"{clean(missing)} cannot be read: it is not there any more; nothing was sent. Put it back, or say where "
+            f"{printable(missing)} cannot be read: it is not there any more; nothing was sent. Put it back, or say where "
             f"the files of this run are: {_run_command(ledger)}"
         )
 
 
-def _again(former: Plan | None, given: Options, config: Config, ledger: str) -> Plan:
-    former = planned(former, ledger)
-    _check_files(former, ledger)
+def _resumed_config(previous: RunConfig | None, given: RunOptions, config: Config, ledger: str) -> RunConfig:
+    previous = require_config(previous, ledger)
+    _check_files(previous, ledger)
     now = attrs.evolve(
-        former,
-        digest=digest_of(former.flow),
-        service=service_of(config),
-        account=account_of(config),
+        previous,
+        digest=file_digest(previous.flow),
+        service=service_name(config),
+        account=account_digest(config),
         options=given,
     )
-    return now.following(former)
+    return now.continued_from(previous)

@@ -10,27 +10,27 @@ import typer
 from ...bulk.templates.template import FlowTemplate
 from ...config import Config
 from ...errors import InvalidSource
-from ..failures import SoFar, told
-from ..status import Status
-from ..terminal import clean
-from .conduct import Run, prepare, settings_of
-from .earlier import ask_for_again, source_digest
+from ..error_output import ErrorContext, handle_errors
+from ..exit_codes import ExitCode
+from ..terminal import printable
+from .dry_run import execute_dry_run
 from .options import (
-    Concurrency,
-    Deadline,
-    Hours,
-    Json,
-    MaxMessages,
-    Rate,
-    Recover,
-    SettleAfter,
-    Suppress,
-    Unknown,
-    options,
+    ConcurrencyOption,
+    DeadlineOption,
+    HoursOption,
+    JsonOption,
+    MaxMessagesOption,
+    RateOption,
+    ReconcileAfterOption,
+    RecoverOption,
+    SuppressOption,
+    UnknownOption,
+    build_options,
 )
-from .outputs import spare_what_is_used
-from .plan import Options, Plan, account_of, digest_of, service_of
-from .rehearse import rehearse
+from .output_guard import ensure_not_in_use
+from .previous_runs import ensure_not_sent_before, source_digest
+from .run_config import RunConfig, RunOptions, account_digest, file_digest, service_name
+from .runner import RunCommand, build_settings, prepare
 
 
 def run(
@@ -50,8 +50,8 @@ def run(
             show_default=False,
         ),
     ] = None,
-    rate: Rate = None,
-    concurrency: Concurrency = None,
+    rate: RateOption = None,
+    concurrency: ConcurrencyOption = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -64,20 +64,20 @@ def run(
         str | None,
         typer.Option(metavar="GR", help="The country of numbers that are written without one.", show_default=False),
     ] = None,
-    hours: Hours = None,
-    deadline: Deadline = None,
-    suppress: Suppress = None,
-    max_messages: MaxMessages = None,
+    hours: HoursOption = None,
+    deadline: DeadlineOption = None,
+    suppress: SuppressOption = None,
+    max_messages: MaxMessagesOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Send nothing: check every row, count SMS parts, show three samples.")
     ] = False,
-    unknown: Unknown = None,
-    reconcile_after: SettleAfter = None,
-    refused: Annotated[
+    unknown: UnknownOption = None,
+    reconcile_after: ReconcileAfterOption = None,
+    invalid_rows: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where rows go that cannot be sent, with their reasons. If not given: RUN.refused.csv.",
+            help="Where rows go that cannot be sent, with their reasons. If not given: RUN.invalid.csv.",
             show_default=False,
         ),
     ] = None,
@@ -99,12 +99,12 @@ def run(
         bool,
         typer.Option("--again", help="Send with a new ledger what another ledger has sent: everyone is written twice."),
     ] = False,
-    recover: Recover = False,
+    recover: RecoverOption = False,
     source_format: Annotated[
         str | None,
         typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet, where the name does not say it."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     r"""Send a message to every row of a file, each once, whatever happens to this process.
 
@@ -119,10 +119,10 @@ def run(
 
     Example: [cyan]routee-failover bulk run people.csv --flow otp.json --rate 50[/]
     """
-    status = Status.FINE
-    so_far = SoFar()
-    with told(so_far):
-        given = options(
+    status = ExitCode.OK
+    so_far = ErrorContext()
+    with handle_errors(so_far):
+        given = build_options(
             rate=rate,
             concurrency=concurrency,
             hours=hours,
@@ -135,33 +135,33 @@ def run(
             listen=listen,
         )
         where = ledger or str(recipients.with_suffix(".sqlite"))
-        order = _Order(recipients, source_format, flow, key, region, refused, where, given)
+        order = _RunRequest(recipients, source_format, flow, key, region, invalid_rows, where, given)
         if dry_run:
-            status = rehearse(order.plan(None), as_json=as_json)
+            status = execute_dry_run(order.to_config(None), as_json=as_json)
         else:
             config = Config.from_env()
-            plan = order.plan(config)
+            plan = order.to_config(config)
             ready = prepare(plan)  # before there is a ledger
-            settings_of(plan)
+            build_settings(plan)
 
-            def plan_after(former: Plan | None) -> Plan:
+            def plan_after(former: RunConfig | None) -> RunConfig:
                 if former is not None:
-                    return plan.following(former)
+                    return plan.continued_from(former)
                 if not again:
-                    ask_for_again(plan, source_digest(plan.recipients), ready.rows, where)
+                    ensure_not_sent_before(plan, source_digest(plan.recipients), ready.rows, where)
                 return plan
 
             if not Path(where).exists():
                 plan_after(None)
             status = asyncio.run(
-                Run(ledger=where, plan_after=plan_after, as_json=as_json, recover=recover).conduct(so_far)
+                RunCommand(ledger=where, resolve_config=plan_after, as_json=as_json, recover=recover).execute(so_far)
             )
-    if status is not Status.FINE:
+    if status is not ExitCode.OK:
         raise typer.Exit(status)
 
 
 @attrs.frozen
-class _Order:
+class _RunRequest:
     """What the command line says."""
 
     recipients: Path
@@ -169,27 +169,29 @@ class _Order:
     flow: Path
     key: str | None
     region: str | None
-    refused: Path | None
+    invalid_rows: Path | None
     ledger: str
-    options: Options
+    options: RunOptions
 
-    def plan(self, config: Config | None) -> Plan:
+    def to_config(self, config: Config | None) -> RunConfig:
         """The plan of a new run."""
         if Path(self.ledger).absolute() == self.recipients.absolute():
-            raise InvalidSource(f"{clean(self.ledger)} cannot be both the recipients and the ledger; nothing was sent")
-        refused = self.refused or Path(self.ledger).with_suffix(".refused.csv")
+            raise InvalidSource(
+                f"{printable(self.ledger)} cannot be both the recipients and the ledger; nothing was sent"
+            )
+        refused = self.invalid_rows or Path(self.ledger).with_suffix(".invalid.csv")
         used = {"recipients": str(self.recipients), "flow": str(self.flow), "options": attrs.asdict(self.options)}
-        spare_what_is_used(refused, self.ledger, used)
-        return Plan(
+        ensure_not_in_use(refused, self.ledger, used)
+        return RunConfig(
             recipients=self.recipients.absolute(),
             format=self.format,
             flow=self.flow.absolute(),
-            digest=digest_of(self.flow),
+            digest=file_digest(self.flow),
             endpoint=str(FlowTemplate.read(self.flow).endpoint),
             key=self.key,
             region=self.region,
-            refused=refused.absolute(),
-            service="" if config is None else service_of(config),
-            account="" if config is None else account_of(config),
+            invalid_rows=refused.absolute(),
+            service="" if config is None else service_name(config),
+            account="" if config is None else account_digest(config),
             options=self.options,
         )

@@ -9,15 +9,15 @@ import typer
 
 from ...client import RouteeClient
 from ...sandbox import Sandbox, SandboxError
-from ..failures import SoFar, told
-from ..status import Status
+from ..error_output import ErrorContext, handle_errors
+from ..exit_codes import ExitCode
 from ..terminal import Terminal
-from .cast import SCENES
-from .journey import Ending, Journey, follow
-from .stage import Stage, stage_for
-from .summary import show_summary
+from .display import DemoDisplay, create_display
+from .scenario_run import ScenarioResult, ScenarioRun, run_scenario
+from .scenarios import SCENARIOS
+from .summary import print_summary
 
-FRAME = 0.1
+REFRESH_INTERVAL = 0.1
 """Seconds between two drawings of the board."""
 
 
@@ -31,15 +31,15 @@ def demo(
 
     Example: [cyan]routee-failover demo --speed 30[/]
     """
-    so_far = SoFar(words="the demo sends to its own sandbox only, nothing left this machine")
-    with told(so_far):
-        journeys = [Journey(scene) for scene in SCENES]
-        asyncio.run(_play(Terminal(), journeys, speed))
-    if any(journey.ending is Ending.LOST for journey in journeys):
-        raise typer.Exit(Status.NOT_SENT)
+    so_far = ErrorContext(state_text="the demo sends to its own sandbox only, nothing left this machine")
+    with handle_errors(so_far):
+        journeys = [ScenarioRun(scene) for scene in SCENARIOS]
+        asyncio.run(_run_demo(Terminal(), journeys, speed))
+    if any(journey.result is ScenarioResult.LOST for journey in journeys):
+        raise typer.Exit(ExitCode.NOT_SENT)
 
 
-async def _play(console: Terminal, journeys: Sequence[Journey], speed: float) -> None:
+async def _run_demo(console: Terminal, runs: Sequence[ScenarioRun], speed: float) -> None:
     if not speed > 0:
         raise SandboxError(
             "speed must be a positive number: on a clock that stands still no flow of the demo would end"
@@ -51,27 +51,27 @@ async def _play(console: Terminal, journeys: Sequence[Journey], speed: float) ->
         return loop.time() - began
 
     async with Sandbox(speed=speed) as sandbox, RouteeClient(sandbox.config()) as client:
-        _open(console, len(journeys), speed)
-        with stage_for(console, journeys, now) as stage:
+        _open(console, len(runs), speed)
+        with create_display(console, runs, now) as stage:
             following = asyncio.gather(
-                *(follow(journey, client, stage.tell, now, pause_at(speed)) for journey in journeys)
+                *(run_scenario(journey, client, stage.show_change, now, polling_interval(speed)) for journey in runs)
             )
             await _watch(following, stage, sandbox)
             stage.close()
-        show_summary(console, journeys, now(), sandbox.counts)
+        print_summary(console, runs, now(), sandbox.counts)
 
 
-def pause_at(speed: float) -> float:
+def polling_interval(speed: float) -> float:
     """Seconds between two questions after a flow: often enough to see it move, and no more than that."""
     return min(max(12 / speed, 0.02), 1.0)
 
 
-async def _watch(following: "asyncio.Future[list[None]]", stage: Stage, sandbox: Sandbox) -> None:
+async def _watch(following: "asyncio.Future[list[None]]", display: DemoDisplay, sandbox: Sandbox) -> None:
     """Draw until all flows have ended; whatever ends the demo earlier ends them, too."""
     try:
         while not following.done():
-            stage.draw(sandbox.counts)
-            await asyncio.wait([following], timeout=FRAME)
+            display.refresh(sandbox.counts)
+            await asyncio.wait([following], timeout=REFRESH_INTERVAL)
         await following
     finally:
         following.cancel()
@@ -80,8 +80,8 @@ async def _watch(following: "asyncio.Future[list[None]]", stage: Stage, sandbox:
 
 
 def _open(console: Terminal, flows: int, speed: float) -> None:
-    console.say()
-    console.say(
+    console.print_line()
+    console.print_line(
         (f" {flows} flows at once", "bold"), f" to a Routee on this machine, where a second is worth {speed:g}."
     )
-    console.say()
+    console.print_line()

@@ -6,31 +6,31 @@ from rich.text import Text
 
 from ...sandbox import Counts
 from ..terminal import Terminal
-from .board import traffic
-from .journey import Ending, Journey
+from .dashboard import format_traffic
+from .scenario_run import ScenarioResult, ScenarioRun
 
 
-def show_summary(console: Terminal, journeys: Sequence[Journey], elapsed: float, counts: Counts) -> None:
+def print_summary(console: Terminal, runs: Sequence[ScenarioRun], elapsed: float, counts: Counts) -> None:
     """Print them."""
-    console.say()
-    console.say((f" {len(journeys)} flows in {elapsed:.1f} s", "bold"))
-    for number, style, words in _groups(journeys):
+    console.print_line()
+    console.print_line((f" {len(runs)} flows in {elapsed:.1f} s", "bold"))
+    for number, style, words in _groups(runs):
         if number:
             console.print(Text.assemble((f" {number:>3}  ", style), words))
-    console.say()
-    console.say(f" {traffic(counts)}.")
-    console.say(" Next: ", ("routee-failover sandbox", "cyan"), " runs this Routee for your own program.")
+    console.print_line()
+    console.print_line(f" {format_traffic(counts)}.")
+    console.print_line(" Next: ", ("routee-failover sandbox", "cyan"), " runs this Routee for your own program.")
 
 
-def _groups(journeys: Sequence[Journey]) -> Iterator[tuple[int, str, str]]:
-    delivered = [journey for journey in journeys if journey.ending is Ending.DELIVERED]
+def _groups(runs: Sequence[ScenarioRun]) -> Iterator[tuple[int, str, str]]:
+    delivered = [journey for journey in runs if journey.result is ScenarioResult.DELIVERED]
     later = sum(journey.failed_over for journey in delivered)
     yield len(delivered) - later, "bold green", "delivered by the first channel"
     yield later, "bold green", "delivered after failing over to the next one"
     for ending, style, words in (
-        (Ending.FAILED, "bold red", "failed on every channel they had"),
-        (Ending.REFUSED, "bold yellow", "refused by Routee: not accepted, nothing to pay"),
-        (Ending.NEVER_SENT, "bold yellow", "refused before sending: Routee never saw it"),
-        (Ending.LOST, "bold red", "lost from sight"),
+        (ScenarioResult.FAILED, "bold red", "failed on every channel they had"),
+        (ScenarioResult.REJECTED, "bold yellow", "refused by Routee: not accepted, nothing to pay"),
+        (ScenarioResult.INVALID, "bold yellow", "refused before sending: Routee never saw it"),
+        (ScenarioResult.LOST, "bold red", "lost from sight"),
     ):
-        yield sum(journey.ending is ending for journey in journeys), style, words
+        yield sum(journey.result is ending for journey in runs), style, words

@@ -61,9 +61,9 @@ class Campaign:
         return self.folder / "people.sqlite"
 
     @property
-    def refused(self) -> Path:
+    def invalid_rows(self) -> Path:
         """Where its bad rows are."""
-        return self.folder / "people.refused.csv"
+        return self.folder / "people.invalid.csv"
 
     def write(self, people: int, *more: str, flow: dict[str, Any] = OTP) -> "Campaign":
         """Write both files; `more` are lines as they are."""
@@ -87,10 +87,10 @@ def everyone(people: int) -> list[str]:
     return [number(index) for index in range(people)]
 
 
-def keeps_its_secrets(*texts: str | bytes, folder: Path, but: Iterable[Path] = ()) -> None:
+def assert_no_secret_in(*texts: str | bytes, folder: Path, except_files: Iterable[Path] = ()) -> None:
     """Fail if a code stands in a text, or in any file of the folder but those."""
     for text in texts:
         assert CANARY not in (text if isinstance(text, str) else text.decode("latin-1"))
     for file in folder.rglob("*"):
-        if file.is_file() and file not in set(but):
+        if file.is_file() and file not in set(except_files):
             assert CANARY.encode() not in file.read_bytes(), file

@@ -12,7 +12,7 @@ from routee_failover.sandbox import Sandbox
 
 from ..conftest import Cli
 from ..shell import run
-from .campaign import SMS, Campaign, everyone, keeps_its_secrets, number, recipients
+from .campaign import SMS, Campaign, assert_no_secret_in, everyone, number, recipients
 
 
 def test_from_the_beginning_to_the_report(campaign: Campaign, sandbox: Sandbox) -> None:
@@ -43,7 +43,7 @@ def test_from_the_beginning_to_the_report(campaign: Campaign, sandbox: Sandbox) 
     assert (report.status, report.out) == (0, f"The report is in {page}\n")
     assert page.read_text("utf-8").startswith("<!")
     said = [text for result in (first, again, status, exported, report) for text in result]
-    keeps_its_secrets(*map(str, said), folder=campaign.folder, but=[campaign.people])
+    assert_no_secret_in(*map(str, said), folder=campaign.folder, except_files=[campaign.people])
     assert number(7) not in "".join(map(str, said))
 
 
@@ -53,17 +53,17 @@ def test_bad_rows(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     result = cli(*campaign.run(), at=sandbox)
     assert result.status == 1, result
     assert sorted(recipients(sandbox)) == everyone(20)
-    refused = list(csv.DictReader(campaign.refused.read_text("utf-8").splitlines()))
+    refused = list(csv.DictReader(campaign.invalid_rows.read_text("utf-8").splitlines()))
     assert [row["line"] for row in refused] == ["22", "24"]
     assert "E.164" in refused[0]["reason"]
-    assert f"{campaign.refused}\n" in result.out
+    assert f"{campaign.invalid_rows}\n" in result.out
     assert "2 could not be sent as they are" in result.out
     assert number(3) not in result.out
 
     campaign.write(20, "+306920000000,Mended,1111", f"{number(3)},Twice,2222", flow=SMS)
     mended = cli("bulk", "resume", str(campaign.ledger), at=sandbox)
     assert (mended.status, len(sandbox.accepted)) == (0, 21), mended
-    assert not campaign.refused.exists()
+    assert not campaign.invalid_rows.exists()
 
 
 def test_rows_that_moved(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
@@ -96,20 +96,20 @@ def test_json(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
         "service": "this machine",
         "total": 31,
         "resumed": False,
-        "settled": 0,
+        "already_done": 0,
         "suppression_list": None,
         "max_messages": None,
         "balance": {"amount": 100.0, "currency": "EUR"},
         "note": None,
     }
-    assert {event["event"] for event in between} <= {"progress", "trouble"}
+    assert {event["event"] for event in between} <= {"progress", "row_problem"}
     assert all(event["total"] == 31 for event in between if event["event"] == "progress")
     assert done["event"] == "done"
     assert (done["total"], done["accepted"], done["invalid"], done["not_sent"]) == (31, 30, 1, 0)
-    assert (done["exit_status"], done["interrupted"], done["why"], done["resume"]) == (1, False, None, None)
-    assert done["refused_file"] == str(campaign.refused)
+    assert (done["exit_status"], done["interrupted"], done["stop_reason"], done["resume"]) == (1, False, None, None)
+    assert done["invalid_rows_file"] == str(campaign.invalid_rows)
     assert (result.status, result.err) == (1, "")
-    keeps_its_secrets(result.out, folder=campaign.folder, but=[campaign.people])
+    assert_no_secret_in(result.out, folder=campaign.folder, except_files=[campaign.people])
 
     status = json.loads(cli("bulk", "status", str(campaign.ledger), "--json").out)
     counted = ("total", "accepted", "invalid", "duplicates", "not_sent", "not_in_source")
@@ -118,7 +118,7 @@ def test_json(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
 
 def test_rejected(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """What Routee refuses is told with its line, and how to list the reasons."""
-    sandbox.script(to=number(4), answer=400)
+    sandbox.script(to=number(4), response=400)
     campaign.write(10)
     result = cli(*campaign.run(), at=sandbox)
     assert result.status == 1

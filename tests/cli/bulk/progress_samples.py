@@ -1,0 +1,69 @@
+"""Runs as they might stand, and consoles of a fixed size that keep what they are shown."""
+
+import io
+
+from rich.console import Console, RenderableType
+
+from routee_failover.bulk.progress import Phase, Progress, RowProblem
+from routee_failover.cli.terminal import Terminal
+from routee_failover.ledger import StateCounts
+
+COUNTS = StateCounts(sending=100, accepted=6180, rejected=12, unknown=3, invalid=8)
+ROW_PROBLEMS = (
+    RowProblem(line=812, recipient="+3069****5678", outcome="REJECTED", reason="404: no such sender"),
+    RowProblem(line=9, recipient="", outcome="INVALID", reason="to: is no phone number"),
+)
+SENDING = Progress(
+    phase=Phase.SENDING,
+    counts=COUNTS,
+    total=10_000,
+    read=6300,
+    duplicates=10,
+    rate=412.3,
+    rate_limit=500.0,
+    seconds_left=9.2,
+    failover_share=0.134,
+    problems=ROW_PROBLEMS,
+    in_flight=100,
+    elapsed=15.2,
+)
+
+
+def render(what: RenderableType, width: int, *, colours: bool = False) -> str:
+    """What a console of that width shows."""
+    console = Console(
+        width=width,
+        height=50,
+        file=io.StringIO(),
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        legacy_windows=False,
+    )
+    console.print(what)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+class RecordingTerminal(Terminal):
+    """A terminal of a fixed size, or a pipe, that keeps what is written."""
+
+    def __init__(self, *, tty: bool = False, width: int = 80, height: int = 24, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self._kept = io.BytesIO()
+        self.file = _File(self._kept, encoding=encoding, tty=tty)
+        self._width, self._height = width, height
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        self.file.flush()
+        return self._kept.getvalue().decode()
+
+
+class _File(io.TextIOWrapper):
+    def __init__(self, kept: io.BytesIO, *, encoding: str, tty: bool) -> None:
+        super().__init__(kept, encoding=encoding, newline="\n")
+        self._tty = tty
+
+    def isatty(self) -> bool:
+        return self._tty
