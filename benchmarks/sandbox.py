@@ -68,10 +68,10 @@ async def serve_sandbox(store: str | None = None) -> None:
     from routee_failover.sandbox import Sandbox
 
     async with Sandbox(store=store) as sandbox:
-        await tell_until_closed(sandbox.url)
+        await report_until_closed(sandbox.url)
 
 
-async def serve_kept() -> None:
+async def serve_persistent_sandbox() -> None:
     """A sandbox with a store."""
     with tempfile.TemporaryDirectory() as folder:
         await serve_sandbox(f"{folder}/sandbox.db")
@@ -97,11 +97,11 @@ async def serve_constant() -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    await tell_until_closed(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    await report_until_closed(f"http://127.0.0.1:{runner.addresses[0][1]}")
     await runner.cleanup()
 
 
-async def tell_until_closed(url: str) -> None:
+async def report_until_closed(url: str) -> None:
     """Say the address; then, for every line that comes, the CPU time of this process; until the lines end."""
     print(url, flush=True)
     over = asyncio.get_running_loop().create_future()
@@ -116,7 +116,7 @@ async def tell_until_closed(url: str) -> None:
     await over
 
 
-SERVERS = {"sandbox": serve_sandbox, "kept": serve_kept, "constant": serve_constant}
+SERVERS = {"sandbox": serve_sandbox, "kept": serve_persistent_sandbox, "constant": serve_constant}
 
 
 @attrs.frozen
@@ -210,7 +210,7 @@ class Load:
         bodies = (json.dumps(make(f"+30697{one:07d}", f"{one:06d}")).encode() for one in range(number))
         return [self._request(path, f"Bearer {self._token}", "application/json", body) for body in bodies]
 
-    async def round_of(self, requests: list[bytes]) -> tuple[float, float]:
+    async def run_round(self, requests: list[bytes]) -> tuple[float, float]:
         """CPU and wall seconds that a request took."""
         waiting = iter(requests)
 
@@ -234,7 +234,7 @@ async def compare(servers: dict[str, Server], rounds: int, requests: int) -> Non
         prepared = {name: load.requests(kind, requests) for name, load in loads.items()}
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in loads}
         for number, (name, load) in enumerate(islice(cycle(loads.items()), (rounds + 1) * len(loads))):
-            one = await load.round_of(prepared[name])
+            one = await load.run_round(prepared[name])
             if number >= len(loads):  # the first round warms up
                 times[name].append(one)
         for name in ("sandbox", "kept"):

@@ -178,7 +178,7 @@ def test_a_library_is_imported_in_one_module(library: str, module: str) -> None:
 def test_cattrs_stays_where_json_is_read() -> None:
     """Only the room that turns JSON into flows knows cattrs, and the one module that reads the sandbox's store."""
     elsewhere = [name for name in _importers("cattrs") if not name.startswith("wire/")]
-    assert elsewhere == ["sandbox/store/documents.py"]
+    assert elsewhere == ["sandbox/store/serialization.py"]
 
 
 def test_the_client_side_of_aiohttp_stays_in_the_transport() -> None:

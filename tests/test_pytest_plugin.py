@@ -129,26 +129,26 @@ def test_settings(pytester: pytest.Pytester) -> None:
     def test_default(routee_sandbox):
         assert speed(routee_sandbox) == 60
 
-    @pytest.mark.routee_sandbox(speed=7, keep=3)
+    @pytest.mark.routee_sandbox(speed=7, max_flows=3)
     class TestMarked:
         def test_class(self, routee_sandbox):
-            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (7, 3)
+            assert (speed(routee_sandbox), routee_sandbox._flow_store._max_flows) == (7, 3)
 
         @pytest.mark.routee_sandbox(speed=0)
         def test_function(self, routee_sandbox):
-            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (0, 3)
+            assert (speed(routee_sandbox), routee_sandbox._flow_store._max_flows) == (0, 3)
 
     class TestOverridden:
         @pytest.fixture
         def routee_sandbox_settings(self):
-            return {"speed": 5, "keep": 9}
+            return {"speed": 5, "max_flows": 9}
 
         def test_fixture(self, routee_sandbox):
-            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (5, 9)
+            assert (speed(routee_sandbox), routee_sandbox._flow_store._max_flows) == (5, 9)
 
         @pytest.mark.routee_sandbox(speed=0)
         def test_marker_over_fixture(self, routee_sandbox):
-            assert (speed(routee_sandbox), routee_sandbox._book._keep) == (0, 9)
+            assert (speed(routee_sandbox), routee_sandbox._flow_store._max_flows) == (0, 9)
 
     @pytest.mark.routee_sandbox(speed=0)
     async def test_time_passes_at_a_word(routee_sandbox, routee_client, routee_inbox):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from routee_failover.sms_parts import split_sms
 
-from .sandbox.sms import EXTENSION, GSM, gsm_size, unicode_size
+from .sandbox.gsm_alphabet import EXTENSION, GSM, gsm_size, unicode_size
 
 gsm_texts = st.text(sorted(GSM), min_size=1, max_size=700)
 unicode_texts = st.text(

@@ -58,8 +58,8 @@ def sandbox(
             speed=speed,
             application_id=application_id,
             application_secret=application_secret,
-            keep=keep,
-            remote_control=remote_control,
+            max_flows=keep,
+            allow_remote_admin=remote_control,
             store=store,
         )
         asyncio.run(_serve(here, application_id, application_secret, store, remote_control=remote_control))
@@ -96,7 +96,7 @@ async def _serve(
         await stop.wait()
     counts, words = here.counts, Terminal(stderr=True)
     words.print_line(
-        f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.refused}."
+        f"\nThe sandbox has stopped. Flows accepted: {counts.accepted}; requests refused: {counts.rejected}."
     )
     if here.store_failure is not None:
         words.print_line((f"Not all of it was kept in {printable(store)}: {here.store_failure}.", "yellow"))

@@ -9,23 +9,23 @@ It needs the extra `routee-failover[sandbox]`.
 """
 
 from .callbacks.records import CallbackAttempt, CallbackRecord
-from .failure import SandboxError
-from .inbox import Inbox, NothingArrived
-from .life.book import AcceptedFlow
-from .scripting import Answer, CallbackPlay, Play
+from .context import SandboxCounters
+from .errors import SandboxError
+from .inbox import Inbox, InboxTimeout
+from .scripting import CallbackScript, MessageScript, ResponseScript
 from .server import Sandbox
-from .service import Counts
+from .simulation.flow_store import AcceptedFlow
 
 __all__ = [
     "AcceptedFlow",
-    "Answer",
     "CallbackAttempt",
-    "CallbackPlay",
     "CallbackRecord",
-    "Counts",
+    "CallbackScript",
     "Inbox",
-    "NothingArrived",
-    "Play",
+    "InboxTimeout",
+    "MessageScript",
+    "ResponseScript",
     "Sandbox",
+    "SandboxCounters",
     "SandboxError",
 ]

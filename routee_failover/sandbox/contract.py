@@ -1,6 +1,6 @@
 """The judge: Routee's documented API as an OpenAPI document, compiled once: a check an operation.
 
-It has two parts: `routee/contract.json` is what Routee documents, `control/contract.json` what the sandbox has beside
+It has two parts: `api/contract.json` is what Routee documents, `admin/contract.json` what the sandbox has beside
 it. The first is written from Routee's pages alone and knows nothing of this library's own checks, so that each can
 find the other's mistakes. No message quotes what is refused: a PIN or a phone number may be in it.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from .failure import SandboxError
+from .errors import SandboxError
 
 if TYPE_CHECKING:
     from jsonschema_rs import KeywordValidator, Validator
@@ -34,7 +34,7 @@ class Violation:
     missing: bool = False
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The path as text, such as `flow[1].message.body`."""
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).removeprefix(".")
 
@@ -60,7 +60,7 @@ class Contract:
             for name, operation in self._operations.items()
             if "parameters" in operation
         }
-        self._answers: dict[tuple[str, int], _Check] = {}
+        self._responses: dict[tuple[str, int], _Check] = {}
 
     def _compile(self, schema: Mapping[str, Any]) -> "_Check":
         return _Check({**schema, "components": self.document["components"]})
@@ -80,27 +80,27 @@ class Contract:
                 values[name] = schema["default"]
         return values, self._queries[operation](values)
 
-    def check_answer(self, operation: str, status: int, body: object) -> list[Violation]:
+    def check_response(self, operation: str, status: int, body: object) -> list[Violation]:
         """What is wrong with an answer; a status that the operation does not document is wrong itself."""
         answers = self._operations[operation]["responses"]
         if str(status) not in answers:
             return [Violation((), f"{operation} documents no answer {status}")]
-        if (operation, status) not in self._answers:
-            self._answers[operation, status] = self._compile(answers[str(status)]["content"][JSON_MEDIA]["schema"])
-        return self._answers[operation, status](body)
+        if (operation, status) not in self._responses:
+            self._responses[operation, status] = self._compile(answers[str(status)]["content"][JSON_MEDIA]["schema"])
+        return self._responses[operation, status](body)
 
 
 @functools.cache
 def load_contract() -> Contract:
     """The contract that comes with this package; compiled at the first call and kept."""
-    document, own = _part("routee"), _part("control")
+    document, own = _load_part("api"), _load_part("admin")
     document["paths"] |= own["paths"]
     document["components"]["schemas"] |= own["components"]["schemas"]
     return Contract(document)
 
 
-def _part(room: str) -> dict[str, Any]:
-    path = resources.files("routee_failover.sandbox").joinpath(room, "contract.json")
+def _load_part(package: str) -> dict[str, Any]:
+    path = resources.files("routee_failover.sandbox").joinpath(package, "contract.json")
     part: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return part
 
@@ -194,7 +194,7 @@ class _Check:
         elif keyword == "oneOf":
             yield from self._explain_choice(error, path, schema)
         else:
-            yield Violation(path, schema.get("x-refusal") or _reason(keyword, schema.get(keyword)))
+            yield Violation(path, schema.get("x-error-message") or _reason(keyword, schema.get(keyword)))
 
     def _explain_choice(self, error: Any, path: _Path, schema: Mapping[str, Any]) -> Iterator[Violation]:
         """The complaints of the one alternative that the discriminator names, not those of all of them."""

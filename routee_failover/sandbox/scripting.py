@@ -6,26 +6,26 @@ from typing import Any, Literal
 import attrs
 
 from .contract import load_contract
-from .failure import SandboxError
-from .life.rules import MOST_RULES, Rules, TooManyRules
-from .life.scripts import Order, Outcome
+from .errors import SandboxError
+from .simulation.outcomes import CallbackOrder, OutcomeName
+from .simulation.rules import MAX_RULES, Rules, TooManyRules
 
 RuleEndpoint = Literal["standard", "transactional", "otp", "viber-otp", "token", "reading"]
 """What a rule may be about: a send, requests for a token, or all that only read."""
 
-FaultWord = Literal["reset", "reset-before", "hang", "truncated"]
+FaultName = Literal["reset", "reset-before", "hang", "truncated"]
 """What a rule may have go wrong with a connection."""
 
 
 @attrs.frozen
-class Play:
+class MessageScript:
     """What becomes of a message: how it ends, when, and with which detailedStatus.
 
     `after` is virtual time from the moment in which the message is sent. One that would come later than its ttl
     expires: `Play("delivered", after=timedelta(minutes=2))` of a step with a ttl of one minute fails over.
     """
 
-    outcome: Outcome
+    outcome: OutcomeName
     after: timedelta | None = None
     detail: str | None = None
 
@@ -35,7 +35,7 @@ class Play:
 
 
 @attrs.frozen
-class Answer:
+class ResponseScript:
     """What is answered in the place of taking a flow.
 
     Either an HTTP status from 400 on, in the words of the service that is asked, with a Retry-After or without; or
@@ -57,17 +57,17 @@ class Answer:
 
 
 @attrs.frozen
-class CallbackPlay:
+class CallbackScript:
     """What becomes of a flow's callbacks: how often each is posted, in which order, how late, or never."""
 
     repeat: int = 1
-    order: Order = "as-is"
+    order: CallbackOrder = "as-is"
     delay: timedelta = timedelta(0)
-    lose: bool = False
+    drop: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The same in JSON."""
-        return {"repeat": self.repeat, "order": self.order, "delay": seconds_of(self.delay), "lose": self.lose}
+        return {"repeat": self.repeat, "order": self.order, "delay": to_seconds(self.delay), "drop": self.drop}
 
 
 def as_json(**members: object) -> dict[str, Any]:
@@ -76,25 +76,25 @@ def as_json(**members: object) -> dict[str, Any]:
     return {name: _value(value) for name, value in given.items()}
 
 
-def add_rule(rules: Rules, said: dict[str, Any]) -> str:
+def add_rule(rules: Rules, definition: dict[str, Any]) -> str:
     """Make a rule of its JSON and give its id. Raises `SandboxError` for one that cannot be."""
     try:
-        violations = load_contract().check_body("addSandboxRule", said)
+        violations = load_contract().check_body("addSandboxRule", definition)
         if not violations:
-            return rules.add(said).kept.id
-        why = "; ".join(f"{violation.place} {violation.reason}".strip() for violation in violations)
+            return rules.add(definition).stored.id
+        why = "; ".join(f"{violation.location} {violation.reason}".strip() for violation in violations)
     except (TypeError, ValueError):
         why = "its values must be such as JSON has"
     except TooManyRules:
-        why = f"there are {MOST_RULES} already"
+        why = f"there are {MAX_RULES} already"
     raise SandboxError(f"there can be no such rule: {why}")
 
 
 def _value(value: object) -> object:
-    return value.as_json() if isinstance(value, Play | Answer | CallbackPlay) else value
+    return value.as_json() if isinstance(value, MessageScript | ResponseScript | CallbackScript) else value
 
 
-def seconds_of(duration: timedelta) -> float:
+def to_seconds(duration: timedelta) -> float:
     """The seconds of a duration. Raises `SandboxError` for a bare number, of which nobody knows the unit."""
     if not isinstance(duration, timedelta):
         raise SandboxError("a duration must be a timedelta, such as timedelta(seconds=30)")
@@ -102,4 +102,4 @@ def seconds_of(duration: timedelta) -> float:
 
 
 def _seconds(duration: timedelta | None) -> float | None:
-    return None if duration is None else seconds_of(duration)
+    return None if duration is None else to_seconds(duration)

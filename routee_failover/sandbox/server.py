@@ -11,42 +11,42 @@ from typing import Any, Self
 from aiohttp import web
 
 from ..config import Config
-from .application import application
-from .callbacks.sender import Callbacks
+from .api.tokens import ALL_ROLES, TokenService
+from .api_python import SandboxControls
+from .app import create_app
+from .callbacks.dispatcher import CallbackDispatcher
+from .context import SandboxContext, SandboxCounters
 from .contract import Contract, load_contract
-from .controls import Controls
-from .failure import SandboxError
-from .faults import Faults
-from .home import Home
+from .errors import SandboxError
+from .fault_injection import FaultInjector
 from .inbox import Inbox
-from .life.agenda import Agenda
-from .life.book import FlowBook
-from .life.clock import VirtualClock
-from .life.feed import ClockSet, Event, Feed
-from .life.journeys import Journeys
-from .life.rules import Rules
-from .life.settings import Settings
-from .log import server_log
-from .routee.tokens import ALL_ROLES, TokenService
-from .service import Counts, Service
-from .store.clock import KeptClock
+from .loop_thread import LoopThread
+from .server_logging import server_logger
+from .simulation.event_bus import ClockChanged, EventBus, SandboxEvent
+from .simulation.flow_store import FlowStore
+from .simulation.lifecycle import FlowLifecycle
+from .simulation.rules import Rules
+from .simulation.scheduler import Scheduler
+from .simulation.settings import SimulationSettings
+from .simulation.virtual_clock import VirtualClock
+from .store.base import MemoryStore, Store
+from .store.persistent_clock import PersistentClock
 from .store.sqlite import SqliteStore
-from .store.store import MemoryStore, Store
 
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 1024
 
 
-class Sandbox(Controls):
+class Sandbox(SandboxControls):
     """Routee's documented API on this machine: tokens, sends, tracking; ttls pass `speed` times faster than real time.
 
     With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
     takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
-    callers on this machine only, unless `remote_control` lets everybody in. Callbacks are posted from this machine to
+    callers on this machine only, unless `allow_remote_admin` lets everybody in. Callbacks are posted from this machine to
     whatever addresses the flows name, its own network included: mind who can send here when `host` is not loopback.
 
-    `port=0` takes a free port. `token_life` is real time, not the virtual clock's. `roles` are those of the tokens,
-    all by default. The newest `keep` flows are remembered.
+    `port=0` takes a free port. `token_lifetime` is real time, not the virtual clock's. `roles` are those of the tokens,
+    all by default. The newest `max_flows` flows are remembered.
 
     With `store`, a file, they are there again when a sandbox is started anew, with all that was done to them, and the
     clock goes on from where it was. No answer leaves before the file has what it tells of. When the disk takes no more,
@@ -72,33 +72,40 @@ class Sandbox(Controls):
         speed: float = 1.0,
         application_id: str = "sandbox",
         application_secret: str = "sandbox-secret",  # noqa: S107  # a key to nothing
-        token_life: timedelta = timedelta(hours=1),
+        token_lifetime: timedelta = timedelta(hours=1),
         roles: Sequence[str] = ALL_ROLES,
-        keep: int = 10_000,
-        remote_control: bool = False,
+        max_flows: int = 10_000,
+        allow_remote_admin: bool = False,
         store: str | os.PathLike[str] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._application_id, self._application_secret = application_id, application_secret
         try:
-            self._book = FlowBook(keep)
+            self._flow_store = FlowStore(max_flows)
             self._clock = VirtualClock(speed)
             self._tokens = TokenService(
-                application_id=application_id, application_secret=application_secret, life=token_life, roles=roles
+                application_id=application_id,
+                application_secret=application_secret,
+                lifetime=token_lifetime,
+                roles=roles,
             )
         except ValueError as error:
             raise SandboxError(str(error)) from None
-        self._agenda, self._feed = Agenda(self._clock), Feed()
-        self._journeys = Journeys(self._clock, self._agenda, self._book, self._feed)
-        self._callbacks = Callbacks(self._journeys)
-        self._book.when_forgotten(lambda flow: self._agenda.forget(flow.id))
-        self._rules, self._settings, self._faults = Rules(self._feed), Settings(), Faults()
-        self._remote_control = remote_control
-        self._counts, self._home = Counts(), Home()
-        self.inbox: Inbox = Inbox(self._journeys, self._callbacks, self._counts, self._home)
-        self._path = None if store is None else Path(store)
+        self._scheduler, self._event_bus = Scheduler(self._clock), EventBus()
+        self._lifecycle = FlowLifecycle(self._clock, self._scheduler, self._flow_store, self._event_bus)
+        self._callback_dispatcher = CallbackDispatcher(self._lifecycle)
+        self._flow_store.on_evicted(lambda flow: self._scheduler.cancel(flow.id))
+        self._rules, self._settings, self._fault_injector = (
+            Rules(self._event_bus),
+            SimulationSettings(),
+            FaultInjector(),
+        )
+        self._allow_remote_admin = allow_remote_admin
+        self._counters, self._loop_thread = SandboxCounters(), LoopThread()
+        self.inbox: Inbox = Inbox(self._lifecycle, self._callback_dispatcher, self._counters, self._loop_thread)
+        self._store_path = None if store is None else Path(store)
         self._store: Store = MemoryStore()
-        self._feed.listen(self._keep_clock)
+        self._event_bus.add_listener(self._keep_clock)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._url: str | None = None
@@ -113,47 +120,47 @@ class Sandbox(Controls):
         except BaseException:
             self._store.close()
             raise
-        self._faults.start()
-        self._agenda.start()
+        self._fault_injector.start()
+        self._scheduler.start()
         return self
 
     def _open_store(self) -> None:
-        if self._path is None:
+        if self._store_path is None:
             return
-        clock = KeptClock(self._clock, self._agenda)
-        self._store = SqliteStore(self._path, clock)
-        self._agenda.clear()
+        clock = PersistentClock(self._clock, self._scheduler)
+        self._store = SqliteStore(self._store_path, clock)
+        self._scheduler.clear()
         done = clock.restore(self._store)
-        self._book.keep_in(self._store)
-        self._rules.keep_in(self._store)
-        self._settings.keep_in(self._store)
-        self._journeys.resume(done)
-        self._callbacks.keep_in(self._store)
+        self._flow_store.attach_store(self._store)
+        self._rules.attach_store(self._store)
+        self._settings.attach_store(self._store)
+        self._lifecycle.restore(done)
+        self._callback_dispatcher.attach_store(self._store)
         self._store.start()
 
-    def _keep_clock(self, event: Event) -> None:
-        if isinstance(event, ClockSet):
-            self._store.touch()
+    def _keep_clock(self, event: SandboxEvent) -> None:
+        if isinstance(event, ClockChanged):
+            self._store.save_clock()
 
     async def _serve(self, contract: Contract) -> None:
-        service = Service(
+        service = SandboxContext(
             contract=contract,
             clock=self._clock,
-            book=self._book,
+            flow_store=self._flow_store,
             tokens=self._tokens,
-            agenda=self._agenda,
-            feed=self._feed,
-            journeys=self._journeys,
-            callbacks=self._callbacks,
+            scheduler=self._scheduler,
+            event_bus=self._event_bus,
+            lifecycle=self._lifecycle,
+            callback_dispatcher=self._callback_dispatcher,
             rules=self._rules,
             settings=self._settings,
-            counts=self._counts,
+            counters=self._counters,
             store=self._store,
         )
         runner = web.AppRunner(
-            application(service, self._faults, remote_control=self._remote_control),
+            create_app(service, self._fault_injector, allow_remote_admin=self._allow_remote_admin),
             access_log=None,  # nothing here writes requests down
-            logger=server_log(),
+            logger=server_logger(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
             auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
         )
@@ -173,7 +180,7 @@ class Sandbox(Controls):
         assert make_protocol is not None  # noqa: S101  # setup() made it
 
         def counted() -> asyncio.Protocol:
-            self._counts.connections += 1
+            self._counters.connections += 1
             return make_protocol()
 
         loop = asyncio.get_running_loop()
@@ -186,29 +193,29 @@ class Sandbox(Controls):
         self._server = self._runner = None
         if server is not None:
             server.close()
-            await self._agenda.stop()
-            self._faults.stop()
-            self._feed.close()
-            await self._callbacks.close()
+            await self._scheduler.stop()
+            self._fault_injector.stop()
+            self._event_bus.close()
+            await self._callback_dispatcher.close()
         if runner is not None:
             await runner.cleanup()
             self._store.close()
 
     def __enter__(self) -> Self:
-        self._home.open()
+        self._loop_thread.start()
         try:
-            return self._home.await_now(self.__aenter__)
+            return self._loop_thread.run_blocking(self.__aenter__)
         except BaseException:
-            self._home.close()
+            self._loop_thread.stop()
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._home.await_now(lambda: self.__aexit__(kind, error, trace))
+            self._loop_thread.run_blocking(lambda: self.__aexit__(kind, error, trace))
         finally:
-            self._home.close()
+            self._loop_thread.stop()
 
     @property
     def url(self) -> str:

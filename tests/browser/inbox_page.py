@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
-from ..sandbox.callers import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, calling
+from ..sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, calling
 
 # The browser lives in one event loop, and on one worker: two cores have better things to do than to run two of them.
 IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]

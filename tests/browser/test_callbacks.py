@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from ..sandbox.callers import STANDARD, changed
+from ..sandbox.raw_http import STANDARD, changed
 from .inbox_page import IN_BROWSER, TIMEOUT_MS, open_inbox
 
 pytestmark = IN_BROWSER
@@ -79,7 +79,7 @@ async def test_a_callback_and_its_attempts(browser: Browser) -> None:
         path, body = await receiver.next()
         assert (path, body["trackingId"], body["status"]) == ("/flow", flow_id, "Succeeded")
         call = here.flow.locator(".callbacks > li")
-        await expect(call.locator(".status")).to_have_text("waiting")
+        await expect(call.locator(".status")).to_have_text("pending")
         await expect(call.locator(".attempts > li").first).to_contain_text("answered 503")
         await expect(call.locator(".attempts > li").last).to_contain_text("next attempt")
         receiver.status = 200

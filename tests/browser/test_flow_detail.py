@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from ..sandbox.callers import OTP, STANDARD, TRANSACTIONAL, changed
+from ..sandbox.raw_http import OTP, STANDARD, TRANSACTIONAL, changed
 from .inbox_page import IN_BROWSER, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
@@ -223,7 +223,7 @@ async def test_the_json(browser: Browser) -> None:
         await here.choose("+306900000000")
         panel = here.flow.get_by_role("tabpanel")
         await expect(panel).to_contain_text('"pin": "604418"')
-        await here.flow.get_by_role("tab", name="Answer").click()
+        await here.flow.get_by_role("tab", name="Response").click()
         await expect(panel).to_contain_text(f'"{flow_id}"')
         await here.page.keyboard.press("ArrowRight")
         await expect(here.flow.get_by_role("tab", name="Record now")).to_be_focused()

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, expect
 
 from routee_failover.sandbox import AcceptedFlow, Sandbox
 
-from ..sandbox.callers import OTP_SMS_STEP, VIBER_OTP
+from ..sandbox.raw_http import OTP_SMS_STEP, VIBER_OTP
 from .inbox_page import IN_BROWSER, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
@@ -20,12 +20,12 @@ def _fill(sandbox: Sandbox, count: int) -> None:
     for number in range(1, count + 1):
         to = f"+3069{number:08}"
         step = OTP_SMS_STEP | {"to": to, "order": 1, "message": {"body": f"Your code is {number:06}"}}
-        sandbox._book.add(
+        sandbox._flow_store.add(
             AcceptedFlow(
                 endpoint="otp",
                 id=str(uuid.UUID(int=number)),
-                at=datetime.now(UTC),
-                number=sandbox._book.next_number(),
+                created_at=datetime.now(UTC),
+                number=sandbox._flow_store.next_number(),
                 body={"flow": [step]},
                 accepted_at=0.0,
                 message_ids=(str(uuid.UUID(int=MANY * 10 + number)),),
@@ -164,7 +164,7 @@ async def test_what_one_looks_at_stays(browser: Browser) -> None:
 
 async def test_more_than_the_sandbox_keeps(browser: Browser) -> None:
     """The sandbox forgets its oldest flows; after a while so does the page."""
-    async with open_inbox(browser, keep=5) as here:
+    async with open_inbox(browser, max_flows=5) as here:
         for number in range(8):
             await here.send_otp(f"+30690000000{number}")
         await expect(here.page).to_have_title("(5) Routee sandbox")

@@ -130,7 +130,7 @@ async def test_typing_a_reply_is_not_disturbed(browser: Browser) -> None:
     async with open_inbox(browser) as here:
         await here.send_otp("+306900000300")
         await here.choose("+306900000300")
-        await here.flow.get_by_role("tab", name="Answer").focus()
+        await here.flow.get_by_role("tab", name="Response").focus()
         await here.flow.evaluate("pane => pane.scrollTop = 60")
         await here.advance_clock("+1 min")
         await expect(here.step(0).locator(".status")).to_have_text("Expired")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ViewportSize, expect
 
-from ..sandbox.callers import STANDARD, VIBER_OTP, changed
+from ..sandbox.raw_http import STANDARD, VIBER_OTP, changed
 from .inbox_page import IN_BROWSER, NARROW, WIDE, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER

@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from routee_failover.sandbox import Sandbox
-from routee_failover.sandbox.life.feed import MOST_WAITING, ClockSet
+from routee_failover.sandbox.simulation.event_bus import MAX_PENDING_EVENTS, ClockChanged
 
-from ..sandbox.callers import OTP_SMS_STEP, STANDARD, changed
+from ..sandbox.raw_http import OTP_SMS_STEP, STANDARD, changed
 from .inbox_page import IN_BROWSER, open_inbox
 
 pytestmark = IN_BROWSER
@@ -64,7 +64,7 @@ async def _with_button(route: Any, address: str) -> None:
     """The flow, with a button that no contract would let in."""
     answer = await route.fetch()
     flow = await answer.json()
-    flow["steps"][0]["shows"]["button"] = {"caption": "Open", "url": address}
+    flow["steps"][0]["preview"]["button"] = {"caption": "Open", "url": address}
     await route.fulfill(response=answer, json=flow)
 
 
@@ -113,7 +113,7 @@ async def test_the_sandbox_stops_and_comes_back(browser: Browser) -> None:
 
 async def test_a_page_that_may_not_look(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody on another machine sees the page and no flow, and is told why."""
-    monkeypatch.setattr("routee_failover.sandbox.control.near._is_near", lambda _address: False)
+    monkeypatch.setattr("routee_failover.sandbox.admin.local_only._is_near", lambda _address: False)
     async with open_inbox(browser, opened=False, complaints="403") as here:
         await here.page.goto(here.sandbox.url)
         await expect(here.page.locator("#banner")).to_contain_text("only on the machine that it runs on")
@@ -126,8 +126,8 @@ async def test_lagging_behind(browser: Browser) -> None:
         await here.choose("+306900000300")
         # Time passes without a word, and then there are more events in one turn than wait for a reader.
         here.sandbox._clock.advance(61)
-        for _ in range(MOST_WAITING + 1):
-            here.sandbox._feed.publish(ClockSet())
+        for _ in range(MAX_PENDING_EVENTS + 1):
+            here.sandbox._event_bus.publish(ClockChanged())
         await expect(here.row("+306900000300").locator(".mark")).to_have_attribute("title", "In progress")
         await expect(here.step(0).locator(".status")).to_have_text("Expired")
         await expect(here.page.locator("#clock time")).to_have_text("00:01:01")

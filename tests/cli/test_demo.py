@@ -13,7 +13,7 @@ from routee_failover.cli.demo.dashboard import render_dashboard, render_final_da
 from routee_failover.cli.demo.scenario_run import ScenarioResult, ScenarioRun, run_scenario
 from routee_failover.cli.demo.scenarios import PINS, SCENARIOS
 from routee_failover.cli.terminal import ASCII, Terminal
-from routee_failover.sandbox import Counts, Sandbox
+from routee_failover.sandbox import Sandbox, SandboxCounters
 
 from .conftest import Cli
 
@@ -80,7 +80,7 @@ def test_small_screen(columns: str, lines: str, cli: Cli, monkeypatch: pytest.Mo
 
 def test_lost(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flows that can no longer be asked after are told as lost, and the status says so."""
-    monkeypatch.setattr(demo_module, "Sandbox", functools.partial(Sandbox, keep=1))
+    monkeypatch.setattr(demo_module, "Sandbox", functools.partial(Sandbox, max_flows=1))
     result = cli("demo", "--speed", "1000")
     assert result.status == 3
     assert "lost: Routee refused it with 404" in result.out
@@ -121,12 +121,12 @@ async def test_ascii(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     journeys = [ScenarioRun(scene) for scene in SCENARIOS]
     console = Terminal()
     async with Sandbox(speed=60) as sandbox, RouteeClient(sandbox.config()) as client:
-        console.print(render_dashboard(journeys, 0.0, Counts(), ASCII, ""))
+        console.print(render_dashboard(journeys, 0.0, SandboxCounters(), ASCII, ""))
         following = [
             asyncio.create_task(run_scenario(each, client, lambda *_: None, lambda: 1.0, 0.02)) for each in journeys
         ]
         await asyncio.sleep(1.5)
-        console.print(render_dashboard(journeys, 1.5, Counts(requests=1), ASCII, "x" * 200))
+        console.print(render_dashboard(journeys, 1.5, SandboxCounters(requests=1), ASCII, "x" * 200))
         console.print(render_final_dashboard(journeys, 1.5, ASCII))
         for task in following:
             task.cancel()

@@ -158,7 +158,7 @@ def test_settings_reach_the_sandbox(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("routee_failover.cli.sandbox.Sandbox", make)
     cli("sandbox", "--keep", "5", "--store", "x.db", "--remote-control")
     cli("sandbox")
-    chosen = [tuple(settings[name] for name in ("keep", "store", "allow_remote_admin")) for settings in made]
+    chosen = [tuple(settings[name] for name in ("max_flows", "store", "allow_remote_admin")) for settings in made]
     assert chosen == [(5, Path("x.db"), True), (10_000, None, False)]
 
 
@@ -185,7 +185,7 @@ async def _announced(
 
 async def test_listening_everywhere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What listens on every address is printed with one that a client takes, and says who may see its inbox."""
-    await _announced(Sandbox(host="0.0.0.0", remote_control=True), monkeypatch, remote_control=True)
+    await _announced(Sandbox(host="0.0.0.0", allow_remote_admin=True), monkeypatch, remote_control=True)
     assert "--remote-control" not in capsys.readouterr().err
     await _announced(Sandbox(host="0.0.0.0"), monkeypatch)
     captured = capsys.readouterr()

@@ -208,7 +208,7 @@ async def test_what_only_routee_can_know_comes_back_as_its_refusal() -> None:
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         with pytest.raises(NotFound) as caught:
             await client.send(flow)
-        assert (sandbox.counts.accepted, sandbox.counts.refused) == (0, 1)
+        assert (sandbox.counts.accepted, sandbox.counts.rejected) == (0, 1)
     assert caught.value.developer_message
     assert "Canary" not in shown(caught.value)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ..sandbox.callers import SENDS, Caller, calling, changed
+from ..sandbox.raw_http import SENDS, Caller, calling, changed
 from .documented_bodies import OTP, OTP_SMS_STEP, SMS, TEMPLATE, VIBER, VIBER_FILE, VIBER_OTP_STEP, VOICE, scripted
 
 SESSION = {**VIBER, "message": {"text": "Hi there"}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ..sandbox.callers import GONE, calling, changed
+from ..sandbox.raw_http import GONE, calling, changed
 from .documented_bodies import OTP, OTP_SMS_STEP, VIBER_OTP_STEP, names, scripted
 
 HOUR = timedelta(hours=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ..sandbox.callers import GONE, calling, changed
+from ..sandbox.raw_http import GONE, calling, changed
 from .documented_bodies import SMS, STANDARD, VIBER, VIBER_FILE, VOICE, names, scripted
 
 ADDRESS_1000 = "https://example.test/" + "a" * 979

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from routee_failover.sandbox.routee.tokens import ALL_ROLES
+from routee_failover.sandbox.api.tokens import ALL_ROLES
 
-from ..sandbox.callers import GONE, calling, changed
+from ..sandbox.raw_http import GONE, calling, changed
 from .documented_bodies import PIN, SMS, TEMPLATE, TRANSACTIONAL, VIBER, VIBER_FILE, VOICE, names, scripted
 
 BASIC_OTP = "0aac888f-2ee2-4112-9659-1755a951966a"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from routee_failover.sandbox.routee.tokens import ALL_ROLES
+from routee_failover.sandbox.api.tokens import ALL_ROLES
 
-from ..sandbox.callers import GONE, basic, calling, changed
+from ..sandbox.raw_http import GONE, basic, calling, changed
 from .documented_bodies import VIBER_OTP, names
 
 OPTIONAL = ("ttl", "seq", "label", "type", "templateId", "templateParams", "templateLang")

@@ -26,7 +26,7 @@ endpoints = pytest.mark.parametrize("endpoint", OPERATIONS)
 
 def refused_by_contract(endpoint: str, request: object) -> list[str]:
     """What the contract has against a request."""
-    return [f"{found.place}: {found.reason}" for found in load_contract().check_body(OPERATIONS[endpoint], request)]
+    return [f"{found.location}: {found.reason}" for found in load_contract().check_body(OPERATIONS[endpoint], request)]
 
 
 def refused_by_client(endpoint: str, request: Any) -> list[str]:

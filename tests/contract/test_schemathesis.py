@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from routee_failover.sandbox.callbacks.posting import Answer, Poster
+from routee_failover.sandbox.callbacks.poster import Poster, PostResult
 
-from ..sandbox.callers import BODIES, Caller, calling
+from ..sandbox.raw_http import BODIES, Caller, calling
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 THOROUGH = settings().max_examples > 100
@@ -25,7 +25,7 @@ EXAMPLES = min(settings().max_examples // 10, 200)
 
 OWN = "^/(sandbox/|openapi.json$|$)"
 CLEARING = "^(clearSandboxFlows|resetSandbox)$"
-ENDLESS = "^followSandbox$"  # server-sent events
+ENDLESS = "^streamSandboxEvents$"  # server-sent events
 ADDRESSES = {
     "routee": ["--exclude-path-regex", OWN],
     "own": ["--include-path-regex", OWN, "--exclude-operation-id-regex", f"{CLEARING}|{ENDLESS}"],
@@ -86,8 +86,8 @@ async def test_no_disagreement(
     assert caplog.records == []
 
 
-async def _posted_nowhere(_poster: Poster, _url: str, _content: bytes) -> Answer:
-    return Answer(200, None, 0)
+async def _posted_nowhere(_poster: Poster, _url: str, _content: bytes) -> PostResult:
+    return PostResult(200, None, 0)
 
 
 async def _known_ids(caller: Caller) -> dict[str, dict[str, str]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from routee_failover.sandbox.contract import load_contract
-from routee_failover.sandbox.life.channels import course
-from routee_failover.sandbox.life.scripts import OUTCOMES, Channel, Ending
+from routee_failover.sandbox.simulation.channel_statuses import status_sequence
+from routee_failover.sandbox.simulation.outcomes import OUTCOMES_BY_CHANNEL, ScriptedOutcome, SimulatedChannel
 
 from .test_python_blocks import ROOT, blocks
 
@@ -18,31 +18,35 @@ PAGE = (ROOT / "docs/scripting.md").read_text(encoding="utf-8")
 CURL_BODIES = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
 
 
-def _row(ending: Ending) -> str:
-    words = dict.fromkeys(word for known in OUTCOMES.values() for word, is_ in known.items() if is_ is ending)
+def _row(ending: ScriptedOutcome) -> str:
+    words = dict.fromkeys(
+        word for known in OUTCOMES_BY_CHANNEL.values() for word, is_ in known.items() if is_ is ending
+    )
     last = [
-        f" `{course(channel, ending)[-1].name}` " if ending in OUTCOMES[channel].values() else " "
-        for channel in Channel
+        f" `{status_sequence(channel, ending)[-1].name}` " if ending in OUTCOMES_BY_CHANNEL[channel].values() else " "
+        for channel in SimulatedChannel
     ]
     return f"| {ending.value} | {' or '.join(f'`{word}`' for word in words)} |{'|'.join(last)}|"
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_each_digit_and_outcome_is_on_the_page(ending: Ending) -> None:
+@pytest.mark.parametrize("ending", ScriptedOutcome)
+def test_each_digit_and_outcome_is_on_the_page(ending: ScriptedOutcome) -> None:
     """The table says of each digit which outcomes it is, and the status it ends in on each channel that knows it."""
     assert _row(ending) in PAGE
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_a_blank_is_delivered_but_for_6(ending: Ending) -> None:
+@pytest.mark.parametrize("ending", ScriptedOutcome)
+def test_a_blank_is_delivered_but_for_6(ending: ScriptedOutcome) -> None:
     """Where the table is blank, the digit does what the sentence below the table says."""
-    for channel in Channel:
-        if ending not in OUTCOMES[channel].values():
-            status = course(channel, ending)[-1].name
-            if ending is Ending.TERMINATED:
+    for channel in SimulatedChannel:
+        if ending not in OUTCOMES_BY_CHANNEL[channel].values():
+            status = status_sequence(channel, ending)[-1].name
+            if ending is ScriptedOutcome.TERMINATED:
                 assert f"`{status}`" in PAGE.partition("but 6 is")[2].partition(".")[0]
             else:
-                assert any(change.name.upper() in {"DELIVERED", "COMPLETED"} for change in course(channel, ending))
+                assert any(
+                    change.name.upper() in {"DELIVERED", "COMPLETED"} for change in status_sequence(channel, ending)
+                )
 
 
 @pytest.mark.parametrize(("path", "body"), CURL_BODIES)

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.callers import OTP_SMS_STEP, calling
+from tests.sandbox.raw_http import OTP_SMS_STEP, calling
 
 PAGE = (Path(__file__).parents[2] / "docs/testing.md").read_text(encoding="utf-8")
 # From a checkout that was installed before the fixtures came, pytest has to be told of them.

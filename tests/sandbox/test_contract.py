@@ -7,7 +7,7 @@ import pytest
 
 from routee_failover.sandbox.contract import Contract, Violation, load_contract
 
-from .callers import BODIES
+from .raw_http import BODIES
 
 
 def _schemas(node: Any) -> list[dict[str, Any]]:
@@ -63,13 +63,13 @@ def test_documented_shapes(operation: str) -> None:
 
 def test_undocumented_answer() -> None:
     """An answer with a status that the operation does not document is wrong by itself."""
-    (violation,) = load_contract().check_answer("getBalance", 418, {})
+    (violation,) = load_contract().check_response("getBalance", 418, {})
     assert "418" in violation.reason
 
 
 def test_wrong_answer() -> None:
     """An answer of another shape is found out."""
-    assert load_contract().check_answer("getOtpHealth", 200, {"status": "ill"}) == [
+    assert load_contract().check_response("getOtpHealth", 200, {"status": "ill"}) == [
         Violation(("status",), "is not as documented")
     ]
 
@@ -88,7 +88,7 @@ def test_wrong_answer() -> None:
         ({"maximum": 3}, 4, Violation((), "must be at most 3")),
         ({"maxLength": 3}, "long", Violation((), "must have at most 3 characters")),
         ({"type": ["string", "null"]}, 4, Violation((), "must be string, null")),
-        ({"x-refusal": "no", "maximum": 3}, 4, Violation((), "no")),
+        ({"x-error-message": "no", "maximum": 3}, 4, Violation((), "no")),
         ({"required": ["a"]}, {}, Violation(("a",), "is required", missing=True)),
     ],
 )
@@ -96,7 +96,7 @@ def test_reasons(schema: dict[str, Any], instance: object, violation: Violation 
     """Reasons say the rule and its limit, in the document's words where it has any."""
     answers = {"200": {"content": {"application/json": {"schema": schema}}}}
     paths = {"/": {"get": {"operationId": "it", "responses": answers}, "summary": "x"}}
-    found = Contract({"paths": paths, "components": {}}).check_answer("it", 200, instance)
+    found = Contract({"paths": paths, "components": {}}).check_response("it", 200, instance)
     assert found == ([] if violation is None else [violation])
 
 
@@ -124,4 +124,4 @@ def _is_a_day(moment: str) -> bool:
 
 def test_place() -> None:
     """A place is written as in Routee's own words."""
-    assert Violation(("flow", 1, "message", "body"), "x").place == "flow[1].message.body"
+    assert Violation(("flow", 1, "message", "body"), "x").location == "flow[1].message.body"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from routee_failover.sandbox import NothingArrived, Sandbox
+from routee_failover.sandbox import InboxTimeout, Sandbox
 
-from .callers import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_STEP, VOICE_STEP, Caller, calling
+from .raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_STEP, VOICE_STEP, Caller, calling
 
 ADA, BOB = "+306911111111", "+306922222222"
 SOON = 0.02
@@ -39,7 +39,7 @@ async def test_each_login_has_its_own_code() -> None:
         await send_otp(caller, ADA, "3333")
         assert await again == "3333"
         assert await inbox.pin_for(BOB) == "2222"
-        with pytest.raises(NothingArrived, match="has been given already"):
+        with pytest.raises(InboxTimeout, match="has been given already"):
             await inbox.pin_for(ADA, timeout=0)
 
 
@@ -49,7 +49,7 @@ async def test_the_newest_code_counts() -> None:
         for code in ("1111", "2222"):
             await send_otp(caller, ADA, code)
         assert await caller.sandbox.inbox.pin_for(ADA) == "2222"
-        with pytest.raises(NothingArrived):
+        with pytest.raises(InboxTimeout):
             await caller.sandbox.inbox.pin_for(ADA, timeout=0)
 
 
@@ -65,7 +65,7 @@ async def test_everybody_gets_their_own_code() -> None:
             status, answered = await caller.call("getSandboxPin", f"/sandbox/pin?to={to[1:]}&timeout=0")
             assert (status, answered["pin"], answered["to"]) == (200, code, to)
             assert await caller.sandbox.inbox.pin_for(to) == code
-        with pytest.raises(NothingArrived):
+        with pytest.raises(InboxTimeout):
             await caller.sandbox.inbox.pin_for("+306933333333", timeout=0)
 
 
@@ -106,13 +106,13 @@ async def test_texts_that_do_not_come() -> None:
     """Too few texts end in an error that says so; on a clock that stands still, it says that, too."""
     async with calling(speed=0) as caller:
         await send(caller, SMS_STEP | {"to": ADA})
-        with pytest.raises(NothingArrived, match=r"0 of 1 messages to .*the sandbox's clock stands still"):
+        with pytest.raises(InboxTimeout, match=r"0 of 1 messages to .*the sandbox's clock stands still"):
             await caller.sandbox.inbox.texts_to(ADA, timeout=SOON)
         await caller.sandbox.advance(timedelta(seconds=30))
-        with pytest.raises(NothingArrived, match="1 of 2 messages to"):
+        with pytest.raises(InboxTimeout, match="1 of 2 messages to"):
             await caller.sandbox.inbox.texts_to(ADA, count=2, timeout=SOON)
     async with Sandbox() as sandbox:
-        with pytest.raises(NothingArrived) as caught:
+        with pytest.raises(InboxTimeout) as caught:
             await sandbox.inbox.texts_to(ADA, timeout=0)
     assert "stands still" not in str(caught.value)
 
@@ -120,13 +120,13 @@ async def test_texts_that_do_not_come() -> None:
 async def test_what_did_come_is_told() -> None:
     """The error lists the flows that came, to whom and how they stand, and refused requests; no PIN, and no text."""
     async with calling(speed=0) as caller:
-        with pytest.raises(NothingArrived) as nothing:
+        with pytest.raises(InboxTimeout) as nothing:
             await caller.sandbox.inbox.next_flow(timeout=SOON)
         assert str(nothing.value) == "no new flow has arrived within 0.02 s\n  the sandbox has accepted no flow"
         await caller.send("sendFailoverOtp", {"flow": [OTP_VIBER_STEP | {"to": ADA}, OTP_SMS_STEP | {"to": ADA}]})
         await send(caller, SMS_STEP | {"to": BOB})
         await caller.send("sendFailover", {"flow": []})
-        with pytest.raises(NothingArrived) as caught:
+        with pytest.raises(InboxTimeout) as caught:
             await caller.sandbox.inbox.pin_for(BOB, timeout=SOON)
     assert str(caught.value).splitlines() == [
         f"no PIN for {BOB} has arrived within 0.02 s",
@@ -142,7 +142,7 @@ async def test_of_many_flows_the_newest_are_told() -> None:
     async with calling(speed=0) as caller:
         for _ in range(7):
             await send(caller, SMS_STEP | {"to": ADA})
-        with pytest.raises(NothingArrived) as caught:
+        with pytest.raises(InboxTimeout) as caught:
             await caller.sandbox.inbox.next_flow(BOB, timeout=0)
     lines = str(caught.value).splitlines()
     assert (len(lines), lines[1]) == (7, "  (2 more)")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from routee_failover.sandbox import Answer, CallbackPlay, Play, Sandbox, SandboxError
-from routee_failover.sandbox.life import rules as rules_module
-from routee_failover.sandbox.life.scripts import CallbackScript, Ending, Outcome
+from routee_failover.sandbox import CallbackScript, MessageScript, ResponseScript, Sandbox, SandboxError
+from routee_failover.sandbox.simulation import rules as rules_module
+from routee_failover.sandbox.simulation.outcomes import OutcomeName, ScriptedCallbacks, ScriptedOutcome
 
-from .callers import OTP, OTP_SMS_STEP, OTP_VIBER_STEP, SENDS, SMS_STEP, VIBER_OTP, VIBER_STEP, VOICE_STEP, calling
+from .raw_http import OTP, OTP_SMS_STEP, OTP_VIBER_STEP, SENDS, SMS_STEP, VIBER_OTP, VIBER_STEP, VOICE_STEP, calling
 
 ADA = "+306912345678"
 LONG = timedelta(days=3)
@@ -22,7 +22,7 @@ def one(channel: str, to: str = ADA) -> dict[str, Any]:
     return {"flow": [{**STEPS[channel], "to": {"phone": to} if channel == "voice" else to}]}
 
 
-def script(sandbox: Sandbox, channel: str, play: Outcome | Play) -> str:
+def script(sandbox: Sandbox, channel: str, play: OutcomeName | MessageScript) -> str:
     """A rule about one channel."""
     match channel:
         case "viber":
@@ -33,7 +33,7 @@ def script(sandbox: Sandbox, channel: str, play: Outcome | Play) -> str:
             return sandbox.script(voice=play)
 
 
-ENDS: list[tuple[str, Outcome, str, str, str | None]] = [
+ENDS: list[tuple[str, OutcomeName, str, str, str | None]] = [
     ("viber", "delivered", "DELIVERED", "Succeeded", None),
     ("viber", "seen", "SEEN", "Succeeded", None),
     ("viber", "undelivered", "UNDELIVERED", "Failed", "2"),
@@ -62,7 +62,7 @@ ENDS: list[tuple[str, Outcome, str, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("channel", "outcome", "name", "status", "code"), ENDS)
-async def test_every_outcome(channel: str, outcome: Outcome, name: str, status: str, code: str | None) -> None:
+async def test_every_outcome(channel: str, outcome: OutcomeName, name: str, status: str, code: str | None) -> None:
     """Each outcome of a rule ends in its channel's documented status, and the flow in its own, with its statusCode."""
     async with calling(speed=0) as caller:
         script(caller.sandbox, channel, outcome)
@@ -118,7 +118,7 @@ async def test_an_otp_that_no_channel_takes(viber: Any, sms: Any, code: int, err
 async def test_an_otp_that_fails_later_is_taken() -> None:
     """A refusal that a script puts off is no refusal at the send: the flow is on its way, and fails then."""
     async with calling(speed=0) as caller:
-        caller.sandbox.script(sms=Play("failed", after=timedelta(seconds=30)))
+        caller.sandbox.script(sms=MessageScript("failed", after=timedelta(seconds=30)))
         _, answer = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP]})
         await caller.sandbox.advance(timedelta(seconds=29))
         assert (await caller.track_otp(answer["flowId"]))["status"] == "InProgress"
@@ -130,8 +130,8 @@ async def test_after_and_detail() -> None:
     """A message ends when and how its rule says; one that would be later than its ttl fails over."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(
-            viber=Play("delivered", after=timedelta(seconds=90)),
-            sms=Play("undelivered", after=timedelta(seconds=10), detail="Roaming"),
+            viber=MessageScript("delivered", after=timedelta(seconds=90)),
+            sms=MessageScript("undelivered", after=timedelta(seconds=10), detail="Roaming"),
         )
         flow = {"flow": [{**OTP_VIBER_STEP, "ttl": 60, "to": ADA}, {**OTP_SMS_STEP, "to": ADA}]}
         _, sent = await caller.send("sendFailoverOtp", flow)
@@ -170,12 +170,12 @@ async def test_viber_otp_is_scripted_too() -> None:
 async def test_a_callback_script_is_kept_with_the_flow() -> None:
     """What a rule says about callbacks is the flow's from then on."""
     async with calling(speed=0) as caller:
-        caller.sandbox.script(callbacks=CallbackPlay(repeat=2, order="reversed", delay=timedelta(seconds=5)))
+        caller.sandbox.script(callbacks=CallbackScript(repeat=2, order="reversed", delay=timedelta(seconds=5)))
         await caller.send("sendFailover", one("sms"))
-        caller.sandbox.script(callbacks=CallbackPlay(lose=True))
+        caller.sandbox.script(callbacks=CallbackScript(drop=True))
         await caller.send("sendFailover", one("sms"))
         scripts = [flow.callback_script for flow in caller.sandbox.accepted]
-    assert scripts == [CallbackScript(2, "reversed", 5.0), CallbackScript(lose=True)]
+    assert scripts == [ScriptedCallbacks(2, "reversed", 5.0), ScriptedCallbacks(drop=True)]
 
 
 async def test_the_same_seed_does_the_same_to_concurrent_senders() -> None:
@@ -194,7 +194,9 @@ async def test_the_same_seed_does_the_same_to_concurrent_senders() -> None:
             await asyncio.gather(*map(send, numbers))
             assert caller.sandbox.counts.accepted == 60
             flows = caller.sandbox.accepted
-        failed = {flow.steps[0].recipient for flow in flows if flow.steps[0].step.script.ending is Ending.FAILED}
+        failed = {
+            flow.steps[0].recipient for flow in flows if flow.steps[0].step.script.outcome is ScriptedOutcome.FAILED
+        }
         assert len(failed) == caller.sandbox.rules[0]["applied"]
         return failed
 
@@ -233,20 +235,20 @@ async def test_search_lag() -> None:
     [
         ({}, "must say what to do"),
         ({"sms": "seen"}, "sms must be one of"),
-        ({"viber": Play("busy")}, "viber.outcome must be one of"),
-        ({"sms": Play("failed", after=timedelta(seconds=-1))}, "sms.after must be at least 0"),
+        ({"viber": MessageScript("busy")}, "viber.outcome must be one of"),
+        ({"sms": MessageScript("failed", after=timedelta(seconds=-1))}, "sms.after must be at least 0"),
         ({"sms": "failed", "times": 0}, "times must be at least 1"),
         ({"sms": "failed", "rate": 2}, "rate must be at most 1"),
         ({"sms": "failed", "to": "+30*69"}, "to must be a number"),
-        ({"answer": 200}, "answer.status must be at least 400"),
-        ({"answer": Answer()}, "answer.status is required"),
-        ({"answer": Answer(429, retry_after=timedelta(seconds=0.5))}, "answer.retryAfter must be integer"),
-        ({"answer": "no"}, "answer must be object"),
-        ({"answer": 500, "sms": "failed"}, "sms has no place beside an answer"),
+        ({"response": 200}, "response.status must be at least 400"),
+        ({"response": ResponseScript()}, "response.status is required"),
+        ({"response": ResponseScript(429, retry_after=timedelta(seconds=0.5))}, "response.retryAfter must be integer"),
+        ({"response": "no"}, "response must be object"),
+        ({"response": 500, "sms": "failed"}, "sms has no place beside an response"),
         ({"fault": "reset-before", "sms": "failed"}, "sms has no place beside reset-before"),
         ({"fault": "rest"}, "fault must be one of"),
         ({"endpoint": "token", "to": ADA, "fault": "hang"}, "to has no place"),
-        ({"callbacks": CallbackPlay(repeat=0)}, "callbacks.repeat must be at least 1"),
+        ({"callbacks": CallbackScript(repeat=0)}, "callbacks.repeat must be at least 1"),
         ({"sms": object()}, "such as JSON has"),
         ({"to": "\ud800", "sms": "failed"}, "such as JSON has"),
     ],
@@ -263,9 +265,9 @@ async def test_durations_have_units() -> None:
     """A bare number is no duration, in a rule as everywhere."""
     sandbox = Sandbox()
     with pytest.raises(SandboxError, match="must be a timedelta"):
-        sandbox.script(sms=Play("failed", after=5))  # type: ignore[arg-type]
+        sandbox.script(sms=MessageScript("failed", after=5))  # type: ignore[arg-type]
     with pytest.raises(SandboxError, match="must be a timedelta"):
-        sandbox.script(callbacks=CallbackPlay(delay=5))  # type: ignore[arg-type]
+        sandbox.script(callbacks=CallbackScript(delay=5))  # type: ignore[arg-type]
     with pytest.raises(SandboxError, match="must be a timedelta"):
         sandbox.search_lag = 5  # type: ignore[assignment]
     with pytest.raises(SandboxError, match="must be a timedelta"):
@@ -274,7 +276,7 @@ async def test_durations_have_units() -> None:
 
 def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """One rule too many is refused in a sentence, too."""
-    monkeypatch.setattr(rules_module, "MOST_RULES", 0)
+    monkeypatch.setattr(rules_module, "MAX_RULES", 0)
     with pytest.raises(SandboxError, match="there are 1000 already"):
         Sandbox().script(sms="failed")
 
@@ -282,12 +284,12 @@ def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rules_are_shown_and_forgotten() -> None:
     """The rules are there to be read, newest first; one is forgotten by its id, and all at once."""
     sandbox = Sandbox()
-    first = sandbox.script(sms=Play("failed", after=timedelta(seconds=2)), to=ADA, times=3)
-    second = sandbox.script(answer=Answer(429, retry_after=timedelta(seconds=2)), rate=0.5, seed=3)
-    third = sandbox.script(answer=Answer(insufficient_balance=True), endpoint="otp")
+    first = sandbox.script(sms=MessageScript("failed", after=timedelta(seconds=2)), to=ADA, times=3)
+    second = sandbox.script(response=ResponseScript(429, retry_after=timedelta(seconds=2)), rate=0.5, seed=3)
+    third = sandbox.script(response=ResponseScript(insufficient_balance=True), endpoint="otp")
     assert sandbox.rules == [
-        {"id": third, "applied": 0, "endpoint": "otp", "answer": {"insufficientBalance": True}},
-        {"id": second, "applied": 0, "answer": {"status": 429, "retryAfter": 2}, "rate": 0.5, "seed": 3},
+        {"id": third, "applied": 0, "endpoint": "otp", "response": {"insufficientBalance": True}},
+        {"id": second, "applied": 0, "response": {"status": 429, "retryAfter": 2}, "rate": 0.5, "seed": 3},
         {"id": first, "applied": 0, "to": ADA, "sms": {"outcome": "failed", "after": 2.0}, "times": 3},
     ]
     sandbox.forget(second)

@@ -14,7 +14,7 @@ import pytest
 from routee_failover.errors import RouteeError
 from routee_failover.sandbox import AcceptedFlow, Sandbox, SandboxError
 
-from .callers import BODIES, OTP, SENDS, SMS_STEP, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
+from .raw_http import BODIES, OTP, SENDS, SMS_STEP, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
 
 JSON = {"Content-Type": "application/json"}
 
@@ -76,7 +76,7 @@ async def test_caller_who_leaves(path: str, caplog: pytest.LogCaptureFixture) ->
         await asyncio.sleep(0.05)
         writer.transport.abort()
         await asyncio.sleep(0.05)
-        assert (caller.sandbox.counts.requests, caller.sandbox.counts.refused) == (2, 1)
+        assert (caller.sandbox.counts.requests, caller.sandbox.counts.rejected) == (2, 1)
         assert caller.sandbox.accepted == []
     assert caplog.records == []
 
@@ -107,7 +107,7 @@ async def test_caller_who_speaks_no_http(garbage: bytes, caplog: pytest.LogCaptu
 
 async def test_fault_in_a_handler(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the sandbox's own is answered 500 and does stand in the log."""
-    monkeypatch.setattr("routee_failover.sandbox.routee.otp_answers.templates", lambda: 1 / 0)
+    monkeypatch.setattr("routee_failover.sandbox.api.otp_responses.templates", lambda: 1 / 0)
     async with (
         calling() as caller,
         caller.session.get("/failover-otp/otp/templates", headers=caller.headers) as response,
@@ -154,7 +154,7 @@ async def test_accepted() -> None:
     assert [flow.body for flow in flows] == [STANDARD, TRANSACTIONAL, OTP, VIBER_OTP]
     assert [flow.number for flow in flows] == [1, 2, 3, 4]
     assert {type(flow) for flow in flows} == {AcceptedFlow}
-    assert {flow.at.utcoffset() for flow in flows} == {timedelta(0)}
+    assert {flow.created_at.utcoffset() for flow in flows} == {timedelta(0)}
     shown = repr(flows)
     assert not any(secret in shown for secret in ("123456", "847291", "306900000001", "306912345678"))
 
@@ -170,7 +170,7 @@ async def test_counts() -> None:
         await caller.send("sendFailover", {})
         await caller.raw("GET", "/nowhere")
         counts = caller.sandbox.counts
-        assert (counts.requests, counts.token_requests, counts.accepted, counts.refused) == (5, 2, 1, 2)
+        assert (counts.requests, counts.token_requests, counts.accepted, counts.rejected) == (5, 2, 1, 2)
         assert counts.connections == 1
         async with aiohttp.ClientSession(caller.sandbox.url) as other:
             await other.get("/failover-otp")
@@ -178,8 +178,8 @@ async def test_counts() -> None:
 
 
 async def test_memory_is_bounded() -> None:
-    """The newest `keep` flows are remembered; older ones and their messages are forgotten."""
-    async with calling(keep=2) as caller:
+    """The newest `max_flows` flows are remembered; older ones and their messages are forgotten."""
+    async with calling(max_flows=2) as caller:
         answers = [(await caller.send("sendFailoverOtp", OTP))[1] for _ in range(3)]
         assert [flow.id for flow in caller.sandbox.accepted] == [answer["flowId"] for answer in answers[1:]]
         for gone in (answers[0]["flowId"], answers[0]["flow"][0]["trackingId"]):
@@ -225,7 +225,7 @@ async def test_ipv6() -> None:
         pytest.skip("this machine has no IPv6")
 
 
-@pytest.mark.parametrize("settings", [{"speed": -1}, {"keep": 0}, {"token_life": timedelta(0)}])
+@pytest.mark.parametrize("settings", [{"speed": -1}, {"max_flows": 0}, {"token_lifetime": timedelta(0)}])
 def test_impossible_settings(settings: dict[str, Any]) -> None:
     """A setting that cannot work is refused before anything starts, by name."""
     with pytest.raises(SandboxError, match=next(iter(settings))) as caught:

@@ -22,7 +22,7 @@ from routee_failover import (
     ViberStep,
 )
 from routee_failover._polling import PollSchedule
-from routee_failover.sandbox import CallbackPlay, Sandbox
+from routee_failover.sandbox import CallbackScript, Sandbox
 
 from .payloads import body_of, flow, otp
 from .recorders import Heard, Notes
@@ -106,7 +106,7 @@ async def test_repeated_and_turned_round(server: str, order: Any) -> None:
     """However often and in whatever order callbacks come, what is handed out goes forward, and the end comes once."""
     async with stage(server) as here:
         heard = Heard(here.inbox)
-        here.sandbox.script(callbacks=CallbackPlay(repeat=3, order=order))
+        here.sandbox.script(callbacks=CallbackScript(repeat=3, order=order))
         await here.routee.send(here.standard())
         await here.routee.send(here.otp())
         await here.sandbox.advance(DAY)
@@ -154,7 +154,7 @@ async def test_a_full_inbox_is_called_again() -> None:
         await here.routee.send(here.standard(strategy="OnCompletion"))
         await here.sandbox.advance(timedelta(minutes=3))
         assert here.notes.refused
-        assert {record.state for record in here.sandbox.callbacks} == {"waiting"}
+        assert {record.state for record in here.sandbox.callbacks} == {"pending"}
         assert (await anext(events)).tracking_id == "first"
         await here.sandbox.advance(timedelta(hours=1))
         assert (await anext(events)).record.raw["status"] == "Succeeded"
@@ -189,7 +189,7 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_callback_ends_the_wait(server: str, order: Any) -> None:
     """A request handler that awaits `wait` goes on by the callback alone, repeated and turned round as it may come."""
     async with stage(server, told=True) as here:
-        here.sandbox.script(callbacks=CallbackPlay(repeat=3, order=order))
+        here.sandbox.script(callbacks=CallbackScript(repeat=3, order=order))
         waiting = asyncio.create_task(here.routee.wait(await here.routee.send(here.otp()), timeout=60))
         await asyncio.sleep(0)
         asked = here.sandbox.counts.requests
@@ -218,7 +218,7 @@ async def test_a_forged_end_ends_no_wait(server: str) -> None:
 async def test_a_request_that_waits(server: str) -> None:
     """Where every callback is lost, the end is found by asking."""
     async with stage(server, told=True) as here:
-        here.sandbox.script(callbacks=CallbackPlay(lose=True))
+        here.sandbox.script(callbacks=CallbackScript(drop=True))
         waiting = asyncio.create_task(here.routee.wait(await here.routee.send(here.otp()), timeout=60))
         await here.sandbox.advance(DAY)
         assert (await waiting).status == "Succeeded"

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ...flows import Endpoint
 from ...records import Channel
-from ...sandbox import Counts
+from ...sandbox import SandboxCounters
 from ..deliveries import DELIVERED_STATUSES, FAILED_STATUSES, humanize_status
 from ..terminal import Glyphs
 from .scenario_run import ScenarioResult, ScenarioRun
@@ -36,7 +36,7 @@ def dashboard_height(runs: Sequence[ScenarioRun]) -> int:
 
 
 def render_dashboard(
-    runs: Sequence[ScenarioRun], elapsed: float, counts: Counts, glyphs: Glyphs, latest: str
+    runs: Sequence[ScenarioRun], elapsed: float, counts: SandboxCounters, glyphs: Glyphs, latest: str
 ) -> RenderableType:
     """The board while flows are moving, with what has happened last below it."""
     ended = sum(journey.result is not None for journey in runs)
@@ -50,7 +50,7 @@ def render_final_dashboard(runs: Sequence[ScenarioRun], elapsed: float, glyphs: 
     return Group(*_rows(runs, elapsed, glyphs, explain=True))
 
 
-def format_traffic(counts: Counts) -> str:
+def format_traffic(counts: SandboxCounters) -> str:
     """What the sandbox counted."""
     return (
         f"{_many(counts.requests, 'request')} over {_many(counts.connections, 'connection')}, "

@@ -5,7 +5,7 @@ from typing import Protocol, Self
 
 from rich.live import Live
 
-from ...sandbox import Counts
+from ...sandbox import SandboxCounters
 from ...secret import mask_phone
 from ..terminal import Terminal
 from .dashboard import DASHBOARD_WIDTH, dashboard_height, render_dashboard, render_final_dashboard
@@ -29,7 +29,7 @@ class DemoDisplay(Protocol):
         """Something has happened to a flow."""
         ...
 
-    def refresh(self, counts: Counts) -> None:
+    def refresh(self, counts: SandboxCounters) -> None:
         """Time has passed."""
         ...
 
@@ -57,7 +57,7 @@ class DemoDashboard:
         """Keep it for the line below the board."""
         self._latest = f"{run.scenario.title}: {change}"
 
-    def refresh(self, counts: Counts) -> None:
+    def refresh(self, counts: SandboxCounters) -> None:
         """Draw the board as it is now."""
         frame = render_dashboard(self._journeys, self._now(), counts, self._console.glyphs, self._latest)
         self._live.update(frame, refresh=True)
@@ -92,7 +92,7 @@ class DemoLines:
             for line in run.reason[1:]:
                 self._console.print_line(" " * 9 + line)
 
-    def refresh(self, counts: Counts) -> None:
+    def refresh(self, counts: SandboxCounters) -> None:
         """Nothing has changed that was not told."""
 
     def close(self) -> None:

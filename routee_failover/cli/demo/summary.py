@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from ...sandbox import Counts
+from ...sandbox import SandboxCounters
 from ..terminal import Terminal
 from .dashboard import format_traffic
 from .scenario_run import ScenarioResult, ScenarioRun
 
 
-def print_summary(console: Terminal, runs: Sequence[ScenarioRun], elapsed: float, counts: Counts) -> None:
+def print_summary(console: Terminal, runs: Sequence[ScenarioRun], elapsed: float, counts: SandboxCounters) -> None:
     """Print them."""
     console.print_line()
     console.print_line((f" {len(runs)} flows in {elapsed:.1f} s", "bold"))

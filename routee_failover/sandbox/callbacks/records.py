@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import attrs
 
-Kind = Literal["flow", "otp", "inbound"]
-State = Literal["waiting", "delivered", "given up", "lost"]
+CallbackKind = Literal["flow", "otp", "inbound"]
+CallbackState = Literal["pending", "delivered", "given up", "dropped"]
 
 
 @attrs.frozen(kw_only=True)
@@ -16,7 +16,7 @@ class CallbackAttempt:
 
     at: float
     """When it began, in virtual seconds since the flow was accepted."""
-    took: int
+    duration_ms: int
     """How long it took, in real milliseconds."""
     status: int | None
     """The status of the answer, when there was one."""
@@ -35,26 +35,26 @@ class CallbackRecord:
     """Its own id; Routee's callbacks carry none."""
     flow_id: str
     """The flow of which it tells."""
-    kind: Kind
+    kind: CallbackKind
     """`flow` for a standard or transactional flow, `otp` for an OTP flow, `inbound` for what a person replied."""
     url: str = attrs.field(repr=False)
     """Where it is posted."""
-    content: str = attrs.field(repr=False)
+    payload: str = attrs.field(repr=False)
     """What is posted, as it goes out: JSON."""
     due_at: float
     """When it was to be posted first, in virtual seconds since the flow was accepted."""
-    state: State = "waiting"
-    """`waiting` for an attempt or its end, `delivered`, `given up` after the last retry, or `lost` as scripted."""
+    state: CallbackState = "pending"
+    """`pending` for an attempt or its end, `delivered`, `given up` after the last retry, or `dropped` as scripted."""
     attempts: tuple[CallbackAttempt, ...] = ()
     """The newest hundred attempts, oldest first."""
     next_at: float | None = None
     """When it is posted next, in virtual seconds since the flow was accepted; None when it is not, or just is."""
-    since: float = attrs.field(default=0.0, repr=False)
+    retries_from: float = attrs.field(default=0.0, repr=False)
     """From when the retries count: from `due_at`, or from when it was last called back again by hand."""
-    retried: int = attrs.field(default=0, repr=False)
+    retry_count: int = attrs.field(default=0, repr=False)
     """How many of the retries since then were made."""
 
     @property
     def body(self) -> Any:
         """What is posted, read as JSON."""
-        return json.loads(self.content)
+        return json.loads(self.payload)

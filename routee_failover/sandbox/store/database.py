@@ -12,12 +12,12 @@ from ..._sqlite import (
     resolve_path,
     schema_version,
 )
-from ..failure import SandboxError
+from ..errors import SandboxError
 
 _APPLICATION = 0x52464F53  # what marks a database as a sandbox's
 _VERSION = 1
 
-__all__ = ["cannot_keep", "describe_error", "open_database"]
+__all__ = ["describe_error", "open_database", "unusable_store"]
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -26,21 +26,21 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises `SandboxError` for a file that cannot be used: not ours, newer, damaged, in use, or not writable.
     """
     try:
-        return open_connection(resolve_path(path), _connected)
+        return open_connection(resolve_path(path), _connect)
     except UnusableDatabase as error:
         reason = str(error)
-        raise cannot_keep(path, f"{reason}; move it away" if reason == DAMAGED else reason) from None
+        raise unusable_store(path, f"{reason}; move it away" if reason == DAMAGED else reason) from None
 
 
-def cannot_keep(path: Path, reason: str) -> SandboxError:
+def unusable_store(path: Path, reason: str) -> SandboxError:
     """The error of a file that cannot be used."""
     return SandboxError(f"cannot keep anything in {path}: {reason}")
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        _take(connection)
+        _configure(connection)
     except BaseException as error:
         connection.close()
         if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
@@ -49,7 +49,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _take(connection: sqlite3.Connection) -> None:
+def _configure(connection: sqlite3.Connection) -> None:
     # Exclusive: the first reading locks the file until the connection, or the process, ends. With a log beside it a
     # commit is in the system's hands at once, and survives whatever becomes of the process.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -59,10 +59,10 @@ def _take(connection: sqlite3.Connection) -> None:
     if version:
         check_integrity(connection)
     else:
-        _prepare(connection)
+        _create_schema(connection)
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _create_schema(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(
         "CREATE TABLE kept (place INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL,"

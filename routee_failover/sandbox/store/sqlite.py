@@ -9,14 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .clock import KIND as CLOCK
-from .clock import KeptClock
-from .database import cannot_keep, describe_error, open_database
-from .documents import read, written
+from .database import describe_error, open_database, unusable_store
+from .persistent_clock import KIND as CLOCK
+from .persistent_clock import PersistentClock
+from .serialization import deserialize, serialize
 
 T = TypeVar("T")
 
-TICK = 1.0  # real seconds: what the clock may lose when the process is killed while nothing else is saved
+CLOCK_SAVE_INTERVAL = (
+    1.0  # real seconds: what the clock may lose when the process is killed while nothing else is saved
+)
 
 _SAVE = (
     "INSERT INTO kept (kind, key, document) VALUES (?, ?, ?)"
@@ -40,15 +42,15 @@ class SqliteStore:
     Raises `SandboxError` for a file that cannot be used.
     """
 
-    def __init__(self, path: Path, clock: KeptClock) -> None:
+    def __init__(self, path: Path, clock: PersistentClock) -> None:
         self._path, self._clock = path, clock
         self._database = open_database(path)
         self._thread = ThreadPoolExecutor(1, "routee-sandbox-store")
-        self._waiting: list[_Change] = []
-        self._under_way: list[_Change] = []
+        self._pending: list[_Change] = []
+        self._writing: list[_Change] = []
         self._saved = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._flushed = asyncio.Event()
+        self._flushed.set()
         self._writer: asyncio.Task[None] | None = None
         self._failure: str | None = None
 
@@ -59,12 +61,12 @@ class SqliteStore:
 
     def start(self) -> None:
         """Write what is saved, from now on, in the running loop. Raises `SandboxError` when it cannot write now."""
-        changes, self._waiting = [*self._waiting, self._reading()], []
+        changes, self._pending = [*self._pending, self._reading()], []
         try:
             self._transact(changes)
         except sqlite3.Error as error:
-            raise cannot_keep(self._path, describe_error(error)) from None
-        self._settled.set()
+            raise unusable_store(self._path, describe_error(error)) from None
+        self._flushed.set()
         self._writer = asyncio.get_running_loop().create_task(self._write())
 
     def close(self) -> None:
@@ -75,8 +77,8 @@ class SqliteStore:
         self._thread.shutdown(wait=True)
         if writer is not None:
             # What was under way when it was cancelled may not have been written; to write it twice does no harm.
-            self._commit([*self._under_way, *self._waiting, self._reading()])
-        self._settled.set()
+            self._commit([*self._writing, *self._pending, self._reading()])
+        self._flushed.set()
         with suppress(sqlite3.Error):
             self._database.close()
 
@@ -84,17 +86,17 @@ class SqliteStore:
         """What was saved before this sandbox started. Raises `SandboxError` for what cannot be read as that type."""
         try:
             rows: list[tuple[str]] = self._database.execute(_LOAD, (kind,)).fetchall()
-            return [read(text, type_) for (text,) in rows]
+            return [deserialize(text, type_) for (text,) in rows]
         except sqlite3.Error as error:
-            raise cannot_keep(self._path, describe_error(error)) from None
+            raise unusable_store(self._path, describe_error(error)) from None
         except ValueError:
-            raise cannot_keep(self._path, f"a {kind} in it cannot be read; move it away") from None
+            raise unusable_store(self._path, f"a {kind} in it cannot be read; move it away") from None
 
     def save(self, kind: str, key: str, value: Any) -> None:
         """Keep a value, in the place of what had its kind and key."""
-        self._change(_SAVE, kind, key, written(value))
+        self._change(_SAVE, kind, key, serialize(value))
 
-    def forget(self, kind: str, key: str) -> None:
+    def delete(self, kind: str, key: str) -> None:
         """Let go of a value; nothing happens when there is none."""
         self._change(_FORGET, kind, key)
 
@@ -102,44 +104,44 @@ class SqliteStore:
         """Let go of everything of that kind."""
         self._change(_CLEAR, kind)
 
-    def touch(self) -> None:
+    def save_clock(self) -> None:
         """Keep how far the clock has come, though nothing is saved."""
         self._change(*self._reading())
 
-    async def settled(self) -> None:
+    async def flush(self) -> None:
         """Come back when everything that was saved up to now would survive the end of this process."""
-        await self._settled.wait()
+        await self._flushed.wait()
 
     def _change(self, statement: str, *values: str) -> None:
         if self._failure is not None:
             return
-        if not self._waiting:
+        if not self._pending:
             # Those who wait for the transaction under way go on waiting for that one alone.
-            self._settled = asyncio.Event()
+            self._flushed = asyncio.Event()
             self._saved.set()
-        self._waiting.append((statement, *values))
+        self._pending.append((statement, *values))
 
     def _reading(self) -> _Change:
-        return _SAVE, CLOCK, "", written(self._clock.reading())
+        return _SAVE, CLOCK, "", serialize(self._clock.checkpoint())
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._something_to_write()
-            self._under_way, self._waiting = self._waiting, []
-            settled = self._settled
-            await loop.run_in_executor(self._thread, self._commit, [*self._under_way, self._reading()])
-            self._under_way = []
+            await self._wait_for_changes()
+            self._writing, self._pending = self._pending, []
+            settled = self._flushed
+            await loop.run_in_executor(self._thread, self._commit, [*self._writing, self._reading()])
+            self._writing = []
             settled.set()
 
-    async def _something_to_write(self) -> None:
-        while not self._waiting:
+    async def _wait_for_changes(self) -> None:
+        while not self._pending:
             self._saved.clear()
             try:
-                async with asyncio.timeout(TICK):
+                async with asyncio.timeout(CLOCK_SAVE_INTERVAL):
                     await self._saved.wait()
             except TimeoutError:
-                if self._clock.passes():
+                if self._clock.needs_checkpoint():
                     return
 
     def _commit(self, changes: Sequence[_Change]) -> None:

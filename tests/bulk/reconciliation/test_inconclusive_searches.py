@@ -50,7 +50,7 @@ async def test_a_search_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     async with sandbox_run() as run:
         await run.send(ADA, fault="reset-before")
         await run.send(BEN)
-        rule = run.sandbox.script(endpoint="reading", answer=403)
+        rule = run.sandbox.script(endpoint="reading", response=403)
         settler = run.reconciler()
         settled = await reconcile_until_done(settler)
         assert settled.kept == {"Routee refused the search with 403": 1}

@@ -95,7 +95,7 @@ async def test_routee_does_not_say(fault: int | None) -> None:
         if fault is None:
             run.sandbox.reset()
         else:
-            run.sandbox.script(endpoint="reading", answer=fault)
+            run.sandbox.script(endpoint="reading", response=fault)
         assert await run.reconciler().collect_delivery_reports() == 1
 
 

@@ -51,7 +51,7 @@ def test_the_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox:
     """Routee's prices name no currency: `reconcile --ends` keeps the one of the balance, or none."""
     assert cli(*campaign.write(3).run(), at=sandbox).status == 0
     ledger, page = str(campaign.ledger), campaign.folder / "people.html"
-    rule = sandbox.script(endpoint="reading", answer=403)
+    rule = sandbox.script(endpoint="reading", response=403)
     assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
     sandbox.forget(rule)
     assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from routee_failover.sandbox import CallbackRecord, SandboxError
-from routee_failover.sandbox.callbacks import posting, sender
-from routee_failover.sandbox.life.scripts import Ending
+from routee_failover.sandbox.callbacks import dispatcher, poster
+from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
 
-from ..callers import Caller, calling
-from .receivers import Receiver, accepted, single, statuses
+from ..raw_http import Caller, calling
+from .callback_receiver import Receiver, accepted, single, statuses
 
 DAY = timedelta(days=1)
-LIMIT = posting.ANSWER_WITHIN
+LIMIT = poster.RESPONSE_TIMEOUT
 MINUTE, HOUR = 60.0, 3600.0
 SCHEDULE = [30.0, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE]
 SCHEDULE += [HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 24 * HOUR]
@@ -35,7 +35,7 @@ async def test_the_schedule_of_a_day() -> None:
         await caller.sandbox.advance(DAY)
         queued, delivered = caller.sandbox.callbacks
         assert _at(queued) == [1.0 + after for after in (0.0, *SCHEDULE[:-1])]
-        assert (queued.state, queued.next_at) == ("waiting", 1.0 + DAY.total_seconds())
+        assert (queued.state, queued.next_at) == ("pending", 1.0 + DAY.total_seconds())
         await caller.sandbox.advance(DAY)
         queued, delivered = caller.sandbox.callbacks
         assert _at(queued) == [1.0 + after for after in (0.0, *SCHEDULE)]
@@ -79,18 +79,18 @@ async def test_later_callbacks_do_not_wait_for_earlier_ones() -> None:
 
 async def test_a_receiver_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that takes longer than two real seconds does not count, and the connection is dropped."""
-    monkeypatch.setattr(posting, "ANSWER_WITHIN", LIMIT)
+    monkeypatch.setattr(poster, "RESPONSE_TIMEOUT", LIMIT)
     async with calling(speed=0) as caller, Receiver() as receiver:
         receiver.always = receiver.hold
         await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=10))
         receiver.always = 200
-        monkeypatch.setattr(posting, "ANSWER_WITHIN", 60.0)
+        monkeypatch.setattr(poster, "RESPONSE_TIMEOUT", 60.0)
         await caller.sandbox.advance(DAY)
         (record,) = caller.sandbox.callbacks
         first, second = record.attempts
         assert (first.at, first.status, first.error) == (3.0, None, "no answer within 2 s")
-        assert first.took > 1_900
+        assert first.duration_ms > 1_900
         assert (second.at, second.status, second.error) == (33.0, 200, None)
 
 
@@ -111,7 +111,7 @@ async def test_a_receiver_that_comes_up_later() -> None:
 
 async def test_the_newest_attempts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A callback that is tried again and again remembers the last attempts, and is given up all the same."""
-    monkeypatch.setattr(sender, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(dispatcher, "MAX_RECORDED_ATTEMPTS", 3)
     async with calling(speed=0) as caller, Receiver(always=500) as receiver:
         await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(2 * DAY)
@@ -135,7 +135,7 @@ async def test_nothing_is_posted_again_on_a_clock_that_stands() -> None:
     async with calling(speed=0) as caller, Receiver(always=500) as receiver:
         flow = await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=1))
-        caller.sandbox._journeys.act(flow, 0, Ending.DELIVERED)
+        caller.sandbox._lifecycle.force_outcome(flow, 0, ScriptedOutcome.DELIVERED)
         await receiver.received(1)
         await caller.sandbox.advance(timedelta(0))
         (record,) = caller.sandbox.callbacks
@@ -147,7 +147,7 @@ async def test_clearing_ends_the_retries() -> None:
     async with calling(speed=0) as caller, Receiver(500, 200) as receiver:
         await accepted(caller, "sendFailover", single(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
-        caller.sandbox._journeys.clear()
+        caller.sandbox._lifecycle.clear()
         assert caller.sandbox.callbacks == []
         await caller.sandbox.advance(DAY)
         assert statuses(receiver.bodies) == ["QUEUED", "DELIVERED"]
@@ -156,7 +156,7 @@ async def test_clearing_ends_the_retries() -> None:
         await accepted(caller, "sendFailover", single(receiver.url))
         advancing = asyncio.create_task(caller.sandbox.advance(DAY))
         await receiver.received(3)
-        caller.sandbox._journeys.clear()
+        caller.sandbox._lifecycle.clear()
         receiver.let_go.set()
         await advancing
         assert caller.sandbox.callbacks == []
@@ -165,7 +165,7 @@ async def test_clearing_ends_the_retries() -> None:
 
 async def test_a_forgotten_flow_is_not_called_back() -> None:
     """The callbacks of a flow are forgotten with it, those that wait too: memory stays bounded."""
-    async with calling(speed=0, keep=1) as caller, Receiver(500) as receiver:
+    async with calling(speed=0, max_flows=1) as caller, Receiver(500) as receiver:
         await accepted(caller, "sendFailover", single(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
         await accepted(caller, "sendFailover", single(receiver.url, "100"))
@@ -182,8 +182,8 @@ async def test_leaving_is_prompt() -> None:
         async with asyncio.timeout(50), calling(speed=100_000.0) as caller:
             for _ in range(20):
                 await accepted(caller, "sendFailover", single(receiver.url))
-            await receiver.received(posting.AT_ONCE_AN_ORIGIN)
-            assert {one.state for one in caller.sandbox.callbacks} == {"waiting"}
+            await receiver.received(poster.MAX_CONCURRENT_POSTS_PER_ORIGIN)
+            assert {one.state for one in caller.sandbox.callbacks} == {"pending"}
     tasks = [task for task in asyncio.all_tasks() if "_attempt" in repr(task)]
     assert tasks == []
 
@@ -196,7 +196,7 @@ class TestCalledBackAgain:
         async with calling(speed=0) as caller, Receiver() as receiver:
             record = await _delivered(caller, receiver)
             again = caller.sandbox.redeliver(record.id)
-            assert (again.state, again.next_at) == ("waiting", 10.0)
+            assert (again.state, again.next_at) == ("pending", 10.0)
             await receiver.received(2)
             await caller.sandbox.advance(timedelta(0))
             (record,) = caller.sandbox.callbacks
@@ -227,7 +227,7 @@ class TestCalledBackAgain:
             receiver.let_go.set()
             await advancing
             (record,) = caller.sandbox.callbacks
-            assert (_answered(record), record.state, record.next_at) == ([200, 500], "waiting", 33.0)
+            assert (_answered(record), record.state, record.next_at) == ([200, 500], "pending", 33.0)
 
     async def test_while_the_flow_is_forgotten(self) -> None:
         """One that is forgotten while it waits for its turn is not posted any more."""
@@ -239,14 +239,14 @@ class TestCalledBackAgain:
             assert [one.flow_id for one in caller.sandbox.callbacks] == [record]
             caller.sandbox.redeliver(caller.sandbox.callbacks[0].id)
             await asyncio.sleep(0)
-            caller.sandbox._book.clear()
+            caller.sandbox._flow_store.clear()
             receiver.let_go.set()
             await advancing
             assert len(receiver.bodies) == 1
 
     async def test_what_is_not_known(self) -> None:
         """A callback that is not known cannot be posted again, and one whose flow was forgotten is not known."""
-        async with calling(speed=0, keep=1) as caller, Receiver() as receiver:
+        async with calling(speed=0, max_flows=1) as caller, Receiver() as receiver:
             record = await _delivered(caller, receiver)
             await accepted(caller, "sendFailover", single(receiver.url))
             for unknown in (record.id, "", "?"):

@@ -1,0 +1,165 @@
+"""The failover API's addresses: the two sends, tracking by id, and the search."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from ..context import SandboxContext, json_response
+from ..simulation.flow_store import AcceptedFlow
+from ..simulation.step_plan import SendEndpoint
+from . import failover_responses
+from .errors import FAILOVER_ERRORS
+from .tokens import Token
+
+FAILOVER_ROLE = "MT_ROLE_FAILOVER"
+_CHANNEL_ROLES = {"Sms": "MT_ROLE_SMS", "Viber": "MT_ROLE_VIBER", "Voice": "MT_ROLE_VOICE"}
+_ENTITY = "Failover"  # INF: the class name that Routee's validation errors carry
+_UNKNOWN_SENDER = "unknown"
+
+_OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "is": str.__eq__,
+    "is_not": str.__eq__,  # turned round once all values of the field were looked at
+    "contains": str.__contains__,
+    "starts_with": str.startswith,
+    "ends_with": str.endswith,
+}
+_OF_ITS_STATE = frozenset({"status", "terminationChannel"})
+
+
+class FailoverApi:
+    """`/failover` and what lies below it."""
+
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
+
+    def routes(self) -> list[web.RouteDef]:
+        """The addresses and their handlers."""
+        return [
+            web.post("/failover", self.send_standard),
+            web.post("/failover/transactional", self.send_transactional),
+            web.post("/failover/tracking", self.search),
+            web.get("/failover/tracking/{trackingId}", self.track, allow_head=False),
+        ]
+
+    async def send_standard(self, request: web.Request) -> web.Response:
+        """Take a standard flow."""
+        return await self._send(request, "sendFailover", SendEndpoint.STANDARD)
+
+    async def send_transactional(self, request: web.Request) -> web.Response:
+        """Take a transactional flow."""
+        return await self._send(request, "sendTransactionalFailover", SendEndpoint.TRANSACTIONAL)
+
+    async def _send(self, request: web.Request, operation: str, endpoint: SendEndpoint) -> web.Response:
+        token = self._authenticate(request)
+        body = await self._context.read_body(request, operation, FAILOVER_ERRORS, _ENTITY)
+        for position, step in enumerate(body["flow"]):
+            require_role(token, _CHANNEL_ROLES[step["type"]])
+            if step["type"] == "Viber":
+                require_sender(step, f"flow[{position}].senderInfoTrackingId")
+        ruling = self._context.decide(request, endpoint, body, FAILOVER_ERRORS)
+        flow = self._context.accept(endpoint, body, len(body["flow"]), ruling)
+        return json_response(failover_responses.send_response(flow))
+
+    async def track(self, request: web.Request) -> web.Response:
+        """The record of one flow."""
+        self._authenticate(request)
+        flow = self._context.flow_store.get(
+            request.match_info["trackingId"], SendEndpoint.STANDARD, SendEndpoint.TRANSACTIONAL
+        )
+        if flow is None:
+            raise FAILOVER_ERRORS.not_found("The failover tracking")
+        return json_response(self._record(flow))
+
+    async def search(self, request: web.Request) -> web.Response:
+        """A page of the flows that all filters let through, oldest first (INF), so that pages keep their places."""
+        self._authenticate(request)
+        query = self._context.read_query(request, "searchFailovers", FAILOVER_ERRORS, _ENTITY)
+        since, until = (_date(query, name) for name in ("dateStart", "dateEnd"))
+        given: Any = await self._context.read_body(request, "searchFailovers", FAILOVER_ERRORS, _ENTITY) or []
+        filters: list[dict[str, str]] = [given] if isinstance(given, dict) else given
+        found = list(self._found(since, until, filters))
+        number, size = query["page"], query["size"]
+        shown = found[number * size : (number + 1) * size]
+        return json_response(_page([self._record(flow) for flow in shown], len(found), number, size))
+
+    def _found(
+        self, since: datetime | None, until: datetime | None, filters: Sequence[Mapping[str, str]]
+    ) -> Iterator[AcceptedFlow]:
+        # How a flow stands costs most to say: of those that everything else has left out, it is not asked.
+        filters = sorted(filters, key=lambda one: one["fieldName"] in _OF_ITS_STATE)
+        to = next((_to(one) for one in filters if _to(one) is not None), None)
+        for flow in self._context.searchable(SendEndpoint.STANDARD, SendEndpoint.TRANSACTIONAL):
+            if to is not None and to not in flow.to:
+                continue
+            within = (since is None or flow.created_at >= since) and (until is None or flow.created_at <= until)
+            if within and all(self._passes(one, flow) for one in filters):
+                yield flow
+
+    def _passes(self, one: Mapping[str, str], flow: AcceptedFlow) -> bool:
+        """Whether a flow passes a filter; a flow of several steps has several types and numbers, any of them counts."""
+        values: Sequence[str | None]
+        match one["fieldName"]:
+            case "type":
+                values = [step.step.channel for step in flow.steps]
+            case "to":
+                values = [step.recipient.removeprefix("+") for step in flow.steps]
+            case "flowKind":  # INF: named by the endpoint guide, not by the reference
+                values = [flow.endpoint]
+            case "status":
+                values = [self._context.current_state(flow)[1].status]
+            case _:
+                values = [self._context.current_state(flow)[1].termination_channel]
+        operator = one.get("searchOperator", "is").lower()
+        term = one["searchTerm"].lower()
+        if one["fieldName"] == "to":
+            term = term.removeprefix("+")
+        matched = any(_OPERATORS[operator](value.lower(), term) for value in values if value is not None)
+        return matched != (operator == "is_not")
+
+    def _record(self, flow: AcceptedFlow) -> dict[str, Any]:
+        steps, state = self._context.current_state(flow)
+        return failover_responses.tracking_record(flow, steps, state)
+
+    def _authenticate(self, request: web.Request) -> Token:
+        token = self._context.authenticate(request, FAILOVER_ERRORS)
+        require_role(token, FAILOVER_ROLE)
+        return token
+
+
+def require_role(token: Token, role: str) -> None:
+    """Refuse with 403 what the token's roles do not cover."""
+    if role not in token.roles:
+        raise FAILOVER_ERRORS.missing_role(role)
+
+
+def require_sender(body: Mapping[str, Any], location: str) -> None:
+    """Refuse with 404 a Viber sender that nobody knows: one whose id begins with `unknown`."""
+    if body["senderInfoTrackingId"].startswith(_UNKNOWN_SENDER):
+        raise FAILOVER_ERRORS.unknown_sender(location)
+
+
+def _date(query: Mapping[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(query[name]) if name in query else None
+
+
+def _to(one: Mapping[str, str]) -> str | None:
+    """The number that a filter asks for, where it asks for a whole one."""
+    if one["fieldName"] != "to" or one.get("searchOperator", "is").lower() != "is":
+        return None
+    return f"+{one['searchTerm'].removeprefix('+')}"
+
+
+def _page(content: Sequence[Mapping[str, Any]], total: int, number: int, size: int) -> dict[str, Any]:
+    pages = -(-total // size)
+    return {
+        "content": content,
+        "totalPages": pages,
+        "totalElements": total,
+        "number": number,
+        "size": size,
+        "numberOfElements": len(content),
+        "first": number == 0,
+        "last": number >= pages - 1,
+    }

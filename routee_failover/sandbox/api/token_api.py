@@ -1,0 +1,82 @@
+"""`POST /oauth/token`: an access token for the application's id and secret (https://docs.routee.net/docs/get-authenticated)."""
+
+import time
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from ..._http_status import reason_phrase
+from ..context import SandboxContext, json_response, read_bounded
+from .errors import ApiError
+from .tokens import UnknownScope
+
+FORM_MEDIA = "application/x-www-form-urlencoded"
+TOKEN_PATH = "/oauth/token"
+
+
+class TokenApi:
+    """The token service's one address."""
+
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
+
+    def routes(self) -> list[web.RouteDef]:
+        """The address and its handler."""
+        return [web.post(TOKEN_PATH, self.issue_token)]
+
+    async def issue_token(self, request: web.Request) -> web.Response:
+        """Hand out the living token, or a new one."""
+        self._context.counters.token_requests += 1
+        self._context.apply_rules(request, "token", TOKEN_ERRORS)
+        if not self._context.tokens.check_credentials(request.headers.get("Authorization", "")):
+            raise TOKEN_ERRORS.scripted_error(401)
+        form = await self._form(request)
+        # The documents name these two keys and not their values, which are OAuth2's own (INF).
+        if "grant_type" not in form:
+            raise _bad_request("invalid_request", "Missing grant type")
+        if self._context.contract.check_body("createToken", form):
+            raise _bad_request("unsupported_grant_type", "Unsupported grant type")
+        tokens = self._context.tokens
+        try:
+            token = tokens.issue(form.get("scope", ""))
+        except UnknownScope:
+            raise _bad_request("invalid_scope", "The application does not have this scope") from None
+        body = {
+            "access_token": token.value,
+            "token_type": "bearer",
+            "expires_in": int(tokens.seconds_left(token)),
+            "scope": " ".join(token.scopes),
+            "permissions": list(token.roles),
+        }
+        return json_response(body)
+
+    async def _form(self, request: web.Request) -> dict[str, str]:
+        if request.content_type != FORM_MEDIA:
+            raise _bad_request("invalid_request", f"The content type must be {FORM_MEDIA}")
+        try:
+            return dict(parse_qsl((await read_bounded(request)).decode(), keep_blank_values=True, max_num_fields=20))
+        except ValueError:
+            raise _bad_request("invalid_request", "The form cannot be read") from None
+
+
+class TokenErrorFormat:
+    """How the token service says no. Its 401 was recorded; other statuses have its shape (INF)."""
+
+    def scripted_error(self, status: int) -> ApiError:
+        """No, with this status."""
+        error = reason_phrase(status)
+        body = {
+            "timestamp": int(time.time() * 1000),
+            "status": status,
+            "error": error,
+            "message": "Bad credentials" if status == 401 else error,
+            "path": TOKEN_PATH,
+        }
+        return ApiError(status, body)
+
+
+TOKEN_ERRORS = TokenErrorFormat()
+
+
+def _bad_request(error: str, description: str) -> ApiError:
+    return ApiError(400, {"error": error, "error_description": description})

@@ -1,0 +1,177 @@
+"""What a person sees of each kind of message."""
+
+from typing import Any
+
+import pytest
+
+from tests.sandbox.raw_http import (
+    OTP,
+    OTP_SMS_STEP,
+    SENDER,
+    SENDS,
+    SMS_STEP,
+    STANDARD,
+    TEMPLATE_STEP,
+    TRANSACTIONAL,
+    VIBER_OTP,
+    VIBER_STEP,
+    VOICE_STEP,
+    Caller,
+    calling,
+    changed,
+)
+
+NOTHING: dict[str, Any] = dict.fromkeys(("text", "image", "button", "file", "video", "template", "speech", "pin"), None)
+
+
+async def shown(caller: Caller, operation: str, body: Any) -> list[dict[str, Any]]:
+    """The bubbles of a flow's steps."""
+    status, _ = await caller.send(operation, body)
+    assert status == 200
+    _, page = await caller.call("listSandboxFlows", "/sandbox/flows?limit=1")
+    _, flow = await caller.call("getSandboxFlow", f"/sandbox/flows/{page['flows'][0]['id']}")
+    return [step["preview"] for step in flow["steps"]]
+
+
+async def test_a_viber_message_with_picture_and_button() -> None:
+    """A Viber message shows its sender, text, picture and button; an SMS its text; a call what it says and plays."""
+    async with calling(speed=0) as caller:
+        viber, sms, voice = await shown(caller, "sendFailover", STANDARD)
+    assert viber == NOTHING | {
+        "from": SENDER,
+        "text": "Hi",
+        "image": "https://example.test/i.png",
+        "button": {"caption": "Open", "url": "https://example.test/"},
+    }
+    assert sms == NOTHING | {"from": "Demo", "text": "Hi"}
+    assert voice == NOTHING | {"from": "Demo", "speech": ["Hi", "[plays https://example.test/a.wav]"]}
+
+
+FILE = {"fileName": "a.pdf", "fileType": "pdf", "fileUrl": "https://example.test/a.pdf"}
+VIDEO = {
+    "videoUrl": "https://example.test/v.mp4",
+    "videoThumbnail": "https://example.test/t.jpg",
+    "fileSize": 3,
+    "duration": 20,
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "seen", "line"),
+    [
+        ({"viberFile": FILE}, {"file": {"name": "a.pdf", "url": "https://example.test/a.pdf"}}, "[file]"),
+        (
+            {"viberVideo": VIDEO},
+            {"video": {"url": "https://example.test/v.mp4", "thumbnail": "https://example.test/t.jpg"}},
+            "[video]",
+        ),
+        ({"imageUrl": "https://example.test/i.png"}, {"image": "https://example.test/i.png"}, "[image]"),
+        ({"text": "", "viberFile": {}}, {"text": "", "file": {"name": "", "url": ""}}, "[file]"),
+        ({}, {}, ""),
+    ],
+)
+async def test_files_videos_and_pictures(message: Any, seen: dict[str, Any], line: str) -> None:
+    """A file, a video and a picture are shown as such, and named in the list where there is no text."""
+    async with calling(speed=0) as caller:
+        (viber,) = await shown(caller, "sendFailover", {"flow": [VIBER_STEP | {"message": message}]})
+        _, page = await caller.call("listSandboxFlows", "/sandbox/flows")
+    assert viber == NOTHING | {"from": SENDER} | seen
+    assert page["flows"][0]["text"] == line
+
+
+async def test_a_call_is_a_line_by_what_it_says() -> None:
+    """In the list a call stands by what it says, however the dial plan is spelled."""
+    plan = VOICE_STEP["dialPlan"]
+    async with calling(speed=0) as caller:
+        for spelling in ("dialPlan", "dialplan", "dialPlans"):
+            step = {name: value for name, value in VOICE_STEP.items() if name != "dialPlan"} | {spelling: plan}
+            await caller.send("sendFailover", {"flow": [step]})
+        _, page = await caller.call("listSandboxFlows", "/sandbox/flows")
+    assert [flow["text"] for flow in page["flows"]] == ["Hi"] * 3
+
+
+async def test_templates() -> None:
+    """A template's bubble names the template and what fills it in, as its words are not public; and the PIN apart."""
+    async with calling(speed=0) as caller:
+        plain = (await shown(caller, "sendTransactionalFailover", TRANSACTIONAL))[0]
+        otp, sms = await shown(caller, "sendFailoverOtp", OTP)
+        (viber_otp,) = await shown(caller, "sendViberOtp", VIBER_OTP)
+        (bare,) = await shown(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
+    template_id = TEMPLATE_STEP["templateId"]
+    assert plain == NOTHING | {
+        "from": SENDER,
+        "text": f"Template {template_id}\ncustomer_name: Ada",
+        "template": {"id": template_id, "name": None, "language": "en", "params": {"customer_name": "Ada"}},
+    }
+    assert otp == NOTHING | {
+        "from": SENDER,
+        "text": "123456 is your code\nbusinessName: Demo",
+        "pin": "123456",
+        "template": {
+            "id": "c33cccaf-735f-4d62-8383-a76bf4999e2d",
+            "name": "Business/platform name",
+            "language": None,
+            "params": {"businessName": "Demo"},
+        },
+    }
+    assert sms == NOTHING | {"from": "Demo", "text": "Code 123456", "pin": "123456"}
+    assert viber_otp["pin"] == "847291"
+    assert viber_otp["template"]["params"] == {"businessPlatformName": "MyApp", "codeValidityTime": 5}
+    assert bare["text"] == "Template without an id"
+
+
+async def test_a_transactional_flow_may_hold_a_pin() -> None:
+    """The PIN of an OTP template of a transactional flow is found, whatever JSON it is written as."""
+    async with calling(speed=0) as caller:
+        for pin, told in (("A1-B2", "A1-B2"), (1234, "1234"), (None, None)):
+            body = changed(TRANSACTIONAL, **{"flow.0.templateParams": {"pin": pin}})
+            assert (await shown(caller, "sendTransactionalFailover", body))[0]["pin"] == told
+
+
+@pytest.mark.parametrize(
+    ("text", "pin"),
+    [
+        ("847291", "847291"),
+        ("Your code is 847291.", "847291"),
+        ("Code: 0042", "0042"),
+        ("847291 is your code, valid for 5 minutes", "847291"),
+        ("Your code is 847291\n\n@example.com #847291", "847291"),
+        ("Κωδικός 847291!", "847291"),
+        ("Der 847291ß", None),
+        ("Your code is 123", None),
+        ("Call +306912345678 now", None),
+        ("Call 6912345678901", None),
+        ("847291 or 555555", None),
+        ("G-847291", "847291"),
+        ("On 2026-08-01 at 12:3000 for 1.5000 see https://example.test/847291", None),
+        ("A code without digits", None),
+        ("٨٤٧٢٩١", None),
+    ],
+)
+async def test_the_pin_of_an_sms(text: str, pin: str | None) -> None:
+    """The PIN of an OTP flow's SMS is its only run of four to ten digits that stands alone; none where that is open."""
+    async with calling(speed=0) as caller:
+        step = OTP_SMS_STEP | {"order": 1, "message": {"body": text}}
+        assert [seen["pin"] for seen in await shown(caller, "sendFailoverOtp", {"flow": [step]})] == [pin]
+
+
+async def test_digits_in_other_messages_are_no_pin() -> None:
+    """The digits of an advertisement are no PIN, and a member that Routee does not know is no part of the message."""
+    async with calling(speed=0) as caller:
+        step = SMS_STEP | {"message": {"body": "Sale 2026"}, "pin": "847291", "senderInfoTrackingId": {"no": "text"}}
+        (seen,) = await shown(caller, "sendFailover", {"flow": [step]})
+    assert seen == NOTHING | {"from": "Demo", "text": "Sale 2026"}
+
+
+async def test_an_sms_shows_what_transcode_makes_of_it() -> None:
+    """Where transcode changes a text, the person sees the changed one."""
+    text = "αβγ " * 30
+    async with calling(speed=0) as caller:
+        step = SMS_STEP | {"message": {"body": text, "transcode": True}}
+        (seen,) = await shown(caller, "sendFailover", {"flow": [step]})
+    assert seen["text"] == "ABΓ " * 30
+
+
+def test_every_send_is_shown() -> None:
+    """No endpoint is left out above."""
+    assert set(SENDS) == {"sendFailover", "sendTransactionalFailover", "sendFailoverOtp", "sendViberOtp"}

@@ -1,0 +1,319 @@
+"""Each documented rule at its limit and just past it, through raw HTTP."""
+
+from typing import Any
+
+import pytest
+
+from ..raw_http import (
+    BODIES,
+    GONE,
+    OTP,
+    OTP_SMS_STEP,
+    SENDS,
+    SMS_STEP,
+    STANDARD,
+    TEMPLATE_STEP,
+    TRANSACTIONAL,
+    VIBER_OTP,
+    VIBER_STEP,
+    VOICE_STEP,
+    calling,
+    changed,
+)
+
+URL_1000 = "https://example.test/" + "a" * 979
+BIG = 10**50 - 1
+TEMPLATE_NUMBER = "templateParams.codeValidityTime"
+FILE = {"fileName": "f" * 25, "fileType": "pdf", "fileUrl": URL_1000}
+VIDEO = {"videoUrl": URL_1000, "videoThumbnail": "HTTPS://example.test/t", "fileSize": 200, "duration": 600}
+NINE = (
+    ("0aac888f-2ee2-4112-9659-1755a951966a", ()),
+    ("c2cdc028-a48b-4187-bbaf-3aaa137b6e23", ()),
+    ("c33cccaf-735f-4d62-8383-a76bf4999e2d", ("businessPlatformName",)),
+    ("bed0942f-e07e-4879-834b-29cc4cf3ec35", ("codeValidityTime",)),
+    ("60d67b38-b9fb-444a-80e6-754447e010c6", ("pinType", "codeValidityTime")),
+    ("6c929cef-29b4-4349-bc9d-2a07bdbb6e43", ("businessPlatformName", "codeValidityTime")),
+    ("82ba31a3-db42-4e87-82e8-33fa92b9e5ed", ("pinType",)),
+    ("210ee8a9-1ed5-43cd-96e4-65bba311ab40", ("businessPlatformActionName",)),
+    ("be56d97b-2a33-4c89-ac5f-f555a2c827d9", ("businessPlatformName", "codeReason")),
+)
+LANGUAGES = "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi".split()  # noqa: SIM905
+FILE_TYPES = "doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx".split()  # noqa: SIM905
+VOICE_LANGUAGES = "en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU".split()  # noqa: SIM905
+
+# member, values that pass, values that do not
+Rule = tuple[str, tuple[Any, ...], tuple[Any, ...]]
+
+VIBER_CONTENT: list[Rule] = [
+    ("flow.0.message", ({}, {"viberFile": {}}, {"action": {}}), (GONE, "Hi", None)),
+    ("flow.0.message.text", ("x" * 1000, GONE), ("x" * 1001, 1)),
+    ("flow.0.message.imageUrl", (URL_1000, GONE), (URL_1000 + "a", "http://example.test/", "https://", "https://a b")),
+    ("flow.0.message.action.caption", ("x", "x" * 30, GONE), ("", "x" * 31)),
+    ("flow.0.message.action.targetUrl", (URL_1000, "http://example.test", "viber://x"), (URL_1000 + "a", "open")),
+    (
+        "flow.0.message.viberFile",
+        (FILE, *({**FILE, "fileType": kind} for kind in FILE_TYPES), changed(FILE, fileName=GONE)),
+        ({**FILE, "fileName": "f" * 26}, {**FILE, "fileType": "exe"}, {**FILE, "fileUrl": "http://a.test"}),
+    ),
+    (
+        "flow.0.message.viberVideo",
+        (VIDEO, {**VIDEO, "fileSize": 0.1, "duration": 0.5}),
+        (
+            *(changed(VIDEO, **{name: GONE}) for name in VIDEO),
+            *({**VIDEO, "fileSize": size} for size in (0, 200.1)),
+            *({**VIDEO, "duration": seconds} for seconds in (0, 600.1)),
+            {**VIDEO, "videoThumbnail": "http://a.test"},
+            {**VIDEO, "videoUrl": URL_1000 + "a"},
+        ),
+    ),
+    ("flow.0.label", ("x" * 350, GONE), ("x" * 351, 1)),
+    ("flow.0.expireOnDelivery", (True, GONE), ("true",)),
+    ("flow.0.order", (GONE, 1, 7), (0, 1.5, "1")),
+    *((f"flow.0.{name}", (GONE,), ("x", {})) for name in ("templateId", "templateLang", "templateParams")),
+    ("flow.1.order", (GONE, 1), (0,)),
+    ("flow.2.order", (GONE,), (0,)),
+]
+VIBER: list[Rule] = [
+    ("flow.0.ttl", (0.5, 0.6, 2.3, 1440, 1440.0, GONE), (0.4, 0.55, 1440.1, "1", True)),
+    ("flow.0.to", ("+12", "+123456789012345"), ("306900000001", "+1234567890123456", "+0123", "+1", GONE, ["+12"])),
+    ("flow.0.senderInfoTrackingId", ("x",), (GONE, "", 1)),
+    ("flow.0.inboundUrl", ("http://example.test", GONE), ("ftp://example.test", 1)),
+    ("flow.0.failoverOnStatuses", (["expired", "FAILED", "unDelivered"], [], GONE), (["Seen"], "Expired", [1])),
+    ("flow.0.type", ("Viber",), ("viber", "ViberOtp", GONE, 1, [])),
+]
+SMS: list[Rule] = [
+    ("flow.1.ttl", (1, 1440, GONE), (0, 1441, 1.5, "1")),
+    ("flow.1.to", ("+12", "+123456789012345"), ("306900000001", "+1234567890123456", GONE)),
+    ("flow.1.from", ("1" * 16, "Abc 1 def x", "Αθήνα"), ("1" * 17, "A" * 12, "+3069", "a-b", "a_b", "", GONE)),
+    ("flow.1.message", ({"body": "x"},), (GONE, {}, "text", {"body": ""}, {"body": 1})),
+    ("flow.1.message.label", ("x" * 350,), ("x" * 351,)),
+    ("flow.1.message.flash", (True,), (1,)),
+    ("flow.1.message.transcode", (False, GONE), ("no",)),
+    ("flow.1.message.urlShortener", ({}, {"urlValidity": 3600}, {"urlValidity": 2592000}), ({"urlValidity": 3599},)),
+    ("flow.1.failoverOnStatuses", (["undelivered", "FAILED"], GONE), (["Expired"],)),
+]
+VOICE: list[Rule] = [
+    ("flow.2.from", ("Demo", "+306900000001"), ("", GONE)),
+    (
+        "flow.2.to",
+        ("306900000001", "+306900000001", {"sip": "1111@host:55080"}, {"viber": "3069", "phone": None}),
+        ({}, {"phone": ""}, {"phone": None}, {"phone": "x"}, {"sip": " "}, {"sip": 1}, "x", 5, GONE),
+    ),
+    ("flow.2.dialPlan", (VOICE_STEP["dialPlan"],), ({}, {"verbs": []}, GONE, [])),
+    ("flow.2.dialPlan.verbs.0.type", ("SAY",), ("DIAL", "COLLECT", "say", GONE)),
+    ("flow.2.dialPlan.verbs.0.repeat", (-1, 0, 5, GONE), (-2, 0.5)),
+    ("flow.2.dialPlan.verbs.0.bargeIn", (True, GONE), ("no",)),
+    ("flow.2.dialPlan.verbs.0.message.language", tuple(VOICE_LANGUAGES), ("en", "EN-us", GONE)),
+    ("flow.2.dialPlan.verbs.0.message.gender", ("male", GONE), ("Male",)),
+    ("flow.2.dialPlan.verbs.0.message.text", ("x",), ("", GONE)),
+    ("flow.2.dialPlan.verbs.0.message", (), (GONE,)),
+    ("flow.2.dialPlan.verbs.1.fileURL", ("http://example.test/a.wav",), ("", GONE)),
+    ("flow.2.dialPlan.verbs.1.repeat", (-1,), (-2,)),
+    (
+        "flow.2.machineDetection",
+        ({"strategy": "Continue", "eventUrl": "https://a.test"}, {"strategy": "Continue"}, GONE),
+        ({"strategy": "Hangup", "eventUrl": "https://a.test"}, {"strategy": "hangup"}, {}),
+    ),
+    ("flow.2.failoverOnStatuses", (["completed", "BUSY", "NoAnswer", "failed", "unsent", "terminated"],), (["No"],)),
+    ("flow.2.ttl", (0,), ()),
+]
+CALLBACK_RULES: list[Rule] = [
+    ("callback", (GONE, {"url": "http://a.test"}), ({}, {"strategy": "OnStep"}, "https://a.test")),
+    ("callback.strategy", ("OnCompletion", GONE), ("OnChange", "onstep")),
+    ("callback.url", ("http://a.test",), ("ftp://a.test", GONE, "")),
+    ("flow", ([SMS_STEP],), ([], GONE, {}, [1], [None])),
+    ("anything", ({"else": 1},), ()),
+    ("flow.1.anything", ([1],), ()),
+]
+RESTRICTIONS: list[Rule] = [("restrictions", ({}, {"x": 1}), ())]
+TEMPLATE: list[Rule] = [
+    *((f"flow.{step}.order", (4, 99), (GONE, 0, 1.5)) for step in (0, 1, 2)),
+    ("flow.0.templateId", ("BBBBBBBB-0000-4000-8000-000000000001",), ("x", GONE, 1)),
+    ("flow.0.templateLang", ("el", "xx"), (GONE, "")),
+    ("flow.0.templateParams", ({}, GONE), ("x", [])),
+    ("flow.0.deliveryScope", ("ALL_DEVICES", GONE), ("ALL_DEVICE", "PRIMARY_ONLY")),
+    ("flow.0.seq", (0, 10**30, GONE), (1.5, "1")),
+    ("flow.0.message", (GONE,), ({"text": "Hi"}, {})),
+    ("flow.0.label", (GONE,), ("x",)),
+    ("flow.0.expireOnDelivery", (True,), ()),
+]
+OTP_RULES: list[Rule] = [
+    ("flow.0.pin", ("1234", "1234567890", "ab cd"), ("123", "12345678901", 123456, GONE)),
+    ("flow.0.to", ("+306900000001", "306900000001", ["+306900000001"]), ("+0", [], ["x"], "1234567890123456", GONE)),
+    ("flow.1.to", ("+306900000001", ["306900000001"]), ("", GONE)),
+    *((f"flow.{step}.ttl", (0, 10**400), (-1, 0.5, "1", GONE)) for step in (0, 1)),
+    *((f"flow.{step}.order", (4, 99), (GONE, 0, 1.5)) for step in (0, 1)),
+    ("flow.1.order", (2,), (1,)),
+    ("flow.0.senderInfoTrackingId", ("x",), (GONE, "")),
+    ("flow.0.templateId", ("c33cccaf-735f-4d62-8383-a76bf4999e2d".upper(),), ("x", GONE)),
+    ("flow.0.templateType", ("basic", "basic_5min", "with_type", "with_action", GONE), ("with", "with_validity", "")),
+    ("flow.0.businessName", ("x",), ("", GONE)),
+    ("flow.0.label", ("x" * 1000,), (1,)),
+    ("flow.0.unknown", ("x", 1), ()),
+    ("flow.0.type", ("ViberOtp",), ("Viber", "Voice", GONE)),
+    ("flow.1.from", (GONE, "1" * 16), ("1" * 17, "A" * 12)),
+    ("flow.1.message", ({"body": "x", "flash": True},), (GONE, {}, "x", {"body": ""})),
+    ("callback", (GONE, {"url": "http://a.test"}), ({}, {"url": "x"}, {"url": "http://a.test", "strategy": "OnStep"})),
+    ("flow", ([OTP_SMS_STEP],), ([], GONE, [1])),
+]
+VIBER_OTP_RULES: list[Rule] = [
+    ("senderInfoTrackingId", ("x",), (GONE, "")),
+    ("to", ("+12",), ("306912345678", ["+306912345678"], GONE)),
+    ("ttl", (0, 10**9, GONE), (-1, 0.5)),
+    ("seq", (0, -1, 10**30, GONE), ("1", 0.5)),
+    ("label", ("promotional", GONE), ("other",)),
+    ("type", ("ALL_DEVICE", GONE), ("ALL_DEVICES", "PRIMARY_DEVICE")),
+    ("templateLang", (*LANGUAGES, GONE), ("EN", "hu", "no", "ro")),
+    ("templateId", ("x", GONE), (1,)),
+    ("templateParams.pin", ("1", "x" * 50, "http"), ("", "x" * 51, "www.a", "see HTTPS://a", "http://a", 1, GONE)),
+    (TEMPLATE_NUMBER, (0, BIG), (-1, BIG + 1, 10**60, 5.5, "5", GONE)),
+    ("templateParams", (), (GONE, {}, "x")),
+    ("templateParams.other", (1,), ()),
+]
+RULES: dict[str, list[Rule]] = {
+    "sendFailover": [*VIBER_CONTENT, *VIBER, *SMS, *VOICE, *CALLBACK_RULES, *RESTRICTIONS],
+    "sendTransactionalFailover": [*TEMPLATE, *VIBER, *SMS, *VOICE, *CALLBACK_RULES],
+    "sendFailoverOtp": OTP_RULES,
+    "sendViberOtp": VIBER_OTP_RULES,
+}
+CASES = [(operation, *rule) for operation, rules in RULES.items() for rule in rules]
+
+
+def _has(body: Any, path: str) -> bool:
+    for part in path.split("."):
+        if isinstance(body, dict) and part not in body:
+            return False
+        body = body[int(part)] if isinstance(body, list) else body[part]
+    return True
+
+
+def _place(path: str) -> str:
+    return "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in path.split(".")).removeprefix(".")
+
+
+def _places(operation: str, answer: Any) -> list[str]:
+    if operation != "sendFailoverOtp":
+        return list(answer["properties"])
+    assert all(entry["loc"][0] == "body" for entry in answer["detail"])
+    return [_place(".".join(str(part) for part in entry["loc"][1:])) for entry in answer["detail"]]
+
+
+@pytest.mark.parametrize(("operation", "member", "good", "bad"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
+async def test_rule(operation: str, member: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
+    """What the rule allows is accepted up to its limit; past it, the refusal points at the member and nowhere else."""
+    body = BODIES[operation]
+    refused = 422 if operation == "sendFailoverOtp" else 400
+    async with calling() as caller:
+        for value in good:
+            if value is GONE and not _has(body, member):
+                continue
+            status, answer = await caller.send(operation, changed(body, **{member: value}))
+            assert status == 200, (value, answer)
+        for value in bad:
+            status, answer = await caller.send(operation, changed(body, **{member: value}))
+            assert status == refused, value
+            parent = member.rpartition(".")[0]
+            near = (_place(member), _place(parent) if parent else "", "flow")
+            assert all(place.startswith(near[:1]) or place in near for place in _places(operation, answer)), answer
+
+
+@pytest.mark.parametrize("operation", SENDS)
+@pytest.mark.parametrize("body", [[], "x", 1, None, {}])
+async def test_body_that_is_no_flow(operation: str, body: object) -> None:
+    """A body of another shape is refused like any other wrong request."""
+    async with calling() as caller:
+        status, _ = await caller.send(operation, body)
+    assert status == (422 if operation == "sendFailoverOtp" else 400)
+
+
+@pytest.mark.parametrize(("template", "needs"), NINE)
+async def test_template_parameters(template: str, needs: tuple[str, ...]) -> None:
+    """Each of Routee's nine OTP templates needs its parameters, whatever the letter case of its id."""
+    full: dict[str, Any] = {"pin": "1234"} | {name: 5 if name == "codeValidityTime" else "x" for name in needs}
+    async with calling() as caller:
+        for templated in (template, template.upper()):
+            body = changed(VIBER_OTP, templateId=templated, templateParams=full)
+            assert (await caller.send("sendViberOtp", body))[0] == 200
+            for name in full:
+                status, answer = await caller.send("sendViberOtp", changed(body, **{f"templateParams.{name}": GONE}))
+                assert status == 400
+                assert answer["properties"] == {f"templateParams.{name}": "is required"}
+            step = {"flow.0.templateId": templated}
+            status, answer = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **step))
+            assert (status, list(answer["properties"])) == (400, ["flow[0].templateParams.pin"])
+            changes = {**step, "flow.0.templateParams": {"pin": "1234"}}
+            assert (await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **changes)))[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["with_business_name", "with_business_and_validity_hours", "with_reason"])
+async def test_template_types_that_need_a_business_name(kind: str) -> None:
+    """A template type that shows a business needs businessName."""
+    async with calling() as caller:
+        body = changed(OTP, **{"flow.0.templateType": kind, "flow.0.validFor": "5"})
+        assert (await caller.send("sendFailoverOtp", body))[0] == 200
+        status, answer = await caller.send("sendFailoverOtp", changed(body, **{"flow.0.businessName": GONE}))
+    assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow", 0, "businessName"])
+
+
+@pytest.mark.parametrize("kind", ["with_validity", "with_type_and_validity", "with_business_and_validity_hours"])
+async def test_template_types_that_need_a_validity(kind: str) -> None:
+    """A validity template needs a member beyond the known ones, because the public pages cut off its name."""
+    async with calling() as caller:
+        body = changed(OTP, **{"flow.0.templateType": kind})
+        status, answer = await caller.send("sendFailoverOtp", body)
+        assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow", 0])
+        assert (await caller.send("sendFailoverOtp", changed(body, **{"flow.0.validFor": "5"})))[0] == 200
+
+
+@pytest.mark.parametrize("spelling", ["dialplan", "dialPlans"])
+async def test_dial_plan_spellings(spelling: str) -> None:
+    """Each of the three spellings on Routee's pages is judged alike, and answered as dialPlans."""
+    step = {name: value for name, value in VOICE_STEP.items() if name != "dialPlan"}
+    async with calling() as caller:
+        status, answer = await caller.send("sendFailover", {"flow": [step | {spelling: VOICE_STEP["dialPlan"]}]})
+        assert (status, answer["flow"][0]["dialPlans"]) == (200, VOICE_STEP["dialPlan"])
+        assert (await caller.send("sendFailover", {"flow": [step | {spelling: {"verbs": []}}]}))[0] == 400
+
+
+async def test_repeated_orders() -> None:
+    """Orders must differ in an OTP flow only: the standard how-to's own example repeats one."""
+    async with calling() as caller:
+        status, answer = await caller.send("sendFailoverOtp", changed(OTP, **{"flow.1.order": 1}))
+        assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow"])
+        assert (await caller.send("sendFailover", changed(STANDARD, **{"flow.2.order": 2})))[0] == 200
+
+
+async def test_several_problems_at_once() -> None:
+    """A refusal names every broken rule, each as a text at its path, and bounds the list for a hopeless request."""
+    steps = [VIBER_STEP | {"to": "x", "label": 5}, TEMPLATE_STEP, VOICE_STEP | {"to": {}}]
+    async with calling() as caller:
+        _, answer = await caller.send("sendFailover", {"flow": steps})
+        assert answer["developerMessage"] == "Validation Error!"
+        assert answer["code"] == "400000000"
+        assert set(answer["properties"]) == {
+            "flow[0].to",
+            "flow[0].label",
+            "flow[1].message",
+            "flow[1].templateId",
+            "flow[1].templateLang",
+            "flow[1].templateParams",
+            "flow[2].to",
+        }
+        _, answer = await caller.send("sendFailover", {"flow": [1] * 5000})
+        assert len(answer["properties"]) == 100
+
+
+@pytest.mark.parametrize("operation", SENDS)
+async def test_refusals_quote_nothing(operation: str) -> None:
+    """No refusal repeats what was sent: a PIN or a number may be in it."""
+    secret = "CANARY-4711-0815"
+    body = changed(BODIES[operation])
+    targets: list[dict[str, Any]] = body.get("flow", [body])
+    for target in targets:
+        target.update((name, [secret]) for name in ("to", "pin", "templateId", "ttl", "from", "senderInfoTrackingId"))
+        target["templateParams"] = {"pin": secret * 9, "codeValidityTime": secret}
+        target.setdefault("type", secret)
+    async with calling() as caller:
+        status, answer = await caller.send(operation, body)
+    assert status in {400, 422}
+    assert secret not in str(answer)

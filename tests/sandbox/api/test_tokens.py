@@ -1,0 +1,171 @@
+"""The token service, and what each service says to a caller without a living token or the right role."""
+
+import base64
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from routee_failover.sandbox.api.tokens import ALL_ROLES, TokenService, UnknownScope
+
+from ..raw_http import OTP, SENDS, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
+
+FORM = {"grant_type": "client_credentials"}
+READS = {
+    "trackFailover": "/failover/tracking/x",
+    "trackFailoverOtp": "/failover-otp/otp/failover/x",
+    "listFailoverOtps": "/failover-otp/otp/failover",
+    "listOtpTemplates": "/failover-otp/otp/templates",
+    "trackViber": "/viber/tracking/x",
+    "getBalance": "/accounts/me/balance",
+}
+CALLS = [("POST", *item) for item in (SENDS | {"searchFailovers": "/failover/tracking"}).items()]
+CALLS += [("GET", *item) for item in READS.items()]
+
+
+async def test_token() -> None:
+    """A token answers as documented: bearer, its remaining seconds, its scopes as one text and its roles as a list."""
+    async with calling() as caller:
+        status, body = await caller.token()
+    assert status == 200
+    assert body["token_type"] == "bearer"
+    assert 3590 <= body["expires_in"] <= 3600
+    assert "failover" in body["scope"].split()
+    assert body["permissions"] == list(ALL_ROLES)
+
+
+def test_same_token_while_it_lives() -> None:
+    """The same token is handed out with less and less time left, and another one once that time is over."""
+    time = [100.0]
+    tokens = TokenService(
+        application_id="a",
+        application_secret="b",
+        lifetime=timedelta(seconds=60),
+        roles=ALL_ROLES,
+        clock=lambda: time[0],
+    )
+    first = tokens.issue()
+    time[0] += 45
+    assert tokens.issue() is first
+    assert tokens.seconds_left(first) == 15
+    assert tokens.authenticate(f"Bearer {first.value}") is first
+    time[0] += 15
+    assert tokens.authenticate(f"Bearer {first.value}") is None
+    second = tokens.issue()
+    assert second.value != first.value
+    assert tokens.authenticate(f"bearer {second.value}") is second
+
+
+def test_scopes() -> None:
+    """Scopes parted by blanks or commas narrow a token; `all` does not, and an unknown one is refused."""
+    tokens = TokenService(application_id="a", application_secret="b", lifetime=timedelta(1), roles=ALL_ROLES)
+    assert tokens.issue("failover,sms").roles == ("MT_ROLE_SMS", "MT_ROLE_FAILOVER")
+    assert tokens.issue("sms failover") is tokens.issue("failover,sms")
+    assert tokens.issue("all viber") is tokens.issue()
+    with pytest.raises(UnknownScope):
+        tokens.issue("failover fax")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        basic(secret="wrong"),
+        basic("other"),
+        {"Authorization": "Basic ???"},
+        {"Authorization": "Basic é"},
+        {"Authorization": "Bearer " + base64.b64encode(b"sandbox:sandbox-secret").decode()},
+    ],
+)
+async def test_wrong_credentials(headers: dict[str, str]) -> None:
+    """Wrong credentials are answered 401 in the shape of the token service."""
+    async with calling() as caller:
+        status, body = await caller.raw("POST", "/oauth/token", data=FORM, headers=headers)
+    assert status == 401
+    assert (body["status"], body["error"], body["message"]) == (401, "Unauthorized", "Bad credentials")
+    assert body["path"] == "/oauth/token"
+    assert isinstance(body["timestamp"], int)
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ({"data": {"grant_type": "password"}}, "unsupported_grant_type"),
+        ({"data": FORM | {"scope": "fax"}}, "invalid_scope"),
+        ({"data": {"scope": "sms"}}, "invalid_request"),
+        ({"json": FORM}, "invalid_request"),
+        ({"data": {str(number): "x" for number in range(50)}}, "invalid_request"),
+    ],
+)
+async def test_wrong_token_request(how: dict[str, Any], error: str) -> None:
+    """A token request with a wrong form is answered 400 in OAuth2's shape."""
+    async with calling() as caller:
+        status, body = await caller.raw("POST", "/oauth/token", headers=basic(), **how)
+    assert (status, body["error"]) == (400, error)
+    assert set(body) == {"error", "error_description"}
+
+
+async def test_token_form_that_is_no_text() -> None:
+    """Bytes that are no UTF-8, or too many, are a wrong form and not a fault."""
+    headers = basic() | {"Content-Type": "application/x-www-form-urlencoded"}
+    async with calling() as caller:
+        status, body = await caller.raw("POST", "/oauth/token", headers=headers, data=b"grant_type=\xff")
+        assert (status, body["error"]) == (400, "invalid_request")
+        status, body = await caller.raw("POST", "/oauth/token", headers=headers, data=io.BytesIO(b"x" * 1_100_000))
+    assert (status, body["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(("method", "operation", "path"), CALLS)
+async def test_no_token(method: str, operation: str, path: str) -> None:
+    """Without a Bearer token the OTP service says 403 and every other one 401; with a dead one all say 401."""
+    otp = path.startswith("/failover-otp")
+    async with calling() as caller:
+        for headers in ({}, basic()):
+            caller.headers = headers
+            status, body = await caller.call(operation, path, method=method)
+            assert status == (403 if otp else 401)
+            assert ("detail" if otp else "error") in body
+        caller.headers = {"Authorization": "Bearer 11111111-2222-4333-8444-555555555555"}
+        status, body = await caller.call(operation, path, method=method)
+        assert status == 401
+        assert otp or body["error"] == "invalid_token"
+
+
+async def test_revoked_tokens() -> None:
+    """Revoking ends every token at once; a new one is another one and works."""
+    async with calling() as caller:
+        _, before = await caller.token()
+        caller.sandbox.revoke_tokens()
+        assert (await caller.send("sendFailover", STANDARD))[0] == 401
+        await caller.authorise()
+        assert (await caller.send("sendFailover", STANDARD))[0] == 200
+        assert (await caller.token())[1]["access_token"] != before["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "operation", "body"),
+    [
+        ("MT_ROLE_FAILOVER", "sendFailover", STANDARD),
+        ("MT_ROLE_SMS", "sendFailover", STANDARD),
+        ("MT_ROLE_VOICE", "sendFailover", STANDARD),
+        ("MT_ROLE_VIBER", "sendTransactionalFailover", TRANSACTIONAL),
+        ("MT_ROLE_VIBER", "sendViberOtp", VIBER_OTP),
+    ],
+)
+async def test_missing_role(missing: str, operation: str, body: object) -> None:
+    """A send needs the failover role and those of the channels it uses; a missing one is answered 403 and named."""
+    async with calling(roles=[role for role in ALL_ROLES if role != missing]) as caller:
+        status, answer = await caller.send(operation, body)
+        assert status == 403
+        assert missing in answer["developerMessage"]
+        assert caller.sandbox.accepted == []
+        assert (await caller.send("sendFailoverOtp", OTP))[0] == 200  # this service documents no roles
+
+
+async def test_narrow_scope() -> None:
+    """A token that was asked for with fewer scopes has fewer rights."""
+    async with calling() as caller:
+        await caller.authorise(scope="failover sms")
+        assert (await caller.send("sendFailover", STANDARD))[0] == 403
+        assert (await caller.send("sendFailover", {"flow": STANDARD["flow"][1:2]}))[0] == 200
