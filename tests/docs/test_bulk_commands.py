@@ -55,7 +55,7 @@ async def test_the_commands_run_as_printed(tmp_path: Path) -> None:
         assert done.returncode == 0, (done.stdout, done.stderr)
         assert len({to for flow in sandbox.accepted for to in flow.to}) == len(sandbox.accepted) == PEOPLE
     assert f"{PEOPLE} rows: {PEOPLE} can be sent" in done.stdout
-    assert f"All {PEOPLE} are accepted" in done.stdout
+    assert f"All {PEOPLE} rows accepted" in done.stdout
     assert (folder / "people.html").is_file()
     assert len((folder / "accepted.csv").read_text("utf-8").splitlines()) == PEOPLE + 1
     for code in re.findall(r",(\d{6})$", (folder / "people.csv").read_text("utf-8"), re.MULTILINE)[:20]:
@@ -65,7 +65,7 @@ async def test_the_commands_run_as_printed(tmp_path: Path) -> None:
 def test_the_dry_run_says_what_is_printed(tmp_path: Path) -> None:
     """The orders on the page have what the page says is found in them."""
     (orders,) = (block for block in blocks(PAGE, "csv") if block.startswith("order,phone,"))
-    (said,) = (block for block in blocks(PAGE, "text") if "Look at these" in block)
+    (said,) = (block for block in blocks(PAGE, "text") if "Possible problems" in block)
     (body,) = re.findall(r"and the text `(.*)`:", TEXT)
     options = re.findall(r"with `(--key .*)` and the text", TEXT)[0].split()
     flow = {
