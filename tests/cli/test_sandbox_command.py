@@ -49,7 +49,7 @@ def test_until_it_is_stopped(ending: signal.Signals, cli: Cli, write: Callable[[
         assert set(given) == {
             f"ROUTEE_{name}" for name in ("APPLICATION_ID", "APPLICATION_SECRET", "API_URL", "AUTH_URL")
         }
-        assert cli("send", write(FILES["otp"]), **given).status == 0
+        assert cli("send", write(FILES["otp"]), **given).exit_code == 0
         process.send_signal(ending)
         rest, words = process.communicate(timeout=20)
     assert (process.returncode, rest) == (0, "")
@@ -63,7 +63,7 @@ def test_until_it_is_stopped(ending: signal.Signals, cli: Cli, write: Callable[[
 def test_taken_port(sandbox: Sandbox) -> None:
     """A port that is taken is one clear error with a way out, and status 2."""
     result = run("sandbox", "--port", sandbox.url.rpartition(":")[2])
-    assert (result.status, result.out) == (2, "")
+    assert (result.exit_code, result.out) == (2, "")
     assert "cannot listen on 127.0.0.1" in result.err
     assert "--port 0" in result.err
     assert "Traceback" not in result.err
@@ -72,7 +72,7 @@ def test_taken_port(sandbox: Sandbox) -> None:
 def test_taken_port_in_process(cli: Cli, sandbox: Sandbox) -> None:
     """The same in this process."""
     result = cli("sandbox", "--port", sandbox.url.rpartition(":")[2])
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "--port 0 takes one that is" in result.err
 
 
@@ -88,7 +88,7 @@ def test_taken_port_in_process(cli: Cli, sandbox: Sandbox) -> None:
 def test_impossible_settings(arguments: list[str], why: str, cli: Cli) -> None:
     """A setting that cannot work is named, with status 2."""
     result = cli("sandbox", *arguments)
-    assert result.status == 2
+    assert result.exit_code == 2
     assert why in result.err
 
 
@@ -98,19 +98,19 @@ def test_what_was_sent_before_a_kill(cli: Cli, write: Callable[[Any], str], tmp_
     arguments = ("--store", str(store), "--keep", "2", "--speed", "60")
     with _running(*arguments) as (process, shown):
         for _ in range(3):
-            assert cli("send", write(FILES["viber-otp"]), **shown).status == 0
+            assert cli("send", write(FILES["viber-otp"]), **shown).exit_code == 0
         sent = cli("send", write(FILES["otp"]), **shown)
         process.kill()
     assert store.stat().st_mode & 0o777 == 0o600
     flow_id = re.search(r"routee-failover track (\S+)", sent.out + sent.err)
     assert flow_id is not None
     with _running(*arguments) as (process, shown):
-        assert cli("track", flow_id[1], "--endpoint", "otp", **shown).status == 0
+        assert cli("track", flow_id[1], "--endpoint", "otp", **shown).exit_code == 0
         second = run("sandbox", "--store", str(store))
         process.send_signal(signal.SIGINT)
         _, words = process.communicate(timeout=20)
     assert f"Everything is kept in {store}; flows from before: 2" in words
-    assert (second.status, second.out) == (2, "")
+    assert (second.exit_code, second.out) == (2, "")
     assert second.err == (
         f"routee-failover: cannot keep anything in {store}: "
         "another process has it open; give each sandbox a file of its own\n"
@@ -128,7 +128,7 @@ def test_a_disk_that_is_full(cli: Cli, write: Callable[[Any], str], tmp_path: Pa
     with _running("--store", str(store), preexec_fn=limited) as (process, shown):
         flow = FILES["standard"] | {"flow": [FILES["standard"]["flow"][1] | {"message": {"body": "Hi " * 20_000}}]}
         for _ in range(3):
-            assert cli("send", write(flow), **shown).status == 0
+            assert cli("send", write(flow), **shown).exit_code == 0
         process.send_signal(signal.SIGTERM)
         _, words = process.communicate(timeout=20)
     assert process.returncode == 0
@@ -141,10 +141,10 @@ def test_a_disk_that_is_full(cli: Cli, write: Callable[[Any], str], tmp_path: Pa
 def test_a_store_that_cannot_be(cli: Cli, tmp_path: Path) -> None:
     """A folder, a missing folder and a number of flows that is none end the command in one line, with status 2."""
     result = cli("sandbox", "--store", str(tmp_path))
-    assert (result.status, result.out) == (2, "")
+    assert (result.exit_code, result.out) == (2, "")
     assert result.err == f"routee-failover: cannot keep anything in {tmp_path}: Is a directory\n"
     assert "there is no such folder" in cli("sandbox", "--store", str(tmp_path / "no" / "x.db")).err
-    assert cli("sandbox", "--keep", "0").status == 2
+    assert cli("sandbox", "--keep", "0").exit_code == 2
 
 
 def test_settings_reach_the_sandbox(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def _send(cli: Cli, write: Write, sandbox: Sandbox, endpoint: str = "standard", 
     """Send, wait for the end, and give the id."""
     flow = json.loads(json.dumps(FILES[endpoint]).replace("+306900000300", to))
     sent = cli("send", write(flow), at=sandbox)
-    assert sent.status == 0, sent.err
+    assert sent.exit_code == 0, sent.err
     command = sent.out.splitlines()[-1].split()[1:]
     while not any(word in cli(*command, at=sandbox).out for word in ("status  Succeeded", "status  Failed")):
         pass
@@ -44,7 +44,7 @@ def test_yesterdays_failures_are_one_line(cli: Cli, write: Write, sandbox: Sandb
     failed = _send(cli, write, sandbox)
     _send(cli, write, sandbox, to=DELIVERED)
     result = cli("search", "--status", "failed", "--day", "today", at=sandbox)
-    assert result.status == 0
+    assert result.exit_code == 0
     header, row = result.out.splitlines()
     assert header.split() == ["sent", "at", "status", "to", "what", "was", "tried", "price", "id"]
     assert "Failed  +3069****0222  Viber Failed (Message Rejected), Sms Failed: no next step" in row
@@ -52,7 +52,7 @@ def test_yesterdays_failures_are_one_line(cli: Cli, write: Write, sandbox: Sandb
     assert FAILING[1:] not in result.out
     assert result.err == "1 flow.\n"
     nothing = cli("search", "--status", "failed", "--day", "yesterday", at=sandbox)
-    assert (nothing.status, nothing.out, nothing.err) == (0, "", "No flow matches.\n")
+    assert (nothing.exit_code, nothing.out, nothing.err) == (0, "", "No flow matches.\n")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_each_option_finds_its_flows(
         _send(cli, write, sandbox, "transactional", DELIVERED),
     ]
     result = cli("search", *options, at=sandbox)
-    assert result.status == 0, result.err
+    assert result.exit_code == 0, result.err
     assert _ids(result) == [ids[index] for index in found]
 
 
@@ -162,7 +162,7 @@ def test_a_long_list_is_cut_and_says_so(
 def test_what_cannot_work_is_refused(options: list[str], lines: list[str], cli: Cli, sandbox: Sandbox) -> None:
     """Wrong usage is told in words and asks nobody."""
     result = cli("search", *options, at=sandbox)
-    assert result.status == 2
+    assert result.exit_code == 2
     assert result.out == ""
     assert "nobody was asked" in result.err
     assert all(line in result.err for line in lines)
@@ -173,7 +173,7 @@ def test_a_process(sandbox: Sandbox, cli: Cli, write: Write) -> None:
     """The program itself finds flows; whoever stops reading ends it without a traceback."""
     found = _send(cli, write, sandbox)
     result = run("search", "--since", "yesterday", "--csv", at=sandbox)
-    assert (result.status, found in result.out, result.err) == (0, True, "1 flow.\n")
+    assert (result.exit_code, found in result.out, result.err) == (0, True, "1 flow.\n")
 
 
 ODD: list[dict[str, Any]] = [
@@ -257,7 +257,7 @@ def test_a_slip_is_answered_in_words(cli: Cli, said: tuple[str, ...], told: str)
     """A word that is none of Routee's is refused by the name of its option, with what was probably meant."""
     result = cli("search", *said, ROUTEE_APPLICATION_ID="x", ROUTEE_APPLICATION_SECRET="y")
     words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.err).split())
-    assert (result.status, told in words) == (2, True), words
+    assert (result.exit_code, told in words) == (2, True), words
     for python in ("FlowStatus", "Channel(", "Value error", "Input should", "valid integer"):
         assert python not in result.err
 
@@ -278,6 +278,6 @@ def test_no_command_answers_in_python(cli: Cli, tmp_path: Path) -> None:
     }.items():
         result = cli(*arguments)
         words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.err).split())
-        assert result.status == 2
+        assert result.exit_code == 2
         assert re.search(told, words), words
         assert not re.search(r"Value error|Input should|valid integer|<[A-Z]\w+\.", words)

@@ -23,7 +23,7 @@ Write = Callable[[Any], str]
 def test_receipt(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """A sent flow is answered with its id, status, channel and time, and with the command that follows it."""
     result = cli("send", write(FILES[endpoint]), at=sandbox)
-    assert (result.status, result.err) == (0, "")
+    assert (result.exit_code, result.err) == (0, "")
     (flow,) = sandbox.accepted
     assert flow.endpoint == endpoint
     for line in (
@@ -41,13 +41,13 @@ def test_stdin_and_endpoint(cli: Cli, sandbox: Sandbox) -> None:
     """`-` reads stdin, also with a byte order mark, and --endpoint goes before the one in the file."""
     body = json.dumps(FILES["otp"] | {"endpoint": "standard"}).encode("utf-8-sig")
     result = cli("send", "-", "--endpoint", "otp", at=sandbox, stdin=body)
-    assert result.status == 0
+    assert result.exit_code == 0
     assert [flow.endpoint for flow in sandbox.accepted] == ["otp"]
 
 
 def test_endpoint_of_a_file_that_names_none(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """A file of the API's own shape, with no endpoint in it, is sent where --endpoint says."""
-    assert cli("send", write({"flow": [VIBER]}), "--endpoint", "standard", at=sandbox).status == 0
+    assert cli("send", write({"flow": [VIBER]}), "--endpoint", "standard", at=sandbox).exit_code == 0
 
 
 def test_all_problems_at_once(cli: Cli, write: Write, sandbox: Sandbox) -> None:
@@ -58,7 +58,7 @@ def test_all_problems_at_once(cli: Cli, write: Write, sandbox: Sandbox) -> None:
         "more": 1,
     }
     result = cli("send", write(wrong), at=sandbox)
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "flow.json (otp): 4 problems; nothing was sent" in result.err
     for line in (
         "flow[0].pin: must have",
@@ -73,7 +73,7 @@ def test_all_problems_at_once(cli: Cli, write: Write, sandbox: Sandbox) -> None:
 
 def test_keep_unknown(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """With --keep-unknown, keys that nobody documents are sent as they are."""
-    assert cli("send", write(FILES["standard"] | {"more": 1}), "--keep-unknown", at=sandbox).status == 0
+    assert cli("send", write(FILES["standard"] | {"more": 1}), "--keep-unknown", at=sandbox).exit_code == 0
     assert sandbox.accepted[0].body["more"] == 1
 
 
@@ -98,7 +98,7 @@ def test_keep_unknown(cli: Cli, write: Write, sandbox: Sandbox) -> None:
 def test_no_flow_in_the_file(content: bytes, why: str, cli: Cli, write: Write) -> None:
     """A file that holds no flow is one clear line that quotes none of it, and status 2."""
     result = cli("send", write(content))
-    assert (result.status, result.out) == (2, "")
+    assert (result.exit_code, result.out) == (2, "")
     assert why in result.err
     assert "nothing was sent" in result.err
     assert "Traceback" not in result.err
@@ -109,7 +109,7 @@ def test_no_file(cli: Cli, tmp_path: Path) -> None:
     """A missing file and a directory are told as such."""
     assert "No such file" in cli("send", str(tmp_path / "nothing\x1b[2J.json")).err
     result = cli("send", str(tmp_path))
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "Is a directory" in result.err
 
 
@@ -122,14 +122,14 @@ def test_name_of_a_file_is_no_order(cli: Cli, tmp_path: Path) -> None:
 def test_missing_setting(name: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """A missing variable is named, with status 2."""
     result = cli("send", write(FILES["otp"]), at=sandbox, **{name: None})
-    assert result.status == 2
+    assert result.exit_code == 2
     assert f"{name} is not set" in result.err
 
 
 def test_wrong_secret(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """A wrong secret is a wrong setting: status 2, and the variables to look at."""
     result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_APPLICATION_SECRET="canary")
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "refused the application id and secret" in result.err
     assert "ROUTEE_APPLICATION_SECRET" in result.err
     assert "canary" not in result.err
@@ -141,7 +141,7 @@ def test_no_server(cli: Cli, write: Write, sandbox: Sandbox) -> None:
         closed.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
         result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_API_URL=nobody)
-    assert result.status == 3
+    assert result.exit_code == 3
     assert "no connection" in result.err
     assert "nothing was sent" in result.err
     assert "ROUTEE_API_URL" in result.err
@@ -151,7 +151,7 @@ def test_refused(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """What Routee refuses ends with status 1, its words, and where to look."""
     flow = {"endpoint": "standard", "flow": [VIBER | {"senderInfoTrackingId": "unknown"}]}
     result = cli("send", write(flow), at=sandbox)
-    assert result.status == 1
+    assert result.exit_code == 1
     assert "404; The sender info was not found; the message was not accepted" in result.err
     assert "ids of the sender" in result.err
 
@@ -160,7 +160,7 @@ def test_failed_on_every_channel(cli: Cli, write: Write, sandbox: Sandbox) -> No
     """An OTP that no channel took is a refusal, although it comes with a 200."""
     to = {"to": "+306900000222"}
     result = cli("send", write({"endpoint": "otp", "flow": [VIBER_OTP_STEP | to, OTP_SMS | to]}), at=sandbox)
-    assert result.status == 1
+    assert result.exit_code == 1
     assert "no next step" in result.err
 
 

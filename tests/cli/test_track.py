@@ -25,7 +25,7 @@ def _sent(cli: Cli, write: Write, sandbox: Sandbox, endpoint: str) -> list[str]:
 def _until_final(cli: Cli, sandbox: Sandbox, command: list[str]) -> str:
     for _ in range(1000):
         result = cli(*command, at=sandbox)
-        assert result.status == 0, result.err
+        assert result.exit_code == 0, result.err
         if any(word in result.out for word in ("Succeeded", "Failed", "Expired")):
             return result.out
     raise AssertionError(result.out)
@@ -75,7 +75,7 @@ def test_record_with_gaps(cli: Cli, sandbox: Sandbox, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("routee_failover.cli.track._track", track)
     result = cli("track", "x", at=sandbox)
-    assert result.status == 0
+    assert result.exit_code == 0
     assert result.out.splitlines()[-1].strip() == "Pigeon"
 
 
@@ -102,7 +102,7 @@ def test_json_is_safe_to_show() -> None:
 def test_unknown_id(cli: Cli, sandbox: Sandbox) -> None:
     """An unknown id ends with status 1 and the likeliest reason."""
     result = cli("track", "nothing", "--endpoint", "otp", at=sandbox)
-    assert result.status == 1
+    assert result.exit_code == 1
     assert "404; Flow not found" in result.err
     assert "is --endpoint right?" in result.err
 
@@ -110,12 +110,12 @@ def test_unknown_id(cli: Cli, sandbox: Sandbox) -> None:
 def test_unknown_endpoint(cli: Cli) -> None:
     """An endpoint that there is not is wrong usage, and the four are named."""
     result = cli("track", "x", "--endpoint", "sms")
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "viber-otp" in result.err
 
 
 def test_missing_settings(cli: Cli) -> None:
     """Missing variables are all named."""
     result = cli("track", "x")
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET are not set" in result.err

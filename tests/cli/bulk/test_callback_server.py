@@ -24,7 +24,7 @@ def test_ends_are_told(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     where = f"127.0.0.1:{_free_port()}"
     more = ("--callbacks", f"http://{where}/routee", "--listen", where, "--rate", "15")
     result = cli(*campaign.write(30).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
-    assert result.status == 0, result
+    assert result.exit_code == 0, result
     listed = csv.DictReader(io.StringIO(cli("bulk", "export", str(campaign.ledger)).out))
     assert [row["status"] for row in listed].count("Succeeded") > 10
     status = json.loads(cli("bulk", "status", str(campaign.ledger), "--json").out)
@@ -39,7 +39,7 @@ def test_a_port_that_is_taken(campaign: Campaign, sandbox: Sandbox, cli: Cli) ->
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         more = ("--callbacks", f"http://{where}/routee", "--listen", where)
         result = cli(*campaign.write(3).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
-    assert (result.status, result.out, sandbox.accepted) == (2, "", [])
+    assert (result.exit_code, result.out, sandbox.accepted) == (2, "", [])
     assert f"cannot listen on {where.replace(':', ' port ')}" in result.err
     assert "Another port may be free: name it with --listen HOST:PORT" in result.err
     assert "--port" not in result.err
@@ -49,6 +49,6 @@ def test_no_place(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """A place to listen at that is none is refused before there is a ledger."""
     more = ("--callbacks", "http://127.0.0.1:1/routee", "--listen", "here:now")
     result = cli(*campaign.write(3).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "--listen takes HOST:PORT" in result.err
     assert not campaign.ledger.exists()

@@ -24,7 +24,7 @@ def test_reconcile_counts_them_and_status_knows_them(campaign: Campaign, sandbox
         sandbox.script(to=number(index), viber="undelivered", sms="delivered")
     sandbox.script(to=number(4), viber="undelivered", sms="undelivered")
     ledger = str(campaign.ledger)
-    assert cli(*campaign.write(10).run(), at=sandbox).status == 0
+    assert cli(*campaign.write(10).run(), at=sandbox).exit_code == 0
     before = cli("bulk", "status", ledger)
     assert "No delivery report of an accepted message yet; this asks Routee for them:" in before.out
     assert ASK.format(ledger) in before.out
@@ -33,7 +33,7 @@ def test_reconcile_counts_them_and_status_knows_them(campaign: Campaign, sandbox
 
     counted = "Of 10 accepted: delivered 9, failed 1, unknown 0; Viber 6, SMS 3.\n"
     asked = cli("bulk", "reconcile", ledger, "--ends", at=sandbox)
-    assert (asked.status, counted in asked.out) == (0, True), asked
+    assert (asked.exit_code, counted in asked.out) == (0, True), asked
     after = cli("bulk", "status", ledger)
     assert counted in after.out
     assert "--ends" not in after.out
@@ -49,13 +49,13 @@ def test_reconcile_counts_them_and_status_knows_them(campaign: Campaign, sandbox
 
 def test_the_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """Routee's prices name no currency: `reconcile --ends` keeps the one of the balance, or none."""
-    assert cli(*campaign.write(3).run(), at=sandbox).status == 0
+    assert cli(*campaign.write(3).run(), at=sandbox).exit_code == 0
     ledger, page = str(campaign.ledger), campaign.folder / "people.html"
     rule = sandbox.script(endpoint="reading", response=403)
-    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
+    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).exit_code == 0
     sandbox.forget(rule)
-    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
-    assert cli("bulk", "report", ledger).status == 0
+    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).exit_code == 0
+    assert cli("bulk", "report", ledger).exit_code == 0
     assert "EUR in all" in page.read_text("utf-8").replace("\u202f", " ")
 
 

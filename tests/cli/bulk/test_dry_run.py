@@ -14,7 +14,7 @@ def test_for_people(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """It says how many can be sent and by which way, which rows cannot, and shows three of them."""
     campaign.write(50, "12,Short,1111", f"{number(3)},Twice,2222")
     result = cli(*campaign.run("--dry-run"))
-    assert result.status == 1
+    assert result.exit_code == 1
     assert "52 rows: 50 can be sent, 1 cannot, 1 is there twice and sent once." in result.out
     assert "50 by Viber, then SMS" in result.out
     assert "to GR 50" in result.out
@@ -30,7 +30,7 @@ def test_long_texts(campaign: Campaign, cli: Cli) -> None:
     """What costs more than one part is told, and why."""
     campaign.write(2, f"{number(9)},{'Ω' * 50}{'я' * 50},1111", flow=SMS)
     result = cli(*campaign.run("--dry-run"))
-    assert result.status == 0
+    assert result.exit_code == 0
     assert "SMS: 4 parts at most, in 3 messages; the longest has 2; 1 need Unicode" in result.out
 
 
@@ -39,7 +39,7 @@ def test_for_machines(campaign: Campaign, cli: Cli) -> None:
     campaign.write(5, "12,Short,1111")
     result = cli(*campaign.run("--dry-run", "--json"))
     told = json.loads(result.out)
-    assert (result.status, told["event"], told["rows"], told["valid"], told["invalid"]) == (1, "dry_run", 6, 5, 1)
+    assert (result.exit_code, told["event"], told["rows"], told["valid"], told["invalid"]) == (1, "dry_run", 6, 5, 1)
     assert told["invalid_rows"][0]["line"] == 7
     assert told["previews"][0]["flow"]["endpoint"] == "otp"
     assert_no_secret_in(result.out, folder=campaign.folder, except_files=[campaign.people])
@@ -51,7 +51,7 @@ def test_labels_of_its_own(place: int | None, more: list[str], campaign: Campaig
     """Of an OTP with a label on a step it is said that doubts will stay, before anything is sent; of others not."""
     steps = [step | ({"label": "mine"} if index == place else {}) for index, step in enumerate(OTP["flow"])]
     result = cli(*campaign.write(3, flow=OTP | {"flow": steps}).run(*more), at=sandbox)
-    assert result.status == 0, result
+    assert result.exit_code == 0, result
     assert ("steps have a label of their own" in " ".join(result.out.split())) == (place is not None)
 
 
@@ -60,7 +60,7 @@ def test_labels_elsewhere(campaign: Campaign, cli: Cli) -> None:
     step = SMS["flow"][0]
     flow = SMS | {"flow": [step | {"message": step["message"] | {"label": "mine"}}]}
     result = cli(*campaign.write(3, flow=flow).run("--dry-run"))
-    assert (result.status, "label of their own" in result.out) == (0, False), result
+    assert (result.exit_code, "label of their own" in result.out) == (0, False), result
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -69,7 +69,7 @@ def test_a_key_of_a_bad_and_a_good_row(order: tuple[int, int], campaign: Campaig
     rows = [f"{number(9)},Bad,", f"{number(9)},Good,1111"]
     campaign.write(3, *(rows[place] for place in order))
     assert "5 rows: 4 can be sent, 1 cannot." in cli(*campaign.run("--dry-run")).out
-    assert cli(*campaign.run(), at=sandbox).status == 1
+    assert cli(*campaign.run(), at=sandbox).exit_code == 1
     assert sorted(recipients(sandbox)) == [*everyone(3), number(9)]
 
 
@@ -77,19 +77,19 @@ def test_a_key_of_another_recipient(campaign: Campaign, sandbox: Sandbox, cli: C
     """The dry run and the run say which row is not sent, end with status 1, and list it among the refused rows."""
     campaign.write(3, f"{number(9)},Person 1,9041726300", f"{number(1)},Person 1,9041726300")
     dry = cli(*campaign.run("--dry-run", "--key", "name"))
-    assert dry.status == 1
+    assert dry.exit_code == 1
     assert "5 rows: 3 can be sent, 1 cannot, 1 is there twice and sent once." in dry.out
     assert "1 row: the key of another recipient" in dry.out
     for more in ([], ["--json"]):
         done = cli(*campaign.run("--key", "name", *more), at=sandbox)
-        assert done.status == 1, done
+        assert done.exit_code == 1, done
         assert 'key_conflicts": 1' in done.out or "1 of them has the key of a message to another recipient" in done.out
         assert_no_secret_in(done.out, folder=campaign.folder, except_files=[campaign.people])
     refused = campaign.invalid_rows.read_text("utf-8")
     assert "has the key of line 3, which is for another recipient" in refused
     assert sorted(recipients(sandbox)) == everyone(3)
     status = cli("bulk", "status", str(campaign.ledger), "--json", at=sandbox)
-    assert (status.status, json.loads(status.out)["key_conflicts"], json.loads(status.out)["invalid"]) == (1, 1, 1)
+    assert (status.exit_code, json.loads(status.out)["key_conflicts"], json.loads(status.out)["invalid"]) == (1, 1, 1)
     assert "1 of them has the key of a message to another recipient" in cli("bulk", "status", str(campaign.ledger)).out
 
 
@@ -98,7 +98,7 @@ def test_a_placeholder_of_another_tool(more: list[str], campaign: Campaign, sand
     """That everybody reads the name of a column is said before anything is sent."""
     flow = SMS | {"flow": [SMS["flow"][0] | {"message": {"body": "Hello {{name}}, [phone]"}}]}
     result = cli(*campaign.write(2, flow=flow).run(*more), at=sandbox)
-    assert result.status == 0, result
+    assert result.exit_code == 0, result
     assert "its texts have {name}, [phone] in them, which everybody reads as it stands" in " ".join(result.out.split())
 
 
@@ -117,7 +117,7 @@ def test_what_may_be_wrong_for_machines(campaign: Campaign, cli: Cli) -> None:
     kinds = [
         (found["kind"], found["subject"], found["count"], found["line"]) for found in json.loads(result.out)["findings"]
     ]
-    assert (result.status, kinds) == (0, [("code_length", "pin", 1, 5), ("uncertain_time_zone", "", 1, 6)])
+    assert (result.exit_code, kinds) == (0, [("code_length", "pin", 1, 5), ("uncertain_time_zone", "", 1, 6)])
     assert json.loads(result.out)["findings"][0]["lengths"] == {"10": 4, "9": 1}
     assert_no_secret_in(result.out, folder=campaign.folder, except_files=[campaign.people])
     flow = OTP | {"flow": [OTP["flow"][0]]}

@@ -26,7 +26,7 @@ def sent(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> Campaign:
     campaign.write(1, flow=SMS)
     more = [f"{number(1)},{NAME},1", f"{number(2)},x;=HYPERLINK(1),1", f"{number(3)},\uff1d1+1,1"]
     campaign.people.write_text("\n".join(["phone,name,pin", *more, ""]), "utf-8")
-    assert cli(*campaign.run("--key", "name"), at=sandbox).status == 0
+    assert cli(*campaign.run("--key", "name"), at=sandbox).exit_code == 0
     return campaign
 
 
@@ -39,7 +39,7 @@ def test_numbers_are_masked_and_it_says_so(sent: Campaign, cli: Cli) -> None:
     clear = cli("bulk", "export", str(sent.ledger), "--numbers")
     rows = list(csv.DictReader(io.StringIO(clear.out)))
     assert [row["recipient"] for row in rows] == [number(1), number(2), number(3)]
-    assert (clear.status, clear.err) == (0, "")
+    assert (clear.exit_code, clear.err) == (0, "")
     objects = [
         json.loads(line) for line in cli("bulk", "export", str(sent.ledger), "--json", "--numbers").out.splitlines()
     ]
@@ -51,7 +51,7 @@ def test_numbers_are_masked_and_it_says_so(sent: Campaign, cli: Cli) -> None:
 
 def test_a_key_that_is_the_number(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """The key is masked and shown together with the number that it is."""
-    assert cli(*campaign.write(2).run(), at=sandbox).status == 0
+    assert cli(*campaign.write(2).run(), at=sandbox).exit_code == 0
     for more, keys in (([], ["+3069****0000", "+3069****0001"]), (["--numbers"], everyone(2))):
         rows = list(csv.DictReader(io.StringIO(cli("bulk", "export", str(campaign.ledger), *more).out)))
         assert [(row["key"], row["recipient"]) for row in rows] == [(key, key) for key in keys]
@@ -59,12 +59,12 @@ def test_a_key_that_is_the_number(campaign: Campaign, sandbox: Sandbox, cli: Cli
 
 def test_what_was_exported_can_be_sent_to(campaign: Campaign, sandbox: Sandbox, cli: Cli, tmp_path: Path) -> None:
     """An export with --numbers is a list of recipients for another run."""
-    assert cli(*campaign.write(3).run(), at=sandbox).status == 0
+    assert cli(*campaign.write(3).run(), at=sandbox).exit_code == 0
     again = Campaign(tmp_path / "again")
     again.folder.mkdir()
     again.write(0, flow={**SMS, "flow": [{**SMS["flow"][0], "to": "{recipient}", "message": {"body": "Hello"}}]})
-    assert cli("bulk", "export", str(campaign.ledger), "--numbers", "-o", str(again.people)).status == 0
-    assert cli(*again.run(), at=sandbox).status == 0
+    assert cli("bulk", "export", str(campaign.ledger), "--numbers", "-o", str(again.people)).exit_code == 0
+    assert cli(*again.run(), at=sandbox).exit_code == 0
     assert sorted(recipients(sandbox)) == sorted(everyone(3) * 2)
 
 

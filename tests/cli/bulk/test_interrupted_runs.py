@@ -55,9 +55,9 @@ def test_interrupted(campaign: Campaign, sandbox: Sandbox) -> None:
     reached = len(sandbox.accepted)
     assert reached < 120
     assert f" {reached} of 120 rows are accepted" in out
-    assert run("bulk", "status", str(campaign.ledger)).status == 3
+    assert run("bulk", "status", str(campaign.ledger)).exit_code == 3
     went_on = run(*resume_command(out), "--rate", "1000", at=sandbox)
-    assert went_on.status == 0, went_on
+    assert went_on.exit_code == 0, went_on
     assert sorted(recipients(sandbox)) == everyone(120)
     assert_no_secret_in(out, went_on.out, folder=campaign.folder, except_files=[campaign.people])
 
@@ -81,7 +81,7 @@ def test_twice_interrupted(campaign: Campaign, sandbox: Sandbox) -> None:
     assert "stopping" in events
     sandbox.forget()
     went_on = run(*resume_command(err), at=sandbox)
-    assert went_on.status == 0, went_on
+    assert went_on.exit_code == 0, went_on
     assert sorted(recipients(sandbox)) == everyone(12)
 
 
@@ -91,10 +91,10 @@ def test_killed(campaign: Campaign, sandbox: Sandbox) -> None:
         wait_until(lambda: len(sandbox.accepted) > 20)
         process.kill()
     status = run("bulk", "status", str(campaign.ledger))
-    assert status.status == 3
+    assert status.exit_code == 3
     assert "of 150" in status.out
     again = run(*campaign.run("--unknown", "keep", "--rate", "5000", "--json"), at=sandbox)
-    assert again.status == 4, again
+    assert again.exit_code == 4, again
     done = json.loads(again.out.splitlines()[-1])
     assert done["accepted"] + done["unknown"] == 150
     assert len(set(recipients(sandbox))) == len(recipients(sandbox)) >= done["accepted"]
@@ -114,14 +114,14 @@ def test_nobody_reads(campaign: Campaign, sandbox: Sandbox) -> None:
     assert len(sandbox.accepted) < 300
     status = json.loads(run("bulk", "status", str(campaign.ledger), "--json").out)
     assert (status["in_flight"], status["unknown"]) == (0, 0)
-    assert run(*resume_command(err), "--rate", "5000", at=sandbox).status == 0
+    assert run(*resume_command(err), "--rate", "5000", at=sandbox).exit_code == 0
     assert sorted(recipients(sandbox)) == everyone(300)
 
 
 def test_the_ledger_holds_no_credential(campaign: Campaign, sandbox: Sandbox) -> None:
     """Neither the secret nor the id of the application is in any file of a run."""
     result = run(*campaign.write(3).run(), at=sandbox)
-    assert result.status == 0
+    assert result.exit_code == 0
     config = sandbox.config()
     for file in (path for path in Path(campaign.folder).iterdir() if path.is_file()):
         data = file.read_bytes()
@@ -147,7 +147,7 @@ def test_quiet_hours(campaign: Campaign, sandbox: Sandbox) -> None:
 def test_a_reconciliation(campaign: Campaign, sandbox: Sandbox) -> None:
     """It waits until not being found proves something; Ctrl-C ends that, and the doubt is kept."""
     sandbox.script(to=number(1), fault="reset-before")
-    assert run(*campaign.write(3).run("--unknown", "keep"), at=sandbox).status == 4
+    assert run(*campaign.write(3).run("--unknown", "keep"), at=sandbox).exit_code == 4
     arguments = ["bulk", "reconcile", str(campaign.ledger), "--unknown", "reconcile"]
     with subprocess.Popen(
         [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(sandbox)

@@ -131,5 +131,5 @@ def test_a_closed_terminal(campaign: Campaign, sandbox: Sandbox, more: tuple[str
     assert reached < 300
     told = json.loads(run("bulk", "status", str(campaign.ledger), "--json").out)
     assert (told["accepted"], told["in_flight"], told["unknown"]) == (reached, 0, 0)
-    assert run("bulk", "resume", str(campaign.ledger), "--rate", "5000", at=sandbox).status == 0
+    assert run("bulk", "resume", str(campaign.ledger), "--rate", "5000", at=sandbox).exit_code == 0
     assert sorted(recipients(sandbox)) == everyone(300)

@@ -27,13 +27,13 @@ def _not_sent(campaign: Campaign, *people: int) -> None:
 
 def test_not_sent_and_gone(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """A run whose source lacks what the ledger holds ends with 3 and says so; once the row is back it is sent."""
-    assert cli(*campaign.write(3, flow=SMS).run(), at=sandbox).status == 0
+    assert cli(*campaign.write(3, flow=SMS).run(), at=sandbox).exit_code == 0
     _not_sent(campaign, 7)
     ledger = str(campaign.ledger)
-    assert cli("bulk", "status", ledger).status == 3
+    assert cli("bulk", "status", ledger).exit_code == 3
     result = cli("bulk", "resume", ledger, at=sandbox)
     status = cli("bulk", "status", ledger)
-    assert (result.status, status.status, len(sandbox.accepted)) == (3, 3, 3), result
+    assert (result.exit_code, status.exit_code, len(sandbox.accepted)) == (3, 3, 3), result
     for said in (result.out, status.out):
         assert "1 message of the ledger is not in the source any more." in said
         assert "1 not sent, and not in the source; put its row back" in said
@@ -42,7 +42,7 @@ def test_not_sent_and_gone(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> No
     assert (told["total"], told["accepted"], told["not_sent"], told["not_in_source"]) == (3, 3, 1, 1)
     campaign.write(3, f"{number(7)},Back,1", flow=SMS)
     back = cli("bulk", "resume", ledger, at=sandbox)
-    assert (back.status, recipients(sandbox)[-1]) == (0, number(7)), back
+    assert (back.exit_code, recipients(sandbox)[-1]) == (0, number(7)), back
     assert "All 4 are accepted" in back.out
 
 
@@ -54,7 +54,7 @@ def test_duplicates_in_a_run_that_goes_on(again: int, campaign: Campaign, sandbo
     for _ in range(again):
         last = cli("bulk", "resume", str(campaign.ledger), "--json", at=sandbox)
         one, other = (json.loads(result.out.splitlines()[-1]) for result in (first, last))
-        assert (first.status, last.status) == (0, 0), last
+        assert (first.exit_code, last.exit_code) == (0, 0), last
         assert one["duplicates"] == other["duplicates"] == 3
         assert one["not_sent"] == other["not_sent"] == one["not_in_source"] == 0
-    assert cli("bulk", "status", str(campaign.ledger)).status == 0
+    assert cli("bulk", "status", str(campaign.ledger)).exit_code == 0

@@ -39,20 +39,20 @@ def test_nobody_on_a_list_is_written_to(campaign: Campaign, sandbox: Sandbox, cl
         "--suppress", str(_optout(campaign, 3, 4)), "--suppress", str(_optout(campaign, 4, 50, name="more.txt")),
     ]  # fmt: skip
     dry = cli(*campaign.run(*lists, "--dry-run"))
-    assert (dry.status, "18 can be sent, 2 are on the suppression list." in dry.out) == (0, True)
+    assert (dry.exit_code, "18 can be sent, 2 are on the suppression list." in dry.out) == (0, True)
     assert json.loads(cli(*campaign.run(*lists, "--dry-run", "--json")).out)["suppressed"] == 2
     result = cli(*campaign.run(*lists), at=sandbox)
-    assert result.status == 0, result
+    assert result.exit_code == 0, result
     assert sorted(recipients(sandbox)) == [to for to in everyone(20) if to not in {number(3), number(4)}]
     assert "3 numbers are on the suppression list, and not written to." in result.out
     assert "18 of 20 rows are accepted" in result.out
     assert "2 are on the suppression list, and not written to." in result.out
     status = cli("bulk", "status", str(campaign.ledger))
-    assert (status.status, "suppressed" in status.out) == (0, True)
+    assert (status.exit_code, "suppressed" in status.out) == (0, True)
     counted = json.loads(cli("bulk", "status", str(campaign.ledger), "--json").out)
     assert (counted["suppressed"], counted["accepted"], counted["not_sent"], counted["duplicates"]) == (2, 18, 0, 0)
     again = cli(*campaign.run("--json"), at=sandbox)
-    assert (again.status, len(recipients(sandbox)), _done(again.out)["suppressed"]) == (0, 18, 2)
+    assert (again.exit_code, len(recipients(sandbox)), _done(again.out)["suppressed"]) == (0, 18, 2)
     assert json.loads(again.out.splitlines()[0])["suppression_list"] == 3
 
 
@@ -69,7 +69,7 @@ def test_a_list_that_grows(campaign: Campaign, sandbox: Sandbox) -> None:
     resumed = run(
         "bulk", "resume", str(campaign.ledger), "--rate", "5000", "--suppress", str(more), *late, "--json", at=sandbox
     )
-    assert resumed.status == 0, resumed
+    assert resumed.exit_code == 0, resumed
     listed = {number(place) for place in range(150) if place % 3 == 0 or place % 5 == 0}
     assert {*recipients(sandbox)} - reached == {*everyone(150)} - reached - listed
     assert len(recipients(sandbox)) == len({*recipients(sandbox)})
@@ -85,14 +85,14 @@ def test_a_broken_list_sends_nothing(campaign: Campaign, sandbox: Sandbox, cli: 
     optout = _optout(campaign, 1)
     optout.write_text(text)
     refused = cli(*campaign.write(3).run("--suppress", str(optout)), at=sandbox)
-    assert (refused.status, campaign.ledger.exists(), len(sandbox.accepted)) == (2, False, 0)
+    assert (refused.exit_code, campaign.ledger.exists(), len(sandbox.accepted)) == (2, False, 0)
     assert "nothing was sent" in refused.err
-    assert cli(*campaign.run("--suppress", str(optout), "--dry-run")).status == 2
+    assert cli(*campaign.run("--suppress", str(optout), "--dry-run")).exit_code == 2
     _optout(campaign, 1)
-    assert cli(*campaign.run("--suppress", str(optout), "--max-messages", "1"), at=sandbox).status == 3
+    assert cli(*campaign.run("--suppress", str(optout), "--max-messages", "1"), at=sandbox).exit_code == 3
     optout.unlink()
     gone = cli("bulk", "resume", str(campaign.ledger), "--max-messages", "all", at=sandbox)
-    assert (gone.status, len(sandbox.accepted)) == (2, 1)
+    assert (gone.exit_code, len(sandbox.accepted)) == (2, 1)
     assert "optout.csv cannot be read" in gone.err
 
 
@@ -100,7 +100,7 @@ def test_a_list_is_no_output(campaign: Campaign, cli: Cli) -> None:
     """The list of refused rows never takes the place of a suppression list."""
     optout = str(_optout(campaign, 1))
     result = cli(*campaign.write(3).run("--suppress", optout, "--invalid-rows", optout, "--dry-run"))
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "is a suppression list of this run" in result.err
 
 
@@ -108,25 +108,25 @@ def test_a_cap(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """Exactly so many are sent, the end says why and how to go on, and that command sends the rest."""
     campaign.write(120)
     first = cli(*campaign.run("--max-messages", "40", "--concurrency", "100"), at=sandbox)
-    assert (first.status, len(sandbox.accepted)) == (3, 40), first
+    assert (first.exit_code, len(sandbox.accepted)) == (3, 40), first
     assert "At most 40 messages are sent (--max-messages), those of earlier runs included." in first.out
     assert "It ended before all was sent: stopped at --max-messages 40." in first.out
     assert "80 not sent yet because of --max-messages" in first.out
     again = cli(*campaign.run(), at=sandbox)
-    assert (again.status, len(sandbox.accepted)) == (3, 40)
+    assert (again.exit_code, len(sandbox.accepted)) == (3, 40)
     more = cli("bulk", "resume", str(campaign.ledger), "--max-messages", "50", "--json", at=sandbox)
-    assert (more.status, len(sandbox.accepted)) == (3, 50)
+    assert (more.exit_code, len(sandbox.accepted)) == (3, 50)
     assert _done(more.out)["stop_reason"] == "stopped at --max-messages 50"
     assert "--max-messages all" in _done(more.out)["resume"]
     status = cli("bulk", "status", str(campaign.ledger))
-    assert status.status == 3
+    assert status.exit_code == 3
     rest = cli(*resume_command(status.out), at=sandbox)
-    assert (rest.status, sorted(recipients(sandbox))) == (0, everyone(120)), rest
+    assert (rest.exit_code, sorted(recipients(sandbox))) == (0, everyone(120)), rest
 
 
 def test_a_cap_through_kills(campaign: Campaign, sandbox: Sandbox) -> None:
     """However often the process is killed and the command said again, Routee never has more than the cap."""
-    assert run(*campaign.write(400).run("--max-messages", "5"), at=sandbox).status == 3  # what a search is proven by
+    assert run(*campaign.write(400).run("--max-messages", "5"), at=sandbox).exit_code == 3  # what a search is proven by
     sandbox.script(fault="reset", times=10)
     cap = ["--max-messages", "60", "--rate", "200", "--reconcile-after", "0.3s"]
     for reached in (10, 30, 50):
@@ -135,7 +135,7 @@ def test_a_cap_through_kills(campaign: Campaign, sandbox: Sandbox) -> None:
             process.kill()
         assert len(sandbox.accepted) <= 60
     end = run(*campaign.run(*cap, "--json"), at=sandbox)
-    assert end.status == 3, end
+    assert end.exit_code == 3, end
     assert len(sandbox.accepted) == len({*recipients(sandbox)}) == 60
     assert _done(end.out)["accepted"] == 60
 
@@ -144,12 +144,12 @@ def test_a_cap_through_kills(campaign: Campaign, sandbox: Sandbox) -> None:
 def test_a_cap_that_is_none(campaign: Campaign, cli: Cli, words: str) -> None:
     """What is no number is refused, and so is a cap beside a policy that sends twice."""
     result = cli(*campaign.write(3).run(f"--max-messages={words}", "--dry-run"))
-    assert (result.status, "--max-messages takes a whole number from 1, or all; nothing was sent" in result.err) == (
+    assert (result.exit_code, "--max-messages takes a whole number from 1, or all; nothing was sent" in result.err) == (
         2,
         True,
     )
     both = cli(*campaign.run("--max-messages", "5", "--unknown", "resend", "--dry-run"))
-    assert (both.status, "max_messages cannot be kept" in both.err) == (2, True)
+    assert (both.exit_code, "max_messages cannot be kept" in both.err) == (2, True)
 
 
 def test_the_balance_is_shown(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
@@ -211,12 +211,12 @@ def test_the_report_tells_of_suppressed_rows(campaign: Campaign, sandbox: Sandbo
     """The page says how many rows are on the list, and does not promise that resume sends those that were begun."""
     sandbox.script(to=number(2), fault="reset-before")
     campaign.write(4)
-    assert cli(*campaign.run("--unknown", "keep"), at=sandbox).status == 4
+    assert cli(*campaign.run("--unknown", "keep"), at=sandbox).exit_code == 4
     listed = ["--suppress", str(_optout(campaign, 2)), "--unknown", "reconcile", "--reconcile-after", "0.3s"]
     result = cli(*campaign.run(*listed, "--json"), at=sandbox)
-    assert (result.status, _done(result.out)["suppressed"], _done(result.out)["not_sent"]) == (0, 1, 0), result
+    assert (result.exit_code, _done(result.out)["suppressed"], _done(result.out)["not_sent"]) == (0, 1, 0), result
     assert number(2) not in recipients(sandbox)
-    assert cli("bulk", "report", str(campaign.ledger)).status == 0
+    assert cli("bulk", "report", str(campaign.ledger)).exit_code == 0
     page = campaign.ledger.with_suffix(".html").read_text("utf-8")
     assert "1 row is on the suppression list." in page
     assert "not sent" not in page.lower().partition("</header>")[0]

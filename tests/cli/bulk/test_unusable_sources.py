@@ -16,7 +16,7 @@ def test_no_rows(text: str, more: list[str], campaign: Campaign, sandbox: Sandbo
     """A file with a header alone is said to have no rows: nothing is to be sent, and that is no success."""
     campaign.write(0).people.write_text(text, "utf-8")
     result = cli(*campaign.run(*more), at=sandbox)
-    assert (result.status, result.out) == (2, ""), result
+    assert (result.exit_code, result.out) == (2, ""), result
     assert "people.csv has no rows: there is nothing to send" in result.err
     assert not campaign.ledger.exists()
 
@@ -33,6 +33,6 @@ def test_pipes(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
         (["bulk", "run", str(campaign.people), "--flow", str(pipe), *ledger], "a run reads its flow again"),
     ):
         result = cli(*arguments, at=sandbox)
-        assert (result.status, sandbox.accepted) == (2, []), result
+        assert (result.exit_code, sandbox.accepted) == (2, []), result
         assert words in result.err
     assert not campaign.ledger.exists()

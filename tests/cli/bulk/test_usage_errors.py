@@ -57,7 +57,7 @@ def test_files(spoil: Callable[[Campaign], None], words: str, campaign: Campaign
     campaign.write(3)
     spoil(campaign)
     result = cli(*campaign.run(), at=sandbox)
-    assert (result.status, result.out, sandbox.accepted) == (2, "", []), result
+    assert (result.exit_code, result.out, sandbox.accepted) == (2, "", []), result
     assert words in result.err
     assert "nothing was sent" in result.err
     assert not campaign.ledger.exists()
@@ -68,7 +68,7 @@ def test_somebody_elses_file(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> 
     campaign.write(3)
     _foreign_refused(campaign)
     result = cli(*campaign.run(), at=sandbox)
-    assert (result.status, sandbox.accepted) == (2, []), result
+    assert (result.exit_code, sandbox.accepted) == (2, []), result
     assert campaign.invalid_rows.read_text("utf-8") == "dear diary\n"
 
 
@@ -92,7 +92,7 @@ def test_somebody_elses_file(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> 
 def test_options(more: list[str], words: str, campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """An option that cannot work is named, before there is a ledger."""
     result = cli(*campaign.write(3).run(*more), at=sandbox)
-    assert (result.status, result.out, sandbox.accepted) == (2, "", []), result
+    assert (result.exit_code, result.out, sandbox.accepted) == (2, "", []), result
     assert words in result.err
     assert not campaign.ledger.exists()
 
@@ -100,7 +100,7 @@ def test_options(more: list[str], words: str, campaign: Campaign, sandbox: Sandb
 def test_without_settings(campaign: Campaign, cli: Cli) -> None:
     """Without credentials nothing begins, and the line names the variables."""
     result = cli(*campaign.write(3).run())
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "ROUTEE_APPLICATION_ID" in result.err
     assert not campaign.ledger.exists()
 
@@ -121,7 +121,7 @@ def test_no_ledger(kind: str, campaign: Campaign, sandbox: Sandbox, cli: Cli) ->
     commands = [["bulk", name, ledger] for name in ("resume", "status", "reconcile", "export", "report")]
     for arguments in (campaign.run("--ledger", ledger), *commands):
         result = cli(*arguments, at=sandbox)
-        assert (result.status, result.out) == (2, ""), (arguments, result)
+        assert (result.exit_code, result.out) == (2, ""), (arguments, result)
         assert "this should not happen" not in result.err
     assert (where.read_bytes(), sandbox.accepted) == (before, [])
 
@@ -130,7 +130,7 @@ def test_no_such_ledger(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """A ledger that is not there is named, with the command that begins one, and none is made."""
     for name in ("resume", "status", "reconcile", "export", "report"):
         result = cli("bulk", name, str(campaign.ledger), at=sandbox)
-        assert result.status == 2
+        assert result.exit_code == 2
         assert "routee-failover bulk run RECIPIENTS --flow FLOW" in result.err
     assert list(campaign.folder.iterdir()) == []
 
@@ -145,24 +145,24 @@ def test_a_ledger_of_a_program(campaign: Campaign, sandbox: Sandbox, cli: Cli) -
     asyncio.run(begin())
     for name in ("resume", "reconcile"):
         result = cli("bulk", name, str(campaign.ledger), at=sandbox)
-        assert result.status == 2
+        assert result.exit_code == 2
         assert "no run was begun in this ledger from the command line" in result.err
-    assert cli("bulk", "status", str(campaign.ledger)).status == 0
+    assert cli("bulk", "status", str(campaign.ledger)).exit_code == 0
 
 
 def test_two_at_once(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """While one run has the ledger, a second one is refused, and status, export and report read it."""
     campaign.write(3)
-    assert cli(*campaign.run(), at=sandbox).status == 0
+    assert cli(*campaign.run(), at=sandbox).exit_code == 0
 
     async def meanwhile() -> None:
         async with SqliteLedger(campaign.ledger):
             for arguments in (campaign.run(), ["bulk", "resume", str(campaign.ledger)]):
                 result = await asyncio.to_thread(cli, *arguments, at=sandbox)
-                assert (result.status, result.out) == (2, ""), result
+                assert (result.exit_code, result.out) == (2, ""), result
                 assert "a run has it open" in result.err
             for name in ("status", "export", "report"):
-                assert (await asyncio.to_thread(cli, "bulk", name, str(campaign.ledger))).status == 0
+                assert (await asyncio.to_thread(cli, "bulk", name, str(campaign.ledger))).exit_code == 0
 
     asyncio.run(meanwhile())
     assert len(sandbox.accepted) == 3
@@ -172,11 +172,11 @@ def test_two_at_once(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
 def test_another_flow(command: str, campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """Once the flow has changed, neither command goes on: some would get one text and some another."""
     campaign.write(3)
-    assert cli(*campaign.run(), at=sandbox).status == 0
+    assert cli(*campaign.run(), at=sandbox).exit_code == 0
     campaign.write(4, flow=OTP | {"callback": {"url": "https://example.test/cb"}})
     arguments = campaign.run() if command == "run" else ["bulk", "resume", str(campaign.ledger)]
     result = cli(*arguments, at=sandbox)
-    assert (result.status, result.out, len(sandbox.accepted)) == (2, "", 3), result
+    assert (result.exit_code, result.out, len(sandbox.accepted)) == (2, "", 3), result
     assert "flow.json has changed since" in result.err
     assert "With another --ledger everyone who has a message already would get a second one" in result.err
 
@@ -185,9 +185,9 @@ def test_another_flow(command: str, campaign: Campaign, sandbox: Sandbox, cli: C
 def test_another_way_to_know_rows(option: str, value: str, campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """Rows that would be known by something else now would be sent twice, so that is refused."""
     campaign.write(3)
-    assert cli(*campaign.run(), at=sandbox).status == 0
+    assert cli(*campaign.run(), at=sandbox).exit_code == 0
     result = cli(*campaign.run(option, value), at=sandbox)
-    assert (result.status, len(sandbox.accepted)) == (2, 3)
+    assert (result.exit_code, len(sandbox.accepted)) == (2, 3)
     assert f"begun without {option}" in result.err
 
 
@@ -201,7 +201,7 @@ def test_another_account(
 ) -> None:
     """Another Routee, or another application, knows nothing of these messages: it would prove each was not taken."""
     campaign.write(3)
-    assert cli(*campaign.run(), at=sandbox).status == 0
+    assert cli(*campaign.run(), at=sandbox).exit_code == 0
     result = cli("bulk", command, str(campaign.ledger), at=sandbox, **{variable: value})
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "which alone knows what became of it" in result.err
