@@ -62,7 +62,7 @@ def _narrow_table(records: Sequence[SearchRecord]) -> Table:
     return _table(("sent at", "to", "price", f"id, status, {_MESSAGES}"), rows, min_width=longest_id)
 
 
-_MESSAGES = "messages"
+_MESSAGES = "messages by channel"
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[str, ...]], *, min_width: int) -> Table:
