@@ -31,6 +31,6 @@ class DataOutput:
     def _raise_unencodable(self, character: str) -> NoReturn:
         name = codecs.lookup(self._encoding).name
         raise InvalidSource(
-            f"this terminal's encoding is {name}, which has no U+{ord(character):04X}: write to a file or a pipe, "
+            f"this terminal's encoding is {name}, which has no U+{ord(character):04X}: write it to a file or a pipe, "
             "which get UTF-8; nothing was changed"
         ) from None

@@ -35,6 +35,6 @@ def test_terminal_without_the_character_raises_invalid_source(monkeypatch: pytes
     monkeypatch.setattr(sys, "stdout", _Terminal(data, encoding="latin-1", errors="backslashreplace"))
     output = DataOutput()
     output.write("é\n")
-    with pytest.raises(InvalidSource, match=r"iso8859-1, which has no U\+03C0: write to a file or a pipe"):
+    with pytest.raises(InvalidSource, match=r"iso8859-1, which has no U\+03C0: write it to a file or a pipe"):
         output.write("π\n")
     assert data.getvalue() == b"\xe9\n"

@@ -202,8 +202,10 @@ def _table(records: list[Any], *, terminal: bool, width: int) -> str:
 @pytest.mark.parametrize("response", MALFORMED)
 def test_malformed_flows_are_printed_harmlessly(response: dict[str, Any]) -> None:
     """Missing fields are empty cells, and text that a terminal or a spreadsheet would interpret is made harmless."""
-    flow = FlowRecord.from_dict(response)
-    otp = OtpRecord.from_dict({"flowId": response.get("trackingId"), "steps": [{}]})
+    flow, otp = (
+        FlowRecord.from_dict(response),
+        OtpRecord.from_dict({"flowId": response.get("trackingId"), "steps": [{}]}),
+    )
     for text in _all_formats([flow, otp, OtpRecord.from_dict({})]):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
         assert not re.search(r'(^|,)"?[=@]', text)
