@@ -49,15 +49,15 @@ class RecordingTerminal(Terminal):
 
     def __init__(self, *, tty: bool = False, width: int = 80, height: int = 24, encoding: str = "utf-8") -> None:
         super().__init__()
-        self._buffer = io.BytesIO()
-        self.file = _File(self._buffer, encoding=encoding, tty=tty)
+        self._recorded = io.BytesIO()
+        self.file = _File(self._recorded, encoding=encoding, tty=tty)
         self._width, self._height = width, height
 
     @property
     def text(self) -> str:
         """The recorded output."""
         self.file.flush()
-        return self._buffer.getvalue().decode()
+        return self._recorded.getvalue().decode()
 
 
 class _File(io.TextIOWrapper):
