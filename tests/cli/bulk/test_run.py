@@ -148,7 +148,7 @@ def test_unknown_message_is_kept_until_reconcile_finds_it(campaign: Campaign, sa
     assert (event["event"], event["accepted"], event["exit_code"]) == ("reconciled", 10, 0)
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("source_format", ["jsonl", "csv"])
 def test_format_and_key_options_select_the_source_and_its_key(
     source_format: str, campaign: Campaign, sandbox: Sandbox, cli: Cli
 ) -> None:

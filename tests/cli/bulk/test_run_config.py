@@ -38,7 +38,7 @@ RUN_CONFIG = RunConfig(
 )
 
 
-@pytest.mark.parametrize("plan", [RUN_CONFIG, attrs.evolve(RUN_CONFIG, options=RunOptions())])
+@pytest.mark.parametrize("run_config", [RUN_CONFIG, attrs.evolve(RUN_CONFIG, options=RunOptions())])
 def test_config_round_trips_through_json(run_config: RunConfig) -> None:
     """A config round-trips through JSON."""
     text = json.dumps(run_config.to_document())
@@ -78,7 +78,7 @@ def test_continued_config_keeps_options_not_given() -> None:
     ("change", "message"),
     [
         ({"digest": "d2"}, "otp.json has changed since"),
-        ({"digest": "d2", "flow": Path("/data/sms.json")}, r"sms.json is not the one \(otp.json\)"),
+        ({"digest": "d2", "flow": Path("/data/sms.json")}, r"sms.json is not the flow \(otp.json\)"),
         ({"key": "order"}, "started without --key"),
         ({"region": "CY"}, "started with --region GR"),
         ({"account": "another"}, "with another application"),

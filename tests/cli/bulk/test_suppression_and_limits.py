@@ -172,7 +172,7 @@ def test_startup_shows_the_balance(campaign: Campaign, sandbox: Sandbox, cli: Cl
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n",
