@@ -14,7 +14,7 @@ from routee_failover.sandbox import Sandbox
 from tests.chaos.expected_outcomes import markdown
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial.md", "docs/finding-flows.md", "docs/reconciling.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/search.md", "docs/reconciliation.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -69,10 +69,10 @@ def test_json_of_the_tutorial_is_a_flow() -> None:
 
 def test_the_table_of_faults_is_the_one_that_is_tested() -> None:
     """The page that tells how sending decides shows the very rows that the client is held to."""
-    assert markdown() in (ROOT / "docs/how-sending-decides.md").read_text(encoding="utf-8")
+    assert markdown() in (ROOT / "docs/retries-and-outcomes.md").read_text(encoding="utf-8")
 
 
 def test_the_settings_on_the_page_can_be_made() -> None:
     """The settings that the page about deciding shows are ones that `Config` takes."""
-    (program,) = blocks("docs/how-sending-decides.md", "python")
-    exec(compile(program, "docs/how-sending-decides.md", "exec"), {})
+    (program,) = blocks("docs/retries-and-outcomes.md", "python")
+    exec(compile(program, "docs/retries-and-outcomes.md", "exec"), {})

@@ -1,4 +1,4 @@
-"""A run for machines: objects whose keys are documented in `docs/bulk.md`, each printed as one line of JSON."""
+"""A run for machines: objects whose keys are documented in `docs/bulk-sending.md`, each printed as one line of JSON."""
 
 from typing import Any
 

@@ -17,7 +17,7 @@ from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import ROOT, blocks
 
-PAGE = "docs/bulk.md"
+PAGE = "docs/bulk-sending.md"
 TEXT = (ROOT / PAGE).read_text("utf-8")
 PEOPLE = 300
 """The page says that a few hundred do as well."""

@@ -14,7 +14,7 @@ from routee_failover.sandbox.simulation.outcomes import OUTCOMES_BY_CHANNEL, Scr
 
 from .test_python_blocks import ROOT, blocks
 
-PAGE = (ROOT / "docs/scripting.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/sandbox-scripting.md").read_text(encoding="utf-8")
 CURL_BODIES = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
 
 
@@ -63,7 +63,7 @@ def test_there_is_something_to_send() -> None:
 
 async def test_the_program_runs_as_printed(tmp_path: Path) -> None:
     """A program copied from the page runs without a word on stderr, and does what the page says."""
-    (printed,) = blocks("docs/scripting.md", "python")
+    (printed,) = blocks("docs/sandbox-scripting.md", "python")
     program = tmp_path / "program.py"
     program.write_text(printed, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(

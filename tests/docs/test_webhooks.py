@@ -18,7 +18,7 @@ from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import blocks, environment
 
-PAGE = "docs/callbacks.md"
+PAGE = "docs/webhooks.md"
 AIOHTTP, ASGI, STARLETTE, LITESTAR, LOOP = blocks(PAGE, "python")
 KEY = "a key that nobody else could ever guess"
 SERVE = {

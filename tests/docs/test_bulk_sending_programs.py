@@ -16,7 +16,7 @@ from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import ROOT, blocks, environment
 
-PAGE = "docs/bulk.md"
+PAGE = "docs/bulk-sending.md"
 MADE, FLOWS, TABLE, LOGINS, WATCHED = blocks(PAGE, "python")
 PEOPLE, ROWS = 200, 120
 """Fewer than on the page, where that is only a number."""
