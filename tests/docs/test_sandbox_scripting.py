@@ -1,4 +1,4 @@
-"""The page about scripting: its programs run, its rules can be made, and its table is the sandbox's own."""
+"""docs/sandbox-scripting.md: its program runs, its rules are valid, and its table matches the sandbox."""
 
 import asyncio
 import json
@@ -18,51 +18,51 @@ PAGE = (ROOT / "docs/sandbox-scripting.md").read_text(encoding="utf-8")
 CURL_BODIES = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
 
 
-def _row(ending: ScriptedOutcome) -> str:
+def _row(outcome: ScriptedOutcome) -> str:
     words = dict.fromkeys(
-        word for known in OUTCOMES_BY_CHANNEL.values() for word, is_ in known.items() if is_ is ending
+        word for known in OUTCOMES_BY_CHANNEL.values() for word, is_ in known.items() if is_ is outcome
     )
     last = [
-        f" `{status_sequence(channel, ending)[-1].name}` " if ending in OUTCOMES_BY_CHANNEL[channel].values() else " "
+        f" `{status_sequence(channel, outcome)[-1].name}` " if outcome in OUTCOMES_BY_CHANNEL[channel].values() else " "
         for channel in SimulatedChannel
     ]
-    return f"| {ending.value} | {' or '.join(f'`{word}`' for word in words)} |{'|'.join(last)}|"
+    return f"| {outcome.value} | {' or '.join(f'`{word}`' for word in words)} |{'|'.join(last)}|"
 
 
-@pytest.mark.parametrize("ending", ScriptedOutcome)
-def test_each_digit_and_outcome_is_on_the_page(ending: ScriptedOutcome) -> None:
-    """The table says of each digit which outcomes it is, and the status it ends in on each channel that knows it."""
-    assert _row(ending) in PAGE
+@pytest.mark.parametrize("outcome", ScriptedOutcome)
+def test_row_of_each_outcome_matches_the_sandbox(outcome: ScriptedOutcome) -> None:
+    """The table has the outcomes of each digit, and the final status on each channel that supports it."""
+    assert _row(outcome) in PAGE
 
 
-@pytest.mark.parametrize("ending", ScriptedOutcome)
-def test_a_blank_is_delivered_but_for_6(ending: ScriptedOutcome) -> None:
-    """Where the table is blank, the digit does what the sentence below the table says."""
+@pytest.mark.parametrize("outcome", ScriptedOutcome)
+def test_unsupported_outcome_is_delivered_except_digit_6(outcome: ScriptedOutcome) -> None:
+    """On a channel where the table is blank, the digit does what the sentence below the table says."""
     for channel in SimulatedChannel:
-        if ending not in OUTCOMES_BY_CHANNEL[channel].values():
-            status = status_sequence(channel, ending)[-1].name
-            if ending is ScriptedOutcome.TERMINATED:
+        if outcome not in OUTCOMES_BY_CHANNEL[channel].values():
+            status = status_sequence(channel, outcome)[-1].name
+            if outcome is ScriptedOutcome.TERMINATED:
                 assert f"`{status}`" in PAGE.partition("but 6 is")[2].partition(".")[0]
             else:
                 assert any(
-                    change.name.upper() in {"DELIVERED", "COMPLETED"} for change in status_sequence(channel, ending)
+                    change.name.upper() in {"DELIVERED", "COMPLETED"} for change in status_sequence(channel, outcome)
                 )
 
 
 @pytest.mark.parametrize(("path", "body"), CURL_BODIES)
-def test_what_is_sent_can_be_sent(path: str, body: str) -> None:
-    """The contract takes each rule and setting that the page posts."""
+def test_curl_body_of_the_page_is_valid(path: str, body: str) -> None:
+    """The contract accepts each rule and setting that the page posts."""
     operation = {"/sandbox/rules": "addSandboxRule", "/sandbox/settings": "setSandboxSettings"}[path]
     assert load_contract().check_body(operation, json.loads(body)) == []
 
 
-def test_there_is_something_to_send() -> None:
-    """The page shows as many requests as it did when this was written, so that none escapes the test above."""
+def test_page_shows_four_curl_commands() -> None:
+    """The page has four curl commands, so that the test above finds them all."""
     assert len(CURL_BODIES) == PAGE.count("curl ") == 4
 
 
-async def test_the_program_runs_as_printed(tmp_path: Path) -> None:
-    """A program copied from the page runs without a word on stderr, and does what the page says."""
+async def test_program_of_the_page_prints_its_output(tmp_path: Path) -> None:
+    """A program copied from the page prints nothing on stderr, and the counts that the page describes."""
     (printed,) = blocks("docs/sandbox-scripting.md", "python")
     program = tmp_path / "program.py"
     program.write_text(printed, encoding="utf-8")
