@@ -14,8 +14,7 @@ from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..flows.validators import EMPTY_MAPPING
 from ..secret import Secret, SecretBytes, SecretMapping
-from .converter import strict_converter
-from .fields import ApiField, api_fields, unwrap_annotated
+from .fields import ApiField, api_fields, strict_converter, unwrap_annotated
 from .json import encode
 
 Dumper = Callable[[Any], Any]

@@ -1,12 +1,19 @@
-"""What the converter has to know of a model class: its fields by Routee's names, and what an annotation means."""
+"""The two cattrs converters, and the fields of a model class under Routee's names.
+
+The lenient converter keeps keys that nobody documents; the strict one refuses them.
+"""
 
 import types
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import attrs
+from cattrs import Converter
 
 from ..flows.extensible import ExtensibleModel, is_flattened
 from ..flows.model import api_name
+
+strict_converter: Converter = Converter(forbid_extra_keys=True)
+lenient_converter: Converter = Converter(forbid_extra_keys=False)
 
 
 class ApiField(NamedTuple):

@@ -25,8 +25,7 @@ from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
 from ..flows.model import Invalid, type_name
 from ..secret import scrub_traceback
-from .converter import lenient_converter, strict_converter
-from .fields import ApiField, api_fields, unwrap_annotated
+from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
 
 FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)

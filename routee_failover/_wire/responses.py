@@ -16,7 +16,8 @@ from ..errors import (
     Unprocessable,
 )
 from ..records import AnyReceipt, FlowReceipt, OtpReceipt, ViberOtpReceipt
-from ..records.record import JsonObject, get_int, get_str
+from ..records._fields import get_int, get_str
+from ..records.record import JsonObject
 from ..records.statuses import FAILURE_REASONS
 from ..secret import MASK
 from .json import decode

@@ -4,7 +4,8 @@ from typing import Self
 
 import attrs
 
-from .record import JsonObject, Record, get_float, get_object, get_str
+from ._fields import get_float, get_object, get_str
+from .record import JsonObject, Record
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

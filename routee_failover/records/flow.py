@@ -5,8 +5,9 @@ from typing import Self
 
 import attrs
 
+from ._fields import get_datetime, get_enum, get_float, get_int, get_objects, get_str
 from .messages import MessageRecord
-from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_objects, get_str
+from .record import JsonObject, Record
 from .statuses import FAILURE_REASONS, Channel, FlowKind, FlowStatus
 
 

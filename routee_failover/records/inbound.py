@@ -6,7 +6,8 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone, mask_text
-from .record import JsonObject, Record, get_datetime, get_str
+from ._fields import get_datetime, get_str
+from .record import JsonObject, Record
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

@@ -11,19 +11,8 @@ from typing import Self, cast
 import attrs
 
 from ..secret import mask_phone
-from .record import (
-    JsonObject,
-    Record,
-    get_bool,
-    get_datetime,
-    get_enum,
-    get_enums,
-    get_float,
-    get_int,
-    get_object,
-    get_str,
-    get_timedelta,
-)
+from ._fields import get_bool, get_datetime, get_enum, get_enums, get_float, get_int, get_object, get_str, get_timedelta
+from .record import JsonObject, Record
 from .statuses import Channel, MessageStatus
 
 _MINUTE = timedelta(minutes=1)

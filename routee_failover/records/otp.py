@@ -6,8 +6,9 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone
+from ._fields import get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
 from .flow import FlowState
-from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
+from .record import JsonObject, Record
 from .statuses import Channel, FlowStatus, MessageStatus
 
 _MILLISECOND = timedelta(milliseconds=1)

@@ -4,9 +4,10 @@ from typing import Self
 
 import attrs
 
+from ._fields import get_bool, get_int, get_objects
 from .flow import FlowRecord
 from .otp import OtpRecord
-from .record import JsonObject, Record, get_bool, get_int, get_objects
+from .record import JsonObject, Record
 
 
 def _count(records: tuple[object, ...]) -> str:

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from ..secret import mask_phone
-from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
+from ._fields import get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
+from .record import JsonObject, Record
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 
 

@@ -6,7 +6,8 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone
-from .record import JsonObject, Record, get_bool, get_datetime, get_enum, get_float, get_object, get_str, get_timedelta
+from ._fields import get_bool, get_datetime, get_enum, get_float, get_object, get_str, get_timedelta
+from .record import JsonObject, Record
 from .statuses import Channel, MessageStatus
 
 _SECOND = timedelta(seconds=1)

@@ -20,7 +20,7 @@ from routee_failover.records import (
     ViberOtpReceipt,
     ViberOtpRecord,
 )
-from routee_failover.records.record import get_datetime
+from routee_failover.records._fields import get_datetime
 
 from .sample_responses import (
     FLOW_ACCEPTED,
