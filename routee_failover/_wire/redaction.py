@@ -1,4 +1,4 @@
-"""The texts of a flow that no error may show."""
+"""Redaction: the texts of a flow that no error may show."""
 
 import json
 import re
@@ -9,25 +9,25 @@ from ..flows import AnyFlow
 from .dump import dump_flow
 
 _SECRET_KEYS = frozenset({"pin", "to", "phone", "viber", "sip", "body", "text"})
-_SHORTEST_SECRET = 4
-"""Shorter texts are no secrets worth garbling Routee's words for; a PIN has at least four characters."""
+_MIN_SECRET_LENGTH = 4
+"""Shorter texts are not masked, because that would garble Routee's messages; a PIN has at least four characters."""
 
 
 def collect_secrets(flow: AnyFlow) -> list[str]:
-    """The texts of a flow that no error may show, though Routee may quote them: PIN, texts and recipients.
+    """Return the texts of a flow that no error may show, although Routee may quote them: PIN, texts and recipients.
 
-    Each in every form in which an answer may quote it: a number without its +, a text as JSON spells it.
+    Each comes in every form in which a response may quote it: a number without its +, a text with JSON's escapes.
     """
-    texts = {text for text in _secret_texts(dump_flow(flow)) if len(text) >= _SHORTEST_SECRET}
-    spelled = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in texts for ascii_only in (True, False)}
-    # A code stands in a text as a word of its own, and Routee may quote any part of the text around it.
+    texts = {text for text in _secret_texts(dump_flow(flow)) if len(text) >= _MIN_SECRET_LENGTH}
+    escaped = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in texts for ascii_only in (True, False)}
+    # A code is a separate word in a text, and Routee may quote any part of the text around it.
     codes = {
         word
         for text in texts
         for word in re.findall(r"\w+", text)
-        if len(word) >= _SHORTEST_SECRET and _has_digit(word)
+        if len(word) >= _MIN_SECRET_LENGTH and _has_digit(word)
     }
-    return [*(texts | spelled | codes | {text.removeprefix("+") for text in texts})]
+    return [*(texts | escaped | codes | {text.removeprefix("+") for text in texts})]
 
 
 _has_digit = re.compile(r"\d").search

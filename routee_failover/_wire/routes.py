@@ -1,4 +1,4 @@
-"""Where each kind of flow is posted and tracked, what answers are read as, and what a message is looked up by."""
+"""Routes of the send and tracking APIs: paths, response parsers, and the correlation to find a message again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,21 +13,21 @@ from .responses import ReceiptParser, parse_flow_receipt, parse_otp_receipt, par
 
 
 class Route(NamedTuple):
-    """The path of one send API, the reader of its receipts, and what the body of a 2xx proves."""
+    """Route of one send API: its path, the parser of its receipts, and the outcome that the body of a 2xx proves."""
 
     path: str
     parse_receipt: ReceiptParser
     classify_body: Callable[[bytes], Outcome]
 
 
-def _route(path: str, read_receipt: ReceiptParser) -> Route:
-    def judge(body: bytes) -> Outcome:
-        read = read_receipt(body)
-        if isinstance(read, Rejected):
+def _route(path: str, parse_receipt: ReceiptParser) -> Route:
+    def classify_body(body: bytes) -> Outcome:
+        receipt = parse_receipt(body)
+        if isinstance(receipt, Rejected):
             return Outcome.REJECTED
-        return Outcome.UNKNOWN if isinstance(read, str) else Outcome.ACCEPTED
+        return Outcome.UNKNOWN if isinstance(receipt, str) else Outcome.ACCEPTED
 
-    return Route(path, read_receipt, judge)
+    return Route(path, parse_receipt, classify_body)
 
 
 ROUTES: Mapping[Endpoint, Route] = {
@@ -43,18 +43,18 @@ TRACKING_ROUTES: Mapping[Endpoint, tuple[str, Callable[[JsonObject], FlowRecord 
     Endpoint.OTP: ("/failover-otp/otp/failover/", OtpRecord.from_dict),
     Endpoint.VIBER_OTP: ("/viber/tracking/", ViberOtpRecord.from_dict),
 }
-"""Where a message is tracked by its id, and what the answer is read as."""
+"""Path prefix of the tracking API of each endpoint, before the id, and the parser of its response."""
 
 
 def correlation(flow: AnyFlow) -> dict[str, str]:
-    """What a message can be looked up by when nobody knows whether it was accepted: its recipient is masked."""
+    """Return the fields that identify a message whose outcome is unknown; its recipient is masked."""
     mapping = dump_flow(flow)
     steps: list[dict[str, Any]] = mapping.get("flow", [mapping])
     parts = [*steps, *(step["message"] for step in steps if isinstance(step.get("message"), dict))]
     recipients = (step["to"].get("phone") if isinstance(step["to"], dict) else step["to"] for step in steps)
-    found = {
+    fields = {
         "to": next((mask_phone(recipient) for recipient in recipients if recipient), None),
         "label": next((part["label"] for part in parts if "label" in part), None),
         "seq": next((step["seq"] for step in steps if "seq" in step), None),
     }
-    return {"endpoint": str(flow.endpoint)} | {name: str(value) for name, value in found.items() if value is not None}
+    return {"endpoint": str(flow.endpoint)} | {name: str(value) for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What every record shares: it keeps the whole answer, reads it leniently, and shows it with its secrets masked."""
+"""Base class of records: it keeps the whole response and shows it with its secrets redacted."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,26 +12,26 @@ from ..secret import MASK, SecretMapping
 JsonObject = Mapping[str, Any]
 
 
-def _private(answer: JsonObject) -> SecretMapping:
-    return SecretMapping.wrap(answer) if isinstance(answer, dict) else SecretMapping(answer)
+def _as_secret_mapping(data: JsonObject) -> SecretMapping:
+    return SecretMapping.wrap(data) if isinstance(data, dict) else SecretMapping(data)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Record(ValueObject):
-    """An answer of Routee's. What is typed is typed; all the rest stays within reach in `raw`."""
+    """A response from Routee: documented values have typed attributes, and `raw` contains everything."""
 
-    _data: SecretMapping = attrs.field(converter=_private, repr=False, hash=False, alias="data")
+    _data: SecretMapping = attrs.field(converter=_as_secret_mapping, repr=False, hash=False, alias="data")
 
     redact_texts: ClassVar[bool] = False
-    """Whether the texts of messages are secrets here, because they hold a one-time password."""
+    """Whether the texts of messages are secrets here, because they contain a one-time password."""
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The whole answer in Routee's names, unknown keys included; a PIN in it is masked."""
+        """The whole response under Routee's names, unknown keys included; a PIN in it is masked."""
         return cast("dict[str, Any]", redact(self._data.reveal(), redact_texts=self.redact_texts))
 
     def __getstate__(self) -> dict[str, Any]:
-        # A pickle is a file that others read: it holds the answer as `raw` shows it.
+        # A pickle is a file that others may read: it contains the response as `raw` shows it.
         return {**self.__dict__, "_data": self.raw}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -39,14 +39,14 @@ class Record(ValueObject):
 
 
 MAX_DEPTH = 64
-"""How deep an answer is shown; what is nested deeper is masked whole."""
+"""Maximum nesting of a response that is shown; what is nested deeper is masked as a whole."""
 
 _TEXT_KEYS = frozenset({"body", "text", "message"})
 _PARAM_KEYS = frozenset({"templateParams", "template_params"})
-_NAMES_AND_TIMES = re.compile(r"(?i).*(id|at|date|token|phone_number)|to|from|phone|type|status|name").fullmatch
+_is_id_or_time_key = re.compile(r"(?i).*(id|at|date|token|phone_number)|to|from|phone|type|status|name").fullmatch
 
 
-def _pins(value: Any, depth: int = 0) -> Iterator[str]:
+def _find_pins(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > MAX_DEPTH:
         return
     if isinstance(value, Mapping):
@@ -54,15 +54,15 @@ def _pins(value: Any, depth: int = 0) -> Iterator[str]:
             if key == "pin" and isinstance(item, str | int) and item != "":
                 yield str(item)
             else:
-                yield from _pins(item, depth + 1)
+                yield from _find_pins(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _pins(item, depth + 1)
+            yield from _find_pins(item, depth + 1)
 
 
 def redact(data: JsonObject, *, redact_texts: bool = False) -> Any:
-    """A copy without secrets: PINs wherever a text holds them, values of template parameters, and texts where asked."""
-    pins = [pin for pin in set(_pins(data)) if pin != MASK]
+    """Return a copy without secrets: PINs, also inside texts, values of template parameters, and texts if requested."""
+    pins = [pin for pin in set(_find_pins(data)) if pin != MASK]
 
     def mask(value: Any, key: str = "", depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
@@ -75,8 +75,8 @@ def redact(data: JsonObject, *, redact_texts: bool = False) -> Any:
             return {name: mask(item, name, depth + 1) for name, item in value.items()}
         if isinstance(value, list):
             return [mask(item, key, depth + 1) for item in value]
-        # The digits of a PIN may stand in an id or a time by chance, and those must stay what they are.
-        if isinstance(value, str) and not _NAMES_AND_TIMES(key):
+        # The digits of a PIN may occur in an id or a time by chance, and those must not change.
+        if isinstance(value, str) and not _is_id_or_time_key(key):
             for pin in pins:
                 value = value.replace(pin, MASK)
         return value

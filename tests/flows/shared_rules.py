@@ -42,9 +42,9 @@ NOT_SENDER_IDS = (
     Bad("12345678901234567", "at most 16 digits"),
     Bad("Twelve chars", "at most 11 letters"),
     Bad("+306900000001", "without +"),
-    Bad("My_Shop", "letters, digits and blanks"),
-    Bad("   ", "letters, digits and blanks"),
-    Bad("", "letters, digits and blanks"),
+    Bad("My_Shop", "letters, digits and spaces"),
+    Bad("   ", "letters, digits and spaces"),
+    Bad("", "letters, digits and spaces"),
 )
 FILLED = ("x", "x" * 5000)
 NOT_FILLED = (Bad("", "must not be empty"), Bad(7, "must be text, not a number"), Bad("\ud800", "surrogate"))

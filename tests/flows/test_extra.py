@@ -118,9 +118,9 @@ CYCLE["x"] = CYCLE
     [
         pytest.param({"a": float("nan")}, ("a",), "finite", id="NaN"),
         pytest.param({"a": [float("inf")]}, ("a", 0), "finite", id="infinity"),
-        pytest.param({"a": b"x"}, ("a",), "a bytes, which JSON cannot say", id="bytes"),
-        pytest.param({"a": {"b": {1, 2}}}, ("a", "b"), "a set, which JSON cannot say", id="set"),
-        pytest.param({"a": object()}, ("a",), "JSON cannot say", id="object"),
+        pytest.param({"a": b"x"}, ("a",), "a bytes, which JSON cannot represent", id="bytes"),
+        pytest.param({"a": {"b": {1, 2}}}, ("a", "b"), "a set, which JSON cannot represent", id="set"),
+        pytest.param({"a": object()}, ("a",), "JSON cannot represent", id="object"),
         pytest.param({"a": "\udc00"}, ("a",), "surrogate", id="surrogate"),
         pytest.param({"\udc00": 1}, (), "text for keys", id="surrogate key"),
         pytest.param({"a": {1: 2}}, ("a",), "text for keys", id="number as key"),

@@ -55,7 +55,7 @@ RULES = [
         (
             Bad({"x": float("nan")}, "finite", ("x",)),
             Bad({"x": "\ud800"}, "surrogate", ("x",)),
-            Bad({"x": [b""]}, "JSON cannot say", ("x", 0)),
+            Bad({"x": [b""]}, "JSON cannot represent", ("x", 0)),
             Bad({5: 1}, "text for keys"),
             Bad([["x", 1]], "must be a mapping, not a list"),
             Bad("x", "must be a mapping, not text"),
