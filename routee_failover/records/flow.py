@@ -38,7 +38,7 @@ class FlowRecord(FlowState):
     flow_kind: FlowKind | None
     termination_channel: Channel | None
     total_price: float | None
-    """Price of the flow. Routee's examples disagree: it is the sum of its messages' prices, or the price of the last."""
+    """Price of the flow. Routee's examples disagree: it is the sum of all messages' prices, or that of the last."""
     created_at: datetime | None
     updated_at: datetime | None
 

@@ -65,7 +65,7 @@ def _toml(value: Any, path: str = "") -> Iterator[str]:
 
 
 def fuzz_flow_file(source: Source) -> None:
-    """Assert that a flow file is loaded as the flow it contains, or is a documented error; the rows of a template too."""
+    """Assert that a flow file, or each row of a template, is loaded as what it contains, or is a documented error."""
     flow = mutate_json(source, _FLOWS)
     if source.upto(1):
         flow = _with_columns(source, flow)
