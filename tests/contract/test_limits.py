@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from ..flows.sample_requests import BASIC_OTP, SAMPLES, URL_1000, JsonPath, changed
+from ..flows.sample_requests import BASIC_OTP, SAMPLES, URL_1000, Place, changed
 from .test_agreement import refused_by_client, refused_by_contract
 
 VIBER, SMS, VOICE = ("flow", 0), ("flow", 1), ("flow", 2)
 MESSAGE = (*VIBER, "message")
-SMS_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
+SMS_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*SMS, "ttl"), (1, 1440), (0, 1441, 1.5)),
     ((*SMS, "to"), ("+6834000", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
     ((*SMS, "from"), ("1" * 16, "x" * 11, "My Shop"), ("1" * 17, "x" * 12, "", "My-Shop", "+12")),
@@ -18,7 +18,7 @@ SMS_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*SMS, "message", "urlShortener", "urlValidity"), (3600, 2592000), (3599, 2592001, 3600.5)),
     ((*SMS, "failoverOnStatuses"), ([], ["FAILED"], ["undelivered"]), (["Expired"], ["Failed", ""], "Failed")),
 ]
-VOICE_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
+VOICE_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     (
         (*VOICE, "to"),
         ("+6834000", "+123456789012345", {"sip": "a"}),
@@ -32,17 +32,17 @@ VOICE_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*VOICE, "machineDetection"), ({"strategy": "Hangup"},), ({}, {"strategy": "Hangup", "eventUrl": URL_1000})),
     ((*VOICE, "failoverOnStatuses"), (["completed"], ["TERMINATED", "unsent"]), (["Delivered"],)),
 ]
-CALLBACK_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
+CALLBACK_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     (("callback", "url"), ("http://example.test", "https://example.test/cb"), ("ftp://example.test", "x", "")),
     (("callback", "strategy"), ("OnStep", "OnCompletion"), ("OnChange", "onstep")),
 ]
-VIBER_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
+VIBER_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*VIBER, "ttl"), (0.5, 0.6, 2.3, 1439.9, 1440, 1440.0), (0, 0.4, 0.55, 1440.1, 1441)),
     ((*VIBER, "to"), ("+6834000", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
     ((*VIBER, "senderInfoTrackingId"), ("x",), ("",)),
     ((*VIBER, "failoverOnStatuses"), ([], ["expired", "FAILED", "Undelivered"]), (["Busy"], ["Seen"])),
 ]
-LIMITS: dict[str, list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]]] = {
+LIMITS: dict[str, list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]]] = {
     "standard": [
         *VIBER_LIMITS,
         ((*VIBER, "label"), ("", "x" * 350), ("x" * 351,)),
@@ -95,7 +95,7 @@ LIMITS: dict[str, list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]]] = {
 }
 
 
-def _id(endpoint: str, place: JsonPath, value: object) -> str:
+def _id(endpoint: str, place: Place, value: object) -> str:
     text = ascii(value)
     return f"{endpoint} {'.'.join(map(str, place))}={text if len(text) < 30 else f'{text[:12]}.. {len(text)}'}"
 
@@ -109,7 +109,7 @@ def _id(endpoint: str, place: JsonPath, value: object) -> str:
         for value in good
     ],
 )
-def test_at_the_limit(endpoint: str, place: JsonPath, value: object) -> None:
+def test_at_the_limit(endpoint: str, place: Place, value: object) -> None:
     """A documented limit itself is within the rules of both."""
     request = changed(SAMPLES[endpoint], place, value)
     assert refused_by_contract(endpoint, request) == []
@@ -125,7 +125,7 @@ def test_at_the_limit(endpoint: str, place: JsonPath, value: object) -> None:
         for value in bad
     ],
 )
-def test_past_the_limit(endpoint: str, place: JsonPath, value: object) -> None:
+def test_past_the_limit(endpoint: str, place: Place, value: object) -> None:
     """Just past it, both refuse."""
     request = changed(SAMPLES[endpoint], place, value)
     assert refused_by_contract(endpoint, request)
@@ -149,7 +149,7 @@ def test_every_viber_minute() -> None:
     ("endpoint", "place"), [("standard", (*VOICE, "to")), ("otp", (*VIBER, "to")), ("otp", (*SMS, "to"))]
 )
 def test_a_number_without_plus_is_stricter_in_the_client_than_in_the_contract(
-    endpoint: str, place: JsonPath, number: str
+    endpoint: str, place: Place, number: str
 ) -> None:
     """Routee's own examples write such numbers, and one that lacks its country code looks the same."""
     request = changed(SAMPLES[endpoint], place, number)
@@ -162,7 +162,7 @@ def test_a_number_without_plus_is_stricter_in_the_client_than_in_the_contract(
     [("standard", (*VIBER, "to")), ("transactional", (*SMS, "to")), ("otp", (*SMS, "to")), ("viber-otp", ("to",))],
 )
 def test_a_number_too_short_for_any_plan_is_stricter_in_the_client_than_in_the_contract(
-    endpoint: str, place: JsonPath
+    endpoint: str, place: Place
 ) -> None:
     """No page of Routee's has a least length; no country has numbers of five digits, its code among them."""
     request = changed(SAMPLES[endpoint], place, "+30691")
