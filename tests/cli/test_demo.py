@@ -83,7 +83,7 @@ def test_lost(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_module, "Sandbox", functools.partial(Sandbox, max_flows=1))
     result = cli("demo", "--speed", "1000")
     assert result.status == 3
-    assert "lost: Routee refused it with 404" in result.out
+    assert "lost: Routee rejected it with 404" in result.out
     assert "lost from sight" in result.out
 
 

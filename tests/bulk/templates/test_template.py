@@ -124,7 +124,7 @@ def test_a_template_is_read_from_json_and_toml(tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     """A file in which a key stands twice says two things, and is read as neither."""
     (tmp_path / "a.json").write_text('{"endpoint": "otp", "endpoint": "standard", "flow": []}')
-    with pytest.raises(InvalidSource, match="the key endpoint stands twice"):
+    with pytest.raises(InvalidSource, match="the key endpoint occurs twice"):
         FlowTemplate.read(tmp_path / "a.json")
 
 
@@ -133,7 +133,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     [
         ("a.toml", "endpoint = ", InvalidSource, "is not TOML"),
         ("a.toml", "a = " + "[" * 5000, InvalidSource, "nested too deeply|is not TOML"),
-        ("a.json", "[]", InvalidSource, "must hold one JSON object"),
+        ("a.json", "[]", InvalidSource, "must contain one JSON object"),
         ("a.json", "\xff", InvalidSource, "is not UTF-8"),
         ("a.json", "{}", InvalidFlow, "endpoint: required: standard, transactional, otp or viber-otp"),
         ("a.json", '{"endpoint": "sms"}', InvalidFlow, "endpoint: must be standard"),
