@@ -86,5 +86,5 @@ def test_settings_that_cannot_be_kept() -> None:
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(InvalidConfig):
             BulkSettings(max_messages=wrong)  # type: ignore[arg-type]
-    with pytest.raises(InvalidConfig, match="max_messages cannot be kept with on_unknown resend"):
+    with pytest.raises(InvalidConfig, match="max_messages cannot be combined with on_unknown resend"):
         BulkSettings(max_messages=5, on_unknown=RESEND)

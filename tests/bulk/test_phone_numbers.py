@@ -56,7 +56,7 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("+30691234567", None, "too few digits"),
         ("+306912345678901", None, "too long"),
         ("+999 1234 5678", None, "a country code that no country has"),
-        ("+1 555 1234567", None, r"where it is right, a newer phonenumbers may know it"),
+        ("+1 555 1234567", None, r"if it is right, a newer phonenumbers may know it"),
         ("5551234", "US", "lacks its area code"),
         ("011 15 2345 6789", "AR", r"dialled inside its country: write it with \+, like \+54 9 11"),
         ("4641234", "AG", "dialled inside its country"),

@@ -22,7 +22,7 @@ from .helpers import OtpFlows, client, number, run, sender
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked again soon whether the account is well."""
     monkeypatch.setattr("routee_failover.bulk.sender._ACCOUNT_PROBE_INTERVAL", 0.05)
-    monkeypatch.setattr("routee_failover.bulk.row_sender._OUTAGE_PAUSE", 0.05)
+    monkeypatch.setattr("routee_failover.bulk.message_sender._OUTAGE_PAUSE", 0.05)
 
 
 def _while(holds: Callable[[], bool], fault: Fault) -> Callable[[], Fault]:

@@ -99,7 +99,7 @@ def test_several_files_are_one_list(tmp_path: Path) -> None:
         (f"{ONE}\n".encode() + b"\xff\xfe1\n", "line 2: is not UTF-8"),
         (f"{ONE}\n" + "1" * 2_000_000 + "\n", "line 2: is longer than"),
         ("\n".join([ONE, *["Ada"] * 9]), "; 6 more"),
-        ("name,address\nAda,x\n", "has the columns name, address, and which holds the numbers is not clear"),
+        ("name,address\nAda,x\n", "has the columns name, address, and which has the numbers is not clear"),
         (f"phone,mobile\n{ONE},{TWO}\n", "has the columns phone, mobile"),
         ("", "holds no number"),
         ("\n# nobody yet\n\n", "holds no number"),

@@ -107,7 +107,7 @@ async def test_what_a_transactional_flow_shows(answer: Any, sight: type) -> None
 async def test_more_doubts_than_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Doubts beyond those that are watched wait until others are settled, and are counted."""
     monkeypatch.setattr(lookup_schedule, "_MAX_PENDING", 1)
-    monkeypatch.setattr(reconciler, "_BATCH", 1)
+    monkeypatch.setattr(reconciler, "_BATCH_SIZE", 1)
     async with sandbox_run() as run:
         for to in (ADA, BEN, CAT):
             await run.send(to, fault="reset")
