@@ -1,4 +1,4 @@
-"""Claims messages for a run: reads rows ahead, checks them, and writes a ledger entry for each before it is sent."""
+"""Claimer of a run's messages: reads rows ahead, checks them, and claims each in the ledger before it is sent."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Sends one claimed message at most once, and records its outcome in the ledger."""
+"""Message sender: sends claimed messages, and records their outcomes in the ledger."""
 
 import asyncio
 import time

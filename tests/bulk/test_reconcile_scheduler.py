@@ -12,7 +12,7 @@ from tests.chaos.faults import ALL_FAULTS, NO_FAULT, End, Fault, fixed_response
 
 from .helpers import KEEP, RESEND, OtpFlows, client, number, row, run, sender
 
-LOST_RESPONSE = Fault("taken, and the connection lost", response=fixed_response(b""), end=End.RST)
+LOST_RESPONSE = Fault("accepted, and the connection lost", response=fixed_response(b""), end=End.RST)
 LOST_REQUEST = Fault("read, and the connection lost", accepts=False, response=fixed_response(b""), end=End.RST)
 assert LOST_RESPONSE not in ALL_FAULTS
 
@@ -88,9 +88,11 @@ async def test_callback_to_the_signed_url_proves_acceptance(server: ListingServe
         (unknown,) = [entry async for entry in ledger.entries({EntryState.UNKNOWN})]
         label = server.messages_by_recipient[unknown.recipient][0].label
         assert label is not None
-        entry = signer.verify(signer.url(label).rpartition("/")[2])
+        reference = signer.verify(signer.url(label).rpartition("/")[2])
         record = OtpRecord.from_dict({"flowId": "f-9", "status": "Succeeded", "messages": []})
-        await bulk_sender.handle_callback(CallbackEvent(record=record, reference=entry, received_at=datetime.now(UTC)))
+        await bulk_sender.handle_callback(
+            CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
+        )
         entry = await ledger.entry(unknown.key_hash)
     assert entry is not None
     assert (entry.state, entry.resolved_by, entry.tracking_id) == (EntryState.ACCEPTED, "callback", "f-9")

@@ -195,7 +195,7 @@ async def test_unsent_message_is_suppressed_once_its_number_is_listed(server: Li
         assert before.counts.unknown == 3
         server.accepted.clear()
         progress = await run(server, ledger, OtpFlows(8), suppression_list=_listed(1, 2, 4, 7))
-        new = [intent.recipient async for intent in ledger.entries({EntryState.NEW})]
+        new = [entry.recipient async for entry in ledger.entries({EntryState.NEW})]
     assert server.accepted == {number(3): 1, number(8): 1}
     assert new == [number(2)]
     assert (progress.suppressed, progress.suppressed_new) == (2, 1)

@@ -45,7 +45,7 @@ def has_failed_over(record: AnyRecord) -> bool:
 def _from_flow_record(number: int, record: FlowRecord) -> DeliveryReport:
     messages = record.messages
     last = messages[-1] if messages else None
-    began, ended = record.created_at, record.updated_at
+    started_at, ended_at = record.created_at, record.updated_at
     return DeliveryReport(
         number=number,
         status=str(record.status),
@@ -53,15 +53,15 @@ def _from_flow_record(number: int, record: FlowRecord) -> DeliveryReport:
         price=record.total_price,
         country=next((message.country for message in messages if message.country), None),
         reason=_reason(record, None if last is None else last.detailed_status),
-        delivery_time=None if began is None or ended is None else _seconds(ended - began),
+        delivery_time=None if started_at is None or ended_at is None else _seconds(ended_at - started_at),
     )
 
 
 def _from_otp_record(number: int, record: OtpRecord) -> DeliveryReport:
     steps = record.steps
     last = steps[-1] if steps else None
-    began = steps[0].created_at if steps else None
-    ended = None if last is None else last.delivered_at
+    started_at = steps[0].created_at if steps else None
+    ended_at = None if last is None else last.delivered_at
     return DeliveryReport(
         number=number,
         status=str(record.status),
@@ -69,7 +69,7 @@ def _from_otp_record(number: int, record: OtpRecord) -> DeliveryReport:
         price=record.total_cost,
         country=next((step.country for step in steps if step.country), None),
         reason=_reason(record, None if last is None else last.detailed_status),
-        delivery_time=None if began is None or ended is None else _seconds(ended - began),
+        delivery_time=None if started_at is None or ended_at is None else _seconds(ended_at - started_at),
     )
 
 

@@ -62,7 +62,7 @@ class SearchCanary:
         return CANARY_NOT_FOUND if self._candidates else NO_CANARY
 
     async def _select_candidates(self) -> None:
-        began, now = time.monotonic(), self._ledger.now()
+        started_at, now = time.monotonic(), self._ledger.now()
         best: dict[float, LedgerEntry] = {}
         async for entry in self._ledger.entries({EntryState.ACCEPTED}):
             if not entry.recipient or entry.tracking_id is None or entry.resolved_by not in {"answer", "callback"}:
@@ -77,5 +77,5 @@ class SearchCanary:
         self._candidates = sorted(
             {entry.number: entry for entry in best.values()}.values(), key=lambda entry: entry.claimed_at, reverse=True
         )
-        scan_time = time.monotonic() - began
+        scan_time = time.monotonic() - started_at
         self._listed_until = time.monotonic() + scan_time * _MIN_IDLE_FACTOR

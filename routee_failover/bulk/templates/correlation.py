@@ -1,4 +1,4 @@
-"""Adds the correlation of a run to a flow: its label wherever Routee takes one, and its callback URL."""
+"""Correlation of a flow with its run: the label wherever Routee takes one, and the callback URL."""
 
 from typing import Any, cast
 

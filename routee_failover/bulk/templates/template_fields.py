@@ -75,7 +75,7 @@ def extract_fields(
     for step in flow["flow"] if endpoint is Endpoint.OTP and isinstance(flow.get("flow"), list) else ():
         _unwrap_recipient(step)
     fields: list[TemplateField] = []
-    problems = [Problem(path, "is a key, where no column can stand") for path in _keys_with_columns(flow, ())]
+    problems = [Problem(path, "is a key, which cannot contain a column") for path in _keys_with_columns(flow, ())]
     for path, text, role in [*iter_texts(endpoint, flow)]:
         try:
             template = parse_text(text)
@@ -114,7 +114,7 @@ def set_at(flow: Any, path: FieldPath, value: Any) -> None:
 
 
 def path_starts_with(path: FieldPath, prefix: FieldPath) -> bool:
-    """Return whether a path is a prefix's path or inside it."""
+    """Return whether a path equals a prefix or is inside it."""
     return path[: len(prefix)] == prefix
 
 

@@ -166,7 +166,7 @@ def test_columns_in_type_order_and_keys_are_refused() -> None:
     assert {(problem.path, problem.reason) for problem in caught.value.problems} >= {
         (("flow", 0, "type"), "must be the same for every row"),
         (("flow", 0, "order"), "must be the same for every row"),
-        (("flow", 0, "{key}"), "is a key, where no column can stand"),
+        (("flow", 0, "{key}"), "is a key, which cannot contain a column"),
     }
 
 
