@@ -105,7 +105,7 @@ def test_several_files_are_one_list(tmp_path: Path) -> None:
         ("\n# nobody yet\n\n", "holds no number"),
         ("phone\n", "holds no number"),
         (f"{ONE}\n".encode("utf-16"), "is not UTF-8 text"),
-        (b"PK\x03\x04\0\0", "it is no text"),
+        (b"PK\x03\x04\0\0", "it is not text"),
     ],
 )
 def test_a_list_that_cannot_be_read_whole_is_refused(tmp_path: Path, text: str | bytes, told: str) -> None:
