@@ -98,7 +98,7 @@ def picture(session: nox.Session) -> None:
     session.run("pytest", "tests/browser/test_sandbox_guide.py", env={"INBOX_PICTURE": str(wanted)})
     wanted = HERE / "docs/images/report.png"
     session.run(
-        *("pytest", "tests/browser/test_report.py", "-k", "test_the_picture"), env={"REPORT_PICTURE": str(wanted)}
+        *("pytest", "tests/browser/test_report.py", "-k", "screenshot_for_the_documentation"), env={"REPORT_PICTURE": str(wanted)}
     )
 
 
