@@ -17,14 +17,14 @@ CALLING_CODES = {"GR": ("+3069", 8), "CY": ("+3579", 7), "IT": ("+393", 9), "DE"
 SHARES = (58, 14, 12, 10, 6)
 PRICES = {"Viber": 0.011, "Sms": 0.034, "Voice": 0.052}
 REJECTED_REASONS = (
-    "Routee sent 400: the recipient's number is not valid (400005000)",
-    "Routee sent 403: the application may not send to this country",
-    "Routee sent 422: the sender id is not registered with the operator",
-    "Routee sent 404: no template of this name",
+    "Routee answered 400: the recipient's number is not valid (400005000)",
+    "Routee answered 403: the application may not send to this country",
+    "Routee answered 422: the sender id is not registered with the operator",
+    "Routee answered 404: no template of this name",
 )
 UNKNOWN_REASONS = (
     "the connection was lost after the request was written",
-    "Routee sent 502",
+    "Routee answered 502",
     "no answer came within 30 s",
 )
 INVALID_REASONS = (
