@@ -40,7 +40,7 @@ SENDABLE = [
 
 
 class LegacyStrEnum(str, Enum):  # noqa: UP042  # as in older programs
-    """A text of a program's own class."""
+    """A text of a custom class, as in older programs."""
 
     ADA = "Ada"
 
