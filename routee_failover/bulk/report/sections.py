@@ -286,11 +286,7 @@ def failover_section(summary: RunSummary) -> Markup | None:
 
 def _failover_heading(summary: RunSummary) -> tuple[str, str]:
     """Return heading and intro, from the delivered messages whose first and last channel are known."""
-    known = [
-        path
-        for path in summary.failover_paths
-        if path.outcome == DELIVERED and path.first_channel and path.final_channel
-    ]
+    known = [p for p in summary.failover_paths if p.outcome == DELIVERED and p.first_channel and p.final_channel]
     total = sum(path.messages for path in known)
     failed_over = sum(path.messages for path in known if path.first_channel != path.final_channel)
     if failed_over:
