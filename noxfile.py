@@ -97,9 +97,7 @@ def picture(session: nox.Session) -> None:
     wanted = HERE / "docs/images/inbox.png"
     session.run("pytest", "tests/browser/test_sandbox_guide.py", env={"INBOX_PICTURE": str(wanted)})
     wanted = HERE / "docs/images/report.png"
-    session.run(
-        *("pytest", "tests/browser/test_report.py", "-k", "test_the_picture"), env={"REPORT_PICTURE": str(wanted)}
-    )
+    session.run(*("pytest", "tests/browser/test_report.py", "-k", "screenshot"), env={"REPORT_PICTURE": str(wanted)})
 
 
 @nox.session

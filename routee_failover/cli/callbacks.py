@@ -50,7 +50,7 @@ def listen(
 class _ReceivedCallback(NamedTuple):
     received_at: datetime
     record: AnyCallback
-    arrival: ReceiveResult
+    result: ReceiveResult
 
 
 class _RecordingInbox(CallbackInbox):
@@ -60,9 +60,9 @@ class _RecordingInbox(CallbackInbox):
 
     def receive(self, body: Any, *, reference: str | None = None) -> ReceiveResult:
         """Take a callback in, and remember to print it."""
-        arrival = super().receive(body, reference=reference)
-        self.received.put_nowait(_ReceivedCallback(datetime.now().astimezone(), parse_callback(body), arrival))
-        return arrival
+        result = super().receive(body, reference=reference)
+        self.received.put_nowait(_ReceivedCallback(datetime.now().astimezone(), parse_callback(body), result))
+        return result
 
 
 class _RejectedCallbackObserver:
@@ -86,7 +86,7 @@ class _TablePrinter:
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
         """Print one."""
-        again = "" if callback.arrival is ReceiveResult.NEW else f" ({callback.arrival})"
+        again = "" if callback.result is ReceiveResult.NEW else f" ({callback.result})"
         at = f"{callback.received_at:%H:%M:%S}"
         record = callback.record
         if isinstance(record, InboundMessage):
@@ -120,7 +120,7 @@ class _JsonLinesPrinter:
         record = redact(callback.record.raw, redact_texts=not self._texts)
         line = {
             "received_at": callback.received_at.isoformat(),
-            "arrival": callback.arrival,
+            "result": callback.result,
             "record": _without_numbers(record),
         }
         text = json.dumps(line, ensure_ascii=not self._out.encoding.startswith("utf"))

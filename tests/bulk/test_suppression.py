@@ -110,7 +110,7 @@ def test_several_files_are_merged(tmp_path: Path) -> None:
         ("\n# nobody yet\n\n", "holds no number"),
         ("phone\n", "holds no number"),
         (f"{ONE}\n".encode("utf-16"), "is not UTF-8 text"),
-        (b"PK\x03\x04\0\0", "it is no text"),
+        (b"PK\x03\x04\0\0", "it is not text"),
     ],
 )
 def test_list_with_an_invalid_line_or_no_number_is_refused(tmp_path: Path, text: str | bytes, message: str) -> None:

@@ -63,11 +63,11 @@ def test_until_it_is_stopped(ending: signal.Signals) -> None:
     assert [[cell.strip() for cell in row if cell.strip()] for row in rows] == [
         ["time", "what", "status", "number", "id", "messages"],
         ["now", "flow", "Succeeded", "+3069****0001", "t-1", "Viber expired, Sms delivered"],
-        ["now", "flow", "Succeeded", "+3069****0001", "t-1", "Viber expired, Sms delivered (repeated)"],
+        ["now", "flow", "Succeeded", "+3069****0001", "t-1", "Viber expired, Sms delivered (duplicate)"],
         ["now", "otp", "Succeeded", "3069****0001", OTP["flowId"], "Viber expired, Sms queued"],
         ["now", "inbound", "+3069****0001", "v-1", "13 characters"],
     ]
-    assert words == "a request was answered 400: this is no callback of Routee's: it is not JSON\n"
+    assert words == "a request was answered 400: this is not a Routee callback: it is not JSON\n"
     for private in (PIN, PHONE, WORDS, "Was that you?"):
         assert private not in out + words
 
@@ -81,7 +81,7 @@ def test_the_sandbox_calls(cli: Cli, write: Callable[[Any], str], sandbox: Sandb
         line = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
-    assert (line["arrival"], line["record"]["status"]) == ("taken", "Succeeded")
+    assert (line["result"], line["record"]["status"]) == ("new", "Succeeded")
     assert line["record"]["messages"][0]["to"] == "+3069****0300"
 
 
@@ -151,7 +151,7 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     voice = flow("InProgress", 1, to={"phone": PHONE, "sip": "x"}, label="a\x9bb\x7f", cc=[{"phone_number": PHONE}])
     out = _shown(NEW, NEW, voice, as_json=True, texts=False, capsys=capsys)
     lines = [json.loads(line) for line in out.splitlines()]
-    assert [line["arrival"] for line in lines] == ["taken", "taken", "repeated"]
+    assert [line["result"] for line in lines] == ["new", "new", "duplicate"]
     assert lines[0]["record"]["messages"][0]["from"] == "Demo"
     assert lines[2]["record"]["to"] == {"phone": "+3069****0001", "sip": "x"}
     assert lines[2]["record"]["label"] == "a\x9bb\x7f"
@@ -173,7 +173,7 @@ def test_little_is_shown_of_little(capsys: pytest.CaptureFixture[str]) -> None:
     shapes = ({"flowId": "f-1", "steps": [{}]}, {"from": PHONE, "direction": "Inbound"})
     _, first, second = _shown(*shapes, as_json=False, texts=True, capsys=capsys).splitlines()
     assert first.split()[1:] == ["otp", "f-1", "?", "?"]
-    assert second.split()[1:] == ["inbound", "+3069****0001", "(repeated)"]
+    assert second.split()[1:] == ["inbound", "+3069****0001", "(duplicate)"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no host", "x" * 300])
