@@ -1,7 +1,8 @@
 """What a send that was not accepted ended in, as the error that says so."""
 
+from ._wire.redaction import collect_secrets
 from ._wire.responses import parse_rejection, redact_rejection
-from ._wire.routes import collect_secrets, correlation
+from ._wire.routes import correlation
 from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult, Response

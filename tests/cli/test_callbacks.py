@@ -67,7 +67,7 @@ def test_signal_stops_the_listener_with_exit_code_0(stop_signal: signal.Signals)
         ["now", "otp", "Succeeded", "3069****0001", OTP["flowId"], "Viber expired, Sms queued"],
         ["now", "inbound", "+3069****0001", "v-1", "13 characters"],
     ]
-    assert messages == "rejected a request with 400: this is no callback of Routee's: it is not JSON\n"
+    assert messages == "rejected a request with 400: this is not a Routee callback: it is not JSON\n"
     for private in (PIN, PHONE, WORDS, "Was that you?"):
         assert private not in out + messages
 

@@ -83,7 +83,7 @@ def test_lost_flows_exit_with_3(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(demo_module, "Sandbox", functools.partial(Sandbox, max_flows=1))
     result = cli("demo", "--speed", "1000")
     assert result.exit_code == 3
-    assert "lost: Routee refused it with 404" in result.out
+    assert "lost: Routee rejected it with 404" in result.out
     assert "lost: the result could not be retrieved" in result.out
 
 

@@ -43,7 +43,7 @@ def _exit_code(error: BaseException, context: ErrorContext | None = None) -> int
         (TokenUnavailable("no connection", status=None), 3, "ROUTEE_AUTH_URL"),
         (ClientClosed("closed"), 3, "It is safe to try again."),
         (NoResponse("no answer came; ask again", reason="no answer came"), 3, "ask again"),
-        (BadRequest("Routee refused it with 400", status=400), 1, "with 400"),
+        (BadRequest("Routee rejected it with 400", status=400), 1, "with 400"),
         (RateLimited("too many", status=429, retry_after=7.0), 1, "asks to wait 7 seconds"),
         (RateLimited("too many", status=429), 1, "too many"),
         (DeliveryUnknown("lost", reason="lost"), 4, "lost"),

@@ -26,5 +26,5 @@ async def test_a_balance_that_cannot_be_read_is_no_answer() -> None:
         return web.json_response([])
 
     async with FakeRoutee(odd) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoResponse, match="is no JSON object"):
+        with pytest.raises(NoResponse, match="is not a JSON object"):
             await client.balance()

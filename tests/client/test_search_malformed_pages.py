@@ -124,7 +124,7 @@ ODD: dict[str, Page] = {
     r"has no list of flows \(content\)": lambda number, size: {"totalElements": 3},
     r"has no list of flows \(content\);": lambda number, size: _page(number, size) | {"content": {"t-1": {}}},
     r"lists a flow that is no object": lambda number, size: _page(number, size) | {"content": ["t-1", {}]},
-    r"is no JSON object": lambda number, size: FLOWS,
+    r"is not a JSON object": lambda number, size: FLOWS,
     r"the pages change their size from 4 to 5": lambda number, size: _page(number, size) | {"size": 4 + number % 2},
     r"another length of the list": lambda number, size: {
         "content": [{"trackingId": f"t-{number * size + place}"} for place in range(size)],

@@ -138,7 +138,7 @@ def test_closed_send_window_pauses_and_leaves_rows_unsent(campaign: Campaign, sa
         paused = next(event for event in map(json.loads, process.stdout) if event["event"] == "paused")
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
-    assert "quiet hours: the next recipients may be written to from" in paused["pause_reason"]
+    assert "quiet hours: the next send window opens at" in paused["pause_reason"]
     assert (paused["deferred"], paused["not_sent"]) == (5, 5)
     done = json.loads(out.splitlines()[-1])
     assert (process.returncode, done["not_sent"], done["deferred"], len(sandbox.accepted)) == (130, 5, 5, 0)

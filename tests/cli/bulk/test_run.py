@@ -36,7 +36,7 @@ def test_run_resume_status_export_and_report(campaign: Campaign, sandbox: Sandbo
     exported = run("bulk", "export", ledger)
     rows = list(csv.DictReader(io.StringIO(exported.out)))
     assert {row["state"] for row in rows} == {"ACCEPTED"}
-    assert {row["id"] for row in rows} == {flow.id for flow in sandbox.accepted}
+    assert {row["tracking_id"] for row in rows} == {flow.id for flow in sandbox.accepted}
 
     report = run("bulk", "report", ledger)
     page = campaign.ledger.with_suffix(".html")

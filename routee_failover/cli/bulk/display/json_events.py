@@ -1,4 +1,4 @@
-"""JSON events of a run: one object per line; `docs/bulk.md` documents their keys."""
+"""JSON events of a run: one object per line; `docs/bulk-sending.md` documents their keys."""
 
 from typing import Any
 
