@@ -65,7 +65,7 @@ async def test_loss_is_remembered_by_later_runs(killed: KilledLedger) -> None:
             assert (found.state, found.claimed) == (EntryState.UNKNOWN, False)
 
 
-async def test_recovery_makes_new_entries_unknown_and_restarts_leases(path: Path) -> None:
+async def test_recovery_makes_new_entries_unknown_and_ends_leases(path: Path) -> None:
     """An entry that was NEW becomes UNKNOWN, and the lease of an UNKNOWN one ends at the recovery."""
     async with SqliteLedger(path) as ledger:
         released, unknown, rejected = await claim_lines(ledger, 1, 2, 3)
