@@ -20,7 +20,7 @@ PAGE = "docs/bulk.md"
 MADE, FLOWS, TABLE, LOGINS, WATCHED = blocks(PAGE, "python")
 PEOPLE, ROWS = 200, 120
 """Fewer than on the page, where that is only a number."""
-EXPECTED_LOG = ("Executing <", "a callback was answered 503")
+EXPECTED_LOG = ("Executing <", "callback rejected with 503")
 """Development mode tells of slow turns of the loop, of which a loaded machine has some; an inbox, of what comes while
 it closes, or faster than it is handled: Routee repeats that."""
 WINDOW = "09:00-20:00 Europe/Athens"

@@ -157,11 +157,11 @@ def _change(path: Path, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is not an SQLite database, or damaged"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (os.mkfifo, "it is no file"),
-        (lambda path: _change(path, "CREATE TABLE customers (name)"), "it is a database of something else"),
-        (lambda path: _change(path, "PRAGMA application_id=7"), "it is a database of something else"),
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: _change(path, "CREATE TABLE customers (name)"), "it is the database of another program"),
+        (lambda path: _change(path, "PRAGMA application_id=7"), "it is the database of another program"),
         (
             lambda path: _change(path, f"PRAGMA application_id={schema.APPLICATION_ID}", "PRAGMA user_version=99"),
             "a newer routee-failover has written it",
@@ -183,7 +183,7 @@ async def test_what_is_no_ledger(path: Path, make: Callable[[Path], object], why
     [
         ("no/such", "there is no such folder"),
         ("x" * 300, "File name too long"),
-        ("a\0b", "no file can have such a name"),
+        ("a\0b", "it is not a valid file name"),
     ],
 )
 async def test_a_name_that_cannot_be(tmp_path: Path, name: str, why: str) -> None:
