@@ -1,8 +1,8 @@
-"""Pytest plugin: fixtures for a sandbox per test, a client for it, and the inbox of its recipients.
+"""Fixtures for pytest: a Routee of its own for each test, a client for it, and the phones that its messages reach.
 
-pytest loads the plugin automatically if this package is installed. The fixtures are synchronous and run the sandbox in
-a thread of its own, so that they work with any test: pytest-asyncio in either mode, anyio, or not async at all. Nothing
-is imported before a test requests one of them.
+pytest finds them by itself where this package is installed. They are plain fixtures around a sandbox in a thread of its
+own, so they serve tests of every kind: with pytest-asyncio in either mode, with anyio, or not async at all. Nothing is
+imported before a test asks for one of them.
 """
 
 import inspect
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .sandbox import Inbox, Sandbox
 
 _MARKER = "routee_sandbox"
-_SPEED = 60.0  # a minute per second: delivery reports come soon, and a ttl is still long compared to a test
+_SPEED = 60.0  # a minute in a second: what a program waits for comes soon, and a ttl is still long beside a test
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Make the marker known."""
     config.addinivalue_line(
         "markers", f"{_MARKER}(**settings): settings of `Sandbox` for this test, such as speed=0 to freeze its clock"
     )
@@ -29,29 +29,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def routee_sandbox_settings() -> Mapping[str, Any]:
-    """Settings of `Sandbox`, by name; override this fixture in a module, class or conftest to change them."""
+    """Settings of `Sandbox` for all tests that see it: override this fixture to change them."""
     return {}
 
 
 @pytest.fixture
 def routee_sandbox(request: pytest.FixtureRequest, routee_sandbox_settings: Mapping[str, Any]) -> "Iterator[Sandbox]":
-    """A running `Sandbox` on a free port, for this test only; its clock runs 60 times as fast as real time.
+    """A running `Sandbox` on a free port, which nothing else uses; its clock runs 60 times as fast as real time.
 
-    Its settings come from `routee_sandbox_settings` and from `@pytest.mark.routee_sandbox(...)`; the closest marker
-    wins.
+    Its settings are those of `routee_sandbox_settings`, and of `@pytest.mark.routee_sandbox(...)` on the test.
     """
-    from .sandbox import Sandbox, SandboxError  # noqa: PLC0415  # slow to import, and its extra may not be installed
+    from .sandbox import Sandbox, SandboxError  # noqa: PLC0415  # heavy, and perhaps not installed
 
     settings = {"speed": _SPEED, **routee_sandbox_settings}
-    for marker in reversed(list(request.node.iter_markers(_MARKER))):  # the closest marker wins
+    for marker in reversed(list(request.node.iter_markers(_MARKER))):  # the closest one wins
         if marker.args:
             pytest.fail(f"@pytest.mark.{_MARKER} takes settings by name, such as speed=0", pytrace=False)
         settings |= marker.kwargs
     known = list(inspect.signature(Sandbox).parameters)
     for name in settings:
         if name not in known:
-            reason = f"it has no setting {name!r}; it has {', '.join(known)}"
-            pytest.fail(f"the Routee sandbox cannot start: {reason}", pytrace=False)
+            why = f"it has no setting {name!r}; it has {', '.join(known)}"
+            pytest.fail(f"the Routee sandbox cannot start: {why}", pytrace=False)
     with ExitStack() as stack:
         try:
             sandbox = stack.enter_context(Sandbox(**settings))
@@ -62,7 +61,7 @@ def routee_sandbox(request: pytest.FixtureRequest, routee_sandbox_settings: Mapp
 
 @pytest.fixture
 def routee_client(routee_sandbox: "Sandbox") -> "RouteeClient":
-    """A `RouteeClient` for the sandbox of the test. Its connections close when the event loop that used them ends."""
+    """A `RouteeClient` for the test's sandbox. Its connections close when the event loop that used them ends."""
     from .client import RouteeClient  # noqa: PLC0415
 
     return RouteeClient(routee_sandbox.config())
@@ -70,5 +69,5 @@ def routee_client(routee_sandbox: "Sandbox") -> "RouteeClient":
 
 @pytest.fixture
 def routee_inbox(routee_sandbox: "Sandbox") -> "Inbox":
-    """The `Inbox` of the test's sandbox, which holds delivered messages: `await routee_inbox.pin_for("+30...")`."""
+    """The phones of the people whom the test's sandbox is sent messages for: `await routee_inbox.pin_for("+30...")`."""
     return routee_sandbox.inbox
