@@ -128,7 +128,7 @@ class RouteeClient:
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block
           or raise. If it returns false, `Withdrawn` is raised.
 
-        Every error is one of four, and says what is proven:
+        Raises one of four errors, or a subclass, each of which says what is proven:
 
         - `InvalidFlow`: the argument is not a valid flow or deadline. Nothing was sent.
         - `NotSent`: nothing reached Routee; sending again is safe.

@@ -65,7 +65,7 @@ class Config(ValueObject):
     """Maximum duration of one attempt after it was admitted, including its response. No retry begins later than this
     after the first attempt. Waiting for the rate limit or concurrency limit does not count: only a deadline ends it."""
     connect_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
-    """Maximum duration of one connection attempt, including host name lookup and TLS handshake."""
+    """Maximum time to establish one connection, including host name lookup and TLS handshake."""
     pool_timeout: timedelta = attrs.field(default=timedelta(seconds=10), validator=check_positive_duration)
     """Maximum wait for a free connection of the pool; after it the send raises `PoolTimeout`."""
     pool_size: int = attrs.field(default=100, validator=check_positive_int)
@@ -90,7 +90,7 @@ class Config(ValueObject):
     """Maximum number of attempts of a request whose retry is safe. Attempts that end in a renewed token or in a stale
     pooled connection do not count."""
     max_throttle_pause: timedelta = attrs.field(default=timedelta(seconds=60), validator=check_positive_duration)
-    """Maximum throttle pause of an event loop after a 429 or 503 with `Retry-After`; a longer one is cut to this."""
+    """Maximum throttle pause of an event loop after a 429, or a 503 with `Retry-After`; a longer one is cut to this."""
     circuit_breaker: bool = attrs.field(default=True, validator=check_bool)
     """Whether a circuit breaker stops sending for a while when most requests fail to reach Routee or get a 5xx."""
     shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
@@ -102,7 +102,7 @@ class Config(ValueObject):
     observers: tuple[Observer, ...] = attrs.field(default=(), converter=as_tuple, validator=check_observers)
     """Receivers of all events, `LoggingObserver()` for example."""
     headers: SecretMapping = attrs.field(factory=dict, converter=as_secret_mapping, validator=check_headers)
-    """Extra headers of every request to Routee, a `User-Agent` for example."""
+    """Extra headers of every request to Routee, token requests included; a `User-Agent` for example."""
     proxy: str | None = attrs.field(
         default=None, converter=strip_trailing_slash, validator=attrs.validators.optional(check_proxy_url)
     )

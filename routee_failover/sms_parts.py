@@ -69,6 +69,6 @@ def _parts(text: str, length: Callable[[str], int], limit: int) -> Iterator[str]
     while start < len(text):
         part = text[start : start + limit]
         while (excess := length(part) - limit) > 0:
-            part = part[: len(part) - (excess + 1) // 2]  # a character takes two at most: drop at least so many
+            part = part[: len(part) - (excess + 1) // 2]  # a character takes two at most: drop at least half the excess
         yield part
         start += len(part)
