@@ -132,8 +132,8 @@ def test_a_disk_that_is_full(cli: Cli, write: Callable[[Any], str], tmp_path: Pa
         process.send_signal(signal.SIGTERM)
         _, words = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert words.count(f"routee-failover: nothing more is kept in {store}: the disk refuses it") == 1
-    assert f"Not all of it was kept in {store}: the disk refuses it." in words
+    assert words.count(f"routee-failover: nothing more is kept in {store}: the disk reported an I/O error") == 1
+    assert f"Not all of it was kept in {store}: the disk reported an I/O error." in words
     assert "Flows accepted: 3" in words
     assert "Traceback" not in words
 

@@ -157,11 +157,11 @@ def _execute(path: Path, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("create", "reason"),
     [
-        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is not an SQLite database, or damaged"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (os.mkfifo, "it is no file"),
-        (lambda path: _execute(path, "CREATE TABLE customers (name)"), "it is a database of something else"),
-        (lambda path: _execute(path, "PRAGMA application_id=7"), "it is a database of something else"),
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: _execute(path, "CREATE TABLE customers (name)"), "it is the database of another program"),
+        (lambda path: _execute(path, "PRAGMA application_id=7"), "it is the database of another program"),
         (
             lambda path: _execute(path, f"PRAGMA application_id={schema.APPLICATION_ID}", "PRAGMA user_version=99"),
             "a newer routee-failover has written it",
@@ -185,7 +185,7 @@ async def test_file_that_is_no_ledger_is_refused_and_left_unchanged(
     [
         ("no/such", "there is no such folder"),
         ("x" * 300, "File name too long"),
-        ("a\0b", "no file can have such a name"),
+        ("a\0b", "it is not a valid file name"),
     ],
 )
 async def test_impossible_file_name_is_a_ledger_error(tmp_path: Path, name: str, reason: str) -> None:

@@ -53,12 +53,12 @@ def _other_application(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
-        (lambda path: path.write_bytes(b"hi"), "it is a file of another kind, or damaged"),
-        (_other_database, "it is a database of something else"),
-        (_other_application, "it is a database of something else"),
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is not an SQLite database, or damaged"),
+        (lambda path: path.write_bytes(b"hi"), "it is not an SQLite database, or damaged"),
+        (_other_database, "it is the database of another program"),
+        (_other_application, "it is the database of another program"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (os.mkfifo, "it is no file"),
+        (os.mkfifo, "it is not a regular file"),
     ],
 )
 async def test_a_file_of_something_else(make: Callable[[Path], None], why: str, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ async def test_a_link_and_an_empty_file(tmp_path: Path) -> None:
     [
         ("no/such/folder", "there is no such folder"),
         ("x" * 300, os.strerror(errno.ENAMETOOLONG)),
-        ("nul\0byte", "no file can have such a name"),
+        ("nul\0byte", "it is not a valid file name"),
     ],
 )
 async def test_a_name_that_cannot_be(name: str, why: str, tmp_path: Path) -> None:
