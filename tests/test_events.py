@@ -58,9 +58,9 @@ EVENTS: dict[str, tuple[Event, int, str]] = {
         "call 1: UNKNOWN in 30.000 s (no answer), after its caller had left",
     ),
     "again": (
-        RetryScheduled(1, 1, "nothing of it had left", 0.05),
+        RetryScheduled(1, 1, "nothing was sent", 0.05),
         logging.INFO,
-        "call 1: once more in 0.050 s: nothing of it had left",
+        "call 1: once more in 0.050 s: nothing was sent",
     ),
     "not again": (
         RetryBudgetExhausted(1, 1, "the budget is spent"),
@@ -208,7 +208,7 @@ async def test_a_try_that_is_not_made_for_want_of_budget_is_told(monkeypatch: py
     """Once the budget is spent, a call that could be tried again is not, and that is told instead."""
     monkeypatch.setattr("routee_failover._transport.retry_budget.FULL", 0)
     events = await _told(ACCEPTED, api_url="http://127.0.0.1:1")
-    assert events[-1] == RetryBudgetExhausted(1, 1, "the budget for other tries is spent")
+    assert events[-1] == RetryBudgetExhausted(1, 1, "the retry budget is exhausted")
 
 
 class Raising:

@@ -39,7 +39,7 @@ async def test_no_answer_in_time_is_unknown_and_sent_once() -> None:
         with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
             await client.send(otp())
         assert len(server.requests) == 1
-    assert caught.value.reason == "no answer came within total_timeout"
+    assert caught.value.reason == "no response within total_timeout"
     printed = shown(caught.value)
     assert [text for text in (*CANARIES, "token-1") if text in printed] == []
 

@@ -152,7 +152,7 @@ async def test_the_time_is_over() -> None:
     """A wait whose time is over says so, with the last record that was seen."""
     poller, flow = Poller(OFTEN), Flow(ends_after=10**6)
     with pytest.raises(
-        WaitTimeout, match=r"f-1 had not come so far after 0.05 s \(it was last seen InProgress\)"
+        WaitTimeout, match=r"f-1 had not reached the awaited status after 0.05 s \(it was last seen InProgress\)"
     ) as told:
         await wait(poller, flow, timeout=0.05)
     assert told.value.record.status == "InProgress"

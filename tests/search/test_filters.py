@@ -62,14 +62,14 @@ def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str,
         (
             ("status", "is", "Delivered"),
             [
-                "search_term: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+                "search_term: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
             ],
         ),
-        (("type", "is", "Mail"), ["search_term: must be one of Viber, Sms, Voice; one that is new is Channel(...)"]),
+        (("type", "is", "Mail"), ["search_term: must be one of Viber, Sms, Voice; a new one is Channel(...)"]),
         (
             ("status", "is", Channel.SMS),
             [
-                "search_term: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+                "search_term: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
             ],
         ),
         (("to", "is", ""), ["search_term: must not be empty"]),
@@ -77,7 +77,7 @@ def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str,
         (("to", "is", 306912345678), ["search_term: must be text, not int"]),
         (
             ("to", "is", "\ud800"),
-            ["search_term: must be text that can be sent: half of a surrogate pair is none"],
+            ["search_term: must be text that can be sent as UTF-8: it holds half of a surrogate pair"],
         ),
         (
             ("price", "like", None),

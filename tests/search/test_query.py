@@ -101,13 +101,13 @@ def test_terms_and_conditions_must_all_hold() -> None:
         ({"where": ["status"]}, ["where[0]: must be a Filter, not str"]),
         (
             {"status": "Failed", "where": [Filter("status", "is", "Succeeded")]},
-            ["status: no flow meets both conditions"],
+            ["status: no flow matches both filters"],
         ),
         (
             {"to": 5, "status": "done", "since": NOW, "until": "now", "where": [None]},
             [
                 "to: must be text, not int",
-                "status: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+                "status: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
                 "where[0]: must be a Filter, not NoneType",
                 "until: must be a datetime with a time zone, not str",
             ],

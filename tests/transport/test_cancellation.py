@@ -108,7 +108,7 @@ async def test_connecting_may_be_left() -> None:
             assert slots_in_use(transport) == 0
     event = notes.of(AttemptEnded)[-1]
     assert (event.outcome, event.result.may_have_been_sent, event.abandoned) == (Outcome.NOT_SENT, False, False)
-    assert event.result.reason == "the caller had left"
+    assert event.result.reason == "the caller was cancelled"
 
 
 async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ async def test_what_is_cut_off_takes_no_connection_of_others_along(monkeypatch: 
 
         monkeypatch.setattr(connector, "_release", end_after)
         made.in_flight.start(exchange)
-        assert (await exchange.result).reason == "the caller had left"
+        assert (await exchange.result).reason == "the caller was cancelled"
         assert (await made.tried(server.url)).response is not None
         assert server.connections == 1
 

@@ -12,7 +12,7 @@ from routee_failover._transport.circuit_state import CircuitState, CircuitStateM
 from routee_failover.outcomes import AttemptResult, Response
 
 UNREACHED = AttemptResult(may_have_been_sent=False, reason="no connection to routee:443 could be made")
-UNANSWERED = AttemptResult(may_have_been_sent=True, reason="no answer came within total_timeout")
+UNANSWERED = AttemptResult(may_have_been_sent=True, reason="no response within total_timeout")
 STALE = AttemptResult(
     may_have_been_sent=False, reason="the pooled connection had been closed by the server", stale_connection=True
 )
@@ -54,7 +54,7 @@ def test_a_breaker_starts_closed() -> None:
 
 def test_its_states_are_named_for_a_log() -> None:
     """The names of the states are those that observers are told."""
-    assert [*CircuitState] == ["closed", "open", "probing"]
+    assert [*CircuitState] == ["closed", "open", "half-open"]
 
 
 @pytest.mark.parametrize("bad", [UNREACHED, _answered(500), _answered(503), _answered(599)], ids=str)

@@ -37,7 +37,7 @@ from .raw_server import (
 
 LONG = timedelta(hours=1)
 MOMENT = timedelta(milliseconds=50)
-CLOSED = "the client was closed before an answer came"
+CLOSED = "the client was closed before a response came"
 
 
 async def test_answers_that_come_within_the_grace_are_told() -> None:

@@ -334,7 +334,7 @@ async def test_a_middleware_that_does_not_let_itself_be_cancelled_sends_nothing(
     async with _served(answering(http(), seen=seen), _with(stubborn), **settings) as (server, made):
         evidence = await made.tried(server.url)
     assert (outcome_of(evidence), seen) == (Outcome.NOT_SENT, [])
-    assert evidence.reason == "no connection could be made within total_timeout"
+    assert evidence.reason == "no connection within total_timeout"
 
 
 @on_every_loop

@@ -237,7 +237,7 @@ async def test_a_deadline_that_is_too_near_for_the_ttl_sends_nothing() -> None:
     """A standard flow counts in minutes: with ten seconds left there is none that could be written."""
     door = Door()
     async with RawServer(door) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(DeadlinePassed, match="came too near for its ttl"):
+        with pytest.raises(DeadlinePassed, match="left too little time for its ttl"):
             await client.send(standard(), deadline=timedelta(seconds=10))
     assert door.begun == 0
 

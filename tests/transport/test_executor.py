@@ -65,27 +65,27 @@ def _stay(_writer: Writer) -> None:
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-DISCONNECTED = "the connection was closed before an answer came"
+DISCONNECTED = "the connection was closed before a response came"
 BROKEN = {
     "FIN after the request": (_says(b""), DISCONNECTED),
     "RST after the request": (_says(b"", reset), "the connection failed (ClientOSError)"),
     "part of a status line": (_says(b"HTTP/1.1 20"), DISCONNECTED),
     "part of the headers": (_says(b"HTTP/1.1 200 OK\r\nX: canary-answer\r\n"), DISCONNECTED),
-    "a garbage status line": (_says(ECHO + b"\r\n\r\n"), "the answer is no valid HTTP"),
-    "another protocol": (_says(b"SSH-2.0-canary-answer\r\n"), "the answer is no valid HTTP"),
+    "a garbage status line": (_says(ECHO + b"\r\n\r\n"), "the response is not valid HTTP"),
+    "another protocol": (_says(b"SSH-2.0-canary-answer\r\n"), "the response is not valid HTTP"),
     "headers too long": (
         _says(b"HTTP/1.1 200 OK\r\nX: " + ECHO * 2_000 + b"\r\n\r\n"),
-        "the answer is no valid HTTP",
+        "the response is not valid HTTP",
     ),
-    "a body that breaks off": (_says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO), "the answer broke off"),
+    "a body that breaks off": (_says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO), "the response ended early or could not be decoded"),
     "a body that is reset": (
         _says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO, reset),
         None,
     ),
     "a chunk of no size": (_says(CHUNKED + b"zz\r\n" + ECHO), None),
-    "a chunk that breaks off": (_says(CHUNKED + b"ff\r\n" + ECHO), "the answer broke off"),
-    "gzip that is none": (_says(http("200 OK", ECHO, "Content-Encoding: gzip")), "the answer broke off"),
-    "no answer": (hang, "no answer came within total_timeout"),
+    "a chunk that breaks off": (_says(CHUNKED + b"ff\r\n" + ECHO), "the response ended early or could not be decoded"),
+    "gzip that is none": (_says(http("200 OK", ECHO, "Content-Encoding: gzip")), "the response ended early or could not be decoded"),
+    "no answer": (hang, "no response within total_timeout"),
     "half an answer": (
         _says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO, _stay),
         None,
@@ -162,7 +162,7 @@ async def test_an_answer_longer_than_its_limit_is_left() -> None:
     ):
         for _ in range(2):
             evidence = await made.tried(f"{server.url}/failover")
-            assert (evidence.response, evidence.reason) == (None, "the answer is longer than max_response_size")
+            assert (evidence.response, evidence.reason) == (None, "the response is longer than max_response_size")
             assert evidence.may_have_been_sent
     assert server.connections == 2
 

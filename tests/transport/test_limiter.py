@@ -120,7 +120,7 @@ async def test_the_narrower_of_two_settings_binds(concurrency: int | None, most:
     """As many go at once as `pool_size` and `concurrency` both allow; who waits too long hears which one it was."""
     turns = turns_with(concurrency=concurrency)
     assert fill(turns) == most
-    hint = f"Raise {'concurrency' if most == 1 else 'pool_size'} or pool_timeout, or send less at once"
+    hint = f"Raise {'concurrency' if most == 1 else 'pool_size'} or pool_timeout, or send fewer messages at once"
     message = f"all {most} connections stayed busy for 0:00:10; nothing was sent. {hint}"
     assert await refused(turns.acquire(otp=False)) == (PoolTimeout, 10, message)
 
@@ -131,12 +131,12 @@ async def test_a_pool_timeout_says_why_there_were_fewer_slots() -> None:
     turns = turns_with(pool_size=10, otp_reserve=0.2)
     assert fill(turns) == 8
     _, _, message = await refused(turns.acquire(otp=False))
-    assert message.startswith("all 8 of 10 connections not kept for OTPs stayed busy for 0:00:10;")
+    assert message.startswith("all 8 of 10 connections not reserved for OTPs stayed busy for 0:00:10;")
     assert fill(turns, otp=True) == 2
     turns.record_throttled(started_at=-1)
     _, moment, message = await refused(turns.acquire(otp=True))
     assert message.startswith("the 5 of 10 connections that are used while Routee throttles the client stayed busy for")
-    assert message.endswith("0:00:10; nothing was sent. Send less at once, or raise pool_timeout")
+    assert message.endswith("0:00:10; nothing was sent. Send fewer messages at once, or raise pool_timeout")
     assert moment == 20
 
 
@@ -171,8 +171,8 @@ async def test_a_rate_is_kept_with_few_timers() -> None:
     assert min(after - before for before, after in pairwise(moments)) > MIN_TIMER_DELAY * 0.999
 
 
-HINT = "; nothing was sent. Allow more time, or send less at once"
-TOO_LATE = "the deadline passed before there was a turn to send" + HINT
+HINT = "; nothing was sent. Allow more time, or send fewer messages at once"
+TOO_LATE = "the deadline passed while the message waited for a connection slot or the rate limit" + HINT
 
 
 @in_made_up_time
@@ -291,7 +291,7 @@ async def test_closing_refuses_all() -> None:
     turns.close()
     hint = "; nothing was sent. Send it with an open client"
     for waiter in waiters[:2]:
-        assert await waiter == (ClientClosed, 0, "the client was closed while this waited" + hint)
+        assert await waiter == (ClientClosed, 0, "the client was closed while the message waited for a slot" + hint)
     assert await refused(turns.acquire(otp=True)) == (ClientClosed, 0, "the client is closed" + hint)
     turns.release(otp=False)
     assert not turns.try_acquire(otp=True)

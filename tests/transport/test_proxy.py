@@ -149,7 +149,7 @@ async def test_a_refused_tunnel_sends_nothing(
         async with bench(config) as made:
             evidence = await made.tried(server.url)
     assert server.connections == 0
-    assert str(refused.value) == f"no token could be had: {cause}; nothing was sent"
+    assert str(refused.value) == f"no access token could be obtained: {cause}; nothing was sent"
     assert (outcome_of(evidence), evidence.reason, evidence.permanent) == (Outcome.NOT_SENT, cause, tries == 1)
     _no_secret_in(shown(refused.value), repr(evidence), caplog.text)
 
@@ -187,7 +187,7 @@ BROKEN = {
     "FIN": (_fin, CLOSED),
     "RST": (_rst, CLOSED),
     "half a status line": (_half, CLOSED),
-    "garbage": (_garbage, "the answer of the proxy is no valid HTTP"),
+    "garbage": (_garbage, "the response of the proxy is not valid HTTP"),
     "hangs": (hang, SLOW),
     "hangs in the tunnel": (_no_tls, SLOW),
 }

@@ -230,7 +230,7 @@ def test_a_rule_without_its_answer_is_not_followed() -> None:
 def test_reasons_are_fit_for_a_log() -> None:
     """Each reason says in plain words, and no others, why it is safe to try again."""
     assert {reason.name: str(reason) for reason in RetryReason} == {
-        "NOT_SENT": "nothing of it had left",
+        "NOT_SENT": "nothing was sent",
         "CONNECTION_GONE": "the pooled connection had been closed before anything was written",
         "THROTTLED": "Routee refused it for now",
         "ONCE_MORE": "Routee refused it for the time it came at",
