@@ -96,7 +96,7 @@ class ThrottlePaused(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class CircuitBreakerChanged(ValueObject):
-    """The breaker is now `open`, `half-open` or `closed`; `reason` is what was seen last."""
+    """The breaker is now `open`, `probing` or `closed`; `reason` is what was seen last."""
 
     state: str
     reason: str = ""

@@ -30,7 +30,10 @@ from routee_failover.events import (
 )
 from routee_failover.outcomes import AttemptResult, Response
 from tests.client.sample_flows import CANARIES, otp, sms
-from tests.transport.raw_server import ACCEPTED, KEY, POST, Notes, RawServer, answering, http, opened
+from tests.transport.raw_server import ACCEPTED, KEY, POST, RawServer, http
+from tests.transport.raw_server import RecordingObserver as Notes
+from tests.transport.raw_server import open_transport as opened
+from tests.transport.raw_server import responding as answering
 
 ANSWERED = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
 UNSENT = AttemptResult(False, reason="no connection to localhost:1 could be made")
@@ -58,9 +61,9 @@ EVENTS: dict[str, tuple[Event, int, str]] = {
         "call 1: UNKNOWN in 30.000 s (no answer), after its caller had left",
     ),
     "again": (
-        RetryScheduled(1, 1, "nothing was sent", 0.05),
+        RetryScheduled(1, 1, "nothing of it had left", 0.05),
         logging.INFO,
-        "call 1: once more in 0.050 s: nothing was sent",
+        "call 1: once more in 0.050 s: nothing of it had left",
     ),
     "not again": (
         RetryBudgetExhausted(1, 1, "the budget is spent"),

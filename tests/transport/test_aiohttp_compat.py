@@ -12,7 +12,7 @@ from routee_failover._transport.attempt import TrackedRequest
 from routee_failover._transport.custom_session import CustomSessionRequest
 from tests.client.sample_flows import standard
 
-from .raw_server import ACCEPTED, TOKEN_ANSWER, TOKEN_PATH, RawServer, Reader, Writer, read_request, reset
+from .raw_server import ACCEPTED, TOKEN_PATH, TOKEN_RESPONSE, RawServer, Reader, Writer, read_request, reset
 
 OVERRIDES = ("send", "write_bytes", "update_headers", "update_auto_headers")
 
@@ -20,15 +20,15 @@ OVERRIDES = ("send", "write_bytes", "update_headers", "update_auto_headers")
 class Taking:
     """A server that gives tokens, takes every message and then answers as it is told, or aborts."""
 
-    def __init__(self, answer: bytes | None = None) -> None:
+    def __init__(self, response: bytes | None = None) -> None:
         self.taken = 0
-        self._answer = answer
+        self._answer = response
 
     async def __call__(self, reader: Reader, writer: Writer) -> None:
         """Answer requests until the caller leaves."""
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                writer.write(TOKEN_ANSWER)
+                writer.write(TOKEN_RESPONSE)
             else:
                 self.taken += 1
                 if self._answer is None:

@@ -18,102 +18,106 @@ from tests.client.sample_flows import sms
 from .raw_server import (
     GET,
     POST,
-    Door,
-    Notes,
+    PausableHandler,
     RawServer,
     Reader,
+    RecordingObserver,
     Writer,
-    bench,
-    cancelled,
-    hang,
+    attempt_runner,
+    cancel_when,
     loop_transport_of,
-    opened,
+    never_respond,
+    open_transport,
     read_request,
     slots_in_use,
     until_idle,
 )
 
 
-@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
+@pytest.mark.parametrize("api_request", [POST, GET], ids=["send", "read"])
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
-async def test_a_caller_may_leave_in_any_moment(warm: bool, call: ApiRequest) -> None:
+async def test_a_caller_may_leave_in_any_moment(warm: bool, request: ApiRequest) -> None:
     """Cancelled in any turn of the loop: observers are told exactly what the server saw, and the turn comes back."""
-    door = Door()
-    async with RawServer(door) as server:
+    handler = PausableHandler()
+    async with RawServer(handler) as server:
         for steps in range(1, 61):
-            await _left_after(steps, server, door, call, warm=warm)
+            await _left_after(steps, server, handler, request, warm=warm)
 
 
-async def _left_after(steps: int, server: RawServer, door: Door, call: ApiRequest, *, warm: bool) -> None:
-    notes = Notes()
-    async with opened(server, observers=[notes]) as transport:
+async def _left_after(
+    steps: int, server: RawServer, handler: PausableHandler, request: ApiRequest, *, warm: bool
+) -> None:
+    observer = RecordingObserver()
+    async with open_transport(server, observers=[observer]) as transport:
         if warm:
             await transport.send_request(GET)
             await until_idle(transport)
-        seen_before, told_before = door.begun, len(notes.of(AttemptEnded))
-        running = asyncio.ensure_future(transport.send_request(call))
+        seen_before, told_before = handler.begun, len(observer.of(AttemptEnded))
+        running = asyncio.ensure_future(transport.send_request(request))
         for _ in range(steps):
             await asyncio.sleep(0)
-        told_in_time = len(notes.of(AttemptEnded))
+        told_in_time = len(observer.of(AttemptEnded))
         left = running.cancel()
         await asyncio.wait([running])
         await until_idle(transport)
         assert running.cancelled() is left
         assert slots_in_use(transport) == 0
-    ended = notes.of(AttemptEnded)
-    assert len(notes.of(AttemptStarted)) == len(ended)
+    ended = observer.of(AttemptEnded)
+    assert len(observer.of(AttemptStarted)) == len(ended)
     assert all(
-        event.abandoned is event.result.may_have_been_sent for event in ended[told_in_time:] if event.path == call.path
+        event.abandoned is event.result.may_have_been_sent
+        for event in ended[told_in_time:]
+        if event.path == request.path
     )
-    tries = [event for event in ended[told_before:] if event.path == call.path]
-    begun = [event.outcome for event in tries if event.result.may_have_been_sent]
-    assert len(tries) <= 1
-    assert all(event.outcome is Outcome.NOT_SENT for event in tries if not event.result.may_have_been_sent)
-    if not call.safe:
-        assert (door.begun - seen_before, set(begun)) == (len(begun), {Outcome.ACCEPTED} if begun else set())
+    attempts = [event for event in ended[told_before:] if event.path == request.path]
+    begun = [event.outcome for event in attempts if event.result.may_have_been_sent]
+    assert len(attempts) <= 1
+    assert all(event.outcome is Outcome.NOT_SENT for event in attempts if not event.result.may_have_been_sent)
+    if not request.safe:
+        assert (handler.begun - seen_before, set(begun)) == (len(begun), {Outcome.ACCEPTED} if begun else set())
 
 
 async def test_waiting_for_a_token_may_be_left() -> None:
     """A caller who leaves while the token is asked for has sent nothing, also once the token is there."""
-    door = Door(no_tokens=True)
-    async with RawServer(door) as server, opened(server) as transport:
-        await cancelled(transport.send_request(POST), once=lambda: door.tokens)
-        door.gives_tokens.set()
+    handler = PausableHandler(tokens_paused=True)
+    async with RawServer(handler) as server, open_transport(server) as transport:
+        await cancel_when(transport.send_request(POST), condition=lambda: handler.tokens)
+        handler.tokens_resumed.set()
         await transport.send_request(GET)
-        assert (door.begun, door.tokens, len(door.seen)) == (1, 1, 1)
+        assert (handler.begun, handler.tokens, len(handler.seen)) == (1, 1, 1)
 
 
 async def test_waiting_for_a_turn_may_be_left() -> None:
     """A caller who leaves the line has sent nothing, and holds up nobody behind him."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, pool_size=1) as transport:
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, pool_size=1) as transport:
         first = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: door.seen)
+        await until(lambda: handler.seen)
         leaving = asyncio.create_task(transport.send_request(POST))
         behind = asyncio.create_task(transport.send_request(POST))
-        await cancelled(leaving, once=lambda: len(loop_transport_of(transport)._limiter._waiters) == 2)
-        door.open.set()
+        await cancel_when(leaving, condition=lambda: len(loop_transport_of(transport)._limiter._waiters) == 2)
+        handler.resumed.set()
         await asyncio.gather(first, behind)
-        assert (door.begun, slots_in_use(transport)) == (2, 0)
+        assert (handler.begun, slots_in_use(transport)) == (2, 0)
 
 
 async def test_connecting_may_be_left() -> None:
     """A caller who leaves while the connection is made has sent nothing; observers hear so, and the turn comes back."""
-    notes = Notes()
-    async with RawServer(hang) as silent, RawServer(Door()) as auth:
+    observer = RecordingObserver()
+    async with RawServer(never_respond) as silent, RawServer(PausableHandler()) as auth:
         urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
-        async with opened(silent, **urls, observers=[notes]) as transport:
-            await cancelled(transport.send_request(POST), once=lambda: silent.connections)
+        async with open_transport(silent, **urls, observers=[observer]) as transport:
+            await cancel_when(transport.send_request(POST), condition=lambda: silent.connections)
             await until_idle(transport)
             assert slots_in_use(transport) == 0
-    event = notes.of(AttemptEnded)[-1]
+    event = observer.of(AttemptEnded)[-1]
     assert (event.outcome, event.result.may_have_been_sent, event.abandoned) == (Outcome.NOT_SENT, False, False)
     assert event.result.reason == "the caller was cancelled"
 
 
 async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.11 writes a turn of the loop after the last look: who leaves in between has sent nothing."""
-    send, door, notes = aiohttp.ClientRequest.send, Door(), Notes()
+    send, handler, observer = aiohttp.ClientRequest.send, PausableHandler(), RecordingObserver()
 
     async def left_after(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
         response = await send(self, conn)
@@ -122,58 +126,58 @@ async def test_the_last_moment_to_leave_is_before_the_write(monkeypatch: pytest.
         return response
 
     monkeypatch.setattr(aiohttp.ClientRequest, "send", left_after)
-    async with RawServer(door) as server, opened(server, observers=[notes]) as transport:
+    async with RawServer(handler) as server, open_transport(server, observers=[observer]) as transport:
         caller = asyncio.ensure_future(transport.send_request(POST))
         await asyncio.wait([caller])
         await until_idle(transport)
         written = sys.version_info >= (3, 12)
-        assert (caller.cancelled(), door.begun) == (True, written)
-    event = notes.of(AttemptEnded)[-1]
+        assert (caller.cancelled(), handler.begun) == (True, written)
+    event = observer.of(AttemptEnded)[-1]
     assert event.abandoned is written
     assert event.outcome is (Outcome.ACCEPTED if written else Outcome.NOT_SENT)
 
 
 async def test_what_has_left_goes_on_alone() -> None:
     """A message whose caller leaves keeps its connection and its turn until it is answered, and that is told."""
-    door, notes = Door(shut=True), Notes()
-    async with RawServer(door) as server, opened(server, pool_size=1, observers=[notes]) as transport:
-        await cancelled(transport.send_request(POST), once=lambda: door.seen)
+    handler, observer = PausableHandler(paused=True), RecordingObserver()
+    async with RawServer(handler) as server, open_transport(server, pool_size=1, observers=[observer]) as transport:
+        await cancel_when(transport.send_request(POST), condition=lambda: handler.seen)
         behind = asyncio.create_task(transport.send_request(POST))
         await until(lambda: loop_transport_of(transport)._limiter._waiters)
-        assert (slots_in_use(transport), door.begun) == (1, 1)
-        assert not [event for event in notes.of(AttemptEnded) if event.path == POST.path]
-        door.open.set()
+        assert (slots_in_use(transport), handler.begun) == (1, 1)
+        assert not [event for event in observer.of(AttemptEnded) if event.path == POST.path]
+        handler.resumed.set()
         assert (await behind)[0] is Outcome.ACCEPTED
-    told = [event for event in notes.of(AttemptEnded) if event.path == POST.path]
+    told = [event for event in observer.of(AttemptEnded) if event.path == POST.path]
     assert [(event.outcome, event.abandoned) for event in told] == [(Outcome.ACCEPTED, True), (Outcome.ACCEPTED, False)]
-    assert (door.begun, server.connections) == (2, 1)
+    assert (handler.begun, server.connections) == (2, 1)
 
 
 async def test_200_messages_of_callers_who_left_are_all_accounted_for() -> None:
     """200 callers are cancelled after their messages have left: all 200 outcomes are told, as the server saw them."""
-    door, notes = Door(shut=True), Notes()
-    async with RawServer(door) as server:
-        async with opened(server, pool_size=200, otp_reserve=0, observers=[notes]) as transport:
+    handler, observer = PausableHandler(paused=True), RecordingObserver()
+    async with RawServer(handler) as server:
+        async with open_transport(server, pool_size=200, otp_reserve=0, observers=[observer]) as transport:
             callers = [asyncio.create_task(transport.send_request(POST)) for _ in range(200)]
-            await until(lambda: len(door.seen) == 200)
+            await until(lambda: len(handler.seen) == 200)
             for caller in callers:
                 caller.cancel()
             await asyncio.wait(callers)
             assert all(caller.cancelled() for caller in callers)
-            door.open.set()
-        told = [event for event in notes.of(AttemptEnded) if event.path == POST.path]
+            handler.resumed.set()
+        told = [event for event in observer.of(AttemptEnded) if event.path == POST.path]
         assert Counter((event.outcome, event.abandoned) for event in told) == {(Outcome.ACCEPTED, True): 200}
         assert slots_in_use(transport) == 0
 
 
 async def test_a_reading_call_is_ended_with_its_caller() -> None:
     """Nobody needs the answer to a question of a caller who has left: its connection is closed, its turn comes back."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, pool_size=1) as transport:
-        await cancelled(transport.send_request(GET), once=lambda: door.seen)
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, pool_size=1) as transport:
+        await cancel_when(transport.send_request(GET), condition=lambda: handler.seen)
         await until_idle(transport)
         assert slots_in_use(transport) == 0
-        door.open.set()
+        handler.resumed.set()
         assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
     assert server.connections >= 2
 
@@ -188,9 +192,9 @@ async def test_what_is_cut_off_takes_no_connection_of_others_along(monkeypatch: 
             await asyncio.sleep(0.02)
             writer.write(b"}")
 
-    async with RawServer(slowly) as server, bench(server.config()) as made:
-        exchange = made.new_attempt(server.url)
-        connector = made.session.connector
+    async with RawServer(slowly) as server, attempt_runner(server.config()) as runner:
+        exchange = runner.new_attempt(server.url)
+        connector = runner.session.connector
         assert connector is not None
         release = connector._release
 
@@ -199,48 +203,48 @@ async def test_what_is_cut_off_takes_no_connection_of_others_along(monkeypatch: 
             exchange.cancel(CancelReason.CALLER_CANCELLED)
 
         monkeypatch.setattr(connector, "_release", end_after)
-        made.in_flight.start(exchange)
+        runner.in_flight.start(exchange)
         assert (await exchange.result).reason == "the caller was cancelled"
-        assert (await made.tried(server.url)).response is not None
+        assert (await runner.run(server.url)).response is not None
         assert server.connections == 1
 
 
 async def test_a_caller_who_leaves_between_two_tries_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that rests before it is tried again is not, once its caller has left."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.05)
-    notes = Notes()
-    settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [notes]}
-    async with RawServer(Door()) as server, opened(server, **settings) as transport:
-        await cancelled(transport.send_request(POST), once=lambda: notes.of(RetryScheduled))
+    observer = RecordingObserver()
+    settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [observer]}
+    async with RawServer(PausableHandler()) as server, open_transport(server, **settings) as transport:
+        await cancel_when(transport.send_request(POST), condition=lambda: observer.of(RetryScheduled))
         await asyncio.sleep(0.1)
         assert slots_in_use(transport) == 0
-    assert len([event for event in notes.of(AttemptStarted) if event.path == POST.path]) == 1
+    assert len([event for event in observer.of(AttemptStarted) if event.path == POST.path]) == 1
 
 
 async def test_a_timeout_around_a_send_works() -> None:
     """asyncio.timeout and wait_for end the wait with TimeoutError; what has left goes on."""
-    door, notes = Door(), Notes()
-    async with RawServer(door) as server, RouteeClient(server.config(observers=[notes])) as client:
+    handler, observer = PausableHandler(), RecordingObserver()
+    async with RawServer(handler) as server, RouteeClient(server.config(observers=[observer])) as client:
         await client.send(sms())
-        door.open.clear()
+        handler.resumed.clear()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.send(sms()), 0.5)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 await client.send(sms())
-        await until(lambda: len(door.seen) == 3)
-        door.open.set()
-        await until(lambda: sum(event.abandoned for event in notes.of(AttemptEnded)) == 2)
-        assert door.begun == 3
+        await until(lambda: len(handler.seen) == 3)
+        handler.resumed.set()
+        await until(lambda: sum(event.abandoned for event in observer.of(AttemptEnded)) == 2)
+        assert handler.begun == 3
 
 
 async def test_a_task_group_that_fails_leaves_its_sends_to_end() -> None:
     """The sends of a group that fails end for their callers, and go on where they have begun."""
-    door, notes = Door(shut=True), Notes()
-    async with RawServer(door) as server, RouteeClient(server.config(observers=[notes])) as client:
+    handler, observer = PausableHandler(paused=True), RecordingObserver()
+    async with RawServer(handler) as server, RouteeClient(server.config(observers=[observer])) as client:
 
         async def fail() -> None:
-            await until(lambda: len(door.seen) == 3)
+            await until(lambda: len(handler.seen) == 3)
             raise KeyError("the rest of the program")
 
         async def run() -> None:
@@ -252,22 +256,22 @@ async def test_a_task_group_that_fails_leaves_its_sends_to_end() -> None:
         with pytest.raises(ExceptionGroup) as caught:
             await run()
         assert [type(error) for error in caught.value.exceptions] == [KeyError]
-        door.open.set()
-        await until(lambda: sum(event.abandoned for event in notes.of(AttemptEnded)) == 3)
-        assert door.begun == 3
+        handler.resumed.set()
+        await until(lambda: sum(event.abandoned for event in observer.of(AttemptEnded)) == 3)
+        assert handler.begun == 3
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from Python 3.12 on")
-@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
-async def test_tasks_may_start_eagerly(call: ApiRequest) -> None:
+@pytest.mark.parametrize("api_request", [POST, GET], ids=["send", "read"])
+async def test_tasks_may_start_eagerly(request: ApiRequest) -> None:
     """In a loop whose tasks start at once everything is told as well, and in order."""
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
-    await test_a_caller_may_leave_in_any_moment(warm=False, call=call)
-    await test_a_caller_may_leave_in_any_moment(warm=True, call=call)
-    notes = Notes()
-    async with RawServer(Door()) as server, opened(server, observers=[notes]) as transport:
-        await transport.send_request(call)
+    await test_a_caller_may_leave_in_any_moment(warm=False, request=request)
+    await test_a_caller_may_leave_in_any_moment(warm=True, request=request)
+    observer = RecordingObserver()
+    async with RawServer(PausableHandler()) as server, open_transport(server, observers=[observer]) as transport:
+        await transport.send_request(request)
         await loop_transport_of(transport)._session.close()
-        await transport.send_request(call)
-    kinds = [type(event) for event in notes.events if isinstance(event, AttemptStarted | AttemptEnded)]
+        await transport.send_request(request)
+    kinds = [type(event) for event in observer.events if isinstance(event, AttemptStarted | AttemptEnded)]
     assert kinds == [AttemptStarted, AttemptEnded] * (len(kinds) // 2)

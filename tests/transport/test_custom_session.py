@@ -16,7 +16,7 @@ from tests.client.rendered_errors import shown
 from tests.client.sample_flows import sms
 
 from .event_loops import on_every_loop
-from .raw_server import KEY, PIN, RawServer, answering, bench, http
+from .raw_server import KEY, PIN, RawServer, attempt_runner, http, responding
 from .test_resolver import Book
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
@@ -43,7 +43,7 @@ async def test_a_session_of_ones_own_sends_and_is_closed() -> None:
 
     trace.on_request_end.append(note)
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen)) as server:
+    async with RawServer(responding(ACCEPTED, seen=seen)) as server:
         config = server.config(session_factory=factory, headers={"X-Theirs": "kept"})
         async with RouteeClient(config) as client:
             assert (await client.send(sms())).tracking_id == "t"
@@ -55,9 +55,9 @@ async def test_a_session_of_ones_own_sends_and_is_closed() -> None:
 
 async def test_without_a_factory_nothing_is_watched() -> None:
     """What only a session of one's own needs costs nobody else anything: aiohttp's connector, and the plain request."""
-    async with RawServer(answering(ACCEPTED)) as server, bench(server.config()) as made:
-        assert type(made.session.connector) is aiohttp.TCPConnector
-        assert made.session._request_class is TrackedRequest
+    async with RawServer(responding(ACCEPTED)) as server, attempt_runner(server.config()) as runner:
+        assert type(runner.session.connector) is aiohttp.TCPConnector
+        assert runner.session._request_class is TrackedRequest
 
 
 def _dropping(name: str) -> Callable[..., aiohttp.ClientSession]:
@@ -67,14 +67,14 @@ def _dropping(name: str) -> Callable[..., aiohttp.ClientSession]:
 @on_every_loop
 async def test_a_session_without_our_requests_sends_nothing() -> None:
     """Without the request class nothing could be proven, so that no connection is made either."""
-    async with RawServer(answering(ACCEPTED)) as server:
+    async with RawServer(responding(ACCEPTED)) as server:
         config = server.config(session_factory=_dropping("request_class"))
-        async with bench(config) as made:
-            evidence = await made.tried(server.url)
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url)
         async with RouteeClient(config) as client:
             with pytest.raises(TokenUnavailable, match=r"must pass the request_class on as it is given; nothing was"):
                 await client.send(sms())
-    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, True)
+    assert (outcome_of(result), result.permanent) == (Outcome.NOT_SENT, True)
     assert server.connections == 0
 
 
@@ -86,9 +86,12 @@ async def test_a_class_of_ones_own_in_place_of_our_requests_sends_nothing() -> N
         own = type("OwnRequest", (given.pop("request_class"),), {})
         return aiohttp.ClientSession(request_class=own, **given)
 
-    async with RawServer(answering(ACCEPTED)) as server, bench(server.config(session_factory=factory)) as made:
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), server.connections) == (Outcome.NOT_SENT, 0)
+    async with (
+        RawServer(responding(ACCEPTED)) as server,
+        attempt_runner(server.config(session_factory=factory)) as runner,
+    ):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), server.connections) == (Outcome.NOT_SENT, 0)
 
 
 def _raises(**_given: Any) -> aiohttp.ClientSession:
@@ -118,14 +121,14 @@ UNUSABLE: dict[str, tuple[Callable[..., Any], str]] = {
 @on_every_loop
 async def test_a_session_that_cannot_be_used_sends_nothing(factory: Callable[..., Any], words: str) -> None:
     """What is wrong with it is said before anything is sent, by each send, and quotes nothing."""
-    made: list[Any] = []
+    runner: list[Any] = []
 
     def noted(**given: Any) -> Any:
-        made.append(factory(**given))
-        return made[-1]
+        runner.append(factory(**given))
+        return runner[-1]
 
     async with (
-        RawServer(answering(ACCEPTED)) as server,
+        RawServer(responding(ACCEPTED)) as server,
         RouteeClient(server.config(session_factory=noted, resolver=Book)) as client,
     ):
         for _ in range(2):
@@ -135,10 +138,10 @@ async def test_a_session_that_cannot_be_used_sends_nothing(factory: Callable[...
             assert str(refused.value) == f"{words}; nothing was sent"
     assert server.connections == 0
     assert not any(text in shown(refused.value) for text in (PIN, KEY, "canary-key"))
-    for session in made:
+    for session in runner:
         if isinstance(session, aiohttp.ClientSession):
             await session.close()
-    made.clear()
+    runner.clear()
     gc.collect()
 
 
@@ -166,13 +169,13 @@ async def test_a_trace_that_raises_makes_no_wrong_outcome(hook: str, outcome: Ou
     factory = functools.partial(aiohttp.ClientSession, trace_configs=[trace])
     seen: list[bytes] = []
     async with (
-        RawServer(answering(ACCEPTED, seen=seen)) as server,
-        bench(server.config(session_factory=factory)) as made,
+        RawServer(responding(ACCEPTED, seen=seen)) as server,
+        attempt_runner(server.config(session_factory=factory)) as runner,
     ):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.response) == (outcome, None)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), result.response) == (outcome, None)
     assert len(seen) <= (0 if outcome is Outcome.NOT_SENT else 1)
-    assert not any(text in repr(evidence) for text in (PIN, KEY, "canary"))
+    assert not any(text in repr(result) for text in (PIN, KEY, "canary"))
 
 
 @on_every_loop
@@ -186,9 +189,9 @@ async def test_a_trace_that_raises_on_a_failure_hides_no_outcome() -> None:
     trace.on_request_exception.append(fail)
     factory = functools.partial(aiohttp.ClientSession, trace_configs=[trace])
     async with (
-        RawServer(answering(b"nonsense\r\n\r\n")) as server,
-        bench(server.config(session_factory=factory)) as made,
+        RawServer(responding(b"nonsense\r\n\r\n")) as server,
+        attempt_runner(server.config(session_factory=factory)) as runner,
     ):
-        begun = await made.tried(server.url)
-        refused = await made.tried("http://127.0.0.1:1/")
+        begun = await runner.run(server.url)
+        refused = await runner.run("http://127.0.0.1:1/")
     assert (outcome_of(begun), outcome_of(refused)) == (Outcome.UNKNOWN, Outcome.NOT_SENT)

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from routee_failover import Outcome, RouteeClient
-from routee_failover._transport import attempt as exchange_module
+from routee_failover._transport import attempt as attempt_module
 from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
@@ -23,18 +23,18 @@ from .raw_server import (
     BODY,
     KEY,
     PIN,
-    TOKEN_ANSWER,
     TOKEN_PATH,
-    Behaving,
-    Bench,
+    TOKEN_RESPONSE,
+    AttemptRunner,
+    Handler,
     RawServer,
     Reader,
     Writer,
-    answering,
-    bench,
+    attempt_runner,
     http,
     read_request,
     reset,
+    responding,
 )
 from .test_resolver import Book
 
@@ -46,13 +46,16 @@ def _with(*middlewares: Middleware) -> Callable[..., aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def _served(behave: Behaving, factory: Any, **settings: Any) -> AsyncIterator[tuple[RawServer, Bench]]:
+async def _served(behave: Handler, factory: Any, **settings: Any) -> AsyncIterator[tuple[RawServer, AttemptRunner]]:
     """A server and a pool whose session comes from a factory."""
-    async with RawServer(behave) as server, bench(server.config(session_factory=factory, **settings)) as made:
-        yield server, made
+    async with (
+        RawServer(behave) as server,
+        attempt_runner(server.config(session_factory=factory, **settings)) as runner,
+    ):
+        yield server, runner
 
 
-def _breaking(seen: list[bytes], how: Callable[[Writer], None] = Writer.close) -> Behaving:
+def _breaking(seen: list[bytes], how: Callable[[Writer], None] = Writer.close) -> Handler:
     """Read each message whole and break the connection instead of answering."""
 
     async def behave(reader: Reader, writer: Writer) -> None:
@@ -108,8 +111,8 @@ DOUBLING = [_again, _once_more, _side_by_side, _by_the_session, _by_a_request_of
 async def test_a_middleware_that_sends_twice_is_refused(middleware: Middleware, how: Callable[[Writer], None]) -> None:
     """A message that has begun to leave is not sent again, whichever way a middleware tries: UNKNOWN, and seen once."""
     seen: list[bytes] = []
-    async with _served(_breaking(seen, how), _with(middleware)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(_breaking(seen, how), _with(middleware)) as (server, runner):
+        evidence = await runner.run(server.url)
         await until(lambda: seen)
     assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
     assert not any(text in repr(evidence) for text in (PIN, KEY))
@@ -120,8 +123,8 @@ async def test_a_middleware_that_sends_twice_is_refused(middleware: Middleware, 
 async def test_an_answer_that_a_middleware_drops_proves_nothing(status: str) -> None:
     """A middleware that asks again in spite of an answer loses it: the first may have been accepted."""
     seen: list[bytes] = []
-    async with _served(answering(http(status), seen=seen), _with(_once_more)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(responding(http(status), seen=seen), _with(_once_more)) as (server, runner):
+        evidence = await runner.run(server.url)
     assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
     assert evidence.reason == "a middleware of session_factory tried to send the message twice"
     assert not evidence.permanent
@@ -140,8 +143,8 @@ async def test_a_session_class_that_tries_again_is_refused() -> None:
     with pytest.warns(DeprecationWarning, match="Inheritance"):
         session_class = type("TwiceSession", (aiohttp.ClientSession,), {"_request": twice})
     seen: list[bytes] = []
-    async with _served(_breaking(seen), session_class) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(_breaking(seen), session_class) as (server, runner):
+        evidence = await runner.run(server.url)
     assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
 
 
@@ -155,8 +158,8 @@ async def test_a_question_may_be_asked_again() -> None:
         if len(seen) > 2:
             writer.write(http())
 
-    async with _served(behave, _with(_again)) as (server, made):
-        evidence = await made.tried(server.url, method="GET")
+    async with _served(behave, _with(_again)) as (server, runner):
+        evidence = await runner.run(server.url, method="GET")
     assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 3)
 
 
@@ -172,8 +175,8 @@ async def test_a_middleware_may_try_again_while_nothing_has_left() -> None:
                 raise OSError("not yet")
             return await super().resolve(host, *args, **named)
 
-    async with _served(answering(http(), seen=seen), _with(_again), resolver=Late) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(responding(http(), seen=seen), _with(_again), resolver=Late) as (server, runner):
+        evidence = await runner.run(server.url)
     assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
@@ -181,19 +184,19 @@ async def test_a_middleware_may_try_again_while_nothing_has_left() -> None:
 async def test_a_middleware_may_try_again_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that turned out to be closed took nothing of the message, which may so go by another one."""
     gone = iter([True])
-    is_gone = exchange_module._is_gone
-    monkeypatch.setattr(exchange_module, "_is_gone", lambda conn: next(gone, False) or is_gone(conn))
+    is_gone = attempt_module._is_gone
+    monkeypatch.setattr(attempt_module, "_is_gone", lambda conn: next(gone, False) or is_gone(conn))
     seen: list[bytes] = []
-    async with _served(answering(http(), seen=seen), _with(_again)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(responding(http(), seen=seen), _with(_again)) as (server, runner):
+        evidence = await runner.run(server.url)
     assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
 async def _with_a_token_of_its_own(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Ask a gateway for a token first, by the same session."""
     if "/oauth/token" not in req.url.path:
-        async with req.session.post(req.url.with_path("/oauth/token")) as answer:
-            req.headers["X-Gateway"] = (await answer.json(content_type=None))["access_token"]
+        async with req.session.post(req.url.with_path("/oauth/token")) as response:
+            req.headers["X-Gateway"] = (await response.json(content_type=None))["access_token"]
     return await handler(req)
 
 
@@ -201,8 +204,8 @@ async def _with_a_token_of_its_own(req: ClientRequest, handler: ClientHandlerTyp
 async def test_a_middleware_may_ask_for_a_token_of_its_own() -> None:
     """Another request of the same session is none of the message, which is sent once and no less."""
     seen: list[bytes] = []
-    async with _served(answering(http(), seen=seen), _with(_with_a_token_of_its_own)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(responding(http(), seen=seen), _with(_with_a_token_of_its_own)) as (server, runner):
+        evidence = await runner.run(server.url)
     assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
     assert b"X-Gateway: canary-token" in seen[0]
 
@@ -215,13 +218,13 @@ async def test_another_request_does_not_get_the_message() -> None:
     async def behave(reader: Reader, writer: Writer) -> None:
         while request := await read_request(reader):
             seen.append(request)
-            writer.write(TOKEN_ANSWER)
+            writer.write(TOKEN_RESPONSE)
 
-    async with _served(behave, _with(_with_a_token_of_its_own)) as (server, made):
-        exchange = made.new_attempt(server.url)
+    async with _served(behave, _with(_with_a_token_of_its_own)) as (server, runner):
+        exchange = runner.new_attempt(server.url)
         exchange.request.deadline = exchange.expires_at
         exchange.request.body_factory = lambda _left: SecretBytes(b"shorter")
-        made.in_flight.start(exchange)
+        runner.in_flight.start(exchange)
         assert outcome_of(await exchange.result) is Outcome.ACCEPTED
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"shorter"]
 
@@ -235,8 +238,8 @@ async def test_a_message_that_follows_another_request_is_never_a_wrong_not_sent(
         assert TOKEN_PATH in request
         writer.write(b"nonsense\r\n\r\n")
 
-    async with _served(behave, _with(_with_a_token_of_its_own)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(behave, _with(_with_a_token_of_its_own)) as (server, runner):
+        evidence = await runner.run(server.url)
     assert outcome_of(evidence) is Outcome.UNKNOWN
 
 
@@ -251,7 +254,7 @@ async def test_a_refused_second_send_does_not_end_what_is_safe_to_repeat(monkeyp
         if next(broken, False):
             await _breaking(seen)(reader, writer)
         else:
-            await answering(http("200 OK", b'{"trackingId":"t"}'), seen=seen)(reader, writer)
+            await responding(http("200 OK", b'{"trackingId":"t"}'), seen=seen)(reader, writer)
 
     async with (
         RawServer(behave) as server,
@@ -281,8 +284,8 @@ async def test_a_message_that_is_sent_from_elsewhere_belongs_to_its_attempt() ->
 
     worker = asyncio.create_task(elsewhere())
     seen: list[bytes] = []
-    async with _served(_breaking(seen), _with(hand_over)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(_breaking(seen), _with(hand_over)) as (server, runner):
+        evidence = await runner.run(server.url)
     worker.cancel()
     assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
 
@@ -307,10 +310,10 @@ async def test_a_message_that_a_middleware_gave_up_does_not_leave_later(hook: st
     getattr(trace, hook).append(note)
     seen: list[bytes] = []
     factory = functools.partial(aiohttp.ClientSession, middlewares=[give_up], trace_configs=[trace])
-    async with _served(answering(http(), seen=seen), factory) as (server, made):
-        exchange = made.new_attempt(server.url, method=method)
+    async with _served(responding(http(), seen=seen), factory) as (server, runner):
+        exchange = runner.new_attempt(server.url, method=method)
         exchange.body = exchange.body if method == "POST" else None
-        made.in_flight.start(exchange)
+        runner.in_flight.start(exchange)
         evidence = await exchange.result
         await asyncio.wait(left_behind)
         if left_behind[0].exception() is None:
@@ -331,8 +334,8 @@ async def test_a_middleware_that_does_not_let_itself_be_cancelled_sends_nothing(
 
     seen: list[bytes] = []
     settings = {"total_timeout": timedelta(milliseconds=50)}
-    async with _served(answering(http(), seen=seen), _with(stubborn), **settings) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _served(responding(http(), seen=seen), _with(stubborn), **settings) as (server, runner):
+        evidence = await runner.run(server.url)
     assert (outcome_of(evidence), seen) == (Outcome.NOT_SENT, [])
     assert evidence.reason == "no connection within total_timeout"
 
@@ -341,8 +344,8 @@ async def test_a_middleware_that_does_not_let_itself_be_cancelled_sends_nothing(
 async def test_a_request_outside_of_an_attempt_is_sent() -> None:
     """The session works for whoever uses it without an attempt."""
     async with (
-        _served(answering(http()), _with(_again)) as (server, made),
-        made.session.post(server.url, data=BODY) as first,
-        made.session.post(server.url, data=BODY) as second,
+        _served(responding(http()), _with(_again)) as (server, runner),
+        runner.session.post(server.url, data=BODY) as first,
+        runner.session.post(server.url, data=BODY) as second,
     ):
         assert (first.status, second.status) == (200, 200)

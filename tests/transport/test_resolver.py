@@ -14,8 +14,8 @@ from tests.client.sample_flows import sms
 
 from .event_loops import LOOPS, on_every_loop
 from .proxies import Proxy
-from .raw_server import RawServer, answering, bench, hang, http
-from .tls_server import calling, serving
+from .raw_server import RawServer, attempt_runner, http, never_respond, responding
+from .tls_server import client_context, server_context
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 
@@ -25,14 +25,14 @@ class Book(AbstractResolver):
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.closed = 0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Look a name up."""
-        self.asked.append(host)
+        self.requests.append(host)
         return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
 
     async def close(self) -> None:
@@ -65,13 +65,13 @@ async def test_a_name_is_looked_up_by_ones_own_resolver() -> None:
     """A name that only one's own resolver knows is reached, by https and with the name that was asked for."""
     shelf = Shelf()
     async with (
-        RawServer(answering(ACCEPTED), serving("routee.test")) as server,
-        RouteeClient(_named(server, tls=calling(), resolver=shelf)) as client,
+        RawServer(responding(ACCEPTED), server_context("routee.test")) as server,
+        RouteeClient(_named(server, tls=client_context(), resolver=shelf)) as client,
     ):
         assert (await client.send(sms())).tracking_id == "t"
         (book,) = shelf.books
         assert book.closed == 0
-    assert (book.asked, book.closed) == (["routee.test"], 1)
+    assert (book.requests, book.closed) == (["routee.test"], 1)
     assert book.loop is asyncio.get_running_loop()
 
 
@@ -80,11 +80,11 @@ async def test_a_name_of_this_machine_may_use_http() -> None:
     """`*.localhost` is looked up like any other name, and may be http."""
     shelf = Shelf()
     async with (
-        RawServer(answering(ACCEPTED)) as server,
+        RawServer(responding(ACCEPTED)) as server,
         RouteeClient(_named(server, "routee.localhost", resolver=shelf)) as client,
     ):
         assert (await client.send(sms())).tracking_id == "t"
-    assert shelf.books[0].asked == ["routee.localhost"]
+    assert shelf.books[0].requests == ["routee.localhost"]
 
 
 def test_each_loop_has_a_resolver_of_its_own() -> None:
@@ -92,7 +92,7 @@ def test_each_loop_has_a_resolver_of_its_own() -> None:
     shelf = Shelf()
 
     async def once() -> None:
-        async with RawServer(answering(ACCEPTED)) as server:
+        async with RawServer(responding(ACCEPTED)) as server:
             client = RouteeClient(_named(server, "routee.localhost", resolver=shelf))
             await client.send(sms())
 
@@ -108,7 +108,7 @@ async def test_a_resolver_that_is_not_needed_is_not_made() -> None:
     """An address that is a number needs no resolver, and there is none to close."""
     shelf = Shelf()
     async with (
-        RawServer(answering(ACCEPTED)) as server,
+        RawServer(responding(ACCEPTED)) as server,
         RouteeClient(_named(server, "127.0.0.1", resolver=shelf)) as client,
     ):
         await client.send(sms())
@@ -119,12 +119,12 @@ async def test_a_resolver_that_is_not_needed_is_not_made() -> None:
 async def test_behind_a_proxy_only_its_name_is_looked_up() -> None:
     """The proxy is found by one's own resolver; what lies behind it is the proxy's to find."""
     shelf = Shelf()
-    async with RawServer(answering(ACCEPTED), serving("routee.test")) as server, Proxy() as proxy:
+    async with RawServer(responding(ACCEPTED), server_context("routee.test")) as server, Proxy() as proxy:
         through = proxy.url.replace("localhost", "proxy.test")
-        async with RouteeClient(_named(server, tls=calling(), resolver=shelf, proxy=through)) as client:
+        async with RouteeClient(_named(server, tls=client_context(), resolver=shelf, proxy=through)) as client:
             assert (await client.send(sms())).tracking_id == "t"
-    assert shelf.books[0].asked == ["proxy.test"]
-    assert proxy.lines[0].startswith("CONNECT routee.test:")
+    assert shelf.books[0].requests == ["proxy.test"]
+    assert proxy.request_lines[0].startswith("CONNECT routee.test:")
 
 
 class Torn(Book):
@@ -158,10 +158,10 @@ def _nothing() -> list[ResolveResult]:
 async def test_a_name_that_is_not_found_sends_nothing(fails: Callable[[], list[ResolveResult]]) -> None:
     """However a resolver fails, the name could not be resolved, and another try may find it."""
     shelf = Shelf(lambda: Torn(fails))
-    async with RawServer(hang) as server, bench(server.config(resolver=shelf)) as made:
-        evidence = await made.tried("https://routee.test/failover")
-    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, False)
-    assert evidence.reason == "the host name routee.test could not be resolved"
+    async with RawServer(never_respond) as server, attempt_runner(server.config(resolver=shelf)) as made:
+        result = await made.run("https://routee.test/failover")
+    assert (outcome_of(result), result.permanent) == (Outcome.NOT_SENT, False)
+    assert result.reason == "the host name routee.test could not be resolved"
     assert shelf.books[0].closed == 1
 
 
@@ -172,10 +172,10 @@ def _late() -> list[ResolveResult]:
 @on_every_loop
 async def test_a_resolver_that_takes_too_long_sends_nothing() -> None:
     """A look-up that times out is a connection that could not be made in time."""
-    async with RawServer(hang) as server, bench(server.config(resolver=lambda: Torn(_late))) as made:
-        evidence = await made.tried("https://routee.test/failover")
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.reason == "no connection could be made within connect_timeout"
+    async with RawServer(never_respond) as server, attempt_runner(server.config(resolver=lambda: Torn(_late))) as made:
+        result = await made.run("https://routee.test/failover")
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert result.reason == "no connection could be made within connect_timeout"
 
 
 def _broken() -> AbstractResolver:
@@ -193,6 +193,6 @@ def _broken() -> AbstractResolver:
 @on_every_loop
 async def test_what_makes_no_resolver_is_told(make: Callable[[], AbstractResolver], cause: str) -> None:
     """A callable that makes no resolver sends nothing, and is not called again for the same message."""
-    async with RawServer(hang) as server, bench(server.config(resolver=make)) as made:
-        evidence = await made.tried("https://routee.test/failover")
-    assert (outcome_of(evidence), evidence.permanent, evidence.reason) == (Outcome.NOT_SENT, True, cause)
+    async with RawServer(never_respond) as server, attempt_runner(server.config(resolver=make)) as made:
+        result = await made.run("https://routee.test/failover")
+    assert (outcome_of(result), result.permanent, result.reason) == (Outcome.NOT_SENT, True, cause)

@@ -27,12 +27,12 @@ def _answered(status: int, retry_after: float | None = None) -> AttemptResult:
     return AttemptResult(may_have_been_sent=True, response=Response(status, b"", retry_after))
 
 
-def _rule(evidence: AttemptResult, table: StatusTable = TABLE) -> StatusRule | None:
-    return table.rule_for(evidence.response) if evidence.response is not None else None
+def _rule(result: AttemptResult, table: StatusTable = TABLE) -> StatusRule | None:
+    return table.rule_for(result.response) if result.response is not None else None
 
 
 def _after(tries: RetryState, *attempts: AttemptResult) -> list[RetryDecision | None]:
-    return [tries.decide(evidence, _rule(evidence)) for evidence in attempts]
+    return [tries.decide(result, _rule(result)) for result in attempts]
 
 
 def _reasons(tries: RetryState, *attempts: AttemptResult) -> list[RetryReason | None]:
@@ -61,18 +61,18 @@ def test_what_never_left_is_tried_again(safe: bool) -> None:
 
 
 @for_sends_and_reads
-@pytest.mark.parametrize("evidence", [UNTRUSTED, attrs.evolve(UNTRUSTED, may_have_been_sent=True)])
-def test_what_would_end_the_same_way_is_not_tried_again(evidence: AttemptResult, safe: bool) -> None:
+@pytest.mark.parametrize("result", [UNTRUSTED, attrs.evolve(UNTRUSTED, may_have_been_sent=True)])
+def test_what_would_end_the_same_way_is_not_tried_again(result: AttemptResult, safe: bool) -> None:
     """A certificate that is not trusted will not be trusted in a second either."""
-    assert _after(RetryState(CONFIG, safe=safe), evidence) == [None]
+    assert _after(RetryState(CONFIG, safe=safe), result) == [None]
 
 
 @no_jitter
-@pytest.mark.parametrize("evidence", [UNANSWERED, _answered(500), _answered(503), _answered(522), _answered(100)])
-def test_only_what_reads_is_repeated_without_an_answer(evidence: AttemptResult) -> None:
+@pytest.mark.parametrize("result", [UNANSWERED, _answered(500), _answered(503), _answered(522), _answered(100)])
+def test_only_what_reads_is_repeated_without_an_answer(result: AttemptResult) -> None:
     """No answer, or one that proves nothing: Routee may have taken a send, while a reading call changed nothing."""
-    assert _after(RetryState(CONFIG, safe=False), evidence) == [None]
-    assert _after(RetryState(CONFIG, safe=True), evidence, evidence, evidence) == [
+    assert _after(RetryState(CONFIG, safe=False), result) == [None]
+    assert _after(RetryState(CONFIG, safe=True), result, result, result) == [
         RetryDecision(RetryReason.NO_RESPONSE, 0.05, 14),
         RetryDecision(RetryReason.NO_RESPONSE, 0.1, 14),
         None,
@@ -162,8 +162,8 @@ def test_dead_connections_of_the_pool_use_no_try(most: int, safe: bool) -> None:
 def test_one_try_tries_nothing_again() -> None:
     """With `max_attempts=1` every attempt that reached the network is the last."""
     config = attrs.evolve(CONFIG, max_attempts=1)
-    for evidence in (UNREACHED, UNANSWERED, _answered(429), _answered(503, 1.0), _answered(408), _answered(500)):
-        assert _after(RetryState(config, safe=True), evidence) == [None]
+    for result in (UNREACHED, UNANSWERED, _answered(429), _answered(503, 1.0), _answered(408), _answered(500)):
+        assert _after(RetryState(config, safe=True), result) == [None]
 
 
 def test_it_stays_at_no() -> None:
@@ -190,24 +190,21 @@ def test_it_knows_what_its_retries_have_cost() -> None:
     tries = RetryState(PATIENT, safe=True)
     assert tries.spent == 0
     spent = []
-    for evidence in (STALE, _answered(401), UNREACHED, _answered(429), _answered(408), UNANSWERED, _answered(404)):
-        _after(tries, evidence)
+    for result in (STALE, _answered(401), UNREACHED, _answered(429), _answered(408), UNANSWERED, _answered(404)):
+        _after(tries, result)
         spent.append(tries.spent)
     assert spent == [0, 0, 14, 19, 33, 47, 47]
 
 
 def test_the_jitter_is_full() -> None:
     """Calls that fail together do not come back together: delays fill the room from nothing to their bound."""
-    for evidence, floor, longest in [
+    for result, floor, longest in [
         (UNREACHED, 0.0, 0.05),
         (_answered(429, 7.0), 7.0, 1.0),
         (_answered(408), 0.0, 0.05),
     ]:
         drawn = [
-            retry.delay - floor
-            for _ in range(300)
-            for retry in _after(RetryState(CONFIG, safe=False), evidence)
-            if retry
+            retry.delay - floor for _ in range(300) for retry in _after(RetryState(CONFIG, safe=False), result) if retry
         ]
         assert len(drawn) == 300
         assert 0 <= min(drawn) < 0.1 * longest
@@ -276,18 +273,18 @@ def test_a_send_is_made_again_only_where_nothing_was_accepted(
 ) -> None:
     """Never twice: whatever came before, and whatever the table says, what is ACCEPTED or UNKNOWN is left alone."""
     tries = RetryState(PATIENT, safe=False)
-    for evidence in attempts:
-        if tries.decide(evidence, _rule(evidence, table)) is not None:
-            assert outcome_of(evidence, table) in {Outcome.NOT_SENT, Outcome.REJECTED}
+    for result in attempts:
+        if tries.decide(result, _rule(result, table)) is not None:
+            assert outcome_of(result, table) in {Outcome.NOT_SENT, Outcome.REJECTED}
 
 
 @given(attempts=st.lists(_attempts, max_size=60), table=_tables)
 def test_a_read_is_made_again_only_where_it_was_not_answered(attempts: list[AttemptResult], table: StatusTable) -> None:
     """What reads may be repeated after an UNKNOWN, yet not after it got what it asked for."""
     tries = RetryState(PATIENT, safe=True)
-    for evidence in attempts:
-        if tries.decide(evidence, _rule(evidence, table)) is not None:
-            assert outcome_of(evidence, table) is not Outcome.ACCEPTED
+    for result in attempts:
+        if tries.decide(result, _rule(result, table)) is not None:
+            assert outcome_of(result, table) is not Outcome.ACCEPTED
 
 
 @given(attempts=st.lists(_attempts, max_size=60), most=st.integers(1, 9), safe=st.booleans(), table=_tables)
@@ -296,7 +293,7 @@ def test_no_call_is_tried_more_often_than_it_may(
 ) -> None:
     """One renewal and the dead connections aside, a call makes at most `tries` attempts, and every other one costs."""
     tries = RetryState(attrs.evolve(CONFIG, max_attempts=most), safe=safe)
-    retries = [tries.decide(evidence, _rule(evidence, table)) for evidence in attempts]
+    retries = [tries.decide(result, _rule(result, table)) for result in attempts]
     reasons = [retry.reason for retry in retries if retry is not None]
     free = {RetryReason.NEW_TOKEN, RetryReason.STALE_CONNECTION}
     assert len([reason for reason in reasons if reason not in free]) < most
@@ -320,15 +317,15 @@ def test_a_pause_is_never_cut_short(asked: float | None, longest: float) -> None
     assert retry is None or retry.delay >= floor
 
 
-@given(calls=st.integers(180, 800), most=st.integers(1, 20), safe=st.booleans())
-def test_an_outage_is_met_with_at_most_a_fifth_more(calls: int, most: int, safe: bool) -> None:
+@given(requests=st.integers(180, 800), most=st.integers(1, 20), safe=st.booleans())
+def test_an_outage_is_met_with_at_most_a_fifth_more(requests: int, most: int, safe: bool) -> None:
     """Tries and budget together: N calls into a total outage make at most 1.2 N attempts."""
     budget = RetryBudget()
     config = attrs.evolve(CONFIG, max_attempts=most)
     attempts = 0
-    for _ in range(calls):
+    for _ in range(requests):
         tries = RetryState(config, safe=safe)
         attempts += 1
         while (retry := tries.decide(UNREACHED, None)) is not None and budget.try_withdraw(retry.cost):
             attempts += 1
-    assert attempts <= 1.2 * calls
+    assert attempts <= 1.2 * requests

@@ -22,16 +22,16 @@ from .raw_server import (
     ACCEPTED,
     BODY,
     POST,
-    TOKEN_ANSWER,
     TOKEN_PATH,
+    TOKEN_RESPONSE,
     RawServer,
     Reader,
     Writer,
-    answering,
     http,
-    opened,
+    open_transport,
     read_request,
     reset,
+    responding,
 )
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -40,11 +40,11 @@ pytestmark = pytest.mark.usefixtures("hasty")
 async def test_a_fin_that_has_come_costs_no_message() -> None:
     """50 messages over connections that the server closes after each answer: each is accepted exactly once."""
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen, after=Writer.close)) as server:
+    async with RawServer(responding(ACCEPTED, seen=seen, after=Writer.close)) as server:
         transport = Transport(server.config())
         for _ in range(50):
-            _, evidence = await transport.send_request(POST)
-            assert outcome_of(evidence) is Outcome.ACCEPTED
+            _, result = await transport.send_request(POST)
+            assert outcome_of(result) is Outcome.ACCEPTED
         await transport.aclose()
         assert len(seen) == 50
 
@@ -54,18 +54,18 @@ async def test_a_rst_that_has_come_costs_no_message() -> None:
     seen: list[bytes] = []
     gone = asyncio.Event()
 
-    async def behave(reader: Reader, writer: Writer) -> None:
-        await answering(ACCEPTED, seen=seen, after=lambda _writer: None)(reader, writer)
+    async def handler(reader: Reader, writer: Writer) -> None:
+        await responding(ACCEPTED, seen=seen, after=lambda _writer: None)(reader, writer)
         await asyncio.sleep(0.002)  # the answer has to be read before a RST overtakes it
         reset(writer)
         gone.set()
 
-    async with RawServer(behave) as server:
+    async with RawServer(handler) as server:
         transport = Transport(server.config())
         for _ in range(50):
             gone.clear()
-            _, evidence = await transport.send_request(POST)
-            assert outcome_of(evidence) is Outcome.ACCEPTED
+            _, result = await transport.send_request(POST)
+            assert outcome_of(result) is Outcome.ACCEPTED
             await gone.wait()
             await asyncio.sleep(0.001)
         await transport.aclose()
@@ -101,7 +101,7 @@ class ElsewhereServer:
             with connection:
                 while request := connection.recv(65_536):
                     if b"/oauth/token" in request:
-                        connection.sendall(TOKEN_ANSWER)
+                        connection.sendall(TOKEN_RESPONSE)
                         continue
                     while not request.endswith(BODY):
                         request += connection.recv(65_536)
@@ -140,11 +140,11 @@ async def test_what_nobody_asked_for_is_nobodys_answer(unasked: bytes) -> None:
     """What a server says on a connection that lies in the pool is not taken for the answer to the next message."""
     seen: list[bytes] = []
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         first = True
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                writer.write(TOKEN_ANSWER)
+                writer.write(TOKEN_RESPONSE)
                 continue
             seen.append(request)
             writer.write(http("200 OK", b"answer %d" % len(seen)))
@@ -154,13 +154,13 @@ async def test_what_nobody_asked_for_is_nobodys_answer(unasked: bytes) -> None:
                 await asyncio.sleep(0.005)  # the answer has been read, and the connection is back in the pool
                 writer.write(unasked)
 
-    async with RawServer(behave) as server, opened(server) as transport:
+    async with RawServer(handler) as server, open_transport(server) as transport:
         for number in range(1, 5):
-            outcome, evidence = await transport.send_request(POST)
+            outcome, result = await transport.send_request(POST)
             assert (outcome, len(seen)) == (Outcome.ACCEPTED, number)
-            assert evidence.response is not None
-            assert evidence.response.body == b"answer %d" % number
-            assert evidence.bytes_written > 0
+            assert result.response is not None
+            assert result.response.body == b"answer %d" % number
+            assert result.bytes_written > 0
             await asyncio.sleep(0.02)
 
 
@@ -179,9 +179,9 @@ async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_an
         return response
 
     monkeypatch.setattr(aiohttp.ClientRequest, "send", told_before)
-    async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
-        _, evidence = await transport.send_request(POST)
-    assert (evidence.response, len(seen), unasked) == (Response(200, b'{"trackingId":"t"}'), 1, [])
+    async with RawServer(responding(ACCEPTED, seen=seen)) as server, open_transport(server) as transport:
+        _, result = await transport.send_request(POST)
+    assert (result.response, len(seen), unasked) == (Response(200, b'{"trackingId":"t"}'), 1, [])
 
 
 def test_a_connection_is_new_once() -> None:
@@ -210,13 +210,16 @@ def test_a_connection_is_new_once() -> None:
 async def test_a_server_that_closes_new_connections_at_once_is_not_asked_a_hundred_times() -> None:
     """A new connection that is closed before anything was written is no connection: as many tries as for a refusal."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         if server.connections > 1:
             writer.close()
             return
-        await answering(ACCEPTED)(reader, writer)
+        await responding(ACCEPTED)(reader, writer)
 
-    async with RawServer(behave) as server, opened(server, keepalive_expiry=timedelta(microseconds=1)) as transport:
+    async with (
+        RawServer(handler) as server,
+        open_transport(server, keepalive_expiry=timedelta(microseconds=1)) as transport,
+    ):
         outcome, _ = await transport.send_request(POST)
     assert outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}
     assert server.connections <= 4

@@ -21,16 +21,16 @@ from .raw_server import (
     GET,
     POST,
     TOKEN_PATH,
-    Notes,
     RawServer,
     Reader,
+    RecordingObserver,
     Writer,
-    answering,
+    after_token,
     http,
     loop_transport_of,
-    opened,
+    open_transport,
     read_request,
-    tokens_and,
+    responding,
 )
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -42,10 +42,10 @@ EARLY = 0.02
 class Arrivals(list[bytes]):
     """Requests, and when each came; each is answered with the next of the answers, the last again and again."""
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *responses: bytes) -> None:
         super().__init__()
         self.at: list[float] = []
-        self.answering = answering(*answers, seen=self)
+        self.answering = responding(*responses, seen=self)
 
     def append(self, request: bytes) -> None:
         """Note a request."""
@@ -73,10 +73,10 @@ ASKING: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("asking", ASKING.values(), ids=ASKING)
 async def test_a_message_is_sent_again_once_the_pause_is_over(asking: Callable[[], bytes]) -> None:
     """A send that is refused for now is made again when Routee asked for it, not sooner, and accepted once."""
-    arrivals, notes = Arrivals(asking(), ACCEPTED), Notes()
-    async with RawServer(arrivals.answering) as server, opened(server, observers=[notes]) as transport:
+    arrivals, observer = Arrivals(asking(), ACCEPTED), RecordingObserver()
+    async with RawServer(arrivals.answering) as server, open_transport(server, observers=[observer]) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
-    (paused,) = notes.of(ThrottlePaused)
+    (paused,) = observer.of(ThrottlePaused)
     first, second = arrivals.at
     assert 0.5 < paused.seconds <= 2
     assert second - first >= paused.seconds - EARLY
@@ -85,7 +85,7 @@ async def test_a_message_is_sent_again_once_the_pause_is_over(asking: Callable[[
 async def test_a_pause_holds_everybody() -> None:
     """While Routee wants a pause nothing leaves the client, whatever it is about; then everything does."""
     arrivals = Arrivals(slower(), ACCEPTED)
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
+    async with RawServer(arrivals.answering) as server, open_transport(server) as transport:
         first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: loop_transport_of(transport)._limiter._admission.paused_until > 0)
         one_time = ApiRequest("POST", "/failover-otp/otp/send-failover", POST.body, otp=True)
@@ -109,7 +109,10 @@ async def test_no_other_answer_shortens_a_pause(other: bytes) -> None:
             writer.write(slower(retry_after="20"))
         await writer.drain()
 
-    async with RawServer(tokens_and(seen, pause_then_other)) as server, opened(server, max_attempts=1) as transport:
+    async with (
+        RawServer(after_token(seen, pause_then_other)) as server,
+        open_transport(server, max_attempts=1) as transport,
+    ):
         first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: len(seen) == 1)
         assert (await transport.send_request(POST))[0] is Outcome.REJECTED
@@ -122,15 +125,15 @@ async def test_no_other_answer_shortens_a_pause(other: bytes) -> None:
 
 async def test_a_pause_that_is_too_long_is_told_and_cut() -> None:
     """Whoever met a pause longer than max_throttle_pause is told at once; the client keeps quiet for max_throttle_pause."""
-    arrivals, notes = Arrivals(slower(retry_after="3600"), ACCEPTED), Notes()
-    config = {"max_throttle_pause": timedelta(seconds=0.5), "observers": [notes]}
+    arrivals, observer = Arrivals(slower(retry_after="3600"), ACCEPTED), RecordingObserver()
+    config = {"max_throttle_pause": timedelta(seconds=0.5), "observers": [observer]}
     async with RawServer(arrivals.answering) as server, RouteeClient(server.config(**config)) as client:
         with pytest.raises(RateLimited) as caught:
             await client.send(otp())
         assert caught.value.retry_after == 3600
         assert len(arrivals) == 1
-        assert notes.of(RetryScheduled) == []
-        assert notes.of(ThrottlePaused) == [ThrottlePaused(429, 0.5)]
+        assert observer.of(RetryScheduled) == []
+        assert observer.of(ThrottlePaused) == [ThrottlePaused(429, 0.5)]
         async with asyncio.timeout(20):
             with pytest.raises(DeliveryUnknown):  # what accepts is no receipt of an OTP
                 await client.send(otp())
@@ -140,27 +143,27 @@ async def test_a_pause_that_is_too_long_is_told_and_cut() -> None:
 async def test_a_429_that_does_not_say_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Retry-After a 429 is taken to ask for the first delay of those who are throttled."""
     monkeypatch.setattr("routee_failover._transport.retry_policy.INITIAL_THROTTLE_DELAY", 0.2)
-    arrivals, notes = Arrivals(http("429 Slower"), ACCEPTED), Notes()
-    async with RawServer(arrivals.answering) as server, opened(server, observers=[notes]) as transport:
+    arrivals, observer = Arrivals(http("429 Slower"), ACCEPTED), RecordingObserver()
+    async with RawServer(arrivals.answering) as server, open_transport(server, observers=[observer]) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
-    assert notes.of(ThrottlePaused) == [ThrottlePaused(429, 0.2)]
+    assert observer.of(ThrottlePaused) == [ThrottlePaused(429, 0.2)]
     assert arrivals.at[1] - arrivals.at[0] >= 0.2 - EARLY
 
 
 async def test_a_message_that_is_always_refused_for_now_is_given_up() -> None:
     """After `tries` the refusal is told, as the rejection that it is."""
     arrivals = Arrivals(slower(retry_after="0"))
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
-        outcome, evidence = await transport.send_request(POST)
-    assert evidence.response is not None
-    assert (outcome, evidence.response.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
+    async with RawServer(arrivals.answering) as server, open_transport(server) as transport:
+        outcome, result = await transport.send_request(POST)
+    assert result.response is not None
+    assert (outcome, result.response.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Busy", "504 Timeout", "520 Unknown"])
 async def test_a_server_that_fails_may_have_taken_a_message(status: str) -> None:
     """A send that meets a 5xx without a word of when to come back is UNKNOWN and never repeated."""
     arrivals = Arrivals(http(status), ACCEPTED)
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
+    async with RawServer(arrivals.answering) as server, open_transport(server) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.UNKNOWN
         await asyncio.sleep(0.02)
         assert len(arrivals) == 1
@@ -171,7 +174,7 @@ async def test_a_server_that_fails_may_have_taken_a_message(status: str) -> None
 async def test_what_came_at_the_wrong_time_is_sent_once_more(status: str, then: bytes | None) -> None:
     """408 and 425 refuse the moment: the message is sent once more, whatever comes of that."""
     arrivals = Arrivals(http(status), then or http(status))
-    async with RawServer(arrivals.answering) as server, opened(server, max_attempts=9) as transport:
+    async with RawServer(arrivals.answering) as server, open_transport(server, max_attempts=9) as transport:
         outcome, _ = await transport.send_request(POST)
     assert (outcome, len(arrivals)) == (Outcome.ACCEPTED if then else Outcome.REJECTED, 2)
 
@@ -180,7 +183,7 @@ async def test_what_came_at_the_wrong_time_is_sent_once_more(status: str, then: 
 async def test_a_refusal_is_final(status: str) -> None:
     """What is refused for what it is, is not sent again."""
     arrivals = Arrivals(http(status), ACCEPTED)
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
+    async with RawServer(arrivals.answering) as server, open_transport(server) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.REJECTED
         assert len(arrivals) == 1
 
@@ -189,7 +192,7 @@ async def test_500_messages_that_meet_401_at_once_ask_for_one_token() -> None:
     """A token that is revoked costs one renewal, and each message one more try, however many are under way."""
     everybody, tokens, sent = asyncio.Event(), list[bytes](), list[bytes]()
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
                 tokens.append(request)
@@ -205,7 +208,7 @@ async def test_500_messages_that_meet_401_at_once_ask_for_one_token() -> None:
                 writer.write(ACCEPTED)
 
     settings = {"pool_size": 500, "otp_reserve": 0, "connect_timeout": timedelta(seconds=30)}
-    async with RawServer(behave) as server, opened(server, **settings) as transport:
+    async with RawServer(handler) as server, open_transport(server, **settings) as transport:
         outcomes = await asyncio.gather(*(transport.send_request(POST) for _ in range(500)))
     assert {outcome for outcome, _ in outcomes} == {Outcome.ACCEPTED}
     assert (len(tokens), len(sent)) == (2, 1000)
@@ -229,7 +232,7 @@ async def test_a_rule_of_ones_own_decides(
     """A line of status_rules says what its status proves, and whether the message is sent again for it."""
     monkeypatch.setattr("routee_failover._transport.retry_policy.INITIAL_THROTTLE_DELAY", 0.05)
     arrivals = Arrivals(http(status), http("200 OK", b"{}"))
-    async with RawServer(arrivals.answering) as server, opened(server, status_rules={line: rule}) as transport:
+    async with RawServer(arrivals.answering) as server, open_transport(server, status_rules={line: rule}) as transport:
         found, _ = await transport.send_request(POST)
     assert (found, len(arrivals)) == (outcome, sent)
 
@@ -238,7 +241,7 @@ async def test_a_rule_of_ones_own_decides_what_a_caller_is_told() -> None:
     """A 500 that is known to be a refusal raises as one."""
     rules = {"500": StatusRule(Outcome.REJECTED)}
     async with (
-        RawServer(answering(http("500 Oops"))) as server,
+        RawServer(responding(http("500 Oops"))) as server,
         RouteeClient(server.config(status_rules=rules)) as client,
     ):
         with pytest.raises(Rejected) as caught:
@@ -265,9 +268,9 @@ async def test_a_reading_call_is_asked_again(fail: Callable[[Writer], None]) -> 
             writer.write(http("200 OK", b"[]"))
         await writer.drain()
 
-    async with RawServer(tokens_and(seen, twice)) as server, opened(server) as transport:
-        outcome, evidence = await transport.send_request(GET)
+    async with RawServer(after_token(seen, twice)) as server, open_transport(server) as transport:
+        outcome, result = await transport.send_request(GET)
     assert outcome is Outcome.ACCEPTED
-    assert evidence.response is not None
-    assert evidence.response.body == b"[]"
+    assert result.response is not None
+    assert result.response.body == b"[]"
     assert len(seen) == 3
