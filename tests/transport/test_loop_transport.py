@@ -94,7 +94,7 @@ async def test_a_reading_call_that_succeeds_later_is_a_success() -> None:
 
 
 @pytest.mark.parametrize("api_request", [POST, GET], ids=["POST", "GET"])
-async def test_a_refused_connection_is_tried_again(request: ApiRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refused_connection_is_tried_again(api_request: ApiRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no connection can be made, nothing was sent: it is tried three times in all, and then told."""
     attempts = 0
     create = asyncio.get_running_loop().sock_connect
@@ -110,7 +110,7 @@ async def test_a_refused_connection_is_tried_again(request: ApiRequest, monkeypa
         RawServer(responding(ACCEPTED)) as server,
         open_transport(server, api_url="http://127.0.0.1:1") as transport,
     ):
-        _, result = await transport.send_request(request)
+        _, result = await transport.send_request(api_request)
     assert outcome_of(result) is Outcome.NOT_SENT
     assert attempts == TRIES
     assert result.reason == "no connection to 127.0.0.1:1 could be made (Connection refused)"
@@ -213,13 +213,13 @@ async def test_a_cancelled_call_gives_its_turn_back() -> None:
     async with RawServer(after_token(seen, never_respond)) as server, open_transport(server, pool_size=2) as transport:
         requests = [asyncio.create_task(transport.send_request(GET)) for _ in range(200)]
         await until(lambda: len(seen) >= 2)
-        for request in requests:
-            request.cancel()
+        for api_request in requests:
+            api_request.cancel()
         await asyncio.wait(requests)
         again = [asyncio.create_task(transport.send_request(GET)) for _ in range(2)]
         await until(lambda: len(seen) >= 4)
-        for request in again:
-            request.cancel()
+        for api_request in again:
+            api_request.cancel()
         await asyncio.wait(again)
 
 
