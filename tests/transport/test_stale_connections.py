@@ -34,7 +34,7 @@ from .raw_server import (
     responding,
 )
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("no_jitter")
 
 
 async def test_a_fin_that_has_come_costs_no_message() -> None:
