@@ -33,8 +33,8 @@ class Transport:
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult]]:
         """Send a request and return its outcome, with the attempt result that proves it.
 
-        Raises a `NotSent` when the request was cancelled before its first byte could leave. A request that is not safe
-        is only retried when no part of it can have been accepted.
+        Raises a `NotSent` when the request was cancelled before its first byte was sent. A request that is not safe is
+        only retried when no part of it can have been accepted.
         """
         loop = asyncio.get_running_loop()
         loop_transport = self._loop_transports.get(loop)

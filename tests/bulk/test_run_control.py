@@ -64,7 +64,7 @@ async def test_an_outage_is_waited_out(server: ListingServer) -> None:
         async with RouteeClient(server.config(circuit_breaker=True, total_timeout=timedelta(seconds=1))) as routee:
             made = sender(routee, ledger, add_labels=True)
             running = asyncio.create_task(made.run(rows_of(OtpFlows(60))))
-            await until(lambda: "not well" in str(made.progress.pause_reason))
+            await until(lambda: "circuit breaker is open" in str(made.progress.pause_reason))
             down[0] = False
             await running
         counts = await ledger.counts()

@@ -38,7 +38,8 @@ async def test_a_renewal_that_fails_says_that_the_message_was_refused() -> None:
         with pytest.raises(TokenUnavailable) as caught:
             await client.send(sms())
     assert str(caught.value) == (
-        "Routee rejected the token of the message, and Routee's token service answered 403; the message was not accepted"
+        "Routee rejected the token of the message, and Routee's token service answered 403; "
+        "the message was not accepted"
     )
     assert len(server.requests) == 1
 

@@ -209,7 +209,7 @@ async def test_a_wrong_secret_is_told_before_anything_is_sent() -> None:
     """A refused application sends nothing and says what to compare; nothing shows the key."""
     async with Sandbox() as sandbox:
         async with RouteeClient(sandbox.config(application_secret="canary-key")) as client:
-            with pytest.raises(TokenUnavailable, match=r"refused the application id and secret \(401\)") as caught:
+            with pytest.raises(TokenUnavailable, match=r"rejected the application id and secret \(401\)") as caught:
                 await client.send(sms())
         assert caught.value.status == 401
         assert sandbox.counts.requests == 1

@@ -114,10 +114,10 @@ async def test_middleware_that_resends_is_rejected(
     """A message that may have been sent is not sent again, however a middleware tries: UNKNOWN, and seen once."""
     seen: list[bytes] = []
     async with _serve(_disconnecting(seen, disconnect), _with(middleware)) as (server, runner):
-        evidence = await runner.run(server.url)
+        result = await runner.run(server.url)
         await until(lambda: seen)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
-    assert not any(text in repr(evidence) for text in (PIN, KEY))
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
+    assert not any(text in repr(result) for text in (PIN, KEY))
 
 
 @pytest.mark.parametrize("status", ["200 OK", "502 Bad Gateway"])
@@ -126,10 +126,10 @@ async def test_response_dropped_by_a_resending_middleware_is_unknown(status: str
     """A middleware that resends despite a response loses it: the first message may have been accepted."""
     seen: list[bytes] = []
     async with _serve(responding(http(status), seen=seen), _with(_send_twice)) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
-    assert evidence.reason == "a middleware of session_factory tried to send the message twice"
-    assert not evidence.permanent
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
+    assert result.reason == "a middleware of session_factory tried to send the message twice"
+    assert not result.permanent
 
 
 @on_every_loop
@@ -146,8 +146,8 @@ async def test_session_class_that_retries_is_rejected() -> None:
         session_class = type("RetryingSession", (aiohttp.ClientSession,), {"_request": retrying_request})
     seen: list[bytes] = []
     async with _serve(_disconnecting(seen), session_class) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
 
 
 @on_every_loop
@@ -161,8 +161,8 @@ async def test_middleware_may_repeat_a_get() -> None:
             writer.write(http())
 
     async with _serve(serve, _with(_retry)) as (server, runner):
-        evidence = await runner.run(server.url, method="GET")
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 3)
+        result = await runner.run(server.url, method="GET")
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 3)
 
 
 @on_every_loop
@@ -178,8 +178,8 @@ async def test_middleware_may_retry_while_nothing_was_sent() -> None:
             return await super().resolve(host, *args, **named)
 
     async with _serve(responding(http(), seen=seen), _with(_retry), resolver=FailingOnce) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
 @on_every_loop
@@ -190,8 +190,8 @@ async def test_middleware_may_retry_after_a_stale_connection(monkeypatch: pytest
     monkeypatch.setattr(attempt_module, "_is_gone", lambda conn: next(stale, False) or is_gone(conn))
     seen: list[bytes] = []
     async with _serve(responding(http(), seen=seen), _with(_retry)) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
 async def _request_own_token(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -207,8 +207,8 @@ async def test_middleware_may_request_its_own_token() -> None:
     """Another request of the same session is not the message, which is still sent exactly once."""
     seen: list[bytes] = []
     async with _serve(responding(http(), seen=seen), _with(_request_own_token)) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
     assert b"X-Gateway: canary-token" in seen[0]
 
 
@@ -241,8 +241,8 @@ async def test_failure_after_another_request_of_a_middleware_is_unknown() -> Non
         writer.write(b"nonsense\r\n\r\n")
 
     async with _serve(serve, _with(_request_own_token)) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert outcome_of(evidence) is Outcome.UNKNOWN
+        result = await runner.run(server.url)
+    assert outcome_of(result) is Outcome.UNKNOWN
 
 
 @on_every_loop
@@ -287,9 +287,9 @@ async def test_message_sent_by_another_task_belongs_to_its_attempt() -> None:
     worker = asyncio.create_task(send_from_queue())
     seen: list[bytes] = []
     async with _serve(_disconnecting(seen), _with(enqueue)) as (server, runner):
-        evidence = await runner.run(server.url)
+        result = await runner.run(server.url)
     worker.cancel()
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -316,13 +316,13 @@ async def test_message_abandoned_by_a_middleware_is_not_sent_later(hook: str, me
         attempt = runner.new_attempt(server.url, method=method)
         attempt.body = attempt.body if method == "POST" else None
         runner.in_flight.start(attempt)
-        evidence = await attempt.result
+        result = await attempt.result
         await asyncio.wait(abandoned)
         if abandoned[0].exception() is None:
             abandoned[0].result().close()
         await asyncio.sleep(0.05)
-    assert (outcome_of(evidence) is Outcome.NOT_SENT) == (seen == [])
-    assert not evidence.permanent
+    assert (outcome_of(result) is Outcome.NOT_SENT) == (seen == [])
+    assert not result.permanent
 
 
 @on_every_loop
@@ -337,9 +337,9 @@ async def test_middleware_that_suppresses_cancellation_sends_nothing() -> None:
     seen: list[bytes] = []
     settings = {"total_timeout": timedelta(milliseconds=50)}
     async with _serve(responding(http(), seen=seen), _with(suppress_cancellation), **settings) as (server, runner):
-        evidence = await runner.run(server.url)
-    assert (outcome_of(evidence), seen) == (Outcome.NOT_SENT, [])
-    assert evidence.reason == "no connection within total_timeout"
+        result = await runner.run(server.url)
+    assert (outcome_of(result), seen) == (Outcome.NOT_SENT, [])
+    assert result.reason == "no connection within total_timeout"
 
 
 @on_every_loop
