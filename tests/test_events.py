@@ -30,7 +30,16 @@ from routee_failover.events import (
 )
 from routee_failover.outcomes import AttemptResult, Response
 from tests.client.sample_flows import CANARIES, otp, sms
-from tests.transport.raw_server import ACCEPTED, KEY, POST, Notes, RawServer, answering, http, opened
+from tests.transport.raw_server import (
+    ACCEPTED,
+    KEY,
+    POST,
+    RawServer,
+    RecordingObserver,
+    http,
+    open_transport,
+    responding,
+)
 
 WITH_RESPONSE = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
 NOT_CONNECTED = AttemptResult(False, reason="no connection to localhost:1 could be made")
@@ -146,10 +155,10 @@ def test_logging_observer_uses_the_given_logger(caplog: pytest.LogCaptureFixture
 
 async def _events_of(*responses: bytes, count: int = 1, **settings: Any) -> list[Event]:
     """The events of `count` requests that get these responses."""
-    notes = Notes()
+    notes = RecordingObserver()
     async with (
-        RawServer(answering(*responses)) as server,
-        opened(server, observers=[notes], **settings) as transport,
+        RawServer(responding(*responses)) as server,
+        open_transport(server, observers=[notes], **settings) as transport,
     ):
         for _ in range(count):
             await transport.send_request(POST)
@@ -208,7 +217,7 @@ async def test_exhausted_retry_budget_is_emitted_instead_of_a_retry(monkeypatch:
     """Once the budget is spent, a request that could be retried is not, and an event says so instead."""
     monkeypatch.setattr("routee_failover._transport.retry_budget.CAPACITY", 0)
     events = await _events_of(ACCEPTED, api_url="http://127.0.0.1:1")
-    assert events[-1] == RetryBudgetExhausted(1, 1, "the budget for other tries is spent")
+    assert events[-1] == RetryBudgetExhausted(1, 1, "the retry budget is exhausted")
 
 
 class RaisingObserver:
@@ -227,10 +236,10 @@ async def test_raising_observer_affects_neither_send_nor_other_observers(
     error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever an observer raises, requests end as usual, other observers get the event, only its class is logged."""
-    notes = Notes()
+    notes = RecordingObserver()
     async with (
-        RawServer(answering(ACCEPTED)) as server,
-        opened(server, observers=[RaisingObserver(error), notes]) as transport,
+        RawServer(responding(ACCEPTED)) as server,
+        open_transport(server, observers=[RaisingObserver(error), notes]) as transport,
     ):
         async with asyncio.timeout(10):
             assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
@@ -261,15 +270,15 @@ def test_raising_logging_filter_is_suppressed(monkeypatch: pytest.MonkeyPatch) -
 def test_observer_group_without_observers_is_false() -> None:
     """Without observers nothing is emitted, and callers can check that beforehand."""
     assert not ObserverGroup([])
-    assert ObserverGroup([Notes()])
+    assert ObserverGroup([RecordingObserver()])
 
 
 async def _all_events_and_logs(caplog: pytest.LogCaptureFixture) -> str:
-    notes = Notes()
+    notes = RecordingObserver()
     echo = b'{"developerMessage":"739164 +306912345678 Canary canary-token","code":"400000000"}'
     responses = [http("400 No", echo), http("500 Oops", echo), ACCEPTED, http("401 No", echo)]
     caplog.set_level(logging.DEBUG, "routee_failover")
-    async with RawServer(answering(*responses)) as server:
+    async with RawServer(responding(*responses)) as server:
         async with RouteeClient(server.config(observers=[notes, LoggingObserver()])) as client:
             for flow in (otp(), sms(), sms(), otp()):
                 try:
@@ -278,7 +287,7 @@ async def _all_events_and_logs(caplog: pytest.LogCaptureFixture) -> str:
                     continue
             with pytest.raises(Rejected):
                 await client.track("an-id")
-        async with opened(server, observers=[notes, LoggingObserver()]) as transport:
+        async with open_transport(server, observers=[notes, LoggingObserver()]) as transport:
             await transport.send_request(ApiRequest("GET", "/reports?to=%2B306912345678&pin=739164", safe=True))
     assert {type(event) for event in notes.events} == {AttemptStarted, AttemptEnded, RetryScheduled, TokenRenewed}
     pickled = [pickle.dumps(event).decode("latin-1") for event in notes.events]

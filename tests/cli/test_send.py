@@ -130,7 +130,7 @@ def test_wrong_secret(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """A wrong secret is a wrong setting: status 2, and the variables to look at."""
     result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_APPLICATION_SECRET="canary")
     assert result.status == 2
-    assert "refused the application id and secret" in result.err
+    assert "rejected the application id and secret" in result.err
     assert "ROUTEE_APPLICATION_SECRET" in result.err
     assert "canary" not in result.err
 

@@ -114,18 +114,18 @@ def _stuck(number: int, size: int) -> Json:
 
 LENGTHS: Iterator[int] = itertools.cycle([1000, 990])
 MALFORMED: dict[str, Page] = {
-    r"is page 0, and page 1 was asked for": _stuck,
+    r"is page 0, but page 1 was requested": _stuck,
     r"10 pages in a row held nothing new": lambda number, size: _without("number")(0, size),
     r"10 pages in a row held nothing new:": lambda number, size: {"content": FLOWS[:3], "last": False},
-    r"says that more flows follow, and holds none": lambda number, size: (
+    r"says that more flows follow, but holds none": lambda number, size: (
         _page(number, size) if number < 2 else _page(number, size) | {"content": []}
     ),
-    r"says that more flows follow, and holds none;": lambda number, size: {"content": [], "last": False},
+    r"says that more flows follow, but holds none;": lambda number, size: {"content": [], "last": False},
     r"has no list of flows \(content\)": lambda number, size: {"totalElements": 3},
     r"has no list of flows \(content\);": lambda number, size: _page(number, size) | {"content": {"t-1": {}}},
-    r"lists a flow that is no object": lambda number, size: _page(number, size) | {"content": ["t-1", {}]},
+    r"lists a flow that is not an object": lambda number, size: _page(number, size) | {"content": ["t-1", {}]},
     r"is not a JSON object": lambda number, size: FLOWS,
-    r"the pages change their size from 4 to 5": lambda number, size: _page(number, size) | {"size": 4 + number % 2},
+    r"the page size changed from 4 to 5": lambda number, size: _page(number, size) | {"size": 4 + number % 2},
     r"another length of the list": lambda number, size: {
         "content": [{"trackingId": f"t-{number * size + place}"} for place in range(size)],
         "totalElements": next(LENGTHS),
@@ -214,7 +214,7 @@ async def test_flow_kind_is_filtered_by_the_client_if_routee_rejects_it() -> Non
 async def test_unknown_flow_kind_raises_no_response() -> None:
     """If neither Routee filters by kind nor its flows name theirs, no flow is included or skipped by guessing."""
     async with FakeRoutee(_refusing_kind(FLOWS)) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoResponse, match="neither filters by flowKind nor says the flowKind"):
+        with pytest.raises(NoResponse, match="neither filters by flowKind nor returns the flowKind"):
             [record async for record in client.search(where=[Filter("flowKind", "is_not", "standard")])]
 
 
@@ -267,11 +267,11 @@ async def test_otp_list_without_totals_finds_all_flows(page: Page, requests: int
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
-        (lambda offset, limit: _list(0, limit), "begins with the first flow, and 4 were to be left out"),
+        (lambda offset, limit: _list(0, limit), "begins with the first flow, but 4 flows were to be skipped"),
         (lambda offset, limit: {"results": OTPS[:4]}, "10 pages in a row held nothing new"),
-        (lambda offset, limit: {"results": [], "total": 5}, "says that more flows follow, and holds none"),
+        (lambda offset, limit: {"results": [], "total": 5}, "says that more flows follow, but holds none"),
         (lambda offset, limit: {"total": 5}, r"has no list of flows \(results\)"),
-        (lambda offset, limit: {"results": [None]}, "lists a flow that is no object"),
+        (lambda offset, limit: {"results": [None]}, "lists a flow that is not an object"),
     ],
 )
 async def test_malformed_otp_pages_raise_no_response(page: Page, reason: str) -> None:

@@ -39,7 +39,7 @@ async def test_missing_response_is_unknown_and_not_retried() -> None:
         with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
             await client.send(otp())
         assert len(server.requests) == 1
-    assert caught.value.reason == "no answer came within total_timeout"
+    assert caught.value.reason == "no response within total_timeout"
     rendered = shown(caught.value)
     assert [secret for secret in (*CANARIES, "token-1") if secret in rendered] == []
 

@@ -38,7 +38,8 @@ async def test_failed_renewal_error_says_that_the_message_was_not_accepted() -> 
         with pytest.raises(TokenUnavailable) as caught:
             await client.send(sms())
     assert str(caught.value) == (
-        "Routee refused the token of the message, and Routee's token service answered 403; the message was not accepted"
+        "Routee rejected the token of the message, and Routee's token service answered 403; "
+        "the message was not accepted"
     )
     assert len(server.requests) == 1
 

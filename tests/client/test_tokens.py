@@ -211,7 +211,7 @@ async def test_wrong_secret_raises_token_unavailable_and_sends_nothing() -> None
     """A rejected application sends nothing and the error says what to compare; nothing shows the secret."""
     async with Sandbox() as sandbox:
         async with RouteeClient(sandbox.config(application_secret="canary-key")) as client:
-            with pytest.raises(TokenUnavailable, match=r"refused the application id and secret \(401\)") as caught:
+            with pytest.raises(TokenUnavailable, match=r"rejected the application id and secret \(401\)") as caught:
                 await client.send(sms())
         assert caught.value.status == 401
         assert sandbox.counts.requests == 1
