@@ -55,7 +55,7 @@ async def test_commands_of_the_page_send_one_message_to_each_recipient(tmp_path:
         assert done.returncode == 0, (done.stdout, done.stderr)
         assert len({to for flow in sandbox.accepted for to in flow.to}) == len(sandbox.accepted) == PEOPLE
     assert f"{PEOPLE} rows: {PEOPLE} can be sent" in done.stdout
-    assert f"All {PEOPLE} are accepted" in done.stdout
+    assert f"All {PEOPLE} rows accepted" in done.stdout
     assert (folder / "people.html").is_file()
     assert len((folder / "accepted.csv").read_text("utf-8").splitlines()) == PEOPLE + 1
     for code in re.findall(r",(\d{6})$", (folder / "people.csv").read_text("utf-8"), re.MULTILINE)[:20]:
@@ -65,7 +65,7 @@ async def test_commands_of_the_page_send_one_message_to_each_recipient(tmp_path:
 def test_dry_run_of_the_page_prints_its_output(tmp_path: Path) -> None:
     """A dry run over the orders on the page prints the findings that the page shows."""
     (orders,) = (block for block in blocks(PAGE, "csv") if block.startswith("order,phone,"))
-    (said,) = (block for block in blocks(PAGE, "text") if "Look at these" in block)
+    (said,) = (block for block in blocks(PAGE, "text") if "Possible problems" in block)
     (body,) = re.findall(r"and the text `(.*)`:", TEXT)
     options = re.findall(r"with `(--key .*)` and the text", TEXT)[0].split()
     flow = {
