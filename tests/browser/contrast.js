@@ -31,7 +31,7 @@
   while (walker.nextNode()) {
     const text = walker.currentNode.data.trim();
     const element = walker.currentNode.parentElement;
-    if (!text || !element.checkVisibility() || element.closest("option, noscript, .unseen")) continue;
+    if (!text || !element.checkVisibility() || element.closest("option, noscript, .visually-hidden")) continue;
     const style = getComputedStyle(element);
     const under = behind(element);
     const [light, dark] = [luminance(over(parse(style.color), under)), luminance(under)].sort((one, other) => other - one);

@@ -45,7 +45,7 @@ class InboxPage:
     async def open(self, fragment: str = "") -> None:
         """Load the page, up to where it follows the sandbox."""
         await self.page.goto(self.sandbox.url + fragment)
-        await expect(self.page.locator("#tally")).not_to_be_empty()
+        await expect(self.page.locator("#flow-count")).not_to_be_empty()
 
     @property
     def rows(self) -> Locator:
@@ -72,7 +72,7 @@ class InboxPage:
 
     async def advance_clock(self, by: str) -> None:
         """Press a button of the clock: `+1 min`."""
-        await self.page.locator(".leaps").get_by_text(by, exact=True).click()
+        await self.page.locator(".advance").get_by_text(by, exact=True).click()
 
     async def send(self, operation: str, body: object) -> str:
         """Send a flow; its id."""

@@ -80,13 +80,13 @@ async def test_a_callback_and_its_attempts(browser: Browser) -> None:
         assert (path, body["trackingId"], body["status"]) == ("/flow", flow_id, "Succeeded")
         call = here.flow.locator(".callbacks > li")
         await expect(call.locator(".status")).to_have_text("pending")
-        await expect(call.locator(".attempts > li").first).to_contain_text("answered 503")
+        await expect(call.locator(".attempts > li").first).to_contain_text("HTTP 503")
         await expect(call.locator(".attempts > li").last).to_contain_text("next attempt")
         receiver.status = 200
         await here.advance_clock("+1 min")
         assert (await receiver.next())[1] == body
         await expect(call.locator(".status")).to_have_text("delivered")
-        await expect(call.locator(".attempts > li").last).to_contain_text("answered 200")
+        await expect(call.locator(".attempts > li").last).to_contain_text("HTTP 200")
         await call.locator("summary").click()
         await expect(call.locator("pre")).to_contain_text(f'"trackingId": "{flow_id}"')
 
@@ -102,7 +102,7 @@ async def test_call_back_again(browser: Browser) -> None:
         call = here.flow.locator(".callbacks > li")
         await call.locator("summary").click()
         for attempts in (2, 3):
-            await call.get_by_role("button", name="Call again").click()
+            await call.get_by_role("button", name="Redeliver").click()
             assert await receiver.next() == first
             await expect(call.locator(".attempts > li")).to_have_count(attempts)
         await expect(call.locator("pre")).to_be_visible()
@@ -116,7 +116,7 @@ async def test_reply(browser: Browser) -> None:
         await here.choose(NUMBER)
         await here.step(0).get_by_role("button", name="Deliver", exact=True).click()
         assert (await receiver.next())[0] == "/flow"
-        field = here.step(0).get_by_label("Reply as the person")
+        field = here.step(0).get_by_label("Reply as the recipient")
         await field.press("Enter")  # nothing to say, nothing is sent
         for words in ("We come later", "<b>thanks</b> & bye"):
             await field.fill(words)
@@ -127,7 +127,7 @@ async def test_reply(browser: Browser) -> None:
             await expect(here.step(0).locator(".reply").last).to_have_text(words)
         assert receiver.more() == 0
         await expect(here.step(0).locator(".reply")).to_have_count(2)
-        await expect(here.step(1).get_by_label("Reply as the person")).to_have_count(0)
+        await expect(here.step(1).get_by_label("Reply as the recipient")).to_have_count(0)
 
 
 async def test_replies_stay_half_typed(browser: Browser) -> None:
@@ -138,7 +138,7 @@ async def test_replies_stay_half_typed(browser: Browser) -> None:
         await here.choose(NUMBER)
         await here.step(0).get_by_role("button", name="Deliver", exact=True).click()
         await receiver.next()
-        field = here.step(0).get_by_label("Reply as the person")
+        field = here.step(0).get_by_label("Reply as the recipient")
         await field.press_sequentially("We co")
         await here.caller.call(
             "actOnSandboxFlow",

@@ -31,14 +31,14 @@ async def test_a_flow_fails_over_as_time_passes(browser: Browser) -> None:
         flow_id = await here.send_otp("+306900000300")
         await here.choose("+306900000300")
         await expect(here.step(0).locator(".status")).to_have_text("Queued")
-        await expect(here.step(1).locator(".status")).to_have_text("If the one before fails")
+        await expect(here.step(1).locator(".status")).to_have_text("If the previous step fails")
         await expect(here.step(0).get_by_role("progressbar")).to_have_attribute("aria-valuetext", "1 min left")
         await here.advance_clock("+1 s")
         await expect(here.step(0).get_by_role("progressbar")).to_have_attribute("aria-valuetext", "59 s left")
         await here.advance_clock("+1 min")
         await expect(here.step(0).locator(".status")).to_have_text("Expired")
         await expect(here.step(0).locator(".changes > li").last).to_have_text("+1 minExpiredTTL Expired")
-        await expect(here.step(0).locator(".arrival")).to_have_text("Did not arrive")
+        await expect(here.step(0).locator(".arrival")).to_have_text("Not delivered")
         await here.advance_clock("+10 min")
         await expect(here.step(1).locator(".status")).to_have_text("Delivered")
         await expect(here.flow.locator(".status.large")).to_contain_text("Succeeded by SMS")
@@ -54,12 +54,12 @@ async def test_time_goes_on_by_itself(browser: Browser) -> None:
         await here.page.get_by_role("radio", name="60\N{MULTIPLICATION SIGN}", exact=True).check()
         await expect(here.flow.locator(".status.large")).to_contain_text("Succeeded by SMS")
         assert here.sandbox._clock.speed == 60
-        await here.page.get_by_role("radio", name="Stand still").check()
-        await expect(here.page.get_by_role("radio", name="Stand still")).to_be_checked()
+        await here.page.get_by_role("radio", name="Stopped").check()
+        await expect(here.page.get_by_role("radio", name="Stopped")).to_be_checked()
         await here.caller.call("setSandboxClock", "/sandbox/clock", method="POST", json={"speed": 7})
         await expect(here.page.get_by_role("radio", name="7\N{MULTIPLICATION SIGN}", exact=True)).to_be_checked()
         await here.caller.call("setSandboxClock", "/sandbox/clock", method="POST", json={"speed": 0, "advance": 90_000})
-        await expect(here.page.get_by_role("radio", name="Stand still")).to_be_checked()
+        await expect(here.page.get_by_role("radio", name="Stopped")).to_be_checked()
         await expect(here.page.locator("#clock time")).to_contain_text("1 d 01:")
 
 
@@ -128,7 +128,7 @@ async def test_the_pin(browser: Browser) -> None:
         size = await code.evaluate("it => parseFloat(getComputedStyle(it).fontSize)")
         assert size >= 24
         await here.step(0).get_by_role("button", name="Copy").click()
-        await expect(here.page.locator("#note")).to_have_text("Copied.")
+        await expect(here.page.locator("#toast")).to_have_text("Copied.")
         assert await here.page.evaluate("navigator.clipboard.readText()") == "604418"
 
 
@@ -139,7 +139,7 @@ async def test_without_a_clipboard(browser: Browser) -> None:
         await here.send_otp("+306900000000", pin="604418")
         await here.choose("+306900000000")
         await here.step(0).get_by_role("button", name="Copy").click()
-        await expect(here.page.locator("#note")).to_contain_text("Marked")
+        await expect(here.page.locator("#toast")).to_contain_text("Selected")
         assert await here.page.evaluate("getSelection().toString()") == "604418"
 
 
@@ -164,8 +164,8 @@ async def test_a_button_decides(browser: Browser, button: str, status: str, flow
         assert record["status"] == flow
         assert record["steps"][0]["message"]["status"] == status.upper()
         assert (record["steps"][1]["message"] is None) is (flow == "Succeeded")
-        says = "The flow has succeeded." if flow == "Succeeded" else "The flow goes on."
-        await expect(here.page.locator("#said")).to_have_text(says)
+        says = "The flow has succeeded." if flow == "Succeeded" else "The flow is in progress."
+        await expect(here.page.locator("#live-region")).to_have_text(says)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ async def test_too_late(browser: Browser) -> None:
         # The page has yet to hear of it when the button is pressed.
         await here.page.route("**/sandbox/flows/*/actions", lambda route: _after_another(here, flow_id, route))
         await here.step(0).get_by_role("button", name="Fail", exact=True).click()
-        await expect(here.page.locator("#note")).to_have_attribute("data-tone", "bad")
+        await expect(here.page.locator("#toast")).to_have_attribute("data-tone", "bad")
         await expect(here.step(0).locator(".status")).to_have_text("Delivered")
 
 
@@ -226,8 +226,8 @@ async def test_the_json(browser: Browser) -> None:
         await here.flow.get_by_role("tab", name="Response").click()
         await expect(panel).to_contain_text(f'"{flow_id}"')
         await here.page.keyboard.press("ArrowRight")
-        await expect(here.flow.get_by_role("tab", name="Record now")).to_be_focused()
-        await expect(here.flow.get_by_role("tab", name="Record now")).to_have_attribute("aria-selected", "true")
+        await expect(here.flow.get_by_role("tab", name="Tracking record")).to_be_focused()
+        await expect(here.flow.get_by_role("tab", name="Tracking record")).to_have_attribute("aria-selected", "true")
         await here.page.keyboard.press("ArrowRight")
         await expect(here.flow.get_by_role("tab", name="Request")).to_be_focused()
 
@@ -245,7 +245,7 @@ async def test_the_address_says_which_flow(browser: Browser) -> None:
         await expect(here.flow.get_by_role("heading", level=2)).to_have_text("+306922222222")
         await expect(here.row("+306922222222")).to_have_attribute("aria-selected", "true")
         await here.page.evaluate("location.hash = 'nobody-knows'")
-        await expect(here.flow).to_contain_text("does not know this flow")
+        await expect(here.flow).to_contain_text("has no such flow")
 
 
 async def test_several_people(browser: Browser) -> None:
@@ -259,7 +259,7 @@ async def test_several_people(browser: Browser) -> None:
         title = here.flow.get_by_role("heading", level=2)
         await expect(title).to_have_text(f"{NUMBER}, +306911111111, +306922222222")
         for position, number in enumerate((NUMBER, "+306911111111", "+306922222222")):
-            await expect(here.step(position).locator(".story .facts")).to_contain_text(number)
+            await expect(here.step(position).locator(".step-body .facts")).to_contain_text(number)
 
 
 async def test_a_very_long_message(browser: Browser) -> None:
@@ -280,5 +280,5 @@ async def test_a_clock_that_does_not_turn(browser: Browser) -> None:
         refusal = {"code": "500000000", "developerMessage": "Not now"}
         await here.page.route("**/sandbox/clock", lambda route: route.fulfill(status=500, json=refusal))
         await here.page.get_by_role("radio", name="10\N{MULTIPLICATION SIGN}", exact=True).click()
-        await expect(here.page.locator("#note")).to_have_text("Not now")
-        await expect(here.page.get_by_role("radio", name="Stand still")).to_be_checked()
+        await expect(here.page.locator("#toast")).to_have_text("Not now")
+        await expect(here.page.get_by_role("radio", name="Stopped")).to_be_checked()

@@ -36,13 +36,13 @@ def _fill(sandbox: Sandbox, count: int) -> None:
 async def test_a_flow_appears_by_itself(browser: Browser) -> None:
     """A flow is in the list as soon as it was accepted, and its row changes with it; nothing is reloaded."""
     async with open_inbox(browser) as here:
-        await expect(here.page.locator("#welcome")).to_contain_text("No flow yet")
+        await expect(here.page.locator("#empty-state")).to_contain_text("No flow yet")
         await expect(here.page).to_have_title("Routee sandbox")
         await here.send_otp("+306900000100")
         row = here.row("+306900000100")
         await expect(row).to_contain_text("847291")
         await expect(row.locator(".mark")).to_have_attribute("title", "In progress")
-        await expect(here.page.locator("#welcome")).to_be_hidden()
+        await expect(here.page.locator("#empty-state")).to_be_hidden()
         await expect(here.page).to_have_title("(1) Routee sandbox")
         await here.advance_clock("+10 min")
         await expect(row.locator(".mark")).to_have_attribute("title", "Succeeded")
@@ -59,7 +59,7 @@ async def test_search_by_number(browser: Browser) -> None:
         await expect(here.rows).to_have_count(3)
         await here.page.get_by_label("Search by number").fill("+30 6911-1111")
         await expect(here.rows).to_have_count(2)
-        await expect(here.page.locator("#tally")).to_have_text("2 flows found")
+        await expect(here.page.locator("#flow-count")).to_have_text("2 flows found")
         await here.send_otp("+306911111133")
         await expect(here.rows).to_have_count(3)
         await here.send_otp("+306922222222")
@@ -96,11 +96,11 @@ async def test_clear(browser: Browser) -> None:
         await here.send_otp("+306900000000")
         await here.choose("+306900000000")
         await here.page.get_by_role("button", name="Clear", exact=True).click()
-        await here.page.get_by_role("button", name="Keep them").click()
+        await here.page.get_by_role("button", name="Cancel").click()
         await expect(here.rows).to_have_count(1)
         await here.page.get_by_role("button", name="Clear", exact=True).click()
         await here.page.locator("#clear").get_by_role("button", name="Clear").click()
-        await expect(here.page.locator("#welcome")).to_be_visible()
+        await expect(here.page.locator("#empty-state")).to_be_visible()
         assert here.sandbox.accepted == []
         await here.send_otp("+306900000000")
         await expect(here.rows).to_have_count(1)
@@ -112,7 +112,7 @@ async def test_clear_from_elsewhere(browser: Browser) -> None:
         await here.send_otp("+306900000000")
         await here.choose("+306900000000")
         await here.caller.call("clearSandboxFlows", "/sandbox/flows", method="DELETE")
-        await expect(here.page.locator("#welcome")).to_be_visible()
+        await expect(here.page.locator("#empty-state")).to_be_visible()
 
 
 async def _row_at(here: InboxPage, place: int) -> None:
@@ -138,11 +138,11 @@ async def test_ten_thousand_flows(browser: Browser) -> None:
         await here.send("sendViberOtp", VIBER_OTP)
         await here.page.locator("#flows").evaluate("box => box.scrollTop = 0")
         await expect(here.row("+306912345678").and_(here.page.locator("[aria-posinset='1']"))).to_be_visible()
-        await expect(here.page.locator("#tally")).to_have_text("10,000 flows")  # the sandbox keeps so many
+        await expect(here.page.locator("#flow-count")).to_have_text("10,000 flows")  # the sandbox keeps so many
 
         await here.page.get_by_label("Search by number").fill("00007777")
         await expect(here.rows).to_have_count(1)
-        await expect(here.page.locator("#tally")).to_have_text("1 flow found")
+        await expect(here.page.locator("#flow-count")).to_have_text("1 flow found")
 
 
 async def test_what_one_looks_at_stays(browser: Browser) -> None:

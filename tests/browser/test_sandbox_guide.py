@@ -100,7 +100,7 @@ async def test_the_journey(browser: Browser, tmp_path: Path) -> None:
         page = await browser.new_page(viewport=WIDE)
         page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
-        await expect(page.locator("#welcome")).to_be_visible()
+        await expect(page.locator("#empty-state")).to_be_visible()
 
         # Send with curl
         assert '"status": "InProgress"' in await shell.run(send)
@@ -112,7 +112,7 @@ async def test_the_journey(browser: Browser, tmp_path: Path) -> None:
         await expect(viber.get_by_label("PIN")).to_have_text("847291")
 
         # Let it fail over
-        forward = page.locator(".leaps")
+        forward = page.locator(".advance")
         await forward.get_by_text("+1 min", exact=True).click()
         await expect(viber.locator(".status")).to_have_text("Expired")
         await expect(sms.locator(".status")).to_have_text("Queued")
@@ -132,19 +132,19 @@ async def test_the_journey(browser: Browser, tmp_path: Path) -> None:
             told = await _line(receiver)
             while '"Succeeded"' not in told:
                 told = await _line(receiver)
-            answered = page.locator(".callbacks > li").filter(has_text="Succeeded").filter(has_text="answered 200")
+            answered = page.locator(".callbacks > li").filter(has_text="Succeeded").filter(has_text="HTTP 200")
             await expect(answered).to_be_visible()
-            await answered.get_by_role("button", name="Call again").click()
+            await answered.get_by_role("button", name="Redeliver").click()
             assert await _line(receiver) == told
             await expect(answered.locator(".attempts > li")).to_have_count(2)
-        await answered.get_by_role("button", name="Call again").click()
+        await answered.get_by_role("button", name="Redeliver").click()
         await expect(answered).to_contain_text("next attempt")
 
         # From a test, in any language
         assert '"604418"' in await shell.run(pin)
         assert '"now"' in await shell.run(advance)
         await shell.run(reset)
-        await expect(page.locator("#welcome")).to_be_visible()
+        await expect(page.locator("#empty-state")).to_be_visible()
         await page.context.close()
 
 
@@ -176,9 +176,9 @@ async def test_the_welcome_commands(browser: Browser) -> None:
         page = await browser.new_page(viewport=WIDE)
         page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
-        commands = await page.locator("#welcome [data-copy]").get_attribute("data-copy")
+        commands = await page.locator("#empty-state [data-copy]").get_attribute("data-copy")
         assert '"status": "InProgress"' in await _Shell().run(commands or "")
         await _chosen(page, "+306900000100")
-        await page.locator(".leaps").get_by_text("+1 min", exact=True).click()
+        await page.locator(".advance").get_by_text("+1 min", exact=True).click()
         await expect(page.locator(".status.large")).to_have_text("Succeeded by SMS")
         await page.context.close()

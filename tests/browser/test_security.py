@@ -35,7 +35,7 @@ async def test_markup_stays_text(browser: Browser) -> None:
             await expect(here.step(position).locator(".bubble")).to_contain_text(EVIL)
         await expect(here.flow.get_by_role("tabpanel")).to_contain_text("onerror")
         await here.advance_clock("+1 min")
-        await here.flow.get_by_role("tab", name="Record now").click()
+        await here.flow.get_by_role("tab", name="Tracking record").click()
         await expect(here.page).to_have_title("(1) Routee sandbox")
         assert await here.page.locator("main img, main script, main b b, main i").count() == 0
 
@@ -44,7 +44,7 @@ async def test_an_address_that_cannot_be_read(browser: Browser) -> None:
     """What stands behind the # may be anything: the page shows its list, and no flow."""
     async with open_inbox(browser, opened=False) as here:
         await here.open("/#%")
-        await expect(here.page.locator("#welcome")).to_be_visible()
+        await expect(here.page.locator("#empty-state")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_only_http_is_a_link(browser: Browser, address: str) -> None:
         await here.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP | {"message": {"body": "Your code is 123456"}}]})
         await here.page.route("**/sandbox/flows/*", lambda route: _with_button(route, address))
         await here.rows.first.click()
-        await expect(here.step(0).locator(".knob")).to_have_text("Open")
+        await expect(here.step(0).locator(".message-button")).to_have_text("Open")
         assert await here.step(0).get_by_role("link").count() == 0
 
 
@@ -99,24 +99,24 @@ async def test_the_sandbox_stops_and_comes_back(browser: Browser) -> None:
         await here.choose("+306900000000")
         port = int(here.sandbox.url.rpartition(":")[2])
         await here.sandbox.__aexit__(None, None, None)
-        await expect(here.page.locator("#banner")).to_contain_text("does not answer")
+        await expect(here.page.locator("#banner")).to_contain_text("does not respond")
         await here.page.get_by_role("button", name="Clear", exact=True).click()
         await here.page.locator("#clear").get_by_role("button", name="Clear").click()
         await expect(here.rows).to_have_count(1)
-        await here.page.get_by_role("radio", name="Stand still").focus()
+        await here.page.get_by_role("radio", name="Stopped").focus()
         async with Sandbox(port=port):
             await expect(here.page.locator("#banner")).to_be_hidden()
             await expect(here.rows).to_have_count(0)
-            await expect(here.flow).to_contain_text("does not know this flow")
+            await expect(here.flow).to_contain_text("has no such flow")
             await here.page.goto("about:blank")
 
 
 async def test_a_page_that_may_not_look(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody on another machine sees the page and no flow, and is told why."""
-    monkeypatch.setattr("routee_failover.sandbox.admin.local_only._is_near", lambda _address: False)
+    monkeypatch.setattr("routee_failover.sandbox.admin.local_only._is_loopback", lambda _address: False)
     async with open_inbox(browser, opened=False, complaints="403") as here:
         await here.page.goto(here.sandbox.url)
-        await expect(here.page.locator("#banner")).to_contain_text("only on the machine that it runs on")
+        await expect(here.page.locator("#banner")).to_contain_text("only from the machine that it runs on")
 
 
 async def test_lagging_behind(browser: Browser) -> None:

@@ -112,7 +112,7 @@ def test_what_was_sent_before_a_kill(cli: Cli, write: Callable[[Any], str], tmp_
     assert f"Everything is kept in {store}; flows from before: 2" in words
     assert (second.status, second.out) == (2, "")
     assert second.err == (
-        f"routee-failover: cannot keep anything in {store}: "
+        f"routee-failover: cannot use the store {store}: "
         "another process has it open; give each sandbox a file of its own\n"
     )
 
@@ -132,7 +132,7 @@ def test_a_disk_that_is_full(cli: Cli, write: Callable[[Any], str], tmp_path: Pa
         process.send_signal(signal.SIGTERM)
         _, words = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert words.count(f"routee-failover: nothing more is kept in {store}: the disk refuses it") == 1
+    assert words.count(f"routee-failover: cannot write to the store {store} any more: the disk refuses it") == 1
     assert f"Not all of it was kept in {store}: the disk refuses it." in words
     assert "Flows accepted: 3" in words
     assert "Traceback" not in words
@@ -142,7 +142,7 @@ def test_a_store_that_cannot_be(cli: Cli, tmp_path: Path) -> None:
     """A folder, a missing folder and a number of flows that is none end the command in one line, with status 2."""
     result = cli("sandbox", "--store", str(tmp_path))
     assert (result.status, result.out) == (2, "")
-    assert result.err == f"routee-failover: cannot keep anything in {tmp_path}: Is a directory\n"
+    assert result.err == f"routee-failover: cannot use the store {tmp_path}: Is a directory\n"
     assert "there is no such folder" in cli("sandbox", "--store", str(tmp_path / "no" / "x.db")).err
     assert cli("sandbox", "--keep", "0").status == 2
 
@@ -225,8 +225,8 @@ def test_what_a_sandbox_complains_of(capsys: pytest.CaptureFixture[str]) -> None
     """What the sandbox logs while it runs is one line on stderr, and only while it runs."""
     log = logging.getLogger("routee_failover.sandbox")
     with _log_to_stderr():
-        log.error("nothing more is kept in %s", "x.db")
-    assert capsys.readouterr().err == "routee-failover: nothing more is kept in x.db\n"
+        log.error("cannot write to the store %s", "x.db")
+    assert capsys.readouterr().err == "routee-failover: cannot write to the store x.db\n"
     assert log.handlers == []
 
 

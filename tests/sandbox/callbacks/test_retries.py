@@ -40,7 +40,7 @@ async def test_the_schedule_of_a_day() -> None:
         queued, delivered = caller.sandbox.callbacks
         assert _at(queued) == [1.0 + after for after in (0.0, *SCHEDULE)]
         assert _at(delivered) == [3.0 + after for after in (0.0, *SCHEDULE)]
-        assert [(one.state, one.next_at) for one in (queued, delivered)] == [("given up", None)] * 2
+        assert [(one.state, one.next_at) for one in (queued, delivered)] == [("failed", None)] * 2
         assert {(attempt.status, attempt.error) for attempt in queued.attempts} == {(500, "only 200 counts")}
         # In order of time, whichever of both it was.
         assert statuses(receiver.bodies) == ["QUEUED", "DELIVERED"] * 13
@@ -116,7 +116,7 @@ async def test_the_newest_attempts_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
         await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(2 * DAY)
         (record,) = caller.sandbox.callbacks
-        assert (_at(record), record.state) == ([3.0 + after for after in SCHEDULE[-3:]], "given up")
+        assert (_at(record), record.state) == ([3.0 + after for after in SCHEDULE[-3:]], "failed")
 
 
 async def test_retries_of_a_running_clock() -> None:
@@ -126,7 +126,7 @@ async def test_retries_of_a_running_clock() -> None:
         await receiver.received(13)
         await caller.sandbox.advance(timedelta(0))
         (record,) = caller.sandbox.callbacks
-        assert record.state == "given up"
+        assert record.state == "failed"
         assert all(at >= 3.0 + after for at, after in zip(_at(record), (0.0, *SCHEDULE), strict=True))
 
 
@@ -213,7 +213,7 @@ class TestCalledBackAgain:
             await caller.sandbox.advance(2 * DAY)
             (record,) = caller.sandbox.callbacks
             assert _at(record) == [3.0, 33.0, 63.0, *(63.0 + after for after in (0.0, *SCHEDULE))]
-            assert record.state == "given up"
+            assert record.state == "failed"
 
     async def test_while_it_is_under_way(self) -> None:
         """One that is being posted is posted once more after that, whatever comes of the first."""

@@ -23,7 +23,7 @@ async def _refused(path: Path) -> str:
         await Sandbox(store=path).__aenter__()
     text = str(caught.value)
     assert "\n" not in text
-    return text.removeprefix(f"cannot keep anything in {path}: ")
+    return text.removeprefix(f"cannot use the store {path}: ")
 
 
 def _names(folder: Path) -> list[str]:

@@ -286,7 +286,10 @@ async def test_the_disk_is_full(path: Path, caplog: pytest.LogCaptureFixture) ->
         assert caller.sandbox.store_failure == "the disk is full"
         assert len(caller.sandbox.accepted) == 4
     (record,) = caplog.records
-    assert record.getMessage() == f"nothing more is kept in {path}: the disk is full; the sandbox goes on in memory"
+    assert (
+        record.getMessage()
+        == f"cannot write to the store {path} any more: the disk is full; the sandbox continues in memory"
+    )
     async with calling(store=path) as caller:
         assert len(caller.sandbox.accepted) == 1
         assert caller.sandbox.store_failure is None
