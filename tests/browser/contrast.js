@@ -1,4 +1,4 @@
-// The texts of the page that stand out too little from what is behind them, by WCAG 2's formula.
+// Returns the texts whose contrast with their background is too low, by WCAG 2's formula.
 () => {
   const parse = (text) => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
