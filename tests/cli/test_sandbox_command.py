@@ -134,7 +134,8 @@ def test_full_disk_is_reported_and_the_sandbox_continues(cli: Cli, write: Callab
         process.send_signal(signal.SIGTERM)
         _, messages = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert messages.count(f"routee-failover: cannot write to the store {store} any more: the disk reported an I/O error") == 1
+    failure = f"routee-failover: cannot write to the store {store} any more: the disk reported an I/O error"
+    assert messages.count(failure) == 1
     assert f"Not everything was stored in {store}: the disk reported an I/O error." in messages
     assert "Flows accepted: 3" in messages
     assert "Traceback" not in messages
