@@ -1,8 +1,8 @@
-"""Fixtures for pytest: a Routee of its own for each test, a client for it, and the phones that its messages reach.
+"""Pytest plugin: fixtures with a sandbox for each test, a client for it, and the inbox of its recipients.
 
-pytest finds them by itself where this package is installed. They are plain fixtures around a sandbox in a thread of its
-own, so they serve tests of every kind: with pytest-asyncio in either mode, with anyio, or not async at all. Nothing is
-imported before a test asks for one of them.
+pytest finds it by its entry point where this package is installed. The fixtures are not async: their sandbox runs in
+its own thread, so they serve tests with pytest-asyncio in either mode, with anyio, and without async. Nothing heavy is
+imported before a test requests one of them.
 """
 
 import inspect
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .sandbox import Inbox, Sandbox
 
 _MARKER = "routee_sandbox"
-_SPEED = 60.0  # a minute in a second: what a program waits for comes soon, and a ttl is still long beside a test
+_SPEED = 60.0  # virtual seconds per real second: waits are short, and a ttl is still long compared with a test
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers", f"{_MARKER}(**settings): settings of `Sandbox` for this test, such as speed=0 to freeze its clock"
     )
@@ -29,28 +29,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def routee_sandbox_settings() -> Mapping[str, Any]:
-    """Settings of `Sandbox` for all tests that see it: override this fixture to change them."""
+    """Return settings of `Sandbox` for all tests that use the fixture: override it to change them."""
     return {}
 
 
 @pytest.fixture
 def routee_sandbox(request: pytest.FixtureRequest, routee_sandbox_settings: Mapping[str, Any]) -> "Iterator[Sandbox]":
-    """A running `Sandbox` on a free port, which nothing else uses; its clock runs 60 times as fast as real time.
+    """Yield a running `Sandbox` on a free port, for one test; its clock runs 60 times as fast as real time.
 
-    Its settings are those of `routee_sandbox_settings`, and of `@pytest.mark.routee_sandbox(...)` on the test.
+    Its settings are those of `routee_sandbox_settings`, then those of `@pytest.mark.routee_sandbox(...)` on the test.
     """
-    from .sandbox import Sandbox, SandboxError  # noqa: PLC0415  # heavy, and perhaps not installed
+    from .sandbox import Sandbox, SandboxError  # noqa: PLC0415  # heavy, and possibly not installed
 
     settings = {"speed": _SPEED, **routee_sandbox_settings}
     for marker in reversed(list(request.node.iter_markers(_MARKER))):  # the closest one wins
         if marker.args:
-            pytest.fail(f"@pytest.mark.{_MARKER} takes settings by name, such as speed=0", pytrace=False)
+            pytest.fail(f"@pytest.mark.{_MARKER} takes keyword arguments, such as speed=0", pytrace=False)
         settings |= marker.kwargs
     known = list(inspect.signature(Sandbox).parameters)
     for name in settings:
         if name not in known:
-            why = f"it has no setting {name!r}; it has {', '.join(known)}"
-            pytest.fail(f"the Routee sandbox cannot start: {why}", pytrace=False)
+            reason = f"there is no setting {name!r}; the settings are {', '.join(known)}"
+            pytest.fail(f"the Routee sandbox cannot start: {reason}", pytrace=False)
     with ExitStack() as stack:
         try:
             sandbox = stack.enter_context(Sandbox(**settings))
@@ -61,7 +61,7 @@ def routee_sandbox(request: pytest.FixtureRequest, routee_sandbox_settings: Mapp
 
 @pytest.fixture
 def routee_client(routee_sandbox: "Sandbox") -> "RouteeClient":
-    """A `RouteeClient` for the test's sandbox. Its connections close when the event loop that used them ends."""
+    """Return a `RouteeClient` for the test's sandbox. Its connections close with the event loop that used them."""
     from .client import RouteeClient  # noqa: PLC0415
 
     return RouteeClient(routee_sandbox.config())
@@ -69,5 +69,5 @@ def routee_client(routee_sandbox: "Sandbox") -> "RouteeClient":
 
 @pytest.fixture
 def routee_inbox(routee_sandbox: "Sandbox") -> "Inbox":
-    """The phones of the people whom the test's sandbox is sent messages for: `await routee_inbox.pin_for("+30...")`."""
+    """Return the inbox of the test's sandbox: `await routee_inbox.pin_for("+30...")`."""
     return routee_sandbox.inbox

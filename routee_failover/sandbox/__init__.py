@@ -1,4 +1,4 @@
-"""Routee on one's own machine: a server that speaks the documented API, judged by its own OpenAPI contract.
+"""Sandbox: a local server that speaks Routee's documented API and validates every request by its OpenAPI contract.
 
     async with Sandbox(speed=60) as sandbox:
         client = RouteeClient(sandbox.config())

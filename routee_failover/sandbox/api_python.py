@@ -1,4 +1,4 @@
-"""What a test asks of a running sandbox, and does to it, in Python; `control/` has the same for other languages."""
+"""Python API of a running sandbox; `admin/` has the same over HTTP, for other languages."""
 
 from datetime import timedelta
 from typing import Any, Literal
@@ -32,14 +32,14 @@ from .simulation.settings import SimulationSettings
 from .store.base import Store
 
 Action = Literal["deliver", "seen", "fail", "expire"]
-"""How a message can be made to end by hand."""
+"""Actions that force the outcome of a message."""
 
 
 class SandboxControls:
-    """The part of `Sandbox` that tests work with. Where it has a thread of its own, any thread may call it."""
+    """The part of `Sandbox` that tests use. Where the sandbox has its own thread, any thread may call it."""
 
     inbox: Inbox
-    """The phones of the people whom flows are sent to."""
+    """The messages that recipients received."""
 
     _scheduler: Scheduler
     _flow_store: FlowStore
@@ -56,30 +56,30 @@ class SandboxControls:
     @property
     @runs_on_loop
     def accepted(self) -> list[AcceptedFlow]:
-        """The flows that were accepted, oldest first; the newest `max_flows` of them."""
+        """The accepted flows, oldest first; the newest `max_flows` of them."""
         return list(self._flow_store)
 
     @property
     @runs_on_loop
     def counts(self) -> SandboxCounters:
-        """What the sandbox has seen up to now; a copy, which does not go on counting."""
+        """The counters of the sandbox; a copy, which is not updated."""
         return attrs.evolve(self._counters)
 
     @property
     @runs_on_loop
     def store_failure(self) -> str | None:
-        """Why nothing is kept in the store's file any more; None while all is well, or where there is no store."""
+        """Reason why nothing is saved in the store's file any more; None while saving works, or without a store."""
         return self._store.failure
 
     @property
     @runs_on_loop
     def callbacks(self) -> list[CallbackRecord]:
-        """What was posted to the callback and inbound addresses of the accepted flows, or is to be; oldest first."""
+        """The callbacks of the accepted flows, posted, pending and dropped, inbound replies included; oldest first."""
         return list(self._callback_dispatcher.log)
 
     @runs_on_loop
     def redeliver(self, callback_id: str) -> CallbackRecord:
-        """Post a callback again now, whatever came of it; if it is not answered, the retries start anew.
+        """Post a callback again now, whatever its state; unless it succeeds, its retries start over.
 
         Raises `SandboxError` when there is no such callback.
         """
@@ -90,11 +90,11 @@ class SandboxControls:
 
     @runs_on_loop
     def reply(self, flow_id: str, text: str, *, position: int | None = None) -> CallbackRecord:
-        """Have the person who got a Viber message write back: the `inboundUrl` of its step is told.
+        """Simulate a reply of the recipient to a Viber message: post it to the `inboundUrl` of its step.
 
-        `position` is the step's among those of the flow in the order of trying, counted from 0; without it, the message
-        that was sent last is answered. Raises `SandboxError` when there is no such flow, when the message was not
-        delivered, or when its step has no `inboundUrl`.
+        `position` is that of the step in the order in which steps are attempted, counted from 0; without it, the reply
+        is to the latest message. Raises `SandboxError` when there is no such flow, when the message was not delivered,
+        or when its step has no `inboundUrl`.
         """
         flow = self._flow_store.find(flow_id)
         if flow is None:
@@ -106,39 +106,39 @@ class SandboxControls:
 
     @runs_on_loop
     def act(self, flow_id: str, action: Action, *, position: int | None = None) -> AcceptedFlow:
-        """Have a message end now, whatever was scripted, and give the flow as it goes on.
+        """Force the outcome of a message now, whatever was scripted, and return the changed flow.
 
-        `position` is the step's, as for `reply`; without it, the message that was sent last ends. Raises `SandboxError`
-        when there is no such flow, and when the message was not sent yet or can no longer end like this.
+        `position` is that of the step, as for `reply`; without it, the action is on the latest message. Raises
+        `SandboxError` when there is no such flow, and when the message was not sent yet or can no longer end like this.
         """
         flow = self._flow_store.find(flow_id)
         if flow is None:
             raise SandboxError("there is no such flow")
         if action not in ACTION_OUTCOMES:
-            raise SandboxError(f"a message ends by one of {', '.join(ACTION_OUTCOMES)}")
-        journeys = self._lifecycle
+            raise SandboxError(f"action must be one of {', '.join(ACTION_OUTCOMES)}")
+        lifecycle = self._lifecycle
         try:
-            return journeys.force_outcome(
-                flow, journeys.latest_position(flow) if position is None else position, ACTION_OUTCOMES[action]
+            return lifecycle.force_outcome(
+                flow, lifecycle.latest_position(flow) if position is None else position, ACTION_OUTCOMES[action]
             )
         except ActionConflict as error:
             raise SandboxError(str(error)) from None
 
     @runs_on_loop
     def reset(self) -> None:
-        """Forget everything: flows, callbacks, rules, settings and counts. The clock runs on, and tokens stay good."""
+        """Delete flows, callbacks and rules, and reset settings and counters. Clock and tokens are unaffected."""
         reset_state(self._lifecycle, self._rules, self._settings, self._counters)
 
     @property
     @runs_on_loop
     def speed(self) -> float:
-        """How many times faster than real time virtual time passes; 0 when it stands still."""
+        """Virtual seconds per real second; 0 when the clock is stopped."""
         return self._lifecycle.clock.speed
 
     @speed.setter
     @runs_on_loop
     def speed(self, speed: float) -> None:
-        """Let time pass at another speed from now on. Raises `SandboxError` for one that cannot be."""
+        """Change the speed of the clock. Raises `SandboxError` for an invalid speed."""
         try:
             self._scheduler.set_speed(speed)
         except (ValueError, TypeError, OverflowError) as error:
@@ -147,9 +147,9 @@ class SandboxControls:
 
     @awaits_on_loop
     async def advance(self, by: timedelta) -> None:
-        """Let so much virtual time pass at once: what is due in it happens in order, callbacks among it, to its end.
+        """Advance the clock: everything that becomes due runs in order, callbacks included, before this returns.
 
-        Raises `SandboxError` for what would put the clock back, and for a bare number.
+        Raises `SandboxError` for a negative duration, and for a bare number.
         """
         seconds = to_seconds(by)
         try:
@@ -174,17 +174,18 @@ class SandboxControls:
         seed: int | None = None,
         times: int | None = None,
     ) -> str:
-        """Make a rule for the flows that come from now on, and give its id; of all rules the newest that matches wins.
+        """Add a rule for the flows that arrive from now on, and return its id; the newest rule that matches wins.
 
-        It is about the flows to `to` (a number, or the beginning of one and a `*`) and to `endpoint`; both default to
-        all. `viber`, `sms` and `voice` say what becomes of their messages, `callbacks` of the callbacks. `answer` is
-        given in the place of taking the flow, a number as an HTTP status. `fault` lets the flow be taken and its answer
-        not arrive. A rule with a `rate` applies to that share, the same one for the same `seed`; one with `times` so
-        often and then no more. `POST /sandbox/rules` takes the same words.
+        `to` (a number, or a prefix and a `*`) and `endpoint` limit the flows that it matches; by default it matches
+        all. `viber`, `sms` and `voice` script the outcomes of their messages, `callbacks` their callbacks. `response`
+        is sent instead of accepting the flow; a number is an HTTP status. `fault` accepts the flow and breaks the
+        connection, so that no response arrives. With `rate`, the rule applies to that share of the flows, and to the
+        same ones for the same `seed`; with `times`, it applies that many times at most. `POST /sandbox/rules` takes the
+        same members.
 
-        Raises `SandboxError` for a rule that cannot be.
+        Raises `SandboxError` for an invalid rule.
         """
-        said = as_json(
+        definition = as_json(
             to=to,
             endpoint=endpoint,
             viber=viber,
@@ -197,11 +198,11 @@ class SandboxControls:
             seed=seed,
             times=times,
         )
-        return add_rule(self._rules, said)
+        return add_rule(self._rules, definition)
 
     @runs_on_loop
     def forget(self, rule: str | None = None) -> None:
-        """Forget the rule of this id, or all rules. Flows on their way go on as it said."""
+        """Remove the rule of this id, or all rules. Flows in progress keep its decision."""
         if rule is None:
             self._rules.clear()
         else:
@@ -210,19 +211,19 @@ class SandboxControls:
     @property
     @runs_on_loop
     def rules(self) -> list[dict[str, Any]]:
-        """The rules in JSON, newest first, each with its id and how often it has applied."""
+        """The rules in JSON, newest first, each with its id and how many times it applied."""
         return [rule.as_json() for rule in self._rules]
 
     @property
     @runs_on_loop
     def search_lag(self) -> timedelta:
-        """The virtual time after which searches and lists find a flow; by its id it is found at once."""
+        """Virtual time after which searches and lists find a flow; by its id it is found immediately."""
         return timedelta(seconds=self._settings.search_lag)
 
     @search_lag.setter
     @runs_on_loop
     def search_lag(self, lag: timedelta) -> None:
-        """Set it. Raises `SandboxError` for a time that is negative, and for a bare number."""
+        """Set the lag. Raises `SandboxError` for a negative time, and for a bare number."""
         seconds = to_seconds(lag)
         if seconds < 0:
             raise SandboxError("search_lag must not be negative")
@@ -230,5 +231,5 @@ class SandboxControls:
 
     @runs_on_loop
     def revoke_tokens(self) -> None:
-        """End every token that was handed out, as the portal can: the next request with one is answered 401."""
+        """Revoke every issued token, as the portal can: the next request with one of them gets a 401."""
         self._tokens.revoke_all()

@@ -1,4 +1,4 @@
-"""What answers at which address, and what is done with every request: it is counted, ruled, refused in JSON, kept."""
+"""The aiohttp application: routes, and what applies to every request: counters, rules, JSON errors, saving."""
 
 from collections.abc import Awaitable, Callable
 
@@ -24,60 +24,60 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def create_app(context: SandboxContext, fault_injector: FaultInjector, *, allow_remote_admin: bool) -> web.Application:
-    """The sandbox as an aiohttp application. `allow_remote_admin` lets callers on other machines control it."""
+    """Return the sandbox as an aiohttp application. `allow_remote_admin` opens the admin API to other machines."""
 
-    async def answered(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def handle(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            if context.rules and _only_reads(request):
-                context.apply_rules(request, "reading", _dialect(request))
+            if context.rules and _is_read(request):
+                context.apply_rules(request, "reading", _error_format(request))
             response = await handler(request)
             await context.store.flush()
-        except ApiError as refusal:
+        except ApiError as error:
             context.counters.rejected += 1
-            return json_response(refusal.body, refusal.status, refusal.headers)
+            return json_response(error.body, error.status, error.headers)
         except ConnectionDropRequested:
-            return json_response(None)  # which nobody gets
+            return json_response(None)  # never sent
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             context.counters.rejected += 1
-            return _lost(request, error)
+            return _routing_error(request, error)
         return response
 
     @web.middleware
-    async def every_request(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:
         context.counters.requests += 1
-        response = await answered(request, handler)
+        response = await handle(request, handler)
         fault = request.get(FAULT_KEY)
         if fault is None or not isinstance(response, web.Response):
             return response
         return await fault_injector.inject(fault, request, response)
 
-    application = web.Application(middlewares=[every_request], client_max_size=MAX_BODY_SIZE)
-    for routee in (TokenApi, FailoverApi, OtpApi, ViberApi):
-        application.add_routes(routee(context).routes())
-    for own in (ClockApi, FlowsApi, EventsApi, CallbacksApi, RulesApi, SandboxApi):
-        application.add_routes(own(context, allow_remote=allow_remote_admin).routes())
+    application = web.Application(middlewares=[middleware], client_max_size=MAX_BODY_SIZE)
+    for api in (TokenApi, FailoverApi, OtpApi, ViberApi):
+        application.add_routes(api(context).routes())
+    for admin_api in (ClockApi, FlowsApi, EventsApi, CallbacksApi, RulesApi, SandboxApi):
+        application.add_routes(admin_api(context, allow_remote=allow_remote_admin).routes())
     application.add_routes(StaticUi().routes())
     return application
 
 
-_READ = ("/failover/tracking", OTP_PREFIX, "/viber/tracking", "/accounts/")
+_READ_PATHS = ("/failover/tracking", OTP_PREFIX, "/viber/tracking", "/accounts/")
 
 
-def _only_reads(request: web.Request) -> bool:
-    return request.path.startswith(_READ) and request.path != SEND_PATH
+def _is_read(request: web.Request) -> bool:
+    return request.path.startswith(_READ_PATHS) and request.path != SEND_PATH
 
 
-def _dialect(request: web.Request) -> ErrorFormat:
+def _error_format(request: web.Request) -> ErrorFormat:
     return OTP_ERRORS if request.path.startswith(OTP_PREFIX) else FAILOVER_ERRORS
 
 
-def _lost(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
-    """A path or method that nobody serves, in the words of the service that it was meant for."""
-    dialect = _dialect(request)
+def _routing_error(request: web.Request, error: web.HTTPNotFound | web.HTTPMethodNotAllowed) -> web.Response:
+    """Return the response for an unknown path or method, in the error format of the service that it belongs to."""
+    error_format = _error_format(request)
     if isinstance(error, web.HTTPNotFound):
-        refusal = dialect.not_found("The path")
-        return json_response(refusal.body, refusal.status)
-    refusal = dialect.method_not_allowed()
-    response = json_response(refusal.body, refusal.status)
+        api_error = error_format.not_found("The path")
+        return json_response(api_error.body, api_error.status)
+    api_error = error_format.method_not_allowed()
+    response = json_response(api_error.body, api_error.status)
     response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     return response

@@ -1,4 +1,4 @@
-"""What every handler works with: contract, clock, book and tokens, and how a request is read and judged."""
+"""Context of the request handlers: contract, clock, stores and services, and how a request is read and validated."""
 
 import json
 import math
@@ -29,14 +29,14 @@ from .store.base import MemoryStore, Store
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 MAX_BODY_SIZE = 1024 * 1024
-MAX_NESTING_DEPTH = 100  # so that whatever was read can be judged and answered without running out of stack
+MAX_NESTING_DEPTH = 100  # so that a body that was read can be validated and echoed without exhausting the stack
 
 _JSON_HEADERS = {"Content-Type": JSON_MEDIA}
 
 
 @attrs.define
 class SandboxCounters:
-    """What the sandbox has seen since it started."""
+    """Counters of the sandbox since it started or was reset."""
 
     requests: int = 0
     """Requests of every kind."""
@@ -45,27 +45,27 @@ class SandboxCounters:
     accepted: int = 0
     """Sends that were accepted."""
     rejected: int = 0
-    """Requests that were answered no: with an error status, or as an OTP flow that no channel took."""
+    """Requests that were rejected: with an error status, or as an OTP flow that no channel accepted."""
     connections: int = 0
     """Connections that were opened."""
 
     def reset(self) -> None:
-        """Count from nothing."""
+        """Set all counters to 0."""
         for field in attrs.fields(SandboxCounters):
             setattr(self, field.name, 0)
 
 
 class ScriptedErrorFormat(Protocol):
-    """Whoever has words for an answer that a rule asks for."""
+    """Error format that can express a scripted error."""
 
     def scripted_error(self, status: int) -> ApiError:
-        """The answer of this HTTP status."""
+        """Return the error with this HTTP status."""
         ...
 
 
 @attrs.frozen(kw_only=True)
 class SandboxContext:
-    """The sandbox behind its addresses."""
+    """Shared state of the request handlers."""
 
     contract: Contract
     clock: VirtualClock
@@ -81,7 +81,7 @@ class SandboxContext:
     store: Store = attrs.field(factory=MemoryStore)
 
     def authenticate(self, request: web.Request, error_format: ErrorFormat) -> Token:
-        """The token that the request carries; raises the dialect's refusal when it carries none that lives."""
+        """Return the valid token of the request; raises the error of the format when there is none."""
         authorization = request.headers.get("Authorization", "")
         if not authorization.lower().startswith("bearer "):
             raise error_format.missing_token()
@@ -91,11 +91,11 @@ class SandboxContext:
         return token
 
     async def read_body(self, request: web.Request, operation: str, error_format: ErrorFormat, entity: str) -> Any:
-        """The request's JSON, judged by the contract; raises the dialect's refusal for what does not pass."""
+        """Return the JSON body, validated by the contract; raises the error of the format when it is invalid."""
         data = await self._read_json(request, error_format)
         try:
             violations = self.contract.check_body(operation, data)
-        except ValueError:  # half of a surrogate pair: JSON can spell it, but it is no text
+        except ValueError:  # half of a surrogate pair: JSON can encode it, but it is not valid text
             raise error_format.malformed_body("The body is not valid Unicode") from None
         if violations:
             raise error_format.validation_failed(entity, violations)
@@ -107,21 +107,21 @@ class SandboxContext:
         except ValueError as error:
             raise error_format.malformed_body(str(error)) from None
         if not raw:
-            return None  # the contract says whether a request may come without a body
+            return None  # the contract decides whether a body is required
         if request.content_type != JSON_MEDIA:
             raise error_format.malformed_body(f"The content type must be {JSON_MEDIA}")
         try:
-            data = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+            data = json.loads(raw, parse_constant=_reject_constant, parse_float=_parse_finite_float)
         except (ValueError, RecursionError):
             raise error_format.malformed_body("The body is not valid JSON") from None
-        if raw.count(b"{") + raw.count(b"[") > MAX_NESTING_DEPTH and _deeper_than(MAX_NESTING_DEPTH, data):
+        if raw.count(b"{") + raw.count(b"[") > MAX_NESTING_DEPTH and _is_deeper_than(MAX_NESTING_DEPTH, data):
             raise error_format.malformed_body("The body is nested too deeply")
         return data
 
     def read_query(
         self, request: web.Request, operation: str, error_format: ErrorFormat, entity: str
     ) -> dict[str, Any]:
-        """The request's query, judged by the contract, with its defaults filled in."""
+        """Return the query, validated by the contract, with defaults filled in."""
         values, violations = self.contract.read_query(operation, request.query)
         if violations:
             raise error_format.validation_failed(entity, violations)
@@ -130,20 +130,21 @@ class SandboxContext:
     def decide(
         self, request: web.Request, endpoint: SendEndpoint, body: Mapping[str, Any], error_format: ErrorFormat
     ) -> RuleDecision:
-        """What the rules say about a flow that may pass; raises what a rule has answered in the place of taking it.
+        """Return the decision of the rules about a valid flow; raises a response that a rule scripts.
 
-        The OTP service alone words for itself that the balance does not suffice: the ruling says it then.
+        An insufficient balance of the OTP service is in the decision instead, because that service has its own
+        response.
         """
         if not self.rules:
             return NO_DECISION
-        ruling = self.rules.decide_flow(endpoint, plan_steps(endpoint, body))
-        self._apply_decision(request, ruling, error_format)
-        if ruling.response is not None and endpoint is not SendEndpoint.OTP:
+        decision = self.rules.decide_flow(endpoint, plan_steps(endpoint, body))
+        self._apply_decision(request, decision, error_format)
+        if decision.response is not None and endpoint is not SendEndpoint.OTP:
             raise FAILOVER_ERRORS.insufficient_balance()
-        return ruling
+        return decision
 
     def apply_rules(self, request: web.Request, kind: RuleRequestKind, error_format: ScriptedErrorFormat) -> None:
-        """Do as the rules say with a request that sends nothing; raises what a rule has answered."""
+        """Apply the rules to a request that sends nothing; raises a response that a rule scripts."""
         self._apply_decision(request, self.rules.decide_request(kind), error_format)
 
     def _apply_decision(self, request: web.Request, decision: RuleDecision, error_format: ScriptedErrorFormat) -> None:
@@ -152,13 +153,13 @@ class SandboxContext:
             if decision.fault is Fault.RESET_BEFORE:
                 raise ConnectionDropRequested
         if decision.response is not None and decision.response.status is not None:
-            refusal = error_format.scripted_error(decision.response.status)
-            raise ApiError(refusal.status, refusal.body, _retry_after(decision.response))
+            error = error_format.scripted_error(decision.response.status)
+            raise ApiError(error.status, error.body, _retry_after(decision.response))
 
     def accept(
         self, endpoint: SendEndpoint, body: Mapping[str, Any], messages: int, decision: RuleDecision = NO_DECISION
     ) -> AcceptedFlow:
-        """Take a flow: from now on its time runs, as the rules said when it came."""
+        """Accept a flow and start its timeline, with the decision of the rules."""
         self.counters.accepted += 1
         flow = AcceptedFlow(
             endpoint=endpoint.value,
@@ -175,32 +176,32 @@ class SandboxContext:
         return flow
 
     def searchable(self, *endpoints: SendEndpoint) -> Iterator[AcceptedFlow]:
-        """The flows to these endpoints that a search finds by now, oldest first."""
+        """Return the flows to these endpoints that are old enough for searches to find them, oldest first."""
         lag, elapsed = self.settings.search_lag, self.lifecycle.elapsed
         return (flow for flow in self.flow_store.for_endpoints(*endpoints) if not lag or elapsed(flow) >= lag)
 
     def current_state(self, flow: AcceptedFlow) -> tuple[tuple[PlannedStep, ...], SimulatedFlowState]:
-        """The steps of a flow and how it stands now."""
-        standing = self.lifecycle.snapshot(flow)
-        return standing.steps, standing.state
+        """Return the steps of a flow and its current state."""
+        snapshot = self.lifecycle.snapshot(flow)
+        return snapshot.steps, snapshot.state
 
 
 def reset_state(
     lifecycle: FlowLifecycle, rules: Rules, settings: SimulationSettings, counters: SandboxCounters
 ) -> None:
-    """Forget flows, callbacks, rules and settings, and count from nothing. The clock runs on, and tokens stay good."""
+    """Delete flows, callbacks and rules, and reset settings and counters. Clock and tokens are unaffected."""
     lifecycle.clear()
     rules.clear()
     settings.reset()
     counters.reset()
 
 
-def _retry_after(answer: ScriptedResponse) -> dict[str, str]:
-    return {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+def _retry_after(response: ScriptedResponse) -> dict[str, str]:
+    return {} if response.retry_after is None else {"Retry-After": str(response.retry_after)}
 
 
 async def read_bounded(request: web.Request) -> bytes:
-    """The body's bytes; raises `ValueError` when they are too many, or when the caller leaves before the last one."""
+    """Return the body; raises `ValueError` when it is too large, or the client disconnects before its end."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -210,36 +211,36 @@ async def read_bounded(request: web.Request) -> bytes:
 
 
 def utc_now() -> datetime:
-    """The real time, to the millisecond: as exact as answers write it, so that a search by what they say finds it."""
-    exact = datetime.now(UTC)
-    return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
+    """Return the real time to the millisecond, the precision of responses, so that searches by their times match."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON answer. The standard library's encoder is used because it writes integers of any size."""
-    fields = {**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS
-    return web.Response(status=status, body=json.dumps(body).encode(), headers=fields)
+    """Return a JSON response. It uses the standard library's encoder, which supports integers of any size."""
+    all_headers = {**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS
+    return web.Response(status=status, body=json.dumps(body).encode(), headers=all_headers)
 
 
-def _refuse_constant(_name: str) -> NoReturn:
+def _reject_constant(_name: str) -> NoReturn:
     raise ValueError
 
 
-def _finite(text: str) -> float:
+def _parse_finite_float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError
     return number
 
 
-def _deeper_than(limit: int, data: object) -> bool:
+def _is_deeper_than(limit: int, data: object) -> bool:
     level: list[Any] = [data]
     for _ in range(limit):
-        level = [part for node in level for part in _parts(node)]
+        level = [child for node in level for child in _children(node)]
     return any(isinstance(node, dict | list) for node in level)
 
 
-def _parts(node: object) -> Iterable[Any]:
+def _children(node: object) -> Iterable[Any]:
     if isinstance(node, dict):
         return cast("dict[str, Any]", node).values()
     return cast("list[object]", node) if isinstance(node, list) else ()

@@ -1,8 +1,8 @@
-"""The judge: Routee's documented API as an OpenAPI document, compiled once: a check an operation.
+"""Contract: Routee's documented API as an OpenAPI document, compiled once into one validator per operation.
 
-It has two parts: `api/contract.json` is what Routee documents, `admin/contract.json` what the sandbox has beside
-it. The first is written from Routee's pages alone and knows nothing of this library's own checks, so that each can
-find the other's mistakes. No message quotes what is refused: a PIN or a phone number may be in it.
+It has two parts: `api/contract.json` is what Routee documents, `admin/contract.json` is the sandbox's admin API. The
+first is written from Routee's pages alone and is independent of this library's own validation, so that each can reveal
+mistakes of the other. No message quotes an invalid value: it may contain a PIN or a phone number.
 """
 
 import functools
@@ -27,7 +27,7 @@ _Path = tuple[str | int, ...]
 
 @attrs.frozen
 class Violation:
-    """A broken rule: where, and why in words without the value. `missing` tells an absent member from a wrong one."""
+    """Violation of the contract: where and why, without the value. `missing` marks an absent member."""
 
     path: _Path
     reason: str
@@ -40,7 +40,7 @@ class Violation:
 
 
 class Contract:
-    """The checks of an OpenAPI document, by operationId. Raises `SandboxError` when jsonschema-rs is not installed."""
+    """Validators of an OpenAPI document, by operationId. Raises `SandboxError` when jsonschema-rs is not installed."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
@@ -60,42 +60,42 @@ class Contract:
             for name, operation in self._operations.items()
             if "parameters" in operation
         }
-        self._responses: dict[tuple[str, int], _Check] = {}
+        self._responses: dict[tuple[str, int], _SchemaValidator] = {}
 
-    def _compile(self, schema: Mapping[str, Any]) -> "_Check":
-        return _Check({**schema, "components": self.document["components"]})
+    def _compile(self, schema: Mapping[str, Any]) -> "_SchemaValidator":
+        return _SchemaValidator({**schema, "components": self.document["components"]})
 
     def check_body(self, operation: str, body: object) -> list[Violation]:
-        """What is wrong with a request's body; nothing when it may pass."""
+        """Return the violations in a request body; an empty list when it is valid."""
         return self._bodies[operation](body)
 
     def read_query(self, operation: str, query: Mapping[str, str]) -> tuple[dict[str, Any], list[Violation]]:
-        """A query's values by name, numbers read as such and defaults filled in, and what is wrong with them."""
+        """Return the values of a query by name, with numbers parsed and defaults filled in, and their violations."""
         values: dict[str, Any] = {}
         for parameter in self._operations[operation]["parameters"]:
             name, schema = parameter["name"], parameter["schema"]
             if name in query:
-                values[name] = _READ.get(schema.get("type", ""), str)(query[name])
+                values[name] = _PARSERS.get(schema.get("type", ""), str)(query[name])
             elif "default" in schema:
                 values[name] = schema["default"]
         return values, self._queries[operation](values)
 
     def check_response(self, operation: str, status: int, body: object) -> list[Violation]:
-        """What is wrong with an answer; a status that the operation does not document is wrong itself."""
-        answers = self._operations[operation]["responses"]
-        if str(status) not in answers:
-            return [Violation((), f"{operation} documents no answer {status}")]
+        """Return the violations in a response; a status that the operation does not document is one."""
+        documented = self._operations[operation]["responses"]
+        if str(status) not in documented:
+            return [Violation((), f"{operation} documents no response {status}")]
         if (operation, status) not in self._responses:
-            self._responses[operation, status] = self._compile(answers[str(status)]["content"][JSON_MEDIA]["schema"])
+            self._responses[operation, status] = self._compile(documented[str(status)]["content"][JSON_MEDIA]["schema"])
         return self._responses[operation, status](body)
 
 
 @functools.cache
 def load_contract() -> Contract:
-    """The contract that comes with this package; compiled at the first call and kept."""
-    document, own = _load_part("api"), _load_part("admin")
-    document["paths"] |= own["paths"]
-    document["components"]["schemas"] |= own["components"]["schemas"]
+    """Return the contract of this package, compiled at the first call and cached."""
+    document, admin = _load_part("api"), _load_part("admin")
+    document["paths"] |= admin["paths"]
+    document["components"]["schemas"] |= admin["components"]["schemas"]
     return Contract(document)
 
 
@@ -114,24 +114,24 @@ def _query_schema(operation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _whole_number(text: str) -> int | str:
+def _parse_integer(text: str) -> int | str:
     digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER else text
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS else text
 
 
-def _number(text: str) -> float | str:
-    number = float(text) if _DECIMAL.fullmatch(text) else math.inf
+def _parse_number(text: str) -> float | str:
+    number = float(text) if _DECIMAL_PATTERN.fullmatch(text) else math.inf
     return number if math.isfinite(number) else text
 
 
-_READ: dict[str, Callable[[str], object]] = {"integer": _whole_number, "number": _number}
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_LONGEST_NUMBER = 4000  # digits that Python reads and writes; no page bounds a page number
-_MOST_VIOLATIONS = 100  # so that a large wrong request does not earn a larger answer
+_PARSERS: dict[str, Callable[[str], object]] = {"integer": _parse_integer, "number": _parse_number}
+_DECIMAL_PATTERN = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_MAX_DIGITS = 4000  # that Python reads and writes; no page limits a page number
+_MAX_VIOLATIONS = 100  # so that a large invalid request does not cause an even larger response
 
 
-class _MaxDigits:
-    """The keyword `x-max-digits`: a whole number longer than a JSON schema's `maximum` can bound exactly."""
+class _MaxDigitsKeyword:
+    """Keyword `x-max-digits`: a whole number longer than a JSON schema's `maximum` can bound exactly."""
 
     def __init__(self, parent_schema: object, value: int, schema_path: object) -> None:
         del parent_schema, schema_path
@@ -142,8 +142,8 @@ class _MaxDigits:
             raise ValueError
 
 
-class _Distinct:
-    """The keyword `x-distinct`: no two members of a list share the named value."""
+class _DistinctKeyword:
+    """Keyword `x-distinct`: no two elements of a list share the named value."""
 
     def __init__(self, parent_schema: object, value: str, schema_path: object) -> None:
         del parent_schema, schema_path
@@ -157,19 +157,22 @@ class _Distinct:
             raise ValueError
 
 
-class _Check:
-    """One compiled schema."""
+class _SchemaValidator:
+    """Validator of one schema."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         try:
-            import jsonschema_rs  # noqa: PLC0415  # optional: it comes with the extra
+            import jsonschema_rs  # noqa: PLC0415  # optional: part of the extra
         except ImportError:
             raise SandboxError(
-                "the sandbox judges requests with jsonschema-rs, which is not installed: "
+                "the sandbox validates requests with jsonschema-rs, which is not installed: "
                 'python -m pip install "routee-failover[sandbox]"'
             ) from None
         self._schema = schema
-        keywords: dict[str, type[KeywordValidator]] = {"x-max-digits": _MaxDigits, "x-distinct": _Distinct}
+        keywords: dict[str, type[KeywordValidator]] = {
+            "x-max-digits": _MaxDigitsKeyword,
+            "x-distinct": _DistinctKeyword,
+        }
         self._validator: Validator = jsonschema_rs.Draft202012Validator(schema, mask="*", keywords=keywords)
 
     def __call__(self, instance: object) -> list[Violation]:
@@ -179,7 +182,7 @@ class _Check:
         for error in self._validator.iter_errors(instance):
             for violation in self._explain(error):
                 found.setdefault(violation.path, violation)
-            if len(found) >= _MOST_VIOLATIONS:
+            if len(found) >= _MAX_VIOLATIONS:
                 break
         return list(found.values())
 
@@ -197,7 +200,7 @@ class _Check:
             yield Violation(path, schema.get("x-error-message") or _reason(keyword, schema.get(keyword)))
 
     def _explain_choice(self, error: Any, path: _Path, schema: Mapping[str, Any]) -> Iterator[Violation]:
-        """The complaints of the one alternative that the discriminator names, not those of all of them."""
+        """Yield the violations of the alternative that the discriminator selects, not those of all alternatives."""
         name, mapping = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
         instance: Any = error.instance
         chosen = instance.get(name) if isinstance(instance, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -234,5 +237,5 @@ _REASONS = {
 
 
 def _reason(keyword: object, limit: object) -> str:
-    words = ", ".join(map(str, cast("list[object]", limit))) if isinstance(limit, list) else str(limit)
-    return _REASONS.get(str(keyword), "is not as documented").format(words)
+    limit_text = ", ".join(map(str, cast("list[object]", limit))) if isinstance(limit, list) else str(limit)
+    return _REASONS.get(str(keyword), "is not as documented").format(limit_text)

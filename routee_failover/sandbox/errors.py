@@ -1,7 +1,7 @@
-"""Why a sandbox cannot start or be asked; what it answers to its callers is in `refusals`."""
+"""Errors of the sandbox itself; the error responses of its API are in `api.errors`."""
 
 from ..errors import RouteeError
 
 
 class SandboxError(RouteeError):
-    """The sandbox cannot do what was asked: a port is taken, a setting cannot work, or an extra is not installed."""
+    """The sandbox cannot do what was requested: a port is in use, a setting is invalid, or an extra is missing."""

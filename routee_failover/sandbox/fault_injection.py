@@ -1,4 +1,4 @@
-"""What a rule may have go wrong with a connection: it is reset, it hangs, or it ends in the middle of an answer."""
+"""Fault injection: connections that are reset, hang, or end in the middle of a response, as a rule scripts."""
 
 import asyncio
 import socket
@@ -9,75 +9,75 @@ from aiohttp import web
 from .simulation.rules import Fault
 
 FAULT_KEY = web.RequestKey("fault", Fault)
-"""Where a request keeps what is to go wrong with its answer."""
+"""Key of a request under which the fault for its response is stored."""
 
-_RESET = struct.pack("ii", 1, 0)  # linger for no time at all: the socket is closed with a RST
+_ZERO_LINGER = struct.pack("ii", 1, 0)  # linger for zero seconds: closing the socket sends a RST
 
 
-class ConnectionDropRequested(Exception):  # not an error: a rule asked for it
-    """The request is to be dropped before anything was done."""
+class ConnectionDropRequested(Exception):  # not an error: a rule scripted it
+    """The connection is to be dropped before the request is processed."""
 
 
 class FaultInjector:
-    """Carries out what rules asked for, until it is stopped, and again when it is started anew."""
+    """Injects the faults that rules script, between `start` and `stop`."""
 
     def __init__(self) -> None:
         self._hanging: set[asyncio.Event] = set()
         self._stopped = False
 
     async def inject(self, fault: Fault, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Have the answer not arrive, or not all of it; what is returned is what is left of it."""
+        """Inject the fault into the connection, and return the response, or what of it was sent."""
         if fault is Fault.TRUNCATED:
-            return await _truncated(request, response)
+            return await _send_truncated(request, response)
         transport = request.transport
-        if transport is not None:  # the caller is still there
+        if transport is not None:  # the client is still connected
             if fault is Fault.HANG:
                 await self._hang(transport)
             else:
-                _lingerless(transport)
+                _set_zero_linger(transport)
             transport.abort()
         return response
 
     async def _hang(self, transport: asyncio.Transport) -> None:
-        over = asyncio.Event()
-        transport.set_protocol(_Deaf(transport.get_protocol(), over))
-        self._hanging.add(over)
+        disconnected = asyncio.Event()
+        transport.set_protocol(_DisconnectWatcher(transport.get_protocol(), disconnected))
+        self._hanging.add(disconnected)
         if not self._stopped:
-            await over.wait()
-        self._hanging.discard(over)
+            await disconnected.wait()
+        self._hanging.discard(disconnected)
 
     def start(self) -> None:
-        """Let connections hang when they are to."""
+        """Allow connections to hang."""
         self._stopped = False
 
     def stop(self) -> None:
-        """End what hangs, and let nothing hang from now on: a server that stops waits for nobody."""
+        """Release the connections that hang, and let none hang from now on, so that they do not delay a stop."""
         self._stopped = True
-        for over in self._hanging:
-            over.set()
+        for disconnected in self._hanging:
+            disconnected.set()
 
 
-class _Deaf(asyncio.Protocol):
-    """Hears nothing but the caller leaving."""
+class _DisconnectWatcher(asyncio.Protocol):
+    """Protocol that ignores all data, and reports when the client disconnects."""
 
-    def __init__(self, before: asyncio.BaseProtocol, left: asyncio.Event) -> None:
-        self._before, self._left = before, left
+    def __init__(self, original: asyncio.BaseProtocol, disconnected: asyncio.Event) -> None:
+        self._original, self._disconnected = original, disconnected
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._before.connection_lost(exc)
-        self._left.set()
+        self._original.connection_lost(exc)
+        self._disconnected.set()
 
 
-def _lingerless(transport: asyncio.Transport) -> None:
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+def _set_zero_linger(transport: asyncio.Transport) -> None:
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ZERO_LINGER)
 
 
-async def _truncated(request: web.Request, response: web.Response) -> web.StreamResponse:
-    whole = response.body
-    assert isinstance(whole, bytes)  # noqa: S101  # every answer here is JSON in bytes
-    part = web.StreamResponse(status=response.status, headers=response.headers)
-    part.content_length = len(whole)
-    part.force_close()
-    await part.prepare(request)
-    await part.write(whole[: len(whole) // 2])
-    return part
+async def _send_truncated(request: web.Request, response: web.Response) -> web.StreamResponse:
+    body = response.body
+    assert isinstance(body, bytes)  # noqa: S101  # every response here is JSON in bytes
+    truncated = web.StreamResponse(status=response.status, headers=response.headers)
+    truncated.content_length = len(body)
+    truncated.force_close()
+    await truncated.prepare(request)
+    await truncated.write(body[: len(body) // 2])
+    return truncated

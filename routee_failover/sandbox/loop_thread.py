@@ -1,6 +1,6 @@
-"""Where a sandbox lives: in the event loop that entered it, or in a thread of its own that any other may ask.
+"""Event loop in a thread of its own, for calls from other threads and loops; or the loop that entered the sandbox.
 
-A sandbox in a thread of its own serves tests that are not async, and those whose loop comes and goes with each test.
+Its own thread serves tests that are not async, and those with a new event loop for each test.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class LoopThread:
-    """An event loop in a thread of its own, once it is opened; before that, whoever asks is at home."""
+    """Event loop in a thread of its own once it is started; before that, calls run in the calling thread."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
@@ -25,7 +25,7 @@ class LoopThread:
         self._stop_requested: asyncio.Event | None = None
 
     def start(self) -> None:
-        """Start the thread. Raises `SandboxError` when there is one."""
+        """Start the thread. Raises `SandboxError` when it is running."""
         if self._thread is not None:
             raise SandboxError("this sandbox is running already; make another one")
         started: Future[None] = Future()
@@ -34,46 +34,46 @@ class LoopThread:
         started.result()
 
     def stop(self) -> None:
-        """End the thread."""
-        thread, loop, leave = self._thread, self._loop, self._stop_requested
-        if thread is not None and loop is not None and leave is not None:
-            loop.call_soon_threadsafe(leave.set)
+        """Stop the loop and join the thread."""
+        thread, loop, stop_requested = self._thread, self._loop, self._stop_requested
+        if thread is not None and loop is not None and stop_requested is not None:
+            loop.call_soon_threadsafe(stop_requested.set)
             thread.join()
         self._thread = self._loop = self._stop_requested = None
 
     def _run_loop(self, started: "Future[None]") -> None:
-        async def stay() -> None:
+        async def run_until_stopped() -> None:
             self._loop, self._stop_requested = asyncio.get_running_loop(), asyncio.Event()
             started.set_result(None)
             await self._stop_requested.wait()
 
         try:
             with asyncio.Runner() as runner:
-                runner.run(stay())
+                runner.run(run_until_stopped())
         except BaseException as error:
-            if started.done():  # nobody waits any more: as in any thread, it is told on stderr
+            if started.done():  # `start` has returned: report the error on stderr, as any thread does
                 raise
-            why = error.strerror if isinstance(error, OSError) else str(error)  # no more file descriptors, for one
-            started.set_exception(SandboxError(f"no event loop could be made: {why or type(error).__name__}"))
+            reason = error.strerror if isinstance(error, OSError) else str(error)  # such as too many open files
+            started.set_exception(SandboxError(f"no event loop could be created: {reason or type(error).__name__}"))
 
     def call(self, function: Callable[[], _T]) -> _T:
-        """Do this at home, and wait for what it gives."""
+        """Call the function in the loop's thread, wait for it, and return its result."""
         loop = self._loop_of_other_thread()
         if loop is None:
             return function()
 
-        async def done() -> _T:
+        async def call_function() -> _T:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(done(), loop).result()
+        return asyncio.run_coroutine_threadsafe(call_function(), loop).result()
 
     def run_blocking(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Wait for this, which happens in the thread of its own, in a thread that awaits nothing."""
-        assert self._loop is not None  # noqa: S101  # it is open
+        """Run the coroutine function in the loop's thread, and block the calling thread until it is done."""
+        assert self._loop is not None  # noqa: S101  # the thread was started
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
 
     async def run(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Await this at home, from any loop."""
+        """Run the coroutine function in the loop's thread, and await its result in any other loop."""
         __tracebackhide__ = True
         loop = self._loop_of_other_thread()
         if loop is None:
@@ -85,7 +85,7 @@ class LoopThread:
 
 
 class HasLoopThread(Protocol):
-    """Whatever lives somewhere."""
+    """Object that belongs to a `LoopThread`."""
 
     _loop_thread: LoopThread
 
@@ -94,24 +94,24 @@ _S = TypeVar("_S", bound=HasLoopThread)
 
 
 def runs_on_loop(method: Callable[Concatenate[_S, _P], _T]) -> Callable[Concatenate[_S, _P], _T]:
-    """A method that is done at home, whichever thread calls it."""
+    """Decorate a method to run in the loop's thread, whichever thread calls it."""
 
     @functools.wraps(method)
-    def done_at_home(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        # It stands in the class, though it is made here.
+    def wrapper(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        # Defined outside the class, though it becomes one of its methods.
         return self._loop_thread.call(lambda: method(self, *args, **kwargs))  # pyright: ignore[reportPrivateUsage]
 
-    return done_at_home
+    return wrapper
 
 
 def awaits_on_loop(
     method: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]],
 ) -> Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]]:
-    """The same for one that is awaited."""
+    """Decorate an async method to run in the loop's thread, whichever loop awaits it."""
 
     @functools.wraps(method)
-    async def done_at_home(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        __tracebackhide__ = True  # what a test waited for in vain is told at the test's own line
+    async def wrapper(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        __tracebackhide__ = True  # pytest then shows a timeout at the test's own line
         return await self._loop_thread.run(lambda: method(self, *args, **kwargs))  # pyright: ignore[reportPrivateUsage]
 
-    return done_at_home
+    return wrapper

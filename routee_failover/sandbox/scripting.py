@@ -1,4 +1,4 @@
-"""The words of a rule in Python: the same as in JSON, with durations as `timedelta`. The contract judges both."""
+"""Rules in Python: the same as in JSON, with durations as `timedelta`. Both are validated by the contract."""
 
 from datetime import timedelta
 from typing import Any, Literal
@@ -11,18 +11,18 @@ from .simulation.outcomes import CallbackOrder, OutcomeName
 from .simulation.rules import MAX_RULES, Rules, TooManyRules
 
 RuleEndpoint = Literal["standard", "transactional", "otp", "viber-otp", "token", "reading"]
-"""What a rule may be about: a send, requests for a token, or all that only read."""
+"""Requests that a rule may match: one of the sends, requests for a token, or all reads."""
 
 FaultName = Literal["reset", "reset-before", "hang", "truncated"]
-"""What a rule may have go wrong with a connection."""
+"""Connection faults that a rule may inject."""
 
 
 @attrs.frozen
 class MessageScript:
-    """What becomes of a message: how it ends, when, and with which detailedStatus.
+    """Script of a message: its outcome, its time, and its detailedStatus.
 
-    `after` is virtual time from the moment in which the message is sent. One that would come later than its ttl
-    expires: `Play("delivered", after=timedelta(minutes=2))` of a step with a ttl of one minute fails over.
+    `after` is virtual time since the message was sent. An outcome later than the ttl becomes an expiry:
+    `MessageScript("delivered", after=timedelta(minutes=2))` of a step with a ttl of one minute fails over.
     """
 
     outcome: OutcomeName
@@ -30,16 +30,16 @@ class MessageScript:
     detail: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The same in JSON."""
+        """Return the script in JSON."""
         return as_json(outcome=self.outcome, after=_seconds(self.after), detail=self.detail)
 
 
 @attrs.frozen
 class ResponseScript:
-    """What is answered in the place of taking a flow.
+    """Response that is sent instead of accepting a flow.
 
-    Either an HTTP status from 400 on, in the words of the service that is asked, with a Retry-After or without; or
-    `Answer(insufficient_balance=True)`, which each endpoint says in its own way.
+    Either an HTTP status of at least 400, in the error format of the service, with or without a Retry-After; or
+    `ResponseScript(insufficient_balance=True)`, which each endpoint expresses in its own way.
     """
 
     status: int | None = None
@@ -47,7 +47,7 @@ class ResponseScript:
     insufficient_balance: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The same in JSON; a Retry-After is in whole seconds."""
+        """Return the script in JSON; a Retry-After is in whole seconds."""
         seconds = _seconds(self.retry_after)
         return as_json(
             status=self.status,
@@ -58,7 +58,7 @@ class ResponseScript:
 
 @attrs.frozen
 class CallbackScript:
-    """What becomes of a flow's callbacks: how often each is posted, in which order, how late, or never."""
+    """Script of a flow's callbacks: how many times each is posted, in which order, with which delay, or never."""
 
     repeat: int = 1
     order: CallbackOrder = "as-is"
@@ -66,36 +66,36 @@ class CallbackScript:
     drop: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The same in JSON."""
+        """Return the script in JSON."""
         return {"repeat": self.repeat, "order": self.order, "delay": to_seconds(self.delay), "drop": self.drop}
 
 
 def as_json(**members: object) -> dict[str, Any]:
-    """The members that were given, in JSON. What has no JSON is left as it is: the contract refuses it."""
+    """Return the members that are not None, in JSON. Other values are left unchanged: the contract rejects them."""
     given = {name: value for name, value in members.items() if value is not None}
-    return {name: _value(value) for name, value in given.items()}
+    return {name: _to_json(value) for name, value in given.items()}
 
 
 def add_rule(rules: Rules, definition: dict[str, Any]) -> str:
-    """Make a rule of its JSON and give its id. Raises `SandboxError` for one that cannot be."""
+    """Add a rule from its JSON and return its id. Raises `SandboxError` for an invalid rule."""
     try:
         violations = load_contract().check_body("addSandboxRule", definition)
         if not violations:
             return rules.add(definition).stored.id
-        why = "; ".join(f"{violation.location} {violation.reason}".strip() for violation in violations)
+        reason = "; ".join(f"{violation.location} {violation.reason}".strip() for violation in violations)
     except (TypeError, ValueError):
-        why = "its values must be such as JSON has"
+        reason = "its values must be JSON values"
     except TooManyRules:
-        why = f"there are {MAX_RULES} already"
-    raise SandboxError(f"there can be no such rule: {why}")
+        reason = f"there are {MAX_RULES} rules already, the maximum"
+    raise SandboxError(f"invalid rule: {reason}")
 
 
-def _value(value: object) -> object:
+def _to_json(value: object) -> object:
     return value.as_json() if isinstance(value, MessageScript | ResponseScript | CallbackScript) else value
 
 
 def to_seconds(duration: timedelta) -> float:
-    """The seconds of a duration. Raises `SandboxError` for a bare number, of which nobody knows the unit."""
+    """Return the seconds of a duration. Raises `SandboxError` for a bare number, whose unit is unclear."""
     if not isinstance(duration, timedelta):
         raise SandboxError("a duration must be a timedelta, such as timedelta(seconds=30)")
     return duration.total_seconds()

@@ -1,4 +1,4 @@
-"""`Sandbox`: Routee on this machine, as an async context manager around a server on one address."""
+"""`Sandbox`: a local server that speaks Routee's API, as a context manager."""
 
 import asyncio
 import os
@@ -38,29 +38,30 @@ _BACKLOG = 1024
 
 
 class Sandbox(SandboxControls):
-    """Routee's documented API on this machine: tokens, sends, tracking; ttls pass `speed` times faster than real time.
+    """Routee's documented API on this machine: tokens, sends, tracking, callbacks, with simulated outcomes.
 
-    With `speed=0` time stands still and passes by `await sandbox.advance(...)` alone, so that a test of a ttl of a day
-    takes milliseconds and goes the same each time. `POST /sandbox/clock` does the same for other languages; it takes
-    callers on this machine only, unless `allow_remote_admin` lets everybody in. Callbacks are posted from this machine to
-    whatever addresses the flows name, its own network included: mind who can send here when `host` is not loopback.
+    Virtual time passes `speed` times faster than real time. With `speed=0` the clock is stopped and moves only by
+    `await sandbox.advance(...)`, so that a test of a ttl of a day takes milliseconds and has the same result each time.
+    `POST /sandbox/clock` does the same for other languages. The admin API accepts callers on this machine only, unless
+    `allow_remote_admin` is set. Callbacks are posted from this machine to the URLs that flows name, its own network
+    included: consider who can send here when `host` is not loopback.
 
-    `port=0` takes a free port. `token_lifetime` is real time, not the virtual clock's. `roles` are those of the tokens,
-    all by default. The newest `max_flows` flows are remembered.
+    `port=0` takes a free port. `token_lifetime` is in real time, not in that of the virtual clock. `roles` are those of
+    the tokens, all by default. The newest `max_flows` flows are kept.
 
-    With `store`, a file, they are there again when a sandbox is started anew, with all that was done to them, and the
-    clock goes on from where it was. No answer leaves before the file has what it tells of. When the disk takes no more,
-    that is logged, `store_failure` says it, and the sandbox goes on in memory. One sandbox has the file to itself.
+    With `store`, a file, flows, callbacks, rules and settings survive a restart, and the clock continues from where it
+    was. No response is sent before the changes that it reports are in the file. When a write fails, that is logged,
+    `store_failure` holds the reason, and the sandbox continues in memory. Only one sandbox can open the file at a time.
 
-    What becomes of a message is scripted by its recipient: for `+306900000VSP` the digits V, S and P decide for Viber,
-    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for want of
-    balance, 6 cut for want of balance, 7 a server error, 8 unknown for a while. Everything else is delivered, unless a
-    rule (`script`) says otherwise. Viber senders whose id begins with `unknown` are unknown.
+    The outcome of a message is scripted by its recipient: in `+306900000VSP` the digits V, S and P select it for Viber,
+    SMS and Voice: 0 delivered, 1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent because the
+    balance is insufficient, 6 cut off for that reason, 7 a server error, 8 unknown for some time. All other messages
+    are delivered, unless a rule (`script`) says otherwise. Viber senders whose id begins with `unknown` do not exist.
 
-    `async with` runs it in the event loop that enters it; plain `with` gives it a thread of its own, so that it serves
-    programs and tests that are not async, and any thread and event loop may then ask it and script it.
+    `async with` runs it in the current event loop; plain `with` runs it in its own thread, for programs and tests that
+    are not async, and then any thread and event loop may use it.
 
-    Raises `SandboxError` for a setting that cannot work, and, on entering, for an address or a file that cannot be used
+    Raises `SandboxError` for an invalid setting, and, on entering, for an address or a file that cannot be used
     or an extra that is not installed.
     """
 
@@ -71,7 +72,7 @@ class Sandbox(SandboxControls):
         port: int = 0,
         speed: float = 1.0,
         application_id: str = "sandbox",
-        application_secret: str = "sandbox-secret",  # noqa: S107  # a key to nothing
+        application_secret: str = "sandbox-secret",  # noqa: S107  # protects nothing
         token_lifetime: timedelta = timedelta(hours=1),
         roles: Sequence[str] = ALL_ROLES,
         max_flows: int = 10_000,
@@ -105,7 +106,7 @@ class Sandbox(SandboxControls):
         self.inbox: Inbox = Inbox(self._lifecycle, self._callback_dispatcher, self._counters, self._loop_thread)
         self._store_path = None if store is None else Path(store)
         self._store: Store = MemoryStore()
-        self._event_bus.add_listener(self._keep_clock)
+        self._event_bus.add_listener(self._save_clock)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._url: str | None = None
@@ -130,20 +131,20 @@ class Sandbox(SandboxControls):
         clock = PersistentClock(self._clock, self._scheduler)
         self._store = SqliteStore(self._store_path, clock)
         self._scheduler.clear()
-        done = clock.restore(self._store)
+        published_until = clock.restore(self._store)
         self._flow_store.attach_store(self._store)
         self._rules.attach_store(self._store)
         self._settings.attach_store(self._store)
-        self._lifecycle.restore(done)
+        self._lifecycle.restore(published_until)
         self._callback_dispatcher.attach_store(self._store)
         self._store.start()
 
-    def _keep_clock(self, event: SandboxEvent) -> None:
+    def _save_clock(self, event: SandboxEvent) -> None:
         if isinstance(event, ClockChanged):
             self._store.save_clock()
 
     async def _serve(self, contract: Contract) -> None:
-        service = SandboxContext(
+        context = SandboxContext(
             contract=contract,
             clock=self._clock,
             flow_store=self._flow_store,
@@ -158,19 +159,19 @@ class Sandbox(SandboxControls):
             store=self._store,
         )
         runner = web.AppRunner(
-            create_app(service, self._fault_injector, allow_remote_admin=self._allow_remote_admin),
-            access_log=None,  # nothing here writes requests down
+            create_app(context, self._fault_injector, allow_remote_admin=self._allow_remote_admin),
+            access_log=None,  # requests are not logged
             logger=server_logger(),
             shutdown_timeout=_SHUTDOWN_SECONDS,
-            auto_decompress=False,  # no page of Routee's speaks of compressed requests: they are no JSON
+            auto_decompress=False,  # no page of Routee's mentions compressed requests: they are invalid JSON
         )
         await runner.setup()
         try:
             self._server = await self._listen(runner)
         except (OSError, OverflowError, UnicodeError) as error:
             await runner.cleanup()
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise SandboxError(f"cannot listen on {self._host} port {self._port}: {why}") from None
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise SandboxError(f"cannot listen on {self._host} port {self._port}: {reason}") from None
         self._runner = runner
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -179,12 +180,12 @@ class Sandbox(SandboxControls):
         make_protocol = runner.server
         assert make_protocol is not None  # noqa: S101  # setup() made it
 
-        def counted() -> asyncio.Protocol:
+        def counting_protocol() -> asyncio.Protocol:
             self._counters.connections += 1
             return make_protocol()
 
         loop = asyncio.get_running_loop()
-        return await loop.create_server(counted, self._host, self._port, backlog=_BACKLOG)
+        return await loop.create_server(counting_protocol, self._host, self._port, backlog=_BACKLOG)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -219,14 +220,14 @@ class Sandbox(SandboxControls):
 
     @property
     def url(self) -> str:
-        """The address that serves both the API and tokens. Raises `SandboxError` before the sandbox has started."""
+        """The URL of the API and of the token service. Raises `SandboxError` before the sandbox has started."""
         if self._url is None:
-            raise SandboxError("the sandbox has no address yet: enter it first (async with Sandbox() as sandbox: ...)")
+            raise SandboxError("the sandbox has no URL yet: enter it first (async with Sandbox() as sandbox: ...)")
         return self._url
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables with which `RouteeClient.from_env` speaks to this sandbox."""
+        """Environment variables with which `RouteeClient.from_env` connects to this sandbox."""
         return {
             "ROUTEE_APPLICATION_ID": self._application_id,
             "ROUTEE_APPLICATION_SECRET": self._application_secret,
@@ -235,7 +236,7 @@ class Sandbox(SandboxControls):
         }
 
     def config(self, **changes: Any) -> Config:
-        """A client's settings for this sandbox; `changes` set the rest."""
+        """Return the configuration of a client for this sandbox; `changes` are further settings."""
         settings: dict[str, Any] = {
             "application_id": self._application_id,
             "application_secret": self._application_secret,

@@ -1,6 +1,6 @@
-"""The server's log: a fault in a handler is worth a line, a caller who speaks no HTTP is not.
+"""Log of the HTTP server: a fault in a handler is logged, a client that sends invalid HTTP is not.
 
-Such a caller has had an answer, 400; a line about it would quote the header that could not be read, token and all.
+Such a client gets a 400; a log entry would quote the header that could not be parsed, a token in it included.
 """
 
 import logging
@@ -9,11 +9,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 
 def server_logger() -> logging.Logger:
-    """The logger of the server behind a sandbox."""
-    log = logging.getLogger("routee_failover.sandbox.server")
-    log.addFilter(_is_worth_a_line)  # the same function again is not added twice
-    return log
+    """Return the logger of the HTTP server."""
+    logger = logging.getLogger("routee_failover.sandbox.server")
+    logger.addFilter(_is_not_http_error)  # adding the same function again has no effect
+    return logger
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
+def _is_not_http_error(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

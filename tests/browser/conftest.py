@@ -1,7 +1,7 @@
-"""One Chromium for all tests of the page.
+"""One Chromium for all tests of the inbox page.
 
-It is the system's where there is one; elsewhere the one that `playwright install chromium` fetches. Where there is
-neither these tests fail: what is not tested is not said to work.
+It is the system's if there is one, else the one that `playwright install chromium` downloads. Without either, these
+tests fail rather than being skipped.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-SYSTEMS = ("chromium", "chromium-browser", "google-chrome")
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -24,14 +24,14 @@ FLAGS = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Without pytest-xdist its mark means nothing, and is no mistake."""
+    """Register the marker of pytest-xdist, for runs without it."""
     config.addinivalue_line("markers", "xdist_group: on one worker, where there are several")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser without a window; each test opens its own profile in it."""
-    executable = next(filter(None, map(shutil.which, SYSTEMS)), None)
+    """Launch a headless browser; each test opens its own profile in it."""
+    executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(

@@ -1,4 +1,4 @@
-// The texts of the page that stand out too little from what is behind them, by WCAG 2's formula.
+// Returns the texts whose contrast with their background is too low, by WCAG 2's formula.
 () => {
   const parse = (text) => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
@@ -31,7 +31,7 @@
   while (walker.nextNode()) {
     const text = walker.currentNode.data.trim();
     const element = walker.currentNode.parentElement;
-    if (!text || !element.checkVisibility() || element.closest("option, noscript, .unseen")) continue;
+    if (!text || !element.checkVisibility() || element.closest("option, noscript, .visually-hidden")) continue;
     const style = getComputedStyle(element);
     const under = behind(element);
     const [light, dark] = [luminance(over(parse(style.color), under)), luminance(under)].sort((one, other) => other - one);

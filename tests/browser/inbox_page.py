@@ -1,4 +1,4 @@
-"""The inbox page of a running sandbox, as a person has it before them."""
+"""Page object of the inbox page of a running sandbox."""
 
 import re
 from collections.abc import AsyncIterator
@@ -10,10 +10,10 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 
 from ..sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, calling
 
-# The browser lives in one event loop, and on one worker: two cores have better things to do than to run two of them.
+# The browser belongs to one event loop and one xdist worker: two cores are too few for two browsers.
 IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
 
-TIMEOUT_MS = 20_000  # ms; what is awaited comes in a fraction of it, on a machine that has other things to do
+TIMEOUT_MS = 20_000  # ms; usually a fraction of it is needed, but the machine may be busy
 
 WIDE = ViewportSize(width=1360, height=900)
 NARROW = ViewportSize(width=360, height=740)
@@ -22,7 +22,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 class InboxPage:
-    """The page, what it complained of, and the sandbox behind it."""
+    """The page, its console errors and requests, and the sandbox behind it."""
 
     def __init__(self, caller: Caller, page: Page) -> None:
         self.caller = caller
@@ -43,45 +43,45 @@ class InboxPage:
         self.requested_urls.append(request.url)
 
     async def open(self, fragment: str = "") -> None:
-        """Load the page, up to where it follows the sandbox."""
+        """Load the page and wait until it has loaded the flows."""
         await self.page.goto(self.sandbox.url + fragment)
-        await expect(self.page.locator("#tally")).not_to_be_empty()
+        await expect(self.page.locator("#flow-count")).not_to_be_empty()
 
     @property
     def rows(self) -> Locator:
-        """The rows of the list that are drawn."""
+        """The visible rows of the list."""
         return self.page.locator("#rows > [role=option]")
 
     def row(self, number: str) -> Locator:
-        """The row of a flow to this number."""
+        """Return the row of a flow to this number."""
         return self.rows.filter(has_text=number)
 
     @property
     def flow(self) -> Locator:
-        """The chosen flow."""
+        """The detail of the selected flow."""
         return self.page.locator("#flow")
 
     def step(self, position: int) -> Locator:
-        """A step of the chosen flow, counted from 0."""
+        """Return a step of the selected flow, counted from 0."""
         return self.flow.locator(f"[data-key=step-{position}]")
 
-    async def choose(self, number: str) -> None:
-        """Click a flow, and wait until it is shown."""
+    async def select(self, number: str) -> None:
+        """Click a flow, and wait until its detail is shown."""
         await self.row(number).click()
         await expect(self.flow.get_by_role("heading", level=2)).to_contain_text(number)
 
     async def advance_clock(self, by: str) -> None:
-        """Press a button of the clock: `+1 min`."""
-        await self.page.locator(".leaps").get_by_text(by, exact=True).click()
+        """Click a button of the clock: `+1 min`."""
+        await self.page.locator(".advance").get_by_text(by, exact=True).click()
 
     async def send(self, operation: str, body: object) -> str:
-        """Send a flow; its id."""
-        status, answer = await self.caller.send(operation, body)
-        assert status == 200, answer
-        return str(answer.get("trackingId") or answer.get("flowId") or answer.get("id"))
+        """Send a flow and return its id."""
+        status, response = await self.caller.send(operation, body)
+        assert status == 200, response
+        return str(response.get("trackingId") or response.get("flowId") or response.get("id"))
 
     async def send_otp(self, number: str, pin: str = "847291") -> str:
-        """Send a one-time password by Viber, then SMS; its id."""
+        """Send a one-time password by Viber, then SMS, and return the flow's id."""
         steps = [
             OTP_VIBER_STEP | {"to": number, "pin": pin, "ttl": 60},
             OTP_SMS_STEP | {"to": number, "message": {"body": f"Your code is {pin}"}, "ttl": 120},
@@ -91,22 +91,24 @@ class InboxPage:
 
 @asynccontextmanager
 async def open_inbox(
-    browser: Browser, *, opened: bool = True, complaints: str = "", context: Any = None, **settings: Any
+    browser: Browser, *, load_page: bool = True, allowed_errors: str = "", context: Any = None, **settings: Any
 ) -> AsyncIterator[InboxPage]:
-    """The inbox of a sandbox with these settings; its clock stands still unless they say otherwise.
+    """Open the inbox page of a sandbox with these settings; its clock is stopped unless they set a speed.
 
-    On leaving, the page must have asked nobody but its sandbox, and its console must have stayed empty but for what
-    matches `complaints`.
+    On exit, the page must have sent requests only to its sandbox, and its console must be empty except for messages
+    that match `allowed_errors`.
     """
     async with calling(**{"speed": 0, **settings}) as caller:
         profile = await browser.new_context(**{"viewport": WIDE, **(context or {})})
         try:
-            here = InboxPage(caller, await profile.new_page())
-            if opened:
-                await here.open()
-            yield here
-            foreign = [url for url in here.requested_urls if not url.startswith(here.sandbox.url + "/")]
-            assert foreign == []
-            assert [text for text in here.console_errors if not complaints or not re.search(complaints, text)] == []
+            inbox = InboxPage(caller, await profile.new_page())
+            if load_page:
+                await inbox.open()
+            yield inbox
+            foreign_urls = [url for url in inbox.requested_urls if not url.startswith(inbox.sandbox.url + "/")]
+            assert foreign_urls == []
+            assert [
+                text for text in inbox.console_errors if not allowed_errors or not re.search(allowed_errors, text)
+            ] == []
         finally:
             await profile.close()

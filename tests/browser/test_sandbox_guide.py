@@ -1,4 +1,4 @@
-"""The how-to, taken step by step: every command is the page's own, so that page and sandbox cannot part."""
+"""The guide docs/sandbox.md, step by step: every command is taken from the page, so that both stay consistent."""
 
 import asyncio
 import contextlib
@@ -25,8 +25,8 @@ def _blocks(language: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _running(*command: str, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program that runs until the journey is over."""
+async def _run_program(*command: str, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program until the end of the block."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -44,16 +44,16 @@ async def _line(process: asyncio.subprocess.Process) -> str:
 
 
 class _Shell:
-    """The terminal in which the reader goes on; it keeps the token, as theirs does."""
+    """The reader's shell; it keeps the token, as theirs does."""
 
     def __init__(self, **addresses: str) -> None:
         self._addresses = addresses
         self._token = ""
 
     async def run(self, commands: str) -> str:
-        """What the commands print; the addresses of the page become those of this journey."""
-        for shown, here in self._addresses.items():
-            commands = commands.replace(shown, here)
+        """Run the commands and return their output; URLs of the page are replaced by those of this test."""
+        for documented, actual in self._addresses.items():
+            commands = commands.replace(documented, actual)
         if commands.startswith("token="):
             self._token = commands.split("\n\n")[0] + "\n"
         else:
@@ -75,81 +75,83 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _sandbox(start: str) -> AsyncIterator[str]:
-    """The sandbox as the page starts it, but on a free port; its address."""
+async def _run_sandbox(start: str) -> AsyncIterator[str]:
+    """Start the sandbox as the page does, but on a free port, and yield its URL."""
     program, *arguments = start.replace("--port 8089", "--port 0").split()
     assert program == "routee-failover"
-    async with _running(sys.executable, "-m", "routee_failover.cli", *arguments) as process:
+    async with _run_program(sys.executable, "-m", "routee_failover.cli", *arguments) as process:
         lines = [await _line(process) for _ in range(4)]
         (url,) = (line.partition("=")[2] for line in lines if line.startswith("export ROUTEE_API_URL="))
         yield url
 
 
-async def _chosen(page: Page, number: str) -> None:
+async def _select(page: Page, number: str) -> None:
     await page.locator("#rows").get_by_role("option").filter(has_text=number).click()
     await expect(page.locator("#flow").get_by_role("heading", level=2)).to_have_text(number)
 
 
-async def test_the_journey(browser: Browser, tmp_path: Path) -> None:
-    """Start, send with curl, watch, fail over, receive a callback: as the page says it, it goes."""
+async def test_every_step_of_the_guide_works(browser: Browser, tmp_path: Path) -> None:
+    """Start, send with curl, watch, fail over, receive a callback: each step has the documented result."""
     _install, start, send, serve, send_with_callback, pin, advance, reset = _blocks("console")
     (server,) = _blocks("python")
     port = _free_port()
-    async with _sandbox(start) as url:
+    async with _run_sandbox(start) as url:
         shell = _Shell(**{"http://127.0.0.1:8089": url, "http://127.0.0.1:9000": f"http://127.0.0.1:{port}"})
         page = await browser.new_page(viewport=WIDE)
         page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
-        await expect(page.locator("#welcome")).to_be_visible()
+        await expect(page.locator("#empty-state")).to_be_visible()
 
         # Send with curl
         assert '"status": "InProgress"' in await shell.run(send)
 
         # Watch it
-        await _chosen(page, "+306900000300")
+        await _select(page, "+306900000300")
         viber, sms = (page.locator(f"[data-key=step-{position}]") for position in range(2))
         await expect(viber.locator(".status")).to_have_text("Queued")
         await expect(viber.get_by_label("PIN")).to_have_text("847291")
 
         # Let it fail over
-        forward = page.locator(".leaps")
-        await forward.get_by_text("+1 min", exact=True).click()
+        advance_buttons = page.locator(".advance")
+        await advance_buttons.get_by_text("+1 min", exact=True).click()
         await expect(viber.locator(".status")).to_have_text("Expired")
         await expect(sms.locator(".status")).to_have_text("Queued")
-        await forward.get_by_text("+10 min", exact=True).click()
+        await advance_buttons.get_by_text("+10 min", exact=True).click()
         await expect(sms.locator(".status")).to_have_text("Delivered")
         await expect(page.locator(".status.large")).to_have_text("Succeeded by SMS")
-        await _picture(page)
+        await _take_picture(page)
 
         # Receive a callback
         assert serve.split() == ["python", "callback.py"]
         (tmp_path / "callback.py").write_text(server.replace("9000", str(port)), "utf-8")
-        async with _running(sys.executable, "callback.py", cwd=tmp_path) as receiver:
-            await _listening(port)
+        async with _run_program(sys.executable, "callback.py", cwd=tmp_path) as receiver:
+            await _wait_for_listener(port)
             assert '"status": "InProgress"' in await shell.run(send_with_callback)
-            await _chosen(page, "+306911111111")
+            await _select(page, "+306911111111")
             await page.get_by_role("button", name="Deliver", exact=True).click()
-            told = await _line(receiver)
-            while '"Succeeded"' not in told:
-                told = await _line(receiver)
-            answered = page.locator(".callbacks > li").filter(has_text="Succeeded").filter(has_text="answered 200")
-            await expect(answered).to_be_visible()
-            await answered.get_by_role("button", name="Call again").click()
-            assert await _line(receiver) == told
-            await expect(answered.locator(".attempts > li")).to_have_count(2)
-        await answered.get_by_role("button", name="Call again").click()
-        await expect(answered).to_contain_text("next attempt")
+            payload = await _line(receiver)
+            while '"Succeeded"' not in payload:
+                payload = await _line(receiver)
+            delivered_callback = (
+                page.locator(".callbacks > li").filter(has_text="Succeeded").filter(has_text="HTTP 200")
+            )
+            await expect(delivered_callback).to_be_visible()
+            await delivered_callback.get_by_role("button", name="Redeliver").click()
+            assert await _line(receiver) == payload
+            await expect(delivered_callback.locator(".attempts > li")).to_have_count(2)
+        await delivered_callback.get_by_role("button", name="Redeliver").click()
+        await expect(delivered_callback).to_contain_text("next attempt")
 
         # From a test, in any language
         assert '"604418"' in await shell.run(pin)
         assert '"now"' in await shell.run(advance)
         await shell.run(reset)
-        await expect(page.locator("#welcome")).to_be_visible()
+        await expect(page.locator("#empty-state")).to_be_visible()
         await page.context.close()
 
 
-async def _listening(port: int) -> None:
-    """Wait until somebody takes connections."""
+async def _wait_for_listener(port: int) -> None:
+    """Wait until the port accepts connections."""
     async with asyncio.timeout(TIMEOUT_MS / 1000):
         while True:
             try:
@@ -162,23 +164,23 @@ async def _listening(port: int) -> None:
                 return
 
 
-async def _picture(page: Page) -> None:
-    """Take the how-to's picture anew where that is wanted: `python -m nox -s picture`."""
-    wanted = os.environ.get("INBOX_PICTURE")
-    if wanted:
-        await page.screenshot(path=wanted, animations="disabled")
+async def _take_picture(page: Page) -> None:
+    """Update the picture of the guide if requested: `python -m nox -s picture`."""
+    path = os.environ.get("INBOX_PICTURE")
+    if path:
+        await page.screenshot(path=path, animations="disabled")
 
 
-async def test_the_welcome_commands(browser: Browser) -> None:
-    """What the empty page tells to try works as it is copied, and its flow fails over."""
+async def test_commands_of_the_empty_page_work(browser: Browser) -> None:
+    """The commands on the empty page work when copied, and their flow fails over."""
     _install, start, *_ = _blocks("console")
-    async with _sandbox(start) as url:
+    async with _run_sandbox(start) as url:
         page = await browser.new_page(viewport=WIDE)
         page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
-        commands = await page.locator("#welcome [data-copy]").get_attribute("data-copy")
+        commands = await page.locator("#empty-state [data-copy]").get_attribute("data-copy")
         assert '"status": "InProgress"' in await _Shell().run(commands or "")
-        await _chosen(page, "+306900000100")
-        await page.locator(".leaps").get_by_text("+1 min", exact=True).click()
+        await _select(page, "+306900000100")
+        await page.locator(".advance").get_by_text("+1 min", exact=True).click()
         await expect(page.locator(".status.large")).to_have_text("Succeeded by SMS")
         await page.context.close()

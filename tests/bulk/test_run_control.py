@@ -64,7 +64,7 @@ async def test_open_circuit_breaker_pauses_the_run(server: ListingServer) -> Non
         async with RouteeClient(server.config(circuit_breaker=True, total_timeout=timedelta(seconds=1))) as routee:
             bulk_sender = sender(routee, ledger, add_labels=True)
             task = asyncio.create_task(bulk_sender.run(rows_of(OtpFlows(60))))
-            await until(lambda: "not well" in str(bulk_sender.progress.pause_reason))
+            await until(lambda: "circuit breaker is open" in str(bulk_sender.progress.pause_reason))
             is_down[0] = False
             await task
         counts = await ledger.counts()

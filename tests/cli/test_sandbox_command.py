@@ -114,7 +114,7 @@ def test_stored_flows_survive_a_kill(cli: Cli, write: Callable[[Any], str], tmp_
     assert f"Stored in {store}; flows restored: 2" in messages
     assert (second.exit_code, second.out) == (2, "")
     assert second.err == (
-        f"routee-failover: cannot keep anything in {store}: "
+        f"routee-failover: cannot use the store {store}: "
         "another process has it open; give each sandbox a file of its own\n"
     )
 
@@ -134,8 +134,9 @@ def test_full_disk_is_reported_and_the_sandbox_continues(cli: Cli, write: Callab
         process.send_signal(signal.SIGTERM)
         _, messages = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert messages.count(f"routee-failover: nothing more is kept in {store}: the disk refuses it") == 1
-    assert f"Not everything was stored in {store}: the disk refuses it." in messages
+    failure = f"routee-failover: cannot write to the store {store} any more: the disk reported an I/O error"
+    assert messages.count(failure) == 1
+    assert f"Not everything was stored in {store}: the disk reported an I/O error." in messages
     assert "Flows accepted: 3" in messages
     assert "Traceback" not in messages
 
@@ -144,7 +145,7 @@ def test_unusable_store_exits_with_2(cli: Cli, tmp_path: Path) -> None:
     """A folder, a missing folder and --keep 0 exit with code 2 and one line."""
     result = cli("sandbox", "--store", str(tmp_path))
     assert (result.exit_code, result.out) == (2, "")
-    assert result.err == f"routee-failover: cannot keep anything in {tmp_path}: Is a directory\n"
+    assert result.err == f"routee-failover: cannot use the store {tmp_path}: Is a directory\n"
     assert "there is no such folder" in cli("sandbox", "--store", str(tmp_path / "no" / "x.db")).err
     assert cli("sandbox", "--keep", "0").exit_code == 2
 
@@ -240,8 +241,8 @@ def test_log_records_go_to_stderr_while_running(capsys: pytest.CaptureFixture[st
     """The sandbox's log records are lines on stderr, only while it runs."""
     log = logging.getLogger("routee_failover.sandbox")
     with _log_to_stderr():
-        log.error("nothing more is kept in %s", "x.db")
-    assert capsys.readouterr().err == "routee-failover: nothing more is kept in x.db\n"
+        log.error("cannot write to the store %s", "x.db")
+    assert capsys.readouterr().err == "routee-failover: cannot write to the store x.db\n"
     assert log.handlers == []
 
 

@@ -130,7 +130,7 @@ def test_wrong_secret_exits_with_2(cli: Cli, write: Write, sandbox: Sandbox) -> 
     """A wrong secret is a wrong setting: exit code 2, and the variables to check."""
     result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_APPLICATION_SECRET="canary")
     assert result.exit_code == 2
-    assert "refused the application id and secret" in result.err
+    assert "rejected the application id and secret" in result.err
     assert "ROUTEE_APPLICATION_SECRET" in result.err
     assert "canary" not in result.err
 

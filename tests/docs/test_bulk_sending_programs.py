@@ -20,7 +20,7 @@ PAGE = "docs/bulk-sending.md"
 MADE, FLOWS, TABLE, LOGINS, WATCHED = blocks(PAGE, "python")
 PEOPLE, ROWS = 200, 120
 """Fewer than on the page, where that is only a number."""
-EXPECTED_LOG = ("Executing <", "a callback was answered 503")
+EXPECTED_LOG = ("Executing <", "callback rejected with 503")
 """Development mode logs slow iterations of the loop, of which a loaded machine has some; an inbox logs callbacks that
 arrive while it closes, or faster than they are handled, and Routee repeats those."""
 WINDOW = "09:00-20:00 Europe/Athens"

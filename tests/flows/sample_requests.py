@@ -33,7 +33,6 @@ from routee_failover.flows import (
 
 Json = dict[str, Any]
 JsonPath = tuple[str | int, ...]
-Place = JsonPath  # its former name, in tests.contract
 
 PHONE = "+306900000001"
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"

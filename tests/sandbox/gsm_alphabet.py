@@ -1,4 +1,4 @@
-"""The GSM alphabet, written apart from the sandbox's own: as the code points of 3GPP TS 23.038, row by row."""
+"""The GSM alphabet, independent of the package's own: the code points of 3GPP TS 23.038, row by row."""
 
 _ROWS = (
     "0040 00A3 0024 00A5 00E8 00E9 00F9 00EC 00F2 00C7 000A 00D8 00F8 000D 00C5 00E5",
@@ -14,11 +14,11 @@ EXTENSION = frozenset("\x0c^{}\\[~]|\u20ac")
 GSM = frozenset(chr(int(point, 16)) for row in _ROWS for point in row.split()) | EXTENSION
 
 
-def gsm_size(letter: str) -> int:
-    """How many letters of a part it takes."""
-    return 2 if letter in EXTENSION else 1
+def gsm_size(character: str) -> int:
+    """Return how many units of a GSM part a character takes."""
+    return 2 if character in EXTENSION else 1
 
 
-def unicode_size(letter: str) -> int:
-    """How many units of UTF-16 it takes."""
-    return len(letter.encode("utf-16-le", "surrogatepass")) // 2
+def unicode_size(character: str) -> int:
+    """Return how many UTF-16 units a character takes."""
+    return len(character.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,4 +1,4 @@
-"""Raw HTTP to a sandbox, and the bodies that Routee's pages show: nothing here knows this project's client."""
+"""Raw HTTP client of a sandbox, and the bodies on Routee's pages: nothing here uses this project's client."""
 
 import base64
 import copy
@@ -25,39 +25,39 @@ SENDS = {
 
 
 def basic(application_id: str = "sandbox", secret: str = "sandbox-secret") -> dict[str, str]:
-    """The header of a token request."""
+    """Return the header of a token request."""
     return {"Authorization": "Basic " + base64.b64encode(f"{application_id}:{secret}".encode()).decode()}
 
 
 class Caller:
-    """Calls a sandbox, and holds every answer against the contract."""
+    """Calls a sandbox, and validates every response by the contract."""
 
     def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox
         self.session = session
         self.headers: dict[str, str] = {}
 
-    async def raw(self, method: str, path: str, **how: Any) -> tuple[int, Any]:
-        """The status and JSON of an answer."""
-        async with self.session.request(method, path, **how) as response:
+    async def raw(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Return the status and the JSON of a response."""
+        async with self.session.request(method, path, **options) as response:
             assert response.content_type == "application/json"
             return response.status, json.loads(await response.read())
 
-    async def call(self, operation: str, path: str, *, method: str = "GET", **how: Any) -> tuple[int, Any]:
-        """The same, with the token, and with the answer checked."""
-        status, body = await self.raw(method, path, headers=self.headers, **how)
+    async def call(self, operation: str, path: str, *, method: str = "GET", **options: Any) -> tuple[int, Any]:
+        """Call with the token, and validate the response."""
+        status, body = await self.raw(method, path, headers=self.headers, **options)
         assert load_contract().check_response(operation, status, body) == []
         return status, body
 
     async def token(self, **form: str) -> tuple[int, Any]:
-        """Ask for a token."""
+        """Request a token."""
         form = {"grant_type": "client_credentials"} | form
         status, body = await self.raw("POST", "/oauth/token", data=form, headers=basic())
         assert load_contract().check_response("createToken", status, body) == []
         return status, body
 
-    async def authorise(self, **form: str) -> None:
-        """Use a token from now on."""
+    async def authenticate(self, **form: str) -> None:
+        """Use a new token from now on."""
         _, body = await self.token(**form)
         self.headers = {"Authorization": f"Bearer {body['access_token']}"}
 
@@ -66,26 +66,26 @@ class Caller:
         return await self.call(operation, SENDS[operation], method="POST", json=body)
 
     async def track(self, flow_id: str) -> Any:
-        """The record of a standard or transactional flow."""
+        """Return the record of a standard or transactional flow."""
         status, body = await self.call("trackFailover", f"/failover/tracking/{flow_id}")
         assert status == 200
         return body
 
     async def track_otp(self, flow_id: str) -> Any:
-        """The record of an OTP flow."""
+        """Return the record of an OTP flow."""
         status, body = await self.call("trackFailoverOtp", f"/failover-otp/otp/failover/{flow_id}")
         assert status == 200
         return body
 
-    async def ended(self, flow_id: str) -> Any:
-        """The record of a flow once it is final."""
+    async def wait_until_final(self, flow_id: str) -> Any:
+        """Return the record of a flow once it is final."""
         while True:
             record = await self.track(flow_id)
             if record["status"] not in {"Queued", "InProgress"}:
                 return record
 
-    async def otp_ended(self, flow_id: str) -> Any:
-        """The record of an OTP flow once it is final."""
+    async def wait_until_otp_final(self, flow_id: str) -> Any:
+        """Return the record of an OTP flow once it is final."""
         while True:
             record = await self.track_otp(flow_id)
             if record["status"] != "InProgress":
@@ -94,15 +94,15 @@ class Caller:
 
 @asynccontextmanager
 async def calling(**settings: Any) -> AsyncIterator[Caller]:
-    """A sandbox with these settings and a caller with a token."""
+    """Start a sandbox with these settings, and yield a caller with a token."""
     async with Sandbox(**settings) as sandbox, aiohttp.ClientSession(sandbox.url) as session:
         caller = Caller(sandbox, session)
-        await caller.authorise()
+        await caller.authenticate()
         yield caller
 
 
 def changed(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
-    """A copy with the members at these paths set, or gone: `changed(body, **{"flow.0.to": GONE})`."""
+    """Return a copy with the members at these paths set, or removed: `changed(body, **{"flow.0.to": GONE})`."""
     result = copy.deepcopy(dict(body))
     for path, value in changes.items():
         *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
@@ -160,8 +160,8 @@ VOICE_STEP: dict[str, Any] = {
     "machineDetection": {"strategy": "Hangup"},
     "failoverOnStatuses": ["Busy", "NoAnswer"],
 }
-NOBODY = "http://127.0.0.1:1/"  # nothing listens there: a callback is refused at once
-CALLBACK = {"strategy": "OnStep", "url": f"{NOBODY}cb"}
+UNUSED_URL = "http://127.0.0.1:1/"  # nothing listens there: a callback is refused at once
+CALLBACK = {"strategy": "OnStep", "url": f"{UNUSED_URL}cb"}
 STANDARD: dict[str, Any] = {"flow": [VIBER_STEP, SMS_STEP, VOICE_STEP], "callback": CALLBACK}
 
 TEMPLATE_STEP: dict[str, Any] = {
@@ -197,7 +197,7 @@ OTP_SMS_STEP: dict[str, Any] = {
     "from": "Demo",
     "message": {"body": "Code 123456"},
 }
-OTP: dict[str, Any] = {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP], "callback": {"url": f"{NOBODY}otp"}}
+OTP: dict[str, Any] = {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP], "callback": {"url": f"{UNUSED_URL}otp"}}
 
 VIBER_OTP: dict[str, Any] = {
     "senderInfoTrackingId": SENDER,

@@ -1,4 +1,4 @@
-"""Scripted answers and broken connections, over raw HTTP."""
+"""Scripted responses and connection faults, over raw HTTP."""
 
 import asyncio
 import errno
@@ -22,39 +22,39 @@ ADA = "+306912345678"
 SMS = {"flow": [{**SMS_STEP, "to": ADA}]}
 
 
-async def taken(sandbox: Sandbox, count: int) -> None:
-    """Wait until so many flows were taken."""
+async def wait_for_accepted(sandbox: Sandbox, count: int) -> None:
+    """Wait until this many flows were accepted."""
     with sandbox._event_bus.subscribe() as events:
         while sandbox.counts.accepted < count:
             await anext(events)
 
 
-def fits(schema: str, body: object) -> bool:
-    """Whether an answer has this shape of the contract's."""
+def is_valid(schema: str, body: object) -> bool:
+    """Return whether a response matches this schema of the contract."""
     contract = load_contract()
     return contract._compile({"$ref": f"#/components/schemas/{schema}"})(body) == []
 
 
 @pytest.mark.parametrize("operation", SENDS)
 @pytest.mark.parametrize("status", [401, 403, 408, 429, 499, 500, 503])
-async def test_an_answer_in_the_words_of_each_service(operation: str, status: int) -> None:
-    """A rule's status is answered in the dialect of the endpoint, with its Retry-After; nothing is taken."""
+async def test_scripted_status_has_the_error_format_of_the_endpoint(operation: str, status: int) -> None:
+    """A scripted status has the error format of the endpoint, with its Retry-After; nothing is accepted."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(response=ResponseScript(status, retry_after=timedelta(seconds=2)))
-        how: dict[str, Any] = {"json": BODIES[operation], "headers": caller.headers}
-        async with caller.session.post(SENDS[operation], **how) as response:
+        options: dict[str, Any] = {"json": BODIES[operation], "headers": caller.headers}
+        async with caller.session.post(SENDS[operation], **options) as response:
             body = await response.json()
             assert (response.status, response.headers["Retry-After"]) == (status, "2")
         assert (caller.sandbox.counts.accepted, caller.sandbox.counts.rejected) == (0, 1)
     if operation == "sendFailoverOtp":
-        assert fits("OtpRefusal", body)
+        assert is_valid("OtpError", body)
     else:
-        assert fits("OAuthError" if status == 401 else "ApiError", body)
+        assert is_valid("OAuthError" if status == 401 else "ApiError", body)
 
 
 @pytest.mark.parametrize("operation", SENDS)
-async def test_want_of_balance(operation: str) -> None:
-    """Want of balance is a documented answer: 400, or for OTP 200 with Failed and statusCode 1; nothing is taken."""
+async def test_scripted_insufficient_balance_has_the_documented_response(operation: str) -> None:
+    """An insufficient balance is a 400, or for OTP a 200 with Failed and statusCode 1; nothing is accepted."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(response=ResponseScript(insufficient_balance=True))
         status, body = await caller.send(operation, BODIES[operation])
@@ -65,8 +65,8 @@ async def test_want_of_balance(operation: str) -> None:
         assert (status, body["developerMessage"]) == (400, "Insufficient balance")
 
 
-async def test_an_answer_comes_after_the_checks() -> None:
-    """What Routee would refuse anyway is refused so, and counts for no rule."""
+async def test_invalid_request_is_rejected_before_rules_apply() -> None:
+    """A request that Routee would reject anyway is rejected so, and is not counted for a rule."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(response=500, times=1)
         assert (await caller.send("sendFailover", {"flow": []}))[0] == 400
@@ -74,14 +74,14 @@ async def test_an_answer_comes_after_the_checks() -> None:
 
 
 async def _post(caller: Caller) -> Any:
-    how: dict[str, Any] = {"json": SMS, "headers": caller.headers}
-    async with caller.session.post(SENDS["sendFailover"], **how) as response:
+    options: dict[str, Any] = {"json": SMS, "headers": caller.headers}
+    async with caller.session.post(SENDS["sendFailover"], **options) as response:
         return await response.read()
 
 
 @pytest.mark.parametrize(("fault", "accepted"), [("reset", 1), ("reset-before", 0)])
-async def test_reset(fault: Any, accepted: int) -> None:
-    """The connection is reset in place of an answer: a RST, not a FIN. The flow was taken, or was not."""
+async def test_reset_fault_sends_a_rst(fault: Any, accepted: int) -> None:
+    """The connection is reset instead of a response: a RST, not a FIN. The flow was accepted, or was not."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(fault=fault, times=1)
         with pytest.raises(aiohttp.ClientOSError) as caught:
@@ -91,22 +91,22 @@ async def test_reset(fault: Any, accepted: int) -> None:
         assert b"trackingId" in await _post(caller)
 
 
-async def test_hang() -> None:
-    """Nothing is answered until the caller leaves; then the next one is served, and the flow was taken."""
+async def test_hang_fault_holds_the_connection_until_the_client_leaves() -> None:
+    """No response is sent until the client disconnects; the flow was accepted, and the next request is served."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(fault="hang", times=1)
-        under_way = asyncio.create_task(_post(caller))
-        await taken(caller.sandbox, 1)
-        done, _ = await asyncio.wait([under_way], timeout=0.05)
+        request = asyncio.create_task(_post(caller))
+        await wait_for_accepted(caller.sandbox, 1)
+        done, _ = await asyncio.wait([request], timeout=0.05)
         assert not done
-        under_way.cancel()
-        await asyncio.wait([under_way])
+        request.cancel()
+        await asyncio.wait([request])
         assert b"trackingId" in await _post(caller)
         assert caller.sandbox.counts.accepted == 2
 
 
-async def test_a_sandbox_entered_again_hangs_as_before() -> None:
-    """A sandbox that was left and is entered again leaves callers hanging as it is told."""
+async def test_hang_fault_works_after_a_restart() -> None:
+    """A sandbox that was stopped and is entered again lets connections hang as scripted."""
     sandbox = Sandbox(speed=0)
     async with sandbox:
         pass
@@ -118,23 +118,23 @@ async def test_a_sandbox_entered_again_hangs_as_before() -> None:
         hanging.cancel()
 
 
-async def test_what_hangs_keeps_no_sandbox_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox that stops waits for none of its hanging callers, however long it would wait for busy ones."""
+async def test_hanging_connections_do_not_delay_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that stops does not wait for hanging clients, however long it would wait for busy ones."""
     monkeypatch.setattr(server, "_SHUTDOWN_SECONDS", 3600.0)
     async with Sandbox(speed=0) as sandbox, aiohttp.ClientSession(sandbox.url) as session:
         caller = Caller(sandbox, session)
-        await caller.authorise()
+        await caller.authenticate()
         sandbox.script(fault="hang")
-        under_way = [asyncio.create_task(_post(caller)) for _ in range(20)]
-        await taken(sandbox, len(under_way))
+        requests = [asyncio.create_task(_post(caller)) for _ in range(20)]
+        await wait_for_accepted(sandbox, len(requests))
         async with asyncio.timeout(30):
             await sandbox.__aexit__(None, None, None)
-            ended = await asyncio.gather(*under_way, return_exceptions=True)
-        assert all(isinstance(one, aiohttp.ClientConnectionError) for one in ended)
+            results = await asyncio.gather(*requests, return_exceptions=True)
+        assert all(isinstance(result, aiohttp.ClientConnectionError) for result in results)
 
 
-async def test_a_caller_who_left_before_needs_no_fault() -> None:
-    """A caller who has left already cannot be reset: its flow was taken, and nobody else notices."""
+async def test_client_that_disconnected_before_the_fault_is_no_problem() -> None:
+    """A client that has disconnected cannot be reset: its flow was accepted, and other clients are not affected."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(fault="reset", times=1)
         _, writer = await asyncio.open_connection("127.0.0.1", int(caller.sandbox.url.rpartition(":")[2]))
@@ -143,12 +143,12 @@ async def test_a_caller_who_left_before_needs_no_fault() -> None:
         sizes = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write((head + sizes).encode() + body)
         writer.close()
-        await taken(caller.sandbox, 1)
+        await wait_for_accepted(caller.sandbox, 1)
         assert b"trackingId" in await _post(caller)
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.RESET_BEFORE, Fault.HANG])
-async def test_nobody_is_left_to_be_reset(fault: Fault) -> None:
+async def test_fault_on_a_closed_connection_does_nothing(fault: Fault) -> None:
     """Where the connection has ended already there is nothing to break, and nothing to wait for."""
     request = make_mocked_request("POST", "/failover")
     request._protocol.transport = None
@@ -156,19 +156,19 @@ async def test_nobody_is_left_to_be_reset(fault: Fault) -> None:
     assert await FaultInjector().inject(fault, request, response) is response
 
 
-async def test_nothing_hangs_in_a_sandbox_that_stops() -> None:
-    """A caller who comes while the sandbox stops is not left to hang any more."""
-    faults, response = FaultInjector(), web.Response()
-    faults.stop()
-    assert await faults.inject(Fault.HANG, make_mocked_request("POST", "/failover"), response) is response
+async def test_no_connection_hangs_after_stop() -> None:
+    """A request that arrives while the sandbox stops is not left to hang."""
+    fault_injector, response = FaultInjector(), web.Response()
+    fault_injector.stop()
+    assert await fault_injector.inject(Fault.HANG, make_mocked_request("POST", "/failover"), response) is response
 
 
-async def test_truncated() -> None:
-    """The answer promises more than comes: its head arrives, half of its body, and then the end."""
+async def test_truncated_fault_sends_half_of_the_body() -> None:
+    """The response announces more than arrives: its head, half of its body, and then the end of the connection."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(fault="truncated", times=1)
-        how: dict[str, Any] = {"json": SMS, "headers": caller.headers}
-        async with caller.session.post(SENDS["sendFailover"], **how) as response:
+        options: dict[str, Any] = {"json": SMS, "headers": caller.headers}
+        async with caller.session.post(SENDS["sendFailover"], **options) as response:
             assert (response.status, response.content_type) == (200, "application/json")
             assert int(response.headers["Content-Length"]) > 100
             with pytest.raises(aiohttp.ClientPayloadError):
@@ -177,22 +177,22 @@ async def test_truncated() -> None:
         assert b"trackingId" in await _post(caller)
 
 
-async def test_tokens_have_rules_of_their_own() -> None:
-    """Requests for a token are answered no, and break, as rules about them say; each is counted."""
+async def test_rules_for_the_token_endpoint_apply_and_are_counted() -> None:
+    """Rules for the token endpoint reject requests and break connections as scripted; each request is counted."""
     async with calling(speed=0) as caller:
-        counted = caller.sandbox.counts.token_requests
+        before = caller.sandbox.counts.token_requests
         caller.sandbox.script(endpoint="token", fault="reset", times=1)
         caller.sandbox.script(endpoint="token", response=ResponseScript(503, retry_after=timedelta(seconds=1)), times=1)
         caller.sandbox.script(endpoint="token", response=401, times=1)
-        how: dict[str, Any] = {"data": {"grant_type": "client_credentials"}, "headers": basic()}
+        options: dict[str, Any] = {"data": {"grant_type": "client_credentials"}, "headers": basic()}
         assert (await caller.token())[0] == 401
-        async with caller.session.post("/oauth/token", **how) as response:
+        async with caller.session.post("/oauth/token", **options) as response:
             assert (response.status, response.headers["Retry-After"]) == (503, "1")
             assert (await response.json())["error"] == "Service Unavailable"
         with pytest.raises(aiohttp.ClientOSError):
-            await caller.session.post("/oauth/token", **how)
+            await caller.session.post("/oauth/token", **options)
         assert (await caller.token())[0] == 200
-        assert caller.sandbox.counts.token_requests == counted + 4
+        assert caller.sandbox.counts.token_requests == before + 4
 
 
 @pytest.mark.parametrize(
@@ -200,25 +200,25 @@ async def test_tokens_have_rules_of_their_own() -> None:
     [
         ("GET", "/failover/tracking/x", "ApiError"),
         ("POST", "/failover/tracking", "ApiError"),
-        ("GET", "/failover-otp/otp/failover", "OtpRefusal"),
-        ("GET", "/failover-otp/otp/templates", "OtpRefusal"),
+        ("GET", "/failover-otp/otp/failover", "OtpError"),
+        ("GET", "/failover-otp/otp/templates", "OtpError"),
         ("GET", "/viber/tracking/x", "ApiError"),
         ("GET", "/accounts/me/balance", "ApiError"),
     ],
 )
-async def test_whatever_reads_has_a_rule(method: str, path: str, schema: str) -> None:
-    """A rule about reading answers every address that reads, in its words, and leaves sends and controls alone."""
+async def test_reading_rule_applies_to_every_read_endpoint(method: str, path: str, schema: str) -> None:
+    """A rule for reads applies to every endpoint that reads, in its format, and not to sends and the admin API."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(endpoint="reading", response=500)
         status, body = await caller.raw(method, path, headers=caller.headers)
-        assert (status, fits(schema, body)) == (500, True)
-        for operation, sent in BODIES.items():
-            assert (await caller.send(operation, sent))[0] == 200
+        assert (status, is_valid(schema, body)) == (500, True)
+        for operation, body_sent in BODIES.items():
+            assert (await caller.send(operation, body_sent))[0] == 200
         assert (await caller.raw("GET", "/sandbox/rules"))[0] == 200
 
 
-async def test_a_play_and_a_fault_in_one_rule() -> None:
-    """A flow whose answer was lost goes its way as the same rule says, and is found by those who look for it."""
+async def test_rule_with_outcome_and_fault_applies_both() -> None:
+    """A flow whose response was lost continues as the same rule scripts, and is found by a search."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(fault="reset", sms=MessageScript("undelivered", detail="Call Barred"))
         with pytest.raises(aiohttp.ClientOSError):

@@ -1,4 +1,4 @@
-"""What becomes of flows that are scripted, by a number's digits or by a rule, seen through raw HTTP."""
+"""Outcomes of flows that are scripted by digits or by rules, over raw HTTP."""
 
 import asyncio
 from datetime import timedelta
@@ -17,23 +17,23 @@ LONG = timedelta(days=3)
 STEPS = {"viber": VIBER_STEP, "sms": SMS_STEP, "voice": VOICE_STEP}
 
 
-def one(channel: str, to: str = ADA) -> dict[str, Any]:
-    """A flow of one step."""
+def single_step(channel: str, to: str = ADA) -> dict[str, Any]:
+    """Return a flow of one step."""
     return {"flow": [{**STEPS[channel], "to": {"phone": to} if channel == "voice" else to}]}
 
 
-def script(sandbox: Sandbox, channel: str, play: OutcomeName | MessageScript) -> str:
-    """A rule about one channel."""
+def add_rule(sandbox: Sandbox, channel: str, message_script: OutcomeName | MessageScript) -> str:
+    """Add a rule for one channel."""
     match channel:
         case "viber":
-            return sandbox.script(viber=play)
+            return sandbox.script(viber=message_script)
         case "sms":
-            return sandbox.script(sms=play)
+            return sandbox.script(sms=message_script)
         case _:
-            return sandbox.script(voice=play)
+            return sandbox.script(voice=message_script)
 
 
-ENDS: list[tuple[str, OutcomeName, str, str, str | None]] = [
+OUTCOMES: list[tuple[str, OutcomeName, str, str, str | None]] = [
     ("viber", "delivered", "DELIVERED", "Succeeded", None),
     ("viber", "seen", "SEEN", "Succeeded", None),
     ("viber", "undelivered", "UNDELIVERED", "Failed", "2"),
@@ -61,12 +61,14 @@ ENDS: list[tuple[str, OutcomeName, str, str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("channel", "outcome", "name", "status", "code"), ENDS)
-async def test_every_outcome(channel: str, outcome: OutcomeName, name: str, status: str, code: str | None) -> None:
+@pytest.mark.parametrize(("channel", "outcome", "name", "status", "code"), OUTCOMES)
+async def test_every_outcome_ends_in_its_documented_status(
+    channel: str, outcome: OutcomeName, name: str, status: str, code: str | None
+) -> None:
     """Each outcome of a rule ends in its channel's documented status, and the flow in its own, with its statusCode."""
     async with calling(speed=0) as caller:
-        script(caller.sandbox, channel, outcome)
-        _, sent = await caller.send("sendFailover", one(channel))
+        add_rule(caller.sandbox, channel, outcome)
+        _, sent = await caller.send("sendFailover", single_step(channel))
         await caller.sandbox.advance(LONG)
         record = await caller.track(sent["trackingId"])
     assert record["messages"][0]["status"]["name"] == name
@@ -88,10 +90,12 @@ async def test_every_outcome(channel: str, outcome: OutcomeName, name: str, stat
         ("viber", "800", "DELIVERED", None),
     ],
 )
-async def test_digits(channel: str, digits: str, name: str, code: str | None) -> None:
-    """The digits 5 to 8 script want of balance, a server error, and a call whose status is unknown for a while."""
+async def test_digits_five_to_eight_script_their_outcomes(
+    channel: str, digits: str, name: str, code: str | None
+) -> None:
+    """The digits 5 to 8 script an insufficient balance, a server error, and a temporarily unknown status of a call."""
     async with calling(speed=0) as caller:
-        _, sent = await caller.send("sendFailover", one(channel, f"+306900000{digits}"))
+        _, sent = await caller.send("sendFailover", single_step(channel, f"+306900000{digits}"))
         await caller.sandbox.advance(LONG)
         record = await caller.track(sent["trackingId"])
     assert (record["messages"][0]["status"]["name"], record["statusCode"]) == (name, code)
@@ -106,28 +110,28 @@ async def test_digits(channel: str, digits: str, name: str, code: str | None) ->
         ("failed", "unsent", 1, "Insufficient balance"),
     ],
 )
-async def test_an_otp_that_no_channel_takes(viber: Any, sms: Any, code: int, error: str) -> None:
-    """The OTP service answers 200 with Failed and the statusCode of the scripts, and takes nothing."""
+async def test_otp_that_every_channel_rejects_is_not_accepted(viber: Any, sms: Any, code: int, error: str) -> None:
+    """The OTP service responds with 200, Failed and the statusCode of the scripts, and accepts nothing."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(endpoint="otp", viber=viber, sms=sms)
-        status, answer = await caller.send("sendFailoverOtp", OTP)
+        status, response = await caller.send("sendFailoverOtp", OTP)
         assert caller.sandbox.counts.accepted == 0
-    assert (status, answer["status"], answer["statusCode"], answer["error"]) == (200, "Failed", code, error)
+    assert (status, response["status"], response["statusCode"], response["error"]) == (200, "Failed", code, error)
 
 
-async def test_an_otp_that_fails_later_is_taken() -> None:
-    """A refusal that a script puts off is no refusal at the send: the flow is on its way, and fails then."""
+async def test_otp_with_a_delayed_failure_is_accepted() -> None:
+    """A rejection with `after` is none at the time of the send: the flow is in progress, and fails later."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(sms=MessageScript("failed", after=timedelta(seconds=30)))
-        _, answer = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP]})
+        _, response = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP]})
         await caller.sandbox.advance(timedelta(seconds=29))
-        assert (await caller.track_otp(answer["flowId"]))["status"] == "InProgress"
+        assert (await caller.track_otp(response["flowId"]))["status"] == "InProgress"
         await caller.sandbox.advance(timedelta(seconds=1))
-        assert (await caller.track_otp(answer["flowId"]))["status"] == "Failed"
+        assert (await caller.track_otp(response["flowId"]))["status"] == "Failed"
 
 
-async def test_after_and_detail() -> None:
-    """A message ends when and how its rule says; one that would be later than its ttl fails over."""
+async def test_after_and_detail_apply_to_messages() -> None:
+    """A message ends when and how its rule scripts; one later than its ttl fails over."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(
             viber=MessageScript("delivered", after=timedelta(seconds=90)),
@@ -143,21 +147,21 @@ async def test_after_and_detail() -> None:
     ]
 
 
-async def test_flows_on_their_way_keep_their_script() -> None:
-    """What a rule said when a flow was sent holds for that flow, whatever becomes of the rule."""
+async def test_flows_in_progress_keep_their_script() -> None:
+    """The decision of a rule at the time of the send holds for that flow, whatever happens to the rule."""
     async with calling(speed=0) as caller:
         rule = caller.sandbox.script(sms="undelivered")
-        _, first = await caller.send("sendFailover", one("sms"))
+        _, first = await caller.send("sendFailover", single_step("sms"))
         caller.sandbox.forget(rule)
-        _, second = await caller.send("sendFailover", one("sms"))
+        _, second = await caller.send("sendFailover", single_step("sms"))
         caller.sandbox.script(sms="failed")
         await caller.sandbox.advance(LONG)
         names = [(await caller.track(sent["trackingId"]))["messages"][0]["status"]["name"] for sent in (first, second)]
     assert names == ["Undelivered", "Delivered"]
 
 
-async def test_viber_otp_is_scripted_too() -> None:
-    """The single Viber OTP plays its rule, and a rule about another endpoint leaves it alone."""
+async def test_viber_otp_follows_its_own_rules() -> None:
+    """A single Viber OTP follows its rule, and not one for another endpoint."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(viber="undelivered", endpoint="viber-otp")
         caller.sandbox.script(viber="failed", endpoint="standard")
@@ -167,29 +171,29 @@ async def test_viber_otp_is_scripted_too() -> None:
     assert record["status"]["status"] == "UNDELIVERED"
 
 
-async def test_a_callback_script_is_kept_with_the_flow() -> None:
-    """What a rule says about callbacks is the flow's from then on."""
+async def test_callback_script_is_stored_with_the_flow() -> None:
+    """The callback script of a rule is stored with the flow."""
     async with calling(speed=0) as caller:
         caller.sandbox.script(callbacks=CallbackScript(repeat=2, order="reversed", delay=timedelta(seconds=5)))
-        await caller.send("sendFailover", one("sms"))
+        await caller.send("sendFailover", single_step("sms"))
         caller.sandbox.script(callbacks=CallbackScript(drop=True))
-        await caller.send("sendFailover", one("sms"))
+        await caller.send("sendFailover", single_step("sms"))
         scripts = [flow.callback_script for flow in caller.sandbox.accepted]
     assert scripts == [ScriptedCallbacks(2, "reversed", 5.0), ScriptedCallbacks(drop=True)]
 
 
-async def test_the_same_seed_does_the_same_to_concurrent_senders() -> None:
-    """At a rate, the same messages are hit in every run, however many send at once and in whatever order."""
+async def test_same_seed_selects_the_same_flows_of_concurrent_senders() -> None:
+    """With a rate, the same flows are selected in every run, however many are sent concurrently and in any order."""
 
-    async def hit() -> set[str]:
+    async def failed_recipients() -> set[str]:
         async with calling(speed=0) as caller:
             caller.sandbox.script(rate=0.3, seed=11, sms="failed")
             numbers = [f"+3069123450{number:02}" for number in range(60)]
-            turn = asyncio.Semaphore(8)
+            semaphore = asyncio.Semaphore(8)
 
             async def send(to: str) -> None:
-                async with turn:
-                    assert (await caller.send("sendFailover", one("sms", to)))[0] == 200
+                async with semaphore:
+                    assert (await caller.send("sendFailover", single_step("sms", to)))[0] == 200
 
             await asyncio.gather(*map(send, numbers))
             assert caller.sandbox.counts.accepted == 60
@@ -200,40 +204,40 @@ async def test_the_same_seed_does_the_same_to_concurrent_senders() -> None:
         assert len(failed) == caller.sandbox.rules[0]["applied"]
         return failed
 
-    first = await hit()
+    first = await failed_recipients()
     assert 5 < len(first) < 40
-    assert await hit() == first
+    assert await failed_recipients() == first
 
 
-async def test_search_lag() -> None:
-    """A search finds a flow only after the lag, on both services; by its id it is found at once."""
+async def test_searches_find_a_flow_after_the_lag() -> None:
+    """A search finds a flow only after the lag, on both services; by its id it is found immediately."""
     async with calling(speed=0) as caller:
         caller.sandbox.search_lag = timedelta(seconds=5)
         assert caller.sandbox.search_lag == timedelta(seconds=5)
         await caller.sandbox.advance(timedelta(seconds=0.3))
-        _, sent = await caller.send("sendFailover", one("sms"))
+        _, sent = await caller.send("sendFailover", single_step("sms"))
         _, otp = await caller.send("sendFailoverOtp", OTP)
 
-        async def found() -> tuple[int, int]:
+        async def totals() -> tuple[int, int]:
             _, page = await caller.call("searchFailovers", "/failover/tracking", method="POST")
             _, listed = await caller.call("listFailoverOtps", f"{SENDS['sendFailoverOtp'].rpartition('/')[0]}/failover")
             return page["totalElements"], listed["total"]
 
         await caller.track(sent["trackingId"])
         await caller.track_otp(otp["flowId"])
-        assert await found() == (0, 0)
+        assert await totals() == (0, 0)
         await caller.sandbox.advance(timedelta(seconds=4.9))
-        assert await found() == (0, 0)
+        assert await totals() == (0, 0)
         await caller.sandbox.advance(timedelta(seconds=0.1))
-        assert await found() == (1, 1)
+        assert await totals() == (1, 1)
         with pytest.raises(SandboxError, match="negative"):
             caller.sandbox.search_lag = timedelta(seconds=-1)
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("script", "reason"),
     [
-        ({}, "must say what to do"),
+        ({}, "must have at least one of"),
         ({"sms": "seen"}, "sms must be one of"),
         ({"viber": MessageScript("busy")}, "viber.outcome must be one of"),
         ({"sms": MessageScript("failed", after=timedelta(seconds=-1))}, "sms.after must be at least 0"),
@@ -244,25 +248,25 @@ async def test_search_lag() -> None:
         ({"response": ResponseScript()}, "response.status is required"),
         ({"response": ResponseScript(429, retry_after=timedelta(seconds=0.5))}, "response.retryAfter must be integer"),
         ({"response": "no"}, "response must be object"),
-        ({"response": 500, "sms": "failed"}, "sms has no place beside an response"),
-        ({"fault": "reset-before", "sms": "failed"}, "sms has no place beside reset-before"),
+        ({"response": 500, "sms": "failed"}, "sms is not allowed with a response"),
+        ({"fault": "reset-before", "sms": "failed"}, "sms is not allowed with reset-before"),
         ({"fault": "rest"}, "fault must be one of"),
-        ({"endpoint": "token", "to": ADA, "fault": "hang"}, "to has no place"),
+        ({"endpoint": "token", "to": ADA, "fault": "hang"}, "to is not allowed in a rule"),
         ({"callbacks": CallbackScript(repeat=0)}, "callbacks.repeat must be at least 1"),
-        ({"sms": object()}, "such as JSON has"),
-        ({"to": "\ud800", "sms": "failed"}, "such as JSON has"),
+        ({"sms": object()}, "must be JSON values"),
+        ({"to": "\ud800", "sms": "failed"}, "must be JSON values"),
     ],
 )
-def test_a_rule_that_cannot_be(said: dict[str, Any], why: str) -> None:
-    """What no rule can be is refused in a sentence that says where and why, and no rule is made."""
+def test_invalid_rule_raises_with_member_and_reason(script: dict[str, Any], reason: str) -> None:
+    """An invalid rule raises with member and reason, and is not added."""
     sandbox = Sandbox()
-    with pytest.raises(SandboxError, match=why):
-        sandbox.script(**said)
+    with pytest.raises(SandboxError, match=reason):
+        sandbox.script(**script)
     assert sandbox.rules == []
 
 
-async def test_durations_have_units() -> None:
-    """A bare number is no duration, in a rule as everywhere."""
+async def test_bare_number_is_not_a_duration() -> None:
+    """A bare number is not accepted as a duration anywhere."""
     sandbox = Sandbox()
     with pytest.raises(SandboxError, match="must be a timedelta"):
         sandbox.script(sms=MessageScript("failed", after=5))  # type: ignore[arg-type]
@@ -274,15 +278,15 @@ async def test_durations_have_units() -> None:
         await sandbox.advance(5)  # type: ignore[arg-type]
 
 
-def test_there_is_an_end_to_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One rule too many is refused in a sentence, too."""
+def test_too_many_rules_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule beyond the maximum raises."""
     monkeypatch.setattr(rules_module, "MAX_RULES", 0)
-    with pytest.raises(SandboxError, match="there are 1000 already"):
+    with pytest.raises(SandboxError, match="there are 1000 rules already"):
         Sandbox().script(sms="failed")
 
 
-def test_rules_are_shown_and_forgotten() -> None:
-    """The rules are there to be read, newest first; one is forgotten by its id, and all at once."""
+def test_rules_are_listed_newest_first_and_removed() -> None:
+    """The rules are listed newest first; one can be removed by its id, or all at once."""
     sandbox = Sandbox()
     first = sandbox.script(sms=MessageScript("failed", after=timedelta(seconds=2)), to=ADA, times=3)
     second = sandbox.script(response=ResponseScript(429, retry_after=timedelta(seconds=2)), rate=0.5, seed=3)

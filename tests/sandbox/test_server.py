@@ -1,4 +1,4 @@
-"""The sandbox as a program: what it does with requests that are no requests, and how it starts, counts and ends."""
+"""The sandbox as a server: invalid requests, counters, start and stop."""
 
 import asyncio
 import io
@@ -39,8 +39,10 @@ JSON = {"Content-Type": "application/json"}
         (b" " * 1_100_000, JSON),
     ],
 )
-async def test_unreadable_body(operation: str, data: bytes, headers: dict[str, str]) -> None:
-    """A body that is no JSON, too large, too deep or of another type gets the service's own refusal, never a 500."""
+async def test_unreadable_body_gets_the_error_of_the_service(
+    operation: str, data: bytes, headers: dict[str, str]
+) -> None:
+    """A body that is not JSON, too large, too deep or of another type gets the service's own error, never a 500."""
     async with calling() as caller:
         caller.headers |= headers
         status, _ = await caller.call(operation, SENDS[operation], method="POST", data=io.BytesIO(data))
@@ -49,17 +51,17 @@ async def test_unreadable_body(operation: str, data: bytes, headers: dict[str, s
         assert (await caller.send(operation, BODIES[operation]))[0] == 200
 
 
-async def test_deep_and_long_bodies_that_are_fine() -> None:
-    """A body of many steps passes, and unknown members may hold lists of their own."""
+async def test_long_and_nested_bodies_are_accepted() -> None:
+    """A body with many steps is accepted, and unknown members may contain nested lists."""
     async with calling() as caller:
         body = {"flow": [SMS_STEP | {"order": number, "more": [[1]]} for number in range(1, 151)]}
-        status, answer = await caller.send("sendFailover", body)
-    assert (status, len(answer["flow"])) == (200, 150)
+        status, response = await caller.send("sendFailover", body)
+    assert (status, len(response["flow"])) == (200, 150)
 
 
 @pytest.mark.parametrize("path", ["/failover", "/oauth/token"])
-async def test_caller_who_leaves(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A caller who leaves in the middle of a body is no fault of the sandbox: nothing is logged, nothing accepted."""
+async def test_client_disconnect_in_the_body_is_not_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that disconnects in the middle of a body is no fault: nothing is logged, nothing accepted."""
     async with calling() as caller:
         port = int(caller.sandbox.url.rpartition(":")[2])
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -92,8 +94,8 @@ async def test_caller_who_leaves(path: str, caplog: pytest.LogCaptureFixture) ->
     ],
     ids=["tls", "nul", "long line", "long header", "length"],
 )
-async def test_caller_who_speaks_no_http(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """What is no HTTP is answered 400 and not written down: it may hold a token."""
+async def test_invalid_http_returns_400_and_is_not_logged(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Invalid HTTP gets a 400 and is not logged: it may contain a token."""
     async with calling() as caller:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(caller.sandbox.url.rpartition(":")[2]))
         writer.write(garbage)
@@ -105,8 +107,10 @@ async def test_caller_who_speaks_no_http(garbage: bytes, caplog: pytest.LogCaptu
     assert caplog.records == []
 
 
-async def test_fault_in_a_handler(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the sandbox's own is answered 500 and does stand in the log."""
+async def test_exception_in_a_handler_returns_500_and_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception in a handler gets a 500 and is logged."""
     monkeypatch.setattr("routee_failover.sandbox.api.otp_responses.templates", lambda: 1 / 0)
     async with (
         calling() as caller,
@@ -116,8 +120,8 @@ async def test_fault_in_a_handler(caplog: pytest.LogCaptureFixture, monkeypatch:
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
 
 
-async def test_empty_expect_header() -> None:
-    """The empty Expect header of the documents' own curl lines does no harm."""
+async def test_empty_expect_header_is_ignored() -> None:
+    """The empty Expect header of the documentation's own curl commands is ignored."""
     async with calling() as caller:
         caller.headers["Expect"] = ""
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
@@ -135,16 +139,18 @@ async def test_empty_expect_header() -> None:
         ("PUT", "/failover-otp/otp/send-failover", 405, "detail"),
     ],
 )
-async def test_nobody_serves_this(method: str, path: str, status: int, key: str) -> None:
-    """An unknown path is answered 404 and a wrong method 405 with Allow, as JSON in the words of its service."""
+async def test_unknown_path_and_method_get_the_error_of_the_service(
+    method: str, path: str, status: int, key: str
+) -> None:
+    """An unknown path gets a 404 and a wrong method a 405 with Allow, as JSON in the format of the service."""
     async with calling() as caller, caller.session.request(method, path) as response:
         assert response.status == status
         assert key in await response.json()
         assert ("Allow" in response.headers) == (status == 405)
 
 
-async def test_accepted() -> None:
-    """`accepted` lists what was taken, oldest first, as it came; its repr shows no body."""
+async def test_accepted_lists_flows_oldest_first_without_bodies_in_repr() -> None:
+    """`accepted` lists the accepted flows, oldest first, with their bodies; the repr omits those."""
     async with calling() as caller:
         for operation, body in BODIES.items():
             await caller.send(operation, body)
@@ -159,8 +165,8 @@ async def test_accepted() -> None:
     assert not any(secret in shown for secret in ("123456", "847291", "306900000001", "306912345678"))
 
 
-async def test_counts() -> None:
-    """Requests, token requests, accepted and refused sends and connections are counted; a reading does not change."""
+async def test_counts_are_a_snapshot_of_requests_sends_and_connections() -> None:
+    """Requests, token requests, accepted and rejected sends and connections are counted; a copy does not change."""
     async with Sandbox() as sandbox:
         before = sandbox.counts
         assert (before.requests, before.connections) == (0, 0)
@@ -177,19 +183,19 @@ async def test_counts() -> None:
         assert (counts.connections, caller.sandbox.counts.connections) == (1, 2)
 
 
-async def test_memory_is_bounded() -> None:
-    """The newest `max_flows` flows are remembered; older ones and their messages are forgotten."""
+async def test_oldest_flows_beyond_max_flows_are_evicted() -> None:
+    """The newest `max_flows` flows are kept; older ones and their messages are evicted."""
     async with calling(max_flows=2) as caller:
-        answers = [(await caller.send("sendFailoverOtp", OTP))[1] for _ in range(3)]
-        assert [flow.id for flow in caller.sandbox.accepted] == [answer["flowId"] for answer in answers[1:]]
-        for gone in (answers[0]["flowId"], answers[0]["flow"][0]["trackingId"]):
-            assert (await caller.call("trackFailoverOtp", f"/failover-otp/otp/failover/{gone}"))[0] == 404
-        await caller.track_otp(answers[2]["flow"][0]["trackingId"])
+        responses = [(await caller.send("sendFailoverOtp", OTP))[1] for _ in range(3)]
+        assert [flow.id for flow in caller.sandbox.accepted] == [response["flowId"] for response in responses[1:]]
+        for evicted in (responses[0]["flowId"], responses[0]["flow"][0]["trackingId"]):
+            assert (await caller.call("trackFailoverOtp", f"/failover-otp/otp/failover/{evicted}"))[0] == 404
+        await caller.track_otp(responses[2]["flow"][0]["trackingId"])
         assert caller.sandbox.counts.accepted == 3
 
 
-async def test_config() -> None:
-    """`config` gives a client's settings: one address for both services, the credentials, and what is changed."""
+async def test_config_has_the_url_and_credentials_of_the_sandbox() -> None:
+    """`config` returns a client's settings: one URL for both services, the credentials, and the changes."""
     async with Sandbox(application_id="mine", application_secret="canary") as sandbox:
         config = sandbox.config(pool_size=3)
         assert (config.api_url, config.auth_url) == (sandbox.url, sandbox.url)
@@ -197,8 +203,8 @@ async def test_config() -> None:
         assert sandbox.config(application_secret="wrong").application_secret.reveal() == "wrong"
 
 
-async def test_port_in_use() -> None:
-    """A taken port is one clear error, and the sandbox on it goes on."""
+async def test_port_in_use_raises() -> None:
+    """A port in use is one clear error, and the sandbox on it is not affected."""
     async with calling() as caller:
         port = int(caller.sandbox.url.rpartition(":")[2])
         with pytest.raises(SandboxError, match=f"port {port}"):
@@ -209,14 +215,14 @@ async def test_port_in_use() -> None:
 @pytest.mark.parametrize(
     ("host", "port"), [("256.256.256.256", 0), ("127.0.0.1", 70_000), ("x" * 70 + ".test", 0), ("192.0.2.1", 0)]
 )
-async def test_unusable_address(host: str, port: int) -> None:
+async def test_unusable_address_raises(host: str, port: int) -> None:
     """An address that cannot be listened on is one clear error."""
     with pytest.raises(SandboxError, match="cannot listen on"):
         await Sandbox(host=host, port=port).__aenter__()
 
 
-async def test_ipv6() -> None:
-    """An address of IPv6 is written so that a client can use it."""
+async def test_ipv6_url_is_bracketed() -> None:
+    """The URL of an IPv6 address is usable by a client."""
     try:
         async with Sandbox(host="::1") as sandbox, aiohttp.ClientSession(sandbox.url) as session:
             assert sandbox.url.startswith("http://[::1]:")
@@ -226,15 +232,15 @@ async def test_ipv6() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"speed": -1}, {"max_flows": 0}, {"token_lifetime": timedelta(0)}])
-def test_impossible_settings(settings: dict[str, Any]) -> None:
-    """A setting that cannot work is refused before anything starts, by name."""
+def test_invalid_setting_raises_with_its_name(settings: dict[str, Any]) -> None:
+    """An invalid setting is rejected before anything starts, by name."""
     with pytest.raises(SandboxError, match=next(iter(settings))) as caught:
         Sandbox(**settings)
     assert isinstance(caught.value, RouteeError)
 
 
-async def test_entering() -> None:
-    """A sandbox has no address before it starts, cannot be started twice, and ends more than once without harm."""
+async def test_url_needs_a_start_and_double_start_raises() -> None:
+    """A sandbox has no URL before it starts, cannot be started twice, and can be stopped repeatedly."""
     sandbox = Sandbox()
     with pytest.raises(SandboxError, match="enter it first"):
         _ = sandbox.url
@@ -248,8 +254,8 @@ async def test_entering() -> None:
             await session.get("/failover-otp")
 
 
-async def test_end_with_open_connections() -> None:
-    """Leaving the sandbox does not wait for idle connections."""
+async def test_stop_does_not_wait_for_idle_connections() -> None:
+    """The stop does not wait for idle connections."""
     async with calling() as caller:
         await asyncio.gather(*(caller.send("sendFailover", STANDARD) for _ in range(20)))
         await asyncio.wait_for(caller.sandbox.__aexit__(None, None, None), 2)
@@ -259,7 +265,7 @@ def _run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 
-def test_without_the_extra() -> None:
+def test_missing_extra_is_named_at_the_start() -> None:
     """Without jsonschema-rs the package imports, and starting a sandbox names the extra to install."""
     program = """
 import asyncio, sys
@@ -274,7 +280,7 @@ except SandboxError as error:
     assert "routee-failover[sandbox]" in done.stdout, done.stderr
 
 
-async def test_extra_missing_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_extra_raises_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in this process, where the contract may have been loaded before."""
     from routee_failover.sandbox import contract, server
 

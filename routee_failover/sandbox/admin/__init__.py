@@ -1,1 +1,1 @@
-"""What the sandbox has beside Routee's API: its clock, rules, flows and inbox page, for tests in any language."""
+"""Admin API of the sandbox: its clock, rules, flows, callbacks, events and inbox page, for tests in any language."""

@@ -1,4 +1,4 @@
-"""The callbacks of the sandbox's flows and what came of every attempt, for tests in any language."""
+"""`/sandbox/callbacks`: the callbacks of the flows, with the result of every attempt."""
 
 from itertools import islice
 from typing import Any
@@ -16,18 +16,18 @@ _ENTITY = "Callbacks"
 
 
 class CallbacksApi:
-    """`/sandbox/callbacks`, for callers on this machine, or for everybody where `anyone` says so."""
+    """Handlers of `/sandbox/callbacks`, for local callers, or for all with `allow_remote`."""
 
     def __init__(self, context: SandboxContext, *, allow_remote: bool) -> None:
         self._context = context
         self._allow_remote = allow_remote
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [web.get("/sandbox/callbacks", self.list_callbacks, allow_head=False)]
 
     async def list_callbacks(self, request: web.Request) -> web.Response:
-        """The newest callbacks, of one flow or of all."""
+        """Return the newest callbacks, of one flow or of all."""
         require_local_caller(request, self._allow_remote)
         query = self._context.read_query(request, "listSandboxCallbacks", FAILOVER_ERRORS, _ENTITY)
         log = self._context.callback_dispatcher.log
@@ -41,7 +41,7 @@ class CallbacksApi:
 
 
 def callback_view(flow: AcceptedFlow, record: CallbackRecord) -> dict[str, Any]:
-    """A callback of this flow as the sandbox's own API shows it."""
+    """Return a callback of this flow as the admin API shows it."""
     return {
         "id": record.id,
         "flowId": record.flow_id,

@@ -1,4 +1,4 @@
-"""What the sandbox has beside Routee's API: its own contract, and its clock, for tests in any language."""
+"""`/openapi.json` and `/sandbox/clock`: the OpenAPI document of the sandbox, and its virtual clock."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ _ENTITY = "Clock"
 
 
 class ClockApi:
-    """`/openapi.json` and `/sandbox/...`. None of it needs a token; what changes something takes loopback callers only.
+    """Handlers of `/openapi.json` and `/sandbox/clock`. None needs a token; changes are for local callers only.
 
-    `anyone` lets every caller in: whoever runs a sandbox for others has to say so.
+    `allow_remote` allows every caller to make changes: sharing a sandbox has to be an explicit choice.
     """
 
     def __init__(self, context: SandboxContext, *, allow_remote: bool) -> None:
@@ -23,7 +23,7 @@ class ClockApi:
         self._allow_remote = allow_remote
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [
             web.get("/openapi.json", self.get_contract, allow_head=False),
             web.get("/sandbox/clock", self.get_clock, allow_head=False),
@@ -31,15 +31,15 @@ class ClockApi:
         ]
 
     async def get_contract(self, _request: web.Request) -> web.Response:
-        """The contract that every request is judged by."""
+        """Return the contract by which every request is validated."""
         return json_response(self._context.contract.document)
 
     async def get_clock(self, _request: web.Request) -> web.Response:
-        """What time it is on the virtual clock, and how fast it goes."""
+        """Return the reading and the speed of the virtual clock."""
         return self._clock_response()
 
     async def set_clock(self, request: web.Request) -> web.Response:
-        """Put the clock forward, or change its speed, or both: the speed first."""
+        """Change the speed of the clock, then advance it, as the body asks."""
         require_local_caller(request, self._allow_remote)
         change: Any = await self._context.read_body(request, "setSandboxClock", FAILOVER_ERRORS, _ENTITY)
         if "speed" in change:

@@ -1,4 +1,4 @@
-"""Flows as the sandbox's own API shows them: a line of the list, and everything about one. Nothing here decides."""
+"""JSON views of flows in the admin API: the summary in a list, and the full detail."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,35 +19,35 @@ from .message_preview import find_pin, message_preview, one_line_preview
 
 
 def flow_summary(snapshot: FlowSnapshot) -> dict[str, Any]:
-    """A flow as a line of the list."""
+    """Return the summary of a flow for the list."""
     return _summary(snapshot, [message_preview(snapshot.flow, step) for step in snapshot.steps])
 
 
 def current_flow_detail(lifecycle: FlowLifecycle, dispatcher: CallbackDispatcher, flow: AcceptedFlow) -> dict[str, Any]:
-    """Everything about a flow as it stands now, with what was posted about it."""
+    """Return the full detail of a flow in its current state, with its callbacks."""
     posted = [callback_view(flow, record) for record in dispatcher.log.for_flow(flow.id)]
     return flow_detail(lifecycle.snapshot(flow), posted)
 
 
 def flow_detail(snapshot: FlowSnapshot, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Everything about a flow."""
+    """Return the full detail of a flow."""
     flow = snapshot.flow
-    bubbles = [message_preview(flow, step) for step in snapshot.steps]
+    previews = [message_preview(flow, step) for step in snapshot.steps]
     sent = {message.position: message for message in snapshot.state.messages}
-    return _summary(snapshot, bubbles) | {
+    return _summary(snapshot, previews) | {
         "request": flow.body,
         "response": send_response(snapshot),
         "record": tracking_record(snapshot),
         "steps": [
-            _step(snapshot, position, step, shows, sent.get(position))
-            for position, (step, shows) in enumerate(zip(snapshot.steps, bubbles, strict=True))
+            _step(snapshot, position, step, preview, sent.get(position))
+            for position, (step, preview) in enumerate(zip(snapshot.steps, previews, strict=True))
         ],
         "callbacks": list(callbacks),
     }
 
 
 def send_response(snapshot: FlowSnapshot) -> dict[str, Any]:
-    """What the send was answered: it follows from the flow alone."""
+    """Return the response to the send, which follows from the flow alone."""
     flow = snapshot.flow
     match snapshot.endpoint:
         case SendEndpoint.OTP:
@@ -59,7 +59,7 @@ def send_response(snapshot: FlowSnapshot) -> dict[str, Any]:
 
 
 def tracking_record(snapshot: FlowSnapshot) -> dict[str, Any]:
-    """The record that tracking gives of the flow."""
+    """Return the tracking record of the flow."""
     match snapshot.endpoint:
         case SendEndpoint.OTP:
             return otp_responses.tracking_record(snapshot.flow, snapshot.steps, snapshot.state)
@@ -70,13 +70,14 @@ def tracking_record(snapshot: FlowSnapshot) -> dict[str, Any]:
 
 
 def pin_for_recipient(snapshot: FlowSnapshot, to: str) -> tuple[str, SimulatedChannel]:
-    """The PIN for a number in a flow that holds one, and its channel: that of the latest message to it, or of the first
-    to be.
-    """  # noqa: D205
+    """Return the PIN for a number and its channel, of a flow that contains a PIN for it.
+
+    It is that of the latest message to the number, or, before one is sent, of the first step for it.
+    """
     sent = [snapshot.steps[message.position] for message in reversed(snapshot.state.messages)]
-    theirs = (step for step in (*sent, *snapshot.steps) if to in step_recipients(step.body["to"]))
-    pins = ((find_pin(snapshot.endpoint, step.body), step.step.channel) for step in theirs)
-    return next((code, channel) for code, channel in pins if code is not None)
+    steps = (step for step in (*sent, *snapshot.steps) if to in step_recipients(step.body["to"]))
+    pins = ((find_pin(snapshot.endpoint, step.body), step.step.channel) for step in steps)
+    return next((pin, channel) for pin, channel in pins if pin is not None)
 
 
 def _summary(snapshot: FlowSnapshot, previews: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _summary(snapshot: FlowSnapshot, previews: Sequence[Mapping[str, Any]]) -> d
         "statusCode": None if state.failure_code is None else state.failure_code.value,
         "terminationChannel": state.termination_channel,
         "final": state.termination_channel is not None,
-        "pin": next((shows["pin"] for shows in previews if shows["pin"] is not None), None),
+        "pin": next((preview["pin"] for preview in previews if preview["pin"] is not None), None),
         "text": next(filter(None, map(one_line_preview, previews)), ""),
         "price": to_currency_amount(total_price(flow, snapshot.steps, state)),
         "createdAt": format_timestamp(flow.created_at),
@@ -136,6 +137,6 @@ def _message(snapshot: FlowSnapshot, planned: PlannedStep, message: SimulatedMes
 
 
 def _actions(planned: PlannedStep, message: SimulatedMessage, elapsed: float) -> list[str]:
-    endings = message.possible_outcomes(elapsed, planned.step)
-    open_now = [name for name, ending in ACTION_OUTCOMES.items() if ending in endings]
-    return open_now if reply_obstacle(planned, message, elapsed) else [*open_now, "reply"]
+    possible = message.possible_outcomes(elapsed, planned.step)
+    actions = [name for name, outcome in ACTION_OUTCOMES.items() if outcome in possible]
+    return actions if reply_obstacle(planned, message, elapsed) else [*actions, "reply"]

@@ -1,4 +1,4 @@
-"""The flows for tests in any language and for the inbox page: list, wait for one, act on one, the PIN for a number."""
+"""`/sandbox/flows` and `/sandbox/pin`: list flows, wait for one, act on one, and get the PIN for a number."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ _FLOWS, _NEXT, _PIN = "/sandbox/flows", "/sandbox/flows/next", "/sandbox/pin"
 
 
 class FlowsApi:
-    """`/sandbox/flows...` and `/sandbox/pin`, for callers on this machine."""
+    """Handlers of `/sandbox/flows...` and `/sandbox/pin`, for local callers."""
 
     def __init__(self, context: SandboxContext, *, allow_remote: bool) -> None:
         self._context = context
@@ -28,7 +28,7 @@ class FlowsApi:
         self._waiter = FlowWaiter(context.flow_store, context.event_bus)
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [
             web.get(_FLOWS, self.list_flows, allow_head=False),
             web.delete(_FLOWS, self.clear_flows),
@@ -39,34 +39,34 @@ class FlowsApi:
         ]
 
     async def list_flows(self, request: web.Request) -> web.Response:
-        """The newest flows that every given filter lets through, and how many there are of such."""
+        """Return the newest flows that match all given filters, and the number of matching flows."""
         query = self._query(request, "listSandboxFlows")
-        wanted = self._filter(query)
+        matches = self._filter(query)
         before, limit = query.get("before"), query["limit"]
         total = 0
         page: list[AcceptedFlow] = []
         for flow in self._context.flow_store.newest_first():
-            if wanted(flow):
+            if matches(flow):
                 total += 1
                 if len(page) < limit and (before is None or flow.number < before):
                     page.append(flow)
         return json_response({"total": total, "flows": [self._summary(flow) for flow in page]})
 
     async def next_flow(self, request: web.Request) -> web.Response:
-        """The oldest flow to a number after another one, waited for."""
+        """Wait for a flow to a number and return the oldest one after the given flow number."""
         query = self._query(request, "nextSandboxFlow")
         flow = await self._waiter.wait_for_oldest(_to_after(query), query["timeout"])
         if flow is None:
-            raise FAILOVER_ERRORS.not_found("A flow like this")
+            raise FAILOVER_ERRORS.not_found("A matching flow")
         return self._detail_response(flow)
 
     async def get_flow(self, request: web.Request) -> web.Response:
-        """Everything about one flow."""
+        """Return the full detail of one flow."""
         require_local_caller(request, self._allow_remote)
         return self._detail_response(self._find(request))
 
     async def act(self, request: web.Request) -> web.Response:
-        """Make something of a flow by hand: have a message end, answer it, or have a callback posted again."""
+        """Perform an action on a flow: force the outcome of a message, reply to one, or redeliver a callback."""
         require_local_caller(request, self._allow_remote)
         change: Any = await self._context.read_body(request, "actOnSandboxFlow", FAILOVER_ERRORS, _ENTITY)
         flow = self._find(request)
@@ -85,28 +85,28 @@ class FlowsApi:
         return self._detail_response(flow)
 
     def _redeliver(self, flow: AcceptedFlow, callback_id: str) -> None:
-        if all(one.id != callback_id for one in self._context.callback_dispatcher.log.for_flow(flow.id)):
+        if all(callback.id != callback_id for callback in self._context.callback_dispatcher.log.for_flow(flow.id)):
             raise ActionConflict("The flow has no such callback")
         self._context.callback_dispatcher.redeliver(callback_id)
 
     async def clear_flows(self, request: web.Request) -> web.Response:
-        """Forget the flows, and what was to be posted about them."""
+        """Delete all flows and their callbacks."""
         require_local_caller(request, self._allow_remote)
-        forgotten = len(self._context.flow_store)
+        deleted = len(self._context.flow_store)
         self._context.lifecycle.clear()
-        return json_response({"cleared": forgotten})
+        return json_response({"cleared": deleted})
 
     async def get_pin(self, request: web.Request) -> web.Response:
-        """The PIN that the newest flow to a number holds, waited for."""
+        """Wait for a flow with a PIN to a number, and return the PIN of the newest one."""
         query = self._query(request, "getSandboxPin")
-        to, is_wanted = normalize_number(query["to"]), _to_after(query)
+        to, is_newer = normalize_number(query["to"]), _to_after(query)
         flow = await self._waiter.wait_for_newest(
-            lambda one: is_wanted(one) and contains_pin(one, to), query["timeout"]
+            lambda flow: is_newer(flow) and contains_pin(flow, to), query["timeout"]
         )
         if flow is None:
             raise FAILOVER_ERRORS.not_found("A flow with a PIN to this number")
-        code, channel = pin_for_recipient(self._context.lifecycle.snapshot(flow), to)
-        return json_response({"pin": code, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
+        pin, channel = pin_for_recipient(self._context.lifecycle.snapshot(flow), to)
+        return json_response({"pin": pin, "to": to, "channel": channel, "flowId": flow.id, "number": flow.number})
 
     def _query(self, request: web.Request, operation: str) -> dict[str, Any]:
         require_local_caller(request, self._allow_remote)
@@ -119,7 +119,7 @@ class FlowsApi:
         return flow
 
     def _position(self, flow: AcceptedFlow, change: dict[str, Any]) -> int:
-        """The step that is meant: the one named, or that of the message that was sent last."""
+        """Return the position of the step to act on: the given one, or that of the latest message."""
         if "position" in change:
             return int(change["position"])
         return self._context.lifecycle.latest_position(flow)
@@ -130,8 +130,8 @@ class FlowsApi:
             endpoint = query["endpoint"]
             checks.append(lambda flow: flow.endpoint == endpoint)
         if "status" in query:
-            status, journeys = query["status"], self._context.lifecycle
-            checks.append(lambda flow: journeys.snapshot(flow).state.status == status)
+            status, lifecycle = query["status"], self._context.lifecycle
+            checks.append(lambda flow: lifecycle.snapshot(flow).state.status == status)
         if part := strip_number(query.get("to", "")):
             checks.append(lambda flow: any(part in number for number in flow.to))
         return lambda flow: all(check(flow) for check in checks)

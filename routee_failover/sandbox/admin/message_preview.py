@@ -1,6 +1,6 @@
-"""What a person sees of a message: text, picture, button, code. Pure functions of a step's body.
+"""Preview of a message as its recipient sees it: text, image, button, PIN. Pure functions of a step's body.
 
-No public page shows the words of Viber's templates, so a template's bubble names the template and what fills it in.
+No public page shows the texts of Viber's templates, so the preview of a template names it and lists its parameters.
 """
 
 import re
@@ -16,37 +16,38 @@ from ..simulation.step_plan import PlannedStep, SendEndpoint
 
 _TEMPLATE_NAMES = {uuid: name for uuid, name, _ in TEMPLATES}
 
-# What a ViberOtp step holds beside the values of its template: Routee names only some of those, so the rest are they.
+# Members of a ViberOtp step that are no template parameters. Routee names only some of those, so all others are taken
+# for parameters.
 _NO_PARAMS = frozenset(
     {"type", "order", "to", "ttl", "label", "trackingId", "senderInfoTrackingId", "pin"}
     | {"templateId", "templateType", "templateLang"}
 )
 
-# Digits that stand alone: no part of a longer number, a word, an address, a date or an amount.
-_LONE_DIGITS = re.compile(r"(?<![\w+/])(?<![0-9][.,:-])[0-9]{4,10}(?![\w/]|[.,:-][0-9])")
+# Digits by themselves: not part of a longer number, a word, a URL, a date or an amount.
+_DIGIT_RUN = re.compile(r"(?<![\w+/])(?<![0-9][.,:-])[0-9]{4,10}(?![\w/]|[.,:-][0-9])")
 
 
 def message_preview(flow: AcceptedFlow, step: PlannedStep) -> dict[str, Any]:
-    """What the person sees of a step's message."""
+    """Return what the recipient sees of a step's message."""
     endpoint, body = SendEndpoint(flow.endpoint), step.body
     on_viber = step.step.channel is SimulatedChannel.VIBER
-    seen: dict[str, Any] = {
+    preview: dict[str, Any] = {
         "from": body["senderInfoTrackingId"] if on_viber else body.get("from", ""),
         **dict.fromkeys(("text", "image", "button", "file", "video", "template", "speech")),
         "pin": find_pin(endpoint, body),
     }
     if step.step.channel is SimulatedChannel.SMS:
-        return seen | {"text": "".join(sms_parts(flow, step))}  # as transcode may have changed it
+        return preview | {"text": "".join(sms_parts(flow, step))}  # `transcode` may have changed the text
     if step.step.channel is SimulatedChannel.VOICE:
-        return seen | {"speech": _speech(body)}
+        return preview | {"speech": _call_texts(body)}
     if endpoint is SendEndpoint.STANDARD:
-        return seen | _viber(body["message"])
+        return preview | _viber_content(body["message"])
     template = _template(endpoint, body)
-    return seen | {"template": template, "text": _in_words(seen["pin"], template)}
+    return preview | {"template": template, "text": _template_text(preview["pin"], template)}
 
 
 def contains_pin(flow: AcceptedFlow, to: str | None = None) -> bool:
-    """Whether a one-time password is in one of a flow's messages: in one to this number, where one is named."""
+    """Return whether a message of the flow contains a one-time password, or one to this number if `to` is given."""
     steps = (flow.body,) if flow.endpoint == SendEndpoint.VIBER_OTP else flow.body["flow"]
     return any(
         find_pin(SendEndpoint(flow.endpoint), step) is not None
@@ -56,49 +57,51 @@ def contains_pin(flow: AcceptedFlow, to: str | None = None) -> bool:
 
 
 def find_pin(endpoint: SendEndpoint, step: Mapping[str, Any]) -> str | None:
-    """The one-time password in a step's message: the one its template is given; or, in the SMS of an OTP flow, its only
-    run of four to ten digits. Digits in other messages may be anything, and are no PIN.
-    """  # noqa: D205
+    """Return the one-time password in a step's message, or None.
+
+    It is the `pin` of a template; or, in the SMS of an OTP flow, the only run of four to ten digits. Digits in other
+    messages may be anything, and are not taken for a PIN.
+    """
     if endpoint is SendEndpoint.OTP:
-        return _lone_digits(step["message"]["body"]) if step["type"] == "Sms" else str(step["pin"])
+        return _only_digit_run(step["message"]["body"]) if step["type"] == "Sms" else str(step["pin"])
     if endpoint is SendEndpoint.VIBER_OTP or (endpoint is SendEndpoint.TRANSACTIONAL and step["type"] == "Viber"):
-        given = step.get("templateParams", {}).get("pin")
-        return None if given is None else str(given)
+        pin = step.get("templateParams", {}).get("pin")
+        return None if pin is None else str(pin)
     return None
 
 
-def _lone_digits(text: str) -> str | None:
-    runs = set(_LONE_DIGITS.findall(text))
+def _only_digit_run(text: str) -> str | None:
+    runs = set(_DIGIT_RUN.findall(text))
     return runs.pop() if len(runs) == 1 else None
 
 
 def one_line_preview(preview: Mapping[str, Any]) -> str:
-    """The bubble as a line of a list."""
-    for words in (preview["text"], *(preview["speech"] or ())):
-        if words:
-            return str(words)
+    """Return the preview as one line for a list."""
+    for text in (preview["text"], *(preview["speech"] or ())):
+        if text:
+            return str(text)
     for kind in ("file", "video", "image"):
         if preview[kind]:
             return f"[{kind}]"
     return ""
 
 
-def _viber(message: Mapping[str, Any]) -> dict[str, Any]:
+def _viber_content(message: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "text": message.get("text"),
         "image": message.get("imageUrl"),
-        "button": _renamed(message.get("action"), caption="caption", url="targetUrl"),
-        "file": _renamed(message.get("viberFile"), name="fileName", url="fileUrl"),
-        "video": _renamed(message.get("viberVideo"), url="videoUrl", thumbnail="videoThumbnail"),
+        "button": _select(message.get("action"), caption="caption", url="targetUrl"),
+        "file": _select(message.get("viberFile"), name="fileName", url="fileUrl"),
+        "video": _select(message.get("viberVideo"), url="videoUrl", thumbnail="videoThumbnail"),
     }
 
 
-def _renamed(part: Mapping[str, Any] | None, **names: str) -> dict[str, str] | None:
-    return None if part is None else {ours: part.get(theirs, "") for ours, theirs in names.items()}
+def _select(part: Mapping[str, Any] | None, **names: str) -> dict[str, str] | None:
+    return None if part is None else {name: part.get(source, "") for name, source in names.items()}
 
 
 def _template(endpoint: SendEndpoint, body: Mapping[str, Any]) -> dict[str, Any]:
-    template_id = body.get("templateId")  # /viber/otp asks for a sender and a recipient alone
+    template_id = body.get("templateId")  # /viber/otp requires only a sender and a recipient
     if endpoint is SendEndpoint.OTP:
         params = {name: value for name, value in body.items() if name not in _NO_PARAMS}
     else:
@@ -111,16 +114,16 @@ def _template(endpoint: SendEndpoint, body: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _in_words(code: str | None, template: Mapping[str, Any]) -> str:
-    known = template["name"] or template["id"] or "without an id"
-    first = f"Template {known}" if code is None else f"{code} is your code"
-    return "\n".join([first, *(f"{name}: {value}" for name, value in template["params"].items())])
+def _template_text(pin: str | None, template: Mapping[str, Any]) -> str:
+    name = template["name"] or template["id"] or "without an id"
+    title = f"Template {name}" if pin is None else f"{pin} is your code"
+    return "\n".join([title, *(f"{name}: {value}" for name, value in template["params"].items())])
 
 
-def _speech(body: Mapping[str, Any]) -> list[str]:
-    plan = next(body[name] for name in ("dialPlan", "dialplan", "dialPlans") if name in body)
-    return [_verb(verb) for verb in plan["verbs"]]
+def _call_texts(body: Mapping[str, Any]) -> list[str]:
+    dial_plan = next(body[name] for name in ("dialPlan", "dialplan", "dialPlans") if name in body)
+    return [_verb_text(verb) for verb in dial_plan["verbs"]]
 
 
-def _verb(verb: Mapping[str, Any]) -> str:
+def _verb_text(verb: Mapping[str, Any]) -> str:
     return str(verb["message"]["text"]) if verb["type"] == "SAY" else f"[plays {verb['fileURL']}]"

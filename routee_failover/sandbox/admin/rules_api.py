@@ -1,4 +1,4 @@
-"""The rules and settings over HTTP: how tests in any language script the sandbox."""
+"""`/sandbox/rules` and `/sandbox/settings`: scripts for the sandbox, from tests in any language."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from .local_only import require_local_caller
 
 
 class RulesApi:
-    """`/sandbox/rules` and `/sandbox/settings`, for callers on this machine."""
+    """Handlers of `/sandbox/rules` and `/sandbox/settings`, for local callers."""
 
     def __init__(self, context: SandboxContext, *, allow_remote: bool) -> None:
         self._context = context
         self._allow_remote = allow_remote
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [
             web.get("/sandbox/rules", self.list_rules, allow_head=False),
             web.post("/sandbox/rules", self.add_rule),
@@ -29,28 +29,28 @@ class RulesApi:
         ]
 
     async def list_rules(self, request: web.Request) -> web.Response:
-        """The rules, newest first."""
+        """Return the rules, newest first."""
         require_local_caller(request, self._allow_remote)
         return self._rules_response()
 
     async def add_rule(self, request: web.Request) -> web.Response:
-        """Put a rule before all others."""
+        """Add a rule before all others."""
         require_local_caller(request, self._allow_remote)
-        said: Any = await self._context.read_body(request, "addSandboxRule", FAILOVER_ERRORS, "Rule")
+        definition: Any = await self._context.read_body(request, "addSandboxRule", FAILOVER_ERRORS, "Rule")
         try:
-            return json_response(self._context.rules.add(said).as_json())
+            return json_response(self._context.rules.add(definition).as_json())
         except TooManyRules:
-            message = f"There are {MAX_RULES} rules, and no room for another: forget some"
+            message = f"There are {MAX_RULES} rules, the maximum: remove some first"
             raise ApiError(409, {"code": "409000000", "developerMessage": message}) from None
 
     async def clear_rules(self, request: web.Request) -> web.Response:
-        """Forget all rules."""
+        """Remove all rules."""
         require_local_caller(request, self._allow_remote)
         self._context.rules.clear()
         return self._rules_response()
 
     async def remove_rule(self, request: web.Request) -> web.Response:
-        """Forget one rule."""
+        """Remove one rule."""
         require_local_caller(request, self._allow_remote)
         if not self._context.rules.remove(request.match_info["id"]):
             raise FAILOVER_ERRORS.not_found("The rule")
@@ -60,12 +60,12 @@ class RulesApi:
         return json_response({"rules": [rule.as_json() for rule in self._context.rules]})
 
     async def get_settings(self, request: web.Request) -> web.Response:
-        """What is set."""
+        """Return the settings."""
         require_local_caller(request, self._allow_remote)
         return json_response({"searchLag": self._context.settings.search_lag})
 
     async def change_settings(self, request: web.Request) -> web.Response:
-        """Set something."""
+        """Change settings."""
         require_local_caller(request, self._allow_remote)
         change: Any = await self._context.read_body(request, "setSandboxSettings", FAILOVER_ERRORS, "Settings")
         self._context.settings.search_lag = change.get("searchLag", self._context.settings.search_lag)

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: set back to its start between tests, and written out in one document."""
+"""`/sandbox/reset` and `/sandbox/export`: reset the sandbox between tests, and export its state."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from .local_only import require_local_caller
 
 
 class SandboxApi:
-    """`/sandbox/reset` and `/sandbox/export`, for callers on this machine."""
+    """Handlers of `/sandbox/reset` and `/sandbox/export`, for local callers."""
 
     def __init__(self, context: SandboxContext, *, allow_remote: bool) -> None:
         self._context = context
@@ -27,31 +27,31 @@ class SandboxApi:
         ]
 
     async def reset(self, request: web.Request) -> web.Response:
-        """Forget everything, and count from nothing; the clock runs on."""
+        """Delete flows, callbacks, rules and settings, and reset the counters; the clock keeps running."""
         require_local_caller(request, self._allow_remote)
-        service = self._context
-        forgotten = len(service.flow_store)
-        reset_state(service.lifecycle, service.rules, service.settings, service.counters)
-        return json_response({"cleared": forgotten})
+        context = self._context
+        deleted = len(context.flow_store)
+        reset_state(context.lifecycle, context.rules, context.settings, context.counters)
+        return json_response({"cleared": deleted})
 
     async def export(self, request: web.Request) -> web.StreamResponse:
-        """All that the sandbox holds, written as it is read: thousands of flows hold nobody else up."""
+        """Export the state of the sandbox, streamed flow by flow, so that thousands of flows do not block the loop."""
         require_local_caller(request, self._allow_remote)
-        service = self._context
+        context = self._context
         response = web.StreamResponse(headers={"Content-Type": JSON_MEDIA})
         try:
             await response.prepare(request)
-            rest = {
-                "rules": [rule.as_json() for rule in service.rules],
-                "clock": {"now": service.clock.now(), "speed": service.clock.speed},
-                "counts": attrs.asdict(service.counters),
+            header = {
+                "rules": [rule.as_json() for rule in context.rules],
+                "clock": {"now": context.clock.now(), "speed": context.clock.speed},
+                "counts": attrs.asdict(context.counters),
             }
-            await response.write(json.dumps(rest)[:-1].encode() + b', "flows": [')
-            for number, flow in enumerate(list(service.flow_store)):
-                text = json.dumps(current_flow_detail(service.lifecycle, service.callback_dispatcher, flow))
+            await response.write(json.dumps(header)[:-1].encode() + b', "flows": [')
+            for number, flow in enumerate(list(context.flow_store)):
+                text = json.dumps(current_flow_detail(context.lifecycle, context.callback_dispatcher, flow))
                 await response.write(f"{', ' if number else ''}{text}".encode())
                 await asyncio.sleep(0)
             await response.write(b"]}")
         except ConnectionResetError:
-            pass  # the reader has left
+            pass  # the client has disconnected
         return response

@@ -1,4 +1,4 @@
-"""The inbox page: static files that this package brings, served as they are, with headers that let nothing else in."""
+"""Static files of the inbox page, served unchanged, with headers that allow nothing but these files."""
 
 import functools
 import hashlib
@@ -11,15 +11,15 @@ from aiohttp import web
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-# What a message holds is somebody else's: nothing on the page may load, run or frame anything but the page's own files,
-# and the browser itself refuses to make elements out of text.
+# Messages contain untrusted content: the page may load, run or frame only its own files, and the browser refuses to
+# create elements from text.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 _HEADERS = {
-    "Cache-Control": "no-cache",  # asked for anew each time, and answered 304: an upgraded sandbox shows its own page
+    "Cache-Control": "no-cache",  # revalidated each time, with a 304: after an upgrade the browser shows the new page
     "Content-Security-Policy": _POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -36,32 +36,32 @@ class _File:
 
 
 class StaticUi:
-    """`/`, `/inbox.css` and `/inbox/...`: the page itself. What it shows it asks of `/sandbox/...`."""
+    """Handler of `/`, `/inbox.css` and `/inbox/...`. The page gets its data from `/sandbox/...`."""
 
     def routes(self) -> list[web.RouteDef]:
-        """An address for each file; there is no path to traverse."""
+        """Return one route per file; there is no path to traverse."""
         return [web.get(path, self.serve, allow_head=False) for path in _files()]
 
     async def serve(self, request: web.Request) -> web.Response:
-        """The file at this address, or 304 for a browser that has it already."""
+        """Return the file at this path, or 304 if the browser has it already."""
         file = _files()[request.path]
         headers = {**_HEADERS, "ETag": f'"{file.tag}"'}
-        known = request.if_none_match or ()
-        if any(tag.value in {file.tag, "*"} for tag in known):
+        known_tags = request.if_none_match or ()
+        if any(known.value in {file.tag, "*"} for known in known_tags):
             return web.Response(status=304, headers=headers)
         return web.Response(body=file.body, content_type=file.media, charset="utf-8", headers=headers)
 
 
 @functools.cache
 def _files() -> Mapping[str, _File]:
-    """The files of the page by their address, read once."""
-    page = resources.files("routee_failover.sandbox.admin").joinpath("ui")
-    found = {"/inbox.css": page.joinpath("inbox.css"), "/": page.joinpath("index.html")}
-    found |= {f"/inbox/{part.name}": part for part in page.joinpath("inbox").iterdir()}
-    return {path: _read(part) for path, part in found.items()}
+    """Return the files of the page by path, read once."""
+    ui = resources.files("routee_failover.sandbox.admin").joinpath("ui")
+    files = {"/inbox.css": ui.joinpath("inbox.css"), "/": ui.joinpath("index.html")}
+    files |= {f"/inbox/{part.name}": part for part in ui.joinpath("inbox").iterdir()}
+    return {path: _read(file) for path, file in files.items()}
 
 
-def _read(part: Traversable) -> _File:
-    body = part.read_bytes()
-    media = _TYPES["." + part.name.rpartition(".")[2]]
+def _read(file: Traversable) -> _File:
+    body = file.read_bytes()
+    media = _TYPES["." + file.name.rpartition(".")[2]]
     return _File(body, media, hashlib.sha256(body).hexdigest()[:16])

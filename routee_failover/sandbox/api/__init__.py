@@ -1,1 +1,1 @@
-"""Routee's own addresses as its pages document them: who may call, how each service says no, what it answers."""
+"""Routee's documented API: authentication, sends, tracking and searches, with the errors of each service."""

@@ -1,4 +1,4 @@
-"""How the two services say no: the failover API with a code and a developerMessage, the OTP service with a detail.
+"""Error responses of the services: the failover API with code and developerMessage, the OTP service with detail.
 
 Both bodies are documented in part only; what is inferred is marked.
 """
@@ -11,8 +11,8 @@ from ..._http_status import reason_phrase
 from ..contract import Violation
 
 
-class ApiError(Exception):  # an answer on its way out, not a fault
-    """An answer that says no: its HTTP status, JSON body, and headers beside the usual ones."""
+class ApiError(Exception):  # a response, not a fault of the sandbox
+    """Error response: HTTP status, JSON body, and additional headers."""
 
     def __init__(self, status: int, body: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(status)
@@ -22,46 +22,46 @@ class ApiError(Exception):  # an answer on its way out, not a fault
 
 
 class ErrorFormat(Protocol):
-    """How one service words its refusals."""
+    """Error responses in the format of one service."""
 
     def malformed_body(self, reason: str) -> ApiError:
-        """The body is no JSON that could be judged."""
+        """Return the error for a body that cannot be read as JSON."""
         ...
 
     def validation_failed(self, entity: str, violations: Sequence[Violation]) -> ApiError:
-        """The request breaks these rules."""
+        """Return the error for a request with these violations."""
         ...
 
     def missing_token(self) -> ApiError:
-        """No Bearer token came along."""
+        """Return the error for a request without a Bearer token."""
         ...
 
     def invalid_token(self) -> ApiError:
-        """The token is unknown, expired or revoked."""
+        """Return the error for a token that is unknown, expired or revoked."""
         ...
 
     def not_found(self, what: str) -> ApiError:
-        """There is no such thing."""
+        """Return the error for something that does not exist."""
         ...
 
     def method_not_allowed(self) -> ApiError:
-        """The path exists, but not for this method."""
+        """Return the error for a path that does not support the method."""
         ...
 
     def scripted_error(self, status: int) -> ApiError:
-        """A rule asked for this answer."""
+        """Return the error that a rule scripts, with this HTTP status."""
         ...
 
 
 class FailoverErrorFormat:
-    """The words of the failover API, and of Viber and account calls beside it."""
+    """Error format of the failover API, also used by the Viber and account endpoints."""
 
     def malformed_body(self, reason: str) -> ApiError:
-        """The body is no JSON that could be judged (INF: the code of other validation errors)."""
+        """Return the error for a body that cannot be read as JSON (INF: the code of other validation errors)."""
         return ApiError(400, {"code": "400000000", "developerMessage": reason})
 
     def validation_failed(self, entity: str, violations: Sequence[Violation]) -> ApiError:
-        """The request breaks these rules."""
+        """Return the error for a request with these violations."""
         properties = {violation.location or "body": violation.reason for violation in violations}
         body = {
             "code": "400000000",
@@ -72,62 +72,67 @@ class FailoverErrorFormat:
         return ApiError(400, body)
 
     def missing_token(self) -> ApiError:
-        """No Bearer token came along. The key `error` is known from tests, its words are inferred."""
-        return ApiError(401, _oauth("unauthorized", "Full authentication is required to access this resource"))
+        """Return the error for a request without a Bearer token.
+
+        The key `error` was seen in tests; its value is inferred.
+        """
+        return ApiError(
+            401, _oauth_error_body("unauthorized", "Full authentication is required to access this resource")
+        )
 
     def invalid_token(self) -> ApiError:
-        """The token is unknown, expired or revoked."""
-        return ApiError(401, _oauth("invalid_token", "The access token is invalid or has expired"))
+        """Return the error for a token that is unknown, expired or revoked."""
+        return ApiError(401, _oauth_error_body("invalid_token", "The access token is invalid or has expired"))
 
     def missing_role(self, role: str) -> ApiError:
-        """The token lacks a role (INF: the code; failover's own codes are not public)."""
+        """Return the error for a token that lacks a role (INF: the code; failover's own codes are not public)."""
         return ApiError(403, {"code": "403000000", "developerMessage": f"Access is denied: {role} is missing"})
 
     def unknown_sender(self, location: str) -> ApiError:
-        """There is no such Viber sender (INF: the code)."""
+        """Return the error for an unknown Viber sender (INF: the code)."""
         body = {"code": "404000000", "developerMessage": "The sender info was not found", "property": location}
         return ApiError(404, body)
 
     def not_found(self, what: str, code: str = "404000000") -> ApiError:
-        """There is no such thing (INF: the code, but for Viber tracking)."""
+        """Return the error for something that does not exist (INF: the code, except for Viber tracking)."""
         return ApiError(404, {"code": code, "developerMessage": f"{what} was not found"})
 
     def method_not_allowed(self) -> ApiError:
-        """The path exists, but not for this method."""
+        """Return the error for a path that does not support the method."""
         return ApiError(405, {"code": "405000000", "developerMessage": "The method is not allowed here"})
 
     def scripted_error(self, status: int) -> ApiError:
-        """A rule asked for this answer (INF: the code)."""
+        """Return the error that a rule scripts (INF: the code)."""
         if status == 401:
             return self.invalid_token()
         return ApiError(status, {"code": f"{status}000000", "developerMessage": reason_phrase(status)})
 
     def insufficient_balance(self) -> ApiError:
-        """The account cannot pay: documented as a 400, which has a code and a developerMessage (INF: both)."""
+        """Return the error for an insufficient balance: documented as a 400 with a code and a message (INF: both)."""
         return ApiError(400, {"code": "400001000", "developerMessage": "Insufficient balance"})
 
     def remote_caller_forbidden(self) -> ApiError:
-        """The sandbox's own controls are for callers on its machine."""
+        """Return the error for a caller of the admin API that is not local."""
         message = (
-            "The sandbox is controlled from its own page, and from its own machine only, by its address or as "
-            "localhost, unless it was started with remote control"
+            "The admin API of the sandbox accepts requests from its own page, and from this machine only, by its "
+            "address or as localhost, unless it was started with --remote-control"
         )
         return ApiError(403, {"code": "403000000", "developerMessage": message})
 
     def conflict(self, reason: str) -> ApiError:
-        """A flow has gone on since: what was asked cannot be done to it any more."""
+        """Return the error for an action that the current state of the flow does not allow."""
         return ApiError(409, {"code": "409000000", "developerMessage": reason})
 
 
 class OtpErrorFormat:
-    """The words of the OTP service. Its statuses are documented, its bodies are inferred from its other habits."""
+    """Error format of the OTP service. Its statuses are documented; the bodies are inferred from its other ones."""
 
     def malformed_body(self, reason: str) -> ApiError:
-        """The body is no JSON that could be judged."""
+        """Return the error for a body that cannot be read as JSON."""
         return ApiError(422, {"detail": [{"loc": ["body"], "msg": reason, "type": "json_invalid"}]})
 
     def validation_failed(self, entity: str, violations: Sequence[Violation]) -> ApiError:
-        """The request breaks these rules; `entity` is where: `body` or `query`."""
+        """Return the error for a request with these violations; `entity` is their location: `body` or `query`."""
         detail = [
             {
                 "loc": [entity, *violation.path],
@@ -139,27 +144,27 @@ class OtpErrorFormat:
         return ApiError(422, {"detail": detail})
 
     def missing_token(self) -> ApiError:
-        """No Bearer token came along: this service says 403."""
+        """Return the error for a request without a Bearer token: a 403 here."""
         return ApiError(403, {"detail": "Not authenticated"})
 
     def invalid_token(self) -> ApiError:
-        """The token is unknown, expired or revoked."""
+        """Return the error for a token that is unknown, expired or revoked."""
         return ApiError(401, {"detail": "Invalid or expired token"})
 
     def not_found(self, what: str) -> ApiError:
-        """There is no such thing."""
+        """Return the error for something that does not exist."""
         return ApiError(404, {"detail": f"{what} not found"})
 
     def method_not_allowed(self) -> ApiError:
-        """The path exists, but not for this method."""
+        """Return the error for a path that does not support the method."""
         return ApiError(405, {"detail": "Method Not Allowed"})
 
     def scripted_error(self, status: int) -> ApiError:
-        """A rule asked for this answer."""
+        """Return the error that a rule scripts."""
         return self.invalid_token() if status == 401 else ApiError(status, {"detail": reason_phrase(status)})
 
 
-def _oauth(error: str, description: str) -> dict[str, Any]:
+def _oauth_error_body(error: str, description: str) -> dict[str, Any]:
     return {"error": error, "error_description": description}
 
 

@@ -1,4 +1,4 @@
-"""The failover API's addresses: the two sends, tracking by id, and the search."""
+"""Endpoints of the failover API: the two sends, tracking by id, and the search."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,26 +16,26 @@ from .tokens import Token
 FAILOVER_ROLE = "MT_ROLE_FAILOVER"
 _CHANNEL_ROLES = {"Sms": "MT_ROLE_SMS", "Viber": "MT_ROLE_VIBER", "Voice": "MT_ROLE_VOICE"}
 _ENTITY = "Failover"  # INF: the class name that Routee's validation errors carry
-_UNKNOWN_SENDER = "unknown"
+_UNKNOWN_SENDER_PREFIX = "unknown"
 
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "is": str.__eq__,
-    "is_not": str.__eq__,  # turned round once all values of the field were looked at
+    "is_not": str.__eq__,  # negated once all values of the field have been compared
     "contains": str.__contains__,
     "starts_with": str.startswith,
     "ends_with": str.endswith,
 }
-_OF_ITS_STATE = frozenset({"status", "terminationChannel"})
+_STATE_FIELDS = frozenset({"status", "terminationChannel"})
 
 
 class FailoverApi:
-    """`/failover` and what lies below it."""
+    """Endpoints below `/failover`."""
 
     def __init__(self, context: SandboxContext) -> None:
         self._context = context
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [
             web.post("/failover", self.send_standard),
             web.post("/failover/transactional", self.send_transactional),
@@ -44,11 +44,11 @@ class FailoverApi:
         ]
 
     async def send_standard(self, request: web.Request) -> web.Response:
-        """Take a standard flow."""
+        """Accept a standard flow."""
         return await self._send(request, "sendFailover", SendEndpoint.STANDARD)
 
     async def send_transactional(self, request: web.Request) -> web.Response:
-        """Take a transactional flow."""
+        """Accept a transactional flow."""
         return await self._send(request, "sendTransactionalFailover", SendEndpoint.TRANSACTIONAL)
 
     async def _send(self, request: web.Request, operation: str, endpoint: SendEndpoint) -> web.Response:
@@ -58,12 +58,12 @@ class FailoverApi:
             require_role(token, _CHANNEL_ROLES[step["type"]])
             if step["type"] == "Viber":
                 require_sender(step, f"flow[{position}].senderInfoTrackingId")
-        ruling = self._context.decide(request, endpoint, body, FAILOVER_ERRORS)
-        flow = self._context.accept(endpoint, body, len(body["flow"]), ruling)
+        decision = self._context.decide(request, endpoint, body, FAILOVER_ERRORS)
+        flow = self._context.accept(endpoint, body, len(body["flow"]), decision)
         return json_response(failover_responses.send_response(flow))
 
     async def track(self, request: web.Request) -> web.Response:
-        """The record of one flow."""
+        """Return the tracking record of one flow."""
         self._authenticate(request)
         flow = self._context.flow_store.get(
             request.match_info["trackingId"], SendEndpoint.STANDARD, SendEndpoint.TRANSACTIONAL
@@ -73,34 +73,34 @@ class FailoverApi:
         return json_response(self._record(flow))
 
     async def search(self, request: web.Request) -> web.Response:
-        """A page of the flows that all filters let through, oldest first (INF), so that pages keep their places."""
+        """Return a page of the flows that match all filters, oldest first (INF), so that pages do not shift."""
         self._authenticate(request)
         query = self._context.read_query(request, "searchFailovers", FAILOVER_ERRORS, _ENTITY)
         since, until = (_date(query, name) for name in ("dateStart", "dateEnd"))
         given: Any = await self._context.read_body(request, "searchFailovers", FAILOVER_ERRORS, _ENTITY) or []
         filters: list[dict[str, str]] = [given] if isinstance(given, dict) else given
-        found = list(self._found(since, until, filters))
+        found = list(self._matching_flows(since, until, filters))
         number, size = query["page"], query["size"]
-        shown = found[number * size : (number + 1) * size]
-        return json_response(_page([self._record(flow) for flow in shown], len(found), number, size))
+        page = found[number * size : (number + 1) * size]
+        return json_response(_page_response([self._record(flow) for flow in page], len(found), number, size))
 
-    def _found(
+    def _matching_flows(
         self, since: datetime | None, until: datetime | None, filters: Sequence[Mapping[str, str]]
     ) -> Iterator[AcceptedFlow]:
-        # How a flow stands costs most to say: of those that everything else has left out, it is not asked.
-        filters = sorted(filters, key=lambda one: one["fieldName"] in _OF_ITS_STATE)
-        to = next((_to(one) for one in filters if _to(one) is not None), None)
+        # The state of a flow is expensive to compute, so filters on it are evaluated last.
+        filters = sorted(filters, key=lambda filter_: filter_["fieldName"] in _STATE_FIELDS)
+        to = next((_exact_recipient(filter_) for filter_ in filters if _exact_recipient(filter_) is not None), None)
         for flow in self._context.searchable(SendEndpoint.STANDARD, SendEndpoint.TRANSACTIONAL):
             if to is not None and to not in flow.to:
                 continue
             within = (since is None or flow.created_at >= since) and (until is None or flow.created_at <= until)
-            if within and all(self._passes(one, flow) for one in filters):
+            if within and all(self._matches(filter_, flow) for filter_ in filters):
                 yield flow
 
-    def _passes(self, one: Mapping[str, str], flow: AcceptedFlow) -> bool:
-        """Whether a flow passes a filter; a flow of several steps has several types and numbers, any of them counts."""
+    def _matches(self, filter_: Mapping[str, str], flow: AcceptedFlow) -> bool:
+        """Return whether a flow matches a filter; of the types and numbers of a flow with several steps, any counts."""
         values: Sequence[str | None]
-        match one["fieldName"]:
+        match filter_["fieldName"]:
             case "type":
                 values = [step.step.channel for step in flow.steps]
             case "to":
@@ -111,9 +111,9 @@ class FailoverApi:
                 values = [self._context.current_state(flow)[1].status]
             case _:
                 values = [self._context.current_state(flow)[1].termination_channel]
-        operator = one.get("searchOperator", "is").lower()
-        term = one["searchTerm"].lower()
-        if one["fieldName"] == "to":
+        operator = filter_.get("searchOperator", "is").lower()
+        term = filter_["searchTerm"].lower()
+        if filter_["fieldName"] == "to":
             term = term.removeprefix("+")
         matched = any(_OPERATORS[operator](value.lower(), term) for value in values if value is not None)
         return matched != (operator == "is_not")
@@ -129,14 +129,14 @@ class FailoverApi:
 
 
 def require_role(token: Token, role: str) -> None:
-    """Refuse with 403 what the token's roles do not cover."""
+    """Raise a 403 when the token lacks the role."""
     if role not in token.roles:
         raise FAILOVER_ERRORS.missing_role(role)
 
 
 def require_sender(body: Mapping[str, Any], location: str) -> None:
-    """Refuse with 404 a Viber sender that nobody knows: one whose id begins with `unknown`."""
-    if body["senderInfoTrackingId"].startswith(_UNKNOWN_SENDER):
+    """Raise a 404 for an unknown Viber sender: one whose id begins with `unknown`."""
+    if body["senderInfoTrackingId"].startswith(_UNKNOWN_SENDER_PREFIX):
         raise FAILOVER_ERRORS.unknown_sender(location)
 
 
@@ -144,14 +144,14 @@ def _date(query: Mapping[str, Any], name: str) -> datetime | None:
     return datetime.fromisoformat(query[name]) if name in query else None
 
 
-def _to(one: Mapping[str, str]) -> str | None:
-    """The number that a filter asks for, where it asks for a whole one."""
-    if one["fieldName"] != "to" or one.get("searchOperator", "is").lower() != "is":
+def _exact_recipient(filter_: Mapping[str, str]) -> str | None:
+    """Return the number that a filter compares recipients with exactly, or None."""
+    if filter_["fieldName"] != "to" or filter_.get("searchOperator", "is").lower() != "is":
         return None
-    return f"+{one['searchTerm'].removeprefix('+')}"
+    return f"+{filter_['searchTerm'].removeprefix('+')}"
 
 
-def _page(content: Sequence[Mapping[str, Any]], total: int, number: int, size: int) -> dict[str, Any]:
+def _page_response(content: Sequence[Mapping[str, Any]], total: int, number: int, size: int) -> dict[str, Any]:
     pages = -(-total // size)
     return {
         "content": content,

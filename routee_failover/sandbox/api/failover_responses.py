@@ -1,4 +1,4 @@
-"""What the failover API answers about standard and transactional flows (https://docs.routee.net/docs/failover-statuses).
+"""Responses of the failover API for standard and transactional flows (https://docs.routee.net/docs/failover-statuses).
 
 The casing is the documented one: Viber statuses in upper case, SMS and Voice statuses in title case.
 """
@@ -18,20 +18,20 @@ _DIAL_PLAN_NAMES = ("dialPlan", "dialplan")
 
 
 def format_timestamp(at: datetime, seconds: float = 0.0) -> str:
-    """A moment in ISO 8601 with milliseconds; what lies beyond the last that a calendar knows is shown as that one."""
+    """Return a time in ISO 8601 with milliseconds; one that is too late for `datetime` becomes its maximum."""
     try:
         at += timedelta(seconds=seconds)
-    except OverflowError:  # a clock can be put forward further than the year 9999
+    except OverflowError:  # the clock can be advanced beyond the year 9999
         at = datetime.max.replace(tzinfo=at.tzinfo)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def send_response(flow: AcceptedFlow) -> dict[str, Any]:
-    """The answer to a send."""
+    """Return the response to a send."""
     body: dict[str, Any] = {
         "trackingId": flow.id,
         "flowKind": flow.endpoint,
-        "flow": [_echo(flow, step) for step in flow.body["flow"]],
+        "flow": [_echo_step(flow, step) for step in flow.body["flow"]],
         "createdAt": format_timestamp(flow.created_at),
     }
     if "callback" in flow.body:
@@ -39,8 +39,8 @@ def send_response(flow: AcceptedFlow) -> dict[str, Any]:
     return body
 
 
-def _echo(flow: AcceptedFlow, step: Mapping[str, Any]) -> dict[str, Any]:
-    if step["type"] == "Voice":  # requests spell it dialPlan, the answer's table dialPlans
+def _echo_step(flow: AcceptedFlow, step: Mapping[str, Any]) -> dict[str, Any]:
+    if step["type"] == "Voice":  # requests write dialPlan, the documented response dialPlans
         return {("dialPlans" if name in _DIAL_PLAN_NAMES else name): value for name, value in step.items()}
     if flow.endpoint == SendEndpoint.TRANSACTIONAL and step["type"] == "Viber":
         return {**step, "seq": _seq(flow, step)}
@@ -48,12 +48,12 @@ def _echo(flow: AcceptedFlow, step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _seq(flow: AcceptedFlow, step: Mapping[str, Any]) -> int:
-    """The client's sequence number, or one of ours: the flow's place among all that were accepted."""
+    """Return the client's sequence number, or the sandbox's: the number of the flow."""
     return int(step.get("seq", flow.number))
 
 
 def tracking_record(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: SimulatedFlowState) -> dict[str, Any]:
-    """The record of a flow. Messages that were not sent yet are absent (INF)."""
+    """Return the tracking record of a flow. Messages that were not sent yet are absent (INF)."""
     elapsed = state.updated_at
     return {
         "trackingId": flow.id,
@@ -65,7 +65,7 @@ def tracking_record(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: Sim
         ],
         "terminationChannel": state.termination_channel,
         "status": state.status,
-        # The callback's page writes statusCode as a string, and null where there is none.
+        # The page about callbacks writes statusCode as a string, and null where there is none.
         "statusCode": None if state.failure_code is None else str(state.failure_code.value),
         "totalPrice": to_currency_amount(total_price(flow, steps, state)),
         "originatingService": "failover",
@@ -78,7 +78,7 @@ def tracking_record(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: Sim
 def _messages(
     flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float
 ) -> Iterator[dict[str, Any]]:
-    """What a record shows of a step that was sent: one message object, or one for each part of a long SMS."""
+    """Return the messages in the record of a step that was sent: one, or one for each part of a long SMS."""
     channel = message.channel
     body = step.body
     record: dict[str, Any] = {
@@ -90,10 +90,14 @@ def _messages(
         "price": to_currency_amount(part_price(message, elapsed)),
         "createdAt": format_timestamp(flow.created_at, message.sent_at),
     }
-    if (known := country_code(step.recipient)) is not None:
-        record["country"] = known
-    own = {SimulatedChannel.SMS: _sms, SimulatedChannel.VIBER: _viber, SimulatedChannel.VOICE: _voice}[channel]
-    yield from (record | part for part in own(flow, step, message, elapsed))
+    if (country := country_code(step.recipient)) is not None:
+        record["country"] = country
+    channel_messages = {
+        SimulatedChannel.SMS: _sms_messages,
+        SimulatedChannel.VIBER: _viber_messages,
+        SimulatedChannel.VOICE: _voice_messages,
+    }[channel]
+    yield from (record | message_fields for message_fields in channel_messages(flow, step, message, elapsed))
 
 
 def _status(flow: AcceptedFlow, message: SimulatedMessage, elapsed: float) -> dict[str, Any]:
@@ -105,7 +109,9 @@ def _status(flow: AcceptedFlow, message: SimulatedMessage, elapsed: float) -> di
     }
 
 
-def _sms(flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float) -> Iterator[dict[str, Any]]:
+def _sms_messages(
+    flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float
+) -> Iterator[dict[str, Any]]:
     body, message_id = step.body, flow.message_ids[message.position]
     record: dict[str, Any] = {
         "messageId": message_id,
@@ -119,11 +125,11 @@ def _sms(flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elaps
         record["latency"] = round((delivered - message.sent_at) * 1000)
     texts = sms_parts(flow, step)
     for part, text in enumerate(texts, start=1):
-        # INF: `body` is the part's own text; the pages show a text of one part only.
+        # INF: `body` is the text of the part; the pages show only an SMS of one part.
         yield record | {"smsId": f"{message_id}-{part}", "body": text, "part": part, "parts": len(texts)}
 
 
-def _viber(
+def _viber_messages(
     flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float
 ) -> Iterator[dict[str, Any]]:
     body, status = step.body, message.status_at(elapsed)
@@ -137,15 +143,15 @@ def _viber(
         "expiredOnDeliveryAt": format_timestamp(flow.created_at, status.at) if expired_on_delivery else None,
         **{name: body[name] for name in ("label", "inboundUrl") if name in body},
     }
-    if flow.endpoint == SendEndpoint.TRANSACTIONAL:  # INF: the send's answer echoes them, so the record may
+    if flow.endpoint == SendEndpoint.TRANSACTIONAL:  # INF: the send's response echoes them, so the record may
         record |= {name: body[name] for name in _TEMPLATE_FIELDS if name in body} | {"seq": _seq(flow, body)}
     yield record
 
 
-def _voice(
+def _voice_messages(
     flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float
 ) -> Iterator[dict[str, Any]]:
-    """INF: the failover pages show no Voice message; this is the one of the voice callback."""
+    """Return the message of a Voice step. INF: the failover pages show none; this is the one of the voice callback."""
     answered = next((change.at for change in message.status_changes if change.name == "InProgress"), None)
     completed = message.delivered_at(elapsed)
     yield {

@@ -1,5 +1,7 @@
-"""What the OTP service answers: camel and snake case mixed, channels in lower case, numbers without their plus, as
-documented (https://docs.routee.net/docs/tracking-deliveries)."""  # noqa: D205, D209
+"""Responses of the OTP service, as documented (https://docs.routee.net/docs/tracking-deliveries).
+
+They mix camel and snake case, write channels in lower case, and numbers without plus.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +18,7 @@ SERVICE = {"service": "failover-otp", "version": "1.0.0", "status": "ok", "healt
 
 _UNSUCCESSFUL = frozenset({"UNDELIVERED", "EXPIRED", "FAILED", "UNSENT"})
 
-# The ids and names of https://docs.routee.net/docs/templates-inventory; which templateType is whose is inferred.
+# Ids and names are those of https://docs.routee.net/docs/templates-inventory; the templateType of each is inferred.
 TEMPLATES = (
     ("0aac888f-2ee2-4112-9659-1755a951966a", "Basic OTP", "basic"),
     ("c2cdc028-a48b-4187-bbaf-3aaa137b6e23", "Basic OTP valid for 5 minutes", "basic_5min"),
@@ -30,7 +32,7 @@ TEMPLATES = (
 )
 
 
-# INF: the words; only the numbers are documented.
+# INF: the texts; only the numbers are documented.
 _ERRORS = {
     FailureCode.SERVER_ERROR: "Server error",
     FailureCode.INSUFFICIENT_BALANCE: "Insufficient balance",
@@ -40,12 +42,12 @@ _ERRORS = {
 
 
 def templates() -> list[dict[str, str]]:
-    """The OTP templates (INF: the shape; only the ids are public)."""
+    """Return the OTP templates (INF: the shape; only the ids are public)."""
     return [{"templateId": uuid, "name": name, "templateType": kind} for uuid, name, kind in TEMPLATES]
 
 
 def send_response(flow: AcceptedFlow, steps: Sequence[PlannedStep]) -> dict[str, Any]:
-    """The answer to a send that the first step's channel took. Succeeded, of a single step, means accepted."""
+    """Return the response to a send that the first channel accepted. Succeeded, for a single step, means accepted."""
     return {
         "flowId": flow.id,
         "status": "Succeeded" if len(steps) == 1 else "InProgress",
@@ -58,7 +60,7 @@ def send_response(flow: AcceptedFlow, steps: Sequence[PlannedStep]) -> dict[str,
 
 
 def failed_send_response(body: dict[str, Any], created_at: str, code: FailureCode) -> dict[str, Any]:
-    """The answer, with HTTP status 200, to a send that no channel took."""
+    """Return the response, with HTTP status 200, to a send that no channel accepted."""
     return {
         "flowId": None,
         "status": "Failed",
@@ -71,7 +73,7 @@ def failed_send_response(body: dict[str, Any], created_at: str, code: FailureCod
 
 
 def tracking_record(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: SimulatedFlowState) -> dict[str, Any]:
-    """The record of a flow; the steps are those that were sent."""
+    """Return the tracking record of a flow; it contains the steps that were sent."""
     elapsed = state.updated_at
     return {
         "flowId": flow.id,
@@ -95,8 +97,8 @@ def _step(flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elap
         "created_at": format_timestamp(flow.created_at, message.sent_at),
         "detailed_status": status.detailed_status,
     }
-    if (known := country_code(step.recipient)) is not None:
-        record["country"] = known
+    if (country := country_code(step.recipient)) is not None:
+        record["country"] = country
     if (delivered := message.delivered_at(elapsed)) is not None:
         record["delivered_at"] = format_timestamp(flow.created_at, delivered)
         record["latency_ms"] = round((delivered - message.sent_at) * 1000)

@@ -1,6 +1,6 @@
-"""What the sandbox says about things that Routee knows and nobody documents: prices, countries, senders' names.
+"""Prices, countries and account data of the sandbox: values that Routee knows and does not document.
 
-That each part of a long SMS is priced is documented; what one costs is not.
+That each part of a long SMS is charged is documented; the price is not.
 """
 
 from collections.abc import Sequence
@@ -18,44 +18,44 @@ BALANCE = 100.0
 CURRENCY = {"code": "EUR", "name": "Euro", "sign": "€"}
 
 # Thousandths, so that sums stay exact.
-_UNPAID = frozenset({"FAILED", "UNSENT"})  # INF: a channel that refuses a message, or never gets it, takes no money
+_FREE_STATUSES = frozenset({"FAILED", "UNSENT"})  # INF: a message that a channel rejects, or never gets, costs nothing
 _PRICES = {SimulatedChannel.VIBER: 10, SimulatedChannel.SMS: 30, SimulatedChannel.VOICE: 50}
 
 
 def sms_parts(flow: AcceptedFlow, step: PlannedStep) -> tuple[str, ...]:
-    """The texts of the parts that an SMS step goes out in.
+    """Return the texts of the parts in which an SMS step is sent.
 
-    `transcode` is documented for standard and transactional flows only. Where it is absent the application's setting
-    holds, and the sandbox's application does not transcode.
+    `transcode` is documented for standard and transactional flows only. Where it is absent the setting of the
+    application applies, and the sandbox's application does not transcode.
     """
     message = step.body["message"]
     return split_sms(message["body"], transcode=flow.endpoint != SendEndpoint.OTP and message.get("transcode") is True)
 
 
 def part_price(message: SimulatedMessage, elapsed: float) -> int:
-    """What one part of a message costs, in thousandths."""
-    return 0 if message.status_at(elapsed).name.upper() in _UNPAID else _PRICES[message.channel]
+    """Return the price of one part of a message, in thousandths."""
+    return 0 if message.status_at(elapsed).name.upper() in _FREE_STATUSES else _PRICES[message.channel]
 
 
 def step_price(flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float) -> int:
-    """What the message of a step costs, in thousandths: an SMS as many times as it has parts."""
-    each = part_price(message, elapsed)
-    return each * len(sms_parts(flow, step)) if message.channel is SimulatedChannel.SMS else each
+    """Return the price of the message of a step, in thousandths: for an SMS, of all its parts."""
+    price = part_price(message, elapsed)
+    return price * len(sms_parts(flow, step)) if message.channel is SimulatedChannel.SMS else price
 
 
 def total_price(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: SimulatedFlowState) -> int:
-    """What all messages of a flow cost by now, in thousandths.
+    """Return the price of all messages of a flow so far, in thousandths.
 
-    One generation of Routee's pages sums the prices, the other shows the last one only; a total is a sum.
+    One generation of Routee's pages sums the prices, the other shows only the last one; a total is a sum.
     """
     return sum(step_price(flow, steps[message.position], message, state.updated_at) for message in state.messages)
 
 
 def to_currency_amount(thousandths: int) -> float:
-    """A price as it is written in an answer."""
+    """Return a price in the unit of responses."""
     return thousandths / 1000
 
 
 def country_code(number: str) -> str | None:
-    """The country of a number; the sandbox knows the one of Routee's own examples."""
+    """Return the country of a number, or None; the sandbox knows only the one of Routee's own examples."""
     return "GR" if number.lstrip("+").startswith("30") else None

@@ -1,4 +1,4 @@
-"""`POST /oauth/token`: an access token for the application's id and secret (https://docs.routee.net/docs/get-authenticated)."""
+"""`POST /oauth/token`: access tokens for the application's id and secret (https://docs.routee.net/docs/get-authenticated)."""
 
 import time
 from urllib.parse import parse_qsl
@@ -11,27 +11,27 @@ from .errors import ApiError
 from .tokens import UnknownScope
 
 FORM_MEDIA = "application/x-www-form-urlencoded"
-TOKEN_PATH = "/oauth/token"
+TOKEN_PATH = "/oauth/token"  # noqa: S105  # a path
 
 
 class TokenApi:
-    """The token service's one address."""
+    """Endpoint of the token service."""
 
     def __init__(self, context: SandboxContext) -> None:
         self._context = context
 
     def routes(self) -> list[web.RouteDef]:
-        """The address and its handler."""
+        """Return the route and its handler."""
         return [web.post(TOKEN_PATH, self.issue_token)]
 
     async def issue_token(self, request: web.Request) -> web.Response:
-        """Hand out the living token, or a new one."""
+        """Issue an access token: the current one while it is valid, or a new one."""
         self._context.counters.token_requests += 1
         self._context.apply_rules(request, "token", TOKEN_ERRORS)
         if not self._context.tokens.check_credentials(request.headers.get("Authorization", "")):
             raise TOKEN_ERRORS.scripted_error(401)
         form = await self._form(request)
-        # The documents name these two keys and not their values, which are OAuth2's own (INF).
+        # The pages name these two keys and not their values, which are those of OAuth2 (INF).
         if "grant_type" not in form:
             raise _bad_request("invalid_request", "Missing grant type")
         if self._context.contract.check_body("createToken", form):
@@ -60,10 +60,10 @@ class TokenApi:
 
 
 class TokenErrorFormat:
-    """How the token service says no. Its 401 was recorded; other statuses have its shape (INF)."""
+    """Error format of the token service. Its 401 was recorded; other statuses have the same shape (INF)."""
 
     def scripted_error(self, status: int) -> ApiError:
-        """No, with this status."""
+        """Return the error with this HTTP status."""
         error = reason_phrase(status)
         body = {
             "timestamp": int(time.time() * 1000),

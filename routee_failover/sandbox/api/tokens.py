@@ -1,6 +1,6 @@
-"""Who may ask: access tokens, the roles that they carry, and how long they live.
+"""Access tokens: their roles, scopes and lifetime.
 
-Tokens live in real time: a client renews them by its own clock, however fast the flows play.
+Tokens expire in real time: a client renews them by its own clock, whatever the speed of the virtual clock.
 """
 
 import base64
@@ -28,7 +28,7 @@ ALL_SCOPES = "all"
 
 @attrs.frozen
 class Token:
-    """An access token; `expires_at` is a reading of the service's clock."""
+    """Access token; `expires_at` is in seconds of the service's clock."""
 
     value: str = attrs.field(repr=False)
     scopes: tuple[str, ...]
@@ -36,12 +36,12 @@ class Token:
     expires_at: float
 
 
-class UnknownScope(LookupError):  # named like the errors of the whole library
-    """A scope was asked for that the application does not have."""
+class UnknownScope(LookupError):  # no `Error` in the name, like the other errors of this library
+    """The requested scope is not one of the application's."""
 
 
 class TokenService:
-    """Hands out tokens for one application, the same token for the same scopes while it lives."""
+    """Issues tokens for one application: the same token for the same scopes while it is valid."""
 
     def __init__(
         self,
@@ -59,10 +59,10 @@ class TokenService:
         self._roles = tuple(roles)
         self._clock = clock
         self._by_scopes: dict[tuple[str, ...], Token] = {}
-        self._by_text: dict[str, Token] = {}
+        self._by_value: dict[str, Token] = {}
 
     def check_credentials(self, authorization: str) -> bool:
-        """Whether this is the `Authorization: Basic` header of the application."""
+        """Return whether this is the `Authorization: Basic` header of the application."""
         scheme, _, encoded = authorization.partition(" ")
         try:
             given = base64.b64decode(encoded.strip(), validate=True)
@@ -71,9 +71,9 @@ class TokenService:
         return scheme.lower() == "basic" and hmac.compare_digest(given, self._credentials)
 
     def issue(self, scope: str = "") -> Token:
-        """The living token for these scopes, or a new one; `scope` holds names parted by blanks or commas.
+        """Return the valid token for these scopes, or a new one; `scope` holds names separated by blanks or commas.
 
-        Raises `UnknownScope` for a name that the application does not have. Without names, the token has them all.
+        Without names, the token has all scopes. Raises `UnknownScope` for one that the application does not have.
         """
         available = tuple(name for name, role in ROLE_OF_SCOPE.items() if role in self._roles)
         names = set(scope.replace(",", " ").split())
@@ -86,19 +86,19 @@ class TokenService:
             roles = tuple(ROLE_OF_SCOPE[name] for name in scopes) if narrowed else self._roles
             token = Token(str(uuid.uuid4()), scopes, roles, self._clock() + self._lifetime)
             self._by_scopes[scopes] = token
-            self._by_text = {living.value: living for living in self._by_scopes.values()}
+            self._by_value = {issued.value: issued for issued in self._by_scopes.values()}
         return token
 
     def seconds_left(self, token: Token) -> float:
-        """How long it lives yet; zero or less when its time is over."""
+        """Return the seconds until the token expires; zero or less when it has."""
         return token.expires_at - self._clock()
 
     def authenticate(self, authorization: str) -> Token | None:
-        """The living token of an `Authorization: Bearer` header."""
-        token = self._by_text.get(authorization.partition(" ")[2].strip())
+        """Return the valid token of an `Authorization: Bearer` header, or None."""
+        token = self._by_value.get(authorization.partition(" ")[2].strip())
         return token if token is not None and self.seconds_left(token) > 0 else None
 
     def revoke_all(self) -> None:
-        """End every token that was handed out."""
+        """Revoke every token that was issued."""
         self._by_scopes.clear()
-        self._by_text.clear()
+        self._by_value.clear()

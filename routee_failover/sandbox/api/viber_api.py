@@ -1,4 +1,4 @@
-"""The Viber OTP send, the tracking of a single Viber message, and the account's balance."""
+"""Endpoints for the Viber OTP send, the tracking of a single Viber message, and the account's balance."""
 
 from aiohttp import web
 
@@ -14,13 +14,13 @@ _TRACKING_NOT_FOUND = "404019006"
 
 
 class ViberApi:
-    """`/viber/...` and `/accounts/me/balance`."""
+    """Endpoints below `/viber`, and `/accounts/me/balance`."""
 
     def __init__(self, context: SandboxContext) -> None:
         self._context = context
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [
             web.post("/viber/otp", self.send),
             web.get("/viber/tracking/{trackingId}", self.track, allow_head=False),
@@ -28,16 +28,16 @@ class ViberApi:
         ]
 
     async def send(self, request: web.Request) -> web.Response:
-        """Take a Viber OTP."""
+        """Accept a Viber OTP."""
         require_role(self._context.authenticate(request, FAILOVER_ERRORS), VIBER_ROLE)
         body = await self._context.read_body(request, "sendViberOtp", FAILOVER_ERRORS, "ViberOtp")
         require_sender(body, "senderInfoTrackingId")
-        ruling = self._context.decide(request, SendEndpoint.VIBER_OTP, body, FAILOVER_ERRORS)
-        flow = self._context.accept(SendEndpoint.VIBER_OTP, body, 0, ruling)
+        decision = self._context.decide(request, SendEndpoint.VIBER_OTP, body, FAILOVER_ERRORS)
+        flow = self._context.accept(SendEndpoint.VIBER_OTP, body, 0, decision)
         return json_response(viber_responses.send_response(flow, self._context.current_state(flow)[1]))
 
     async def track(self, request: web.Request) -> web.Response:
-        """The record of a Viber OTP."""
+        """Return the tracking record of a Viber OTP."""
         require_role(self._context.authenticate(request, FAILOVER_ERRORS), VIBER_ROLE)
         flow = self._context.flow_store.get(request.match_info["trackingId"], SendEndpoint.VIBER_OTP)
         if flow is None:
@@ -45,6 +45,6 @@ class ViberApi:
         return json_response(viber_responses.tracking_record(flow, self._context.current_state(flow)[1]))
 
     async def balance(self, request: web.Request) -> web.Response:
-        """The account's balance; the sandbox's never changes."""
+        """Return the account's balance; in the sandbox it never changes."""
         self._context.authenticate(request, FAILOVER_ERRORS)
         return json_response({"balance": BALANCE, "currency": CURRENCY})

@@ -1,4 +1,4 @@
-"""What the Viber API answers about single OTPs (https://docs.routee.net/reference/viber-otp-request)."""
+"""Responses of the Viber API for single OTPs (https://docs.routee.net/reference/viber-otp-request)."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ _ECHOED = ("ttl", "seq", "label", "type", "templateId", "templateParams", "templ
 
 
 def send_response(flow: AcceptedFlow, state: SimulatedFlowState) -> dict[str, Any]:
-    """The answer to a send."""
+    """Return the response to a send."""
     echo = {name: flow.body[name] for name in _ECHOED if name in flow.body}
     return _record(flow, state.messages[0], 0.0) | echo
 
 
 def tracking_record(flow: AcceptedFlow, state: SimulatedFlowState) -> dict[str, Any]:
-    """The record of a message."""
+    """Return the tracking record of a message."""
     message, elapsed = state.messages[0], state.updated_at
     record = _record(flow, message, elapsed) | {
         "originatingService": "Viber",
@@ -42,6 +42,6 @@ def _record(flow: AcceptedFlow, message: SimulatedMessage, elapsed: float) -> di
         "applicationName": APPLICATION_NAME,
         "direction": "Outbound",
     }
-    if (known := country_code(body["to"])) is not None:
-        record["country"] = known
+    if (country := country_code(body["to"])) is not None:
+        record["country"] = country
     return record

@@ -1,1 +1,1 @@
-"""What the sandbox posts to callers: when something becomes of a flow, and when a person replies."""
+"""Callbacks of the sandbox: posts flow status reports and inbound replies to the URLs that flows name, with retries."""

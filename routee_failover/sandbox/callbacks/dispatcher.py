@@ -1,6 +1,6 @@
-"""The callbacks of all flows: posted when something becomes of a flow, and repeated until they are answered.
+"""Callback dispatcher: posts the callbacks of all flows when their status changes, and retries until they succeed.
 
-The agenda knows when each is due, on the virtual clock; the poster makes the attempts, in real time.
+The scheduler runs the attempts when they are due on the virtual clock; the poster makes them, in real time.
 """
 
 import random
@@ -23,20 +23,20 @@ from .records import CallbackAttempt, CallbackKind, CallbackRecord
 
 _MINUTE, _HOUR = 60.0, 3600.0
 RETRY_SCHEDULE = (30.0, *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)), *(n * _HOUR for n in (1, 2, 4, 8, 24)))
-"""When a callback that was not answered is posted again, in virtual seconds since it was due.
+"""Times of the retries of a callback that did not get a 200, in virtual seconds since it was due.
 
 Routee's other pages speak of "12 retries / 24 h" and list these. INF: they are times since the first attempt, for as
 intervals they would last 40 hours; and they hold for failover and OTP flows too, whose pages say nothing.
 """
 
 MAX_RECORDED_ATTEMPTS = 100
-"""A callback that is called back by hand again and again keeps its newest attempts."""
+"""The newest attempts that a callback keeps, which can be redelivered by hand without limit."""
 
 
 class CallbackDispatcher:
-    """Posts what flows report, keeps every attempt on record, and posts again what was not answered.
+    """Posts the callbacks of flows, records every attempt, and retries failed ones.
 
-    The callbacks of one flow are posted one after the other, so that they arrive in the order in which they were due.
+    The callbacks of one flow are posted one at a time, so that they arrive in the order in which they were due.
     """
 
     def __init__(self, lifecycle: FlowLifecycle) -> None:
@@ -47,12 +47,12 @@ class CallbackDispatcher:
         self._poster = Poster()
         self._flow_semaphore = KeyedSemaphore(1)
         self._held: dict[str, list[str]] = {}
-        self._event_bus.add_listener(self._heard)
-        self._flow_store.on_evicted(self._forget)
+        self._event_bus.add_listener(self._on_event)
+        self._flow_store.on_evicted(self._on_flow_evicted)
 
     @property
     def log(self) -> CallbackLog:
-        """Every callback of the flows in the book."""
+        """Log with every callback of the stored flows."""
         return self._log
 
     def reply(
@@ -64,156 +64,158 @@ class CallbackDispatcher:
         media: str | None = None,
         filename: str | None = None,
     ) -> CallbackRecord:
-        """Have the person answer the Viber message of a step, or that sent last: the step's `inboundUrl` is told.
+        """Simulate a reply to the Viber message of a step, or to the latest one: post it to the step's `inboundUrl`.
 
-        Raises `ActionConflict` when there is no such message, when it was not delivered, or has no `inboundUrl`.
+        Raises `ActionConflict` when there is no such message, it was not delivered, or its step has no `inboundUrl`.
         """
         elapsed = self._lifecycle.elapsed(flow)
-        url, content = payloads.inbound_payload(flow, position, elapsed, text, media=media, filename=filename)
-        record = _new(flow, "inbound", url, content, elapsed)
+        url, payload = payloads.inbound_payload(flow, position, elapsed, text, media=media, filename=filename)
+        record = _new_record(flow, "inbound", url, payload, elapsed)
         return self._schedule(flow, record, elapsed)
 
     def redeliver(self, callback_id: str) -> CallbackRecord:
-        """Post a callback again now, whatever came of it; the retries start anew. Raises `ActionConflict` when it is unknown
-        or forgotten.
-        """  # noqa: D205
+        """Post a callback again now, whatever its state; its retries start over.
+
+        Raises `ActionConflict` when there is no such callback.
+        """
         record = self._log.find(callback_id)
         flow = None if record is None else self._flow_store.find(record.flow_id)
         if record is None or flow is None:
             raise ActionConflict("there is no such callback")
-        return self._again(flow, record, self._lifecycle.elapsed(flow))
+        return self._restart(flow, record, self._lifecycle.elapsed(flow))
 
     def attach_store(self, store: Store) -> None:
-        """Go on with the callbacks that a store has from before, and keep all of them there from now on.
+        """Load the callbacks that a store has, and save every change there from now on.
 
-        What waits is posted in its time, and what was under way at once. Those of flows that are not in the book are
-        forgotten.
+        Pending ones are posted when they are due, and those that were being posted are posted at once. The callbacks of
+        flows that are not stored are deleted.
         """
         self._held.clear()
         for record, flow in self._log.attach_store(store, self._flow_store.find):
-            self._take_up(flow, record)
+            self._resume(flow, record)
 
-    def _take_up(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
+    def _resume(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
         if record.state != "pending":
             return
         elapsed = self._lifecycle.elapsed(flow)
         if record.next_at is not None:
-            self._plan(flow, record.id, record.next_at)
+            self._schedule_attempt(flow, record.id, record.next_at)
         elif flow.callback_script.order != "as-is" and flow.timeline.next_change_at(elapsed) is not None:
-            self._held.setdefault(flow.id, []).append(record.id)  # it waits for the others
+            self._held.setdefault(flow.id, []).append(record.id)  # until all of them are known
         else:
-            self._put_down(flow, attrs.evolve(record, next_at=elapsed), elapsed)
+            self._save_and_schedule(flow, attrs.evolve(record, next_at=elapsed), elapsed)
 
     async def close(self) -> None:
         """Close the connections to receivers."""
         await self._poster.close()
 
-    def _heard(self, event: SandboxEvent) -> None:
+    def _on_event(self, event: SandboxEvent) -> None:
         match event:
             case FlowChanged(flow=flow) if "callback" in flow.body:
-                self._changed(event)
+                self._on_flow_changed(event)
             case FlowsCleared():
                 self._log.clear()
                 self._held.clear()
             case _:
                 pass
 
-    def _forget(self, flow: AcceptedFlow) -> None:
+    def _on_flow_evicted(self, flow: AcceptedFlow) -> None:
         self._log.remove_flow(flow.id)
         self._held.pop(flow.id, None)
 
-    def _changed(self, event: FlowChanged) -> None:
-        flow, report = event.flow, payloads.callback_target(event.flow)
-        if report is None or not report.includes(event.state):
+    def _on_flow_changed(self, event: FlowChanged) -> None:
+        flow, target = event.flow, payloads.callback_target(event.flow)
+        if target is None or not target.includes(event.state):
             return
-        if report.final_only and any(one.kind == "flow" for one in self._log.for_flow(flow.id)):
-            return  # what becomes of a message after that is no completion
-        record = _new(flow, report.kind, report.url, payloads.status_payload(flow, event.state), event.at)
-        self._script(flow, record, last=report.final_only or flow.timeline.next_change_at(event.at) is None)
+        if target.final_only and any(earlier.kind == "flow" for earlier in self._log.for_flow(flow.id)):
+            return  # a status change of a message after the completion is no second completion
+        record = _new_record(flow, target.kind, target.url, payloads.status_payload(flow, event.state), event.at)
+        self._apply_script(flow, record, last=target.final_only or flow.timeline.next_change_at(event.at) is None)
 
-    def _script(self, flow: AcceptedFlow, record: CallbackRecord, *, last: bool) -> None:
-        """Do with a callback what a rule says: nothing more than posting it, for most."""
+    def _apply_script(self, flow: AcceptedFlow, record: CallbackRecord, *, last: bool) -> None:
+        """Apply the rule's script to a callback: drop, hold, reorder, repeat or delay it; most are just scheduled."""
         script = flow.callback_script
         if script.drop:
-            self._keep(flow, attrs.evolve(record, state="dropped"))
+            self._save(flow, attrs.evolve(record, state="dropped"))
             return
         if script.order == "as-is":
             due = [record]
-        else:  # they can change places once all of them are known
-            self._keep(flow, record)
+        else:  # reordering needs all of them
+            self._save(flow, record)
             held = self._held.setdefault(flow.id, [])
             held.append(record.id)
             if not last:
                 return
             known = (self._log.find(callback_id) for callback_id in reversed(held))
-            due = [one for one in known if one is not None]
+            due = [held_record for held_record in known if held_record is not None]
             del self._held[flow.id]
-        due = [copy for one in due for copy in (one, *(_copy(one) for _ in range(script.repeat - 1)))]
+        due = [copy for original in due for copy in (original, *(_copy(original) for _ in range(script.repeat - 1)))]
         if script.order == "shuffled":
-            random.Random(flow.number).shuffle(due)  # noqa: S311  # the same each time
-        for one in due:
-            self._schedule(flow, one, record.due_at + script.delay)
+            random.Random(flow.number).shuffle(due)  # noqa: S311  # reproducible
+        for due_record in due:
+            self._schedule(flow, due_record, record.due_at + script.delay)
 
     def _schedule(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
-        return self._again(flow, attrs.evolve(record, due_at=due), due)
+        return self._restart(flow, attrs.evolve(record, due_at=due), due)
 
-    def _again(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
-        """Begin with the first attempt, whatever there was before."""
-        return self._put_down(
+    def _restart(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
+        """Schedule the first attempt, and start the retries over."""
+        return self._save_and_schedule(
             flow, attrs.evolve(record, state="pending", retries_from=due, retry_count=0, next_at=due), due
         )
 
-    def _put_down(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
-        self._keep(flow, record)
-        self._plan(flow, record.id, due)
+    def _save_and_schedule(self, flow: AcceptedFlow, record: CallbackRecord, due: float) -> CallbackRecord:
+        self._save(flow, record)
+        self._schedule_attempt(flow, record.id, due)
         return record
 
-    def _plan(self, flow: AcceptedFlow, callback_id: str, due: float) -> None:
+    def _schedule_attempt(self, flow: AcceptedFlow, callback_id: str, due: float) -> None:
         at = flow.accepted_at + due
         if due <= self._lifecycle.elapsed(flow):
-            at = min(at, self._clock.now())  # a sum of two floats may lie a hair later, where no standing clock comes
-        self._scheduler.call_at(at, partial(self._try, callback_id, due), callback_id)
+            # The sum of two floats may be a little later than now, a time that a stopped clock never reaches.
+            at = min(at, self._clock.now())
+        self._scheduler.call_at(at, partial(self._start_attempt, callback_id, due), callback_id)
 
-    def _keep(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
+    def _save(self, flow: AcceptedFlow, record: CallbackRecord) -> None:
         self._log.put(record)
         self._event_bus.publish(CallbackUpdated(flow, record))
 
-    def _try(self, callback_id: str, due: float, _now: float) -> Coroutine[Any, Any, None] | None:
+    def _start_attempt(self, callback_id: str, due: float, _now: float) -> Coroutine[Any, Any, None] | None:
         record = self._log.find(callback_id)
-        if record is None or record.next_at != due:  # forgotten, or called back again since then
+        if record is None or record.next_at != due:  # deleted, or redelivered since then
             return None
         self._log.mark_attempt_started(attrs.evolve(record, next_at=None))
-        return self._attempt(callback_id, record.flow_id)
+        return self._run_attempt(callback_id, record.flow_id)
 
-    async def _attempt(self, callback_id: str, flow_id: str) -> None:
+    async def _run_attempt(self, callback_id: str, flow_id: str) -> None:
         async with self._flow_semaphore.acquire(flow_id):
             record, flow = self._log.find(callback_id), self._flow_store.find(flow_id)
-            if record is None or flow is None:  # forgotten while it waited for its turn
+            if record is None or flow is None:  # deleted while it waited for its turn
                 return
             at = round(self._lifecycle.elapsed(flow), 6)
-            answer = await self._poster.post(record.url, record.payload.encode())
-            self._tried(callback_id, at, answer)
+            result = await self._poster.post(record.url, record.payload.encode())
+            self._record_attempt(callback_id, at, result)
 
-    def _tried(self, callback_id: str, at: float, answer: PostResult) -> None:
+    def _record_attempt(self, callback_id: str, at: float, result: PostResult) -> None:
         record = self._log.find(callback_id)
         flow = None if record is None else self._flow_store.find(record.flow_id)
         if record is None or flow is None:
             return
-        attempt = CallbackAttempt(at=at, duration_ms=answer.duration_ms, status=answer.status, error=answer.error)
+        attempt = CallbackAttempt(at=at, duration_ms=result.duration_ms, status=result.status, error=result.error)
         record = attrs.evolve(record, attempts=(*record.attempts, attempt)[-MAX_RECORDED_ATTEMPTS:])
-        if record.next_at is not None:  # called back again meanwhile
-            self._keep(flow, record)
-        elif answer.error is None:
-            self._keep(flow, attrs.evolve(record, state="delivered"))
+        if record.next_at is not None:  # redelivered meanwhile
+            self._save(flow, record)
+        elif result.error is None:
+            self._save(flow, attrs.evolve(record, state="delivered"))
         elif record.retry_count == len(RETRY_SCHEDULE):
-            self._keep(flow, attrs.evolve(record, state="given up"))
+            self._save(flow, attrs.evolve(record, state="failed"))
         else:
             due = record.retries_from + RETRY_SCHEDULE[record.retry_count]
-            self._put_down(flow, attrs.evolve(record, retry_count=record.retry_count + 1, next_at=due), due)
+            self._save_and_schedule(flow, attrs.evolve(record, retry_count=record.retry_count + 1, next_at=due), due)
 
 
-def _new(flow: AcceptedFlow, kind: CallbackKind, url: str, content: str, at: float) -> CallbackRecord:
-    return CallbackRecord(id=str(uuid.uuid4()), flow_id=flow.id, kind=kind, url=url, payload=content, due_at=at)
+def _new_record(flow: AcceptedFlow, kind: CallbackKind, url: str, payload: str, at: float) -> CallbackRecord:
+    return CallbackRecord(id=str(uuid.uuid4()), flow_id=flow.id, kind=kind, url=url, payload=payload, due_at=at)
 
 
 def _copy(record: CallbackRecord) -> CallbackRecord:

@@ -1,4 +1,4 @@
-"""Turns: at most so many at a time for each key, first come, first served, so that one key holds up no other."""
+"""Semaphore per key, in order of arrival, so that one key does not hold up another."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,32 +8,32 @@ import attrs
 
 
 @attrs.define
-class _Queue:
+class _Entry:
     semaphore: asyncio.Semaphore
     users: int = 0
 
 
 class KeyedSemaphore:
-    """At most `at_once` at a time for each key. A key that nobody uses is forgotten."""
+    """Semaphores that allow `limit` holders per key. The semaphore of an unused key is deleted."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._queues: dict[str, _Queue] = {}
+        self._entries: dict[str, _Entry] = {}
 
     @asynccontextmanager
     async def acquire(self, key: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it."""
-        queue = self._queues.get(key)
-        if queue is None:
-            queue = self._queues[key] = _Queue(asyncio.Semaphore(self._limit))
-        queue.users += 1
+        """Acquire the semaphore of this key, and release it on exit."""
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = _Entry(asyncio.Semaphore(self._limit))
+        entry.users += 1
         try:
-            async with queue.semaphore:
+            async with entry.semaphore:
                 yield
         finally:
-            queue.users -= 1
-            if not queue.users:
-                del self._queues[key]
+            entry.users -= 1
+            if not entry.users:
+                del self._entries[key]
 
     def __len__(self) -> int:
-        return len(self._queues)
+        return len(self._entries)

@@ -1,5 +1,7 @@
-"""A callback on record: what was to be posted where, and what came of every attempt. Times are virtual seconds since
-the flow was accepted, so that a record means the same when a clock starts anew."""  # noqa: D205, D209
+"""Records of callbacks: what is posted where, and the result of every attempt.
+
+Times are virtual seconds since the flow was accepted, so that a record stays valid when the clock is restarted.
+"""
 
 import json
 from typing import Any, Literal
@@ -7,54 +9,54 @@ from typing import Any, Literal
 import attrs
 
 CallbackKind = Literal["flow", "otp", "inbound"]
-CallbackState = Literal["pending", "delivered", "given up", "dropped"]
+CallbackState = Literal["pending", "delivered", "failed", "dropped"]
 
 
 @attrs.frozen(kw_only=True)
 class CallbackAttempt:
-    """One POST and what came of it."""
+    """One attempt to post a callback, and its result."""
 
     at: float
-    """When it began, in virtual seconds since the flow was accepted."""
+    """When it started, in virtual seconds since the flow was accepted."""
     duration_ms: int
-    """How long it took, in real milliseconds."""
+    """Duration in real milliseconds."""
     status: int | None
-    """The status of the answer, when there was one."""
+    """HTTP status of the response, or None if there was none."""
     error: str | None = None
-    """What was wrong, in words; None when the answer was the 200 that Routee asks for."""
+    """Description of the error; None when the response was the 200 that Routee requires."""
 
 
 @attrs.frozen(kw_only=True)
 class CallbackRecord:
-    """A callback: what it says, when it is due, and every attempt to deliver it.
+    """A callback: its payload, when it is due, and every attempt to deliver it.
 
-    Its `repr` shows neither the address nor the body: there may be a key in the one and a message in the other.
+    Its `repr` omits URL and payload, which may contain a key and a message.
     """
 
     id: str
-    """Its own id; Routee's callbacks carry none."""
+    """The sandbox's id of the callback; Routee's callbacks carry none."""
     flow_id: str
-    """The flow of which it tells."""
+    """Id of the flow that it reports on."""
     kind: CallbackKind
-    """`flow` for a standard or transactional flow, `otp` for an OTP flow, `inbound` for what a person replied."""
+    """`flow` for a standard or transactional flow, `otp` for an OTP flow, `inbound` for a reply of the recipient."""
     url: str = attrs.field(repr=False)
-    """Where it is posted."""
+    """URL that it is posted to."""
     payload: str = attrs.field(repr=False)
-    """What is posted, as it goes out: JSON."""
+    """Body of the POST: JSON text."""
     due_at: float
-    """When it was to be posted first, in virtual seconds since the flow was accepted."""
+    """When it is first posted, in virtual seconds since the flow was accepted."""
     state: CallbackState = "pending"
-    """`pending` for an attempt or its end, `delivered`, `given up` after the last retry, or `dropped` as scripted."""
+    """`pending` before the first 200, `delivered`, `failed` after the last retry, or `dropped` by a rule."""
     attempts: tuple[CallbackAttempt, ...] = ()
     """The newest hundred attempts, oldest first."""
     next_at: float | None = None
-    """When it is posted next, in virtual seconds since the flow was accepted; None when it is not, or just is."""
+    """Time of the next attempt, in virtual seconds since the flow was accepted; None while none is scheduled."""
     retries_from: float = attrs.field(default=0.0, repr=False)
-    """From when the retries count: from `due_at`, or from when it was last called back again by hand."""
+    """Time from which the retries count: `due_at`, or when it was last redelivered by hand."""
     retry_count: int = attrs.field(default=0, repr=False)
-    """How many of the retries since then were made."""
+    """Number of retries made since then."""
 
     @property
     def body(self) -> Any:
-        """What is posted, read as JSON."""
+        """The payload, parsed as JSON."""
         return json.loads(self.payload)

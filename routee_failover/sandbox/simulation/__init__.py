@@ -1,1 +1,1 @@
-"""What becomes of a flow: the virtual clock, the rules that script it, and the pure engine that plays its steps."""
+"""Simulation of Routee's behaviour over time: virtual clock, scheduler, scripted outcomes, timelines, event bus."""

@@ -1,6 +1,7 @@
-"""What a message goes through on its channel: the statuses that Routee documents for it, in the order of their coming.
+"""Status sequences of a message per channel: the statuses that Routee documents, in order, for each scripted outcome.
 
-The casing is the documented one: Viber in upper case, SMS and Voice in title case. Times are seconds since it was sent.
+The casing is the documented one: Viber in upper case, SMS and Voice in title case. Times are seconds since the message
+was sent.
 """
 
 import functools
@@ -12,7 +13,7 @@ import attrs
 
 from .outcomes import ScriptedOutcome, SimulatedChannel
 
-# Routee documents no delays. These are short beside any ttl, and long enough to be watched at a moderate speed.
+# Routee documents no delays. These are short compared with any ttl, and long enough to watch at a moderate speed.
 VIBER_DELIVERED, VIBER_SEEN = 2.0, 5.0
 SMS_SENT, SMS_DELIVERED = 1.0, 3.0
 CALL_INITIATED, CALL_RINGING, CALL_ANSWERED, CALL_COMPLETED, CALL_UNANSWERED = 1.0, 2.0, 4.0, 10.0, 30.0
@@ -22,7 +23,7 @@ _SUCCESSES = frozenset({"DELIVERED", "SEEN", "Delivered", "Completed"})
 
 
 class FailureCode(IntEnum):
-    """Why a flow failed, in Routee's numbers."""
+    """Reason why a flow failed: Routee's `statusCode`."""
 
     SERVER_ERROR = 0
     INSUFFICIENT_BALANCE = 1
@@ -32,16 +33,16 @@ class FailureCode(IntEnum):
 
 @attrs.frozen
 class StatusChange:
-    """A message takes a status; `detail` is Routee's detailedStatus."""
+    """Change of a message's status at a time; `detailed_status` is Routee's detailedStatus."""
 
     at: float
     name: str
     detailed_status: str
     failure_code: FailureCode | None = None
-    """Why a flow fails that ends with this status, where the status itself says it."""
+    """Failure code of a flow that ends with this status, where the status determines it."""
 
     def rescheduled(self, at: float) -> "StatusChange":
-        """The same at another moment."""
+        """Return the same change at another time."""
         return StatusChange(at, self.name, self.detailed_status, self.failure_code)
 
     @property
@@ -52,31 +53,31 @@ class StatusChange:
 
 @functools.cache
 def status_sequence(channel: SimulatedChannel, outcome: ScriptedOutcome) -> tuple[StatusChange, ...]:
-    """The statuses of a message that ends so; one that only its ttl brings comes never, at infinity."""
-    return _COURSES[channel](outcome)
+    """Return the statuses of a message with this outcome; a status that only the ttl causes is at infinity."""
+    return _SEQUENCES[channel](outcome)
 
 
 def expiry_status(channel: SimulatedChannel) -> StatusChange:
-    """What a message of this channel becomes when its ttl passes."""
+    """Return the status change of a message of this channel whose ttl passes."""
     return status_sequence(channel, ScriptedOutcome.EXPIRED)[-1]
 
 
 def possible_outcomes(
     channel: SimulatedChannel, past: Sequence[StatusChange], *, expires_on_delivery: bool
 ) -> frozenset[ScriptedOutcome]:
-    """The endings that a message with this past can still come to: a call that was answered is not unanswered."""
+    """Return the outcomes that a message with this history can still reach: an answered call cannot end unanswered."""
     last = past[-1].name
     if last == "DELIVERED":
         return frozenset(
             {ScriptedOutcome.SEEN, ScriptedOutcome.EXPIRED} if expires_on_delivery else {ScriptedOutcome.SEEN}
         )
-    return _OPEN[channel].get(last, frozenset())
+    return _POSSIBLE_OUTCOMES[channel].get(last, frozenset())
 
 
-def _viber(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
+def _viber_sequence(outcome: ScriptedOutcome) -> tuple[StatusChange, ...]:
     queued = StatusChange(0.0, "QUEUED", "Queued")
     delivered = StatusChange(VIBER_DELIVERED, "DELIVERED", "Delivered")
-    match ending:
+    match outcome:
         case ScriptedOutcome.UNDELIVERED:
             return queued, StatusChange(VIBER_DELIVERED, "UNDELIVERED", "Not Viber User")
         case ScriptedOutcome.FAILED:
@@ -93,10 +94,10 @@ def _viber(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
             return queued, delivered
 
 
-def _sms(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
+def _sms_sequence(outcome: ScriptedOutcome) -> tuple[StatusChange, ...]:
     queued = StatusChange(0.0, "Queued", "Queued")
     sent = StatusChange(SMS_SENT, "Sent", "Sent")
-    match ending:
+    match outcome:
         case ScriptedOutcome.UNDELIVERED:
             return queued, sent, StatusChange(SMS_DELIVERED, "Undelivered", "Unknown Number")
         case ScriptedOutcome.FAILED:
@@ -104,7 +105,7 @@ def _sms(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
         case ScriptedOutcome.EXPIRED:
             return queued, sent, StatusChange(math.inf, "Undelivered", "Expired")
         case ScriptedOutcome.UNSENT | ScriptedOutcome.TERMINATED:
-            # INF: Unsent is documented for bulk SMS; for one that is a step no page names another status.
+            # INF: Unsent is documented for bulk SMS; no page names another status for an SMS step.
             return queued, StatusChange(REJECTED_BY_CHANNEL, "Unsent", "Unsent", FailureCode.INSUFFICIENT_BALANCE)
         case ScriptedOutcome.ERROR:
             return queued, StatusChange(REJECTED_BY_CHANNEL, "Failed", "Failed", FailureCode.SERVER_ERROR)
@@ -112,13 +113,13 @@ def _sms(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
             return queued, sent, StatusChange(SMS_DELIVERED, "Delivered", "Delivered")
 
 
-def _voice(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
+def _voice_sequence(outcome: ScriptedOutcome) -> tuple[StatusChange, ...]:
     queued = StatusChange(0.0, "Queued", "Queued")
     initiated = StatusChange(CALL_INITIATED, "Initiated", "Initiated")
     ringing = StatusChange(CALL_RINGING, "Ringing", "Ringing")
     answered = StatusChange(CALL_ANSWERED, "InProgress", "In progress")
     completed = StatusChange(CALL_COMPLETED, "Completed", "Completed")
-    match ending:
+    match outcome:
         case ScriptedOutcome.UNDELIVERED:
             return queued, initiated, StatusChange(CALL_RINGING, "Busy", "Busy")
         case ScriptedOutcome.FAILED:
@@ -128,8 +129,8 @@ def _voice(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
         case ScriptedOutcome.UNSENT:
             return queued, StatusChange(REJECTED_BY_CHANNEL, "Unsent", "Unsent", FailureCode.INSUFFICIENT_BALANCE)
         case ScriptedOutcome.TERMINATED:
-            cut = StatusChange(CALL_COMPLETED, "Terminated", "Terminated", FailureCode.INSUFFICIENT_BALANCE)
-            return queued, initiated, ringing, answered, cut
+            terminated = StatusChange(CALL_COMPLETED, "Terminated", "Terminated", FailureCode.INSUFFICIENT_BALANCE)
+            return queued, initiated, ringing, answered, terminated
         case ScriptedOutcome.ERROR:
             return queued, StatusChange(REJECTED_BY_CHANNEL, "Failed", "Failed", FailureCode.SERVER_ERROR)
         case ScriptedOutcome.UNKNOWN:  # older pages call it final, newer ones intermediate, as here
@@ -138,9 +139,13 @@ def _voice(ending: ScriptedOutcome) -> tuple[StatusChange, ...]:
             return queued, initiated, ringing, answered, completed
 
 
-_COURSES = {SimulatedChannel.VIBER: _viber, SimulatedChannel.SMS: _sms, SimulatedChannel.VOICE: _voice}
+_SEQUENCES = {
+    SimulatedChannel.VIBER: _viber_sequence,
+    SimulatedChannel.SMS: _sms_sequence,
+    SimulatedChannel.VOICE: _voice_sequence,
+}
 
-_MESSAGE = frozenset(
+_ANY_MESSAGE = frozenset(
     {
         ScriptedOutcome.DELIVERED,
         ScriptedOutcome.UNDELIVERED,
@@ -149,16 +154,16 @@ _MESSAGE = frozenset(
         ScriptedOutcome.ERROR,
     }
 )
-_CALL = _MESSAGE | {ScriptedOutcome.TERMINATED}
-_ANSWERED = frozenset({ScriptedOutcome.DELIVERED, ScriptedOutcome.TERMINATED})
-_OPEN: dict[SimulatedChannel, dict[str, frozenset[ScriptedOutcome]]] = {
-    SimulatedChannel.VIBER: {"QUEUED": _MESSAGE | {ScriptedOutcome.SEEN, ScriptedOutcome.UNSENT}},
-    SimulatedChannel.SMS: {"Queued": _MESSAGE | {ScriptedOutcome.UNSENT}, "Sent": _MESSAGE},
+_ANY_CALL = _ANY_MESSAGE | {ScriptedOutcome.TERMINATED}
+_ANSWERED_CALL = frozenset({ScriptedOutcome.DELIVERED, ScriptedOutcome.TERMINATED})
+_POSSIBLE_OUTCOMES: dict[SimulatedChannel, dict[str, frozenset[ScriptedOutcome]]] = {
+    SimulatedChannel.VIBER: {"QUEUED": _ANY_MESSAGE | {ScriptedOutcome.SEEN, ScriptedOutcome.UNSENT}},
+    SimulatedChannel.SMS: {"Queued": _ANY_MESSAGE | {ScriptedOutcome.UNSENT}, "Sent": _ANY_MESSAGE},
     SimulatedChannel.VOICE: {
-        "Queued": _CALL | {ScriptedOutcome.UNSENT},
-        "Initiated": _CALL,
-        "Ringing": _CALL,
-        "InProgress": _ANSWERED,
-        "Unknown": _ANSWERED,
+        "Queued": _ANY_CALL | {ScriptedOutcome.UNSENT},
+        "Initiated": _ANY_CALL,
+        "Ringing": _ANY_CALL,
+        "InProgress": _ANSWERED_CALL,
+        "Unknown": _ANSWERED_CALL,
     },
 }

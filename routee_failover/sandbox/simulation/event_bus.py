@@ -1,4 +1,4 @@
-"""What happens in the sandbox, told as it happens: to callbacks, to the inbox page, and to whoever waits for a flow."""
+"""Event bus of the sandbox: publishes its events to the callback dispatcher, the inbox page and waiting requests."""
 
 import asyncio
 from collections import deque
@@ -14,51 +14,51 @@ from .timeline import SimulatedFlowState
 
 @attrs.frozen
 class FlowAccepted:
-    """A flow was taken."""
+    """A flow was accepted."""
 
     flow: AcceptedFlow
     state: SimulatedFlowState
-    """How it stood at once."""
+    """Its state at that time."""
 
 
 @attrs.frozen
 class FlowChanged:
-    """Something became of a flow: a message was sent or took a status, or the flow did."""
+    """A flow changed: a message was sent, or the status of a message or of the flow changed."""
 
     flow: AcceptedFlow
     at: float
     """When, in virtual seconds since it was accepted."""
     state: SimulatedFlowState
-    """How it stood at that moment."""
+    """Its state at that time."""
 
 
 @attrs.frozen
 class CallbackUpdated:
-    """A callback of a flow was posted, or is to be."""
+    """A callback of a flow was scheduled, posted or dropped."""
 
     flow: AcceptedFlow
     callback: CallbackRecord
-    """How it stands now, with every attempt."""
+    """Its current record, with every attempt."""
 
 
 @attrs.frozen
 class ClockChanged:
-    """The clock was put forward, or its speed was changed."""
+    """The clock was advanced, or its speed was changed."""
 
 
 @attrs.frozen
 class FlowsCleared:
-    """The flows were forgotten."""
+    """All flows were deleted."""
 
 
 @attrs.frozen
 class RulesChanged:
-    """A rule was made or forgotten."""
+    """A rule was added or removed."""
 
 
 @attrs.frozen
 class SubscriberLagged:
-    """A reader was too slow, and events were dropped: it has to look for itself."""
+    """A subscriber was too slow and events were dropped: it has to reload its state."""
 
 
 SandboxEvent = (
@@ -70,7 +70,7 @@ MAX_PENDING_EVENTS = 1_000
 
 
 class EventSubscription:
-    """The events of one reader, in order, as an async iterator; it ends when the feed is closed."""
+    """Event queue of one subscriber, in order, as an async iterator; it ends when the bus is closed."""
 
     def __init__(self, max_pending: int) -> None:
         self._max_pending = max_pending
@@ -79,7 +79,7 @@ class EventSubscription:
         self._closed = False
 
     def put(self, event: SandboxEvent) -> None:
-        """Put an event into the queue; a reader that does not keep up finds `Lagged` in the place of all it missed."""
+        """Queue an event; when the queue is full, replace its contents with one `SubscriberLagged`."""
         if len(self._pending) >= self._max_pending:
             self._pending.clear()
             event = SubscriberLagged()
@@ -87,13 +87,13 @@ class EventSubscription:
         self._arrived.set()
 
     def close(self) -> None:
-        """Tell nothing more; what waits is still read."""
+        """Accept no more events; queued ones can still be read."""
         self._closed = True
         self._arrived.set()
 
     async def next_batch(self) -> list[SandboxEvent]:
-        """All events that wait, as soon as there are any; none at the end."""
-        await self._some()
+        """Wait for events and return all that are queued; an empty list once the subscription is closed."""
+        await self._wait_for_event()
         events = list(self._pending)
         self._pending.clear()
         return events
@@ -102,36 +102,36 @@ class EventSubscription:
         return self
 
     async def __anext__(self) -> SandboxEvent:
-        await self._some()
+        await self._wait_for_event()
         if not self._pending:
             raise StopAsyncIteration
         return self._pending.popleft()
 
-    async def _some(self) -> None:
+    async def _wait_for_event(self) -> None:
         while not self._pending and not self._closed:
             self._arrived.clear()
             await self._arrived.wait()
 
 
 class EventBus:
-    """Tells every listener of every event, in the order in which they happen."""
+    """Publishes every event to every listener, in order."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
         self._subscriptions: list[EventSubscription] = []
 
     def publish(self, event: SandboxEvent) -> None:
-        """Tell everybody."""
+        """Call every listener with this event."""
         for listener in tuple(self._listeners):
             listener(event)
 
     def add_listener(self, listener: Listener) -> None:
-        """Call this with every event from now on, in the sandbox's own turn: it must be quick."""
+        """Call `listener` with every event from now on, inside `publish` and in the sandbox's loop: it must be fast."""
         self._listeners.append(listener)
 
     @contextmanager
     def subscribe(self, max_pending: int = MAX_PENDING_EVENTS) -> Iterator[EventSubscription]:
-        """The events from now on, for one who reads them in its own time."""
+        """Subscribe to the events from now on, queued for a subscriber that reads them at its own pace."""
         subscription = EventSubscription(max_pending)
         self._listeners.append(subscription.put)
         self._subscriptions.append(subscription)
@@ -142,6 +142,6 @@ class EventBus:
             self._subscriptions.remove(subscription)
 
     def close(self) -> None:
-        """End every subscription, so that nobody is kept waiting by a sandbox that stops."""
+        """End every subscription, so that a sandbox that stops keeps no subscriber waiting."""
         for subscription in self._subscriptions:
             subscription.close()

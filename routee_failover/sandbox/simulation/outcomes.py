@@ -1,5 +1,5 @@
-"""What is to become of a message, in a word: by its recipient's number, so that a test picks an ending by picking a
-number, or by a rule.
+"""Scripted outcomes of messages: chosen by the recipient's number, so that a test picks an outcome by picking a number,
+or by a rule.
 
 For `+306900000VSP` the digits V, S and P decide for Viber, SMS and Voice; a message to any other number is delivered.
 """  # noqa: D205
@@ -12,7 +12,7 @@ import attrs
 
 
 class SimulatedChannel(StrEnum):
-    """A channel, spelled as Routee spells it."""
+    """Channel of the simulation, spelled as Routee spells it."""
 
     VIBER = "Viber"
     SMS = "Sms"
@@ -20,23 +20,26 @@ class SimulatedChannel(StrEnum):
 
 
 class ScriptedOutcome(IntEnum):
-    """How a message ends, by the digit that scripts it. A channel that knows no such end delivers, unless said here."""
+    """Outcome of a message; the value is the digit that scripts it.
+
+    A channel that lacks an outcome delivers the message, unless stated here.
+    """
 
     DELIVERED = 0
     """Delivered; a call is completed."""
     UNDELIVERED = 1
-    """Undelivered; a call finds the line busy."""
+    """Undelivered; the line of a call is busy."""
     FAILED = 2
     EXPIRED = 3
-    """Expired when its ttl has passed; a call is not answered. SMS knows no Expired: it ends as Undelivered."""
+    """Expired when the ttl has passed; a call is not answered. SMS has no Expired: the message ends as Undelivered."""
     SEEN = 4
     """Viber: delivered and then seen."""
     UNSENT = 5
-    """Not sent for want of balance: a flow that ends so has the statusCode 1."""
+    """Not sent because the balance is insufficient: a flow that ends like this has the statusCode 1."""
     TERMINATED = 6
-    """A call that is cut for want of balance; on other channels a message that is unsent for the same reason."""
+    """A call that is cut off because the balance is insufficient; on other channels the message is unsent instead."""
     ERROR = 7
-    """Failed by a server error that ends the flow, whatever its triggers, with the statusCode 0."""
+    """Failed by a server error, which ends the flow whatever its triggers are, with the statusCode 0."""
     UNKNOWN = 8
     """A call whose status is Unknown until it is completed."""
 
@@ -45,9 +48,9 @@ OutcomeName = Literal[
     "delivered", "undelivered", "failed", "expired", "seen", "unsent", "error",
     "completed", "busy", "no-answer", "terminated", "unknown",
 ]  # fmt: skip
-"""How a rule says what becomes of a message. The last five are for calls; `seen` is for Viber."""
+"""Names of the outcomes in rules. The last five are for calls; `seen` is for Viber."""
 
-_EVERYWHERE: dict[OutcomeName, ScriptedOutcome] = {
+_ALL_CHANNELS: dict[OutcomeName, ScriptedOutcome] = {
     "delivered": ScriptedOutcome.DELIVERED,
     "undelivered": ScriptedOutcome.UNDELIVERED,
     "failed": ScriptedOutcome.FAILED,
@@ -56,10 +59,10 @@ _EVERYWHERE: dict[OutcomeName, ScriptedOutcome] = {
     "error": ScriptedOutcome.ERROR,
 }
 OUTCOMES_BY_CHANNEL: dict[SimulatedChannel, dict[OutcomeName, ScriptedOutcome]] = {
-    SimulatedChannel.VIBER: {**_EVERYWHERE, "seen": ScriptedOutcome.SEEN},
-    SimulatedChannel.SMS: _EVERYWHERE,
+    SimulatedChannel.VIBER: {**_ALL_CHANNELS, "seen": ScriptedOutcome.SEEN},
+    SimulatedChannel.SMS: _ALL_CHANNELS,
     SimulatedChannel.VOICE: {
-        **_EVERYWHERE,
+        **_ALL_CHANNELS,
         "completed": ScriptedOutcome.DELIVERED,
         "busy": ScriptedOutcome.UNDELIVERED,
         "no-answer": ScriptedOutcome.EXPIRED,
@@ -67,18 +70,18 @@ OUTCOMES_BY_CHANNEL: dict[SimulatedChannel, dict[OutcomeName, ScriptedOutcome]] 
         "unknown": ScriptedOutcome.UNKNOWN,
     },
 }
-"""The outcomes that each channel knows."""
+"""Outcome names that each channel supports."""
 
 
 @attrs.frozen
 class ScriptedMessage:
-    """What is to become of one message."""
+    """Script of one message."""
 
     outcome: ScriptedOutcome
     after: float | None = None
-    """The virtual seconds until it ends so, from the moment in which it is sent; None: as ever."""
+    """Virtual seconds from sending the message to its outcome; None: the default of the channel."""
     detail: str | None = None
-    """Its detailedStatus then; None: as ever."""
+    """The detailedStatus of its outcome; None: the default of the outcome."""
 
 
 CallbackOrder = Literal["as-is", "reversed", "shuffled"]
@@ -86,24 +89,28 @@ CallbackOrder = Literal["as-is", "reversed", "shuffled"]
 
 @attrs.frozen
 class ScriptedCallbacks:
-    """What is to become of a flow's callbacks on their way to the caller."""
+    """Script of the callbacks of one flow."""
 
     repeat: int = 1
-    """How often each is posted."""
+    """How many times each is posted."""
     order: CallbackOrder = "as-is"
-    """In which order the callbacks of one flow arrive."""
+    """Order in which the callbacks of one flow arrive."""
     delay: float = 0.0
-    """By how many virtual seconds each is late."""
+    """Delay of each, in virtual seconds."""
     drop: bool = False
-    """Whether they are never posted."""
+    """Whether they are recorded but never posted."""
 
 
-_SCRIPTED = re.compile(r"\+?306900000([0-9])([0-9])([0-9])", re.ASCII)
-_DIGIT = {SimulatedChannel.VIBER: 1, SimulatedChannel.SMS: 2, SimulatedChannel.VOICE: 3}
-_ENDINGS = {str(ending.value): ending for ending in ScriptedOutcome}
+_SCRIPTED_NUMBER = re.compile(r"\+?306900000([0-9])([0-9])([0-9])", re.ASCII)
+_DIGIT_GROUP = {SimulatedChannel.VIBER: 1, SimulatedChannel.SMS: 2, SimulatedChannel.VOICE: 3}
+_OUTCOMES_BY_DIGIT = {str(outcome.value): outcome for outcome in ScriptedOutcome}
 
 
 def scripted_outcome(channel: SimulatedChannel, recipient: str) -> ScriptedOutcome:
-    """The ending that the recipient's number scripts for this channel; delivered where it scripts none."""
-    found = _SCRIPTED.fullmatch(recipient)
-    return _ENDINGS.get(found[_DIGIT[channel]], ScriptedOutcome.DELIVERED) if found else ScriptedOutcome.DELIVERED
+    """Return the outcome that the recipient's number scripts for this channel; DELIVERED where it scripts none."""
+    match = _SCRIPTED_NUMBER.fullmatch(recipient)
+    return (
+        _OUTCOMES_BY_DIGIT.get(match[_DIGIT_GROUP[channel]], ScriptedOutcome.DELIVERED)
+        if match
+        else ScriptedOutcome.DELIVERED
+    )

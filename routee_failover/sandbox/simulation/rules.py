@@ -1,6 +1,7 @@
-"""Rules script what the sandbox does with the flows that they match: the newest first, and the first that matches wins.
+"""Rules: scripts for the flows and requests that they match; of all rules the newest one that matches wins.
 
-A rule speaks when a flow comes in. What it says is kept with the flow, so that later rules change nothing on its way.
+A rule is applied when a flow comes in. Its decision is stored with the flow, so that later rules do not change flows
+in progress.
 """
 
 import hashlib
@@ -21,41 +22,41 @@ from .step_plan import PlannedStep, SendEndpoint
 
 MAX_RULES = 1_000
 _RULE = "rule"
-_MAX_TRACKED_RECIPIENTS = 100_000  # recipients whose draws a rule counts; a rule must not fill the memory
+_MAX_TRACKED_RECIPIENTS = 100_000  # per rule: it counts its draws for each recipient, and must not fill the memory
 
 RuleRequestKind = Literal["token", "reading"]
-"""What a rule may be about beside the sends: requests for a token, and all that read: tracking, searches, balance."""
+"""Requests that a rule may match besides sends: for a token, or reads (tracking, searches, lists, balance)."""
 
 
 class Fault(StrEnum):
-    """What goes wrong with a connection."""
+    """Connection fault that a rule injects."""
 
     RESET = "reset"
-    """The flow is taken, and the connection is reset in place of the answer."""
+    """The flow is accepted, and the connection is reset instead of sending the response."""
     RESET_BEFORE = "reset-before"
-    """The connection is reset, and the flow was not taken."""
+    """The connection is reset, and the flow is not accepted."""
     HANG = "hang"
-    """The flow is taken, and nothing is answered until the caller leaves."""
+    """The flow is accepted, and no response is sent until the client disconnects."""
     TRUNCATED = "truncated"
-    """The flow is taken, and the connection is closed in the middle of the answer."""
+    """The flow is accepted, and the connection is closed in the middle of the response."""
 
 
 @attrs.frozen
 class ScriptedResponse:
-    """What is answered in place of taking a flow."""
+    """Response that is sent instead of accepting a flow."""
 
     status: int | None
-    """The HTTP status; None: the words in which the endpoint says that the balance does not suffice."""
+    """HTTP status; None: the endpoint's own response for an insufficient balance."""
     retry_after: int | None = None
-    """The seconds of a Retry-After."""
+    """Seconds of the Retry-After header; None: no such header."""
 
 
 @attrs.frozen
 class RuleDecision:
-    """What the rules say about one flow, or about another request."""
+    """Decision of the rules about one flow, or about another request."""
 
     scripts: tuple[ScriptedMessage | None, ...] = ()
-    """One for each step in the order of trying, None where the recipient's digits decide; empty where they all do."""
+    """One script per step, in step order, None where the recipient's digits decide; empty where they decide for all."""
     callbacks: ScriptedCallbacks = attrs.field(factory=ScriptedCallbacks)
     response: ScriptedResponse | None = None
     fault: Fault | None = None
@@ -66,78 +67,82 @@ NO_DECISION = RuleDecision()
 
 @attrs.frozen
 class StoredRule:
-    """A rule as a store keeps it."""
+    """Persistent state of a rule."""
 
     id: str
     definition: Mapping[str, Any]
-    """Its JSON, which the contract has judged."""
+    """Its JSON, validated by the contract."""
     seed: int
     applied: int = 0
-    """How often it has applied."""
+    """How many times it was applied."""
 
 
 class Rule:
-    """A rule that stands."""
+    """An active rule."""
 
     def __init__(self, stored: StoredRule) -> None:
-        said = stored.definition
+        definition = stored.definition
         self.stored: StoredRule = stored
-        """What it is, and how often it has applied."""
+        """Its definition, and how many times it was applied."""
         self.message_scripts: dict[SimulatedChannel, ScriptedMessage] = {
-            channel: _script(channel, said[word]) for word, channel in _CHANNELS.items() if word in said
+            channel: _message_script(channel, definition[name])
+            for name, channel in _CHANNELS.items()
+            if name in definition
         }
         self.callbacks: ScriptedCallbacks | None = (
-            ScriptedCallbacks(**said["callbacks"]) if "callbacks" in said else None
+            ScriptedCallbacks(**definition["callbacks"]) if "callbacks" in definition else None
         )
-        self.response: ScriptedResponse | None = _answer(said["response"]) if "response" in said else None
-        self.fault: Fault | None = Fault(said["fault"]) if "fault" in said else None
-        self._endpoint: str | None = said.get("endpoint")
-        self._to = strip_number(said.get("to", "*"))
+        self.response: ScriptedResponse | None = (
+            _scripted_response(definition["response"]) if "response" in definition else None
+        )
+        self.fault: Fault | None = Fault(definition["fault"]) if "fault" in definition else None
+        self._endpoint: str | None = definition.get("endpoint")
+        self._to = strip_number(definition.get("to", "*"))
         self._prefix = self._to[:-1] if self._to.endswith("*") else None
-        self._rate: float = said.get("rate", 1)
+        self._rate: float = definition.get("rate", 1)
         self._draws: OrderedDict[str, int] = OrderedDict()
 
     def as_json(self) -> dict[str, Any]:
-        """The rule as it was given, with its id, the seed of its draws, and how often it has applied."""
-        kept = self.stored
-        seed = {"seed": kept.seed} if "rate" in kept.definition else {}
-        return {"id": kept.id, "applied": kept.applied, **kept.definition, **seed}
+        """Return the rule in JSON: its definition with its id, the seed of its draws, and how many times it applied."""
+        stored = self.stored
+        seed = {"seed": stored.seed} if "rate" in stored.definition else {}
+        return {"id": stored.id, "applied": stored.applied, **stored.definition, **seed}
 
     def matches(self, endpoint: SendEndpoint, recipient: str) -> bool:
-        """Whether it is about this recipient (a number without its plus) on this endpoint."""
+        """Return whether it matches this recipient (a number without plus) on this endpoint."""
         matches = recipient == self._to if self._prefix is None else recipient.startswith(self._prefix)
         return matches and (self._endpoint is None or self._endpoint == endpoint)
 
     def matches_request(self, kind: RuleRequestKind) -> bool:
-        """Whether it is about such requests."""
+        """Return whether it matches requests of this kind."""
         return self._endpoint == kind
 
     def try_apply(self, recipient: str) -> bool:
-        """Whether it applies this time: it may have a rate, and a number of times. One that applies is counted."""
+        """Return whether it applies this time, by its `times` and `rate`, and count it if it does."""
         applied = self.stored.applied
-        if applied >= self.stored.definition.get("times", applied + 1) or not self._drawn(recipient):
+        if applied >= self.stored.definition.get("times", applied + 1) or not self._draw(recipient):
             return False
         self.stored = attrs.evolve(self.stored, applied=applied + 1)
         return True
 
-    def _drawn(self, recipient: str) -> bool:
-        """The draw hangs on seed, recipient and how many there were for it: in which order senders come is nothing."""
+    def _draw(self, recipient: str) -> bool:
+        """Draw by seed, recipient and number of its earlier draws: the order of concurrent senders does not matter."""
         if self._rate >= 1:
             return True
         count = self._draws.pop(recipient, 0)
         self._draws[recipient] = count + 1
         if len(self._draws) > _MAX_TRACKED_RECIPIENTS:
             self._draws.popitem(last=False)
-        drawn = hashlib.blake2b(f"{self.stored.seed}/{recipient}/{count}".encode(), digest_size=8).digest()
-        return int.from_bytes(drawn) < self._rate * 2**64
+        digest = hashlib.blake2b(f"{self.stored.seed}/{recipient}/{count}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) < self._rate * 2**64
 
 
-class TooManyRules(Exception):  # a sentence, like the errors of the whole library
-    """There is no room for another rule."""
+class TooManyRules(Exception):  # no `Error` in the name, like the other errors of this library
+    """`MAX_RULES` is reached."""
 
 
 class Rules:
-    """The rules that stand, newest first."""
+    """The active rules, newest first."""
 
     def __init__(self, event_bus: EventBus) -> None:
         self._event_bus = event_bus
@@ -145,10 +150,10 @@ class Rules:
         self._store: Store = MemoryStore()
 
     def attach_store(self, store: Store) -> None:
-        """Go on with the rules that a store has from before, below those made since, and keep all there from now on."""
+        """Load the rules that a store has, below those added since, and save every change there from now on."""
         self._store = store
         known = {rule.stored.id for rule in self._rules}
-        self._rules += [Rule(kept) for kept in reversed(store.load(_RULE, StoredRule)) if kept.id not in known]
+        self._rules += [Rule(stored) for stored in reversed(store.load(_RULE, StoredRule)) if stored.id not in known]
         for rule in reversed(self._rules):
             self._save(rule)
 
@@ -162,7 +167,7 @@ class Rules:
         return applies
 
     def add(self, definition: Mapping[str, Any]) -> Rule:
-        """Put a rule, in JSON that the contract has judged, before all others. Raises `TooManyRules`."""
+        """Add a rule, in JSON that the contract has validated, before all others. Raises `TooManyRules`."""
         if len(self._rules) >= MAX_RULES:
             raise TooManyRules
         rule = Rule(StoredRule(str(uuid.uuid4()), definition, definition.get("seed", secrets.randbelow(2**31))))
@@ -172,17 +177,17 @@ class Rules:
         return rule
 
     def remove(self, rule_id: str) -> bool:
-        """Forget a rule; False when there is none of this id. Flows on their way go on as it said."""
-        left = [rule for rule in self._rules if rule.stored.id != rule_id]
-        found = len(left) < len(self._rules)
-        self._rules = left
+        """Remove a rule; False when there is none of this id. Flows in progress keep its decision."""
+        remaining = [rule for rule in self._rules if rule.stored.id != rule_id]
+        found = len(remaining) < len(self._rules)
+        self._rules = remaining
         if found:
             self._store.delete(_RULE, rule_id)
             self._event_bus.publish(RulesChanged())
         return found
 
     def clear(self) -> None:
-        """Forget every rule."""
+        """Remove every rule."""
         self._rules = []
         self._store.clear(_RULE)
         self._event_bus.publish(RulesChanged())
@@ -194,26 +199,28 @@ class Rules:
         return iter(self._rules)
 
     def decide_flow(self, endpoint: SendEndpoint, steps: Sequence[PlannedStep]) -> RuleDecision:
-        """What the rules say about a flow that comes in; each that applies is counted.
+        """Return the decision of the rules about a new flow, and count every rule that applies.
 
-        One rule speaks for a recipient. Where steps go to several, several may speak, and the newest has the first word
-        on what is the flow's as a whole.
+        One rule decides for one recipient. Where steps go to several recipients, several rules may decide, and the
+        newest takes precedence for response, fault and callbacks, which concern the flow as a whole.
         """
-        recipients = [strip_number(one.recipient) for one in steps]
-        silent = list(dict.fromkeys(recipients))
-        speaks: dict[str, Rule] = {}
+        recipients = [strip_number(step.recipient) for step in steps]
+        undecided = list(dict.fromkeys(recipients))
+        rule_by_recipient: dict[str, Rule] = {}
         for rule in self._rules:
-            about = [one for one in silent if rule.matches(endpoint, one)]
-            if about and self._try_apply(rule, about[0]):
-                speaks |= dict.fromkeys(about, rule)
-                silent = [one for one in silent if one not in speaks]
-        if not speaks:
+            matched = [recipient for recipient in undecided if rule.matches(endpoint, recipient)]
+            if matched and self._try_apply(rule, matched[0]):
+                rule_by_recipient |= dict.fromkeys(matched, rule)
+                undecided = [recipient for recipient in undecided if recipient not in rule_by_recipient]
+        if not rule_by_recipient:
             return NO_DECISION
         scripts = tuple(
-            speaks[recipient].message_scripts.get(one.step.channel) if recipient in speaks else None
-            for recipient, one in zip(recipients, steps, strict=True)
+            rule_by_recipient[recipient].message_scripts.get(step.step.channel)
+            if recipient in rule_by_recipient
+            else None
+            for recipient, step in zip(recipients, steps, strict=True)
         )
-        rules = list(speaks.values())
+        rules = list(rule_by_recipient.values())
         return RuleDecision(
             scripts=scripts if any(scripts) else (),
             callbacks=next((rule.callbacks for rule in rules if rule.callbacks is not None), ScriptedCallbacks()),
@@ -222,7 +229,7 @@ class Rules:
         )
 
     def decide_request(self, kind: RuleRequestKind) -> RuleDecision:
-        """What the rules say about a request that sends nothing; the one that applies is counted."""
+        """Return the decision of the rules about a request that sends nothing, and count the rule that applies."""
         for rule in self._rules:
             if rule.matches_request(kind) and self._try_apply(rule, ""):
                 return RuleDecision(response=rule.response, fault=rule.fault)
@@ -232,11 +239,11 @@ class Rules:
 _CHANNELS = {"viber": SimulatedChannel.VIBER, "sms": SimulatedChannel.SMS, "voice": SimulatedChannel.VOICE}
 
 
-def _script(channel: SimulatedChannel, play: Any) -> ScriptedMessage:
-    if isinstance(play, str):
-        play = {"outcome": play}
-    return ScriptedMessage(OUTCOMES_BY_CHANNEL[channel][play["outcome"]], play.get("after"), play.get("detail"))
+def _message_script(channel: SimulatedChannel, script: Any) -> ScriptedMessage:
+    if isinstance(script, str):
+        script = {"outcome": script}
+    return ScriptedMessage(OUTCOMES_BY_CHANNEL[channel][script["outcome"]], script.get("after"), script.get("detail"))
 
 
-def _answer(said: Mapping[str, Any]) -> ScriptedResponse:
-    return ScriptedResponse(said.get("status"), said.get("retryAfter"))
+def _scripted_response(definition: Mapping[str, Any]) -> ScriptedResponse:
+    return ScriptedResponse(definition.get("status"), definition.get("retryAfter"))

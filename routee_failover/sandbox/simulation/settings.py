@@ -1,34 +1,34 @@
-"""What may be set while the sandbox runs, beside its clock and its rules."""
+"""Settings that can be changed while the sandbox runs, apart from its clock and its rules."""
 
 from ..store.base import MemoryStore, Store
 
-_SEARCH_LAG = "search lag"
+_SEARCH_LAG = "search_lag"
 
 
 class SimulationSettings:
-    """The sandbox's settings."""
+    """Settings of the simulation."""
 
     def __init__(self) -> None:
         self._search_lag = 0.0
         self._store: Store = MemoryStore()
 
     def attach_store(self, store: Store) -> None:
-        """Go on with what a store has from before, and keep everything there from now on."""
+        """Load the settings that a store has, and save every change there from now on."""
         self._store = store
         for lag in store.load(_SEARCH_LAG, float):
             self._search_lag = lag
 
     @property
     def search_lag(self) -> float:
-        """The virtual seconds after which a search finds a flow; by its id a flow is found at once."""
+        """Virtual seconds after which searches find a flow; by its id a flow is found immediately."""
         return self._search_lag
 
     @search_lag.setter
     def search_lag(self, seconds: float) -> None:
-        """Set it."""
+        """Set the lag, in virtual seconds."""
         self._search_lag = seconds
         self._store.save(_SEARCH_LAG, "", seconds)
 
     def reset(self) -> None:
-        """Set all as it was at the start."""
+        """Restore the defaults."""
         self.search_lag = 0.0

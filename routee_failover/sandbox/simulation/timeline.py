@@ -1,8 +1,8 @@
-"""The life of a flow as a pure function: from its steps follows every status that it will ever have, and when.
+"""Timeline of a flow, computed by a pure function: all its status changes and their times follow from its steps.
 
-Nothing runs while a flow plays out. Its time line is computed when somebody asks and read off at the time of asking, so
-the sandbox holds no timer, and the same steps always give the same line. Times are seconds since the flow was accepted,
-to the microsecond: so the sums that lead to a moment do not miss it by the last bit of a float.
+Nothing runs while a flow is in progress. The timeline is computed on demand and read at the current time, so the
+sandbox holds no timer for it, and the same steps always give the same timeline. Times are seconds since the flow was
+accepted, rounded to the microsecond, so that sums of floats do not miss a time by their last bit.
 """
 
 import math
@@ -17,7 +17,7 @@ from .virtual_clock import round_to_microseconds
 
 
 class SimulatedFlowStatus(StrEnum):
-    """A flow's status (https://docs.routee.net/docs/failover-statuses)."""
+    """Status of a flow (https://docs.routee.net/docs/failover-statuses)."""
 
     QUEUED = "Queued"
     IN_PROGRESS = "InProgress"
@@ -27,7 +27,7 @@ class SimulatedFlowStatus(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class SimulatedStep:
-    """What the engine needs to know of a step; `triggers` are in lower case, `ttl` is in seconds (None: no ttl)."""
+    """Input of the simulation for one step; `triggers` are in lower case, `ttl` is in seconds (None: no ttl)."""
 
     channel: SimulatedChannel
     script: ScriptedMessage
@@ -38,7 +38,7 @@ class SimulatedStep:
 
 @attrs.frozen
 class ForcedOutcome:
-    """A message was made to end by hand: the step's position, when, and how."""
+    """Outcome that was forced on a message by hand: the position of the step, the time, and the outcome."""
 
     position: int
     at: float
@@ -47,7 +47,7 @@ class ForcedOutcome:
 
 @attrs.frozen
 class SimulatedMessage:
-    """A step that was sent: its position among the steps, when it left, and every status it takes."""
+    """Message of a step that was sent: the position of the step, when it was sent, and all its status changes."""
 
     position: int
     channel: SimulatedChannel
@@ -55,22 +55,22 @@ class SimulatedMessage:
     status_changes: tuple[StatusChange, ...]
 
     def status_at(self, elapsed: float) -> StatusChange:
-        """The status it has by then."""
+        """Return its status after this many seconds since the flow was accepted."""
         return [change for change in self.status_changes if change.at <= elapsed][-1]
 
     def possible_outcomes(self, elapsed: float, step: SimulatedStep) -> frozenset[ScriptedOutcome]:
-        """The endings that it could still be made to come to."""
+        """Return the outcomes that can still be forced on it."""
         past = [change for change in self.status_changes if change.at <= elapsed]
         return possible_outcomes(self.channel, past, expires_on_delivery=step.expire_on_delivery)
 
     def delivered_at(self, elapsed: float) -> float | None:
-        """When it was delivered, if it has been by then."""
+        """Return when it was delivered, or None if it has not been delivered by then."""
         return next((change.at for change in self.status_changes if change.succeeded and change.at <= elapsed), None)
 
 
 @attrs.frozen
 class SimulatedFlowState:
-    """How a flow stands at one moment; `messages` are those sent by then."""
+    """State of a flow at one time; `messages` are those sent until then."""
 
     status: SimulatedFlowStatus
     failure_code: FailureCode | None
@@ -81,7 +81,7 @@ class SimulatedFlowState:
 
 @attrs.frozen
 class FlowTimeline:
-    """Everything that will become of a flow."""
+    """All status changes of a flow, and how it ends."""
 
     dispatched_at: float
     messages: tuple[SimulatedMessage, ...]
@@ -90,13 +90,13 @@ class FlowTimeline:
     failure_code: FailureCode | None
 
     def next_change_at(self, after: float) -> float | None:
-        """When something becomes of the flow next, later than `after`; None when nothing ever will."""
+        """Return the time of the first change later than `after`; None when there is none."""
         changes = (change.at for message in self.messages for change in message.status_changes)
         later = [at for at in (self.dispatched_at, *changes, self.ended_at) if after < at < math.inf]
         return min(later, default=None)
 
     def state_at(self, elapsed: float) -> SimulatedFlowState:
-        """How the flow stands when that many seconds have passed since it was accepted."""
+        """Return the state of the flow after this many seconds since it was accepted."""
         sent = tuple(message for message in self.messages if message.sent_at <= elapsed)
         updated = max((message.status_at(elapsed).at for message in sent), default=0.0)
         if elapsed >= self.ended_at:
@@ -108,27 +108,27 @@ class FlowTimeline:
 def compute_timeline(
     steps: Sequence[SimulatedStep], *, dispatched_at: float = 0.0, forced: Sequence[ForcedOutcome] = ()
 ) -> FlowTimeline:
-    """The time line of steps that are tried in this order, the first of them sent at `dispatched_at`.
+    """Return the timeline of steps that are attempted in this order, the first of them sent at `dispatched_at`.
 
     The next step is sent when a message reaches one of its step's triggers. A flow succeeds when any channel had a
-    successful outcome; otherwise it fails, for the reason that its last status names, or with NOT_TRIGGERED when that
-    status is not among the triggers and NO_NEXT_STEP when it is and no step is left.
+    successful outcome; otherwise it fails, for the reason that its last status determines, or with NOT_TRIGGERED when
+    that status is not among the triggers and NO_NEXT_STEP when it is and no step is left.
 
-    What was `forced` changes nothing before its moment, and nothing at all where a message could not end so any more.
+    A forced outcome changes nothing before its time, and nothing at all where the message could no longer end so.
     """
-    turns = sorted(forced, key=lambda turn: turn.at)
+    forced_in_order = sorted(forced, key=lambda outcome: outcome.at)
     messages: list[SimulatedMessage] = []
     now, succeeded = dispatched_at, False
     code: FailureCode | None = None
     for position, step in enumerate(steps):
-        changes = tuple(change.rescheduled(round_to_microseconds(now + change.at)) for change in _changes(step))
-        for turn in turns:
-            if turn.position == position and turn.at >= now:
-                changes = _forced(step, changes, now, turn)
+        changes = tuple(change.rescheduled(round_to_microseconds(now + change.at)) for change in _planned_changes(step))
+        for outcome in forced_in_order:
+            if outcome.position == position and outcome.at >= now:
+                changes = _apply_forced(step, changes, now, outcome)
         messages.append(SimulatedMessage(position, step.channel, now, changes))
-        reached = _deciding(step, changes)
+        reached = _final_change(step, changes)
         now, succeeded = reached.at, succeeded or reached.succeeded
-        # A successful status may be a trigger, too: Voice lists Completed among its own. An error ends all (INF).
+        # A successful status may be a trigger too: Voice lists Completed among its own. An error ends the flow (INF).
         triggered = reached.name.lower() in step.triggers and reached.failure_code is not FailureCode.SERVER_ERROR
         code = reached.failure_code
         if code is None:
@@ -140,56 +140,60 @@ def compute_timeline(
     return FlowTimeline(dispatched_at, tuple(messages), now, SimulatedFlowStatus.FAILED, code)
 
 
-def _deciding(step: SimulatedStep, changes: Sequence[StatusChange]) -> StatusChange:
-    """The status that settles the step: a Delivered that may still expire does not; a later Seen changes nothing."""
+def _final_change(step: SimulatedStep, changes: Sequence[StatusChange]) -> StatusChange:
+    """Return the status that decides the step: not a Delivered that may still expire, and no Seen after a Delivered."""
     if step.expire_on_delivery:
         return changes[-1]
     return next((change for change in changes if change.succeeded), changes[-1])
 
 
-def _changes(step: SimulatedStep) -> tuple[StatusChange, ...]:
-    """What a message goes through if nobody interferes, in seconds since it was sent."""
+def _planned_changes(step: SimulatedStep) -> tuple[StatusChange, ...]:
+    """Return the status changes of a message on which no outcome is forced, in seconds since it was sent."""
     ttl = math.inf if step.ttl is None else step.ttl
-    way = _scripted(step, ttl)
-    # What ends a message of itself never comes later than its ttl, however short that is. A Seen may.
-    last = way[-1] if way[-1].name == "SEEN" and not step.expire_on_delivery else _by(ttl, way[-1])
-    way = (*(_by(ttl, change) for change in way[:-1]), last)
-    return (*way, _by(ttl, expiry_status(step.channel))) if _expires_yet(step, last) else way
+    sequence = _scripted_changes(step, ttl)
+    # The status that ends a message never comes later than its ttl, however short that is. A Seen may.
+    last = (
+        sequence[-1]
+        if sequence[-1].name == "SEEN" and not step.expire_on_delivery
+        else _no_later_than(ttl, sequence[-1])
+    )
+    sequence = (*(_no_later_than(ttl, change) for change in sequence[:-1]), last)
+    return (*sequence, _no_later_than(ttl, expiry_status(step.channel))) if _expires_later(step, last) else sequence
 
 
-def _scripted(step: SimulatedStep, ttl: float) -> tuple[StatusChange, ...]:
-    """The way to the scripted ending, at the scripted time; a message that would be later than its ttl expires."""
+def _scripted_changes(step: SimulatedStep, ttl: float) -> tuple[StatusChange, ...]:
+    """Return the changes up to the scripted outcome, at the scripted time; a message later than its ttl expires."""
     script = step.script
-    *way, outcome = status_sequence(step.channel, script.outcome)
+    *intermediate, outcome = status_sequence(step.channel, script.outcome)
     if script.detail is not None:
         outcome = attrs.evolve(outcome, detailed_status=script.detail)
     if script.after is None:
-        return (*way, outcome)
-    way = [_by(script.after, change) for change in way]
-    seen_in_peace = script.outcome is ScriptedOutcome.SEEN and not step.expire_on_delivery
-    too_late = script.after > ttl and script.outcome is not ScriptedOutcome.EXPIRED and not seen_in_peace
-    return (*way, expiry_status(step.channel) if too_late else outcome.rescheduled(script.after))
+        return (*intermediate, outcome)
+    intermediate = [_no_later_than(script.after, change) for change in intermediate]
+    seen_after_delivery = script.outcome is ScriptedOutcome.SEEN and not step.expire_on_delivery
+    too_late = script.after > ttl and script.outcome is not ScriptedOutcome.EXPIRED and not seen_after_delivery
+    return (*intermediate, expiry_status(step.channel) if too_late else outcome.rescheduled(script.after))
 
 
-def _forced(
-    step: SimulatedStep, changes: Sequence[StatusChange], sent_at: float, turn: ForcedOutcome
+def _apply_forced(
+    step: SimulatedStep, changes: Sequence[StatusChange], sent_at: float, forced: ForcedOutcome
 ) -> tuple[StatusChange, ...]:
-    """What had happened by then, and the rest of the way to the new ending at once."""
-    past = tuple(change for change in changes if change.at <= turn.at)
-    if turn.outcome not in possible_outcomes(step.channel, past, expires_on_delivery=step.expire_on_delivery):
+    """Return the changes until the forced outcome, followed at once by the rest of the sequence to that outcome."""
+    past = tuple(change for change in changes if change.at <= forced.at)
+    if forced.outcome not in possible_outcomes(step.channel, past, expires_on_delivery=step.expire_on_delivery):
         return tuple(changes)
     known = {change.name for change in past}
-    way = status_sequence(step.channel, turn.outcome)
-    rest = tuple(change.rescheduled(turn.at) for change in way if change.name not in known)
-    if not _expires_yet(step, rest[-1]):
+    sequence = status_sequence(step.channel, forced.outcome)
+    rest = tuple(change.rescheduled(forced.at) for change in sequence if change.name not in known)
+    if not _expires_later(step, rest[-1]):
         return past + rest
     at_ttl = math.inf if step.ttl is None else round_to_microseconds(sent_at + step.ttl)
     return (*past, *rest, expiry_status(step.channel).rescheduled(at_ttl))
 
 
-def _expires_yet(step: SimulatedStep, last: StatusChange) -> bool:
+def _expires_later(step: SimulatedStep, last: StatusChange) -> bool:
     return step.expire_on_delivery and last.name == "DELIVERED"
 
 
-def _by(latest: float, change: StatusChange) -> StatusChange:
+def _no_later_than(latest: float, change: StatusChange) -> StatusChange:
     return change if change.at <= latest else change.rescheduled(latest)

@@ -1,4 +1,4 @@
-"""A clock that runs faster than real time, stands still, or is put forward: a ttl of a day ends while one watches."""
+"""Virtual clock: runs faster than real time, stands still, or is advanced, so that a ttl of a day ends at once."""
 
 import math
 import time
@@ -6,55 +6,55 @@ from collections.abc import Callable
 
 
 class VirtualClock:
-    """Virtual seconds since the clock was made, `speed` times as many as real ones; at speed 0 it stands still.
+    """Clock of virtual seconds since its creation, `speed` of them per real second; at speed 0 it does not move.
 
-    It reads the monotonic clock: a machine whose time of day is set does not move the flows. It never goes back.
+    It is based on the monotonic clock, so changes of the system time do not affect the flows. It never goes back.
     """
 
     def __init__(self, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._from = monotonic()
-        self._passed = 0.0
+        self._real_base = monotonic()
+        self._virtual_base = 0.0
         self._speed = _checked_speed(speed)
 
     @property
     def speed(self) -> float:
-        """How many virtual seconds pass in a real one."""
+        """Virtual seconds per real second."""
         return self._speed
 
     def set_speed(self, speed: float) -> None:
-        """Let time pass at another speed from now on."""
+        """Change the speed from now on. Raises `ValueError` for an invalid speed."""
         speed = _checked_speed(speed)
         self.advance(0.0)
         self._speed = speed
 
     def now(self) -> float:
-        """The virtual seconds that have passed."""
-        return round_to_microseconds(self._passed + (self._monotonic() - self._from) * self._speed)
+        """Return the virtual seconds that have passed."""
+        return round_to_microseconds(self._virtual_base + (self._monotonic() - self._real_base) * self._speed)
 
-    def advance_to(self, moment: float) -> None:
-        """Let time pass until that moment at once; nothing happens when it has passed."""
-        # Not by the difference: a sum may fall short of the moment by its last bit, and nothing would ever be due.
-        self._passed, self._from = max(self.now(), round_to_microseconds(moment)), self._monotonic()
+    def advance_to(self, at: float) -> None:
+        """Advance the clock to this time; do nothing when that has passed."""
+        # Not by the difference: a sum may miss the time by its last bit, and then the job would never become due.
+        self._virtual_base, self._real_base = max(self.now(), round_to_microseconds(at)), self._monotonic()
 
     def advance(self, seconds: float) -> None:
-        """Let so many virtual seconds pass at once, beside those that pass of themselves."""
-        self._passed, self._from = self.now() + validate_advance(seconds), self._monotonic()
+        """Advance the clock by this many virtual seconds, in addition to those that pass by themselves."""
+        self._virtual_base, self._real_base = self.now() + validate_advance(seconds), self._monotonic()
 
 
 def round_to_microseconds(seconds: float) -> float:
-    """A time to the microsecond, which is as exact as times are told and compared."""
+    """Round a time to the microsecond, the precision in which times are reported and compared."""
     return round(seconds, 6)
 
 
 def validate_advance(seconds: float) -> float:
-    """The seconds, when a clock can be put forward by them; raises `ValueError` when it cannot."""
+    """Return the seconds if a clock can be advanced by them. Raises `ValueError` when it cannot."""
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError("a clock is put forward by a number of seconds, and never back")
+        raise ValueError("the clock can only be advanced, by a finite number of seconds that is not negative")
     return seconds
 
 
 def _checked_speed(speed: float) -> float:
     if not (math.isfinite(speed) and speed >= 0):
-        raise ValueError("speed must be 0 or more: how many times faster than real time ttls pass; 0 freezes them")
+        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 stops the clock")
     return speed

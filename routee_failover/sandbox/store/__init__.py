@@ -1,1 +1,1 @@
-"""What survives the sandbox: nothing by itself, and everything in an SQLite file behind `--store`."""
+"""Persistence of the sandbox: in memory only by default, or in an SQLite file (`store=`, `--store`)."""

@@ -1,4 +1,4 @@
-"""What a store promises to those who remember things: flows, rules, callbacks, the clock."""
+"""Interface of a store, where the sandbox saves flows, rules, callbacks and its clock, and the store without a file."""
 
 from typing import Any, Protocol, TypeVar
 
@@ -8,78 +8,78 @@ T = TypeVar("T")
 class Store(Protocol):
     """Values by kind and key, in the order in which each was first saved.
 
-    A value is JSON, or an attrs class of parts that `documents` can write. It is taken as it is at the call. Saving
-    never waits; `settled` does, and no answer leaves the sandbox before what it tells of is safe.
+    A value is JSON, or an attrs class that `serialization` can write. It is serialized during the call. Saving never
+    waits; `flush` does, and the sandbox sends no response before the changes that it reports are saved.
     """
 
     def load(self, kind: str, type_: type[T]) -> list[T]:
-        """What was saved before this sandbox started. Raises `SandboxError` for what cannot be read as that type."""
+        """Return the values of this kind. Raises `SandboxError` for a value that cannot be read as that type."""
         ...
 
     def save(self, kind: str, key: str, value: Any) -> None:
-        """Keep a value, in the place of what had its kind and key."""
+        """Save a value, replacing the one of the same kind and key."""
         ...
 
     def delete(self, kind: str, key: str) -> None:
-        """Let go of a value; nothing happens when there is none."""
+        """Delete a value; do nothing when there is none."""
         ...
 
     def clear(self, kind: str) -> None:
-        """Let go of everything of that kind."""
+        """Delete all values of this kind."""
         ...
 
     async def flush(self) -> None:
-        """Come back when everything that was saved up to now would survive the end of this process."""
+        """Wait until everything that was saved so far would survive the end of this process."""
         ...
 
     def start(self) -> None:
-        """Write what is saved, from now on, in the running loop. Raises `SandboxError` when it cannot write now."""
+        """Start writing, in the running loop. Raises `SandboxError` when writing fails now."""
         ...
 
     def save_clock(self) -> None:
-        """Keep how far the clock has come, though nothing is saved."""
+        """Save the reading of the clock, although no value changed."""
         ...
 
     def close(self) -> None:
-        """Write what is left, and let go of everything."""
+        """Write what is pending, and close the store."""
         ...
 
     @property
     def failure(self) -> str | None:
-        """Why nothing is kept any more; None while all is well."""
+        """Reason why nothing is saved any more, or None."""
         ...
 
 
 class MemoryStore:
-    """Keeps nothing beyond the memory of those who use it."""
+    """Store that saves nothing: the sandbox's own memory is all there is."""
 
     def load(self, kind: str, type_: type[T]) -> list[T]:
-        """There is nothing from before."""
+        """Return an empty list."""
         del kind, type_
         return []
 
     def save(self, kind: str, key: str, value: Any) -> None:
-        """Nothing is done."""
+        """Do nothing."""
 
     def delete(self, kind: str, key: str) -> None:
-        """Nothing is done."""
+        """Do nothing."""
 
     def clear(self, kind: str) -> None:
-        """Nothing is done."""
+        """Do nothing."""
 
     async def flush(self) -> None:
-        """At once."""
+        """Return at once."""
 
     def start(self) -> None:
-        """Nothing is done."""
+        """Do nothing."""
 
     def save_clock(self) -> None:
-        """Nothing is done."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is done."""
+        """Do nothing."""
 
     @property
     def failure(self) -> str | None:
-        """Nothing can fail."""
+        """Always None: nothing can fail."""
         return None

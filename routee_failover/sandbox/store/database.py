@@ -1,4 +1,4 @@
-"""The file behind a store: opened for this process alone, made private, or refused in a sentence that says why."""
+"""SQLite file of a store: opened exclusively and made private, or rejected with the reason."""
 
 import sqlite3
 from pathlib import Path
@@ -14,14 +14,14 @@ from ..._sqlite import (
 )
 from ..errors import SandboxError
 
-_APPLICATION = 0x52464F53  # what marks a database as a sandbox's
+_APPLICATION_ID = 0x52464F53  # marks a database as one of a sandbox
 _VERSION = 1
 
 __all__ = ["describe_error", "open_database", "unusable_store"]
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """The database in this file, made when there is none, locked until it is closed.
+    """Open the database in this file, creating it if there is none, and lock it until it is closed.
 
     Raises `SandboxError` for a file that cannot be used: not ours, newer, damaged, in use, or not writable.
     """
@@ -33,8 +33,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def unusable_store(path: Path, reason: str) -> SandboxError:
-    """The error of a file that cannot be used."""
-    return SandboxError(f"cannot keep anything in {path}: {reason}")
+    """Return the error for a file that cannot be used."""
+    return SandboxError(f"cannot use the store {path}: {reason}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -50,10 +50,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    # Exclusive: the first reading locks the file until the connection, or the process, ends. With a log beside it a
-    # commit is in the system's hands at once, and survives whatever becomes of the process.
+    # Exclusive: the first read locks the file until the connection is closed or the process ends. In WAL mode a commit
+    # has reached the operating system when it returns, so it survives the end of the process.
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    version = schema_version(connection, _APPLICATION, _VERSION)
+    version = schema_version(connection, _APPLICATION_ID, _VERSION)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     if version:
@@ -65,9 +65,10 @@ def _configure(connection: sqlite3.Connection) -> None:
 def _create_schema(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(
-        "CREATE TABLE kept (place INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL,"
+        "CREATE TABLE documents"
+        " (position INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL,"
         " UNIQUE (kind, key))"
     )
-    connection.execute(f"PRAGMA application_id={_APPLICATION}")
+    connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={_VERSION}")
     connection.execute("COMMIT")

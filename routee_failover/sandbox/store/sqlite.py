@@ -1,4 +1,4 @@
-"""Values in an SQLite file. One thread writes; what is saved while it does goes into its next transaction."""
+"""Store in an SQLite file. One thread writes; changes made during a transaction go into the next one."""
 
 import asyncio
 import logging
@@ -16,28 +16,27 @@ from .serialization import deserialize, serialize
 
 T = TypeVar("T")
 
-CLOCK_SAVE_INTERVAL = (
-    1.0  # real seconds: what the clock may lose when the process is killed while nothing else is saved
-)
+CLOCK_SAVE_INTERVAL = 1.0
+"""Real seconds: how much of the clock may be lost when the process is killed while no value changes."""
 
 _SAVE = (
-    "INSERT INTO kept (kind, key, document) VALUES (?, ?, ?)"
+    "INSERT INTO documents (kind, key, document) VALUES (?, ?, ?)"
     " ON CONFLICT (kind, key) DO UPDATE SET document = excluded.document"
 )
-_FORGET = "DELETE FROM kept WHERE kind = ? AND key = ?"
-_CLEAR = "DELETE FROM kept WHERE kind = ?"
-_LOAD = "SELECT document FROM kept WHERE kind = ? ORDER BY place"
+_DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
+_CLEAR = "DELETE FROM documents WHERE kind = ?"
+_LOAD = "SELECT document FROM documents WHERE kind = ? ORDER BY position"
 
 _Change = tuple[str, ...]  # a statement and its values
 _log = logging.getLogger("routee_failover.sandbox")
 
 
 class SqliteStore:
-    """Keeps values in a file that this process has to itself.
+    """Saves values in a file that no other process can open meanwhile.
 
-    The clock's reading is kept with every transaction, and every second while time passes. When the disk takes no more,
-    that is logged once, `failure` says it from then on, and the sandbox goes on in memory: the file stays as it was
-    with the last transaction that worked.
+    The reading of the clock is saved with every transaction, and every second while time passes. When a write fails,
+    as on a full disk, the failure is logged once, `failure` holds it from then on, and the sandbox continues in memory:
+    the file stays as the last successful transaction left it.
 
     Raises `SandboxError` for a file that cannot be used.
     """
@@ -48,7 +47,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, "routee-sandbox-store")
         self._pending: list[_Change] = []
         self._writing: list[_Change] = []
-        self._saved = asyncio.Event()
+        self._change_pending = asyncio.Event()
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._writer: asyncio.Task[None] | None = None
@@ -56,12 +55,12 @@ class SqliteStore:
 
     @property
     def failure(self) -> str | None:
-        """Why nothing is kept any more; None while all is well."""
+        """Reason why nothing is saved any more, or None."""
         return self._failure
 
     def start(self) -> None:
-        """Write what is saved, from now on, in the running loop. Raises `SandboxError` when it cannot write now."""
-        changes, self._pending = [*self._pending, self._reading()], []
+        """Start writing, in the running loop. Raises `SandboxError` when writing fails now."""
+        changes, self._pending = [*self._pending, self._clock_change()], []
         try:
             self._transact(changes)
         except sqlite3.Error as error:
@@ -70,20 +69,20 @@ class SqliteStore:
         self._writer = asyncio.get_running_loop().create_task(self._write())
 
     def close(self) -> None:
-        """Write what is left, if it was started, and let go of the file. The loop waits for it."""
+        """Write what is pending, if the store was started, and close the file. It blocks the loop."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.cancel()
         self._thread.shutdown(wait=True)
         if writer is not None:
-            # What was under way when it was cancelled may not have been written; to write it twice does no harm.
-            self._commit([*self._writing, *self._pending, self._reading()])
+            # The changes being written at the cancellation may be missing; writing them twice is harmless.
+            self._commit([*self._writing, *self._pending, self._clock_change()])
         self._flushed.set()
         with suppress(sqlite3.Error):
             self._database.close()
 
     def load(self, kind: str, type_: type[T]) -> list[T]:
-        """What was saved before this sandbox started. Raises `SandboxError` for what cannot be read as that type."""
+        """Return the values of this kind. Raises `SandboxError` for a value that cannot be read as that type."""
         try:
             rows: list[tuple[str]] = self._database.execute(_LOAD, (kind,)).fetchall()
             return [deserialize(text, type_) for (text,) in rows]
@@ -93,35 +92,35 @@ class SqliteStore:
             raise unusable_store(self._path, f"a {kind} in it cannot be read; move it away") from None
 
     def save(self, kind: str, key: str, value: Any) -> None:
-        """Keep a value, in the place of what had its kind and key."""
+        """Save a value, replacing the one of the same kind and key."""
         self._change(_SAVE, kind, key, serialize(value))
 
     def delete(self, kind: str, key: str) -> None:
-        """Let go of a value; nothing happens when there is none."""
-        self._change(_FORGET, kind, key)
+        """Delete a value; do nothing when there is none."""
+        self._change(_DELETE, kind, key)
 
     def clear(self, kind: str) -> None:
-        """Let go of everything of that kind."""
+        """Delete all values of this kind."""
         self._change(_CLEAR, kind)
 
     def save_clock(self) -> None:
-        """Keep how far the clock has come, though nothing is saved."""
-        self._change(*self._reading())
+        """Save the reading of the clock, although no value changed."""
+        self._change(*self._clock_change())
 
     async def flush(self) -> None:
-        """Come back when everything that was saved up to now would survive the end of this process."""
+        """Wait until everything that was saved so far would survive the end of this process."""
         await self._flushed.wait()
 
     def _change(self, statement: str, *values: str) -> None:
         if self._failure is not None:
             return
         if not self._pending:
-            # Those who wait for the transaction under way go on waiting for that one alone.
+            # Callers that wait for the transaction in progress keep waiting for that one only.
             self._flushed = asyncio.Event()
-            self._saved.set()
+            self._change_pending.set()
         self._pending.append((statement, *values))
 
-    def _reading(self) -> _Change:
+    def _clock_change(self) -> _Change:
         return _SAVE, CLOCK, "", serialize(self._clock.checkpoint())
 
     async def _write(self) -> None:
@@ -129,17 +128,17 @@ class SqliteStore:
         while True:
             await self._wait_for_changes()
             self._writing, self._pending = self._pending, []
-            settled = self._flushed
-            await loop.run_in_executor(self._thread, self._commit, [*self._writing, self._reading()])
+            flushed = self._flushed
+            await loop.run_in_executor(self._thread, self._commit, [*self._writing, self._clock_change()])
             self._writing = []
-            settled.set()
+            flushed.set()
 
     async def _wait_for_changes(self) -> None:
         while not self._pending:
-            self._saved.clear()
+            self._change_pending.clear()
             try:
                 async with asyncio.timeout(CLOCK_SAVE_INTERVAL):
-                    await self._saved.wait()
+                    await self._change_pending.wait()
             except TimeoutError:
                 if self._clock.needs_checkpoint():
                     return
@@ -151,7 +150,9 @@ class SqliteStore:
             self._transact(changes)
         except sqlite3.Error as error:
             self._failure = describe_error(error)
-            _log.error("nothing more is kept in %s: %s; the sandbox goes on in memory", self._path, self._failure)
+            _log.error(
+                "cannot write to the store %s any more: %s; the sandbox continues in memory", self._path, self._failure
+            )
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
 

@@ -1,4 +1,4 @@
-"""Server-sent events: what is told, in which order, to how many, and how it ends."""
+"""Server-sent events: contents, order, batching, several clients, and the end of a stream."""
 
 import json
 from collections.abc import AsyncIterator
@@ -26,18 +26,18 @@ class Reader:
         self._response = response
 
     async def block(self) -> dict[str, str]:
-        """The next block of lines: a comment stands under the empty name. Empty at the end."""
-        found: dict[str, str] = {}
+        """Return the next block of lines, a comment under the empty name; an empty one at the end."""
+        fields: dict[str, str] = {}
         while line := await self._response.content.readline():
             text = line.decode().rstrip("\n")
             if not text:
-                return found
+                return fields
             name, _, value = text.partition(":")
-            found[name] = value.strip()
-        return found
+            fields[name] = value.strip()
+        return fields
 
     async def event(self) -> tuple[str, Any]:
-        """The next event: its name and data."""
+        """Return the name and data of the next event."""
         while True:
             block = await self.block()
             assert block, "the stream has ended"
@@ -46,8 +46,8 @@ class Reader:
 
 
 @asynccontextmanager
-async def following(caller: Caller) -> AsyncIterator[Reader]:
-    """The events from now on."""
+async def open_stream(caller: Caller) -> AsyncIterator[Reader]:
+    """Yield a reader of the events from now on."""
     async with caller.session.get(EVENTS) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream")
         assert response.headers["Cache-Control"] == "no-store"
@@ -56,9 +56,9 @@ async def following(caller: Caller) -> AsyncIterator[Reader]:
         yield reader
 
 
-async def test_a_flow_is_told_from_its_start_to_its_end() -> None:
-    """Each change of a flow is told with the flow as a line of the list, the last one as it ended."""
-    async with calling(speed=0) as caller, following(caller) as reader:
+async def test_every_change_of_a_flow_is_sent_with_its_summary() -> None:
+    """Each change of a flow is sent with its summary, up to its final state."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         await caller.send("sendFailover", {"flow": [SMS_STEP]})
         name, flow = await reader.event()
         assert (name, flow["status"], flow["number"]) == ("flow", "Queued", 1)
@@ -71,9 +71,9 @@ async def test_a_flow_is_told_from_its_start_to_its_end() -> None:
         assert (name, flow["status"], flow["final"]) == ("flow", "Succeeded", True)
 
 
-async def test_actions_clock_and_clear_are_told() -> None:
-    """What is done by hand is told as well as what happens of itself."""
-    async with calling(speed=0) as caller, following(caller) as reader:
+async def test_actions_clock_changes_and_clear_are_sent() -> None:
+    """Changes made by hand are sent as well as those of the simulation."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         _, flow = await reader.event()
         path = f"/sandbox/flows/{flow['id']}/actions"
@@ -86,18 +86,18 @@ async def test_actions_clock_and_clear_are_told() -> None:
         assert await reader.event() == ("cleared", {})
 
 
-async def test_callbacks_and_rules_are_told() -> None:
-    """What becomes of a callback is told with all its attempts, and that the rules have changed."""
-    async with calling(speed=0) as caller, following(caller) as reader:
+async def test_callback_attempts_and_rule_changes_are_sent() -> None:
+    """A callback is sent with all its attempts, and so is a change of the rules."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         caller.sandbox.script(to="+306911111111", sms="failed")
         assert await reader.event() == ("rules", {})
         callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
         await caller.send("sendFailover", {"flow": [SMS_STEP], "callback": callback})
         _, flow = await reader.event()
         await caller.sandbox.advance(timedelta(seconds=10))
-        told = [await reader.event() for _ in range(3)]
-        assert [name for name, _ in told] == ["flow", "callback", "clock"]
-        data = told[1][1]
+        events = [await reader.event() for _ in range(3)]
+        assert [name for name, _ in events] == ["flow", "callback", "clock"]
+        data = events[1][1]
         assert data == {"flowId": flow["id"], "callback": data["callback"]}
         assert [attempt["error"] for attempt in data["callback"]["attempts"]] == ["the connection was refused"]
 
@@ -114,32 +114,32 @@ def _flow(number: int) -> AcceptedFlow:
     )
 
 
-async def test_what_happens_at_once_is_told_once() -> None:
-    """Of many changes of a flow the last is told; what a clear forgot is not told after it."""
-    async with calling(speed=0) as caller, following(caller) as reader:
-        journeys = caller.sandbox._lifecycle
-        journeys.start(_flow(1))
-        journeys.event_bus.publish(ClockChanged())
-        journeys.clear()
-        journeys.start(_flow(2))
-        journeys.force_outcome(_flow(2), 0, ScriptedOutcome.DELIVERED)
-        journeys.event_bus.publish(ClockChanged())
-        told = [await reader.event() for _ in range(3)]
-    assert [name for name, _ in told] == ["cleared", "flow", "clock"]
-    assert (told[1][1]["number"], told[1][1]["status"]) == (2, "Succeeded")
+async def test_events_in_one_batch_are_coalesced() -> None:
+    """Of several changes of a flow in one batch the last is sent, and nothing from before a clear."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
+        lifecycle = caller.sandbox._lifecycle
+        lifecycle.start(_flow(1))
+        lifecycle.event_bus.publish(ClockChanged())
+        lifecycle.clear()
+        lifecycle.start(_flow(2))
+        lifecycle.force_outcome(_flow(2), 0, ScriptedOutcome.DELIVERED)
+        lifecycle.event_bus.publish(ClockChanged())
+        events = [await reader.event() for _ in range(3)]
+    assert [name for name, _ in events] == ["cleared", "flow", "clock"]
+    assert (events[1][1]["number"], events[1][1]["status"]) == (2, "Succeeded")
 
 
-async def test_a_reader_that_does_not_keep_up_is_told_so() -> None:
-    """More events than are kept for a reader become one: it has to look anew."""
-    async with calling(speed=0) as caller, following(caller) as reader:
+async def test_slow_client_gets_lagged() -> None:
+    """More events than a client's queue holds become one `lagged`: it has to reload."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         for _ in range(MAX_PENDING_EVENTS + 2):
             caller.sandbox._event_bus.publish(ClockChanged())
         assert [(await reader.event())[0] for _ in range(2)] == ["lagged", "clock"]
 
 
-async def test_more_than_anybody_reads_is_not_told_one_by_one() -> None:
-    """Where very much happens at once, a reader is told to look anew, and what the clock says."""
-    async with calling(speed=0) as caller, following(caller) as reader:
+async def test_large_batch_becomes_lagged_and_the_clock() -> None:
+    """A batch with too many events becomes `lagged` and the state of the clock."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         caller.sandbox._event_bus.publish(ClockChanged())
         for number in range(events_api.MAX_EVENTS_PER_BATCH):
             caller.sandbox._lifecycle.start(_flow(number + 1))
@@ -149,38 +149,38 @@ async def test_more_than_anybody_reads_is_not_told_one_by_one() -> None:
         assert (name, flow["number"]) == ("flow", 1_000)
 
 
-async def test_a_heartbeat_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream in which nothing happens carries a comment from time to time, and goes on."""
+async def test_idle_stream_carries_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream without events carries a comment from time to time, and continues."""
     monkeypatch.setattr(events_api, "HEARTBEAT_SECONDS", 0.01)
-    async with calling(speed=0) as caller, following(caller) as reader:
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         for _ in range(2):
             assert await reader.block() == {"": "still here"}
         await caller.sandbox.advance(timedelta(seconds=1))
         assert (await reader.event())[0] == "clock"
 
 
-async def test_many_readers_are_told_the_same() -> None:
-    """Every reader is told everything; one that leaves takes nothing with it."""
-    async with calling(speed=0) as caller, following(caller) as one, following(caller) as two:
-        async with following(caller):
+async def test_all_clients_get_the_same_events() -> None:
+    """Every client gets every event; one that disconnects does not affect the others."""
+    async with calling(speed=0) as caller, open_stream(caller) as one, open_stream(caller) as two:
+        async with open_stream(caller):
             pass
         await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         assert await one.event() == await two.event()
 
 
-async def test_readers_that_have_left_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader's place is given up at the latest when the next thing is written to it."""
+async def test_disconnected_clients_are_unsubscribed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subscription of a disconnected client ends at the latest with the next write to it."""
     monkeypatch.setattr(events_api, "HEARTBEAT_SECONDS", 0.01)
     async with calling(speed=0) as caller:
         for _ in range(5):
-            async with following(caller):
+            async with open_stream(caller):
                 pass
         await until(lambda: not caller.sandbox._event_bus._subscriptions)
 
 
-async def test_a_sandbox_that_stops_ends_the_stream() -> None:
-    """Readers do not hold up the end of a sandbox; their streams end as a whole, and nothing is cut off."""
-    async with calling(speed=0) as caller, following(caller) as reader:
+async def test_stopping_the_sandbox_ends_the_stream_cleanly() -> None:
+    """Open streams do not delay the stop of a sandbox; they end after a complete event."""
+    async with calling(speed=0) as caller, open_stream(caller) as reader:
         await caller.sandbox.advance(timedelta(seconds=1))
         await caller.sandbox.__aexit__(None, None, None)
         assert (await reader.event())[0] == "clock"

@@ -1,4 +1,4 @@
-"""What is done to a flow by hand: messages that end, replies, callbacks posted again."""
+"""Actions on a flow: forced outcomes, replies, redelivered callbacks."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from routee_failover.sandbox import SandboxError
 from tests.sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_OTP, VIBER_STEP, calling
 
-from .test_flows_api import LIST, act, listed, only, send_to
+from .test_flows_api import LIST, act, list_flows, newest_flow, send_to
 
 
-async def test_a_message_is_made_to_end() -> None:
-    """Deliver, seen, fail and expire have the last message end so, whatever was scripted; the flow follows."""
+async def test_actions_force_the_outcome_of_a_message() -> None:
+    """Deliver, seen, fail and expire force this outcome, whatever was scripted, and the flow continues from it."""
     async with calling(speed=0) as caller:
         await caller.send("sendFailoverOtp", {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP]})
-        assert (await only(caller))["steps"][0]["message"]["actions"] == ["deliver", "seen", "fail", "expire"]
+        assert (await newest_flow(caller))["steps"][0]["message"]["actions"] == ["deliver", "seen", "fail", "expire"]
         status, flow = await act(caller, action="expire")
         assert (status, flow["steps"][0]["message"]["status"]) == (200, "EXPIRED")
         assert flow["steps"][1]["message"]["status"] == "Queued"
@@ -33,8 +33,8 @@ async def test_a_message_is_made_to_end() -> None:
         assert flow["steps"][0]["message"]["actions"] == []
 
 
-async def test_a_message_is_made_to_end_in_python() -> None:
-    """A test in Python has a message end by the same words, and is told when it cannot."""
+async def test_python_act_forces_outcomes_and_names_what_is_impossible() -> None:
+    """The Python API has the same actions, and raises an error for one that is not possible."""
     async with calling(speed=0) as caller:
         sandbox = caller.sandbox
         await caller.send("sendFailoverOtp", {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP]})
@@ -52,8 +52,8 @@ async def test_a_message_is_made_to_end_in_python() -> None:
             sandbox.act(sandbox.accepted[-1].id, "deliver")
 
 
-async def test_a_reset_in_python() -> None:
-    """A sandbox that several tests share is set back to its start, and its clock runs on."""
+async def test_python_reset_clears_all_but_the_clock() -> None:
+    """A sandbox shared by several tests is reset to its initial state; its clock keeps running."""
     async with calling(speed=0) as caller:
         sandbox = caller.sandbox
         await sandbox.advance(timedelta(seconds=5))
@@ -68,8 +68,8 @@ async def test_a_reset_in_python() -> None:
         assert (await caller.send("sendFailover", {"flow": [SMS_STEP]}))[0] == 200
 
 
-async def test_the_speed_in_python() -> None:
-    """A clock that stands is let run in the middle of a test, and what waited for it comes."""
+async def test_setting_speed_starts_a_stopped_clock() -> None:
+    """A stopped clock can be started during a test, and pending messages are delivered."""
     async with calling(speed=0) as caller:
         sandbox = caller.sandbox
         await caller.send("sendFailover", {"flow": [SMS_STEP]})
@@ -82,8 +82,8 @@ async def test_the_speed_in_python() -> None:
         assert sandbox.speed == 100_000
 
 
-async def test_what_can_no_longer_be_done() -> None:
-    """A message that has ended, was not sent, or knows no such status is answered 409, and nothing changes."""
+async def test_impossible_action_returns_409_and_changes_nothing() -> None:
+    """An action on a message that has ended, was not sent, or lacks the outcome gets a 409, and nothing changes."""
     async with calling(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [SMS_STEP]})
         assert (await act(caller, action="deliver"))[0] == 409  # queued: no message was sent yet
@@ -91,9 +91,9 @@ async def test_what_can_no_longer_be_done() -> None:
         assert (await act(caller, action="seen"))[0] == 409  # no SMS is ever seen
         assert (await act(caller, action="deliver", position=7))[0] == 409
         assert (await act(caller, action="deliver"))[0] == 200
-        before = await only(caller)
+        before = await newest_flow(caller)
         assert (await act(caller, action="fail"))[0] == 409
-        assert await only(caller) == before
+        assert await newest_flow(caller) == before
 
 
 @pytest.mark.parametrize(
@@ -107,30 +107,30 @@ async def test_what_can_no_longer_be_done() -> None:
         [],
     ],
 )
-async def test_a_wrong_action_is_refused(change: Any) -> None:
-    """An action that nobody knows, or a position that is none, is refused."""
+async def test_invalid_action_returns_400(change: Any) -> None:
+    """An unknown action, or an invalid position, is rejected."""
     async with calling(speed=0) as caller:
         await caller.send("sendViberOtp", VIBER_OTP)
-        page = await listed(caller)
+        page = await list_flows(caller)
         path = f"{LIST}/{page['flows'][0]['id']}/actions"
         assert (await caller.call("actOnSandboxFlow", path, method="POST", json=change))[0] == 400
 
 
-async def test_a_person_can_reply_to_what_was_delivered() -> None:
-    """A delivered Viber message whose step says where answers go can be replied to; an SMS, or one on its way, not."""
+async def test_reply_is_offered_for_delivered_viber_with_inbound_url_only() -> None:
+    """A delivered Viber message with an inboundUrl can be replied to; an SMS, or a message in flight, cannot."""
     async with calling(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [VIBER_STEP]})
         await caller.sandbox.advance(timedelta(seconds=2))
-        assert "reply" not in (await only(caller))["steps"][0]["message"]["actions"]
+        assert "reply" not in (await newest_flow(caller))["steps"][0]["message"]["actions"]
         _, flow = await act(caller, action="deliver")
         assert flow["steps"][0]["message"]["actions"] == ["seen", "reply"]
         await caller.send("sendFailover", {"flow": [SMS_STEP | {"inboundUrl": "https://example.test/in"}]})
         await caller.sandbox.advance(timedelta(seconds=20))
-        assert (await only(caller))["steps"][0]["message"]["actions"] == []
+        assert (await newest_flow(caller))["steps"][0]["message"]["actions"] == []
 
 
-async def test_a_reply_is_posted() -> None:
-    """A reply goes to the inboundUrl of its step, and stands among the flow's callbacks; without a text it is none."""
+async def test_reply_is_posted_to_the_inbound_url() -> None:
+    """A reply is posted to the inboundUrl of its step and listed among the flow's callbacks; it needs a text."""
     async with calling(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [VIBER_STEP | {"inboundUrl": "http://127.0.0.1:9/in"}]})
         assert (await act(caller, action="reply", text="Hi"))[0] == 409  # queued
@@ -142,21 +142,21 @@ async def test_a_reply_is_posted() -> None:
         assert (status, callback["kind"], callback["body"]["message"]) == (200, "inbound", "Hello there")
         assert callback["state"] == "pending"
         await caller.sandbox.advance(timedelta(0))
-        (callback,) = (await only(caller))["callbacks"]
+        (callback,) = (await newest_flow(caller))["callbacks"]
         assert [attempt["error"] for attempt in callback["attempts"]] == ["the connection was refused"]
 
 
-async def test_a_callback_is_posted_again() -> None:
-    """A callback can be posted once more, by its id, from its own flow."""
+async def test_redelivered_callback_is_posted_again() -> None:
+    """A callback can be posted again by its id, from its own flow."""
     async with calling(speed=0) as caller:
         callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
         await caller.send("sendFailover", {"flow": [SMS_STEP], "callback": callback})
         await caller.sandbox.advance(timedelta(seconds=10))
-        (posted,) = (await only(caller))["callbacks"]
+        (posted,) = (await newest_flow(caller))["callbacks"]
         assert len(posted["attempts"]) == 1
         assert (await act(caller, action="callback", callback=posted["id"]))[0] == 200
         await caller.sandbox.advance(timedelta(0))
-        assert len((await only(caller))["callbacks"][0]["attempts"]) == 2
+        assert len((await newest_flow(caller))["callbacks"][0]["attempts"]) == 2
         assert (await act(caller, action="callback"))[0] == 400
         await send_to(caller, "+306911111111")
         assert (await act(caller, action="callback", callback=posted["id"]))[0] == 409

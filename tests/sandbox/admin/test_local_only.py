@@ -1,4 +1,4 @@
-"""Who is let in: callers on this machine, and of the pages in its browsers the sandbox's own."""
+"""Access to the admin API: callers on this machine, and of the pages in its browsers only the sandbox's own."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.sandbox.raw_http import Caller, calling
 
-DOORS = [
+ENDPOINTS = [
     ("GET", "/sandbox/flows", None),
     ("DELETE", "/sandbox/flows", None),
     ("GET", "/sandbox/flows/next", None),
@@ -28,16 +28,19 @@ DOORS = [
 
 
 async def status(caller: Caller, method: str, path: str, body: Any = None, **headers: str) -> int:
-    """How a door answers."""
+    """Return the status of a response."""
     async with caller.session.request(method, path, json=body, headers=headers) as response:
         return response.status
 
 
-@pytest.mark.parametrize(("method", "path", "body"), DOORS)
-async def test_strangers_stay_outside(method: str, path: str, body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No door of the sandbox's own API opens to a caller on another machine, unless it may be controlled remotely; none
-    ever opens to a page of another host.
-    """  # noqa: D205
+@pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
+async def test_admin_endpoints_reject_remote_callers_and_foreign_pages(
+    method: str, path: str, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The admin API rejects callers on other machines, unless remote administration is allowed.
+
+    It always rejects pages of another host.
+    """
     async with calling(speed=0) as caller:
         assert await status(caller, method, path, body) != 403
         assert await status(caller, method, path, body, Origin="http://evil.example") == 403
@@ -50,7 +53,7 @@ async def test_strangers_stay_outside(method: str, path: str, body: Any, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("host", "let_in"),
+    ("host", "allowed"),
     [
         ("localhost", True),
         ("LOCALHOST:8089", True),
@@ -66,23 +69,23 @@ async def test_strangers_stay_outside(method: str, path: str, body: Any, monkeyp
         ("", False),
     ],
 )
-async def test_hosts(host: str, *, let_in: bool) -> None:
-    """Only a name can be made to lead to this machine behind a browser's back; addresses and localhost cannot."""
+async def test_host_header_must_be_an_address_or_localhost(host: str, *, allowed: bool) -> None:
+    """Only a name can be made to resolve to this machine without the browser's knowledge; an address cannot."""
     async with calling(speed=0) as caller:
-        assert (await status(caller, "GET", "/sandbox/flows", Host=host) == 200) is let_in
+        assert (await status(caller, "GET", "/sandbox/flows", Host=host) == 200) is allowed
 
 
 @pytest.mark.parametrize("origin", ["null", "http://localhost:1", "https://evil.example", "http://[", ""])
-async def test_pages_of_other_hosts(origin: str) -> None:
-    """A page of another host or port cannot change anything, though its browser runs on this machine."""
+async def test_foreign_origin_is_rejected(origin: str) -> None:
+    """A page of another host or port cannot change anything, although its browser runs on this machine."""
     async with calling(speed=0) as caller:
         assert await status(caller, "POST", "/sandbox/reset", Origin=origin) == 403
         own = caller.sandbox.url
         assert await status(caller, "POST", "/sandbox/reset", Origin=own) == 200
 
 
-async def test_a_form_of_another_page_is_no_json() -> None:
-    """What a page may post anywhere without asking, a form or plain text, is refused."""
+async def test_form_and_text_bodies_are_rejected() -> None:
+    """A form or plain text, which a page may post anywhere without a preflight request, is rejected."""
     async with calling(speed=0) as caller:
         for kind in ("text/plain", "application/x-www-form-urlencoded"):
             async with caller.session.post(

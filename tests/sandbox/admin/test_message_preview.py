@@ -1,4 +1,4 @@
-"""What a person sees of each kind of message."""
+"""Preview of each kind of message."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ from tests.sandbox.raw_http import (
     changed,
 )
 
-NOTHING: dict[str, Any] = dict.fromkeys(("text", "image", "button", "file", "video", "template", "speech", "pin"), None)
+EMPTY: dict[str, Any] = dict.fromkeys(("text", "image", "button", "file", "video", "template", "speech", "pin"), None)
 
 
-async def shown(caller: Caller, operation: str, body: Any) -> list[dict[str, Any]]:
-    """The bubbles of a flow's steps."""
+async def previews(caller: Caller, operation: str, body: Any) -> list[dict[str, Any]]:
+    """Send a flow, and return the previews of its steps."""
     status, _ = await caller.send(operation, body)
     assert status == 200
     _, page = await caller.call("listSandboxFlows", "/sandbox/flows?limit=1")
@@ -33,18 +33,18 @@ async def shown(caller: Caller, operation: str, body: Any) -> list[dict[str, Any
     return [step["preview"] for step in flow["steps"]]
 
 
-async def test_a_viber_message_with_picture_and_button() -> None:
-    """A Viber message shows its sender, text, picture and button; an SMS its text; a call what it says and plays."""
+async def test_standard_flow_previews_viber_sms_and_call() -> None:
+    """A Viber message shows sender, text, image and button; an SMS its text; a call its texts and recordings."""
     async with calling(speed=0) as caller:
-        viber, sms, voice = await shown(caller, "sendFailover", STANDARD)
-    assert viber == NOTHING | {
+        viber, sms, voice = await previews(caller, "sendFailover", STANDARD)
+    assert viber == EMPTY | {
         "from": SENDER,
         "text": "Hi",
         "image": "https://example.test/i.png",
         "button": {"caption": "Open", "url": "https://example.test/"},
     }
-    assert sms == NOTHING | {"from": "Demo", "text": "Hi"}
-    assert voice == NOTHING | {"from": "Demo", "speech": ["Hi", "[plays https://example.test/a.wav]"]}
+    assert sms == EMPTY | {"from": "Demo", "text": "Hi"}
+    assert voice == EMPTY | {"from": "Demo", "speech": ["Hi", "[plays https://example.test/a.wav]"]}
 
 
 FILE = {"fileName": "a.pdf", "fileType": "pdf", "fileUrl": "https://example.test/a.pdf"}
@@ -70,17 +70,19 @@ VIDEO = {
         ({}, {}, ""),
     ],
 )
-async def test_files_videos_and_pictures(message: Any, seen: dict[str, Any], line: str) -> None:
-    """A file, a video and a picture are shown as such, and named in the list where there is no text."""
+async def test_files_videos_and_images_are_previewed_and_named_in_the_list(
+    message: Any, seen: dict[str, Any], line: str
+) -> None:
+    """A file, a video and an image are shown as such, and named in the list where there is no text."""
     async with calling(speed=0) as caller:
-        (viber,) = await shown(caller, "sendFailover", {"flow": [VIBER_STEP | {"message": message}]})
+        (viber,) = await previews(caller, "sendFailover", {"flow": [VIBER_STEP | {"message": message}]})
         _, page = await caller.call("listSandboxFlows", "/sandbox/flows")
-    assert viber == NOTHING | {"from": SENDER} | seen
+    assert viber == EMPTY | {"from": SENDER} | seen
     assert page["flows"][0]["text"] == line
 
 
-async def test_a_call_is_a_line_by_what_it_says() -> None:
-    """In the list a call stands by what it says, however the dial plan is spelled."""
+async def test_call_is_listed_by_its_text_for_every_spelling_of_dial_plan() -> None:
+    """In the list a call shows its text, whichever spelling of dialPlan was used."""
     plan = VOICE_STEP["dialPlan"]
     async with calling(speed=0) as caller:
         for spelling in ("dialPlan", "dialplan", "dialPlans"):
@@ -90,20 +92,20 @@ async def test_a_call_is_a_line_by_what_it_says() -> None:
     assert [flow["text"] for flow in page["flows"]] == ["Hi"] * 3
 
 
-async def test_templates() -> None:
-    """A template's bubble names the template and what fills it in, as its words are not public; and the PIN apart."""
+async def test_template_preview_names_the_template_and_its_parameters() -> None:
+    """The preview of a template names it and its parameters, since its text is not public; the PIN is separate."""
     async with calling(speed=0) as caller:
-        plain = (await shown(caller, "sendTransactionalFailover", TRANSACTIONAL))[0]
-        otp, sms = await shown(caller, "sendFailoverOtp", OTP)
-        (viber_otp,) = await shown(caller, "sendViberOtp", VIBER_OTP)
-        (bare,) = await shown(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
+        plain = (await previews(caller, "sendTransactionalFailover", TRANSACTIONAL))[0]
+        otp, sms = await previews(caller, "sendFailoverOtp", OTP)
+        (viber_otp,) = await previews(caller, "sendViberOtp", VIBER_OTP)
+        (bare,) = await previews(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
     template_id = TEMPLATE_STEP["templateId"]
-    assert plain == NOTHING | {
+    assert plain == EMPTY | {
         "from": SENDER,
         "text": f"Template {template_id}\ncustomer_name: Ada",
         "template": {"id": template_id, "name": None, "language": "en", "params": {"customer_name": "Ada"}},
     }
-    assert otp == NOTHING | {
+    assert otp == EMPTY | {
         "from": SENDER,
         "text": "123456 is your code\nbusinessName: Demo",
         "pin": "123456",
@@ -114,18 +116,18 @@ async def test_templates() -> None:
             "params": {"businessName": "Demo"},
         },
     }
-    assert sms == NOTHING | {"from": "Demo", "text": "Code 123456", "pin": "123456"}
+    assert sms == EMPTY | {"from": "Demo", "text": "Code 123456", "pin": "123456"}
     assert viber_otp["pin"] == "847291"
     assert viber_otp["template"]["params"] == {"businessPlatformName": "MyApp", "codeValidityTime": 5}
     assert bare["text"] == "Template without an id"
 
 
-async def test_a_transactional_flow_may_hold_a_pin() -> None:
-    """The PIN of an OTP template of a transactional flow is found, whatever JSON it is written as."""
+async def test_pin_of_a_transactional_otp_template_is_found() -> None:
+    """The PIN of an OTP template in a transactional flow is found, whatever its JSON type."""
     async with calling(speed=0) as caller:
-        for pin, told in (("A1-B2", "A1-B2"), (1234, "1234"), (None, None)):
+        for pin, expected in (("A1-B2", "A1-B2"), (1234, "1234"), (None, None)):
             body = changed(TRANSACTIONAL, **{"flow.0.templateParams": {"pin": pin}})
-            assert (await shown(caller, "sendTransactionalFailover", body))[0]["pin"] == told
+            assert (await previews(caller, "sendTransactionalFailover", body))[0]["pin"] == expected
 
 
 @pytest.mark.parametrize(
@@ -148,30 +150,30 @@ async def test_a_transactional_flow_may_hold_a_pin() -> None:
         ("٨٤٧٢٩١", None),
     ],
 )
-async def test_the_pin_of_an_sms(text: str, pin: str | None) -> None:
-    """The PIN of an OTP flow's SMS is its only run of four to ten digits that stands alone; none where that is open."""
+async def test_pin_of_an_otp_sms_is_its_only_run_of_digits(text: str, pin: str | None) -> None:
+    """The PIN of an OTP flow's SMS is its only separate run of four to ten digits, unless that is ambiguous."""
     async with calling(speed=0) as caller:
         step = OTP_SMS_STEP | {"order": 1, "message": {"body": text}}
-        assert [seen["pin"] for seen in await shown(caller, "sendFailoverOtp", {"flow": [step]})] == [pin]
+        assert [preview["pin"] for preview in await previews(caller, "sendFailoverOtp", {"flow": [step]})] == [pin]
 
 
-async def test_digits_in_other_messages_are_no_pin() -> None:
-    """The digits of an advertisement are no PIN, and a member that Routee does not know is no part of the message."""
+async def test_digits_in_other_messages_are_not_taken_for_a_pin() -> None:
+    """Digits in other messages are no PIN, and a member that Routee does not document is no part of the message."""
     async with calling(speed=0) as caller:
         step = SMS_STEP | {"message": {"body": "Sale 2026"}, "pin": "847291", "senderInfoTrackingId": {"no": "text"}}
-        (seen,) = await shown(caller, "sendFailover", {"flow": [step]})
-    assert seen == NOTHING | {"from": "Demo", "text": "Sale 2026"}
+        (seen,) = await previews(caller, "sendFailover", {"flow": [step]})
+    assert seen == EMPTY | {"from": "Demo", "text": "Sale 2026"}
 
 
-async def test_an_sms_shows_what_transcode_makes_of_it() -> None:
-    """Where transcode changes a text, the person sees the changed one."""
+async def test_sms_preview_shows_the_transcoded_text() -> None:
+    """Where transcode changes a text, the preview shows the changed one."""
     text = "αβγ " * 30
     async with calling(speed=0) as caller:
         step = SMS_STEP | {"message": {"body": text, "transcode": True}}
-        (seen,) = await shown(caller, "sendFailover", {"flow": [step]})
+        (seen,) = await previews(caller, "sendFailover", {"flow": [step]})
     assert seen["text"] == "ABΓ " * 30
 
 
-def test_every_send_is_shown() -> None:
-    """No endpoint is left out above."""
+def test_every_send_endpoint_is_covered() -> None:
+    """No endpoint is missing above."""
     assert set(SENDS) == {"sendFailover", "sendTransactionalFailover", "sendFailoverOtp", "sendViberOtp"}

@@ -1,4 +1,4 @@
-"""The inbox page as files: how they are served, and what they keep to. What it does is seen in `tests/browser`."""
+"""The static files of the inbox page: how they are served, and rules for their source. See also `tests/browser`."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import pytest
 
 from ..raw_http import calling
 
-PAGE = files("routee_failover.sandbox.admin").joinpath("ui")
+UI = files("routee_failover.sandbox.admin").joinpath("ui")
 MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
 def _served() -> Iterator[tuple[str, Traversable]]:
-    yield "/", PAGE.joinpath("index.html")
-    yield "/inbox.css", PAGE.joinpath("inbox.css")
-    for part in PAGE.joinpath("inbox").iterdir():
+    yield "/", UI.joinpath("index.html")
+    yield "/inbox.css", UI.joinpath("inbox.css")
+    for part in UI.joinpath("inbox").iterdir():
         yield f"/inbox/{part.name}", part
 
 
@@ -24,8 +24,8 @@ SERVED = dict(_served())
 
 
 @pytest.mark.parametrize("path", SERVED)
-async def test_file_is_served(path: str) -> None:
-    """Each file of the page is served as what it is, with headers that let nothing else in."""
+async def test_file_is_served_with_type_and_security_headers(path: str) -> None:
+    """Each file is served with its content type, and with headers that allow nothing but these files."""
     async with calling() as caller, caller.session.get(path) as response:
         assert response.status == 200
         assert await response.read() == SERVED[path].read_bytes()
@@ -40,8 +40,8 @@ async def test_file_is_served(path: str) -> None:
         assert response.headers["Cache-Control"] == "no-cache"
 
 
-async def test_a_browser_that_has_it_is_told_so() -> None:
-    """A file that has not changed is not sent again: its tag is its content's."""
+async def test_unchanged_file_returns_304() -> None:
+    """A file that has not changed is not sent again: its ETag is a digest of its contents."""
     async with calling() as caller:
         async with caller.session.get("/") as first:
             tag = first.headers["ETag"]
@@ -55,16 +55,16 @@ async def test_a_browser_that_has_it_is_told_so() -> None:
 @pytest.mark.parametrize(
     "path", ["/inbox/none.js", "/inbox/", "/inbox/..%2Findex.html", "/inbox/../ui_static.py", "/page"]
 )
-async def test_nothing_else_is_served(path: str) -> None:
-    """Only the files of the page have an address; everything else is a 404 in JSON."""
+async def test_other_paths_return_404(path: str) -> None:
+    """Only the files of the page are served; every other path is a 404 in JSON."""
     async with calling() as caller:
         status, body = await caller.raw("GET", path)
         assert (status, body["code"][:3]) == (404, "404")
 
 
 @pytest.mark.parametrize("path", SERVED)
-def test_file_keeps_to_itself(path: str) -> None:
-    """No file names a foreign address, makes elements of text, or runs text; and each is read in one sitting."""
+def test_file_has_no_foreign_urls_and_no_dynamic_markup(path: str) -> None:
+    """No file has a foreign URL, creates elements from text, or runs text; and files and lines are short."""
     text = SERVED[path].read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://\w", text) == []
     assert re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|srcdoc|new Function", text) == []

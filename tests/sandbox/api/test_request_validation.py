@@ -1,4 +1,4 @@
-"""Each documented rule at its limit and just past it, through raw HTTP."""
+"""Each documented rule at its limit and just beyond, over raw HTTP."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ BIG = 10**50 - 1
 TEMPLATE_NUMBER = "templateParams.codeValidityTime"
 FILE = {"fileName": "f" * 25, "fileType": "pdf", "fileUrl": URL_1000}
 VIDEO = {"videoUrl": URL_1000, "videoThumbnail": "HTTPS://example.test/t", "fileSize": 200, "duration": 600}
-NINE = (
+OTP_TEMPLATES = (
     ("0aac888f-2ee2-4112-9659-1755a951966a", ()),
     ("c2cdc028-a48b-4187-bbaf-3aaa137b6e23", ()),
     ("c33cccaf-735f-4d62-8383-a76bf4999e2d", ("businessPlatformName",)),
@@ -41,7 +41,7 @@ LANGUAGES = "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl p
 FILE_TYPES = "doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx".split()  # noqa: SIM905
 VOICE_LANGUAGES = "en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU".split()  # noqa: SIM905
 
-# member, values that pass, values that do not
+# member, valid values, invalid values
 Rule = tuple[str, tuple[Any, ...], tuple[Any, ...]]
 
 VIBER_CONTENT: list[Rule] = [
@@ -187,110 +187,116 @@ def _has(body: Any, path: str) -> bool:
     return True
 
 
-def _place(path: str) -> str:
+def _location(path: str) -> str:
     return "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in path.split(".")).removeprefix(".")
 
 
-def _places(operation: str, answer: Any) -> list[str]:
+def _locations(operation: str, response: Any) -> list[str]:
     if operation != "sendFailoverOtp":
-        return list(answer["properties"])
-    assert all(entry["loc"][0] == "body" for entry in answer["detail"])
-    return [_place(".".join(str(part) for part in entry["loc"][1:])) for entry in answer["detail"]]
+        return list(response["properties"])
+    assert all(entry["loc"][0] == "body" for entry in response["detail"])
+    return [_location(".".join(str(part) for part in entry["loc"][1:])) for entry in response["detail"]]
 
 
-@pytest.mark.parametrize(("operation", "member", "good", "bad"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
-async def test_rule(operation: str, member: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
-    """What the rule allows is accepted up to its limit; past it, the refusal points at the member and nowhere else."""
+@pytest.mark.parametrize(
+    ("operation", "member", "valid", "invalid"), CASES, ids=[f"{case[0]}-{case[1]}" for case in CASES]
+)
+async def test_values_at_and_beyond_the_limit_of_each_rule(
+    operation: str, member: str, valid: tuple[Any, ...], invalid: tuple[Any, ...]
+) -> None:
+    """Values up to the limit are accepted; beyond it, the error names the member and no other."""
     body = BODIES[operation]
-    refused = 422 if operation == "sendFailoverOtp" else 400
+    error_status = 422 if operation == "sendFailoverOtp" else 400
     async with calling() as caller:
-        for value in good:
+        for value in valid:
             if value is GONE and not _has(body, member):
                 continue
-            status, answer = await caller.send(operation, changed(body, **{member: value}))
-            assert status == 200, (value, answer)
-        for value in bad:
-            status, answer = await caller.send(operation, changed(body, **{member: value}))
-            assert status == refused, value
+            status, response = await caller.send(operation, changed(body, **{member: value}))
+            assert status == 200, (value, response)
+        for value in invalid:
+            status, response = await caller.send(operation, changed(body, **{member: value}))
+            assert status == error_status, value
             parent = member.rpartition(".")[0]
-            near = (_place(member), _place(parent) if parent else "", "flow")
-            assert all(place.startswith(near[:1]) or place in near for place in _places(operation, answer)), answer
+            related = (_location(member), _location(parent) if parent else "", "flow")
+            assert all(
+                location.startswith(related[:1]) or location in related for location in _locations(operation, response)
+            ), response
 
 
 @pytest.mark.parametrize("operation", SENDS)
 @pytest.mark.parametrize("body", [[], "x", 1, None, {}])
-async def test_body_that_is_no_flow(operation: str, body: object) -> None:
-    """A body of another shape is refused like any other wrong request."""
+async def test_body_that_is_not_a_flow_is_rejected(operation: str, body: object) -> None:
+    """A body of another shape is rejected like any other invalid request."""
     async with calling() as caller:
         status, _ = await caller.send(operation, body)
     assert status == (422 if operation == "sendFailoverOtp" else 400)
 
 
-@pytest.mark.parametrize(("template", "needs"), NINE)
-async def test_template_parameters(template: str, needs: tuple[str, ...]) -> None:
-    """Each of Routee's nine OTP templates needs its parameters, whatever the letter case of its id."""
-    full: dict[str, Any] = {"pin": "1234"} | {name: 5 if name == "codeValidityTime" else "x" for name in needs}
+@pytest.mark.parametrize(("template", "required"), OTP_TEMPLATES)
+async def test_each_otp_template_requires_its_parameters(template: str, required: tuple[str, ...]) -> None:
+    """Each of Routee's nine OTP templates requires its parameters, whatever the letter case of its id."""
+    complete: dict[str, Any] = {"pin": "1234"} | {name: 5 if name == "codeValidityTime" else "x" for name in required}
     async with calling() as caller:
-        for templated in (template, template.upper()):
-            body = changed(VIBER_OTP, templateId=templated, templateParams=full)
+        for template_id in (template, template.upper()):
+            body = changed(VIBER_OTP, templateId=template_id, templateParams=complete)
             assert (await caller.send("sendViberOtp", body))[0] == 200
-            for name in full:
-                status, answer = await caller.send("sendViberOtp", changed(body, **{f"templateParams.{name}": GONE}))
+            for name in complete:
+                status, response = await caller.send("sendViberOtp", changed(body, **{f"templateParams.{name}": GONE}))
                 assert status == 400
-                assert answer["properties"] == {f"templateParams.{name}": "is required"}
-            step = {"flow.0.templateId": templated}
-            status, answer = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **step))
-            assert (status, list(answer["properties"])) == (400, ["flow[0].templateParams.pin"])
+                assert response["properties"] == {f"templateParams.{name}": "is required"}
+            step = {"flow.0.templateId": template_id}
+            status, response = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **step))
+            assert (status, list(response["properties"])) == (400, ["flow[0].templateParams.pin"])
             changes = {**step, "flow.0.templateParams": {"pin": "1234"}}
             assert (await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **changes)))[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["with_business_name", "with_business_and_validity_hours", "with_reason"])
-async def test_template_types_that_need_a_business_name(kind: str) -> None:
-    """A template type that shows a business needs businessName."""
+async def test_template_types_with_a_business_require_its_name(kind: str) -> None:
+    """A template type with a business requires businessName."""
     async with calling() as caller:
         body = changed(OTP, **{"flow.0.templateType": kind, "flow.0.validFor": "5"})
         assert (await caller.send("sendFailoverOtp", body))[0] == 200
-        status, answer = await caller.send("sendFailoverOtp", changed(body, **{"flow.0.businessName": GONE}))
-    assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow", 0, "businessName"])
+        status, response = await caller.send("sendFailoverOtp", changed(body, **{"flow.0.businessName": GONE}))
+    assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow", 0, "businessName"])
 
 
 @pytest.mark.parametrize("kind", ["with_validity", "with_type_and_validity", "with_business_and_validity_hours"])
-async def test_template_types_that_need_a_validity(kind: str) -> None:
-    """A validity template needs a member beyond the known ones, because the public pages cut off its name."""
+async def test_validity_template_types_require_an_extra_member(kind: str) -> None:
+    """A validity template requires a member beyond the known ones, because the public pages cut off its name."""
     async with calling() as caller:
         body = changed(OTP, **{"flow.0.templateType": kind})
-        status, answer = await caller.send("sendFailoverOtp", body)
-        assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow", 0])
+        status, response = await caller.send("sendFailoverOtp", body)
+        assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow", 0])
         assert (await caller.send("sendFailoverOtp", changed(body, **{"flow.0.validFor": "5"})))[0] == 200
 
 
 @pytest.mark.parametrize("spelling", ["dialplan", "dialPlans"])
-async def test_dial_plan_spellings(spelling: str) -> None:
-    """Each of the three spellings on Routee's pages is judged alike, and answered as dialPlans."""
+async def test_all_spellings_of_dial_plan_are_validated(spelling: str) -> None:
+    """Each of the three spellings on Routee's pages is validated in the same way, and returned as dialPlans."""
     step = {name: value for name, value in VOICE_STEP.items() if name != "dialPlan"}
     async with calling() as caller:
-        status, answer = await caller.send("sendFailover", {"flow": [step | {spelling: VOICE_STEP["dialPlan"]}]})
-        assert (status, answer["flow"][0]["dialPlans"]) == (200, VOICE_STEP["dialPlan"])
+        status, response = await caller.send("sendFailover", {"flow": [step | {spelling: VOICE_STEP["dialPlan"]}]})
+        assert (status, response["flow"][0]["dialPlans"]) == (200, VOICE_STEP["dialPlan"])
         assert (await caller.send("sendFailover", {"flow": [step | {spelling: {"verbs": []}}]}))[0] == 400
 
 
-async def test_repeated_orders() -> None:
+async def test_repeated_order_is_rejected_in_otp_flows_only() -> None:
     """Orders must differ in an OTP flow only: the standard how-to's own example repeats one."""
     async with calling() as caller:
-        status, answer = await caller.send("sendFailoverOtp", changed(OTP, **{"flow.1.order": 1}))
-        assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow"])
+        status, response = await caller.send("sendFailoverOtp", changed(OTP, **{"flow.1.order": 1}))
+        assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow"])
         assert (await caller.send("sendFailover", changed(STANDARD, **{"flow.2.order": 2})))[0] == 200
 
 
-async def test_several_problems_at_once() -> None:
-    """A refusal names every broken rule, each as a text at its path, and bounds the list for a hopeless request."""
+async def test_error_lists_all_violations_up_to_a_limit() -> None:
+    """An error has every violation, each as a text at its path, up to a limit."""
     steps = [VIBER_STEP | {"to": "x", "label": 5}, TEMPLATE_STEP, VOICE_STEP | {"to": {}}]
     async with calling() as caller:
-        _, answer = await caller.send("sendFailover", {"flow": steps})
-        assert answer["developerMessage"] == "Validation Error!"
-        assert answer["code"] == "400000000"
-        assert set(answer["properties"]) == {
+        _, response = await caller.send("sendFailover", {"flow": steps})
+        assert response["developerMessage"] == "Validation Error!"
+        assert response["code"] == "400000000"
+        assert set(response["properties"]) == {
             "flow[0].to",
             "flow[0].label",
             "flow[1].message",
@@ -299,13 +305,13 @@ async def test_several_problems_at_once() -> None:
             "flow[1].templateParams",
             "flow[2].to",
         }
-        _, answer = await caller.send("sendFailover", {"flow": [1] * 5000})
-        assert len(answer["properties"]) == 100
+        _, response = await caller.send("sendFailover", {"flow": [1] * 5000})
+        assert len(response["properties"]) == 100
 
 
 @pytest.mark.parametrize("operation", SENDS)
-async def test_refusals_quote_nothing(operation: str) -> None:
-    """No refusal repeats what was sent: a PIN or a number may be in it."""
+async def test_errors_do_not_quote_the_request(operation: str) -> None:
+    """No error repeats what was sent: it may contain a PIN or a number."""
     secret = "CANARY-4711-0815"
     body = changed(BODIES[operation])
     targets: list[dict[str, Any]] = body.get("flow", [body])
@@ -314,6 +320,6 @@ async def test_refusals_quote_nothing(operation: str) -> None:
         target["templateParams"] = {"pin": secret * 9, "codeValidityTime": secret}
         target.setdefault("type", secret)
     async with calling() as caller:
-        status, answer = await caller.send(operation, body)
+        status, response = await caller.send(operation, body)
     assert status in {400, 422}
-    assert secret not in str(answer)
+    assert secret not in str(response)

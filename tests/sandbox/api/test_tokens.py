@@ -1,4 +1,4 @@
-"""The token service, and what each service says to a caller without a living token or the right role."""
+"""The token service, and the errors of each service for a missing or invalid token, or a missing role."""
 
 import base64
 import io
@@ -24,8 +24,8 @@ CALLS = [("POST", *item) for item in (SENDS | {"searchFailovers": "/failover/tra
 CALLS += [("GET", *item) for item in READS.items()]
 
 
-async def test_token() -> None:
-    """A token answers as documented: bearer, its remaining seconds, its scopes as one text and its roles as a list."""
+async def test_token_response_has_the_documented_members() -> None:
+    """The response has the type, the remaining seconds, the scopes as one text and the roles as a list."""
     async with calling() as caller:
         status, body = await caller.token()
     assert status == 200
@@ -35,8 +35,8 @@ async def test_token() -> None:
     assert body["permissions"] == list(ALL_ROLES)
 
 
-def test_same_token_while_it_lives() -> None:
-    """The same token is handed out with less and less time left, and another one once that time is over."""
+def test_same_token_is_issued_until_it_expires() -> None:
+    """The same token is issued with less and less time left, and another one once it has expired."""
     time = [100.0]
     tokens = TokenService(
         application_id="a",
@@ -57,8 +57,8 @@ def test_same_token_while_it_lives() -> None:
     assert tokens.authenticate(f"bearer {second.value}") is second
 
 
-def test_scopes() -> None:
-    """Scopes parted by blanks or commas narrow a token; `all` does not, and an unknown one is refused."""
+def test_scopes_limit_the_roles_of_a_token() -> None:
+    """Scopes separated by blanks or commas limit a token; `all` does not, and an unknown one is rejected."""
     tokens = TokenService(application_id="a", application_secret="b", lifetime=timedelta(1), roles=ALL_ROLES)
     assert tokens.issue("failover,sms").roles == ("MT_ROLE_SMS", "MT_ROLE_FAILOVER")
     assert tokens.issue("sms failover") is tokens.issue("failover,sms")
@@ -78,8 +78,8 @@ def test_scopes() -> None:
         {"Authorization": "Bearer " + base64.b64encode(b"sandbox:sandbox-secret").decode()},
     ],
 )
-async def test_wrong_credentials(headers: dict[str, str]) -> None:
-    """Wrong credentials are answered 401 in the shape of the token service."""
+async def test_wrong_credentials_return_401(headers: dict[str, str]) -> None:
+    """Wrong credentials get a 401 in the format of the token service."""
     async with calling() as caller:
         status, body = await caller.raw("POST", "/oauth/token", data=FORM, headers=headers)
     assert status == 401
@@ -89,7 +89,7 @@ async def test_wrong_credentials(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "error"),
+    ("options", "error"),
     [
         ({"data": {"grant_type": "password"}}, "unsupported_grant_type"),
         ({"data": FORM | {"scope": "fax"}}, "invalid_scope"),
@@ -98,16 +98,16 @@ async def test_wrong_credentials(headers: dict[str, str]) -> None:
         ({"data": {str(number): "x" for number in range(50)}}, "invalid_request"),
     ],
 )
-async def test_wrong_token_request(how: dict[str, Any], error: str) -> None:
-    """A token request with a wrong form is answered 400 in OAuth2's shape."""
+async def test_invalid_token_request_returns_an_oauth_error(options: dict[str, Any], error: str) -> None:
+    """A token request with an invalid form gets a 400 in OAuth2's format."""
     async with calling() as caller:
-        status, body = await caller.raw("POST", "/oauth/token", headers=basic(), **how)
+        status, body = await caller.raw("POST", "/oauth/token", headers=basic(), **options)
     assert (status, body["error"]) == (400, error)
     assert set(body) == {"error", "error_description"}
 
 
-async def test_token_form_that_is_no_text() -> None:
-    """Bytes that are no UTF-8, or too many, are a wrong form and not a fault."""
+async def test_undecodable_or_huge_token_form_is_rejected() -> None:
+    """Bytes that are not UTF-8, or too many, are an invalid form and not a fault."""
     headers = basic() | {"Content-Type": "application/x-www-form-urlencoded"}
     async with calling() as caller:
         status, body = await caller.raw("POST", "/oauth/token", headers=headers, data=b"grant_type=\xff")
@@ -117,8 +117,10 @@ async def test_token_form_that_is_no_text() -> None:
 
 
 @pytest.mark.parametrize(("method", "operation", "path"), CALLS)
-async def test_no_token(method: str, operation: str, path: str) -> None:
-    """Without a Bearer token the OTP service says 403 and every other one 401; with a dead one all say 401."""
+async def test_missing_and_invalid_tokens_have_the_status_of_the_service(
+    method: str, operation: str, path: str
+) -> None:
+    """Without a Bearer token the OTP service responds with 403, others with 401; with an invalid one all with 401."""
     otp = path.startswith("/failover-otp")
     async with calling() as caller:
         for headers in ({}, basic()):
@@ -132,13 +134,13 @@ async def test_no_token(method: str, operation: str, path: str) -> None:
         assert otp or body["error"] == "invalid_token"
 
 
-async def test_revoked_tokens() -> None:
-    """Revoking ends every token at once; a new one is another one and works."""
+async def test_revoked_token_is_rejected_and_a_new_one_works() -> None:
+    """Revoking ends every token at once; the next one is different and valid."""
     async with calling() as caller:
         _, before = await caller.token()
         caller.sandbox.revoke_tokens()
         assert (await caller.send("sendFailover", STANDARD))[0] == 401
-        await caller.authorise()
+        await caller.authenticate()
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
         assert (await caller.token())[1]["access_token"] != before["access_token"]
 
@@ -153,19 +155,19 @@ async def test_revoked_tokens() -> None:
         ("MT_ROLE_VIBER", "sendViberOtp", VIBER_OTP),
     ],
 )
-async def test_missing_role(missing: str, operation: str, body: object) -> None:
-    """A send needs the failover role and those of the channels it uses; a missing one is answered 403 and named."""
+async def test_send_without_a_role_returns_403_with_its_name(missing: str, operation: str, body: object) -> None:
+    """A send requires the failover role and those of its channels; a missing one gets a 403 that names it."""
     async with calling(roles=[role for role in ALL_ROLES if role != missing]) as caller:
-        status, answer = await caller.send(operation, body)
+        status, response = await caller.send(operation, body)
         assert status == 403
-        assert missing in answer["developerMessage"]
+        assert missing in response["developerMessage"]
         assert caller.sandbox.accepted == []
         assert (await caller.send("sendFailoverOtp", OTP))[0] == 200  # this service documents no roles
 
 
-async def test_narrow_scope() -> None:
-    """A token that was asked for with fewer scopes has fewer rights."""
+async def test_token_with_fewer_scopes_has_fewer_rights() -> None:
+    """A token that was requested with fewer scopes has fewer rights."""
     async with calling() as caller:
-        await caller.authorise(scope="failover sms")
+        await caller.authenticate(scope="failover sms")
         assert (await caller.send("sendFailover", STANDARD))[0] == 403
         assert (await caller.send("sendFailover", {"flow": STANDARD["flow"][1:2]}))[0] == 200

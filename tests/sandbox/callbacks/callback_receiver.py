@@ -1,4 +1,4 @@
-"""Those who are called back: servers on free ports that remember what they got, and flows that report to them."""
+"""Callback receivers on free ports that record requests, and flows whose callbacks go to them."""
 
 import asyncio
 import json
@@ -16,18 +16,18 @@ Behaviour = int | Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Receiver:
-    """Answers 200, but first, one after the other, as it is told; remembers every request in order."""
+    """Callback receiver that records every request; it responds with the given behaviours in order, then `always`."""
 
     def __init__(self, *behaviours: Behaviour, always: Behaviour = 200) -> None:
-        self._first = list(behaviours)
+        self._responses = list(behaviours)
         self.always = always
         self.requests: list[web.Request] = []
         self.bodies: list[Any] = []
-        self.at_once = self.most_at_once = 0
+        self.concurrent = self.max_concurrent = 0
         self._arrived = asyncio.Condition()
-        self.let_go = asyncio.Event()
+        self.release = asyncio.Event()
         self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))  # nobody listens yet: callers are refused
+        self._socket.bind(("127.0.0.1", 0))  # not listening yet: connections are refused
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/cb"
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
 
@@ -37,7 +37,7 @@ class Receiver:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        self.let_go.set()
+        self.release.set()
         await self._runner.cleanup()
         self._socket.close()
 
@@ -45,30 +45,30 @@ class Receiver:
         assert isinstance(request, web.Request) or request.method == "POST"
         body = json.loads(await request.read())
         async with self._arrived:
-            self.requests.append(request)  # type: ignore[arg-type]  # it is used as any request
+            self.requests.append(request)  # type: ignore[arg-type]  # only members of a base request are used
             self.bodies.append(body)
             self._arrived.notify_all()
-        behaviour = self._first.pop(0) if self._first else self.always
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        behaviour = self._responses.pop(0) if self._responses else self.always
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             return web.Response(status=behaviour) if isinstance(behaviour, int) else await behaviour(request)  # type: ignore[arg-type]
         finally:
-            self.at_once -= 1
+            self.concurrent -= 1
 
     async def received(self, count: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait for this many requests."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.bodies) >= count)
 
     async def hold(self, _request: web.Request) -> web.StreamResponse:
-        """Do not answer before `let_go` is set, or this receiver leaves."""
-        await self.let_go.wait()
+        """Do not respond before `release` is set or the receiver is closed."""
+        await self.release.wait()
         return web.Response()
 
 
 def standard(url: str, digits: str = "000", strategy: str | None = "OnStep", **changes: Any) -> dict[str, Any]:
-    """A standard flow of Viber, SMS and Voice to the number with these digits."""
+    """Return a standard flow of Viber, SMS and Voice to the number with these digits."""
     to = f"+306900000{digits}"
     callback = {"url": url} if strategy is None else {"url": url, "strategy": strategy}
     return changed(
@@ -77,38 +77,38 @@ def standard(url: str, digits: str = "000", strategy: str | None = "OnStep", **c
 
 
 def transactional(url: str, digits: str = "000", strategy: str = "OnStep") -> dict[str, Any]:
-    """A transactional flow of the same channels."""
+    """Return a transactional flow of the same channels."""
     to = f"+306900000{digits}"
     callback = {"url": url, "strategy": strategy}
     return changed(TRANSACTIONAL, **{"flow.0.to": to, "flow.1.to": to, "flow.2.to.phone": to, "callback": callback})
 
 
 def otp(url: str, digits: str = "000") -> dict[str, Any]:
-    """An OTP flow of Viber and SMS."""
+    """Return an OTP flow of Viber and SMS."""
     to = f"306900000{digits}"
     return changed(OTP, **{"flow.0.to": to, "flow.1.to": to, "callback": {"url": url}})
 
 
-def single(url: str, digits: str = "000", strategy: str = "OnStep") -> dict[str, Any]:
-    """A standard flow of one Viber message, which reports twice: when it was sent, and when it ended."""
+def single_viber(url: str, digits: str = "000", strategy: str = "OnStep") -> dict[str, Any]:
+    """Return a standard flow of one Viber message with two callbacks: when it was sent, and when it ended."""
     step = changed(VIBER_STEP, to=f"+306900000{digits}")
     return {"flow": [step], "callback": {"url": url, "strategy": strategy}}
 
 
-def templated(inbound: str) -> dict[str, Any]:
-    """A transactional flow of one Viber message that reports nothing, but can be answered."""
+def viber_with_inbound(inbound: str) -> dict[str, Any]:
+    """Return a transactional flow of one Viber message without a callback but with an `inboundUrl`."""
     return {"flow": [changed(TEMPLATE_STEP, inboundUrl=inbound)]}
 
 
-async def accepted(caller: Caller, operation: str, body: object) -> AcceptedFlow:
-    """Send a flow, and have it as the sandbox does."""
+async def accept(caller: Caller, operation: str, body: object) -> AcceptedFlow:
+    """Send a flow, and return it as the sandbox accept it."""
     status, _ = await caller.send(operation, body)
     assert status == 200
     return caller.sandbox.accepted[-1]
 
 
 def statuses(bodies: Iterable[Any]) -> list[str]:
-    """What each body says of the message that was sent last, or of the flow where there is none yet."""
+    """Return the status of the latest message in each body, or that of the flow where there is no message yet."""
     return [
         (body["messages"][-1]["status"]["name"] if body["messages"] else body["status"])
         if "messages" in body

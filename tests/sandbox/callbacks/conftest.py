@@ -1,4 +1,4 @@
-"""What the tests of callbacks share."""
+"""Fixtures of the callback tests."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from routee_failover.sandbox.callbacks import poster
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Receivers on a busy machine have more than two seconds; the test of the limit itself sets it back."""
+def long_response_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give receivers on a busy machine more than two seconds; the test of the limit itself restores it."""
     monkeypatch.setattr(poster, "RESPONSE_TIMEOUT", 60.0)

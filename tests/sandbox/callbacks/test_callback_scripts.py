@@ -1,4 +1,4 @@
-"""Callbacks that come twice, late, in another order or never: what a rule says, receivers can be tested with."""
+"""Scripted callbacks: repeated, delayed, reordered or dropped, to test receivers with."""
 
 from datetime import timedelta
 
@@ -8,14 +8,14 @@ from routee_failover.sandbox import CallbackScript
 from routee_failover.sandbox.simulation.outcomes import CallbackOrder, ScriptedOutcome
 
 from ..raw_http import calling
-from .callback_receiver import Receiver, accepted, single, standard, statuses
+from .callback_receiver import Receiver, accept, single_viber, standard, statuses
 
 HOUR = timedelta(hours=1)
 QUEUED, DELIVERED, SEEN = "QUEUED", "DELIVERED", "SEEN"
 
 
 @pytest.mark.parametrize(
-    ("play", "told", "at"),
+    ("script", "expected", "at"),
     [
         (CallbackScript(repeat=2), [QUEUED, QUEUED, DELIVERED, DELIVERED, SEEN, SEEN], [1, 1, 3, 3, 6, 6]),
         (CallbackScript(order="reversed"), [SEEN, DELIVERED, QUEUED], [6, 6, 6]),
@@ -28,28 +28,30 @@ QUEUED, DELIVERED, SEEN = "QUEUED", "DELIVERED", "SEEN"
         (CallbackScript(drop=True, repeat=3, order="reversed"), [], []),
     ],
 )
-async def test_as_scripted(play: CallbackScript, told: list[str], at: list[float]) -> None:
-    """Each is repeated, late, turned round or lost as the rule says; those that change places wait for the last one."""
+async def test_callbacks_are_repeated_reordered_delayed_or_dropped_as_scripted(
+    script: CallbackScript, expected: list[str], at: list[float]
+) -> None:
+    """Callbacks are repeated, delayed, reordered or dropped as the rule says; reordered ones wait for the last one."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        caller.sandbox.script(callbacks=play)
-        await accepted(caller, "sendFailover", single(receiver.url, "400"))
+        caller.sandbox.script(callbacks=script)
+        await accept(caller, "sendFailover", single_viber(receiver.url, "400"))
         await caller.sandbox.advance(HOUR * 2)
-        assert statuses(receiver.bodies) == told
-        assert sorted(attempt.at for one in caller.sandbox.callbacks for attempt in one.attempts) == at
-        assert len({one.id for one in caller.sandbox.callbacks}) == max(len(told), 3)
-        state = "dropped" if play.drop else "delivered"
-        assert {one.state for one in caller.sandbox.callbacks} == {state}
+        assert statuses(receiver.bodies) == expected
+        assert sorted(attempt.at for record in caller.sandbox.callbacks for attempt in record.attempts) == at
+        assert len({record.id for record in caller.sandbox.callbacks}) == max(len(expected), 3)
+        state = "dropped" if script.drop else "delivered"
+        assert {record.state for record in caller.sandbox.callbacks} == {state}
 
 
-async def test_shuffled_the_same_each_time() -> None:
-    """A shuffled flow arrives in an order that is the same in every run, and not the same for every flow."""
+async def test_shuffled_order_is_reproducible() -> None:
+    """The callbacks of a flow are shuffled in the same way in every run, and not in the same way for every flow."""
 
     async def run() -> list[list[str]]:
         async with calling(speed=0) as caller, Receiver() as receiver:
             caller.sandbox.script(callbacks=CallbackScript(order="shuffled", repeat=2))
-            flows = [await accepted(caller, "sendFailover", standard(receiver.url, "111")) for _ in range(4)]
+            flows = [await accept(caller, "sendFailover", standard(receiver.url, "111")) for _ in range(4)]
             await caller.sandbox.advance(HOUR * 24)
-            return [statuses(one for one in receiver.bodies if one["trackingId"] == flow.id) for flow in flows]
+            return [statuses(body for body in receiver.bodies if body["trackingId"] == flow.id) for flow in flows]
 
     first = await run()
     assert first == await run()
@@ -59,20 +61,20 @@ async def test_shuffled_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize("order", ["reversed", "as-is"])
-async def test_a_single_one_has_no_order(order: CallbackOrder) -> None:
-    """With OnCompletion there is nothing to wait for: the one callback is posted when the flow is final."""
+async def test_only_callback_of_a_flow_is_posted_at_once(order: CallbackOrder) -> None:
+    """With OnCompletion there is nothing to wait for: the only callback is posted when the flow is final."""
     async with calling(speed=0) as caller, Receiver() as receiver:
         caller.sandbox.script(callbacks=CallbackScript(order=order))
-        await accepted(caller, "sendFailover", single(receiver.url, "400", strategy="OnCompletion"))
+        await accept(caller, "sendFailover", single_viber(receiver.url, "400", strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=3))
         assert statuses(receiver.bodies) == [DELIVERED]
 
 
-async def test_what_waits_is_on_record() -> None:
-    """Callbacks that wait for the last one can be looked at, be called back by hand, and go out when the flow ends."""
+async def test_held_callbacks_are_listed_and_can_be_redelivered() -> None:
+    """Callbacks that wait for the last one are listed, can be redelivered, and are posted when the flow ends."""
     async with calling(speed=0) as caller, Receiver() as receiver:
         caller.sandbox.script(callbacks=CallbackScript(order="reversed"))
-        await accepted(caller, "sendFailover", single(receiver.url, "300"))
+        await accept(caller, "sendFailover", single_viber(receiver.url, "300"))
         await caller.sandbox.advance(timedelta(seconds=5))
         (held,) = caller.sandbox.callbacks
         assert (held.state, held.attempts, held.next_at, held.due_at) == ("pending", (), None, 1.0)
@@ -82,15 +84,15 @@ async def test_what_waits_is_on_record() -> None:
         await receiver.received(3)
         assert statuses(receiver.bodies) == [QUEUED, "UNDELIVERED", QUEUED]
         await caller.sandbox.advance(timedelta(0))
-        assert [len(one.attempts) for one in caller.sandbox.callbacks] == [2, 1]
+        assert [len(record.attempts) for record in caller.sandbox.callbacks] == [2, 1]
 
 
-async def test_what_waits_is_forgotten_with_its_flow() -> None:
-    """Callbacks that wait for the last one never go out when their flow is forgotten, or all are cleared."""
+async def test_held_callbacks_are_deleted_with_their_flow() -> None:
+    """Callbacks that wait for the last one are never posted when their flow is evicted, or all flows are cleared."""
     async with calling(speed=0, max_flows=1) as caller, Receiver() as receiver:
         for _ in range(2):
             caller.sandbox.script(callbacks=CallbackScript(order="reversed"))
-            flow = await accepted(caller, "sendFailover", single(receiver.url, "300"))
+            flow = await accept(caller, "sendFailover", single_viber(receiver.url, "300"))
             await caller.sandbox.advance(timedelta(seconds=5))
         assert list(caller.sandbox._callback_dispatcher._held) == [flow.id]
         caller.sandbox._lifecycle.clear()
@@ -99,10 +101,10 @@ async def test_what_waits_is_forgotten_with_its_flow() -> None:
         assert receiver.bodies == []
 
 
-async def test_a_repeated_one_is_retried_by_itself() -> None:
-    """Each copy is a callback of its own: one that fails is posted again, the other is not."""
+async def test_each_copy_of_a_repeated_callback_has_its_own_retries() -> None:
+    """Each copy is a callback of its own: one that fails is posted again, the other one is not."""
     async with calling(speed=0) as caller, Receiver(500) as receiver:
         caller.sandbox.script(callbacks=CallbackScript(repeat=2))
-        await accepted(caller, "sendFailover", single(receiver.url, strategy="OnCompletion"))
+        await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR * 2)
-        assert [[attempt.at for attempt in one.attempts] for one in caller.sandbox.callbacks] == [[3, 33], [3]]
+        assert [[attempt.at for attempt in record.attempts] for record in caller.sandbox.callbacks] == [[3, 33], [3]]

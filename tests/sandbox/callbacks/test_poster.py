@@ -1,4 +1,4 @@
-"""One POST and what came of it in words, whatever the receiver does; and how many are made at once."""
+"""One POST and its result, whatever the receiver does; and the limits of concurrent posts."""
 
 import asyncio
 import errno
@@ -24,19 +24,19 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def open_poster() -> AsyncIterator[Poster]:
-    """A poster, closed at the end."""
-    one = Poster()
+    """Yield a poster, and close it at the end."""
+    http_poster = Poster()
     try:
-        yield one
+        yield http_poster
     finally:
-        await one.close()
+        await http_poster.close()
 
 
 @asynccontextmanager
-async def serving(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server that does this with each connection, and then closes it; gives host and port."""
+async def serve(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Run a server that does this with each connection and then closes it; yield its host and port."""
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await talk(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -44,12 +44,12 @@ async def serving(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterato
         finally:
             writer.close()
 
-    async with await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls) as server:
+    async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls) as server:
         yield f"localhost:{server.sockets[0].getsockname()[1]}"
 
 
-def answering(*parts: bytes) -> Talk:
-    """Read a request, and write this."""
+def respond(*parts: bytes) -> Talk:
+    """Read a request, and write these bytes."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -62,90 +62,94 @@ def answering(*parts: bytes) -> Talk:
     return talk
 
 
-async def resets(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Reset the connection."""
     writer.transport.abort()
 
 
-async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Speak first, and not TLS."""
+async def speak_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Write before the client does, and not TLS."""
     writer.write(b"220 ready\r\n")
     await reader.read()
 
 
-async def closes(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+async def close(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     """Close the connection after the request."""
     await reader.readuntil(b"\r\n\r\n")
 
 
 def _status(line: str) -> Talk:
-    return answering(f"HTTP/1.1 {line}\r\nContent-Length: 0\r\nLocation: /elsewhere\r\n\r\n".encode())
+    return respond(f"HTTP/1.1 {line}\r\nContent-Length: 0\r\nLocation: /elsewhere\r\n\r\n".encode())
 
 
 @pytest.mark.parametrize(
     ("talk", "status", "error"),
     [
-        (answering(OK), 200, None),
+        (respond(OK), 200, None),
         (_status("200 Fine"), 200, None),
-        (_status("201 Created"), 201, "only 200 counts"),
-        (_status("204 No Content"), 204, "only 200 counts"),
-        (_status("302 Found"), 302, "a redirect is not followed: only 200 counts"),
-        (_status("404 Not Found"), 404, "only 200 counts"),
-        (_status("500 Oops"), 500, "only 200 counts"),
-        (answering(b"SMTP ready\r\n\r\n"), None, "the answer is no HTTP"),
-        (answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), None, "the answer is no HTTP"),
-        (resets, None, "the connection was reset before an answer"),
-        (closes, None, "the connection was reset before an answer"),
-        # The status decides, whatever becomes of the rest.
-        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"ok"), 200, None),
-        (answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"), 200, None),
-        (answering(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65_536] * 100), 200, None),
+        (_status("201 Created"), 201, "only 200 counts as success"),
+        (_status("204 No Content"), 204, "only 200 counts as success"),
+        (_status("302 Found"), 302, "redirects are not followed: only 200 counts as success"),
+        (_status("404 Not Found"), 404, "only 200 counts as success"),
+        (_status("500 Oops"), 500, "only 200 counts as success"),
+        (respond(b"SMTP ready\r\n\r\n"), None, "the response is not valid HTTP"),
+        (respond(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), None, "the response is not valid HTTP"),
+        (reset, None, "the connection was reset before a response"),
+        (close, None, "the connection was reset before a response"),
+        # The status determines the result, even if the rest cannot be read.
+        (respond(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"ok"), 200, None),
+        (respond(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok"), 200, None),
+        (respond(b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65_536] * 100), 200, None),
     ],
 )
-async def test_in_words(talk: Talk, status: int | None, error: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer, and everything that is none, is told by its status or in words that everybody understands."""
+async def test_result_of_every_response_and_connection_failure(
+    talk: Talk, status: int | None, error: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every response, valid or not, and every lost connection has its status or a clear error."""
     monkeypatch.setattr(poster, "RESPONSE_TIMEOUT", 0.5)
-    async with serving(talk) as place, open_poster() as one:
-        answer = await one.post(f"http://{place}/cb?key=secret", b"{}")
-        assert (answer.status, answer.error) == (status, error)
-        assert 0 <= answer.duration_ms < 5_000
+    async with serve(talk) as address, open_poster() as http_poster:
+        result = await http_poster.post(f"http://{address}/cb?key=secret", b"{}")
+        assert (result.status, result.error) == (status, error)
+        assert 0 <= result.duration_ms < 5_000
 
 
 @pytest.mark.parametrize(
     "url", ["http://[::1", "http://host:99999/", "http://a.test:port/", "http://user@/", "http://a..b/", "http://0/"]
 )
-async def test_what_is_no_address(url: str) -> None:
-    """An address that passes for one in a flow but cannot be called is told as such."""
-    async with open_poster() as one:
-        answer = await one.post(url, b"{}")
-        assert (answer.status, answer.error) == (None, "this is no address that could be called")
+async def test_url_that_cannot_be_called_is_an_error(url: str) -> None:
+    """A URL that is accepted in a flow but cannot be called is an error of the attempt."""
+    async with open_poster() as http_poster:
+        result = await http_poster.post(url, b"{}")
+        assert (result.status, result.error) == (None, "the URL is not valid")
 
 
-async def test_nobody_there() -> None:
-    """A port that nobody listens on refuses the connection."""
+async def test_refused_connection_is_an_error() -> None:
+    """A port that nothing listens on refuses the connection."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        async with open_poster() as one:
-            answer = await one.post(f"http://127.0.0.1:{bound.getsockname()[1]}/", b"{}")
-            assert (answer.status, answer.error) == (None, "the connection was refused")
+        async with open_poster() as http_poster:
+            result = await http_poster.post(f"http://127.0.0.1:{bound.getsockname()[1]}/", b"{}")
+            assert (result.status, result.error) == (None, "the connection was refused")
 
 
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "the name was not found"),
-        (UnicodeError("label too long"), "this is no address that could be called"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "the host name was not found"),
+        (UnicodeError("label too long"), "the URL is not valid"),
     ],
 )
-async def test_a_name_that_leads_nowhere(fault: Exception, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is not found, or can be none, is told."""
+async def test_unresolvable_host_name_is_an_error(
+    fault: Exception, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host name that is not found or not valid is an error of the attempt."""
 
-    async def look_up(*_args: object, **_kwargs: object) -> None:
+    async def getaddrinfo(*_args: object, **_kwargs: object) -> None:
         raise fault
 
-    async with open_poster() as one:
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
-        assert (await one.post("http://nowhere.test/", b"{}")).error == error
+    async with open_poster() as http_poster:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        assert (await http_poster.post("http://nowhere.test/", b"{}")).error == error
 
 
 @pytest.mark.parametrize(
@@ -156,103 +160,105 @@ async def test_a_name_that_leads_nowhere(fault: Exception, error: str, monkeypat
         (ConnectionRefusedError(errno.ECONNREFUSED, "secret"), "the connection was refused"),
     ],
 )
-async def test_no_way_there(fault: OSError, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine says of a connection that cannot be made is told in its own words, without the address."""
+async def test_connection_errors_are_described_without_the_url(
+    fault: OSError, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors of the operating system are described in its own words, without the URL."""
 
     async def connect(*_args: object, **_kwargs: object) -> None:
         raise fault
 
     monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", connect)
-    async with open_poster() as one:
-        assert (await one.post("http://127.0.0.1:1/", b"{}")).error == error
+    async with open_poster() as http_poster:
+        assert (await http_poster.post("http://127.0.0.1:1/", b"{}")).error == error
 
 
 @pytest.fixture(scope="module")
 def ca() -> trustme.CA:
-    """An authority that no system knows."""
+    """Return a certificate authority that no system trusts."""
     return trustme.CA()
 
 
-async def test_certificates_are_verified(ca: trustme.CA) -> None:
-    """A receiver with a certificate that nobody vouches for is told from one that speaks no TLS at all."""
+async def test_untrusted_certificate_and_missing_tls_are_told_apart(ca: trustme.CA) -> None:
+    """An untrusted certificate has another error than a receiver that does not speak TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)
-    async with serving(answering(OK), context) as place, open_poster() as one:
-        assert (await one.post(f"https://{place}/", b"{}")).error == "the certificate is not trusted"
-    async with serving(greets) as place, open_poster() as one:
-        assert (await one.post(f"https://{place}/", b"{}")).error == "no TLS connection could be made"
+    async with serve(respond(OK), context) as address, open_poster() as http_poster:
+        assert (await http_poster.post(f"https://{address}/", b"{}")).error == "the certificate is not trusted"
+    async with serve(speak_first) as address, open_poster() as http_poster:
+        assert (await http_poster.post(f"https://{address}/", b"{}")).error == "no TLS connection could be made"
 
 
-async def test_a_trusted_certificate(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_trusted_certificate_is_accepted(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
     """A receiver with a certificate that this machine trusts is called by https."""
-    serves, trusts = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    ca.issue_cert("localhost").configure_cert(serves)
-    ca.configure_trust(trusts)
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusts)
-    async with serving(answering(OK), serves) as place, open_poster() as one:
-        assert (await one.post(f"https://{place}/", b"{}")).error is None
+    server_context, client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    ca.issue_cert("localhost").configure_cert(server_context)
+    ca.configure_trust(client_context)
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", client_context)
+    async with serve(respond(OK), server_context) as address, open_poster() as http_poster:
+        assert (await http_poster.post(f"https://{address}/", b"{}")).error is None
 
 
-async def test_the_environment_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that the environment names is not used: callbacks mostly stay on this machine."""
+async def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment is not used: callbacks mostly stay on this machine."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    async with Receiver() as receiver, open_poster() as one:
-        assert (await one.post(receiver.url, b"{}")).status == 200
+    async with Receiver() as receiver, open_poster() as http_poster:
+        assert (await http_poster.post(receiver.url, b"{}")).status == 200
 
 
-async def test_a_connection_is_used_again() -> None:
-    """Callbacks to one receiver share a connection as long as one follows the other."""
+async def test_sequential_posts_reuse_the_connection() -> None:
+    """Consecutive callbacks to one receiver share a connection."""
     connections = 0
 
-    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def count_connections(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        await answering(OK)(reader, writer)
+        await respond(OK)(reader, writer)
 
-    async with serving(counted) as place, open_poster() as one:
+    async with serve(count_connections) as address, open_poster() as http_poster:
         for _ in range(5):
-            assert (await one.post(f"http://{place}/", b"{}")).status == 200
+            assert (await http_poster.post(f"http://{address}/", b"{}")).status == 200
     assert connections == 1
 
 
-async def test_a_slow_receiver_holds_up_no_other() -> None:
-    """One receiver has ten at once and no more; meanwhile another one has its own."""
-    async with Receiver() as slow, Receiver() as other, open_poster() as one:
+async def test_slow_receiver_does_not_hold_up_others() -> None:
+    """One receiver gets ten posts at a time; meanwhile another one gets its own."""
+    async with Receiver() as slow, Receiver() as other, open_poster() as http_poster:
         slow.always = slow.hold
-        waiting = [asyncio.create_task(one.post(slow.url, b"{}")) for _ in range(30)]
+        posts = [asyncio.create_task(http_poster.post(slow.url, b"{}")) for _ in range(30)]
         await slow.received(poster.MAX_CONCURRENT_POSTS_PER_ORIGIN)
-        assert [(await one.post(other.url, b"{}")).status for _ in range(5)] == [200] * 5
-        assert len(slow.bodies) == slow.most_at_once == poster.MAX_CONCURRENT_POSTS_PER_ORIGIN
-        slow.let_go.set()
-        assert [(await post).status for post in waiting] == [200] * 30
-        assert slow.most_at_once == poster.MAX_CONCURRENT_POSTS_PER_ORIGIN
+        assert [(await http_poster.post(other.url, b"{}")).status for _ in range(5)] == [200] * 5
+        assert len(slow.bodies) == slow.max_concurrent == poster.MAX_CONCURRENT_POSTS_PER_ORIGIN
+        slow.release.set()
+        assert [(await post).status for post in posts] == [200] * 30
+        assert slow.max_concurrent == poster.MAX_CONCURRENT_POSTS_PER_ORIGIN
 
 
-async def test_turns_are_forgotten() -> None:
-    """A key is known as long as somebody waits for it or has it, and one who leaves early holds up nobody."""
-    turns = KeyedSemaphore(1)
-    begun = asyncio.Event()
+async def test_keyed_semaphore_forgets_unused_keys() -> None:
+    """A key exists as long as it is waited for or held, and a cancelled waiter does not block others."""
+    semaphores = KeyedSemaphore(1)
+    started = asyncio.Event()
 
-    async def take(key: str) -> None:
-        async with turns.acquire(key):
-            begun.set()
+    async def hold(key: str) -> None:
+        async with semaphores.acquire(key):
+            started.set()
             await asyncio.Event().wait()
 
-    tasks = [asyncio.create_task(take("a")) for _ in range(3)]
-    await begun.wait()
-    assert len(turns) == 1
+    tasks = [asyncio.create_task(hold("a")) for _ in range(3)]
+    await started.wait()
+    assert len(semaphores) == 1
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert len(turns) == 0
-    async with turns.acquire("a"), turns.acquire("b"):
-        assert len(turns) == 2
+    assert len(semaphores) == 0
+    async with semaphores.acquire("a"), semaphores.acquire("b"):
+        assert len(semaphores) == 2
 
 
-async def test_closed_and_used_again() -> None:
-    """A poster that was closed opens connections anew; one that was never used has none to close."""
-    async with Receiver() as receiver, open_poster() as one:
-        await one.close()
-        assert (await one.post(receiver.url, b"{}")).status == 200
-        await one.close()
-        assert (await one.post(receiver.url, b"{}")).status == 200
+async def test_closed_poster_can_be_used_again() -> None:
+    """A closed poster opens new connections; one that was never used has none to close."""
+    async with Receiver() as receiver, open_poster() as http_poster:
+        await http_poster.close()
+        assert (await http_poster.post(receiver.url, b"{}")).status == 200
+        await http_poster.close()
+        assert (await http_poster.post(receiver.url, b"{}")).status == 200

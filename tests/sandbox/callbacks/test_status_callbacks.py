@@ -1,4 +1,4 @@
-"""What is posted about a flow, and when: its record, at every change or at the end."""
+"""Status callbacks of flows: the tracking record, at every change or at the end."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from routee_failover.sandbox.contract import load_contract
 from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
 
 from ..raw_http import GONE, VIBER_OTP, Caller, calling, changed
-from .callback_receiver import Receiver, accepted, otp, single, standard, statuses, transactional
+from .callback_receiver import Receiver, accept, otp, single_viber, standard, statuses, transactional
 
 HOUR = timedelta(hours=1)
 BUILD = {
@@ -22,8 +22,8 @@ BUILD = {
 }
 
 
-def complaints(schema: str, body: object) -> list[str]:
-    """What the contract has against a body."""
+def schema_violations(schema: str, body: object) -> list[str]:
+    """Return the contract's violations in a body."""
     from jsonschema_rs import Draft202012Validator
 
     components = load_contract().document["components"]
@@ -31,15 +31,15 @@ def complaints(schema: str, body: object) -> list[str]:
     return [str(error) for error in validator.iter_errors(body)]
 
 
-async def test_every_change_is_posted_in_order() -> None:
-    """With OnStep each change of a status is posted as it happens; an end and the next step's beginning are one."""
+async def test_on_step_posts_every_status_change_in_order() -> None:
+    """With OnStep each status change is posted as it happens; the end of a step and the start of the next are one."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, "sendFailover", standard(receiver.url, "310"))
+        await accept(caller, "sendFailover", standard(receiver.url, "310"))
         await caller.sandbox.advance(HOUR * 24)
-        seen = ["QUEUED", "Queued", "Sent", "Queued", "Initiated", "Ringing", "InProgress", "Completed"]
-        assert statuses(receiver.bodies) == seen
+        expected = ["QUEUED", "Queued", "Sent", "Queued", "Initiated", "Ringing", "InProgress", "Completed"]
+        assert statuses(receiver.bodies) == expected
         assert [body["status"] for body in receiver.bodies] == ["InProgress"] * 7 + ["Succeeded"]
-        assert [one.state for one in caller.sandbox.callbacks] == ["delivered"] * 8
+        assert [record.state for record in caller.sandbox.callbacks] == ["delivered"] * 8
 
 
 @settings(max_examples=20)
@@ -47,10 +47,10 @@ async def test_every_change_is_posted_in_order() -> None:
     operation=st.sampled_from(sorted(BUILD)),
     digits=st.text("01234", min_size=3, max_size=3),
 )
-def test_what_is_posted_is_what_tracking_says(operation: str, digits: str) -> None:
-    """The bodies are the tracking records at the moments at which something became of the flow: each, and no other."""
+def test_payloads_equal_the_tracking_records_at_each_change(operation: str, digits: str) -> None:
+    """The payloads are the tracking records at the times of all changes of the flow, and no others."""
 
-    async def play() -> tuple[list[Any], list[Any]]:
+    async def run() -> tuple[list[Any], list[Any]]:
         async with calling(speed=0) as caller, Receiver() as receiver:
             body = BUILD[operation](receiver.url, digits)
             if (await caller.send(operation, body))[1].get("status") == "Failed":
@@ -58,54 +58,54 @@ def test_what_is_posted_is_what_tracking_says(operation: str, digits: str) -> No
             (flow,) = caller.sandbox.accepted
             track = caller.track_otp if operation == "sendFailoverOtp" else caller.track
             records: list[Any] = []
-            moment = flow.timeline.next_change_at(0.0)
+            change_at = flow.timeline.next_change_at(0.0)
             now = 0.0
-            while moment is not None:
-                await caller.sandbox.advance(timedelta(seconds=moment - now))
+            while change_at is not None:
+                await caller.sandbox.advance(timedelta(seconds=change_at - now))
                 records.append(await track(flow.id))
-                now, moment = moment, flow.timeline.next_change_at(moment)
+                now, change_at = change_at, flow.timeline.next_change_at(change_at)
             return records, receiver.bodies
 
-    records, bodies = asyncio.run(play())
+    records, bodies = asyncio.run(run())
     service = {} if operation == "sendFailoverOtp" else {"originatingService": "Failover"}
     assert bodies == [record | service for record in records]
     schema = "OtpTracking" if operation == "sendFailoverOtp" else "FlowCallback"
-    assert [complaints(schema, body) for body in bodies] == [[]] * len(bodies)
+    assert [schema_violations(schema, body) for body in bodies] == [[]] * len(bodies)
 
 
 @pytest.mark.parametrize("operation", ["sendFailover", "sendTransactionalFailover"])
-async def test_the_completion_is_posted_once(operation: str) -> None:
-    """With OnCompletion the final status alone is posted; a message seen later does not complete the flow again."""
+async def test_on_completion_posts_the_final_status_once(operation: str) -> None:
+    """With OnCompletion only the final status is posted; a message seen later does not complete the flow again."""
     build = standard if operation == "sendFailover" else transactional
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, operation, build(receiver.url, "400", strategy="OnCompletion"))
+        await accept(caller, operation, build(receiver.url, "400", strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR)
         (body,) = receiver.bodies
         assert (body["status"], statuses([body])) == ("Succeeded", ["DELIVERED"])
         assert (await caller.track(body["trackingId"]))["messages"][0]["status"]["name"] == "SEEN"
 
 
-async def test_a_failed_flow_completes_too() -> None:
-    """OnCompletion tells a failure with its statusCode, as a string."""
+async def test_on_completion_posts_a_failure_with_status_code() -> None:
+    """OnCompletion reports a failure with its statusCode, as a string."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, "sendFailover", standard(receiver.url, "121", strategy="OnCompletion"))
+        await accept(caller, "sendFailover", standard(receiver.url, "121", strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR * 24)
         (body,) = receiver.bodies
         assert (body["status"], body["statusCode"], body["terminationChannel"]) == ("Failed", "2", "Voice")
 
 
-async def test_without_a_strategy_every_change_is_posted() -> None:
-    """No page says what holds where the strategy is absent: nothing is left out."""
+async def test_missing_strategy_posts_every_change() -> None:
+    """No page says what applies where the strategy is absent: nothing is left out."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, "sendFailover", standard(receiver.url, strategy=None))
+        await accept(caller, "sendFailover", standard(receiver.url, strategy=None))
         await caller.sandbox.advance(HOUR)
         assert statuses(receiver.bodies) == ["QUEUED", "DELIVERED"]
 
 
-async def test_an_otp_flow_tells_when_its_failover_is_sent() -> None:
-    """The OTP service posts the tracking record at changes of a status and when failover is sent; no PIN is in it."""
+async def test_otp_flow_posts_status_changes_without_the_pin() -> None:
+    """The OTP service posts the tracking record at status changes and when failover is sent; it contains no PIN."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, "sendFailoverOtp", otp(receiver.url, "300"))
+        await accept(caller, "sendFailoverOtp", otp(receiver.url, "300"))
         await caller.sandbox.advance(HOUR)
         assert statuses(receiver.bodies) == ["queued", "sent", "delivered"]
         first, *_, last = receiver.bodies
@@ -117,21 +117,21 @@ async def test_an_otp_flow_tells_when_its_failover_is_sent() -> None:
         assert "123456" not in str(receiver.bodies)
 
 
-async def test_flows_that_ask_for_nothing_cost_nothing() -> None:
-    """Without a callback nothing is posted or kept, and a Viber OTP has none: what it may carry is not documented."""
+async def test_flow_without_callback_opens_no_session() -> None:
+    """Without a callback nothing is posted or stored; a Viber OTP has none, because no page documents one."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, "sendFailover", standard(receiver.url, callback=GONE))
-        await accepted(caller, "sendViberOtp", changed(VIBER_OTP, callback={"url": receiver.url}))
+        await accept(caller, "sendFailover", standard(receiver.url, callback=GONE))
+        await accept(caller, "sendViberOtp", changed(VIBER_OTP, callback={"url": receiver.url}))
         await caller.sandbox.advance(HOUR)
         assert caller.sandbox.callbacks == []
         assert receiver.bodies == []
         assert caller.sandbox._callback_dispatcher._poster._session is None
 
 
-async def test_it_is_posted_as_json() -> None:
-    """A callback is a POST of JSON to the address as it was given, and says that it comes from a sandbox."""
+async def test_callback_is_a_json_post_with_user_agent() -> None:
+    """A callback is a POST of JSON to the URL as it was given, with the sandbox's User-Agent."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        await accepted(caller, "sendFailover", single(f"{receiver.url}?key=a%20b&n=1#top"))
+        await accept(caller, "sendFailover", single_viber(f"{receiver.url}?key=a%20b&n=1#top"))
         await caller.sandbox.advance(HOUR)
         request = receiver.requests[0]
         assert (request.method, str(request.rel_url)) == ("POST", "/cb?key=a%20b&n=1")
@@ -140,21 +140,21 @@ async def test_it_is_posted_as_json() -> None:
         assert "Cookie" not in request.headers
 
 
-async def test_what_is_done_by_hand_is_posted_at_once() -> None:
-    """A message that is made to end on a clock that stands is told right away, and the rest of the flow in its time."""
+async def test_forced_outcome_is_posted_at_once() -> None:
+    """A forced outcome is posted immediately on a stopped clock, and the rest of the flow when it is due."""
     async with calling(speed=0) as caller, Receiver() as receiver:
-        flow = await accepted(caller, "sendFailover", standard(receiver.url, "300"))
+        flow = await accept(caller, "sendFailover", standard(receiver.url, "300"))
         await caller.sandbox.advance(timedelta(seconds=1.7))
         await receiver.received(1)
         caller.sandbox._lifecycle.force_outcome(flow, 0, ScriptedOutcome.FAILED)
         await receiver.received(2)
         assert statuses(receiver.bodies) == ["QUEUED", "Queued"]
-        assert [one["status"]["name"] for one in receiver.bodies[1]["messages"]] == ["FAILED", "Queued"]
+        assert [message["status"]["name"] for message in receiver.bodies[1]["messages"]] == ["FAILED", "Queued"]
         await caller.sandbox.advance(HOUR)
         assert statuses(receiver.bodies)[2:] == ["Sent", "Delivered"]
 
 
-async def _ended(caller: Caller, receiver: Receiver, flows: int) -> list[Any]:
+async def _wait_until_final(caller: Caller, receiver: Receiver, flows: int) -> list[Any]:
     while sum(body["status"] in {"Succeeded", "Failed"} for body in receiver.bodies) < flows:
         await receiver.received(len(receiver.bodies) + 1)
     return receiver.bodies
@@ -162,11 +162,11 @@ async def _ended(caller: Caller, receiver: Receiver, flows: int) -> list[Any]:
 
 @pytest.mark.parametrize("speed", [60.0, 100_000.0])
 async def test_callbacks_keep_their_order_at_any_speed(speed: float) -> None:
-    """However fast time passes, the callbacks of a flow arrive one after the other, in the order of what they tell."""
+    """At any speed of the clock, the callbacks of a flow arrive one at a time, in order."""
     async with calling(speed=speed) as caller, Receiver() as receiver:
         for _ in range(5):
-            await accepted(caller, "sendFailover", standard(receiver.url, "100"))
-        bodies = await _ended(caller, receiver, 5)
+            await accept(caller, "sendFailover", standard(receiver.url, "100"))
+        bodies = await _wait_until_final(caller, receiver, 5)
         for flow in caller.sandbox.accepted:
-            told = [body for body in bodies if body["trackingId"] == flow.id]
-            assert statuses(told) == ["QUEUED", "Queued", "Sent", "Delivered"]
+            posted = [body for body in bodies if body["trackingId"] == flow.id]
+            assert statuses(posted) == ["QUEUED", "Queued", "Sent", "Delivered"]

@@ -1,4 +1,4 @@
-"""Steps to play, in few words."""
+"""Factories for simulated steps."""
 
 from typing import Any
 
@@ -11,34 +11,34 @@ VOICE_TRIGGERS = frozenset({"busy", "noanswer"})
 ANY_VOICE = frozenset({"completed", "busy", "noanswer", "failed", "unsent", "terminated"})
 
 
-def viber(ending: ScriptedOutcome, triggers: frozenset[str] = VIBER_TRIGGERS, **more: Any) -> SimulatedStep:
-    """A Viber step that ends so."""
-    return step(SimulatedChannel.VIBER, ending, triggers, **{"ttl": 600.0, **more})
+def viber(outcome: ScriptedOutcome, triggers: frozenset[str] = VIBER_TRIGGERS, **more: Any) -> SimulatedStep:
+    """Return a Viber step with this outcome."""
+    return step(SimulatedChannel.VIBER, outcome, triggers, **{"ttl": 600.0, **more})
 
 
-def sms(ending: ScriptedOutcome, triggers: frozenset[str] = SMS_TRIGGERS, **more: Any) -> SimulatedStep:
-    """An SMS step that ends so."""
-    return step(SimulatedChannel.SMS, ending, triggers, **{"ttl": 72_000.0, **more})
+def sms(outcome: ScriptedOutcome, triggers: frozenset[str] = SMS_TRIGGERS, **more: Any) -> SimulatedStep:
+    """Return an SMS step with this outcome."""
+    return step(SimulatedChannel.SMS, outcome, triggers, **{"ttl": 72_000.0, **more})
 
 
-def voice(ending: ScriptedOutcome, triggers: frozenset[str] = VOICE_TRIGGERS, **more: Any) -> SimulatedStep:
-    """A call that ends so."""
-    return step(SimulatedChannel.VOICE, ending, triggers, **more)
+def voice(outcome: ScriptedOutcome, triggers: frozenset[str] = VOICE_TRIGGERS, **more: Any) -> SimulatedStep:
+    """Return a call with this outcome."""
+    return step(SimulatedChannel.VOICE, outcome, triggers, **more)
 
 
 def step(
     channel: SimulatedChannel,
-    ending: ScriptedOutcome,
+    outcome: ScriptedOutcome,
     triggers: frozenset[str],
     *,
     after: float | None = None,
     detail: str | None = None,
     **more: Any,
 ) -> SimulatedStep:
-    """A step that ends so, then, with that detail."""
-    return SimulatedStep(channel=channel, script=ScriptedMessage(ending, after, detail), triggers=triggers, **more)
+    """Return a step with this outcome, at this time, with this detailedStatus."""
+    return SimulatedStep(channel=channel, script=ScriptedMessage(outcome, after, detail), triggers=triggers, **more)
 
 
-def names(line: FlowTimeline, position: int = 0) -> list[tuple[float, str]]:
-    """The statuses of a message, and when it takes them."""
-    return [(change.at, change.name) for change in line.messages[position].status_changes]
+def names(timeline: FlowTimeline, position: int = 0) -> list[tuple[float, str]]:
+    """Return the statuses of a message with their times."""
+    return [(change.at, change.name) for change in timeline.messages[position].status_changes]

@@ -1,4 +1,4 @@
-"""What happens is told to everybody in order, and to the slow that they missed something."""
+"""The event bus: order of events, subscriptions, and slow subscribers."""
 
 import asyncio
 
@@ -12,14 +12,14 @@ from routee_failover.sandbox.simulation.event_bus import (
 )
 
 
-async def test_listeners_hear_in_order() -> None:
-    """Every listener hears every event in turn, in the order in which they came to listen."""
-    feed, heard = EventBus(), list[tuple[str, SandboxEvent]]()
-    feed.add_listener(lambda event: heard.append(("first", event)))
-    feed.add_listener(lambda event: heard.append(("second", event)))
-    feed.publish(ClockChanged())
-    feed.publish(FlowsCleared())
-    assert heard == [
+async def test_listeners_get_every_event_in_order() -> None:
+    """Every listener gets every event, in the order in which the listeners were added."""
+    event_bus, received = EventBus(), list[tuple[str, SandboxEvent]]()
+    event_bus.add_listener(lambda event: received.append(("first", event)))
+    event_bus.add_listener(lambda event: received.append(("second", event)))
+    event_bus.publish(ClockChanged())
+    event_bus.publish(FlowsCleared())
+    assert received == [
         ("first", ClockChanged()),
         ("second", ClockChanged()),
         ("first", FlowsCleared()),
@@ -27,57 +27,57 @@ async def test_listeners_hear_in_order() -> None:
     ]
 
 
-async def test_a_listener_may_publish() -> None:
-    """What a listener makes happen is told as well, while the first is still being told."""
-    feed, heard = EventBus(), list[SandboxEvent]()
+async def test_listener_may_publish_another_event() -> None:
+    """An event that a listener publishes is delivered, even while the first event is still being delivered."""
+    event_bus, received = EventBus(), list[SandboxEvent]()
 
-    def answer(event: SandboxEvent) -> None:
+    def publish_another(event: SandboxEvent) -> None:
         if isinstance(event, ClockChanged):
-            feed.publish(FlowsCleared())
+            event_bus.publish(FlowsCleared())
 
-    feed.add_listener(answer)
-    feed.add_listener(heard.append)
-    feed.publish(ClockChanged())
-    assert heard == [FlowsCleared(), ClockChanged()]
+    event_bus.add_listener(publish_another)
+    event_bus.add_listener(received.append)
+    event_bus.publish(ClockChanged())
+    assert received == [FlowsCleared(), ClockChanged()]
 
 
-async def test_a_reader_reads_in_its_own_time() -> None:
-    """A subscription holds what happened since it began, until it is read; after it, nothing is held."""
-    feed = EventBus()
-    feed.publish(FlowsCleared())
-    with feed.subscribe() as events:
-        feed.publish(ClockChanged())
-        feed.publish(RulesChanged())
+async def test_subscription_queues_events_until_they_are_read() -> None:
+    """A subscription queues the events since it began until they are read; after its end nothing is queued."""
+    event_bus = EventBus()
+    event_bus.publish(FlowsCleared())
+    with event_bus.subscribe() as events:
+        event_bus.publish(ClockChanged())
+        event_bus.publish(RulesChanged())
         assert [await anext(events), await anext(events)] == [ClockChanged(), RulesChanged()]
         waiting = asyncio.create_task(anext(aiter(events)))
         await asyncio.sleep(0)
         assert not waiting.done()
-        feed.publish(FlowsCleared())
+        event_bus.publish(FlowsCleared())
         assert await waiting == FlowsCleared()
-    feed.publish(ClockChanged())
-    assert feed._listeners == []
+    event_bus.publish(ClockChanged())
+    assert event_bus._listeners == []
 
 
-async def test_a_slow_reader_is_told_that_it_missed_something() -> None:
-    """Who does not keep up finds one Lagged in the place of all that was dropped, and then what came after it."""
-    feed = EventBus()
-    with feed.subscribe(max_pending=3) as events:
+async def test_full_queue_is_replaced_by_lagged() -> None:
+    """A slow subscriber gets one `SubscriberLagged` in place of all dropped events, and then later events."""
+    event_bus = EventBus()
+    with event_bus.subscribe(max_pending=3) as events:
         for _ in range(3):
-            feed.publish(ClockChanged())
-        feed.publish(FlowsCleared())
-        feed.publish(RulesChanged())
+            event_bus.publish(ClockChanged())
+        event_bus.publish(FlowsCleared())
+        event_bus.publish(RulesChanged())
         assert [await anext(events), await anext(events)] == [SubscriberLagged(), RulesChanged()]
         for _ in range(50):
-            feed.publish(ClockChanged())
+            event_bus.publish(ClockChanged())
         assert isinstance(await anext(events), SubscriberLagged)
 
 
-async def test_readers_of_a_closed_feed_come_to_an_end() -> None:
-    """When the feed is closed, what waits is still read, and then there is no more."""
-    feed = EventBus()
-    with feed.subscribe() as one, feed.subscribe() as other:
-        feed.publish(ClockChanged())
-        feed.close()
+async def test_closing_the_bus_ends_subscriptions_after_queued_events() -> None:
+    """When the bus is closed, queued events are still read, and then the subscription ends."""
+    event_bus = EventBus()
+    with event_bus.subscribe() as one, event_bus.subscribe() as other:
+        event_bus.publish(ClockChanged())
+        event_bus.close()
         assert [event async for event in one] == [ClockChanged()]
         assert await other.next_batch() == [ClockChanged()]
         assert await other.next_batch() == []

@@ -1,4 +1,4 @@
-"""Every flow is followed: each change is published once, at its own time, whatever is done to it on its way."""
+"""The lifecycle of flows: each change is published once, at its own time, also after forced outcomes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,110 +18,110 @@ VIBER = {"type": "Viber", "to": ADA, "ttl": 1}
 
 
 class LifecycleHarness:
-    """Journeys on a clock of one's own, and what was published."""
+    """Lifecycle with its own clock, and the events that it published."""
 
-    def __init__(self, speed: float = 0, keep: int = 100) -> None:
+    def __init__(self, speed: float = 0, max_flows: int = 100) -> None:
         self.clock = VirtualClock(speed)
-        self.agenda = Scheduler(self.clock)
-        self.feed = EventBus()
-        self.journeys = FlowLifecycle(self.clock, self.agenda, FlowStore(keep), self.feed)
-        self.heard: list[SandboxEvent] = []
-        self.feed.add_listener(self.heard.append)
-        self._made = 0
+        self.scheduler = Scheduler(self.clock)
+        self.event_bus = EventBus()
+        self.lifecycle = FlowLifecycle(self.clock, self.scheduler, FlowStore(max_flows), self.event_bus)
+        self.events: list[SandboxEvent] = []
+        self.event_bus.add_listener(self.events.append)
+        self._count = 0
 
     def send(self, *steps: dict[str, Any], endpoint: str = "standard", **more: Any) -> AcceptedFlow:
-        """Take a flow of these steps."""
-        self._made += 1
+        """Accept a flow of these steps."""
+        self._count += 1
         flow = AcceptedFlow(
             endpoint=endpoint,
-            id=f"flow-{self._made}",
+            id=f"flow-{self._count}",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            number=self._made,
+            number=self._count,
             body={"flow": list(steps)},
             accepted_at=self.clock.now(),
-            message_ids=tuple(f"message-{self._made}-{position}" for position, _ in enumerate(steps)),
+            message_ids=tuple(f"message-{self._count}-{position}" for position, _ in enumerate(steps)),
             **more,
         )
-        self.journeys.start(flow)
+        self.lifecycle.start(flow)
         return flow
 
-    def told(self, flow: AcceptedFlow) -> list[tuple[float, str, list[str]]]:
-        """When and how a flow was said to have changed, with its messages' statuses then."""
+    def changes(self, flow: AcceptedFlow) -> list[tuple[float, str, list[str]]]:
+        """Return the published changes of a flow: time, status, and the statuses of its messages."""
         return [
             (event.at, event.state.status, [message.status_at(event.at).name for message in event.state.messages])
-            for event in self.heard
+            for event in self.events
             if isinstance(event, FlowChanged) and event.flow.id == flow.id
         ]
 
 
-async def test_each_change_once_and_at_its_time() -> None:
-    """A flow is accepted, and then changes at each moment of its line, as the clock comes there."""
-    stage = LifecycleHarness()
-    flow = stage.send(VIBER, SMS, scripts=(ScriptedMessage(ScriptedOutcome.EXPIRED), None))
-    assert stage.heard == [FlowAccepted(flow, flow.timeline.state_at(0.0))]
-    await stage.agenda.advance(61.5)
-    await stage.agenda.advance(1_000.0)
-    assert stage.told(flow) == [
+async def test_each_change_is_published_once_at_its_time() -> None:
+    """A flow is accepted, and its changes are published as the clock reaches them."""
+    harness = LifecycleHarness()
+    flow = harness.send(VIBER, SMS, scripts=(ScriptedMessage(ScriptedOutcome.EXPIRED), None))
+    assert harness.events == [FlowAccepted(flow, flow.timeline.state_at(0.0))]
+    await harness.scheduler.advance(61.5)
+    await harness.scheduler.advance(1_000.0)
+    assert harness.changes(flow) == [
         (1.0, "InProgress", ["QUEUED"]),
         (61.0, "InProgress", ["EXPIRED", "Queued"]),
         (62.0, "InProgress", ["EXPIRED", "Sent"]),
         (64.0, "Succeeded", ["EXPIRED", "Delivered"]),
     ]
-    assert stage.agenda.next_due is None
+    assert harness.scheduler.next_due is None
 
 
-async def test_flows_are_told_in_the_order_of_time() -> None:
-    """What happens to many flows is told by the clock, not flow by flow."""
-    stage = LifecycleHarness()
-    first = stage.send(SMS)
-    await stage.agenda.advance(0.5)
-    second = stage.send(SMS)
-    await stage.agenda.advance(100.0)
-    changes = [event for event in stage.heard if isinstance(event, FlowChanged)]
-    moments = [event.flow.accepted_at + event.at for event in changes]
-    assert moments == sorted(moments)
-    assert [event.flow.id for event in changes] == [first.id, second.id] * 3
+async def test_changes_of_several_flows_are_published_in_time_order() -> None:
+    """The changes of several flows are published in order of time, not flow by flow."""
+    harness = LifecycleHarness()
+    first = harness.send(SMS)
+    await harness.scheduler.advance(0.5)
+    second = harness.send(SMS)
+    await harness.scheduler.advance(100.0)
+    published = [event for event in harness.events if isinstance(event, FlowChanged)]
+    times = [event.flow.accepted_at + event.at for event in published]
+    assert times == sorted(times)
+    assert [event.flow.id for event in published] == [first.id, second.id] * 3
 
 
-async def test_no_moment_is_missed_by_the_last_bit_of_a_float() -> None:
-    """Told at a moment, a flow stands so at that moment, however the sums of the clock come out."""
-    stage = LifecycleHarness()
+async def test_float_sums_do_not_miss_a_status_change() -> None:
+    """At the time of a change the flow has its new state, whatever the float sums of the clock are."""
+    harness = LifecycleHarness()
     for _ in range(50):
-        await stage.agenda.advance(0.1)
-        flow = stage.send(SMS)
-        await stage.agenda.advance(1.0)
-        assert stage.journeys.snapshot(flow).state.status == "InProgress"
-        await stage.agenda.advance(2.9)
-        assert stage.journeys.snapshot(flow).state.status == "InProgress"
-        await stage.agenda.advance(0.1)
-        assert stage.journeys.snapshot(flow).state.status == "Succeeded"
+        await harness.scheduler.advance(0.1)
+        flow = harness.send(SMS)
+        await harness.scheduler.advance(1.0)
+        assert harness.lifecycle.snapshot(flow).state.status == "InProgress"
+        await harness.scheduler.advance(2.9)
+        assert harness.lifecycle.snapshot(flow).state.status == "InProgress"
+        await harness.scheduler.advance(0.1)
+        assert harness.lifecycle.snapshot(flow).state.status == "Succeeded"
 
 
-async def test_a_flow_that_ends_at_once_is_told_of() -> None:
-    """A ttl of nothing ends a flow in the moment in which it is sent; that is told, too, after the acceptance."""
-    stage = LifecycleHarness()
-    flow = stage.send({**SMS, "ttl": 0}, endpoint="otp")
-    assert stage.told(flow) == []
-    await stage.agenda.advance(0.0)
-    assert stage.told(flow) == [(0.0, "Succeeded", ["Delivered"])]
-    soon = stage.send({**SMS, "ttl": 1}, endpoint="otp")
-    await stage.agenda.advance(1.0)
-    assert stage.told(soon) == [(1.0, "Succeeded", ["Delivered"])]
+async def test_flow_that_ends_at_acceptance_is_published() -> None:
+    """A ttl of zero ends a flow when it is sent; that change is published too, after the acceptance."""
+    harness = LifecycleHarness()
+    flow = harness.send({**SMS, "ttl": 0}, endpoint="otp")
+    assert harness.changes(flow) == []
+    await harness.scheduler.advance(0.0)
+    assert harness.changes(flow) == [(0.0, "Succeeded", ["Delivered"])]
+    ends_soon = harness.send({**SMS, "ttl": 1}, endpoint="otp")
+    await harness.scheduler.advance(1.0)
+    assert harness.changes(ends_soon) == [(1.0, "Succeeded", ["Delivered"])]
 
 
-async def test_a_forced_flow_leaves_its_old_way() -> None:
-    """A message that is made to end changes the flow there and then; what was due on the old way is never told."""
-    stage = LifecycleHarness()
-    flow = stage.send(
+async def test_forced_outcome_replaces_the_scheduled_changes() -> None:
+    """A forced outcome changes the flow at once; the changes of its old timeline are never published."""
+    harness = LifecycleHarness()
+    flow = harness.send(
         VIBER, SMS, scripts=(ScriptedMessage(ScriptedOutcome.EXPIRED), ScriptedMessage(ScriptedOutcome.EXPIRED))
     )
-    await stage.agenda.advance(10.0)
-    changed = stage.journeys.force_outcome(flow, 0, ScriptedOutcome.FAILED)
-    assert stage.journeys.flow_store.find(flow.id) is changed
-    await stage.agenda.advance(5.0)
-    stage.journeys.force_outcome(flow, 1, ScriptedOutcome.DELIVERED)
-    await stage.agenda.advance(10_000.0)
-    assert stage.told(flow) == [
+    await harness.scheduler.advance(10.0)
+    changed = harness.lifecycle.force_outcome(flow, 0, ScriptedOutcome.FAILED)
+    assert harness.lifecycle.flow_store.find(flow.id) is changed
+    await harness.scheduler.advance(5.0)
+    harness.lifecycle.force_outcome(flow, 1, ScriptedOutcome.DELIVERED)
+    await harness.scheduler.advance(10_000.0)
+    assert harness.changes(flow) == [
         (1.0, "InProgress", ["QUEUED"]),
         (10.0, "InProgress", ["FAILED", "Queued"]),
         (11.0, "InProgress", ["FAILED", "Sent"]),
@@ -129,73 +129,75 @@ async def test_a_forced_flow_leaves_its_old_way() -> None:
     ]
 
 
-async def test_what_was_due_before_is_told_before() -> None:
-    """On a clock that runs, what was due when somebody acts, and had no turn yet, is told first and as it was."""
-    stage = LifecycleHarness()
-    flow = stage.send(VIBER, scripts=(ScriptedMessage(ScriptedOutcome.EXPIRED),))
-    stage.clock.advance(7.0)
-    stage.journeys.force_outcome(flow, 0, ScriptedOutcome.SEEN)
-    assert stage.told(flow) == [(1.0, "InProgress", ["QUEUED"]), (7.0, "Succeeded", ["SEEN"])]
+async def test_due_changes_are_published_before_a_forced_outcome() -> None:
+    """On a running clock, changes that were due before the action are published first, unchanged."""
+    harness = LifecycleHarness()
+    flow = harness.send(VIBER, scripts=(ScriptedMessage(ScriptedOutcome.EXPIRED),))
+    harness.clock.advance(7.0)
+    harness.lifecycle.force_outcome(flow, 0, ScriptedOutcome.SEEN)
+    assert harness.changes(flow) == [(1.0, "InProgress", ["QUEUED"]), (7.0, "Succeeded", ["SEEN"])]
 
 
 @pytest.mark.parametrize(
-    ("position", "ending", "why"),
+    ("position", "outcome", "reason"),
     [
         (0, ScriptedOutcome.FAILED, "The message is DELIVERED: it can no longer"),
         (1, ScriptedOutcome.DELIVERED, "not sent yet"),
         (7, ScriptedOutcome.DELIVERED, "not sent yet"),
     ],
 )
-async def test_what_cannot_be_done(position: int, ending: ScriptedOutcome, why: str) -> None:
-    """A message that has ended, was not sent, or does not exist cannot be made to end, and nothing changes."""
-    stage = LifecycleHarness()
-    flow = stage.send(VIBER, SMS)
-    await stage.agenda.advance(100.0)
-    told = stage.told(flow)
-    with pytest.raises(ActionConflict, match=why):
-        stage.journeys.force_outcome(flow, position, ending)
-    assert stage.told(flow) == told
-    assert stage.journeys.flow_store.find(flow.id) is flow
+async def test_impossible_action_raises_and_changes_nothing(
+    position: int, outcome: ScriptedOutcome, reason: str
+) -> None:
+    """A message that has ended, was not sent, or does not exist cannot be forced, and nothing changes."""
+    harness = LifecycleHarness()
+    flow = harness.send(VIBER, SMS)
+    await harness.scheduler.advance(100.0)
+    before = harness.changes(flow)
+    with pytest.raises(ActionConflict, match=reason):
+        harness.lifecycle.force_outcome(flow, position, outcome)
+    assert harness.changes(flow) == before
+    assert harness.lifecycle.flow_store.find(flow.id) is flow
 
 
-async def test_a_flow_that_was_forgotten() -> None:
-    """Of a flow that gave way to newer ones nothing is told any more, and nothing can be done to it."""
-    stage = LifecycleHarness(keep=1)
-    old = stage.send(SMS)
-    new = stage.send(SMS)
-    await stage.agenda.advance(100.0)
-    assert stage.told(old) == []
-    assert stage.told(new)[-1][1] == "Succeeded"
+async def test_evicted_flow_is_not_published_and_cannot_be_forced() -> None:
+    """Nothing is published about an evicted flow any more, and no outcome can be forced on it."""
+    harness = LifecycleHarness(max_flows=1)
+    old = harness.send(SMS)
+    new = harness.send(SMS)
+    await harness.scheduler.advance(100.0)
+    assert harness.changes(old) == []
+    assert harness.changes(new)[-1][1] == "Succeeded"
     with pytest.raises(ActionConflict):
-        stage.journeys.force_outcome(old, 0, ScriptedOutcome.DELIVERED)
+        harness.lifecycle.force_outcome(old, 0, ScriptedOutcome.DELIVERED)
 
 
-async def test_clear() -> None:
-    """Cleared, there are no flows, and nothing more becomes of them."""
-    stage = LifecycleHarness()
-    flow = stage.send(SMS)
-    stage.journeys.clear()
-    await stage.agenda.advance(100.0)
-    assert stage.told(flow) == []
-    assert stage.heard[-1] == FlowsCleared()
-    assert len(stage.journeys.flow_store) == 0
+async def test_clear_deletes_flows_and_their_scheduled_changes() -> None:
+    """After a clear there are no flows, and no more changes."""
+    harness = LifecycleHarness()
+    flow = harness.send(SMS)
+    harness.lifecycle.clear()
+    await harness.scheduler.advance(100.0)
+    assert harness.changes(flow) == []
+    assert harness.events[-1] == FlowsCleared()
+    assert len(harness.lifecycle.flow_store) == 0
 
 
-async def test_flows_of_before_are_followed_on() -> None:
-    """Flows that were kept go on from where they stood: what was told is not told again."""
-    stage = LifecycleHarness()
-    await stage.agenda.advance(0.5)
-    flow = stage.send(SMS)
-    await stage.agenda.advance(1.5)
-    stage.agenda.clear()
-    stage.heard.clear()
-    stage.journeys.restore(2.0)
-    await stage.agenda.advance(100.0)
-    assert [at for at, _, _ in stage.told(flow)] == [2.0, 4.0]
+async def test_restored_flows_continue_without_repeating_changes() -> None:
+    """Restored flows continue from their state: published changes are not published again."""
+    harness = LifecycleHarness()
+    await harness.scheduler.advance(0.5)
+    flow = harness.send(SMS)
+    await harness.scheduler.advance(1.5)
+    harness.scheduler.clear()
+    harness.events.clear()
+    harness.lifecycle.restore(2.0)
+    await harness.scheduler.advance(100.0)
+    assert [at for at, _, _ in harness.changes(flow)] == [2.0, 4.0]
 
 
-async def test_no_flows_of_before() -> None:
-    """An empty book moves no clock."""
-    stage = LifecycleHarness()
-    stage.journeys.restore(0.0)
-    assert (stage.clock.now(), stage.agenda.next_due) == (0.0, None)
+async def test_restore_of_an_empty_store_leaves_the_clock() -> None:
+    """An empty store does not move the clock."""
+    harness = LifecycleHarness()
+    harness.lifecycle.restore(0.0)
+    assert (harness.clock.now(), harness.scheduler.next_due) == (0.0, None)

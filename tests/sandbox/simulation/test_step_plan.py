@@ -1,4 +1,4 @@
-"""From an accepted body to the steps that are played, and from numbers to what becomes of them."""
+"""Plans of accepted bodies, and outcomes that numbers script."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from routee_failover.sandbox.simulation.step_plan import SendEndpoint, plan_step
 
 
 @pytest.mark.parametrize(
-    ("number", "viber_ending", "sms_ending", "voice_ending"),
+    ("number", "viber_outcome", "sms_outcome", "voice_outcome"),
     [
         ("+306900000123", ScriptedOutcome.UNDELIVERED, ScriptedOutcome.FAILED, ScriptedOutcome.EXPIRED),
         ("306900000410", ScriptedOutcome.SEEN, ScriptedOutcome.UNDELIVERED, ScriptedOutcome.DELIVERED),
@@ -19,21 +19,21 @@ from routee_failover.sandbox.simulation.step_plan import SendEndpoint, plan_step
         ("sip:x", ScriptedOutcome.DELIVERED, ScriptedOutcome.DELIVERED, ScriptedOutcome.DELIVERED),
     ],
 )
-def test_scripts(
-    number: str, viber_ending: ScriptedOutcome, sms_ending: ScriptedOutcome, voice_ending: ScriptedOutcome
+def test_last_digits_of_the_test_number_script_each_channel(
+    number: str, viber_outcome: ScriptedOutcome, sms_outcome: ScriptedOutcome, voice_outcome: ScriptedOutcome
 ) -> None:
-    """The last three digits of exactly +306900000VSP script the channels; every other number delivers."""
-    endings = [
+    """The last three digits of exactly +306900000VSP script the channels; messages to other numbers are delivered."""
+    outcomes = [
         scripted_outcome(channel, number)
         for channel in (SimulatedChannel.VIBER, SimulatedChannel.SMS, SimulatedChannel.VOICE)
     ]
-    assert endings == [viber_ending, sms_ending, voice_ending]
+    assert outcomes == [viber_outcome, sms_outcome, voice_outcome]
 
 
-def test_order_decides() -> None:
-    """Steps are tried by order; without one, or with the same one, they keep their places."""
+def test_steps_are_sorted_by_order_and_keep_their_places() -> None:
+    """Steps are attempted by `order`; without one, or with the same one, they keep their places."""
     step = {"type": "Sms", "to": "+12", "from": "a"}
     named = [step | {"from": "c", "order": 3}, step | {"from": "b"}, step | {"from": "a", "order": 1}]
     planned = plan_steps(SendEndpoint.STANDARD, {"flow": [*named, step | {"from": "d", "order": 3}]})
-    assert [one.body["from"] for one in planned] == ["a", "b", "c", "d"]
-    assert [one.order for one in planned] == [1, 2, 3, 3]
+    assert [step.body["from"] for step in planned] == ["a", "b", "c", "d"]
+    assert [step.order for step in planned] == [1, 2, 3, 3]

@@ -1,4 +1,4 @@
-"""The step engine as a pure function: no server, no clock."""
+"""Timelines as a pure function: no server, no clock."""
 
 import math
 
@@ -59,13 +59,13 @@ from .step_factory import ANY_VOICE, names, sms, step, viber, voice
         ),
     ],
 )
-def test_statuses_of_a_step(step: SimulatedStep, statuses: list[tuple[float, str]]) -> None:
-    """Each channel takes its own documented statuses, in its own casing, to the scripted end."""
+def test_each_channel_passes_its_documented_statuses(step: SimulatedStep, statuses: list[tuple[float, str]]) -> None:
+    """Each channel has its own documented statuses, in its own casing, up to the scripted outcome."""
     assert names(compute_timeline([step])) == statuses
 
 
-def test_expired_sms() -> None:
-    """SMS knows no Expired: past its ttl it is Undelivered with the detail Expired."""
+def test_expired_sms_is_undelivered_with_detail_expired() -> None:
+    """SMS has no Expired: after its ttl it is Undelivered with the detail Expired."""
     last = compute_timeline([sms(ScriptedOutcome.EXPIRED)]).messages[0].status_changes[-1]
     assert (last.name, last.detailed_status) == ("Undelivered", "Expired")
 
@@ -167,20 +167,23 @@ def test_expired_sms() -> None:
         ),
     ],
 )
-def test_failover(steps: list[SimulatedStep], status: SimulatedFlowStatus, code: FailureCode | None, sent: int) -> None:
-    """Triggers start the next step; any success makes the flow succeed; statusCode tells the four ways to fail apart.
+def test_triggers_statuses_and_failure_codes_of_a_flow(
+    steps: list[SimulatedStep], status: SimulatedFlowStatus, code: FailureCode | None, sent: int
+) -> None:
+    """Triggers start the next step; any success makes the flow succeed; statusCode has four reasons of failure.
 
-    A server error ends the flow; want of balance does where it is no trigger, and is the reason wherever it is the end.
+    A server error ends the flow; an insufficient balance does where it is no trigger, and is the reason wherever the
+    flow ends with it.
     """
-    line = compute_timeline(steps)
-    assert (line.status, line.failure_code, len(line.messages)) == (status, code, sent)
+    timeline = compute_timeline(steps)
+    assert (timeline.status, timeline.failure_code, len(timeline.messages)) == (status, code, sent)
 
 
-def test_state_at_every_moment() -> None:
-    """A flow is Queued, then InProgress, then final; the next message leaves at the very moment the last one ends."""
-    line = compute_timeline([viber(ScriptedOutcome.EXPIRED), sms(ScriptedOutcome.DELIVERED)], dispatched_at=1.0)
-    moments = (0.0, 0.99, 1.0, 600.99, 601.0, 603.99, 604.0, math.inf)
-    states = [line.state_at(moment) for moment in moments]
+def test_state_changes_at_the_times_of_the_timeline() -> None:
+    """A flow is Queued, then InProgress, then final; the next message is sent at the time at which the last ends."""
+    timeline = compute_timeline([viber(ScriptedOutcome.EXPIRED), sms(ScriptedOutcome.DELIVERED)], dispatched_at=1.0)
+    times = (0.0, 0.99, 1.0, 600.99, 601.0, 603.99, 604.0, math.inf)
+    states = [timeline.state_at(moment) for moment in times]
     assert [state.status for state in states] == ["Queued"] * 2 + ["InProgress"] * 4 + ["Succeeded"] * 2
     assert [len(state.messages) for state in states] == [0, 0, 1, 1, 2, 2, 2, 2]
     assert [state.updated_at for state in states] == [0, 0, 1, 1, 601, 602, 604, 604]
@@ -190,15 +193,15 @@ def test_state_at_every_moment() -> None:
     assert message.delivered_at(604.0) == 604.0
 
 
-def test_seen_after_the_end() -> None:
+def test_seen_after_delivery_changes_the_message_but_not_the_flow() -> None:
     """A flow ends when Viber is delivered; a later Seen still shows on the message."""
-    line = compute_timeline([viber(ScriptedOutcome.SEEN)])
-    assert line.ended_at == 2.0
-    state = line.state_at(5.0)
+    timeline = compute_timeline([viber(ScriptedOutcome.SEEN)])
+    assert timeline.ended_at == 2.0
+    state = timeline.state_at(5.0)
     assert (state.status, state.messages[0].status_at(5.0).name, state.updated_at) == ("Succeeded", "SEEN", 5.0)
 
 
-def test_ttl_shorter_than_a_delivery() -> None:
+def test_message_never_changes_after_its_ttl() -> None:
     """Nothing happens to a message after its ttl, however short that is."""
     assert compute_timeline([sms(ScriptedOutcome.DELIVERED, ttl=0.0)]).ended_at == 0.0
 
@@ -214,7 +217,7 @@ MATRIX_VOICE = [
 
 @pytest.mark.parametrize("call", MATRIX_VOICE)
 @pytest.mark.parametrize(
-    ("viber_ending", "sms_ending", "status", "termination"),
+    ("viber_outcome", "sms_outcome", "status", "termination"),
     [
         (ScriptedOutcome.DELIVERED, ScriptedOutcome.FAILED, SimulatedFlowStatus.SUCCEEDED, SimulatedChannel.VIBER),
         (ScriptedOutcome.UNDELIVERED, ScriptedOutcome.DELIVERED, SimulatedFlowStatus.SUCCEEDED, SimulatedChannel.SMS),
@@ -222,21 +225,21 @@ MATRIX_VOICE = [
         (ScriptedOutcome.UNDELIVERED, ScriptedOutcome.FAILED, SimulatedFlowStatus.FAILED, SimulatedChannel.SMS),
     ],
 )
-def test_the_documented_results(
+def test_flow_statuses_match_the_documented_table(
     call: ScriptedOutcome,
-    viber_ending: ScriptedOutcome,
-    sms_ending: ScriptedOutcome,
+    viber_outcome: ScriptedOutcome,
+    sms_outcome: ScriptedOutcome,
     status: SimulatedFlowStatus,
     termination: SimulatedChannel,
 ) -> None:
-    """A call that nobody takes, then Viber, then SMS: the flow ends as Routee's page of flow statuses shows."""
-    state = compute_timeline([voice(call, ANY_VOICE - {"completed"}), viber(viber_ending), sms(sms_ending)]).state_at(
+    """A call that is not answered, then Viber, then SMS: the flow ends as Routee's page of flow statuses shows."""
+    state = compute_timeline([voice(call, ANY_VOICE - {"completed"}), viber(viber_outcome), sms(sms_outcome)]).state_at(
         math.inf
     )
     assert (state.status, state.termination_channel) == (status, termination)
 
 
-def test_a_completed_call_is_a_success() -> None:
+def test_completed_call_succeeds_without_further_steps() -> None:
     """The first line of that page: completed, succeeded, and nothing else is sent."""
     state = compute_timeline(
         [voice(ScriptedOutcome.DELIVERED), viber(ScriptedOutcome.DELIVERED), sms(ScriptedOutcome.DELIVERED)]
@@ -249,7 +252,7 @@ def test_a_completed_call_is_a_success() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "statuses"),
+    ("step", "statuses"),
     [
         (viber(ScriptedOutcome.DELIVERED, after=90.0), [(0, "QUEUED"), (90, "DELIVERED")]),
         (viber(ScriptedOutcome.DELIVERED, after=0.0), [(0, "QUEUED"), (0, "DELIVERED")]),
@@ -281,20 +284,24 @@ def test_a_completed_call_is_a_success() -> None:
         ),
     ],
 )
-def test_after(one: SimulatedStep, statuses: list[tuple[float, str]]) -> None:
-    """A script says when a message ends as it says; one that would be later than its ttl expires, but for a Seen."""
-    assert names(compute_timeline([one])) == statuses
+def test_after_sets_the_time_of_the_outcome_up_to_the_ttl(
+    step: SimulatedStep, statuses: list[tuple[float, str]]
+) -> None:
+    """`after` is the time of the outcome; one later than the ttl becomes an expiry, except for a Seen."""
+    assert names(compute_timeline([step])) == statuses
 
 
-def test_a_late_delivery_fails_over() -> None:
-    """What is delivered only after its ttl has passed is not delivered: the next step is sent when it expires."""
-    line = compute_timeline([viber(ScriptedOutcome.DELIVERED, ttl=60.0, after=90.0), sms(ScriptedOutcome.DELIVERED)])
-    assert [message.sent_at for message in line.messages] == [0.0, 60.0]
-    assert line.status is SimulatedFlowStatus.SUCCEEDED
+def test_delivery_after_the_ttl_fails_over() -> None:
+    """A delivery after the ttl is none: the next step is sent when the message expires."""
+    timeline = compute_timeline(
+        [viber(ScriptedOutcome.DELIVERED, ttl=60.0, after=90.0), sms(ScriptedOutcome.DELIVERED)]
+    )
+    assert [message.sent_at for message in timeline.messages] == [0.0, 60.0]
+    assert timeline.status is SimulatedFlowStatus.SUCCEEDED
 
 
-def test_detail() -> None:
-    """A script may name the detailedStatus of the end; what expires in its place has its own."""
+def test_detail_sets_the_detailed_status_of_the_outcome() -> None:
+    """A script may set the detailedStatus of the outcome; an expiry in its place has its own."""
     roaming = compute_timeline([sms(ScriptedOutcome.UNDELIVERED, detail="Roaming")]).messages[0].status_changes
     assert [change.detailed_status for change in roaming] == ["Queued", "Sent", "Roaming"]
     late = (
@@ -303,8 +310,8 @@ def test_detail() -> None:
     assert late.detailed_status == "Expired"
 
 
-def test_a_seen_may_come_after_the_ttl() -> None:
-    """A ttl ends the attempts to deliver, not the reading: only with expireOnDelivery a Delivered waits for a Seen."""
+def test_seen_may_come_after_the_ttl() -> None:
+    """The ttl ends the attempts to deliver, not the reading: only with expireOnDelivery it limits a Seen."""
     assert names(compute_timeline([viber(ScriptedOutcome.SEEN, ttl=3.0)])) == [
         (0, "QUEUED"),
         (2, "DELIVERED"),
@@ -314,8 +321,8 @@ def test_a_seen_may_come_after_the_ttl() -> None:
     assert names(short) == [(0, "QUEUED"), (2, "DELIVERED"), (3, "SEEN")]
 
 
-def test_no_ttl_never_expires() -> None:
-    """A step without a ttl that only its ttl would end stays as it is, and so does its flow."""
-    line = compute_timeline([step(SimulatedChannel.VIBER, ScriptedOutcome.EXPIRED, frozenset())])
-    assert line.state_at(1e12).status is SimulatedFlowStatus.IN_PROGRESS
-    assert line.next_change_at(0.0) is None
+def test_step_without_ttl_never_expires() -> None:
+    """A step without a ttl that only its ttl would end stays in progress, and so does its flow."""
+    timeline = compute_timeline([step(SimulatedChannel.VIBER, ScriptedOutcome.EXPIRED, frozenset())])
+    assert timeline.state_at(1e12).status is SimulatedFlowStatus.IN_PROGRESS
+    assert timeline.next_change_at(0.0) is None

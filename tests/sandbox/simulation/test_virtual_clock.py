@@ -1,4 +1,4 @@
-"""The virtual clock alone: it runs, stands still, and is put forward."""
+"""The virtual clock: it runs, stops, and is advanced."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from routee_failover.sandbox.simulation.virtual_clock import VirtualClock
 
 
-def test_virtual_clock() -> None:
+def test_clock_runs_speed_times_faster_than_real_time() -> None:
     """Virtual seconds pass `speed` times faster than real ones, from zero."""
     real = [50.0]
     clock = VirtualClock(60.0, monotonic=lambda: real[0])
@@ -17,8 +17,8 @@ def test_virtual_clock() -> None:
 
 
 @pytest.mark.parametrize("speed", [-1.0, math.inf, math.nan])
-def test_impossible_speed(speed: float) -> None:
-    """A clock that would run backwards or not at all is refused, from the start and later."""
+def test_invalid_speed_is_rejected(speed: float) -> None:
+    """A negative or non-finite speed is rejected, initially and later."""
     with pytest.raises(ValueError, match="speed"):
         VirtualClock(speed)
     clock = VirtualClock(2.0)
@@ -27,8 +27,8 @@ def test_impossible_speed(speed: float) -> None:
     assert clock.speed == 2.0
 
 
-def test_a_clock_changes_its_speed_and_keeps_its_time() -> None:
-    """What has passed stays passed when the speed changes; at speed 0 nothing passes but what it is put forward by."""
+def test_speed_change_keeps_the_elapsed_time() -> None:
+    """A change of speed keeps the elapsed time; at speed 0 time passes by `advance` only."""
     real = [50.0]
     clock = VirtualClock(60.0, monotonic=lambda: real[0])
     real[0] += 2.0
@@ -46,7 +46,7 @@ def test_a_clock_changes_its_speed_and_keeps_its_time() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-0.001, math.inf, math.nan])
-def test_a_clock_never_goes_back(seconds: float) -> None:
-    """A clock is put forward by a number of seconds, and by nothing else."""
-    with pytest.raises(ValueError, match="never back"):
+def test_invalid_advance_is_rejected(seconds: float) -> None:
+    """A clock can only be advanced, by a finite number of seconds that is not negative."""
+    with pytest.raises(ValueError, match="only be advanced"):
         VirtualClock().advance(seconds)

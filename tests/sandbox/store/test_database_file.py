@@ -1,4 +1,4 @@
-"""The file behind a store: who can read it; and what it cannot be, refused in a sentence and left alone."""
+"""The file of a store: its permissions, and files that are rejected with the reason and left unchanged."""
 
 import errno
 import os
@@ -17,21 +17,21 @@ from routee_failover.sandbox.store import database
 from ..raw_http import STANDARD, calling
 
 
-async def _refused(path: Path) -> str:
-    """Why a sandbox does not start with this store."""
+async def _start_error(path: Path) -> str:
+    """Return why a sandbox does not start with this store."""
     with pytest.raises(SandboxError) as caught:
         await Sandbox(store=path).__aenter__()
     text = str(caught.value)
     assert "\n" not in text
-    return text.removeprefix(f"cannot keep anything in {path}: ")
+    return text.removeprefix(f"cannot use the store {path}: ")
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted(found.name for found in folder.iterdir())
+    return sorted(file.name for file in folder.iterdir())
 
 
 def _modes(folder: Path) -> set[int]:
-    return {stat.S_IMODE(found.stat().st_mode) for found in folder.iterdir()}
+    return {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
 def _allow(path: Path, mode: int) -> None:
@@ -51,27 +51,29 @@ def _other_application(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "why"),
+    ("make", "reason"),
     [
-        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
-        (lambda path: path.write_bytes(b"hi"), "it is a file of another kind, or damaged"),
-        (_other_database, "it is a database of something else"),
-        (_other_application, "it is a database of something else"),
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is not an SQLite database, or damaged"),
+        (lambda path: path.write_bytes(b"hi"), "it is not an SQLite database, or damaged"),
+        (_other_database, "it is the database of another program"),
+        (_other_application, "it is the database of another program"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (os.mkfifo, "it is no file"),
+        (os.mkfifo, "it is not a regular file"),
     ],
 )
-async def test_a_file_of_something_else(make: Callable[[Path], None], why: str, tmp_path: Path) -> None:
-    """A file that is no sandbox's is refused by what it is, and stays as it was."""
-    path = tmp_path / "kept"
+async def test_file_of_another_kind_is_rejected_unchanged(
+    make: Callable[[Path], None], reason: str, tmp_path: Path
+) -> None:
+    """A file that is not a sandbox's is rejected with what it is, and stays as it was."""
+    path = tmp_path / "sandbox.db"
     make(path)
     before = path.read_bytes() if path.is_file() else b""
-    assert (await _refused(path)).startswith(why)
+    assert (await _start_error(path)).startswith(reason)
     assert (path.read_bytes() if path.is_file() else b"") == before
-    assert _names(tmp_path) == ["kept"]
+    assert _names(tmp_path) == ["sandbox.db"]
 
 
-async def _with_a_flow(path: Path) -> None:
+async def _store_a_flow(path: Path) -> None:
     async with calling(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
 
@@ -83,56 +85,56 @@ def _change(path: Path, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    ("change", "reason"),
     [
-        ("DROP TABLE kept", "no such table"),
+        ("DROP TABLE documents", "no such table"),
         ("PRAGMA user_version=2", "a newer routee-failover has written it"),
-        ("UPDATE kept SET document = '{' WHERE kind = 'flow'", "a flow in it cannot be read"),
-        ("UPDATE kept SET document = '[]' WHERE kind = 'flow'", "a flow in it cannot be read"),
-        ("UPDATE kept SET document = '{\"id\": 1}' WHERE kind = 'flow'", "a flow in it cannot be read"),
-        ("UPDATE kept SET document = x'ff' WHERE kind = 'clock'", "a clock in it cannot be read"),
-        ("UPDATE kept SET document = 'null' WHERE kind = 'clock'", "a clock in it cannot be read"),
+        ("UPDATE documents SET document = '{' WHERE kind = 'flow'", "a flow in it cannot be read"),
+        ("UPDATE documents SET document = '[]' WHERE kind = 'flow'", "a flow in it cannot be read"),
+        ("UPDATE documents SET document = '{\"id\": 1}' WHERE kind = 'flow'", "a flow in it cannot be read"),
+        ("UPDATE documents SET document = x'ff' WHERE kind = 'clock'", "a clock in it cannot be read"),
+        ("UPDATE documents SET document = 'null' WHERE kind = 'clock'", "a clock in it cannot be read"),
     ],
 )
-async def test_a_file_that_cannot_be_read(change: str, why: str, tmp_path: Path) -> None:
-    """A file of a newer version, or with something in it that nobody understands, is refused."""
-    path = tmp_path / "kept"
-    await _with_a_flow(path)
+async def test_newer_or_unreadable_file_is_rejected(change: str, reason: str, tmp_path: Path) -> None:
+    """A file of a newer version, or with unreadable contents, is rejected."""
+    path = tmp_path / "sandbox.db"
+    await _store_a_flow(path)
     _change(path, change)
-    assert why in await _refused(path)
+    assert reason in await _start_error(path)
 
 
 @pytest.mark.parametrize("where", ["middle", "end"])
-async def test_a_damaged_file(where: str, tmp_path: Path) -> None:
-    """A file that lost a part of itself is refused with what to do about it."""
-    path = tmp_path / "kept"
-    await _with_a_flow(path)
+async def test_damaged_file_is_rejected_with_advice(where: str, tmp_path: Path) -> None:
+    """A file with a damaged or missing part is rejected, with what to do about it."""
+    path = tmp_path / "sandbox.db"
+    await _store_a_flow(path)
     content = path.read_bytes()
     if where == "end":
         path.write_bytes(content[:5000])
     else:
         path.write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
-    assert await _refused(path) == "it is damaged; move it away"
+    assert await _start_error(path) == "it is damaged; move it away"
 
 
-async def test_what_a_crash_left_half_written(tmp_path: Path) -> None:
-    """A log that ends in the middle of a transaction does not keep the next sandbox from starting."""
-    path, killed = tmp_path / "kept", tmp_path / "killed"
+async def test_incomplete_log_of_a_crash_does_not_prevent_a_start(tmp_path: Path) -> None:
+    """A log that ends in the middle of a transaction does not prevent the next start."""
+    path, killed = tmp_path / "sandbox.db", tmp_path / "killed"
     async with calling(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
         killed.write_bytes(path.read_bytes())
-        log = path.with_name("kept-wal").read_bytes()
+        log = path.with_name("sandbox.db-wal").read_bytes()
     killed.with_name("killed-wal").write_bytes(log[:-100])
     async with calling(store=killed) as caller:
         assert len(caller.sandbox.accepted) <= 1
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
 
 
-async def test_two_sandboxes(tmp_path: Path) -> None:
-    """A file that a sandbox has open is refused to another one; then it is free again, also when the port was taken."""
-    path = tmp_path / "kept"
+async def test_file_in_use_is_rejected_and_released_later(tmp_path: Path) -> None:
+    """A file that a sandbox has open is rejected by another; it is released at the end, and after a failed start."""
+    path = tmp_path / "sandbox.db"
     async with calling(store=path) as caller:
-        assert await _refused(path) == "another process has it open; give each sandbox a file of its own"
+        assert await _start_error(path) == "another process has it open; give each sandbox a file of its own"
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
         port = int(caller.sandbox.url.rpartition(":")[2])
         other = Sandbox(store=tmp_path / "other", port=port)
@@ -144,50 +146,50 @@ async def test_two_sandboxes(tmp_path: Path) -> None:
         assert len(sandbox.accepted) == 1
 
 
-async def test_nobody_else_reads_it(tmp_path: Path) -> None:
-    """The file and its log can be read by their owner alone, whatever the umask says: the PINs of tests are in them."""
-    path = tmp_path / "kept"
+async def test_file_and_log_are_readable_by_the_owner_only(tmp_path: Path) -> None:
+    """File and log are readable by their owner only, whatever the umask: the PINs of tests are in them."""
+    path = tmp_path / "sandbox.db"
     before = os.umask(0)
     try:
         async with calling(store=path) as caller:
             await caller.send("sendFailover", STANDARD)
             assert _modes(tmp_path) == {0o600}
-            assert _names(tmp_path) == ["kept", "kept-wal"]
+            assert _names(tmp_path) == ["sandbox.db", "sandbox.db-wal"]
     finally:
         os.umask(before)
-    assert _names(tmp_path) == ["kept"]
+    assert _names(tmp_path) == ["sandbox.db"]
 
 
-async def test_a_link_and_an_empty_file(tmp_path: Path) -> None:
-    """A link is followed, also one to a file that is not there yet; an empty file is as good as none."""
+async def test_symlink_is_followed_and_empty_file_is_used(tmp_path: Path) -> None:
+    """A symlink is followed, also to a file that does not exist yet; an empty file is used like a missing one."""
     link = tmp_path / "link"
-    link.symlink_to(tmp_path / "kept")
-    await _with_a_flow(link)
+    link.symlink_to(tmp_path / "sandbox.db")
+    await _store_a_flow(link)
     assert _modes(tmp_path) == {0o600}
     empty = tmp_path / "empty"
     empty.touch()
-    await _with_a_flow(empty)
+    await _store_a_flow(empty)
     async with Sandbox(store=str(empty)) as sandbox:
         assert len(sandbox.accepted) == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("no/such/folder", "there is no such folder"),
         ("x" * 300, os.strerror(errno.ENAMETOOLONG)),
-        ("nul\0byte", "no file can have such a name"),
+        ("nul\0byte", "it is not a valid file name"),
     ],
 )
-async def test_a_name_that_cannot_be(name: str, why: str, tmp_path: Path) -> None:
-    """A folder that is not there, or a name that none can have, is one clear error, and nothing is made."""
-    assert (await _refused(tmp_path / name)).endswith(why)
+async def test_impossible_path_is_rejected(name: str, reason: str, tmp_path: Path) -> None:
+    """A missing folder, or an impossible name, is one clear error, and nothing is created."""
+    assert (await _start_error(tmp_path / name)).endswith(reason)
     assert _names(tmp_path) == []
 
 
 @contextmanager
-def _nobody() -> Iterator[None]:
-    """For a moment, be somebody to whom files can be closed: nothing is closed to root."""
+def _unprivileged() -> Iterator[None]:
+    """Be another user than root meanwhile: root can open everything."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
@@ -198,42 +200,42 @@ def _nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
-async def test_what_cannot_be_written_to(tmp_path: Path) -> None:
-    """A folder or a file that one may only read is one clear error; so is a folder in which no log can be made."""
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to everybody else
+async def test_unwritable_file_or_folder_is_rejected(tmp_path: Path) -> None:
+    """A read-only folder or file is one clear error; so is a folder in which no log can be created."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are not accessible to other users
         folder = Path(name)
-        path = folder / "kept"
+        path = folder / "sandbox.db"
         _allow(folder, 0o555)
-        with _nobody():
-            assert await _refused(path) == os.strerror(errno.EACCES)
+        with _unprivileged():
+            assert await _start_error(path) == os.strerror(errno.EACCES)
         _allow(folder, 0o777)
-        with _nobody():
-            await _with_a_flow(path)
+        with _unprivileged():
+            await _store_a_flow(path)
         _allow(path, 0o444)
-        with _nobody():
-            assert await _refused(path) == os.strerror(errno.EACCES)
+        with _unprivileged():
+            assert await _start_error(path) == os.strerror(errno.EACCES)
         _allow(path, 0o666)
         _allow(folder, 0o555)
-        with _nobody():
-            assert await _refused(path) == "its folder cannot be written to"
+        with _unprivileged():
+            assert await _start_error(path) == "its folder cannot be written to"
 
 
-async def test_no_room_for_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk a sandbox with a store does not start, and leaves no empty file behind."""
+async def test_full_disk_prevents_a_start_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk a sandbox with a store does not start, and leaves no empty file."""
 
     def full(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA max_page_count=1")
-        connection.execute("CREATE TABLE kept (one, two, UNIQUE (one))")
+        connection.execute("CREATE TABLE documents (one, two, UNIQUE (one))")
 
     monkeypatch.setattr(database, "_create_schema", full)
-    assert await _refused(tmp_path / "kept") == "the disk is full"
+    assert await _start_error(tmp_path / "sandbox.db") == "the disk is full"
     assert _names(tmp_path) == []
 
 
-async def test_no_room_in_a_file_from_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does it start with a file that takes nothing more: whoever starts it can make room now."""
-    path = tmp_path / "kept"
-    await _with_a_flow(path)
+async def test_unwritable_existing_file_prevents_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox does not start with a file that it cannot write to: at that time the user can still fix it."""
+    path = tmp_path / "sandbox.db"
+    await _store_a_flow(path)
     connect = database._connect
 
     def full(path: Path) -> sqlite3.Connection:
@@ -242,12 +244,12 @@ async def test_no_room_in_a_file_from_before(tmp_path: Path, monkeypatch: pytest
         return connection
 
     monkeypatch.setattr(database, "_connect", full)
-    assert await _refused(path) == "it cannot be written to"
+    assert await _start_error(path) == "it cannot be written to"
     monkeypatch.undo()
     async with Sandbox(store=path) as sandbox:
         assert len(sandbox.accepted) == 1
 
 
-def test_errors_that_nobody_expected() -> None:
-    """What SQLite says in other words is passed on."""
+def test_unknown_sqlite_error_is_passed_on() -> None:
+    """The text of an unknown SQLite error is passed on."""
     assert database.describe_error(sqlite3.ProgrammingError("something odd")) == "something odd"

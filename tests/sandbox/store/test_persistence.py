@@ -1,4 +1,4 @@
-"""What survives a sandbox that has a store: flows, what was done to them, and how far the clock had come."""
+"""What survives in a store: flows, forced outcomes, and the reading of the clock."""
 
 import asyncio
 import shutil
@@ -28,12 +28,12 @@ EXPIRING = changed(OTP, **{"flow.0.to": "306900000300", "flow.0.ttl": 86_400})
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file that is not there yet."""
+    """Return the path of a file that does not exist yet."""
     return tmp_path / "sandbox.db"
 
 
-async def test_flows_are_there_again(path: Path) -> None:
-    """After a restart every flow is what it was, tracking says the same of it, and numbers count on."""
+async def test_flows_survive_a_restart_unchanged(path: Path) -> None:
+    """After a restart every flow and its tracking record are unchanged, and numbering continues."""
     async with calling(store=path, speed=0) as caller:
         for operation, body in BODIES.items():
             await caller.send(operation, body)
@@ -49,8 +49,8 @@ async def test_flows_are_there_again(path: Path) -> None:
         assert caller.sandbox.counts.accepted == 1
 
 
-async def test_bodies_come_back_to_the_letter(path: Path) -> None:
-    """Letters of any script, numbers of any size and members that nobody knows are in the body as they were."""
+async def test_request_bodies_survive_exactly(path: Path) -> None:
+    """Characters of any script, numbers of any size and unknown members survive in the body."""
     body = changed(STANDARD, **{"flow.1.message.body": "Γεια 👋 \x00", "own": [10**30, 1.5, None, {"a": [[]]}]})
     async with calling(store=path) as caller:
         assert (await caller.send("sendFailover", body))[0] == 200
@@ -58,28 +58,28 @@ async def test_bodies_come_back_to_the_letter(path: Path) -> None:
         assert caller.sandbox.accepted[0].body == body
 
 
-async def test_the_clock_stands_still_while_the_sandbox_is_off(path: Path) -> None:
-    """A ttl of a day may pass in three sittings; what is still to come is published then, and what has been is not."""
-    heard: list[SandboxEvent] = []
+async def test_clock_stops_while_the_sandbox_is_off(path: Path) -> None:
+    """A ttl of a day may pass in three sessions; later changes are published then, earlier ones not again."""
+    events: list[SandboxEvent] = []
     async with calling(store=path, speed=0) as caller:
         flow_id = (await caller.send("sendFailoverOtp", EXPIRING))[1]["flowId"]
         await caller.sandbox.advance(timedelta(hours=8))
     async with calling(store=path, speed=0) as caller:
-        caller.sandbox._event_bus.add_listener(heard.append)
-        _, told = await caller.call("getSandboxClock", "/sandbox/clock")
-        assert told["now"] == 8 * 3600
+        caller.sandbox._event_bus.add_listener(events.append)
+        _, clock = await caller.call("getSandboxClock", "/sandbox/clock")
+        assert clock["now"] == 8 * 3600
         await caller.sandbox.advance(timedelta(hours=15))
         assert (await caller.track_otp(flow_id))["status"] == "InProgress"
-        assert not any(isinstance(event, FlowChanged) for event in heard)
+        assert not any(isinstance(event, FlowChanged) for event in events)
     async with calling(store=path, speed=0) as caller:
-        caller.sandbox._event_bus.add_listener(heard.append)
+        caller.sandbox._event_bus.add_listener(events.append)
         await caller.sandbox.advance(timedelta(hours=1, seconds=10))
         assert (await caller.track_otp(flow_id))["status"] == "Succeeded"
-        assert [event.at for event in heard if isinstance(event, FlowChanged)] == [86_400.0, 86_401.0, 86_403.0]
+        assert [event.at for event in events if isinstance(event, FlowChanged)] == [86_400.0, 86_401.0, 86_403.0]
 
 
-async def test_what_was_done_by_hand_survives(path: Path) -> None:
-    """A message that was made to fail has failed after a restart, too."""
+async def test_forced_outcome_survives(path: Path) -> None:
+    """A message that was forced to fail has failed after a restart too."""
     async with calling(store=path, speed=0) as caller:
         await caller.send("sendFailoverOtp", EXPIRING)
         caller.sandbox._lifecycle.force_outcome(caller.sandbox.accepted[0], 0, ScriptedOutcome.FAILED)
@@ -89,17 +89,17 @@ async def test_what_was_done_by_hand_survives(path: Path) -> None:
         assert [step["status"] for step in (await caller.track_otp(flow.id))["steps"]] == ["FAILED", "queued"]
 
 
-async def test_keep_bounds_the_file(path: Path) -> None:
-    """What is forgotten for want of room is forgotten in the file, and a smaller `max_flows` forgets more of it."""
-    for keep, sent, left in ((3, 5, [3, 4, 5]), (2, 0, [4, 5]), (10, 0, [4, 5])):
-        async with calling(store=path, max_flows=keep) as caller:
+async def test_max_flows_limits_the_file(path: Path) -> None:
+    """Evicted flows are deleted from the file, and a smaller `max_flows` deletes more of it."""
+    for max_flows, sent, remaining in ((3, 5, [3, 4, 5]), (2, 0, [4, 5]), (10, 0, [4, 5])):
+        async with calling(store=path, max_flows=max_flows) as caller:
             for _ in range(sent):
                 await caller.send("sendFailover", STANDARD)
-            assert [flow.number for flow in caller.sandbox.accepted] == left
+            assert [flow.number for flow in caller.sandbox.accepted] == remaining
 
 
-async def test_numbers_count_on_when_flows_are_cleared(path: Path) -> None:
-    """A cleared sandbox is empty after a restart, and no number is given twice."""
+async def test_numbering_continues_after_a_clear(path: Path) -> None:
+    """A cleared sandbox is empty after a restart, and no number is reused."""
     async with calling(store=path) as caller:
         for _ in range(3):
             await caller.send("sendFailover", STANDARD)
@@ -110,53 +110,53 @@ async def test_numbers_count_on_when_flows_are_cleared(path: Path) -> None:
         assert [flow.number for flow in caller.sandbox.accepted] == [4]
 
 
-async def test_one_sandbox_started_again(path: Path) -> None:
-    """A sandbox that is entered again finds what its file has, and each thing happens once."""
-    heard: list[SandboxEvent] = []
+async def test_same_sandbox_can_be_entered_again(path: Path) -> None:
+    """A sandbox that is entered again loads its file, and publishes each change once."""
+    events: list[SandboxEvent] = []
     sandbox = Sandbox(store=path, speed=0)
-    sandbox._event_bus.add_listener(heard.append)
+    sandbox._event_bus.add_listener(events.append)
     async with sandbox:
-        await _sent(sandbox, EXPIRING)
+        await _send(sandbox, EXPIRING)
     async with sandbox:
         assert len(sandbox.accepted) == 1
         await sandbox.advance(timedelta(days=2))
-    assert [event.at for event in heard if isinstance(event, FlowChanged)] == [86_400.0, 86_401.0, 86_403.0]
+    assert [event.at for event in events if isinstance(event, FlowChanged)] == [86_400.0, 86_401.0, 86_403.0]
 
 
-async def _sent(sandbox: Sandbox, body: Any) -> None:
+async def _send(sandbox: Sandbox, body: Any) -> None:
     import aiohttp
 
     from ..raw_http import Caller
 
     async with aiohttp.ClientSession(sandbox.url) as session:
         caller = Caller(sandbox, session)
-        await caller.authorise()
+        await caller.authenticate()
         assert (await caller.send("sendFailoverOtp", body))[0] == 200
 
 
-def _left_by_a_kill(path: Path, folder: Path) -> Path:
-    """What a process that is killed now would leave: the file and its log as they are."""
+def _copy_as_after_a_kill(path: Path, folder: Path) -> Path:
+    """Copy what a process that is killed now would leave: the file and its log."""
     folder.mkdir()
     for name in (path.name, f"{path.name}-wal"):
         shutil.copy(path.with_name(name), folder / name)
     return folder / path.name
 
 
-async def test_answered_means_kept(path: Path, tmp_path: Path) -> None:
-    """When a sender has its answer, the flow survives a kill; so does the clock when whoever set it has been told."""
+async def test_acknowledged_flows_and_clock_changes_survive_a_kill(path: Path, tmp_path: Path) -> None:
+    """A flow whose response was sent survives a kill, and so does a change of the clock."""
     async with calling(store=path, speed=0) as caller:
-        answers = await asyncio.gather(*(caller.send("sendFailoverOtp", OTP) for _ in range(50)))
-        flows = _left_by_a_kill(path, tmp_path / "after-sends")
+        responses = await asyncio.gather(*(caller.send("sendFailoverOtp", OTP) for _ in range(50)))
+        flows = _copy_as_after_a_kill(path, tmp_path / "after-sends")
         await caller.call("setSandboxClock", "/sandbox/clock", method="POST", json={"advance": 3600})
-        clock = _left_by_a_kill(path, tmp_path / "after-clock")
+        clock = _copy_as_after_a_kill(path, tmp_path / "after-clock")
     async with Sandbox(store=flows) as sandbox:
-        assert {flow.id for flow in sandbox.accepted} == {body["flowId"] for _, body in answers}
+        assert {flow.id for flow in sandbox.accepted} == {body["flowId"] for _, body in responses}
     async with calling(store=clock, speed=0) as caller:
         assert (await caller.call("getSandboxClock", "/sandbox/clock"))[1]["now"] == 3600
 
 
-class _Clock(PersistentClock):
-    """A clock that tells whoever waits that it was read."""
+class _FakeClock(PersistentClock):
+    """Clock that signals when it is read."""
 
     def __init__(self) -> None:
         self.now, self.moving = 0.0, True
@@ -171,79 +171,79 @@ class _Clock(PersistentClock):
         return self.moving
 
 
-async def test_the_clock_is_kept_while_time_passes(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While something is to come the clock is kept from time to time, so that a kill costs a second; else it is not."""
+async def test_running_clock_is_saved_regularly(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a job is to come the clock is saved regularly, so that a kill loses a second; otherwise it is not."""
     monkeypatch.setattr(sqlite_module, "CLOCK_SAVE_INTERVAL", 0.001)
-    clock = _Clock()
+    clock = _FakeClock()
     store = SqliteStore(path, clock)
     store.start()
     for _ in range(3):
         clock.read.clear()
         await clock.read.wait()
-    left = SqliteStore(_left_by_a_kill(path, tmp_path / "killed"), _Clock())
-    assert left.load("clock", float)[0] >= 2
-    left.close()
+    remaining = SqliteStore(_copy_as_after_a_kill(path, tmp_path / "killed"), _FakeClock())
+    assert remaining.load("clock", float)[0] >= 2
+    remaining.close()
     clock.moving = False
     store.save_clock()
     await store.flush()
     read = clock.now
-    await asyncio.sleep(0.02)  # twenty ticks
+    await asyncio.sleep(0.02)  # twenty intervals
     assert clock.now == read
     store.close()
 
 
-def test_the_clock_is_not_ahead_of_what_was_done() -> None:
-    """What is due and was not done yet is not behind the clock that is kept: it would never be done."""
+def test_checkpoint_is_before_the_first_due_job() -> None:
+    """The saved reading is before the first job that has not run yet: otherwise that would never run."""
     clock = VirtualClock(0)
-    agenda = Scheduler(clock)
-    kept = PersistentClock(clock, agenda)
-    agenda.call_at(10.0, lambda _: None)
+    scheduler = Scheduler(clock)
+    persistent_clock = PersistentClock(clock, scheduler)
+    scheduler.call_at(10.0, lambda _: None)
     clock.advance(4)
-    assert kept.checkpoint() == 4
+    assert persistent_clock.checkpoint() == 4
     clock.advance(8)
-    assert 9.99 < kept.checkpoint() < 10
-    assert not kept.needs_checkpoint()
+    assert 9.99 < persistent_clock.checkpoint() < 10
+    assert not persistent_clock.needs_checkpoint()
     clock.set_speed(1)
-    assert kept.needs_checkpoint()
+    assert persistent_clock.needs_checkpoint()
 
 
-async def test_what_was_due_at_the_kill_is_done(path: Path) -> None:
-    """Of what was due and not done at a kill nothing is left out, though a younger flow was kept."""
-    heard: list[SandboxEvent] = []
+async def test_job_due_at_the_kill_runs_after_the_restart(path: Path) -> None:
+    """A change that was due and not published at a kill is published, although a newer flow was saved."""
+    events: list[SandboxEvent] = []
     async with calling(store=path, speed=0) as caller:
         await caller.send("sendViberOtp", BODIES["sendViberOtp"])
         await caller.sandbox.advance(timedelta(seconds=3))
         await caller.send("sendViberOtp", BODIES["sendViberOtp"])
     with sqlite3.connect(path) as database:  # the Viber message is delivered after two seconds
-        database.execute("UPDATE kept SET document = '1.999999' WHERE kind = 'clock'")
+        database.execute("UPDATE documents SET document = '1.999999' WHERE kind = 'clock'")
     database.close()
     later = Sandbox(store=path, speed=0)
-    later._event_bus.add_listener(heard.append)
+    later._event_bus.add_listener(events.append)
     async with later:
         await later.advance(timedelta(0))
         assert later._clock.now() == 3
-        assert [(event.flow.number, event.at) for event in heard if isinstance(event, FlowChanged)] == [(1, 2.0)]
+        assert [(event.flow.number, event.at) for event in events if isinstance(event, FlowChanged)] == [(1, 2.0)]
         assert later._lifecycle.snapshot(later.accepted[1]).state.messages[0].status_at(0.0).name == "QUEUED"
 
 
-async def test_a_group_that_was_under_way_at_the_end(path: Path) -> None:
-    """What is saved is in the file after `close`, wherever the writer was when it came."""
+async def test_close_writes_what_is_pending_and_in_progress(path: Path) -> None:
+    """What was saved is in the file after `close`, whatever the writer was doing."""
     for turns in range(4):
-        store = SqliteStore(path, _Clock())
+        store = SqliteStore(path, _FakeClock())
         store.start()
         store.save("one", str(turns), turns)
         for _ in range(turns):
             await asyncio.sleep(0)
         store.save("two", str(turns), turns)
         store.close()
-    store = SqliteStore(path, _Clock())
+    store = SqliteStore(path, _FakeClock())
     assert store.load("one", int) == store.load("two", int) == [0, 1, 2, 3]
     store.close()
 
 
-async def test_values(path: Path) -> None:
-    """Values come back in the order in which they were first saved, changed in place, without what was let go."""
-    store = SqliteStore(path, _Clock())
+async def test_values_are_loaded_in_insertion_order_with_updates(path: Path) -> None:
+    """Values are loaded in the order in which they were first saved, with updates, without deleted ones."""
+    store = SqliteStore(path, _FakeClock())
     store.start()
     for key in "abcd":
         store.save("letter", key, {"is": key})
@@ -258,8 +258,8 @@ async def test_values(path: Path) -> None:
     store.close()
 
 
-async def test_no_store() -> None:
-    """Without a file nothing is kept, nothing waits, and nothing fails."""
+async def test_memory_store_saves_nothing_and_never_fails() -> None:
+    """Without a file nothing is saved, nothing waits, and nothing fails."""
     store = MemoryStore()
     store.start()
     store.save("letter", "a", "a")
@@ -271,8 +271,8 @@ async def test_no_store() -> None:
     assert (store.load("letter", str), store.failure) == ([], None)
 
 
-async def test_the_disk_is_full(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When the disk takes no more that is said once; the sandbox goes on, and the file has all that was before."""
+async def test_full_disk_is_logged_once_and_the_sandbox_continues(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk is logged once; the sandbox continues in memory, and the file keeps what was saved before."""
     async with calling(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
         assert caller.sandbox.store_failure is None
@@ -286,15 +286,18 @@ async def test_the_disk_is_full(path: Path, caplog: pytest.LogCaptureFixture) ->
         assert caller.sandbox.store_failure == "the disk is full"
         assert len(caller.sandbox.accepted) == 4
     (record,) = caplog.records
-    assert record.getMessage() == f"nothing more is kept in {path}: the disk is full; the sandbox goes on in memory"
+    assert (
+        record.getMessage()
+        == f"cannot write to the store {path} any more: the disk is full; the sandbox continues in memory"
+    )
     async with calling(store=path) as caller:
         assert len(caller.sandbox.accepted) == 1
         assert caller.sandbox.store_failure is None
 
 
-async def test_nobody_waits_for_a_disk_that_failed(path: Path) -> None:
-    """Those who wait for the transaction that fails are told to go on, and so are those who come after."""
-    store = SqliteStore(path, _Clock())
+async def test_flush_returns_after_a_failed_write(path: Path) -> None:
+    """Callers that wait for a failing transaction continue, and so do later ones."""
+    store = SqliteStore(path, _FakeClock())
     store.start()
     store._database.execute("PRAGMA query_only=ON")
     waiting: list[Callable[[], Awaitable[None]]] = [store.flush] * 3

@@ -1,41 +1,43 @@
-// What the page asks of the sandbox. Addresses are relative, so that the page also works behind another path.
+// Client of the sandbox's admin API. URLs are relative, so that the page also works behind a path prefix.
 
-const here = (path) => new URL(path, document.baseURI);
+const resolveUrl = (path) => new URL(path, document.baseURI);
 
-/** A no of the sandbox, in its own words; `status` 0 means that it did not answer at all. */
-export class Refused extends Error {
+/** Error response of the sandbox, with its message; `status` 0 means that there was no response. */
+export class ApiError extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;
   }
 }
 
-async function ask(method, path, { query = {}, body } = {}) {
-  const address = here(path);
+async function request(method, path, { query = {}, body } = {}) {
+  const url = resolveUrl(path);
   for (const [name, value] of Object.entries(query)) {
-    if (value !== "" && value !== null && value !== undefined) address.searchParams.set(name, value);
+    if (value !== "" && value !== null && value !== undefined) url.searchParams.set(name, value);
   }
-  const how = { method, cache: "no-store" };
+  const options = { method, cache: "no-store" };
   if (body !== undefined) {
-    how.headers = { "Content-Type": "application/json" };
-    how.body = JSON.stringify(body);
+    options.headers = { "Content-Type": "application/json" };
+    options.body = JSON.stringify(body);
   }
-  let answer;
-  let said;
+  let response;
+  let data;
   try {
-    answer = await fetch(address, how);
-    said = await answer.json();
+    response = await fetch(url, options);
+    data = await response.json();
   } catch {
-    throw new Refused(answer?.status ?? 0, "The sandbox did not answer");
+    throw new ApiError(response?.status ?? 0, "The sandbox did not respond");
   }
-  if (!answer.ok) throw new Refused(answer.status, said.developerMessage ?? `The sandbox answered ${answer.status}`);
-  return said;
+  if (!response.ok) {
+    throw new ApiError(response.status, data.developerMessage ?? `The sandbox responded with ${response.status}`);
+  }
+  return data;
 }
 
-export const flows = (query) => ask("GET", "sandbox/flows", { query });
-export const flow = (id) => ask("GET", `sandbox/flows/${encodeURIComponent(id)}`);
-export const act = (id, body) => ask("POST", `sandbox/flows/${encodeURIComponent(id)}/actions`, { body });
-export const clear = () => ask("DELETE", "sandbox/flows");
-export const clock = () => ask("GET", "sandbox/clock");
-export const setClock = (body) => ask("POST", "sandbox/clock", { body });
-export const events = () => new EventSource(here("sandbox/events"));
+export const flows = (query) => request("GET", "sandbox/flows", { query });
+export const flow = (id) => request("GET", `sandbox/flows/${encodeURIComponent(id)}`);
+export const act = (id, body) => request("POST", `sandbox/flows/${encodeURIComponent(id)}/actions`, { body });
+export const clear = () => request("DELETE", "sandbox/flows");
+export const clock = () => request("GET", "sandbox/clock");
+export const setClock = (body) => request("POST", "sandbox/clock", { body });
+export const events = () => new EventSource(resolveUrl("sandbox/events"));

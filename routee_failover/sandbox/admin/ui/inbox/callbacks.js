@@ -1,40 +1,40 @@
-// What the sandbox posted to the sender's addresses, and how each attempt went.
+// Callbacks of a flow, with every attempt.
 
-import { h, link } from "./dom.js";
-import { block } from "./json.js";
-import { timeOfDay } from "./words.js";
+import { element, link } from "./dom.js";
+import { jsonBlock } from "./json_view.js";
+import { timeOfDay } from "./format.js";
 
-const KINDS = { flow: "Status of the flow", otp: "Status of the OTP", inbound: "Reply of the person" };
-const TONES = { delivered: "good", "given up": "bad", pending: "open" };
+const KINDS = { flow: "Flow status", otp: "OTP status", inbound: "Inbound reply" };
+const TONES = { delivered: "good", failed: "bad", pending: "open" };
 
-/** The callbacks of a flow, each with its attempts and a button that posts it once more. */
+/** Creates the list of callbacks, each with its attempts and a button that posts it again. */
 export function callbacks(list, busy) {
   if (!list.length) {
-    return h("p", { class: "hint" },
-      "None. A flow with a callback, or a Viber step with an inboundUrl, has its calls shown here.");
+    return element("p", { class: "hint" },
+      "None. Callbacks of the flow, and replies to a Viber step with an inboundUrl, are shown here.");
   }
-  return h("ol", { class: "callbacks" }, list.map((one) => item(one, busy)));
+  return element("ol", { class: "callbacks" }, list.map((callback) => item(callback, busy)));
 }
 
-function item(one, busy) {
-  const status = one.body?.status;
-  return h("li", { "data-key": `callback-${one.id}`, class: TONES[one.state] ?? "open" },
-    h("div", { class: "call-head" },
-      h("b", null, KINDS[one.kind] ?? one.kind),
-      typeof status === "string" && h("span", { class: "told" }, status),
-      h("span", { class: `status ${TONES[one.state] ?? "open"}` }, one.state),
-      h("button", {
-        type: "button", "data-action": "callback", "data-callback": one.id, "aria-disabled": busy ? "true" : null,
-        title: "Post this callback once more" }, "Call again")),
-    h("p", { class: "facts" }, h("code", null, "POST"), " ", link(one.url)),
-    h("ol", { class: "attempts", "aria-label": "Attempts" },
-      one.attempts.map((attempt) => h("li", { class: attempt.status === 200 ? "good" : "bad" },
-        h("time", { datetime: attempt.at }, timeOfDay(attempt.at)),
-        h("b", null, attempt.status === null ? attempt.error ?? "no answer" : `answered ${attempt.status}`),
-        attempt.status !== null && attempt.error && h("span", null, attempt.error),
-        attempt.durationMs !== null && h("span", null, `${Math.round(attempt.durationMs)} ms`))),
-      one.nextAt && h("li", { class: "open" },
-        h("time", { datetime: one.nextAt }, timeOfDay(one.nextAt)),
-        h("b", null, one.attempts.length ? "next attempt" : "due"))),
-    h("details", null, h("summary", null, "What was posted"), block(one.body, "what was posted")));
+function item(callback, busy) {
+  const status = callback.body?.status;
+  return element("li", { "data-key": `callback-${callback.id}`, class: TONES[callback.state] ?? "open" },
+    element("div", { class: "call-head" },
+      element("b", null, KINDS[callback.kind] ?? callback.kind),
+      typeof status === "string" && element("span", { class: "event-status" }, status),
+      element("span", { class: `status ${TONES[callback.state] ?? "open"}` }, callback.state),
+      element("button", {
+        type: "button", "data-action": "callback", "data-callback": callback.id, "aria-disabled": busy ? "true" : null,
+        title: "Post this callback again" }, "Redeliver")),
+    element("p", { class: "facts" }, element("code", null, "POST"), " ", link(callback.url)),
+    element("ol", { class: "attempts", "aria-label": "Attempts" },
+      callback.attempts.map((attempt) => element("li", { class: attempt.status === 200 ? "good" : "bad" },
+        element("time", { datetime: attempt.at }, timeOfDay(attempt.at)),
+        element("b", null, attempt.status === null ? attempt.error ?? "no response" : `HTTP ${attempt.status}`),
+        attempt.status !== null && attempt.error && element("span", null, attempt.error),
+        attempt.durationMs !== null && element("span", null, `${Math.round(attempt.durationMs)} ms`))),
+      callback.nextAt && element("li", { class: "open" },
+        element("time", { datetime: callback.nextAt }, timeOfDay(callback.nextAt)),
+        element("b", null, callback.attempts.length ? "next attempt" : "due"))),
+    element("details", null, element("summary", null, "Payload"), jsonBlock(callback.body, "payload")));
 }

@@ -1,12 +1,12 @@
-// The virtual clock: what time it is now, how fast it goes, and the buttons that turn it.
+// The virtual clock: its time and speed, and the buttons that advance it.
 
 import { clock as read, setClock } from "./api.js";
-import { h, show } from "./dom.js";
+import { element, render } from "./dom.js";
 import { icon } from "./icons.js";
-import { clockTime } from "./words.js";
+import { clockTime } from "./format.js";
 
 const SPEEDS = [0, 1, 10, 60, 3600];
-const LEAPS = [
+const ADVANCES = [
   [1, "1 s", "1 second"],
   [60, "1 min", "1 minute"],
   [600, "10 min", "10 minutes"],
@@ -15,33 +15,33 @@ const LEAPS = [
 ];
 
 export class Clock {
-  #told = { now: 0, speed: 1 };
-  #at = performance.now();
+  #reading = { now: 0, speed: 1 };
+  #readAt = performance.now();
   #root;
 
-  /** Draws into `root`; `refused(error)` hears of what the sandbox would not do. */
-  constructor(root, refused) {
+  /** Draws into `root`; calls `onError(error)` when the sandbox rejects a change. */
+  constructor(root, onError) {
     this.#root = root;
-    root.addEventListener("change", (event) => this.#turn({ speed: Number(event.target.value) }, refused));
+    root.addEventListener("change", (event) => this.#change({ speed: Number(event.target.value) }, onError));
     root.addEventListener("click", (event) => {
-      const leap = event.target.closest("[data-leap]");
-      if (leap) this.#turn({ advance: Number(leap.dataset.leap) }, refused);
+      const button = event.target.closest("[data-advance]");
+      if (button) this.#change({ advance: Number(button.dataset.advance) }, onError);
     });
   }
 
-  /** The virtual seconds since the sandbox started, by now. */
+  /** Returns the current virtual seconds since the sandbox started. */
   now() {
-    return this.#told.now + ((performance.now() - this.#at) / 1000) * this.#told.speed;
+    return this.#reading.now + ((performance.now() - this.#readAt) / 1000) * this.#reading.speed;
   }
 
   get runs() {
-    return this.#told.speed > 0;
+    return this.#reading.speed > 0;
   }
 
-  /** What the sandbox says of its clock, just now. */
-  set(told) {
-    this.#told = told;
-    this.#at = performance.now();
+  /** Sets the clock to a reading that the sandbox has just given. */
+  set(reading) {
+    this.#reading = reading;
+    this.#readAt = performance.now();
     this.draw();
   }
 
@@ -49,43 +49,47 @@ export class Clock {
     this.set(await read());
   }
 
-  /** Only the time goes on by itself. */
+  /** Updates the time only. */
   tick() {
-    const shown = this.#root.querySelector("time");
-    if (shown) shown.textContent = clockTime(this.now());
+    const time = this.#root.querySelector("time");
+    if (time) time.textContent = clockTime(this.now());
   }
 
   draw() {
-    const speed = this.#told.speed;
+    const speed = this.#reading.speed;
     const speeds = SPEEDS.includes(speed) ? SPEEDS : [...SPEEDS, speed].sort((one, other) => one - other);
-    show(
+    render(
       this.#root,
-      h("div", { class: "now", title: "Virtual time since the sandbox started" },
-        icon("clock"), h("span", { class: "unseen" }, "Virtual time"), h("time", null, clockTime(this.now()))),
-      h("fieldset", { class: "speeds" },
-        h("legend", { class: "unseen" }, "Speed of the virtual clock"),
-        speeds.map((one) => this.#speed(one, one === speed))),
-      h("div", { class: "leaps", role: "group", "aria-label": "Put the clock forward" },
-        LEAPS.map(([seconds, label, name]) =>
-          h("button", { type: "button", "data-leap": seconds, "aria-label": `Put the clock forward by ${name}` },
+      element("div", { class: "now", title: "Virtual time since the sandbox started" },
+        icon("clock"), element("span", { class: "visually-hidden" }, "Virtual time"),
+        element("time", null, clockTime(this.now()))),
+      element("fieldset", { class: "speeds" },
+        element("legend", { class: "visually-hidden" }, "Speed of the virtual clock"),
+        speeds.map((option) => this.#speed(option, option === speed))),
+      element("div", { class: "advance", role: "group", "aria-label": "Advance the clock" },
+        ADVANCES.map(([seconds, label, name]) =>
+          element("button", { type: "button", "data-advance": seconds, "aria-label": `Advance the clock by ${name}` },
             `+${label}`))),
     );
     for (const one of this.#root.querySelectorAll("input")) one.checked = Number(one.value) === speed;
   }
 
-  #speed(one, current) {
-    const label = one === 0 ? [icon("pause"), h("span", { class: "unseen" }, "Stand still")] : `${one}×`;
-    const title = one === 0 ? "The clock stands still" : `${one} virtual seconds in a real one`;
-    return h("label", { "data-key": one, title },
-      h("input", { type: "radio", name: "speed", value: one, checked: current }), h("span", null, label));
+  #speed(speed, current) {
+    const label = speed === 0
+      ? [icon("pause"), element("span", { class: "visually-hidden" }, "Stopped")]
+      : `${speed}×`;
+    const title = speed === 0 ? "The clock is stopped" : `${speed} virtual seconds per real second`;
+    return element("label", { "data-key": speed, title },
+      element("input", { type: "radio", name: "speed", value: speed, checked: current }),
+      element("span", null, label));
   }
 
-  async #turn(change, refused) {
+  async #change(change, onError) {
     try {
       this.set(await setClock(change));
     } catch (error) {
       this.draw();
-      refused(error);
+      onError(error);
     }
   }
 }

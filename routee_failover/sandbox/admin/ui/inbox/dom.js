@@ -1,61 +1,61 @@
-// Elements from data, and old elements made to look like new ones. Text is only ever text: nothing here reads markup.
+// DOM elements from data, and updates that keep existing elements. Text is only ever text: nothing here parses markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element; `attributes` that are null or false are left out, `style` holds custom properties. */
-export function h(name, attributes, ...children) {
-  return filled(document.createElement(name), attributes, children);
+/** Creates an element; `attributes` that are null or false are omitted, `style` holds custom properties. */
+export function element(name, attributes, ...children) {
+  return fill(document.createElement(name), attributes, children);
 }
 
-/** The same for a part of a drawing. */
+/** Creates an SVG element. */
 export function svg(name, attributes, ...children) {
-  return filled(document.createElementNS(SVG, name), attributes, children);
+  return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
-function filled(element, attributes, children) {
+function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "style") {
-      for (const [property, setting] of Object.entries(value)) element.style.setProperty(property, setting);
+      for (const [property, setting] of Object.entries(value)) node.style.setProperty(property, setting);
     } else {
-      element.setAttribute(name, value === true ? "" : String(value));
+      node.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  const nothing = (child) => child === null || child === undefined || child === false;
-  element.append(...children.flat(Infinity).filter((child) => !nothing(child)));
-  return element;
+  const isEmpty = (child) => child === null || child === undefined || child === false;
+  node.append(...children.flat(Infinity).filter((child) => !isEmpty(child)));
+  return node;
 }
 
-/** A link to an address that somebody sent: only http and https lead anywhere, and they learn nothing of this page. */
-export function link(address, ...children) {
-  const shown = children.length ? children : [address];
-  if (!/^https?:\/\//i.test(address)) return h("span", { class: "no-link", title: address }, ...shown);
-  return h("a", { href: address, target: "_blank", rel: "noopener noreferrer", title: address }, ...shown);
+/** Creates a link to an untrusted URL: only http and https are links, and they send no referrer or opener. */
+export function link(url, ...children) {
+  const content = children.length ? children : [url];
+  if (!/^https?:\/\//i.test(url)) return element("span", { class: "no-link", title: url }, ...content);
+  return element("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: url }, ...content);
 }
 
-/** Facts in a row, with dots between them that are for eyes only. */
-export function dotted(facts) {
-  return facts.flatMap((fact, place) => [place > 0 && h("span", { "aria-hidden": "true" }, " · "), fact]);
+/** Joins items with dots, which are hidden from screen readers. */
+export function dotSeparated(items) {
+  return items.flatMap((item, index) => [index > 0 && element("span", { "aria-hidden": "true" }, " · "), item]);
 }
 
 /**
- * Makes the children of `parent` look like `children` and keeps the elements that it can, so that focus, selected text,
- * what was typed and what was unfolded stay. Children with a `data-key` are matched by it, others by their place.
+ * Updates the children of `parent` to match `children` and keeps existing elements where it can, so that focus,
+ * selected text, typed text and opened details stay. Children with a `data-key` are matched by it, others by position.
  */
-export function show(parent, ...children) {
-  const wanted = h("div", null, ...children);
-  reconcile(parent, wanted);
+export function render(parent, ...children) {
+  const target = element("div", null, ...children);
+  reconcile(parent, target);
 }
 
-function reconcile(parent, wanted) {
+function reconcile(parent, target) {
   const keyed = new Map();
   for (const child of parent.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
   let at = parent.firstChild;
-  for (const fresh of [...wanted.childNodes]) {
+  for (const fresh of [...target.childNodes]) {
     const key = fresh.dataset?.key;
     let old = key ? keyed.get(key) : at;
     if (!key && at?.dataset?.key) old = null;
-    if (old && alike(old, fresh)) {
+    if (old && isSameElement(old, fresh)) {
       keyed.delete(key);
       if (old !== at) parent.insertBefore(old, at);
       patch(old, fresh);
@@ -71,7 +71,7 @@ function reconcile(parent, wanted) {
   }
 }
 
-function alike(old, fresh) {
+function isSameElement(old, fresh) {
   return old.nodeName === fresh.nodeName && old.dataset?.key === fresh.dataset?.key;
 }
 
@@ -81,11 +81,11 @@ function patch(old, fresh) {
     return;
   }
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name); // who unfolded it keeps it so
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name); // details stay as the user left them
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) === value) continue;
-    if (name === "style") old.style.cssText = fresh.style.cssText; // an attribute would be against the page's policy
+    if (name === "style") old.style.cssText = fresh.style.cssText; // the page's policy forbids style attributes
     else old.setAttribute(name, value);
   }
   reconcile(old, fresh);

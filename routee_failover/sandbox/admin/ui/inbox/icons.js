@@ -1,8 +1,8 @@
-// The few drawings of the page; each is told in words beside it or hidden from those who listen.
+// Icons of the page; each has a text beside it or is hidden from screen readers.
 
 import { svg } from "./dom.js";
 
-const LINES = {
+const PATHS = {
   clock: ["M12 7v5l3 2"],
   pause: ["M9 6v12", "M15 6v12"],
   good: ["m7 12.5 3.5 3.5 7-8"],
@@ -19,11 +19,11 @@ const LINES = {
   back: ["m14 6-6 6 6 6"],
   next: ["M12 5v14", "m7 14 5 5 5-5"],
 };
-const RINGED = new Set(["clock"]);
+const CIRCLED = new Set(["clock"]);
 
-/** A drawing as wide as the text around it. */
+/** Creates an icon in the size of the text around it. */
 export function icon(name) {
   return svg("svg", { class: `icon icon-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true" },
-    RINGED.has(name) && svg("circle", { cx: 12, cy: 12, r: 9 }),
-    LINES[name].map((d) => svg("path", { d })));
+    CIRCLED.has(name) && svg("circle", { cx: 12, cy: 12, r: 9 }),
+    PATHS[name].map((d) => svg("path", { d })));
 }

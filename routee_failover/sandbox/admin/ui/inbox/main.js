@@ -1,95 +1,95 @@
-// The inbox: puts list, chosen flow and clock together, and follows what happens in the sandbox.
+// Entry point of the inbox page: connects flow list, flow detail and clock with the events of the sandbox.
 
-import { clear, flows as ask } from "./api.js";
+import { clear, flows as requestFlows } from "./api.js";
 import { Clock } from "./clock.js";
-import { Detail } from "./detail.js";
-import { Flows } from "./flows.js";
-import { listenToKeys } from "./keys.js";
-import { List, tally } from "./list.js";
-import { follow } from "./live.js";
-import { copied, say, warn } from "./notices.js";
-import { soon } from "./soon.js";
-import { welcome } from "./welcome.js";
-import { count } from "./words.js";
+import { showEmptyState } from "./empty_state.js";
+import { subscribe } from "./event_stream.js";
+import { FlowCache } from "./flow_cache.js";
+import { FlowDetail } from "./flow_detail.js";
+import { FlowList, countLabel } from "./flow_list.js";
+import { count } from "./format.js";
+import { listenToKeys } from "./keyboard.js";
+import { copyClicked, notify, showBanner } from "./notifications.js";
+import { throttled } from "./throttle.js";
 
 const $ = (id) => document.getElementById(id);
-const NAME = document.title;
+const TITLE = document.title;
 const TICK = 250; // ms
 
-const STRANGER = "This inbox answers only on the machine that it runs on, unless its sandbox was started with "
-  + "--remote-control.";
+const REMOTE_CALLER = "This inbox accepts requests only from the machine that it runs on, unless its sandbox was "
+  + "started with --remote-control.";
 
-const refused = (error) => {
-  if (error.status === 403) warn(STRANGER);
-  else if (error.status === 0) warn("The sandbox does not answer. Trying again …");
-  else say(error.message, "bad");
+const onError = (error) => {
+  if (error.status === 403) showBanner(REMOTE_CALLER);
+  else if (error.status === 0) showBanner("The sandbox does not respond. Reconnecting …");
+  else notify(error.message, "bad");
 };
 
-const clock = new Clock($("clock"), refused);
-const detail = new Detail($("flow"), clock, { refused, said: (words) => say(words), back: () => leave() });
-const flows = new Flows(soon(() => changed()), refused);
-const list = new List(flows, $("flows"), { choose, enter });
+const clock = new Clock($("clock"), onError);
+const detail = new FlowDetail($("flow"), clock, { onError, onNotice: notify, onBack: () => backToList() });
+const flows = new FlowCache(throttled(() => redraw()), onError);
+const list = new FlowList(flows, $("flows"), { select, enter });
 
-function changed() {
+function redraw() {
   list.draw();
   const total = flows.total;
   const filtered = Boolean(flows.filter.to || flows.filter.status);
-  $("tally").textContent = tally(flows);
+  $("flow-count").textContent = countLabel(flows);
   $("clear-button").hidden = total === 0 && !filtered;
   $("flows").hidden = total === 0;
   $("nothing-found").hidden = total > 0 || !filtered;
-  const none = flows.known && total === 0 && !filtered && detail.id === null;
-  if (none && $("welcome").hidden) welcome($("welcome"));
-  $("welcome").hidden = !none;
-  document.body.classList.toggle("no-flow", none);
-  document.title = filtered || !total ? NAME : `(${count(total)}) ${NAME}`;
+  const isEmpty = flows.known && total === 0 && !filtered && detail.id === null;
+  if (isEmpty && $("empty-state").hidden) showEmptyState($("empty-state"));
+  $("empty-state").hidden = !isEmpty;
+  document.body.classList.toggle("no-flow", isEmpty);
+  document.title = filtered || !total ? TITLE : `(${count(total)}) ${TITLE}`;
 }
 
-/** Another flow is chosen: the address says which, so that it can be kept, sent on and gone back from. */
-function choose(id, { written = true } = {}) {
-  list.chosen = id;
-  detail.choose(id);
+/** Selects another flow and writes it into the URL, so that it can be bookmarked and shared. */
+function select(id, { updateUrl = true } = {}) {
+  list.selected = id;
+  detail.select(id);
   list.draw();
-  if (id === null || !written) document.body.classList.toggle("in-flow", id !== null);
-  if (!written) return;
-  const address = id === null ? location.pathname + location.search : `#${id}`;
-  history.replaceState(null, "", address);
+  if (id === null || !updateUrl) document.body.classList.toggle("in-flow", id !== null);
+  if (!updateUrl) return;
+  const url = id === null ? location.pathname + location.search : `#${id}`;
+  history.replaceState(null, "", url);
 }
 
-/** The next flow, or the one before, for whoever walks from flow to flow. */
-function walk(by) {
+/** Selects the next flow, or the previous one, by keyboard. */
+function moveSelection(by) {
   list.move(by);
   if ($("flows").checkVisibility()) $("flows").focus({ preventScroll: true });
   else detail.focus();
 }
 
-/** Into the chosen flow; a mouse that clicks leaves the keys with the list as long as that can be seen. */
+/** Opens the selected flow; after a click, the keyboard focus stays in the list as long as that is visible. */
 function enter({ clicked = false } = {}) {
   if (!detail.id) return;
   document.body.classList.add("in-flow");
   if (!clicked || !$("flows").checkVisibility()) detail.focus();
 }
 
-function leave() {
+function backToList() {
   document.body.classList.remove("in-flow");
   $("flows").focus();
   list.reveal();
 }
 
-function addressed() {
+function selectedInUrl() {
   try {
     return decodeURIComponent(location.hash.slice(1)) || null;
   } catch {
-    return null; // somebody has typed what is no address
+    return null; // the fragment is not valid percent-encoding
   }
 }
-window.addEventListener("hashchange", () => choose(addressed(), { written: false }));
+window.addEventListener("hashchange", () => select(selectedInUrl(), { updateUrl: false }));
 
-let typing = 0;
+let searchTimer = 0;
 function search() {
-  clearTimeout(typing);
-  typing = setTimeout(async () => {
-    list.top();
+  clearTimeout(searchTimer);
+  searchTimer = setTimeout(async () => {
+    list.scrollToTop();
     await flows.reload({ to: $("search").value.replace(/[^\d+]/g, ""), status: $("status").value });
   }, 120);
 }
@@ -105,14 +105,14 @@ $("clear").addEventListener("close", async () => {
   $("clear").returnValue = "";
   try {
     await clear();
-    say("Every flow is cleared.");
+    notify("All flows cleared.");
   } catch (error) {
-    refused(error);
+    onError(error);
   }
 });
 $("help-button").addEventListener("click", () => $("help").showModal());
-document.addEventListener("click", copied);
-listenToKeys({ walk, leave, search, dialogs: { help: $("help") }, fields: { search: $("search") } });
+document.addEventListener("click", copyClicked);
+listenToKeys({ moveSelection, backToList, search, dialogs: { help: $("help") }, fields: { search: $("search") } });
 
 setInterval(() => {
   if (document.hidden || !clock.runs) return;
@@ -120,42 +120,42 @@ setInterval(() => {
   detail.tick();
 }, TICK);
 
-let anew = null;
-/** Everything may have changed. */
+let reloadTimer = null;
+/** Reloads everything. */
 function reload() {
-  anew ??= setTimeout(async () => {
-    anew = null;
-    await Promise.all([flows.reload(), detail.load(), clock.load().catch(refused)]);
+  reloadTimer ??= setTimeout(async () => {
+    reloadTimer = null;
+    await Promise.all([flows.reload(), detail.load(), clock.load().catch(onError)]);
   }, 0);
 }
 
-follow({
+subscribe({
   connected: () => {
-    warn(null);
+    showBanner(null);
     reload();
   },
-  lost: () => ask({ limit: 1 }).catch(refused), // to know why: a stream does not tell
+  lost: () => requestFlows({ limit: 1 }).catch(onError), // for the reason, which an event stream does not give
   flow: (flow) => {
-    flows.take(flow);
+    flows.apply(flow);
     if (flow.id === detail.id) detail.load();
   },
   callback: ({ flowId }) => {
     if (flowId === detail.id) detail.load();
   },
-  clock: (told) => {
-    clock.set(told);
-    detail.load(); // what is left of a ttl, told by the sandbox: its clock and this page's may differ by a moment
+  clock: (reading) => {
+    clock.set(reading);
+    detail.load(); // for the rest of a ttl: the clocks of sandbox and page may differ slightly
   },
   cleared: () => {
-    flows.forget();
-    choose(null);
+    flows.clear();
+    select(null);
   },
   lagged: () => {
-    // As long as very much happens this is told again and again: look anew twice a second, and not only at the end.
-    anew ??= setTimeout(() => {
-      anew = null;
+    // While there are many events this one repeats: reload twice per second, and not only at the end.
+    reloadTimer ??= setTimeout(() => {
+      reloadTimer = null;
       reload();
     }, 500);
   },
 });
-choose(addressed(), { written: false });
+select(selectedInUrl(), { updateUrl: false });

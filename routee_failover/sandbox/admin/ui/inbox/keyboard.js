@@ -1,41 +1,43 @@
-// The page by keyboard: a few keys, and none of them while somebody types or a dialog is open.
+// Keyboard shortcuts of the page; inactive while a text field has the focus or a dialog is open.
 
-const typing = (element) => element.matches("input:not([type=radio]), select, textarea");
+const isTextField = (target) => target.matches("input:not([type=radio]), select, textarea");
 
-export function listenToKeys({ walk, leave, search, dialogs, fields }) {
+export function listenToKeys({ moveSelection, backToList, search, dialogs, fields }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") {
-      escape(event);
+      handleEscape(event);
       return;
     }
-    if (typing(event.target)) {
+    if (isTextField(event.target)) {
       if (event.target === fields.search && event.key === "ArrowDown") {
         event.preventDefault();
-        leave();
-        walk(0);
+        backToList();
+        moveSelection(0);
       }
       return;
     }
-    const todo = { j: () => walk(1), k: () => walk(-1), "/": find, "?": () => dialogs.help.showModal() }[event.key];
-    if (todo) {
+    const action = {
+      j: () => moveSelection(1), k: () => moveSelection(-1), "/": focusSearch, "?": () => dialogs.help.showModal(),
+    }[event.key];
+    if (action) {
       event.preventDefault();
-      todo();
+      action();
     }
   });
 
-  function find() {
+  function focusSearch() {
     document.body.classList.remove("in-flow");
     fields.search.focus();
     fields.search.select();
   }
 
-  function escape(event) {
+  function handleEscape(event) {
     if (event.target === fields.search && fields.search.value) {
       fields.search.value = "";
       search();
     } else {
-      leave();
+      backToList();
     }
     event.preventDefault();
   }
