@@ -178,8 +178,8 @@ def test_settings_that_cannot_be(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines_random(
         [
-            "the Routee sandbox cannot start: it has no setting 'sped'; it has host, port, speed,*",
-            "@pytest.mark.routee_sandbox takes settings by name, such as speed=0",
+            "the Routee sandbox cannot start: there is no setting 'sped'; the settings are host, port, speed,*",
+            "@pytest.mark.routee_sandbox takes keyword arguments, such as speed=0",
             "the Routee sandbox cannot start: speed must be 0 or more*",
         ]
     )
@@ -200,7 +200,7 @@ def test_what_did_not_arrive_is_said_at_the_tests_own_line(pytester: pytest.Pyte
     result.stdout.fnmatch_lines(
         [
             '>*await routee_inbox.pin_for("+306900000000", timeout=0.05)',
-            "E*NothingArrived: no PIN for +306900000000 has arrived within 0.05 s",
+            "E*InboxTimeout: no PIN for +306900000000 has arrived within 0.05 s",
             "E* flow 1: otp to +306912345678, with a PIN: *",
         ]
     )

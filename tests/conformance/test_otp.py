@@ -53,7 +53,7 @@ async def test_no_channel_accepted() -> None:
 async def test_insufficient_balance() -> None:
     """An account without money is Failed with statusCode 1."""
     async with calling(speed=0) as caller:
-        rule = {"answer": {"insufficientBalance": True}}
+        rule = {"response": {"insufficientBalance": True}}
         await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json=rule)
         status, answer = await caller.send("sendFailoverOtp", OTP)
     assert (status, answer["status"], answer["statusCode"]) == (200, "Failed", 1)

@@ -140,7 +140,7 @@ async def test_allowed_steps(flow: list[dict[str, Any]]) -> None:
 async def test_insufficient_balance() -> None:
     """Business rules are refused with 400, too: an account that has no money left is one."""
     async with calling(speed=0) as caller:
-        rule = {"answer": {"insufficientBalance": True}}
+        rule = {"response": {"insufficientBalance": True}}
         assert (await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json=rule))[0] == 200
         status, answer = await caller.send("sendTransactionalFailover", TRANSACTIONAL)
         assert (status, set(answer)) == (400, {"code", "developerMessage"})
