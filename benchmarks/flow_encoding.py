@@ -1,8 +1,8 @@
-"""What a two-step OTP flow costs on its way out, and its answer on the way back: `python benchmarks/flow_encoding.py`.
+"""Cost of encoding a two-step OTP flow and of parsing its response: `python benchmarks/flow_encoding.py`.
 
-Three ways side by side, in alternating rounds, a new recipient and PIN each time: this library; pydantic 2 doing the
-same (the same limits, a PIN that no repr shows, durations, the rule about two fields); and a plain dict with orjson,
-which checks nothing and is the floor. The figures to read are the ratios: machines differ and drift.
+Three implementations in alternating rounds, a new recipient and PIN each time: this library; pydantic 2 doing the same
+(the same limits, a PIN that no repr shows, durations, the rule about two fields); and a plain dict with orjson, which
+validates nothing and is the lower bound. The figures to read are the ratios: machines differ and drift.
 """
 
 import gc
@@ -25,17 +25,17 @@ SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
 TEMPLATE = "c33cccaf-735f-4d62-8383-a76bf4999e2d"
 MINUTE, THREE_MINUTES = timedelta(minutes=1), timedelta(minutes=3)
 
-# --- pydantic 2, written as its users would
+# --- pydantic 2, written as its users do
 
 
 class Model(BaseModel):
-    """Frozen, strict about keys, in Routee's names."""
+    """Base model: frozen, strict about keys, with Routee's names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class Message(Model):
-    """What an SMS says."""
+    """Content of an SMS."""
 
     body: Annotated[str, StringConstraints(min_length=1)] = Field(repr=False)
     flash: bool | None = None
@@ -44,7 +44,7 @@ class Message(Model):
 
 
 class Step(Model):
-    """What both steps share."""
+    """Common fields of both steps."""
 
     order: Annotated[int, Field(ge=1)]
     to: Annotated[str, StringConstraints(pattern=r"^\+?[1-9][0-9]{1,14}$")]
@@ -53,12 +53,12 @@ class Step(Model):
 
     @field_serializer("ttl")
     def seconds(self, value: timedelta) -> int:
-        """Routee counts seconds here."""
+        """Return whole seconds, Routee's unit here."""
         return value.days * 86400 + value.seconds
 
 
 class Viber(Step):
-    """A one-time password by Viber."""
+    """Step of a one-time password over Viber."""
 
     type: Literal["ViberOtp"] = "ViberOtp"
     sender_info_tracking_id: Annotated[str, StringConstraints(min_length=1)]
@@ -69,19 +69,19 @@ class Viber(Step):
 
     @field_serializer("pin")
     def reveal(self, value: SecretStr) -> str:
-        """The code itself goes on the wire."""
+        """Return the PIN itself, for the wire."""
         return value.get_secret_value()
 
     @model_validator(mode="after")
-    def named(self) -> "Viber":
-        """The rule about two fields."""
+    def check_business_name(self) -> "Viber":
+        """Check the rule about two fields."""
         if self.template_type == "with_business_name" and self.business_name is None:
             raise ValueError("business_name is required by this template type")
         return self
 
 
 class Sms(Step):
-    """A one-time password by SMS."""
+    """Step of a one-time password over SMS."""
 
     type: Literal["Sms"] = "Sms"
     message: Message
@@ -89,13 +89,13 @@ class Sms(Step):
 
 
 class Flow(Model):
-    """The flow."""
+    """Flow of two steps."""
 
     flow: Annotated[list[Annotated[Viber | Sms, Field(discriminator="type")]], Field(min_length=1)]
 
 
 class EchoedStep(BaseModel):
-    """A step in the answer."""
+    """Step in the response."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
     type: str | None = None
@@ -105,7 +105,7 @@ class EchoedStep(BaseModel):
 
 
 class Receipt(BaseModel):
-    """The answer."""
+    """Response to a send."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
     flow_id: str
@@ -115,11 +115,11 @@ class Receipt(BaseModel):
     flow: list[EchoedStep] = []
 
 
-# --- the three ways
+# --- the three implementations
 
 
 def encode_pydantic(to: str, pin: str) -> bytes:
-    """Build, check, encode."""
+    """Build, validate and encode a flow."""
     flow = Flow(
         flow=[
             Viber(
@@ -133,7 +133,7 @@ def encode_pydantic(to: str, pin: str) -> bytes:
 
 
 def encode_ours(to: str, pin: str) -> bytes:
-    """Build, check, encode."""
+    """Build, validate and encode a flow."""
     flow = OtpFlow(
         steps=[
             ViberOtpStep(
@@ -147,7 +147,7 @@ def encode_ours(to: str, pin: str) -> bytes:
 
 
 def encode_dict(to: str, pin: str) -> bytes:
-    """Encode; nothing is checked."""
+    """Encode a flow without validation."""
     return orjson.dumps(
         {
             "flow": [
@@ -161,7 +161,7 @@ def encode_dict(to: str, pin: str) -> bytes:
 
 
 def response_to(body: bytes) -> bytes:
-    """What Routee would answer: an echo with ids."""
+    """Return Routee's response to a body: an echo with ids."""
     steps: list[dict[str, Any]] = orjson.loads(body)["flow"]
     steps[0]["trackingId"] = "7c1cf7a6-6f9b-43a6-9a14-4b8b0f6f5e11"
     return orjson.dumps(
@@ -171,50 +171,50 @@ def response_to(body: bytes) -> bytes:
 
 
 def read_ours(body: bytes) -> object:
-    """Parse, typed, with what a caller reads."""
+    """Parse a typed receipt, and read its common fields."""
     receipt = parse_otp_receipt(body)
     return receipt.flow_id, receipt.status, receipt.created_at  # type: ignore[union-attr]
 
 
 def read_ours_fully(body: bytes) -> object:
-    """Parse, typed, down to the step that was sent."""
+    """Parse a typed receipt, and read it down to the step that was sent."""
     receipt = parse_otp_receipt(body)
     return receipt.flow_id, receipt.status, receipt.created_at, receipt.sent_step.tracking_id  # type: ignore[union-attr]
 
 
 def read_pydantic(body: bytes) -> object:
-    """Parse, typed."""
+    """Parse a typed receipt."""
     receipt = Receipt.model_validate_json(body)
     return receipt.flow_id, receipt.status, receipt.created_at
 
 
 def read_dict(body: bytes) -> object:
-    """Parse; nothing is typed."""
-    answer = orjson.loads(body)
-    return answer["flowId"], answer["status"], answer["createdAt"]
+    """Parse without types."""
+    response = orjson.loads(body)
+    return response["flowId"], response["status"], response["createdAt"]
 
 
-def microseconds(work: Callable[[int], object]) -> float:
-    """CPU time of one call, over a round of calls."""
+def microseconds(function: Callable[[int], object]) -> float:
+    """Return the CPU time of one call in microseconds, over a round of calls."""
     start = time.process_time()
     for index in range(PER_ROUND):
-        work(index)
+        function(index)
     return (time.process_time() - start) / PER_ROUND * 1e6
 
 
-def compare(title: str, ways: dict[str, Callable[[int], object]], standing: str) -> None:
-    """Time the ways in turn and print their medians and their ratio to the one that stands still."""
-    for work in ways.values():
-        microseconds(work)
-    rounds = [{name: microseconds(work) for name, work in ways.items()} for _ in range(ROUNDS)]
+def compare(title: str, functions: dict[str, Callable[[int], object]], baseline: str) -> None:
+    """Time the functions alternately and print their medians and their ratio to the baseline."""
+    for function in functions.values():
+        microseconds(function)
+    rounds = [{name: microseconds(function) for name, function in functions.items()} for _ in range(ROUNDS)]
     print(f"\n{title}")
-    for name in ways:
-        ratio = statistics.median(one[name] / one[standing] for one in rounds)
-        print(f"  {name:28} {statistics.median(one[name] for one in rounds):7.2f} us   {ratio:5.2f} of {standing}")
+    for name in functions:
+        ratio = statistics.median(one[name] / one[baseline] for one in rounds)
+        print(f"  {name:28} {statistics.median(one[name] for one in rounds):7.2f} us   {ratio:5.2f} of {baseline}")
 
 
 def main() -> None:
-    """Check that the ways do the same, then measure and print."""
+    """Check that the implementations agree, then measure and print."""
     gc.disable()
     assert sorted(orjson.loads(encode_ours("+306900000001", "847291"))["flow"][0]) == sorted(
         orjson.loads(encode_pydantic("+306900000001", "847291"))["flow"][0]
@@ -230,14 +230,14 @@ def main() -> None:
         },
         "pydantic",
     )
-    answers = [response_to(encode_dict(number, pin)) for number, pin in zip(numbers, pins, strict=True)]
+    responses = [response_to(encode_dict(number, pin)) for number, pin in zip(numbers, pins, strict=True)]
     compare(
-        "back: parse the answer (goal: ours at most 1.00 of pydantic)",
+        "back: parse the response (goal: ours at most 1.00 of pydantic)",
         {
-            "pydantic": lambda i: read_pydantic(answers[i]),
-            "ours": lambda i: read_ours(answers[i]),
-            "ours, with the sent step": lambda i: read_ours_fully(answers[i]),
-            "orjson, untyped": lambda i: read_dict(answers[i]),
+            "pydantic": lambda i: read_pydantic(responses[i]),
+            "ours": lambda i: read_ours(responses[i]),
+            "ours, with the sent step": lambda i: read_ours_fully(responses[i]),
+            "orjson, untyped": lambda i: read_dict(responses[i]),
         },
         "pydantic",
     )

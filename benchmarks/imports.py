@@ -1,6 +1,6 @@
-"""How long `import routee_failover` takes beyond the libraries that it stands on: `python benchmarks/imports.py`.
+"""Time of `import routee_failover` beyond its dependencies: `python benchmarks/imports.py`.
 
-Fresh interpreters, the two imports in turn, the median of the differences between neighbours.
+Fresh interpreters, the imports alternately, the median of the differences between neighbours.
 """
 
 import os
@@ -21,7 +21,7 @@ PROBE = "import time; start = time.perf_counter(); {}; print((time.perf_counter(
 
 
 def milliseconds(imports: str) -> float:
-    """The time that one fresh interpreter spends on some imports."""
+    """Return the time in milliseconds that one fresh interpreter takes for some imports."""
     command = [sys.executable, "-c", PROBE.format(imports)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRONMENT).stdout)
 
@@ -32,8 +32,8 @@ def main() -> None:
     rounds = [[milliseconds(imports) for imports in (BARE, OURS, EVERYTHING)] for _ in range(ROUNDS)]
     print(f"bare dependencies            {statistics.median(bare for bare, _, _ in rounds):7.1f} ms")
     for name, column in (("import routee_failover", 1), ("from routee_failover import *", 2)):
-        beyond = statistics.median(one[column] - one[0] for one in rounds)
-        print(f"{name:29}{beyond:+7.1f} ms   (goal: at most {GOAL_MS:.0f})")
+        overhead = statistics.median(one[column] - one[0] for one in rounds)
+        print(f"{name:29}{overhead:+7.1f} ms   (goal: at most {GOAL_MS:.0f})")
 
 
 if __name__ == "__main__":

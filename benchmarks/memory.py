@@ -1,4 +1,4 @@
-"""What a long run holds: `python benchmarks/memory.py [--flows 100000]`.
+"""Memory of a long run: `python benchmarks/memory.py [--flows 100000]`.
 
 `send_all` over a thousand OTP flows, and then over many more, to a server that is not the bottleneck, each in a process
 of its own. The figure to read is how much more the long run had at its peak: the goal is at most 20 MiB.
@@ -19,10 +19,10 @@ from routee_failover import Config, OtpFlow, OtpSmsStep, Outcome, RouteeClient, 
 GOAL = 20
 
 
-def flows(number: int) -> Iterator[OtpFlow]:
-    """Flows of two steps, each with a recipient and a PIN of its own, made as they are drawn."""
-    for one in range(number):
-        to, pin = f"+3069{one:08d}", f"{one:06d}"
+def flows(count: int) -> Iterator[OtpFlow]:
+    """Iterate over flows of two steps, each with a recipient and a PIN of its own, built on demand."""
+    for index in range(count):
+        to, pin = f"+3069{index:08d}", f"{index:06d}"
         viber = ViberOtpStep(
             to=to,
             ttl=timedelta(minutes=1),
@@ -33,20 +33,20 @@ def flows(number: int) -> Iterator[OtpFlow]:
         yield OtpFlow(steps=[viber, OtpSmsStep(to=to, ttl=timedelta(minutes=3), message=f"Your code is {pin}")])
 
 
-async def run(url: str, number: int) -> None:
-    """Send them all and print the peak of this process in KiB."""
+async def run(url: str, count: int) -> None:
+    """Send all flows and print the peak memory of this process in KiB."""
     config = Config(application_id="bench", application_secret="bench", api_url=url, auth_url=url)
     async with RouteeClient(config) as client:
         accepted = 0
-        async for sent in client.send_all(flows(number)):
+        async for sent in client.send_all(flows(count)):
             accepted += sent.outcome is Outcome.ACCEPTED
-    assert accepted == number, accepted
+    assert accepted == count, accepted
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def peak(url: str, number: int) -> float:
-    """The peak of a run in MiB."""
-    command = [sys.executable, __file__, "--run", url, "--flows", str(number)]
+def peak(url: str, count: int) -> float:
+    """Return the peak memory of a run in MiB."""
+    command = [sys.executable, __file__, "--run", url, "--flows", str(count)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
 
 

@@ -1,10 +1,10 @@
-"""How many sends a second one sandbox takes on one core, fully judged: `python benchmarks/sandbox.py`.
+"""Throughput of one sandbox on one core, with full validation: `python benchmarks/sandbox.py`.
 
-The sandbox runs in a process on a core of its own, and so does what stands still beside it: an aiohttp.web server that
-parses the JSON and answers a constant. This process keeps both busy over kept-alive connections with prepared bytes, a
-recipient and a PIN of its own in every request; they take turns, round by round. What counts is the server's own CPU
-time, which it tells itself: sends a second are those that fit into one second of it. "Kept" is a sandbox with a store:
-it answers when the file has the flow.
+The sandbox runs in a process on a core of its own, and so does the baseline: an aiohttp.web server that parses the JSON
+and responds with a constant. This process keeps both busy over keep-alive connections with prepared bytes, a recipient
+and a PIN of its own in every request; they alternate, round by round. What counts is the server's own CPU time, which
+it reports itself: sends a second are those that fit into one second of it. "Kept" is a sandbox with a store: it
+responds when the file has the flow.
 """
 
 import argparse
@@ -30,11 +30,11 @@ CONNECTIONS = 32
 TEMPLATE = "bbbbbbbb-0000-4000-8000-000000000001"
 
 
-# --- what is sent
+# --- the requests
 
 
 def standard(to: str, pin: str) -> dict[str, Any]:
-    """Viber with a picture and a button, then SMS."""
+    """Return a flow of Viber with a picture and a button, then SMS."""
     action = {"caption": "Open", "targetUrl": "https://example.test/"}
     message = {"text": f"Offer {pin}", "imageUrl": "https://example.test/i.png", "action": action}
     viber = {"type": "Viber", "order": 1, "senderInfoTrackingId": SENDER, "to": to, "ttl": 2.5, "message": message}
@@ -42,14 +42,14 @@ def standard(to: str, pin: str) -> dict[str, Any]:
 
 
 def transactional(to: str, pin: str) -> dict[str, Any]:
-    """A Viber template, then SMS."""
+    """Return a flow of a Viber template, then SMS."""
     template = {"templateId": TEMPLATE, "templateLang": "en", "templateParams": {"order": pin}}
     viber = {"type": "Viber", "order": 1, "senderInfoTrackingId": SENDER, "to": to, "ttl": 5, **template}
     return {"flow": [viber, sms(to, pin)]}
 
 
 def sms(to: str, pin: str) -> dict[str, Any]:
-    """The second step of both."""
+    """Return the second step of both flows."""
     return {"type": "Sms", "order": 2, "to": to, "ttl": 60, "from": "Demo", "message": {"body": f"Your code is {pin}"}}
 
 
@@ -64,7 +64,7 @@ SENDS = {
 
 
 async def serve_sandbox(store: str | None = None) -> None:
-    """The sandbox as it starts by itself."""
+    """Serve the sandbox with its default settings."""
     from routee_failover.sandbox import Sandbox
 
     async with Sandbox(store=store) as sandbox:
@@ -72,13 +72,13 @@ async def serve_sandbox(store: str | None = None) -> None:
 
 
 async def serve_persistent_sandbox() -> None:
-    """A sandbox with a store."""
+    """Serve a sandbox with a store."""
     with tempfile.TemporaryDirectory() as folder:
         await serve_sandbox(f"{folder}/sandbox.db")
 
 
 async def serve_constant() -> None:
-    """What one would write as a stub: parse the JSON, answer a constant."""
+    """Serve a minimal stub: parse the JSON, respond with a constant."""
     from aiohttp import web
 
     constant = json.dumps({"flowId": "5f0f6c0e-29c5-4b51-a8a6-0a86e5ef1a04", "status": "InProgress"}).encode()
@@ -102,18 +102,18 @@ async def serve_constant() -> None:
 
 
 async def report_until_closed(url: str) -> None:
-    """Say the address; then, for every line that comes, the CPU time of this process; until the lines end."""
+    """Print the URL; then, for every line of input, the CPU time of this process; return at the end of the input."""
     print(url, flush=True)
-    over = asyncio.get_running_loop().create_future()
+    closed = asyncio.get_running_loop().create_future()
 
-    def told() -> None:
+    def on_input() -> None:
         if os.read(0, 100):
             print(time.process_time(), flush=True)
-        elif not over.done():
-            over.set_result(None)
+        elif not closed.done():
+            closed.set_result(None)
 
-    asyncio.get_running_loop().add_reader(0, told)
-    await over
+    asyncio.get_running_loop().add_reader(0, on_input)
+    await closed
 
 
 SERVERS = {"sandbox": serve_sandbox, "kept": serve_persistent_sandbox, "constant": serve_constant}
@@ -121,13 +121,13 @@ SERVERS = {"sandbox": serve_sandbox, "kept": serve_persistent_sandbox, "constant
 
 @attrs.frozen
 class Server:
-    """A server in a process."""
+    """Server in a process of its own."""
 
     process: "subprocess.Popen[str]"
     url: str
 
     def seconds(self) -> float:
-        """The CPU time that it has used up to now."""
+        """Return the CPU time that it has used so far."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(file=self.process.stdin, flush=True)
@@ -136,7 +136,7 @@ class Server:
 
 @contextmanager
 def serving(name: str, core: int) -> Iterator[Server]:
-    """A server, while it runs on one core."""
+    """Run a server on one core."""
     command = [sys.executable, __file__, "--serve", name, "--core", str(core)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -147,85 +147,87 @@ def serving(name: str, core: int) -> Iterator[Server]:
 # --- the load
 
 
-class Wire(asyncio.Protocol):
-    """HTTP by hand over one connection: as little as it takes to know that an answer is whole and says 200."""
+class RawConnection(asyncio.Protocol):
+    """Minimal HTTP over one connection: just enough to know that a response is complete and its status 200."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self._answered: asyncio.Future[bytes] | None = None
-        self._got = b""
+        self._response: asyncio.Future[bytes] | None = None
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
+        """Store the transport."""
         self.transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Answer once the body is whole."""
-        self._got += data
-        head, parting, body = self._got.partition(b"\r\n\r\n")
-        if not parting or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]):
+        """Complete the response once its body is complete."""
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        if not separator or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]):
             return
-        assert self._answered is not None
+        assert self._response is not None
         if b" 200 " in head[:20]:
-            self._answered.set_result(body)
+            self._response.set_result(body)
         else:
-            self._answered.set_exception(AssertionError(self._got))
-        self._got = b""
+            self._response.set_exception(AssertionError(self._received))
+        self._received = b""
 
     async def send(self, request: bytes) -> bytes:
-        """The body of the answer to a request."""
+        """Send a request; return the body of its response."""
         assert self.transport is not None
-        self._answered = asyncio.get_running_loop().create_future()
+        self._response = asyncio.get_running_loop().create_future()
         self.transport.write(request)
-        return await self._answered
+        return await self._response
 
 
 class Load:
-    """Keeps a server busy over some connections."""
+    """Load on a server over some connections."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._address = server.url.removeprefix("http://")
-        self._wires: list[Wire] = []
+        self._connections: list[RawConnection] = []
         self._token = ""
 
     async def connect(self) -> None:
         """Open the connections and get a token."""
         host, port = self._address.split(":")
         loop = asyncio.get_running_loop()
-        self._wires = [(await loop.create_connection(Wire, host, int(port)))[1] for _ in range(CONNECTIONS)]
+        self._connections = [
+            (await loop.create_connection(RawConnection, host, int(port)))[1] for _ in range(CONNECTIONS)
+        ]
         basic = base64.b64encode(b"sandbox:sandbox-secret").decode()
         form = "application/x-www-form-urlencoded"
         request = self._request("/oauth/token", f"Basic {basic}", form, b"grant_type=client_credentials")
-        self._token = json.loads(await self._wires[0].send(request))["access_token"]
+        self._token = json.loads(await self._connections[0].send(request))["access_token"]
 
-    def _request(self, path: str, authorization: str, media: str, body: bytes) -> bytes:
+    def _request(self, path: str, authorization: str, content_type: str, body: bytes) -> bytes:
         head = [f"POST {path} HTTP/1.1", f"Host: {self._address}", f"Authorization: {authorization}",
-                f"Content-Type: {media}", f"Content-Length: {len(body)}"]  # fmt: skip
+                f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]  # fmt: skip
         return "\r\n".join([*head, "", ""]).encode() + body
 
     def requests(self, kind: str, number: int) -> list[bytes]:
-        """As many requests, ready to go, none like another."""
-        path, make = SENDS[kind]
-        bodies = (json.dumps(make(f"+30697{one:07d}", f"{one:06d}")).encode() for one in range(number))
+        """Return `number` prepared requests, all different."""
+        path, build = SENDS[kind]
+        bodies = (json.dumps(build(f"+30697{index:07d}", f"{index:06d}")).encode() for index in range(number))
         return [self._request(path, f"Bearer {self._token}", "application/json", body) for body in bodies]
 
     async def run_round(self, requests: list[bytes]) -> tuple[float, float]:
-        """CPU and wall seconds that a request took."""
-        waiting = iter(requests)
+        """Run a round; return the CPU and wall seconds of a request."""
+        pending = iter(requests)
 
-        async def worker(wire: Wire) -> None:
-            for request in waiting:
-                await wire.send(request)
+        async def worker(connection: RawConnection) -> None:
+            for request in pending:
+                await connection.send(request)
 
         cpu, wall = self.server.seconds(), time.perf_counter()
-        await asyncio.gather(*map(worker, self._wires))
+        await asyncio.gather(*map(worker, self._connections))
         wall = time.perf_counter() - wall
         return (self.server.seconds() - cpu) / len(requests), wall / len(requests)
 
 
 async def compare(servers: dict[str, Server], rounds: int, requests: int) -> None:
-    """Let the servers take turns and print medians and ratios."""
+    """Alternate the servers and print medians and ratios."""
     loads = {name: Load(server) for name, server in servers.items()}
     for load in loads.values():
         await load.connect()
@@ -234,13 +236,13 @@ async def compare(servers: dict[str, Server], rounds: int, requests: int) -> Non
         prepared = {name: load.requests(kind, requests) for name, load in loads.items()}
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in loads}
         for number, (name, load) in enumerate(islice(cycle(loads.items()), (rounds + 1) * len(loads))):
-            one = await load.run_round(prepared[name])
+            measured = await load.run_round(prepared[name])
             if number >= len(loads):  # the first round warms up
-                times[name].append(one)
+                times[name].append(measured)
         for name in ("sandbox", "kept"):
             cpu, wall = (statistics.median(column) for column in zip(*times[name], strict=True))
             pairs = zip(times[name], times["constant"], strict=True)
-            ratio = statistics.median(one[0] / other[0] for one, other in pairs)
+            ratio = statistics.median(measured[0] / other[0] for measured, other in pairs)
             title = f"{kind}, kept" if name == "kept" else kind
             print(f"{title:20} {cpu * 1e6:8.0f} us {1 / cpu:16,.0f} {1 / wall:22,.0f}   {ratio:.2f} of the constant")
     print(f"(goal: at least {GOAL:,} a second of CPU)")
@@ -254,7 +256,7 @@ def main() -> None:
     parser.add_argument("--serve", choices=[*SERVERS], help=argparse.SUPPRESS)
     parser.add_argument("--core", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    with suppress(AttributeError):  # where processes cannot be kept on a core, they wander
+    with suppress(AttributeError):  # not every system can pin a process to a core
         os.sched_setaffinity(0, {options.core})
     if options.serve:
         asyncio.run(SERVERS[options.serve]())

@@ -1,8 +1,8 @@
-"""What a send costs beside the hand-written call: `python benchmarks/send.py [--loop uvloop] [--at 32 256]`.
+"""Cost of a send compared with a hand-written call: `python benchmarks/send.py [--loop uvloop] [--at 32 256]`.
 
 One two-step OTP flow a request, a new recipient and PIN each time, to a server on the other core that is not the
-bottleneck. The clients take turns, round by round; the figures to read are the ratios of CPU time to plain aiohttp with
-`json=dict` and `await response.json()`, which is what one would write by hand: no validation, token, retry or outcome.
+bottleneck. The clients alternate, round by round; the figures to read are the ratios of CPU time to plain aiohttp with
+`json=dict` and `await response.json()`, the usual hand-written call: no validation, token, retry or outcome.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Send = Callable[[str, str], Awaitable[object]]
 
 
 def mapping(to: str, pin: str) -> dict[str, Any]:
-    """The JSON that every client sends."""
+    """Return the JSON that every client sends."""
     return {
         "flow": [
             {"type": "ViberOtp", "order": 1, "to": to, "ttl": 60, "senderInfoTrackingId": SENDER,
@@ -45,8 +45,8 @@ def mapping(to: str, pin: str) -> dict[str, Any]:
 
 
 async def ours(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """Our own, with everything on."""
-    # As long as aiohttp's own: ours is shorter, and between its rounds every connection would have to be made anew.
+    """Use this library, with everything on."""
+    # keepalive_expiry as long as aiohttp's: with our shorter default every round would have to open new connections.
     settings = {"pool_size": at, "keepalive_expiry": timedelta(seconds=15)}
     config = Config(application_id="bench", application_secret="bench", api_url=url, auth_url=url, **settings)
     client = await stack.enter_async_context(RouteeClient(config))
@@ -64,7 +64,7 @@ async def ours(url: str, stack: AsyncExitStack, at: int) -> Send:
 
 
 async def plain(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """What one would write with aiohttp."""
+    """Use aiohttp in the usual way."""
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at)))
 
     async def send(to: str, pin: str) -> object:
@@ -75,7 +75,7 @@ async def plain(url: str, stack: AsyncExitStack, at: int) -> Send:
 
 
 async def tuned(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """With all of aiohttp that is known to be cheaper: bytes, one address, prepared headers, orjson."""
+    """Use the cheapest known options of aiohttp: bytes, one parsed URL, prepared headers, orjson."""
     connector = aiohttp.TCPConnector(limit=at)
     session = await stack.enter_async_context(
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
@@ -91,65 +91,65 @@ async def tuned(url: str, stack: AsyncExitStack, at: int) -> Send:
     return send
 
 
-class Wire(asyncio.Protocol):
-    """HTTP by hand: the whole answer is taken to be there when its last byte is."""
+class RawConnection(asyncio.Protocol):
+    """Minimal HTTP: a response counts as complete when its last byte is there."""
 
     def __init__(self) -> None:
-        self.answered: asyncio.Future[bytes] | None = None
+        self.response: asyncio.Future[bytes] | None = None
         self.transport: asyncio.Transport | None = None
-        self._got = b""
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
+        """Store the transport."""
         self.transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Answer once the body is whole."""
-        self._got += data
-        if self._got.endswith(b"}") and self.answered is not None:
-            got, self._got = self._got, b""
-            self.answered.set_result(got)
+        """Complete the response once its body is complete."""
+        self._received += data
+        if self._received.endswith(b"}") and self.response is not None:
+            received, self._received = self._received, b""
+            self.response.set_result(received)
 
 
 async def raw(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """The limit of the interpreter: prebuilt bytes on a protocol."""
+    """Use prebuilt bytes on an asyncio protocol: the limit of the interpreter."""
     host, port = url.removeprefix("http://").split(":")
     loop = asyncio.get_running_loop()
-    free: list[Wire] = [(await loop.create_connection(Wire, host, int(port)))[1] for _ in range(at)]
-    for wire in free:
-        stack.callback(wire.transport.close)  # type: ignore[union-attr]
+    idle: list[RawConnection] = [(await loop.create_connection(RawConnection, host, int(port)))[1] for _ in range(at)]
+    for connection in idle:
+        stack.callback(connection.transport.close)  # type: ignore[union-attr]
     body = orjson.dumps(mapping("+306912345678", "847291"))
     head = [f"POST {PATH} HTTP/1.1", f"Host: {host}:{port}", f"Authorization: {BEARER}", f"Content-Length: {len(body)}"]
     request = "\r\n".join([*head, "", ""]).encode() + body
 
     async def send(_to: str, _pin: str) -> object:
-        wire = free.pop()
-        wire.answered = loop.create_future()
-        wire.transport.write(request)  # type: ignore[union-attr]
+        connection = idle.pop()
+        connection.response = loop.create_future()
+        connection.transport.write(request)  # type: ignore[union-attr]
         try:
-            return await wire.answered
+            return await connection.response
         finally:
-            free.append(wire)
+            idle.append(connection)
 
     return send
 
 
 async def httpx_client(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """What one would write with httpx."""
+    """Use httpx in the usual way."""
     import httpx
 
     limits = httpx.Limits(max_connections=at, max_keepalive_connections=at)
     client = await stack.enter_async_context(httpx.AsyncClient(limits=limits))
 
     async def send(to: str, pin: str) -> object:
-        answer = await client.post(url + PATH, json=mapping(to, pin), headers={"Authorization": BEARER})
-        return answer.json()["flowId"]
+        response = await client.post(url + PATH, json=mapping(to, pin), headers={"Authorization": BEARER})
+        return response.json()["flowId"]
 
     return send
 
 
 async def twilio_client(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """twilio-python's own async client, sending one SMS."""
+    """Use twilio-python's own async client, sending one SMS."""
     from twilio.http.async_http_client import AsyncTwilioHttpClient
     from twilio.rest import Client
 
@@ -164,7 +164,7 @@ async def twilio_client(url: str, stack: AsyncExitStack, at: int) -> Send:
 
 
 async def openai_client(url: str, stack: AsyncExitStack, at: int) -> Send:
-    """A Stainless-made client, posting the same JSON."""
+    """Use a client generated by Stainless, posting the same JSON."""
     from openai import AsyncOpenAI
 
     client = await stack.enter_async_context(AsyncOpenAI(api_key="bench", base_url=url, max_retries=0))
@@ -189,7 +189,7 @@ SLOW = {"httpx", "openai (Stainless)"}
 
 
 async def run_round(send: Send, requests: int, at: int) -> tuple[float, float]:
-    """CPU and wall microseconds a request, over a round of requests, `at` of them at once."""
+    """Return the CPU and wall microseconds a request, over a round of requests, `at` of them concurrently."""
     numbers = iter(range(requests))
 
     async def worker() -> None:
@@ -202,24 +202,24 @@ async def run_round(send: Send, requests: int, at: int) -> tuple[float, float]:
 
 
 async def compare(url: str, at: int, rounds: int, requests: int, names: list[str]) -> None:
-    """Let the clients take turns and print medians and ratios."""
+    """Alternate the clients and print medians and ratios."""
     async with AsyncExitStack() as stack:
         sends = {name: await CLIENTS[name](url, stack, at) for name in names}
-        # Else the collector looks through the modules of all clients whenever one of them makes enough objects.
+        # Otherwise the garbage collector scans the modules of all clients whenever one of them allocates enough.
         gc.collect()
         gc.freeze()
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
         for number in range(rounds + 1):
             for name, send in sends.items():
                 gc.collect()
-                few = max(at, requests // 10) if name in SLOW else requests
-                one = await run_round(send, few, at)
+                count = max(at, requests // 10) if name in SLOW else requests
+                measured = await run_round(send, count, at)
                 if number:
-                    times[name].append(one)
+                    times[name].append(measured)
     print(f"\n{at} at once")
     for name in names:
         pairs = zip(times[name], times[BASELINE], strict=True)
-        ratio = statistics.median(one[0] / other[0] for one, other in pairs)
+        ratio = statistics.median(measured[0] / other[0] for measured, other in pairs)
         cpu, wall = (statistics.median(column) for column in zip(*times[name], strict=True))
         print(f"  {name:26} {cpu:8.1f} us CPU  {1e6 / wall:8.0f} a second  {ratio:6.2f} of plain")
 

@@ -1,4 +1,4 @@
-"""A server that is not the bottleneck: nginx on a core of its own, answering every POST with one prepared JSON text."""
+"""Stub server that is not the bottleneck: nginx on a core of its own, with one prepared JSON response to every POST."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location /oauth/token {{ return 200 '{token}'; }}
-        location / {{ return 200 '{answer}'; }}
+        location / {{ return 200 '{response}'; }}
     }}
 }}
 """
@@ -57,16 +57,16 @@ http {{
 
 @contextlib.contextmanager
 def run_nginx(core: int = 1) -> Iterator[str]:
-    """The address of the server, while it runs on one core."""
+    """Run the server on one core, and yield its URL."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(nginx).exists():
         raise SystemExit("this benchmark needs nginx (Debian: apt-get install nginx-light)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port: int = reserved.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "nginx.conf"
-        texts = {"token": json.dumps(TOKEN), "answer": json.dumps(RESPONSE, separators=(",", ":"))}
+        texts = {"token": json.dumps(TOKEN), "response": json.dumps(RESPONSE, separators=(",", ":"))}
         path.write_text(CONFIG.format(folder=folder, port=port, affinity=format(1 << core, "b"), **texts))
         process = subprocess.Popen([nginx, "-c", str(path), "-p", folder], stderr=subprocess.DEVNULL)
         try:

@@ -1,9 +1,18 @@
-"""Routee's failover messaging for asyncio: flows that cannot be built wrong, sent once, followed to their end."""
+"""Asyncio client for Routee's failover messaging: validated flows, proven outcomes, tracking, callbacks.
+
+    async with RouteeClient.from_env() as routee:
+        receipt = await routee.send(flow)
+        record = await routee.wait(receipt, timeout=180)
+
+Public names are imported on first use. `__version__` is the version of the installed package.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+
     from ._search import Filter, FilterField, FlowSearch, OtpSearch, Search, SearchOperator
     from ._send_all import SendResult
     from ._wire import dump_flow, load_flow
@@ -239,7 +248,7 @@ __all__ = [
     "parse_callback",
 ]
 
-_HOMES = (
+_MODULES = (
     "errors",
     "secret",
     "outcomes",
@@ -254,13 +263,22 @@ _HOMES = (
     "_send_all",
     "client",
 )
-"""The rooms that public names live in, from the ground up: whoever only catches an error does not load the client."""
+"""Modules of the public names, lowest layer first: a program that only catches errors does not load the client."""
+
+
+def _installed_version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415  # costs more than the rest of this module
+
+    return version("routee-failover")
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        globals()[name] = _installed_version()
+        return globals()[name]
     if name in __all__:
-        for home in _HOMES:
-            module = importlib.import_module(f"{__name__}.{home}")
+        for submodule in _MODULES:
+            module = importlib.import_module(f"{__name__}.{submodule}")
             if hasattr(module, name):
                 globals()[name] = getattr(module, name)
                 return globals()[name]
@@ -268,4 +286,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), "__version__", *__all__]

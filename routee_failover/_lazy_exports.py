@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first asked for: a program pays for what it uses."""
+"""Lazy exports of a package: a public name is imported on first use, so that a program pays only for what it uses."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -8,16 +8,20 @@ from typing import Any
 def lazy_exports(
     package: str, namespace: dict[str, Any], modules: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package whose names live in the modules that `homes` says."""
+    """Return the `__getattr__` and `__dir__` of a package.
+
+    - `package`, `namespace`: its `__name__` and `globals()`; a name that was loaded is kept there.
+    - `modules`: the submodule that defines each public name.
+    """
 
     def load(name: str) -> Any:
-        home = modules.get(name)
-        if home is None:
+        module = modules.get(name)
+        if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        namespace[name] = getattr(importlib.import_module(f"{package}.{home}"), name)
+        namespace[name] = getattr(importlib.import_module(f"{package}.{module}"), name)
         return namespace[name]
 
-    def names() -> list[str]:
+    def list_names() -> list[str]:
         return [*namespace, *modules]
 
-    return load, names
+    return load, list_names

@@ -1,6 +1,6 @@
-"""Reading calls: they change nothing at Routee, so each may be repeated, and each error of theirs says so.
+"""Read calls: requests that change nothing at Routee, so that each may be repeated, and each error says so.
 
-It stands apart from the client, which has a verb for each of them, so that searching and waiting can ask as well.
+Separate from the client, which has one method per call, so that search and polling can make read calls too.
 """
 
 from collections.abc import Callable
@@ -19,74 +19,74 @@ from .secret import SecretBytes
 _T = TypeVar("_T")
 
 AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
-"""Whatever tracking gives."""
+"""Any record that tracking returns."""
 
 
 class ReadApi:
-    """Asks Routee over a client's transport.
+    """Read calls over the transport of a client.
 
-    Every question raises `NotSent`, `Rejected` or `NoResponse`, and all of them are safe to repeat.
+    Every call raises `NotSent`, `Rejected` or `NoResponse`; all are safe to repeat.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def track(self, tracking_id: str, endpoint: Endpoint) -> AnyRecord:
-        """What has become of a message so far."""
-        path, read = TRACKING_ROUTES[endpoint]
-        return await self.fetch(path + quote(tracking_id, safe=""), read)
+        """Return the current record of a message."""
+        path, parse = TRACKING_ROUTES[endpoint]
+        return await self.fetch(path + quote(tracking_id, safe=""), parse)
 
     async def fetch(self, path: str, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
-        """The object that Routee answers with, as `read` understands it; a question with a body is a POST.
+        """Return the JSON object of the response as `parse` converts it. A request with a body is a POST.
 
-        `read` may raise `ValueError` with words that quote nothing of the answer: then it counts as none.
+        `parse` may raise `ValueError`, with a text that quotes nothing of the response: it is raised as `NoResponse`.
         """
-        record = parse_object(await self._ask(path, body), parse)
+        record = parse_object(await self._request(path, body), parse)
         if isinstance(record, str):
             raise _unreadable(record)
         return record
 
     async def fetch_json(self, path: str) -> Any:
-        """What Routee answers with, whatever it is."""
-        answer = parse_json(await self._ask(path))
-        if answer is UNREADABLE:
+        """Return the JSON of the response, whatever its shape."""
+        value = parse_json(await self._request(path))
+        if value is UNREADABLE:
             raise _unreadable("is not JSON")
-        return answer
+        return value
 
-    async def _ask(self, path: str, body: SecretBytes | None = None) -> bytes:
-        verb = "GET" if body is None else "POST"
-        outcome, evidence = await self._transport.send_request(ApiRequest(verb, path, body, safe=True))
-        answer = evidence.response
+    async def _request(self, path: str, body: SecretBytes | None = None) -> bytes:
+        method = "GET" if body is None else "POST"
+        outcome, result = await self._transport.send_request(ApiRequest(method, path, body, safe=True))
+        response = result.response
         if outcome is Outcome.NOT_SENT:
-            raise ConnectFailed(f"{evidence.reason}; the question did not reach Routee and can be asked again")
-        if answer is None or outcome is Outcome.UNKNOWN:
-            raise NoResponse(f"{evidence.summary}; nothing was changed, ask again", reason=evidence.summary)
+            raise ConnectFailed(f"{result.reason}; the request did not reach Routee and can be repeated")
+        if response is None or outcome is Outcome.UNKNOWN:
+            raise NoResponse(f"{result.summary}; nothing was changed, repeat the request", reason=result.summary)
         if outcome is Outcome.REJECTED:
-            raise parse_rejection(answer.status, answer.retry_after, answer.body)
-        return answer.body
+            raise parse_rejection(response.status, response.retry_after, response.body)
+        return response.body
 
 
 def resolve_target(
     method: str, message: AnyReceipt | AnyRecord | str, endpoint: Endpoint | str
 ) -> tuple[str, Endpoint]:
-    """The id that a message is followed by, and the endpoint that knows it. Raises `InvalidFlow` for what is no id."""
-    identity: str | None
+    """Return the id by which a message is tracked, and its endpoint. Raises `InvalidFlow` for an unusable id."""
+    tracking_id: str | None
     match message:
         case FlowReceipt() | FlowRecord():
-            identity, endpoint = message.tracking_id, Endpoint.STANDARD
+            tracking_id, endpoint = message.tracking_id, Endpoint.STANDARD
         case OtpReceipt() | OtpRecord():
-            identity, endpoint = message.flow_id, Endpoint.OTP
+            tracking_id, endpoint = message.flow_id, Endpoint.OTP
         case ViberOtpReceipt() | ViberOtpRecord():
-            identity, endpoint = message.tracking_id, Endpoint.VIBER_OTP
+            tracking_id, endpoint = message.tracking_id, Endpoint.VIBER_OTP
         case _:
-            identity = message
-    if not isinstance(identity, str) or not identity.isprintable() or identity.strip(". ") == "":
-        raise InvalidFlow(method, [Problem((), "takes a receipt, a record, or the id in one")])
+            tracking_id = message
+    if not isinstance(tracking_id, str) or not tracking_id.isprintable() or tracking_id.strip(". ") == "":
+        raise InvalidFlow(method, [Problem((), "takes a receipt, a record, or the id of one")])
     if endpoint not in [*Endpoint]:
         raise InvalidFlow(method, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
-    return identity, Endpoint(endpoint)
+    return tracking_id, Endpoint(endpoint)
 
 
-def _unreadable(why: str) -> NoResponse:
-    cause = f"the answer {why}"
-    return NoResponse(f"{cause}; nothing was changed, ask again", reason=cause)
+def _unreadable(problem: str) -> NoResponse:
+    reason = f"the response {problem}"
+    return NoResponse(f"{reason}; nothing was changed, repeat the request", reason=reason)

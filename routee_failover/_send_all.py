@@ -1,4 +1,4 @@
-"""Many sends through a bounded window: drawn as needed, sent side by side, told in the order in which they end."""
+"""Concurrent sends with bounded concurrency and a rate limit, yielded in the order in which they end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -16,7 +16,7 @@ SendFunction = Callable[[Any], Awaitable[AnyReceipt]]
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class SendResult(ValueObject):
-    """What became of one flow of `send_all`: its outcome, with the receipt if it was accepted and the error if not."""
+    """Result of one flow of `send_all`: its outcome, with the receipt if it was accepted and the error if not."""
 
     flow: AnyFlow
     outcome: Outcome
@@ -24,7 +24,7 @@ class SendResult(ValueObject):
     error: RouteeError | None = None
 
 
-async def _each(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow]) -> AsyncGenerator[AnyFlow, None]:
+async def _iterate(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow]) -> AsyncGenerator[AnyFlow, None]:
     if isinstance(flows, AsyncIterable):
         async for flow in flows:
             yield flow
@@ -33,7 +33,7 @@ async def _each(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow]) -> AsyncGener
             yield flow
 
 
-async def _sent(send: SendFunction, flow: AnyFlow) -> SendResult:
+async def _send_one(send: SendFunction, flow: AnyFlow) -> SendResult:
     try:
         receipt = await send(flow)
     except RouteeError as error:
@@ -42,7 +42,10 @@ async def _sent(send: SendFunction, flow: AnyFlow) -> SendResult:
 
 
 class RateLimiter:
-    """Spaces evenly what is begun. Up to a tenth of a second that was missed is made up for, since timers come late."""
+    """Rate limiter (GCRA) that spaces starts evenly, `interval` seconds apart; 0 for no limit.
+
+    Up to a tenth of a second of missed starts is made up for, because timers fire late.
+    """
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
@@ -50,54 +53,55 @@ class RateLimiter:
         self._next = 0.0
 
     def reserve(self) -> float:
-        """Take the next time: seconds until it comes."""
+        """Reserve the next start and return the seconds until it."""
         if not self._interval:
             return 0.0
         now = asyncio.get_running_loop().time()
-        # It is taken before it is waited for, so that those who wait side by side do not take the same one.
-        begins = max(self._next, now - self._tolerance)
-        self._next = begins + self._interval
-        return max(0.0, begins - now)
+        # Reserved before the wait, so that concurrent callers do not get the same start.
+        start = max(self._next, now - self._tolerance)
+        self._next = start + self._interval
+        return max(0.0, start - now)
 
     async def acquire(self) -> None:
-        """Wait until it is time for the next."""
-        wait = self.reserve()
-        if wait:
-            await asyncio.sleep(wait)
+        """Wait for the next start."""
+        delay = self.reserve()
+        if delay:
+            await asyncio.sleep(delay)
 
 
 def send_each(
     send: SendFunction, flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], concurrency: int, rate: float | None = None
 ) -> AsyncGenerator[SendResult, None]:
-    """Send every flow of a source, at most `concurrency` at a time and `rate` a second.
+    """Send every flow of a source, at most `concurrency` at a time and `rate` per second.
 
-    An error of the source itself is raised once the flows drawn before it have ended and been told.
+    An error of the source itself is raised after the results of the flows drawn before it have been yielded. Raises
+    `InvalidConfig` at once for a `concurrency` or `rate` that cannot work.
     """
     if type(concurrency) is not int or concurrency < 1:
         raise InvalidConfig("concurrency must be a whole number of at least 1; nothing was sent")
     if rate is not None and (type(rate) not in {int, float} or not 0 < rate < float("inf")):
         raise InvalidConfig("rate must be a number of flows a second, above 0; nothing was sent")
-    return _send_each(send, _each(flows), concurrency, 1 / rate if rate else 0.0)
+    return _send_each(send, _iterate(flows), concurrency, 1 / rate if rate else 0.0)
 
 
 async def _send_each(
     send: SendFunction, source: AsyncGenerator[AnyFlow, None], concurrency: int, interval: float
 ) -> AsyncGenerator[SendResult, None]:
-    begins = RateLimiter(interval)
-    drawing = asyncio.Lock()  # an async iterator may be asked for one item at a time only
-    # As many results may wait as sends may be under way: a slow reader slows the sending, instead of filling memory.
-    ended: asyncio.Queue[SendResult | None] = asyncio.Queue(maxsize=concurrency)
+    rate_limiter = RateLimiter(interval)
+    source_lock = asyncio.Lock()  # an async iterator serves one caller at a time
+    # As many results may wait as sends may be in flight: a slow consumer slows the sending instead of filling memory.
+    results: asyncio.Queue[SendResult | None] = asyncio.Queue(maxsize=concurrency)
     stopping = asyncio.Event()
-    drawer: asyncio.Task[Any] | None = None  # whoever waits for the source: the one that closing must not wait for
+    drawing_task: asyncio.Task[Any] | None = None  # the worker that waits for the source: closing must not wait for it
 
     async def draw() -> tuple[AnyFlow] | None:
-        nonlocal drawer
-        async with drawing:
+        nonlocal drawing_task
+        async with source_lock:
             if stopping.is_set():
                 return None
-            drawer = asyncio.current_task()
+            drawing_task = asyncio.current_task()
             try:
-                await begins.acquire()
+                await rate_limiter.acquire()
                 return (await anext(source),)
             except BaseException as error:
                 stopping.set()
@@ -105,24 +109,27 @@ async def _send_each(
                     return None
                 raise
             finally:
-                drawer = None
+                drawing_task = None
 
     async def work() -> None:
         try:
             while (drawn := await draw()) is not None:
-                await ended.put(await _sent(send, *drawn))
+                await results.put(await _send_one(send, *drawn))
         finally:
-            await ended.put(None)
+            await results.put(None)
 
+    # 1. One worker per concurrent send: draw a flow, send it, queue its result. None marks the end of a worker.
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
     try:
-        working = concurrency
-        while working:
-            sent = await ended.get()
-            if sent is not None:
-                yield sent
+        # 2. Yield results until every worker has ended.
+        running = concurrency
+        while running:
+            result = await results.get()
+            if result is not None:
+                yield result
             else:
-                working -= 1
+                running -= 1
+        # 3. Raise what a worker raised: an error of the source, or one that is not a RouteeError.
         for worker in workers:
             worker.result()
     except asyncio.CancelledError:
@@ -130,11 +137,12 @@ async def _send_each(
             worker.cancel()
         raise
     finally:
+        # 4. Closed early: draw no more flows, let the sends in flight end, discard their results.
         stopping.set()
-        if drawer is not None:
-            drawer.cancel()
-        # Nobody reads on: what still ends must not wait for a reader.
-        unread, ended = ended, asyncio.Queue()
+        if drawing_task is not None:
+            drawing_task.cancel()
+        # There is no consumer any more: sends that still end must not wait for one.
+        unread, results = results, asyncio.Queue()
         while not unread.empty():
             unread.get_nowait()
         await asyncio.gather(*workers, return_exceptions=True)

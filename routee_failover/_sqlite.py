@@ -1,4 +1,4 @@
-"""Opening an SQLite file with care: made private, or refused in words that say why. It knows no tables."""
+"""Open SQLite files safely: private to their owner, or rejected with a reason. Independent of any schema."""
 
 import errno
 import os
@@ -7,69 +7,72 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-_READABLE_BY_OWNER = 0o600
+_OWNER_ONLY = 0o600
 
 SQLITE_MAGIC = b"SQLite format 3\0"
-"""What every database begins with."""
+"""First bytes of every SQLite database file."""
 DAMAGED = "it is damaged"
-FOREIGN_DATABASE = "it is a database of something else; it was left as it is"
+FOREIGN_DATABASE = "it is the database of another program; it was not changed"
 NEWER_VERSION = "a newer routee-failover has written it; update this one"
 HARD_LINKED = (
-    "it has another name (a hard link), through which its log cannot be seen; keep the name under which it was last "
-    "used, and remove the other"
+    "it has another name (a hard link), and its log belongs to one of the names only; keep the name under which it was "
+    "last used, and remove the other"
 )
 
-_WHY = {
+_REASONS = {
     "SQLITE_BUSY": "another process has it open",
-    "SQLITE_CANTOPEN": "its folder cannot be written to",  # SQLite makes its log there
+    "SQLITE_CANTOPEN": "its folder cannot be written to",  # SQLite creates its log there
     "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_FULL": "the disk is full",
-    "SQLITE_IOERR": "the disk refuses it",
-    "SQLITE_NOTADB": "it is a file of another kind, or damaged; it was left as it is",
+    "SQLITE_IOERR": "the disk reported an I/O error",
+    "SQLITE_NOTADB": "it is not an SQLite database, or damaged; it was not changed",
     "SQLITE_READONLY_DIRECTORY": "its folder cannot be written to",
     "SQLITE_READONLY": "it cannot be written to",
 }
 
 
-class UnusableDatabase(Exception):  # a sentence, like the errors of the whole library
-    """A file that cannot be used; the text is the reason."""
+class UnusableDatabase(Exception):
+    """A database file cannot be used; the text is the reason."""
 
 
 def describe_error(error: sqlite3.Error) -> str:
-    """What SQLite complains of, in words for those who run the program."""
+    """Return the reason of an SQLite error, as a text for the operator of the program."""
     name = getattr(error, "sqlite_errorname", None) or ""
-    words = next((words for code, words in _WHY.items() if name.startswith(code)), None)
-    return words or str(error)
+    reason = next((reason for code, reason in _REASONS.items() if name.startswith(code)), None)
+    return reason or str(error)
 
 
 def resolve_path(path: Path) -> Path:
-    """The file itself, behind links. Raises `Unfit` for a name that no file can have."""
+    """Return the path with all links resolved. Raises `UnusableDatabase` for an invalid file name."""
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError) as error:
-        raise UnusableDatabase(_words(error)) from None
+        raise UnusableDatabase(_describe_os_error(error)) from None
 
 
 def open_connection(
     path: Path, connect: Callable[[Path], sqlite3.Connection], *, on_existing: Callable[[Path], object] | None = None
 ) -> sqlite3.Connection:
-    """What `connect` makes of the file, which is made when there is none, for its owner alone.
+    """Return `connect(path)`, after creating the file for its owner only if it is missing.
 
-    For a file that was there, `found` is called before it. Raises `Unfit`, also for a file with several names. A file
-    that was made for nothing is taken away again.
+    - `connect`: opens the connection and prepares the database.
+    - `on_existing`: called with the path before `connect` if the file already existed.
+
+    Raises `UnusableDatabase`, also for a file with several names (hard links). A file that was created is removed again
+    if `connect` fails.
     """
     try:
-        made = _made(path)
+        created = _create(path)
         if path.stat().st_nlink > 1:
             raise UnusableDatabase(HARD_LINKED)
     except (OSError, ValueError) as error:
-        raise UnusableDatabase(_words(error)) from None
+        raise UnusableDatabase(_describe_os_error(error)) from None
     try:
-        if on_existing is not None and not made:
+        if on_existing is not None and not created:
             on_existing(path)
         return connect(path)
     except BaseException as error:
-        if made:
+        if created:
             with suppress(OSError):
                 path.unlink()
         if isinstance(error, UnusableDatabase):
@@ -77,19 +80,22 @@ def open_connection(
         elif isinstance(error, sqlite3.Error):
             reason = describe_error(error)
         elif isinstance(error, OSError):
-            reason = _words(error)
+            reason = _describe_os_error(error)
         else:
             raise
     raise UnusableDatabase(reason)
 
 
 def schema_version(connection: sqlite3.Connection, application_id: int, latest: int) -> int:
-    """The version of our tables in it; 0 when it is empty. Raises `Unfit` for somebody else's file and a newer one."""
-    found, version, tables = (
+    """Return the schema version (`user_version`) of our database; 0 for an empty file.
+
+    Raises `UnusableDatabase` for the database of another program, and for a version above `latest`.
+    """
+    found_id, version, tables = (
         query_int(connection, query)
         for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     )
-    if found != application_id and (found or version or tables):
+    if found_id != application_id and (found_id or version or tables):
         raise UnusableDatabase(FOREIGN_DATABASE)
     if version > latest:
         raise UnusableDatabase(NEWER_VERSION)
@@ -97,38 +103,38 @@ def schema_version(connection: sqlite3.Connection, application_id: int, latest: 
 
 
 def check_integrity(connection: sqlite3.Connection) -> None:
-    """Look whether it is whole. Raises `Unfit` when it is not."""
+    """Run SQLite's `quick_check`. Raises `UnusableDatabase` if the database is damaged."""
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise UnusableDatabase(DAMAGED)
 
 
 def query_int(connection: sqlite3.Connection, query: str) -> int:
-    """The one number that a query gives."""
-    (found,) = connection.execute(query).fetchone()
-    return int(found)
+    """Return the single number that a query selects."""
+    (number,) = connection.execute(query).fetchone()
+    return int(number)
 
 
-def _made(path: Path) -> bool:
-    """Whether there was no such file and an empty one was made, which nobody else can read.
+def _create(path: Path) -> bool:
+    """Create an empty file that only its owner can read; return false if the file already exists.
 
-    A file that is there is not opened: to close it would open SQLite's lock, were it opened elsewhere in this process.
+    An existing file is not opened: closing it would release SQLite's lock if this process has it open elsewhere.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _READABLE_BY_OWNER))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
     except FileExistsError:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "") from None
         if not path.is_file():
-            raise UnusableDatabase("it is no file") from None
+            raise UnusableDatabase("it is not a regular file") from None
         if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(errno.EACCES, "") from None
         return False
     return True
 
 
-def _words(error: OSError | ValueError) -> str:
+def _describe_os_error(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such folder"
     if isinstance(error, OSError):
         return os.strerror(error.errno or 0)
-    return "no file can have such a name"  # Pythons word what is wrong with it differently
+    return "it is not a valid file name"  # the texts of Python versions differ

@@ -1,6 +1,6 @@
-"""What makes an object a value: equal by its fields, usable as a key, and shown as each field wants to be shown.
+"""Base class of value objects: `__eq__`, `__hash__` and `__repr__` by fields, shared by all classes.
 
-attrs would write these three for every class, which is most of the time that importing forty of them takes.
+attrs would generate the three methods for each class, which is most of the import time of forty classes.
 """
 
 from typing import Any, cast
@@ -9,7 +9,7 @@ import attrs
 
 
 class ValueObject:
-    """An attrs class without slots that is compared, hashed and shown by its fields."""
+    """Base of an attrs class without slots that is compared, hashed and shown by its fields."""
 
     def __eq__(self, other: object) -> bool:
         return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
@@ -18,12 +18,12 @@ class ValueObject:
         return hash((type(self), *(getattr(self, field.name) for field in self._fields() if field.hash is not False)))
 
     def __repr__(self) -> str:
-        shown = (
+        items = (
             f"{field.name}={(field.repr if callable(field.repr) else repr)(getattr(self, field.name))}"
             for field in self._fields()
             if field.repr
         )
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(items)})"
 
     @classmethod
     def _fields(cls) -> "tuple[attrs.Attribute[Any], ...]":

@@ -1,4 +1,8 @@
-"""The client: one verb a job. What it says and when belongs to the rooms below; it only brings them together."""
+"""Asyncio client of Routee's failover messaging: send, track, wait, search.
+
+The client composes the transport, the read calls, polling and search; it holds no rule of its own. Its errors and what
+they prove are in `routee_failover.errors`, its settings in `routee_failover.config`.
+"""
 
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
@@ -37,25 +41,33 @@ from .records import (
 from .secret import scrub_traceback
 
 _T = TypeVar("_T")
-_NO_RECEIPT = (str, Rejected)  # a tuple: a union is made anew, and looked through more slowly, each time
+_NOT_A_RECEIPT = (str, Rejected)  # a tuple: a union is built again, and searched more slowly, in each isinstance()
 
 
 class SendOptions(TypedDict, total=False):
-    """What `RouteeClient.send` may be told beside the flow."""
+    """Keyword arguments of `RouteeClient.send`."""
 
     deadline: timedelta | None
+    """Time from now after which the message must not leave any more."""
     on_unknown: OnUnknown
+    """What to do about a message of unknown outcome."""
     should_send: SendGuard | None
+    """Called right before the first byte leaves, in each attempt; if it returns false, the message is not sent."""
 
 
 class RouteeClient:
-    """Sends flows to Routee and follows them.
-
-    A client may be made at import time and used in several event loops: each has connections and a token of its own,
-    made on first use and closed by `aclose()`, by `async with`, or at the latest when the loop ends.
+    """Asyncio client for Routee's failover messaging.
 
         async with RouteeClient.from_env() as routee:
             receipt = await routee.send(flow)
+            record = await routee.wait(receipt, timeout=180)
+
+    A client may be created at import time and used in several event loops. Each event loop has a connection pool, an
+    access token, a rate limit and a circuit breaker of its own. They are created on first use and closed by `aclose()`,
+    by `async with`, or at the latest when the loop ends. One client may be shared by all tasks of a loop.
+
+    - `config`: all settings of the client.
+    - `reconciler`: asked about a message of unknown outcome by `send(..., on_unknown=OnUnknown.RECONCILE)`.
     """
 
     def __init__(self, config: Config, *, reconciler: Reconciler | None = None) -> None:
@@ -70,27 +82,34 @@ class RouteeClient:
     def from_env(
         cls, environ: Mapping[str, str] | None = None, *, reconciler: Reconciler | None = None, **settings: Any
     ) -> Self:
-        """A client with the settings of `Config.from_env`. Raises `InvalidConfig` that names what is missing."""
+        """Create a client from environment variables and keyword settings, as `Config.from_env` reads them.
+
+        Raises `InvalidConfig` that names each required variable that is missing.
+        """
         return cls(Config.from_env(environ, **settings), reconciler=reconciler)
 
     @property
     def config(self) -> Config:
-        """The settings that the client was made with."""
+        """Settings of the client."""
         return self._config
 
     def with_options(self, **settings: Any) -> Self:
-        """A client with some settings of `Config` changed, and with connections and a token of its own."""
+        """Return a new client with some settings of `Config` changed.
+
+        It shares neither connections nor token with this client and is closed separately. Raises `InvalidConfig` for a
+        setting that cannot work.
+        """
         return type(self)(attrs.evolve(self._config, **settings), reconciler=self._reconciler)
 
     def __repr__(self) -> str:
         return f"RouteeClient({self._config.api_url})"
 
     @overload
-    async def send(self, flow: StandardFlow | TransactionalFlow, **how: Unpack[SendOptions]) -> FlowReceipt: ...
+    async def send(self, flow: StandardFlow | TransactionalFlow, **options: Unpack[SendOptions]) -> FlowReceipt: ...
     @overload
-    async def send(self, flow: OtpFlow, **how: Unpack[SendOptions]) -> OtpReceipt: ...
+    async def send(self, flow: OtpFlow, **options: Unpack[SendOptions]) -> OtpReceipt: ...
     @overload
-    async def send(self, flow: ViberOtpMessage, **how: Unpack[SendOptions]) -> ViberOtpReceipt: ...
+    async def send(self, flow: ViberOtpMessage, **options: Unpack[SendOptions]) -> ViberOtpReceipt: ...
     async def send(
         self,
         flow: AnyFlow,
@@ -99,31 +118,40 @@ class RouteeClient:
         on_unknown: OnUnknown = OnUnknown.RAISE,
         should_send: SendGuard | None = None,
     ) -> AnyReceipt:
-        """Send a flow, once, and return Routee's receipt for it.
+        """Send a flow once and return Routee's receipt; its type follows from the flow's type.
 
-        `deadline` says after how long from now the message is worth nothing: it does not leave later than that, and the
-        ttls of its steps shrink to what is left of it. Where that is too little, `DeadlinePassed` is raised.
-        `should_send` is asked right before the first byte leaves, at each try; a no is raised as `Withdrawn`.
+        - `flow`: a validated flow, or a Viber OTP message.
+        - `deadline`: time from now after which the message is useless. It does not leave later than that, and the ttls
+          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised.
+        - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
+          first.
+        - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block
+          or raise. If it returns false, `Withdrawn` is raised.
 
-        Raises `NotSent` where nothing reached Routee, `Rejected` where it answered no, and `DeliveryUnknown` where it
-        may have accepted the message: that one must not be sent again blindly. With `OnUnknown.RECONCILE` the client's
-        reconciler is asked for such a message first. A message is tried again only where no byte of it can have left,
-        or Routee refused it for now.
+        Raises one of four errors, or a subclass, each of which says what is proven:
 
-        A caller who is cancelled before the first byte leaves has sent nothing. After it the send goes on alone: an
-        observer learns its outcome, and `aclose()` waits for it.
+        - `InvalidFlow`: the argument is not a valid flow or deadline. Nothing was sent.
+        - `NotSent`: nothing reached Routee; sending again is safe.
+        - `Rejected`: Routee answered no.
+        - `DeliveryUnknown`: Routee may have accepted the message. It must not be sent again blindly.
+
+        A message is retried only if no byte of it can have left, or if Routee rejected it for now (`STATUS_RULES`);
+        attempts are limited by `Config.max_attempts`, `Config.total_timeout` and the retry budget.
+
+        A task that is cancelled before the first byte leaves has sent nothing. If it is cancelled later, the send
+        continues in the background: observers get its outcome, and `aclose()` waits for it.
         """
-        call = build_request(flow, deadline, should_send)
+        request = build_request(flow, deadline, should_send)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
-        outcome, evidence = await self._transport.send_request(call)
-        answer = evidence.response
-        if outcome is Outcome.ACCEPTED and answer is not None:
-            receipt = ROUTES[flow.endpoint].parse_receipt(answer.body)
-            if not isinstance(receipt, _NO_RECEIPT):
+        outcome, result = await self._transport.send_request(request)
+        response = result.response
+        if outcome is Outcome.ACCEPTED and response is not None:
+            receipt = ROUTES[flow.endpoint].parse_receipt(response.body)
+            if not isinstance(receipt, _NOT_A_RECEIPT):
                 return receipt
-            error = error_for_receipt(flow, answer, receipt)
+            error = error_for_receipt(flow, response, receipt)
         else:
-            error = error_for_outcome(flow, outcome, evidence)
+            error = error_for_outcome(flow, outcome, result)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
@@ -136,13 +164,20 @@ class RouteeClient:
         rate: float | None = None,
         deadline: timedelta | None = None,
     ) -> AsyncGenerator[SendResult, None]:
-        """Send many flows, at most `concurrency` at a time (`pool_size` if omitted), and yield what became of each.
+        """Send many flows concurrently and yield a `SendResult` for each, in the order in which the sends end.
 
-        `rate` is how many are begun a second at most, and `deadline` what `send` is given for each.
+        - `flows`: an iterable or async iterable. Flows are drawn as they are needed, so that an endless source needs
+          constant memory.
+        - `concurrency`: the maximum number of sends in flight; `Config.pool_size` by default.
+        - `rate`: the maximum number of sends started per second; unlimited by default.
+        - `deadline`: the `deadline` of each `send`, counted from the start of that send.
 
-        Flows are drawn as they are needed, so that an endless source costs constant memory. They come in the order in
-        which they end. No flow's failure raises: it stands in `SendResult.error`. Closing the iterator draws no more flows
-        and lets those under way end; their outcomes are then told to nobody.
+        The failure of a flow is not raised: it is in `SendResult.error`. An error of the source is raised after the
+        results of the flows drawn before it. Raises `InvalidConfig` at once for a `concurrency` or `rate` that cannot
+        work.
+
+        Closing the iterator stops drawing flows and waits for the sends in flight; their results are discarded. Wrap it
+        in `contextlib.aclosing` if the loop may be left early.
         """
         send = self.send if deadline is None else functools.partial(self.send, deadline=deadline)
         return send_each(send, flows, self._config.pool_size if concurrency is None else concurrency, rate)
@@ -160,10 +195,14 @@ class RouteeClient:
         message: AnyReceipt | FlowRecord | OtpRecord | ViberOtpRecord | str,
         endpoint: Endpoint | str = Endpoint.STANDARD,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord:
-        """What has become of a message so far: by its receipt, by an earlier record, or by its id and its endpoint.
+        """Return the current record of a message.
 
-        The id of a failover OTP may be its flow id or the tracking id of one of its steps. Raises `NotFound` for an
-        unknown id, and `NotSent`, `Rejected` or `NoResponse` as every reading call does; all of them are safe to repeat.
+        - `message`: its receipt, an earlier record, or its id. The id of a failover OTP is its flow id or the tracking
+          id of one of its steps.
+        - `endpoint`: the endpoint that the message was sent to; used for an id only.
+
+        Raises `InvalidFlow` for an argument without a usable id, before any request is made; `NotFound` for an id that
+        Routee does not know; and `NotSent`, `Rejected` or `NoResponse` as every read call. All are safe to repeat.
         """
         return await self._read_api.track(*resolve_target("track", message, endpoint))
 
@@ -200,23 +239,28 @@ class RouteeClient:
         timeout: Timeout,
         until: Callable[[Any], bool] | None = None,
     ) -> FlowRecord | OtpRecord | ViberOtpRecord:
-        """The record of a message once it is final, or once `until(record)` is true; it is named as for `track`.
+        """Wait until a message is final, or until `until(record)` is true, and return its record.
 
-        Routee is asked often at first and after each ttl of the receipt, and seldom between. All who wait for one flow
-        share its questions, and all waits of an event loop the rate `Config.poll_rate`. A callback that `notify` is
-        told of ends the wait at once, also one of the last minute. `timeout` is a `timedelta` or a number of seconds.
+        - `message`, `endpoint`: as for `track`.
+        - `timeout`: how long to wait, a `timedelta` or a number of seconds.
+        - `until`: a condition on the record, instead of `record.final`. If a final flow does not satisfy it, polling
+          continues until the timeout.
 
-        A failover OTP flow may be `Succeeded` while its SMS is still queued: `OtpRecord.final` shows how to wait for
-        the person to have it. An `until` that an ended flow does not satisfy is asked about to the timeout.
+        Routee is polled often at first and after each ttl of the receipt, and seldom in between. All waits for one flow
+        share its polls, and all waits of an event loop share the rate `Config.poll_rate`. A callback passed to `notify`
+        ends the wait at once, including one that arrived up to a minute before.
 
-        Raises `WaitTimeout` with the last record seen, and what no further question can change: `NotFound` for an id
-        that Routee does not know (a receipt's may take it a minute), another `Rejected`, `ClientClosed`. Questions that
-        get no answer are asked again.
+        A failover OTP flow may be `Succeeded` while its SMS is still queued: `OtpRecord.final` shows how to wait until
+        the person has it.
+
+        Raises `WaitTimeout` with the last record seen, and errors that polling again cannot change: `NotFound` for an
+        id that Routee does not know (an id from a receipt may be unknown for its first minute), another `Rejected`, and
+        `ClientClosed`. Polls without a response are repeated.
         """
-        identity, endpoint = resolve_target("wait", message, endpoint)
+        tracking_id, endpoint = resolve_target("wait", message, endpoint)
         record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.for_running_loop().wait(
-            identity,
-            functools.partial(self._read_api.track, identity, endpoint),
+            tracking_id,
+            functools.partial(self._read_api.track, tracking_id, endpoint),
             schedule_for(message),
             accepted=not isinstance(message, str),
             timeout=timeout_seconds(timeout),
@@ -225,9 +269,10 @@ class RouteeClient:
         return record
 
     def notify(self, record: FlowRecord | OtpRecord | ViberOtpRecord) -> None:
-        """Take a record that came by callback: whoever waits for that flow learns of it at once.
+        """Pass on a record that arrived by callback: `wait` calls for its flow see it at once.
 
-        It may be called in any thread. It believes what it is given: who posted it, the receiver has to know.
+        May be called from any thread. The record is trusted: verify where it came from first, with `CallbackSigner` for
+        example.
         """
         self._pollers.notify(tracking_ids_of(record), record)
 
@@ -244,14 +289,21 @@ class RouteeClient:
         where: Iterable[Filter] = (),
         page_size: int = DEFAULT_PAGE_SIZE,
     ) -> FlowSearch:
-        """The standard and transactional flows of which all this is true: `async for record in routee.search(...)`.
+        """Search standard and transactional flows that match all conditions: `async for record in routee.search(...)`.
 
-        `since` is the first moment at which they may have been accepted and `until` the first one at which not any
-        more; both need a time zone. Which range Routee looks through without them is not documented. Without `until` it
-        is asked up to five minutes from now, for clocks differ. `type` is a channel of any step. `where` holds further
-        conditions, with all of Routee's operators.
+        - `to`: the recipient of a step.
+        - `status`: the status of the flow.
+        - `type`: the channel of any step.
+        - `termination_channel`: the channel on which the flow ended.
+        - `flow_kind`: standard or transactional.
+        - `since`, `until`: the flow was accepted at `since` or later, and before `until`; both need a time zone. The
+          range that Routee searches without them is not documented. Without `until` the search ends five minutes from
+          now, because clocks differ.
+        - `where`: further conditions, with all of Routee's operators.
+        - `page_size`: flows per request.
 
-        Raises `InvalidSearch` at once for what cannot work, and while it is read what every reading call raises.
+        Raises `InvalidSearch` at once for conditions that cannot work, and during iteration the errors of every read
+        call: `NotSent`, `Rejected` and `NoResponse`.
         """
         terms = {
             FilterField.TO: to,
@@ -260,8 +312,8 @@ class RouteeClient:
             FilterField.TERMINATION_CHANNEL: termination_channel,
             FilterField.FLOW_KIND: flow_kind,
         }
-        question = build_flow_query(terms, where, since, until, datetime.now(UTC))
-        return FlowSearch(self._read_api.fetch, question, page_size)
+        query = build_flow_query(terms, where, since, until, datetime.now(UTC))
+        return FlowSearch(self._read_api.fetch, query, page_size)
 
     def search_otp(
         self,
@@ -272,28 +324,41 @@ class RouteeClient:
         flow_id: str | None = None,
         page_size: int = DEFAULT_PAGE_SIZE,
     ) -> OtpSearch:
-        """The failover OTP flows of which all this is true; `tag` is the label of a step. Times cannot be asked for.
+        """Search failover OTP flows that match all conditions. Routee has no condition on time for them.
 
-        Raises as `search` does. Routee documents a 404 for this list and not what it means: `NotFound` may well say
-        that there are none.
+        - `status`: the status of the flow.
+        - `tag`: the label of a step.
+        - `phone_number`: the recipient.
+        - `flow_id`: the id of the flow.
+        - `page_size`: flows per request.
+
+        Raises as `search` does. Routee documents a 404 for this list without its meaning: `NotFound` may mean that
+        there are no such flows.
         """
         terms = {"status": status, "tag": tag, "phone_number": phone_number, "flow_id": flow_id}
         return OtpSearch(self._read_api.fetch, terms, page_size)
 
     async def balance(self) -> Balance:
-        """What the account still holds. Raises as every reading call does; it is safe to repeat."""
+        """Return the balance of the account. Raises as every read call does; safe to repeat."""
         return await self._read_api.fetch("/accounts/me/balance", Balance.from_dict)
 
     async def otp_templates(self) -> Any:
-        """The templates for failover OTP flows, as Routee gives them: no public page describes the answer's shape."""
+        """Return the templates for failover OTP flows as Routee's JSON: no public page describes its shape.
+
+        Raises as every read call does; safe to repeat.
+        """
         return await self._read_api.fetch_json("/failover-otp/otp/templates")
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop. A send in this loop raises `ClientClosed` from then on.
+        """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.
 
-        Whatever waits for a turn, a token or a connection ends in `ClientClosed` at once; what waits for another try
-        ends in what its last try showed, and a reading call that has left in `NoResponse`. The answers to messages that
-        have left are waited for, up to `shutdown_timeout`; a send that has none by then ends in `DeliveryUnknown`.
+        - Requests that wait for the rate limit, a token or a connection raise `ClientClosed` at once.
+        - Requests that wait for a retry raise the error of their last attempt.
+        - Read calls in flight raise `NoResponse`.
+        - Messages in flight are waited for, up to `Config.shutdown_timeout`; those without a response then raise
+          `DeliveryUnknown`.
+
+        `async with` opens a closed client again. Closing twice is harmless.
         """
         await self._pollers.aclose()
         await self._transport.aclose()
@@ -307,7 +372,7 @@ class RouteeClient:
 
     def _reconciler_for(self, on_unknown: OnUnknown) -> Reconciler | None:
         if on_unknown not in [*OnUnknown]:
-            raise InvalidConfig("on_unknown is OnUnknown.RAISE or OnUnknown.RECONCILE; nothing was sent")
+            raise InvalidConfig("on_unknown must be OnUnknown.RAISE or OnUnknown.RECONCILE; nothing was sent")
         if on_unknown == OnUnknown.RAISE:
             return None
         if self._reconciler is None:

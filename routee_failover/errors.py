@@ -1,11 +1,11 @@
-"""Every error that this library raises, and what each one proves.
+"""Exceptions of this library, and what each one proves about the message.
 
     RouteeError                      .outcome
     ├── InvalidConfig (ValueError)   NOT_SENT   a setting is missing or cannot work
     ├── InvalidFlow (ValueError)     NOT_SENT   breaks a documented rule; .problems lists path and reason
-    ├── InvalidCallback (ValueError) NOT_SENT   what came in is no callback that Routee documents
+    ├── InvalidCallback (ValueError) NOT_SENT   the body received is not a callback that Routee documents
     ├── InvalidSearch (ValueError)   NOT_SENT   a search that cannot find anything; .problems lists path and reason
-    ├── InvalidSource (ValueError)   NOT_SENT   a file of recipients or of a flow that cannot be used
+    ├── InvalidSource (ValueError)   NOT_SENT   a file of recipients, or of a flow, that cannot be used
     ├── LedgerError                  NOT_SENT   a ledger that cannot be read or written: nothing more is sent through it
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · Withdrawn · CircuitOpen · TokenUnavailable · ClientClosed
@@ -13,11 +13,18 @@
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .reason says what happened
-    ├── WaitTimeout (TimeoutError)   ACCEPTED   the flow was not at its end in time; .record is the last one seen
-    └── NoResponse                     UNKNOWN    a reading call (track, ...) that got no answer; safe to repeat
+    ├── WaitTimeout (TimeoutError)   ACCEPTED   the flow was not final in time; .record is the last one seen
+    └── NoResponse                   UNKNOWN    a read call (track, ...) without a usable response; safe to repeat
 
-A send raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of theirs, and nothing else. No
-error holds a body, a token or a PIN; all of them pickle.
+`RouteeClient.send` raises `InvalidFlow`, `NotSent`, `Rejected`, `DeliveryUnknown` or a subclass of one of them, and
+nothing else. What to do follows from the outcome:
+
+- `NOT_SENT`: the message did not reach Routee. Correct what the error names, or send it again.
+- `REJECTED`: Routee refused the message and will not deliver it. Correct the message or the account, then send again.
+- `UNKNOWN`: Routee may have accepted the message. Do not send it again before that is known: it could arrive twice.
+
+No error holds a request or response body, a token or a PIN; recipients are masked. Every error can be pickled, so that
+a worker process can report it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,16 +33,24 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class Outcome(StrEnum):
-    """What is proven about a send when it ends; each send ends in exactly one of these."""
+    """What is proven about a message when its send has ended. Each send ends in exactly one of these four."""
 
     ACCEPTED = "ACCEPTED"
+    """Routee accepted the message; whether it is delivered is in its record."""
     REJECTED = "REJECTED"
+    """Routee refused the message and will not deliver it."""
     NOT_SENT = "NOT_SENT"
+    """No byte of the message left this machine; sending it again is safe."""
     UNKNOWN = "UNKNOWN"
+    """Routee may have accepted the message; sending it again could deliver it twice."""
 
 
 class Problem(NamedTuple):
-    """One broken rule: where, as a path of names and positions, and why in words that never quote a secret."""
+    """One broken rule: its location and the reason, which never quotes a secret.
+
+    `path` holds the names and list positions that lead to the value; `str(problem)` renders both, for example
+    `flow[1].message.body: must not be empty`.
+    """
 
     path: tuple[str | int, ...]
     reason: str
@@ -46,79 +61,86 @@ class Problem(NamedTuple):
 
 
 class RouteeError(Exception):
-    """The root of the tree; catching it catches everything that this library raises on purpose."""
+    """Base class of every error that this library raises on purpose."""
 
     outcome: ClassVar[Outcome] = Outcome.NOT_SENT
+    """What the error proves about the message, the same for all errors of a class."""
 
     def __reduce__(self) -> Any:
-        # Exceptions pickle by calling their class with `args`; ours take keywords, so they are restored field by field.
+        # Exceptions are unpickled by calling their class with `args`. Ours have keyword-only parameters, so that they
+        # are restored field by field instead.
         return _restore, (type(self), self.args, self.__dict__)
 
 
 def _restore(kind: type[RouteeError], args: tuple[Any, ...], state: dict[str, Any]) -> RouteeError:
     error = kind.__new__(kind, *args)
-    error.args = args  # a TimeoutError takes them in its __init__ alone
+    error.args = args  # TimeoutError sets them in __init__, which is not called here
     error.__dict__.update(state)
     return error
 
 
 class InvalidConfig(RouteeError, ValueError):
-    """A setting is missing or cannot work. Nothing was sent."""
+    """A setting is missing or cannot work; the text names it and never quotes its value. Nothing was sent."""
 
 
 class InvalidFlow(RouteeError, ValueError):
     """A flow, step or message breaks a rule that Routee documents. Nothing was sent.
 
-    `problems` lists every broken rule found, each with its path; the text never quotes the value of a secret.
+    - `subject`: what was validated, a class or a method for example.
+    - `problems`: every broken rule, as a tuple of `Problem`; no text quotes the value of a secret.
     """
 
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject = subject
         self.problems: tuple[Problem, ...] = tuple(problems)
-        super().__init__(_in_words(subject, self.problems))
+        super().__init__(_format_problems(subject, self.problems))
 
 
 class InvalidSearch(RouteeError, ValueError):
-    """A search cannot work: by a field, an operator or a word that Routee does not have, or by a time without a zone.
+    """A search cannot work: Routee lacks its field, operator or word, or a time has no time zone.
 
-    Nobody was asked. `problems` lists all that is wrong, each with its path; the text quotes no number.
+    No request was made.
+
+    - `subject`: the method that was called.
+    - `problems`: everything that is wrong, as a tuple of `Problem`; no text quotes a phone number.
     """
 
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject = subject
         self.problems: tuple[Problem, ...] = tuple(problems)
-        super().__init__(_in_words(subject, self.problems))
+        super().__init__(_format_problems(subject, self.problems))
 
 
-def _in_words(subject: str, problems: tuple[Problem, ...]) -> str:
+def _format_problems(subject: str, problems: tuple[Problem, ...]) -> str:
     if len(problems) == 1:
         return f"{subject}: {problems[0]}"
     return f"{subject}: {len(problems)} problems" + "".join(f"\n  {problem}" for problem in problems)
 
 
 class InvalidCallback(RouteeError, ValueError):
-    """What came in is none of the callbacks that Routee documents, or is too large. Nothing was sent.
+    """A request body is not a callback that Routee documents, or is too large. Nothing was sent.
 
-    The text names keys that Routee documents and quotes nothing of what came.
+    The text names keys that Routee documents and quotes nothing that was received.
     """
 
 
 class InvalidSource(RouteeError, ValueError):
-    """What a bulk run was to send cannot be read: a file, a column, a setting of the run. Nothing was sent."""
+    """The source of a bulk run cannot be used: a file, a column or a setting of the run. Nothing was sent."""
 
 
 class LedgerError(RouteeError):
-    """A ledger cannot be opened, read or written. Nothing is sent whose intent is not written.
+    """A ledger cannot be opened, read or written. No message is sent without an entry in the ledger.
 
-    What was being sent when it failed is UNKNOWN to whoever opens it next, and is settled as every doubt.
+    Messages in flight when the ledger failed are UNKNOWN to the next run that opens it, which reconciles them as any
+    other message of unknown outcome.
     """
 
 
 class NotSent(RouteeError):
-    """Routee has accepted nothing, and sending again is safe.
+    """Routee has not accepted the message; sending it again is safe.
 
-    No byte of the message left this machine, at the last try; a try before it may have been refused, with 429 for
-    example.
+    No byte of the message left this machine in the last attempt. An earlier attempt may have been rejected, with 429
+    for example.
     """
 
 
@@ -127,23 +149,26 @@ class ConnectFailed(NotSent):
 
 
 class PoolTimeout(NotSent):
-    """Every connection of the pool stayed busy for `pool_timeout`."""
+    """Every connection of the pool stayed busy for `Config.pool_timeout`; raise it or `Config.pool_size`."""
 
 
 class DeadlinePassed(NotSent):
-    """The deadline of the message passed, or came too near for its ttl, before the first byte left."""
+    """The deadline of the message passed before its first byte left, or left too little time for its ttl."""
 
 
 class Withdrawn(NotSent):
-    """`should_send` said no when the message was about to leave: the lease of its sender was over, for example."""
+    """`should_send` returned false just before the first byte left, for example because a lease had expired."""
 
 
 class CircuitOpen(NotSent):
-    """Routee has been failing, and the breaker spares both sides: nothing is sent until a probe finds it well again."""
+    """The circuit breaker is open because Routee has been failing; it closes once a probe succeeds."""
 
 
 class TokenUnavailable(NotSent):
-    """No access token that Routee accepts could be had. `status` is what the token service answered, if it did."""
+    """No access token that Routee accepts could be obtained.
+
+    `status` is the HTTP status of the token service, `None` if there was no response.
+    """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -155,11 +180,12 @@ class ClientClosed(NotSent):
 
 
 class Rejected(RouteeError):
-    """Routee answered no: the message was not accepted and will not be delivered.
+    """Routee answered no: it did not accept the message and will not deliver it.
 
-    `status` is the HTTP status; `code` and `developer_message` are Routee's own words where it gave any
-    (https://docs.routee.net/docs/error-codes); `problems` maps a field to what was wrong with it; `retry_after` is the
-    pause in seconds that Routee asked for.
+    - `status`: the HTTP status.
+    - `code`, `developer_message`: Routee's own, `None` if it gave none (https://docs.routee.net/docs/error-codes).
+    - `problems`: maps a field of the request to what is wrong with it.
+    - `retry_after`: seconds to wait before another request, `None` if Routee did not say.
     """
 
     outcome = Outcome.REJECTED
@@ -183,15 +209,15 @@ class Rejected(RouteeError):
 
 
 class BadRequest(Rejected):
-    """400: a rule of Routee's that the flow breaks."""
+    """400: the flow breaks one of Routee's rules; see `problems` and `developer_message`."""
 
 
 class InsufficientBalance(Rejected):
-    """A 400 that says the account cannot pay. An OTP flow says so by `FlowFailed` with `status_code` 1."""
+    """400 because the account cannot pay. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
 
 
 class Unauthorized(Rejected):
-    """401: the token was refused, and to renew it did not help, where there was time for that."""
+    """401: Routee rejected the access token, and renewing it did not help, where there was time to renew it."""
 
 
 class Forbidden(Rejected):
@@ -203,18 +229,19 @@ class NotFound(Rejected):
 
 
 class Unprocessable(Rejected):
-    """422: the failover OTP service's word for a validation error."""
+    """422: a validation error of the failover OTP service."""
 
 
 class RateLimited(Rejected):
-    """429: too many requests; `retry_after` says for how long, where Routee does."""
+    """429: Routee's rate limit is exceeded; `retry_after` is the pause in seconds, if Routee named one."""
 
 
 class FlowFailed(Rejected):
-    """The OTP answer 200 with `status: Failed`: no channel accepted the message.
+    """An OTP flow answered with HTTP 200 and `status: Failed`: no channel accepted the message.
 
-    `status_code` is Routee's number and `reason` what it documents for it: 0 server error, 1 insufficient balance,
-    2 no next step, 3 failover not triggered (https://docs.routee.net/reference/send-a-failover-otp-message).
+    - `status_code`: Routee's number, `None` if it gave none.
+    - `reason`: what Routee documents for that number: 0 server error, 1 insufficient balance, 2 no next step,
+      3 failover not triggered (https://docs.routee.net/reference/send-a-failover-otp-message).
     """
 
     def __init__(self, message: str, *, reason: str, status_code: int | None, developer_message: str | None) -> None:
@@ -224,10 +251,14 @@ class FlowFailed(Rejected):
 
 
 class DeliveryUnknown(RouteeError):
-    """Routee may have accepted the message; what came back does not prove either. It must not be sent again blindly.
+    """Routee may have accepted the message: neither acceptance nor rejection is proven.
 
-    `reason` says what happened in one line. `correlation` holds what the message can be looked up by (its endpoint, and
-    the label, seq or recipient it carried, the recipient masked).
+    The message must not be sent again before its outcome is known: it could arrive twice. Look it up with
+    `RouteeClient.search` or `search_otp`, or wait for its callback.
+
+    - `reason`: what happened, in one line.
+    - `correlation`: what the message can be looked up by: its endpoint, and the label, seq or recipient that it
+      carried, the recipient masked.
     """
 
     outcome = Outcome.UNKNOWN
@@ -239,10 +270,12 @@ class DeliveryUnknown(RouteeError):
 
 
 class WaitTimeout(RouteeError, TimeoutError):
-    """A flow had not come as far as it was waited for. It goes on: wait again, or track it.
+    """The timeout of `RouteeClient.wait` passed before the flow was final, or before `until` was satisfied.
 
-    `record` is the last one that was seen, `None` where there was none; what kept the questions from being answered is
-    the `__cause__`.
+    Routee continues the flow: wait again, or track it.
+
+    - `record`: the last record seen, `None` if there was none.
+    - `__cause__`: the error of the last poll, if that poll failed.
     """
 
     outcome = Outcome.ACCEPTED
@@ -253,7 +286,10 @@ class WaitTimeout(RouteeError, TimeoutError):
 
 
 class NoResponse(RouteeError):
-    """A reading call got no usable answer. It changed nothing at Routee and is safe to repeat."""
+    """A read call got no usable response. It changed nothing at Routee and is safe to repeat.
+
+    `reason` says what happened, in one line.
+    """
 
     outcome = Outcome.UNKNOWN
 

@@ -1,10 +1,11 @@
-"""What happens on the way, as frozen events for whoever wants to see it: logs, metrics, traces.
+"""Events for logs, metrics and traces, and the observers that receive them.
 
-The client tells every observer in `Config(observers=...)` each event, and an inbox those in
-`CallbackInbox(observers=...)`, in the order in which they happen and from the
-event loop that they happen in, so that an observer must not block. One that raises is logged and never harms a send;
-only what ends the process, `KeyboardInterrupt` and `SystemExit`, passes.
-No event holds a body, a token, a PIN or a phone number.
+A client emits every event to each observer in `Config(observers=...)`, a `CallbackInbox` to those in
+`CallbackInbox(observers=...)`: in the order of the events, and in the event loop in which they occur, so that an
+observer must not block. An observer that raises is logged and never affects a send; only `KeyboardInterrupt` and
+`SystemExit`, which end the process, propagate.
+
+Events are frozen and can be pickled. No event holds a body, a token, a PIN or a phone number.
 """
 
 import logging
@@ -22,18 +23,20 @@ from .outcomes import AttemptResult
 _log = logging.getLogger("routee_failover")
 
 
-def _without_body(evidence: AttemptResult) -> AttemptResult:
-    """What observers see of an attempt: an answer holds what it quotes of a message, or a token."""
-    answer = evidence.response
-    return evidence if answer is None else attrs.evolve(evidence, response=attrs.evolve(answer, body=b""))
+def _without_body(result: AttemptResult) -> AttemptResult:
+    """Return the result with an empty response body: a body may quote the message, or hold a token."""
+    response = result.response
+    return result if response is None else attrs.evolve(result, response=attrs.evolve(response, body=b""))
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class AttemptStarted(ValueObject):
-    """A request goes out: one try of a call.
+    """An attempt of a request begins.
 
-    `request_id` numbers the calls of a client in one event loop; 0 stands for token requests and for the breaker's probes.
-    `attempt` numbers the tries of a call.
+    - `request_id`: number of the request, counted per client and event loop from 1; 0 for token requests and for the
+      probes of the circuit breaker.
+    - `attempt`: number of the attempt of this request, from 1.
+    - `method`, `path`: of the HTTP request; the path is without its query.
     """
 
     request_id: int
@@ -44,10 +47,12 @@ class AttemptStarted(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class AttemptEnded(ValueObject):
-    """What became of one try. It also comes for a send whose caller has left: its outcome is learned here.
+    """An attempt has ended. It is also emitted for a send whose task was cancelled: this is where its outcome is known.
 
-    `result` comes without the body of the answer. `abandoned` says that the caller had left by then, but only after
-    the first byte had, and `seconds` how long it took.
+    - `result`: the attempt result, without the body of the response.
+    - `outcome`: what the result proves.
+    - `seconds`: duration of the attempt.
+    - `abandoned`: the task that sent was cancelled after the first byte had left.
     """
 
     request_id: int
@@ -62,7 +67,7 @@ class AttemptEnded(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class RetryScheduled(ValueObject):
-    """A call is tried again after `delay` seconds, and why that is safe."""
+    """A request is retried after `delay` seconds; `reason` says why that is safe."""
 
     request_id: int
     attempt: int
@@ -72,7 +77,7 @@ class RetryScheduled(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class RetryBudgetExhausted(ValueObject):
-    """A call could safely be tried again and is not: the client has spent its budget for that."""
+    """A request is not retried although it would be safe, because the retry budget is exhausted."""
 
     request_id: int
     attempt: int
@@ -81,14 +86,14 @@ class RetryBudgetExhausted(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class TokenRenewed(ValueObject):
-    """A new access token, and how many seconds it is good for."""
+    """The access token was renewed; the new one expires in `expires_in` seconds."""
 
     expires_in: float
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class ThrottlePaused(ValueObject):
-    """Routee asked for a pause with this status: the whole client sends nothing for so many seconds."""
+    """Routee asked for a pause with this status: the client sends nothing for `seconds` seconds in this event loop."""
 
     status: int
     seconds: float
@@ -96,7 +101,7 @@ class ThrottlePaused(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class CircuitBreakerChanged(ValueObject):
-    """The breaker is now `open`, `probing` or `closed`; `reason` is what was seen last."""
+    """The circuit breaker is now `open`, `half-open` or `closed`; `reason` is the last failure seen."""
 
     state: str
     reason: str = ""
@@ -104,7 +109,10 @@ class CircuitBreakerChanged(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class CallbackRejected(ValueObject):
-    """A receiver answered a request with another status than 200, so that Routee, if it was Routee, repeats it."""
+    """A receiver rejected an inbound request with a status other than 200.
+
+    If the request came from Routee, Routee repeats it.
+    """
 
     status: int
     reason: str
@@ -112,10 +120,12 @@ class CallbackRejected(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class CallbackDropped(ValueObject):
-    """A callback was taken and is not handed out, and why.
+    """A callback was received and is not delivered to any consumer.
 
-    `kind` is `flow`, `otp` or `inbound`. `tracking_id` is the id of the flow, and `None` for what a person wrote.
-    `lost` says that it would have told something new.
+    - `kind`: `flow`, `otp` or `inbound`.
+    - `tracking_id`: the id of the flow, `None` for an inbound message.
+    - `reason`: why it is not delivered.
+    - `lost`: whether the callback held something new.
     """
 
     kind: str
@@ -126,7 +136,12 @@ class CallbackDropped(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class HandlerFailed(ValueObject):
-    """What a callback was handed to raised `error`, which is the name of a class. It is not handed there again."""
+    """A callback handler raised; the callback is not delivered to it again.
+
+    - `handler`: name of the handler.
+    - `error`: name of the exception class; its text could hold anything.
+    - `kind`, `tracking_id`: as in `CallbackDropped`.
+    """
 
     handler: str
     error: str
@@ -150,16 +165,20 @@ Event: TypeAlias = (
 
 @runtime_checkable
 class Observer(Protocol):
-    """Whoever wants to see events."""
+    """Interface of an event consumer: any object with this method."""
 
     def observe(self, event: Event, /) -> None:
-        """Take note of an event, without blocking."""
+        """Handle one event without blocking. An exception is logged by its class and otherwise ignored."""
 
 
 class LoggingObserver:
-    """Writes each event to a logger: what ended well at DEBUG, what is done about trouble at INFO, trouble at WARNING.
+    """Observer that logs each event in one line.
 
-    The event stands in the record as `routee_event`, for whoever logs in a structure.
+    DEBUG: accepted attempts and routine events. INFO: retries and throttle pauses. WARNING: attempts with any other
+    outcome, an exhausted retry budget, the circuit breaker, lost callbacks. ERROR: handlers that raised.
+
+    The event itself is the attribute `routee_event` of the log record, for structured logging. `logger` is
+    `logging.getLogger("routee_failover")` by default.
     """
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
@@ -169,7 +188,7 @@ class LoggingObserver:
         """Log one event."""
         level = _level_of(event)
         if self._log.isEnabledFor(level):
-            self._log.log(level, "%s", _words(event), extra={"routee_event": event})
+            self._log.log(level, "%s", _describe(event), extra={"routee_event": event})
 
 
 def _level_of(event: Event) -> int:
@@ -182,7 +201,7 @@ def _level_of(event: Event) -> int:
             RetryBudgetExhausted() | CircuitBreakerChanged() | CallbackDropped(lost=True) | CallbackRejected(status=503)
         ):
             return logging.WARNING
-        case CallbackRejected(status=status) if status not in _FROM_ANYBODY:
+        case CallbackRejected(status=status) if status not in _SCANNER_STATUSES:
             return logging.INFO
         case HandlerFailed():
             return logging.ERROR
@@ -190,34 +209,34 @@ def _level_of(event: Event) -> int:
             return logging.DEBUG
 
 
-_FROM_ANYBODY = (404, 405)
-"""What a receiver answers to those who try addresses; there is no end of them."""
+_SCANNER_STATUSES = (404, 405)
+"""What a receiver responds to clients that probe addresses; a public server gets such requests without end."""
 
 
-def _words(event: Event) -> str:
+def _describe(event: Event) -> str:
     match event:
         case AttemptStarted():
-            return f"call {event.request_id}: {event.method} {event.path}, try {event.attempt}"
-        case AttemptEnded(result=AttemptResult(response=answer, reason=cause)):
-            what = f"answered {answer.status}" if answer else cause
-            left = ", after its caller had left" if event.abandoned else ""
-            return f"call {event.request_id}: {event.outcome} in {event.seconds:.3f} s ({what}){left}"
+            return f"request {event.request_id}: {event.method} {event.path}, attempt {event.attempt}"
+        case AttemptEnded(result=AttemptResult(response=response, reason=reason)):
+            detail = f"status {response.status}" if response else reason
+            cancelled = ", after its caller was cancelled" if event.abandoned else ""
+            return f"request {event.request_id}: {event.outcome} in {event.seconds:.3f} s ({detail}){cancelled}"
         case RetryScheduled():
-            return f"call {event.request_id}: once more in {event.delay:.3f} s: {event.reason}"
+            return f"request {event.request_id}: retry in {event.delay:.3f} s: {event.reason}"
         case RetryBudgetExhausted():
-            return f"call {event.request_id}: not tried again, though it would be safe: {event.reason}"
+            return f"request {event.request_id}: not retried, although it would be safe: {event.reason}"
         case TokenRenewed():
-            return f"a new token, good for {event.expires_in:.0f} s"
+            return f"access token renewed, expires in {event.expires_in:.0f} s"
         case ThrottlePaused():
             return f"Routee answered {event.status}: nothing is sent for {event.seconds:.1f} s"
         case CallbackRejected():
-            return f"a callback was answered {event.status}: {event.reason}"
+            return f"callback rejected with {event.status}: {event.reason}"
         case CallbackDropped():
-            return f"a callback ({_subject(event)}) is not handed out: {event.reason}"
+            return f"callback ({_subject(event)}) not delivered: {event.reason}"
         case HandlerFailed():
             return f"{event.handler} raised {event.error} on a callback ({_subject(event)})"
         case _:
-            return f"the breaker is {event.state}{f': {event.reason}' if event.reason else ''}"
+            return f"circuit breaker {event.state}{f': {event.reason}' if event.reason else ''}"
 
 
 def _subject(event: CallbackDropped | HandlerFailed) -> str:
@@ -225,7 +244,7 @@ def _subject(event: CallbackDropped | HandlerFailed) -> str:
 
 
 class ObserverGroup:
-    """All observers of a client as one, which never raises."""
+    """All observers of a client behind one `emit`, which never raises."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = tuple(observers)
@@ -234,13 +253,13 @@ class ObserverGroup:
         return bool(self._observers)
 
     def emit(self, event: Any) -> None:
-        """Tell everybody, whatever they do about it."""
+        """Pass an event to every observer, whatever they raise."""
         for observer in self._observers:
             try:
                 observer.observe(event)
-            except (Exception, CancelledError) as error:  # noqa: BLE001  # whatever it is, the send goes on
-                # Not its text and no traceback: an observer may have put anything into them.
-                with suppress(Exception):  # the logger may well be what raised
+            except (Exception, CancelledError) as error:  # noqa: BLE001  # no error of an observer may affect a send
+                # Neither its text nor its traceback: an observer may have put anything into them.
+                with suppress(Exception):  # the logger may be what raised
                     _log.warning(
                         "%s raised %s on %s", type(observer).__name__, type(error).__name__, type(event).__name__
                     )

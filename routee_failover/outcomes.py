@@ -1,6 +1,6 @@
-"""What one attempt showed, and the one place that decides what it proves. No I/O happens here.
+"""Attempt results and the single place that decides what they prove (sans-I/O).
 
-`STATUS_RULES` is the whole table; `Config(status_rules=...)` changes lines of it.
+`STATUS_RULES` is the complete table of HTTP statuses; `Config(status_rules=...)` overrides lines of it.
 """
 
 import functools
@@ -17,22 +17,25 @@ from .errors import InvalidConfig, Outcome
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class Response(ValueObject):
-    """An HTTP answer, read whole and within its limit."""
+    """An HTTP response, read completely and within `Config.max_response_size`."""
 
     status: int
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     retry_after: float | None = None
-    """The pause in seconds that the answer asks for, however it says it."""
+    """Pause in seconds that the response asks for, in whatever form it says so."""
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class AttemptResult(ValueObject):
-    """What one attempt showed: whether a byte of the request can have left, and what came back.
+    """Result of one attempt: whether a byte of the request can have left, and the response.
 
-    `reason` says in one line why there is no answer; it holds nothing that was sent or received. `permanent` says that
-    another try would end the same way. `bytes_written` counts the bytes, head and body, that were given to the connection; it
-    is 0 for a request without a body, which is not counted.
-    `stale_connection`: the pooled connection had been closed by the server before anything was written.
+    - `may_have_been_sent`: whether a byte of the request can have left this machine.
+    - `response`: the HTTP response, `None` if there was none.
+    - `reason`: why there is no response, in one line; it holds nothing that was sent or received.
+    - `permanent`: another attempt would end the same way.
+    - `bytes_written`: bytes, head and body, that were passed to the connection; 0 for a request without a body, which
+      is not counted.
+    - `stale_connection`: the server had closed the pooled connection before anything was written.
     """
 
     may_have_been_sent: bool
@@ -44,56 +47,59 @@ class AttemptResult(ValueObject):
 
     @property
     def summary(self) -> str:
-        """What came of it, in a line for a person."""
+        """Description of the result in one line."""
         return self.reason or f"Routee answered {self.response.status if self.response else 'nothing'}"
 
 
 class RetryMode(StrEnum):
-    """When a request that was refused is made again."""
+    """When a rejected request is retried. The values complete "a rejected message is sent again ..."."""
 
     NEVER = "never"
     ONCE = "once"
-    """One more time, after a short pause: the server says that it was not its time."""
+    """One more time, after a short backoff: the server says that the request came at the wrong time (408, 425)."""
     AFTER_PAUSE = "after a pause"
-    """Once the pause is over that the answer asks for; until then the whole client waits."""
-    NEW_TOKEN = "with a new token"  # noqa: S105  # no token, but what to do about one
+    """After the pause that the response asks for; until then the client sends nothing in this event loop."""
+    NEW_TOKEN = "with a new token"  # noqa: S105  # not a token, but what to do about one
     """One more time, after the token was renewed; for a 403 only if that gave another token."""
 
 
 def _check_outcome(_rule: object, _attribute: "attrs.Attribute[Outcome]", value: object) -> None:
     if not isinstance(value, Outcome) or value is Outcome.NOT_SENT:
         raise InvalidConfig(
-            "the outcome of a status is ACCEPTED, REJECTED or UNKNOWN: an answer shows that it was sent"
+            "the outcome of a status must be ACCEPTED, REJECTED or UNKNOWN: a response proves that it was sent"
         )
 
 
-def _check_again(rule: "StatusRule", _attribute: "attrs.Attribute[RetryMode]", value: object) -> None:
+def _check_retry(rule: "StatusRule", _attribute: "attrs.Attribute[RetryMode]", value: object) -> None:
     if not isinstance(value, RetryMode):
-        raise InvalidConfig("what follows a status is an RetryMode, such as RetryMode.AFTER_PAUSE")
+        raise InvalidConfig("the retry of a status must be a RetryMode, such as RetryMode.AFTER_PAUSE")
     if value is not RetryMode.NEVER and rule.outcome is not Outcome.REJECTED:
-        raise InvalidConfig("only what is REJECTED may be sent again: anything else could arrive twice")
+        raise InvalidConfig("only a REJECTED message may be sent again: any other could arrive twice")
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class StatusRule(ValueObject):
-    """What a status proves about a message, and whether the message is sent again for it.
+    """What an HTTP status proves about a message, and whether the message is retried.
 
-    Only what was refused may be sent again: `InvalidConfig` for any other.
+    - `outcome`: ACCEPTED, REJECTED or UNKNOWN. NOT_SENT is impossible: a response proves that the request was sent.
+    - `retry`: when a rejected message is sent again.
+
+    Raises `InvalidConfig` for any other value, and for a retry of a message that is not REJECTED.
     """
 
     outcome: Outcome = attrs.field(validator=_check_outcome)
-    retry: RetryMode = attrs.field(default=RetryMode.NEVER, validator=_check_again)
+    retry: RetryMode = attrs.field(default=RetryMode.NEVER, validator=_check_retry)
 
 
-_REFUSED = StatusRule(Outcome.REJECTED)
+_REJECTED = StatusRule(Outcome.REJECTED)
 _UNKNOWN = StatusRule(Outcome.UNKNOWN)
 
 STATUS_RULES: Mapping[str, StatusRule] = MappingProxyType(
     {
         "2xx": StatusRule(Outcome.ACCEPTED),
-        "3xx": _REFUSED,
-        "4xx": _REFUSED,
-        # 403 as well as 401: Routee answers it to an expired token and to a missing role alike
+        "3xx": _REJECTED,
+        "4xx": _REJECTED,
+        # 403 as well as 401: Routee responds with it to an expired token and to a missing role alike
         # (https://docs.routee.net/reference/authentication).
         "401": StatusRule(Outcome.REJECTED, RetryMode.NEW_TOKEN),
         "403": StatusRule(Outcome.REJECTED, RetryMode.NEW_TOKEN),
@@ -101,50 +107,53 @@ STATUS_RULES: Mapping[str, StatusRule] = MappingProxyType(
         "425": StatusRule(Outcome.REJECTED, RetryMode.ONCE),
         "429": StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE),
         "5xx": _UNKNOWN,
-        # Inferred: a server that knows when to come back has not taken the message.
+        # Inferred: a server that says when to retry has not accepted the message.
         "503 with Retry-After": StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE),
     }
 )
-"""What every status proves: the most exact line counts, and a status without a line proves nothing."""
+"""What every HTTP status proves. The most specific line applies; a status without a line proves nothing (UNKNOWN)."""
 
 RETRY_AFTER_SUFFIX = " with Retry-After"
-_is_line = re.compile(r"[2-5](xx|\d\d)(" + RETRY_AFTER_SUFFIX + ")?").fullmatch
+_is_valid_key = re.compile(r"[2-5](xx|\d\d)(" + RETRY_AFTER_SUFFIX + ")?").fullmatch
 
 
 class StatusTable:
-    """`STATUS_RULES` with some lines of one's own over it. Raises `InvalidConfig` for a line that is none."""
+    """Lookup table of status rules: `STATUS_RULES` with overrides.
+
+    Raises `InvalidConfig` for an override whose key names no status or whose value is not a `StatusRule`.
+    """
 
     def __init__(self, overrides: Mapping[str, StatusRule] = MappingProxyType({})) -> None:
-        for line, rule in overrides.items():
-            if not isinstance(line, str) or not _is_line(line):
-                raise InvalidConfig('a line of status_rules is named like "502", "5xx" or "503 with Retry-After"')
+        for key, rule in overrides.items():
+            if not isinstance(key, str) or not _is_valid_key(key):
+                raise InvalidConfig('a key of status_rules must look like "502", "5xx" or "503 with Retry-After"')
             if not isinstance(rule, StatusRule):
-                raise InvalidConfig(f"status_rules: {line} must be given a StatusRule")
+                raise InvalidConfig(f"status_rules: {key} must have a StatusRule as its value")
         self._rules = {**STATUS_RULES, **overrides}
-        self._plain = {status: self._rule(str(status), "") for status in range(200, 600)}
-        self._pausing = {status: self._rule(str(status), RETRY_AFTER_SUFFIX) for status in range(200, 600)}
+        self._without_pause = {status: self._rule(str(status), "") for status in range(200, 600)}
+        self._with_pause = {status: self._rule(str(status), RETRY_AFTER_SUFFIX) for status in range(200, 600)}
 
-    def _rule(self, status: str, ending: str) -> StatusRule:
-        lines = dict.fromkeys((status + ending, status, f"{status[0]}xx{ending}", f"{status[0]}xx"))
-        return next(self._rules[line] for line in lines if line in self._rules)
+    def _rule(self, status: str, suffix: str) -> StatusRule:
+        keys = dict.fromkeys((status + suffix, status, f"{status[0]}xx{suffix}", f"{status[0]}xx"))
+        return next(self._rules[key] for key in keys if key in self._rules)
 
     def rule_for(self, response: Response) -> StatusRule:
-        """What an answer proves, and what follows from it."""
-        rules = self._plain if response.retry_after is None else self._pausing
+        """Return the rule for a response: what it proves, and whether the request is retried."""
+        rules = self._without_pause if response.retry_after is None else self._with_pause
         return rules.get(response.status, _UNKNOWN)
 
 
 @functools.cache
 def default_status_table() -> StatusTable:
-    """The table without changes."""
+    """Return the table without overrides; built once."""
     return StatusTable()
 
 
 def outcome_of(result: AttemptResult, table: StatusTable | None = None) -> Outcome:
-    """What an attempt proves about a message.
+    """Return what an attempt proves about a message.
 
-    Without an answer the first byte decides: NOT_SENT as long as none can have left, and UNKNOWN after it. An answer
-    proves what the table says of its status.
+    With a response, the table decides by its status. Without one, the first byte decides: NOT_SENT if none can have
+    left, UNKNOWN otherwise.
     """
     if result.response is not None:
         return (table or default_status_table()).rule_for(result.response).outcome

@@ -1,4 +1,4 @@
-"""What may be done about a message that Routee may have accepted: tell the caller, or find out first."""
+"""Reconciliation of a single send: raise for an unknown outcome, or find out about it first."""
 
 from enum import StrEnum
 from typing import Any, Protocol
@@ -8,21 +8,21 @@ from .records import AnyReceipt
 
 
 class OnUnknown(StrEnum):
-    """What `send` does about a message of unknown outcome. It is never sent again blindly."""
+    """What `RouteeClient.send` does about a message of unknown outcome. It is never sent again blindly."""
 
     RAISE = "raise"
     """Raise `DeliveryUnknown`."""
     RECONCILE = "reconcile"
-    """Ask the client's reconciler what became of it."""
+    """Ask the client's reconciler for the outcome first."""
 
 
 class Reconciler(Protocol):
-    """Finds out what became of a message: by a callback that names it, by a search, by asking somebody."""
+    """Interface that finds the outcome of a message: by its callback, by a search, or by any other means."""
 
     async def reconcile(self, flow: Any, unknown: DeliveryUnknown, /) -> AnyReceipt:
-        """The receipt of a message that Routee has accepted after all.
+        """Return the receipt of a message that Routee has accepted.
 
-        Raises `unknown` where it stays unknown, or a `NotSent` or `Rejected` where that is proven; the message may then
-        be sent again.
+        Raises `unknown` if the outcome remains unknown, or `NotSent` or `Rejected` if that is proven; the message may
+        then be sent again.
         """
         ...

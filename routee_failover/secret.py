@@ -1,6 +1,6 @@
-"""Text and mappings that nothing prints by accident: PINs, tokens, keys, and the recipients they are meant for.
+"""Secret values and masking: PINs, tokens, keys, texts and phone numbers that must not be printed by accident.
 
-Every other room may import this one; it imports nothing of ours.
+Every other module may import this one; it imports no other module of the package.
 """
 
 import functools
@@ -18,10 +18,10 @@ MASK = "****"
 
 @final
 class Secret:
-    """A PIN, a token or a key: text that only `reveal()` shows.
+    """A PIN, a token or a key: text that only `reveal()` returns.
 
-    `repr`, `str`, formatting and logging show asterisks. Pickling is refused, because a file of pickles is a file of
-    PINs; copies are the same object. Two secrets are compared in constant time.
+    `repr`, `str`, formatting and logging show asterisks. Pickling raises `TypeError`, because a file of pickles would
+    be a file of PINs; copies are the same object. Two secrets are compared in constant time.
     """
 
     __slots__ = ("_text",)
@@ -32,7 +32,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself. Whoever calls this keeps it out of logs and errors."""
+        """Return the text. Keep it out of logs and errors."""
         return self._text
 
     def __repr__(self) -> str:
@@ -44,8 +44,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        mine, theirs = (secret.reveal().encode("utf-8", "surrogatepass") for secret in (self, other))
-        return hmac.compare_digest(mine, theirs)
+        left, right = (secret.reveal().encode("utf-8", "surrogatepass") for secret in (self, other))
+        return hmac.compare_digest(left, right)
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
@@ -57,12 +57,12 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled: whoever reads the pickle could read it; reveal it and protect it")
+        raise TypeError("a Secret cannot be pickled: the pickle would hold it in plain text; reveal it and protect it")
 
 
 @final
 class SecretBytes:
-    """A body on its way to Routee: bytes that carry a PIN or a key, and that no traceback with locals may show."""
+    """Request body: bytes that may hold a PIN or a key, and that no traceback with locals may show."""
 
     __slots__ = ("_data",)
 
@@ -70,7 +70,7 @@ class SecretBytes:
         self._data = data
 
     def reveal(self) -> bytes:
-        """The bytes themselves."""
+        """Return the bytes. Keep them out of logs and errors."""
         return self._data
 
     def __len__(self) -> int:
@@ -80,14 +80,14 @@ class SecretBytes:
         return f"SecretBytes(<{len(self._data)} bytes>)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("SecretBytes are not pickled: whoever reads the pickle could read them")
+        raise TypeError("SecretBytes cannot be pickled: the pickle would hold them in plain text")
 
 
 @final
 class SecretMapping(Mapping[str, Any]):
-    """A read-only mapping whose `repr` shows its keys and none of its values; template parameters may hold a PIN.
+    """Read-only mapping whose `repr` shows its keys but no values, because template parameters may hold a PIN.
 
-    Reading a key gives the value as it is. Pickling is refused, as it is for `Secret`.
+    Reading a key returns the value itself. Pickling raises `TypeError`, as for `Secret`, unless the mapping is empty.
     """
 
     __slots__ = ("_items",)
@@ -97,13 +97,13 @@ class SecretMapping(Mapping[str, Any]):
 
     @classmethod
     def wrap(cls, items: dict[str, Any]) -> "SecretMapping":
-        """One around a mapping that nobody else will change, without a copy."""
-        private = cls.__new__(cls)
-        private._items = items  # noqa: SLF001  # its own
-        return private
+        """Wrap a dict without copying it; it must not be changed afterwards."""
+        mapping = cls.__new__(cls)
+        mapping._items = items  # noqa: SLF001  # of its own class
+        return mapping
 
     def reveal(self) -> dict[str, Any]:
-        """The items in a mapping of their own, which shows them. Whoever calls this keeps it out of logs and errors."""
+        """Return the items as a new dict, whose `repr` shows them. Keep it out of logs and errors."""
         return self._items.copy()
 
     def __getitem__(self, key: str) -> Any:
@@ -135,13 +135,13 @@ class SecretMapping(Mapping[str, Any]):
     def __reduce__(self) -> tuple[type["SecretMapping"], tuple[()]]:
         if self._items:
             raise TypeError(
-                "a SecretMapping is not pickled: it may hold a PIN. Use dump_flow() and protect what it gives"
+                "a SecretMapping cannot be pickled: it may hold a PIN. Use dump_flow() and protect its result"
             )
         return SecretMapping, ()
 
 
 def mask_phone(number: object) -> str:
-    """A phone number that a person may recognise and a stranger may not call: `+3069****5678`."""
+    """Return a phone number that can be recognised but not called: `+3069****5678`."""
     if not isinstance(number, str):
         return repr(number) if number is None else f"<{type(number).__name__}>"
     shown = 5 if number.startswith("+") else 4
@@ -149,44 +149,45 @@ def mask_phone(number: object) -> str:
 
 
 def mask_url(url: object) -> str:
-    """The `repr` of an address that may be a secret, as a signed one is."""
+    """Return the `repr` of a URL that may be a secret, such as a signed callback URL."""
     return repr(mask_url_path(url)) if isinstance(url, str) else mask_value(url)
 
 
 def mask_url_path(url: str) -> str:
-    """The scheme and the host of an address, and no word of what follows or of credentials: `https://host/****`."""
+    """Return the scheme and host of a URL, without credentials, path and query: `https://host/****`."""
     try:
         parts = urlsplit(url)
-        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     except ValueError:
-        where = ""
-    return f"{where}/{MASK}"
+        origin = ""
+    return f"{origin}/{MASK}"
 
 
 def mask_value(value: object) -> str:
-    """The `repr` of a field whose value is nobody's business, whatever its type; `None` is shown as it is."""
+    """Return the `repr` of a secret field of any type; `None` is shown as it is."""
     return "None" if value is None else MASK
 
 
 def mask_text(value: object) -> str:
-    """The `repr` of a message text: how long it is, not what it says."""
+    """Return the `repr` of a message text: its length instead of its content."""
     return f"<{len(value)} characters>" if isinstance(value, str) else mask_value(value)
 
 
 def scrub_traceback(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Keep what a function was given out of tracebacks: an error reporter that prints locals would print a key.
+    """Decorate a function so that its arguments appear in no traceback: an error reporter may print local variables.
 
-    The frames below hold the same values, so that the error is raised anew, from a frame that has let go of them.
+    The frames below the function hold the same values. Its errors are therefore raised again without their traceback,
+    from a frame that has deleted the arguments.
     """
 
     @functools.wraps(function)
-    def call(*args: _P.args, **given: _P.kwargs) -> _R:
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
-            return function(*args, **given)
-        except Exception as error:  # noqa: BLE001  # whatever it is, its frames hold what was given
+            return function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # the frames of any error hold the arguments
             error.__context__ = error.__cause__ = None
-            forgotten = error.with_traceback(None)
-        del args, given
-        raise forgotten
+            scrubbed = error.with_traceback(None)
+        del args, kwargs
+        raise scrubbed
 
     return call

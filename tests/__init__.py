@@ -1,1 +1,1 @@
-"""The tests: each says its promise in one sentence."""
+"""Tests of routee-failover; each docstring states the promise in one sentence."""

@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles; `HYPOTHESIS_PROFILE=thorough` looks longer."""
+"""Hypothesis profiles of all tests; `HYPOTHESIS_PROFILE=thorough` runs many more examples."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for every class of a flow: whatever Routee's pages document, up to each limit."""
+"""Hypothesis strategies for every class of a flow: all that Routee's pages document, up to each limit."""
 
 from datetime import timedelta
 from typing import Any
@@ -35,29 +35,29 @@ from routee_failover.flows import (
 )
 
 Strategy = st.SearchStrategy[Any]
-"""Keyword arguments are looked up by name, so that their strategies are untyped here."""
+"""Strategies of keyword arguments are looked up by name, so that they are untyped here."""
 
 
 few = settings(max_examples=settings().max_examples // 3)
-"""For properties of whole flows, which are slow to draw; a thorough profile makes them many."""
+"""Settings for properties of whole flows, which are slow to draw; a thorough profile runs many."""
 
 
 def _built(cls: type[Any], required: dict[str, Strategy], **optional: Strategy) -> Strategy:
-    """Objects of a class, each optional argument given or left out."""
+    """Objects of a class, with each optional argument present or omitted."""
     optional.setdefault("extra", extras)
     return st.fixed_dictionaries(required, optional=optional).map(lambda given: cls(**given))
 
 
-def _texts(shortest: int = 0, longest: int | None = None) -> st.SearchStrategy[str]:
-    """Text of any alphabet; where there is a limit, often at the limit itself."""
-    if longest is None:
-        return st.text(min_size=shortest)
-    full = st.characters(codec="utf-8").map(lambda letter: letter * longest)
-    return st.text(min_size=shortest, max_size=min(longest, 40)) | full
+def _texts(min_length: int = 0, max_length: int | None = None) -> st.SearchStrategy[str]:
+    """Text of any alphabet; if there is a maximum, often of exactly that length."""
+    if max_length is None:
+        return st.text(min_size=min_length)
+    full = st.characters(codec="utf-8").map(lambda letter: letter * max_length)
+    return st.text(min_size=min_length, max_size=min(max_length, 40)) | full
 
 
-def words(listing: str) -> st.SearchStrategy[str]:
-    """One of some documented words."""
+def one_of_words(listing: str) -> st.SearchStrategy[str]:
+    """One of the documented words of a list that is separated by blanks."""
     return st.sampled_from(listing.split())
 
 
@@ -71,10 +71,10 @@ json_values: Strategy = st.recursive(
     max_leaves=6,
 )
 foreign_names = st.text(max_size=20).map("x-".__add__)
-"""Names that no page of Routee's knows."""
+"""Names that no page of Routee's documents."""
 extras = st.dictionaries(foreign_names, json_values, min_size=1, max_size=2)
 
-numbers = st.builds("+{}{}".format, words("1 2 3 4 5 6 7 8 9"), st.text("0123456789", min_size=6, max_size=14))
+numbers = st.builds("+{}{}".format, one_of_words("1 2 3 4 5 6 7 8 9"), st.text("0123456789", min_size=6, max_size=14))
 """E.164 with its plus: 7 to 15 digits."""
 senders = _texts(1)
 sender_ids = st.text("0123456789", min_size=1, max_size=16) | st.text(
@@ -82,27 +82,27 @@ sender_ids = st.text("0123456789", min_size=1, max_size=16) | st.text(
 ).filter(lambda name: bool(name.strip(" ")))
 uuids = st.uuids().map(str) | st.uuids().map(lambda uuid: str(uuid).upper())
 _paths = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=20)
-_hosts = words("example.test EXAMPLE.test:8443 127.0.0.1 [::1] user@example.test xn--kxae4bafwg.test")
+_hosts = one_of_words("example.test EXAMPLE.test:8443 127.0.0.1 [::1] user@example.test xn--kxae4bafwg.test")
 
 
-def _addresses(schemes: str, longest: int | None = None) -> st.SearchStrategy[str]:
-    usual = st.builds("{}://{}/{}".format, words(schemes), _hosts, _paths)
-    return usual if longest is None else usual | usual.map(lambda url: url + "a" * (longest - len(url)))
+def _urls(schemes: str, max_length: int | None = None) -> st.SearchStrategy[str]:
+    usual = st.builds("{}://{}/{}".format, one_of_words(schemes), _hosts, _paths)
+    return usual if max_length is None else usual | usual.map(lambda url: url + "a" * (max_length - len(url)))
 
 
-web_urls = _addresses("https http HTTPS Http")
-secure_urls = _addresses("https HTTPS", 1000)
-any_urls = _addresses("https http viber ftp", 1000) | words("tel:+306900000001 mailto:a@example.test")
-switches = st.booleans()
-labels = _texts(longest=350)
+web_urls = _urls("https http HTTPS Http")
+secure_urls = _urls("https HTTPS", 1000)
+any_urls = _urls("https http viber ftp", 1000) | one_of_words("tel:+306900000001 mailto:a@example.test")
+booleans = st.booleans()
+labels = _texts(max_length=350)
 whole_numbers = st.integers(-(2**63), 2**63 - 1)
 sms_minutes = st.integers(1, 1440).map(lambda count: timedelta(minutes=count))
 viber_minutes = st.integers(5, 14400).map(lambda tenths: timedelta(seconds=6 * tenths))
 otp_seconds = st.integers(0, 10**10).map(lambda count: timedelta(seconds=count))
 
 
-def _cased(listing: str) -> Strategy:
-    spellings = words(listing).flatmap(
+def _status_lists(listing: str) -> Strategy:
+    spellings = one_of_words(listing).flatmap(
         lambda word: st.sampled_from([word, word.upper(), word.lower(), word.swapcase()])
     )
     return st.lists(spellings, max_size=4) | st.lists(spellings, max_size=4).map(tuple)
@@ -112,22 +112,22 @@ shorteners = _built(
     UrlShortener, {}, url_validity=st.integers(3600, 2_592_000).map(lambda count: timedelta(seconds=count))
 )
 sms_messages = _built(
-    SmsMessage, {"body": _texts(1)}, flash=switches, label=labels, transcode=switches, url_shortener=shorteners
+    SmsMessage, {"body": _texts(1)}, flash=booleans, label=labels, transcode=booleans, url_shortener=shorteners
 )
 sms_steps = _built(
     SmsStep,
     {"from_": sender_ids, "to": numbers, "message": sms_messages | _texts(1)},
     ttl=sms_minutes,
-    failover_on_statuses=_cased("Undelivered Failed"),
+    failover_on_statuses=_status_lists("Undelivered Failed"),
 )
 
-_languages = words("en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU")
+_languages = one_of_words("en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU")
 _repeats = st.integers(-1, 2**63 - 1)
-speeches = _built(Speech, {"text": _texts(1), "language": _languages}, gender=words("male female"))
-says = _built(Say, {"message": speeches}, repeat=_repeats, barge_in=switches)
-plays = _built(Play, {"file_url": web_urls}, repeat=_repeats, barge_in=switches)
+speeches = _built(Speech, {"text": _texts(1), "language": _languages}, gender=one_of_words("male female"))
+says = _built(Say, {"message": speeches}, repeat=_repeats, barge_in=booleans)
+plays = _built(Play, {"file_url": web_urls}, repeat=_repeats, barge_in=booleans)
 dial_plans = _built(DialPlan, {"verbs": st.lists(says | plays, min_size=1, max_size=3)})
-detections = _built(MachineDetection, {"strategy": words("Hangup Continue")}) | _built(
+detections = _built(MachineDetection, {"strategy": one_of_words("Hangup Continue")}) | _built(
     MachineDetection, {"strategy": st.just("Continue")}, event_url=web_urls
 )
 _sips = st.text(min_size=1).filter(lambda text: bool(text.strip()))
@@ -141,12 +141,14 @@ voice_steps = _built(
     VoiceStep,
     {"from_": _texts(1), "to": voice_recipients, "dial_plan": dial_plans},
     machine_detection=detections,
-    failover_on_statuses=_cased("Completed Busy NoAnswer Failed Unsent Terminated"),
+    failover_on_statuses=_status_lists("Completed Busy NoAnswer Failed Unsent Terminated"),
 )
 
-_file_types = words("doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx")
+_file_types = one_of_words(
+    "doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx"
+)
 actions = _built(ViberAction, {}, caption=_texts(1, 30), target_url=any_urls)
-files = _built(ViberFile, {}, file_name=_texts(longest=25), file_type=_file_types, file_url=secure_urls)
+files = _built(ViberFile, {}, file_name=_texts(max_length=25), file_type=_file_types, file_url=secure_urls)
 _sizes = st.integers(1, 200) | st.floats(0, 200, exclude_min=True)
 _durations = st.integers(1, 600) | st.floats(0, 600, exclude_min=True)
 videos = _built(
@@ -156,7 +158,7 @@ videos = _built(
 viber_messages = _built(
     ViberMessage,
     {},
-    text=_texts(longest=1000),
+    text=_texts(max_length=1000),
     image_url=secure_urls,
     action=actions,
     viber_file=files,
@@ -164,12 +166,12 @@ viber_messages = _built(
 )
 viber_steps = _built(
     ViberStep,
-    {"sender_info_tracking_id": senders, "to": numbers, "message": viber_messages | _texts(longest=1000)},
+    {"sender_info_tracking_id": senders, "to": numbers, "message": viber_messages | _texts(max_length=1000)},
     ttl=viber_minutes,
-    expire_on_delivery=switches,
+    expire_on_delivery=booleans,
     inbound_url=web_urls,
     label=labels,
-    failover_on_statuses=_cased("Expired Failed Undelivered"),
+    failover_on_statuses=_status_lists("Expired Failed Undelivered"),
 )
 
 PARAMETERS = {
@@ -193,7 +195,7 @@ _params: dict[str, Strategy] = dict.fromkeys(
 
 
 def _template(template: str) -> Strategy:
-    """A template of the inventory with what it requires and perhaps more."""
+    """A template of the inventory with its required parameters and some optional ones."""
     required = PARAMETERS[template].split()
     optional = {name: values for name, values in _params.items() if name not in required}
     params = st.fixed_dictionaries({name: _params[name] for name in required}, optional=optional)
@@ -207,11 +209,11 @@ inventory: Strategy = st.sampled_from(sorted(PARAMETERS)).flatmap(_template)
 _template_steps: Strategy = _built(
     ViberTemplateStep,
     {"sender_info_tracking_id": senders, "to": numbers, "template_id": uuids, "template_lang": _texts(1)},
-    delivery_scope=words("PRIMARY_DEVICE ALL_DEVICES"),
+    delivery_scope=one_of_words("PRIMARY_DEVICE ALL_DEVICES"),
     seq=whole_numbers,
     ttl=viber_minutes,
     inbound_url=web_urls,
-    failover_on_statuses=_cased("Expired Failed Undelivered"),
+    failover_on_statuses=_status_lists("Expired Failed Undelivered"),
 )
 
 
@@ -236,8 +238,8 @@ _viber_otp: dict[str, Strategy] = {
     "pin": pins,
     "ttl": otp_seconds,
 }
-_named = {"template_type": words("with_business_name with_reason"), "business_name": _texts(1)}
-_valid = {"template_type": words("with_validity with_type_and_validity"), "template_fields": _fields}
+_named = {"template_type": one_of_words("with_business_name with_reason"), "business_name": _texts(1)}
+_valid = {"template_type": one_of_words("with_validity with_type_and_validity"), "template_fields": _fields}
 _both = {**_named, **_valid, "template_type": st.just("with_business_and_validity_hours")}
 viber_otp_steps: Strategy = st.one_of(
     _built(
@@ -261,7 +263,7 @@ otp_sms_steps = _built(
     label=_texts(),
 )
 
-callbacks = _built(Callback, {"url": web_urls}, strategy=words("OnStep OnCompletion"))
+callbacks = _built(Callback, {"url": web_urls}, strategy=one_of_words("OnStep OnCompletion"))
 otp_callbacks = _built(Callback, {"url": web_urls})
 
 
@@ -280,9 +282,9 @@ def _viber_otps(template: tuple[str, dict[str, Any]] | None) -> Strategy:
     optional: dict[str, Strategy] = {
         "ttl": otp_seconds,
         "seq": whole_numbers,
-        "label": words("transactional promotional"),
-        "type": words("PRIMARY_ONLY ALL_DEVICE"),
-        "template_lang": words(
+        "label": one_of_words("transactional promotional"),
+        "type": one_of_words("PRIMARY_ONLY ALL_DEVICE"),
+        "template_lang": one_of_words(
             "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi"
         ),
     }

@@ -1,4 +1,4 @@
-"""The house keeps its own rules: import directions, public names, docstrings, small rooms, light imports."""
+"""Architecture rules: import layers, public names, docstrings, module size, optional and lazy imports."""
 
 import ast
 import inspect
@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
 from importlib.metadata import requires
@@ -19,7 +20,7 @@ import routee_failover
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(routee_failover.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST = 350
+MAX_LINES = 450
 
 
 def _name(path: Path) -> str:
@@ -31,7 +32,7 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """What a module imports when it runs; what only type checkers import costs nobody anything."""
+    """Yield what a module imports at run time, without what only type checkers import."""
     tree = _tree(path)
     tree.body = [
         node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
@@ -47,7 +48,7 @@ def _importers(library: str) -> list[str]:
     return [_name(path) for path in MODULES if any(name.split(".")[0] == library for name in _imported(path))]
 
 
-def test_imports_run_one_way_through_the_house() -> None:
+def test_import_contracts_are_kept() -> None:
     """Every contract of import-linter in pyproject.toml is kept."""
     pytest.importorskip("importlinter")
     code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
@@ -56,8 +57,8 @@ def test_imports_run_one_way_through_the_house() -> None:
     assert " 0 broken" in run.stdout
 
 
-def test_all_names_what_is_public() -> None:
-    """`__all__` lists every name that type checkers are shown, once, and each of them exists."""
+def test_root_all_lists_each_public_name_once() -> None:
+    """`__all__` of the root lists every name that type checkers are shown, once, and each of them exists."""
     tree = ast.parse(Path(routee_failover.__file__).read_text("utf-8"))
     (shown,) = (node for node in tree.body if isinstance(node, ast.If))
     names = [alias.name for node in shown.body if isinstance(node, ast.ImportFrom) for alias in node.names]
@@ -67,24 +68,35 @@ def test_all_names_what_is_public() -> None:
     assert set(names) <= set(dir(routee_failover))
 
 
-def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
-    """A misspelt name ends as it would in any module."""
+def test_unknown_public_name_raises_attribute_error() -> None:
+    """A misspelt name raises AttributeError, as in any module."""
     with pytest.raises(AttributeError, match="no attribute 'RuteeClient'"):
         routee_failover.RuteeClient  # noqa: B018
 
 
-@pytest.mark.parametrize("room", sorted({path.parent for path in MODULES} - {PACKAGE}), ids=_name)
-def test_what_a_room_offers_exists(room: Path) -> None:
-    """A room that lists its names lists existing ones, sorted and once."""
-    listed: list[str] = next(
+def _all_of(path: Path) -> list[str]:
+    """Return the names of `__all__` of a module, as they are written; none if it has no `__all__`."""
+    return next(
         (
             ast.literal_eval(node.value)
-            for node in _tree(room / "__init__.py").body
+            for node in _tree(path).body
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
         ),
         [],
     )
+
+
+@pytest.mark.parametrize("package", sorted({path.parent for path in MODULES} - {PACKAGE}), ids=_name)
+def test_package_all_is_sorted_and_without_duplicates(package: Path) -> None:
+    """`__all__` of each package is sorted and names everything once."""
+    listed = _all_of(package / "__init__.py")
     assert listed == sorted(set(listed))
+
+
+def test_no_class_name_is_used_twice() -> None:
+    """A class name exists once in the package, so that a search for it finds one thing."""
+    defined = Counter(node.name for path in MODULES for node in ast.walk(_tree(path)) if isinstance(node, ast.ClassDef))
+    assert [name for name, times in defined.items() if times > 1] == []
 
 
 def _public(node: ast.Module | ast.ClassDef, within: str = "") -> Iterator[tuple[str, ast.AST]]:
@@ -98,40 +110,40 @@ def _public(node: ast.Module | ast.ClassDef, within: str = "") -> Iterator[tuple
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_everything_public_says_what_it_promises(path: Path) -> None:
+def test_module_and_its_public_names_have_docstrings(path: Path) -> None:
     """Every module, and every public class, function and method, has a docstring."""
     tree = _tree(path)
     assert ast.get_docstring(tree), f"{_name(path)} has no docstring"
-    silent = [name for name, node in _public(tree) if not ast.get_docstring(node)]  # type: ignore[arg-type]
-    assert silent == []
+    undocumented = [name for name, node in _public(tree) if not ast.get_docstring(node)]  # type: ignore[arg-type]
+    assert undocumented == []
 
 
-def test_public_names_say_what_they_promise_at_run_time() -> None:
-    """help() on each public class and function, and on each of its methods, shows words of its own."""
-    silent: list[str] = []
+def test_help_shows_a_docstring_for_each_public_name() -> None:
+    """help() on each public class and function, and on each of its methods, shows a docstring of its own."""
+    undocumented: list[str] = []
     for name in routee_failover.__all__:
         value = getattr(routee_failover, name)
         if not inspect.isclass(value) and not inspect.isfunction(value):
             continue
         if not inspect.getdoc(value) or (inspect.isclass(value) and "__doc__" not in vars(value)):
-            silent.append(name)
+            undocumented.append(name)
         if inspect.isclass(value) and not issubclass(value, Enum):
-            silent += [
+            undocumented += [
                 f"{name}.{method}"
                 for method, part in inspect.getmembers(value, inspect.isfunction)
                 if not method.startswith("_") and not inspect.getdoc(part)
             ]
-    assert silent == []
+    assert undocumented == []
 
 
 @pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=str)
-def test_no_room_is_too_large_to_read(path: Path) -> None:
-    """No module, tests included, has more than 350 lines."""
-    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+def test_module_has_at_most_450_lines(path: Path) -> None:
+    """No module, tests included, has more than 450 lines."""
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES
 
 
-def test_importing_the_package_imports_nothing_optional() -> None:
-    """`import routee_failover` needs none of the extras, and does not load them where they are installed."""
+def test_package_import_loads_no_optional_dependency() -> None:
+    """`import routee_failover` needs none of the extras, and does not load those that are installed."""
     optional = ["typer", "rich", "click", "jsonschema_rs", "uvloop", "psycopg", "procrastinate", "opentelemetry"]
     own = ["cli", "sandbox"]
     code = (
@@ -146,15 +158,15 @@ def test_importing_the_package_imports_nothing_optional() -> None:
     assert {"aiohttp", "attrs", "orjson"} <= loaded
 
 
-def test_catching_an_error_does_not_load_the_client() -> None:
-    """Each public name is loaded when it is first asked for: a module that only catches errors stays light."""
+def test_importing_an_error_does_not_load_the_client() -> None:
+    """A public name is loaded on first access, so a module that only catches errors does not import aiohttp."""
     code = "import sys; from routee_failover import RouteeError; print('aiohttp' in sys.modules)"
     run = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
 
 
-def test_importing_the_package_leaves_the_process_as_it_was() -> None:
-    """Importing starts no event loop, no thread, no handler of logs and no warning."""
+def test_package_import_has_no_side_effects() -> None:
+    """Importing starts no event loop and no thread, adds no log handler and emits no warning."""
     code = (
         "import logging, threading, warnings; warnings.simplefilter('error');"
         "import routee_failover;"
@@ -170,36 +182,36 @@ def test_importing_the_package_leaves_the_process_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("library", "module"), [("backoff", "_transport/retry_delays.py"), ("orjson", "_wire/json.py")]
 )
-def test_a_library_is_imported_in_one_module(library: str, module: str) -> None:
-    """Each of backoff and orjson has one module that knows it, so that it can be exchanged."""
+def test_replaceable_library_is_imported_in_one_module(library: str, module: str) -> None:
+    """Each of backoff and orjson is imported in one module, so that it can be replaced."""
     assert _importers(library) == [module]
 
 
-def test_cattrs_stays_where_json_is_read() -> None:
-    """Only the room that turns JSON into flows knows cattrs, and the one module that reads the sandbox's store."""
-    elsewhere = [name for name in _importers("cattrs") if not name.startswith("wire/")]
+def test_cattrs_is_imported_only_where_json_is_converted() -> None:
+    """Only _wire imports cattrs, and the one module that reads the sandbox's store."""
+    elsewhere = [name for name in _importers("cattrs") if not name.startswith("_wire/")]
     assert elsewhere == ["sandbox/store/serialization.py"]
 
 
-def test_the_client_side_of_aiohttp_stays_in_the_transport() -> None:
-    """Only the transport speaks aiohttp; the sandbox, the command line and one receiver may serve with it."""
-    rooms = {name.partition("/")[0] for name in _importers("aiohttp") if name != "webhooks/aiohttp_app.py"}
-    assert rooms <= {"transport", "sandbox", "cli"}
+def test_aiohttp_client_is_imported_only_in_the_transport() -> None:
+    """Only the transport uses aiohttp's client; the sandbox, the command line and one receiver use its server."""
+    packages = {name.partition("/")[0] for name in _importers("aiohttp") if name != "webhooks/aiohttp_app.py"}
+    assert packages <= {"_transport", "sandbox", "cli"}
 
 
 @pytest.mark.parametrize("library", ["typer", "rich", "jsonschema_rs", "uvloop"])
-def test_what_is_optional_is_imported_where_it_may_be(library: str) -> None:
+def test_optional_library_is_imported_only_in_sandbox_and_cli(library: str) -> None:
     """Optional dependencies are imported only in the sandbox and the command line."""
     assert {name.partition("/")[0] for name in _importers(library)} <= {"sandbox", "cli"}
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_package_contains_py_typed() -> None:
     """py.typed is in the package, so that type checkers read its annotations."""
     assert files("routee_failover").joinpath("py.typed").is_file()
 
 
-def test_the_core_needs_what_the_design_names() -> None:
-    """Without an extra, five libraries are installed and no more."""
+def test_core_requires_five_libraries() -> None:
+    """Without an extra, exactly five libraries are required."""
     needed = {
         re.split(r"[\s;<>=\[]", line, maxsplit=1)[0]
         for line in requires("routee-failover") or []

@@ -1,4 +1,4 @@
-"""Config: what cannot work is refused before anything is sent, and no key is ever shown."""
+"""Config: invalid settings raise before anything is sent, and no secret is ever shown."""
 
 import copy
 import pickle
@@ -15,17 +15,17 @@ from routee_failover.secret import Secret
 from .flows.leak_detection import caught, printed, reported
 
 CANARIES = ["s3cr3tk3y"]
-LEAST: dict[str, Any] = {"application_id": "app", "application_secret": "key"}
+REQUIRED: dict[str, Any] = {"application_id": "app", "application_secret": "key"}
 ENVIRON = {"ROUTEE_APPLICATION_ID": "app", "ROUTEE_APPLICATION_SECRET": "key"}
-SECONDS = timedelta(seconds=1)
+ONE_SECOND = timedelta(seconds=1)
 
 
 def _config(**changes: Any) -> Config:
-    return Config(**{**LEAST, **changes})
+    return Config(**{**REQUIRED, **changes})
 
 
-def test_defaults() -> None:
-    """The id and the key are enough; Routee's own addresses stand for the rest."""
+def test_required_settings_alone_use_routees_addresses() -> None:
+    """The id and the secret are enough; the addresses default to Routee's own."""
     config = _config()
     assert (config.api_url, config.auth_url) == ("https://connect.routee.net", "https://auth.routee.net")
     assert config.application_secret == Secret("key")
@@ -34,7 +34,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "named"),
+    ("missing", "message"),
     [
         (["ROUTEE_APPLICATION_ID"], "ROUTEE_APPLICATION_ID is not set"),
         (["ROUTEE_APPLICATION_SECRET"], "ROUTEE_APPLICATION_SECRET is not set"),
@@ -45,18 +45,18 @@ def test_defaults() -> None:
     ],
 )
 @pytest.mark.parametrize("how", ["absent", "empty"])
-def test_from_env_names_what_is_missing(missing: list[str], named: str, how: str) -> None:
+def test_missing_environment_variables_are_named(missing: list[str], message: str, how: str) -> None:
     """A variable that is not set, or empty, is named; nothing was sent."""
     environ = {name: value for name, value in ENVIRON.items() if name not in missing}
     if how == "empty":
         environ |= dict.fromkeys(missing, "")
-    with pytest.raises(InvalidConfig, match=rf"^{named}: ") as refused:
+    with pytest.raises(InvalidConfig, match=rf"^{message}: ") as caught:
         Config.from_env(environ)
-    assert refused.value.outcome is Outcome.NOT_SENT
+    assert caught.value.outcome is Outcome.NOT_SENT
 
 
-def test_from_env_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a mapping, the variables of the process count, as they are at that moment."""
+def test_from_env_reads_os_environ_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a mapping, the variables of the process count, as they are at the time of the call."""
     for name, value in (
         ENVIRON | {"ROUTEE_API_URL": "http://127.0.0.1:1/", "ROUTEE_AUTH_URL": "http://[::1]:2"}
     ).items():
@@ -69,8 +69,8 @@ def test_from_env_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
         Config.from_env()
 
 
-def test_from_env_takes_other_settings() -> None:
-    """What is given beside the environment wins, and may be what is missing there."""
+def test_from_env_keyword_settings_override_the_environment() -> None:
+    """Keyword settings take precedence over the environment, and may supply what is missing there."""
     config = Config.from_env({}, application_id="other", application_secret="key", pool_size=3)
     assert (config.application_id, config.pool_size) == ("other", 3)
     assert Config.from_env(ENVIRON, application_id="other").application_id == "other"
@@ -91,8 +91,8 @@ def test_from_env_takes_other_settings() -> None:
         "HTTP://LOCALHOST:1",
     ],
 )
-def test_addresses(name: str, url: str) -> None:
-    """An address is https, or http to this machine itself; a closing slash makes no difference."""
+def test_https_and_loopback_http_urls_are_accepted(name: str, url: str) -> None:
+    """A URL is https, or http to this machine itself; a trailing slash makes no difference."""
     assert getattr(_config(**{name: url}), name) == url
     assert getattr(_config(**{name: url + "/"}), name) == url
 
@@ -128,8 +128,8 @@ def test_addresses(name: str, url: str) -> None:
         (b"https://connect.routee.net", "must be an address such as https://"),
     ],
 )
-def test_refused_addresses(name: str, url: object, reason: str) -> None:
-    """An address that would show the key, or that is none, is refused by name."""
+def test_unsafe_or_malformed_urls_are_rejected_by_name(name: str, url: object, reason: str) -> None:
+    """A URL that would expose the secret, or that is malformed, is rejected; the error names the setting."""
     with pytest.raises(InvalidConfig, match=rf"^{name} {reason}"):
         _config(**{name: url})
 
@@ -138,19 +138,19 @@ DURATIONS = [field.name for field in attrs.fields(Config) if isinstance(field.de
 COUNTS = [field.name for field in attrs.fields(Config) if type(field.default) is int]
 
 
-def test_every_setting_is_tested() -> None:
-    """The settings of this test are all that there are."""
-    rest = {"application_id", "application_secret", "api_url", "auth_url", "headers"}
-    rest |= {"concurrency", "rate", "poll_rate", "otp_reserve", "circuit_breaker", "status_rules", "observers"}
-    rest |= {"proxy", "proxy_headers", "tls", "resolver", "session_factory"}
+def test_every_setting_is_covered_by_these_tests() -> None:
+    """The settings of this module are all that there are."""
+    others = {"application_id", "application_secret", "api_url", "auth_url", "headers"}
+    others |= {"concurrency", "rate", "poll_rate", "otp_reserve", "circuit_breaker", "status_rules", "observers"}
+    others |= {"proxy", "proxy_headers", "tls", "resolver", "session_factory"}
     assert {"total_timeout", "connect_timeout", "pool_timeout"} <= set(DURATIONS)
     assert "pool_size" in COUNTS
-    assert {field.name for field in attrs.fields(Config)} == {*DURATIONS, *COUNTS, *rest}
+    assert {field.name for field in attrs.fields(Config)} == {*DURATIONS, *COUNTS, *others}
 
 
 @pytest.mark.parametrize("name", DURATIONS)
-def test_durations(name: str) -> None:
-    """A duration is a timedelta of more than nothing; a bare number is refused."""
+def test_durations_must_be_positive_timedeltas(name: str) -> None:
+    """A duration is a timedelta above zero; a bare number is rejected."""
     assert getattr(_config(**{name: timedelta(microseconds=1)}), name) == timedelta(microseconds=1)
     for wrong in (timedelta(0), timedelta(microseconds=-1), 10, 1.5, "10", None, True):
         with pytest.raises(InvalidConfig, match=rf"^{name} must be a positive timedelta"):
@@ -158,7 +158,7 @@ def test_durations(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_counts(name: str) -> None:
+def test_counts_must_be_whole_numbers_of_at_least_one(name: str) -> None:
     """A count is a whole number of at least 1."""
     assert getattr(_config(**{name: 1}), name) == 1
     for wrong in (0, -1, 1.0, "1", None, True):
@@ -168,15 +168,15 @@ def test_counts(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["application_id", "application_secret"])
 @pytest.mark.parametrize("wrong", ["", "  ", "a\nb", "a\rb", None, 5, b"key"])
-def test_credentials(name: str, wrong: object) -> None:
-    """The id and the key are text of one line that says something."""
+def test_blank_or_multiline_credentials_are_rejected(name: str, wrong: object) -> None:
+    """The id and the secret are one line of text that is not blank."""
     with pytest.raises(InvalidConfig, match=rf"^{name} must be the text"):
         _config(**{name: wrong})
 
 
 @pytest.mark.parametrize("wrong", ["", " ", "a\nb"])
-def test_a_secret_is_looked_into(wrong: str) -> None:
-    """A key that is already a `Secret` is checked as well."""
+def test_secret_objects_are_validated_like_text(wrong: str) -> None:
+    """A key that is already a `Secret` is validated as well."""
     with pytest.raises(InvalidConfig, match=r"^application_secret must be the text"):
         _config(application_secret=Secret(wrong))
     assert _config(application_secret=Secret("key")) == _config()
@@ -208,13 +208,13 @@ def test_a_secret_is_looked_into(wrong: str) -> None:
         (None, "must be a mapping"),
     ],
 )
-def test_headers(headers: object, reason: str) -> None:
-    """Headers are names and texts of one line, and none that the client sets itself."""
+def test_invalid_or_reserved_headers_are_rejected(headers: object, reason: str) -> None:
+    """Headers are names and values of one line, and none that the client sets itself."""
     with pytest.raises(InvalidConfig, match=rf"^headers:? ?{reason}"):
         _config(headers=headers)
 
 
-def test_headers_are_a_copy() -> None:
+def test_headers_are_copied_and_read_only() -> None:
     """Settings do not change with the mapping that they were given, and cannot be changed."""
     headers = {"User-Agent": "mine"}
     config = _config(headers=headers)
@@ -226,15 +226,15 @@ def test_headers_are_a_copy() -> None:
         config.pool_size = 1  # type: ignore[misc]  # on purpose
 
 
-def test_no_key_is_printed() -> None:
-    """Neither the key nor what stands in a header is in any text of the settings; the header's name is."""
+def test_repr_shows_header_names_but_no_secret_values() -> None:
+    """Neither the secret nor the value of a header is in any text of the settings; the header's name is."""
     shown = printed(_config(application_secret=CANARIES[0], headers={"X-Proxy-Key": CANARIES[0]}))
     assert CANARIES[0] not in shown
     assert "X-Proxy-Key" in shown
 
 
-def test_settings_are_copied_and_not_pickled() -> None:
-    """A copy of the settings is equal and as silent; a pickle is refused."""
+def test_config_can_be_copied_but_not_pickled() -> None:
+    """A copy of the settings is equal and hides the secret too; pickling raises."""
     config = _config(application_secret=CANARIES[0])
     for copied in (copy.copy(config), attrs.evolve(config), attrs.evolve(config, pool_size=config.pool_size)):
         assert copied == config
@@ -244,15 +244,15 @@ def test_settings_are_copied_and_not_pickled() -> None:
     assert CANARIES[0] not in reported(error)
 
 
-def test_settings_are_hashable_and_deeply_copied() -> None:
+def test_config_is_hashable_and_deep_copyable() -> None:
     """Frozen settings may be the key of a dict, and be part of what is copied deeply."""
     config = _config(headers={"User-Agent": "mine"})
     assert hash(config) == hash(_config(headers={"User-Agent": "mine"}))
     assert copy.deepcopy(config) == config
 
 
-def test_evolve_checks_again() -> None:
-    """Changed settings are checked like new ones."""
+def test_evolve_validates_changed_settings() -> None:
+    """Changed settings are validated like new ones."""
     with pytest.raises(InvalidConfig, match=r"^pool_size"):
         attrs.evolve(_config(), pool_size=0)
 
@@ -268,24 +268,24 @@ def test_evolve_checks_again() -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_a_refusal_does_not_tell_the_key(changes: dict[str, Any]) -> None:
-    """Settings that are refused leave the key in no text and in no frame, however they were given."""
+def test_invalid_settings_leave_no_secret_in_the_traceback(changes: dict[str, Any]) -> None:
+    """Rejected settings leave the secret in no text and in no frame, whichever way they were given."""
     environ = {"ROUTEE_APPLICATION_ID": "app"}
-    ways = [
+    calls = [
         lambda: _build(CANARIES, changes),
         lambda: _from_env({**environ, "ROUTEE_APPLICATION_SECRET": CANARIES[0]}, changes),
         lambda: _from_env(environ, {"application_secret": CANARIES[0], **changes}),
         lambda: _from_env({}, {"application_secret": CANARIES[0], **changes}),
     ]
-    for way in ways:
-        error = caught(way)
+    for call in calls:
+        error = caught(call)
         assert isinstance(error, InvalidConfig | TypeError)
         assert CANARIES[0] not in reported(error)
         assert CANARIES[0].encode() not in pickle.dumps(error)
 
 
-def _build(keys: list[str], changes: dict[str, Any]) -> Config:
-    return Config(**{"application_id": "app", "application_secret": keys[0], **changes})
+def _build(secrets: list[str], changes: dict[str, Any]) -> Config:
+    return Config(**{"application_id": "app", "application_secret": secrets[0], **changes})
 
 
 def _from_env(environ: dict[str, str], changes: dict[str, Any]) -> Config:
@@ -293,22 +293,22 @@ def _from_env(environ: dict[str, str], changes: dict[str, Any]) -> Config:
 
 
 @pytest.mark.parametrize("name", ["ROUTEE_API_URL", "ROUTEE_AUTH_URL"])
-def test_a_password_in_an_address_is_not_told(name: str) -> None:
-    """An address with a password in it is refused without showing it."""
+def test_url_credentials_are_not_in_the_error(name: str) -> None:
+    """A URL with a password in it is rejected without showing it."""
     error = caught(lambda: _from_env({**ENVIRON, name: f"https://user:{CANARIES[0]}@example.test"}, {}))
     assert isinstance(error, InvalidConfig)
     assert CANARIES[0] not in reported(error)
 
 
 @pytest.mark.parametrize("value", ["a\n", 5], ids=["two lines", "no text"])
-def test_a_wrong_key_is_not_told(value: object) -> None:
-    """A key that is refused is not quoted, nor is what was given in its place."""
+def test_rejected_secret_is_not_in_the_error(value: object) -> None:
+    """A secret that is rejected is not quoted, nor is what was given in its place."""
     error = caught(lambda: _config(application_secret=f"{CANARIES[0]}{value}\n"))
     assert isinstance(error, InvalidConfig)
     assert CANARIES[0] not in reported(error)
 
 
-def test_a_colon_in_the_application_id_is_refused() -> None:
-    """An id with a colon could not be told from its secret on the wire."""
+def test_colon_in_application_id_is_rejected() -> None:
+    """An id with a colon could not be separated from its secret in a request."""
     with pytest.raises(InvalidConfig, match="application_id must not hold a colon"):
         Config(application_id="a:b", application_secret="x")

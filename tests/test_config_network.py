@@ -1,4 +1,4 @@
-"""Config's settings of the network: what cannot work or would show a secret is refused, and nothing quotes one."""
+"""Config's network settings: what cannot work or would expose a secret is rejected, and no error quotes a secret."""
 
 import copy
 import functools
@@ -18,13 +18,13 @@ from routee_failover.secret import SecretMapping
 from .flows.leak_detection import caught, printed, reported
 
 CANARY = "s3cr3tk3y"
-LEAST: dict[str, Any] = {"application_id": "app", "application_secret": "key"}
+REQUIRED: dict[str, Any] = {"application_id": "app", "application_secret": "key"}
 ENVIRON = {"ROUTEE_APPLICATION_ID": "app", "ROUTEE_APPLICATION_SECRET": "key"}
 SETTINGS = ("proxy", "proxy_headers", "tls", "resolver", "session_factory")
 
 
 def _config(**changes: Any) -> Config:
-    return Config(**{**LEAST, **changes})
+    return Config(**{**REQUIRED, **changes})
 
 
 def _context(**changes: Any) -> ssl.SSLContext:
@@ -34,8 +34,8 @@ def _context(**changes: Any) -> ssl.SSLContext:
     return context
 
 
-def test_defaults() -> None:
-    """Without a word there is no proxy, and aiohttp's own resolver, session and trust."""
+def test_network_settings_default_to_none() -> None:
+    """By default there is no proxy, and aiohttp's own resolver, session and trust store are used."""
     config = _config()
     assert [getattr(config, name) for name in SETTINGS] == [None, SecretMapping(), None, None, None]
     assert {field.name for field in attrs.fields(Config)} >= set(SETTINGS)
@@ -52,8 +52,8 @@ def test_defaults() -> None:
         "HTTP://PROXY:1",
     ],
 )
-def test_proxies(url: str) -> None:
-    """A proxy is an address of http or https; a closing slash makes no difference."""
+def test_http_and_https_proxy_urls_are_accepted(url: str) -> None:
+    """A proxy is a URL of http or https; a trailing slash makes no difference."""
     assert _config(proxy=url).proxy == url
     assert _config(proxy=url + "/").proxy == url
 
@@ -80,18 +80,18 @@ def test_proxies(url: str) -> None:
         True,
     ],
 )
-def test_refused_proxies(wrong: object) -> None:
-    """Whatever is no address of a proxy is refused with an example of one."""
+def test_malformed_proxy_url_is_rejected_with_an_example(wrong: object) -> None:
+    """Any value that is not the URL of a proxy is rejected with an example of one."""
     with pytest.raises(InvalidConfig, match=r"^proxy must be an address such as http://proxy\.example:3128$"):
         _config(proxy=wrong)
 
 
 @pytest.mark.parametrize("form", ["http://user:{}@proxy.test:3128", "https://{}@proxy.test", "http://:{}@proxy.test"])
-def test_credentials_in_a_proxy_are_refused_and_not_told(form: str) -> None:
-    """The refusal says where they belong and shows none of them, wherever the address came from."""
+def test_proxy_url_credentials_are_rejected_and_not_in_the_error(form: str) -> None:
+    """The error says where they belong and shows none of them, wherever the URL came from."""
     url = form.format(CANARY)
-    for way in (lambda: _config(proxy=url), lambda: Config.from_env({**ENVIRON, "ROUTEE_PROXY": url})):
-        error = caught(way)
+    for call in (lambda: _config(proxy=url), lambda: Config.from_env({**ENVIRON, "ROUTEE_PROXY": url})):
+        error = caught(call)
         assert isinstance(error, InvalidConfig)
         assert str(error) == "proxy must not hold credentials; give them in proxy_headers, as Proxy-Authorization"
         assert CANARY not in reported(error)
@@ -99,20 +99,20 @@ def test_credentials_in_a_proxy_are_refused_and_not_told(form: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["api_url", "auth_url"])
-def test_what_is_plain_goes_through_a_proxy_of_this_machine_only(name: str) -> None:
-    """A proxy elsewhere would read what is plain http only because it stays on this machine."""
-    plain: dict[str, Any] = {name: "http://localhost:8080"}
-    for near in ("http://localhost:3128", "http://127.0.0.1:3128", "http://[::1]:3128", "http://proxy.localhost"):
-        assert _config(proxy=near, **plain).proxy == near
-    for far in ("http://proxy.example.test:3128", "https://proxy.example.test:3128", "http://10.0.0.1:3128"):
+def test_http_api_url_requires_a_loopback_proxy(name: str) -> None:
+    """A proxy on another machine could read plain http, which is allowed only because it stays on this machine."""
+    plain_http: dict[str, Any] = {name: "http://localhost:8080"}
+    for local in ("http://localhost:3128", "http://127.0.0.1:3128", "http://[::1]:3128", "http://proxy.localhost"):
+        assert _config(proxy=local, **plain_http).proxy == local
+    for remote in ("http://proxy.example.test:3128", "https://proxy.example.test:3128", "http://10.0.0.1:3128"):
         with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine where {name} is http"):
-            _config(proxy=far, **plain)
+            _config(proxy=remote, **plain_http)
         with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine where {name} is http"):
-            attrs.evolve(_config(proxy=far), **plain)
+            attrs.evolve(_config(proxy=remote), **plain_http)
 
 
-def test_from_env_reads_the_proxy() -> None:
-    """ROUTEE_PROXY is the proxy; empty, it is none, and what is given beside the environment wins."""
+def test_from_env_reads_only_routee_proxy() -> None:
+    """ROUTEE_PROXY is the proxy; empty means none, and keyword settings take precedence over the environment."""
     environ = ENVIRON | {"ROUTEE_PROXY": "http://proxy.example.test:3128/"}
     assert Config.from_env(environ).proxy == "http://proxy.example.test:3128"
     assert Config.from_env(environ, proxy=None).proxy is None
@@ -137,21 +137,21 @@ def test_from_env_reads_the_proxy() -> None:
         (None, "must be a mapping"),
     ],
 )
-def test_proxy_headers(headers: object, reason: str) -> None:
-    """A proxy's headers are names and texts of one line, and none that says what the request is."""
+def test_invalid_or_reserved_proxy_headers_are_rejected(headers: object, reason: str) -> None:
+    """Headers for a proxy are names and values of one line, and none that describes the request."""
     with pytest.raises(InvalidConfig, match=rf"^proxy_headers:? ?{reason}"):
         _config(proxy_headers=headers)
 
 
 @pytest.mark.parametrize("name", ["Proxy-Authorization", "proxy-authorization"])
-def test_headers_for_a_proxy_do_not_go_to_routee(name: str) -> None:
-    """What is meant for a proxy is refused among the headers for Routee, with the place where it belongs."""
+def test_proxy_authorization_among_headers_is_rejected(name: str) -> None:
+    """A header for the proxy is rejected among the headers for Routee; the error names where it belongs."""
     with pytest.raises(InvalidConfig, match=rf"^headers: {name} is not for Routee; give it in proxy_headers$"):
         _config(headers={name: CANARY})
 
 
-def test_no_proxy_header_is_printed() -> None:
-    """What stands in a header for the proxy is in no text of the settings; the header's name is."""
+def test_repr_shows_proxy_header_names_but_no_values() -> None:
+    """The value of a proxy header is in no text of the settings; the header's name is."""
     config = _config(proxy="http://proxy.test:1", proxy_headers={"Proxy-Authorization": CANARY})
     assert CANARY not in printed(config)
     assert "Proxy-Authorization" in printed(config)
@@ -159,60 +159,60 @@ def test_no_proxy_header_is_printed() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"proxy": "nowhere"}, {"tls": 5}, {"resolver": 5}, {"session_factory": 5}])
-def test_a_refusal_does_not_tell_a_proxy_header(changes: dict[str, Any]) -> None:
-    """Settings that are refused leave the proxy's credentials in no text and in no frame."""
+def test_invalid_settings_leave_no_proxy_header_in_the_traceback(changes: dict[str, Any]) -> None:
+    """Rejected settings leave the proxy's credentials in no text and in no frame."""
     error = caught(lambda: _config(proxy_headers={"Proxy-Authorization": CANARY}, **changes))
     assert isinstance(error, InvalidConfig)
     assert CANARY not in reported(error)
 
 
-def test_tls_contexts() -> None:
-    """A context for clients that verifies is taken, whatever else it says."""
+def test_verifying_tls_contexts_are_accepted() -> None:
+    """A client context that verifies the server is accepted, whatever its other settings."""
     for context in (
         _context(),
         _context(minimum_version=ssl.TLSVersion.TLSv1_3),
-        _context(check_hostname=False),  # with a CA of one's own, it may vouch for one server alone
+        _context(check_hostname=False),  # with a private CA, which may certify one server only
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
     ):
         assert _config(tls=context).tls is context
 
 
 @pytest.mark.parametrize("wrong", [True, False, "ca.pem", 5, ssl.SSLContext, b"", {}])
-def test_what_is_no_tls_context_is_refused(wrong: object) -> None:
-    """A path, a switch or a class is no context."""
+def test_non_context_tls_setting_is_rejected(wrong: object) -> None:
+    """A path, a bool or a class is not a context."""
     with pytest.raises(InvalidConfig, match=r"^tls must be an ssl\.SSLContext, such as ssl\.create_default_context"):
         _config(tls=wrong)
 
 
-def test_a_context_that_verifies_nothing_is_refused() -> None:
-    """A context that trusts anybody would show the key to anybody, and one for servers cannot call."""
-    trusting = _context(check_hostname=False, verify_mode=ssl.CERT_NONE)
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost").configure_cert(serving)
-    demanding = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    demanding.verify_mode = ssl.CERT_REQUIRED
-    for context in (trusting, serving, demanding):
+def test_tls_context_without_verification_is_rejected() -> None:
+    """A context that trusts any server would expose the secret, and one for servers cannot connect."""
+    unverified = _context(check_hostname=False, verify_mode=ssl.CERT_NONE)
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(server_side)
+    client_auth = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    client_auth.verify_mode = ssl.CERT_REQUIRED
+    for context in (unverified, server_side, client_auth):
         with pytest.raises(InvalidConfig, match=r"^tls must be a context for clients that verifies"):
             _config(tls=context)
 
 
 @pytest.mark.parametrize(("name", "example"), [("resolver", "aiohttp.AsyncResolver"), ("session_factory", "aiohttp")])
 @pytest.mark.parametrize("wrong", [5, "name", object(), ()])
-def test_what_cannot_be_called_makes_nothing(name: str, example: str, wrong: object) -> None:
-    """A resolver or a session itself is refused: each event loop needs one of its own."""
+def test_resolver_and_session_factory_must_be_callable(name: str, example: str, wrong: object) -> None:
+    """A resolver or a session itself is rejected: each event loop needs one of its own."""
     with pytest.raises(InvalidConfig, match=rf"^{name} must be a callable that makes an? .*{example}.*each event loop"):
         _config(**{name: wrong})
 
 
-async def test_a_session_is_no_factory() -> None:
-    """The session that somebody already has is not taken in place of what makes one."""
+async def test_session_instance_is_rejected_as_session_factory() -> None:
+    """An existing session is not accepted in place of a factory."""
     async with aiohttp.ClientSession() as session:
         with pytest.raises(InvalidConfig, match=r"^session_factory must be a callable"):
             _config(session_factory=session)
 
 
-def test_callables_are_shown_by_their_name() -> None:
-    """What a callable is bound to may be a key; the settings show what it is called and no more."""
+def test_repr_shows_callables_by_name_only() -> None:
+    """A callable may be bound to a secret; the settings show its name and no more."""
     bound = functools.partial(aiohttp.ClientSession, headers={"X-Key": CANARY})
     shown = printed(_config(session_factory=bound, resolver=aiohttp.ThreadedResolver))
     assert CANARY not in shown
@@ -221,8 +221,8 @@ def test_callables_are_shown_by_their_name() -> None:
     assert "resolver=None" in printed(_config())
 
 
-def test_settings_are_copied_with_what_cannot_be() -> None:
-    """Settings with a context and callables are values still: equal, hashable and copied, as they are and deeply."""
+def test_config_with_context_and_callables_is_a_value() -> None:
+    """Settings with a context and callables are still values: equal, hashable and copied, shallow and deep."""
     given: dict[str, Any] = {
         "proxy": "http://proxy.test:3128",
         "proxy_headers": {"Proxy-Authorization": CANARY},

@@ -1,7 +1,7 @@
-"""Nothing that differs from one process or minute to the next is made when a test module is imported.
+"""No value that differs between processes or over time is created when a test module is imported.
 
-Such a value is as old as the collection of the tests when one of them uses it, is another one in each worker of a
-parallel run, and is kept for as long as the process lives.
+Such a value is as old as the collection of the tests when a test uses it, differs between the workers of a parallel
+run, and is kept for as long as the process lives.
 """
 
 import ast
@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 
-# What gives a time, a random value, a port, a process or a file, by the full name of where it stands.
+# Calls that return a time, a random value, a port, a process id or a file, by the full name of their owner.
 CLOCKS = "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time localtime gmtime ctime strftime"
 VARYING = {
     "time": set(CLOCKS.split()),
@@ -34,7 +34,7 @@ VARYING = {
 
 
 def _run_on_import(node: ast.AST) -> Iterator[ast.Call]:
-    """Calls that an import makes: not those in the body of a function, but those in its decorators and defaults."""
+    """Calls that an import executes: not those in the body of a function, but those in its decorators and defaults."""
     parts = ast.iter_child_nodes(node)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         parts = iter([*node.args.defaults, *filter(None, node.args.kw_defaults), *getattr(node, "decorator_list", [])])
@@ -47,7 +47,7 @@ def _run_on_import(node: ast.AST) -> Iterator[ast.Call]:
 
 
 def _full_names(tree: ast.Module) -> dict[str, str]:
-    """The full name of whatever a module imports, by the name that it has there."""
+    """The full name of each import of a module, by its local name."""
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -58,23 +58,23 @@ def _full_names(tree: ast.Module) -> dict[str, str]:
 
 
 def varying_calls(source: str) -> list[str]:
-    """The calls in a module's source that make a value of their own for each import, with their lines."""
+    """The calls in a module's source that return another value at each import, with their lines."""
     tree = ast.parse(source)
     names = _full_names(tree)
     found: list[str] = []
     for call in _run_on_import(tree):
         first, dot, rest = ast.unparse(call.func).partition(".")
-        where, _, name = (names.get(first, first) + dot + rest).rpartition(".")
-        seeded = (where, name) == ("random", "Random") and bool(call.args)
-        varying = VARYING.get(where, set())
+        owner, _, name = (names.get(first, first) + dot + rest).rpartition(".")
+        seeded = (owner, name) == ("random", "Random") and bool(call.args)
+        varying = VARYING.get(owner, set())
         if not seeded and (varying is None or name in varying):
             found.append(f"line {call.lineno}: {ast.unparse(call)}")
     return found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_of_the_tests_calls_for_a_varying_value_on_import(path: Path) -> None:
-    """No time, random value, port, process number or file is asked for at import, in a decorator or in a default."""
+def test_test_modules_call_nothing_varying_on_import(path: Path) -> None:
+    """No time, random value, port, process id or file is requested at import, in a decorator or in a default."""
     assert varying_calls(path.read_text("utf-8")) == []
 
 
@@ -100,8 +100,8 @@ def test_no_module_of_the_tests_calls_for_a_varying_value_on_import(path: Path) 
         "try:\n    from uuid import uuid4\nfinally:\n    NAME = uuid4()",
     ],
 )
-def test_a_varying_call_is_found(source: str) -> None:
-    """Whichever way it was imported and wherever it stands, the call is found."""
+def test_varying_call_in_source_is_found(source: str) -> None:
+    """The call is found whichever way it was imported and wherever it is."""
     assert len(varying_calls(source)) == 1
 
 
@@ -117,21 +117,21 @@ def test_a_varying_call_is_found(source: str) -> None:
         "time = object()\ntime.sleep()",
     ],
 )
-def test_what_does_not_vary_is_not_found(source: str) -> None:
-    """A call that waits for the test, a clock that is passed on, a seeded generator and a fixed time may stand."""
+def test_constant_or_deferred_call_is_not_found(source: str) -> None:
+    """A call inside a test, a clock that is passed on, a seeded generator and a fixed time are allowed."""
     assert varying_calls(source) == []
 
 
-# Imports every module of the tests with the sources of varying values watched. A call counts where the module that is
-# being imported is one of the tests': what a library does while it is imported itself is its own affair.
+# Imports every test module while the sources of varying values are watched. A call counts if the module being imported
+# is a test module; calls that a library makes during its own import do not count.
 _IMPORT_ALL = """
 import datetime, importlib, json, os, pathlib, random, secrets, socket, sys, tempfile, time, uuid
 
-import hypothesis, pytest  # before anything is watched: they are not what is looked at
+import hypothesis, pytest  # before anything is watched: their own calls do not count
 
 found = []
 
-def note(name):
+def record(name):
     frame, inner = sys._getframe(2), ""
     while frame is not None and frame.f_code.co_name != "<module>":
         frame = frame.f_back
@@ -145,9 +145,9 @@ def watch(owner, *names):
             setattr(owner, name, watched(real, f"{owner.__name__}.{name}"))
 
 def watched(real, name):
-    def call(*args, **named):
-        note(name)
-        return real(*args, **named)
+    def call(*args, **kwargs):
+        record(name)
+        return real(*args, **kwargs)
     return call
 
 class Datetime(datetime.datetime):
@@ -159,7 +159,7 @@ class Date(datetime.date):
 class Random(random.Random):
     def __init__(self, *seed):
         if not seed:
-            note("random.Random")
+            record("random.Random")
         super().__init__(*seed)
 
 watch(Datetime, "now", "utcnow", "today")
@@ -180,8 +180,8 @@ print(json.dumps(found))
 """
 
 
-def test_importing_the_tests_asks_for_no_varying_value() -> None:
-    """Nor does anything ask for one that a module of the tests calls while it is imported."""
+def test_importing_all_test_modules_calls_nothing_varying() -> None:
+    """Nor does code that a test module calls during its import."""
     code = [sys.executable, "-W", "ignore", "-c", _IMPORT_ALL]
     run = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""Errors: the tree is as drawn, each says what it proves, and each survives the way to another process."""
+"""Errors: the tree is as drawn, each says what it proves, and each can be passed to another process."""
 
 import copy
 import inspect
@@ -74,37 +74,37 @@ TREE: dict[type[RouteeError], tuple[type[RouteeError], Outcome]] = {
 by_class = pytest.mark.parametrize("cls", TREE, ids=lambda cls: cls.__name__)
 
 
-def _below(cls: type[RouteeError]) -> set[type[RouteeError]]:
-    return {sub for direct in cls.__subclasses__() for sub in (direct, *_below(direct))}
+def _subclasses(cls: type[RouteeError]) -> set[type[RouteeError]]:
+    return {sub for direct in cls.__subclasses__() for sub in (direct, *_subclasses(direct))}
 
 
-def _drawn() -> dict[str, str]:
-    """The tree of the module's docstring: each name with the one that it hangs from."""
+def _drawn_tree() -> dict[str, str]:
+    """The tree of the module's docstring: each name with its parent."""
     parents: dict[str, str] = {}
-    above: list[tuple[int, str]] = []
+    ancestors: list[tuple[int, str]] = []
     for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr]  # it has one
         match = re.match(r"^([ │]*[├└]── |    )(\w+(?: · \w+)*)", line)
         if match is None:
             continue
         depth, names = len(match[1]) if match[1].strip() else 0, match[2].split(" · ")
-        while above and above[-1][0] >= depth:
-            above.pop()
-        parents.update(dict.fromkeys(names, above[-1][1] if above else ""))
-        above.append((depth, names[-1]))
+        while ancestors and ancestors[-1][0] >= depth:
+            ancestors.pop()
+        parents.update(dict.fromkeys(names, ancestors[-1][1] if ancestors else ""))
+        ancestors.append((depth, names[-1]))
     return parents
 
 
-def test_the_tree_is_as_drawn() -> None:
+def test_drawn_tree_matches_the_classes() -> None:
     """The tree in the docstring, the classes of the module and the table of this test are the same."""
-    ours = {cls for cls in _below(RouteeError) if cls.__module__ == errors.__name__}
-    assert ours == set(TREE)
-    drawn = _drawn()
+    defined = {cls for cls in _subclasses(RouteeError) if cls.__module__ == errors.__name__}
+    assert defined == set(TREE)
+    drawn = _drawn_tree()
     assert drawn.pop("RouteeError") == ""
     assert drawn == {cls.__name__: parent.__name__ for cls, (parent, _) in TREE.items()}
 
 
 @by_class
-def test_each_stands_in_its_place(cls: type[RouteeError]) -> None:
+def test_error_class_has_its_parent_outcome_and_docstring(cls: type[RouteeError]) -> None:
     """Each error has the parent, the outcome and the docstring that the tree gives it, and is a public name."""
     parent, outcome = TREE[cls]
     assert cls.__bases__[0] is parent
@@ -113,8 +113,8 @@ def test_each_stands_in_its_place(cls: type[RouteeError]) -> None:
     assert getattr(routee_failover, cls.__name__) is cls
 
 
-def test_invalid_input_is_a_value_error() -> None:
-    """What is wrong with an argument is a ValueError too, for those who know nothing of this library."""
+def test_invalid_input_errors_are_value_errors() -> None:
+    """An error about an argument is a ValueError too, for callers that do not know this library."""
     assert [cls for cls in TREE if issubclass(cls, ValueError)] == [
         InvalidConfig,
         InvalidFlow,
@@ -153,12 +153,12 @@ EXAMPLES: list[RouteeError] = [
 by_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
 
-def test_examples_are_complete() -> None:
+def test_every_error_class_has_an_example() -> None:
     """There is an example of every error."""
     assert {type(error) for error in EXAMPLES} == {RouteeError, *TREE}
 
 
-def _same(one: RouteeError, other: RouteeError) -> bool:
+def _is_equal(one: RouteeError, other: RouteeError) -> bool:
     return (type(one), str(one), one.args, vars(one), one.outcome) == (
         type(other),
         str(other),
@@ -170,26 +170,26 @@ def _same(one: RouteeError, other: RouteeError) -> bool:
 
 @by_example
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickled(error: RouteeError, protocol: int) -> None:
-    """An error comes out of a pickle with its class, text, fields and outcome."""
-    assert _same(pickle.loads(pickle.dumps(error, protocol)), error)
+def test_unpickled_error_equals_the_original(error: RouteeError, protocol: int) -> None:
+    """An unpickled error has its class, text, fields and outcome."""
+    assert _is_equal(pickle.loads(pickle.dumps(error, protocol)), error)
 
 
 @by_example
-def test_copied(error: RouteeError) -> None:
+def test_copied_error_equals_the_original(error: RouteeError) -> None:
     """Copies, shallow and deep, have everything too."""
-    assert _same(copy.copy(error), error)
-    assert _same(copy.deepcopy(error), error)
+    assert _is_equal(copy.copy(error), error)
+    assert _is_equal(copy.deepcopy(error), error)
 
 
-def test_notes_are_kept() -> None:
-    """A note that was added on the way up travels along."""
+def test_pickling_keeps_exception_notes() -> None:
+    """A note that was added while the error propagated is pickled too."""
     error = NoResponse("it", reason="lost")
     error.add_note("while tracking")
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["while tracking"]
 
 
-def test_fields() -> None:
+def test_error_fields_are_readable() -> None:
     """Every field that an error was given can be read from it."""
     error = Unprocessable("it", **_REJECTED)
     assert {name: getattr(error, name) for name in _REJECTED} == _REJECTED
@@ -208,8 +208,8 @@ def test_fields() -> None:
     assert TokenUnavailable("it", status=401).status == 401
 
 
-def test_fields_are_copies() -> None:
-    """What an error holds does not change with the mapping that it was given."""
+def test_error_fields_are_copies() -> None:
+    """The fields of an error do not change with the mapping that it was given."""
     problems = {"to": "wrong"}
     error = BadRequest("it", status=400, problems=problems)
     problems.clear()
@@ -226,13 +226,13 @@ def test_fields_are_copies() -> None:
         (("a", 0, 1), "a[0][1]: is wrong"),
     ],
 )
-def test_problems_as_text(path: tuple[str | int, ...], text: str) -> None:
-    """A problem reads as its path and its reason."""
+def test_problem_text_is_path_and_reason(path: tuple[str | int, ...], text: str) -> None:
+    """The text of a problem is its path and its reason."""
     assert str(Problem(path, "is wrong")) == text
 
 
-def test_one_problem_takes_one_line() -> None:
-    """One problem stands beside its subject; several stand below it."""
+def test_one_problem_is_inline_and_several_are_listed() -> None:
+    """One problem follows its subject on the same line; several follow on lines of their own."""
     first, second = Problem(("to",), "is wrong"), Problem((), "is wrong too")
     assert str(InvalidFlow("It", [first])) == "It: to: is wrong"
     several = InvalidFlow("It", iter([first, second]))
@@ -240,6 +240,6 @@ def test_one_problem_takes_one_line() -> None:
     assert (several.subject, several.problems) == ("It", (first, second))
 
 
-def test_outcomes() -> None:
+def test_outcome_values_are_their_names() -> None:
     """The four outcomes are their own names."""
     assert {str(outcome) for outcome in Outcome} == {"ACCEPTED", "REJECTED", "NOT_SENT", "UNKNOWN"}

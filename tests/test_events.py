@@ -1,4 +1,4 @@
-"""What happens on the way: events that hold no secret, in their order, and observers that harm nothing."""
+"""Events: none holds a secret, their order is fixed, and observers never affect a send."""
 
 import asyncio
 import copy
@@ -30,80 +30,89 @@ from routee_failover.events import (
 )
 from routee_failover.outcomes import AttemptResult, Response
 from tests.client.sample_flows import CANARIES, otp, sms
-from tests.transport.raw_server import ACCEPTED, KEY, POST, Notes, RawServer, answering, http, opened
+from tests.transport.raw_server import (
+    ACCEPTED,
+    KEY,
+    POST,
+    RawServer,
+    RecordingObserver,
+    http,
+    open_transport,
+    responding,
+)
 
-ANSWERED = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
-UNSENT = AttemptResult(False, reason="no connection to localhost:1 could be made")
+WITH_RESPONSE = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
+NOT_CONNECTED = AttemptResult(False, reason="no connection to localhost:1 could be made")
 
 
-def _ended(evidence: AttemptResult, outcome: Outcome, seconds: float, *, abandoned: bool = False) -> AttemptEnded:
-    return AttemptEnded(1, 1, "POST", "/failover", evidence, outcome, seconds, abandoned)
+def _ended(result: AttemptResult, outcome: Outcome, seconds: float, *, abandoned: bool = False) -> AttemptEnded:
+    return AttemptEnded(1, 1, "POST", "/failover", result, outcome, seconds, abandoned)
 
 
 EVENTS: dict[str, tuple[Event, int, str]] = {
-    "started": (AttemptStarted(1, 2, "POST", "/failover"), logging.DEBUG, "call 1: POST /failover, try 2"),
+    "started": (AttemptStarted(1, 2, "POST", "/failover"), logging.DEBUG, "request 1: POST /failover, attempt 2"),
     "accepted": (
-        _ended(ANSWERED, Outcome.ACCEPTED, 0.25),
+        _ended(WITH_RESPONSE, Outcome.ACCEPTED, 0.25),
         logging.DEBUG,
-        "call 1: ACCEPTED in 0.250 s (answered 200)",
+        "request 1: ACCEPTED in 0.250 s (status 200)",
     ),
     "not sent": (
-        _ended(UNSENT, Outcome.NOT_SENT, 0.5),
+        _ended(NOT_CONNECTED, Outcome.NOT_SENT, 0.5),
         logging.WARNING,
-        "call 1: NOT_SENT in 0.500 s (no connection to localhost:1 could be made)",
+        "request 1: NOT_SENT in 0.500 s (no connection to localhost:1 could be made)",
     ),
-    "left alone": (
-        _ended(AttemptResult(True, reason="no answer"), Outcome.UNKNOWN, 30.0, abandoned=True),
+    "caller cancelled": (
+        _ended(AttemptResult(True, reason="no response"), Outcome.UNKNOWN, 30.0, abandoned=True),
         logging.WARNING,
-        "call 1: UNKNOWN in 30.000 s (no answer), after its caller had left",
+        "request 1: UNKNOWN in 30.000 s (no response), after its caller was cancelled",
     ),
-    "again": (
+    "retry": (
         RetryScheduled(1, 1, "nothing of it had left", 0.05),
         logging.INFO,
-        "call 1: once more in 0.050 s: nothing of it had left",
+        "request 1: retry in 0.050 s: nothing of it had left",
     ),
-    "not again": (
+    "no retry": (
         RetryBudgetExhausted(1, 1, "the budget is spent"),
         logging.WARNING,
-        "call 1: not tried again, though it would be safe: the budget is spent",
+        "request 1: not retried, although it would be safe: the budget is spent",
     ),
-    "token": (TokenRenewed(3600.0), logging.DEBUG, "a new token, good for 3600 s"),
+    "token": (TokenRenewed(3600.0), logging.DEBUG, "access token renewed, expires in 3600 s"),
     "pause": (ThrottlePaused(429, 2.5), logging.INFO, "Routee answered 429: nothing is sent for 2.5 s"),
     "open": (
         CircuitBreakerChanged("open", "Routee answered 500"),
         logging.WARNING,
-        "the breaker is open: Routee answered 500",
+        "circuit breaker open: Routee answered 500",
     ),
-    "closed": (CircuitBreakerChanged("closed"), logging.WARNING, "the breaker is closed"),
-    "guessed": (CallbackRejected(404, "nobody"), logging.DEBUG, "a callback was answered 404: nobody"),
+    "closed": (CircuitBreakerChanged("closed"), logging.WARNING, "circuit breaker closed"),
+    "scanner": (CallbackRejected(404, "no route"), logging.DEBUG, "callback rejected with 404: no route"),
     "no callback": (
         CallbackRejected(400, "it is not JSON"),
         logging.INFO,
-        "a callback was answered 400: it is not JSON",
+        "callback rejected with 400: it is not JSON",
     ),
-    "full": (CallbackRejected(503, "no room"), logging.WARNING, "a callback was answered 503: no room"),
-    "repeated": (
-        CallbackDropped("flow", "t-1", "repeated", False),
+    "full": (CallbackRejected(503, "queue full"), logging.WARNING, "callback rejected with 503: queue full"),
+    "duplicate": (
+        CallbackDropped("flow", "t-1", "duplicate", False),
         logging.DEBUG,
-        "a callback (flow t-1) is not handed out: repeated",
+        "callback (flow t-1) not delivered: duplicate",
     ),
     "lost": (
         CallbackDropped("inbound", None, "the inbox closed", True),
         logging.WARNING,
-        "a callback (inbound) is not handed out: the inbox closed",
+        "callback (inbound) not delivered: the inbox closed",
     ),
     "handler": (
-        HandlerFailed("note", "KeyError", "otp", "f-1"),
+        HandlerFailed("handler", "KeyError", "otp", "f-1"),
         logging.ERROR,
-        "note raised KeyError on a callback (otp f-1)",
+        "handler raised KeyError on a callback (otp f-1)",
     ),
 }
-CASES = pytest.mark.parametrize(("event", "level", "words"), EVENTS.values(), ids=EVENTS)
+by_event = pytest.mark.parametrize(("event", "level", "text"), EVENTS.values(), ids=EVENTS)
 
 
-@CASES
-def test_events_are_values(event: Event, level: int, words: str) -> None:
-    """An event cannot be changed, equals its copy and nothing else, is a key, and survives pickling."""
+@by_event
+def test_event_is_frozen_comparable_hashable_and_picklable(event: Event, level: int, text: str) -> None:
+    """An event cannot be changed, equals its copy and nothing else, is hashable, and can be pickled."""
     field = attrs.fields(type(event))[0].name
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(event, field, None)
@@ -112,26 +121,26 @@ def test_events_are_values(event: Event, level: int, words: str) -> None:
     assert [other for other, *_ in EVENTS.values() if other == event] == [event]
 
 
-def test_no_event_holds_the_body_of_an_answer() -> None:
-    """An answer quotes what was sent, and one is a token: observers get the status, also from an event of one's own."""
-    event = _ended(ANSWERED, Outcome.ACCEPTED, 0.25)
+def test_event_drops_the_response_body() -> None:
+    """A response may quote the message or hold a token: observers get its status only."""
+    event = _ended(WITH_RESPONSE, Outcome.ACCEPTED, 0.25)
     assert event.result == AttemptResult(True, Response(200, b""), bytes_written=7)
     assert b"canary" not in pickle.dumps(event)
 
 
-@CASES
-def test_a_logger_gets_each_event_as_a_line(
-    event: Event, level: int, words: str, caplog: pytest.LogCaptureFixture
+@by_event
+def test_logging_observer_logs_each_event_as_one_line(
+    event: Event, level: int, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """LoggingObserver says what happened in words, at a level that fits, with the event itself beside them."""
+    """LoggingObserver logs a text at a fitting level, with the event itself as an attribute of the record."""
     with caplog.at_level(logging.DEBUG, "routee_failover"):
         LoggingObserver().observe(event)
     (record,) = caplog.records
-    assert (record.name, record.levelno, record.getMessage()) == ("routee_failover", level, words)
+    assert (record.name, record.levelno, record.getMessage()) == ("routee_failover", level, text)
     assert vars(record)["routee_event"] is event
 
 
-def test_a_logger_of_ones_own_may_be_given(caplog: pytest.LogCaptureFixture) -> None:
+def test_logging_observer_uses_the_given_logger(caplog: pytest.LogCaptureFixture) -> None:
     """LoggingObserver writes to the logger that it is given, and nothing below that logger's level."""
     logger = logging.getLogger("own")
     with caplog.at_level(logging.WARNING, "own"):
@@ -144,21 +153,21 @@ def test_a_logger_of_ones_own_may_be_given(caplog: pytest.LogCaptureFixture) -> 
     assert isinstance(LoggingObserver(), Observer)
 
 
-async def _told(*answers: bytes, calls: int = 1, **settings: Any) -> list[Event]:
-    """What is told of calls that get such answers."""
-    notes = Notes()
+async def _events_of(*responses: bytes, count: int = 1, **settings: Any) -> list[Event]:
+    """The events of `count` requests that get these responses."""
+    notes = RecordingObserver()
     async with (
-        RawServer(answering(*answers)) as server,
-        opened(server, observers=[notes], **settings) as transport,
+        RawServer(responding(*responses)) as server,
+        open_transport(server, observers=[notes], **settings) as transport,
     ):
-        for _ in range(calls):
+        for _ in range(count):
             await transport.send_request(POST)
     return notes.events
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once."""
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow each other at once."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
 
 
@@ -168,9 +177,9 @@ def _names(events: list[Event]) -> list[tuple[str, int | None, int | None]]:
     ]
 
 
-async def test_a_call_is_told_from_its_token_to_its_end() -> None:
-    """Token request, token, try: each begins before it ends; token requests have the number 0, calls count up."""
-    assert _names(await _told(ACCEPTED, calls=2)) == [
+async def test_request_emits_token_and_attempt_events_in_order() -> None:
+    """Token request, token, attempt: each starts before it ends; token requests have number 0, requests count up."""
+    assert _names(await _events_of(ACCEPTED, count=2)) == [
         ("AttemptStarted", 0, 1),
         ("AttemptEnded", 0, 1),
         ("TokenRenewed", None, None),
@@ -181,13 +190,13 @@ async def test_a_call_is_told_from_its_token_to_its_end() -> None:
     ]
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_a_call_that_is_tried_again_is_told_in_order() -> None:
-    """A pause is told before the try that met it ends, then that there is another try and why, then that try."""
-    events = await _told(http("429 Slower", b"{}", "Retry-After: 0"), http("425 Early"), ACCEPTED)
+@pytest.mark.usefixtures("no_backoff")
+async def test_retried_request_emits_events_in_order() -> None:
+    """A pause is emitted before the attempt that met it ends, then the retry and its reason, then the next attempt."""
+    events = await _events_of(http("429 Slower", b"{}", "Retry-After: 0"), http("425 Early"), ACCEPTED)
     assert _names(events)[3:] == [
         ("AttemptStarted", 1, 1),
-        ("Paused", None, None),
+        ("ThrottlePaused", None, None),
         ("AttemptEnded", 1, 1),
         ("RetryScheduled", 1, 1),
         ("AttemptStarted", 1, 2),
@@ -203,16 +212,16 @@ async def test_a_call_that_is_tried_again_is_told_in_order() -> None:
     ]
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_a_try_that_is_not_made_for_want_of_budget_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the budget is spent, a call that could be tried again is not, and that is told instead."""
-    monkeypatch.setattr("routee_failover._transport.retry_budget.FULL", 0)
-    events = await _told(ACCEPTED, api_url="http://127.0.0.1:1")
-    assert events[-1] == RetryBudgetExhausted(1, 1, "the budget for other tries is spent")
+@pytest.mark.usefixtures("no_backoff")
+async def test_exhausted_retry_budget_is_emitted_instead_of_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the budget is spent, a request that could be retried is not, and an event says so instead."""
+    monkeypatch.setattr("routee_failover._transport.retry_budget.CAPACITY", 0)
+    events = await _events_of(ACCEPTED, api_url="http://127.0.0.1:1")
+    assert events[-1] == RetryBudgetExhausted(1, 1, "the retry budget is exhausted")
 
 
-class Raising:
-    """An observer that raises something, and says in it what nobody should read."""
+class RaisingObserver:
+    """An observer that raises an error whose text must not be logged."""
 
     def __init__(self, error: type[BaseException]) -> None:
         self._error = error
@@ -223,31 +232,31 @@ class Raising:
 
 
 @pytest.mark.parametrize("error", [KeyError, AssertionError, asyncio.CancelledError, StopIteration, RecursionError])
-async def test_an_observer_that_raises_harms_nothing(
+async def test_raising_observer_affects_neither_send_nor_other_observers(
     error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever an observer raises, every call ends as it would have, others are told, and only its kind is logged."""
-    notes = Notes()
+    """Whatever an observer raises, requests end as usual, other observers get the event, only its class is logged."""
+    notes = RecordingObserver()
     async with (
-        RawServer(answering(ACCEPTED)) as server,
-        opened(server, observers=[Raising(error), notes]) as transport,
+        RawServer(responding(ACCEPTED)) as server,
+        open_transport(server, observers=[RaisingObserver(error), notes]) as transport,
     ):
         async with asyncio.timeout(10):
             assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
     assert len(notes.events) == 5
-    assert caplog.messages[0] == f"Raising raised {error.__name__} on AttemptStarted"
+    assert caplog.messages[0] == f"RaisingObserver raised {error.__name__} on AttemptStarted"
     assert "canary" not in caplog.text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_process_passes(error: type[BaseException]) -> None:
-    """An observer that is interrupted does not keep the process from ending."""
+def test_keyboard_interrupt_and_system_exit_of_an_observer_propagate(error: type[BaseException]) -> None:
+    """An interrupted observer does not keep the process from ending."""
     with pytest.raises(error):
-        ObserverGroup([Raising(error)]).emit(AttemptStarted(1, 1, "GET", "/"))
+        ObserverGroup([RaisingObserver(error)]).emit(AttemptStarted(1, 1, "GET", "/"))
 
 
-def test_a_logger_that_raises_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filter of the logger may be what raises: then there is nobody left to tell."""
+def test_raising_logging_filter_is_suppressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter of the logger may be what raises: then the error cannot be logged either, and is dropped."""
 
     def broken(_record: logging.LogRecord) -> bool:
         raise ZeroDivisionError
@@ -258,18 +267,18 @@ def test_a_logger_that_raises_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     ObserverGroup([LoggingObserver()]).emit(CircuitBreakerChanged("open"))
 
 
-def test_no_observers_are_none() -> None:
-    """Without observers nothing is told, and that is known beforehand."""
+def test_observer_group_without_observers_is_false() -> None:
+    """Without observers nothing is emitted, and callers can check that beforehand."""
     assert not ObserverGroup([])
-    assert ObserverGroup([Notes()])
+    assert ObserverGroup([RecordingObserver()])
 
 
-async def _everything_that_is_shown(caplog: pytest.LogCaptureFixture) -> str:
-    notes = Notes()
+async def _all_events_and_logs(caplog: pytest.LogCaptureFixture) -> str:
+    notes = RecordingObserver()
     echo = b'{"developerMessage":"739164 +306912345678 Canary canary-token","code":"400000000"}'
-    answers = [http("400 No", echo), http("500 Oops", echo), ACCEPTED, http("401 No", echo)]
+    responses = [http("400 No", echo), http("500 Oops", echo), ACCEPTED, http("401 No", echo)]
     caplog.set_level(logging.DEBUG, "routee_failover")
-    async with RawServer(answering(*answers)) as server:
+    async with RawServer(responding(*responses)) as server:
         async with RouteeClient(server.config(observers=[notes, LoggingObserver()])) as client:
             for flow in (otp(), sms(), sms(), otp()):
                 try:
@@ -278,20 +287,20 @@ async def _everything_that_is_shown(caplog: pytest.LogCaptureFixture) -> str:
                     continue
             with pytest.raises(Rejected):
                 await client.track("an-id")
-        async with opened(server, observers=[notes, LoggingObserver()]) as transport:
+        async with open_transport(server, observers=[notes, LoggingObserver()]) as transport:
             await transport.send_request(ApiRequest("GET", "/reports?to=%2B306912345678&pin=739164", safe=True))
     assert {type(event) for event in notes.events} == {AttemptStarted, AttemptEnded, RetryScheduled, TokenRenewed}
-    deep = [pickle.dumps(event).decode("latin-1") for event in notes.events]
-    return "\n".join([caplog.text, *deep, *(repr(event) + str(vars(event)) for event in notes.events)])
+    pickled = [pickle.dumps(event).decode("latin-1") for event in notes.events]
+    return "\n".join([caplog.text, *pickled, *(repr(event) + str(vars(event)) for event in notes.events)])
 
 
-async def test_neither_events_nor_logs_hold_a_secret(caplog: pytest.LogCaptureFixture) -> None:
-    """No event, its fields and its line in a log included, holds a PIN, a recipient, a text, a token or the key.
+async def test_events_and_logs_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """No event, including its fields and its log line, holds a PIN, a recipient, a text, a token or the secret.
 
-    The id of a message stands in the path that it is tracked by. It names no person and opens nothing without a token,
-    and whoever looks for a message needs it.
+    The id of a message is in the path by which it is tracked. It identifies no person, is useless without a token, and
+    is needed to find a message.
     """
-    text = await _everything_that_is_shown(caplog)
+    text = await _all_events_and_logs(caplog)
     secrets = (*CANARIES, KEY, "canary-key", "306912345678", "Bearer", "Basic")
     assert [secret for secret in secrets if secret in text] == []
     assert "/failover/tracking/an-id" in text

@@ -1,4 +1,4 @@
-"""Reason phrases do not depend on the Python that runs."""
+"""Reason phrases do not depend on the Python version."""
 
 from http import HTTPStatus
 
@@ -18,11 +18,11 @@ from routee_failover._http_status import reason_phrase
         (799, "Status 799"),
     ],
 )
-def test_reason_phrase_is_the_one_of_rfc_9110(status: int, phrase: str) -> None:
-    """A status is called what RFC 9110 calls it, on each Python; one without a name is called by its number."""
+def test_reason_phrase_follows_rfc_9110_on_every_python(status: int, phrase: str) -> None:
+    """A status has the phrase of RFC 9110 on each Python; one without a phrase is named by its number."""
     assert reason_phrase(status) == phrase
 
 
-def test_every_status_has_a_phrase() -> None:
+def test_every_known_status_has_a_phrase() -> None:
     """Each status that Python knows has a phrase."""
     assert all(reason_phrase(status) and not reason_phrase(status).startswith("Status") for status in HTTPStatus)

@@ -1,4 +1,4 @@
-"""A phone cell is a number or it is refused, with what is in the way and without the number."""
+"""Phone number syntax: a cell is parsed, or rejected with a reason that does not quote it."""
 
 import re
 
@@ -10,7 +10,7 @@ from routee_failover._phone_numbers import INVISIBLE_CHARACTERS, InvalidPhoneNum
 
 
 @pytest.mark.parametrize(
-    ("text", "cell"),
+    ("text", "number"),
     [
         ("+306912345678", ParsedNumber(True, "306912345678")),
         (" 6912345678\r\n", ParsedNumber(False, "6912345678")),
@@ -47,21 +47,21 @@ from routee_failover._phone_numbers import INVISIBLE_CHARACTERS, InvalidPhoneNum
         ("01 04 05 06 07", ParsedNumber(False, "0104050607")),
     ],
 )
-def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: ParsedNumber) -> None:
-    """Separators and marks go, a digit of any script is that digit, and nothing else is read."""
-    assert parse_number(text) == cell
+def test_written_number_is_parsed_to_its_digits(text: str, number: ParsedNumber) -> None:
+    """Separators and marks are dropped, a digit of any script is that digit, and nothing else is read."""
+    assert parse_number(text) == number
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("", "empty"),
         (" \u00a0", "empty"),
         ("tel:", "empty"),
         ("+43 664 9990017 Eva", "letters"),
         ("+43 664 9990018 (Max)", "letters"),
-        ("+43 664 9990018 (2)", "in parentheses behind it"),
-        ("0123 (45)", "in parentheses behind it"),
+        ("+43 664 9990018 (2)", "in parentheses after it"),
+        ("0123 (45)", "in parentheses after it"),
         ("+3069OOO00012", "letters"),
         ("664 12345O7", "letters"),
         ("Order 4711 0815", "letters"),
@@ -144,7 +144,7 @@ def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: ParsedNum
         ("6912345678.", "ends in ."),
         ("(030 12345", "pair"),
         ("030) 12345", "pair"),
-        ("030 12345 (67)", "in parentheses behind it"),
+        ("030 12345 (67)", "in parentheses after it"),
         ("3\u0660691", "several scripts"),
         ("+1234567890123456", "at most 15"),
         ("6912345678 6912345679 691", "at most 15|two"),
@@ -152,37 +152,37 @@ def test_a_number_as_people_write_it_gives_its_digits(text: str, cell: ParsedNum
         ("6" + " " * 200 + "9", "longer than any"),
     ],
 )
-def test_what_is_no_number_is_refused_with_what_is_in_the_way(text: str, why: str) -> None:
-    """The reason names the hindrance and holds no run of digits of the cell."""
-    with pytest.raises(InvalidPhoneNumber, match=why) as caught:
+def test_invalid_number_is_rejected_with_a_reason_that_quotes_no_digits(text: str, reason: str) -> None:
+    """The reason names the obstacle and holds no run of digits of the cell."""
+    with pytest.raises(InvalidPhoneNumber, match=reason) as caught:
         parse_number(text)
     assert not [run for run in re.findall("[0-9]{3,}", text) if run in str(caught.value)]
 
 
 @given(st.text(st.sampled_from("0123456789+ -./()\u00a0\u2013") | st.characters(), max_size=30))
-def test_the_digits_of_an_accepted_cell_are_those_written(text: str) -> None:
-    """Nothing is skipped but separators, blanks and marks, and nothing becomes a digit that is none."""
+def test_parsed_digits_are_exactly_those_written(text: str) -> None:
+    """Only separators, blanks and marks are skipped, and only digits become digits."""
     try:
-        cell = parse_number(text)
+        number = parse_number(text)
     except InvalidPhoneNumber:
         return
     kept = re.sub(r"^\s*(tel|whatsapp):", "", text, flags=re.IGNORECASE)
     if re.fullmatch(r"\s*\+?\d{5,}\.0\s*", kept):
         kept = kept.strip()[:-2]
-    assert cell.digits == "".join(str(int(letter)) for letter in kept if letter.isdecimal())
-    assert cell.has_plus == any(letter in kept for letter in "+\uff0b\ufe62")
+    assert number.digits == "".join(str(int(letter)) for letter in kept if letter.isdecimal())
+    assert number.has_plus == any(letter in kept for letter in "+\uff0b\ufe62")
     assert not any(letter.isalpha() for letter in kept if letter not in INVISIBLE_CHARACTERS)
 
 
-def test_a_hostile_cell_is_refused_at_once() -> None:
-    """A cell of any length and nesting is refused, and none is searched for longer than its hundred signs."""
+def test_long_or_nested_text_is_rejected_quickly() -> None:
+    """A cell of any length and nesting is rejected, and no search exceeds its first hundred characters."""
     for text in ("1" * 90 + "x" * 9, "1-" * 49, "(" * 99, "x" * 10**6, "1" * 10**6):
         with pytest.raises(InvalidPhoneNumber):
             parse_number(text)
 
 
-def test_the_shape_of_e164() -> None:
-    """The shortest plans have 7 digits with their country code, and the longest numbers 15."""
+def test_is_e164_accepts_7_to_15_digits_after_a_plus() -> None:
+    """The shortest plans have 7 digits including their country code, and the longest numbers 15."""
     assert is_e164("+6834000")
     assert is_e164("+123456789012345")
     assert not any(map(is_e164, ["+30691", "+1234567890123456", "306912345678", "+0306912345", "+30691234567\u0661"]))

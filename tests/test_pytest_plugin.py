@@ -1,4 +1,4 @@
-"""The fixtures for pytest, in runs of their own: every kind of test, settings, isolation, and what failures say."""
+"""Pytest plugin, in test runs of its own: every kind of test, settings, isolation, and failure messages."""
 
 import subprocess
 import sys
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-# Imported here, so that a run inside this process does not import them again: extensions may be imported once only.
+# Imported here so that an in-process run does not import them again: extension modules may be imported only once.
 import routee_failover.client
 import routee_failover.sandbox  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = "routee_failover.pytest_plugin"
-ASKED_FOR = ("-p", "no:routee_failover", "-p", PLUGIN)  # whether the package is installed or not
+LOAD_PLUGIN = ("-p", "no:routee_failover", "-p", PLUGIN)  # whether or not the package is installed
 
 PRELUDE = """
     import asyncio
@@ -30,7 +30,7 @@ PRELUDE = """
 
 
 def run(pytester: pytest.Pytester, program: str, *options: str, mode: str = "auto") -> pytest.RunResult:
-    """Run a test file with the fixtures in this process; warnings are errors, and nothing random."""
+    """Run a test file with the fixtures in this process; warnings are errors, and the order is fixed."""
     pytester.makeini(
         f"""
         [pytest]
@@ -41,11 +41,11 @@ def run(pytester: pytest.Pytester, program: str, *options: str, mode: str = "aut
         """
     )
     pytester.makepyfile(PRELUDE + program)
-    return pytester.runpytest_inprocess(*ASKED_FOR, "-p", "no:randomly", "-p", "no:cacheprovider", *options)
+    return pytester.runpytest_inprocess(*LOAD_PLUGIN, "-p", "no:randomly", "-p", "no:cacheprovider", *options)
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
-def test_every_kind_of_test(pytester: pytest.Pytester, mode: str) -> None:
+def test_fixtures_work_in_async_anyio_and_sync_tests(pytester: pytest.Pytester, mode: str) -> None:
     """Async tests in either mode of pytest-asyncio, in a loop of their own or a shared one, anyio's, and plain ones."""
     result = run(
         pytester,
@@ -83,8 +83,8 @@ def test_every_kind_of_test(pytester: pytest.Pytester, mode: str) -> None:
     result.assert_outcomes(passed=5)
 
 
-def test_each_test_has_a_sandbox_of_its_own(pytester: pytest.Pytester) -> None:
-    """What one test sends or scripts, the next does not see; fixtures of one test share theirs."""
+def test_each_test_gets_its_own_sandbox(pytester: pytest.Pytester) -> None:
+    """A test does not see what another one sends or scripts; fixtures of one test share one sandbox."""
     result = run(
         pytester,
         """
@@ -100,9 +100,9 @@ def test_each_test_has_a_sandbox_of_its_own(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=3)
 
 
-def test_many_workers_do_not_meet(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under xdist every worker's tests have their own sandboxes on ports of their own."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what else is installed takes its time
+def test_xdist_workers_use_separate_sandboxes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under xdist the tests of every worker have their own sandboxes on their own ports."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other installed plugins would cost time
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         PRELUDE
@@ -118,8 +118,8 @@ def test_many_workers_do_not_meet(pytester: pytest.Pytester, monkeypatch: pytest
     result.assert_outcomes(passed=12)
 
 
-def test_settings(pytester: pytest.Pytester) -> None:
-    """The clock runs 60 times as fast, unless the fixture of settings or a marker says else; the closest one wins."""
+def test_closest_sandbox_setting_wins(pytester: pytest.Pytester) -> None:
+    """The clock runs 60 times as fast unless the settings fixture or a marker overrides it; the closest one wins."""
     result = run(
         pytester,
         """
@@ -151,7 +151,7 @@ def test_settings(pytester: pytest.Pytester) -> None:
             assert (speed(routee_sandbox), routee_sandbox._flow_store._max_flows) == (0, 9)
 
     @pytest.mark.routee_sandbox(speed=0)
-    async def test_time_passes_at_a_word(routee_sandbox, routee_client, routee_inbox):
+    async def test_time_passes_on_advance(routee_sandbox, routee_client, routee_inbox):
         await routee_client.send(otp())
         await routee_sandbox.advance(timedelta(minutes=1))
         assert await routee_inbox.texts_to(NUMBER) == ["Your code is 847291"]
@@ -160,8 +160,8 @@ def test_settings(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=6)
 
 
-def test_settings_that_cannot_be(pytester: pytest.Pytester) -> None:
-    """A wrong setting is said in one line at the test that asks for it."""
+def test_invalid_sandbox_setting_fails_in_one_line(pytester: pytest.Pytester) -> None:
+    """A wrong setting is reported in one line at the test that requests it."""
     result = run(
         pytester,
         """
@@ -186,8 +186,8 @@ def test_settings_that_cannot_be(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*During handling*")
 
 
-def test_what_did_not_arrive_is_said_at_the_tests_own_line(pytester: pytest.Pytester) -> None:
-    """A failure shows the line of the test and what did arrive; no PIN, and nothing of this package's inside."""
+def test_inbox_timeout_is_reported_at_the_line_of_the_test(pytester: pytest.Pytester) -> None:
+    """A failure shows the line of the test and what did arrive; no PIN, and no frame of this package."""
     result = run(
         pytester,
         """
@@ -205,13 +205,15 @@ def test_what_did_not_arrive_is_said_at_the_tests_own_line(pytester: pytest.Pyte
         ]
     )
     result.stdout.no_fnmatch_line("*inbox.py*")
-    result.stdout.no_fnmatch_line("*home.py*")
+    result.stdout.no_fnmatch_line("*loop_thread.py*")
 
 
-def test_runs_without_the_extra_go_on(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the sandbox's extra is not installed, only a test that asks for a sandbox fails, and is told what to do."""
+def test_missing_sandbox_extra_fails_only_the_test_that_needs_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the sandbox extra is not installed, only a test that requests one fails, and the error says what to do."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeini("[pytest]")  # or it would go by the settings of whatever project the folder lies in
+    pytester.makeini("[pytest]")  # or pytest would use the settings of a project above this folder
     pytester.makepyfile(
         """
     import sys
@@ -231,7 +233,7 @@ def test_runs_without_the_extra_go_on(pytester: pytest.Pytester, monkeypatch: py
     result.stdout.fnmatch_lines(['the Routee sandbox cannot start: *pip install "routee-failover?sandbox?"'])
 
 
-def test_a_run_that_does_not_ask_pays_nothing() -> None:
+def test_loading_the_plugin_imports_nothing_else() -> None:
     """Loading the plugin imports no library that pytest had not imported, and nothing else of this package."""
     code = f"import sys, pytest; before = set(sys.modules)\nimport {PLUGIN}\nprint(*sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -241,8 +243,8 @@ def test_a_run_that_does_not_ask_pays_nothing() -> None:
     ]
 
 
-def test_pytest_finds_the_plugin_by_itself() -> None:
-    """The package declares the plugin; this project's own runs keep it out under the very name it is declared by."""
+def test_plugin_is_declared_as_an_entry_point() -> None:
+    """The package declares the plugin; this project's own runs exclude it by the same name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     ((name, module),) = project["project"]["entry-points"]["pytest11"].items()
     assert module == PLUGIN

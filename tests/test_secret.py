@@ -1,4 +1,4 @@
-"""Secrets: nothing prints them by accident, and nothing but asking gives them away."""
+"""Secrets: nothing prints them by accident, and only `reveal()` returns them."""
 
 import copy
 import logging
@@ -28,8 +28,8 @@ from .flows.leak_detection import caught
 CANARY = "canary-847291"
 
 
-def _shown(value: object, caplog: pytest.LogCaptureFixture) -> str:
-    """Everything that a careless program would print of a value."""
+def _printed(value: object, caplog: pytest.LogCaptureFixture) -> str:
+    """Everything that a careless program would print about a value."""
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("careless").warning("%s %r %s", value, value, [value, {"it": value}])
     return "\n".join(
@@ -50,37 +50,37 @@ by_type = pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: type(sec
 
 
 @by_type
-def test_never_shown(secret: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """No way of printing, formatting or logging shows what a secret holds."""
-    assert CANARY not in _shown(secret, caplog)
+def test_secret_is_hidden_by_print_format_and_logging(secret: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """No way of printing, formatting or logging shows the content of a secret."""
+    assert CANARY not in _printed(secret, caplog)
     with pytest.raises(TypeError):
         format(secret, ">40")
 
 
 @by_type
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_not_pickled(secret: Any, protocol: int) -> None:
-    """A secret is not pickled, alone or inside something, and the refusal does not tell it."""
+def test_pickling_a_secret_raises_without_showing_it(secret: Any, protocol: int) -> None:
+    """A secret cannot be pickled, alone or inside another object, and the error does not show it."""
     for value in (secret, [secret], {"it": secret}):
-        with pytest.raises(TypeError, match="not pickled") as refused:
+        with pytest.raises(TypeError, match="cannot be pickled") as caught:
             pickle.dumps(value, protocol)
-        assert CANARY not in str(refused.value)
+        assert CANARY not in str(caught.value)
 
 
 @by_type
-def test_revealed_when_asked(secret: Any) -> None:
-    """`reveal()` gives what is held."""
+def test_reveal_returns_the_content(secret: Any) -> None:
+    """`reveal()` returns the content."""
     assert secret.reveal() in [CANARY, CANARY.encode(), {"key": CANARY}]
 
 
 @pytest.mark.parametrize("secret", SECRETS[::2], ids=lambda secret: type(secret).__name__)
-def test_copies_are_the_same_object(secret: Any) -> None:
-    """A copy of what does not change is the thing itself."""
+def test_copy_of_a_secret_is_the_same_object(secret: Any) -> None:
+    """A copy of an immutable object is the object itself."""
     assert copy.copy(secret) is secret
     assert copy.deepcopy([secret])[0] is secret
 
 
-def test_secrets_are_compared_by_what_they_hold() -> None:
+def test_secrets_are_equal_by_content_only_to_secrets() -> None:
     """Two secrets of the same text are equal and hash alike; no other value equals a secret."""
     assert Secret("κ\U0001f600") == Secret("κ\U0001f600")
     assert hash(Secret("a")) == hash(Secret("a"))
@@ -90,44 +90,44 @@ def test_secrets_are_compared_by_what_they_hold() -> None:
     assert len({Secret("a"), Secret("a"), "a"}) == 2
 
 
-def test_bytes_tell_their_length() -> None:
-    """Of secret bytes only the length is told."""
+def test_secret_bytes_show_their_length_only() -> None:
+    """The repr of secret bytes shows their length only."""
     assert len(SecretBytes(b"12345")) == 5
     assert repr(SecretBytes(b"12345")) == "SecretBytes(<5 bytes>)"
 
 
-def test_a_private_mapping_reads_like_any_other() -> None:
-    """Keys are listed and values given when asked for; it equals any mapping with the same items."""
+def test_secret_mapping_reads_like_any_mapping() -> None:
+    """Keys are listed and values returned on access; it equals any mapping with the same items."""
     given = {"a": 1, "b": [2]}
-    private = SecretMapping(given)
-    assert (list(private), len(private), private["b"], private.get("c"), "a" in private) == (
+    mapping = SecretMapping(given)
+    assert (list(mapping), len(mapping), mapping["b"], mapping.get("c"), "a" in mapping) == (
         ["a", "b"],
         2,
         [2],
         None,
         True,
     )
-    assert private == given == private.reveal()
-    assert private == MappingProxyType(given) == SecretMapping(given)
-    assert hash(private) == hash(SecretMapping({"b": 3, "a": 2}))
-    assert private != {"a": 1}
-    assert private != 5
-    assert repr(private) == "{'a': ****, 'b': ****}"
+    assert mapping == given == mapping.reveal()
+    assert mapping == MappingProxyType(given) == SecretMapping(given)
+    assert hash(mapping) == hash(SecretMapping({"b": 3, "a": 2}))
+    assert mapping != {"a": 1}
+    assert mapping != 5
+    assert repr(mapping) == "{'a': ****, 'b': ****}"
     with pytest.raises(TypeError):
-        private["a"] = 2  # type: ignore[index]  # on purpose
+        mapping["a"] = 2  # type: ignore[index]  # on purpose
 
 
-def test_a_private_mapping_is_a_copy() -> None:
-    """Neither the mapping that was given nor the one that is revealed reaches inside."""
+def test_secret_mapping_is_a_copy() -> None:
+    """Neither the mapping that was given nor the one that is revealed changes the content."""
     given = {"a": 1}
-    private = SecretMapping(given)
+    mapping = SecretMapping(given)
     given["b"] = 2
-    private.reveal()["c"] = 3
-    assert private == {"a": 1}
+    mapping.reveal()["c"] = 3
+    assert mapping == {"a": 1}
 
 
-def test_an_empty_private_mapping_hides_nothing() -> None:
-    """An empty mapping is pickled like anything else, so that what has no parameters can be."""
+def test_empty_secret_mapping_can_be_pickled() -> None:
+    """An empty mapping can be pickled, so that a message without parameters can be."""
     assert pickle.loads(pickle.dumps(SecretMapping())) == SecretMapping() == {}
 
 
@@ -143,30 +143,30 @@ def test_an_empty_private_mapping_hides_nothing() -> None:
         (["+306912345678"], "<list>"),
     ],
 )
-def test_masked_numbers(number: object, masked: str) -> None:
-    """Of a phone number enough is shown to recognise it, and too little to call it."""
+def test_masked_phone_number_is_recognisable_but_not_complete(number: object, masked: str) -> None:
+    """Enough of a phone number is shown to recognise it, and too little to call it."""
     assert mask_phone(number) == masked
 
 
-def test_what_stands_in_a_repr() -> None:
-    """A hidden field shows whether it is there; a text shows how long it is."""
+def test_masked_field_shows_presence_or_length_only() -> None:
+    """A hidden field shows whether it is set; a text shows how long it is."""
     assert (mask_value(None), mask_value(CANARY), mask_value(0)) == ("None", "****", "****")
     assert (mask_text("abc"), mask_text(None), mask_text(5)) == ("<3 characters>", "None", "****")
 
 
 @scrub_traceback
-def _fails(key: str, *, more: str) -> None:
-    """Fails with what it was given in its own frame, in the error's context and in its cause."""
+def _raise_with_arguments(key: str, *, more: str) -> None:
+    """Raise with the arguments in its own frame, in the error's context and in its cause."""
     try:
         int(key)
     except ValueError as error:
         raise InvalidFlow("It", [Problem((), "fails")]) from error
 
 
-def test_a_forgetful_function_leaves_nothing_in_the_traceback() -> None:
-    """What a forgetful function raises has neither the frames nor the errors that led to it."""
+def test_scrubbed_error_has_no_frames_or_causes() -> None:
+    """An error of a scrubbed function has neither the frames nor the errors that led to it."""
     canaries = [CANARY]
-    error = caught(lambda: _fails(canaries[0], more=canaries[0]))
+    error = caught(lambda: _raise_with_arguments(canaries[0], more=canaries[0]))
     assert isinstance(error, InvalidFlow)
     assert str(error) == "It: fails"
     assert error.__cause__ is None
@@ -175,16 +175,16 @@ def test_a_forgetful_function_leaves_nothing_in_the_traceback() -> None:
     assert not [frame for frame in frames if CANARY in repr({**frame.f_locals, "canaries": None})]
 
 
-def test_a_forgetful_function_works() -> None:
-    """Where nothing fails, forgetting changes nothing: neither what is returned nor what the function is called."""
+def test_scrubbed_function_returns_its_result_and_keeps_its_name() -> None:
+    """Without an error the decorator changes neither the result nor the name of the function."""
 
     @scrub_traceback
     def works(key: str, *, more: int = 0) -> tuple[str, int]:
-        """Says what it does."""
+        """Do the work."""
         return key, more
 
     assert works("a", more=1) == ("a", 1)
-    assert (works.__name__, works.__doc__) == ("works", "Says what it does.")
+    assert (works.__name__, works.__doc__) == ("works", "Do the work.")
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_a_forgetful_function_works() -> None:
         (b"signed", "****"),
     ],
 )
-def test_masked_addresses(url: object, masked: str) -> None:
-    """Of an address that may be a secret, only where it leads to is shown."""
+def test_masked_url_shows_scheme_and_host_only(url: object, masked: str) -> None:
+    """Only the origin of a URL that may be a secret is shown."""
     assert mask_url(url) == masked
 
 
-def test_signed_addresses_in_a_repr() -> None:
-    """The `repr` of a flow and its parts holds no address that anybody could call."""
+def test_flow_repr_masks_signed_callback_urls() -> None:
+    """The `repr` of a flow and its parts holds no URL that could be called."""
     url = CallbackSigner("k" * 40, base_url="https://x.example/routee").url("login")
     viber = ViberStep(
         to="+306912345678", ttl=timedelta(minutes=1), message="Hi", sender_info_tracking_id="s", inbound_url=url

@@ -1,5 +1,5 @@
-"""How SMS texts are cut: parts that fit, lose nothing, and are as few as can be."""
-# ruff: noqa: RUF001  # Greek letters that look Latin are what is tested
+"""SMS splitting: parts fit, lose nothing, and are as few as possible."""
+# ruff: noqa: RUF001  # Greek letters that look Latin are the subject of these tests
 
 import pytest
 from hypothesis import given
@@ -36,39 +36,41 @@ unicode_texts = st.text(
         ("ê" * 71, [67, 4]),
     ],
 )
-def test_documented_limits(text: str, lengths: list[int]) -> None:
-    """160 letters of GSM or 70 of Unicode alone, 153 or 67 in each of several parts; what counts double stays whole."""
+def test_text_is_split_at_the_documented_limits(text: str, lengths: list[int]) -> None:
+    """160 GSM or 70 Unicode characters alone, 153 or 67 in each of several parts; none is split between two parts."""
     assert [len(part) for part in split_sms(text)] == lengths
 
 
 @given(gsm_texts)
-def test_gsm_parts(text: str) -> None:
-    """Parts of a GSM text hold what a part may hold, lose nothing, and none of them could be spared."""
-    _assert_well_cut(text, split_sms(text), sum(map(gsm_size, text)), [gsm_size(letter) for letter in text], 160, 153)
+def test_gsm_parts_are_full_and_lossless(text: str) -> None:
+    """Parts of a GSM text respect the limit, lose nothing, and are as few as possible."""
+    _assert_split_well(text, split_sms(text), sum(map(gsm_size, text)), [gsm_size(letter) for letter in text], 160, 153)
 
 
 @given(unicode_texts)
-def test_unicode_parts(text: str) -> None:
-    """The same for Unicode, where a letter beyond the basic plane counts as two and is never cut apart."""
-    _assert_well_cut(
+def test_unicode_parts_are_full_and_lossless(text: str) -> None:
+    """The same for Unicode, where a character beyond the basic plane counts as two and is never split."""
+    _assert_split_well(
         text, split_sms(text), sum(map(unicode_size, text)), [unicode_size(letter) for letter in text], 70, 67
     )
 
 
-def _assert_well_cut(text: str, parts: tuple[str, ...], length: int, sizes: list[int], alone: int, joined: int) -> None:
+def _assert_split_well(
+    text: str, parts: tuple[str, ...], length: int, sizes: list[int], single: int, multi: int
+) -> None:
     assert "".join(parts) == text
-    assert (len(parts) == 1) == (length <= alone)
+    assert (len(parts) == 1) == (length <= single)
     if len(parts) > 1:
-        places = iter(sizes)
-        filled = [sum(next(places) for _ in part) for part in parts]
-        assert max(filled) <= joined
-        # Each part but the last is so full that the next letter found no room.
-        assert all(size + 2 > joined for size in filled[:-1])
+        remaining = iter(sizes)
+        part_sizes = [sum(next(remaining) for _ in part) for part in parts]
+        assert max(part_sizes) <= multi
+        # Each part but the last is so full that the next character did not fit.
+        assert all(size + 2 > multi for size in part_sizes[:-1])
 
 
 @given(st.text(min_size=1, max_size=500))
-def test_any_text(text: str) -> None:
-    """Whatever JSON can spell is cut without loss, into parts none of which is empty."""
+def test_arbitrary_text_is_split_without_loss(text: str) -> None:
+    """Any text that JSON can hold is split without loss, and no part is empty."""
     parts = split_sms(text)
     assert "".join(parts) == text
     assert all(parts)
@@ -90,23 +92,23 @@ def test_any_text(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_transcode(text: str, parts: tuple[str, ...]) -> None:
+def test_transcoding_replaces_greek_only_if_that_avoids_unicode(text: str, parts: tuple[str, ...]) -> None:
     """Greek becomes look-alike GSM capitals, unless the text fits in one Unicode part or needs Unicode all the same."""
     assert split_sms(text, transcode=True) == parts
 
 
 @given(st.text(st.characters(min_codepoint=0x370, max_codepoint=0x3FF) | st.sampled_from(sorted(GSM)), max_size=300))
-def test_transcoding_only_ever_spares(text: str) -> None:
-    """A transcoded text never needs more parts, and is all GSM wherever it is another text."""
-    plain, transcoded = split_sms(text), split_sms(text, transcode=True)
-    assert len(transcoded) <= len(plain)
-    if transcoded != plain:
+def test_transcoding_never_needs_more_parts(text: str) -> None:
+    """A transcoded text never needs more parts, and is all GSM if it differs."""
+    unchanged, transcoded = split_sms(text), split_sms(text, transcode=True)
+    assert len(transcoded) <= len(unchanged)
+    if transcoded != unchanged:
         assert set("".join(transcoded)) <= GSM
         assert sum(map(unicode_size, text)) > 70
 
 
-def test_alphabet() -> None:
-    """The GSM alphabet is 127 letters and 10 that count as two; only those of the extension do."""
+def test_gsm_alphabet_has_127_basic_and_10_extension_characters() -> None:
+    """The GSM alphabet has 127 characters and 10 that count as two; only those of the extension do."""
     assert (len(GSM), len(EXTENSION)) == (137, 10)
     for letter in GSM:
         assert len(split_sms(letter * 160)) == (3 if letter in EXTENSION else 1)

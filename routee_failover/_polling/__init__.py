@@ -1,4 +1,4 @@
-"""Waiting for the end of flows: when to ask about each, and one poller a loop that asks for all who wait."""
+"""Polling: waiting until flows are final. Each event loop has one rate-limited poller for all its waiters."""
 
 from .per_loop import PerLoopPollers
 from .schedule import PollSchedule

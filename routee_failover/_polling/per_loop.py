@@ -1,4 +1,4 @@
-"""The pollers of a client, one for each event loop in which somebody waits."""
+"""Pollers of a client: one per event loop in which flows are waited for."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,10 @@ from .recent_callbacks import RecentCallbacks
 
 
 class PerLoopPollers:
-    """Made where no loop runs; each loop gets its poller when somebody waits in it first."""
+    """Registry of pollers by event loop. It can be created where no loop is running.
+
+    `rate` is the limit of each poller in requests per second. The poller of a loop is created by its first wait.
+    """
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -16,7 +19,7 @@ class PerLoopPollers:
         self._pollers: dict[asyncio.AbstractEventLoop, Poller] = {}
 
     def for_running_loop(self) -> Poller:
-        """The poller of the running loop."""
+        """Return the poller of the running event loop."""
         loop = asyncio.get_running_loop()
         poller = self._pollers.get(loop)
         if poller is None:
@@ -27,15 +30,15 @@ class PerLoopPollers:
         return poller
 
     def notify(self, tracking_ids: Iterable[str], record: PolledRecord) -> None:
-        """Tell whoever waits, in whatever loop, of a record that came without a question. Any thread may call it."""
-        known = tuple(tracking_ids)
-        self._recent_callbacks.add(known, record)
+        """Pass a record that arrived by callback to the waiters of its flow in every event loop. Thread-safe."""
+        ids = tuple(tracking_ids)
+        self._recent_callbacks.add(ids, record)
         for loop, poller in list(self._pollers.items()):
             if not loop.is_closed():
-                loop.call_soon_threadsafe(poller.notify, known, record)
+                loop.call_soon_threadsafe(poller.notify, ids, record)
 
     async def aclose(self) -> None:
-        """End the waits of the running loop with `ClientClosed`."""
+        """Fail the waits of the running event loop with `ClientClosed`."""
         poller = self._pollers.pop(asyncio.get_running_loop(), None)
         if poller is not None:
             await poller.aclose()

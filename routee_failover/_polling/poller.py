@@ -1,6 +1,7 @@
-"""One poller for all who wait in one event loop: a question a flow, however many wait for it, and so many a second.
+"""Poller of one event loop: one poll per flow, however many waiters it has, under a common rate limit.
 
-It knows neither client nor connection: it is given what asks, and told what arrived otherwise.
+It knows neither client nor connections: the function that fetches a record is passed in, and so are the records that
+arrive by callback.
 """
 
 import asyncio
@@ -22,12 +23,12 @@ FetchRecord = Callable[[], Awaitable[PolledRecord]]
 Predicate = Callable[[PolledRecord], bool]
 
 NOT_FOUND_GRACE_SECONDS = 60.0
-"""Seconds for which Routee may not know a flow that it has accepted: its tracking may come later than its receipt."""
+"""Seconds for which Routee may answer 404 for a flow that it has accepted: tracking may lag behind the receipt."""
 _MAX_IN_FLIGHT = 16
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
-"""What Routee may answer otherwise in a moment, beside every 5xx."""
+"""Statuses that may change shortly, in addition to every 5xx."""
 _PERMANENT_TOKEN_STATUSES = frozenset({400, 401, 403})
-"""The token service's word for an application that it does not know, or does not serve."""
+"""Statuses of the token service for an application that it does not know or does not serve."""
 
 
 @attrs.define(eq=False)
@@ -40,7 +41,7 @@ class _PendingWait:
             return
         try:
             reached = self.until(record)
-        except Exception as error:  # noqa: BLE001  # the caller's own rule: its error is the caller's
+        except Exception as error:  # noqa: BLE001  # the caller's predicate: its error is passed on to the caller
             self.future.set_exception(error)
             return
         if reached:
@@ -49,7 +50,7 @@ class _PendingWait:
 
 @attrs.define(eq=False)
 class _PolledFlow:
-    """A flow that somebody waits for."""
+    """A flow with at least one waiter."""
 
     tracking_id: str
     fetch: FetchRecord
@@ -72,14 +73,14 @@ class _PolledFlow:
 
 
 class Poller:
-    """Asks about the flows that are waited for, at most `rate` times a second in all; those due longest come first."""
+    """Polls the flows that have waiters, at most `rate` times per second in total; the longest overdue comes first."""
 
     def __init__(self, rate: float, recent_callbacks: RecentCallbacks | None = None) -> None:
         self._interval = 1 / rate
         self._recent_callbacks = recent_callbacks or RecentCallbacks()
         self._flows: dict[str, _PolledFlow] = {}
         self._due: list[tuple[float, int, _PolledFlow]] = []
-        self._number = itertools.count()
+        self._sequence = itertools.count()
         self._rescheduled = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -94,64 +95,64 @@ class Poller:
         timeout: float,
         until: Predicate,
     ) -> PolledRecord:
-        """The record once `until` is satisfied.
+        """Poll a flow until a record satisfies `until`, and return that record.
 
-        `accepted` says that Routee is known to have the flow: that its tracking does not know it yet is borne for a
-        while, and nobody asks in the first moment. `schedule` counts from here on. Of what several say who wait for one
-        flow, the one who knows more counts.
+        `accepted` means that Routee is known to have accepted the flow: a 404 of its tracking is then tolerated for a
+        while, and the first poll waits for the first interval. `schedule` counts from now on. If a flow has several
+        waiters, the values of the one that knows more are used.
 
-        Raises `WaitTimeout` with the last record seen, and what no further question can change: the `Rejected` of such
-        an answer, a `TokenUnavailable` of refused credentials, whatever else `ask` raises that is no error of this
-        library. Problems that pass are borne.
+        Raises `WaitTimeout`, with the last record seen, after `timeout` seconds. Raises errors that another poll cannot
+        change: the `Rejected` of such a response, a `TokenUnavailable` for rejected credentials, and every exception of
+        `fetch` that is not an error of this library. Transient errors are tolerated.
         """
         waiter = _PendingWait(until, asyncio.get_running_loop().create_future())
-        watch = self._join(tracking_id, fetch, schedule, accepted, waiter)
+        flow = self._add_waiter(tracking_id, fetch, schedule, accepted, waiter)
         try:
             async with asyncio.timeout(timeout):
                 return await waiter.future
         except TimeoutError as error:
-            if waiter.future.done() and not waiter.future.cancelled():  # in the last moment, or by the caller's rule
+            if waiter.future.done() and not waiter.future.cancelled():  # done at the last instant, or `until` raised
                 return waiter.future.result()
-            raise _timeout(tracking_id, timeout, watch.last_record) from (watch.last_error or error)
+            raise _timeout(tracking_id, timeout, flow.last_record) from (flow.last_error or error)
         finally:
-            self._leave(watch, waiter)
+            self._remove_waiter(flow, waiter)
 
     def notify(self, tracking_ids: Iterable[str], record: PolledRecord) -> None:
-        """Tell those who wait for a flow, by whichever of its ids, of a record that came without a question."""
-        for identity in tracking_ids:
-            if (watch := self._flows.get(identity)) is not None:
-                watch.update(record)
+        """Pass a record that arrived by callback to the waiters of its flow, under any of its tracking ids."""
+        for tracking_id in tracking_ids:
+            if (flow := self._flows.get(tracking_id)) is not None:
+                flow.update(record)
 
     async def aclose(self) -> None:
-        """End every wait with `ClientClosed`, and ask nothing more."""
-        for watch in self._flows.values():
-            watch.fail(ClientClosed("the client was closed while a flow was waited for; the flow goes on"))
+        """Fail every wait with `ClientClosed`, and stop polling."""
+        for flow in self._flows.values():
+            flow.fail(ClientClosed("the client was closed while a flow was waited for; the flow itself continues"))
         tasks = [*self._in_flight, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _join(
+    def _add_waiter(
         self, tracking_id: str, fetch: FetchRecord, schedule: PollSchedule, accepted: bool, waiter: _PendingWait
     ) -> _PolledFlow:
         now = asyncio.get_running_loop().time()
-        watch = self._flows.get(tracking_id)
-        if watch is None:
-            watch = self._flows[tracking_id] = _PolledFlow(tracking_id, fetch, schedule, accepted, now)
-            watch.last_record = self._recent_callbacks.get(tracking_id)
-            self._schedule(watch, now + schedule.interval_after(0.0) if accepted else now)
+        flow = self._flows.get(tracking_id)
+        if flow is None:
+            flow = self._flows[tracking_id] = _PolledFlow(tracking_id, fetch, schedule, accepted, now)
+            flow.last_record = self._recent_callbacks.get(tracking_id)
+            self._schedule(flow, now + schedule.interval_after(0.0) if accepted else now)
         else:
-            watch.accepted |= accepted
-            if len(schedule.ttl_ends) > len(watch.schedule.ttl_ends):
-                watch.schedule = schedule
-        if watch.last_record is not None:
-            waiter.offer(watch.last_record)
-        watch.waiters.append(waiter)
+            flow.accepted |= accepted
+            if len(schedule.ttl_ends) > len(flow.schedule.ttl_ends):
+                flow.schedule = schedule
+        if flow.last_record is not None:
+            waiter.offer(flow.last_record)
+        flow.waiters.append(waiter)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll(), name="routee-failover poller")
-        return watch
+        return flow
 
-    def _leave(self, flow: _PolledFlow, waiter: _PendingWait) -> None:
+    def _remove_waiter(self, flow: _PolledFlow, waiter: _PendingWait) -> None:
         flow.waiters.remove(waiter)
         if not flow.waiters and self._flows.get(flow.tracking_id) is flow:
             del self._flows[flow.tracking_id]
@@ -160,29 +161,29 @@ class Poller:
                 self._rescheduled.set()
 
     def _schedule(self, flow: _PolledFlow, due: float) -> None:
-        heapq.heappush(self._due, (due, next(self._number), flow))
+        heapq.heappush(self._due, (due, next(self._sequence), flow))
         if self._due[0][2] is flow:
             self._rescheduled.set()
 
     async def _poll(self) -> None:
         loop = asyncio.get_running_loop()
-        free_at = loop.time()
+        next_allowed_at = loop.time()
         while self._flows:
-            watch = await self._next_due(free_at)
-            if watch is None:
+            flow = await self._next_due(next_allowed_at)
+            if flow is None:
                 continue
-            free_at = max(free_at, loop.time()) + self._interval
-            task = asyncio.create_task(self._fetch(watch))
+            next_allowed_at = max(next_allowed_at, loop.time()) + self._interval
+            task = asyncio.create_task(self._fetch(flow))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
             if len(self._in_flight) >= _MAX_IN_FLIGHT:
                 await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _next_due(self, free_at: float) -> _PolledFlow | None:
-        """The flow to ask about now; None when another one may have come before it, or nobody waits for it any more."""
+    async def _next_due(self, next_allowed_at: float) -> _PolledFlow | None:
+        """Return the flow to poll, once it is due; None if the queue has changed or the flow has no waiters left."""
         loop = asyncio.get_running_loop()
         self._rescheduled.clear()
-        delay = max(free_at, self._due[0][0]) - loop.time() if self._due else None
+        delay = max(next_allowed_at, self._due[0][0]) - loop.time() if self._due else None
         if delay is None or delay > 0:
             try:
                 async with asyncio.timeout(delay):
@@ -190,25 +191,25 @@ class Poller:
             except TimeoutError:
                 pass
             return None
-        _, _, watch = heapq.heappop(self._due)
-        return watch if watch.waiters else None
+        _, _, flow = heapq.heappop(self._due)
+        return flow if flow.waiters else None
 
     async def _fetch(self, flow: _PolledFlow) -> None:
         loop = asyncio.get_running_loop()
-        age = loop.time() - flow.started_at
+        elapsed = loop.time() - flow.started_at
         try:
             flow.update(await flow.fetch())
         except RouteeError as error:
             flow.last_error = error
-            unknown_yet = isinstance(error, NotFound) and flow.accepted and age <= NOT_FOUND_GRACE_SECONDS
-            if not (unknown_yet or _is_transient(error)):
+            not_found_yet = isinstance(error, NotFound) and flow.accepted and elapsed <= NOT_FOUND_GRACE_SECONDS
+            if not (not_found_yet or _is_transient(error)):
                 flow.fail(error)
-        except Exception as error:  # noqa: BLE001  # of the program's own session, for example: who waits has to know
+        except Exception as error:  # noqa: BLE001  # from a custom session, for example: the waiters have to get it
             flow.fail(error)
         if flow.waiters:
-            pause = flow.schedule.interval_after(loop.time() - flow.started_at)
-            # A little apart, so that waits that began together do not ask together for ever.
-            self._schedule(flow, loop.time() + pause * random.uniform(1.0, 1.1))  # noqa: S311
+            interval = flow.schedule.interval_after(loop.time() - flow.started_at)
+            # Jitter, so that waits that began together do not poll together forever.
+            self._schedule(flow, loop.time() + interval * random.uniform(1.0, 1.1))  # noqa: S311
 
 
 def _is_transient(error: RouteeError) -> bool:
@@ -220,8 +221,9 @@ def _is_transient(error: RouteeError) -> bool:
 
 
 def _timeout(tracking_id: str, seconds: float, last: PolledRecord | None) -> WaitTimeout:
-    seen = "no record of it was seen" if last is None else f"it was last seen {last.status}"
+    last_seen = "no record of it was seen" if last is None else f"it was last seen {last.status}"
     return WaitTimeout(
-        f"{tracking_id} had not come so far after {seconds:g} s ({seen}); it goes on: wait again, or track it",
+        f"{tracking_id} had not reached the awaited status after {seconds:g} s ({last_seen}); the flow itself "
+        "continues: wait again, or track it",
         record=last,
     )

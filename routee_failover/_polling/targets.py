@@ -1,4 +1,4 @@
-"""What a poller needs to know of receipts, records and the caller's words: when to ask, how long, and for what."""
+"""Poll targets: schedule, tracking ids and timeout of a wait, from a receipt or record and the caller's arguments."""
 
 import math
 from datetime import timedelta
@@ -12,7 +12,7 @@ Timeout = timedelta | float
 
 
 def schedule_for(message: object) -> PollSchedule:
-    """When to ask about a flow: by the ttls that Routee echoes in its receipt. A record and an id tell none."""
+    """Return the poll schedule of a flow, from the ttls in its receipt. A record and an id hold no ttls."""
     if isinstance(message, ViberOtpReceipt):
         return PollSchedule.from_ttls([message.ttl])
     if isinstance(message, FlowReceipt | OtpReceipt):
@@ -21,21 +21,21 @@ def schedule_for(message: object) -> PollSchedule:
 
 
 def tracking_ids_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[str, ...]:
-    """The ids by which a flow may be waited for: a failover OTP is also known by those of its steps."""
+    """Return the ids by which a flow may be waited for: a failover OTP also has those of its steps."""
     if isinstance(record, OtpRecord):
-        known = (record.flow_id, *(step.tracking_id for step in record.steps))
+        ids = (record.flow_id, *(step.tracking_id for step in record.steps))
     else:
-        known = (record.tracking_id,)
-    return tuple(identity for identity in known if identity is not None)
+        ids = (record.tracking_id,)
+    return tuple(tracking_id for tracking_id in ids if tracking_id is not None)
 
 
 def is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
-    """What is waited for where the caller does not say."""
+    """Return whether a record is final: the default predicate of `wait`."""
     return record.final
 
 
 def timeout_seconds(timeout: Timeout) -> float:
-    """How long to wait. Raises `InvalidFlow` for what is no time that can be waited."""
+    """Return a timeout in seconds. Raises `InvalidFlow` unless it is finite and not negative."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise InvalidFlow("wait", [Problem(("timeout",), "must be a timedelta or a number of seconds, 0 or more")])

@@ -1,4 +1,4 @@
-"""Finding flows again: questions that can work, answered page by page while Routee's lists change under the reader."""
+"""Search for flows: validated queries, and pagination that tolerates lists that change while they are read."""
 
 from .base import Search
 from .filters import Filter, FilterField, SearchOperator

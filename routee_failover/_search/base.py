@@ -1,4 +1,4 @@
-"""What both searches share: records that come page by page, in an order that survives cancellation."""
+"""Base of both searches: an async iterator over all pages that can be resumed after an error or a cancellation."""
 
 import asyncio
 import hashlib
@@ -17,15 +17,15 @@ _T = TypeVar("_T", bound=Record)
 _A = TypeVar("_A")
 
 DEFAULT_PAGE_SIZE = 50
-"""Flows on a page. Routee's own default of 10 asks five times as often; the largest that it takes is not documented,
-and a thousand flows would not pass `Config.max_response_size`."""
+"""Flows per page. Routee's own default of 10 needs five times as many requests; its maximum is not documented, and a
+thousand flows would exceed `Config.max_response_size`."""
 
 
 class FetchPage(Protocol):
-    """Asks Routee a question."""
+    """Sends a reading request to Routee."""
 
     async def __call__(self, path: str, parse: Callable[[JsonObject], _A], body: SecretBytes | None = None) -> _A:
-        """What `read` makes of the answer; it may raise `ValueError` with words that quote nothing of it.
+        """Return what `parse` makes of the response; it may raise `ValueError` with a text that quotes nothing of it.
 
         Raises `NotSent`, `Rejected` or `NoResponse`.
         """
@@ -33,26 +33,26 @@ class FetchPage(Protocol):
 
 
 class ListPage(NamedTuple, Generic[_T]):
-    """A page as it is read on the way: where in the list it stands, and its flows."""
+    """A page of a list: its position and its flows."""
 
     start: int
     stop: float
-    """The position after it, infinite where the list ends with it."""
+    """The position after it, infinite if the list ends with it."""
     total: int | None
     page_size: int
-    """How many flows the pages of this list hold."""
+    """How many flows each page of this list holds."""
     records: tuple[_T, ...]
 
 
 class Search(ABC, Generic[_T]):
-    """A search that can be asked as often as one likes; it holds nothing open.
+    """A search that can be iterated any number of times; it holds no resources.
 
-    `async for record in search` goes through all pages. No record comes twice, also while new flows arrive. A flow that
-    begins or ceases to match meanwhile may or may not be among them; those that match throughout are, as far as Routee
-    tells how long its list is.
+    `async for record in search` iterates over all pages. No record is returned twice, even while new flows arrive. A
+    flow that starts or stops matching meanwhile may or may not be returned; one that matches throughout is returned, as
+    far as Routee reports the length of its list.
 
-    After an error or a cancellation the same iterator (`records = aiter(search)`) goes on where it was. Raises what all
-    reading calls raise, and `NoResponse` for pages that make no sense, too: that repeat, or are empty though more follow.
+    After an error or a cancellation the same iterator (`records = aiter(search)`) resumes where it was. Raises what all
+    reading calls raise, and `NoResponse` for invalid pages, too: pages that repeat, or are empty though more follow.
     """
 
     def __init__(self, page_size: object) -> None:
@@ -63,23 +63,23 @@ class Search(ABC, Generic[_T]):
 
     @abstractmethod
     async def _fetch_page(self, start: int, page_size: int | None) -> ListPage[_T]:
-        """The page that holds a position, where pages hold as many flows as `step` says, if that is known by now."""
+        """Fetch the page that holds the position `start`; `page_size` is the size of the pages if already known."""
 
     @abstractmethod
     def _matches(self, record: _T) -> bool:
-        """Whether a record is what the search is for."""
+        """Return whether a record satisfies the search."""
 
     @abstractmethod
     def _id(self, record: _T) -> str | None:
-        """What a flow is known by."""
+        """Return the id of a flow, if it has one."""
 
     def _record_key(self, record: _T) -> str:
-        """What a flow is known again by: its id, and where Routee leaves that out, all that is said of it."""
+        """Return the key that identifies a flow: its id or, if Routee omits that, a hash of the whole record."""
         return self._id(record) or hashlib.blake2b(encode_canonical(record.raw)).hexdigest()
 
 
 class _RecordIterator(AsyncIterator[_T], Generic[_T]):
-    """The records of a search, one after the other. What it knows changes only once a page is there."""
+    """Iterator over the records of a search. Its state changes only after a page has arrived."""
 
     def __init__(
         self,
@@ -93,27 +93,27 @@ class _RecordIterator(AsyncIterator[_T], Generic[_T]):
         self._cursor = ListCursor()
         self._page_size: int | None = None
         self._buffer: deque[_T] = deque()
-        self._reading = asyncio.Lock()  # of several who ask at once, one reads a page
+        self._read_lock = asyncio.Lock()  # of concurrent readers, one fetches the page
 
     async def __anext__(self) -> _T:
         while not self._buffer:
-            async with self._reading:
+            async with self._read_lock:
                 if not self._buffer:
                     await self._read_page()
         return self._buffer.popleft()
 
     async def _read_page(self) -> None:
-        at = self._cursor.next_position
-        if at is None:
+        position = self._cursor.next_position
+        if position is None:
             raise StopAsyncIteration
-        leaf: ListPage[_T] = await self._fetch_page(at, self._page_size)
-        wanted = [self._matches(record) for record in leaf.records]
+        page: ListPage[_T] = await self._fetch_page(position, self._page_size)
+        matching = [self._matches(record) for record in page.records]
         new = self._cursor.record_page(
-            leaf.start, leaf.stop, leaf.total, [self._record_key(record) for record in leaf.records]
+            page.start, page.stop, page.total, [self._record_key(record) for record in page.records]
         )
-        self._page_size = leaf.page_size
-        found = zip(leaf.records, wanted, new, strict=True)
-        self._buffer.extend(record for record, is_wanted, is_new in found if is_wanted and is_new)
+        self._page_size = page.page_size
+        found = zip(page.records, matching, new, strict=True)
+        self._buffer.extend(record for record, is_match, is_new in found if is_match and is_new)
 
 
 def _page_size(value: object) -> int:
@@ -123,19 +123,19 @@ def _page_size(value: object) -> int:
 
 
 def validate_page_number(value: object) -> int:
-    """A number of a page, counted from 0."""
+    """Return a page number, counted from 0. Raises `InvalidSearch`."""
     if type(value) is not int or value < 0:
         raise InvalidSearch("page", [Problem((), "takes a whole number, counted from 0")])
     return value
 
 
-def count_flows(answer: JsonObject, key: str, total: int | None) -> int:
-    """How many flows a page holds. Raises `ValueError` for a page that is none: reading on would lose some."""
-    found: Any = answer.get(key)
+def count_flows(page: JsonObject, key: str, total: int | None) -> int:
+    """Return how many flows a page holds. Raises `ValueError` for an invalid page: reading on could skip flows."""
+    found: Any = page.get(key)
     if not isinstance(found, list):
         if total == 0:
             return 0
         raise ValueError(f"has no list of flows ({key})")
     if not all(isinstance(flow, dict) for flow in found):
-        raise ValueError("lists a flow that is no object")
+        raise ValueError("lists a flow that is not an object")
     return len(found)

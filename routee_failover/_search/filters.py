@@ -1,4 +1,4 @@
-"""One condition of a search, in Routee's words; what cannot work is refused before anybody is asked.
+"""Search filters: conditions in Routee's terms, validated before any request is sent.
 
 Fields, operators and values are those of
 https://docs.routee.net/reference/track-multiple-failovers-with-filters-for-a-specific-time-range
@@ -18,7 +18,7 @@ from ..secret import mask_phone
 
 
 class FilterField(StrEnum):
-    """What of a flow is compared."""
+    """Field of a flow that a filter compares."""
 
     TYPE = "type"
     """The channels of its steps."""
@@ -26,13 +26,13 @@ class FilterField(StrEnum):
     """The recipient."""
     STATUS = "status"
     TERMINATION_CHANNEL = "terminationChannel"
-    """The channel that it ended on."""
+    """The channel on which it ended."""
     FLOW_KIND = "flowKind"
-    """The endpoint that it came through. Routee's guide to the endpoints names this filter, its reference does not."""
+    """The endpoint it was sent to. Routee's guide to the endpoints names this filter, its reference does not."""
 
 
 class SearchOperator(StrEnum):
-    """How it is compared. Letter case does not matter; the last three are for `to` only."""
+    """Comparison of a filter. Letter case does not matter; the last three are for `to` only."""
 
     IS = "is"
     IS_NOT = "is_not"
@@ -41,8 +41,8 @@ class SearchOperator(StrEnum):
     ENDS_WITH = "ends_with"
 
 
-_OF_EVERY_FIELD = (SearchOperator.IS, SearchOperator.IS_NOT)
-_WORDS: Mapping[FilterField, type[OpenEnum]] = {
+_COMMON_OPERATORS = (SearchOperator.IS, SearchOperator.IS_NOT)
+_ENUMS: Mapping[FilterField, type[OpenEnum]] = {
     FilterField.TYPE: Channel,
     FilterField.STATUS: FlowStatus,
     FilterField.TERMINATION_CHANNEL: Channel,
@@ -51,7 +51,7 @@ _WORDS: Mapping[FilterField, type[OpenEnum]] = {
 
 
 def _field(value: Any) -> Any:
-    """The field of a name, in Routee's spelling or in ours; whatever is none is left for the check."""
+    """Return the field of a name, in Routee's spelling or in ours; return other values unchanged, for validation."""
     name = value.replace("_", "").lower() if isinstance(value, str) else None
     return next((field for field in FilterField if field.lower() == name), value)
 
@@ -61,8 +61,8 @@ def _operator(value: Any) -> Any:
     return next((operator for operator in SearchOperator if operator == name), value)
 
 
-def _shown(term: object) -> str:
-    """The `repr` of a term: a word is shown, a number is masked."""
+def _masked_term(term: object) -> str:
+    """Return the `repr` of a search term; one with digits is masked, since it may be a phone number."""
     return mask_phone(term) if not isinstance(term, str) or any(map(str.isdigit, term)) else repr(term)
 
 
@@ -71,21 +71,21 @@ class Filter(ValueObject):
     """One condition of a search: `Filter("to", "starts_with", "+3069")`, `Filter("status", "is_not", "Succeeded")`.
 
     Raises `InvalidSearch` for a field or an operator that Routee does not document, for an operator that the field does
-    not have, and for a word that is none of the field's. A word that Routee has added since is taken as a member of its
-    list: `Filter("status", "is", FlowStatus("Paused"))`.
+    not have, and for a term that is not a value of the field. A value that Routee has added since is accepted as a
+    member of its enum: `Filter("status", "is", FlowStatus("Paused"))`.
     """
 
     field_name: FilterField = attrs.field(converter=_field)
     search_operator: SearchOperator = attrs.field(converter=_operator)
-    search_term: str = attrs.field(repr=_shown)
+    search_term: str = attrs.field(repr=_masked_term)
 
     def __attrs_post_init__(self) -> None:
         problems = list(self._problems())
         if problems:
             raise InvalidSearch("Filter", problems)
-        words = _WORDS.get(self.field_name)
-        # As text again: what is sent is JSON.
-        object.__setattr__(self, "search_term", self.search_term if words is None else words(self.search_term).value)
+        enum = _ENUMS.get(self.field_name)
+        # Converted to plain text, because it is sent as JSON.
+        object.__setattr__(self, "search_term", self.search_term if enum is None else enum(self.search_term).value)
 
     def _problems(self) -> Iterator[Problem]:
         field, operator, term = self.field_name, self.search_operator, self.search_term
@@ -93,18 +93,18 @@ class Filter(ValueObject):
             yield Problem(("field_name",), f"must be one of {', '.join(FilterField)}")
         if not isinstance(operator, SearchOperator):
             yield Problem(("search_operator",), f"must be one of {', '.join(SearchOperator)}")
-        elif isinstance(field, FilterField) and field is not FilterField.TO and operator not in _OF_EVERY_FIELD:
+        elif isinstance(field, FilterField) and field is not FilterField.TO and operator not in _COMMON_OPERATORS:
             yield Problem(("search_operator",), f"must be is or is_not: {operator} is for to only")
-        why = text_problem(term)
-        if why is not None:
-            yield Problem(("search_term",), why)
-        elif isinstance(field, FilterField) and field in _WORDS:
-            why = enum_problem(_WORDS[field], term)
-            if why is not None:
-                yield Problem(("search_term",), why)
+        reason = text_problem(term)
+        if reason is not None:
+            yield Problem(("search_term",), reason)
+        elif isinstance(field, FilterField) and field in _ENUMS:
+            reason = enum_problem(_ENUMS[field], term)
+            if reason is not None:
+                yield Problem(("search_term",), reason)
 
     def to_json(self) -> dict[str, str]:
-        """The condition as it is sent."""
+        """Return the filter as it is sent."""
         return {
             "fieldName": self.field_name.value,
             "searchOperator": self.search_operator.value,
@@ -112,33 +112,33 @@ class Filter(ValueObject):
         }
 
     def contradicted_by(self, record: FlowRecord) -> bool:
-        """Whether a flow says itself that it does not meet the condition.
+        """Return whether a record proves that its flow does not match.
 
-        It cannot say so of its channels and recipients: it shows only the steps that were tried.
+        It cannot prove that for channels and recipients: a record shows only the steps that were attempted.
         """
-        said = {
+        value = {
             FilterField.STATUS: record.status,
             FilterField.TERMINATION_CHANNEL: record.termination_channel,
             FilterField.FLOW_KIND: record.flow_kind,
         }.get(self.field_name)
-        if said is None:
+        if value is None:
             return False
-        return (said.lower() == self.search_term.lower()) is (self.search_operator is SearchOperator.IS_NOT)
+        return (value.lower() == self.search_term.lower()) is (self.search_operator is SearchOperator.IS_NOT)
 
     def conflicts_with(self, other: "Filter") -> bool:
-        """Whether no flow can meet both conditions: they are about something that a flow has one of."""
-        if self.field_name is not other.field_name or self.field_name in _OF_EVERY_STEP:
+        """Return whether no flow can match both filters, because they compare a field of which a flow has one value."""
+        if self.field_name is not other.field_name or self.field_name in _FIELDS_OF_STEPS:
             return False
         same = self.search_term.lower() == other.search_term.lower()
         operators = {self.search_operator, other.search_operator}
-        return (operators == {SearchOperator.IS} and not same) or (operators == set(_OF_EVERY_FIELD) and same)
+        return (operators == {SearchOperator.IS} and not same) or (operators == set(_COMMON_OPERATORS) and same)
 
 
-_OF_EVERY_STEP = frozenset({FilterField.TYPE, FilterField.TO})
+_FIELDS_OF_STEPS = frozenset({FilterField.TYPE, FilterField.TO})
 
 
 def text_problem(value: object) -> str | None:
-    """Why a value cannot be searched for. Nothing of it is quoted."""
+    """Return why a value is not a valid search term, None if it is. Nothing of it is quoted."""
     if not isinstance(value, str):
         return f"must be text, not {type(value).__name__}"
     if not value.strip():
@@ -146,12 +146,12 @@ def text_problem(value: object) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "must be text that can be sent: half of a surrogate pair is none"
+        return "must be text that can be sent as UTF-8: it holds half of a surrogate pair"
     return None
 
 
 def enum_problem(enum: type[OpenEnum], value: str) -> str | None:
-    """Why a text is none of Routee's words for something; one that is marked as such is believed."""
+    """Return why a text is not a value of one of Routee's enums, None if it is. A member of the enum always is."""
     if isinstance(value, enum) or enum(value).known:
         return None
-    return f"must be one of {', '.join(enum)}; one that is new is {enum.__name__}(...)"
+    return f"must be one of {', '.join(enum)}; a new one is {enum.__name__}(...)"

@@ -1,4 +1,4 @@
-"""The search for standard and transactional flows.
+"""Search for standard and transactional flows.
 
 https://docs.routee.net/reference/track-multiple-failovers-with-filters-for-a-specific-time-range
 """
@@ -20,43 +20,43 @@ from .query import FlowQuery
 
 
 class FlowSearch(Search[FlowRecord]):
-    """A search for standard and transactional flows: `async for` goes through all of them, `page` through one page.
+    """A search for standard and transactional flows: `async for` iterates over all of them, `page` returns one page.
 
-    Its range is settled when it is made: without `until` it ends five minutes after that moment, however often and
-    late it is read. Whoever wants newer flows makes another one.
+    Its time range is fixed when it is created: without `until` it ends five minutes after the creation, however often
+    and late it is read. For newer flows, create another search.
     """
 
     def __init__(self, fetch: FetchPage, query: FlowQuery, page_size: int) -> None:
         super().__init__(page_size)
         self._fetch = fetch
         self._query = query
-        without_kind = [one for one in query.filters if one.field_name is not FilterField.FLOW_KIND]
-        self._by_kind = len(without_kind) < len(query.filters)
+        without_kind = [condition for condition in query.filters if condition.field_name is not FilterField.FLOW_KIND]
+        self._filters_by_kind = len(without_kind) < len(query.filters)
         self._body = _body(query.filters)
         self._body_without_kind = _body(without_kind)
         self._kind_rejected = False
 
     def __repr__(self) -> str:
-        question = self._query
-        return f"FlowSearch(filters={question.filters!r}, since={question.since!r}, until={question.until!r})"
+        query = self._query
+        return f"FlowSearch(filters={query.filters!r}, since={query.since!r}, until={query.until!r})"
 
     async def page(self, number: int) -> FlowPage:
-        """One page, counted from 0; past the last one it is empty.
+        """Return one page, counted from 0; a page after the last one is empty.
 
-        What is sent between two pages may push a flow from one to the other: whoever pages by hand may meet it twice.
+        A flow that is sent between two calls may push another to the next page, so the same flow may appear on both.
         """
         page = await self._request_page(validate_page_number(number), self._size)
         return attrs.evolve(page, records=tuple(filter(self._matches, page.records)))
 
     async def _request_page(self, number: int, size: int) -> FlowPage:
-        path, read = self._query.path(number, size), functools.partial(_read_page, number=number, size=size)
-        if self._kind_rejected or not self._by_kind:
-            return await self._fetch(path, read, self._body_without_kind)
+        path, parse = self._query.path(number, size), functools.partial(_read_page, number=number, size=size)
+        if self._kind_rejected or not self._filters_by_kind:
+            return await self._fetch(path, parse, self._body_without_kind)
         try:
-            return await self._fetch(path, read, self._body)
+            return await self._fetch(path, parse, self._body)
         except BadRequest:
-            # That Routee filters by flowKind stands in its guide to the endpoints and not in its reference.
-            page = await self._fetch(path, read, self._body_without_kind)
+            # The filter by flowKind is in Routee's guide to the endpoints, but not in its reference.
+            page = await self._fetch(path, parse, self._body_without_kind)
             self._kind_rejected = True
             return page
 
@@ -64,16 +64,16 @@ class FlowSearch(Search[FlowRecord]):
         size = self._size if page_size is None else page_size
         number = start // size
         page = await self._request_page(number, size)
-        more = _more_follow(page, number, size)
+        has_more = _has_more_after(page, number, size)
         count = len(page.records)
-        told = page.size if page.size is not None and page.size > 0 else None
-        if page_size is not None and told not in {None, page_size} and more:
-            raise _invalid_response(f"the pages change their size from {page_size} to {told}")
-        # Routee may have pages of its own size, whether it says so or not.
-        page_size = page_size or told or (count if more else size)
+        stated_size = page.size if page.size is not None and page.size > 0 else None
+        if page_size is not None and stated_size not in {None, page_size} and has_more:
+            raise _invalid_response(f"the page size changed from {page_size} to {stated_size}")
+        # Routee may use a page size of its own, whether it states it or not.
+        page_size = page_size or stated_size or (count if has_more else size)
         return ListPage(
             start=number * page_size,
-            stop=(number + 1) * page_size if more else math.inf,
+            stop=(number + 1) * page_size if has_more else math.inf,
             total=page.total_elements,
             page_size=page_size,
             records=page.records,
@@ -81,7 +81,7 @@ class FlowSearch(Search[FlowRecord]):
 
     def _matches(self, record: FlowRecord) -> bool:
         if self._kind_rejected and record.flow_kind is None:
-            raise _invalid_response("Routee neither filters by flowKind nor says the flowKind of its flows")
+            raise _invalid_response("Routee neither filters by flowKind nor returns the flowKind of its flows")
         return self._query.matches(record)
 
     def _id(self, record: FlowRecord) -> str | None:
@@ -89,32 +89,32 @@ class FlowSearch(Search[FlowRecord]):
 
 
 def _body(filters: Iterable[Filter]) -> SecretBytes:
-    # That it is a list is inferred from the same call for SMS.
+    # Inferred from the same call for SMS: the body is a list.
     return SecretBytes(encode([condition.to_json() for condition in filters]))
 
 
-def _read_page(answer: JsonObject, *, number: int, size: int) -> FlowPage:
-    """The page in an answer. Raises `ValueError` for one that cannot be what was asked for."""
-    page = FlowPage.from_dict(answer)
-    count = count_flows(answer, "content", page.total_elements)
+def _read_page(response: JsonObject, *, number: int, size: int) -> FlowPage:
+    """Parse a page. Raises `ValueError` if it cannot be the requested one."""
+    page = FlowPage.from_dict(response)
+    count = count_flows(response, "content", page.total_elements)
     if number > 0 and page.number == 0:
-        raise ValueError(f"is page 0, and page {number} was asked for")
-    if not count and _more_follow(page, number, size):
-        raise ValueError("says that more flows follow, and holds none")
+        raise ValueError(f"is page 0, but page {number} was requested")
+    if not count and _has_more_after(page, number, size):
+        raise ValueError("says that more flows follow, but holds none")
     return page
 
 
-def _more_follow(page: FlowPage, number: int, size: int) -> bool:
-    """Whether flows follow after a page. Whatever says so is believed; where nothing says anything, one has to look."""
-    told = page.size if page.size is not None and page.size > 0 else size
-    claims = [
+def _has_more_after(page: FlowPage, number: int, size: int) -> bool:
+    """Return whether flows follow after a page: if any of its fields says so; without such, if it is not empty."""
+    stated_size = page.size if page.size is not None and page.size > 0 else size
+    indications = [
         None if page.last is None else not page.last,
         None if page.total_pages is None else number + 1 < page.total_pages,
-        None if page.total_elements is None else (number + 1) * told < page.total_elements,
+        None if page.total_elements is None else (number + 1) * stated_size < page.total_elements,
     ]
-    known = [claim for claim in claims if claim is not None]
-    return any(known) if known else bool(page.records)
+    stated = [indication for indication in indications if indication is not None]
+    return any(stated) if stated else bool(page.records)
 
 
-def _invalid_response(cause: str) -> NoResponse:
-    return NoResponse(f"{cause}; nothing was changed, ask again", reason=cause)
+def _invalid_response(reason: str) -> NoResponse:
+    return NoResponse(f"{reason}; nothing was changed, ask again", reason=reason)

@@ -1,4 +1,4 @@
-"""The list of failover OTP flows (https://docs.routee.net/docs/quick-reference)."""
+"""Search for failover OTP flows (https://docs.routee.net/docs/quick-reference)."""
 
 import functools
 import math
@@ -17,7 +17,7 @@ from .filters import enum_problem, text_problem
 
 
 class OtpSearch(Search[OtpRecord]):
-    """A search for failover OTP flows: `async for` goes through all of them, `page` through one page."""
+    """A search for failover OTP flows: `async for` iterates over all of them, `page` returns one page."""
 
     def __init__(self, fetch: FetchPage, terms: Mapping[str, Any], page_size: int) -> None:
         super().__init__(page_size)
@@ -25,13 +25,15 @@ class OtpSearch(Search[OtpRecord]):
         self._terms = _validated(terms)
 
     def __repr__(self) -> str:
-        shown = {name: mask_phone(term) if name == "phone_number" else repr(term) for name, term in self._terms.items()}
-        return f"OtpSearch({', '.join(f'{name}={term}' for name, term in shown.items())})"
+        masked = {
+            name: mask_phone(term) if name == "phone_number" else repr(term) for name, term in self._terms.items()
+        }
+        return f"OtpSearch({', '.join(f'{name}={term}' for name, term in masked.items())})"
 
     async def page(self, number: int) -> OtpPage:
-        """One page, counted from 0; past the last one it is empty.
+        """Return one page, counted from 0; a page after the last one is empty.
 
-        What is sent between two pages may push a flow from one to the other: whoever pages by hand may meet it twice.
+        A flow that is sent between two calls may push another to the next page, so the same flow may appear on both.
         """
         page = await self._request_page(validate_page_number(number) * self._size)
         return attrs.evolve(page, records=tuple(filter(self._matches, page.records)))
@@ -42,17 +44,17 @@ class OtpSearch(Search[OtpRecord]):
 
     async def _fetch_page(self, start: int, page_size: int | None) -> ListPage[OtpRecord]:
         page = await self._request_page(start)
-        stop = start + len(page.records) if _more_follow(page, start) else math.inf
+        stop = start + len(page.records) if _has_more_after(page, start) else math.inf
         return ListPage(
             start=start, stop=stop, total=page.total, page_size=page_size or self._size, records=page.records
         )
 
     def _matches(self, record: OtpRecord) -> bool:
-        """A flow that speaks against the terms itself is left out; its label it does not tell."""
-        said = {"status": record.status, "flow_id": record.flow_id}
+        """Return whether a record does not contradict the terms; it holds no label, so that one cannot be checked."""
+        values = {"status": record.status, "flow_id": record.flow_id}
         return not any(
-            word is not None and name in self._terms and word.lower() != self._terms[name].lower()
-            for name, word in said.items()
+            value is not None and name in self._terms and value.lower() != self._terms[name].lower()
+            for name, value in values.items()
         )
 
     def _id(self, record: OtpRecord) -> str | None:
@@ -63,32 +65,32 @@ def _validated(terms: Mapping[str, Any]) -> dict[str, str]:
     given = {name: term for name, term in terms.items() if term is not None}
     problems: list[Problem] = []
     for name, term in given.items():
-        why = text_problem(term)
-        if why is None and name == "status":
-            why = enum_problem(FlowStatus, term)
-        if why is not None:
-            problems.append(Problem((name,), why))
+        reason = text_problem(term)
+        if reason is None and name == "status":
+            reason = enum_problem(FlowStatus, term)
+        if reason is not None:
+            problems.append(Problem((name,), reason))
     if problems:
         raise InvalidSearch("search_otp", problems)
     if "status" in given:
         given["status"] = FlowStatus(given["status"]).value
     if "phone_number" in given:
-        # Inferred: this service writes numbers without their plus, so that it is likely to look for them like that.
+        # Inferred: this service returns numbers without their plus, so it probably stores and compares them like that.
         given["phone_number"] = given["phone_number"].strip().removeprefix("+")
     return given
 
 
-def _read_page(answer: JsonObject, *, offset: int) -> OtpPage:
-    """The page in an answer. Raises `ValueError` for one that cannot be what was asked for."""
-    page = OtpPage.from_dict(answer)
-    count = count_flows(answer, "results", page.total)
+def _read_page(response: JsonObject, *, offset: int) -> OtpPage:
+    """Parse a page. Raises `ValueError` if it cannot be the requested one."""
+    page = OtpPage.from_dict(response)
+    count = count_flows(response, "results", page.total)
     if offset > 0 and page.offset == 0:
-        raise ValueError(f"begins with the first flow, and {offset} were to be left out")
-    if not count and _more_follow(page, offset):
-        raise ValueError("says that more flows follow, and holds none")
+        raise ValueError(f"begins with the first flow, but {offset} flows were to be skipped")
+    if not count and _has_more_after(page, offset):
+        raise ValueError("says that more flows follow, but holds none")
     return page
 
 
-def _more_follow(page: OtpPage, offset: int) -> bool:
-    """Whether flows follow after a page; where Routee does not say how many there are, one has to look."""
+def _has_more_after(page: OtpPage, offset: int) -> bool:
+    """Return whether flows follow after a page; without a total from Routee, only an empty page is the last."""
     return bool(page.records) if page.total is None else offset + len(page.records) < page.total

@@ -1,6 +1,7 @@
-"""What a search for flows asks: conditions and a time range, as Routee takes them and as the records are held to them.
+"""Query of a flow search: filters and time range, as sent to Routee and as checked against the returned records.
 
-Routee takes times by the minute. It is asked for whole minutes, and what lies outside the exact range is left out here.
+Routee's time range has a resolution of one minute. Whole minutes are requested, and records outside the exact range are
+dropped here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,32 +18,32 @@ from .filters import Filter, FilterField, SearchOperator
 
 MINUTE = timedelta(minutes=1)
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far Routee's clock may be ahead of ours before flows of this moment are taken for flows of the future."""
+"""How far Routee's clock may be ahead of ours before current flows would count as future ones."""
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowQuery:
-    """A search for flows that can work."""
+    """A valid query for flows."""
 
     filters: tuple[Filter, ...]
     since: datetime | None
     until: datetime | None
     date_start: str | None
-    """The minute that Routee is asked from."""
+    """The first minute that is requested."""
     date_end: str
-    """The minute that Routee is asked to: also where the caller set no end, so that flows which are sent while the
-    search runs do not keep it running."""
+    """The last minute that is requested. It is set even if the caller gave no end: else flows that are sent while the
+    search runs would keep it running."""
 
     def path(self, page: int, size: int) -> str:
-        """The address of one page."""
-        query = {"dateStart": self.date_start, "dateEnd": self.date_end, "page": page, "size": size}
-        given = {name: value for name, value in query.items() if value is not None}
+        """Return path and query string of one page."""
+        parameters = {"dateStart": self.date_start, "dateEnd": self.date_end, "page": page, "size": size}
+        given = {name: value for name, value in parameters.items() if value is not None}
         return "/failover/tracking?" + urlencode(given, quote_via=quote, safe=":")
 
     def matches(self, record: FlowRecord) -> bool:
-        """Whether a flow is within the range, and says nothing that speaks against the conditions."""
-        at = record.created_at
-        if at is not None and ((self.since and at < self.since) or (self.until and at >= self.until)):
+        """Return whether a record is within the time range and contradicts no filter."""
+        created = record.created_at
+        if created is not None and ((self.since and created < self.since) or (self.until and created >= self.until)):
             return False
         return not any(condition.contradicted_by(record) for condition in self.filters)
 
@@ -54,23 +55,25 @@ def build_flow_query(
     until: datetime | None,
     now: datetime,
 ) -> FlowQuery:
-    """The question, or `InvalidSearch` with all that is wrong with it."""
+    """Build a query. Raises `InvalidSearch` with all its problems."""
     problems: list[Problem] = []
     filters = tuple(_filters(terms, where, problems))
-    for one, other in combinations(filters, 2):
-        if one.conflicts_with(other):
-            problems.append(Problem((_name(one.field_name),), "no flow meets both conditions"))
-    begins, ends = (_moment(name, value, problems) for name, value in (("since", since), ("until", until)))
-    if begins is not None and ends is not None and begins >= ends:
+    for first, second in combinations(filters, 2):
+        if first.conflicts_with(second):
+            problems.append(Problem((_argument_name(first.field_name),), "no flow matches both filters"))
+    since_utc, until_utc = (
+        _to_utc_or_problem(name, value, problems) for name, value in (("since", since), ("until", until))
+    )
+    if since_utc is not None and until_utc is not None and since_utc >= until_utc:
         problems.append(Problem(("since",), "must be before until"))
     if problems:
         raise InvalidSearch("search", problems)
     return FlowQuery(
         filters=filters,
-        since=begins,
-        until=ends,
-        date_start=None if begins is None else _minute_before(begins),
-        date_end=_minute_after(ends if ends is not None else max(now, begins or now) + CLOCK_SKEW),
+        since=since_utc,
+        until=until_utc,
+        date_start=None if since_utc is None else _minute_before(since_utc),
+        date_end=_minute_after(until_utc if until_utc is not None else max(now, since_utc or now) + CLOCK_SKEW),
     )
 
 
@@ -79,8 +82,8 @@ def _filters(terms: Mapping[FilterField, Any], where: Iterable[Filter], problems
         if term is not None:
             try:
                 yield Filter(field, SearchOperator.IS, term)
-            except InvalidSearch as refused:
-                problems.extend(Problem((_name(field),), problem.reason) for problem in refused.problems)
+            except InvalidSearch as error:
+                problems.extend(Problem((_argument_name(field),), problem.reason) for problem in error.problems)
     if isinstance(where, Filter) or not isinstance(where, Iterable):
         problems.append(Problem(("where",), "must be a list of Filter"))
         return
@@ -91,13 +94,13 @@ def _filters(terms: Mapping[FilterField, Any], where: Iterable[Filter], problems
             problems.append(Problem(("where", position), f"must be a Filter, not {type(condition).__name__}"))
 
 
-def _name(field: FilterField) -> str:
-    """The field as the caller names it."""
+def _argument_name(field: FilterField) -> str:
+    """Return the name of the search argument for a field."""
     return field.name.lower()
 
 
-def _moment(name: str, value: object, problems: list[Problem]) -> datetime | None:
-    """The moment in UTC."""
+def _to_utc_or_problem(name: str, value: object, problems: list[Problem]) -> datetime | None:
+    """Return a time in UTC; append a problem and return None if it is not valid."""
     if value is None:
         return None
     if not isinstance(value, datetime):
@@ -105,31 +108,31 @@ def _moment(name: str, value: object, problems: list[Problem]) -> datetime | Non
     elif value.utcoffset() is None:
         problems.append(Problem((name,), "must have a time zone, as datetime.now(UTC) has"))
     else:
-        found = _in_utc(value)
-        if found is not None:
-            return found
+        in_utc = _to_utc(value)
+        if in_utc is not None:
+            return in_utc
         problems.append(Problem((name,), "is beyond what a date can hold"))
     return None
 
 
-def _in_utc(moment: datetime) -> datetime | None:
-    """The moment in UTC, if there is one, with room for a minute before and after it."""
+def _to_utc(time: datetime) -> datetime | None:
+    """Return a time in UTC; None if it is not representable with a margin of one minute before and after it."""
     try:
-        found = moment.astimezone(UTC)
+        in_utc = time.astimezone(UTC)
     except OverflowError:
         return None
-    return found if MINYEAR < found.year < MAXYEAR else None
+    return in_utc if MINYEAR < in_utc.year < MAXYEAR else None
 
 
-def _minute_before(moment: datetime) -> str:
-    """The last whole minute before a moment: whether Routee's range holds its first moment is not documented."""
-    return _written(moment - timedelta(microseconds=1))
+def _minute_before(time: datetime) -> str:
+    """Return the last whole minute before a time: whether Routee's range includes its start is not documented."""
+    return _format_minute(time - timedelta(microseconds=1))
 
 
-def _minute_after(moment: datetime) -> str:
-    """The first whole minute at a moment or after it."""
-    return _written(moment + MINUTE - timedelta(microseconds=1))
+def _minute_after(time: datetime) -> str:
+    """Return the first whole minute at or after a time."""
+    return _format_minute(time + MINUTE - timedelta(microseconds=1))
 
 
-def _written(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec="minutes") + "Z"
+def _format_minute(time: datetime) -> str:
+    return time.replace(tzinfo=None).isoformat(timespec="minutes") + "Z"

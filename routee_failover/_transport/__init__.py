@@ -1,4 +1,7 @@
-"""One HTTP exchange and what it proved: connections, tokens, attempts, outcomes. It moves bytes and knows no flow."""
+"""HTTP transport: connection pool, access token, limiter, retries and circuit breaker.
+
+It sends requests and returns the outcome that each one proves. It moves bytes and knows nothing about flows.
+"""
 
 from .attempt import ApiRequest
 from .transport import Transport

@@ -1,6 +1,6 @@
-"""Who may send next: so many at once, so many a second, nobody while Routee asks for a pause, and room kept for OTPs.
+"""Admission control: concurrency limit, rate limit (GCRA), throttle pause, and the capacity reserved for OTPs.
 
-It only decides. Time comes in as a number and nobody waits here: `limiter.py` does the waiting, in one event loop.
+Sans-I/O: time is passed in as a number, and nothing waits here. `limiter.py` does the waiting, in one event loop.
 """
 
 import math
@@ -8,21 +8,22 @@ from collections import OrderedDict
 from itertools import count
 
 BURST_SECONDS = 0.1
-"""How many seconds' worth of a rate may start at once, so that a timer that fires late costs nothing of the rate."""
+"""Burst size of the rate limit, in seconds of the rate: a timer that fires late then costs no throughput."""
 
 MIN_THROTTLE_FACTOR = 1 / 64
-"""However often Routee throttles, this part of the rate is kept, so that there are successes to recover by."""
+"""Lower bound of the throttle factor. However often Routee throttles, this share of concurrency and rate remains:
+the limits recover through successes, and without requests there are none."""
 
 
-def _whole(number: float) -> int:
-    # 0.29 of 100 is 28.999999999999996 in floats.
+def _floor(number: float) -> int:
+    # As floats, 0.29 * 100 is 28.999999999999996.
     return math.floor(number + 1e-9)
 
 
 class Waiter:
-    """A place in the line; once it is `granted`, a turn."""
+    """A request that waits in a queue; once it is `admitted`, it holds a slot."""
 
-    __slots__ = ("sequence", "admitted", "otp", "times_out_at")
+    __slots__ = ("admitted", "otp", "sequence", "times_out_at")
 
     def __init__(self, sequence: int, *, otp: bool, times_out_at: float) -> None:
         self.sequence: int = sequence
@@ -32,9 +33,9 @@ class Waiter:
 
 
 class _CapacityLimit:
-    """Lets so many through at once, and spaces them by GCRA, a token bucket that needs no more than one moment."""
+    """Concurrency and rate limit. The rate limit is GCRA, a token bucket whose only state is one point in time."""
 
-    __slots__ = ("_interval", "_tolerance", "next_allowed_at", "slots", "in_flight")
+    __slots__ = ("_interval", "_tolerance", "in_flight", "next_allowed_at", "slots")
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -52,9 +53,12 @@ class _CapacityLimit:
 
 
 class _WaitQueue:
-    """Those who wait for the same gates, in order of arrival, and a clock that runs while slots are what they lack."""
+    """First-in-first-out queue of the waiters that share the same limits.
 
-    __slots__ = ("clock", "limits", "lacks_slot", "waiters")
+    `clock` counts the seconds in which no slot was free; `pool_timeout` is measured by it.
+    """
+
+    __slots__ = ("clock", "lacks_slot", "limits", "waiters")
 
     def __init__(self, *limits: _CapacityLimit) -> None:
         self.limits = limits
@@ -68,43 +72,44 @@ class _WaitQueue:
 
     @property
     def slots(self) -> int:
-        return min(gate.slots for gate in self.limits)
+        return min(limit.slots for limit in self.limits)
 
     @property
     def next_allowed_at(self) -> float:
-        return max(gate.next_allowed_at for gate in self.limits)
+        return max(limit.next_allowed_at for limit in self.limits)
 
-    # These two are asked at each turn; `all` and `any` would take twice as long.
+    # These two run for every request; `all` and `any` would take twice as long.
 
     def can_admit(self, now: float) -> bool:
-        for gate in self.limits:  # noqa: SIM110
-            if gate.in_flight >= gate.slots or now < gate.next_allowed_at:
+        for limit in self.limits:  # noqa: SIM110
+            if limit.in_flight >= limit.slots or now < limit.next_allowed_at:
                 return False
         return True
 
     def is_full(self) -> bool:
-        for gate in self.limits:  # noqa: SIM110
-            if gate.in_flight >= gate.slots:
+        for limit in self.limits:  # noqa: SIM110
+            if limit.in_flight >= limit.slots:
                 return True
         return False
 
     def acquire(self, now: float) -> None:
-        for gate in self.limits:
-            gate.acquire(now)
+        for limit in self.limits:
+            limit.acquire(now)
 
     def release(self) -> None:
-        for gate in self.limits:
-            gate.in_flight -= 1
+        for limit in self.limits:
+            limit.in_flight -= 1
 
 
 class AdmissionControl:
-    """Decides who may go. Times are seconds of one monotonic clock, and `now` never goes back.
+    """Decides which requests may start. Times are seconds of one monotonic clock, and `now` never goes back.
 
-    All requests pass one gate. Those that carry no one-time password pass a second, narrower one: what it leaves of
-    slots and rate is kept for OTPs. Of all who wait and could go, the first to have come goes first.
+    All requests pass one limit. Requests without a one-time password pass a second, narrower one: the slots and the
+    rate that it leaves are reserved for OTPs. Of all waiters that could be admitted, the one that waits longest is
+    admitted first.
 
-    `finished`, `leave` and `succeeded` are told no time, which would cost something also while nobody waits. While
-    somebody does, `grant` is to be asked right after them, and `starved` and `next_wakeup` after that.
+    `release`, `cancel` and `record_success` take no time, because reading the clock has a cost even while there are no
+    waiters. While there are waiters, call `admit_ready` right after them, and then `timed_out` and `next_wakeup`.
     """
 
     def __init__(
@@ -116,105 +121,110 @@ class AdmissionControl:
         self._pool_timeout = pool_timeout
         self._paused_until = -math.inf
         self._decreased_at = -math.inf
-        self._clocks_run_from = -math.inf
-        self._arrivals = count()
+        self._clocks_updated_at = -math.inf
+        self._sequence = count()
         self._all = _CapacityLimit()
         self._non_otp = _CapacityLimit()
-        self._queues = (
-            _WaitQueue(self._all, self._non_otp),
-            _WaitQueue(self._all),
-        )  # of all others, and of OTPs: `_lanes[otp]`
+        # Indexed by `otp`: the queue of all other requests, and the queue of OTPs.
+        self._queues = (_WaitQueue(self._all, self._non_otp), _WaitQueue(self._all))
         self._set_factor(1.0)
 
     @property
     def paused_until(self) -> float:
-        """Nobody goes before this moment."""
+        """The end of the throttle pause: no request is admitted before this time."""
         return self._paused_until
 
     def slots(self, *, otp: bool) -> int:
-        """How many requests of this kind may be under way at once, as things stand."""
+        """Return how many requests of this kind may currently be in flight at once."""
         return self._queues[otp].slots
 
     def try_acquire(self, now: float, *, otp: bool) -> bool:
-        """A turn right now, unless there is none or somebody who waits could have it."""
-        lanes = self._queues
-        lane = lanes[otp]
-        somebody_waits = lanes[0].waiters or lanes[1].waiters
-        if now < self._paused_until or not lane.can_admit(now) or (somebody_waits and self._next(now) is not None):
+        """Acquire a slot without waiting; return False if none is free, or a waiter could be admitted to it."""
+        queues = self._queues
+        queue = queues[otp]
+        has_waiters = queues[0].waiters or queues[1].waiters
+        if now < self._paused_until or not queue.can_admit(now) or (has_waiters and self._next(now) is not None):
             return False
-        lane.acquire(now)
-        if somebody_waits:
+        queue.acquire(now)
+        if has_waiters:
             self._run_clocks(now)
         return True
 
     def enqueue(self, now: float, *, otp: bool) -> Waiter:
-        """A place at the end of the line. `grant` says when it has become a turn."""
+        """Add a waiter at the end of its queue. `admit_ready` returns it once it has been admitted."""
         self._run_clocks(now)
-        lane = self._queues[otp]
-        ticket = Waiter(next(self._arrivals), otp=otp, times_out_at=lane.clock + self._pool_timeout)
-        lane.waiters[ticket] = None
-        return ticket
+        queue = self._queues[otp]
+        waiter = Waiter(next(self._sequence), otp=otp, times_out_at=queue.clock + self._pool_timeout)
+        queue.waiters[waiter] = None
+        return waiter
 
     def cancel(self, waiter: Waiter) -> None:
-        """Give up the place, or the turn that it has become. A second time does nothing."""
+        """Remove a waiter from its queue, or release its slot if it has been admitted. A second call does nothing."""
         self._queues[waiter.otp].waiters.pop(waiter, None)
         if waiter.admitted:
             waiter.admitted = False
             self.release(otp=waiter.otp)
 
     def admit_ready(self, now: float) -> list[Waiter]:
-        """Who may go now, in this order; each holds a turn from here on, until it is `finished`."""
-        granted: list[Waiter] = []
-        while (ticket := self._next(now)) is not None:
-            lane = self._queues[ticket.otp]
-            del lane.waiters[ticket]
-            lane.acquire(now)
-            ticket.admitted = True
-            granted.append(ticket)
+        """Admit waiters in order and return them; each holds a slot from now on, until `release`."""
+        admitted_waiters: list[Waiter] = []
+        while (waiter := self._next(now)) is not None:
+            queue = self._queues[waiter.otp]
+            del queue.waiters[waiter]
+            queue.acquire(now)
+            waiter.admitted = True
+            admitted_waiters.append(waiter)
         self._run_clocks(now)
-        return granted
+        return admitted_waiters
 
     def release(self, *, otp: bool) -> None:
-        """A turn ended."""
+        """Release a slot."""
         self._queues[otp].release()
 
     def timed_out(self, now: float) -> list[Waiter]:
-        """Who has waited for `pool_timeout` while slots were lacking; waiting for the rate or a hold does not count."""
-        starved: list[Waiter] = []
-        for lane in self._queues:
-            clock = self._clock(lane, now)
-            for ticket in lane.waiters:  # who came later starves later
-                if clock < ticket.times_out_at:
+        """Return the waiters for which no slot was free for `pool_timeout` in total.
+
+        Time spent waiting for the rate limit or in a throttle pause does not count.
+        """
+        expired: list[Waiter] = []
+        for queue in self._queues:
+            clock = self._clock(queue, now)
+            for waiter in queue.waiters:  # in a queue, later waiters time out later
+                if clock < waiter.times_out_at:
                     break
-                starved.append(ticket)
-        return starved
+                expired.append(waiter)
+        return expired
 
     def next_wakeup(self) -> float | None:
-        """When time alone lets somebody go or starve; `None` if only the end of a turn can."""
-        moment = math.inf
-        for lane in self._queues:
-            if lane.waiters:
-                starves_at = self._clocks_run_from + (lane.head.times_out_at - lane.clock)
-                moment = min(moment, starves_at if lane.lacks_slot else max(self._paused_until, lane.next_allowed_at))
-        return None if moment == math.inf else moment
+        """Return when time alone admits or times out a waiter; `None` if only a release can change anything."""
+        wakeup = math.inf
+        for queue in self._queues:
+            if queue.waiters:
+                timeout_at = self._clocks_updated_at + (queue.head.times_out_at - queue.clock)
+                wakeup = min(wakeup, timeout_at if queue.lacks_slot else max(self._paused_until, queue.next_allowed_at))
+        return None if wakeup == math.inf else wakeup
 
     def pause(self, now: float, until: float) -> None:
-        """Let nobody go before `until`; a longer hold stays what it is."""
+        """Admit no request before `until`. A pause that ends later stays in force."""
         self._paused_until = max(self._paused_until, until)
         self._run_clocks(now)
 
     def record_throttled(self, now: float, started_at: float) -> None:
-        """A request that started then was too much: halve slots and rate, once for all requests of one incident."""
-        # Clocks may be coarse: what started in the moment of the decrease may have started before it.
+        """Record that Routee throttled a request started at `started_at`, and halve slots and rate.
+
+        All requests that started before the last decrease belong to the same incident and change nothing more.
+        """
+        # Clocks may be coarse: a request that started at the time of the decrease may have started before it.
         if started_at > self._decreased_at:
             self._decreased_at = now
             self._set_factor(max(MIN_THROTTLE_FACTOR, self._factor / 2))
             self._run_clocks(now)
 
     def record_success(self, started_at: float) -> bool:
-        """A request that started then came through: widen by a slot for as many successes as there are slots, like TCP.
+        """Record a success of a request started at `started_at`; return whether it raised the limits.
 
-        Says whether there is more room now. What started before the last decrease tells nothing about what came of it.
+        Like TCP's congestion avoidance, the limit grows by one slot per as many successes as there are slots. A request
+        that started before the last decrease says nothing about the effect of that decrease, and is ignored.
         """
         if self._factor == 1 or started_at <= self._decreased_at:
             return False
@@ -223,27 +233,27 @@ class AdmissionControl:
 
     def _set_factor(self, factor: float) -> None:
         self._factor = factor
-        slots = max(1, _whole(self._concurrency * factor))
-        kept = _whole(slots * self._otp_reserve)
+        slots = max(1, _floor(self._concurrency * factor))
+        reserved = _floor(slots * self._otp_reserve)
         rate = self._rate and self._rate * factor
         self._all.configure(slots, rate)
-        self._non_otp.configure(max(1, slots - kept), rate and rate * (1 - self._otp_reserve))
+        self._non_otp.configure(max(1, slots - reserved), rate and rate * (1 - self._otp_reserve))
 
     def _next(self, now: float) -> Waiter | None:
-        """The first of those who wait and may go."""
+        """Return the longest-waiting of the waiters that can be admitted now."""
         first: Waiter | None = None
         if now >= self._paused_until:
-            for lane in self._queues:
-                if lane.waiters and lane.can_admit(now) and (first is None or lane.head.sequence < first.sequence):
-                    first = lane.head
+            for queue in self._queues:
+                if queue.waiters and queue.can_admit(now) and (first is None or queue.head.sequence < first.sequence):
+                    first = queue.head
         return first
 
     def _clock(self, queue: _WaitQueue, now: float) -> float:
-        return queue.clock + max(0.0, now - self._clocks_run_from) if queue.lacks_slot else queue.clock
+        return queue.clock + max(0.0, now - self._clocks_updated_at) if queue.lacks_slot else queue.clock
 
     def _run_clocks(self, now: float) -> None:
-        """Bring the clocks up to `now`, by what was lacking until now, and see what is lacking from now on."""
-        for lane in self._queues:
-            lane.clock = self._clock(lane, now)
-            lane.lacks_slot = lane.is_full()
-        self._clocks_run_from = max(now, self._paused_until)
+        """Advance the clock of each queue that lacked a slot to `now`, and record which lack a slot from now on."""
+        for queue in self._queues:
+            queue.clock = self._clock(queue, now)
+            queue.lacks_slot = queue.is_full()
+        self._clocks_updated_at = max(now, self._paused_until)

@@ -1,7 +1,7 @@
-"""Check of aiohttp: once a session, and before its first message, whether requests pass through our request class.
+"""Compatibility check of aiohttp: once per session, before its first message, that requests use our request class.
 
-NOT_SENT is proven by `TrackedRequest` alone. An aiohttp that calls its methods by other names would never reach it, and
-a message that a server took would be called unsent.
+`TrackedRequest` alone proves NOT_SENT. An aiohttp with other method names would never call it, and a message that a
+server has accepted would be reported as not sent.
 """
 
 from typing import Any
@@ -12,39 +12,39 @@ from ..config import Config
 from ..outcomes import AttemptResult
 from .attempt import Attempt
 
-_REFUSAL = (
-    f"aiohttp {aiohttp.__version__} does not pass through the request class by which this client proves what was sent: "
+_INCOMPATIBLE = (
+    f"aiohttp {aiohttp.__version__} does not call the request class by which this client proves what was sent: "
     "install aiohttp>=3.14,<4"
 )
 
 
 class CompatibilityCheck:
-    """Whether one session passes through our request class, shown by its first answer, which is the token service's.
+    """Checks that one session uses our request class, by its first response, which is that of the token service.
 
-    Each session has a token of its own, and no message leaves without one.
+    Each session has its own token, and no message is sent without one.
     """
 
     def __init__(self, config: Config, session: aiohttp.ClientSession) -> None:
-        # A session of one's own has our connector, which sees what it gives a connection to. Without one, only what
-        # stands in the place of aiohttp's own request can have answered without a connection: a mock, for example.
-        self._watched = config.session_factory is not None
-        self._is_aiohttp = _is_of_aiohttp(getattr(type(session), "_request", None))
+        # A custom session has our connector, which sees the attempt that gets a connection. In a session of our own,
+        # only a replacement of aiohttp's request function, for example a mock, can respond without a connection.
+        self._custom_session = config.session_factory is not None
+        self._is_aiohttp = _is_aiohttp_function(getattr(type(session), "_request", None))
         self.verified: bool = False
-        """Whether a request has passed through our class: only then is an absent mark of it a proof."""
+        """Whether a request has used our class: only then does an unmarked attempt prove that nothing was sent."""
 
     def check(self, attempt: Attempt, result: AttemptResult) -> AttemptResult:
-        """What a request outside of the messages showed; nothing but a refusal where it came past our class."""
+        """Return the result of a request that is not a message, or an error if the request bypassed our class."""
         if result.response is None or self.verified:
             return result
         if attempt.hooks_called:
             self.verified = True
-        elif attempt.body is not None and (attempt.connected if self._watched else self._is_aiohttp):
-            return AttemptResult(True, None, _REFUSAL, permanent=True)
+        elif attempt.body is not None and (attempt.connected if self._custom_session else self._is_aiohttp):
+            return AttemptResult(True, None, _INCOMPATIBLE, permanent=True)
         return result
 
 
-def _is_of_aiohttp(function: Any) -> bool:
-    """Whether a function is aiohttp's own: a mock or a wrapper may bear its name and module, but not its file."""
+def _is_aiohttp_function(function: Any) -> bool:
+    """Return whether a function is aiohttp's own: a mock or wrapper may copy its name and module, but not its file."""
     if function is None:
-        return True  # an aiohttp that calls it something else
+        return True  # an aiohttp that has renamed it
     return getattr(getattr(function, "__code__", None), "co_filename", "") == aiohttp.client.__file__

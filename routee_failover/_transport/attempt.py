@@ -1,7 +1,7 @@
-"""One request on its way, and the last gate before its first byte.
+"""One attempt of a request, and the last check before its first byte is sent.
 
-`TrackedRequest` is the line that matters: aiohttp calls its `send` once there is a connection, and its `write_bytes` to
-write head and body. An exchange that never came to write has sent nothing, whatever exception it ended in.
+`TrackedRequest` provides the proof: aiohttp calls its `send` once there is a connection, and its `write_bytes` to write
+head and body. An attempt that never reached `write_bytes` has sent nothing, whatever exception it ended with.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ _LARGE = 1024 * 1024
 
 
 class ApiRequest:
-    """A request to Routee's API. `safe`: it changes nothing there, whatever its HTTP verb, and may be repeated.
+    """A request to Routee's API. `safe`: it changes nothing at Routee, whatever its HTTP method, and may be repeated.
 
-    `deadline` is a time of the event loop, after which no first byte may leave. `body_within` makes the body of a
-    message that is worth nothing after so many seconds, and `None` where that is too little for it. `judge` says what
-    the body of an answer proves whose status accepts. `should_send` is asked last of all before the first byte.
+    `deadline` is a time of the event loop; the first byte is not sent after it. `body_factory` returns the body for a
+    message that is useful for this many more seconds, `None` if that is too short. `classify_body` returns the outcome
+    that the body of a response proves if its status is a success. `should_send` is called right before the first byte.
     """
 
     should_send: Callable[[], bool] | None = None
@@ -67,7 +67,7 @@ class ApiRequest:
 
 
 class CancelReason(Enum):
-    """Why an exchange was ended from outside."""
+    """Why an attempt was cancelled from outside."""
 
     TIMEOUT = auto()
     DEADLINE = auto()
@@ -76,38 +76,39 @@ class CancelReason(Enum):
     WITHDRAWN = auto()
 
 
-class AttemptCancelled(Exception):  # it ends an attempt and is told as evidence
-    """The last gate was closed: nothing was written."""
+class AttemptCancelled(Exception):  # it ends an attempt, and becomes an attempt result
+    """The attempt was cancelled before anything was written."""
 
 
 class Attempt:
-    """One try of a call: how far it has come, and when it must have ended.
+    """One attempt of a request: its progress, and when it expires.
 
-    Times are those of the event loop. No answer is waited for after `ends`. `done` is what the caller waits for; it is
-    cancelled where the caller was. `number` and `attempt` are what observers know it by.
+    Times are those of the event loop. No response is awaited after `expires_at`. The caller awaits `result`, which is
+    cancelled together with the caller. `request_id` and `attempt_number` identify the attempt to observers.
     """
 
-    # Defaults that most exchanges keep stand in the class: a send makes one of these, and setting each would tell.
+    # Defaults that most attempts keep are class attributes: each send creates an instance, and setting all of them
+    # would cost measurable time.
     body: SecretBytes | None = None
     uses_limiter = True
-    """Whether it has taken a turn."""
+    """Whether it holds a slot of the limiter."""
     transport: asyncio.Transport | None = None
-    """The connection that it has come to."""
+    """The connection it was given."""
     may_have_been_sent = False
-    """Whether a byte of it can have left."""
+    """Whether a byte of it can have been sent."""
     cancel_reason: CancelReason | None = None
     status_rule: StatusRule | None = None
-    """What the status of its answer means."""
+    """The rule for the status of its response."""
     writer: AbstractStreamWriter | None = None
     task: asyncio.Task[None] | None = None
     target: tuple[str, URL] | None = None
-    """The verb and address that its message is sent with, where a session is watched."""
+    """Method and URL of its message, with a custom session."""
     dispatched = False
-    """Whether its message has been on its way to a connection, where a session is watched."""
+    """Whether its message has been given to a connection, with a custom session."""
     hooks_called = False
     """Whether aiohttp has called both `send` and `write_bytes` of our request class for it."""
     connected = False
-    """Whether our connector has given it a connection, where a session is watched."""
+    """Whether our connector has given it a connection, with a custom session."""
 
     def __init__(
         self,
@@ -131,28 +132,31 @@ class Attempt:
 
     @property
     def finished(self) -> bool:
-        """Whether what it showed has been told, so that nothing more of it may leave."""
+        """Whether its result has been reported, so that nothing more of it may be sent."""
         return self.task is None or self.task.done()
 
     def cancel(self, reason: CancelReason) -> None:
-        """End it from outside."""
+        """Cancel it from outside."""
         if self.cancel_reason is None:
             self.cancel_reason = reason
             if self.task is not None:
                 self.task.cancel()
 
     def abandon(self) -> None:
-        """Its caller has left. That ends it, but for a message that has begun to leave: its outcome is yet learned."""
+        """Handle the cancellation of its caller.
+
+        That cancels the attempt too, except a send that may have begun: its outcome is still awaited.
+        """
         if self.request.safe or not self.may_have_been_sent:
             self.cancel(CancelReason.CALLER_CANCELLED)
 
     @property
     def active(self) -> bool:
-        """Whether its caller still waits for it and nobody has ended it."""
+        """Whether its caller still waits for it and it has not been cancelled."""
         return self.cancel_reason is None and not self.result.cancelled()
 
     def ensure_may_send(self, now: float) -> None:
-        """The last look before the first byte. Raises `Stopped`."""
+        """Check deadline and withdrawal right before the first byte. Raises `AttemptCancelled`."""
         deadline = self.request.deadline
         if deadline is not None and now >= deadline and self.cancel_reason is None:
             self.cancel_reason = CancelReason.DEADLINE
@@ -163,106 +167,106 @@ class Attempt:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether its sender does not want it any more: its lease is over, for example."""
+        """Whether its sender has withdrawn it: `should_send` returns False, because a lease has expired for example."""
         should_send = self.request.should_send
         return should_send is not None and not should_send()
 
     def refresh_body(self, now: float) -> bool:
-        """Whether the body has to change, because less time is left for the message than when it was written."""
-        call = self.request
-        if call.deadline is None or call.body_factory is None:
+        """Build the body for the time that is left, and return whether it differs from the current one."""
+        request = self.request
+        if request.deadline is None or request.body_factory is None:
             return False
-        body = call.body_factory(call.deadline - now)
+        body = request.body_factory(request.deadline - now)
         if body is None:
             self.cancel_reason = CancelReason.DEADLINE
             raise AttemptCancelled
-        renewed = self.body is None or body.reveal() != self.body.reveal()
+        changed = self.body is None or body.reveal() != self.body.reveal()
         self.body = body
-        return renewed
+        return changed
 
 
 def to_aiohttp_data(body: SecretBytes) -> bytes | io.BytesIO:
-    """A body as aiohttp takes it: it warns of bytes that are too many at once."""
+    """Return a body in the form that aiohttp expects: it warns about large `bytes`, so those become a stream."""
     return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
 
 
-current_attempt: ContextVar[Attempt] = ContextVar("routee_failover_exchange")
-"""The exchange that the running task makes: aiohttp makes its requests itself, so that this is how they find theirs."""
+current_attempt: ContextVar[Attempt] = ContextVar("routee_failover_attempt")
+"""The attempt of the running task: aiohttp creates its request objects itself, and they find their attempt by this."""
 
 
 class TrackedRequest(aiohttp.ClientRequest):
-    """A request that marks its exchange as begun right before its first byte can leave."""
+    """A request that marks its attempt as possibly sent right before its first byte can be sent."""
 
     _attempt: Attempt | None = None
 
     def update_headers(self, headers: LooseHeaders | None) -> None:
-        """Take the headers that an earlier request like this had; to put them together costs a twentieth of a send."""
-        exchange = current_attempt.get(None)
-        whole = exchange.headers.whole if exchange is not None else None
+        """Copy the headers of an earlier similar request; assembling them costs a twentieth of a send."""
+        attempt = current_attempt.get(None)
+        whole = attempt.headers.whole if attempt is not None else None
         if whole is None:
             super().update_headers(headers)
         else:
             self.headers: CIMultiDict[str] = whole.copy()
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        """Add what aiohttp adds, and keep the whole for the next request."""
-        exchange = current_attempt.get(None)
-        if exchange is None or exchange.headers.whole is None:
+        """Add the headers of aiohttp, and keep all of them for the next request."""
+        attempt = current_attempt.get(None)
+        if attempt is None or attempt.headers.whole is None:
             super().update_auto_headers(skip_auto_headers)
-            if exchange is not None:
-                exchange.headers.whole = self.headers.copy()
+            if attempt is not None:
+                attempt.headers.whole = self.headers.copy()
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Send, unless the connection is gone, or the time of the message is over: then nothing is written."""
+        """Send, unless the connection is closed or the attempt may not send any more: then nothing is written."""
         has_unread, new = unread_check_for(conn.transport)
         unread = has_unread()
         if unread:
-            # On a connection that has not been asked anything, that is its end, or what nobody asked for, or talk of
-            # TLS. The loop reads it at the end of its next turn, and asyncio's TLS says that it is closed only once
-            # the turn after that is over. (From Python 3.12 on `write_bytes` follows without a turn of its own.)
+            # On a connection without a pending request, unread data is a FIN, an unsolicited response, or a TLS record.
+            # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only
+            # after the iteration after that. (From Python 3.12 on `write_bytes` follows without an iteration between.)
             for _ in range(3):
                 await asyncio.sleep(0)
         if _is_gone(conn) or (unread and not new and not self.is_ssl()):
-            raise await _why_gone(conn, new=new)
-        exchange = self._attempt = self._attempt or current_attempt.get(None)
-        if exchange is not None:
+            raise await _connection_error(conn, new=new)
+        attempt = self._attempt = self._attempt or current_attempt.get(None)
+        if attempt is not None:
             now = self.loop.time()
-            exchange.transport = conn.transport
-            exchange.ensure_may_send(now)
-            if exchange.refresh_body(now) and exchange.body is not None:
-                await self.update_body(to_aiohttp_data(exchange.body))
-            if exchange.body is None:
-                exchange.may_have_been_sent = True  # a request without a body is written by `send` itself
+            attempt.transport = conn.transport
+            attempt.ensure_may_send(now)
+            if attempt.refresh_body(now) and attempt.body is not None:
+                await self.update_body(to_aiohttp_data(attempt.body))
+            if attempt.body is None:
+                attempt.may_have_been_sent = True  # `send` itself writes a request without a body
         return await super().send(conn)
 
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
-        """Write head and body in one, which on Python 3.11 happens one turn of the loop after `send`."""
-        exchange = self._attempt
-        if exchange is not None:
-            exchange.hooks_called = exchange.transport is not None
-            if exchange.withdrawn:  # the process may have been frozen since `send`
-                exchange.cancel(CancelReason.WITHDRAWN)
-            if not exchange.active or _is_gone(conn):
-                return  # whoever reads the answer hears of it
-            exchange.may_have_been_sent = True
-            exchange.writer = writer
+        """Write head and body at once; on Python 3.11 this happens one iteration of the loop after `send`."""
+        attempt = self._attempt
+        if attempt is not None:
+            attempt.hooks_called = attempt.transport is not None
+            if attempt.withdrawn:  # the process may have been suspended since `send`
+                attempt.cancel(CancelReason.WITHDRAWN)
+            if not attempt.active or _is_gone(conn):
+                return  # reading the response fails then
+            attempt.may_have_been_sent = True
+            attempt.writer = writer
         await super().write_bytes(writer, conn, content_length)
 
 
 def _is_gone(conn: Connection) -> bool:
-    """Whether the connection is closed, or has said what nobody asked for: that would be taken for the answer."""
+    """Return whether the connection is closed, or holds unsolicited data, which would be taken for the response."""
     transport, protocol = conn.transport, conn.protocol
     return transport is None or transport.is_closing() or protocol is None or protocol.should_close
 
 
-async def _why_gone(conn: Connection, *, new: bool) -> aiohttp.ClientError:
-    await asyncio.sleep(0)  # a connection that is being closed is told why one turn later
+async def _connection_error(conn: Connection, *, new: bool) -> aiohttp.ClientError:
+    await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
     protocol = conn.protocol
-    # With TLS 1.3 a server misses a certificate only now; on the next connection it would miss it again.
-    asked = protocol is not None and tls_alert_reason(protocol.exception()) == CLIENT_CERTIFICATE_REQUIRED
-    if asked:
+    # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
+    needs_certificate = protocol is not None and tls_alert_reason(protocol.exception()) == CLIENT_CERTIFICATE_REQUIRED
+    if needs_certificate:
         return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
     return NewConnectionClosed() if new else StaleConnection()
 
@@ -270,34 +274,35 @@ async def _why_gone(conn: Connection, *, new: bool) -> aiohttp.ClientError:
 UnreadCheck = Callable[[], bool]
 
 _unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
-"""What asks the socket of each connection that was given to a request before. By protocol, of which each connection has
-one: uvloop's TLS transports take no weak reference."""
+"""The check of each connection that was used before. The key is the protocol, of which each connection has its own:
+uvloop's TLS transports do not support weak references."""
 
 
 def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, bool]:
-    """What says whether something has arrived on a connection that the loop has not looked at, and whether it is new.
+    """Return the check for unread data of a connection, and whether the connection is new.
 
-    A FIN for example: a message written before the loop hears of it is lost without a trace of whether it was read. To
-    ask the socket itself costs less than to give the loop the turns that it would need each time.
+    The check finds what has arrived but has not been read by the loop, a FIN for example: a message that is written
+    before the loop reads the FIN is lost, and nothing shows whether the server read it. Polling the socket costs less
+    than giving the loop the iterations that it would need each time.
     """
     protocol = transport.get_protocol() if transport is not None else None
     if transport is None or protocol is None:
-        return _quiet, False
-    known = _unread_checks.get(protocol)
-    if known is not None:
-        return known, False
-    asker = _unread_checks[protocol] = _new_unread_check(transport)
-    return asker, True
+        return _nothing_unread, False
+    existing = _unread_checks.get(protocol)
+    if existing is not None:
+        return existing, False
+    check = _unread_checks[protocol] = _new_unread_check(transport)
+    return check, True
 
 
-def _quiet() -> bool:
+def _nothing_unread() -> bool:
     return False
 
 
 def _new_unread_check(transport: asyncio.Transport) -> UnreadCheck:
     connection = transport.get_extra_info("socket")
     if connection is None or connection.fileno() < 0:
-        return _quiet  # the transport itself knows that it is closed
+        return _nothing_unread  # closed, and the transport knows it
     if not hasattr(select, "poll"):  # pragma: no cover  # Windows
         return lambda: bool(select.select([connection], [], [], 0)[0])
     poll = select.poll()

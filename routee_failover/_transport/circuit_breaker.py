@@ -1,4 +1,7 @@
-"""The breaker of one event loop at work: it is told what was seen, and while it is open one probe looks for all."""
+"""Circuit breaker of one event loop: it records attempt results, and while it is open, one shared probe tests Routee.
+
+The state machine itself is in `circuit_state.py`, without I/O.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +15,10 @@ Probe = Callable[[], Awaitable[AttemptResult]]
 
 
 class CircuitBreaker:
-    """Lets calls pass as long as Routee is well. `probe` asks it how it is, with a request that changes nothing."""
+    """Circuit breaker that rejects sends during an outage of Routee.
+
+    `probe` sends a request that changes nothing at Routee, to find out whether the outage is over.
+    """
 
     def __init__(self, probe: Probe, observers: ObserverGroup) -> None:
         self._probe = probe
@@ -24,49 +30,51 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether `opened` has to be asked before a call."""
+        """Whether the circuit is open or half-open, so that `ensure_closed` has to be awaited before a request."""
         return self._state_machine.state is not CircuitState.CLOSED
 
     def record(self, result: AttemptResult) -> None:
-        """Take note of what an attempt showed."""
+        """Record the result of an attempt; failures may open the circuit."""
         if self._state_machine.record(self._loop.time(), result):
             self._emit_change()
 
     async def ensure_closed(self) -> None:
-        """Wait for the probe that decides, where it is time for one.
+        """Return once the circuit is closed: start the probe if it is due, and wait for it if one is in flight.
 
-        Raises `CircuitOpen` while Routee is not well, and `ClientClosed`.
+        Raises `CircuitOpen` if the circuit stays open, and `ClientClosed`.
         """
+        # 1. Start the probe if it is due and none is in flight.
         if self._probe_task is None and self._state_machine.try_start_probe(self._loop.time()):
             self._emit_change()
             self._probe_task = self._loop.create_task(self._run_probe())
         if self._probe_task is not None:
-            # The probe belongs to all who wait for it: one who is cancelled does not take it from the others, nor is
-            # anybody cancelled with it.
+            # 2. Wait for the probe. It is shared: cancelling one waiter does not cancel the probe, and cancelling the
+            # probe does not cancel its waiters.
             await asyncio.wait([self._probe_task])
+        # 3. Raise unless the probe closed the circuit.
         if self._closed:
             raise ClientClosed("the client was closed while the message waited; nothing was sent")
         if self.is_open:
-            rest = self._state_machine.seconds_until_probe(self._loop.time())
+            seconds = self._state_machine.seconds_until_probe(self._loop.time())
             raise CircuitOpen(
-                f"Routee is not well ({self._state_machine.reason}): nothing is sent before a probe finds it well again, the "
-                f"next one in {rest:.1f} s; this message was not sent"
+                f"the circuit breaker is open because Routee is failing ({self._state_machine.reason}): nothing is "
+                f"sent until a probe succeeds, the next one in {seconds:.1f} s; this message was not sent"
             )
 
     async def _run_probe(self) -> None:
-        evidence: AttemptResult | None = None
+        result: AttemptResult | None = None
         try:
-            evidence = await self._probe()
+            result = await self._probe()
         finally:
             self._probe_task = None
-            self._state_machine.record_probe(self._loop.time(), evidence)
+            self._state_machine.record_probe(self._loop.time(), result)
             self._emit_change()
 
     def _emit_change(self) -> None:
         self._observers.emit(CircuitBreakerChanged(self._state_machine.state, self._state_machine.reason))
 
     async def aclose(self) -> None:
-        """End a probe that is under way."""
+        """Cancel the probe if one is in flight; `ensure_closed` raises `ClientClosed` from now on."""
         self._closed = True
         if self._probe_task is not None:
             self._probe_task.cancel()

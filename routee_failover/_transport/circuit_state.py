@@ -1,6 +1,7 @@
-"""Whether Routee is worth asking at all. Retries mend a call; the breaker spares both sides the calls that would fail.
+"""State machine of the circuit breaker: closed, open, half-open.
 
-No I/O happens here and no clock is read: whoever asks says what time it is, and makes the probe.
+Retries help a single request; a circuit breaker spares both sides the requests that would fail anyway. Sans-I/O: the
+caller passes in the time and sends the probe.
 """
 
 from enum import StrEnum
@@ -8,37 +9,47 @@ from enum import StrEnum
 from ..outcomes import AttemptResult
 
 WINDOW_SECONDS = 10
-"""How many seconds count, the running one among them."""
+"""Length of the sliding window in seconds, including the current second."""
 MIN_CALLS = 20
-"""Fewer calls than this within the window open nothing: too few to tell an outage from bad luck."""
+"""Fewer calls than this in the window never open the circuit: too few to tell an outage from bad luck."""
 FAILURE_RATE_THRESHOLD = 0.5
-"""The share of those calls that has to fail."""
+"""Share of the calls in the window that has to fail to open the circuit."""
 INITIAL_OPEN_SECONDS = 1.0
-"""How many seconds an open breaker rests before the first probe."""
+"""Seconds from the opening of the circuit to the first probe."""
 MAX_OPEN_SECONDS = 30.0
-"""What the rest grows to: it doubles with each probe that fails."""
+"""Upper bound of that delay in seconds: it doubles with each probe that fails."""
 
 
 class CircuitState(StrEnum):
-    """What a breaker does with calls: it lets them through only while it is closed."""
+    """State of a circuit breaker. Requests pass only while it is closed."""
 
     CLOSED = "closed"
     OPEN = "open"
-    HALF_OPEN = "probing"
-    """Open, and one probe is under way that decides."""
+    HALF_OPEN = "half-open"
+    """Open, with one probe in flight that closes or reopens the circuit."""
 
 
 class CircuitStateMachine:
-    """Opens when most of what a client asks fails to reach Routee or meets 5xx; a good probe closes it.
+    """Opens when at least half of a client's attempts cannot reach Routee or get a 5xx; a successful probe closes it.
 
-    An answer below 500 counts as good, also one that refuses: a refusal is about what was asked, and shows that Routee
-    is there. An attempt that had no answer counts as neither, because it may have been taken; nor does one that met a
-    dead connection of the pool, because that was alive once and says nothing about now.
+    ```
+            at least 20 calls in 10 s,          after 1 s,
+            half of them failed                 doubled by each failed probe
+    closed -----------------------------> open ------------------------------> half-open
+       ^                                    ^                                   |     |
+       |                                    +---------- probe failed -----------+     |
+       +-------------------- probe succeeded -----------------------------------------+
+    ```
 
-    `cause` says what opened it, or what was wrong with the last probe, in one line. It belongs to one event loop.
+    A response below 500 counts as a success, even a rejection: it is about the request, and shows that Routee is
+    reachable. An attempt without a response counts as neither, because Routee may have accepted it; nor does one that
+    met a stale pooled connection, because that says nothing about Routee now.
+
+    `reason` says in one line what opened the circuit, or how the last probe failed. An instance belongs to one event
+    loop.
     """
 
-    __slots__ = ("_calls", "_failures", "_probe_at", "_open_seconds", "_second", "reason", "state")
+    __slots__ = ("_calls", "_failures", "_open_seconds", "_probe_at", "_second", "reason", "state")
 
     state: CircuitState
     reason: str
@@ -50,21 +61,21 @@ class CircuitStateMachine:
         self._close()
 
     def record(self, now: float, result: AttemptResult) -> bool:
-        """Count an attempt; True if it opened the breaker. Only a failure does that, never a good answer.
+        """Count an attempt; return True if it opened the circuit. Only a failure does, never a success.
 
-        What was under way when it opened and ends later changes nothing: from then on probes decide.
+        Attempts that were in flight when it opened change nothing when they finish: from then on probes decide.
         """
         failed = _failed(result)
         if failed is None or self.state is not CircuitState.CLOSED:
             return False
         second = int(now)
         if second > self._second:
-            self._forget_until(second)
-        place = second % WINDOW_SECONDS
-        self._calls[place] += 1
+            self._advance_window(second)
+        index = second % WINDOW_SECONDS
+        self._calls[index] += 1
         if not failed:
             return False
-        self._failures[place] += 1
+        self._failures[index] += 1
         calls = sum(self._calls)
         if calls < MIN_CALLS or sum(self._failures) < calls * FAILURE_RATE_THRESHOLD:
             return False
@@ -72,9 +83,10 @@ class CircuitStateMachine:
         return True
 
     def try_start_probe(self, now: float) -> bool:
-        """Whether the caller is the one to make the probe: the rest is over and nobody else is at it.
+        """Change from open to half-open if a probe is due; return whether the caller has to send it.
 
-        Whoever is told True makes it, a GET that changes nothing and never a send, and reports it to `probed`.
+        A caller that gets True sends the probe (a GET that changes nothing, never a send) and passes its result to
+        `record_probe`.
         """
         if self.state is not CircuitState.OPEN or now < self._probe_at:
             return False
@@ -82,10 +94,10 @@ class CircuitStateMachine:
         return True
 
     def record_probe(self, now: float, result: AttemptResult | None) -> None:
-        """Take the result of a probe: a good one closes the breaker, a bad one opens it again for twice as long.
+        """Apply the result of a probe: a success closes the circuit, a failure opens it again for twice as long.
 
-        None, for a probe that was cancelled, and a dead connection of the pool prove nothing: the next may probe at
-        once. No answer at all is bad, since a probe has nothing else to show.
+        None (the probe was cancelled) and a stale pooled connection prove nothing: the next probe is due at once. A
+        probe without a response is a failure.
         """
         if result is None or result.stale_connection:
             self.state = CircuitState.OPEN
@@ -96,7 +108,7 @@ class CircuitStateMachine:
             self._open(now, result)
 
     def seconds_until_probe(self, now: float) -> float:
-        """How many seconds it is until a probe may be made; 0.0 where nothing is waited for."""
+        """Return the seconds until the next probe is due; 0.0 unless the circuit is open."""
         return max(0.0, self._probe_at - now) if self.state is CircuitState.OPEN else 0.0
 
     def _close(self) -> None:
@@ -111,15 +123,15 @@ class CircuitStateMachine:
         self.reason = result.summary
         self._probe_at = now + self._open_seconds
 
-    def _forget_until(self, second: int) -> None:
-        """Empty the places of the seconds since the last count: they still hold what was there a window ago."""
-        for passed in range(max(self._second + 1, second - WINDOW_SECONDS + 1), second + 1):
-            self._calls[passed % WINDOW_SECONDS] = self._failures[passed % WINDOW_SECONDS] = 0
+    def _advance_window(self, second: int) -> None:
+        """Reset the counters of the seconds since the last call: they still hold the counts of one window ago."""
+        for second_passed in range(max(self._second + 1, second - WINDOW_SECONDS + 1), second + 1):
+            self._calls[second_passed % WINDOW_SECONDS] = self._failures[second_passed % WINDOW_SECONDS] = 0
         self._second = second
 
 
-def _failed(evidence: AttemptResult) -> bool | None:
-    """Whether an attempt shows that Routee is not well; None where it shows neither that nor the contrary."""
-    if evidence.response is not None:
-        return 500 <= evidence.response.status < 600
-    return None if evidence.may_have_been_sent or evidence.stale_connection else True
+def _failed(result: AttemptResult) -> bool | None:
+    """Return whether an attempt counts as a failure of Routee; None if it counts as neither failure nor success."""
+    if result.response is not None:
+        return 500 <= result.response.status < 600
+    return None if result.may_have_been_sent or result.stale_connection else True

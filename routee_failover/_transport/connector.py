@@ -1,4 +1,7 @@
-"""The connector of one event loop: aiohttp's own, or one that does more where a proxy, a resolver or a session asks."""
+"""Connection pool of one event loop: aiohttp's connector.
+
+It is instrumented if a proxy, a resolver or a session factory is configured.
+"""
 
 import socket
 from collections.abc import Callable
@@ -16,7 +19,7 @@ from .failure_reasons import PermanentFailure, SafeMessageError
 
 
 def open_connector(config: Config) -> aiohttp.TCPConnector:
-    """A connector for the running loop. Turns are taken in front of it, so that it needs no limit."""
+    """Open a connector for the running loop. It has no limit, because `RequestLimiter` admits requests before it."""
     options: dict[str, Any] = {
         "limit": 0,
         "keepalive_timeout": config.keepalive_expiry.total_seconds(),
@@ -28,31 +31,31 @@ def open_connector(config: Config) -> aiohttp.TCPConnector:
 
 
 class _InstrumentedConnector(aiohttp.TCPConnector):
-    """Sees each request before there is a connection for it."""
+    """Connector that checks and prepares each request before it gets a connection."""
 
     def __init__(self, config: Config, options: dict[str, Any]) -> None:
-        self._looks_up = None if config.resolver is None else _LazyResolver(config.resolver)
-        super().__init__(resolver=self._looks_up, **options)
-        self._for_proxy: SecretMapping = config.proxy_headers
-        self._watched: bool = config.session_factory is not None
+        self._lazy_resolver = None if config.resolver is None else _LazyResolver(config.resolver)
+        super().__init__(resolver=self._lazy_resolver, **options)
+        self._proxy_headers: SecretMapping = config.proxy_headers
+        self._custom_session: bool = config.session_factory is not None
 
     async def connect(
         self,
         req: aiohttp.ClientRequest,
         traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # aiohttp calls it so
+        timeout: aiohttp.ClientTimeout,  # the name that aiohttp uses
     ) -> aiohttp.connector.Connection:
-        """A connection for a request of which can be told whether it has left."""
-        if self._watched:
+        """Connect a request. Raises `PermanentFailure` for a custom session that does not use our request class."""
+        if self._custom_session:
             if type(req) is not CustomSessionRequest:
                 raise PermanentFailure("session_factory must pass the request_class on as it is given")
-            if (exchange := current_attempt.get(None)) is not None:
-                exchange.connected = True
+            if (attempt := current_attempt.get(None)) is not None:
+                attempt.connected = True
         if req.proxy is None:
             return await super().connect(req, traces, timeout)
-        # aiohttp would send the proxy the session's headers, which are Routee's, with each CONNECT, and none of the
-        # proxy's own with a request that it only passes on.
-        headers = CIMultiDict(self._for_proxy)
+        # With each CONNECT aiohttp would send the headers of the session, which are meant for Routee, to the proxy; and
+        # with a plain HTTP request, which the proxy forwards, it would send no proxy headers at all.
+        headers = CIMultiDict(self._proxy_headers)
         req.proxy_headers = headers if req.is_ssl() else None
         if not req.is_ssl():
             req.headers.update(headers)
@@ -63,48 +66,48 @@ class _InstrumentedConnector(aiohttp.TCPConnector):
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             raise SafeMessageError("the proxy closed the connection instead of opening a tunnel") from error
         except aiohttp.ClientResponseError as error:
-            raise SafeMessageError("the answer of the proxy is no valid HTTP") from error
+            raise SafeMessageError("the response of the proxy is not valid HTTP") from error
 
     async def close(self, *, abort_ssl: bool = False) -> None:
-        """Close the connections, and the resolver with them."""
+        """Close the connections and the resolver."""
         await super().close(abort_ssl=abort_ssl)
-        if self._looks_up is not None:
-            await self._looks_up.close()
+        if self._lazy_resolver is not None:
+            await self._lazy_resolver.close()
 
 
 class _LazyResolver(AbstractResolver):
-    """A resolver of one's own, made in the loop that needs it and not before it does."""
+    """The configured resolver, created on first use in the event loop that uses it."""
 
-    def __init__(self, make: Callable[[], AbstractResolver]) -> None:
-        self._make = make
-        self._made: AbstractResolver | None = None
+    def __init__(self, factory: Callable[[], AbstractResolver]) -> None:
+        self._factory = factory
+        self._resolver: AbstractResolver | None = None
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of a host; whatever goes wrong with that is a name that could not be resolved."""
-        resolver = self._made or self._first()
+        """Resolve a host name; every failure of the resolver becomes an `OSError`: the name could not be resolved."""
+        resolver = self._resolver or self._create()
         try:
-            found = await resolver.resolve(host, port, family)
+            addresses = await resolver.resolve(host, port, family)
         except OSError:
             raise
         except Exception as error:
             raise OSError(type(error).__name__) from error
-        if not found:
+        if not addresses:
             raise OSError("no address")
-        return found
+        return addresses
 
-    def _first(self) -> AbstractResolver:
+    def _create(self) -> AbstractResolver:
         try:
-            made = self._make()
+            resolver = self._factory()
         except Exception as error:
             raise PermanentFailure(f"resolver raised {type(error).__name__}") from error
-        if not isinstance(made, AbstractResolver):
-            raise PermanentFailure(f"resolver must make an aiohttp.abc.AbstractResolver, not {type(made).__name__}")
-        self._made = made
-        return made
+        if not isinstance(resolver, AbstractResolver):
+            raise PermanentFailure(f"resolver must make an aiohttp.abc.AbstractResolver, not {type(resolver).__name__}")
+        self._resolver = resolver
+        return resolver
 
     async def close(self) -> None:
-        """Close it, if it was ever needed."""
-        if self._made is not None:
-            await self._made.close()
+        """Close the resolver if it was ever created."""
+        if self._resolver is not None:
+            await self._resolver.close()

@@ -1,6 +1,6 @@
-"""The request of a session of one's own: middlewares may hold it back, change it and try again, and send it once.
+"""Request class of a custom session: its middlewares may delay, change and repeat a request; it is sent at most once.
 
-It stands apart from `TrackedRequest` because only whoever brings a session needs it, and pays for it.
+It is separate from `TrackedRequest`, so that only clients with a `session_factory` pay for it.
 """
 
 from typing import Any
@@ -14,47 +14,47 @@ from .failure_reasons import NothingWritten, SafeMessageError
 
 
 class CustomSessionRequest(TrackedRequest):
-    """A request that belongs to the exchange that it was made in, in whichever task it is sent."""
+    """A request that belongs to the attempt in whose context it was created, whichever task sends it."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        exchange = self._made_in = current_attempt.get(None)
-        if exchange is None:
+        attempt = self._created_in = current_attempt.get(None)
+        if attempt is None:
             return
-        # The first request of an exchange is its message. One like it is the message once more; any other is none of
-        # it: a middleware may ask for a token of its own.
-        aim = (self.method, self.original_url)
-        if exchange.target is None:
-            exchange.target = aim
-        if exchange.target == aim:
-            self._attempt = exchange
+        # The first request of an attempt carries its message, and so does any later one to the same target. Others do
+        # not: a middleware may request a token of its own, for example.
+        target = (self.method, self.original_url)
+        if attempt.target is None:
+            attempt.target = target
+        if attempt.target == target:
+            self._attempt = attempt
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Send, unless the exchange is over, or its message has been sent before."""
-        made_in, exchange = self._made_in, self._attempt
-        if made_in is not None and made_in.finished:
+        """Send, unless the attempt has finished or its message has been sent before."""
+        created_in, attempt = self._created_in, self._attempt
+        if created_in is not None and created_in.finished:
             raise AttemptCancelled
-        if exchange is None:
-            if made_in is not None:
-                made_in.may_have_been_sent = True  # it cannot be told whether this held the message
+        if attempt is None:
+            if created_in is not None:
+                created_in.may_have_been_sent = True  # this request may have carried the message
             return await super(TrackedRequest, self).send(conn)
-        return await self._send_once(exchange, conn)
+        return await self._send_once(attempt, conn)
 
-    async def _send_once(self, exchange: Attempt, conn: Connection) -> aiohttp.ClientResponse:
-        if exchange.dispatched:
+    async def _send_once(self, attempt: Attempt, conn: Connection) -> aiohttp.ClientResponse:
+        if attempt.dispatched:
             raise SafeMessageError("a middleware of session_factory tried to send the message twice")
-        exchange.dispatched = self.method != "GET"  # a question may be asked again
+        attempt.dispatched = self.method != "GET"  # a GET may be repeated
         try:
             return await super().send(conn)
         except (NothingWritten, AttemptCancelled):
-            exchange.dispatched = False  # nothing was written
+            attempt.dispatched = False  # nothing was written
             raise
 
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
-        """Write head and body, unless the exchange is over."""
-        if self._made_in is not None and self._made_in.finished:
+        """Write head and body, unless the attempt has finished."""
+        if self._created_in is not None and self._created_in.finished:
             conn.close()
             return
         await super().write_bytes(writer, conn, content_length)

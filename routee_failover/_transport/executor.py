@@ -1,4 +1,7 @@
-"""An exchange is made and told as evidence instead of exceptions: how far it came decides what it proves."""
+"""Executor of attempts: it runs one HTTP request and returns an attempt result instead of raising.
+
+What an attempt proves depends on how far it got, not on the exception that ended it.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,14 +16,14 @@ from .failure_reasons import ResponseTooLarge, StaleConnection, failure_reason, 
 from .keep_alive import apply_keep_alive
 
 MAX_RETRY_AFTER = 86_400.0
-"""The longest pause in seconds that an answer is taken to ask for."""
+"""Upper bound in seconds of a `Retry-After` header."""
 
 _CANCEL_REASONS = {
     None: "the event loop ended",
     CancelReason.DEADLINE: "the deadline of the message had passed",
-    CancelReason.CLIENT_CLOSED: "the client was closed before an answer came",
-    CancelReason.CALLER_CANCELLED: "the caller had left",
-    CancelReason.WITHDRAWN: "the message was not wanted any more",
+    CancelReason.CLIENT_CLOSED: "the client was closed before a response came",
+    CancelReason.CALLER_CANCELLED: "the caller was cancelled",
+    CancelReason.WITHDRAWN: "the message was withdrawn",
 }
 
 
@@ -32,10 +35,10 @@ async def execute(
     max_response_size: int,
     verified: bool = True,
 ) -> AttemptResult:
-    """Make one request and say what it showed. Raises nothing, not even where its task is cancelled.
+    """Execute an attempt and return its result. Raises nothing, not even when its task is cancelled.
 
-    `proven` says that the session passes through our request class. Where it may not, the request counts as begun from
-    here on, and only an error that comes before there is a connection shows that it was not.
+    `verified` says that the session is known to use our request class. Otherwise the request counts as possibly sent
+    from here on, and only an error that occurs before there is a connection proves that it was not.
     """
     if attempt.cancel_reason is not None:
         return AttemptResult(may_have_been_sent=False, reason=_cancel_text(attempt))
@@ -57,27 +60,27 @@ async def execute(
         headers = response.headers
         if "Keep-Alive" in headers:
             apply_keep_alive(headers, session)
-        # A trace of one's own hears of a body that is read, not of one that is taken.
-        whole = _is_short(response, max_response_size) and response.content.is_eof() and not session.trace_configs
-        said = response.content.read_nowait() if whole else await _read(response, max_response_size)
-        pause = _parse_retry_after(headers) if "Retry-After" in headers else None
-        return AttemptResult(True, Response(response.status, said, pause), "", False, _bytes_written(attempt))
+        # A trace config of the user's session sees a body that is read, but not one taken from the buffer.
+        buffered = _is_short(response, max_response_size) and response.content.is_eof() and not session.trace_configs
+        content = response.content.read_nowait() if buffered else await _read(response, max_response_size)
+        retry_after = _parse_retry_after(headers) if "Retry-After" in headers else None
+        return AttemptResult(True, Response(response.status, content, retry_after), "", False, _bytes_written(attempt))
     except asyncio.CancelledError:
-        # One that is not being closed is back in the pool, and may be another's already.
+        # A connection that is not closing is back in the pool, and may already serve another request.
         if attempt.transport is not None and attempt.transport.is_closing():
-            attempt.transport.abort()  # else TLS would go on with its farewells, and the loop may be about to end
-        cause, lasting, stale = _cancel_text(attempt), False, False
-    except Exception as error:  # noqa: BLE001  # how far it came decides, not what aiohttp calls it
-        cause = _cancel_text(attempt) if attempt.cancel_reason is not None else failure_reason(error)
-        lasting, stale = is_permanent(error), isinstance(error, StaleConnection)
+            attempt.transport.abort()  # without the TLS shutdown handshake, because the loop may be about to end
+        reason, permanent, stale = _cancel_text(attempt), False, False
+    except Exception as error:  # noqa: BLE001  # how far the attempt got decides, not the exception type
+        reason = _cancel_text(attempt) if attempt.cancel_reason is not None else failure_reason(error)
+        permanent, stale = is_permanent(error), isinstance(error, StaleConnection)
         if not verified and is_connect_error(error):
             attempt.may_have_been_sent = False
-    return AttemptResult(attempt.may_have_been_sent, None, cause, lasting, _bytes_written(attempt), stale)
+    return AttemptResult(attempt.may_have_been_sent, None, reason, permanent, _bytes_written(attempt), stale)
 
 
 def _cancel_text(attempt: Attempt) -> str:
     if attempt.cancel_reason is CancelReason.TIMEOUT:
-        return f"no {'answer came' if attempt.may_have_been_sent else 'connection could be made'} within total_timeout"
+        return f"no {'response' if attempt.may_have_been_sent else 'connection'} within total_timeout"
     return _CANCEL_REASONS[attempt.cancel_reason]
 
 
@@ -86,50 +89,50 @@ def _bytes_written(attempt: Attempt) -> int:
 
 
 def _check_solicited(attempt: Attempt, response: aiohttp.ClientResponse) -> None:
-    """What a server says unasked must not be taken for an answer."""
+    """Raise `StaleConnection` for a response that arrived before any request: it must not be taken for ours."""
     if attempt.transport is not None and not attempt.may_have_been_sent:
         response.close()
         raise StaleConnection
 
 
 def _is_short(response: aiohttp.ClientResponse, limit: int) -> bool:
-    """Whether the body says that it is within the limit; a compressed one does not say beforehand how long it is."""
+    """Return whether `Content-Length` is within the limit; the length of a compressed body is not known beforehand."""
     length = response.headers.get("Content-Length", "")
     return length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, and no more of it than the limit."""
+    """Return the body. Raises `ResponseTooLarge` if it is longer than the limit."""
     if _is_short(response, limit):
         return await response.read()
     try:
-        return await _read_pieces(response.content, limit)
+        return await _read_chunks(response.content, limit)
     except BaseException:
         response.close()
         raise
 
 
-async def _read_pieces(content: aiohttp.StreamReader, limit: int) -> bytes:
-    pieces: list[bytes] = []
+async def _read_chunks(content: aiohttp.StreamReader, limit: int) -> bytes:
+    chunks: list[bytes] = []
     total = 0
-    async for piece in content.iter_any():
-        total += len(piece)
+    async for chunk in content.iter_any():
+        total += len(chunk)
         if total > limit:
             raise ResponseTooLarge
-        pieces.append(piece)
-    return b"".join(pieces)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Both documented forms of the header: seconds, or a date."""
+    """Return the seconds of a `Retry-After` header, in either documented form (seconds or a date); None if invalid."""
     header = headers["Retry-After"]
     try:
-        seconds = float(header) if header.strip().isdigit() else _until(parsedate_to_datetime(header))
+        seconds = float(header) if header.strip().isdigit() else _seconds_until(parsedate_to_datetime(header))
     except (ValueError, OverflowError):
         return None
     return min(max(0.0, seconds), MAX_RETRY_AFTER)
 
 
-def _until(moment: datetime) -> float:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _seconds_until(time: datetime) -> float:
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return (aware - datetime.now(UTC)).total_seconds()

@@ -1,4 +1,7 @@
-"""Why there is no answer, in words of our own: the text of an exception may quote what was sent or received."""
+"""Failure reasons: one line that says why an attempt got no response.
+
+The line is always our own text: that of a library's exception may quote what was sent or received.
+"""
 
 import os
 import re
@@ -9,87 +12,87 @@ import aiohttp
 
 
 class NothingWritten(aiohttp.ClientError):
-    """A connection was there, and closed before anything was written to it."""
+    """A connection was made, and closed before anything was written to it."""
 
 
 class StaleConnection(NothingWritten):
-    """The pooled connection turned out to be closed before anything was written to it."""
+    """A pooled connection was found closed (stale) before anything was written to it."""
 
 
 class NewConnectionClosed(NothingWritten):
-    """A new connection was closed before anything was written to it. Another one may well end the same way."""
+    """A new connection was closed before anything was written to it. The next one may well be closed too."""
 
 
-class ResponseTooLarge(Exception):  # it ends an attempt and is told as its cause
-    """The answer has more bytes than `max_response_size`."""
+class ResponseTooLarge(Exception):  # it ends an attempt, and becomes its failure reason
+    """The response has more bytes than `max_response_size`."""
 
 
 class SafeMessageError(aiohttp.ClientError):
-    """An end whose text is ours, and is told as its cause."""
+    """A failure whose text is our own, so that it may be used as the failure reason."""
 
 
 class PermanentFailure(SafeMessageError):
-    """What the settings brought in cannot be worked with, this time or the next."""
+    """The configuration (a session, a resolver, a certificate) makes every attempt fail; a retry cannot help."""
 
 
 _REASONS: Mapping[type[Exception], str] = {
     StaleConnection: "the pooled connection had been closed by the server",
     NewConnectionClosed: "the server closed the new connection at once",
-    ResponseTooLarge: "the answer is longer than max_response_size",
-    aiohttp.ClientPayloadError: "the answer broke off",
+    ResponseTooLarge: "the response is longer than max_response_size",
+    aiohttp.ClientPayloadError: "the response ended early or could not be decoded",
     aiohttp.ConnectionTimeoutError: "no connection could be made within connect_timeout",
-    aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",
-    aiohttp.ClientResponseError: "the answer is no valid HTTP",
+    aiohttp.ServerDisconnectedError: "the connection was closed before a response came",
+    aiohttp.ClientResponseError: "the response is not valid HTTP",
 }
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether another try would end the same way."""
+    """Return whether a retry would fail the same way."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return 400 <= error.status < 500 and error.status not in {408, 429}
     return isinstance(error, aiohttp.ClientConnectorCertificateError | PermanentFailure)
 
 
 def is_connect_error(error: Exception) -> bool:
-    """Whether an error, by its kind alone, comes before there is a connection to write to."""
+    """Return whether an error, by its type alone, occurs before there is a connection to write to."""
     return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def failure_reason(error: Exception) -> str:
-    """What happened, in one line that holds nothing of the request or the answer."""
+    """Return the failure reason in one line that quotes nothing of the request or the response."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"the host name {error.host} could not be resolved"
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return f"the certificate of {getattr(error, 'host', 'the server')} is not trusted"
         case aiohttp.ClientConnectorError():
-            to = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
-            return f"no connection to {to}{error.host}:{error.port} could be made ({_why(error.os_error)})"
+            proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+            return f"no connection to {proxy}{error.host}:{error.port} could be made ({_os_reason(error.os_error)})"
         case aiohttp.ClientHttpProxyError():
-            asks = ": it asks for Proxy-Authorization, which belongs in proxy_headers" if error.status == 407 else ""
-            return f"the proxy refused the connection ({error.status}){asks}"
+            hint = ": it asks for Proxy-Authorization, which belongs in proxy_headers" if error.status == 407 else ""
+            return f"the proxy refused the connection ({error.status}){hint}"
         case SafeMessageError():
             return str(error)
         case _:
-            known = (words for kind, words in _REASONS.items() if isinstance(error, kind))
-            return next(known, "") or tls_alert_reason(error) or f"the connection failed ({type(error).__name__})"
+            reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
+            return next(reasons, "") or tls_alert_reason(error) or f"the connection failed ({type(error).__name__})"
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's and not the system's
+def _os_reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):  # its errno is a number of OpenSSL, not of the operating system
         return _openssl_reason(error) or "TLS failed"
     if not error.errno:
         return "it was closed" if isinstance(error, ConnectionError) else "it failed"
     return os.strerror(error.errno)
 
 
-_openssl_says = re.compile(r"\[SSL: ([A-Z0-9_]{1,60})\]").match
+_match_openssl = re.compile(r"\[SSL: ([A-Z0-9_]{1,60})\]").match
 
 
 def _openssl_reason(error: object) -> str:
-    """OpenSSL's own name for what went wrong, which quotes nothing. aiohttp keeps of it the text alone."""
-    said = _openssl_says(str(error.strerror)) if isinstance(error, OSError) else None
-    return said[1].lower().replace("_", " ") if said else ""
+    """Return OpenSSL's own name of an error, which quotes nothing. aiohttp keeps only the text of the error."""
+    match = _match_openssl(str(error.strerror)) if isinstance(error, OSError) else None
+    return match[1].lower().replace("_", " ") if match else ""
 
 
 CLIENT_CERTIFICATE_REQUIRED = (
@@ -98,8 +101,8 @@ CLIENT_CERTIFICATE_REQUIRED = (
 
 
 def tls_alert_reason(error: BaseException | None) -> str:
-    """What the server said when it broke off TLS on a connection that was there; empty if it was not that."""
+    """Return the TLS alert with which the server ended an established connection; empty if there was none."""
     reason = _openssl_reason(error)
     if "certificate required" in reason:
         return CLIENT_CERTIFICATE_REQUIRED
-    return f"the server broke TLS off ({reason})" if reason else ""
+    return f"the server aborted TLS ({reason})" if reason else ""

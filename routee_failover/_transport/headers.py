@@ -1,4 +1,4 @@
-"""The headers of requests to one host: aiohttp puts them together for the first, and later ones copy what it made."""
+"""Header templates for one host: aiohttp assembles the headers of the first request, later requests copy them."""
 
 from multidict import CIMultiDict
 
@@ -6,15 +6,15 @@ from ..secret import Secret
 
 
 class Headers:
-    """Headers that are the same from request to request but for what depends on the body."""
+    """Headers shared by all requests with the same content type; those that depend on the body are not among them."""
 
     __slots__ = ("given", "whole")
 
     def __init__(self, authorization: Secret | None = None, content_type: str | None = None) -> None:
         self.given: CIMultiDict[str] = CIMultiDict()
-        """What we say."""
+        """Headers set by this library."""
         self.whole: CIMultiDict[str] | None = None
-        """The same with what aiohttp, the session and the settings add to it, once that is known."""
+        """`given` with the headers that aiohttp, the session and the settings add; None before the first request."""
         if authorization is not None:
             self.given["Authorization"] = authorization.reveal()
         if content_type is not None:
@@ -22,6 +22,6 @@ class Headers:
 
 
 def bearer_headers(token: Secret) -> tuple[Headers, Headers]:
-    """The headers of requests without a body, and of those with one."""
+    """Return the headers for requests without a body, and for those with one."""
     bearer = Secret(f"Bearer {token.reveal()}")
     return Headers(bearer), Headers(bearer, "application/json")

@@ -1,7 +1,7 @@
-"""The exchanges of one event loop that are under way: each in a task of its own, one clock for all, drained in the end.
+"""In-flight attempts of one event loop: one task per attempt, one timer for all, drained when the client closes.
 
-A task of its own, so that a caller who is cancelled does not take with him the answer to what has left already; one
-clock, because a timer for each request costs more than the whole rest of this module.
+An attempt has its own task, so that cancelling its caller does not discard the response to a request that has already
+been sent. There is one timer, because a timer per request costs more than all the rest of this module.
 """
 
 import asyncio
@@ -16,7 +16,10 @@ OnFinished = Callable[[Attempt, AttemptResult], None]
 
 
 class InFlight:
-    """Starts exchanges and ends them in time. `make` makes one; `ended` is told what each showed."""
+    """Runs attempts and cancels them when they expire.
+
+    `execute` runs one attempt; `on_finished` is called with the result of each.
+    """
 
     def __init__(self, execute: Execute, on_finished: OnFinished) -> None:
         self._execute = execute
@@ -24,26 +27,26 @@ class InFlight:
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
         self._sweep: asyncio.Handle | None = None
-        self._sweeps_at = math.inf  # uvloop's handles for what is due at once do not know their time
+        self._sweep_due = math.inf  # uvloop's handles for callbacks that are due at once have no time
 
     def start(self, attempt: Attempt) -> None:
-        """Make an exchange; its `done` gets the evidence."""
+        """Start an attempt; its future `result` gets the attempt result."""
         due = attempt.expires_at if attempt.request.deadline is None else _due(attempt)
-        if self._sweep is None or due < self._sweeps_at:
+        if self._sweep is None or due < self._sweep_due:
             self._schedule_sweep(due)
-        # Not by the loop's factory, which may start tasks eagerly: one that is over by now would be listed for ever.
+        # Not by the task factory of the loop, which may start tasks eagerly: one that has finished would stay listed.
         self._tasks[attempt] = asyncio.Task(self._run(attempt), loop=self._loop)
 
     async def _run(self, attempt: Attempt) -> None:
-        # Only a task that runs is to be cancelled: one that never began would not tell.
+        # Only a running task may be cancelled: one that never started would not report a result.
         attempt.task = asyncio.current_task()
-        evidence = await self._execute(attempt)
-        attempt.task = None  # it holds its context, and that the exchange: a circle that only the collector would end
-        self._finish(attempt, evidence)
+        result = await self._execute(attempt)
+        attempt.task = None  # the task holds its context, which holds the attempt: a cycle for the garbage collector
+        self._finish(attempt, result)
 
     def _finish(self, attempt: Attempt, result: AttemptResult) -> None:
         del self._tasks[attempt]
-        # First of all, for whatever happens after it; the caller hears of it in the next turn of the loop.
+        # Set first, so that the caller gets it whatever fails below; it resumes in the next iteration of the loop.
         if not attempt.result.done():
             attempt.result.set_result(result)
         self._on_finished(attempt, result)
@@ -51,33 +54,36 @@ class InFlight:
     def _schedule_sweep(self, when: float) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
-        self._sweep, self._sweeps_at = self._loop.call_at(when, self._expire), when
+        self._sweep, self._sweep_due = self._loop.call_at(when, self._expire), when
 
     def _expire(self) -> None:
-        """End what has had its time, and look again when the next one has: about once in a `total_timeout`."""
+        """Cancel the attempts that have expired, and schedule the next sweep: about one per `total_timeout`."""
         self._sweep = None
         now = self._loop.time()
         self._report_lost()
-        for exchange in list(self._tasks):
-            if _due(exchange) <= now:
-                exchange.cancel(CancelReason.TIMEOUT if exchange.expires_at <= now else CancelReason.DEADLINE)
-        left = [due for exchange in self._tasks if (due := _due(exchange)) > now]
-        if left:
-            self._schedule_sweep(min(left))
+        for attempt in list(self._tasks):
+            if _due(attempt) <= now:
+                attempt.cancel(CancelReason.TIMEOUT if attempt.expires_at <= now else CancelReason.DEADLINE)
+        pending = [due for attempt in self._tasks if (due := _due(attempt)) > now]
+        if pending:
+            self._schedule_sweep(min(pending))
 
     def _report_lost(self) -> None:
-        """Tell of those whose task somebody else has ended before it could."""
-        for exchange in [exchange for exchange, task in self._tasks.items() if task.done()]:
-            self._finish(exchange, AttemptResult(exchange.may_have_been_sent, reason="it was ended from outside"))
+        """Finish the attempts whose task was ended from outside before it could report a result."""
+        for attempt in [attempt for attempt, task in self._tasks.items() if task.done()]:
+            self._finish(attempt, AttemptResult(attempt.may_have_been_sent, reason="its task was ended from outside"))
 
     async def drain(self, timeout: float) -> None:
-        """End what has not begun or only reads, wait for the other answers, and after `grace` seconds for none."""
-        for exchange in list(self._tasks):
-            if exchange.request.safe or not exchange.may_have_been_sent:
-                exchange.cancel(CancelReason.CLIENT_CLOSED)
+        """Cancel attempts that sent nothing or only read, and wait for the others, at most `timeout` seconds.
+
+        Attempts that are still in flight then are cancelled; a send among them is `UNKNOWN`.
+        """
+        for attempt in list(self._tasks):
+            if attempt.request.safe or not attempt.may_have_been_sent:
+                attempt.cancel(CancelReason.CLIENT_CLOSED)
         await self._wait(timeout)
-        for exchange in list(self._tasks):
-            exchange.cancel(CancelReason.CLIENT_CLOSED)
+        for attempt in list(self._tasks):
+            attempt.cancel(CancelReason.CLIENT_CLOSED)
         await self._wait(None)
         self._report_lost()
         if self._sweep is not None:
@@ -90,6 +96,6 @@ class InFlight:
 
 
 def _due(attempt: Attempt) -> float:
-    """When it has had its time: as long as no byte has left, that is its deadline as well."""
+    """Return when an attempt expires; as long as no byte may have been sent, its deadline counts too."""
     deadline = attempt.request.deadline
     return attempt.expires_at if deadline is None or attempt.may_have_been_sent else min(attempt.expires_at, deadline)

@@ -1,4 +1,7 @@
-"""Waiting for a turn to send, in one event loop; who is next is decided in `admission.py`."""
+"""Concurrency and rate limiter of one event loop: requests wait here for a connection slot and for the rate limit.
+
+Which waiter is admitted next is decided by `admission.py`, without I/O.
+"""
 
 import asyncio
 from heapq import heappop, heappush
@@ -8,34 +11,37 @@ from ..errors import ClientClosed, DeadlinePassed, NotSent, PoolTimeout
 from .admission import AdmissionControl, Waiter
 
 MIN_TIMER_DELAY = 0.001
-"""Some event loops count in whole milliseconds; asked to come back sooner they come back at once, over and over."""
+"""Seconds. Some event loops count in whole milliseconds: a shorter timer fires at once, over and over."""
 
 
 class RequestLimiter:
-    """Turns to send: each is taken, and ended once. They belong to the event loop that they were made in."""
+    """Limiter for the requests of one event loop: concurrency (connection pool), rate limit and throttle pauses.
+
+    Each slot that was acquired has to be released exactly once. An instance belongs to the event loop that created it.
+    """
 
     def __init__(self, config: Config) -> None:
         self._loop = asyncio.get_running_loop()
         self._pool_timeout = config.pool_timeout
         limits = {"pool_size": config.pool_size, "concurrency": config.concurrency or config.pool_size}
-        self._setting = min(limits, key=limits.__getitem__)
-        self._max_in_flight = limits[self._setting]
+        self._limiting_setting = min(limits, key=limits.__getitem__)
+        self._max_in_flight = limits[self._limiting_setting]
         self._admission = AdmissionControl(
             concurrency=self._max_in_flight,
             rate=config.rate,
             otp_reserve=config.otp_reserve,
             pool_timeout=config.pool_timeout.total_seconds(),
         )
-        # What a waiter is told: `None` for a turn, or why there is none. An error that is set as a result is not
-        # reported as forgotten when its waiter is cancelled before hearing of it.
+        # The result is `None` for an acquired slot, else the error to raise. An error that is set as a result, not as
+        # an exception, logs no "exception was never retrieved" when its waiter is cancelled before it resumes.
         self._waiters: dict[Waiter, asyncio.Future[NotSent | None]] = {}
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._timer: asyncio.Handle | None = None
-        self._timer_at = 0.0  # uvloop's handles for what is due at once do not know their time
+        self._timer_due = 0.0  # uvloop's handles for callbacks that are due at once have no time
         self._closed = False
 
     def try_acquire(self, *, otp: bool) -> bool:
-        """A turn right now, or none."""
+        """Acquire a slot if that is possible without waiting; return whether it was acquired."""
         if self._closed or not self._admission.try_acquire(now := self._loop.time(), otp=otp):
             return False
         if self._waiters:
@@ -43,10 +49,10 @@ class RequestLimiter:
         return True
 
     async def acquire(self, *, otp: bool, deadline: float | None = None) -> None:
-        """Wait for a turn, until `deadline` on the loop's clock at most.
+        """Wait for a slot, at most until `deadline` (a time of the event loop).
 
-        Raises `PoolTimeout` when slots were lacking for `pool_timeout`, `DeadlinePassed` as soon as no turn can come
-        in time, and `ClientClosed`.
+        Raises `PoolTimeout` when no slot was free for `pool_timeout`, `DeadlinePassed` as soon as no slot can become
+        available in time, and `ClientClosed`.
         """
         if self._closed:
             raise ClientClosed("the client is closed; nothing was sent. Send it with an open client")
@@ -56,129 +62,132 @@ class RequestLimiter:
         if self._admission.try_acquire(now, otp=otp):
             self._set_timer(now)
             return
-        ticket = self._admission.enqueue(now, otp=otp)
-        told = self._waiters[ticket] = self._loop.create_future()
+        waiter = self._admission.enqueue(now, otp=otp)
+        future = self._waiters[waiter] = self._loop.create_future()
         if deadline is not None:
-            self._push_deadline(deadline, ticket)
+            self._push_deadline(deadline, waiter)
         self._set_timer(now)
         try:
-            refusal = await told
+            error = await future
         except asyncio.CancelledError:
-            self._waiters.pop(ticket, None)
-            self._admission.cancel(ticket)  # it may have become a turn in the meantime
+            self._waiters.pop(waiter, None)
+            self._admission.cancel(waiter)  # it may have been admitted in the meantime
             self._admit_ready()
             raise
-        if refusal is None and self._closed:  # between the grant and now
+        if error is None and self._closed:  # closed after the admission, before this task resumed
             self.release(otp=otp)
-            refusal = _closed_meanwhile()
-        if refusal is not None:
-            raise refusal
+            error = _client_closed_error()
+        if error is not None:
+            raise error
 
     def release(self, *, otp: bool) -> None:
-        """End a turn, and give it to whoever waits for one; `otp` as it was taken."""
+        """Release a slot and admit the next waiter; `otp` must be the value it was acquired with."""
         self._admission.release(otp=otp)
         if self._waiters:
             self._admit_ready()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody go for so long; a longer hold stays what it is.
+        """Admit no request for this many seconds (throttle pause). A pause that ends later stays in force.
 
-        To be called before the turn of the throttled request ends, which else goes to the next at once.
+        Call it before releasing the slot of the throttled request, because a released slot goes to the next waiter at
+        once.
         """
         now = self._loop.time()
         self._admission.pause(now, now + seconds)
         self._admit_ready()
 
     def record_success(self, started_at: float) -> None:
-        """A request that started then came through: widen again what throttling had narrowed."""
+        """Record a success of a request started at `started_at`: it raises limits that throttling had lowered."""
         if self._admission.record_success(started_at):
             self._admit_ready()
 
     def record_throttled(self, started_at: float) -> None:
-        """Routee throttled a request that started then: send half as much."""
+        """Record that Routee throttled a request started at `started_at`: it halves concurrency and rate."""
         self._admission.record_throttled(self._loop.time(), started_at)
         self._admit_ready()
 
     def close(self) -> None:
-        """Give no more turns; whoever waits for one gets `ClientClosed` at once."""
+        """Admit no more requests; every waiter gets `ClientClosed` at once."""
         self._closed = True
-        for ticket in list(self._waiters):
-            self._reject(ticket, _closed_meanwhile())
+        for waiter in list(self._waiters):
+            self._reject(waiter, _client_closed_error())
         if self._timer is not None:
             self._timer.cancel()
 
     def _admit_ready(self) -> None:
-        """Tell those whose wait is over, and come back when time alone ends the next."""
+        """Resolve every waiter whose wait is over, and set the timer for the next change that time alone brings."""
         now = self._loop.time()
         self._reject_expired(now)
-        for ticket in self._admission.admit_ready(now):
-            self._resolve(ticket, None)
-        for ticket in self._admission.timed_out(now):
-            self._reject(ticket, self._pool_timeout_error(ticket))
+        for waiter in self._admission.admit_ready(now):
+            self._resolve(waiter, None)
+        for waiter in self._admission.timed_out(now):
+            self._reject(waiter, self._pool_timeout_error(waiter))
         self._set_timer(now)
 
     def _reject_expired(self, now: float) -> None:
-        """Refuse those whose deadline has passed, or will before the hold is over."""
-        lost = max(now, self._admission.paused_until)
-        while self._deadlines and self._deadlines[0][0] <= lost:
-            ticket = heappop(self._deadlines)[-1]
-            if ticket in self._waiters:
-                self._reject(ticket, self._deadline_error(now))
+        """Reject the waiters whose deadline has passed, or will pass before the throttle pause ends."""
+        earliest_admission = max(now, self._admission.paused_until)
+        while self._deadlines and self._deadlines[0][0] <= earliest_admission:
+            waiter = heappop(self._deadlines)[-1]
+            if waiter in self._waiters:
+                self._reject(waiter, self._deadline_error(now))
 
     def _push_deadline(self, deadline: float, waiter: Waiter) -> None:
         heappush(self._deadlines, (deadline, waiter.sequence, waiter))
-        if len(self._deadlines) > 2 * len(self._waiters):  # most are of those who wait no longer
-            self._deadlines = sorted(noted for noted in self._deadlines if noted[-1] in self._waiters)
+        if len(self._deadlines) > 2 * len(self._waiters):  # most belong to waiters that have left
+            self._deadlines = sorted(entry for entry in self._deadlines if entry[-1] in self._waiters)
 
     def _reject(self, waiter: Waiter, error: NotSent) -> None:
         self._admission.cancel(waiter)
         self._resolve(waiter, error)
 
     def _resolve(self, waiter: Waiter, error: NotSent | None) -> None:
-        told = self._waiters.pop(waiter)
-        if not told.done():  # else it was cancelled, which its waiter is about to learn
-            told.set_result(error)
+        future = self._waiters.pop(waiter)
+        if not future.done():  # else its waiter was cancelled, and is about to resume
+            future.set_result(error)
 
     def _set_timer(self, now: float) -> None:
-        moment = self._admission.next_wakeup()
-        if moment is None:
+        when = self._admission.next_wakeup()
+        if when is None:
             return
         if self._deadlines:
-            moment = min(moment, self._deadlines[0][0])
-        moment = max(moment, now + MIN_TIMER_DELAY)
-        # One that comes too early finds nothing to do and is set anew: cheaper than to set it anew at each turn.
+            when = min(when, self._deadlines[0][0])
+        when = max(when, now + MIN_TIMER_DELAY)
+        # A timer that fires too early finds nothing to do and is set again: cheaper than replacing it at each acquire.
         if self._timer is not None:
-            if self._timer_at <= moment:
+            if self._timer_due <= when:
                 return
             self._timer.cancel()
-        self._timer, self._timer_at = self._loop.call_at(moment, self._on_timer), moment
+        self._timer, self._timer_due = self._loop.call_at(when, self._on_timer), when
 
     def _on_timer(self) -> None:
         self._timer = None
         self._admit_ready()
 
     def _pool_timeout_error(self, waiter: Waiter) -> PoolTimeout:
-        most, slots = self._max_in_flight, self._admission.slots(otp=waiter.otp)
-        if self._admission.slots(otp=True) < most:
+        total, slots = self._max_in_flight, self._admission.slots(otp=waiter.otp)
+        if self._admission.slots(otp=True) < total:
             return PoolTimeout(
-                f"the {slots} of {most} connections that are used while Routee throttles the client stayed busy for "
-                f"{self._pool_timeout}; nothing was sent. Send less at once, or raise pool_timeout"
+                f"the {slots} of {total} connections that are used while Routee throttles the client stayed busy for "
+                f"{self._pool_timeout}; nothing was sent. Send fewer messages at once, or raise pool_timeout"
             )
-        connections = f"{slots} connections" if slots == most else f"{slots} of {most} connections not kept for OTPs"
+        which = f"{slots} connections" if slots == total else f"{slots} of {total} connections not reserved for OTPs"
         return PoolTimeout(
-            f"all {connections} stayed busy for {self._pool_timeout}; nothing was sent. "
-            f"Raise {self._setting} or pool_timeout, or send less at once"
+            f"all {which} stayed busy for {self._pool_timeout}; nothing was sent. "
+            f"Raise {self._limiting_setting} or pool_timeout, or send fewer messages at once"
         )
 
     def _deadline_error(self, now: float) -> DeadlinePassed:
-        held_for = self._admission.paused_until - now
-        why = (
-            f"the client, throttled by Routee, pauses for another {held_for:.3g} seconds, past the deadline"
-            if held_for > 0
-            else "the deadline passed before there was a turn to send"
+        seconds_left = self._admission.paused_until - now
+        reason = (
+            f"the client, throttled by Routee, pauses for another {seconds_left:.3g} seconds, past the deadline"
+            if seconds_left > 0
+            else "the deadline passed while the message waited for a connection slot or the rate limit"
         )
-        return DeadlinePassed(f"{why}; nothing was sent. Allow more time, or send less at once")
+        return DeadlinePassed(f"{reason}; nothing was sent. Allow more time, or send fewer messages at once")
 
 
-def _closed_meanwhile() -> ClientClosed:
-    return ClientClosed("the client was closed while this waited; nothing was sent. Send it with an open client")
+def _client_closed_error() -> ClientClosed:
+    return ClientClosed(
+        "the client was closed while the message waited for a slot; nothing was sent. Send it with an open client"
+    )

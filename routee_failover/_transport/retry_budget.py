@@ -1,23 +1,24 @@
-"""What a client may spend on trying again, so that its retries do not make an outage of Routee's worse.
+"""Retry budget of a client: limits its retries, so that they do not make an outage of Routee worse.
 
-A limit of tries for each call does not do that: with three of them, an outage is met with three times the traffic.
+A maximum number of attempts per request does not achieve that: with three attempts, an outage is met with three times
+the traffic.
 """
 
 CAPACITY = 500
-"""What a client starts with, and the most that it can have. The figures are those that AWS gives its SDKs in 2026."""
+"""Tokens that a client starts with, and its maximum. The figures are those that AWS gives its SDKs in 2026."""
 COST_NOT_SENT = 14
-"""What it costs to try again where no connection could be made, or no answer came."""
+"""Tokens for a retry after no connection could be made, or no response came."""
 COST_THROTTLED = 5
-"""What it costs to try again where Routee asked for that: less, since it is there."""
+"""Tokens for a retry after Routee throttled the request: fewer, because Routee is reachable."""
 SUCCESS_CREDIT = 1
-"""What a call brings that succeeds at its first try."""
+"""Tokens earned by a request that succeeds at its first attempt."""
 
 
 class RetryBudget:
-    """Tokens for all the retries of a client; `left` says how many there are.
+    """Token bucket for all the retries of a client in one event loop; `available` is the number of tokens left.
 
-    While nothing succeeds, N calls make at most N + 500 / 14 attempts: from 180 calls on less than 1.2 times the
-    traffic, however many tries each of them has.
+    While nothing succeeds, N requests make at most N + 500 / 14 attempts: from 180 requests on, less than 1.2 times the
+    traffic, however many attempts each request may make.
     """
 
     __slots__ = ("available",)
@@ -26,12 +27,12 @@ class RetryBudget:
         self.available: int = CAPACITY
 
     def try_withdraw(self, cost: int) -> bool:
-        """Pay for a retry, or say that it cannot be paid for and take nothing."""
+        """Withdraw the cost of a retry. Return False, and withdraw nothing, if too few tokens are left."""
         if cost > self.available:
             return False
         self.available -= cost
         return True
 
     def deposit(self, spent: int = 0) -> None:
-        """Take note of a call that succeeded: what its retries cost comes back, and a call without any earns one."""
+        """Credit a request that succeeded: the tokens its retries cost are returned; without retries it earns one."""
         self.available = min(CAPACITY, self.available + (spent or SUCCESS_CREDIT))

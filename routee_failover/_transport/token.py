@@ -1,7 +1,7 @@
-"""The access token of one event loop: asked for once however many wait, renewed early, replaced when it is refused.
+"""Access token of one event loop: one token request for all waiters, renewed early, replaced when it is rejected.
 
-Routee hands back the same token while it lives, with an `expires_in` that shrinks
-(https://docs.routee.net/reference/authentication), so that only the figure in each answer counts.
+Routee returns the same token until it expires, with a decreasing `expires_in`
+(https://docs.routee.net/reference/authentication), so only the number in each response counts.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from ..outcomes import AttemptResult
 from ..secret import Secret
 
 DEFAULT_LIFETIME = 300.0
-"""Seconds that a token is taken to live when the answer does not say."""
+"""Lifetime of a token in seconds if the response does not state one."""
 RENEWAL_MARGIN_SHARE = 0.1
 MAX_RENEWAL_MARGIN = 60.0
-"""A token is renewed when a tenth of its life is left, at most 60 seconds."""
+"""A token is renewed when a tenth of its lifetime is left, at most 60 seconds before it expires."""
 
 RequestToken = Callable[[], Awaitable[AttemptResult]]
 
 
 def basic_authorization(config: Config) -> Secret:
-    """The header that asks for a token: the application's id and secret."""
+    """Return the `Authorization` header of a token request: the application id and secret."""
     pair = f"{config.application_id}:{config.application_secret.reveal()}".encode()
     return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
 
 
 class TokenSource:
-    """Gives the token to whoever needs it. `ask` makes one token request and tells what it showed."""
+    """Provides the access token. `request_token` sends one token request and returns its result."""
 
     def __init__(self, request_token: RequestToken, on_renewed: Callable[[float], None] = lambda _life: None) -> None:
         self._request_token = request_token
@@ -40,10 +40,10 @@ class TokenSource:
         self._renew_at = 0.0
         self._expires_at = 0.0
         self._pending: asyncio.Task[Secret] | None = None
-        self._unhelpful: Secret | None = None
+        self._unchanged_by_renewal: Secret | None = None
 
     def current(self) -> Secret | None:
-        """The token in memory, as long as it lives; a renewal that is due early does not make anyone wait."""
+        """Return the cached token unless it has expired; start a renewal in the background if one is due."""
         now = asyncio.get_running_loop().time()
         if self._token is None or now >= self._expires_at:
             return None
@@ -52,28 +52,28 @@ class TokenSource:
         return self._token
 
     async def get(self) -> Secret:
-        """The token, asked for where there is none in memory. Raises `TokenUnavailable`."""
-        return self.current() or await self._shared()
+        """Return the cached token, or request one if there is none. Raises `TokenUnavailable`."""
+        return self.current() or await self._renew_shared()
 
     async def replace(self, rejected: Secret, *, forbidden: bool = False) -> Secret | None:
-        """The token to try instead of one that was refused, or `None` where another try cannot help.
+        """Return the token to use instead of a rejected one, or `None` if a retry cannot help.
 
-        A 403 also means a missing role (https://docs.routee.net/reference/authentication), so that a token which a
-        renewal did not change is not renewed again for it.
+        A 403 can also mean a missing role (https://docs.routee.net/reference/authentication), so a token that a renewal
+        did not change is not renewed again after a 403.
         """
         if self._token is not None and self._token != rejected:
             return self._token
-        if forbidden and self._unhelpful == rejected:
+        if forbidden and self._unchanged_by_renewal == rejected:
             return None
-        renewed = await self._shared()
+        renewed = await self._renew_shared()
         if forbidden and renewed == rejected:
-            self._unhelpful = rejected
+            self._unchanged_by_renewal = rejected
             return None
         return renewed
 
-    async def _shared(self) -> Secret:
-        # The request belongs to all who wait for it: one who is cancelled does not take it from the others, nor is
-        # anybody cancelled with it, and each raises an error of its own.
+    async def _renew_shared(self) -> Secret:
+        # The request is shared by its waiters: cancelling one of them does not cancel the request, cancelling the
+        # request does not cancel them, and each raises an exception object of its own.
         pending = self._pending or self._start()
         await asyncio.wait([pending])
         if pending.cancelled():
@@ -86,56 +86,56 @@ class TokenSource:
     def _start(self) -> asyncio.Task[Secret]:
         task = asyncio.get_running_loop().create_task(self._renew())
         self._pending = task
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_done)
         return task
 
-    def _ended(self, task: asyncio.Task[Secret]) -> None:
+    def _on_done(self, task: asyncio.Task[Secret]) -> None:
         self._pending = None
         if not task.cancelled():
-            task.exception()  # seen: an early renewal that fails is tried again by the next send
+            task.exception()  # marked as retrieved: if an early renewal fails, the next send starts another one
 
     async def _renew(self) -> Secret:
-        evidence = await self._request_token()
-        refusal = _refusal(evidence)
-        if refusal is not None:
-            raise refusal
-        token, life = _read_token(evidence)
+        result = await self._request_token()
+        error = _token_error(result)
+        if error is not None:
+            raise error
+        token, lifetime = _read_token(result)
         if token is None:
-            raise TokenUnavailable("Routee's token answer holds no token; nothing was sent", status=200)
+            raise TokenUnavailable("Routee's token response holds no token; nothing was sent", status=200)
         now = asyncio.get_running_loop().time()
         self._token = token
-        self._expires_at = now + life
-        self._renew_at = now + life - min(MAX_RENEWAL_MARGIN, life * RENEWAL_MARGIN_SHARE)
-        self._on_renewed(life)
+        self._expires_at = now + lifetime
+        self._renew_at = now + lifetime - min(MAX_RENEWAL_MARGIN, lifetime * RENEWAL_MARGIN_SHARE)
+        self._on_renewed(lifetime)
         return token
 
     async def aclose(self) -> None:
-        """End a renewal that is under way."""
+        """Cancel a renewal in flight; its waiters get `ClientClosed`."""
         if self._pending is not None:
             self._pending.cancel()
             await asyncio.wait([self._pending])
 
 
-def _refusal(evidence: AttemptResult) -> TokenUnavailable | None:
-    answer = evidence.response
-    if answer is None:
-        return TokenUnavailable(f"no token could be had: {evidence.reason}; nothing was sent")
-    if answer.status == 200:
+def _token_error(result: AttemptResult) -> TokenUnavailable | None:
+    response = result.response
+    if response is None:
+        return TokenUnavailable(f"no access token could be obtained: {result.reason}; nothing was sent")
+    if response.status == 200:
         return None
-    if answer.status == 401:
-        why = "Routee refused the application id and secret (401): compare them with Routee's platform"
+    if response.status == 401:
+        reason = "Routee rejected the application id and secret (401): compare them with Routee's platform"
     else:
-        why = f"Routee's token service answered {answer.status}"
-    return TokenUnavailable(f"{why}; nothing was sent", status=answer.status)
+        reason = f"Routee's token service answered {response.status}"
+    return TokenUnavailable(f"{reason}; nothing was sent", status=response.status)
 
 
-def _read_token(evidence: AttemptResult) -> tuple[Secret | None, float]:
+def _read_token(result: AttemptResult) -> tuple[Secret | None, float]:
     try:
-        answer: Any = decode(evidence.response.body if evidence.response else b"")
+        payload: Any = decode(result.response.body if result.response else b"")
     except ValueError:
-        answer = None
-    answer = answer if isinstance(answer, dict) else {}
-    token, life = answer.get("access_token"), answer.get("expires_in")
+        payload = None
+    payload = payload if isinstance(payload, dict) else {}
+    token, life = payload.get("access_token"), payload.get("expires_in")
     usable = isinstance(token, str) and token.isascii() and token.isprintable() and token.strip() != ""
     seconds = (
         float(life) if isinstance(life, int | float) and not isinstance(life, bool) and life >= 0 else DEFAULT_LIFETIME

@@ -1,4 +1,4 @@
-"""The transport of a client: calls from any event loop, each with connections and a token of its own."""
+"""Transport of a client: requests from any event loop, with a connection pool and an access token per event loop."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,7 +13,10 @@ from .loop_transport import LoopTransport
 
 
 class Transport:
-    """Makes calls. It may be made where no event loop runs."""
+    """Sends requests, each through the `LoopTransport` of the running event loop.
+
+    It can be created where no event loop is running.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -21,37 +24,37 @@ class Transport:
         self._closed_in: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
     def reopen(self) -> None:
-        """Take calls again in this loop, after it was closed here."""
+        """Accept requests again in the running event loop after `aclose` was called in it."""
         loop = asyncio.get_running_loop()
         if loop in self._closed_in:
             self._closed_in.discard(loop)
             self._loop_transports.pop(loop, None)
 
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult]]:
-        """Make a call and say what it proved, and by what.
+        """Send a request and return its outcome, with the attempt result that proves it.
 
-        Raises a `NotSent` for what was ended before its first byte could leave. A call that is not safe is tried again
-        only where nothing of it can have been accepted.
+        Raises a `NotSent` when the request was cancelled before its first byte was sent. A request that is not safe is
+        only retried when no part of it can have been accepted.
         """
         loop = asyncio.get_running_loop()
-        line = self._loop_transports.get(loop)
-        if line is None or loop in self._closed_in:
-            line = self._open(loop)
-        return line.send_request(request)
+        loop_transport = self._loop_transports.get(loop)
+        if loop_transport is None or loop in self._closed_in:
+            loop_transport = self._open(loop)
+        return loop_transport.send_request(request)
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> LoopTransport:
         if loop in self._closed_in:
             raise ClientClosed("the client is closed in this event loop; nothing was sent")
-        for other in list(self._loop_transports):  # other threads may be at this as well
+        for other in list(self._loop_transports):  # a copy: other threads may change the dict at the same time
             if other.is_closed():
                 self._loop_transports.pop(other, None)
-        line = self._loop_transports[loop] = LoopTransport(self._config)
-        return line
+        loop_transport = self._loop_transports[loop] = LoopTransport(self._config)
+        return loop_transport
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop; those of other loops close when their loops end."""
+        """Close the connections of the running event loop; those of another loop are closed when that loop ends."""
         loop = asyncio.get_running_loop()
         self._closed_in.add(loop)
-        line = self._loop_transports.get(loop)
-        if line is not None:
-            await line.aclose()
+        loop_transport = self._loop_transports.get(loop)
+        if loop_transport is not None:
+            await loop_transport.aclose()

@@ -1,4 +1,4 @@
-"""JSON to and from flows and records: one cattrs converter, Routee's names, and problems in one line each."""
+"""Serialization: flows to and from Routee's JSON, responses to records and errors; each problem is one line."""
 
 from .dump import dump_flow, encode_flow
 from .load import load_flow

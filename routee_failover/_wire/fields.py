@@ -1,16 +1,23 @@
-"""What the converter has to know of a model class: its fields by Routee's names, and what an annotation means."""
+"""The two cattrs converters, and the fields of a model class under Routee's names.
+
+The strict converter rejects unknown keys; the lenient one keeps them.
+"""
 
 import types
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import attrs
+from cattrs import Converter
 
 from ..flows.extensible import ExtensibleModel, is_flattened
 from ..flows.model import api_name
 
+strict_converter: Converter = Converter(forbid_extra_keys=True)
+lenient_converter: Converter = Converter(forbid_extra_keys=False)
+
 
 class ApiField(NamedTuple):
-    """One field: its Python name, Routee's name, its annotation without `None`, and whether it may be left out."""
+    """One field: its Python name, Routee's name, its annotation without `None`, and whether it is required."""
 
     name: str
     api_name: str
@@ -20,7 +27,7 @@ class ApiField(NamedTuple):
 
 
 def unwrap_optional(annotation: Any) -> Any:
-    """`X` of `X | None`."""
+    """Return `X` of `X | None`."""
     if get_origin(annotation) in {Union, types.UnionType}:
         parts = [part for part in get_args(annotation) if part is not type(None)]
         return parts[0] if len(parts) == 1 else annotation
@@ -28,12 +35,12 @@ def unwrap_optional(annotation: Any) -> Any:
 
 
 def unwrap_annotated(annotation: Any) -> Any:
-    """The type itself, without what it is annotated with."""
+    """Return the type inside an `Annotated`."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def api_fields(cls: type[ExtensibleModel]) -> list[ApiField]:
-    """The fields of a model class, in the order in which they were written."""
+    """Return the fields of a model class, in the order of their definition."""
     hints = get_type_hints(cls, include_extras=True)
     return [
         ApiField(

@@ -1,4 +1,4 @@
-"""JSON text and bytes; the one module that imports orjson."""
+"""JSON encoding and decoding; the only module that imports orjson."""
 
 import json
 from typing import Any
@@ -9,19 +9,19 @@ from ..secret import scrub_traceback
 
 
 def encode(value: Any) -> bytes:
-    """The bytes that say a value. It holds only what JSON can say, because flows are checked when they are built."""
+    """Encode a value, which JSON can represent because flows are validated when they are built."""
     try:
         return orjson.dumps(value)
     except TypeError:
-        # orjson's integers end at 64 bits, and a codeValidityTime may have 50 digits.
+        # orjson encodes integers of at most 64 bits, and a codeValidityTime may have 50 digits.
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @scrub_traceback
 def decode(body: bytes) -> Any:
-    """What the bytes say, numbers of more than 64 bits as floats.
+    """Decode JSON, numbers of more than 64 bits as floats.
 
-    Raises `ValueError` where they are no JSON, with a text that quotes none of them.
+    Raises `ValueError` if the bytes are not JSON, with a text that quotes none of them.
     """
     try:
         return orjson.loads(body)
@@ -30,7 +30,7 @@ def decode(body: bytes) -> Any:
 
 
 def encode_canonical(value: Any) -> bytes:
-    """The same bytes for the same JSON value, in whatever order its keys came; they are compared, not sent."""
+    """Encode a value with sorted keys, so that equal values have equal bytes; for comparison, not for sending."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:

@@ -1,6 +1,6 @@
-"""The way in: Routee's own JSON becomes a flow, or every problem of it at once, in Routee's names.
+"""Load a flow from Routee's own JSON, or report all of its problems at once, under Routee's names.
 
-The classes check values; this module knows what JSON adds to that: objects, lists, `type`, `order`, unknown keys.
+The model classes validate values; this module handles what JSON adds: objects, lists, `type`, `order`, unknown keys.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,32 +25,33 @@ from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
 from ..flows.model import Invalid, type_name
 from ..secret import scrub_traceback
-from .converter import lenient_converter, strict_converter
-from .fields import ApiField, api_fields, unwrap_annotated
+from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
 
 FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
 }
 
 Loader = Callable[[Any], Any]
-"""Reads one JSON value: gives what the constructor takes, or `Invalid`."""
+"""Function that reads one JSON value: returns what the constructor takes, or `Invalid`."""
 
 
-def _broken(reason: str, *path: str | int) -> Invalid:
+def _invalid(reason: str, *path: str | int) -> Invalid:
     return Invalid([Problem(path, reason)])
 
 
-def _load_value(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Loader:
-    """How a field's JSON value is read; a plain value is left to the field's own check."""
+def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Loader:
+    """Return the function that reads a field's JSON value; a plain value is left to the field's validator."""
     cls = unwrap_annotated(field.annotation)
     if cls is timedelta:
-        span: DurationRange = field.annotation.__metadata__[0]
-        return lambda number: _broken(value) if isinstance(value := span.unit.from_number(number), str) else value
+        duration_range: DurationRange = field.annotation.__metadata__[0]
+        return lambda number: (
+            _invalid(value) if isinstance(value := duration_range.unit.from_number(number), str) else value
+        )
     if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         return lambda value: _load_object(value, cls, converter)
     item = get_args(cls)[0] if get_args(cls) else None
     if owner is ViberOtpStep and field.api_name == "to":
-        # Routee's guide to one-time passwords writes the recipient as a list with one number in it, too.
+        # Routee's guide to one-time passwords also writes the recipient as a list with one number.
         return lambda value: value[0] if isinstance(value, list) and len(value) == 1 else value
     if item is None or item is str:
         return lambda value: value
@@ -61,48 +62,51 @@ def _load_value(field: ApiField, owner: type[ExtensibleModel], converter: Conver
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _present(value: Any, load: Loader, cls: type[ExtensibleModel]) -> Any:
-    """A value that is there. Only in a voice step's `to` may one be null: Routee's pages have it so."""
+def _load_present(value: Any, load: Loader, cls: type[ExtensibleModel]) -> Any:
+    """Load a value whose key is present. It may be null only in a voice step's `to`, as on Routee's pages."""
     if value is None:
-        return None if cls is VoiceRecipient else _broken("must not be null; leave the key out")
+        return None if cls is VoiceRecipient else _invalid("must not be null; leave the key out")
     return load(value)
 
 
 def _load_object(value: object, cls: type[ExtensibleModel], converter: Converter) -> object:
-    """An object of one class. Only a voice step's `to` may also be text, as some of Routee's pages have it."""
+    """Load an object of one class. Only a voice step's `to` may also be text, as on some of Routee's pages."""
     if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceRecipient):
         try:
             return value if isinstance(value, str) else converter.structure(cast("Mapping[str, Any]", value), cls)
         except InvalidFlow as error:
             return Invalid(list(error.problems))
-    return _broken(f"must be an object, not {type_name(value)}")
+    return _invalid(f"must be an object, not {type_name(value)}")
 
 
 def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> list[Any] | Invalid:
-    """A list of objects that their `type` tells apart."""
+    """Load a list of objects whose class depends on their `type`."""
     if not isinstance(value, list | tuple):
-        return _broken(f"must be a list, not {type_name(value)}")
+        return _invalid(f"must be a list, not {type_name(value)}")
     return [_load_one_tagged(item, classes, converter) for item in value]
 
 
 def _load_steps(
     value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, order_required: bool
 ) -> list[Any] | Invalid:
-    """The steps of a flow, sorted by their `order`; while one is broken they stay where the problem was found."""
+    """Load the steps of a flow, sorted by `order`; while one is invalid they keep the positions of their problems."""
+    # 1. Load each step.
     steps = _load_tagged(value, classes, converter)
     if isinstance(steps, Invalid):
         return steps
-    given: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
+    orders: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
     if not order_required and not any(isinstance(item, Mapping) and "order" in item for item in value):
         return steps
-    for index, order in enumerate(given):
-        reason = _order_problem(order, given[:index])
+    # 2. Validate the `order` of each step.
+    for index, order in enumerate(orders):
+        reason = _order_problem(order, orders[:index])
         if reason is not None and isinstance(value[index], Mapping):
             problems = steps[index].problems if isinstance(steps[index], Invalid) else []
             steps[index] = Invalid([*problems, Problem(("order",), reason)])
+    # 3. Sort them, unless the positions are needed for problems.
     if any(isinstance(step, Invalid) for step in steps):
         return steps
-    return [steps[index] for index in sorted(range(len(steps)), key=given.__getitem__)]
+    return [steps[index] for index in sorted(range(len(steps)), key=orders.__getitem__)]
 
 
 def _order_problem(order: object, earlier: list[Any]) -> str | None:
@@ -110,69 +114,75 @@ def _order_problem(order: object, earlier: list[Any]) -> str | None:
         return "required: the position of the step in the flow, 1 for the first"
     if not isinstance(order, int) or isinstance(order, bool) or order < 1:
         return "must be a whole number of at least 1"
-    twin = next((index for index, other in enumerate(earlier) if other is not True and other == order), None)
-    return None if twin is None else f"must be unique: flow[{twin}] has it too"
+    duplicate = next((index for index, other in enumerate(earlier) if other is not True and other == order), None)
+    return None if duplicate is None else f"must be unique: flow[{duplicate}] has it too"
 
 
 def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
     if not isinstance(value, Mapping):
-        return _broken(f"must be an object, not {type_name(value)}")
+        return _invalid(f"must be an object, not {type_name(value)}")
     name = value.get("type")
     cls = classes.get(name) if isinstance(name, str) else None
     if cls is not None:
         return _load_object(value, cls, converter)
     allowed = " or ".join(classes)
     if not isinstance(name, str):
-        return _broken(f"required: {allowed}" if name is None else f"must be {allowed}, not {type_name(name)}", "type")
-    homes = sorted({home for step, flows in FLOWS_BY_STEP.items() if step.api_type == name for home in flows})
-    return _broken(f"must be {allowed}" + (f"; {name} belongs to {join_flow_names(homes)}" if homes else ""), "type")
+        return _invalid(f"required: {allowed}" if name is None else f"must be {allowed}, not {type_name(name)}", "type")
+    owners = sorted({owner for step, flows in FLOWS_BY_STEP.items() if step.api_type == name for owner in flows})
+    return _invalid(f"must be {allowed}" + (f"; {name} belongs to {join_flow_names(owners)}" if owners else ""), "type")
 
 
-def _make_load(
+def _make_loader(
     cls: type[ExtensibleModel], converter: Converter
 ) -> Callable[[Mapping[str, Any], object], ExtensibleModel]:
-    """The reader of one model class. Raises `InvalidFlow` with every problem of the object and of what is inside it."""
+    """Return the load function of a model class.
+
+    It raises `InvalidFlow` with every problem of the object and of the objects inside it.
+    """
     fields = [field for field in api_fields(cls) if not field.flattened]
     api_names = {field.name: field.api_name for field in fields}
-    loads = {field.api_name: (field, _load_value(field, cls, converter)) for field in fields}
-    written = cls.implicit_keys
+    loaders = {field.api_name: (field, _value_loader(field, cls, converter)) for field in fields}
+    implicit_keys = cls.implicit_keys
 
     def load(value: Mapping[str, Any], _cls: object) -> ExtensibleModel:
-        given: dict[str, Any] = {
-            field.name: _present(value[key], load_value, cls) if key in value else _broken("required")
-            for key, (field, load_value) in loads.items()
+        # 1. Load the keys that are fields.
+        arguments: dict[str, Any] = {
+            field.name: _load_present(value[key], value_loader, cls) if key in value else _invalid("required")
+            for key, (field, value_loader) in loaders.items()
             if key in value or field.required
         }
+        # 2. Sort the other keys into forbidden ones, template fields and extra.
         extra: dict[str, Any] = {}
-        texts: dict[str, Any] = {}
-        unknown: list[Problem] = []
+        template_fields: dict[str, Any] = {}
+        problems: list[Problem] = []
         if not all(isinstance(key, str) for key in value):
             raise InvalidFlow(cls.__name__, [Problem((), "must have text for keys")])
-        for key in sorted(value.keys() - loads.keys() - written):
+        for key in sorted(value.keys() - loaders.keys() - implicit_keys):
             if key in cls.forbidden_keys:
-                unknown.append(Problem((key,), cls.forbidden_keys[key]))
+                problems.append(Problem((key,), cls.forbidden_keys[key]))
             else:
-                (texts if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
+                (template_fields if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
         if converter.forbid_extra_keys:
-            unknown += [Problem((_shown(key),), _unknown_key(key, loads)) for key in extra]
+            problems += [Problem((_printable(key),), _unknown_key(key, loaders)) for key in extra]
         elif extra:
-            given["extra"] = extra
-        if texts:
-            given["template_fields"] = texts
+            arguments["extra"] = extra
+        if template_fields:
+            arguments["template_fields"] = template_fields
+        # 3. Build the object, or collect the problems of its values as well.
         try:
-            instance = cls(**given)
+            instance = cls(**arguments)
         except InvalidFlow as error:
-            unknown += [Problem(_api_path(problem.path, api_names), problem.reason) for problem in error.problems]
+            problems += [Problem(_api_path(problem.path, api_names), problem.reason) for problem in error.problems]
         else:
-            if not unknown:
+            if not problems:
                 return instance
-        raise InvalidFlow(cls.__name__, unknown)
+        raise InvalidFlow(cls.__name__, problems)
 
     return load
 
 
 def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tuple[str | int, ...]:
-    """A path that begins with a Python name, in Routee's names; merged fields have none."""
+    """Translate a path that begins with a Python name to Routee's names; a flattened field has no name there."""
     if not path:
         return path
     first = api_names.get(str(path[0]))
@@ -180,14 +190,14 @@ def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tupl
 
 
 def _unknown_key(key: str, known: Mapping[str, object]) -> str:
-    import difflib  # noqa: PLC0415  # only those who misspell need it
+    import difflib  # noqa: PLC0415  # needed for misspelled keys only
 
     close = difflib.get_close_matches(key, known, n=1)
     return "unknown key" + (f"; did you mean {close[0]}?" if close else '; extra="keep" sends such keys as they are')
 
 
-def _shown(key: str) -> str:
-    """A key as an error may show it: printable, and not as long as a page."""
+def _printable(key: str) -> str:
+    """Return a key as an error may show it: printable and at most 60 characters of it."""
     return key[:60].encode("ascii", "backslashreplace").decode()
 
 
@@ -197,7 +207,7 @@ def _is_model(cls: object) -> bool:
 
 def _register(converter: Converter) -> None:
     def factory(cls: type[ExtensibleModel]) -> Callable[[Mapping[str, Any], object], ExtensibleModel]:
-        return _make_load(cls, converter)
+        return _make_loader(cls, converter)
 
     converter.register_structure_hook_factory(_is_model, factory)
 
@@ -239,12 +249,12 @@ def load_flow(
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = "refuse"
 ) -> AnyFlow:
-    """Build a flow from the API's own JSON: a file, a queue, a web request.
+    """Build a flow from the API's own JSON, such as a file, a queue message or a web request.
 
-    Raises one `InvalidFlow` with all problems, each with its path in Routee's names (`flow[1].message.body`), none with
-    a value. Unknown keys are refused; with `extra="keep"` they are sent as they are. On a ViberOtp step an unknown key
-    with a text becomes one of its `template_fields`, because Routee's names for some of them are not public. Steps are
-    sorted by their `order`.
+    Raises one `InvalidFlow` with all problems, each with its path in Routee's names (`flow[1].message.body`) and none
+    with a value. An unknown key is a problem; with `extra="keep"` it is sent unchanged. On a ViberOtp step an unknown
+    key with a text becomes one of its `template_fields`, because Routee's names for some of them are not public. Steps
+    are sorted by their `order`.
     """
     if endpoint not in [*Endpoint]:
         raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])

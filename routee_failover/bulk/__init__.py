@@ -1,10 +1,10 @@
-"""Many messages out of a file or any iterable, each sent once whatever happens to the process that sends them.
+"""Bulk sending: many messages from a file or any iterable, each sent at most once, across crashes and restarts.
 
     async with RouteeClient.from_env() as routee, SqliteLedger("run.sqlite") as ledger:
         template = FlowTemplate.read("flow.json")
         await BulkSender(routee, ledger, BulkSettings(rate=200)).run(template.rows(read_source("people.csv")))
 
-Everything is loaded when it is first asked for.
+Names are imported on first use.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all: beside its place first, and put there once it is complete."""
+"""Atomic file write: a temporary file in the same folder that replaces the target once it is complete."""
 
 import contextlib
 import os
@@ -11,24 +11,24 @@ from typing import TextIO
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[TextIO]:
-    """Gives what to write UTF-8 to; it takes the place of the file at the end, and of nothing if that fails.
+    """Yield a UTF-8 text stream whose content replaces the file on success; on failure the file is unchanged.
 
-    Only its owner can read it. A link stays, and leads to the new file; a pipe or a device is written to as it is.
-    Raises `OSError` where it cannot be written.
+    Only the owner can read the file. A symbolic link stays, and its target is replaced; a pipe or a device is written
+    to directly. Raises `OSError` if the file cannot be written.
     """
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
-        with target.open("w", encoding="utf-8", newline="\n") as stream:  # a directory says that it is one
+        with target.open("w", encoding="utf-8", newline="\n") as stream:  # raises IsADirectoryError for a directory
             yield stream
         return
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).replace(target)
+        Path(temporary).replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(beside).unlink()
+            Path(temporary).unlink()
         raise

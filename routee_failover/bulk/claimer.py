@@ -1,4 +1,4 @@
-"""From rows to messages that may be sent: read ahead a little, checked, and each written to the ledger as an intent."""
+"""Claimer of a run's messages: reads rows ahead, checks them, and claims each in the ledger before it is sent."""
 
 import asyncio
 import contextlib
@@ -28,26 +28,26 @@ from .templates.fingerprint import Fingerprinter
 from .templates.row import Correlation, Row, Rows
 
 InvalidRowHandler = Callable[[int, str, tuple[Problem, ...]], object]
-"""Told of each row that cannot be sent: its line, its recipient masked, and why."""
+"""Called with each row that cannot be sent: its line, its masked recipient and its problems."""
 
 _MAX_USEFUL_TTL = reconcile_after.MAX_RECONCILE_AFTER.total_seconds()
-"""Seconds of a time to live beyond which a longer one changes nothing."""
-_Due = tuple[Row, int, ClaimResult | None]
-"""A row, its tag, and how the ledger has it, where it does."""
-_Made = tuple[Row, ClaimRequest, AnyFlow]
-_Claimable = TypeVar("_Claimable", bound=tuple[Row | None, ClaimRequest, AnyFlow])
+"""Seconds; a longer time to live does not change `reconcile_after`."""
+_PendingRow = tuple[Row, int, ClaimResult | None]
+"""A row, its key hash, and its ledger entry, if there is one."""
+_BuiltRow = tuple[Row, ClaimRequest, AnyFlow]
+_ClaimableT = TypeVar("_ClaimableT", bound=tuple[Row | None, ClaimRequest, AnyFlow])
 
 
 @attrs.frozen
 class CorrelationFactory:
-    """What messages of a run carry so that they are found again."""
+    """Creates the label and callback URL by which the messages of a run are found again."""
 
     run_id: str
     add_labels: bool
     signer: CallbackSigner | None
 
     def create(self, key_hash: int) -> Correlation:
-        """The label and the address of one message."""
+        """Return the correlation of one message."""
         label = build_label(self.run_id, key_hash)
         return Correlation(
             label if self.add_labels else None, self.signer.url(label) if self.signer is not None else None
@@ -55,7 +55,7 @@ class CorrelationFactory:
 
 
 class Claimer:
-    """The messages of a source, claimed in small groups. It can be gone through several times: once a pass."""
+    """Claims the messages of a source in small batches, once per pass over the source."""
 
     def __init__(
         self,
@@ -84,152 +84,166 @@ class Claimer:
         self._suppression_list = suppression_list
         self._message_limit = message_limit
         self.endpoint: Endpoint | None = None
-        """Where all messages of the ledger go; known with the first one."""
+        """The endpoint of all messages of the ledger; known from the first message on."""
         self._endpoint_stored = False
         self._max_ttl = 0.0
-        """The longest time to live of a message, in seconds, as the ledger has it."""
+        """The longest time to live of any message, in seconds, as stored in the ledger."""
         self.claimed_count: int = 0
-        """How many messages the last pass has claimed."""
+        """The number of messages that the last pass claimed."""
         self.next_opening: datetime | None = None
-        """When the hours of the first deferred recipient begin."""
+        """When the send window of the first deferred recipient opens."""
 
     async def fill_queue(self, queue: ReadyQueue, rows: Rows, *, is_first_pass: bool) -> None:
-        """Put what is to be sent into the window. On the first pass over an empty ledger nothing is looked up before.
+        """Claim the messages to be sent and put them into the queue.
 
-        It ends early, with nothing left claimed beside what is in the window, once the run is stopping.
+        On the first pass over an empty ledger no rows are looked up before they are claimed. Returns early once the run
+        is stopping; all that is claimed is then in the queue.
         """
         self._counters.start_pass()
         self.next_opening, self.claimed_count = None, 0
         if self._message_limit is not None:
             self._message_limit.reached = False
-        if self.endpoint is None and (where := await self._ledger.get_document("endpoint")) is not None:
-            self.endpoint, self._endpoint_stored = Endpoint(where["endpoint"]), True
-            lives = await self._ledger.get_document(reconcile_after.TTL_DOCUMENT_NAME)
-            self._max_ttl = _MAX_USEFUL_TTL if lives is None else lives["seconds"]
-        look_up = not is_first_pass or (await self._ledger.counts()).total > 0
+        if self.endpoint is None and (document := await self._ledger.get_document("endpoint")) is not None:
+            self.endpoint, self._endpoint_stored = Endpoint(document["endpoint"]), True
+            ttl_document = await self._ledger.get_document(reconcile_after.TTL_DOCUMENT_NAME)
+            self._max_ttl = _MAX_USEFUL_TTL if ttl_document is None else ttl_document["seconds"]
+        check_ledger = not is_first_pass or (await self._ledger.counts()).total > 0
         async with contextlib.aclosing(read_chunks(rows, self._control)) as chunks:
             async for chunk in chunks:
                 self._counters.read += len(chunk)
-                due = await self._due(chunk) if look_up else [(row, _key_hash(row), None) for row in chunk]
+                due = (
+                    await self._pending_rows(chunk) if check_ledger else [(row, _key_hash(row), None) for row in chunk]
+                )
                 for start in range(0, len(due), self._batch_size):
                     await queue.wait_for_capacity()
                     if self._control.stopping:
                         return
-                    claimed = await self._claimed(due[start : start + self._batch_size], first=is_first_pass)
+                    claimed = await self._claim_rows(due[start : start + self._batch_size], is_first_pass=is_first_pass)
                     self.claimed_count += len(claimed)
                     queue.put(claimed)
                     if self._message_limit is not None and self._message_limit.reached:
                         return
 
     async def reclaim(self, message: ClaimedMessage) -> ClaimedMessage | None:
-        """The same message under a new lease, once its former one was given back; `None` where it may not leave now."""
+        """Return the message under a new lease after its former one was released; `None` if it must not be sent now."""
         if self._is_suppressed(all_recipients(message.flow)):
-            return None  # the next pass counts it
-        leave_by, leave_by_clock = self._lease_ends()
+            return None  # counted by the next pass
+        lease_ends_at, lease_ends_at_wall_clock = self._lease_deadlines()
         claims = await self._claim([(None, message.request, message.flow)])
         if not claims:
             return None
         ((_, found),) = claims
         return (
-            message._replace(claim=found, lease_ends_at=leave_by, lease_ends_at_wall_clock=leave_by_clock)
+            message._replace(
+                claim=found, lease_ends_at=lease_ends_at, lease_ends_at_wall_clock=lease_ends_at_wall_clock
+            )
             if found.claimed
             else None
         )
 
     def is_outside_window(self, message: ClaimedMessage) -> bool:
-        """Whether the hours of a recipient have ended since the message was claimed."""
-        opens = self._opens(message.request.recipient, datetime.now(UTC))
-        if opens is not None:
-            self._defer(opens)
-        return opens is not None
+        """Return whether the send window of the recipient has closed since the message was claimed."""
+        opens_at = self._opens_at(message.request.recipient, datetime.now(UTC))
+        if opens_at is not None:
+            self._defer(opens_at)
+        return opens_at is not None
 
-    async def _due(self, chunk: Sequence[Row]) -> list[_Due]:
-        """The rows of a chunk that the ledger does not say everything about already."""
-        # By its line, too: a row of which no flow could be made in an earlier pass is not told again.
-        tagged = [(row, _key_hash(row), _line_hash(row)) for row in chunk]
-        known = await self._ledger.find([tag for _, *tags in tagged for tag in tags])
-        due: list[_Due] = []
-        for row, tag, tag_of_line in tagged:
-            found = known.get(tag_of_line) or known.get(tag)
+    async def _pending_rows(self, chunk: Sequence[Row]) -> list[_PendingRow]:
+        """Return the rows of a chunk that have no ledger entry yet, or one that is NEW."""
+        # Also by line: a row that was invalid in an earlier pass is not reported again.
+        hashed = [(row, _key_hash(row), _line_hash(row)) for row in chunk]
+        known = await self._ledger.find([key_hash for _, *hashes in hashed for key_hash in hashes])
+        due: list[_PendingRow] = []
+        for row, key_hash, line_hash in hashed:
+            found = known.get(line_hash) or known.get(key_hash)
             if found is None or found.state is EntryState.NEW:
-                due.append((row, tag, found))
+                due.append((row, key_hash, found))
             else:
-                await self._skip(row, found, twice=False)
+                await self._skip(row, found, is_duplicate=False)
         return due
 
-    async def _claimed(self, due: Sequence[_Due], *, first: bool) -> list[ClaimedMessage]:
-        made: list[_Made] = []
-        refusals: list[Awaitable[object]] = []
+    async def _claim_rows(self, due: Sequence[_PendingRow], *, is_first_pass: bool) -> list[ClaimedMessage]:
+        # 1. Build the flows, and sort out rows that are suppressed, deferred or invalid.
+        built: list[_BuiltRow] = []
+        invalidations: list[Awaitable[object]] = []
         now = datetime.now(UTC)
-        for row, tag, found in due:
+        for row, key_hash, found in due:
             if self._is_suppressed((row.recipient,)):
                 await self._suppress(row, found)
                 continue
-            opens = None if row.problems else self._opens(row.recipient, now)
-            if opens is not None and opens is not NEVER_OPENS:
-                self._defer(opens)
+            opens_at = None if row.problems else self._opens_at(row.recipient, now)
+            if opens_at is not None and opens_at is not NEVER_OPENS:
+                self._defer(opens_at)
                 continue
-            flow = row.problems or (self._make(row, tag) if opens is None else NO_COMMON_HOUR)
+            flow = row.problems or (self._build_flow(row, key_hash) if opens_at is None else NO_COMMON_HOUR)
             if isinstance(flow, tuple):
-                refusals.append(self._mark_invalid(row, flow))
+                invalidations.append(self._mark_invalid(row, flow))
             elif self._suppression_list is not None and self._is_suppressed(all_recipients(flow)):
                 await self._suppress(row, found)
             else:
-                wanted = ClaimRequest(tag, row.key, row.recipient, row.line, self._fingerprinter.fingerprint(flow))
-                made.append((row, wanted, flow))
-        if refusals:
-            await asyncio.gather(*refusals)
-        if made and not self._endpoint_stored:
-            # Before the first intent: who finds doubts in the ledger has to know where to ask about them.
+                request = ClaimRequest(
+                    key_hash, row.key, row.recipient, row.line, self._fingerprinter.fingerprint(flow)
+                )
+                built.append((row, request, flow))
+        if invalidations:
+            await asyncio.gather(*invalidations)
+        # 2. Store what reconciliation needs to know.
+        if built and not self._endpoint_stored:
+            # Before the first entry: reconciliation after a crash has to know which endpoint to search.
             await self._ledger.put_document("endpoint", {"endpoint": str(self.endpoint)})
             self._endpoint_stored = True
-        if made and self._max_ttl < _MAX_USEFUL_TTL:
-            await self._store_max_ttl(max(total_ttl(flow) for _, _, flow in made))
-        leave_by, leave_by_clock = self._lease_ends()
-        items: list[ClaimedMessage] = []
-        for (row, wanted, flow), found in await self._claim(made):
+        if built and self._max_ttl < _MAX_USEFUL_TTL:
+            await self._store_max_ttl(max(total_ttl(flow) for _, _, flow in built))
+        # 3. Claim the messages.
+        lease_ends_at, lease_ends_at_wall_clock = self._lease_deadlines()
+        messages: list[ClaimedMessage] = []
+        for (row, request, flow), found in await self._claim(built):
             if found.claimed:
-                items.append(ClaimedMessage(wanted, found, flow, leave_by, leave_by_clock))
+                messages.append(ClaimedMessage(request, found, flow, lease_ends_at, lease_ends_at_wall_clock))
             else:
-                # Its key was free a moment ago: it is there twice. What an earlier run has left may have moved since.
-                await self._skip(row, found, twice=first and found.line != row.line)
-        return items
+                # Its key was free when the chunk was looked up, so that this pass has claimed it: a duplicate row.
+                # The entry of an earlier run may have changed since.
+                await self._skip(row, found, is_duplicate=is_first_pass and found.line != row.line)
+        return messages
 
     async def _store_max_ttl(self, seconds: float) -> None:
-        """Keep the longest one in the ledger, which says when a message of unknown outcome may count as not taken."""
+        """Store the longest TTL in the ledger: it decides when an unknown message may count as not accepted."""
         if seconds > self._max_ttl:
             self._max_ttl = min(seconds, _MAX_USEFUL_TTL)
             await self._ledger.put_document(reconcile_after.TTL_DOCUMENT_NAME, {"seconds": self._max_ttl})
 
-    async def _claim(self, made: Sequence[_Claimable]) -> list[tuple[_Claimable, ClaimResult]]:
-        """Claim them, up to the message limit. What it keeps back is left out; what is in the ledger is not."""
-        if not made:
+    async def _claim(self, built: Sequence[_ClaimableT]) -> list[tuple[_ClaimableT, ClaimResult]]:
+        """Claim messages up to the message limit.
+
+        A message that the limit holds back is left out, unless it has an entry already.
+        """
+        if not built:
             return []
         limit = self._message_limit
         if limit is None:
-            claims = await self._ledger.claim([wanted for _, wanted, _ in made], lease=self._lease)
-            return [*zip(made, claims, strict=True)]
-        pairs: list[tuple[_Claimable, ClaimResult]] = []
+            claims = await self._ledger.claim([request for _, request, _ in built], lease=self._lease)
+            return [*zip(built, claims, strict=True)]
+        pairs: list[tuple[_ClaimableT, ClaimResult]] = []
         async with limit.lock:
-            while made and (free := await limit.available()) > 0:
-                part, made = made[:free], made[free:]
-                claims = await self._ledger.claim([wanted for _, wanted, _ in part], lease=self._lease)
-                pairs += zip(part, claims, strict=True)
-            known = await self._ledger.find([wanted.key_hash for _, wanted, _ in made]) if made else {}
-            for each in made:
-                found = known.get(each[1].key_hash)
+            while built and (available := await limit.available()) > 0:
+                batch, built = built[:available], built[available:]
+                claims = await self._ledger.claim([request for _, request, _ in batch], lease=self._lease)
+                pairs += zip(batch, claims, strict=True)
+            known = await self._ledger.find([request.key_hash for _, request, _ in built]) if built else {}
+            for candidate in built:
+                found = known.get(candidate[1].key_hash)
                 if found is None or found.state is EntryState.NEW:
                     limit.reached = True
                 else:
-                    pairs.append((each, found))
+                    pairs.append((candidate, found))
         return pairs
 
     def _is_suppressed(self, numbers: Iterable[str]) -> bool:
-        listed = self._suppression_list
-        return listed is not None and any(number in listed for number in numbers if number)
+        suppression_list = self._suppression_list
+        return suppression_list is not None and any(number in suppression_list for number in numbers if number)
 
     async def _suppress(self, row: Row, found: ClaimResult | None) -> None:
-        """Count a row that is not sent. What may have been accepted is UNKNOWN, not waiting to be sent once more."""
+        """Count a suppressed row. A message that may have been accepted becomes UNKNOWN instead of staying NEW."""
         if found is not None and found.fingerprint:
             await self._mark_unknown(
                 row, found, "it may have been accepted, and is on the suppression list now: not sent again"
@@ -237,9 +251,9 @@ class Claimer:
         else:
             self._counters.record_suppressed(is_new=found is not None)
 
-    def _make(self, row: Row, tag: int) -> AnyFlow | tuple[Problem, ...]:
+    def _build_flow(self, row: Row, key_hash: int) -> AnyFlow | tuple[Problem, ...]:
         try:
-            flow = row.build_flow(self._correlations.create(tag))
+            flow = row.build_flow(self._correlations.create(key_hash))
         except InvalidFlow as error:
             return error.problems
         if flow.endpoint is not self.endpoint:
@@ -248,58 +262,69 @@ class Claimer:
             self.endpoint = flow.endpoint
         return flow
 
-    def _opens(self, recipient: str, now: datetime) -> datetime | None:
+    def _opens_at(self, recipient: str, now: datetime) -> datetime | None:
         return None if self._send_window is None else self._send_window.opens_at(recipient, now)
 
-    def _defer(self, opens: datetime) -> None:
+    def _defer(self, opens_at: datetime) -> None:
         self._counters.deferred += 1
-        self.next_opening = opens if self.next_opening is None else min(self.next_opening, opens)
+        self.next_opening = opens_at if self.next_opening is None else min(self.next_opening, opens_at)
 
     async def _mark_invalid(self, row: Row, problems: tuple[Problem, ...]) -> None:
-        why = "; ".join(map(str, problems))
+        reason = "; ".join(map(str, problems))
         self._counters.invalid += 1
-        self._counters.problems.append(RowProblem(row.line, mask_phone(row.recipient), EntryState.INVALID.lower(), why))
+        self._counters.problems.append(
+            RowProblem(row.line, mask_phone(row.recipient), EntryState.INVALID.lower(), reason)
+        )
         if self._on_invalid_row is not None:
             self._on_invalid_row(row.line, mask_phone(row.recipient), problems)
-        # By its line and not by its key: another row may have that key, and be as it should.
-        await self._ledger.mark_invalid(ClaimRequest(_line_hash(row), f"line {row.line}", row.recipient, row.line), why)
+        # Keyed by line, not by key: another row with the same key may be valid.
+        await self._ledger.mark_invalid(
+            ClaimRequest(_line_hash(row), f"line {row.line}", row.recipient, row.line), reason
+        )
 
     async def _mark_key_conflict(self, row: Row, found: ClaimResult) -> None:
-        """Reject a row whose key is taken by another recipient: it is no duplicate, for this recipient gets nothing."""
-        self._counters.key_conflicts += 1
-        where = f"line {found.line}" if found.line != row.line else "a message of an earlier run"
-        why = (
-            f"has the key of {where}, which is for another recipient: one message per key is sent, and this one is not"
-        )
-        await self._mark_invalid(row, (Problem((), why),))
+        """Mark a row invalid whose key belongs to another recipient.
 
-    async def _skip(self, row: Row, found: ClaimResult, *, twice: bool) -> None:
+        It is no duplicate, since its recipient gets no message.
+        """
+        self._counters.key_conflicts += 1
+        earlier = f"line {found.line}" if found.line != row.line else "a message of an earlier run"
+        reason = (
+            f"has the key of {earlier}, which is for another recipient: "
+            "one message per key is sent, and this one is not"
+        )
+        await self._mark_invalid(row, (Problem((), reason),))
+
+    async def _skip(self, row: Row, found: ClaimResult, *, is_duplicate: bool) -> None:
         if _is_key_conflict(row, found):
             await self._mark_key_conflict(row, found)
             return
         self._counters.skipped += 1
         if found.state is EntryState.NEW:
-            # By the caller's policy it was to be sent once more, with the same content; the source has another now.
-            why = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
-            await self._mark_unknown(row, found, why)
-        elif twice:
+            # The policy was to resend it with the same content, and the source has different content now.
+            reason = "it may have been accepted, and the source has another text or PIN for it now: not sent again"
+            await self._mark_unknown(row, found, reason)
+        elif is_duplicate:
             self._counters.duplicates += 1
-            why = f"the same key as line {found.line}; one message per key is sent"
-            self._counters.problems.append(RowProblem(row.line, mask_phone(row.recipient), "duplicate", why))
+            reason = f"the same key as line {found.line}; one message per key is sent"
+            self._counters.problems.append(RowProblem(row.line, mask_phone(row.recipient), "duplicate", reason))
 
-    async def _mark_unknown(self, row: Row, found: ClaimResult, why: str) -> None:
+    async def _mark_unknown(self, row: Row, found: ClaimResult, reason: str) -> None:
         await self._ledger.apply(
-            Transition.MARK_UNKNOWN, TransitionDetails(found.number, found.attempt, why, resolved_by=RESOLVED_BY_POLICY)
+            Transition.MARK_UNKNOWN,
+            TransitionDetails(found.number, found.attempt, reason, resolved_by=RESOLVED_BY_POLICY),
         )
-        self._counters.problems.append(RowProblem(row.line, mask_phone(row.recipient), EntryState.UNKNOWN.lower(), why))
+        self._counters.problems.append(
+            RowProblem(row.line, mask_phone(row.recipient), EntryState.UNKNOWN.lower(), reason)
+        )
 
-    def _lease_ends(self) -> tuple[float, float]:
-        # Before the claim: what the ledger's clock says of the lease is later than this.
+    def _lease_deadlines(self) -> tuple[float, float]:
+        # Read before the claim, so that both end no later than the lease in the ledger.
         return time.monotonic() + self._lease, time.time() + self._lease
 
 
 def _is_key_conflict(row: Row, found: ClaimResult) -> bool:
-    # One that is NEW is not for another yet: it is claimed for this recipient, or is in doubt by the caller's policy.
+    # A NEW entry does not belong to another recipient: it is claimed for this one, or marked UNKNOWN by policy.
     return not row.problems and found.recipient != row.recipient and found.state is not EntryState.NEW
 
 

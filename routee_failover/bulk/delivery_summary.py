@@ -1,4 +1,4 @@
-"""Deliveries by outcome and channel: what delivery reports say of the accepted messages of a run."""
+"""Deliveries by outcome and channel, counted from the delivery reports of a run's accepted messages."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,9 +9,9 @@ from ..ledger import DeliveryCount
 from .sanitize import sanitize
 
 DELIVERED, FAILED, UNKNOWN = "delivered", "failed", "unknown"
-"""How an accepted message was delivered; unknown without a final delivery report."""
+"""Delivery outcomes of an accepted message; unknown without a final delivery report."""
 
-# A flow's own statuses and those of a message: which of the two a report has depends on the endpoint.
+# Statuses of flows and of messages: which of the two a delivery report has depends on the endpoint.
 _OUTCOMES: Mapping[str, str] = {
     **dict.fromkeys(("succeeded", "delivered", "seen", "completed"), DELIVERED),
     **dict.fromkeys(("failed", "undelivered", "expired", "unsent", "busy", "noanswer", "terminated"), FAILED),
@@ -22,28 +22,28 @@ _MAX_CHANNELS = 8
 
 
 def delivery_outcome(status: str | None) -> str:
-    """Return what a status of a delivery report means; one that is not known here, or none, is `UNKNOWN`."""
+    """Return the outcome that a delivery status stands for; `UNKNOWN` for `None` and for unrecognized statuses."""
     return UNKNOWN if status is None else _OUTCOMES.get(status.lower(), UNKNOWN)
 
 
 def channel_name(channel: str | None) -> str:
-    """Return how a channel is written for people; empty where none is known."""
+    """Return the display name of a channel; empty if it is not known."""
     return _CHANNELS.get(channel.lower(), sanitize(channel, 24)) if channel else ""
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class DeliverySummary(ValueObject):
-    """How many accepted messages were delivered, failed, or have no final delivery report yet."""
+    """Number of accepted messages that were delivered, failed, or have no final delivery report yet."""
 
     delivered: int = 0
     failed: int = 0
     unknown: int = 0
     channels: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict)
-    """Delivered and failed messages by the channel that each ended on, the most frequent first."""
+    """Delivered and failed messages by the channel that delivery ended on, the most frequent first."""
 
     @classmethod
     def from_counts(cls, counts: Iterable[DeliveryCount]) -> "DeliverySummary":
-        """Those that a ledger has counted (`Ledger.delivery_counts`)."""
+        """Return the summary of the ledger's counts (`Ledger.delivery_counts`)."""
         totals = {DELIVERED: 0, FAILED: 0, UNKNOWN: 0}
         channels: dict[str, dict[str, int]] = {}
         for count in sorted(counts, key=lambda count: -count.messages):
@@ -61,10 +61,10 @@ class DeliverySummary(ValueObject):
 
     @property
     def accepted(self) -> int:
-        """All of them."""
+        """Number of accepted messages."""
         return self.delivered + self.failed + self.unknown
 
     @property
     def reported(self) -> int:
-        """Those with a final delivery report."""
+        """Number of messages with a final delivery report."""
         return self.delivered + self.failed

@@ -1,9 +1,9 @@
-"""Review of the rows of a dry run: what their texts say is looked at, and counted with an example that may be shown."""
+"""Content checks of the dry run: placeholders, empty columns and code lengths in the texts of rows that can be sent."""
 
 from collections.abc import Callable
 
 from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage, ViberStep
-from .preview import text_masker
+from .flow_masking import text_masker
 from .sanitize import sanitize
 from .templates.findings import FindingKind, Findings
 from .templates.row import Row
@@ -12,21 +12,23 @@ from .templates.unfilled_placeholders import find_foreign_placeholders, may_hold
 
 
 def check_texts(row: Row, flow: AnyFlow, findings: Findings) -> None:
-    """Count what may be wrong in the texts of a row that can be sent."""
-    make = row.build_flow
-    if not isinstance(make, RowFlowFactory):
+    """Add a finding for each warning about the texts of a row that can be sent."""
+    build_flow = row.build_flow
+    if not isinstance(build_flow, RowFlowFactory):
         for text in _texts(flow):
             if may_hold_placeholder(text):
                 for placeholder in set(find_foreign_placeholders(text)):
-                    findings.add(FindingKind.PLACEHOLDER, sanitize(placeholder), row.line, _shown(row, flow, text))
+                    findings.add(
+                        FindingKind.PLACEHOLDER, sanitize(placeholder), row.line, _masked_text(row, flow, text)
+                    )
         return
-    inspection, values = make.linter_and_values()
-    for kind, subject, text_of in inspection.lint_row(values):
-        findings.add(kind, sanitize(subject), row.line, _shown(row, flow, text_of(values)))
-    for column, is_code, text_of in inspection.code_columns:
+    linter, values = build_flow.linter_and_values()
+    for kind, subject, text_of in linter.lint_row(values):
+        findings.add(kind, sanitize(subject), row.line, _masked_text(row, flow, text_of(values)))
+    for column, is_code, text_of in linter.code_columns:
         cell = values.get(column)
         if cell and (is_code or cell.isdecimal()) and not findings.count_known_length(column, len(cell)):
-            findings.count_new_length(column, len(cell), row.line, _shown(row, flow, text_of(values))())
+            findings.count_new_length(column, len(cell), row.line, _masked_text(row, flow, text_of(values))())
 
 
 def _texts(flow: AnyFlow) -> list[str]:
@@ -39,5 +41,5 @@ def _texts(flow: AnyFlow) -> list[str]:
     return texts
 
 
-def _shown(row: Row, flow: AnyFlow, text: str) -> Callable[[], str]:
+def _masked_text(row: Row, flow: AnyFlow, text: str) -> Callable[[], str]:
     return lambda: sanitize(text_masker(row, flow)(text, "body"))

@@ -1,4 +1,4 @@
-"""The list of rows that cannot be sent: line and reason, and nothing of what stands in the row."""
+"""CSV file of the rows that cannot be sent: line and reason, and no value of the row."""
 
 import os
 from pathlib import Path
@@ -15,17 +15,17 @@ _HEADER = b"line,reason\n"
 
 
 class InvalidRowsFile:
-    """A CSV file of `line,reason`, made when the first row is refused, readable by its owner alone.
+    """A CSV file of `line,reason`, created with the first invalid row and readable by its owner alone.
 
-    Each run lists anew: its ledger forgets broken rows too, since the source may have been mended. Within a run a line
-    is written once, however often the source is gone through. A file that is no such list is never touched:
-    `InvalidSource` says so at once. Give it to `BulkSender` as `refused`.
+    Each run starts a new list, as its ledger does, since the source may have been corrected. Within a run a line is
+    listed once, however many passes read the source. An existing file that is no such list is never overwritten:
+    `InvalidSource` is raised at once. Pass it to `BulkSender` as `on_invalid_row`.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path: Path = Path(path)
         self.rows_written: int = 0
-        """How many rows it lists."""
+        """Number of rows in the list."""
         self._name = printable_path(self.path)
         self._lines = KeySet()
         self._file: int | None = None
@@ -33,7 +33,7 @@ class InvalidRowsFile:
         self._check()
 
     def start_run(self) -> None:
-        """The run begins: the list of an earlier one is void. Without this it is so with the first refused row."""
+        """Delete the list of an earlier run. Without this call the first invalid row replaces it."""
         if not self._started:
             self._check()
             self.path.unlink(missing_ok=True)
@@ -44,7 +44,9 @@ class InvalidRowsFile:
                 first = file.read(len(_HEADER) + 1)
         except FileNotFoundError:
             if not self.path.parent.is_dir():
-                raise InvalidSource(f"{self._name} cannot be made: its folder is not there; nothing was sent") from None
+                raise InvalidSource(
+                    f"{self._name} cannot be created: its folder does not exist; nothing was sent"
+                ) from None
         except OSError as error:
             raise InvalidSource(f"{self._name} cannot be read: {error.strerror}; nothing was sent") from None
         else:
@@ -52,32 +54,34 @@ class InvalidRowsFile:
                 raise self._foreign_file()
 
     def _foreign_file(self) -> InvalidSource:
-        return InvalidSource(f"{self._name} is there and is no list of refused rows: name another; nothing was sent")
+        return InvalidSource(
+            f"{self._name} exists and is no list of invalid rows: choose another path; nothing was sent"
+        )
 
     def __call__(self, line: int, _recipient: str, problems: tuple[Problem, ...]) -> None:
-        """List a row; whose it is stays out. Raises `LedgerError` where it cannot be written."""
+        """List a row, without its recipient. Raises `LedgerError` if the file cannot be written."""
         if not self._lines.add(str(line)):
             return
         try:
             if self._file is None:
-                self._file = self._opened()
+                self._file = self._open()
             reason = to_one_line("; ".join(map(str, problems)))
             _write(self._file, format_csv_line((line, reason)).encode())
         except OSError as error:
-            why = f"{self._name}, the list of refused rows, cannot be written: {error.strerror}"
-            raise LedgerError(f"{why}; nothing more is sent, and what was sent is in the ledger") from None
+            reason = f"{self._name}, the list of invalid rows, cannot be written: {error.strerror}"
+            raise LedgerError(f"{reason}; nothing more is sent, and what was sent is in the ledger") from None
         self.rows_written += 1
 
-    def _opened(self) -> int:
-        anew = 0 if self._started else os.O_TRUNC
-        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | anew, 0o600)
-        if anew:
+    def _open(self) -> int:
+        truncate = 0 if self._started else os.O_TRUNC
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | truncate, 0o600)
+        if truncate:
             _write(file, _HEADER)
             self._started = True
         return file
 
     def close(self) -> None:
-        """Let go of the file; the next row that is refused opens it again."""
+        """Close the file; the next invalid row opens it again."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,4 +1,4 @@
-"""Which keys have been before: a million of them in some ten megabytes, and as exact as the ledger is."""
+"""Sets of message keys in compact memory: about ten megabytes for a million keys, and as exact as the ledger."""
 
 from array import array
 from bisect import bisect_left
@@ -7,58 +7,58 @@ from typing import NamedTuple
 from ..ledger.entry import hash_key
 
 _SHARDS = 1024
-_HALF = 1 << 32
+_LOW_32_BITS = 1 << 32
 
 
 class KeySet:
-    """Keys that were met; each is known by its tag alone, so that none is held here."""
+    """A set of keys, stored as their 63-bit hashes; the keys themselves are not kept."""
 
     def __init__(self) -> None:
-        # Sorted arrays that stay short: to look into one and to make room in it costs a microsecond.
+        # Sorted arrays that stay short: a search and an insert cost about a microsecond.
         self._shards: list[array[int]] = [array("q") for _ in range(_SHARDS)]
 
     def add(self, key: str) -> bool:
-        """Whether the key is new."""
-        tag = hash_key(key)
-        shard = self._shards[tag % _SHARDS]
-        place = bisect_left(shard, tag)
-        if place < len(shard) and shard[place] == tag:
+        """Add a key, and return whether it is new."""
+        key_hash = hash_key(key)
+        shard = self._shards[key_hash % _SHARDS]
+        index = bisect_left(shard, key_hash)
+        if index < len(shard) and shard[index] == key_hash:
             return False
-        shard.insert(place, tag)
+        shard.insert(index, key_hash)
         return True
 
     def __contains__(self, key: str) -> bool:
-        tag = hash_key(key)
-        shard = self._shards[tag % _SHARDS]
-        place = bisect_left(shard, tag)
-        return place < len(shard) and shard[place] == tag
+        key_hash = hash_key(key)
+        shard = self._shards[key_hash % _SHARDS]
+        index = bisect_left(shard, key_hash)
+        return index < len(shard) and shard[index] == key_hash
 
 
 class EarlierRow(NamedTuple):
-    """A row that has had a key before."""
+    """The row that had a key first."""
 
     line: int
     is_same_recipient: bool
-    """By 32 bits of a hash: of four thousand million other recipients one is taken for the same."""
+    """Compared by 32 bits of a hash: one in four thousand million other recipients counts as the same."""
 
 
 class KeyIndex:
-    """Keys that were met, each with its first row: whom that was for, and its line; a million take twenty megabytes."""
+    """Keys, each with the recipient hash and line of its first row; a million take about twenty megabytes."""
 
     def __init__(self) -> None:
         self._key_hashes: list[array[int]] = [array("q") for _ in range(_SHARDS)]
         self._rows: list[array[int]] = [array("Q") for _ in range(_SHARDS)]
 
     def add(self, key: str, recipient: str, line: int) -> EarlierRow | None:
-        """Return the row that had the key first; `None` where the key is new."""
-        tag = hash_key(key)
-        shard = tag % _SHARDS
-        tags = self._key_hashes[shard]
-        place = bisect_left(tags, tag)
-        whose = hash(recipient) % _HALF
-        if place < len(tags) and tags[place] == tag:
-            first, first_line = divmod(self._rows[shard][place], _HALF)
-            return EarlierRow(first_line, first == whose)
-        tags.insert(place, tag)
-        self._rows[shard].insert(place, whose * _HALF + line % _HALF)
+        """Add a key, and return the row that had it first; `None` if it is new."""
+        key_hash = hash_key(key)
+        shard = key_hash % _SHARDS
+        key_hashes = self._key_hashes[shard]
+        index = bisect_left(key_hashes, key_hash)
+        recipient_hash = hash(recipient) % _LOW_32_BITS
+        if index < len(key_hashes) and key_hashes[index] == key_hash:
+            first_recipient_hash, first_line = divmod(self._rows[shard][index], _LOW_32_BITS)
+            return EarlierRow(first_line, first_recipient_hash == recipient_hash)
+        key_hashes.insert(index, key_hash)
+        self._rows[shard].insert(index, recipient_hash * _LOW_32_BITS + line % _LOW_32_BITS)
         return None

@@ -1,4 +1,4 @@
-"""A run row by row, for spreadsheets and other programs: what became of each message, and how to find one in doubt."""
+"""Ledger export as CSV or JSON lines: one line for each message, for spreadsheets and other programs."""
 
 import json
 import math
@@ -13,20 +13,32 @@ from .csv_writer import CsvValue, format_csv_line
 from .sanitize import masked_key, masked_number, sanitize, to_one_line
 
 COLUMNS = (
-    *("line", "key", "recipient", "state", "attempt", "reason", "id", "proof", "begun_at", "ended_at", "seconds"),
-    *("channel", "status", "ended_channel", "price", "country", "look_up"),
+    *(
+        "line",
+        "key",
+        "recipient",
+        "state",
+        "attempt",
+        "reason",
+        "tracking_id",
+        "resolved_by",
+        "claimed_at",
+        "ended_at",
+        "response_time",
+    ),
+    *("channel", "status", "ended_channel", "price", "country", "lookup_label"),
 )
-"""The columns of CSV and the names in JSON lines, in this order."""
+"""The columns of CSV and the keys of JSON lines, in this order."""
 
 _BUFFER_SIZE = 64 * 1024
-"""Letters that are written together."""
+"""Characters that are written at once."""
 
 
 class Writable(Protocol):
-    """Whatever takes text: a file, `sys.stdout`, an `io.StringIO`."""
+    """Any text stream: a file, `sys.stdout`, an `io.StringIO`."""
 
     def write(self, text: str, /) -> object:
-        """Take some more."""
+        """Write a text."""
         ...
 
 
@@ -34,28 +46,28 @@ async def export(
     ledger: Ledger,
     stream: Writable,
     *,
-    format: Literal["csv", "jsonl"],  # noqa: A002  # the word that everybody knows
+    format: Literal["csv", "jsonl"],  # noqa: A002  # the usual word
     states: Collection[EntryState] | None = None,
     show_numbers: bool = False,
 ) -> None:
-    """Write the entries in these states, or all, one a line, in the order of the ledger and in constant memory.
+    """Write the entries in the given states, or all, one a line, in ledger order and in constant memory.
 
-    Phone numbers are masked, also where one is the key, unless `numbers` asks for them; within a reason they always
-    are. Times are in UTC. `look_up` is, of an unknown message, the label that it carries at Routee; a Viber OTP carries
-    none. In CSV texts are quoted, and what a spreadsheet would take for a formula begins with an apostrophe
-    (`csv_lines`); JSON lines have it as it is. Lines end in a line feed alone: a CSV file is opened with `newline=""`,
-    and in an encoding that has every letter, as UTF-8.
+    Phone numbers are masked, also as keys, unless `show_numbers` is set; within a reason they always are. Times are in
+    UTC. `lookup_label` is the label that an unknown message carries at Routee; a Viber OTP carries none. In CSV texts
+    are quoted, and what a spreadsheet would evaluate as a formula begins with an apostrophe (`csv_writer`); JSON lines
+    have the text unchanged. Lines end in a line feed alone: open a CSV file with `newline=""`, and in an encoding for
+    all of Unicode, such as UTF-8.
 
-    Raises `LedgerError` where the ledger cannot be read; what `stream.write` raises comes through as it is.
+    Raises `LedgerError` if the ledger cannot be read; errors of `stream.write` are passed on.
     """
-    labelled_by = ledger.run_id if await _endpoint(ledger) != Endpoint.VIBER_OTP else None
+    label_run_id = ledger.run_id if await _endpoint(ledger) != Endpoint.VIBER_OTP else None
     if format == "csv":
         stream.write(",".join(COLUMNS) + "\n")
-    line_of = format_csv_line if format == "csv" else _json_line
+    format_line = format_csv_line if format == "csv" else _json_line
     lines: list[str] = []
     size = 0
-    async for intent in ledger.entries(states):
-        lines.append(line_of(_cells(intent, labelled_by, numbers=show_numbers)))
+    async for entry in ledger.entries(states):
+        lines.append(format_line(_cells(entry, label_run_id, show_numbers=show_numbers)))
         size += len(lines[-1])
         if size >= _BUFFER_SIZE:
             stream.write("".join(lines))
@@ -64,7 +76,7 @@ async def export(
 
 
 async def _endpoint(ledger: Ledger) -> object:
-    """Where the messages of the ledger went, or are to go; `None` where it does not say."""
+    """Return the endpoint of the ledger's messages; `None` if the ledger does not name it."""
     for name in ("endpoint", "run"):
         document = await ledger.get_document(name)
         if document is not None and document.get("endpoint"):
@@ -79,24 +91,28 @@ def _json_line(cells: tuple[CsvValue, ...]) -> str:
     return f"{_encode(dict(zip(COLUMNS, cells, strict=True)))}\n"
 
 
-def _cells(intent: LedgerEntry, labelled_by: str | None, *, numbers: bool) -> tuple[CsvValue, ...]:
-    fate = intent.delivery_report
+def _cells(entry: LedgerEntry, label_run_id: str | None, *, show_numbers: bool) -> tuple[CsvValue, ...]:
+    report = entry.delivery_report
     return (
-        intent.line,
-        to_one_line(intent.key) if numbers else masked_key(intent.key, intent.recipient),
-        to_one_line(intent.recipient) if numbers else masked_number(intent.recipient),
-        intent.state.value,
-        intent.attempt,
-        sanitize(intent.reason),
-        _text(intent.tracking_id),
-        intent.resolved_by,
-        _moment(intent.claimed_at) if intent.attempt else None,
-        _moment(intent.ended_at),
-        round(intent.response_time, 6) if intent.response_time else None,
-        _text(intent.channel),
-        *((_text(fate.status), _text(fate.channel), _finite(fate.price), _text(fate.country)) if fate else (None,) * 4),
-        build_label(labelled_by, intent.key_hash)
-        if labelled_by is not None and intent.state is EntryState.UNKNOWN
+        entry.line,
+        to_one_line(entry.key) if show_numbers else masked_key(entry.key, entry.recipient),
+        to_one_line(entry.recipient) if show_numbers else masked_number(entry.recipient),
+        entry.state.value,
+        entry.attempt,
+        sanitize(entry.reason),
+        _text(entry.tracking_id),
+        entry.resolved_by,
+        _format_time(entry.claimed_at) if entry.attempt else None,
+        _format_time(entry.ended_at),
+        round(entry.response_time, 6) if entry.response_time else None,
+        _text(entry.channel),
+        *(
+            (_text(report.status), _text(report.channel), _finite(report.price), _text(report.country))
+            if report
+            else (None,) * 4
+        ),
+        build_label(label_run_id, entry.key_hash)
+        if label_run_id is not None and entry.state is EntryState.UNKNOWN
         else None,
     )
 
@@ -106,11 +122,11 @@ def _text(text: str | None) -> str | None:
 
 
 def _finite(price: float | None) -> float | None:
-    """JSON knows no other numbers."""
+    """Return a finite price or `None`: JSON has no NaN and no infinity."""
     return price if price is not None and math.isfinite(price) else None
 
 
-def _moment(moment: float | None) -> str | None:
-    if moment is None:
+def _format_time(timestamp: float | None) -> str | None:
+    if timestamp is None:
         return None
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

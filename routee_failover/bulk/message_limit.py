@@ -1,7 +1,7 @@
-"""Message limit: a cap on how many messages of a ledger may ever have left, whatever ends the runs in between.
+"""Message limit: a cap on the messages of a ledger that may ever be sent, across all runs.
 
-A message counts as soon as it is claimed, which is before its first byte, and stops counting only when it is proven
-that Routee has not taken it. So Routee never has more of them than the cap, also after a kill.
+A message counts from its claim on, which is before its first byte, and stops counting only once it is proven that
+Routee did not accept it. So Routee never has more messages than the cap, even after a kill.
 """
 
 import asyncio
@@ -10,18 +10,18 @@ from ..ledger import EntryState, Ledger, StateCounts
 
 
 class MessageLimit:
-    """How many messages may still be claimed. Whoever claims holds `lock` from asking until it has claimed."""
+    """Number of messages that may still be claimed. Hold `lock` from `available()` until the messages are claimed."""
 
     def __init__(self, ledger: Ledger, max_messages: int) -> None:
         self.lock: asyncio.Lock = asyncio.Lock()
         self.reached: bool = False
-        """Whether the latest pass met a message that the limit kept back."""
+        """Whether the latest pass met a message that the limit held back."""
         self._ledger = ledger
         self._max_messages = max_messages
         self._maybe_accepted: int | None = None
 
     def remaining(self, counts: StateCounts) -> int:
-        """How many more there may be, by the counts of the ledger."""
+        """Return how many more messages may be claimed, given the counts of the ledger."""
         return (
             self._max_messages
             - counts.accepted
@@ -32,12 +32,12 @@ class MessageLimit:
         )
 
     async def available(self) -> int:
-        """How many may be claimed now; zero or less where none may."""
+        """Return how many messages may be claimed now; zero or less if none may."""
         counts = await self._ledger.counts()
         if self._maybe_accepted is None:
-            self._maybe_accepted = await self._may_be_there() if counts.new else 0
+            self._maybe_accepted = await self._count_maybe_accepted() if counts.new else 0
         return self.remaining(counts)
 
-    async def _may_be_there(self) -> int:
-        """How many are NEW and may have been accepted: an earlier run was to send them a second time."""
-        return len([intent async for intent in self._ledger.entries({EntryState.NEW}) if intent.fingerprint])
+    async def _count_maybe_accepted(self) -> int:
+        """Count NEW messages that may have been accepted: an earlier run was to resend them."""
+        return len([entry async for entry in self._ledger.entries({EntryState.NEW}) if entry.fingerprint])

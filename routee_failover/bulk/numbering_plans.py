@@ -1,7 +1,7 @@
-"""Numbering plans as patterns: E.164 numbers that `phonenumbers` would accept and give back as they are.
+"""Numbering plans compiled to patterns: E.164 numbers that `phonenumbers` would accept and return unchanged.
 
-It takes 16 to 30 us to judge a number, a pattern that is made of its own tables takes less than one. A pattern accepts
-less than the library does and never more: whatever it does not accept is judged by the library.
+The library takes 16 to 30 us for a number; a pattern built from its own tables takes less than one. A pattern accepts
+less than the library does and never more: what it does not accept is checked by the library.
 """
 
 import re
@@ -9,29 +9,29 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-Accepts = Callable[[str], object]
-"""Whether a text is a valid number that stays as it is."""
+NumberPattern = Callable[[str], object]
+"""Return a true value for a valid number that the library would return unchanged."""
 
 
-class NumberingPlans(dict[str, Accepts]):
-    """The patterns by what numbers begin with: their + and three digits, which are the country code or hold it."""
+class NumberingPlans(dict[str, NumberPattern]):
+    """Patterns by number prefix: the + and three digits, which are the country code or contain it."""
 
-    def load(self, prefix: str, library: ModuleType) -> Accepts:
-        """Return the pattern for numbers with a beginning, made when the first of them comes."""
-        accepts = self.get(prefix)
-        if accepts is None:
+    def load(self, prefix: str, library: ModuleType) -> NumberPattern:
+        """Return the pattern for numbers with a prefix, compiled on first use."""
+        pattern = self.get(prefix)
+        if pattern is None:
             code = _country_code(prefix[1:], library)
-            accepts = self[prefix] = re.compile(_pattern(code, library), re.ASCII).fullmatch
-        return accepts
+            pattern = self[prefix] = re.compile(_pattern(code, library), re.ASCII).fullmatch
+        return pattern
 
 
 NUMBERING_PLANS = NumberingPlans()
 
-_NOTHING = r"(?!)"
+_NO_MATCH = r"(?!)"
 
 
 def _country_code(digits: str, library: ModuleType) -> int:
-    """Return the country code that digits begin with, 0 for none: no code is the beginning of another one."""
+    """Return the country code that the digits begin with, 0 for none: no code is a prefix of another."""
     codes = (int(digits[:length]) for length in (1, 2, 3))
     return next((code for code in codes if code in library.COUNTRY_CODE_TO_REGION_CODE), 0)
 
@@ -39,27 +39,30 @@ def _country_code(digits: str, library: ModuleType) -> int:
 def _pattern(code: int, library: ModuleType) -> str:
     plans = list(_plans(code, library))
     if not plans:
-        return _NOTHING
-    prefix = plans[0].national_prefix_for_parsing  # the library goes by the first country of those with one code
+        return _NO_MATCH
+    prefix = plans[0].national_prefix_for_parsing  # the library uses that of the first country with the code
     if prefix and re.match(prefix, ""):
-        return _NOTHING
-    stays = f"(?!{prefix})" if prefix else ""
-    # The code of a mobile number twice: the library finds a valid number in some of these.
-    stays += f"(?!{code}(?:{'|'.join(_mobiles(plans)) or _NOTHING})\\Z)"
-    return rf"\+{code}{stays}(?=[0-9]{{4,{15 - len(str(code))}}}\Z)(?:{'|'.join(_countries(plans)) or _NOTHING})"
+        return _NO_MATCH
+    exclusions = f"(?!{prefix})" if prefix else ""
+    # A mobile number with its country code twice: some of these are valid numbers to the library.
+    exclusions += f"(?!{code}(?:{'|'.join(_mobile_patterns(plans)) or _NO_MATCH})\\Z)"
+    return (
+        rf"\+{code}{exclusions}(?=[0-9]{{4,{15 - len(str(code))}}}\Z)"
+        rf"(?:{'|'.join(_country_patterns(plans)) or _NO_MATCH})"
+    )
 
 
-def _countries(plans: list[Any]) -> Iterator[str]:
-    """Patterns for the countries of one code, in the order in which the library asks whose a number is.
+def _country_patterns(plans: list[Any]) -> Iterator[str]:
+    """Yield a pattern for each country of one code, in the order in which the library identifies the country.
 
-    It goes by the first digits where a country has some of its own, and else by whether the number is one there.
+    It goes by the leading digits if the country has some, otherwise by whether the number is valid there.
     """
-    earlier = ""
+    exclude_earlier = ""
     for plan in plans:
-        first = f"(?={plan.leading_digits})" if plan.leading_digits else ""
-        yield f"{earlier}{first}(?:{'|'.join(_kinds(plan)) or _NOTHING})"
+        leading_digits = f"(?={plan.leading_digits})" if plan.leading_digits else ""
+        yield f"{exclude_earlier}{leading_digits}(?:{'|'.join(_number_types(plan)) or _NO_MATCH})"
         if plan.leading_digits:
-            earlier += f"(?!{plan.leading_digits})"
+            exclude_earlier += f"(?!{plan.leading_digits})"
 
 
 def _plans(code: int, library: ModuleType) -> Iterator[Any]:
@@ -70,24 +73,24 @@ def _plans(code: int, library: ModuleType) -> Iterator[Any]:
             yield library.PhoneMetadata.metadata_for_region(region)
 
 
-def _mobiles(plans: list[Any]) -> Iterator[str]:
+def _mobile_patterns(plans: list[Any]) -> Iterator[str]:
     for plan in plans:
         if plan.mobile is not None and plan.mobile.national_number_pattern:
             yield plan.mobile.national_number_pattern
 
 
-def _kinds(plan: Any) -> Iterator[str]:
-    """Patterns for each kind of number that a country has."""
-    whole = plan.general_desc
-    kinds = (
+def _number_types(plan: Any) -> Iterator[str]:
+    """Yield a pattern for each type of number that a country has."""
+    general = plan.general_desc
+    number_types = (
         *(plan.mobile, plan.fixed_line, plan.premium_rate, plan.toll_free, plan.shared_cost),
         *(plan.voip, plan.personal_number, plan.pager, plan.uan, plan.voicemail),
     )
-    for kind in kinds:
-        if kind is not None and kind.national_number_pattern:
-            lengths = "".join(f"(?={_of_length(desc)})" for desc in (whole, kind) if desc.possible_length)
-            yield rf"{lengths}(?=(?:{whole.national_number_pattern})\Z)(?:{kind.national_number_pattern})\Z"
+    for number_type in number_types:
+        if number_type is not None and number_type.national_number_pattern:
+            lengths = "".join(f"(?={_length_pattern(desc)})" for desc in (general, number_type) if desc.possible_length)
+            yield rf"{lengths}(?=(?:{general.national_number_pattern})\Z)(?:{number_type.national_number_pattern})\Z"
 
 
-def _of_length(desc: Any) -> str:
-    return "|".join(rf"[0-9]{{{length}}}\Z" for length in desc.possible_length if length > 0) or _NOTHING
+def _length_pattern(desc: Any) -> str:
+    return "|".join(rf"[0-9]{{{length}}}\Z" for length in desc.possible_length if length > 0) or _NO_MATCH

@@ -1,4 +1,4 @@
-"""How a run stands, as a view shows it: a snapshot that costs nothing to take."""
+"""Progress of a bulk run: an immutable snapshot for displays, and the counters behind it."""
 
 import time
 from collections import deque
@@ -17,15 +17,15 @@ class Phase(StrEnum):
     SENDING = "sending"
     PAUSED = "paused"
     RECONCILING = "reconciling"
-    """All is sent that can be; what is unknown is being found out."""
+    """All messages that can be sent are; those of unknown outcome are being reconciled."""
     STOPPING = "stopping"
-    """Nothing more is begun; what is under way ends."""
+    """No new message is sent; those in flight finish."""
     DONE = "done"
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class RowProblem(ValueObject):
-    """A message that was not accepted, in words that may be shown: the recipient is masked."""
+    """A message that was not accepted, fit for display: the recipient is masked."""
 
     line: int
     recipient: str
@@ -41,45 +41,45 @@ class Progress(ValueObject):
     counts: StateCounts
     """The whole ledger, earlier runs included."""
     total: int | None = None
-    """How many rows the source has, where that is known."""
+    """Number of rows of the source, if it is known."""
     read: int = 0
-    """How many rows were read in this pass over the source."""
+    """Rows read in this pass over the source."""
     skipped: int = 0
-    """Of them, how many an earlier run or pass had dealt with."""
+    """Of the rows read, those that an earlier run or pass had handled."""
     duplicates: int = 0
-    """How many rows had the key of another row, which alone is sent."""
+    """Rows with the key of another row, which alone is sent."""
     invalid: int = 0
     key_conflicts: int = 0
-    """Of the invalid rows, how many have the key of a message to another recipient: theirs gets nothing."""
+    """Invalid rows that have the key of a message to another recipient: their own recipient gets nothing."""
     deferred: int = 0
-    """How many wait for the hours of their recipients."""
+    """Rows that wait for the send window of their recipients."""
     suppressed: int = 0
-    """How many rows are not sent because a number of theirs is on the suppression list."""
+    """Rows that are not sent because one of their numbers is on the suppression list."""
     suppressed_new: int = 0
-    """Of them, those that an earlier run has left in the ledger as NEW."""
+    """Of the suppressed rows, those that an earlier run left in the ledger as NEW."""
     in_flight: int = 0
-    """How many messages are being sent at this moment; the ledger's `sending` counts those too that are claimed and
-    wait for their turn."""
+    """Messages that are being sent now; the ledger's `sending` also counts those that are claimed and wait in the
+    queue."""
     limit_reached: bool = False
     """Whether rows are left because `max_messages` is reached."""
     rate: float = 0.0
-    """Messages a second, over the last five."""
+    """Messages per second, over the last five seconds."""
     rate_limit: float | None = None
     seconds_left: float | None = None
     pause_reason: str | None = None
-    """Why nothing is begun at the moment."""
+    """Why no new message is sent at present."""
     failover_share: float | None = None
-    """The share of messages, among those whose end is known, that came to another channel than the first."""
+    """Share of messages, among those with a delivery report, that failed over to another channel than the first."""
     problems: tuple[RowProblem, ...] = ()
-    """The last ones."""
+    """The most recent ones."""
     elapsed: float = 0.0
 
 
-_WINDOW = 5.0
+_RATE_WINDOW = 5.0
 
 
 class RunCounters:
-    """What a run counts while it goes; `BulkSender.progress` makes a snapshot of it."""
+    """Counters of a run in progress; `BulkSender.progress` makes a snapshot of them."""
 
     def __init__(self) -> None:
         self.read: int = 0
@@ -99,7 +99,7 @@ class RunCounters:
         self._samples: deque[tuple[float, int]] = deque([(self.started_at, 0)])
 
     def start_pass(self) -> None:
-        """Begin to count rows anew: the source is read from its beginning."""
+        """Reset the row counters: the source is read from its beginning."""
         self.read = 0
         self.skipped = 0
         self.deferred = 0
@@ -112,23 +112,23 @@ class RunCounters:
 
     @property
     def suppressed(self) -> tuple[int, int]:
-        """Suppressed rows, and how many of them the ledger has as NEW: a pass that ends early has not met them all."""
+        """Suppressed rows, and how many of them are NEW in the ledger; at least as many as in the previous pass."""
         return max(self._max_suppressed, self._suppressed)
 
     def record_sample(self, *, idle: bool = False) -> None:
-        """Record how many have ended, about twice a second. While the run is idle nothing is sent: the rate is 0."""
+        """Record the number of completed messages, about twice a second. While the run is idle the rate is 0."""
         now = time.monotonic()
         if idle:
             self._samples.clear()
         self._samples.append((now, self.completed))
-        while len(self._samples) > 2 and self._samples[1][0] <= now - _WINDOW:
+        while len(self._samples) > 2 and self._samples[1][0] <= now - _RATE_WINDOW:
             self._samples.popleft()
 
     @property
     def rate(self) -> float:
-        """Messages a second over the last samples."""
-        (since, ended), (until, now_ended) = self._samples[0], self._samples[-1]
-        return (now_ended - ended) / (until - since) if until > since else 0.0
+        """Messages per second over the recent samples."""
+        (since, completed_before), (until, completed_now) = self._samples[0], self._samples[-1]
+        return (completed_now - completed_before) / (until - since) if until > since else 0.0
 
     @property
     def elapsed(self) -> float:
@@ -137,5 +137,5 @@ class RunCounters:
 
     @property
     def failover_share(self) -> float | None:
-        """The share of known ends that another channel than the first came to."""
+        """Share of delivery reports that name another channel than the first."""
         return self.failed_over / self.delivery_reports if self.delivery_reports else None

@@ -1,4 +1,4 @@
-"""The few messages between the feed and the workers: claimed, and ready to leave."""
+"""Bounded queue of claimed messages between the claimer and the workers."""
 
 import asyncio
 import time
@@ -17,68 +17,68 @@ class ClaimedMessage(NamedTuple):
     claim: ClaimResult
     flow: AnyFlow
     lease_ends_at: float
-    """When its lease is over, by the monotonic clock."""
+    """When its lease expires, by the monotonic clock."""
     lease_ends_at_wall_clock: float
-    """The same by the machine's clock, which goes on while the machine sleeps."""
+    """The same by the machine's clock, which advances while the machine sleeps."""
 
     @property
     def has_lease(self) -> bool:
-        """Whether it may leave. Either clock may have been stopped or set back, but not both."""
+        """Whether the lease is still valid by both clocks. Either may have been stopped or set back, but not both."""
         return time.monotonic() < self.lease_ends_at and time.time() < self.lease_ends_at_wall_clock
 
     def __repr__(self) -> str:
-        return f"Item({self.request!r})"
+        return f"ClaimedMessage({self.request!r})"
 
 
 class ReadyQueue:
-    """Messages that are ready. The feed puts in a group when there is room for one, so that both sides seldom wait."""
+    """Queue of claimed messages, filled in batches when there is capacity, so that neither side waits often."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._items: deque[ClaimedMessage] = deque()
+        self._messages: deque[ClaimedMessage] = deque()
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._has_capacity = asyncio.Event()
         self._has_capacity.set()
         self._closed = False
 
     async def wait_for_capacity(self) -> None:
-        """Come back when there is room for another group."""
+        """Wait until there is capacity for another batch."""
         await self._has_capacity.wait()
 
-    def put(self, items: Iterable[ClaimedMessage]) -> None:
-        """Put in a group."""
-        self._items.extend(items)
-        if len(self._items) >= self._size:
+    def put(self, messages: Iterable[ClaimedMessage]) -> None:
+        """Add a batch."""
+        self._messages.extend(messages)
+        if len(self._messages) >= self._size:
             self._has_capacity.clear()
-        self._wake(len(self._items))
+        self._wake(len(self._messages))
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Close the queue: no more messages are added."""
         self._closed = True
         self._wake(len(self._waiters))
 
     async def get(self) -> ClaimedMessage | None:
-        """The next message; `None` when none will come."""
-        while not self._items:
+        """Return the next message; `None` once the queue is closed and empty."""
+        while not self._messages:
             if self._closed:
                 return None
-            taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(taker)
-            await taker
-        item = self._items.popleft()
-        if len(self._items) < self._size:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        message = self._messages.popleft()
+        if len(self._messages) < self._size:
             self._has_capacity.set()
-        return item
+        return message
 
     def drain(self) -> list[ClaimedMessage]:
-        """What nobody takes any more."""
-        left = [*self._items]
-        self._items.clear()
-        return left
+        """Remove and return the messages that no worker has taken."""
+        remaining = [*self._messages]
+        self._messages.clear()
+        return remaining
 
     def _wake(self, count: int) -> None:
         while count and self._waiters:
-            taker = self._waiters.popleft()
-            if not taker.done():
-                taker.set_result(None)
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 count -= 1

@@ -1,4 +1,4 @@
-"""The doubts of a run, settled beside its passes, and no more often than makes sense."""
+"""Scheduler of reconciliation during a run: reconciles unknown messages beside the passes, as often as is useful."""
 
 import asyncio
 import math
@@ -11,11 +11,11 @@ from .reconciliation import BulkReconciler
 from .settings import BulkSettings
 
 _MIN_IDLE_FACTOR = 10
-"""How many times as long as going through the doubts took they are left alone, as far as none of them is due."""
+"""Minimum idle time, in multiples of the duration of the last reconciliation, while none of its lookups is due."""
 
 
 class ReconcileScheduler:
-    """Has what is unknown settled as it comes; there may be some before the first message of this run."""
+    """Reconciles unknown messages when they are due, those of earlier runs included."""
 
     def __init__(self, routee: RouteeClient, ledger: Ledger, settings: BulkSettings) -> None:
         self._routee = routee
@@ -27,14 +27,14 @@ class ReconcileScheduler:
         self._due_at = self._not_before = 0.0
 
     async def reconciler(self) -> BulkReconciler | None:
-        """Who settles them; `None` while it is not known where the messages go, which is until the first is claimed."""
+        """Return the reconciler; `None` until the ledger names the endpoint, that is, until the first claim."""
         if self._reconciler is None:
-            where = await self._ledger.get_document("endpoint")
-            if where is not None:
+            document = await self._ledger.get_document("endpoint")
+            if document is not None:
                 self._reconciler = BulkReconciler(
                     self._routee,
                     self._ledger,
-                    endpoint=Endpoint(where["endpoint"]),
+                    endpoint=Endpoint(document["endpoint"]),
                     on_unknown=self._settings.on_unknown,
                     reconcile_after=self._settings.reconcile_after,
                     deadline=self._settings.deadline,
@@ -42,22 +42,22 @@ class ReconcileScheduler:
         return self._reconciler
 
     async def reconcile_due(self) -> float | None:
-        """Settle what is due. Seconds until something is again; `None` where no question will settle any more.
+        """Reconcile what is due, and return the seconds until the next lookup; `None` if no lookup can resolve more.
 
-        New doubts are looked at soon, but not all doubts again and again for each new one.
+        New unknown messages are looked up soon, but not all of them again and again for each new one.
         """
         async with self._running:
-            settler = await self.reconciler()
+            reconciler = await self.reconciler()
             unknown = (await self._ledger.counts()).unknown
-            if settler is None or not unknown:
+            if reconciler is None or not unknown:
                 return None
-            began = time.monotonic()
+            started_at = time.monotonic()
             changed = unknown != self._last_unknown
-            if began >= self._due_at or (changed and began >= self._not_before):
-                settled = await settler.reconcile()
+            if started_at >= self._due_at or (changed and started_at >= self._not_before):
+                result = await reconciler.reconcile()
                 now = time.monotonic()
-                self._last_unknown, changed = settled.unknown, False
-                self._due_at = math.inf if settled.next_due_in is None else now + settled.next_due_in
-                self._not_before = now + _MIN_IDLE_FACTOR * (now - began)
-            at = self._not_before if changed else self._due_at
-            return None if at == math.inf else max(0.0, at - time.monotonic())
+                self._last_unknown, changed = result.unknown, False
+                self._due_at = math.inf if result.next_due_in is None else now + result.next_due_in
+                self._not_before = now + _MIN_IDLE_FACTOR * (now - started_at)
+            next_at = self._not_before if changed else self._due_at
+            return None if next_at == math.inf else max(0.0, next_at - time.monotonic())

@@ -1,4 +1,4 @@
-"""Reading ahead: the rows of a source in lists, drawn where they may block, without waiting for a list to be full."""
+"""Read-ahead of a source: rows in chunks, read in a thread where they may block, without waiting for a full chunk."""
 
 import asyncio
 import contextlib
@@ -12,32 +12,32 @@ from .templates.row import Row, Rows
 _CHUNK_SIZE = 256
 """Rows that are read at once."""
 _MAX_CHUNK_TIME = 0.05
-"""Seconds after which what was read so far is handed on, for sources that trickle."""
+"""Seconds after which a chunk is passed on even if it is not full, for slow sources."""
 
 
 async def read_chunks(rows: Rows, control: RunControl) -> AsyncGenerator[list[Row], None]:
-    """The rows in lists. What can block is drawn in a thread; nothing waits long for a list to be full.
+    """Yield the rows in chunks. A source that may block is read in a thread; a chunk is passed on before it is full.
 
-    Who stops the run does not wait for a source that is silent.
+    Stopping the run does not wait for a source that yields nothing.
     """
     if isinstance(rows, AsyncIterable):
-        async with contextlib.aclosing(_read_async(aiter(rows), control)) as drawn:
-            async for chunk in drawn:
+        async with contextlib.aclosing(_read_async(aiter(rows), control)) as chunks:
+            async for chunk in chunks:
                 yield chunk
         return
     loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, "routee-bulk-source")  # one, because many sources are bound to theirs
+    thread = ThreadPoolExecutor(1, "routee-bulk-source")  # a single one: many sources are bound to a thread
     try:
         iterator = await loop.run_in_executor(thread, iter, rows)
         while True:
-            taking = loop.run_in_executor(thread, _read_chunk, iterator)
-            if not await control.wait_or_stop(taking):
+            reading = loop.run_in_executor(thread, _read_chunk, iterator)
+            if not await control.wait_or_stop(reading):
                 return
-            chunk, failure = taking.result()
+            chunk, error = reading.result()
             if chunk:
                 yield chunk
-            if failure is not None:
-                raise failure
+            if error is not None:
+                raise error
             if not chunk:
                 return
     finally:
@@ -45,45 +45,45 @@ async def read_chunks(rows: Rows, control: RunControl) -> AsyncGenerator[list[Ro
 
 
 def _read_chunk(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
-    """The next rows, and what the source failed in after them: those that it gave are not lost for that."""
-    taken: list[Row] = []
-    until = time.monotonic() + _MAX_CHUNK_TIME
+    """Return the next rows, and the error that the source raised after them: the rows before an error are not lost."""
+    chunk: list[Row] = []
+    deadline = time.monotonic() + _MAX_CHUNK_TIME
     try:
         for row in rows:
-            taken.append(row)
-            if len(taken) >= _CHUNK_SIZE or time.monotonic() >= until:
+            chunk.append(row)
+            if len(chunk) >= _CHUNK_SIZE or time.monotonic() >= deadline:
                 break
-    except Exception as error:  # noqa: BLE001  # it is raised where the rows before it are through
-        return taken, error
-    return taken, None
+    except Exception as error:  # noqa: BLE001  # raised after the rows before it
+        return chunk, error
+    return chunk, None
 
 
-async def _read_async(rows: AsyncIterator[Row], brakes: RunControl) -> AsyncGenerator[list[Row], None]:
-    """Whatever is there at once, in one list; a drawing that takes longer is waited for, not cancelled."""
-    drawing: asyncio.Future[Row] | None = None
+async def _read_async(rows: AsyncIterator[Row], control: RunControl) -> AsyncGenerator[list[Row], None]:
+    """Yield the rows that are available at once as one chunk; a slow read is awaited, not cancelled."""
+    reading: asyncio.Future[Row] | None = None
     try:
         while True:
-            taken: list[Row] = []
-            while len(taken) < _CHUNK_SIZE:
-                drawing = drawing or asyncio.ensure_future(anext(rows))
-                if not taken:
-                    if not await brakes.wait_or_stop(drawing):
+            chunk: list[Row] = []
+            while len(chunk) < _CHUNK_SIZE:
+                reading = reading or asyncio.ensure_future(anext(rows))
+                if not chunk:
+                    if not await control.wait_or_stop(reading):
                         return
                 else:
                     await asyncio.sleep(0)
-                    if not drawing.done():
+                    if not reading.done():
                         break
                 try:
-                    row = drawing.result()
-                except Exception as error:  # it is raised once the rows before it are through
-                    if taken:
-                        yield taken
+                    row = reading.result()
+                except Exception as error:  # raised after the rows before it
+                    if chunk:
+                        yield chunk
                     if isinstance(error, StopAsyncIteration):
                         return
                     raise
-                drawing = None
-                taken.append(row)
-            yield taken
+                reading = None
+                chunk.append(row)
+            yield chunk
     finally:
-        if drawing is not None:
-            drawing.cancel()
+        if reading is not None:
+            reading.cancel()

@@ -1,4 +1,4 @@
-"""What holds a run: a pause that somebody asked for, too many failures, an account that cannot pay, the end."""
+"""Run control: pause, resume and stop of a run, its error budget and its stall timer."""
 
 import asyncio
 import time
@@ -9,55 +9,58 @@ from .settings import ErrorBudget
 
 
 class RunControl:
-    """Whether another message may begin. Several reasons may hold a run; it goes on when none is left."""
+    """Whether another message may be sent.
+
+    A run may be paused for several reasons at once; it resumes when none is left.
+    """
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
         self._changed = asyncio.Event()
         self.last_pause_reason: str = "nothing could be sent"
-        """Why the run was held most recently."""
+        """The most recent pause reason."""
         self.stopping: bool = False
         self.stop_reason: str | None = None
 
     @property
     def pause_reason(self) -> str | None:
-        """Why nothing may begin; `None` while it may."""
+        """The current pause reason; `None` while the run is not paused."""
         return next(iter(self._reasons.values()), None)
 
     @property
     def pause_kinds(self) -> set[str]:
-        """The kinds of all reasons."""
+        """The kinds of all current pause reasons."""
         return {*self._reasons}
 
     @property
     def may_send(self) -> bool:
-        """Whether a message may begin now."""
+        """Whether a message may be sent now."""
         return not self._reasons and not self.stopping
 
     def pause(self, kind: str, reason: str) -> None:
-        """Begin nothing more until this kind of reason is let go of."""
+        """Send no new message until this kind of reason is resumed."""
         self._reasons[kind] = self.last_pause_reason = reason
         self._wake()
 
     def resume(self, kind: str) -> None:
-        """That reason is no more."""
+        """Remove a pause reason."""
         if self._reasons.pop(kind, None) is not None:
             self._wake()
 
     def stop(self, reason: str | None = None) -> None:
-        """Begin nothing more in this run."""
+        """Send no new message in this run."""
         if not self.stopping:
             self.stopping, self.stop_reason = True, reason
             self._wake()
 
     async def wait_until_allowed(self) -> bool:
-        """Come back when a message may begin; `False` when none may any more."""
+        """Wait until a message may be sent; `False` once the run is stopped."""
         while self._reasons and not self.stopping:
             await self.wait_for_change()
         return not self.stopping
 
     async def wait_for_change(self, timeout: float | None = None) -> None:
-        """Come back at the next change, or after so many seconds."""
+        """Wait until the next change, or until the timeout in seconds."""
         event = self._changed
         try:
             async with asyncio.timeout(timeout):
@@ -66,13 +69,13 @@ class RunControl:
             pass
 
     async def sleep(self, seconds: float) -> None:
-        """Come back after so long, or as soon as the run is stopped."""
+        """Sleep for some seconds, or until the run is stopped."""
         until = time.monotonic() + seconds
-        while not self.stopping and (left := until - time.monotonic()) > 0:
-            await self.wait_for_change(left)
+        while not self.stopping and (remaining := until - time.monotonic()) > 0:
+            await self.wait_for_change(remaining)
 
     async def wait_or_stop(self, future: "asyncio.Future[Any]") -> bool:
-        """Wait for a future, which is left alone; `False` once the run is stopped before it is done."""
+        """Wait for a future without cancelling it; `False` if the run is stopped before it is done."""
         while not future.done() and not self.stopping:
             change = asyncio.ensure_future(self._changed.wait())
             await asyncio.wait([future, change], return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +88,7 @@ class RunControl:
 
 
 class ErrorBudgetTracker:
-    """An error budget as it is spent."""
+    """Tracks how much of an error budget is spent."""
 
     def __init__(self, budget: ErrorBudget) -> None:
         self._budget = budget
@@ -94,7 +97,7 @@ class ErrorBudgetTracker:
         self._pause = budget.pause.total_seconds()
 
     def record(self, *, failed: bool) -> bool:
-        """Take note of how a message ended; whether the budget is spent by it."""
+        """Record the result of a message, and return whether the budget is exhausted."""
         if len(self._results) == self._results.maxlen and self._results[0]:
             self._failed -= 1
         self._results.append(failed)
@@ -106,16 +109,16 @@ class ErrorBudgetTracker:
         )
 
     def start_pause(self) -> tuple[float, int, int]:
-        """How long to pause now, and how many of how many had failed; counting begins anew."""
-        rest, failed, of = self._pause, self._failed, len(self._results)
-        self._pause = min(2 * rest, 10 * self._budget.pause.total_seconds())
+        """Return the seconds to pause, the failures and the sample size, and start a new sample."""
+        pause, failed, total = self._pause, self._failed, len(self._results)
+        self._pause = min(2 * pause, 10 * self._budget.pause.total_seconds())
         self._results.clear()
         self._failed = 0
-        return rest, failed, of
+        return pause, failed, total
 
 
 class StallTimer:
-    """How long a run has waited, all in all, for what may not mend itself, since a message was accepted last."""
+    """Total time that a run has spent waiting for external conditions since a message was last accepted."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -123,16 +126,16 @@ class StallTimer:
         self._updated_at = time.monotonic()
 
     def update(self, *, waiting: bool) -> None:
-        """Take note of the time since the last look: whether it was spent in waiting."""
+        """Record whether the time since the last update was spent waiting."""
         now = time.monotonic()
         self._waited += now - self._updated_at if waiting else 0.0
         self._updated_at = now
 
     def reset(self) -> None:
-        """A message was accepted."""
+        """Reset the timer: a message was accepted."""
         self._waited = 0.0
 
     @property
     def expired(self) -> bool:
-        """Whether it has waited for long enough."""
+        """Whether the run has waited for the whole timeout."""
         return self._waited >= self._seconds

@@ -1,4 +1,4 @@
-"""Texts from outside as they may be shown: on one line, without control codes, with no number in clear."""
+"""Sanitizer of external texts for display: one line, no control characters, phone numbers masked."""
 
 import functools
 import re
@@ -6,40 +6,40 @@ import re
 from ..secret import mask_phone
 
 MAX_LENGTH = 240
-"""Letters of a text that are shown."""
+"""Maximum number of characters that are shown of a text."""
 
-# Without a plus a number has ten digits or more, for Routee's error codes have nine.
+# Without a plus a number has at least ten digits, because Routee's error codes have nine.
 _number = re.compile(r"(?<![\w-])(?:\+\d(?:[ ().\xa0/-]{0,2}\d){6,14}|\d{10,15})(?![\w-])")
 
 
 @functools.lru_cache(4096)
 def sanitize(text: str, max_length: int = MAX_LENGTH) -> str:
-    """A text on one line that turns no terminal, page or reading direction around; what looks like a number is masked.
+    """Return a text on one line, without control or direction characters, phone numbers masked.
 
-    It is cut after `longest` letters.
+    It is cut after `max_length` characters.
     """
     cut = text[: max_length + 1]
-    shown = cut if cut.isprintable() else "".join(letter if letter.isprintable() else " " for letter in cut)
-    shown = _number.sub(_masked, " ".join(shown.split()))
+    shown = cut if cut.isprintable() else "".join(char if char.isprintable() else " " for char in cut)
+    shown = _number.sub(_mask_match, " ".join(shown.split()))
     return shown if len(text) <= max_length else shown[:max_length].rstrip() + "…"
 
 
-def _masked(number: re.Match[str]) -> str:
-    return mask_phone(re.sub(r"[^\d+]", "", number[0]))
+def _mask_match(match: re.Match[str]) -> str:
+    return mask_phone(re.sub(r"[^\d+]", "", match[0]))
 
 
 def to_one_line(text: str) -> str:
-    """The same for what has to stay as it is, as an id that is looked up by: whole, and whatever it looks like."""
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    """Return a text on one line but otherwise whole and unmasked, as for an id that is looked up by."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 def masked_number(recipient: str) -> str:
-    """A recipient, masked. A row that is no good may have anything there."""
+    """Return a masked recipient. In an invalid row it may be any text."""
     return to_one_line(mask_phone(recipient))
 
 
 def masked_key(key: str, recipient: str) -> str:
-    """A key as it may be shown: masked where it is the recipient's number, however that is written."""
+    """Return a key for display: masked if it is the recipient's number in any notation."""
     if not key or key == recipient:
         return masked_number(recipient)
     digits = re.sub(r"[\s().+/-]", "", key).lstrip("0")

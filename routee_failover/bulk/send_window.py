@@ -1,4 +1,4 @@
-"""Quiet hours: when a recipient may be written to, by the clocks of where the number is from."""
+"""Send window (quiet hours): when a recipient may be written to, in the local time of the phone number."""
 
 import functools
 import re
@@ -20,88 +20,89 @@ _WINDOW = re.compile(
     re.IGNORECASE,
 )
 _DAYS_AHEAD = 17
-"""Days: what opens once a week opens within them, even if a clock that is set forward skips it once."""
+"""Days to search: a weekly window opens within them even if a clock change skips it once."""
 
 _Zones = tuple[tzinfo, ...]
 _ANYWHERE: _Zones = tuple(timezone(timedelta(hours=hours)) for hours in range(-12, 15))
-"""Every offset at which people live: for a number of which nothing is known."""
+"""Every inhabited UTC offset: for a number without a known time zone."""
 
 NEVER_OPENS = datetime.max.replace(tzinfo=UTC)
-"""What `SendWindow.opens_at` gives for a number that no hour is fine for."""
+"""Result of `SendWindow.opens_at` for a number that can never be written to."""
 
 NO_COMMON_HOUR = (
     Problem(
         (),
         "its number may be in several time zones that have no hour of the window in common, or in any: "
-        "widen the window, or name the zone that such numbers go by in it, like 09:00-20:00 Europe/Moscow",
+        "widen the window, or add a default zone for such numbers, like 09:00-20:00 Europe/Moscow",
     ),
 )
-"""Why a row is not sent to a number for which the window never opens."""
+"""Problem of a row whose number the window never opens for."""
 
 
 @attrs.frozen
 class SendWindow:
-    """The hours of a day in which messages may be sent, by the recipient's clock.
+    """The hours of the day in which messages may be sent, in the recipient's local time.
 
-    Read strictly: where a number may be in several time zones (Australian mobiles, Russian ones, +1 800), the window is
-    open only while it is in all of them, and a number of which no zone is known (satellite phones) may be anywhere.
-    This machine's clock is never asked. `default_zone` is the word for numbers that this would never open for: those
-    without a known zone go by it, and those with zones that have no hour in common, if it is one of theirs.
+    Interpreted strictly: for a number that may be in several time zones (Australian mobiles, Russian ones, +1 800) the
+    window is open only while it is open in all of them, and a number without a known zone (satellite phones) may be
+    anywhere. The time zone of this machine is never used. `default_zone` applies to numbers that would otherwise never
+    be written to: those without a known zone, and those whose zones have no hour of the window in common, if it is one
+    of their zones.
     """
 
     start: time
     end: time
-    """The first minute that is too late. At or before `start`, it is one of the next day."""
+    """The first minute that is outside. At or before `start`, it belongs to the next day."""
     days: frozenset[int] = EVERY_DAY
     """The days on which the window opens, 0 for Monday."""
     default_zone: tzinfo | None = None
     """For numbers without a known zone or a common hour; with `None` they are not written to."""
 
-    _known: dict[_Zones, tuple[datetime, datetime, datetime | None]] = attrs.field(
+    _cache: dict[_Zones, tuple[datetime, datetime, datetime | None]] = attrs.field(
         factory=dict, init=False, repr=False, eq=False
     )
-    """For zones: since when and until when an answer holds, and the answer."""
+    """By time zones: the period for which a result is valid, and the result."""
 
     def __attrs_post_init__(self) -> None:
         if not self.days:
-            raise InvalidSource("a window of hours needs a day to be open on; nothing was sent")
+            raise InvalidSource("a send window needs a day to be open on; nothing was sent")
         if self.default_zone is None and not phone_numbers.is_installed():
-            why = "the package phonenumbers tells where a number is from"
+            reason = "a send window without a default zone needs the package phonenumbers"
             raise InvalidSource(
-                f"{why}: {phone_numbers.INSTALL_HINT}, or give the hours a zone of their own; nothing was sent"
+                f"{reason}: {phone_numbers.INSTALL_HINT}, or add a default zone to the window; nothing was sent"
             )
 
     @classmethod
     def parse(cls, text: str, default_zone: tzinfo | None = None) -> Self:
-        """The window that a text says: `09:00-20:00`, `mon-fri 09:00-20:00`, `sat,sun 10:00-14:00 Europe/Athens`.
+        """Parse a window such as `09:00-20:00`, `mon-fri 09:00-20:00` or `sat,sun 10:00-14:00 Europe/Athens`.
 
-        The zone in it is the default one. 24:00 is midnight, and a window from a time to the same one is a whole day.
-        Raises `InvalidSource`.
+        A zone in the text is the default zone. 24:00 is midnight, and a window from a time to the same time is a whole
+        day. Raises `InvalidSource`.
         """
         found = _WINDOW.fullmatch(text.strip())
         if found is None:
-            raise _unclear(text, "it must be like 09:00-20:00 or mon-fri 09:00-20:00 Europe/Athens")
+            raise _invalid_window(text, "it must be like 09:00-20:00 or mon-fri 09:00-20:00 Europe/Athens")
         try:
             start, end = time.fromisoformat(found["start"]), time.fromisoformat(found["end"].replace("24:00", "00:00"))
         except ValueError:
-            raise _unclear(text, "times are 00:00 to 24:00") from None
+            raise _invalid_window(text, "times are 00:00 to 24:00") from None
         if found["zone"]:
             try:
                 default_zone = ZoneInfo(found["zone"])
             except (ZoneInfoNotFoundError, ValueError):
-                raise _unclear(text, f"{found['zone']} is no time zone, as Europe/Athens is") from None
-        return cls(start, end, _days(found["days"], text), default_zone)
+                raise _invalid_window(text, f"{found['zone']} is no time zone, as Europe/Athens is") from None
+        return cls(start, end, _parse_days(found["days"], text), default_zone)
 
     def opens_at(self, number: str, now: datetime) -> datetime | None:
-        """When the recipient may be written to next, in UTC; `None` if that is now, `NEVER` if no hour is fine.
+        """Return when the window opens for a recipient, in UTC; `None` if it is open, `NEVER_OPENS` if it never opens.
 
-        `now` has a zone.
+        `now` must have a time zone.
         """
         zones = _zones_of(number) or (_ANYWHERE if self.default_zone is None else (self.default_zone,))
-        known = self._known.get(zones)
-        if known is None or not known[0] <= now < known[1]:
-            known = self._known[zones] = self._next_change(zones, now.astimezone(UTC))
-        return known[2]
+        cached = self._cache.get(zones)
+        if cached is None or not cached[0] <= now < cached[1]:
+            cached = self._cache[zones] = self._next_change(zones, now.astimezone(UTC))
+        return cached[2]
 
     def _next_change(self, zones: _Zones, now: datetime) -> tuple[datetime, datetime, datetime | None]:
         changes = sorted({change for zone in zones for change in self._changes(zone, now) if change > now})
@@ -115,92 +116,93 @@ class SendWindow:
         return now, changes[0], NEVER_OPENS
 
     def _is_open(self, zones: _Zones, instant: datetime) -> bool:
-        return all(self._shows(instant.astimezone(zone)) for zone in zones)
+        return all(self._contains(instant.astimezone(zone)) for zone in zones)
 
-    def _shows(self, clock: datetime) -> bool:
-        """Whether a clock shows a time within the window. The small hours belong to the day before."""
-        now, day = clock.time(), clock.weekday()
+    def _contains(self, local: datetime) -> bool:
+        """Return whether a local time is within the window. Hours after midnight belong to the day before."""
+        now, day = local.time(), local.weekday()
         if self.start < self.end:
             return self.start <= now < self.end and day in self.days
         return (now >= self.start and day in self.days) or (now < self.end and (day - 1) % 7 in self.days)
 
     def _changes(self, zone: tzinfo, now: datetime) -> Iterator[datetime]:
-        """Every instant ahead at which a zone's clock may begin or cease to show a time within the window."""
+        """Yield every later instant at which the local time of a zone may enter or leave the window."""
         today = now.astimezone(zone).date()
         before = now
         for ahead in range(-1, _DAYS_AHEAD):
             day = today + timedelta(days=ahead)
-            for shown in (self.start, self.end, time.min):
-                yield from _instants(day, shown, zone)
+            for local_time in (self.start, self.end, time.min):
+                yield from _instants(day, local_time, zone)
             after = before + timedelta(days=1)
             if _offset(before, zone) != _offset(after, zone):
-                yield _shift(before, after, zone)
+                yield _offset_change(before, after, zone)
             before = after
 
 
 def has_single_utc_offset(number: str) -> bool:
-    """Return whether one UTC offset at any moment is known for the number's owner.
+    """Return whether the number's owner has one known UTC offset at any given time.
 
-    It is not for numbers of no place (satellite phones), for those that may be in several time zones (Russian mobiles,
-    +1 800), and where `phonenumbers` is not installed. Numbers that differ in their last four digits cost one look-up.
+    That is not so for numbers of no place (satellite phones), for those that may be in several time zones (Russian
+    mobiles, +1 800), and if `phonenumbers` is not installed. Numbers that differ only in their last four digits share
+    one lookup.
     """
     return _have_one_offset(_zones_of(number))
 
 
 @functools.lru_cache(4096)
 def _have_one_offset(zones: _Zones) -> bool:
-    """Return whether zones, at least one, show the same time in the year ahead."""
+    """Return whether the zones, at least one, have the same UTC offset throughout the coming year."""
     if len(zones) < 2:
         return bool(zones)
     start = datetime.now(UTC)
-    moments = [start + timedelta(hours=hours) for hours in range(0, 24 * 366, 6)]
-    return all(len({_offset(moment, zone) for zone in zones}) == 1 for moment in moments)
+    instants = [start + timedelta(hours=hours) for hours in range(0, 24 * 366, 6)]
+    return all(len({_offset(instant, zone) for zone in zones}) == 1 for instant in instants)
 
 
-def _days(text: str | None, window: str) -> frozenset[int]:
+def _parse_days(text: str | None, window: str) -> frozenset[int]:
     if text is None:
         return EVERY_DAY
     days: set[int] = set()
     for part in text.lower().split(","):
         first, _, last = part.partition("-")
         if first not in DAYS or (last or first) not in DAYS:
-            raise _unclear(window, f"days are {', '.join(DAYS)}, and mon-fri for those between")
+            raise _invalid_window(window, f"days are {', '.join(DAYS)}, and mon-fri for those between")
         start = DAYS.index(first)
         days.update((start + step) % 7 for step in range((DAYS.index(last or first) - start) % 7 + 1))
     return frozenset(days)
 
 
-def _unclear(text: str, why: str) -> InvalidSource:
-    return InvalidSource(f"{text[:60]!r} says no hours to send in: {why}; nothing was sent")
+def _invalid_window(text: str, reason: str) -> InvalidSource:
+    return InvalidSource(f"{text[:60]!r} is no send window: {reason}; nothing was sent")
 
 
-def _instants(day: date, shown: time, zone: tzinfo) -> Iterator[datetime]:
-    """When a clock shows a time on a day: twice where it is set back."""
+def _instants(day: date, local_time: time, zone: tzinfo) -> Iterator[datetime]:
+    """Yield when a local time occurs on a day: twice if the clock is set back."""
     for fold in (0, 1):
-        yield datetime.combine(day, shown, zone).replace(fold=fold).astimezone(UTC)
+        yield datetime.combine(day, local_time, zone).replace(fold=fold).astimezone(UTC)
 
 
 def _offset(instant: datetime, zone: tzinfo) -> timedelta | None:
     return instant.astimezone(zone).utcoffset()
 
 
-def _shift(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """The second at which a zone's clock is set forward or back between two instants."""
+def _offset_change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """Return the second at which a zone's clock is set forward or back between two instants."""
     old = _offset(before, zone)
     while after - before > timedelta(seconds=1):
-        middle = before + (after - before) / 2
-        before, after = (middle, after) if _offset(middle, zone) == old else (before, middle)
+        midpoint = before + (after - before) / 2
+        before, after = (midpoint, after) if _offset(midpoint, zone) == old else (before, midpoint)
     return after.replace(microsecond=0)
 
 
 def _zones_of(number: str) -> _Zones:
-    # The last four digits of a number say nothing of where it is; ten thousand neighbours are looked up once.
-    return _zones_near(number[:-4], len(number))
+    # The last four digits do not affect the time zone: ten thousand numbers share one lookup.
+    return _zones_of_prefix(number[:-4], len(number))
 
 
 @functools.lru_cache(65536)
-def _zones_near(prefix: str, length: int) -> _Zones:
-    """Return the time zones of numbers with a prefix; none where one of them is not known to this machine."""
+def _zones_of_prefix(prefix: str, length: int) -> _Zones:
+    """Return the time zones of numbers with a prefix; empty if one of them is not known to this machine."""
     zones = [_zone(name) for name in phone_numbers.time_zones_of(prefix.ljust(length, "0"))]
     known = tuple(zone for zone in zones if zone is not None)
     return known if len(known) == len(zones) else ()

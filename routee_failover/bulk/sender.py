@@ -1,4 +1,4 @@
-"""A run from its first row to its last outcome: passes over the source, workers, and a look at what is unknown."""
+"""Bulk sender: runs passes over a source with concurrent workers, and reconciles messages of unknown outcome."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from ..records import FlowRecord, OtpRecord
 from ..webhooks import CallbackEvent
 from .claimer import Claimer, CorrelationFactory, InvalidRowHandler
 from .message_limit import MessageLimit
+from .message_sender import ACCOUNT, BALANCE, CANCELLED, MessageSender
 from .progress import Phase, Progress, RunCounters
 from .ready_queue import ReadyQueue
 from .reconcile_scheduler import ReconcileScheduler
 from .reconciliation.delivery_report import has_failed_over
-from .row_sender import ACCOUNT, BALANCE, CANCELLED, RowSender
 from .run_control import ErrorBudgetTracker, RunControl, StallTimer
 from .settings import BulkSettings
 from .templates.fingerprint import Fingerprinter
@@ -27,23 +27,24 @@ from .templates.row import Rows
 USER = "user"
 _TICK = 0.5
 _ACCOUNT_PROBE_INTERVAL = 30.0
-"""Seconds between questions whether the account can pay, or is let in, again."""
+"""Seconds between checks whether the account has credit, or access, again."""
 _MAX_PASS_DELAY = 30.0
-"""Seconds between passes that send nothing, at most."""
+"""Maximum seconds between passes that send nothing."""
 _MAX_BATCH = 64
 
 
 class BulkSender:
-    """Sends the rows of a source through a ledger: each key once, whatever happens to this process.
+    """Sends the rows of a source through a ledger: each key at most once, whatever happens to this process.
 
         async with RouteeClient.from_env() as routee, SqliteLedger("run.sqlite") as ledger:
             progress = await BulkSender(routee, ledger, BulkSettings(rate=200)).run(rows)
 
-    An intent is in the ledger before the first byte of its message leaves, and its outcome soon after. A second run
-    with the same ledger goes on where the first one ended, however it ended: what was accepted is passed over, what was
-    under way is UNKNOWN until it is settled. The source supplies texts and PINs anew; the ledger holds none.
+    A message has an entry in the ledger before its first byte is sent, and its outcome is recorded soon after. Another
+    run with the same ledger resumes where the first one ended, however it ended: accepted messages are skipped, and
+    messages that were in flight are UNKNOWN until they are reconciled. The source supplies texts and PINs again; the
+    ledger holds none.
 
-    It belongs to one event loop. `refused` is told of every row that cannot be sent.
+    A sender belongs to one event loop. `on_invalid_row` is called for every row that cannot be sent.
     """
 
     def __init__(
@@ -71,23 +72,23 @@ class BulkSender:
         self._reconcile_scheduler = ReconcileScheduler(routee, ledger, self._settings)
         self._claimer: Claimer | None = None
         self._failure: Exception | None = None
-        most = self._settings.max_messages
-        self._message_limit = MessageLimit(ledger, most) if most is not None else None
+        limit = self._settings.max_messages
+        self._message_limit = MessageLimit(ledger, limit) if limit is not None else None
         rate = self._settings.rate
         self._rate_limiter = RateLimiter(1 / rate) if rate is not None else None
 
     @property
     def progress(self) -> Progress:
-        """How the run stands right now."""
-        tally = self._counters
-        suppressed, suppressed_new = tally.suppressed
+        """A snapshot of the run."""
+        counters = self._counters
+        suppressed, suppressed_new = counters.suppressed
         phase = self._phase
         if phase is Phase.SENDING and self._control.pause_reason is not None:
             phase = Phase.PAUSED
         pause = self._control.stop_reason or (self._control.pause_reason if phase is not Phase.DONE else None)
         if phase is Phase.RECONCILING and self._claimer is not None and self._claimer.next_opening is not None:
-            opens = self._claimer.next_opening.astimezone()
-            pause = pause or f"quiet hours: the next recipients may be written to from {opens:%d %b %H:%M %Z}"
+            next_opening = self._claimer.next_opening.astimezone()
+            pause = pause or f"quiet hours: the next send window opens at {next_opening:%d %b %H:%M %Z}"
             phase = phase if self._counts.unknown else Phase.PAUSED
         if self._control.stopping and phase is not Phase.DONE:
             phase = Phase.STOPPING
@@ -95,62 +96,68 @@ class BulkSender:
             phase=phase,
             counts=self._counts,
             total=self._total,
-            read=tally.read,
-            skipped=tally.skipped,
-            duplicates=tally.duplicates,
-            invalid=tally.invalid,
-            key_conflicts=tally.key_conflicts,
-            deferred=tally.deferred,
+            read=counters.read,
+            skipped=counters.skipped,
+            duplicates=counters.duplicates,
+            invalid=counters.invalid,
+            key_conflicts=counters.key_conflicts,
+            deferred=counters.deferred,
             suppressed=suppressed,
             suppressed_new=suppressed_new,
-            in_flight=tally.in_flight,
+            in_flight=counters.in_flight,
             limit_reached=self._message_limit is not None and self._message_limit.reached,
-            rate=tally.rate,
+            rate=counters.rate,
             rate_limit=self._settings.rate,
             seconds_left=self._seconds_left(phase),
             pause_reason=pause,
-            failover_share=tally.failover_share,
-            problems=tuple(tally.problems),
-            elapsed=tally.elapsed,
+            failover_share=counters.failover_share,
+            problems=tuple(counters.problems),
+            elapsed=counters.elapsed,
         )
 
     def stop(self, reason: str | None = None) -> None:
-        """Begin nothing more, let what has left get its answer, and end the run. What is not sent is for the next."""
+        """Send no new message, wait for the responses of those in flight, and end the run.
+
+        The rest is left for the next run.
+        """
         self._control.stop(reason)
 
     def pause(self, reason: str = "paused") -> None:
-        """Begin nothing more until `go_on`. What is about to leave stays."""
+        """Send no new message until `resume`. Claimed messages stay claimed."""
         self._control.pause(USER, reason)
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Resume after `pause`."""
         self._control.resume(USER)
 
     async def handle_callback(self, event: CallbackEvent[Any]) -> None:
-        """Take a callback in: `inbox.on_flow(sender.handle_callback)`, `inbox.on_otp(sender.handle_callback)`."""
-        settler = await self._reconcile_scheduler.reconciler()
-        if settler is not None:  # else no message of this ledger was ever sent
-            await settler.handle_callback(event)
+        """Handle a callback: `inbox.on_flow(sender.handle_callback)`, `inbox.on_otp(sender.handle_callback)`."""
+        reconciler = await self._reconcile_scheduler.reconciler()
+        if reconciler is not None:  # otherwise no message of this ledger was ever sent
+            await reconciler.handle_callback(event)
         record = event.record
         if isinstance(record, FlowRecord | OtpRecord) and record.final:
             self._counters.delivery_reports += 1
             self._counters.failed_over += has_failed_over(record)
 
     async def run(self, rows: Rows, *, total: int | None = None) -> Progress:
-        """Send what is not sent yet, settle what is unknown, and say how the ledger stands then.
+        """Send all messages that were not sent yet, reconcile unknown ones, and return the final progress.
 
-        The rows are gone through again for what could not be sent the first time: what met a pause, quiet hours, no
-        connection, or proved not to be taken. Rows that can be gone through only once leave that to the next run.
+        The rows are read again for messages that could not be sent in the first pass: those that met a pause, a closed
+        send window or a connection failure, or were proven not to be accepted. Rows that can be read only once leave
+        that to the next run.
 
-        Raises what the source raises, and `LedgerError`, once everything under way has ended. A run that is cancelled
-        leaves what was under way UNKNOWN.
+        Raises the errors of the source, and `LedgerError`, once everything in flight has finished. A cancelled run
+        leaves the messages that were in flight UNKNOWN.
         """
         if self._has_run:
-            raise InvalidConfig("a BulkSender runs once: make another for the next run; nothing was sent")
+            raise InvalidConfig("a BulkSender runs once: create another for the next run; nothing was sent")
+        # 1. Discard the invalid rows of earlier runs: the source may have been corrected.
         self._has_run, self._total = True, total
         self._counts = await self._ledger.counts()
-        await self._ledger.delete_invalid()  # the source is read anew, and may have been mended
-        beside = [
+        await self._ledger.delete_invalid()
+        # 2. Run the passes, with the periodic tasks beside them.
+        background_tasks = [
             asyncio.create_task(self._run_or_stop(work()))
             for work in (self._update_counts, self._reconcile, self._probe_account)
         ]
@@ -158,12 +165,13 @@ class BulkSender:
             await self._run_or_stop(self._send_all_rows(rows))
         finally:
             self._control.stop()
-            for task in beside:
+            for task in background_tasks:
                 task.cancel()
-            ended = await asyncio.gather(*beside, return_exceptions=True)
-            with contextlib.suppress(RouteeError):  # whoever failed to write has said so
+            results = await asyncio.gather(*background_tasks, return_exceptions=True)
+            with contextlib.suppress(RouteeError):  # a failed write has already raised
                 await self._ledger.flush()
-        for error in (self._failure, *ended):
+        # 3. Raise the first error, or return the final progress.
+        for error in (self._failure, *results):
             if isinstance(error, Exception):
                 raise error
         self._counts = await self._ledger.counts()
@@ -171,12 +179,12 @@ class BulkSender:
         return self.progress
 
     async def _send_all_rows(self, rows: Rows) -> None:
-        again = _is_reiterable(rows)
-        marks = CorrelationFactory(self._ledger.run_id, self._settings.add_labels, self._settings.callbacks)
+        can_repeat = _is_reiterable(rows)
+        correlations = CorrelationFactory(self._ledger.run_id, self._settings.add_labels, self._settings.callbacks)
         secret = self._routee.config.application_secret
-        self._claimer = feed = Claimer(
+        self._claimer = claimer = Claimer(
             self._ledger,
-            marks,
+            correlations,
             Fingerprinter(secret, self._ledger.run_id),
             self._counters,
             batch_size=self._batch_size(),
@@ -187,25 +195,25 @@ class BulkSender:
             suppression_list=self._settings.suppression_list,
             message_limit=self._message_limit,
         )
-        rest, first = 1.0, True
+        delay, is_first_pass = 1.0, True
         while True:
             self._phase = Phase.SENDING
-            before = self._counters.completed
-            await self._run_pass(feed, rows, first=first)
+            completed_before = self._counters.completed
+            await self._run_pass(claimer, rows, is_first_pass=is_first_pass)
             await self._ledger.flush()
-            rest = 1.0 if self._counters.completed > before else min(2 * rest, _MAX_PASS_DELAY)
-            if not await self._wait_for_next_pass(feed, rest, again=again):
+            delay = 1.0 if self._counters.completed > completed_before else min(2 * delay, _MAX_PASS_DELAY)
+            if not await self._wait_for_next_pass(claimer, delay, can_repeat=can_repeat):
                 if self._message_limit is not None and self._message_limit.reached:
                     self._control.stop(f"the limit of {self._settings.max_messages:,} messages is reached")
                 return
-            first = False
+            is_first_pass = False
 
-    async def _run_pass(self, feed: Claimer, rows: Rows, *, first: bool) -> None:
-        """Go through the rows once, and see everything that is begun to its end."""
-        delivery = RowSender(
+    async def _run_pass(self, claimer: Claimer, rows: Rows, *, is_first_pass: bool) -> None:
+        """Read the rows once, and wait until every message of the pass has finished."""
+        message_sender = MessageSender(
             self._routee,
             self._ledger,
-            feed,
+            claimer,
             self._control,
             self._counters,
             self._stall_timer,
@@ -214,15 +222,15 @@ class BulkSender:
             rate_limiter=self._rate_limiter,
         )
         ready = ReadyQueue(self._settings.concurrency if self._rate_limiter is None else self._batch_size())
-        workers = [asyncio.create_task(self._work(ready, delivery)) for _ in range(self._settings.concurrency)]
+        workers = [asyncio.create_task(self._work(ready, message_sender)) for _ in range(self._settings.concurrency)]
         cancelled = False
         try:
-            await feed.fill_queue(ready, rows, is_first_pass=first)
+            await claimer.fill_queue(ready, rows, is_first_pass=is_first_pass)
         except asyncio.CancelledError:
             cancelled = True
             raise
         except LedgerError as error:
-            self._control.stop(str(error))  # what is claimed and has not left must not: its outcome could not be kept
+            self._control.stop(str(error))  # send no claimed message: its outcome could not be recorded
             raise
         finally:
             ready.close()
@@ -231,75 +239,79 @@ class BulkSender:
             try:
                 await asyncio.gather(*workers, return_exceptions=True)
             finally:
-                for item in ready.drain():
-                    delivery.release(item, CANCELLED)
+                for message in ready.drain():
+                    message_sender.release(message, CANCELLED)
 
-    async def _work(self, ready: ReadyQueue, delivery: RowSender) -> None:
-        while (item := await delivery.next_message(ready)) is not None:
-            await self._run_or_stop(delivery.send(item))
+    async def _work(self, ready: ReadyQueue, message_sender: MessageSender) -> None:
+        while (message := await message_sender.next_message(ready)) is not None:
+            await self._run_or_stop(message_sender.send(message))
 
-    async def _wait_for_next_pass(self, feed: Claimer, rest: float, *, again: bool) -> bool:
-        """Wait until another pass has something to send; `False` when none ever will in this run."""
+    async def _wait_for_next_pass(self, claimer: Claimer, delay: float, *, can_repeat: bool) -> bool:
+        """Wait until another pass has messages to send; `False` once this run will have no more."""
         self._phase = Phase.RECONCILING
-        # What a pass did not take is not in the source any more, or is for other hours. More may come of doubts.
-        gone = (await self._ledger.counts()).new
+        # NEW entries that the pass left are gone from the source, or deferred. Reconciliation may add to them.
+        unclaimable = (await self._ledger.counts()).new
         while not self._control.stopping:
-            waits = await self._reconcile_scheduler.reconcile_due()
-            # After it was settled, by whomever: what is absent is to be sent.
+            next_lookup_in = await self._reconcile_scheduler.reconcile_due()
+            # Read after the reconciliation, by this task or the other: absent messages are to be sent.
             counts = self._counts = await self._ledger.counts()
             limit = self._message_limit
-            more = counts.new > gone or (counts.new and feed.claimed_count) or (limit is not None and limit.reached)
-            full = limit is not None and limit.remaining(counts) <= 0
-            if again and more and not full:
-                self._last_pass_sent_nothing = rest > 1.0  # the last pass has sent nothing
-                await self._control.sleep(rest)
+            has_more = (
+                counts.new > unclaimable
+                or (counts.new and claimer.claimed_count)
+                or (limit is not None and limit.reached)
+            )
+            is_limit_reached = limit is not None and limit.remaining(counts) <= 0
+            if can_repeat and has_more and not is_limit_reached:
+                self._last_pass_sent_nothing = delay > 1.0
+                await self._control.sleep(delay)
                 self._last_pass_sent_nothing = False
                 return not self._control.stopping
-            opens = (
-                (feed.next_opening - datetime.now(UTC)).total_seconds()
-                if feed.next_opening and again and not full
+            next_opening = (
+                (claimer.next_opening - datetime.now(UTC)).total_seconds()
+                if claimer.next_opening and can_repeat and not is_limit_reached
                 else None
             )
-            if opens is not None and opens <= 0:
+            if next_opening is not None and next_opening <= 0:
                 return True
-            if waits is None and opens is None:
+            if next_lookup_in is None and next_opening is None:
                 return False
             await self._control.wait_for_change(
-                min(_TICK, *(wait for wait in (waits, opens, _TICK) if wait is not None))
+                min(_TICK, *(seconds for seconds in (next_lookup_in, next_opening, _TICK) if seconds is not None))
             )
         return False
 
     def _batch_size(self) -> int:
-        """How many messages are claimed at once: few enough to leave well within their lease."""
-        most = max(1, min(_MAX_BATCH, self._settings.concurrency))
+        """Return how many messages are claimed at once: few enough to be sent well within their lease."""
+        limit = max(1, min(_MAX_BATCH, self._settings.concurrency))
         rate, lease = self._settings.rate, self._settings.lease.total_seconds()
-        # No more than leave within a second: what is claimed and not sent is in doubt after a kill.
-        return most if rate is None else max(1, min(most, int(rate), int(rate * lease / 4)))
+        # At most one second's worth: messages that are claimed and not sent are UNKNOWN after a kill.
+        return limit if rate is None else max(1, min(limit, int(rate), int(rate * lease / 4)))
 
     async def _run_or_stop(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it; where it fails, the run is stopped and ends in that error."""
+        """Run a coroutine; if it fails, stop the run, which then raises the error."""
         try:
             await work
-        except Exception as error:  # noqa: BLE001  # whatever it is, `run` raises it once all is at rest
+        except Exception as error:  # noqa: BLE001  # `run` raises it once all tasks have finished
             self._failure = self._failure or error
-            # Only our own words: those of others may quote what is in a row.
+            # Only messages of our own errors: others may quote the content of a row.
             self._control.stop(
                 str(error).partition("\n")[0] if isinstance(error, RouteeError) else type(error).__name__
             )
 
-    # --- beside the passes
+    # --- periodic tasks beside the passes
 
     async def _update_counts(self) -> None:
         while True:
             self._counts = await self._ledger.counts()
             idle = self._control.pause_reason is not None or self._phase is Phase.RECONCILING
             self._counters.record_sample(idle=idle and not self._control.stopping)
-            held = self._control.pause_kinds
-            self._stall_timer.update(waiting=self._last_pass_sent_nothing or bool(held - {USER}))
-            if self._stall_timer.expired and USER not in held:
+            pause_kinds = self._control.pause_kinds
+            self._stall_timer.update(waiting=self._last_pass_sent_nothing or bool(pause_kinds - {USER}))
+            if self._stall_timer.expired and USER not in pause_kinds:
                 seconds = self._settings.stall_timeout.total_seconds()
-                long = f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} minutes"
-                self._control.stop(f"no message was accepted for {long}: {self._control.last_pause_reason}")
+                duration = f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} minutes"
+                self._control.stop(f"no message was accepted for {duration}: {self._control.last_pause_reason}")
             await asyncio.sleep(_TICK)
 
     async def _reconcile(self) -> None:
@@ -308,20 +320,20 @@ class BulkSender:
             await asyncio.sleep(_TICK)
 
     async def _probe_account(self) -> None:
-        """While the account cannot pay or is refused: ask now and then whether that has changed."""
-        held_at: float | None = None
+        """While the run is paused for lack of credit or access: check periodically whether that has changed."""
+        paused_balance: float | None = None
         while True:
             while not (kinds := self._control.pause_kinds & {BALANCE, ACCOUNT}):
                 await self._control.wait_for_change()
             await asyncio.sleep(_ACCOUNT_PROBE_INTERVAL)
             if BALANCE in kinds:
                 balance = await self._balance()
-                if balance is not None and held_at is not None and balance <= held_at:
-                    held_at = balance  # whatever comes in from now on counts
+                if balance is not None and paused_balance is not None and balance <= paused_balance:
+                    paused_balance = balance  # any increase from now on counts
                     continue
-                held_at = balance
+                paused_balance = balance
             for kind in kinds:
-                self._control.resume(kind)  # the next message shows whether it has
+                self._control.resume(kind)  # the next message shows whether the account works
 
     async def _balance(self) -> float | None:
         try:
@@ -330,14 +342,21 @@ class BulkSender:
             return None
 
     def _seconds_left(self, phase: Phase) -> float | None:
-        """Seconds until all is sent that may be, at the present rate; `None` while nothing is begun."""
-        rate, counts, tally = self._counters.rate, self._counts, self._counters
+        """Return the seconds until all messages are sent at the current rate; `None` while none are sent."""
+        rate, counts, counters = self._counters.rate, self._counts, self._counters
         if self._total is None or not rate or phase is not Phase.SENDING:
             return None
-        left = self._total - counts.final - counts.unknown - tally.duplicates - tally.deferred - tally.suppressed[0]
+        remaining = (
+            self._total
+            - counts.final
+            - counts.unknown
+            - counters.duplicates
+            - counters.deferred
+            - counters.suppressed[0]
+        )
         if self._message_limit is not None:
-            left = min(left, self._message_limit.remaining(counts) + counts.sending)
-        return max(0, left) / rate
+            remaining = min(remaining, self._message_limit.remaining(counts) + counts.sending)
+        return max(0, remaining) / rate
 
 
 def _is_reiterable(rows: Rows) -> bool:

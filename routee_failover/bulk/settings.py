@@ -1,4 +1,4 @@
-"""How a bulk run goes: how fast, how wide, when, and when it had better stop and ask."""
+"""Settings of a bulk run: rate, concurrency, send window, error budget, reconciliation and limits."""
 
 from collections.abc import Container
 from datetime import timedelta
@@ -16,24 +16,24 @@ from .send_window import SendWindow
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ErrorBudget(ValueObject):
-    """How many of the last messages may fail before the run pauses.
+    """How many of the most recent messages may fail before the run pauses.
 
-    What was refused, not sent, or of unknown outcome counts; what was invalid does not, because nobody was asked. Each
-    pause is twice as long as the one before, up to ten times the first; a message that is accepted ends that.
+    Rejected, unsent and unknown messages count; invalid ones do not, because no request was made. Each pause is twice
+    as long as the one before, up to ten times the first, until messages are accepted again.
     """
 
     max_failure_share: float = attrs.field(default=0.2, validator=check_fraction)
-    """Of the last `among` messages, once there are `least`."""
+    """Of the last `sample_size` messages, once there are `min_messages`."""
     sample_size: int = attrs.field(default=200, validator=check_positive_int)
     min_messages: int = attrs.field(default=50, validator=check_positive_int)
     pause: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
-    """The first pause."""
+    """Length of the first pause."""
 
 
-def _check(kind: type | tuple[type, ...], words: str) -> Any:
+def _check(kind: type | tuple[type, ...], expected: str) -> Any:
     def check(_settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
         if not isinstance(value, kind):
-            raise InvalidConfig(f"{attribute.name} must be {words}")
+            raise InvalidConfig(f"{attribute.name} must be {expected}")
 
     return attrs.validators.optional(check)
 
@@ -44,12 +44,12 @@ _MIN_LEASE = timedelta(milliseconds=10)
 def _check_lease(settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     check_positive_duration(settings, attribute, value)
     if isinstance(value, timedelta) and value < _MIN_LEASE:
-        raise InvalidConfig("lease must be 10 ms at least: a claim takes its time, too")
+        raise InvalidConfig("lease must be at least 10 ms: a claim itself takes time")
 
 
 def _check_suppression(_settings: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     if isinstance(value, str | bytes | list | tuple | set | frozenset | dict) or not hasattr(value, "__contains__"):
-        # A name of a file holds no number, and a plain set holds only those that are written like the recipients'.
+        # A file name contains no number, and a plain set matches only numbers in the same notation.
         raise InvalidConfig(
             f"{attribute.name} must be a SuppressionList, which checks each number (SuppressionList.read(path) or "
             "SuppressionList(numbers)), or an object of your own with __contains__"
@@ -58,50 +58,50 @@ def _check_suppression(_settings: object, attribute: "attrs.Attribute[Any]", val
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class BulkSettings(ValueObject):
-    """The settings of a bulk run. Raises `InvalidConfig` for one that cannot work."""
+    """The settings of a bulk run. Raises `InvalidConfig` for invalid values."""
 
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(check_rate))
-    """How many messages a second are begun at most; `None` for as many as there is room for."""
+    """Maximum number of messages per second; `None` for no rate limit."""
     concurrency: int = attrs.field(default=100, validator=check_positive_int)
-    """How many may be under way at once. `Config.pool_size` is a limit beside it."""
+    """Maximum number of messages in flight. `Config.pool_size` also limits it."""
     deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_duration))
-    """After how long from its turn a message is worth nothing. It is dropped then, as EXPIRED, also where its outcome
-    was unknown and it turns out later that Routee has not taken it."""
+    """How long a message is useful after its turn has come. It is dropped then, as EXPIRED, even if its outcome was
+    unknown and it turns out later that Routee did not accept it."""
     send_window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
-    """The hours in which people are written to, by the clock of the recipient."""
+    """The hours in which recipients may be written to, in their local time."""
     error_budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
-    """When too many failures pause the run; `None` for never."""
+    """How many failures pause the run; `None` for no limit."""
     stall_timeout: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)
-    """How long the run waits in pauses, with no message accepted, before it stops by itself. What is not sent stays in
+    """How long the run waits in pauses, with no message accepted, before it stops by itself. Unsent messages stay in
     the ledger for the next run. Quiet hours do not count."""
     on_unknown: UnknownPolicy = attrs.field(
         default=UnknownPolicy.RECONCILE, validator=_check(UnknownPolicy, "an UnknownPolicy")
     )
-    """What is done about messages of unknown outcome."""
+    """What to do about messages of unknown outcome."""
     reconcile_after: timedelta | None = attrs.field(
         default=None, validator=attrs.validators.optional(check_positive_duration)
     )
-    """How long a message has to be unknown before a search that does not find it proves that Routee has not taken it:
-    longer than Routee's search may lag behind. `None` is the time to live of the flows and a minute, from 2 minutes to
-    10; what an SMS without a ttl takes, 20 hours, is 10 minutes here."""
+    """How long a message must be unknown before a search that does not find it proves that Routee did not accept it:
+    longer than Routee's search may lag. `None` is the time to live of the flows and a minute, from 2 minutes to 10; an
+    SMS without a ttl, whose default is 20 hours, gives 10 minutes."""
     callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
-    """Makes the address that each message is called back at; give what comes in to `BulkSender.note`."""
+    """Signs the callback URL of each message; pass the callbacks to `BulkSender.handle_callback`."""
     add_labels: bool = attrs.field(default=True, validator=check_bool)
     """Whether messages carry a label by which they are found again; without it a search proves nothing."""
     suppression_list: Container[str] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_check_suppression)
     )
-    """Numbers that are never written to: a `SuppressionList`, or an object of your own that is asked for each recipient
-    in E.164 by `in`, right before its message is claimed."""
+    """Numbers that are never written to: a `SuppressionList`, or any object that is asked for each recipient in
+    E.164 by `in`, right before its message is claimed."""
     max_messages: int | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_int))
-    """How many messages of the ledger may have left at most, earlier runs included: accepted, rejected, unknown and
-    under way. A higher one sends more. It cannot be kept together with `UnknownPolicy.RESEND`."""
+    """Maximum number of messages of the ledger that are sent, earlier runs included: accepted, rejected, unknown and
+    in flight. A later run with a higher limit sends more. It cannot be combined with `UnknownPolicy.RESEND`."""
     lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=_check_lease)
-    """How long an intent is held before the first byte has to have left; a process that was frozen for longer does not
-    send what it held."""
+    """How long a claim is valid before the first byte must have been sent; a process that was frozen for longer does
+    not send what it had claimed."""
 
     def __attrs_post_init__(self) -> None:
         if self.max_messages is not None and self.on_unknown is UnknownPolicy.RESEND:
             raise InvalidConfig(
-                "max_messages cannot be kept with on_unknown resend, by which Routee may get one message twice"
+                "max_messages cannot be combined with on_unknown resend, by which Routee may get one message twice"
             )

@@ -1,6 +1,6 @@
 """Suppression list: the phone numbers that are never written to, such as those of people who have opted out.
 
-A list is used whole or not at all. One line that cannot be read may be somebody who must not get the message.
+A list is used whole or not at all: a line that cannot be read may be a recipient who must not get the message.
 """
 
 import csv
@@ -25,20 +25,20 @@ _COLUMNS = {
     *("phone", "phonenumber", "phoneno", "number", "mobile", "mobilenumber", "mobilephone", "cell", "cellphone"),
     *("msisdn", "tel", "telephone", "to", "recipient", "e164"),
 }
-"""Names of a column of phone numbers, without blanks and signs."""
+"""Names of a column of phone numbers, without blanks and punctuation."""
 _TABLES = {".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
-"""Endings of files that are no lines of text."""
+"""Suffixes of files that are not plain text."""
 _FIRST_PROBLEMS = 3
-"""Broken lines that an error names; the others are counted."""
+"""Number of invalid lines that an error names; the others are counted."""
 _Entry = tuple[int, str | Unreadable]
 
 
 class SuppressionList:
     """Numbers that are never written to: `BulkSettings(suppression_list=SuppressionList.read("optout.csv"))`.
 
-    They are compared in E.164, so that one person written in several ways is one. `region` (such as `GR`) is the
-    country of numbers that are written without one, the same as that of the recipients. Ten million numbers take about
-    a hundred megabytes; none of them is shown. Raises `InvalidSource` for a text that is no number.
+    They are compared in E.164, so that all notations of a number are one. `region` (such as `GR`) is the country of
+    numbers that are written without one, the same as that of the recipients. Ten million numbers take about a hundred
+    megabytes; none of them is shown. Raises `InvalidSource` for a text that is not a number.
     """
 
     def __init__(self, numbers: Iterable[str] = (), *, region: str | None = None) -> None:
@@ -49,12 +49,12 @@ class SuppressionList:
 
     @classmethod
     def read(cls, *paths: str | Path, region: str | None = None, columns: Sequence[str] = ()) -> Self:
-        """The numbers in one or more files, each read whole.
+        """Read the numbers of one or more files.
 
-        A file holds one number a line, or it is CSV, JSON lines or Parquet with a column of numbers: one of `columns`,
-        else one that is called phone, number, mobile, msisdn or so, else the only one. Blank lines and lines that begin
-        with # are left out. Raises `InvalidSource` for a file that cannot be read, that holds no number, or with a line
-        that is no number.
+        A file has one number a line, or it is CSV, JSON lines or Parquet with a column of numbers: one of `columns`,
+        else one that is named like phone, number, mobile or msisdn, else the only column. Blank lines and lines that
+        begin with # are skipped. Raises `InvalidSource` for a file that cannot be read, that has no number, or that has
+        a line without a valid number.
         """
         found = cls(region=region)
         for path in map(Path, paths):
@@ -63,31 +63,31 @@ class SuppressionList:
                 name, "line", _entries(path, name, tuple(columns), region), functools.partial(to_e164, region=region)
             ):
                 raise InvalidSource(
-                    f"{name} holds no number, which looks like an export that went wrong; nothing was sent. "
-                    "Leave it out if there is nobody who must not be written to"
+                    f"{name} holds no number, which looks like a failed export; nothing was sent. "
+                    "Leave it out if no recipient has to be suppressed"
                 )
         return found
 
-    def _add(self, name: str, what: str, entries: Iterable[_Entry], read_number: Callable[[str], str]) -> int:
-        """Add what was read, and return how many entries that were."""
+    def _add(self, name: str, unit: str, entries: Iterable[_Entry], read_number: Callable[[str], str]) -> int:
+        """Add the entries, and return how many were read."""
         problems: list[str] = []
-        read = broken = 0
+        read = invalid_count = 0
         for line, text in entries:
             read += 1
-            why = text.reason if isinstance(text, Unreadable) else self._add_one(text, read_number)
-            if why is not None:
-                broken += 1
-                problems += [f"{what} {line}: {why}"] if broken <= _FIRST_PROBLEMS else []
-        if broken:
-            more = f"; {broken - len(problems):,} more" if broken > len(problems) else ""
+            reason = text.reason if isinstance(text, Unreadable) else self._add_one(text, read_number)
+            if reason is not None:
+                invalid_count += 1
+                problems += [f"{unit} {line}: {reason}"] if invalid_count <= _FIRST_PROBLEMS else []
+        if invalid_count:
+            more = f"; {invalid_count - len(problems):,} more" if invalid_count > len(problems) else ""
             raise InvalidSource(
                 f"{name} cannot be used, since it must be read whole ({'; '.join(problems)}{more}); nothing was sent. "
-                "Correct it or take out what is no phone number; a first line that names columns must call one phone"
+                "Correct it or remove what is no phone number; a first line that names columns must name one phone"
             )
         return read
 
     def _add_one(self, text: str, read_number: Callable[[str], str]) -> str | None:
-        """Why a text is no number; `None` where it is one, which is on the list then."""
+        """Add a number; return the reason if the text is not a valid number, otherwise `None`."""
         try:
             self._count += self._numbers.add(read_number(text))
         except InvalidPhoneNumber as error:
@@ -105,63 +105,69 @@ class SuppressionList:
 
 
 def _any_e164(text: str, region: str | None) -> str:
-    """The number; one in E.164 is taken where its plan does not know it (any more): a flow may be made for it."""
+    """Return the number in E.164.
+
+    One in E.164 is accepted even if its numbering plan is outdated: a flow may be sent to it.
+    """
     return canonical_e164(text) if is_e164(text) else to_e164(text, region)
 
 
 def _entries(path: Path, name: str, columns: tuple[str, ...], region: str | None) -> Iterator[_Entry]:
     if is_stream(path):
         raise InvalidSource(
-            f"{name} is a pipe or a device, and each start reads it anew: save it to a file first; nothing was sent"
+            f"{name} is a pipe or a device, and each run reads it again: save it to a file first; nothing was sent"
         )
     if path.suffix.lower() in _TABLES:
-        yield from _table(path, name, columns)
+        yield from _read_table(path, name, columns)
     else:
-        yield from _text(path, name, columns, region)
+        yield from _read_text(path, name, columns, region)
 
 
-def _table(path: Path, name: str, columns: tuple[str, ...]) -> Iterator[_Entry]:
+def _read_table(path: Path, name: str, columns: tuple[str, ...]) -> Iterator[_Entry]:
     try:
         source = read_source(path)
     except InvalidSource as error:
         raise InvalidSource(f"the suppression list {error}") from None
-    column = _column(source.columns or (), name, columns)
+    column = _choose_column(source.columns or (), name, columns)
     for line, values in select_columns(source, {column}):
         yield line, values if isinstance(values, Unreadable) else values.get(column, "")
 
 
-def _text(path: Path, name: str, columns: tuple[str, ...], region: str | None) -> Iterator[_Entry]:
-    """The numbers of a text file. Each line is read by itself: a quote that is never closed swallows none."""
+def _read_text(path: Path, name: str, columns: tuple[str, ...], region: str | None) -> Iterator[_Entry]:
+    """Yield the numbers of a text file.
+
+    Each line is parsed by itself, so that an unclosed quote affects no other line.
+    """
     delimiter: str | None = None
     header: list[str] | None = None
-    place, first = 0, True
-    for line, text in _lines(path, name):
+    index, is_first_line = 0, True
+    for line, text in _read_lines(path, name):
         if isinstance(text, Unreadable):
             yield line, text
             continue
-        if first and (chosen := re.fullmatch(r"sep=(.)", text, re.IGNORECASE)):
-            delimiter = chosen[1]  # written by a spreadsheet for itself
+        if is_first_line and (chosen := re.fullmatch(r"sep=(.)", text, re.IGNORECASE)):
+            delimiter = chosen[1]  # a line that Excel writes
             continue
         if delimiter is None:
             delimiter = max(reversed(DELIMITERS), key=re.sub(r'"[^"]*"', "", text).count)
-        cells = _cells(text, delimiter)
+        cells = _split_line(text, delimiter)
         if isinstance(cells, Unreadable):
             yield line, cells
-        elif first and _is_header(cells, columns, region):
+        elif is_first_line and _is_header(cells, columns, region):
             header = cells
-            place = header.index(_column([cell for cell in header if cell], name, columns))
+            index = header.index(_choose_column([cell for cell in header if cell], name, columns))
         elif any(cells):
-            yield line, _cell(cells, header, place)
-        first = False
+            yield line, _number_cell(cells, header, index)
+        is_first_line = False
 
 
-def _lines(path: Path, name: str) -> Iterator[_Entry]:
-    """The lines that say something."""
+def _read_lines(path: Path, name: str) -> Iterator[_Entry]:
+    """Yield the lines that are neither blank nor comments."""
     try:
         file = open_text(path, name)
     except InvalidSource:
         if path.is_file() and not path.stat().st_size:
-            return  # empty: told of as a list without a number
+            return  # empty: reported as a list without a number
         raise
     with file:
         lines = LineReader(file)
@@ -181,7 +187,7 @@ def _lines(path: Path, name: str) -> Iterator[_Entry]:
             ) from None
 
 
-def _cells(text: str, delimiter: str) -> list[str] | Unreadable:
+def _split_line(text: str, delimiter: str) -> list[str] | Unreadable:
     if delimiter not in text and '"' not in text:
         return [text]
     try:
@@ -191,20 +197,23 @@ def _cells(text: str, delimiter: str) -> list[str] | Unreadable:
     return [cell.strip() for cell in cells]
 
 
-def _cell(cells: list[str], header: list[str] | None, place: int) -> str | Unreadable:
+def _number_cell(cells: list[str], header: list[str] | None, index: int) -> str | Unreadable:
     if header is None:
         filled = [cell for cell in cells if cell]
         return filled[0] if len(filled) == 1 else Unreadable("has several values, and line 1 does not name the columns")
     if len(cells) != len(header):
         return Unreadable(f"has {len(cells)} values where line 1 names {len(header)} columns")
-    return cells[place]
+    return cells[index]
 
 
 def _is_header(cells: list[str], columns: tuple[str, ...], region: str | None) -> bool:
-    """Whether a first line names columns. What may be a number with a slip in it is none, so that it is refused."""
+    """Return whether a first line names columns.
+
+    A cell that may be a mistyped number is none, so that it is reported.
+    """
     if any(_is_number(cell, region) for cell in cells):
         return False
-    if _named(cells, columns):
+    if _number_columns(cells, columns):
         return True
     return any(map(str.isalpha, "".join(cells))) and not any(map(str.isdigit, "".join(cells)))
 
@@ -216,25 +225,25 @@ def _is_number(cell: str, region: str | None) -> bool:
         return False
 
 
-def _column(there: Sequence[str], name: str, columns: tuple[str, ...]) -> str:
-    found = _named(there, columns) or list(there)
+def _choose_column(available: Sequence[str], name: str, columns: tuple[str, ...]) -> str:
+    found = _number_columns(available, columns) or list(available)
     if len(found) == 1:
         return found[0]
-    have = ", ".join(there[:20]) or "none"
+    listed = ", ".join(available[:20]) or "none"
     wanted = columns[0] if columns else "phone"
     raise InvalidSource(
-        f"{name} has the columns {have}, and which holds the numbers is not clear; nothing was sent. Call one {wanted}"
+        f"{name} has the columns {listed}, and which has the numbers is not clear; nothing was sent. Name one {wanted}"
     )
 
 
-def _named(there: Sequence[str], columns: tuple[str, ...]) -> list[str]:
-    """The columns of numbers, by their names: those that the recipients have go before the usual ones."""
-    for names in ({*map(_plain, columns)}, _COLUMNS):
-        found = [column for column in there if _plain(column) in names]
+def _number_columns(available: Sequence[str], columns: tuple[str, ...]) -> list[str]:
+    """Return the columns of numbers, by name: those of the recipients come before the usual names."""
+    for names in ({*map(_normalize_name, columns)}, _COLUMNS):
+        found = [column for column in available if _normalize_name(column) in names]
         if found:
             return found
     return []
 
 
-def _plain(column: str) -> str:
-    return "".join(letter for letter in column.casefold() if letter.isalnum())
+def _normalize_name(column: str) -> str:
+    return "".join(char for char in column.casefold() if char.isalnum())

@@ -1,27 +1,29 @@
-"""The command line, `routee-failover`: the sandbox, a demo of it, and sending and tracking from a shell.
+"""Command-line interface `routee-failover`: sandbox, demo, sending, tracking, searching and bulk runs.
 
-It alone imports typer and rich, and only when it is run: the library works without them.
+This package alone imports typer and rich, and only when the program runs: the library works without them.
 """
 
 import sys
 from typing import NoReturn
 
-_EXTRA = 'the command line needs typer and rich; nothing was sent. Install them: pip install "routee-failover[cli]"'
+_MISSING_EXTRA = (
+    'the command line needs typer and rich; nothing was sent. Install them: pip install "routee-failover[cli]"'
+)
 
 
 def run() -> NoReturn:
-    """The console script. Ends with one of the exit statuses that `routee-failover --help` lists."""
+    """Run the console script and exit with one of the exit codes that `routee-failover --help` lists."""
     try:
-        from .app import main  # noqa: PLC0415  # typer and rich may be missing, and then this function says so
+        from .app import main  # noqa: PLC0415  # typer and rich may be missing; this function then reports that
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"typer", "rich"}:
             raise
-        _end(_EXTRA, 2)
+        _exit_with_error(_MISSING_EXTRA, 2)
     except KeyboardInterrupt:
-        _end("interrupted; nothing was sent", 130)
+        _exit_with_error("interrupted; nothing was sent", 130)
     sys.exit(main())
 
 
-def _end(why: str, status: int) -> NoReturn:
-    sys.stderr.write(f"routee-failover: {why}\n")
-    sys.exit(status)
+def _exit_with_error(message: str, exit_code: int) -> NoReturn:
+    sys.stderr.write(f"routee-failover: {message}\n")
+    sys.exit(exit_code)

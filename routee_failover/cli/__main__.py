@@ -1,4 +1,4 @@
-"""`python -m routee_failover.cli`: the command line where its script is not on the path."""
+"""Entry point of `python -m routee_failover.cli`, for where the script is not on the path."""
 
 from . import run
 

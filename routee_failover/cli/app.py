@@ -1,4 +1,4 @@
-"""The commands in one program, and how the process begins and ends."""
+"""The typer application: all commands, and the start and the exit of the process."""
 
 import sys
 from importlib.metadata import version
@@ -30,25 +30,25 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    # Ours are told in `failures`; those of typer print local variables, and a PIN is one.
+    # `error_output` prints errors; typer's own tracebacks print local variables, and a PIN may be one.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=PROGRAM_EXIT_CODES,
 )
-for _command, _statuses in (
+for _command, _exit_codes in (
     (demo, SERVER_EXIT_CODES),
     (sandbox, SERVER_EXIT_CODES),
     (search, QUERY_EXIT_CODES),
     (send, SEND_EXIT_CODES),
     (track, TRACK_EXIT_CODES),
 ):
-    app.command(cls=Command, epilog=_statuses)(_command)
+    app.command(cls=Command, epilog=_exit_codes)(_command)
 app.add_typer(bulk)
 app.add_typer(callbacks)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         with handle_errors(ErrorContext()):
             Terminal().print_line(f"routee-failover {version('routee-failover')}")
         raise typer.Exit
@@ -60,20 +60,20 @@ def program(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """Send messages through Routee that fail over from Viber to SMS to Voice, and follow them to their end.
+    """Send messages through Routee that fail over from Viber to SMS to Voice, and track them.
 
-    Start here; no account is needed, everything stays on this machine:
+    Start here. No account is needed, and nothing leaves this machine:
       [cyan]routee-failover demo[/]
     """
 
 
 def main() -> int:
-    """Run the command of this process's arguments and give its exit status."""
+    """Run the command that this process's arguments name, and return its exit code."""
     escape_unencodable()
     try:
         app(prog_name="routee-failover")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else ExitCode.OK
+    except SystemExit as exit_request:
+        return exit_request.code if isinstance(exit_request.code, int) else ExitCode.OK
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     finally:

@@ -1,4 +1,4 @@
-"""`routee-failover callbacks listen`: what Routee calls back with, as it comes, until Ctrl-C."""
+"""`routee-failover callbacks listen`: print Routee's callbacks as they arrive, until Ctrl-C."""
 
 import asyncio
 import json
@@ -23,23 +23,23 @@ from .terminal import Terminal, printable
 from .usage_errors import Command
 
 callbacks: typer.Typer = typer.Typer(
-    name="callbacks", help="See what Routee calls back with.", no_args_is_help=True, rich_markup_mode="rich"
+    name="callbacks", help="Receive and print Routee's callbacks.", no_args_is_help=True, rich_markup_mode="rich"
 )
 
 
 @callbacks.command(cls=Command, epilog=SERVER_EXIT_CODES)
 def listen(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each callback as one line of JSON.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per callback.")] = False,
     texts: Annotated[
-        bool, typer.Option("--texts", help="Show the texts of messages, too. A one-time password may be among them.")
+        bool, typer.Option("--texts", help="Also print message texts. They may contain a one-time password.")
     ] = False,
 ) -> None:
-    """Print what is called back, until Ctrl-C. Phone numbers and PINs are masked.
+    """Print callbacks as they arrive, until Ctrl-C. Phone numbers and PINs are masked.
 
-    It prints the address to give a flow as its callback. The sandbox reaches it as it is. Routee itself
-    needs an address of yours that is public, and that leads here.
+    It prints the URL to use as the callback of a flow. The sandbox can reach it as it is;
+    Routee itself needs a public URL that leads to it.
 
     Example: [cyan]routee-failover callbacks listen --port 9000[/]
     """
@@ -50,105 +50,111 @@ def listen(
 class _ReceivedCallback(NamedTuple):
     received_at: datetime
     record: AnyCallback
-    arrival: ReceiveResult
+    result: ReceiveResult
 
 
 class _RecordingInbox(CallbackInbox):
-    """Keeps everything that comes, repeats as well, until it is printed."""
+    """Inbox that queues every callback, duplicates too, for printing."""
 
     received: "asyncio.Queue[_ReceivedCallback]"
 
     def receive(self, body: Any, *, reference: str | None = None) -> ReceiveResult:
-        """Take a callback in, and remember to print it."""
-        arrival = super().receive(body, reference=reference)
-        self.received.put_nowait(_ReceivedCallback(datetime.now().astimezone(), parse_callback(body), arrival))
-        return arrival
+        """Receive a callback and queue it for printing."""
+        result = super().receive(body, reference=reference)
+        self.received.put_nowait(_ReceivedCallback(datetime.now().astimezone(), parse_callback(body), result))
+        return result
 
 
 class _RejectedCallbackObserver:
-    """Tells of requests that were no callbacks."""
+    """Observer that prints a line for each request that is not a valid callback."""
 
     def observe(self, event: Event, /) -> None:
-        """Print one; what was dropped is printed with what came."""
+        """Print a rejected request; what the inbox drops is printed with the received callbacks."""
         if isinstance(event, CallbackRejected):
-            Terminal(stderr=True).print_line((f"a request was answered {event.status}: {event.reason}", "yellow"))
+            Terminal(stderr=True).print_line((f"rejected a request with {event.status}: {event.reason}", "yellow"))
 
 
 class _TablePrinter:
-    """One aligned line a callback."""
+    """Prints one aligned line per callback."""
 
     def __init__(self, *, texts: bool) -> None:
-        self._out, self._texts = Terminal(), texts
+        self._output, self._texts = Terminal(), texts
 
     def print_header(self) -> None:
-        """Name the columns."""
-        self._out.print_line((_row("time", "what", "status", "number", "id", "messages"), "dim"))
+        """Print the column names."""
+        self._output.print_line((_format_row("time", "kind", "status", "number", "id", "messages"), "dim"))
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
         """Print one."""
-        again = "" if callback.arrival is ReceiveResult.NEW else f" ({callback.arrival})"
+        suffix = "" if callback.result is ReceiveResult.NEW else f" ({callback.result})"
         at = f"{callback.received_at:%H:%M:%S}"
         record = callback.record
         if isinstance(record, InboundMessage):
-            words = printable(record.message or "") if self._texts else f"{len(record.message or '')} characters"
-            line = _row(at, "inbound", "", mask_phone(record.from_), record.reference_tracking_id or "", words + again)
+            text = printable(record.message or "") if self._texts else f"{len(record.message or '')} characters"
+            line = _format_row(
+                at, "inbound", "", mask_phone(record.from_), record.reference_tracking_id or "", text + suffix
+            )
         else:
-            legs = deliveries_of(record)
-            kind, identity = ("otp", record.flow_id) if isinstance(record, OtpRecord) else ("flow", record.tracking_id)
-            number = next((mask_phone(leg.to) for leg in legs if leg.to is not None), "")
-            messages = ", ".join(f"{leg.channel or '?'} {humanize_status(leg.status or '?')}" for leg in legs)
-            line = _row(at, kind, record.status or "", number, identity, messages + again)
-        self._out.print_line((line, "dim" if again else ""))
+            deliveries = deliveries_of(record)
+            kind, tracking_id = (
+                ("otp", record.flow_id) if isinstance(record, OtpRecord) else ("flow", record.tracking_id)
+            )
+            number = next((mask_phone(delivery.to) for delivery in deliveries if delivery.to is not None), "")
+            messages = ", ".join(
+                f"{delivery.channel or '?'} {humanize_status(delivery.status or '?')}" for delivery in deliveries
+            )
+            line = _format_row(at, kind, record.status or "", number, tracking_id, messages + suffix)
+        self._output.print_line((line, "dim" if suffix else ""))
 
 
-def _row(*cells: object) -> str:
+def _format_row(*cells: object) -> str:
     widths = (8, 7, 10, 14, 36, 0)
     return "  ".join(f"{printable(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 class _JsonLinesPrinter:
-    """One line of JSON a callback."""
+    """Prints one JSON object per line and callback."""
 
     def __init__(self, *, texts: bool) -> None:
-        self._out, self._texts = Terminal(), texts
+        self._output, self._texts = Terminal(), texts
 
     def print_header(self) -> None:
-        """JSON lines have no head."""
+        """Print nothing: JSON lines have no header."""
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
         """Print one."""
         record = redact(callback.record.raw, redact_texts=not self._texts)
         line = {
             "received_at": callback.received_at.isoformat(),
-            "arrival": callback.arrival,
-            "record": _without_numbers(record),
+            "result": callback.result,
+            "record": _mask_numbers(record),
         }
-        text = json.dumps(line, ensure_ascii=not self._out.encoding.startswith("utf"))
-        # JSON leaves the control codes above ASCII as they are, and a terminal obeys them.
-        self._out.print_line(re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text))
+        text = json.dumps(line, ensure_ascii=not self._output.encoding.startswith("utf"))
+        # JSON leaves the control codes above ASCII unescaped, and a terminal would obey them.
+        self._output.print_line(re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text))
 
 
-_is_number = re.compile(r"\+?[0-9]{7,15}").fullmatch
+_is_phone_number = re.compile(r"\+?[0-9]{7,15}").fullmatch
 
 
-def _without_numbers(value: Any) -> Any:
+def _mask_numbers(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _MASKS.get(key, _without_numbers)(item) for key, item in value.items()}
-    return [_without_numbers(item) for item in value] if isinstance(value, list) else value
+        return {key: _MASKS.get(key, _mask_numbers)(item) for key, item in value.items()}
+    return [_mask_numbers(item) for item in value] if isinstance(value, list) else value
 
 
-def _masked_number(value: Any) -> Any:
-    return mask_phone(value) if isinstance(value, str) and _is_number(value) else _without_numbers(value)
+def _mask_number(value: Any) -> Any:
+    return mask_phone(value) if isinstance(value, str) and _is_phone_number(value) else _mask_numbers(value)
 
 
-def _masked_address(value: Any) -> Any:
-    # Whoever reads a signed address can call it.
-    return mask_url_path(value) if isinstance(value, str) else _without_numbers(value)
+def _mask_url(value: Any) -> Any:
+    # A signed URL is a credential: anyone who reads it can call it.
+    return mask_url_path(value) if isinstance(value, str) else _mask_numbers(value)
 
 
 _MASKS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("to", "from", "phone", "viber", "phone_number"), _masked_number),
-    "inboundUrl": _masked_address,
+    **dict.fromkeys(("to", "from", "phone", "viber", "phone_number"), _mask_number),
+    "inboundUrl": _mask_url,
 }
 
 
@@ -156,15 +162,15 @@ async def _listen(host: str, port: int, printer: _TablePrinter | _JsonLinesPrint
     stop = shutdown_event()
     inbox = _RecordingInbox(notify=lambda _record: None, observers=[_RejectedCallbackObserver()])
     inbox.received = asyncio.Queue()
-    async with _served(inbox, host, port) as url:
-        words = Terminal(stderr=True)
-        words.print_line(
-            ("Callbacks are awaited at ", "bold"), (f"{local_url(url)}/", "bold cyan"), ". Ctrl-C ends it."
+    async with _serve(inbox, host, port) as url:
+        status_output = Terminal(stderr=True)
+        status_output.print_line(
+            ("Listening for callbacks at ", "bold"), (f"{local_url(url)}/", "bold cyan"), ". Press Ctrl-C to stop."
         )
         printer.print_header()
-        ending, printing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_print_received(inbox, printer))
-        await asyncio.wait([ending, printing], return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
+        stopping, printing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_print_received(inbox, printer))
+        await asyncio.wait([stopping, printing], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         printing.cancel()
         with suppress(asyncio.CancelledError):
             await printing
@@ -176,7 +182,7 @@ async def _print_received(inbox: _RecordingInbox, printer: _TablePrinter | _Json
 
 
 @asynccontextmanager
-async def _served(inbox: CallbackInbox, host: str, port: int) -> AsyncIterator[str]:
+async def _serve(inbox: CallbackInbox, host: str, port: int) -> AsyncIterator[str]:
     async with serve_app(aiohttp_receiver(inbox, None), host, port) as runner:
-        at, taken, *_ = runner.addresses[0]
-        yield f"http://[{at}]:{taken}" if ":" in at else f"http://{at}:{taken}"
+        address, bound_port, *_ = runner.addresses[0]
+        yield f"http://[{address}]:{bound_port}" if ":" in address else f"http://{address}:{bound_port}"

@@ -1,4 +1,4 @@
-"""Standard output for data, as CSV: UTF-8 bytes, whatever the locale says that texts for people are."""
+"""Standard output for data such as CSV: UTF-8 bytes, whatever encoding the locale sets for text."""
 
 import codecs
 import sys
@@ -8,10 +8,10 @@ from ..errors import InvalidSource
 
 
 class DataOutput:
-    """Writes text to standard output as it is meant: another program reads it as UTF-8.
+    """Writes data to standard output as UTF-8, for another program to read.
 
-    A terminal shows its own encoding alone. A letter that it does not have raises `InvalidSource`, which says so: what
-    is shown in its place would be copied as if it were the data.
+    A terminal shows only its own encoding. A character that it lacks raises `InvalidSource`: a replacement character
+    would be copied as if it were the data.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class DataOutput:
         self._encoding = (sys.stdout.encoding if self._terminal else None) or "utf-8"
 
     def write(self, text: str) -> None:
-        """Write more of it. Raises `OSError` where nobody reads it."""
+        """Write `text`. Raises `OSError` if the reader has closed the output."""
         try:
             data = text.encode(self._encoding)
         except UnicodeEncodeError as error:
@@ -28,9 +28,9 @@ class DataOutput:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
-    def _raise_unencodable(self, letter: str) -> NoReturn:
+    def _raise_unencodable(self, character: str) -> NoReturn:
         name = codecs.lookup(self._encoding).name
         raise InvalidSource(
-            f"this terminal shows {name}, which has no U+{ord(letter):04X}: write it to a file or to a pipe, "
+            f"this terminal's encoding is {name}, which has no U+{ord(character):04X}: write it to a file or a pipe, "
             "which get UTF-8; nothing was changed"
         ) from None

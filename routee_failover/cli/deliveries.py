@@ -1,4 +1,4 @@
-"""One view of the three kinds of tracking record: the channels that were tried, and how each of them stands."""
+"""Deliveries by channel: one view of the three kinds of tracking record."""
 
 import re
 
@@ -27,9 +27,9 @@ FAILED_STATUSES: frozenset[MessageStatus] = (
 
 @attrs.frozen
 class MessageDelivery:
-    """One message of a flow: a channel that was tried. `detail` is Routee's detailedStatus, where it gives one.
+    """Delivery of one message of a flow: a channel that was tried. `detail` is Routee's detailedStatus, if given.
 
-    A long SMS has a leg for each of its parts, which `part` tells apart: `1/3`.
+    A long SMS has one delivery per part, told apart by `part`: `1/3`.
     """
 
     channel: Channel | None
@@ -41,7 +41,7 @@ class MessageDelivery:
 
 
 def deliveries_of(record: AnyRecord) -> tuple[MessageDelivery, ...]:
-    """The messages of a flow so far, in the order of trying."""
+    """Return the messages of a flow so far, in the order in which they were tried."""
     if isinstance(record, ViberOtpRecord):
         return (MessageDelivery(Channel.VIBER, record.status, record.to, record.price, record.detailed_status),)
     messages: tuple[MessageRecord | OtpStepRecord, ...]
@@ -61,17 +61,17 @@ def _part(message: MessageRecord | OtpStepRecord) -> str | None:
 
 
 def flow_status(record: AnyRecord) -> FlowStatus | MessageStatus | None:
-    """How the whole stands; a Viber OTP is one message and has no other status."""
+    """Return the status of the flow; a Viber OTP is one message, and its status is the flow's."""
     return record.status
 
 
 def status_reason(record: AnyRecord) -> str | None:
-    """Why a flow failed, in Routee's documented words."""
+    """Return why a flow failed, in Routee's documented words."""
     return None if isinstance(record, ViberOtpRecord) else record.status_reason
 
 
 def total_price(record: AnyRecord) -> float | None:
-    """What it has cost so far."""
+    """Return the price of the flow so far."""
     match record:
         case FlowRecord():
             return record.total_price
@@ -82,5 +82,5 @@ def total_price(record: AnyRecord) -> float | None:
 
 
 def humanize_status(status: str) -> str:
-    """A status as people write it: `NoResponse` is no answer."""
+    """Return a status as lower-case words: `NoResponse` becomes `no response`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status).lower()

@@ -1,6 +1,6 @@
-"""Whatever ends a command early, told in a few lines on stderr: what happened, what was sent, what to do.
+"""Error output: what ended a command, whether anything was sent, and what to do, in a few lines on stderr.
 
-No traceback is ever shown, because the lines of one may quote a PIN.
+No traceback is ever printed, because its lines may quote a PIN.
 """
 
 import traceback
@@ -30,90 +30,90 @@ from .terminal import OutputClosed, print_error, printable
 
 @attrs.define
 class ErrorContext:
-    """What is true of the message, should the command end right now."""
+    """What is known about the message, should the command end now."""
 
     outcome: Outcome = Outcome.NOT_SENT
     state_text: str = "nothing was sent"
     not_found_hint: str = "Compare the ids of the sender and the template with Routee's platform."
-    """What to do about a 404."""
+    """Hint for a 404."""
     resume_command: str = ""
-    """The command that goes on, where many messages are sent and some of them were."""
+    """Command that resumes a bulk run, once some of its messages may have been sent."""
 
     def mark_sending(self) -> None:
-        """From here on nobody knows until an answer comes."""
+        """Record that the outcome is unknown until a response arrives."""
         self.outcome = Outcome.UNKNOWN
-        self.state_text = "Routee may have accepted it, so do not send it again before you know"
+        self.state_text = "Routee may have accepted it; do not send it again until you know"
 
     def mark_accepted(self, track_command: str) -> None:
-        """Routee took it; `follow` is the command that tracks it."""
+        """Record that Routee accepted it; `track_command` tracks it."""
         self.outcome = Outcome.ACCEPTED
-        self.state_text = f"it was sent and accepted; follow it with: {track_command}"
+        self.state_text = f"it was sent and accepted; track it with: {track_command}"
 
 
 @contextmanager
 def handle_errors(context: ErrorContext) -> Iterator[None]:
-    """End the command with a documented exit status, and say why, whatever happens inside."""
+    """Exit with a documented exit code and print the reason, whatever the block raises."""
     try:
         yield
     except RouteeError as error:
-        lines, status = [*error_lines(error), *_advice(error, context)], exit_code_for_error(error)
+        lines, exit_code = [*error_lines(error), *_hint_lines(error, context)], exit_code_for_error(error)
         if context.resume_command:
-            lines.append(f"Some may have been sent before that. Go on with: {context.resume_command}")
-            status = ExitCode.NOT_SENT if status is ExitCode.USAGE_ERROR else status
+            lines.append(f"Some messages may have been sent before that. Resume with: {context.resume_command}")
+            exit_code = ExitCode.NOT_SENT if exit_code is ExitCode.USAGE_ERROR else exit_code
     except KeyboardInterrupt:
-        lines, status = [f"interrupted; {context.state_text}"], ExitCode.INTERRUPTED
+        lines, exit_code = [f"interrupted; {context.state_text}"], ExitCode.INTERRUPTED
     except (OutputClosed, BrokenPipeError):
-        lines = [f"whoever read the output went away; {context.state_text}"]
-        status = ExitCode.OK if context.outcome is Outcome.ACCEPTED else ExitCode.OUTPUT_CLOSED
+        lines = [f"the reader closed the output; {context.state_text}"]
+        exit_code = ExitCode.OK if context.outcome is Outcome.ACCEPTED else ExitCode.OUTPUT_CLOSED
     except OSError as error:
-        lines, status = (
+        lines, exit_code = (
             [f"input or output failed ({error.strerror}); {context.state_text}"],
             exit_code_for_outcome(context.outcome),
         )
     except Exception as error:  # noqa: BLE001  # a bug of ours; its text and its traceback may quote a PIN
-        lines, status = _bug(error, context), exit_code_for_outcome(context.outcome)
+        lines, exit_code = _internal_error_lines(error, context), exit_code_for_outcome(context.outcome)
     else:
         return
     print_error(lines)
-    raise typer.Exit(status)
+    raise typer.Exit(exit_code)
 
 
 def error_lines(error: RouteeError) -> list[str]:
-    """What happened, in lines; the problems of a flow have one each."""
+    """Return what happened, as lines; each problem of a flow has its own."""
     if isinstance(error, InvalidFlow | InvalidSearch):
-        many = f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}"
-        nothing = "nothing was sent" if isinstance(error, InvalidFlow) else "nobody was asked"
-        return [f"{printable(error.subject)}: {many}; {nothing}", *(str(problem) for problem in error.problems)]
+        count = f"{len(error.problems)} problem{'s' if len(error.problems) > 1 else ''}"
+        proof = "nothing was sent" if isinstance(error, InvalidFlow) else "no request was made"
+        return [f"{printable(error.subject)}: {count}; {proof}", *(str(problem) for problem in error.problems)]
     return [str(error)]
 
 
-def _advice(error: RouteeError, context: ErrorContext) -> list[str]:
-    """What to do about it."""
+def _hint_lines(error: RouteeError, context: ErrorContext) -> list[str]:
+    """Return what to do about an error, as lines."""
     match error:
         case TokenUnavailable(status=401):
             return ["Set ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET to those of your application."]
         case TokenUnavailable(status=None) | ConnectFailed():
-            return ["Is ROUTEE_API_URL right, and ROUTEE_AUTH_URL? Trying again is safe."]
+            return ["Check ROUTEE_API_URL and ROUTEE_AUTH_URL. It is safe to try again."]
         case NotSent():
-            return ["Trying again is safe."]
+            return ["It is safe to try again."]
         case NotFound():
             return [context.not_found_hint]
         case SandboxError() | InvalidConfig() if str(error).startswith("cannot listen"):
-            return ["Another --port may be free; --port 0 takes one that is."]
+            return ["Choose another --port, or --port 0 for any free port."]
         case InvalidConfig() if str(error).startswith("--listen: cannot listen"):
-            return ["Another port may be free: name it with --listen HOST:PORT, and lead --callbacks URL there."]
+            return ["Choose another port with --listen HOST:PORT, and route --callbacks URL to it."]
         case RateLimited(retry_after=float(seconds)):
-            return [f"Routee asks for a pause of {seconds:.0f} seconds."]
+            return [f"Routee asks to wait {seconds:.0f} seconds."]
         case DeliveryUnknown(correlation=known) if known:
             return ["Look it up by " + ", ".join(f"{name} {value}" for name, value in known.items()) + "."]
         case _:
             return []
 
 
-def _bug(error: Exception, context: ErrorContext) -> list[str]:
+def _internal_error_lines(error: Exception, context: ErrorContext) -> list[str]:
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = "/".join(last.filename.replace("\\", "/").split("/")[-2:])
     return [
-        f"this should not happen: {type(error).__name__} at {place}:{last.lineno}; {context.state_text}",
-        "Please report that line. No more is shown, because it might quote a PIN.",
+        f"internal error: {type(error).__name__} at {place}:{last.lineno}; {context.state_text}",
+        "Please report this line. Nothing more is printed, because it might quote a PIN.",
     ]

@@ -1,4 +1,4 @@
-"""The exit statuses: what a script may conclude about the message, in the words that its `--help` ends with."""
+"""Exit codes: what a script may conclude about the message, and the text of each `--help` about them."""
 
 from enum import IntEnum
 
@@ -20,7 +20,7 @@ from ..sandbox import SandboxError
 
 
 class ExitCode(IntEnum):
-    """How a command ends."""
+    """Exit code of a command."""
 
     OK = 0
     REJECTED = 1
@@ -29,92 +29,90 @@ class ExitCode(IntEnum):
     UNKNOWN = 4
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
-    """128 and the number of SIGPIPE, as the shell tells it of every other program in a pipe."""
+    """128 plus the number of SIGPIPE, as shells report it for every other program in a pipe."""
 
 
-def _listed(meanings: dict[ExitCode, str]) -> str:
-    lines = [f"{status.value:>3}  {words}" for status, words in meanings.items()]
-    return "\n".join(["[bold]Exit status[/]", "", *lines])
+def _help_text(meanings: dict[ExitCode, str]) -> str:
+    lines = [f"{code.value:>3}  {meaning}" for code, meaning in meanings.items()]
+    return "\n".join(["[bold]Exit codes[/]", "", *lines])
 
 
-_WRONG = "wrong usage, settings or file: nothing was sent"
-_INTERRUPTED = "interrupted (141: whoever read the output went away)"
-SEND_EXIT_CODES = _listed(
+_USAGE_ERROR = "wrong usage, settings or file; nothing was sent"
+_INTERRUPTED = "interrupted (141: the reader closed the output)"
+SEND_EXIT_CODES = _help_text(
     {
         ExitCode.OK: "accepted",
-        ExitCode.REJECTED: "refused: Routee, or the flow that it started, said no",
-        ExitCode.USAGE_ERROR: _WRONG,
-        ExitCode.NOT_SENT: "not sent: sending again is safe",
-        ExitCode.UNKNOWN: "unknown: it may have been accepted, do not send it again blindly",
+        ExitCode.REJECTED: "rejected by Routee, or the flow failed at once",
+        ExitCode.USAGE_ERROR: _USAGE_ERROR,
+        ExitCode.NOT_SENT: "not sent; safe to send again",
+        ExitCode.UNKNOWN: "unknown: may have been accepted, do not send it again blindly",
         ExitCode.INTERRUPTED: _INTERRUPTED,
     }
 )
-"""Of `send`."""
-QUERY_EXIT_CODES = _listed(
+"""Help text of `send`."""
+QUERY_EXIT_CODES = _help_text(
     {
-        ExitCode.OK: "answered, however the messages fared",
-        ExitCode.REJECTED: "refused: Routee knows no such id, or the account may not ask",
+        ExitCode.OK: "Routee responded, whatever the status of the messages",
+        ExitCode.REJECTED: "rejected: no such id, or the account has no permission",
         ExitCode.USAGE_ERROR: "wrong usage or settings",
-        ExitCode.NOT_SENT: "no answer: asking again is safe",
+        ExitCode.NOT_SENT: "no response; safe to retry",
         ExitCode.INTERRUPTED: _INTERRUPTED,
     }
 )
-"""Of `search`."""
-TRACK_EXIT_CODES = QUERY_EXIT_CODES.replace(
-    "asking again is safe\n", "asking again is safe\n  4  it has not ended within --timeout\n"
-)
-"""Of `track`."""
-SERVER_EXIT_CODES = _listed(
+"""Help text of `search`."""
+TRACK_EXIT_CODES = QUERY_EXIT_CODES.replace("safe to retry\n", "safe to retry\n  4  not finished within --timeout\n")
+"""Help text of `track`."""
+SERVER_EXIT_CODES = _help_text(
     {
-        ExitCode.OK: "fine, also when Ctrl-C or a signal ended it",
+        ExitCode.OK: "stopped normally, also by Ctrl-C or a signal",
         ExitCode.USAGE_ERROR: "wrong usage, settings or file",
         ExitCode.NOT_SENT: "input or output failed",
         ExitCode.INTERRUPTED: _INTERRUPTED,
     }
 )
-"""Of what runs on this machine: the sandbox, its demo, the receiver of callbacks."""
-BULK_RUN_EXIT_CODES = _listed(
+"""Help text of the commands that serve on this machine: the sandbox, its demo, the callback listener."""
+BULK_RUN_EXIT_CODES = _help_text(
     {
-        ExitCode.OK: "every row was accepted, or is on the suppression list",
-        ExitCode.REJECTED: "all is done, and some were refused, invalid or expired",
-        ExitCode.USAGE_ERROR: _WRONG,
-        ExitCode.NOT_SENT: "some are not sent yet: bulk resume sends them",
-        ExitCode.UNKNOWN: "some stay unknown: they may have been accepted",
-        ExitCode.INTERRUPTED: "interrupted: bulk resume goes on (141: whoever read the output went away)",
+        ExitCode.OK: "every row was accepted or is on the suppression list",
+        ExitCode.REJECTED: "finished; some rows were rejected, invalid or expired",
+        ExitCode.USAGE_ERROR: _USAGE_ERROR,
+        ExitCode.NOT_SENT: "some rows are not sent yet; bulk resume sends them",
+        ExitCode.UNKNOWN: "some outcomes are unknown: the messages may have been accepted",
+        ExitCode.INTERRUPTED: "interrupted; bulk resume continues (141: the reader closed the output)",
     }
 )
-"""Of the bulk commands that say how a run stands."""
-BULK_FILE_EXIT_CODES = _listed(
+"""Help text of the bulk commands that report on a run."""
+BULK_FILE_EXIT_CODES = _help_text(
     {
         ExitCode.OK: "written",
-        ExitCode.USAGE_ERROR: "wrong usage, ledger or file: nothing was changed",
+        ExitCode.USAGE_ERROR: "wrong usage, ledger or file; nothing was changed",
         ExitCode.NOT_SENT: "input or output failed",
         ExitCode.INTERRUPTED: _INTERRUPTED,
     }
 )
-"""Of the bulk commands that write what a ledger holds."""
-PROGRAM_EXIT_CODES = f"{SEND_EXIT_CODES}\n\nThat is of send; the help of each command has its own."
+"""Help text of the bulk commands that write the contents of a ledger."""
+PROGRAM_EXIT_CODES = f"{SEND_EXIT_CODES}\n\nThese are the exit codes of send; each command's help lists its own."
 
 
 def exit_code_for_error(error: RouteeError) -> ExitCode:
-    """The exit status that an error stands for."""
+    """Return the exit code for an error."""
     match error:
         case InvalidConfig() | InvalidFlow() | InvalidSearch() | InvalidSource() | LedgerError() | SandboxError():
             return ExitCode.USAGE_ERROR
         case TokenUnavailable(status=400 | 401 | 403):
-            return ExitCode.USAGE_ERROR  # the credentials are: sending again with the same ones would end the same way
+            return ExitCode.USAGE_ERROR  # wrong credentials: sending again with the same ones would end the same way
         case Rejected():
             return ExitCode.REJECTED
         case NotSent() | NoResponse():
             return ExitCode.NOT_SENT
         case WaitTimeout():
-            return ExitCode.UNKNOWN  # accepted, and nobody knows yet what will become of it
+            return ExitCode.UNKNOWN  # accepted, and not final yet
         case _:
             return exit_code_for_outcome(error.outcome)
 
 
 def exit_code_for_outcome(outcome: Outcome) -> ExitCode:
-    """The exit status of a command that ends early, by what is proven about its message."""
+    """Return the exit code of a command that ends early, by what is proven about its message."""
     return {
         Outcome.ACCEPTED: ExitCode.OK,
         Outcome.REJECTED: ExitCode.REJECTED,

@@ -1,4 +1,4 @@
-"""A file becomes a flow: the API's own JSON with the endpoint beside it, or every problem of it at once."""
+"""Reads a flow from a file: the API's own JSON plus the endpoint, with all problems reported at once."""
 
 from typing import cast
 
@@ -10,22 +10,26 @@ from .terminal import printable
 
 
 def read_flow(file: str, endpoint: Endpoint | None, *, keep_unknown: bool) -> AnyFlow:
-    """The flow in a file, or on stdin for `-`; `endpoint` goes before the one that the file names.
+    """Return the flow in a file, or on stdin for `-`; `endpoint` overrides the one that the file names.
 
-    Raises `InvalidSource` for what is no JSON object, and `InvalidFlow` with all problems of the flow in it.
+    Raises `InvalidSource` for anything but a JSON object, and `InvalidFlow` with all problems of the flow.
     """
     name = "stdin" if file == STDIN else printable(file)
     mapping = read_json_object(file, name)
-    named = mapping.pop("endpoint", None)
-    if endpoint is None and named not in [*Endpoint]:
-        reason = f"must be {ENDPOINT_NAMES}" if named is not None else f"required: {ENDPOINT_NAMES}; or give --endpoint"
+    file_endpoint = mapping.pop("endpoint", None)
+    if endpoint is None and file_endpoint not in [*Endpoint]:
+        reason = (
+            f"must be {ENDPOINT_NAMES}"
+            if file_endpoint is not None
+            else f"required: {ENDPOINT_NAMES}; or give --endpoint"
+        )
         raise InvalidFlow(name, [Problem(("endpoint",), reason)])
     try:
-        return load_flow(endpoint or cast("str", named), mapping, extra="keep" if keep_unknown else "refuse")
+        return load_flow(endpoint or cast("str", file_endpoint), mapping, extra="keep" if keep_unknown else "refuse")
     except InvalidFlow as error:
-        # The library names its own argument where it knows no better key; here it has another name.
+        # The library names its own argument where it has no closer key to suggest; here that is an option.
         problems = [
             Problem(problem.path, problem.reason.replace('extra="keep" sends', "--keep-unknown sends"))
             for problem in error.problems
         ]
-    raise InvalidFlow(f"{name} ({endpoint or named})", problems)
+    raise InvalidFlow(f"{name} ({endpoint or file_endpoint})", problems)

@@ -1,4 +1,4 @@
-"""What `track --follow` prints while a flow goes on: a line for each thing that becomes of it."""
+"""Change printer of `track --follow`: one line for each change of a flow."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from .terminal import Terminal, printable
 
 
 class ChangePrinter:
-    """Is shown record after record, and prints what is new in each."""
+    """Prints what has changed in each record since the previous one."""
 
     def __init__(self, console: Terminal, *, as_json: bool, now: Callable[[], datetime] = datetime.now) -> None:
         self._console = console
@@ -19,7 +19,7 @@ class ChangePrinter:
         self._last: AnyRecord | None = None
 
     def print_changes(self, record: AnyRecord) -> bool:
-        """Print what has changed since the record before, and say whether nothing more is to come."""
+        """Print what has changed since the previous record; return whether the record is final."""
         last, self._last = self._last, record
         if self._as_json:
             if last is None or record.raw != last.raw:
@@ -27,24 +27,24 @@ class ChangePrinter:
                     format_json(record.raw, ascii_only=not self._console.encoding.startswith("utf"))
                 )
             return record.final
-        before = () if last is None else deliveries_of(last)
-        for position, leg in enumerate(deliveries_of(record)):
-            if position >= len(before) or leg.status != before[position].status:
-                self._say(str(leg.channel or "message"), _delivery_text(leg))
+        previous = () if last is None else deliveries_of(last)
+        for position, delivery in enumerate(deliveries_of(record)):
+            if position >= len(previous) or delivery.status != previous[position].status:
+                self._print(str(delivery.channel or "message"), _delivery_text(delivery))
         if last is None or flow_status(record) != flow_status(last):
-            words = (str(flow_status(record) or "unknown"), status_reason(record))
-            self._say("flow", ", ".join(word for word in words if word is not None))
+            parts = (str(flow_status(record) or "unknown"), status_reason(record))
+            self._print("flow", ", ".join(part for part in parts if part is not None))
         return record.final
 
-    def _say(self, what: str, how: str) -> None:
-        self._console.print_line((f"{self._now():%H:%M:%S}  ", "dim"), f"{printable(what):<8}", printable(how))
+    def _print(self, subject: str, change: str) -> None:
+        self._console.print_line((f"{self._now():%H:%M:%S}  ", "dim"), f"{printable(subject):<8}", printable(change))
 
 
 def _delivery_text(delivery: MessageDelivery) -> str:
-    words = (
+    parts = (
         delivery.part,
         str(delivery.status or "unknown"),
         delivery.detail if delivery.detail != delivery.status else None,
     )
     to = "" if delivery.to is None else f"  {mask_phone(delivery.to)}"
-    return "  ".join(word for word in words if word is not None) + to
+    return "  ".join(part for part in parts if part is not None) + to

@@ -1,4 +1,4 @@
-"""`routee-failover search`: the flows of which something is true, for people, spreadsheets and programs."""
+"""`routee-failover search`: finds flows, and prints them as a table, JSON lines or CSV."""
 
 import asyncio
 import re
@@ -24,12 +24,12 @@ from .time_args import TIME_FORMATS, TimeRange, parse_time_range
 from .usage_errors import invalid_choice_reason
 
 MAX_TABLE_ROWS = 200
-"""Rows of a table, unless more are asked for: nobody reads them, and a table is drawn when all of them are there."""
+"""Default limit of rows in a table: longer ones are not read, and a table is drawn only once all rows are there."""
 
 
 @attrs.frozen
 class OutputOptions:
-    """How flows are printed, and how many at most; `None` for all."""
+    """Output format, and the limit of flows to print; `None` is no limit."""
 
     as_json: bool
     as_csv: bool
@@ -39,72 +39,78 @@ class OutputOptions:
 def search(
     *,
     status: Annotated[
-        str | None, typer.Option(help="Queued, InProgress, Succeeded or Failed.", show_default=False)
+        str | None, typer.Option(help="Status: Queued, InProgress, Succeeded or Failed.", show_default=False)
     ] = None,
     day: Annotated[
         str | None, typer.Option(help="Sent on this day: today, yesterday or 2026-01-31.", show_default=False)
     ] = None,
-    since: Annotated[str | None, typer.Option(help=f"Sent then or later: {TIME_FORMATS}.", show_default=False)] = None,
-    until: Annotated[str | None, typer.Option(help="Sent before then, in the same words.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option(help=f"Sent at or after: {TIME_FORMATS}.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="Sent before; same formats as --since.", show_default=False)] = None,
     to: Annotated[
         str | None,
-        typer.Option(metavar="NUMBER", help="The recipient; '*678' or '+3069*' for a part of it.", show_default=False),
+        typer.Option(metavar="NUMBER", help="Recipient; '*678' or '+3069*' matches a part.", show_default=False),
     ] = None,
     channel: Annotated[
-        str | None, typer.Option(help="A channel of any step: Viber, Sms or Voice.", show_default=False)
+        str | None, typer.Option(help="Channel of any step: Viber, Sms or Voice.", show_default=False)
     ] = None,
-    ended_on: Annotated[str | None, typer.Option(help="The channel that it ended on.", show_default=False)] = None,
+    ended_on: Annotated[str | None, typer.Option(help="Channel the flow ended on.", show_default=False)] = None,
     endpoint: Annotated[
         Endpoint | None,
         typer.Option(
             metavar="ENDPOINT",
-            help="standard, transactional or otp; without it, the first two.",
+            help="standard, transactional or otp. Default: standard and transactional.",
             show_default=False,
         ),
     ] = None,
-    tag: Annotated[str | None, typer.Option(help="The label of a step, of OTP flows only.", show_default=False)] = None,
+    tag: Annotated[str | None, typer.Option(help="Label of a step; OTP flows only.", show_default=False)] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
             metavar="'FIELD OPERATOR TERM'",
-            help="One more condition in Routee's words, such as 'status is_not Succeeded'. May be repeated.",
+            help="Additional condition in Routee's terms, such as 'status is_not Succeeded'. Repeatable.",
             show_default=False,
         ),
     ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
-            min=0, help=f"Print so many at most; 0 for all. A table has {MAX_TABLE_ROWS}.", show_default=False
+            min=0,
+            help=f"Maximum number of flows; 0 for all. Default: all, or {MAX_TABLE_ROWS} in a table.",
+            show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print Routee's answers, one a line, PINs masked.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with times in UTC and whole numbers.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print Routee's responses, one per line, PINs masked.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with times in UTC and unmasked numbers.")] = False,
 ) -> None:
-    """Find flows again. It changes nothing and may be repeated.
+    """Find flows by status, time, recipient, channel or label. Read-only.
 
-    Days and times are those of this machine's time zone.
+    Days and times are in this machine's time zone.
 
     Example: [cyan]routee-failover search --status failed --day yesterday[/]
     """
     with handle_errors(
-        ErrorContext(state_text="nothing was changed", not_found_hint="Routee may mean that there are none.")
+        ErrorContext(
+            state_text="nothing was changed", not_found_hint="Routee may respond with 404 when nothing matches."
+        )
     ):
-        most = (None if as_json or as_csv else MAX_TABLE_ROWS) if limit is None else limit or None
-        output = OutputOptions(as_json, as_csv, most)
+        max_rows = (None if as_json or as_csv else MAX_TABLE_ROWS) if limit is None else limit or None
+        output = OutputOptions(as_json, as_csv, max_rows)
         if as_json and as_csv:
-            raise InvalidSearch("search", [Problem(("--csv",), "cannot be printed together with --json")])
+            raise InvalidSearch("search", [Problem(("--csv",), "cannot be combined with --json")])
         problems: list[Problem] = []
         terms = {
-            "status": _word("--status", FlowStatus, status, problems),
+            "status": _parse_enum("--status", FlowStatus, status, problems),
             "to": to,
-            "type": _word("--channel", Channel, channel, problems),
-            "termination_channel": _word("--ended-on", Channel, ended_on, problems),
+            "type": _parse_enum("--channel", Channel, channel, problems),
+            "termination_channel": _parse_enum("--ended-on", Channel, ended_on, problems),
             "tag": tag,
         }
         if problems:
             raise InvalidSearch("search", problems)
         given = {name: term for name, term in terms.items() if term is not None}
-        times = _times(day, since, until, datetime.now(UTC))
+        times = _parse_times(day, since, until, datetime.now(UTC))
         asyncio.run(_search(Config.from_env(), endpoint, given | times, where or [], output))
 
 
@@ -134,12 +140,12 @@ _OPTIONS = {
     "search_term": "--to",
     **{name: f"--{name}" for name in ("status", "to", "tag", "since", "until", "where")},
 }
-"""What the library's words for a term are called here."""
+"""Option names of the library's parameters."""
 
 
 async def _print(records: AsyncIterator[SearchRecord], output: OutputOptions) -> None:
     console, data = Terminal(), DataOutput()
-    listed: list[SearchRecord] = []
+    table_records: list[SearchRecord] = []
     count, more = 0, False
     if output.as_csv:
         data.write(format_csv_row())
@@ -153,100 +159,101 @@ async def _print(records: AsyncIterator[SearchRecord], output: OutputOptions) ->
         elif output.as_json:
             console.print_line(format_json(record.raw, ascii_only=not console.encoding.startswith("utf")))
         else:
-            listed.append(record)
-    if listed:
-        print_flow_table(console, listed)
-    _sum_up(count, more=more)
+            table_records.append(record)
+    if table_records:
+        print_flow_table(console, table_records)
+    _print_count(count, more=more)
 
 
-def _sum_up(count: int, *, more: bool) -> None:
-    """The last line goes to stderr: what is printed before it may be read by a program."""
-    flows = "No flow matches." if not count else f"{count} flow{'s' if count > 1 else ''}."
-    Terminal(stderr=True).print_line(f"{flows[:-1]}, and there are more: --limit 0 prints all." if more else flows)
+def _print_count(count: int, *, more: bool) -> None:
+    """Print the number of flows, on stderr: a program may read stdout."""
+    flows = "No flows found." if not count else f"{count} flow{'s' if count > 1 else ''}."
+    Terminal(stderr=True).print_line(f"{flows[:-1]} shown; there are more. --limit 0 prints all." if more else flows)
 
 
-def _word(option: str, words: type[OpenEnum], said: str | None, problems: list[Problem]) -> str | None:
-    """A word of Routee as people write it: in-progress is InProgress."""
-    if said is None:
+def _parse_enum(option: str, kind: type[OpenEnum], text: str | None, problems: list[Problem]) -> str | None:
+    """Return the value of Routee's that a text stands for: `in-progress` is InProgress."""
+    if text is None:
         return None
-    word = words(re.sub(r"[-_\s]", "", said))
-    if not word.known:
-        problems.append(Problem((option,), invalid_choice_reason(said, words)))
-    return word
+    value = kind(re.sub(r"[-_\s]", "", text))
+    if not value.known:
+        problems.append(Problem((option,), invalid_choice_reason(text, kind)))
+    return value
 
 
-def _times(day: str | None, since: str | None, until: str | None, now: datetime) -> dict[str, datetime]:
+def _parse_times(day: str | None, since: str | None, until: str | None, now: datetime) -> dict[str, datetime]:
     problems: list[Problem] = []
-    found: dict[str, TimeRange] = {}
-    for name, words in {"day": day, "since": since, "until": until}.items():
-        if words is not None:
+    ranges: dict[str, TimeRange] = {}
+    for name, text in {"day": day, "since": since, "until": until}.items():
+        if text is not None:
             try:
-                found[name] = parse_time_range(words, now)
+                ranges[name] = parse_time_range(text, now)
             except ValueError:
-                problems.append(Problem((f"--{name}",), f"is no time: say {TIME_FORMATS}"))
+                problems.append(Problem((f"--{name}",), f"is not a time: use {TIME_FORMATS}"))
     if day is not None and (since is not None or until is not None):
-        problems.append(Problem(("--day",), "cannot be given together with --since or --until"))
-    elif "day" in found and found["day"].start == found["day"].end:
-        problems.append(Problem(("--day",), "is a moment: say today, yesterday or 2026-01-31"))
+        problems.append(Problem(("--day",), "cannot be combined with --since or --until"))
+    elif "day" in ranges and ranges["day"].start == ranges["day"].end:
+        problems.append(Problem(("--day",), "must be a day: today, yesterday or 2026-01-31"))
     if problems:
         raise InvalidSearch("search", problems)
-    if "day" in found:
-        return {"since": found["day"].start, "until": found["day"].end}
-    return {name: stretch.start for name, stretch in found.items()}
+    if "day" in ranges:
+        return {"since": ranges["day"].start, "until": ranges["day"].end}
+    return {name: time_range.start for name, time_range in ranges.items()}
 
 
 def _flow_terms(endpoint: Endpoint | None, terms: dict[str, Any], where: list[str]) -> dict[str, Any]:
     if endpoint is Endpoint.VIBER_OTP:
-        why = "Routee lists no Viber OTPs; track follows each by its id"
-        raise InvalidSearch("search", [Problem(("--endpoint",), why)])
+        reason = "Routee has no list of Viber OTPs; use track with the id"
+        raise InvalidSearch("search", [Problem(("--endpoint",), reason)])
     if "tag" in terms:
-        why = "is for OTP flows: Routee finds others by no label. Is --endpoint otp missing?"
-        raise InvalidSearch("search", [Problem(("--tag",), why)])
-    conditions = [_condition(words) for words in where]
+        reason = "is for OTP flows only: Routee cannot search other flows by label; add --endpoint otp"
+        raise InvalidSearch("search", [Problem(("--tag",), reason)])
+    conditions = [_parse_condition(text) for text in where]
     to = terms.pop("to", None)
     if to is not None:
-        conditions.append(_recipient(to))
+        conditions.append(_recipient_filter(to))
     return terms | {"flow_kind": endpoint, "where": conditions}
 
 
 def _otp_terms(terms: dict[str, Any], where: list[str]) -> dict[str, Any]:
     names = {"since": "--since, --until or --day", "until": "--since, --until or --day"}
     names |= {"type": "--channel", "termination_channel": "--ended-on"}
-    impossible = list(dict.fromkeys(names[name] for name in terms if name in names)) + ["--where"] * bool(where)
-    if impossible:
-        why = "is not for OTP flows: Routee finds them by --status, --to and --tag only"
-        raise InvalidSearch("search", [Problem((name,), why) for name in impossible])
+    unsupported = list(dict.fromkeys(names[name] for name in terms if name in names)) + ["--where"] * bool(where)
+    if unsupported:
+        reason = "is not available for OTP flows: Routee searches them by --status, --to and --tag only"
+        raise InvalidSearch("search", [Problem((name,), reason) for name in unsupported])
     if "*" in terms.get("to", ""):
-        raise InvalidSearch("search", [Problem(("--to",), "must be a whole number for OTP flows")])
+        raise InvalidSearch("search", [Problem(("--to",), "must be a complete number for OTP flows")])
     return {("phone_number" if name == "to" else name): term for name, term in terms.items()}
 
 
-def _condition(words: str) -> Filter:
-    parts = words.split(maxsplit=2)
+def _parse_condition(text: str) -> Filter:
+    parts = text.split(maxsplit=2)
     if len(parts) != 3:
-        why = "takes a field, an operator and a term, such as 'status is_not Succeeded'"
-        raise InvalidSearch("search", [Problem(("--where",), why)])
+        reason = "takes a field, an operator and a term, such as 'status is_not Succeeded'"
+        raise InvalidSearch("search", [Problem(("--where",), reason)])
     try:
         return Filter(*parts)
     except InvalidSearch as error:
-        # Of what is said in Python, the alternative that only a program can write.
+        # Drop the alternative that only a Python program can use.
         reasons = [
             (str(problem.path[0]), problem.reason.partition("; one that is new")[0]) for problem in error.problems
         ]
     raise InvalidSearch(
-        "search", [Problem(("--where",), f"the {_PARTS.get(name, name)} {reason}") for name, reason in reasons]
+        "search",
+        [Problem(("--where",), f"the {_CONDITION_PARTS.get(name, name)} {reason}") for name, reason in reasons],
     )
 
 
-_PARTS = {"field_name": "field", "search_operator": "operator", "search_term": "term"}
+_CONDITION_PARTS = {"field_name": "field", "search_operator": "operator", "search_term": "term"}
 
 
-def _recipient(number: str) -> Filter:
-    """A number, or a part of it with stars in the place of the rest."""
+def _recipient_filter(number: str) -> Filter:
+    """Return the filter for a number, or for a part of one with `*` in place of the rest."""
     part = number.removeprefix("*").removesuffix("*")
     if not part or "*" in part:
-        why = "takes a number, or a part of it with * before it, after it or both"
-        raise InvalidSearch("search", [Problem(("--to",), why)])
+        reason = "takes a number, or a part of one with * before it, after it or both"
+        raise InvalidSearch("search", [Problem(("--to",), reason)])
     operators = {
         (False, False): SearchOperator.IS,
         (True, False): SearchOperator.ENDS_WITH,

@@ -1,4 +1,4 @@
-"""`routee-failover send FILE`: one flow out of a file, sent once."""
+"""`routee-failover send FILE`: sends one flow from a file, once."""
 
 import asyncio
 import shlex
@@ -18,32 +18,34 @@ from .terminal import Terminal, printable
 
 
 def send(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for stdin.", show_default=False)],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSON file of the flow, or - for stdin.", show_default=False)
+    ],
     endpoint: Annotated[
         Endpoint | None,
         typer.Option(
-            metavar="ENDPOINT", help=f"Send it there, whatever the file says: {ENDPOINT_NAMES}.", show_default=False
+            metavar="ENDPOINT", help=f"Override the endpoint in the file: {ENDPOINT_NAMES}.", show_default=False
         ),
     ] = None,
     keep_unknown: Annotated[
-        bool, typer.Option("--keep-unknown", help="Send keys that nobody documents as they are.")
+        bool, typer.Option("--keep-unknown", help="Send keys that Routee does not document as they are.")
     ] = False,
 ) -> None:
-    r"""Send one flow, once, and print Routee's receipt for it.
+    r"""Send one flow from a file, once, and print Routee's receipt.
 
-    FILE holds the JSON of Routee's API with the endpoint beside it:
+    FILE is the JSON of Routee's API plus the endpoint:
       {"endpoint": "otp", "flow": \[...], "callback": {...}}
 
-    Settings: ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET; ROUTEE_API_URL
-    and ROUTEE_AUTH_URL where it is not Routee itself, such as a sandbox;
-    ROUTEE_PROXY where there is a proxy.
+    Environment: ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET (required);
+    ROUTEE_API_URL and ROUTEE_AUTH_URL for another server, such as a sandbox;
+    ROUTEE_PROXY for a proxy.
 
     Example: [cyan]routee-failover send otp.json[/]
     """
-    so_far = ErrorContext()
-    with handle_errors(so_far):
+    context = ErrorContext()
+    with handle_errors(context):
         flow = read_flow(file, endpoint, keep_unknown=keep_unknown)
-        receipt = asyncio.run(_send(Config.from_env(), flow, so_far))
+        receipt = asyncio.run(_send(Config.from_env(), flow, context))
         _print_receipt(receipt, _track_command(receipt, flow.endpoint))
 
 
@@ -63,20 +65,20 @@ def _track_command(receipt: AnyReceipt, endpoint: Endpoint) -> str:
     return f"routee-failover track {shlex.quote(_id(receipt))} --endpoint {endpoint}"
 
 
-def _print_receipt(receipt: AnyReceipt, follow: str) -> None:
+def _print_receipt(receipt: AnyReceipt, track_command: str) -> None:
     console = Terminal()
-    status, channel, moment = _accepted_how(receipt)
-    at = None if moment is None else moment.isoformat(" ", "seconds")
-    console.print_line(("Routee accepted it.", "bold green"))
+    status, channel, created_at = _receipt_facts(receipt)
+    at = None if created_at is None else created_at.isoformat(" ", "seconds")
+    console.print_line(("Accepted by Routee.", "bold green"))
     for name, value in {"id": _id(receipt), "status": status, "channel": channel, "created at": at}.items():
         if value is not None:
             console.print_line((f"  {name:<12}", "dim"), printable(value))
-    console.print_line("Follow it with")
-    console.print_line("  ", (printable(follow), "cyan"))
+    console.print_line("Track it with:")
+    console.print_line("  ", (printable(track_command), "cyan"))
 
 
-def _accepted_how(receipt: AnyReceipt) -> tuple[str | None, str | None, datetime | None]:
-    """The status, the channel that is tried first, and when it was taken, as far as the receipt tells them."""
+def _receipt_facts(receipt: AnyReceipt) -> tuple[str | None, str | None, datetime | None]:
+    """Return the status, the channel that is tried first and the time of acceptance, where the receipt has them."""
     if isinstance(receipt, FlowReceipt):
         return "accepted", _first_channel(receipt.steps), receipt.created_at  # Routee gives no status here
     if isinstance(receipt, OtpReceipt):

@@ -1,4 +1,4 @@
-"""What the commands share that serve in the foreground until somebody stops them."""
+"""Helpers of the commands that serve in the foreground until they are stopped: signals, addresses, HTTP server."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,13 @@ from aiohttp import web
 
 from ..errors import InvalidConfig
 
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # what listens everywhere is reached on loopback
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # a wildcard address is reached on loopback
 
 
 def shutdown_signals() -> list[signal.Signals]:
-    """Signals that ask a process to end: Ctrl-C, SIGTERM, and SIGHUP where a terminal may be closed.
+    """Return the signals that stop a command: Ctrl-C, SIGTERM, and SIGHUP of a closed terminal.
 
-    `nohup` has SIGHUP ignored, and so it stays.
+    Under `nohup` SIGHUP is ignored, and stays so.
     """
     names = ["SIGINT", "SIGTERM", "SIGHUP"]
     signals = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
@@ -25,19 +25,19 @@ def shutdown_signals() -> list[signal.Signals]:
 
 
 def shutdown_event() -> asyncio.Event:
-    """Set once a signal asks the process to end."""
+    """Return an event that is set once a signal stops the process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for ending in shutdown_signals():
+    for shutdown_signal in shutdown_signals():
         with contextlib.suppress(NotImplementedError, RuntimeError):  # not on Windows, nor outside the main thread
-            loop.add_signal_handler(ending, stop.set)
+            loop.add_signal_handler(shutdown_signal, stop.set)
     return stop
 
 
 def local_url(url: str) -> str:
-    """An address that another program on this machine can call."""
+    """Return a URL that another program on this machine can use."""
     parts = urlsplit(url)
-    host = _ANYWHERE.get(parts.hostname or "")
+    host = _WILDCARDS.get(parts.hostname or "")
     return url if host is None else f"http://{host}:{parts.port}"
 
 
@@ -45,9 +45,9 @@ def local_url(url: str) -> str:
 async def serve_app(
     app: web.Application, host: str, port: int, error_format: str = "{}"
 ) -> AsyncIterator[web.AppRunner]:
-    """Serve an application as long as the block goes on.
+    """Serve an application for as long as the block runs.
 
-    Raises `InvalidConfig` where nobody can listen there; `wording` is the sentence around why.
+    Raises `InvalidConfig` if it cannot listen there; `error_format` is the sentence around the reason.
     """
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -55,8 +55,10 @@ async def serve_app(
         try:
             await web.TCPSite(runner, host, port).start()
         except (OSError, UnicodeError) as error:
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "there is no such address"
-            raise InvalidConfig(error_format.format(f"cannot listen on {host} port {port}: {why}")) from None
+            reason = (
+                os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "there is no such address"
+            )
+            raise InvalidConfig(error_format.format(f"cannot listen on {host} port {port}: {reason}")) from None
         yield runner
     finally:
         await runner.cleanup()

@@ -1,4 +1,4 @@
-"""Times as people say them: yesterday, 2h, 2026-01-31. Where nothing else is said, it is the local time."""
+"""Parsers of times and durations on the command line: yesterday, 2h, 2026-01-31. Local time unless a zone is given."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -12,53 +12,53 @@ _DAY = timedelta(days=1)
 
 
 class TimeRange(NamedTuple):
-    """The time that words stand for; a moment begins and ends at once."""
+    """Time range of an argument; a point in time starts and ends at once."""
 
     start: datetime
     end: datetime
-    """The first moment after it."""
+    """Exclusive."""
 
 
 def parse_time_range(text: str, now: datetime) -> TimeRange:
-    """What words mean. Raises `ValueError` for words that mean no time."""
+    """Parse a day or a point in time. Raises `ValueError` for anything else."""
     text = text.strip().lower()
     days = {"today": 0, "yesterday": 1}
     try:
         if text in days:
             return _day(now.astimezone().date() - days[text] * _DAY)
         ago = _AGO.fullmatch(text)
-        moment = now if text == "now" else now - int(ago[1]) * _UNITS[ago[2]] if ago else _written(text)
-        return _day(moment) if type(moment) is date else TimeRange(moment, moment)  # type: ignore[arg-type]
+        time = now if text == "now" else now - int(ago[1]) * _UNITS[ago[2]] if ago else _parse_iso(text)
+        return _day(time) if type(time) is date else TimeRange(time, time)  # type: ignore[arg-type]
     except (OverflowError, OSError):
         raise ValueError("beyond what a date can hold") from None
 
 
-def _written(words: str) -> date | datetime:
-    """A day, or a moment: a local one where it does not say its zone."""
+def _parse_iso(text: str) -> date | datetime:
+    """Parse a day, or a point in time: local unless it has a zone."""
     try:
-        return date.fromisoformat(words)
+        return date.fromisoformat(text)
     except ValueError:
-        moment = datetime.fromisoformat(words.upper())
-        return moment.astimezone() if moment.tzinfo is None else moment
+        time = datetime.fromisoformat(text.upper())
+        return time.astimezone() if time.tzinfo is None else time
 
 
 def _day(day: date) -> TimeRange:
-    """From midnight to midnight, which is not always 24 hours."""
+    """Return the range from midnight to midnight, which is not always 24 hours."""
     midnight = datetime.min.time()
     return TimeRange(datetime.combine(day, midnight).astimezone(), datetime.combine(day + _DAY, midnight).astimezone())
 
 
 DURATION_FORMATS = "90s, 5m, 2h or 1d"
 
-_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(s|m|h|d)", re.IGNORECASE)
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(s|m|h|d)", re.IGNORECASE)
 
 
 def parse_duration(text: str) -> timedelta:
-    """How long words say that something lasts. Raises `ValueError` for words that say no time, or none at all."""
-    found = _LENGTH.fullmatch(text.strip().lower())
-    if found is None:
-        raise ValueError("no length of time")
-    length = float(found[1]) * ({"s": timedelta(seconds=1)} | _UNITS)[found[2]]
-    if not length:
-        raise ValueError("no time at all")
-    return length
+    """Parse a duration. Raises `ValueError` for anything else, and for zero."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError("not a duration")
+    duration = float(match[1]) * ({"s": timedelta(seconds=1)} | _UNITS)[match[2]]
+    if not duration:
+        raise ValueError("a duration must not be zero")
+    return duration

@@ -1,4 +1,4 @@
-"""`routee-failover track ID`: what has become of a message."""
+"""`routee-failover track ID`: prints the status of a flow."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,62 +18,60 @@ from .follow import ChangePrinter
 from .output import format_json
 from .terminal import Terminal, printable
 
-_LONGEST = 14 * 24 * 3600.0  # seconds: a Viber OTP may live for so long, and three steps of a flow for three days
+_MAX_TIMEOUT = 14 * 24 * 3600.0  # seconds: the maximum ttl of a Viber OTP; three steps of a flow have three days
 
 
 def track(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="The id that `send` printed.", show_default=False)],
+    tracking_id: Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.", show_default=False)],
     endpoint: Annotated[
-        Endpoint, typer.Option(metavar="ENDPOINT", help=f"Where it was sent: {ENDPOINT_NAMES}.")
+        Endpoint, typer.Option(metavar="ENDPOINT", help=f"Endpoint it was sent to: {ENDPOINT_NAMES}.")
     ] = Endpoint.STANDARD,
-    as_json: Annotated[bool, typer.Option("--json", help="Print Routee's answer; a PIN in it is masked.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print Routee's response, PINs masked.")] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until it has ended, and print a line for each change.")
+        bool, typer.Option("--follow", "-f", help="Wait for the final status, and print a line for each change.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.0, max=_LONGEST, help="How many seconds to follow it at most.")
-    ] = _LONGEST,
+        float, typer.Option(min=0.0, max=_MAX_TIMEOUT, help="Maximum number of seconds to follow.")
+    ] = _MAX_TIMEOUT,
 ) -> None:
-    """Show what has become of a message so far. It changes nothing and may be repeated.
+    """Show the status of a flow and of each of its messages. Read-only.
 
-    The exit status is 0 however the message fared. Ctrl-C ends following; the
-    message goes on.
+    The exit code is 0 whatever the status. Ctrl-C stops following; it does not stop
+    the message.
 
     Example: [cyan]routee-failover track --follow 0b7c54e1-4d2a-4a53-9d0e-6f3f7a1c2b3d[/]
     """
-    with handle_errors(
-        ErrorContext(not_found_hint="An id is known to the endpoint that gave it only: is --endpoint right?")
-    ):
+    with handle_errors(ErrorContext(not_found_hint="Only the endpoint that issued an id knows it; check --endpoint.")):
         console = Terminal()
         if follow:
             following = ChangePrinter(console, as_json=as_json)
-            record = asyncio.run(_follow(Config.from_env(), identity, endpoint, timeout, following.print_changes))
+            record = asyncio.run(_follow(Config.from_env(), tracking_id, endpoint, timeout, following.print_changes))
             if as_json:
                 return
             console.print()
         else:
-            record = asyncio.run(_track(Config.from_env(), identity, endpoint))
+            record = asyncio.run(_track(Config.from_env(), tracking_id, endpoint))
         if as_json:
             console.print_line(format_json(record.raw, ascii_only=not console.encoding.startswith("utf"), indent=2))
         else:
-            _show(console, identity, record)
+            _print_record(console, tracking_id, record)
 
 
-async def _track(config: Config, identity: str, endpoint: Endpoint) -> AnyRecord:
+async def _track(config: Config, tracking_id: str, endpoint: Endpoint) -> AnyRecord:
     async with RouteeClient(config) as routee:
-        return await routee.track(identity, endpoint)
+        return await routee.track(tracking_id, endpoint)
 
 
 async def _follow(
-    config: Config, identity: str, endpoint: Endpoint, seconds: float, is_over: Callable[[AnyRecord], bool]
+    config: Config, tracking_id: str, endpoint: Endpoint, seconds: float, is_final: Callable[[AnyRecord], bool]
 ) -> AnyRecord:
     async with RouteeClient(config) as routee:
-        return await routee.wait(identity, endpoint, timeout=seconds, until=is_over)
+        return await routee.wait(tracking_id, endpoint, timeout=seconds, until=is_final)
 
 
-def _show(console: Terminal, identity: str, record: AnyRecord) -> None:
+def _print_record(console: Terminal, tracking_id: str, record: AnyRecord) -> None:
     facts = {
-        "id": identity,
+        "id": tracking_id,
         "status": flow_status(record),
         "reason": status_reason(record),
         "price": total_price(record),
@@ -81,22 +79,25 @@ def _show(console: Terminal, identity: str, record: AnyRecord) -> None:
     for name, value in facts.items():
         if value is not None:
             console.print_line((f"{name:<8}", "dim"), printable(value))
-    legs = deliveries_of(record)
-    if legs:
+    deliveries = deliveries_of(record)
+    if deliveries:
         console.print()
-        console.print(_table(legs))
+        console.print(_table(deliveries))
     else:
-        console.print_line("Nothing has left yet.")
+        console.print_line("No message sent yet.")
 
 
 def _table(deliveries: tuple[MessageDelivery, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("channel", "status", "detail", "to", "price"):
         table.add_column(name, justify="right" if name == "price" else "left")
-    for leg in deliveries:
-        to = None if leg.to is None else mask_phone(leg.to)
-        channel = leg.channel if leg.part is None else f"{leg.channel} {leg.part}"
+    for delivery in deliveries:
+        to = None if delivery.to is None else mask_phone(delivery.to)
+        channel = delivery.channel if delivery.part is None else f"{delivery.channel} {delivery.part}"
         table.add_row(
-            *("" if cell is None else printable(cell) for cell in (channel, leg.status, leg.detail, to, leg.price))
+            *(
+                "" if cell is None else printable(cell)
+                for cell in (channel, delivery.status, delivery.detail, to, delivery.price)
+            )
         )
     return table

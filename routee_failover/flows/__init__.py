@@ -1,6 +1,6 @@
-"""What is sent: a class for each shape that Routee documents, none of which can be built as Routee would refuse it.
+"""Flows: one class for each request shape that Routee documents. None can be built in a way that Routee would reject.
 
-Wrong values are one `InvalidFlow`; a keyword that is missing or does not exist is a `TypeError`, as in any call.
+Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `TypeError`, as in any call.
 """
 
 from .callback import Callback, CallbackStrategy
@@ -23,7 +23,7 @@ from .voice import (
 )
 
 AnyFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
-"""Whatever `RouteeClient.send` takes."""
+"""Everything that `RouteeClient.send` accepts."""
 
 __all__ = [
     "AnyFlow",

@@ -1,7 +1,7 @@
-"""The constructor of a model class, written as text when the class is made, as attrs and dataclasses write theirs.
+"""Code generation for the `__init__` of model classes, as attrs and dataclasses do it.
 
-Each field is converted and checked in turn; a default is sound and costs nothing. On a broken rule the constructor lets
-go of everything that it was given and only then raises, so that no traceback holds a PIN.
+Each field is converted and validated in turn; a default is valid by definition and costs nothing. When a validator
+fails, the constructor deletes all of its arguments before it raises, so that no traceback holds a PIN.
 """
 
 import functools
@@ -20,54 +20,65 @@ def generate_init(
     model_validators: Sequence[tuple[Callable[[Any], object], str | None]],
     make_error: Callable[[object], Exception],
 ) -> Callable[..., None]:
-    """An `__init__` that sets the fields and returns, or raises what `refusal` makes of the unsound object.
+    """Return an `__init__` that sets the fields, or raises what `make_error` makes of the invalid object.
 
-    A check or a rule gives `None` for what is sound. A rule that is due with one field is asked only if that is given.
+    A validator returns `None` for what is valid. A model validator that is paired with a field name runs only if that
+    field is given.
     """
-    names: dict[str, Any] = {"refusal": make_error, "set_field": object.__setattr__}
+    # 1. The names that the generated source refers to, and its lines.
+    namespace: dict[str, Any] = {"make_error": make_error, "set_field": object.__setattr__}
     parameters: list[str] = []
-    lines: list[str] = []
+    conversions: list[str] = []
     conditions: list[str] = []
+    # 2. One parameter, one conversion and one condition for each field.
     for field in fields:
         name = field.name
         optional = field.default is not attrs.NOTHING
-        names[f"default_{name}"], names[f"check_{name}"], names[f"convert_{name}"] = (
+        namespace[f"default_{name}"], namespace[f"validate_{name}"], namespace[f"convert_{name}"] = (
             field.default,
             field_validators[name],
             field.converter,
         )
         parameters.append(f"{name}=default_{name}" if optional else name)
         if field.converter is not None:
-            given = f"if {name} is not default_{name}: " if optional else ""
-            lines.append(f"{given}{name} = convert_{name}({name})")
-        conditions.append((f"{name} is default_{name} or " if optional else "") + f"check_{name}({name}) is None")
-    for index, (method, due) in enumerate(model_validators):
-        names[f"rule_{index}"] = method
-        conditions.append((f"{due} is default_{due} or " if due else "") + f"rule_{index}(self) is None")
-    names_of_fields = [field.name for field in fields]
+            guard = f"if {name} is not default_{name}: " if optional else ""
+            conversions.append(f"{guard}{name} = convert_{name}({name})")
+        conditions.append((f"{name} is default_{name} or " if optional else "") + f"validate_{name}({name}) is None")
+    # 3. One condition for each model validator.
+    for index, (method, when_given) in enumerate(model_validators):
+        namespace[f"validate_model_{index}"] = method
+        conditions.append(
+            (f"{when_given} is default_{when_given} or " if when_given else "")
+            + f"validate_model_{index}(self) is None"
+        )
+    # 4. The source, which is compiled and executed.
+    field_names = [field.name for field in fields]
     source = [
         f"def __init__(self, *, {', '.join(parameters)}):",
-        *(f"    {line}" for line in lines),
-        f"    set_field(self, '__dict__', {{{', '.join(f'{name!r}: {name}' for name in names_of_fields)}}})",
+        *(f"    {line}" for line in conversions),
+        f"    set_field(self, '__dict__', {{{', '.join(f'{name!r}: {name}' for name in field_names)}}})",
         f"    if ({') and ('.join(conditions)}):",
         "        return",
-        "    refused = refusal(self)",
-        f"    del self, {', '.join(names_of_fields)}",
-        "    raise refused",
+        "    error = make_error(self)",
+        f"    del self, {', '.join(field_names)}",
+        "    raise error",
     ]
-    exec(compile("\n".join(source), f"<constructor of {class_name}>", "exec"), names)  # noqa: S102  # made of field names alone
-    constructor: Callable[..., None] = names["__init__"]
-    return constructor
+    exec(compile("\n".join(source), f"<constructor of {class_name}>", "exec"), namespace)  # noqa: S102  # made of field names alone
+    init: Callable[..., None] = namespace["__init__"]
+    return init
 
 
 def generate_on_first_use(cls: type, generate: Callable[[], Callable[..., None]]) -> Callable[..., None]:
-    """A constructor that has the real one written when the first object is made; importing the class stays cheap."""
+    """Return an `__init__` that replaces itself with a generated one when the first object is built.
+
+    Importing the class stays cheap.
+    """
 
     @scrub_traceback
-    def __init__(self: object, /, *args: Any, **given: Any) -> None:  # noqa: N807
-        constructor = generate()
-        cls.__init__ = functools.wraps(attrs_constructor)(constructor)  # type: ignore[misc]
-        constructor(self, *args, **given)
+    def __init__(self: object, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        generated_init = generate()
+        cls.__init__ = functools.wraps(attrs_init)(generated_init)  # type: ignore[misc]
+        generated_init(self, *args, **kwargs)
 
-    attrs_constructor = cls.__init__  # type: ignore[misc]
-    return functools.wraps(attrs_constructor)(__init__)
+    attrs_init = cls.__init__  # type: ignore[misc]
+    return functools.wraps(attrs_init)(__init__)

@@ -1,4 +1,4 @@
-"""Where Routee reports what becomes of a flow (https://docs.routee.net/docs/failover-callbacks)."""
+"""Callback settings of a flow (https://docs.routee.net/docs/failover-callbacks)."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from .validators import WebUrl, as_enum
 
 
 class CallbackStrategy(StrEnum):
-    """When a standard or transactional flow calls back: on every change of status, or once at the end."""
+    """When a standard or transactional flow calls back: on every status change, or once when it has ended."""
 
     ON_STEP = "OnStep"
     ON_COMPLETION = "OnCompletion"
@@ -24,7 +24,7 @@ def _as_strategy(value: CallbackStrategy | str | None) -> CallbackStrategy | Non
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Callback(ExtensibleModel):
-    """A URL that Routee posts the state of a flow to. A failover OTP flow takes no `strategy`: it reports each step."""
+    """URL to which Routee posts the state of a flow. A failover OTP flow has no `strategy`: it reports each step."""
 
     url: WebUrl = attrs.field(repr=mask_url)
     strategy: CallbackStrategy | None = attrs.field(default=None, converter=_as_strategy)

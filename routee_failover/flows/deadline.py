@@ -1,6 +1,6 @@
-"""What a deadline leaves of a flow: times to live that end before the message is worth nothing.
+"""Fit a flow to a deadline: shorten its times to live so that they end before the message is useless.
 
-A flow is a value and is not changed. What has to be shorter is a copy, checked like any other flow.
+Flows are immutable. A flow that must be shortened is copied, and the copy is validated like any other flow.
 """
 
 import functools
@@ -20,114 +20,125 @@ from .viber_otp import ViberOtpMessage
 _Flow = TypeVar("_Flow", bound=StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage)
 
 _MICROSECOND = timedelta(microseconds=1)
-"""Times are shared out in whole ones, exactly: a sum of times to live may be more than a `timedelta` holds."""
+"""Durations are allocated in whole microseconds: exact, and their sum may exceed what a `timedelta` holds."""
 
 
 def fit_to_deadline(flow: _Flow, remaining: timedelta) -> _Flow | None:
-    """The flow with times to live that end within what is `remaining`, or `None` if that is too little for it.
+    """Return the flow with times to live that end within `remaining`, or `None` if that is too short for it.
 
-    Steps are tried one after the other, so that a flow may take as long as all its times to live together; one that is
-    omitted counts as long as Routee's default, and a voice step, which has none, counts nothing. Where they fit, the
-    flow itself is returned. Where they do not, those that were omitted take no more than what the others leave; then
-    each step keeps its share of the time, rounded down to what its endpoint can express, but at least the shortest that
-    Routee documents: 1 minute for an SMS and 0.5 for Viber where it counts in minutes, 1 second where it counts in
-    seconds (or 0, if 0 was given). What a step so gets above its share is taken from the longest, a step of the unit at
-    a time, from the earlier of two as long.
+    Steps are tried one after the other, so a flow may take as long as all its times to live together. An omitted ttl
+    counts as Routee's default, and a voice step, which has none, counts as zero. Where they fit, the flow itself is
+    returned. Where they do not, omitted ttls get at most what the explicit ones leave; then each step keeps its
+    proportional share of the time, rounded down to what its endpoint can express, but at least the shortest ttl that
+    Routee documents: 1 minute for an SMS and 0.5 for Viber where the endpoint counts minutes, 1 second where it counts
+    seconds (or 0, if 0 was given). What a step gets above its share in this way is taken from the longest ttl, one unit
+    step at a time, and from the earlier of two that are equally long.
     """
+    # 1. Without enough time nothing is sent; with enough time nothing is changed.
     if remaining <= timedelta(0):
         return None
-    room = remaining // _MICROSECOND
+    available = remaining // _MICROSECOND
     steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
     ttls = [_ttl_of(step) for step in steps]
-    if sum(ttls) <= room:
+    if sum(ttls) <= available:
         return flow
-    turns = [_turn_of(step, ttl) for step, ttl in zip(steps, ttls, strict=True)]
-    if sum(turn.least for turn in turns) > room:
+    step_ttls = [_step_ttl(step, ttl) for step, ttl in zip(steps, ttls, strict=True)]
+    if sum(step_ttl.minimum for step_ttl in step_ttls) > available:
         return None
+    # 2. Copy the steps whose ttl becomes shorter.
     shortened: list[Any] = [
-        step if share == turn.ttl else attrs.evolve(step, ttl=share * _MICROSECOND)
-        for step, turn, share in zip(steps, turns, _shares(_defaults_cut(turns, room), room), strict=True)
+        step if share == step_ttl.ttl else attrs.evolve(step, ttl=share * _MICROSECOND)
+        for step, step_ttl, share in zip(
+            steps, step_ttls, _allocate(_shorten_defaults(step_ttls, available), available), strict=True
+        )
     ]
     changed = shortened[0] if isinstance(flow, ViberOtpMessage) else attrs.evolve(cast("Any", flow), steps=shortened)
     return cast("_Flow", changed)
 
 
 def total_ttl(flow: Any) -> float:
-    """Return the seconds that a flow may take: all its times to live together, those that are omitted as above."""
+    """Return the seconds that a flow may take: the sum of its times to live, Routee's default for an omitted one."""
     steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
     return sum(map(_ttl_of, steps)) / 1_000_000
 
 
-class _Limits(NamedTuple):
-    """What holds for the steps of a class: how long one takes if none says so, the shortest, and the unit's step."""
+class _TtlLimits(NamedTuple):
+    """Limits of a step class's `ttl` in microseconds: Routee's default, the minimum, and the step of its unit."""
 
-    omitted: int
-    shortest: int
+    default: int
+    minimum: int
     unit: int
 
 
-def _read_limits(cls: type) -> _Limits:
-    """The limits in the annotation of a step's `ttl`; a step without the field takes no time."""
+def _read_limits(cls: type) -> _TtlLimits:
+    """Return the limits from the annotation of a step's `ttl`; a step without the field takes no time."""
     hint = get_type_hints(cls, include_extras=True).get("ttl")
     found: list[DurationRange] = [
         item for part in (hint, *get_args(hint)) for item in getattr(part, "__metadata__", ())
     ]
     if not found:
-        return _Limits(0, 0, 1)
-    (span,) = found
-    unit = timedelta(seconds=span.unit.resolution)
-    return _Limits(span.default // _MICROSECOND, max(span.minimum, unit) // _MICROSECOND, unit // _MICROSECOND)
+        return _TtlLimits(0, 0, 1)
+    (duration_range,) = found
+    unit = timedelta(seconds=duration_range.unit.resolution)
+    return _TtlLimits(
+        duration_range.default // _MICROSECOND, max(duration_range.minimum, unit) // _MICROSECOND, unit // _MICROSECOND
+    )
 
 
-_limits_of: Callable[[type], _Limits] = functools.cache(_read_limits)
+_ttl_limits: Callable[[type], _TtlLimits] = functools.cache(_read_limits)
 
 
 def _ttl_of(step: Any) -> int:
     ttl: timedelta | None = getattr(step, "ttl", None)
-    return _limits_of(type(step)).omitted if ttl is None else ttl // _MICROSECOND
+    return _ttl_limits(type(step)).default if ttl is None else ttl // _MICROSECOND
 
 
-class _Turn(NamedTuple):
-    """How long one step may take, whether somebody said so, how short that may become, and in which steps."""
+class _StepTtl(NamedTuple):
+    """The ttl of one step in microseconds: whether it was given, how short it may become, and its unit step."""
 
     ttl: int
-    given: bool
-    least: int
+    explicit: bool
+    minimum: int
     unit: int
 
 
-def _turn_of(step: Any, ttl: int) -> _Turn:
-    limits = _limits_of(type(step))
-    return _Turn(ttl, getattr(step, "ttl", None) is not None, min(ttl, limits.shortest), limits.unit)
+def _step_ttl(step: Any, ttl: int) -> _StepTtl:
+    limits = _ttl_limits(type(step))
+    return _StepTtl(ttl, getattr(step, "ttl", None) is not None, min(ttl, limits.minimum), limits.unit)
 
 
-def _defaults_cut(turns: Sequence[_Turn], room: int) -> list[_Turn]:
-    """The turns with what nobody asked for cut to what the others leave: Routee's default for an SMS is 20 hours."""
-    rest = room - sum(turn.ttl for turn in turns if turn.given)
-    omitted = sorted((turn.ttl, place) for place, turn in enumerate(turns) if not turn.given)
-    cut = list(turns)
-    for served, (ttl, place) in enumerate(omitted):
-        share = max(turns[place].least, min(ttl, rest // (len(omitted) - served)))
-        cut[place] = turns[place]._replace(ttl=share)
-        rest -= share
-    return cut
+def _shorten_defaults(step_ttls: Sequence[_StepTtl], available: int) -> list[_StepTtl]:
+    """Cut the omitted ttls to what the explicit ones leave: Routee's default for an SMS is 20 hours."""
+    left_over = available - sum(step_ttl.ttl for step_ttl in step_ttls if step_ttl.explicit)
+    defaulted = sorted((step_ttl.ttl, index) for index, step_ttl in enumerate(step_ttls) if not step_ttl.explicit)
+    result = list(step_ttls)
+    for allocated, (ttl, index) in enumerate(defaulted):
+        share = max(step_ttls[index].minimum, min(ttl, left_over // (len(defaulted) - allocated)))
+        result[index] = step_ttls[index]._replace(ttl=share)
+        left_over -= share
+    return result
 
 
-def _shares(turns: Sequence[_Turn], room: int) -> list[int]:
-    """What each turn gets of a room that is large enough for the least of each."""
-    total = sum(turn.ttl for turn in turns)
-    part = min(room, total)
-    shares = [max(turn.least, turn.ttl * part // total // turn.unit * turn.unit) for turn in turns]
-    excess = sum(shares) - room
-    longest = [(-share, place) for place, share in enumerate(shares) if share > turns[place].least]
-    heapq.heapify(longest)
+def _allocate(step_ttls: Sequence[_StepTtl], available: int) -> list[int]:
+    """Return the ttl that each step gets; `available` is enough for the minimum of each."""
+    # 1. Proportional shares, rounded down to the unit, and at least the minimum.
+    total = sum(step_ttl.ttl for step_ttl in step_ttls)
+    distributed = min(available, total)
+    shares = [
+        max(step_ttl.minimum, step_ttl.ttl * distributed // total // step_ttl.unit * step_ttl.unit)
+        for step_ttl in step_ttls
+    ]
+    # 2. What the minimums take above their shares is taken from the longest.
+    excess = sum(shares) - available
+    by_length = [(-share, index) for index, share in enumerate(shares) if share > step_ttls[index].minimum]
+    heapq.heapify(by_length)
     while excess > 0:
-        _, place = longest[0]
-        turn = turns[place]
-        shares[place] -= turn.unit
-        excess -= turn.unit
-        if shares[place] > turn.least:
-            heapq.heapreplace(longest, (-shares[place], place))
+        _, index = by_length[0]
+        step_ttl = step_ttls[index]
+        shares[index] -= step_ttl.unit
+        excess -= step_ttl.unit
+        if shares[index] > step_ttl.minimum:
+            heapq.heapreplace(by_length, (-shares[index], index))
         else:
-            heapq.heappop(longest)
+            heapq.heappop(by_length)
     return shares

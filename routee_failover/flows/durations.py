@@ -1,7 +1,7 @@
-"""Times to live: `timedelta` in Python, and on the wire the unit that the endpoint counts in.
+"""Times to live: `timedelta` in Python, and the unit of the endpoint in JSON.
 
-Routee counts minutes on the standard and the transactional endpoint, and seconds on the two OTP ones. The unit stands
-in the annotation of a field, so that the check, the way out and the way in cannot disagree.
+Routee counts minutes on the standard and the transactional endpoint, and seconds on the two OTP ones. The unit is part
+of a field's annotation, so that validating, dumping and loading cannot disagree.
 """
 
 from datetime import timedelta
@@ -11,7 +11,7 @@ from .model import ValidationResult, type_name
 
 
 class DurationUnit(NamedTuple):
-    """What an endpoint counts a duration in, and the smallest part of it, in seconds, that it can express."""
+    """Unit in which an endpoint counts durations: its length and its smallest step (`resolution`), both in seconds."""
 
     name: str
     seconds: int
@@ -19,22 +19,22 @@ class DurationUnit(NamedTuple):
     requirement: str
 
     def to_number(self, value: timedelta) -> int | float:
-        """The number that goes on the wire."""
+        """Return the duration as the number that JSON has."""
         whole = value.days * 86400 + value.seconds
         if self.seconds == 1:
             return whole
         return whole // self.seconds if whole % self.seconds == 0 else whole / self.seconds
 
     def from_number(self, number: object) -> timedelta | str:
-        """The duration that a number on the wire says, or why it says none."""
+        """Return the duration that a number in JSON means, or the reason why it means none."""
         if not isinstance(number, int | float) or isinstance(number, bool):
             return f"must be a number of {self.name}, not {type_name(number)}"
         try:
             seconds = round(number * self.seconds)
             value = timedelta(seconds=seconds)
         except (ValueError, OverflowError):
-            return f"is no number of {self.name} that a duration can hold"
-        # A decimal such as 0.1 has no exact binary form: what matters is whether it is the one nearest to whole steps.
+            return f"is not a number of {self.name} that a timedelta can hold"
+        # A decimal such as 0.1 has no exact binary form: it is valid if it is the float nearest to whole steps.
         return value if seconds % self.resolution == 0 and seconds / self.seconds == number else self.requirement
 
 
@@ -44,9 +44,9 @@ SECONDS = DurationUnit("seconds", 1, 1, "must be whole seconds")
 
 
 class DurationRange:
-    """The check of a time to live: a `timedelta` that the unit expresses, within limits counted in it.
+    """Validator of a time to live: a `timedelta` within limits, which are counted in `unit`, that the unit can express.
 
-    `default` is what Routee takes where none is given; where it says nothing of that, the longest.
+    `default` is Routee's when none is given; where Routee documents no default, it is the maximum.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class DurationRange:
         )
 
     def __call__(self, value: object) -> ValidationResult:
-        """Why a value is no such time to live."""
+        """Return the reason why a value is invalid, or `None`."""
         if not isinstance(value, timedelta):
             return (
-                f"must be a timedelta, such as timedelta({self.unit.name}=5), not {type_name(value)}: Routee counts minutes "
-                "on the standard and transactional endpoints and seconds on the two OTP ones"
+                f"must be a timedelta, such as timedelta({self.unit.name}=5), not {type_name(value)}: Routee counts "
+                "minutes on the standard and transactional endpoints and seconds on the two OTP ones"
             )
         if not self.minimum <= value <= self.maximum:
             return self.requirement
@@ -75,8 +75,8 @@ class DurationRange:
 SmsTtl = Annotated[timedelta, DurationRange(MINUTES, 1, 1440, default=1200)]
 ViberTtl = Annotated[timedelta, DurationRange(TENTHS_OF_MINUTES, 0.5, 1440, default=10)]
 OtpTtl = Annotated[timedelta, DurationRange(SECONDS, 0, default=14 * 86400)]
-"""Routee states no longest time in seconds. A time to live is no negative one.
+"""Time to live in seconds. Routee documents no maximum; a negative one is invalid.
 
-Only a `ViberOtpMessage` may omit it, and what Routee takes then is not documented. That it is the 14 days of its
-sibling `POST /viber`, the longest that Viber itself keeps a message, is inferred.
+Only a `ViberOtpMessage` may omit it, and Routee's default for it is not documented. Inferred: it is the 14 days of its
+sibling `POST /viber`, the longest that Viber itself keeps a message.
 """

@@ -1,10 +1,10 @@
-"""The four send APIs by name (https://docs.routee.net/docs/failover-endpoints)."""
+"""Names of the four send APIs (https://docs.routee.net/docs/failover-endpoints)."""
 
 from enum import StrEnum
 
 
 class Endpoint(StrEnum):
-    """Which of Routee's send APIs a flow belongs to; its text is accepted wherever a member is."""
+    """Send API that a flow belongs to; the plain text is accepted wherever a member is."""
 
     STANDARD = "standard"
     TRANSACTIONAL = "transactional"

@@ -1,4 +1,4 @@
-"""The door that stays open: keys that Routee may accept and nobody documents go through as they are."""
+"""Base class of everything that accepts `extra`: undocumented keys that Routee may accept are sent unchanged."""
 
 import functools
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from .model import ValidationResult, api_name, validator
 from .validators import EMPTY_MAPPING, JsonMapping, as_secret_mapping
 
 FLATTENED: Mapping[str, bool] = MappingProxyType({"flattened": True})
-"""Marks a field whose items become keys of the part itself, under no name of its own."""
+"""Metadata of a field whose items are merged into the JSON object itself; the field has no key of its own."""
 
 
 def is_flattened(field: "attrs.Attribute[Any]") -> bool:
-    """Whether a field's items are keys of the part itself."""
+    """Return whether a field's items are merged into the JSON object itself."""
     return bool(field.metadata.get("flattened"))
 
 
@@ -26,26 +26,26 @@ ALREADY_A_FIELD = "is a field of its own here; only what is not modelled can be 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ExtensibleModel(ValueObject):
-    """A part of a flow that takes `extra`: a mapping merged into its JSON as it is.
+    """A part of a flow with `extra`: a mapping that is merged into its JSON unchanged.
 
-    A key that would overwrite a modelled field is refused, and so is one that Routee documents as an error here.
+    A key that would overwrite a modelled field is invalid, and so is one that Routee documents as an error here.
     """
 
     extra: JsonMapping = attrs.field(default=EMPTY_MAPPING, converter=as_secret_mapping, repr=False, metadata=FLATTENED)
 
     forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """API names that Routee documents as refused here, each with the reason to give."""
+    """API names that Routee documents as an error here, each with the reason to report."""
     implicit_keys: ClassVar[frozenset[str]] = frozenset()
     """API names that are written without being a field: `type` and `order` of a step."""
 
     @classmethod
     @functools.cache
     def field_keys(cls) -> frozenset[str]:
-        """The API names that this class writes itself."""
+        """Return the API names that this class writes itself."""
         return cls.implicit_keys | {api_name(field) for field in attrs.fields(cls) if not is_flattened(field)}
 
     @validator(when_given="extra")
-    def _extra_only_adds(self) -> ValidationResult:
+    def _extra_overwrites_no_field(self) -> ValidationResult:
         problems: list[Problem] = []
         for key in self.extra:
             if key in self.forbidden_keys:

@@ -1,4 +1,4 @@
-"""What the three multi-step flows share: steps of the right kind, at least one, and where to call back."""
+"""Base of the three multi-step flows: ordered steps of the classes that their endpoint takes."""
 
 from collections.abc import Iterable
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from .model import ValidationResult, Validator, type_name
 from .validators import each_item
 
 FLOWS_BY_STEP: dict[type[Step], list[str]] = {}
-"""Each step class with the flow classes that take it; every flow module enters its own."""
+"""Each step class with the names of the flow classes that take it; `steps_validator` fills it."""
 
 
 STEPS_METADATA = MappingProxyType({"api": "flow"})
@@ -24,26 +24,26 @@ class Flow(ExtensibleModel):
 
 
 def steps_validator(flow_name: str, *classes: type[Step]) -> Validator:
-    """The check of a flow's steps: at least one, each of a class that belongs to the flow."""
+    """Return the validator of a flow's steps: at least one, each of a class that belongs to the flow."""
     for cls in classes:
         FLOWS_BY_STEP.setdefault(cls, []).append(flow_name)
-    return each_item(_step_of(flow_name, classes), min_length=1, item_name="step")
+    return each_item(_step_validator(flow_name, classes), min_length=1, item_name="step")
 
 
-def _step_of(flow_name: str, classes: tuple[type[Step], ...]) -> Validator:
-    names = " and ".join([", ".join(cls.__name__ for cls in classes[:-1]), classes[-1].__name__])
+def _step_validator(flow_name: str, classes: tuple[type[Step], ...]) -> Validator:
+    class_names = " and ".join([", ".join(cls.__name__ for cls in classes[:-1]), classes[-1].__name__])
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if isinstance(value, classes):
             return None
-        homes = FLOWS_BY_STEP.get(cast("type[Step]", type(value)))
-        if homes is None:
-            return f"must be one of {names}, not {type_name(value)}"
-        return f"{type(value).__name__} belongs to {join_flow_names(homes)}; {flow_name} takes {names}"
+        owners = FLOWS_BY_STEP.get(cast("type[Step]", type(value)))
+        if owners is None:
+            return f"must be one of {class_names}, not {type_name(value)}"
+        return f"{type(value).__name__} belongs to {join_flow_names(owners)}; {flow_name} takes {class_names}"
 
-    return check
+    return validate
 
 
 def join_flow_names(flow_names: Iterable[str]) -> str:
-    """Names of flows in a sentence: "an OtpFlow or a StandardFlow"."""
-    return " or ".join(f"a{'n' if home.startswith('O') else ''} {home}" for home in flow_names)
+    """Return the names of flows as part of a sentence: "an OtpFlow or a StandardFlow"."""
+    return " or ".join(f"a{'n' if name.startswith('O') else ''} {name}" for name in flow_names)

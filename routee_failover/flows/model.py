@@ -1,8 +1,8 @@
-"""How the classes of this room hold their rules: checked when built, every broken rule told at once, no value told.
+"""Model classes: validation when an object is built, with one error that lists every problem and quotes no value.
 
-The rule of a field stands in its annotation: `to: Annotated[str, recipient]`. A rule about several fields is a method
-marked with `validator`. A constructor stops at the first rule that fails; only then are all of them asked for their reasons,
-so that a sound object pays nothing for good errors.
+The validator of a field is in its annotation: `to: Annotated[str, e164_number]`. A validator of several fields is a
+method marked with `validator`. A constructor stops at the first validator that fails; only then all of them run for
+their reasons, so a valid object pays nothing for good errors.
 """
 
 import re
@@ -17,16 +17,16 @@ from ..errors import InvalidFlow, Problem
 from ._init_codegen import generate_init, generate_on_first_use
 
 ValidationResult = str | list[Problem] | None
-"""What a check says: nothing, why not in words, or (for what has parts) the problems of its parts."""
+"""Result of a validator: `None` for a valid value, a reason, or (for a value with parts) the problems of its parts."""
 
 Validator = Callable[[Any], ValidationResult]
 
 _T = TypeVar("_T", bound=type)
-_Rule = TypeVar("_Rule", bound=Callable[[Any], ValidationResult])
+_ValidatorMethod = TypeVar("_ValidatorMethod", bound=Callable[[Any], ValidationResult])
 
 
 class Invalid:
-    """Stands where a value should, when the value could not be read; carries why, for the object that would hold it."""
+    """Placeholder for a value that could not be read; carries the problems to the object that would hold it."""
 
     __slots__ = ("problems",)
 
@@ -34,10 +34,10 @@ class Invalid:
         self.problems: list[Problem] = problems
 
     def __repr__(self) -> str:
-        return "<unreadable>"
+        return "<invalid>"
 
 
-_KINDS: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     str: "text",
     bool: "true or false",
     int: "a number",
@@ -49,23 +49,23 @@ _KINDS: dict[type, str] = {
 
 
 def type_name(value: object) -> str:
-    """What a value is, in words that give nothing of it away."""
+    """Return what kind of value this is, for an error; nothing of the value itself is shown."""
     cls: type = type(value)
-    return _KINDS.get(cls, f"a {cls.__name__}")
+    return _TYPE_NAMES.get(cls, f"a {cls.__name__}")
 
 
 def instance_of(cls: type) -> Validator:
-    """An object of this class."""
-    name = f"one of {', '.join(cls)}" if issubclass(cls, StrEnum) else _KINDS.get(cls, f"a {cls.__name__}")
+    """Return the validator of an object of this class."""
+    name = f"one of {', '.join(cls)}" if issubclass(cls, StrEnum) else _TYPE_NAMES.get(cls, f"a {cls.__name__}")
     return lambda value: None if isinstance(value, cls) else f"must be {name}, not {type_name(value)}"
 
 
-def _optional(check: Validator) -> Validator:
-    return lambda value: None if value is None else check(value)
+def _optional(validate: Validator) -> Validator:
+    return lambda value: None if value is None else validate(value)
 
 
 def validator_for(annotation: Any) -> Validator:
-    """The check that an annotation stands for: the one it is annotated with, or that of its class."""
+    """Return the validator that an annotation means: the one in its `Annotated`, or that of its class."""
     if get_origin(annotation) is Annotated:
         return cast("Validator", annotation.__metadata__[0])
     if get_origin(annotation) in {Union, types.UnionType}:
@@ -74,21 +74,21 @@ def validator_for(annotation: Any) -> Validator:
     return instance_of(annotation)
 
 
-def validator(when_given: str | None = None) -> Callable[[_Rule], _Rule]:
-    """Mark a method as a rule about several fields; it is not asked while one that it looks at is itself unsound.
+def validator(when_given: str | None = None) -> Callable[[_ValidatorMethod], _ValidatorMethod]:
+    """Mark a method as a validator of several fields; it is skipped if a field that it reads is itself invalid.
 
-    A rule that the default of one field cannot break is only `when_given` when that field is given.
+    One that cannot fail while a field has its default names that field as `when_given`, and runs only if it is given.
     """
 
-    def mark(method: _Rule) -> _Rule:
+    def decorate(method: _ValidatorMethod) -> _ValidatorMethod:
         method.when_given = when_given  # type: ignore[attr-defined]
         return method
 
-    return mark
+    return decorate
 
 
 def prefix_problems(prefix: str | int, result: ValidationResult) -> list[Problem]:
-    """The problems of a part, with paths that begin at the whole."""
+    """Return the problems of a part, with the part's name or index at the beginning of each path."""
     if result is None:
         return []
     if isinstance(result, str):
@@ -96,66 +96,72 @@ def prefix_problems(prefix: str | int, result: ValidationResult) -> list[Problem
     return [Problem((prefix, *problem.path), problem.reason) for problem in result]
 
 
-class _LooksAtUnsound(Exception):  # nobody sees it: it ends a rule
-    """A rule looks at a field that is itself unsound."""
+class _InvalidFieldAccess(Exception):  # internal: it ends a validator and is always caught
+    """A validator read a field that is itself invalid."""
 
 
-class _SoundFields:
-    """An object seen through its sound fields only: a rule that looks at another one stops, and is left out."""
+class _ValidFields:
+    """Proxy of an object that exposes its valid fields only; reading another one ends the validator that reads it."""
 
-    def __init__(self, instance: object, unsound: set[str]) -> None:
+    def __init__(self, instance: object, invalid: set[str]) -> None:
         self._instance = instance
-        self._unsound = unsound
+        self._invalid = invalid
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._unsound:
-            raise _LooksAtUnsound
+        if name in self._invalid:
+            raise _InvalidFieldAccess
         return getattr(self._instance, name)
 
 
-def _problems_of(instance: Any, checks: dict[str, Validator], rules: list[Validator]) -> Iterator[Problem]:
-    """Every rule that an object breaks, fields first. Runs only once something is known to be wrong."""
-    unsound: set[str] = set()
-    for name, check in checks.items():
+def _find_problems(
+    instance: Any, field_validators: dict[str, Validator], model_validators: list[Validator]
+) -> Iterator[Problem]:
+    """Yield every problem of an object, fields first. Runs only once something is known to be wrong."""
+    invalid: set[str] = set()
+    for name, validate in field_validators.items():
         value = getattr(instance, name)
-        found = prefix_problems(name, value.problems if isinstance(value, Invalid) else check(value))
-        if found:
-            unsound.add(name)
-            yield from found
-    seen = _SoundFields(instance, unsound)
-    for method in rules:
+        problems = prefix_problems(name, value.problems if isinstance(value, Invalid) else validate(value))
+        if problems:
+            invalid.add(name)
+            yield from problems
+    valid_fields = _ValidFields(instance, invalid)
+    for method in model_validators:
         try:
-            reason = method(seen)
-        except _LooksAtUnsound:
+            reason = method(valid_fields)
+        except _InvalidFieldAccess:
             continue
         if reason is not None:
             yield from [Problem((), reason)] if isinstance(reason, str) else reason
 
 
 def validated(cls: _T) -> _T:
-    """Give an attrs class a constructor that raises one `InvalidFlow` with every problem, and leaves no value behind.
+    """Give an attrs class a constructor that raises one `InvalidFlow` with every problem and retains no value.
 
-    attrs writes the class; only its constructor is written here, because that of attrs cannot let go of its arguments:
+    attrs writes the class; only its constructor is generated here, because that of attrs cannot delete its arguments:
     a traceback that shows locals would show the PIN in them.
     """
 
-    def write() -> Callable[..., None]:
+    def generate() -> Callable[..., None]:
         fields = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
         hints = get_type_hints(cls, include_extras=True)
-        checks = {field.name: validator_for(hints[field.name]) for field in fields}
+        field_validators = {field.name: validator_for(hints[field.name]) for field in fields}
         members = [member for base in cls.__mro__ for member in vars(base).values()]
-        rules = [(cast("Validator", member), member.when_given) for member in members if hasattr(member, "when_given")]
+        model_validators = [
+            (cast("Validator", member), member.when_given) for member in members if hasattr(member, "when_given")
+        ]
 
-        def refusal(instance: object) -> InvalidFlow:
-            return InvalidFlow(cls.__name__, _problems_of(instance, checks, [method for method, _ in rules]))
+        def make_error(instance: object) -> InvalidFlow:
+            return InvalidFlow(
+                cls.__name__, _find_problems(instance, field_validators, [method for method, _ in model_validators])
+            )
 
-        return generate_init(cls.__qualname__, fields, checks, rules, refusal)
+        return generate_init(cls.__qualname__, fields, field_validators, model_validators, make_error)
 
-    cls.__init__ = generate_on_first_use(cls, write)  # type: ignore[misc]  # attrs' signature, our code
+    cls.__init__ = generate_on_first_use(cls, generate)  # type: ignore[misc]  # attrs' signature, our code
     return cls
 
 
 def api_name(field: "attrs.Attribute[Any]") -> str:
-    """Routee's name of a field: the Python name in camelCase, but where Routee spells it its own way."""
-    own = field.metadata.get("api")
-    return own or re.sub(r"_([a-z])", lambda match: match[1].upper(), field.name).rstrip("_")
+    """Return Routee's name of a field: the Python name in camelCase, unless its metadata has another spelling."""
+    custom_name = field.metadata.get("api")
+    return custom_name or re.sub(r"_([a-z])", lambda match: match[1].upper(), field.name).rstrip("_")

@@ -1,4 +1,4 @@
-"""`POST /failover-otp/otp/send-failover`: a one-time password by Viber OTP template, then by SMS.
+"""Failover OTP flow, `POST /failover-otp/otp/send-failover`: a one-time password by Viber OTP template, then by SMS.
 
 https://docs.routee.net/reference/send-a-failover-otp-message
 """
@@ -41,20 +41,20 @@ _TYPES_WITH_BUSINESS_NAME = frozenset({"with_business_name", "with_business_and_
 _TYPES_WITH_VALIDITY = frozenset({"with_validity", "with_type_and_validity", "with_business_and_validity_hours"})
 
 
-_ANSWERED_KEYS = MappingProxyType({"trackingId": "is set by Routee in its answer; leave it out"})
+_RESPONSE_ONLY_KEYS = MappingProxyType({"trackingId": "is set by Routee in its response; leave it out"})
 
 
-def _template_fields(value: object) -> ValidationResult:
+def _validate_template_fields(value: object) -> ValidationResult:
     if value is EMPTY_MAPPING:
         return None
     if not isinstance(value, SecretMapping):
         return f"must be a mapping of names to texts, not {type_name(value)}"
-    found = [
+    problems = [
         Problem((key,), f"must be text, not {type_name(item)}")
         for key, item in value.items()
         if not isinstance(item, str)
     ]
-    return found or json_mapping(value)
+    return problems or json_mapping(value)
 
 
 @validated
@@ -62,15 +62,15 @@ def _template_fields(value: object) -> ValidationResult:
 class ViberOtpStep(Step):
     """A one-time password by Viber.
 
-    `pin` has 4 to 10 characters and is held as a `Secret`. `ttl` counts in whole seconds: for how long the message is
-    valid, and after how long the next step is tried.
+    `pin` has 4 to 10 characters and is stored as a `Secret`. `ttl` is in whole seconds: how long the message is valid,
+    and after how long the next step is tried.
 
-    Routee shows no public names for the parameters of most template types (only `businessName`): give those that its
-    platform told you in `template_fields`, written into the step as they are.
+    Routee publishes no names for the parameters of most template types (only `businessName`): pass those that its
+    platform shows you in `template_fields`; they are written into the step unchanged.
     """
 
     api_type: ClassVar[str] = "ViberOtp"
-    forbidden_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
+    forbidden_keys: ClassVar[Mapping[str, str]] = _RESPONSE_ONLY_KEYS
 
     sender_info_tracking_id: NonEmptyText
     """The Viber OTP sender's id, from Routee's platform."""
@@ -80,52 +80,54 @@ class ViberOtpStep(Step):
     pin: Pin = attrs.field(converter=as_secret, repr=mask_value)
     ttl: OtpTtl
     template_type: Annotated[str, one_of(OTP_TEMPLATE_TYPES)] | None = None
-    """Needed for every template that is not a basic one."""
+    """Required for every template that is not a basic one."""
     business_name: NonEmptyText | None = None
-    """Needed by `with_business_name`, `with_business_and_validity_hours` and `with_reason`."""
+    """Required by `with_business_name`, `with_business_and_validity_hours` and `with_reason`."""
     label: Text | None = None
-    template_fields: Annotated[SecretMapping, _template_fields] = attrs.field(
+    template_fields: Annotated[SecretMapping, _validate_template_fields] = attrs.field(
         default=EMPTY_MAPPING, converter=as_secret_mapping, metadata=FLATTENED
     )
 
     @validator(when_given="template_type")
-    def _template_type_has_its_parameters(self) -> ValidationResult:
+    def _template_type_has_required_fields(self) -> ValidationResult:
         if self.template_type in _TYPES_WITH_BUSINESS_NAME and self.business_name is None:
             return [Problem(("business_name",), f"required by the template type {self.template_type}")]
-        # The validity parameter is documented and its name is not, so that any one that is given may be it.
+        # The validity parameter is documented but its name is not: any field that is given may be it.
         if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields and not self.extra:
-            why = f"must hold the validity that the template type {self.template_type} requires"
-            return [Problem(("template_fields",), why)]
+            reason = f"must contain the validity that the template type {self.template_type} requires"
+            return [Problem(("template_fields",), reason)]
         return None
 
     @validator(when_given="template_fields")
-    def _template_fields_only_add(self) -> ValidationResult:
-        own, refused = self.field_keys(), self.forbidden_keys
-        taken = (own | refused.keys() | self.extra.keys()) & self.template_fields.keys()
+    def _template_fields_overwrite_no_field(self) -> ValidationResult:
+        own_keys, forbidden = self.field_keys(), self.forbidden_keys
+        conflicts = (own_keys | forbidden.keys() | self.extra.keys()) & self.template_fields.keys()
         return [
-            Problem(("template_fields", key), refused.get(key, ALREADY_A_FIELD if key in own else "is given twice"))
-            for key in sorted(taken)
+            Problem(
+                ("template_fields", key), forbidden.get(key, ALREADY_A_FIELD if key in own_keys else "is given twice")
+            )
+            for key in sorted(conflicts)
         ] or None
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpSmsStep(Step):
-    """A one-time password by SMS; its text holds the code. `ttl` counts in whole seconds."""
+    """A one-time password by SMS; its text contains the code. `ttl` is in whole seconds."""
 
     api_type: ClassVar[str] = "Sms"
-    forbidden_keys: ClassVar[Mapping[str, str]] = _ANSWERED_KEYS
+    forbidden_keys: ClassVar[Mapping[str, str]] = _RESPONSE_ONLY_KEYS
 
     to: Recipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
     ttl: OtpTtl
     from_: SmsSender | None = None
-    """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
+    """The sender id: up to 16 digits, or up to 11 letters, digits and spaces."""
     label: Text | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "an OtpSmsStep is not pickled: its text holds the code. Use dump_flow() and protect what it gives"
+            "an OtpSmsStep is not pickled: its text contains the code. Use dump_flow() and protect what it returns"
         )
 
     def __copy__(self) -> Self:

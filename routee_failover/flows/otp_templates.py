@@ -1,4 +1,7 @@
-"""The nine Viber OTP templates, their parameters and their languages (https://docs.routee.net/docs/templates-inventory)."""
+"""Inventory of the nine Viber OTP templates: parameters and languages.
+
+https://docs.routee.net/docs/templates-inventory
+"""
 
 import re
 from collections.abc import Mapping
@@ -23,52 +26,64 @@ OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "be56d97b-2a33-4c89-ac5f-f555a2c827d9": ("pin", "businessPlatformName", "codeReason"),
     }
 )
-"""The id of each template with the parameters that it requires, in the order of Routee's inventory."""
+"""The id of each template and the parameters that it requires, in the order of Routee's inventory."""
 
 OTP_LANGUAGES = (
     *("ar", "be", "bg", "br", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr"),
     *("id", "it", "ja", "ko", "my", "nl", "pl", "pt", "ru", "sk", "sr", "sv", "th", "tr", "uk", "vi"),
 )
-"""https://docs.routee.net/docs/localization: `br` is the Portuguese of Brazil, `pt` that of Portugal."""
+"""Languages of the templates (https://docs.routee.net/docs/localization).
+
+`br` is the Portuguese of Brazil, `pt` that of Portugal.
+"""
 
 TEXT_PARAMS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")
 
 _has_link = re.compile(r"https?://|www\.", re.IGNORECASE).search
 
 
-def _text_param(value: object) -> str | None:
+def _validate_text_param(value: object) -> str | None:
     if not isinstance(value, str):
         return f"must be text, not {type_name(value)}"
     if not value or len(value) > 50:
         return f"must have 1 to 50 characters, has {len(value)}"
     if _has_link(value):
-        return "must not hold a link"
+        return "must not contain a link"
     return None if is_unicode(value) else NOT_UNICODE
 
 
-def _validity(value: object) -> str | None:
+def _validate_validity_time(value: object) -> str | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return f"must be a whole number of minutes, not {type_name(value)}"
     return None if 0 <= value < 10**50 else "must be a whole number of at most 50 digits"
 
 
 def otp_params(value: Any) -> ValidationResult:
-    """The documented rules for the values of Viber OTP parameters (https://docs.routee.net/docs/template-variables-validations)."""
+    """Validate the values of Viber OTP parameters by Routee's rules.
+
+    https://docs.routee.net/docs/template-variables-validations
+    """
     if not isinstance(value, SecretMapping):
         return f"must be a mapping of parameter names to values, not {type_name(value)}"
-    reason = json_mapping(value)
-    if reason is not None:
-        return reason
-    found: list[Problem] = []
+    json_problem = json_mapping(value)
+    if json_problem is not None:
+        return json_problem
+    problems: list[Problem] = []
     for key, item in value.items():
-        why = _text_param(item) if key in TEXT_PARAMS else _validity(item) if key == "codeValidityTime" else None
-        if why is not None:
-            found.append(Problem((key,), why))
-    return found or None
+        reason = (
+            _validate_text_param(item)
+            if key in TEXT_PARAMS
+            else _validate_validity_time(item)
+            if key == "codeValidityTime"
+            else None
+        )
+        if reason is not None:
+            problems.append(Problem((key,), reason))
+    return problems or None
 
 
 def missing_params(template_id: str | None, params: Mapping[str, object] | None) -> list[Problem]:
-    """The parameters that a template of the inventory requires and a message lacks; other templates are not judged."""
+    """Return a problem for each parameter that a template requires and `params` lacks; unknown templates have none."""
     required = OTP_TEMPLATES.get(template_id.lower(), ()) if template_id else ()
     return [
         Problem(("template_params", name), "required by this template")

@@ -1,4 +1,4 @@
-"""The SMS step and its message, which the standard and the transactional endpoint share."""
+"""SMS step and its message, shared by the standard and the transactional endpoint."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -36,27 +36,27 @@ class UrlShortener(ExtensibleModel):
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class SmsMessage(ExtensibleModel):
-    """What an SMS says. `message="text"` on a step stands for `SmsMessage(body="text")`.
+    """Content of an SMS. `message="text"` on a step is short for `SmsMessage(body="text")`.
 
-    A text of over 160 GSM or 70 other characters is split by Routee and each part is priced
+    Routee splits a text of more than 160 GSM or 70 other characters and charges for each part
     (https://docs.routee.net/docs/encoding-characters).
     """
 
     body: NonEmptyText = attrs.field(repr=mask_text)
     flash: bool | None = None
-    """Shown at once and not stored on the phone."""
+    """Whether the text is shown at once and not stored on the phone."""
     label: Label | None = None
     transcode: bool | None = None
-    """Whether letters are replaced by look-alikes of the GSM alphabet; the application's setting if omitted."""
+    """Whether letters are replaced by similar ones of the GSM alphabet; the application's setting if omitted."""
     url_shortener: UrlShortener | None = None
 
 
 def as_sms_message(value: SmsMessage | str) -> SmsMessage:
-    """A text becomes the message that says it."""
+    """Convert a text to the message with this body."""
     return build_from_text(lambda body: SmsMessage(body=body), value)
 
 
-def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
+def _as_failover_statuses(value: Sequence[str] | None) -> tuple[str, ...] | None:
     return canonical_spelling(SMS_FAILOVER_STATUSES, value)
 
 
@@ -65,16 +65,16 @@ def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
 class SmsStep(Step):
     """An SMS in a standard or transactional flow.
 
-    `ttl` counts in whole minutes, 1 to 1440; Routee takes 1200 if it is omitted
+    `ttl` is in whole minutes, 1 to 1440; Routee's default is 1200
     (https://docs.routee.net/reference/send-a-failover-message).
     """
 
     api_type: ClassVar[str] = "Sms"
 
     from_: SmsSender
-    """The sender id: up to 16 digits, or up to 11 letters, digits and blanks."""
+    """The sender id: up to 16 digits, or up to 11 letters, digits and spaces."""
     to: Recipient = attrs.field(repr=mask_phone)
     message: SmsMessage = attrs.field(converter=as_sms_message)
     ttl: SmsTtl | None = None
-    failover_on_statuses: SmsFailoverStatuses | None = attrs.field(default=None, converter=_as_triggers)
-    """The statuses on which the next step is tried: `Undelivered` and `Failed`, both if omitted; in any letter case."""
+    failover_on_statuses: SmsFailoverStatuses | None = attrs.field(default=None, converter=_as_failover_statuses)
+    """Statuses after which the next step is tried: `Undelivered` and `Failed`, both if omitted; in any letter case."""

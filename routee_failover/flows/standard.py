@@ -1,4 +1,7 @@
-"""`POST /failover`: Viber with free content, then SMS and Voice (https://docs.routee.net/reference/send-a-failover-message)."""
+"""Standard failover flow, `POST /failover`: Viber with free content, then SMS and Voice.
+
+https://docs.routee.net/reference/send-a-failover-message
+"""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -39,13 +42,15 @@ VIBER_FILE_TYPES = (
 )
 
 HttpsUrl = Annotated[str, url("https", max_length=1000)]
-_TEMPLATE_KEY = "belongs to a TransactionalFlow (POST /failover/transactional): a standard flow has no Viber templates"
+_TEMPLATE_KEY_REASON = (
+    "belongs to a TransactionalFlow (POST /failover/transactional): a standard flow has no Viber templates"
+)
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberAction(ExtensibleModel):
-    """The button under a Viber message: its caption, 1 to 30 characters, and where it leads."""
+    """Button of a Viber message: its caption, 1 to 30 characters, and its target."""
 
     caption: Annotated[str, bounded_text(non_empty=True, max_length=30)] | None = None
     target_url: Annotated[str, url(max_length=1000)] | None = None
@@ -54,7 +59,7 @@ class ViberAction(ExtensibleModel):
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberFile(ExtensibleModel):
-    """A document sent by Viber: an https address, a name of at most 25 characters, the bare extension."""
+    """Document sent by Viber: an https URL, a name of at most 25 characters, and the extension without a dot."""
 
     file_name: Annotated[str, bounded_text(max_length=25)] | None = None
     file_type: Annotated[str, one_of(VIBER_FILE_TYPES)] | None = None
@@ -64,7 +69,7 @@ class ViberFile(ExtensibleModel):
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberVideo(ExtensibleModel):
-    """A film sent by Viber: `file_size` in MB, at most 200, and `duration` in seconds, at most 600."""
+    """Video sent by Viber: `file_size` in MB, at most 200, and `duration` in seconds, at most 600."""
 
     video_url: HttpsUrl
     video_thumbnail: HttpsUrl
@@ -75,9 +80,9 @@ class ViberVideo(ExtensibleModel):
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberMessage(ExtensibleModel):
-    """The free content of a Viber message. `message="text"` on a step stands for `ViberMessage(text="text")`.
+    """Free content of a Viber message. `message="text"` on a step is short for `ViberMessage(text="text")`.
 
-    The text has at most 1000 characters; `[~{labelName}]` in it is personalised by Routee.
+    The text has at most 1000 characters; Routee personalises `[~{labelName}]` in it.
     """
 
     text: Annotated[str, bounded_text(max_length=1000)] | None = attrs.field(default=None, repr=mask_text)
@@ -88,11 +93,11 @@ class ViberMessage(ExtensibleModel):
 
 
 def _as_viber_message(value: ViberMessage | str) -> ViberMessage:
-    return build_from_text(lambda words: ViberMessage(text=words), value)
+    return build_from_text(lambda content: ViberMessage(text=content), value)
 
 
 def as_viber_failover_statuses(value: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The documented spelling of a Viber step's trigger statuses."""
+    """Convert a Viber step's failover statuses to their documented spelling."""
     return canonical_spelling(VIBER_FAILOVER_STATUSES, value)
 
 
@@ -101,13 +106,13 @@ def as_viber_failover_statuses(value: Sequence[str] | None) -> tuple[str, ...] |
 class ViberStep(Step):
     """A Viber message with free content.
 
-    `ttl` counts in minutes with one decimal, 0.5 to 1440; Routee takes 10 if it is omitted. With `expire_on_delivery`
-    a delivered message counts as expired when the ttl passes before it was seen.
+    `ttl` is in minutes with one decimal, 0.5 to 1440; Routee's default is 10. With `expire_on_delivery` a delivered
+    message counts as expired when the ttl passes before it is seen.
     """
 
     api_type: ClassVar[str] = "Viber"
     forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
-        dict.fromkeys(("templateId", "templateLang", "templateParams"), _TEMPLATE_KEY)
+        dict.fromkeys(("templateId", "templateLang", "templateParams"), _TEMPLATE_KEY_REASON)
     )
 
     sender_info_tracking_id: NonEmptyText
@@ -117,10 +122,13 @@ class ViberStep(Step):
     ttl: ViberTtl | None = None
     expire_on_delivery: bool | None = None
     inbound_url: WebUrl | None = attrs.field(default=None, repr=mask_url)
-    """Where the recipient's answers are posted."""
+    """URL to which the recipient's replies are posted."""
     label: Label | None = None
     failover_on_statuses: ViberFailoverStatuses | None = attrs.field(default=None, converter=as_viber_failover_statuses)
-    """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""
+    """Statuses after which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted.
+
+    They may be given in any letter case.
+    """
 
 
 def _as_steps(value: Sequence[ViberStep | SmsStep | VoiceStep]) -> tuple[ViberStep | SmsStep | VoiceStep, ...]:
@@ -130,7 +138,7 @@ def _as_steps(value: Sequence[ViberStep | SmsStep | VoiceStep]) -> tuple[ViberSt
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class StandardFlow(Flow):
-    """Promotional or session messages: `ViberStep`, `SmsStep` and `VoiceStep` in the order in which they are tried."""
+    """Promotional or session message: `ViberStep`, `SmsStep` and `VoiceStep` in the order in which they are tried."""
 
     endpoint: ClassVar[Endpoint] = Endpoint.STANDARD
 

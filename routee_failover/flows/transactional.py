@@ -1,4 +1,4 @@
-"""`POST /failover/transactional`: Viber by approved template, then SMS and Voice.
+"""Transactional failover flow, `POST /failover/transactional`: Viber by approved template, then SMS and Voice.
 
 https://docs.routee.net/reference/send-a-transactional-failover-message
 """
@@ -37,13 +37,13 @@ from .voice import VoiceStep
 
 
 class DeliveryScope(StrEnum):
-    """Which of the recipient's devices get a Viber template."""
+    """Which of the recipient's devices receive a Viber template message."""
 
     PRIMARY_DEVICE = "PRIMARY_DEVICE"
     ALL_DEVICES = "ALL_DEVICES"
 
 
-def _as_scope(value: DeliveryScope | str | None) -> DeliveryScope | None:
+def _as_delivery_scope(value: DeliveryScope | str | None) -> DeliveryScope | None:
     return as_enum(DeliveryScope, value)
 
 
@@ -52,16 +52,16 @@ def _as_scope(value: DeliveryScope | str | None) -> DeliveryScope | None:
 class ViberTemplateStep(Step):
     """A Viber message by an approved template; it has neither a free `message` nor a `label`.
 
-    `ttl` counts in minutes with one decimal, 0.5 to 1440; Routee takes 10 if it is omitted. `seq` is a number of your
-    own; Routee makes one up if it is omitted. The keys of `template_params` are the template's own placeholders; one
-    of the Viber OTP templates needs a `pin` among them.
+    `ttl` is in minutes with one decimal, 0.5 to 1440; Routee's default is 10. `seq` is a number of your own; Routee
+    generates one if it is omitted. The keys of `template_params` are the template's own placeholders; a Viber OTP
+    template requires a `pin` among them.
     """
 
     api_type: ClassVar[str] = "Viber"
     forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "message": "belongs to a StandardFlow (POST /failover): a transactional flow sends approved templates only",
-            "label": "is refused on a transactional Viber step; a StandardFlow takes it, and so does an SmsMessage",
+            "label": "is rejected on a transactional Viber step; a StandardFlow takes it, and so does an SmsMessage",
         }
     )
 
@@ -70,18 +70,21 @@ class ViberTemplateStep(Step):
     to: Recipient = attrs.field(repr=mask_phone)
     template_id: Uuid
     template_lang: NonEmptyText
-    """Such as `en`."""
+    """Language of the template, such as `en`."""
     template_params: JsonMapping = attrs.field(default=EMPTY_MAPPING, converter=as_secret_mapping)
-    delivery_scope: DeliveryScope | None = attrs.field(default=None, converter=_as_scope)
+    delivery_scope: DeliveryScope | None = attrs.field(default=None, converter=_as_delivery_scope)
     seq: Integer | None = None
     ttl: ViberTtl | None = None
     inbound_url: WebUrl | None = attrs.field(default=None, repr=mask_url)
-    """Where the recipient's answers are posted."""
+    """URL to which the recipient's replies are posted."""
     failover_on_statuses: ViberFailoverStatuses | None = attrs.field(default=None, converter=as_viber_failover_statuses)
-    """The statuses on which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted; in any case."""
+    """Statuses after which the next step is tried: `Expired`, `Failed`, `Undelivered`, all if omitted.
+
+    They may be given in any letter case.
+    """
 
     @validator()
-    def _otp_templates_need_a_pin(self) -> ValidationResult:
+    def _otp_template_requires_pin(self) -> ValidationResult:
         if self.template_id.lower() in OTP_TEMPLATES and self.template_params.get("pin") in (None, ""):
             return [
                 Problem(("template_params", "pin"), "required by this template, which is one for one-time passwords")
@@ -98,7 +101,7 @@ def _as_steps(
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class TransactionalFlow(Flow):
-    """Notifications by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order of their turns."""
+    """Notification by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order they are tried in."""
 
     endpoint: ClassVar[Endpoint] = Endpoint.TRANSACTIONAL
 

@@ -1,4 +1,4 @@
-"""The rules that one value can keep or break. Each check says why a value does not fit, and never what the value is."""
+"""Validators and converters of single values. A validator returns why a value is invalid, never the value itself."""
 
 import functools
 import math
@@ -18,13 +18,13 @@ _E = TypeVar("_E", bound=StrEnum)
 _T = TypeVar("_T")
 
 SEQUENCE_TYPES = (list, tuple)
-"""What stands for a JSON array. A tuple of classes, since a union would be made anew each time that it is asked."""
+"""Types that represent a JSON array. A tuple of classes, because a union would be created again at each check."""
 
-NOT_UNICODE = "holds half of a surrogate pair, which is no text"
+NOT_UNICODE = "contains half of a surrogate pair, which is not text"
 
 
 def is_unicode(value: str) -> bool:
-    """Whether JSON can carry the text: half of a surrogate pair has no UTF-8 form."""
+    """Return whether JSON can represent the text: half of a surrogate pair has no UTF-8 form."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -33,34 +33,37 @@ def is_unicode(value: str) -> bool:
 
 
 def bounded_text(*, max_length: int | None = None, non_empty: bool = False) -> Validator:
-    """Text of a length that Routee documents, counted in characters."""
+    """Return the validator of a text whose length Routee documents, counted in characters."""
     shortest = 1 if non_empty else 0
-    most = sys.maxsize if max_length is None else max_length
+    longest = sys.maxsize if max_length is None else max_length
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if not isinstance(value, str):
             return f"must be text, not {type_name(value)}"
-        if shortest <= len(value) <= most and (value.isascii() or is_unicode(value)):
+        if shortest <= len(value) <= longest and (value.isascii() or is_unicode(value)):
             return None
         if len(value) < shortest:
             return "must not be empty"
-        return f"must have at most {most} characters, has {len(value)}" if len(value) > most else NOT_UNICODE
+        return f"must have at most {longest} characters, has {len(value)}" if len(value) > longest else NOT_UNICODE
 
-    return check
+    return validate
 
 
 def matches_pattern(pattern: str, reason: str, *, cache_size: int = 0) -> Validator:
-    """Text of a documented form; the last `cache_size` answers are kept, for texts that a sender uses over and over."""
+    """Return the validator of a text with a documented format.
+
+    The last `cache_size` results are cached, for texts that a sender uses again and again.
+    """
     match = re.compile(pattern).fullmatch
     if cache_size:
         match = functools.lru_cache(cache_size)(match)
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if not isinstance(value, str):
             return f"must be text, not {type_name(value)}"
         return None if match(value) else reason
 
-    return check
+    return validate
 
 
 any_text: Validator = bounded_text()
@@ -71,40 +74,40 @@ Label = Annotated[str, bounded_text(max_length=350)]
 
 
 def e164_number(value: Any) -> ValidationResult:
-    """A recipient in E.164 on every endpoint: +, the country code, 7 to 15 digits in all.
+    """Validate a recipient in E.164, on every endpoint: +, the country code, 7 to 15 digits in all.
 
-    Routee's OTP guide and its Voice pages also write numbers without the +; one digit too few or a number as it is
-    dialled inside its country is then another country's number, so they are refused.
+    Routee's OTP guide and its Voice pages also write numbers without the +. They are invalid here, because one digit
+    too few, or a number as it is dialled inside its country, would then be another country's number.
     """
     if not isinstance(value, str):
         return f"must be text, not {type_name(value)}"
-    return None if is_e164(value) else _why_not_e164(value)
+    return None if is_e164(value) else _e164_problem(value)
 
 
-def _why_not_e164(text: str) -> str:
-    """Return why a text is not in E.164; the number as it should probably be written is masked, as in all output."""
+def _e164_problem(text: str) -> str:
+    """Return the reason why a text is not in E.164; the likely correct number in it is masked, as in all output."""
     try:
-        fault = _fault(parse_number(text))
+        fault = _describe_fault(parse_number(text))
     except InvalidPhoneNumber as error:
         fault = str(error)
     return f"must be an E.164 number, like {_EXAMPLE}: {fault}"
 
 
-def _fault(cell: ParsedNumber) -> str:
-    number = f"+{cell.digits.removeprefix('00')}"
-    if cell.optional_zero is not None:
+def _describe_fault(parsed: ParsedNumber) -> str:
+    number = f"+{parsed.digits.removeprefix('00')}"
+    if parsed.optional_zero is not None:
         return "has a 0 in parentheses, which is not dialled from abroad"
     if not is_e164(number):
-        return f"has {len(cell.digits)} digits of 7 to 15" if cell.has_plus else "lacks its + and the country code"
-    if cell.has_plus:
+        return f"has {len(parsed.digits)} digits of 7 to 15" if parsed.has_plus else "lacks its + and the country code"
+    if parsed.has_plus:
         return f"write + and digits alone, {mask_phone(number)}"
-    if len(number) < _LIKELY_WITH_CODE:
+    if len(number) < _MIN_LENGTH_WITH_COUNTRY_CODE:
         return "lacks its +, and probably its country code"
     return f"lacks its +, write {mask_phone(number)} if the country code is there already"
 
 
 _EXAMPLE = EXAMPLE_NUMBER.replace(" ", "")
-_LIKELY_WITH_CODE = 12  # a + and 11 digits: with fewer, the country code is more likely to be missing than not
+_MIN_LENGTH_WITH_COUNTRY_CODE = 12  # a + and 11 digits: with fewer, the country code is probably missing
 
 uuid: Validator = matches_pattern(
     r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
@@ -118,23 +121,23 @@ Uuid = Annotated[str, uuid]
 
 
 def sms_sender(value: Any) -> ValidationResult:
-    """An SMS sender id (https://docs.routee.net/docs/other-messaging-concepts)."""
+    """Validate an SMS sender id (https://docs.routee.net/docs/other-messaging-concepts)."""
     if not isinstance(value, str):
         return f"must be text, not {type_name(value)}"
     if _is_sms_sender(value):
         return None
     if value.strip() and all(letter.isalnum() or letter == " " for letter in value):
-        return f"must have at most 16 digits, or at most 11 letters, digits and blanks; has {len(value)}"
-    return "must be digits, or letters, digits and blanks (a rented number is written without +)"
+        return f"must have at most 16 digits, or at most 11 letters, digits and spaces; has {len(value)}"
+    return "must be digits, or letters, digits and spaces (a rented number is written without +)"
 
 
 _is_sms_sender = functools.lru_cache(64)(re.compile(r"[0-9]{1,16}|(?=.*[^ ])([^\W_]| ){1,11}").fullmatch)
 
 
 def url(*schemes: str, max_length: int | None = None) -> Validator:
-    """An address, of one of the schemes where any are given."""
+    """Return the validator of a URL; if schemes are given, it must have one of them."""
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if not isinstance(value, str):
             return f"must be text, not {type_name(value)}"
         if max_length is not None and len(value) > max_length:
@@ -150,61 +153,64 @@ def url(*schemes: str, max_length: int | None = None) -> Validator:
             return f"must be {' or '.join(schemes)}"
         return "must name a host" if (schemes or parts.scheme in {"http", "https"}) and not parts.hostname else None
 
-    return check
+    return validate
 
 
 WebUrl = Annotated[str, url("https", "http")]
 
 
 def integer(*, minimum: int | None = None, maximum: int | None = None) -> Validator:
-    """A whole number within documented limits; where none is documented, one of at most a hundred digits."""
+    """Return the validator of a whole number within documented limits; without any, of at most a hundred digits."""
     lowest, highest = (1 - 10**100 if minimum is None else minimum), (10**100 - 1 if maximum is None else maximum)
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if not isinstance(value, int) or isinstance(value, bool):
             return f"must be a whole number, not {type_name(value)}"
         if lowest <= value <= highest:
             return None
         return f"must be at least {lowest}" if value < lowest else f"must be at most {highest}"
 
-    return check
+    return validate
 
 
 Integer = Annotated[int, integer()]
 
 
 def positive(*, maximum: float) -> Validator:
-    """A number over 0, whole or not."""
+    """Return the validator of a number over 0, whole or not."""
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if not isinstance(value, int | float) or isinstance(value, bool):
             return f"must be a number, not {type_name(value)}"
         return None if 0 < value <= maximum else f"must be over 0 and at most {maximum}"
 
-    return check
+    return validate
 
 
 def one_of(choices: Collection[str], prefix: str = "one of") -> Validator:
-    """One of a documented list of words, exactly as written there."""
-    known = frozenset(choices)
-    listing = ", ".join(choices)
+    """Return the validator of one of a documented list of words, spelled exactly as there."""
+    allowed = frozenset(choices)
+    choice_list = ", ".join(choices)
 
-    def check(value: Any) -> ValidationResult:
+    def validate(value: Any) -> ValidationResult:
         if isinstance(value, str):
-            return None if value in known else f"must be {prefix} {listing}"
-        return f"must be {prefix} {listing}, not {type_name(value)}"
+            return None if value in allowed else f"must be {prefix} {choice_list}"
+        return f"must be {prefix} {choice_list}, not {type_name(value)}"
 
-    return check
+    return validate
 
 
 def instance_of_any(*classes: type) -> Validator:
-    """An object of one of these classes."""
+    """Return the validator of an object of one of these classes."""
     names = " or ".join(cls.__name__ for cls in classes)
     return lambda value: None if isinstance(value, classes) else f"must be {names}, not {type_name(value)}"
 
 
 def pin(value: Any) -> ValidationResult:
-    """The code of a failover OTP: 4 to 10 characters (https://docs.routee.net/reference/send-a-failover-otp-message)."""
+    """Validate the code of a failover OTP, 4 to 10 characters.
+
+    https://docs.routee.net/reference/send-a-failover-otp-message
+    """
     if not isinstance(value, Secret):
         return f"must be text of 4 to 10 characters, not {type_name(value)}"
     code = value.reveal()
@@ -214,9 +220,9 @@ def pin(value: Any) -> ValidationResult:
 
 
 def each_item(validate_item: Validator, *, min_length: int = 0, item_name: str = "item") -> Validator:
-    """A sequence (held as a tuple) of which every item passes."""
+    """Return the validator of a sequence (stored as a tuple) whose items are all valid."""
 
-    def check_all(value: Any) -> ValidationResult:
+    def validate_all(value: Any) -> ValidationResult:
         if not isinstance(value, tuple):
             return f"must be a list, not {type_name(value)}"
         items = cast("tuple[object, ...]", value)
@@ -229,19 +235,19 @@ def each_item(validate_item: Validator, *, min_length: int = 0, item_name: str =
                 problems = (problems or []) + prefix_problems(index, reason)
         return problems
 
-    return check_all
+    return validate_all
 
 
 MAX_DEPTH = 64
-"""How deep JSON may be nested in what is passed through: more than a message needs, less than would break a reader."""
+"""Maximum nesting of JSON that is passed through: more than a message needs, less than would break a reader."""
 
 
 TOO_DEEP = object()
-"""Stands for what is nested deeper, or holds itself."""
+"""Placeholder for a value that is nested deeper, or contains itself."""
 
 
 def json_problems(value: Any, path: tuple[str | int, ...] = ()) -> list[Problem]:
-    """Where a value is not what JSON can say."""
+    """Return a problem for each part of a value that JSON cannot represent."""
     if value is TOO_DEEP or len(path) > MAX_DEPTH:
         return [Problem(path[:1], f"must not be nested more than {MAX_DEPTH} deep")]
     if isinstance(value, Mapping):
@@ -260,12 +266,12 @@ def json_problems(value: Any, path: tuple[str | int, ...] = ()) -> list[Problem]
     elif isinstance(value, int) and not isinstance(value, bool):
         reason = integer()(value)
     elif value is not None and not isinstance(value, bool):
-        reason = f"is {type_name(value)}, which JSON cannot say"
+        reason = f"is {type_name(value)}, which JSON cannot represent"
     return [Problem(path, reason)] if isinstance(reason, str) else []
 
 
 def json_mapping(value: Any) -> ValidationResult:
-    """A mapping whose keys are text and whose values JSON can say."""
+    """Validate a mapping: its keys are text, and JSON can represent its values."""
     if value is EMPTY_MAPPING:
         return None
     return (
@@ -284,39 +290,40 @@ JsonMapping = Annotated[SecretMapping, json_mapping]
 
 
 def as_secret(value: str | Secret) -> Secret:
-    """Text becomes a `Secret`; anything else is left for the check to refuse."""
+    """Convert text to a `Secret`; anything else is returned unchanged for the validator."""
     return Secret(value) if isinstance(value, str) else value
 
 
 def as_secret_mapping(value: Mapping[str, Any]) -> SecretMapping:
-    """A copy that the caller's later changes do not reach, with its values out of sight."""
+    """Convert a mapping to a `SecretMapping`: a copy that later changes by the caller do not affect."""
     if value is EMPTY_MAPPING or isinstance(value, SecretMapping) or not isinstance(cast("object", value), Mapping):
         return cast("SecretMapping", value)
-    return SecretMapping(_copied(value)) if value else EMPTY_MAPPING
+    return SecretMapping(_deep_copy(value)) if value else EMPTY_MAPPING
 
 
-def _copied(value: Any, above: tuple[int, ...] = ()) -> Any:
+def _deep_copy(value: Any, ancestors: tuple[int, ...] = ()) -> Any:
     if not isinstance(value, Mapping | list | tuple):
         return value
-    if id(value) in above or len(above) > MAX_DEPTH:
+    if id(value) in ancestors or len(ancestors) > MAX_DEPTH:
         return TOO_DEEP
-    above = (*above, id(value))
+    ancestors = (*ancestors, id(value))
     if isinstance(value, Mapping):
-        return {key: _copied(item, above) for key, item in cast("Mapping[object, Any]", value).items()}
-    return [_copied(item, above) for item in cast("Sequence[Any]", value)]
+        return {key: _deep_copy(item, ancestors) for key, item in cast("Mapping[object, Any]", value).items()}
+    return [_deep_copy(item, ancestors) for item in cast("Sequence[Any]", value)]
 
 
 def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
-    """A list becomes a tuple; text, which is a sequence too, and anything else is left for the check to refuse."""
+    """Convert a list to a tuple; anything else, text included, is returned unchanged for the validator."""
     return tuple(value) if isinstance(value, SEQUENCE_TYPES) else cast("tuple[_T, ...]", value)
 
 
-# attrs' converters have to be named functions, for type checkers to know what a constructor takes; those of words and
-# of texts that stand for objects are made of these three. What they cannot convert is left for the check to refuse.
+# Converters of attrs have to be named functions, so that type checkers know what a constructor accepts. Those of
+# enumerations and of texts that are short for objects are built from these three. What they cannot convert is returned
+# unchanged for the validator.
 
 
 def as_enum(enum: type[_E], value: _E | str | None) -> _E:
-    """The member of a documented list of words that a text names."""
+    """Convert text to the enumeration member with this value."""
     try:
         return enum(value) if isinstance(value, str) else cast("_E", value)
     except ValueError:
@@ -324,7 +331,7 @@ def as_enum(enum: type[_E], value: _E | str | None) -> _E:
 
 
 def canonical_spelling(choices: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:
-    """The documented spelling of words in any letter case, as a tuple."""
+    """Convert words in any letter case to their documented spelling, as a tuple."""
     if not isinstance(value, SEQUENCE_TYPES):
         return cast("tuple[str, ...]", value)
     spelling = {item.lower(): item for item in choices}
@@ -333,7 +340,7 @@ def canonical_spelling(choices: Collection[str], value: Sequence[str] | None) ->
 
 
 def build_from_text(build: Callable[[str], _T], value: _T | str) -> _T:
-    """The object that a text stands for, because it is its main part; what is wrong with it, its holder tells."""
+    """Build the object that a text is short for; its problems are left to the object that will hold it."""
     if not isinstance(value, str):
         return value
     try:

@@ -1,4 +1,7 @@
-"""`POST /viber/otp`: one message with a one-time password (https://docs.routee.net/reference/viber-otp-request)."""
+"""Viber OTP, `POST /viber/otp`: one message with a one-time password.
+
+https://docs.routee.net/reference/viber-otp-request
+"""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -15,14 +18,14 @@ from .validators import EMPTY_MAPPING, Integer, NonEmptyText, Recipient, Text, a
 
 
 class ViberOtpLabel(StrEnum):
-    """What kind of message a Viber OTP is billed as."""
+    """Kind of message that a Viber OTP is billed as."""
 
     TRANSACTIONAL = "transactional"
     PROMOTIONAL = "promotional"
 
 
 class ViberOtpType(StrEnum):
-    """Which of the recipient's devices get a Viber OTP."""
+    """Which of the recipient's devices receive a Viber OTP."""
 
     PRIMARY_ONLY = "PRIMARY_ONLY"
     ALL_DEVICE = "ALL_DEVICE"
@@ -41,9 +44,10 @@ def _as_type(value: ViberOtpType | str | None) -> ViberOtpType | None:
 class ViberOtpMessage(ExtensibleModel):
     """A one-time password by Viber alone, without failover.
 
-    `ttl` counts in whole seconds. `template_params` has Routee's names for keys (`pin`, `businessPlatformName`,
-    `codeValidityTime`, ...); what each template of the inventory requires is checked, and so is the documented form of
-    each value: texts of at most 50 characters without links, `codeValidityTime` a whole number of minutes.
+    `ttl` is in whole seconds. `template_params` has Routee's names for keys (`pin`, `businessPlatformName`,
+    `codeValidityTime`, ...). The parameters that each template of the inventory requires are validated, and so is the
+    documented form of each value: texts of at most 50 characters without links, `codeValidityTime` a whole number of
+    minutes.
     """
 
     endpoint: ClassVar[Endpoint] = Endpoint.VIBER_OTP
@@ -64,5 +68,5 @@ class ViberOtpMessage(ExtensibleModel):
     """One of Routee's 32 languages (https://docs.routee.net/docs/localization), such as `en` or `el`."""
 
     @validator(when_given="template_id")
-    def _template_has_its_parameters(self) -> ValidationResult:
+    def _template_has_required_params(self) -> ValidationResult:
         return missing_params(self.template_id, self.template_params) or None

@@ -1,4 +1,4 @@
-"""The voice step: who is called, and what is said or played to them (https://docs.routee.net/docs/dialplan-verbs)."""
+"""Voice step: recipient and dial plan of a call (https://docs.routee.net/docs/dialplan-verbs)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -36,7 +36,7 @@ RepeatCount = Annotated[int, integer(minimum=-1)]
 
 
 class Gender(StrEnum):
-    """The voice that says a text."""
+    """Voice that speaks a text."""
 
     MALE = "male"
     FEMALE = "female"
@@ -47,20 +47,20 @@ def _as_gender(value: Gender | str | None) -> Gender | None:
 
 
 class MachineDetectionStrategy(StrEnum):
-    """What happens when an answering machine takes the call."""
+    """What Routee does when an answering machine takes the call."""
 
     HANGUP = "Hangup"
     CONTINUE = "Continue"
 
 
-def _as_detection(value: MachineDetectionStrategy | str) -> MachineDetectionStrategy:
+def _as_detection_strategy(value: MachineDetectionStrategy | str) -> MachineDetectionStrategy:
     return as_enum(MachineDetectionStrategy, value)
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Speech(ExtensibleModel):
-    """What is said, in which language and with which voice."""
+    """Text to speak, with its language and voice."""
 
     text: NonEmptyText = attrs.field(repr=mask_text)
     language: Annotated[str, one_of(SPOKEN_LANGUAGES)]
@@ -70,7 +70,7 @@ class Speech(ExtensibleModel):
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Say(ExtensibleModel):
-    """Say a text. `repeat` is how many times it is said again; -1 repeats it without end."""
+    """Speak a text. `repeat` is how many times it is repeated; -1 repeats it endlessly."""
 
     api_type: ClassVar[str] = "SAY"
     implicit_keys: ClassVar[frozenset[str]] = frozenset({"type"})
@@ -78,13 +78,13 @@ class Say(ExtensibleModel):
     message: Speech
     repeat: RepeatCount | None = None
     barge_in: bool | None = None
-    """Whether a key pressed ends the text early."""
+    """Whether pressing a key ends the text early."""
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Play(ExtensibleModel):
-    """Play a WAV file. `repeat` is how many times it is played again; -1 repeats it without end."""
+    """Play a WAV file. `repeat` is how many times it is repeated; -1 repeats it endlessly."""
 
     api_type: ClassVar[str] = "PLAY"
     implicit_keys: ClassVar[frozenset[str]] = frozenset({"type"})
@@ -92,7 +92,7 @@ class Play(ExtensibleModel):
     file_url: WebUrl = attrs.field(metadata={"api": "fileURL"})
     repeat: RepeatCount | None = None
     barge_in: bool | None = None
-    """Whether a key pressed ends the sound early."""
+    """Whether pressing a key ends the sound early."""
 
 
 def _as_verbs(value: Sequence[Say | Play]) -> tuple[Say | Play, ...]:
@@ -102,7 +102,7 @@ def _as_verbs(value: Sequence[Say | Play]) -> tuple[Say | Play, ...]:
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class DialPlan(ExtensibleModel):
-    """What happens in a call: `Say` and `Play` in the order given. A failover flow knows no other verbs."""
+    """Verbs of a call: `Say` and `Play` in the order given. A failover flow has no other verbs."""
 
     verbs: Annotated[tuple[Say | Play, ...], each_item(instance_of_any(Say, Play), min_length=1, item_name="verb")] = (
         attrs.field(converter=_as_verbs)
@@ -112,36 +112,36 @@ class DialPlan(ExtensibleModel):
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class MachineDetection(ExtensibleModel):
-    """What to do when a machine answers. With `Continue`, Routee asks `event_url` for another dial plan
+    """Answering machine detection. With `Continue`, Routee requests another dial plan from `event_url`
     (https://docs.routee.net/docs/how-to-use-machine-detection-feature).
     """  # noqa: D205
 
-    strategy: MachineDetectionStrategy = attrs.field(converter=_as_detection)
+    strategy: MachineDetectionStrategy = attrs.field(converter=_as_detection_strategy)
     event_url: WebUrl | None = None
 
     @validator(when_given="event_url")
-    def _event_url_only_continues(self) -> ValidationResult:
+    def _event_url_requires_continue(self) -> ValidationResult:
         if self.event_url is not None and self.strategy is not MachineDetectionStrategy.CONTINUE:
             return [Problem(("event_url",), "is only for the strategy Continue")]
         return None
 
 
-def _sip_address(value: object) -> ValidationResult:
+def _validate_sip(value: object) -> ValidationResult:
     return "must not be blank" if isinstance(value, str) and not value.strip() else any_text(value)
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class VoiceRecipient(ExtensibleModel):
-    """Who is called: a phone, a Viber number or a SIP address; at least one. A plain text on the step means `phone`."""
+    """Recipient of a call: at least one of phone, Viber number and SIP address. Text on the step means `phone`."""
 
     phone: Recipient | None = attrs.field(default=None, repr=mask_phone)
     viber: Recipient | None = attrs.field(default=None, repr=mask_phone)
-    sip: Annotated[str, _sip_address] | None = attrs.field(default=None, repr=mask_value)
+    sip: Annotated[str, _validate_sip] | None = attrs.field(default=None, repr=mask_value)
     """Such as `1111@host:55080`."""
 
     @validator()
-    def _names_someone(self) -> ValidationResult:
+    def _has_a_recipient(self) -> ValidationResult:
         return (
             "needs a phone, a viber or a sip"
             if self.phone is None and self.viber is None and self.sip is None
@@ -153,14 +153,17 @@ def _as_recipient(value: VoiceRecipient | str) -> VoiceRecipient:
     return build_from_text(lambda number: VoiceRecipient(phone=number), value)
 
 
-def _as_triggers(value: Sequence[str] | None) -> tuple[str, ...] | None:
+def _as_failover_statuses(value: Sequence[str] | None) -> tuple[str, ...] | None:
     return canonical_spelling(VOICE_FAILOVER_STATUSES, value)
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class VoiceStep(Step):
-    """A call in a standard or transactional flow. Voice steps have no ttl (https://docs.routee.net/reference/send-a-failover-message)."""
+    """A call in a standard or transactional flow.
+
+    Voice steps have no ttl (https://docs.routee.net/reference/send-a-failover-message).
+    """
 
     api_type: ClassVar[str] = "Voice"
     forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -168,10 +171,10 @@ class VoiceStep(Step):
     )
 
     from_: NonEmptyText
-    """The number or name that the call comes from; a name is not shown on every network."""
+    """The number or name of the caller; a name is not shown on every network."""
     to: VoiceRecipient = attrs.field(converter=_as_recipient)
     dial_plan: DialPlan
     machine_detection: MachineDetection | None = None
-    failover_on_statuses: VoiceFailoverStatuses | None = attrs.field(default=None, converter=_as_triggers)
-    """The statuses on which the next step is tried: any of `Completed`, `Busy`, `NoResponse`, `Failed`, `Unsent` and
-    `Terminated`, in any letter case; `Busy` and `NoResponse` if omitted."""
+    failover_on_statuses: VoiceFailoverStatuses | None = attrs.field(default=None, converter=_as_failover_statuses)
+    """Statuses after which the next step is tried: any of `Completed`, `Busy`, `NoAnswer`, `Failed`, `Unsent` and
+    `Terminated`, in any letter case; `Busy` and `NoAnswer` if omitted."""

@@ -1,6 +1,6 @@
-"""Intents and outcomes that survive: what is wanted is written before the first byte, what became of it after.
+"""Durable ledger of messages: an entry is written before the first byte is sent, and its outcome after it.
 
-`MemoryLedger` and `SqliteLedger` keep one `Ledger` protocol; `states` is the machine that both follow.
+`MemoryLedger` and `SqliteLedger` implement the `Ledger` protocol; both follow the state machine in `state_machine`.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""What goes into a ledger and what comes out of it: a message is known there by its key, and no text of it is kept."""
+"""Values of a ledger: claim requests and results, transition details, delivery reports, entries and their counts.
+
+A message is identified by its key. No text of the message is kept.
+"""
 
 import hashlib
 from typing import NamedTuple
@@ -10,76 +13,76 @@ from ..secret import mask_phone
 from .state_machine import EntryState
 
 RESOLVED_BY_POLICY = "policy"
-"""The proof of what nobody has proven: the caller wants it sent once more all the same."""
+"""The `resolved_by` of an outcome that is not proven: the caller's policy resends the message all the same."""
 
 
 class ClaimRequest(NamedTuple):
-    """A message that somebody wants to send."""
+    """Request for the right to send one message."""
 
     key_hash: int
-    """What it is known by (`hash_key` its key)."""
+    """The identity of the message: `hash_key` of its key."""
     key: str
     recipient: str
     line: int
-    """Where its row stands in the source."""
+    """Line number of its row in the source."""
     fingerprint: bytes = b""
-    """What its content is known again by, made with a key that the ledger does not hold."""
+    """Digest of its content, made with a key that the ledger does not hold."""
 
     def __repr__(self) -> str:
-        return f"Wanted(line={self.line}, recipient={mask_phone(self.recipient)})"
+        return f"ClaimRequest(line={self.line}, recipient={mask_phone(self.recipient)})"
 
 
 class ClaimResult(NamedTuple):
-    """How a message that somebody wants to send stands in the ledger."""
+    """State of a message in the ledger, and whether the request has claimed it."""
 
     number: int
     attempt: int
     state: EntryState
     line: int
-    """The line that it came from first: another one's than the wanted one's says that the row is there twice."""
+    """The line of the first row with this key. If it differs from the requested line, the row occurs twice."""
     fingerprint: bytes
     claimed: bool
-    """Whether it was claimed just now, and is to be sent."""
+    """Whether this request has claimed the message, so that it is to be sent."""
     recipient: str = ""
-    """Whom it is for, or was: another one's than the wanted one's says that two recipients have one key."""
+    """The recipient in the ledger. If it differs from the requested recipient, two recipients share one key."""
 
     def __repr__(self) -> str:
-        return f"Found(number={self.number}, attempt={self.attempt}, state={self.state}, line={self.line})"
+        return f"ClaimResult(number={self.number}, attempt={self.attempt}, state={self.state}, line={self.line})"
 
 
 class TransitionDetails(NamedTuple):
-    """How an attempt ended, or what was learned of it later; the move is named beside it."""
+    """Details of a transition: the outcome of an attempt, or what was found out about it later."""
 
     number: int
     attempt: int
     reason: str = ""
-    """Why it was not accepted, in words that quote nothing of it."""
+    """Why the message was not accepted; it quotes nothing of the message."""
     tracking_id: str | None = None
-    """Routee's id of an accepted one."""
+    """Routee's id of an accepted message."""
     channel: str | None = None
-    """The channel that was tried first, where the answer says so."""
+    """The first channel that was tried, where the response says so."""
     response_time: float = 0.0
-    """How long the answer took."""
+    """Time until the response, in seconds."""
     resolved_by: str = "answer"
-    """What showed it: `answer`, `callback`, `search` or `policy`."""
+    """What proved the outcome: `answer` (the HTTP response), `callback`, `search` or `policy`."""
 
 
 class DeliveryReport(NamedTuple):
-    """How an accepted flow ended, as a callback or a search tells it."""
+    """Routee's final status of an accepted flow, from a callback or a search."""
 
     number: int
     status: str
     channel: str | None = None
-    """The channel that it ended on."""
+    """The channel with which the flow ended."""
     price: float | None = None
     country: str | None = None
     reason: str | None = None
     delivery_time: float | None = None
-    """From its acceptance to its end, where both are told."""
+    """Seconds from acceptance to the final status, where both times are known."""
 
 
 class DeliveryCount(NamedTuple):
-    """How many accepted messages have a delivery report with this status and channel; both `None`: no report yet."""
+    """Number of accepted messages whose delivery report has this status and channel; both `None`: no report yet."""
 
     status: str | None
     channel: str | None
@@ -88,7 +91,7 @@ class DeliveryCount(NamedTuple):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class LedgerEntry(ValueObject):
-    """A message in a ledger. Times are seconds since 1970, by the ledger's clock."""
+    """Ledger row of one message. Times are seconds since 1970, by the ledger's clock."""
 
     number: int
     key_hash: int
@@ -102,7 +105,7 @@ class LedgerEntry(ValueObject):
     """When its last attempt was claimed."""
     lease_expires_at: float
     ended_at: float | None = None
-    """When it came to its state."""
+    """When it reached its state."""
     reason: str = ""
     tracking_id: str | None = None
     resolved_by: str = ""
@@ -113,7 +116,7 @@ class LedgerEntry(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class StateCounts(ValueObject):
-    """How many intents stand in each state."""
+    """Number of entries in each state."""
 
     new: int = 0
     sending: int = 0
@@ -125,27 +128,27 @@ class StateCounts(ValueObject):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All entries."""
         return self.new + self.sending + self.accepted + self.rejected + self.unknown + self.expired + self.invalid
 
     @property
     def final(self) -> int:
-        """Those that need nothing more."""
+        """Entries in a final state."""
         return self.accepted + self.rejected + self.expired + self.invalid
 
     @property
     def pending(self) -> int:
-        """Those that are to be sent yet."""
+        """Entries that are still to be sent."""
         return self.new + self.sending
 
 
 def hash_key(key: str) -> int:
-    """A number of 63 bits that a key is known by: it finds the message again, and says nothing of whose it is."""
+    """Return the 63-bit hash of a key: it finds the message again, and reveals nothing about the recipient."""
     return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
 
 
 def build_label(run_id: str, key_hash: int) -> str:
-    """What a message is marked with on its way to Routee, so that it can be found there: no other has it."""
+    """Return the label that is sent to Routee with a message and finds it there again; it is unique."""
     return f"{run_id}-{key_hash:016x}"
 
 
@@ -153,6 +156,6 @@ _DIGITS = frozenset("0123456789abcdef")
 
 
 def parse_label(label: str, run_id: str) -> int | None:
-    """The tag in a label of this run, which may follow a label of the caller's own; `None` for any other text."""
+    """Return the key hash in a label of this run, which may follow the caller's own label; else `None`."""
     _, found, text = label.rpartition(f"{run_id}-")
     return int(text, 16) if found and len(text) == 16 and _DIGITS.issuperset(text) else None

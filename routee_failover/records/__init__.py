@@ -1,4 +1,4 @@
-"""What comes back: receipts and tracking records, open to every word and key that Routee may add."""
+"""Receipts and tracking records: Routee's responses, read leniently, with any status or key that it may add later."""
 
 from .balance import Balance
 from .flow import FlowRecord
@@ -11,7 +11,7 @@ from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 from .viber_otp import ViberOtpRecord
 
 AnyReceipt = FlowReceipt | OtpReceipt | ViberOtpReceipt
-"""Whatever `RouteeClient.send` gives."""
+"""Everything that `RouteeClient.send` returns."""
 
 __all__ = [
     "AnyReceipt",

@@ -1,6 +1,6 @@
-"""The messages of a flow, typed by channel: what each of them says beyond what all of them say.
+"""Records of a flow's messages: one class for each channel, with the fields that all channels share in their base.
 
-Both generations of Routee's shapes are read alike (https://docs.routee.net/docs/failover-callbacks). The older one has
+Both generations of Routee's format are read alike (https://docs.routee.net/docs/failover-callbacks). The older one has
 the text of an SMS under `message`, and on Viber `imageURL`, `viberAction` and, in the status, `expireOnDelivery`.
 """
 
@@ -11,19 +11,8 @@ from typing import Self, cast
 import attrs
 
 from ..secret import mask_phone
-from .record import (
-    JsonObject,
-    Record,
-    get_bool,
-    get_datetime,
-    get_enum,
-    get_enums,
-    get_float,
-    get_int,
-    get_object,
-    get_str,
-    get_timedelta,
-)
+from ._fields import get_bool, get_datetime, get_enum, get_enums, get_float, get_int, get_object, get_str, get_timedelta
+from .record import JsonObject, Record
 from .statuses import Channel, MessageStatus
 
 _MINUTE = timedelta(minutes=1)
@@ -33,10 +22,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class MessageRecord(Record):
-    """One message of a flow: a step that was tried, or one part of a long SMS.
+    """One message of a flow: a step that was attempted, or one part of a long SMS.
 
-    It comes as a `ViberMessageRecord`, `SmsMessageRecord` or `VoiceMessageRecord`; one on a channel that Routee adds is
-    a plain `MessageRecord`.
+    `from_dict` returns a `ViberMessageRecord`, `SmsMessageRecord` or `VoiceMessageRecord`; a message on a channel that
+    Routee may add is a plain `MessageRecord`.
     """
 
     channel: Channel | None
@@ -44,16 +33,16 @@ class MessageRecord(Record):
     to: str | None = attrs.field(repr=mask_phone)
     status: MessageStatus | None
     updated_at: datetime | None
-    """Since when it has that status."""
+    """When it reached that status."""
     price: float | None
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """The message in a tracking answer, typed by its channel; whatever it lacks is `None`."""
+        """Read the message from a tracking response, as the class of its channel; a missing value is `None`."""
         channel = get_enum(Channel, data, "type")
-        typed = _TYPED.get(channel, cls) if cls is MessageRecord and channel is not None else cls
+        record_class = _RECORD_CLASSES.get(channel, cls) if cls is MessageRecord and channel is not None else cls
         status = get_object(data, "status")
-        return cast("type[Self]", typed)(
+        return cast("type[Self]", record_class)(
             channel=channel,
             order=get_int(data, "order"),
             to=_recipient(data),
@@ -65,37 +54,37 @@ class MessageRecord(Record):
 
     @property
     def final(self) -> bool:
-        """Whether the message has ended, by what Routee documents for its channel; what is unknown never has."""
+        """Whether the status is final, by Routee's list for the channel; an unknown status or channel never is."""
         return self.status is not None and self.status.is_final_on(self.channel)
 
     @property
     def from_(self) -> str | None:
-        """The sender: its name, its id or its number."""
+        """The sender's name, id or number."""
         return get_str(self._data, "from")
 
     @property
     def country(self) -> str | None:
-        """The recipient's country, in two letters."""
+        """The recipient's two-letter country code."""
         return get_str(self._data, "country")
 
     @property
     def label(self) -> str | None:
-        """The label of your own that the message was sent with."""
+        """The label that you gave the message."""
         return get_str(self._data, "label")
 
     @property
     def detailed_status(self) -> str | None:
-        """Why the message stands as it does, in Routee's words: `TTL Expired`, `Not Viber User`, ..."""
+        """Routee's reason for the status: `TTL Expired`, `Not Viber User`, ..."""
         return get_str(get_object(get_object(self._data, "status"), "reason"), "detailedStatus")
 
     @property
     def status_description(self) -> str | None:
-        """The same in a sentence of Routee's."""
+        """Routee's reason for the status as a sentence."""
         return get_str(get_object(get_object(self._data, "status"), "reason"), "description")
 
     @property
     def failover_on_statuses(self) -> tuple[MessageStatus, ...]:
-        """The statuses at which the flow goes on to its next step."""
+        """The statuses after which the flow continues with its next step."""
         return get_enums(MessageStatus, self._data, "failoverOnStatuses")
 
     @property
@@ -109,33 +98,33 @@ class ViberMessageRecord(MessageRecord):
 
     @property
     def final(self) -> bool:
-        """Whether the message has ended; a delivered one that expires on delivery has not: it is yet to be seen."""
+        """Whether the status is final; `Delivered` is not if the message expires on delivery: it may still be seen."""
         return super().final and not (self.expire_on_delivery and self.status is MessageStatus.DELIVERED)
 
     @property
     def tracking_id(self) -> str | None:
-        """The id of this message, not of the flow: what a person's reply refers to."""
+        """The id of this message, not of the flow: a recipient's reply refers to it."""
         return get_str(self._data, "trackingId")
 
     @property
     def text(self) -> str | None:
-        """What the message says."""
+        """The text of the message."""
         return get_str(get_object(self._data, "body"), "text")
 
     @property
     def image_url(self) -> str | None:
-        """The image that it shows."""
+        """The URL of its image."""
         body = get_object(self._data, "body")
         return get_str(body, "imageUrl") or get_str(body, "imageURL")
 
     @property
     def action_caption(self) -> str | None:
-        """What its button says."""
+        """The caption of its button."""
         return get_str(self._action, "caption")
 
     @property
     def action_target_url(self) -> str | None:
-        """Where its button leads."""
+        """The target of its button."""
         return get_str(self._action, "targetUrl")
 
     @property
@@ -145,12 +134,12 @@ class ViberMessageRecord(MessageRecord):
 
     @property
     def ttl(self) -> timedelta | None:
-        """For how long it waited to be delivered, or to be seen where it expires on delivery."""
+        """The time to live: until delivery, or until it is seen if it expires on delivery."""
         return get_timedelta(self._data, "ttl", _MINUTE)
 
     @property
     def expire_on_delivery(self) -> bool | None:
-        """Whether it expires unless it is seen in time."""
+        """Whether it expires unless it is seen within its ttl."""
         found = get_bool(self._data, "expireOnDelivery")
         return get_bool(get_object(self._data, "status"), "expireOnDelivery") if found is None else found
 
@@ -162,7 +151,7 @@ class ViberMessageRecord(MessageRecord):
 
     @property
     def inbound_url(self) -> str | None:
-        """Where the person's replies are posted."""
+        """The URL to which the recipient's replies are posted."""
         return get_str(self._data, "inboundUrl")
 
     @property
@@ -172,7 +161,7 @@ class ViberMessageRecord(MessageRecord):
 
 
 class SmsMessageRecord(MessageRecord):
-    """An SMS of a flow, or one part of a long one: its parts have one `message_id` and an `sms_id` each."""
+    """An SMS of a flow, or one part of a long one: the parts share a `message_id` and have an `sms_id` each."""
 
     @property
     def message_id(self) -> str | None:
@@ -186,22 +175,22 @@ class SmsMessageRecord(MessageRecord):
 
     @property
     def body(self) -> str | None:
-        """What it says."""
+        """The text of the SMS."""
         return get_str(self._data, "body") or get_str(self._data, "message")
 
     @property
     def part(self) -> int | None:
-        """Which part this is, counted from 1."""
+        """The number of this part, counted from 1."""
         return get_int(self._data, "part")
 
     @property
     def parts(self) -> int | None:
-        """How many parts there are."""
+        """The number of parts."""
         return get_int(self._data, "parts")
 
     @property
     def operator(self) -> str | None:
-        """The operator of the recipient."""
+        """The recipient's mobile operator."""
         return get_str(self._data, "operator")
 
     @property
@@ -211,7 +200,7 @@ class SmsMessageRecord(MessageRecord):
 
     @property
     def ttl(self) -> timedelta | None:
-        """For how long it waited to be delivered."""
+        """The time to live: how long delivery is attempted."""
         return get_timedelta(self._data, "ttl", _MINUTE)
 
 
@@ -219,7 +208,7 @@ class VoiceMessageRecord(MessageRecord):
     """A call of a flow.
 
     Inferred from the callback of a voice conversation (https://docs.routee.net/docs/voice-conversation-callbacks):
-    Routee documents no call of a flow.
+    Routee does not document how a call of a flow is reported.
     """
 
     @property
@@ -229,7 +218,7 @@ class VoiceMessageRecord(MessageRecord):
 
     @property
     def conversation_tracking_id(self) -> str | None:
-        """The id of the conversation that the call is."""
+        """The id of the call as a voice conversation."""
         return get_str(self._data, "conversationTrackingId")
 
     @property
@@ -238,14 +227,14 @@ class VoiceMessageRecord(MessageRecord):
         return get_timedelta(self._data, "duration", _SECOND)
 
 
-_TYPED: Mapping[Channel, type[MessageRecord]] = {
+_RECORD_CLASSES: Mapping[Channel, type[MessageRecord]] = {
     Channel.VIBER: ViberMessageRecord,
     Channel.SMS: SmsMessageRecord,
     Channel.VOICE: VoiceMessageRecord,
 }
 
 
-def _recipient(answer: JsonObject) -> str | None:
-    """The number; a call is made to an object, whose members stand for ways to reach the same person."""
-    to = get_object(answer, "to")
-    return get_str(answer, "to") or get_str(to, "phone") or get_str(to, "viber") or get_str(to, "sip")
+def _recipient(data: JsonObject) -> str | None:
+    """Return the number; that of a call is in an object, whose members are ways to reach the same recipient."""
+    to = get_object(data, "to")
+    return get_str(data, "to") or get_str(to, "phone") or get_str(to, "viber") or get_str(to, "sip")

@@ -1,4 +1,4 @@
-"""What has become of a failover OTP flow so far; its callbacks tell the same."""
+"""Tracking record of a failover OTP flow; its callbacks have the same shape."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -6,8 +6,9 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone
+from ._fields import get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
 from .flow import FlowState
-from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
+from .record import JsonObject, Record
 from .statuses import Channel, FlowStatus, MessageStatus
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -17,7 +18,7 @@ _FAILOVER = "failover"
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpStepRecord(Record):
-    """One step of a failover OTP flow that was sent: the primary one, or the one it failed over to."""
+    """One step of a failover OTP flow that was sent: the primary one, or the one that the flow failed over to."""
 
     redact_texts = True
 
@@ -26,12 +27,12 @@ class OtpStepRecord(Record):
     channel: Channel | None
     status: MessageStatus | None
     to: str | None = attrs.field(repr=mask_phone)
-    """Without its +, as this service writes numbers."""
+    """The recipient's number without its +, as this service writes numbers."""
     price: float | None
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """The step in a tracking answer; whatever it lacks is `None`."""
+        """Read the step from a tracking response; a missing value is `None`."""
         return cls(
             tracking_id=get_str(data, "trackingId"),
             role=get_str(data, "role"),
@@ -44,27 +45,27 @@ class OtpStepRecord(Record):
 
     @property
     def final(self) -> bool:
-        """Whether the step has ended, by what Routee documents for its channel; what is unknown never has."""
+        """Whether the status is final, by Routee's list for the channel; an unknown status or channel never is."""
         return self.status is not None and self.status.is_final_on(self.channel)
 
     @property
     def detailed_status(self) -> str | None:
-        """Why the step stands as it does, in Routee's words."""
+        """Routee's reason for the status."""
         return get_str(self._data, "detailed_status")
 
     @property
     def error_message(self) -> str | None:
-        """What went wrong, in Routee's words."""
+        """Routee's error message."""
         return get_str(self._data, "error_message")
 
     @property
     def country(self) -> str | None:
-        """The recipient's country, in two letters."""
+        """The recipient's two-letter country code."""
         return get_str(self._data, "country")
 
     @property
     def operator(self) -> str | None:
-        """The operator of the recipient."""
+        """The recipient's mobile operator."""
         return get_str(self._data, "operator")
 
     @property
@@ -79,18 +80,18 @@ class OtpStepRecord(Record):
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When it arrived."""
+        """When it was delivered."""
         return get_datetime(self._data, "delivered_at")
 
     @property
     def failover_from(self) -> str | None:
-        """The tracking id of the step that it took the place of (Routee's `failover_from_message_token`)."""
+        """The tracking id of the step that this one replaced (Routee's `failover_from_message_token`)."""
         return get_str(self._data, "failover_from_message_token")
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpRecord(FlowState):
-    """The state of a failover OTP flow (https://docs.routee.net/docs/tracking-deliveries)."""
+    """State of a failover OTP flow (https://docs.routee.net/docs/tracking-deliveries)."""
 
     redact_texts = True
 
@@ -99,7 +100,7 @@ class OtpRecord(FlowState):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """The flow in a tracking answer or in a callback; whatever it lacks is `None`."""
+        """Read the flow from a tracking response or a callback; a missing value is `None`."""
         return cls(
             flow_id=get_str(data, "flowId"),
             status=get_enum(FlowStatus, data, "status"),
@@ -110,10 +111,10 @@ class OtpRecord(FlowState):
 
     @property
     def final(self) -> bool:
-        """Whether the flow has ended, by its own status alone.
+        """Whether the flow's own status is final.
 
-        Routee's own example has `Succeeded` while the SMS is still queued. Whoever needs the code to have arrived asks
-        the steps, too: `until=lambda record: record.final and all(step.final for step in record.steps)`.
+        Routee's own example has `Succeeded` while the SMS is still queued. To wait until the code has arrived, check
+        the steps as well: `until=lambda record: record.final and all(step.final for step in record.steps)`.
         """
         return super().final
 
@@ -124,18 +125,18 @@ class OtpRecord(FlowState):
 
     @property
     def primary(self) -> OtpStepRecord | None:
-        """The step that was sent first."""
-        return self._step(_PRIMARY, 0)
+        """The step that was sent first, if one was sent."""
+        return self._find_step(_PRIMARY, 0)
 
     @property
     def failover(self) -> OtpStepRecord | None:
-        """The step that the flow failed over to, if it did; of several, which Routee documents nowhere, the first."""
-        return self._step(_FAILOVER, 1)
+        """The step that the flow failed over to, if it did; the first of several, which Routee does not document."""
+        return self._find_step(_FAILOVER, 1)
 
-    def _step(self, role: str, place: int) -> OtpStepRecord | None:
-        """The step of this role; where no step says its role, the one at the place that Routee documents for it."""
+    def _find_step(self, role: str, index: int) -> OtpStepRecord | None:
+        """Return the step with this role; if no step has a role, the one at the index that Routee documents for it."""
         steps = self.steps
-        named = next((step for step in steps if (step.role or "").lower() == role), None)
-        if named is None and not any(step.role for step in steps) and place < len(steps):
-            return steps[place]
-        return named
+        match = next((step for step in steps if (step.role or "").lower() == role), None)
+        if match is None and not any(step.role for step in steps) and index < len(steps):
+            return steps[index]
+        return match

@@ -1,4 +1,4 @@
-"""What Routee answers when it accepts a message: the id to follow it by, and an echo of what was sent."""
+"""Receipts: Routee's response to an accepted message, with the id to track it by and an echo of what was sent."""
 
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from ..secret import mask_phone
-from .record import JsonObject, Record, get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
+from ._fields import get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
+from .record import JsonObject, Record
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 
 
@@ -23,16 +24,16 @@ class StepEcho(Record):
 
     @property
     def ttl(self) -> timedelta | None:
-        """The time to live, as echoed; steps that were sent without one have none."""
-        units = get_float(self._data, "ttl")
+        """The time to live as Routee echoes it; `None` for a step that was sent without one."""
+        count = get_float(self._data, "ttl")
         try:
-            return None if units is None else units * self.ttl_unit
+            return None if count is None else count * self.ttl_unit
         except (OverflowError, ValueError):
             return None
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """The step in an answer; whatever it lacks is `None`."""
+        """Read the step from a response; a missing value is `None`."""
         return cls(
             type=get_str(data, "type"),
             order=get_int(data, "order"),
@@ -43,7 +44,7 @@ class StepEcho(Record):
 
 
 class OtpStepEcho(StepEcho):
-    """A step of a one-time password's flow: the texts in it are secrets."""
+    """A step of a failover OTP flow as Routee echoes it; its texts are secrets."""
 
     redact_texts = True
     ttl_unit: ClassVar[timedelta] = timedelta(seconds=1)
@@ -51,7 +52,7 @@ class OtpStepEcho(StepEcho):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowReceipt(Record):
-    """Routee accepted a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message)."""
+    """Receipt of a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message)."""
 
     tracking_id: str
     flow_kind: FlowKind | None
@@ -59,9 +60,9 @@ class FlowReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Raises `ValueError` for an answer without a tracking id."""
+        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
         return cls(
-            tracking_id=_required(data, "trackingId"),
+            tracking_id=_required_str(data, "trackingId"),
             flow_kind=get_enum(FlowKind, data, "flowKind"),
             created_at=get_datetime(data, "createdAt"),
             data=data,
@@ -75,10 +76,10 @@ class FlowReceipt(Record):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpReceipt(Record):
-    """Routee accepted a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
+    """Receipt of a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
 
     `status` is `Succeeded` for a flow of one step, `InProgress` for one of several: both mean accepted, not delivered.
-    `channel` is the one that was accepted first.
+    `channel` is the first that accepted the message.
     """
 
     redact_texts = True
@@ -90,9 +91,9 @@ class OtpReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Raises `ValueError` for an answer without a flow id."""
+        """Read the receipt from a response; raises `ValueError` if it has no flow id."""
         return cls(
-            flow_id=_required(data, "flowId"),
+            flow_id=_required_str(data, "flowId"),
             status=get_enum(FlowStatus, data, "status"),
             channel=get_enum(Channel, data, "type"),
             created_at=get_datetime(data, "createdAt"),
@@ -113,7 +114,7 @@ class OtpReceipt(Record):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpReceipt(Record):
-    """Routee accepted a Viber OTP (https://docs.routee.net/reference/viber-otp-request)."""
+    """Receipt of a Viber OTP (https://docs.routee.net/reference/viber-otp-request)."""
 
     redact_texts = True
 
@@ -124,10 +125,10 @@ class ViberOtpReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Raises `ValueError` for an answer without a tracking id."""
+        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
         status = get_object(data, "status")
         return cls(
-            tracking_id=_required(data, "trackingId"),
+            tracking_id=_required_str(data, "trackingId"),
             to=get_str(data, "to"),
             status=get_enum(MessageStatus, status, "status"),
             status_date=get_datetime(status, "date"),
@@ -141,17 +142,17 @@ class ViberOtpReceipt(Record):
 
     @property
     def country(self) -> str | None:
-        """The recipient's country."""
+        """The recipient's country code."""
         return get_str(self._data, "country")
 
     @property
     def seq(self) -> int | None:
-        """The number that the message was given."""
+        """The sequence number of the message."""
         return get_int(self._data, "seq")
 
     @property
     def ttl(self) -> timedelta | None:
-        """The time to live, as echoed."""
+        """The time to live as Routee echoes it."""
         seconds = get_int(self._data, "ttl")
         try:
             return None if seconds is None else timedelta(seconds=seconds)
@@ -160,12 +161,12 @@ class ViberOtpReceipt(Record):
 
     @property
     def status_reason(self) -> Any:
-        """What Routee adds to the status; its shape is not documented."""
+        """Routee's reason for the status; its shape is not documented."""
         return get_object(self.raw, "status").get("reason")
 
 
-def _required(answer: JsonObject, key: str) -> str:
-    value = answer.get(key)
+def _required_str(data: JsonObject, key: str) -> str:
+    value = data.get(key)
     if isinstance(value, str) and value:
         return value
     raise ValueError(f"has no {key}")

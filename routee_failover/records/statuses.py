@@ -1,4 +1,4 @@
-"""The words that Routee uses for states, as open lists: a word that it adds tomorrow is kept as text."""
+"""Routee's statuses, channels and flow kinds as open enumerations: a word that Routee adds later is kept as text."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,9 +6,9 @@ from typing import Self
 
 
 class OpenEnum(StrEnum):
-    """A documented list of words, in any letter case; an unknown word becomes a member of its own with `known` False.
+    """Documented list of words, in any letter case; an unknown word becomes a member of its own with `known` False.
 
-    Members are text and compare as text: `FlowStatus("Paused") == "Paused"` holds, though Routee documents no such.
+    Members are text and compare as text: `FlowStatus("Paused") == "Paused"`, although Routee documents no such status.
     """
 
     @classmethod
@@ -23,12 +23,12 @@ class OpenEnum(StrEnum):
 
     @property
     def known(self) -> bool:
-        """Whether the documentation that this release was written from lists the word."""
+        """Whether the documentation that this release is based on lists the word."""
         return type(self).__members__.get(self._name_) is self
 
 
 class FlowStatus(OpenEnum):
-    """The state of a whole flow (https://docs.routee.net/docs/failover-statuses)."""
+    """Status of a whole flow (https://docs.routee.net/docs/failover-statuses)."""
 
     QUEUED = "Queued"
     IN_PROGRESS = "InProgress"
@@ -37,12 +37,12 @@ class FlowStatus(OpenEnum):
 
     @property
     def final(self) -> bool:
-        """Whether the flow has ended; an unknown status never counts as an end."""
+        """Whether the status is final; an unknown one never is."""
         return self is FlowStatus.SUCCEEDED or self is FlowStatus.FAILED
 
 
 class Channel(OpenEnum):
-    """How a message travels."""
+    """Channel of a message."""
 
     VIBER = "Viber"
     SMS = "Sms"
@@ -50,7 +50,7 @@ class Channel(OpenEnum):
 
 
 class MessageStatus(OpenEnum):
-    """The state of one message on any channel; Routee writes Viber's in capitals and the others' in title case."""
+    """Status of one message on any channel; Routee writes Viber's in capitals and the others' in title case."""
 
     QUEUED = "Queued"
     SENT = "Sent"
@@ -68,19 +68,19 @@ class MessageStatus(OpenEnum):
     NO_ANSWER = "NoAnswer"
     TERMINATED = "Terminated"
     UNKNOWN = "Unknown"
-    """Of a call. An older page of Routee's counts it as an end; the newer ones do not, nor does this library."""
+    """Status of a call. An older page of Routee's lists it as final; the newer ones do not, nor does this library."""
 
     def is_final_on(self, channel: Channel | None) -> bool:
-        """Whether a message on this channel has ended; an unknown word never counts as an end, nor an unknown channel.
+        """Return whether the status is final on this channel; neither an unknown status nor an unknown channel is.
 
-        On Viber `Delivered` counts, though `Seen` may follow, and though a message that expires on delivery goes on:
-        `ViberMessageRecord.final` knows of that.
+        On Viber `Delivered` is final, although `Seen` may follow, and although a message that expires on delivery may
+        still be seen or expire: `ViberMessageRecord.final` considers that.
         """
         return channel is not None and self in FINAL_STATUSES.get(channel, ())
 
 
 class FlowKind(OpenEnum):
-    """Which of the two failover endpoints a flow came through."""
+    """Failover endpoint that a flow was sent to."""
 
     STANDARD = "standard"
     TRANSACTIONAL = "transactional"
@@ -90,7 +90,7 @@ FAILURE_REASONS = {0: "server error", 1: "insufficient balance", 2: "no next ste
 """What Routee documents for the `statusCode` of a failed flow."""
 
 FINAL_STATUSES: Mapping[Channel, frozenset[MessageStatus]] = {
-    # Inferred: https://docs.routee.net/docs/viber-messaging-statuses says of no status whether it is the last.
+    # Inferred: https://docs.routee.net/docs/viber-messaging-statuses does not say which statuses are final.
     Channel.VIBER: frozenset(
         {
             MessageStatus.DELIVERED,
@@ -101,7 +101,7 @@ FINAL_STATUSES: Mapping[Channel, frozenset[MessageStatus]] = {
             MessageStatus.UNSENT,
         }
     ),
-    # https://docs.routee.net/docs/statuses-callbacks: an SMS whose time has passed is Undelivered, never Expired.
+    # https://docs.routee.net/docs/statuses-callbacks: an SMS whose ttl has passed is Undelivered, never Expired.
     Channel.SMS: frozenset(
         {MessageStatus.DELIVERED, MessageStatus.UNDELIVERED, MessageStatus.FAILED, MessageStatus.UNSENT}
     ),
@@ -117,4 +117,4 @@ FINAL_STATUSES: Mapping[Channel, frozenset[MessageStatus]] = {
         }
     ),
 }
-"""Which statuses are the last of a message."""
+"""Final statuses of a message, by channel."""

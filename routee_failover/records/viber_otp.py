@@ -1,4 +1,4 @@
-"""What has become of a Viber OTP so far."""
+"""Tracking record of a Viber OTP."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -6,7 +6,8 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone
-from .record import JsonObject, Record, get_bool, get_datetime, get_enum, get_float, get_object, get_str, get_timedelta
+from ._fields import get_bool, get_datetime, get_enum, get_float, get_object, get_str, get_timedelta
+from .record import JsonObject, Record
 from .statuses import Channel, MessageStatus
 
 _SECOND = timedelta(seconds=1)
@@ -14,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberOtpRecord(Record):
-    """The state of one Viber OTP (https://docs.routee.net/reference/retrieve-single-viber-tracking)."""
+    """State of a Viber OTP (https://docs.routee.net/reference/retrieve-single-viber-tracking)."""
 
     redact_texts = True
 
@@ -26,7 +27,7 @@ class ViberOtpRecord(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """The message in a tracking answer; whatever it lacks is `None`."""
+        """Read the message from a tracking response; a missing value is `None`."""
         status = get_object(data, "status")
         return cls(
             tracking_id=get_str(data, "trackingId"),
@@ -39,9 +40,9 @@ class ViberOtpRecord(Record):
 
     @property
     def final(self) -> bool:
-        """Whether the message has ended; Routee marks no Viber status as final, and `Seen` may still follow.
+        """Whether the status is final. Routee marks no Viber status as final, and `Seen` may still follow.
 
-        One that expires on delivery has not ended once it is delivered: it is yet to be seen, or to expire.
+        `Delivered` is not final for a message that expires on delivery: it may still be seen, or expire.
         """
         if self.status is None or (self.expire_on_delivery and self.status is MessageStatus.DELIVERED):
             return False
@@ -49,7 +50,7 @@ class ViberOtpRecord(Record):
 
     @property
     def detailed_status(self) -> str | None:
-        """Why the message stands as it does, in Routee's words."""
+        """Routee's reason for the status."""
         return get_str(get_object(get_object(self._data, "status"), "reason"), "detailedStatus")
 
     @property
@@ -59,7 +60,7 @@ class ViberOtpRecord(Record):
 
     @property
     def country(self) -> str | None:
-        """The recipient's country, in two letters."""
+        """The recipient's two-letter country code."""
         return get_str(self._data, "country")
 
     @property
@@ -69,10 +70,10 @@ class ViberOtpRecord(Record):
 
     @property
     def ttl(self) -> timedelta | None:
-        """For how long it waited to be delivered."""
+        """The time to live: how long delivery is attempted."""
         return get_timedelta(self._data, "ttl", _SECOND)
 
     @property
     def expire_on_delivery(self) -> bool | None:
-        """Whether it expires unless it is seen in time."""
+        """Whether it expires unless it is seen within its ttl."""
         return get_bool(self._data, "expireOnDelivery")

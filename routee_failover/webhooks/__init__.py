@@ -1,7 +1,8 @@
-"""Routee calls back: addresses that cannot be guessed, bodies that become records, and what is made of them.
+"""Webhooks: receivers for Routee's callbacks, signed callback URLs, parsing, deduplication and ordering.
 
-`aiohttp_receiver` and `AsgiReceiver` take the requests, a `CallbackInbox` what is in them. Everything is loaded when it
-is first asked for: a program that only sends pays for none of it.
+`aiohttp_receiver` and `AsgiReceiver` take the HTTP requests and pass each body to a `CallbackInbox`, which dispatches
+events. `CallbackSigner` makes callback URLs that cannot be guessed. Each name is loaded on first use: a program that
+only sends does not pay for any of it.
 """
 
 from collections.abc import Callable

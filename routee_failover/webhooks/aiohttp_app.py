@@ -1,4 +1,4 @@
-"""Callbacks come in through aiohttp.web."""
+"""Webhook receiver for aiohttp.web."""
 
 import asyncio
 from datetime import timedelta
@@ -19,25 +19,26 @@ def aiohttp_receiver(
     max_body_size: int = MAX_CALLBACK_SIZE,
     body_timeout: timedelta = timedelta(seconds=2),
 ) -> web.Application:
-    """An application to mount where `signer.base_url` points to.
+    """Return an aiohttp application that receives callbacks, to be mounted at `signer.base_url`.
 
         app.add_subapp("/routee", aiohttp_receiver(inbox, signer))
 
-    It answers 200 once a callback is in the inbox, and what makes Routee repeat it otherwise: 503 while there is no
-    room, 400 for what is no callback, 413 and 408 for a body of more than `max_body_size` bytes or that takes longer than
-    `body_timeout`. An address that `signer` did not make is a plain 404, and any method but POST a 405. Without a signer
-    (`None`) anybody who finds the address can call: let the inbox `confirm` then.
+    It responds with 200 once a callback is in the inbox, and otherwise with a status that makes Routee repeat it: 503
+    while the inbox is full or closing, 400 for a body that is not a callback, 413 for one of more than `max_body_size`
+    bytes, 408 for one that takes longer than `body_timeout`. A URL that `signer` did not make is a plain 404, and any
+    method but POST a 405. Without a signer (`None`) any caller who finds the URL can post callbacks: set the inbox's
+    `confirm` then.
 
-    When the server shuts down, it closes the inbox. Raises `InvalidConfig` for arguments that cannot work.
+    The inbox is closed when the server shuts down. Raises `InvalidConfig` for arguments that cannot work.
     """
-    reception = ReceiverCore(inbox, signer, max_body_size, body_timeout)
+    core = ReceiverCore(inbox, signer, max_body_size, body_timeout)
 
     async def receive(request: web.Request) -> web.Response:
-        admitted = reception.check_head(request.method, request.path, request.content_length)
-        if not isinstance(admitted, ReceiverResponse):
-            body = await _read(request.content, reception)
-            admitted = body if isinstance(body, ReceiverResponse) else reception.receive(admitted, body)
-        return web.Response(status=admitted.status, text=admitted.text, headers=admitted.headers)
+        outcome = core.check_head(request.method, request.path, request.content_length)
+        if not isinstance(outcome, ReceiverResponse):
+            body = await _read(request.content, core)
+            outcome = body if isinstance(body, ReceiverResponse) else core.receive(outcome, body)
+        return web.Response(status=outcome.status, text=outcome.text, headers=outcome.headers)
 
     async def start(_app: web.Application) -> None:
         await inbox.__aenter__()
@@ -49,24 +50,24 @@ def aiohttp_receiver(
     for path in ("", "/{signed:.*}"):
         app.router.add_route("*", path, receive)
     app.on_startup.append(start)
-    # At the shutdown and not at the cleanup: what handlers need, a client above all, is cleaned up before that.
+    # On shutdown, not on cleanup: resources that handlers need, a client above all, are cleaned up before a sub-app is.
     app.on_shutdown.append(close)
     return app
 
 
 async def _read(content: StreamReader, core: ReceiverCore) -> bytes | ReceiverResponse:
-    """The body, in pieces: more than the limit of it is never held."""
-    pieces: list[bytes] = []
+    """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
+    chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(core.body_timeout_seconds):
-            async for piece in content.iter_any():
-                size += len(piece)
+            async for chunk in content.iter_any():
+                size += len(chunk)
                 if size > core.max_body_size:
                     return core.reject_too_large()
-                pieces.append(piece)
+                chunks.append(chunk)
     except TimeoutError:
         return core.reject_timeout()
     except (OSError, web.RequestPayloadError):
         return core.reject_incomplete()
-    return b"".join(pieces)
+    return b"".join(chunks)

@@ -1,4 +1,4 @@
-"""Callbacks come in through any ASGI server or framework. ASGI is a way to be called: nothing has to be imported."""
+"""Webhook receiver for any ASGI server or framework. ASGI is a calling convention: nothing has to be imported."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -16,23 +16,24 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class _ClientDisconnected(Exception):  # whoever called has left
-    """Nobody waits for an answer."""
+class _ClientDisconnected(Exception):
+    """The client disconnected before the body was complete: a response would not be read."""
 
 
 class AsgiReceiver:
-    """An ASGI 3 application to mount where `signer.base_url` points to.
+    """ASGI 3 application that receives callbacks, to be mounted at `signer.base_url`.
 
         app.mount("/routee", AsgiReceiver(inbox, signer))
 
-    It answers 200 once a callback is in the inbox, and what makes Routee repeat it otherwise: 503 while there is no
-    room, 400 for what is no callback, 413 and 408 for a body of more than `max_body_size` bytes or that takes longer than
-    `body_timeout`. An address that `signer` did not make is a plain 404, and any method but POST a 405. Without a signer
-    (`None`) anybody who finds the address can call: let the inbox `confirm` then.
+    It responds with 200 once a callback is in the inbox, and otherwise with a status that makes Routee repeat it: 503
+    while the inbox is full or closing, 400 for a body that is not a callback, 413 for one of more than `max_body_size`
+    bytes, 408 for one that takes longer than `body_timeout`. A URL that `signer` did not make is a plain 404, and any
+    method but POST a 405. Without a signer (`None`) any caller who finds the URL can post callbacks: set the inbox's
+    `confirm` then.
 
-    Run alone (`uvicorn module:receiver`), it closes the inbox when the server shuts down. Frameworks tell what is
-    mounted in them nothing of that: there, `async with inbox` belongs into the lifespan of the application. Raises
-    `InvalidConfig` for arguments that cannot work.
+    Served alone (`uvicorn module:receiver`), it closes the inbox when the server shuts down. Frameworks do not forward
+    lifespan events to mounted applications: there, put `async with inbox` into the lifespan of the outer application.
+    Raises `InvalidConfig` for arguments that cannot work.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class AsgiReceiver:
         self._core = ReceiverCore(inbox, signer, max_body_size, body_timeout)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one connection as ASGI has it."""
+        """Serve one ASGI connection scope."""
         kind = scope["type"]
         if kind == "http":
             await self._serve(scope, receive, send)
@@ -58,25 +59,25 @@ class AsgiReceiver:
             raise ValueError(f"an AsgiReceiver serves http, not {kind}")
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        admitted = self._core.check_head(scope["method"], scope["path"], _length(scope))
-        if self._core.requires_signature:  # whatever it was answered: a GET of a valid address is logged as well
+        outcome = self._core.check_head(scope["method"], scope["path"], _content_length(scope))
+        if self._core.requires_signature:  # whatever the response: a GET of a valid URL is logged as well
             _redact_path(scope)
-        if not isinstance(admitted, ReceiverResponse):
+        if not isinstance(outcome, ReceiverResponse):
             try:
                 body = await self._read(receive)
             except _ClientDisconnected:
                 self._core.reject_incomplete()
                 return
-            admitted = body if isinstance(body, ReceiverResponse) else self._core.receive(admitted, body)
-        data = admitted.text.encode()
-        given = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **admitted.headers}
-        headers = [(name.lower().encode(), value.encode()) for name, value in given.items()]
-        await send({"type": "http.response.start", "status": admitted.status, "headers": headers})
+            outcome = body if isinstance(body, ReceiverResponse) else self._core.receive(outcome, body)
+        data = outcome.text.encode()
+        fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **outcome.headers}
+        headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
         await send({"type": "http.response.body", "body": data})
 
     async def _read(self, receive: Receive) -> bytes | ReceiverResponse:
-        """The body, in pieces: more than the limit of it is never held."""
-        pieces: list[bytes] = []
+        """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
+        chunks: list[bytes] = []
         size, more = 0, True
         try:
             async with asyncio.timeout(self._core.body_timeout_seconds):
@@ -84,15 +85,15 @@ class AsgiReceiver:
                     message = await receive()
                     if message["type"] != "http.request":
                         raise _ClientDisconnected
-                    piece: bytes = message.get("body", b"")
+                    chunk: bytes = message.get("body", b"")
                     more = message.get("more_body", False)
-                    size += len(piece)
+                    size += len(chunk)
                     if size > self._core.max_body_size:
                         return self._core.reject_too_large()
-                    pieces.append(piece)
+                    chunks.append(chunk)
         except TimeoutError:
             return self._core.reject_timeout()
-        return b"".join(pieces)
+        return b"".join(chunks)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
@@ -103,15 +104,15 @@ class AsgiReceiver:
 
 
 def _redact_path(scope: MutableMapping[str, Any]) -> None:
-    # Servers log the path out of the scope when the answer begins: whoever read it there could call in Routee's name.
-    for key, slash, hidden in (("path", "/", MASK), ("raw_path", b"/", MASK.encode())):
+    # Servers log the path of the scope when the response starts: a reader of that log could post in Routee's name.
+    for key, slash, mask in (("path", "/", MASK), ("raw_path", b"/", MASK.encode())):
         path = scope.get(key)
         if path is not None:
-            scope[key] = path.rstrip(slash).rpartition(slash)[0] + slash + hidden
+            scope[key] = path.rstrip(slash).rpartition(slash)[0] + slash + mask
 
 
-def _length(scope: MutableMapping[str, Any]) -> int | None:
-    """What the body's length is announced as."""
+def _content_length(scope: MutableMapping[str, Any]) -> int | None:
+    """Return the declared Content-Length in bytes; `None` if there is none, or it is not a number."""
     for name, value in scope["headers"]:
         if name.lower() == b"content-length" and value.isdigit():
             return int(value[:20])

@@ -1,6 +1,6 @@
-"""Final statuses that are not believed before Routee itself says them too: `confirm` asks, again and again for a while.
+"""Confirmation of final statuses: `confirm` requests the record from Routee, with exponential backoff, until it agrees.
 
-One flow is asked about once at a time, however many callbacks announce its end.
+There is one request at a time for a flow, however many callbacks report its final status.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ _MAX_DELAY = 15.0
 
 
 class PendingConfirmation:
-    """An end that a callback told of."""
+    """A final status that a callback reported and Routee has not confirmed yet."""
 
-    __slots__ = ("digest", "event", "key", "delay", "timer", "expires_at")
+    __slots__ = ("delay", "digest", "event", "expires_at", "key", "timer")
 
     def __init__(
         self, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes, expires_at: float
@@ -34,14 +34,14 @@ class PendingConfirmation:
 
 
 class OnConfirmation(Protocol):
-    """Told how a doubt ended: with Routee's own record, or with the reason why there is none."""
+    """Called with the result of a confirmation: Routee's own record, or the reason why there is none."""
 
     def __call__(self, pending: PendingConfirmation, record: AnyFlowRecord | None, reason: str, /) -> None:
-        """Make something of it."""
+        """Handle the result. `record` is `None` if the confirmation expired."""
 
 
 class Confirmer:
-    """Every end that is still to be confirmed."""
+    """Final statuses that are waiting for Routee's confirmation, by flow. `timeout` is in seconds."""
 
     def __init__(
         self,
@@ -63,68 +63,71 @@ class Confirmer:
         return key in self._pending
 
     def add(self, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes) -> None:
-        """Ask about an end."""
-        until = asyncio.get_running_loop().time() + self._timeout
-        doubt = self._pending[key] = PendingConfirmation(key, event, digest, until)
-        self._start_task(self._confirm_once(doubt))
+        """Start to confirm a final status."""
+        expires_at = asyncio.get_running_loop().time() + self._timeout
+        pending = self._pending[key] = PendingConfirmation(key, event, digest, expires_at)
+        self._start_task(self._confirm_once(pending))
 
     def extend(self, key: tuple[str, str]) -> None:
-        """It was told again: Routee is asked for as long as for a new one, and soon."""
-        doubt, loop = self._pending[key], asyncio.get_running_loop()
-        doubt.expires_at, doubt.delay = loop.time() + self._timeout, _INITIAL_DELAY
-        # Only ever earlier: whoever repeats it without a pause would put the question off for ever.
-        if doubt.timer is not None and doubt.timer.when() > loop.time() + _INITIAL_DELAY:
-            doubt.timer.cancel()
-            self._schedule(doubt, _INITIAL_DELAY)
+        """Restart the timeout and the backoff of a final status that was reported again."""
+        pending, loop = self._pending[key], asyncio.get_running_loop()
+        pending.expires_at, pending.delay = loop.time() + self._timeout, _INITIAL_DELAY
+        # Only ever earlier: callbacks repeated without a pause would postpone the request forever.
+        if pending.timer is not None and pending.timer.when() > loop.time() + _INITIAL_DELAY:
+            pending.timer.cancel()
+            self._schedule(pending, _INITIAL_DELAY)
 
     def clear(self) -> list[CallbackEvent[AnyFlowRecord]]:
-        """Drop all, and say what they were about."""
-        for doubt in self._pending.values():
-            if doubt.timer is not None:
-                doubt.timer.cancel()
-        dropped = [doubt.event for doubt in self._pending.values()]
+        """Drop all pending confirmations, and return their events."""
+        for pending in self._pending.values():
+            if pending.timer is not None:
+                pending.timer.cancel()
+        dropped = [pending.event for pending in self._pending.values()]
         self._pending.clear()
         return dropped
 
     async def _confirm_once(self, pending: PendingConfirmation) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         record: AnyFlowRecord | None
+        # 1. Request the record from Routee.
         try:
             async with asyncio.timeout(self._timeout):
                 record = await self._confirm(pending.event.record)
-        except (Exception, asyncio.CancelledError) as error:  # whatever kept the answer away, the next one may come
+        except (Exception, asyncio.CancelledError) as error:  # whatever failed, the next request may succeed
             if task.cancelling():
                 raise
-            record, why = None, f"asking Routee ended in {type(error).__name__}"
+            record, reason = None, f"the request to Routee ended in {type(error).__name__}"
         else:
-            why = "Routee does not say so"
+            # 2. Check that it confirms the final status.
+            reason = "Routee's API does not report it"
             record = record if _confirms(record, pending) else None
-        if self._pending.get(pending.key) is pending:  # else the inbox has closed meanwhile
-            self._handle_result(pending, record, why)
+        # 3. Report the result, unless the inbox was closed in the meantime.
+        if self._pending.get(pending.key) is pending:
+            self._handle_result(pending, record, reason)
 
     def _handle_result(self, pending: PendingConfirmation, record: AnyFlowRecord | None, reason: str) -> None:
-        left = pending.expires_at - asyncio.get_running_loop().time()
-        if record is None and left > 0:
-            self._schedule(pending, min(pending.delay, left))  # the last time right at the end
+        remaining = pending.expires_at - asyncio.get_running_loop().time()
+        if record is None and remaining > 0:
+            self._schedule(pending, min(pending.delay, remaining))  # the last request is made right at the timeout
             pending.delay = min(pending.delay * 2, _MAX_DELAY)
         else:
             del self._pending[pending.key]
             self._on_result(pending, record, reason)
 
     def _schedule(self, pending: PendingConfirmation, delay: float) -> None:
-        def ask() -> None:
+        def confirm() -> None:
             pending.timer = None
             self._start_task(self._confirm_once(pending))
 
-        pending.timer = asyncio.get_running_loop().call_later(delay, ask)
+        pending.timer = asyncio.get_running_loop().call_later(delay, confirm)
 
 
 def _confirms(record: object, pending: PendingConfirmation) -> bool:
-    """Whether a record is of the same flow, and an end."""
+    """Return whether a record is of the same flow, and final."""
     if isinstance(record, FlowRecord):
-        identity = ("flow", record.tracking_id)
+        key = ("flow", record.tracking_id)
     elif isinstance(record, OtpRecord):
-        identity = ("otp", record.flow_id)
+        key = ("otp", record.flow_id)
     else:
         return False
-    return record.final and identity == pending.key
+    return record.final and key == pending.key

@@ -1,4 +1,4 @@
-"""What a callback becomes on its way to whoever wants it."""
+"""Callback events, as consumers of an inbox get them, and the result of receiving a callback."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,27 +10,27 @@ from .._value_object import ValueObject
 from ..records import FlowRecord, InboundMessage, OtpRecord
 
 AnyCallback = FlowRecord | OtpRecord | InboundMessage
-"""Whatever Routee calls back with."""
+"""The record of any callback that Routee documents."""
 
 Record_co = TypeVar("Record_co", bound=AnyCallback, covariant=True)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class CallbackEvent(ValueObject, Generic[Record_co]):
-    """A callback that said something new, as handlers and `async for` get it."""
+    """A callback with new information, as handlers and `async for` get it."""
 
     record: Record_co
-    """What Routee said."""
+    """What Routee reported."""
     reference: str | None
-    """What the address was made for (`CallbackSigner.url`); `None` where callbacks come without a signature."""
+    """The reference in the signed URL (`CallbackSigner.url`); `None` if callbacks come without a signature."""
     received_at: datetime
-    """When it came in."""
+    """When it was received."""
     confirmed: bool = False
-    """Whether Routee was asked, and said this itself: the record is then the one that it gave."""
+    """Whether Routee's API confirmed it: `record` is then the one that the API returned."""
 
     @property
     def kind(self) -> Literal["flow", "otp", "inbound"]:
-        """Which of the three kinds of callback it was."""
+        """The kind of callback, by the class of its record."""
         match self.record:
             case FlowRecord():
                 return "flow"
@@ -41,22 +41,22 @@ class CallbackEvent(ValueObject, Generic[Record_co]):
 
     @property
     def tracking_id(self) -> str | None:
-        """The id of the flow; what a person wrote has none but their number, which this is not."""
+        """The id of the flow; `None` for an inbound message, whose only id is the sender's number, a private one."""
         match self.record:
-            case FlowRecord(tracking_id=identity) | OtpRecord(flow_id=identity):
-                return identity
+            case FlowRecord(tracking_id=tracking_id) | OtpRecord(flow_id=tracking_id):
+                return tracking_id
             case _:
                 return None
 
 
 class ReceiveResult(StrEnum):
-    """What became of a callback when it came in. All but `UNAVAILABLE` are to be answered with 200."""
+    """Result of `CallbackInbox.receive`. Respond with 200 to all but `UNAVAILABLE`."""
 
-    NEW = "taken"
-    """It says something new and is handed out, at the latest once it is confirmed."""
-    DUPLICATE = "repeated"
-    """It was here before."""
+    NEW = "new"
+    """It has new information and is dispatched, at the latest once it is confirmed."""
+    DUPLICATE = "duplicate"
+    """It was received before."""
     STALE = "stale"
-    """Something newer about the same flow was here before."""
-    UNAVAILABLE = "no room"
-    """It was not taken, because too many wait or the inbox is closing: Routee has to repeat it, so answer 503."""
+    """A newer callback about the same flow was received before."""
+    UNAVAILABLE = "unavailable"
+    """It was not accepted, because the inbox is full or closing. Respond with 503, so that Routee repeats it."""

@@ -1,4 +1,4 @@
-"""Events that wait for whoever handles them: in the order in which they came, and one of each flow at a time."""
+"""Keyed FIFO queue of events: concurrent across flows, sequential within one."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class KeyedQueue(Generic[T]):
-    """A queue that gives out the next of a key only once the one before is done. It never waits."""
+    """FIFO queue that returns the next item of a key only once the previous one is done. It never blocks."""
 
     def __init__(self) -> None:
         self._ready: deque[Hashable] = deque()
-        """Keys of which something waits and nothing is being handled."""
+        """Keys that have items waiting and none being handled."""
         self._queues: dict[Hashable, deque[T]] = {}
         self._size = 0
 
@@ -20,16 +20,16 @@ class KeyedQueue(Generic[T]):
         return self._size
 
     def put(self, key: Hashable, item: T) -> None:
-        """Add one behind all others of its key."""
-        lane = self._queues.get(key)
-        if lane is None:
-            lane = self._queues[key] = deque()
+        """Append an item to the queue of its key."""
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = deque()
             self._ready.append(key)
-        lane.append(item)
+        queue.append(item)
         self._size += 1
 
     def try_get(self) -> tuple[Hashable, T] | None:
-        """The next whose turn it is, and its key, which is to be given to `done`; `None` if there is none."""
+        """Return the key and the item that are next, or `None`. Call `task_done` with the key afterwards."""
         if not self._ready:
             return None
         key = self._ready.popleft()
@@ -37,19 +37,19 @@ class KeyedQueue(Generic[T]):
         return key, self._queues[key].popleft()
 
     def task_done(self, key: Hashable) -> None:
-        """What was taken is handled: the next of its key may be."""
+        """Make the next item of a key available, once the previous one is handled."""
         if self._queues[key]:
             self._ready.append(key)
         else:
             del self._queues[key]
 
     def clear(self) -> list[T]:
-        """Drop all that wait, and say what that was."""
-        dropped = [item for lane in self._queues.values() for item in lane]
+        """Remove all items that are waiting, and return them."""
+        dropped = [item for queue in self._queues.values() for item in queue]
         for key in self._ready:
             del self._queues[key]
-        for lane in self._queues.values():
-            lane.clear()
+        for queue in self._queues.values():
+            queue.clear()
         self._ready.clear()
         self._size = 0
         return dropped

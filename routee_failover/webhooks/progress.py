@@ -1,14 +1,14 @@
-"""How far a flow has come, and which of two records of it is the older one.
+"""Progress of a flow, and the order of two records of it.
 
-Each callback tells the whole state of its flow, so that one which is older than another says nothing new. Routee
-promises no order (https://docs.routee.net/docs/failover-callbacks): what decides is, in this turn,
+Each callback carries the complete state of its flow, so one that is older than another has no new information. Routee
+promises no order (https://docs.routee.net/docs/failover-callbacks). Two records are ordered by, in this sequence:
 
-1. an end: nothing that is not final comes after it, and the first one stands;
-2. `updatedAt`, where both have it and it differs;
-3. the statuses of the flow and of its messages: the record is older in which fewer have been tried, or one stands
-   further back, and none further on.
+1. finality: nothing that is not final comes after a final status, and the first final status wins;
+2. `updatedAt`, if both have it and it differs;
+3. the statuses of the flow and of its messages: the older record is the one in which fewer messages were attempted, or
+   one message is less advanced and none is more advanced.
 
-What cannot be compared is no older: it is handed out as it comes.
+A record that cannot be compared does not count as older: it is dispatched in the order in which it is received.
 """
 
 from collections.abc import Iterable
@@ -19,46 +19,46 @@ from ..records import FlowRecord, FlowStatus, InboundMessage, MessageStatus
 from .event import AnyCallback
 
 _FLOW_RANKS = {FlowStatus.QUEUED: 0, FlowStatus.IN_PROGRESS: 1, FlowStatus.SUCCEEDED: 2, FlowStatus.FAILED: 2}
-_FIRST = (MessageStatus.QUEUED, MessageStatus.INITIATED)
-_UNDER_WAY = (MessageStatus.SENT, MessageStatus.RINGING, MessageStatus.IN_PROGRESS)
-_RANKS = dict.fromkeys(MessageStatus, 2) | dict.fromkeys(_FIRST, 0) | dict.fromkeys(_UNDER_WAY, 1)
-# Only Seen is documented to follow another end. (Expired may follow Delivered, or come without it.)
-_RANKS[MessageStatus.SEEN] = 3
-_UNKNOWN = 255
+_INITIAL = (MessageStatus.QUEUED, MessageStatus.INITIATED)
+_IN_PROGRESS = (MessageStatus.SENT, MessageStatus.RINGING, MessageStatus.IN_PROGRESS)
+_MESSAGE_RANKS = dict.fromkeys(MessageStatus, 2) | dict.fromkeys(_INITIAL, 0) | dict.fromkeys(_IN_PROGRESS, 1)
+# Only Seen is documented to follow another final status. (Expired may follow Delivered, or come without it.)
+_MESSAGE_RANKS[MessageStatus.SEEN] = 3
+_UNRANKED = 255
 
 
 class FlowProgress(NamedTuple):
-    """What is kept of a record to compare the next one with."""
+    """The parts of a record that the next one is compared with."""
 
     final_status: FlowStatus | None
     updated_at: datetime | None
     status_ranks: bytes
-    """The flow's and each message's, in Routee's order."""
+    """Rank of the flow's status, then of each message's, in Routee's order."""
     status_hash: int
-    """Differs where a status does."""
+    """Hash of all statuses: ranks alone do not distinguish, for example, Delivered from Expired."""
 
 
 def progress_of(record: AnyCallback) -> FlowProgress | None:
-    """How far the flow had come when Routee told of it; what a person wrote stands nowhere."""
+    """Return the progress of a flow as of its record; `None` for an inbound message."""
     statuses: list[MessageStatus | None]
     if isinstance(record, InboundMessage):
         return None
     if isinstance(record, FlowRecord):
         updated_at, statuses = record.updated_at, [message.status for message in record.messages]
     else:
-        # The OTP service tells no time of a change, for the flow as a whole.
+        # The OTP service reports no time of the last change, for the flow as a whole.
         updated_at, statuses = None, [step.status for step in record.steps]
-    rank = _UNKNOWN if record.status is None else _FLOW_RANKS.get(record.status, _UNKNOWN)
-    end = record.status if record.final else None
-    return FlowProgress(end, updated_at, bytes((rank, *_ranks(statuses))), hash((record.status, *statuses)))
+    rank = _UNRANKED if record.status is None else _FLOW_RANKS.get(record.status, _UNRANKED)
+    final_status = record.status if record.final else None
+    return FlowProgress(final_status, updated_at, bytes((rank, *_ranks(statuses))), hash((record.status, *statuses)))
 
 
 def _ranks(statuses: Iterable[MessageStatus | None]) -> Iterable[int]:
-    return (_UNKNOWN if status is None else _RANKS.get(status, _UNKNOWN) for status in statuses)
+    return (_UNRANKED if status is None else _MESSAGE_RANKS.get(status, _UNRANKED) for status in statuses)
 
 
 def is_stale(progress: FlowProgress, previous: FlowProgress) -> bool:
-    """Whether a record says nothing that comes after the one seen before."""
+    """Return whether a record has no information that is newer than the previous one."""
     if previous.final_status is not None and progress.final_status != previous.final_status:
         return True
     if progress.final_status is not None and previous.final_status is None:
@@ -68,7 +68,7 @@ def is_stale(progress: FlowProgress, previous: FlowProgress) -> bool:
     return _is_behind(progress.status_ranks, previous.status_ranks)
 
 
-def _is_behind(ranks: bytes, seen: bytes) -> bool:
-    if _UNKNOWN in ranks or _UNKNOWN in seen or len(ranks) > len(seen) or ranks == seen:
+def _is_behind(ranks: bytes, previous: bytes) -> bool:
+    if _UNRANKED in ranks or _UNRANKED in previous or len(ranks) > len(previous) or ranks == previous:
         return False
-    return all(rank <= before for rank, before in zip(ranks, seen, strict=False))
+    return all(rank <= before for rank, before in zip(ranks, previous, strict=False))

@@ -1,4 +1,4 @@
-"""What a receiver answers, decided without I/O: the receivers for aiohttp and for ASGI only read and write."""
+"""Core of the webhook receivers (sans-I/O): decides the HTTP response; the aiohttp and ASGI receivers do the I/O."""
 
 from datetime import timedelta
 
@@ -15,34 +15,34 @@ from .signer import CallbackSigner
 
 @attrs.frozen
 class ReceiverResponse:
-    """A status, which its phrase follows as text."""
+    """An HTTP response: a status, with its reason phrase as the body."""
 
     status: int
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the status needs beside it."""
-        # Whoever is too slow or sends too much would go on, were the connection kept.
+        """Additional headers that the status needs."""
+        # A caller that is too slow or sends too much would continue on a connection that is kept open.
         extra = {405: {"Allow": "POST"}, 408: {"Connection": "close"}, 413: {"Connection": "close"}}
         return extra.get(self.status, {})
 
     @property
     def text(self) -> str:
-        """The same words for everybody."""
+        """The body: the reason phrase, which discloses nothing about the cause."""
         return reason_phrase(self.status)
 
 
 @attrs.frozen
 class AcceptedRequest:
-    """A request whose body is to be read."""
+    """A request whose head was accepted: its body is to be read."""
 
     reference: str | None
 
 
 class ReceiverCore:
-    """The rules of every receiver: only POST, only addresses of ours, bodies of a bounded size and in a bounded time.
+    """The rules of every receiver: only POST, only signed URLs, bodies of a bounded size, read in a bounded time.
 
-    The type of the content does not matter: it is read as JSON or refused, whatever it is called.
+    The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class ReceiverCore:
         if not isinstance(inbox, CallbackInbox):
             raise InvalidConfig("a receiver takes a CallbackInbox first")
         if not isinstance(signer, CallbackSigner | None):
-            raise InvalidConfig("a receiver takes a CallbackSigner second, or None where anybody may call")
+            raise InvalidConfig(
+                "a receiver takes a CallbackSigner second, or None to accept callbacks without a signature"
+            )
         if not isinstance(max_body_size, int) or isinstance(max_body_size, bool) or max_body_size < 1:
             raise InvalidConfig("max_body_size must be a number of bytes of at least 1")
         if not isinstance(body_timeout, timedelta) or body_timeout <= timedelta(0):
@@ -64,46 +66,46 @@ class ReceiverCore:
 
     @property
     def requires_signature(self) -> bool:
-        """Whether an address is a secret."""
+        """Whether URLs are signed, which makes them secrets."""
         return self._signer is not None
 
     def check_head(self, method: str, path: str, length: int | None) -> AcceptedRequest | ReceiverResponse:
-        """Look at all but the body."""
+        """Check everything but the body: the method, the signature in the path and the declared length in bytes."""
         if method != "POST":
-            return self.reject(405, "it was no POST")
-        intent = None
+            return self.reject(405, "the method was not POST")
+        reference = None
         if self._signer is not None:
             # Frameworks differ in how much of the path a mounted application sees, and some add a slash.
-            intent = self._signer.verify(path.rstrip("/").rpartition("/")[2])
-            if intent is None:
-                return self.reject(404, "nobody was given that address, or it is no longer valid")
+            reference = self._signer.verify(path.rstrip("/").rpartition("/")[2])
+            if reference is None:
+                return self.reject(404, "the URL was not made by this signer, or it has expired")
         if length is not None and length > self.max_body_size:
             return self.reject_too_large()
-        return AcceptedRequest(intent)
+        return AcceptedRequest(reference)
 
     def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
-        """Look at the body and put what it says into the inbox."""
+        """Parse the body and put the callback into the inbox."""
         try:
-            arrival = self.inbox.receive(body, reference=request.reference)
+            result = self.inbox.receive(body, reference=request.reference)
         except InvalidCallback as error:
             return self.reject(400, str(error))
-        if arrival is ReceiveResult.UNAVAILABLE:
-            return self.reject(503, "the inbox has no room for it; Routee repeats it")
+        if result is ReceiveResult.UNAVAILABLE:
+            return self.reject(503, "the inbox is full or closing; Routee repeats it")
         return ReceiverResponse(200)
 
     def reject_too_large(self) -> ReceiverResponse:
-        """The answer to a body of more than `max_body_size`."""
-        return self.reject(413, f"it had more than {self.max_body_size} bytes")
+        """Reject a body of more than `max_body_size` bytes."""
+        return self.reject(413, f"the body had more than {self.max_body_size} bytes")
 
     def reject_timeout(self) -> ReceiverResponse:
-        """The answer to a body that was not there in time."""
-        return self.reject(408, f"it was not all there after {self.body_timeout_seconds:g} s")
+        """Reject a body that was not complete in time."""
+        return self.reject(408, f"the body was not complete after {self.body_timeout_seconds:g} s")
 
     def reject_incomplete(self) -> ReceiverResponse:
-        """The answer, which nobody may hear, to a body that ended early."""
-        return self.reject(400, "it broke off")
+        """Reject a body that ended early. The caller may not be there to read the response."""
+        return self.reject(400, "the body was incomplete: the caller disconnected")
 
     def reject(self, status: int, reason: str) -> ReceiverResponse:
-        """Answer with a status, and tell observers why. Whoever called is not told."""
+        """Respond with a status, and emit the reason to observers. The response does not contain it."""
         self._observers.emit(CallbackRejected(status, reason))
         return ReceiverResponse(status)

@@ -1,6 +1,7 @@
-"""Addresses for Routee to call back that nobody else can make up, because Routee signs nothing of what it sends.
+"""Signed callback URLs (HMAC-SHA256), because Routee does not sign the callbacks that it sends.
 
-An address says what it was made for and until when, and proves both; nothing has to be kept to check it.
+A URL contains its reference and its expiry time, and a MAC that authenticates both: nothing has to be stored to verify
+it.
 """
 
 import base64
@@ -21,18 +22,18 @@ from ..secret import Secret, mask_value, scrub_traceback
 
 MIN_KEY_LENGTH = 32
 MAX_REFERENCE_LENGTH = 200
-_MAC = hashlib.sha256().digest_size
-_EXPIRY = 5
-"""Bytes of the time, in seconds: enough for 34,000 years."""
-_LONGEST_SEGMENT = 4 * -(-(_MAC + _EXPIRY + MAX_REFERENCE_LENGTH) // 3)
-# So that a key that also serves something else can never make or check an address by that.
-_PURPOSE = b"routee-failover callback address 1\x00"
+_MAC_SIZE = hashlib.sha256().digest_size
+_EXPIRY_SIZE = 5
+"""Bytes of the expiry time in seconds: enough for 34,000 years."""
+_MAX_SEGMENT_LENGTH = 4 * -(-(_MAC_SIZE + _EXPIRY_SIZE + MAX_REFERENCE_LENGTH) // 3)
+# Domain separation: a MAC that another use of the same key produces is never valid here, and the other way round.
+_DOMAIN = b"routee-failover callback address 1\x00"
 
 
-def _secrets(keys: str | Secret | Iterable[str | Secret]) -> tuple[Secret, ...]:
-    given = (keys,) if isinstance(keys, str | Secret) else keys
+def _as_secrets(keys: str | Secret | Iterable[str | Secret]) -> tuple[Secret, ...]:
+    several = (keys,) if isinstance(keys, str | Secret) else keys
     try:
-        return tuple(Secret(key) if isinstance(key, str) else key for key in given)
+        return tuple(Secret(key) if isinstance(key, str) else key for key in several)
     except TypeError:
         return ()
 
@@ -42,66 +43,66 @@ def _check_keys(_signer: object, _attribute: "attrs.Attribute[Any]", keys: objec
         raise InvalidConfig("keys must be one text or Secret, or several: the first signs, all of them verify")
     if any(len(key.reveal()) < MIN_KEY_LENGTH for key in keys):
         raise InvalidConfig(
-            f"keys must have {MIN_KEY_LENGTH} letters or more; secrets.token_urlsafe(32) makes one that nobody can guess"
+            f"keys must have {MIN_KEY_LENGTH} characters or more; secrets.token_urlsafe(32) makes a random one"
         )
 
 
 def _check_clock(_signer: object, _attribute: "attrs.Attribute[Any]", clock: object) -> None:
     if not callable(clock):
-        raise InvalidConfig("clock must be a callable that gives the seconds since 1970, such as time.time")
+        raise InvalidConfig("clock must be a callable that returns the seconds since 1970, such as time.time")
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class CallbackSigner(ValueObject):
-    """Makes addresses for `Callback(url=...)`, and knows its own when they come back.
+    """Makes signed URLs for `Callback(url=...)`, and verifies them when they are called.
 
         signer = CallbackSigner(key, base_url="https://login.example.com/routee")
         flow = OtpFlow(steps=[...], callback=Callback(url=signer.url("login-4711")))
 
-    An address ends in one segment that holds the intent, the end of its validity and an HMAC-SHA256 over both. With
-    several keys the first signs and all of them verify: to change a key, put the new one first, and take the old one
-    out once `valid_for` has passed. Raises `InvalidConfig` for what cannot work.
+    A URL ends in one path segment that holds the reference, its expiry time and an HMAC-SHA256 over both. With several
+    keys the first one signs and all of them verify. To rotate a key, put the new one first, and remove the old one
+    after `valid_for`. Raises `InvalidConfig` for settings that cannot work.
     """
 
-    keys: tuple[Secret, ...] = attrs.field(converter=_secrets, validator=_check_keys, repr=mask_value)
-    """Texts of 32 letters or more; held as `Secret`."""
+    keys: tuple[Secret, ...] = attrs.field(converter=_as_secrets, validator=_check_keys, repr=mask_value)
+    """Texts of 32 characters or more; held as `Secret`."""
     base_url: str = attrs.field(kw_only=True, converter=strip_trailing_slash, validator=check_callback_url)
-    """Where the receiver is mounted, as Routee reaches it. It must be https, but on this machine itself."""
+    """Where the receiver is mounted, as Routee reaches it. It must be https, except on this machine."""
     valid_for: timedelta = attrs.field(kw_only=True, default=timedelta(days=7), validator=check_positive_duration)
-    """How long an address is known after it was made. Three steps can take three days, and Routee repeats a callback
-    that was not answered for another."""
+    """How long a URL is valid. Three steps can take three days, and Routee repeats a callback that got no response for
+    another day."""
     clock: Callable[[], float] = attrs.field(kw_only=True, default=time.time, validator=_check_clock, repr=False)
-    """Gives the seconds since 1970."""
+    """Returns the seconds since 1970."""
 
     @scrub_traceback
     def url(self, reference: str) -> str:
-        """The address to be called back at for an intent: a text of yours of 1 to 200 bytes, an order's id for example.
+        """Return a signed callback URL for a reference: a text of 1 to 200 bytes, for example the id of an order.
 
-        Whoever sees the address can read the intent, so it must not be a secret; and can call back in Routee's name, so
-        the address should not be logged. Raises `InvalidFlow` for an intent that cannot be held.
+        The reference can be read from the URL, so it must not be a secret. A caller who has the URL can post in
+        Routee's name, so it should not be logged. Raises `InvalidFlow` for a reference that is empty, too long or not
+        printable.
         """
         data = reference.encode("utf-8", "replace") if isinstance(reference, str) else b""
         if not 1 <= len(data) <= MAX_REFERENCE_LENGTH or not reference.isprintable():
             why = f"must be a printable text of 1 to {MAX_REFERENCE_LENGTH} bytes"
-            raise InvalidFlow("CallbackSigner.url", [Problem(("intent",), why)])
+            raise InvalidFlow("CallbackSigner.url", [Problem(("reference",), why)])
         signed = _expiry(self.clock() + self.valid_for.total_seconds()) + data
-        return f"{self.base_url}/{_text(_mac(self.keys[0], signed) + signed)}"
+        return f"{self.base_url}/{_encode(_mac(self.keys[0], signed) + signed)}"
 
     def verify(self, segment: str) -> str | None:
-        """The intent of the address whose last segment this is; `None` for any other text.
+        """Return the reference of the URL that ends in this path segment; `None` if it is not valid.
 
-        Why it is `None` is not told: an address that is forged, garbled, or no longer valid looks the same to whoever
-        called.
+        `None` does not say why: a forged, a garbled and an expired URL look the same to the caller.
         """
-        data = _bytes(segment)
-        mac, signed = data[:_MAC], data[_MAC:]
-        # Each key is tried whatever came of the ones before, so that the time does not tell which of them it was.
-        known = False
+        data = _decode(segment)
+        mac, signed = data[:_MAC_SIZE], data[_MAC_SIZE:]
+        # Every key is compared, also after a match, so that the response time does not disclose which one matched.
+        valid = False
         for key in self.keys:
-            known |= hmac.compare_digest(mac, _mac(key, signed))
-        if not known or int.from_bytes(signed[:_EXPIRY]) < self.clock():
+            valid |= hmac.compare_digest(mac, _mac(key, signed))
+        if not valid or int.from_bytes(signed[:_EXPIRY_SIZE]) < self.clock():
             return None
-        return signed[_EXPIRY:].decode()
+        return signed[_EXPIRY_SIZE:].decode()
 
     def __copy__(self) -> Self:
         return self
@@ -117,24 +118,24 @@ CallbackSigner.__init__ = scrub_traceback(CallbackSigner.__init__)  # type: igno
 
 
 def _mac(key: Secret, signed: bytes) -> bytes:
-    return hmac.digest(key.reveal().encode("utf-8", "surrogatepass"), _PURPOSE + signed, "sha256")
+    return hmac.digest(key.reveal().encode("utf-8", "surrogatepass"), _DOMAIN + signed, "sha256")
 
 
-def _expiry(moment: float) -> bytes:
-    return min(int(moment) + 1, (1 << 8 * _EXPIRY) - 1).to_bytes(_EXPIRY)
+def _expiry(expires_at: float) -> bytes:
+    return min(int(expires_at) + 1, (1 << 8 * _EXPIRY_SIZE) - 1).to_bytes(_EXPIRY_SIZE)
 
 
-def _text(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _bytes(segment: object) -> bytes:
-    """What a segment of ours says; nothing for a text that none of ours is written as."""
-    if not isinstance(segment, str) or len(segment) > _LONGEST_SEGMENT or not segment.isascii():
+def _decode(segment: object) -> bytes:
+    """Return the bytes of a segment; empty for a text that `_encode` does not produce."""
+    if not isinstance(segment, str) or len(segment) > _MAX_SEGMENT_LENGTH or not segment.isascii():
         return b""
     try:
         data: bytes = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except binascii.Error:
         return b""
-    # Python's decoder passes over letters that are none of the alphabet; an address has one spelling.
-    return data if _text(data) == segment else b""
+    # Python's decoder skips characters outside of the alphabet, but each URL has exactly one valid spelling.
+    return data if _encode(data) == segment else b""

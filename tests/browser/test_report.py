@@ -1,4 +1,4 @@
-"""The report of a bulk run in a real browser: readable in both schemes, on every width, and in need of nothing."""
+"""The report of a bulk run in a real browser: readable in both colour schemes, at every width, self-contained."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from routee_failover.bulk.report import write_report
 from routee_failover.ledger import DeliveryReport
 
 from ..bulk.report.sample_runs import SampleLedger, all_accepted, sample_run
-from ..bulk.report.test_page import hostile
+from ..bulk.report.test_page import hostile_run
 from .inbox_page import IN_BROWSER, TIMEOUT_MS, WIDE
 
 pytestmark = IN_BROWSER
@@ -27,25 +27,25 @@ SCREENS = {
 }
 RUNS: dict[str, Callable[[], SampleLedger]] = {
     "usual": lambda: sample_run(3_000),
-    "paused": lambda: sample_run(3_000, pause=30_000, fates=0.4, unsent=200),
-    "unsent": lambda: sample_run(40, fates=-1, unsent=30),
+    "paused": lambda: sample_run(3_000, pause=30_000, reported_share=0.4, unsent=200),
+    "unsent": lambda: sample_run(40, reported_share=-1, unsent=30),
     "night": lambda: sample_run(20_000, rate=70),
     "empty": lambda: sample_run(0),
-    "hostile": hostile,
+    "hostile": hostile_run,
     "clean": lambda: all_accepted(
         2_000, delivery_report=DeliveryReport(1, "Succeeded", "Viber", 0.01, "GR", None, 2.0)
     ),
     "alike": lambda: all_accepted(500, seconds=4),
     "resumed": lambda: sample_run(2_000, rate=290, pause=16),
 }
-# What is wider than the page, but for tables that scroll by themselves.
+# Elements that overflow the page, except for tables that scroll by themselves.
 OVERFLOWING = """() => [...document.querySelectorAll("body *")]
-  .filter((it) => it.checkVisibility() && !it.closest(".scrolled, .unseen, thead") &&
+  .filter((it) => it.checkVisibility() && !it.closest(".scrollable, thead") &&
                   (it.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5 ||
                    it.getBoundingClientRect().left < -0.5))
   .map((it) => it.outerHTML.slice(0, 120))"""
-# Texts of one drawing that stand in each other's way.
-COLLIDING = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
+# Texts of one chart that overlap.
+OVERLAPPING = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
   const texts = [...chart.querySelectorAll("text")].filter((it) => it.checkVisibility())
     .map((it) => [it.textContent, it.getBoundingClientRect()]);
   return texts.flatMap(([one, a], at) => texts.slice(at + 1)
@@ -53,7 +53,7 @@ COLLIDING = """() => [...document.querySelectorAll(".chart")].flatMap((chart) =>
     .map(([other]) => `${one} / ${other}`));
 })"""
 
-# Marks of one drawing that run through its texts.
+# Texts of one chart that are crossed by a line of it.
 CROSSED = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
   const lines = [...chart.querySelectorAll("line.quantile-line, line.idle")].map((it) => it.getBoundingClientRect());
   return [...chart.querySelectorAll("text")].filter((it) => it.checkVisibility())
@@ -64,28 +64,28 @@ CROSSED = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
 
 
 @asynccontextmanager
-async def _report(browser: Browser, folder: Path, kind: str, **context: Any) -> AsyncIterator[Page]:
-    """The report of a run, opened from its file; it must complain of nothing and ask for nothing."""
+async def open_report(browser: Browser, folder: Path, kind: str, **context: Any) -> AsyncIterator[Page]:
+    """Open the report of a run from its file; there must be no console message and no other request."""
     path = folder / f"{kind}.html"
     await write_report(RUNS[kind](), path, name="overnight.sqlite")
     profile = await browser.new_context(**{"viewport": WIDE, **context})
-    complaints: list[str] = []
-    asked: list[str] = []
+    console_messages: list[str] = []
+    requests: list[str] = []
     try:
         page = await profile.new_page()
         page.set_default_timeout(TIMEOUT_MS)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: console_messages.append(message.text))
+        page.on("pageerror", lambda error: console_messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
         await page.goto(path.as_uri())
         yield page
-        assert complaints == []
-        assert asked == [path.as_uri()]
+        assert console_messages == []
+        assert requests == [path.as_uri()]
     finally:
         await profile.close()
 
 
-LOOKS = [
+VIEWS = [
     *((kind, screen, scheme) for kind in ("usual", "hostile") for screen in SCREENS for scheme in ("light", "dark")),
     *(
         ("paused", "phone", "light"),
@@ -100,22 +100,24 @@ LOOKS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "screen", "scheme"), LOOKS)
-async def test_every_text_can_be_read(browser: Browser, tmp_path: Path, kind: str, screen: str, scheme: str) -> None:
-    """In both schemes, on every width, with every table open: contrast as WCAG AA has it, and nothing is cut off."""
-    async with _report(browser, tmp_path, kind, viewport=SCREENS[screen], color_scheme=scheme) as page:
+@pytest.mark.parametrize(("kind", "screen", "scheme"), VIEWS)
+async def test_texts_have_contrast_and_do_not_overflow_or_overlap(
+    browser: Browser, tmp_path: Path, kind: str, screen: str, scheme: str
+) -> None:
+    """In both schemes, at every width, with every table open: WCAG AA contrast, and nothing is cut off."""
+    async with open_report(browser, tmp_path, kind, viewport=SCREENS[screen], color_scheme=scheme) as page:
         for details in await page.locator("details > summary").all():
             await details.click()
         assert await page.evaluate(CONTRAST) == []
         assert await page.evaluate(OVERFLOWING) == []
-        assert await page.evaluate(COLLIDING) == []
+        assert await page.evaluate(OVERLAPPING) == []
         assert await page.evaluate(CROSSED) == []
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-async def test_every_drawing_has_its_table(browser: Browser, tmp_path: Path) -> None:
-    """Each drawing is one image with a name for those who do not see it, and its numbers stand in a table below."""
-    async with _report(browser, tmp_path, "usual") as page:
+async def test_every_chart_has_a_name_and_a_data_table(browser: Browser, tmp_path: Path) -> None:
+    """Each chart is one image with an accessible name, and its data are in a table below."""
+    async with open_report(browser, tmp_path, "usual") as page:
         sections = page.locator("section:has(figure)")
         assert await sections.count() == 5
         for section in await sections.all():
@@ -127,34 +129,36 @@ async def test_every_drawing_has_its_table(browser: Browser, tmp_path: Path) -> 
             assert await table.locator("tbody tr").count() >= 2
 
 
-async def test_markup_stays_text(browser: Browser, tmp_path: Path) -> None:
-    """Reasons full of markup are shown letter by letter; nothing of them runs, is loaded or turns a line around."""
-    async with _report(browser, tmp_path, "hostile") as page:
+async def test_markup_in_texts_is_escaped(browser: Browser, tmp_path: Path) -> None:
+    """Markup in reasons is shown as text; none of it runs, loads anything or reverses a line."""
+    async with open_report(browser, tmp_path, "hostile") as page:
         assert "hacked" not in (await page.title()).split(":")[-1]
         await expect(page.locator("h1")).to_have_count(1)
         await expect(page.locator("bdi", has_text="<script>document.title='hacked'</script>").first).to_be_visible()
         assert await page.locator("main img, main script, body style").count() == 0
 
 
-async def test_its_policy_lets_nothing_in(browser: Browser, tmp_path: Path) -> None:
-    """Should markup ever come in: the page's own policy runs no script, loads no picture and takes no style."""
+async def test_content_security_policy_blocks_injected_markup(browser: Browser, tmp_path: Path) -> None:
+    """Even if markup were injected, the policy allows no script, no image and no style."""
     path = tmp_path / "usual.html"
     await write_report(sample_run(50), path, name="RUN.sqlite")
-    evil = "<script>document.title='hacked'</script><img src='https://example.test/x.png'><style>h1{color:red}</style>"
-    path.write_text(path.read_text("utf-8").replace("</main>", f"{evil}</main>"), "utf-8")
+    injected = (
+        "<script>document.title='hacked'</script><img src='https://example.test/x.png'><style>h1{color:red}</style>"
+    )
+    path.write_text(path.read_text("utf-8").replace("</main>", f"{injected}</main>"), "utf-8")
     page = await browser.new_page()
-    answered: list[str] = []
-    page.on("response", lambda response: answered.append(response.url))
+    responses: list[str] = []
+    page.on("response", lambda response: responses.append(response.url))
     await page.goto(path.as_uri())
     assert await page.title() != "hacked"
     assert await page.locator("h1").evaluate("it => getComputedStyle(it).color") != "rgb(255, 0, 0)"
-    assert [url for url in answered if "example.test" in url] == []
+    assert [url for url in responses if "example.test" in url] == []
     await page.context.close()
 
 
-async def test_it_can_be_printed(browser: Browser, tmp_path: Path) -> None:
-    """On paper it is dark on light, also for who has chosen the dark scheme, and nothing is folded away or cut off."""
-    async with _report(
+async def test_print_is_dark_on_light_and_complete(browser: Browser, tmp_path: Path) -> None:
+    """Printed, it is dark on light also with the dark scheme, and nothing is collapsed or cut off."""
+    async with open_report(
         browser, tmp_path, "usual", color_scheme="dark", viewport=ViewportSize(width=680, height=980)
     ) as page:
         await page.emulate_media(media="print")
@@ -165,23 +169,23 @@ async def test_it_can_be_printed(browser: Browser, tmp_path: Path) -> None:
         assert (await page.pdf(format="A4")).startswith(b"%PDF")
 
 
-async def test_without_scripts(browser: Browser, tmp_path: Path) -> None:
-    """A browser in which scripts are switched off shows all of it, and opens its tables."""
-    async with _report(browser, tmp_path, "usual", java_script_enabled=False) as page:
+async def test_report_works_without_javascript(browser: Browser, tmp_path: Path) -> None:
+    """A browser without JavaScript shows all of it, and opens its tables."""
+    async with open_report(browser, tmp_path, "usual", java_script_enabled=False) as page:
         await expect(page.locator("#latency")).to_be_visible()
         await page.locator("summary").first.click()
         await expect(page.get_by_role("table").first).to_be_visible()
 
 
-async def test_the_picture(browser: Browser, tmp_path: Path) -> None:
-    """What the documentation shows: how a report begins; taken anew by `python -m nox -s picture`."""
-    async with _report(browser, tmp_path, "night", viewport=ViewportSize(width=900, height=1560)) as page:
-        picture = await page.screenshot(animations="disabled")
-    assert len(picture) < 250_000
-    _keep(picture)
+async def test_report_screenshot_for_the_documentation(browser: Browser, tmp_path: Path) -> None:
+    """The image in the documentation: the top of a report; updated by `python -m nox -s picture`."""
+    async with open_report(browser, tmp_path, "night", viewport=ViewportSize(width=900, height=1560)) as page:
+        screenshot = await page.screenshot(animations="disabled")
+    assert len(screenshot) < 250_000
+    _save(screenshot)
 
 
-def _keep(picture: bytes) -> None:
-    wanted = os.environ.get("REPORT_PICTURE")
-    if wanted:
-        Path(wanted).write_bytes(picture)
+def _save(screenshot: bytes) -> None:
+    path = os.environ.get("REPORT_PICTURE")
+    if path:
+        Path(path).write_bytes(screenshot)

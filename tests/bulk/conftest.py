@@ -1,4 +1,4 @@
-"""What the tests of bulk runs share: a server that lists what it took, and misbehaves as it is told."""
+"""Fixtures of the bulk tests: a server that lists the messages it accepted, and fails as scripted."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ __all__ = ["server_loop"]
 
 
 @pytest_asyncio.fixture
-async def server(server_loop: ServerLoop) -> AsyncIterator[ListingServer]:  # that is how pytest finds it
-    """A server that behaves well until it is told otherwise."""
-    async with ListingServer(server_loop) as here:
-        yield here
+async def server(server_loop: ServerLoop) -> AsyncIterator[ListingServer]:  # pytest finds the fixture by name
+    """A server without faults until a test scripts some."""
+    async with ListingServer(server_loop) as listing_server:
+        yield listing_server

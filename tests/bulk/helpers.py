@@ -1,4 +1,4 @@
-"""Runs of a few messages, as the tests of the sender make them."""
+"""Runs of a few messages for the tests of the bulk sender."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,13 +14,13 @@ from tests.chaos.sample_flows import otp
 SETTINGS: dict[str, Any] = {"error_budget": None, "concurrency": 8, "reconcile_after": timedelta(seconds=0.3)}
 
 
-def number(place: int) -> str:
-    """A recipient."""
-    return f"+3069{place:08d}"
+def number(index: int) -> str:
+    """Return a recipient."""
+    return f"+3069{index:08d}"
 
 
 class OtpFlows:
-    """So many one-time passwords, the same ones each time that they are gone through."""
+    """A fixed number of one-time passwords, the same ones in each pass."""
 
     def __init__(self, count: int, start: int = 1) -> None:
         self.range = range(start, start + count)
@@ -28,31 +28,31 @@ class OtpFlows:
 
     def __iter__(self) -> Iterator[AnyFlow]:
         self.passes += 1
-        return (otp(number(place)) for place in self.range)
+        return (otp(number(index)) for index in self.range)
 
 
-def row(place: int, to: int, words: str = "Your code is 4711", *, key: str = "") -> Row:
-    """One row as a template would make it."""
+def row(index: int, to: int, text: str = "Your code is 4711", *, key: str = "") -> Row:
+    """Return a row as a template would make it."""
 
-    def make(stamp: Correlation) -> AnyFlow:
+    def build_flow(correlation: Correlation) -> AnyFlow:
         from tests.chaos.sample_flows import standard
 
-        return add_correlation(standard(number(to), words), stamp)
+        return add_correlation(standard(number(to), text), correlation)
 
-    return Row(place, key or number(to), number(to), make)
+    return Row(index, key or number(to), number(to), build_flow)
 
 
-def invalid_row(place: int, reason: str = "must be a phone number") -> Row:
-    """A row that cannot be sent, and has no key."""
+def invalid_row(index: int, reason: str = "must be a phone number") -> Row:
+    """Return a row that cannot be sent, and has no key."""
 
-    def make(_stamp: Correlation) -> AnyFlow:
-        raise AssertionError("a broken row is not made")
+    def build_flow(_correlation: Correlation) -> AnyFlow:
+        raise AssertionError("the flow of an invalid row must not be built")
 
-    return Row(place, "", "", make, (Problem(("to",), reason),))
+    return Row(index, "", "", build_flow, (Problem(("to",), reason),))
 
 
 def client(server: ListingServer, **changes: Any) -> RouteeClient:
-    """A client that is impatient, and asks as often as it likes."""
+    """Return a client with short timeouts and no polling limit."""
     config = {
         "total_timeout": timedelta(seconds=0.5),
         "poll_rate": 1000.0,
@@ -62,15 +62,15 @@ def client(server: ListingServer, **changes: Any) -> RouteeClient:
 
 
 async def run(server: ListingServer, ledger: Ledger, rows: Any, **settings: Any) -> Progress:
-    """A whole run with a client of its own."""
+    """Run a sender with a client of its own."""
     async with client(server) as routee:
         return await sender(routee, ledger, **settings).run(rows if _are_rows(rows) else rows_of(rows))
 
 
 def sender(routee: RouteeClient, ledger: Ledger, **settings: Any) -> BulkSender:
-    """A sender with settings for a few messages."""
-    refused = settings.pop("on_invalid_row", None)
-    return BulkSender(routee, ledger, BulkSettings(**(SETTINGS | settings)), on_invalid_row=refused)
+    """Return a sender with settings for a few messages."""
+    on_invalid_row = settings.pop("on_invalid_row", None)
+    return BulkSender(routee, ledger, BulkSettings(**(SETTINGS | settings)), on_invalid_row=on_invalid_row)
 
 
 def _are_rows(rows: Any) -> bool:

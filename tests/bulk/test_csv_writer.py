@@ -1,4 +1,4 @@
-"""No spreadsheet computes a cell of ours, wherever it splits a line, and programs read what was written."""
+"""CSV output: no cell is evaluated as a formula, whichever delimiter splits a line, and readers get the text back."""
 
 import csv
 import unicodedata
@@ -14,14 +14,14 @@ INVISIBLE = "\u200b\u200d\u2060\ufeff\u00ad\u034f\ufe0f\u2800\u3164\u202e\u2066\
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    """The cells as a spreadsheet with this delimiter has them."""
+    """Return the cells as a spreadsheet with this delimiter reads them."""
     return next(csv.reader([line.rstrip("\n")], delimiter=delimiter))
 
 
 def _is_formula(cell: str) -> bool:
-    """Whether the first letter that is seen, unless an apostrophe makes it text, is a sign once it is normalised."""
-    seen = cell.lstrip(f'{INVISIBLE}" \t\r\n')
-    return unicodedata.normalize("NFKC", seen[:1])[:1] in set("=+-@\u2212") if seen else False
+    """Return whether the first visible character, after normalization, is a formula sign."""
+    visible = cell.lstrip(f'{INVISIBLE}" \t\r\n')
+    return unicodedata.normalize("NFKC", visible[:1])[:1] in set("=+-@\u2212") if visible else False
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def _is_formula(cell: str) -> bool:
         *(("+cmd|x****5678", "'+cmd|x****5678"), ("+306912345678;=1", "+306912345678;'=1")),
     ],
 )
-def test_no_cell_is_a_formula(text: str, cell: str) -> None:
-    """What a spreadsheet would compute begins with an apostrophe, in every width and after every delimiter."""
+def test_formula_gets_an_apostrophe(text: str, cell: str) -> None:
+    """What a spreadsheet would evaluate begins with an apostrophe, in every width and after every delimiter."""
     assert escape_formula(text) == cell
     assert escape_formula(cell) in {cell, f"'{cell}"}
 
@@ -59,16 +59,14 @@ def test_no_cell_is_a_formula(text: str, cell: str) -> None:
         "2025-01-02",
     ],
 )
-def test_what_is_no_formula_stays(text: str) -> None:
-    """A number that begins with its plus, masked or not, and a sign inside a word are left as they are."""
+def test_text_that_is_no_formula_is_unchanged(text: str) -> None:
+    """A number that begins with its plus, masked or not, and a sign inside a word are unchanged."""
     assert escape_formula(text) == text
 
 
-def test_every_letter_that_is_a_sign() -> None:
-    """The signs are all letters that are =, +, -, @ or the minus sign once they are normalised."""
-    found = {
-        letter for letter in map(chr, range(0x110000)) if unicodedata.normalize("NFKC", letter)[:1] in set("=+-@\u2212")
-    }
+def test_formula_signs_are_all_characters_that_normalize_to_one() -> None:
+    """The signs are all characters that become =, +, -, @ or the minus sign by normalization."""
+    found = {char for char in map(chr, range(0x110000)) if unicodedata.normalize("NFKC", char)[:1] in set("=+-@\u2212")}
     assert set(FORMULA_SIGNS) == found
 
 
@@ -81,8 +79,8 @@ TEXTS = st.lists(
 
 
 @given(st.lists(st.one_of(TEXTS, st.integers(), st.none()), min_size=1, max_size=5))
-def test_whatever_the_delimiter(cells: list[str | int | None]) -> None:
-    """However a line is split, no cell that comes of a text is a formula."""
+def test_no_cell_is_a_formula_at_any_delimiter(cells: list[str | int | None]) -> None:
+    """However a line is split, no cell of a text is a formula."""
     texts = [
         cell.replace("\n", " ").replace("\r", " ").replace("\0", " ") if isinstance(cell, str) else cell
         for cell in cells
@@ -94,13 +92,13 @@ def test_whatever_the_delimiter(cells: list[str | int | None]) -> None:
 
 
 @given(st.lists(st.one_of(TEXTS, st.integers()), min_size=1, max_size=5))
-def test_a_line_is_read_as_it_was_written(cells: list[str | int]) -> None:
-    """A reader of CSV has the cells again, each text as it was made safe."""
+def test_csv_reader_returns_the_escaped_cells(cells: list[str | int]) -> None:
+    """A CSV reader returns the cells, each text in its escaped form."""
     texts = [cell.replace("\0", "") if isinstance(cell, str) else cell for cell in cells]
     read = next(csv.reader([format_csv_line(texts)]))
     assert read == [escape_formula(cell) if isinstance(cell, str) else str(cell) for cell in texts]
 
 
-def test_numbers_are_bare_and_nothing_is_nothing() -> None:
-    """A price below zero is a number to a spreadsheet; what is not known is an empty cell."""
+def test_numbers_are_bare_and_none_is_an_empty_cell() -> None:
+    """A negative price is a number to a spreadsheet; an unknown value is an empty cell."""
     assert format_csv_line([2, -0.5, None, "", "a"]) == '2,-0.5,,"","a"\n'

@@ -1,4 +1,4 @@
-"""Delivery reports of a run are counted by outcome and channel, in whatever words Routee has for either."""
+"""Delivery reports of a run are counted by outcome and channel, in any notation that Routee has for either."""
 
 import pytest
 
@@ -13,9 +13,9 @@ from routee_failover.bulk.delivery_summary import (
 from routee_failover.ledger import DeliveryCount
 
 
-def test_counts_by_outcome_and_channel() -> None:
-    """Accepted messages are delivered, failed or unknown; the channels have the delivered and the failed ones."""
-    deliveries = DeliverySummary.from_counts(
+def test_delivery_counts_are_summed_by_outcome_and_channel() -> None:
+    """Accepted messages are delivered, failed or unknown; channels count the delivered and the failed ones."""
+    summary = DeliverySummary.from_counts(
         [
             DeliveryCount(None, None, 20),
             DeliveryCount("InProgress", "Viber", 10),
@@ -27,10 +27,10 @@ def test_counts_by_outcome_and_channel() -> None:
             DeliveryCount("Failed", None, 2),
         ]
     )
-    assert (deliveries.delivered, deliveries.failed, deliveries.unknown) == (1_930, 40, 30)
-    assert (deliveries.accepted, deliveries.reported) == (2_000, 1_970)
-    assert list(deliveries.channels) == ["Viber", "SMS"]
-    assert deliveries.channels == {
+    assert (summary.delivered, summary.failed, summary.unknown) == (1_930, 40, 30)
+    assert (summary.accepted, summary.reported) == (2_000, 1_970)
+    assert list(summary.channels) == ["Viber", "SMS"]
+    assert summary.channels == {
         "Viber": {DELIVERED: 1_700, FAILED: 0},
         "SMS": {DELIVERED: 230, FAILED: 38},
     }
@@ -44,13 +44,13 @@ def test_counts_by_outcome_and_channel() -> None:
         *(("InProgress", UNKNOWN), ("a new word", UNKNOWN), ("", UNKNOWN), (None, UNKNOWN)),
     ],
 )
-def test_what_a_status_means(status: str | None, outcome: str) -> None:
-    """Flows and messages have statuses of their own; one that is not known is no end."""
+def test_status_maps_to_its_outcome(status: str | None, outcome: str) -> None:
+    """Flows and messages have different statuses; an unrecognized one is no final outcome."""
     assert delivery_outcome(status) == outcome
 
 
-def test_channels_as_people_write_them() -> None:
-    """Routee's names of channels differ by endpoint; one that is new is shown as it is, on one line and short."""
+def test_channel_names_are_normalized_for_display() -> None:
+    """Routee's channel names differ by endpoint; a new one is shown unchanged, on one line and shortened."""
     assert [channel_name(name) for name in ("VIBER", "Sms", "voice", "Rcs", None, "")] == [
         *("Viber", "SMS", "Voice", "Rcs", "", "")
     ]
@@ -58,15 +58,15 @@ def test_channels_as_people_write_them() -> None:
     assert len(channel_name("x" * 100)) < 30
 
 
-def test_channels_without_end() -> None:
-    """More channels than there can be are counted together after the first few; no message is lost."""
-    deliveries = DeliverySummary.from_counts(DeliveryCount("Succeeded", f"channel {n}", n) for n in range(1, 101))
-    assert deliveries.delivered == sum(outcomes[DELIVERED] for outcomes in deliveries.channels.values()) == 5_050
-    assert len(deliveries.channels) == 9
-    assert "others" in deliveries.channels
+def test_channels_beyond_the_limit_are_counted_together() -> None:
+    """Channels beyond the limit are counted together; no message is lost."""
+    summary = DeliverySummary.from_counts(DeliveryCount("Succeeded", f"channel {n}", n) for n in range(1, 101))
+    assert summary.delivered == sum(outcomes[DELIVERED] for outcomes in summary.channels.values()) == 5_050
+    assert len(summary.channels) == 9
+    assert "others" in summary.channels
 
 
-def test_nothing_was_accepted() -> None:
-    """Without an accepted message there is nothing to be delivered."""
+def test_no_accepted_messages_give_an_empty_summary() -> None:
+    """Without an accepted message the summary is empty."""
     assert DeliverySummary.from_counts([]) == DeliverySummary()
     assert DeliverySummary().accepted == 0

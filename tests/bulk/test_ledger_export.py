@@ -1,4 +1,4 @@
-"""An export has a line for each message, in a form that programs and spreadsheets read, and gives nobody's number."""
+"""An export has a line for each message, in a format that programs and spreadsheets read, with masked numbers."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from routee_failover.ledger.entry import build_label
 from .report.sample_runs import STARTED_AT, SampleLedger, sample_entries, sample_run
 
 NUMBER = "+306912345678"
-ONE = LedgerEntry(
+ENTRY = LedgerEntry(
     number=1,
     key_hash=99,
     key=NUMBER,
@@ -35,19 +35,19 @@ ONE = LedgerEntry(
 )
 
 
-async def _written(ledger: SampleLedger, format: Literal["csv", "jsonl"], **settings: Any) -> str:  # noqa: A002
+async def _export_text(ledger: SampleLedger, format: Literal["csv", "jsonl"], **settings: Any) -> str:  # noqa: A002
     stream = io.StringIO(newline="")
     await export(ledger, stream, format=format, **settings)
     return stream.getvalue()
 
 
-async def _rows(*given: LedgerEntry) -> list[dict[str, str]]:
-    return [*csv.DictReader(io.StringIO(await _written(SampleLedger(iter(given)), "csv"), newline=""))]
+async def _csv_rows(*entries: LedgerEntry) -> list[dict[str, str]]:
+    return [*csv.DictReader(io.StringIO(await _export_text(SampleLedger(iter(entries)), "csv"), newline=""))]
 
 
-async def test_a_row_of_csv() -> None:
+async def test_csv_row_has_every_column_with_masked_number() -> None:
     """Every column is there; times are in UTC, the number and the key that is the number are masked."""
-    (row,) = await _rows(ONE)
+    (row,) = await _csv_rows(ENTRY)
     assert tuple(row) == COLUMNS
     assert row == {
         "line": "2",
@@ -56,87 +56,87 @@ async def test_a_row_of_csv() -> None:
         "state": "ACCEPTED",
         "attempt": "1",
         "reason": "",
-        "id": "8b6f",
-        "proof": "answer",
-        "begun_at": "2025-11-20T22:00:00.000Z",
+        "tracking_id": "8b6f",
+        "resolved_by": "answer",
+        "claimed_at": "2025-11-20T22:00:00.000Z",
         "ended_at": "2025-11-20T22:00:00.250Z",
-        "seconds": "0.25",
+        "response_time": "0.25",
         "channel": "Viber",
         "status": "Succeeded",
         "ended_channel": "Sms",
         "price": "0.034",
         "country": "GR",
-        "look_up": "",
+        "lookup_label": "",
     }
 
 
-async def test_a_row_of_json() -> None:
-    """JSON lines have the same names; what is not known is null, and a row that was never sent has no begin."""
+async def test_json_line_has_the_same_keys_and_null_for_unknown_values() -> None:
+    """JSON lines have the same names; unknown values are null, and a row that was never sent was not claimed."""
     blank = attrs.evolve(
-        ONE, state=EntryState.NEW, attempt=0, ended_at=None, response_time=0.0, delivery_report=None, channel=None
+        ENTRY, state=EntryState.NEW, attempt=0, ended_at=None, response_time=0.0, delivery_report=None, channel=None
     )
-    text = await _written(SampleLedger(iter([ONE, blank])), "jsonl")
+    text = await _export_text(SampleLedger(iter([ENTRY, blank])), "jsonl")
     one, other = map(json.loads, text.splitlines())
     assert tuple(one) == tuple(other) == COLUMNS
-    assert (one["price"], one["ended_channel"], one["look_up"]) == (0.034, "Sms", None)
-    assert (other["begun_at"], other["ended_at"], other["seconds"], other["price"]) == (None,) * 4
+    assert (one["price"], one["ended_channel"], one["lookup_label"]) == (0.034, "Sms", None)
+    assert (other["claimed_at"], other["ended_at"], other["response_time"], other["price"]) == (None,) * 4
 
 
-async def test_how_one_in_doubt_is_found() -> None:
-    """A message in doubt has the label that it carries at Routee; no other has."""
-    doubt = attrs.evolve(ONE, number=2, state=EntryState.UNKNOWN, delivery_report=None)
-    ledger = SampleLedger(iter([ONE, doubt]))
-    rows = [json.loads(line) for line in (await _written(ledger, "jsonl")).splitlines()]
-    assert [row["look_up"] for row in rows] == [None, build_label(ledger.run_id, 99)]
+async def test_only_unknown_messages_have_a_lookup_label() -> None:
+    """An unknown message has the label that it carries at Routee; no other message has one."""
+    unknown = attrs.evolve(ENTRY, number=2, state=EntryState.UNKNOWN, delivery_report=None)
+    ledger = SampleLedger(iter([ENTRY, unknown]))
+    rows = [json.loads(line) for line in (await _export_text(ledger, "jsonl")).splitlines()]
+    assert [row["lookup_label"] for row in rows] == [None, build_label(ledger.run_id, 99)]
 
 
 @pytest.mark.parametrize("name", ["endpoint", "run"])
-async def test_what_carries_no_label(name: str) -> None:
-    """A Viber OTP in doubt has nothing to be looked up by, wherever the ledger says that it is one."""
-    doubt = attrs.evolve(ONE, state=EntryState.UNKNOWN, delivery_report=None)
+async def test_unknown_viber_otp_has_no_lookup_label(name: str) -> None:
+    """An unknown Viber OTP has no label, whichever ledger document names the endpoint."""
+    unknown = attrs.evolve(ENTRY, state=EntryState.UNKNOWN, delivery_report=None)
     for endpoint, has_label in (("viber-otp", False), ("otp", True), ("transactional", True)):
-        ledger = SampleLedger(iter([doubt]))
+        ledger = SampleLedger(iter([unknown]))
         async with ledger:
             await ledger.put_document(name, {"endpoint": endpoint})
-            (row,) = map(json.loads, (await _written(ledger, "jsonl")).splitlines())
-        assert (row["look_up"] is not None) == has_label
+            (row,) = map(json.loads, (await _export_text(ledger, "jsonl")).splitlines())
+        assert (row["lookup_label"] is not None) == has_label
 
 
-async def test_hostile_texts() -> None:
-    """Formulas, line ends, control codes and turned directions stay what they are worth: text on its line."""
-    evil = attrs.evolve(
-        ONE,
+async def test_hostile_texts_stay_text_on_one_line() -> None:
+    """Formulas, line ends, control and direction characters are exported as text on one line."""
+    hostile = attrs.evolve(
+        ENTRY,
         key="=HYPERLINK(1)",
         reason='=cmd|"/c calc"!A1\r\n\x1b[2J\u202e to +306912345678',
         tracking_id="@id\x07",
         delivery_report=DeliveryReport(1, "-Failed", "+Sms", float("nan"), "\u202eRG"),
     )
-    (row,) = await _rows(evil)
+    (row,) = await _csv_rows(hostile)
     assert row["reason"] == '\'=cmd|"/c calc"!A1 [2J to +3069****5678'
-    assert (row["key"], row["id"], row["status"], row["ended_channel"]) == (
+    assert (row["key"], row["tracking_id"], row["status"], row["ended_channel"]) == (
         "'=HYPERLINK(1)",
         "'@id ",
         "'-Failed",
         "'+Sms",
     )
     assert (row["price"], row["country"]) == ("", " RG")
-    told = json.loads(await _written(SampleLedger(iter([evil])), "jsonl"))
-    assert told["price"] is None
-    assert told["key"] == "=HYPERLINK(1)"
+    json_row = json.loads(await _export_text(SampleLedger(iter([hostile])), "jsonl"))
+    assert json_row["price"] is None
+    assert json_row["key"] == "=HYPERLINK(1)"
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
-async def test_only_some_states(form: Literal["csv", "jsonl"]) -> None:
-    """The states that are asked for are exported, and no other."""
-    text = await _written(sample_run(2_000), form, states={EntryState.REJECTED, EntryState.INVALID})
+@pytest.mark.parametrize("export_format", ["csv", "jsonl"])
+async def test_only_the_requested_states_are_exported(export_format: Literal["csv", "jsonl"]) -> None:
+    """The requested states are exported, and no other."""
+    text = await _export_text(sample_run(2_000), export_format, states={EntryState.REJECTED, EntryState.INVALID})
     assert "REJECTED" in text
     assert "INVALID" in text
     assert "ACCEPTED" not in text
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
-async def test_all_of_them_in_constant_memory(form: Literal["csv", "jsonl"]) -> None:
-    """Each row is on a line of its own, whatever it holds, and none stays in memory."""
+@pytest.mark.parametrize("export_format", ["csv", "jsonl"])
+async def test_large_export_uses_constant_memory(export_format: Literal["csv", "jsonl"]) -> None:
+    """Each entry is on a line of its own, whatever it contains, and none stays in memory."""
 
     class Lines:
         count = 0
@@ -147,9 +147,9 @@ async def test_all_of_them_in_constant_memory(form: Literal["csv", "jsonl"]) -> 
     lines = Lines()
     tracemalloc.start()
     try:
-        await export(SampleLedger(sample_entries(3_000)), lines, format=form)
+        await export(SampleLedger(sample_entries(3_000)), lines, format=export_format)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert lines.count == 3_000 + (form == "csv")
+    assert lines.count == 3_000 + (export_format == "csv")
     assert peak < 3 * 2**20

@@ -1,4 +1,4 @@
-"""Numbers as people write them become E.164, or a sentence that does not quote them."""
+"""Phone numbers in any notation become E.164, or give a reason that does not quote them."""
 
 import re
 import sys
@@ -17,10 +17,10 @@ from routee_failover.bulk.phone_numbers import canonical_e164, check_region, cou
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without phonenumbers."""
+def without_phonenumbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulates a machine without phonenumbers."""
     to_e164.cache_clear()
-    monkeypatch.setattr(phone_numbers, "PLANS", type(NUMBERING_PLANS)())
+    monkeypatch.setattr(phone_numbers, "NUMBERING_PLANS", type(NUMBERING_PLANS)())
     monkeypatch.setattr(phone_numbers, "_library", lambda: None)
 
 
@@ -36,13 +36,13 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         ("306912345678", "GR"),
     ],
 )
-def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
+def test_number_in_any_notation_gives_e164(text: str, region: str | None) -> None:
     """However a number is written, it is the same recipient."""
     assert to_e164(text, region) == "+306912345678"
 
 
 @pytest.mark.parametrize(
-    ("text", "region", "why"),
+    ("text", "region", "reason"),
     [
         ("", None, "must not be empty"),
         ("   ", "GR", "must not be empty"),
@@ -56,7 +56,7 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("+30691234567", None, "too few digits"),
         ("+306912345678901", None, "too long"),
         ("+999 1234 5678", None, "a country code that no country has"),
-        ("+1 555 1234567", None, r"where it is right, a newer phonenumbers may know it"),
+        ("+1 555 1234567", None, r"if it is right, a newer phonenumbers may know it"),
         ("5551234", "US", "lacks its area code"),
         ("011 15 2345 6789", "AR", r"dialled inside its country: write it with \+, like \+54 9 11"),
         ("4641234", "AG", "dialled inside its country"),
@@ -75,9 +75,9 @@ def test_a_number_is_written_in_e164(text: str, region: str | None) -> None:
         ("00 6912345678", "GR", "is no number of its country"),
     ],
 )
-def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, why: str) -> None:
-    """The reason helps the person who has the file, and quotes no number."""
-    with pytest.raises(InvalidPhoneNumber, match=why) as caught:
+def test_invalid_number_gives_a_reason_without_quoting_it(text: str, region: str | None, reason: str) -> None:
+    """The reason helps the owner of the file, and quotes no number."""
+    with pytest.raises(InvalidPhoneNumber, match=reason) as caught:
         to_e164(text, region)
     assert len(text.strip()) < 2 or text.strip() not in str(caught.value)
 
@@ -109,7 +109,7 @@ def test_what_is_no_number_says_why_and_not_what(text: str, region: str | None, 
         ("0 (0)30 1234567", "DE", None),
     ],
 )
-def test_numbers_as_people_have_them(text: str, region: str | None, number: str | None) -> None:
+def test_digits_are_kept_with_the_country_code_of_the_region(text: str, region: str | None, number: str | None) -> None:
     """A cell that is one number gives the digits that were written, with the country code of its region."""
     if number is None:
         with pytest.raises(InvalidPhoneNumber):
@@ -121,14 +121,14 @@ def test_numbers_as_people_have_them(text: str, region: str | None, number: str 
 @pytest.mark.parametrize(
     "text", ["+447400123456", "+4407400123456", "+44 7400 123456", "+44 (0)7400 123456", "07400 123456"]
 )
-def test_one_person_in_several_ways_is_one_number(text: str) -> None:
-    """The library judges every number, also one that looks like E.164 already."""
+def test_several_notations_of_a_number_are_one(text: str) -> None:
+    """The library validates every number, also one that looks like E.164 already."""
     assert to_e164(text, "GB") == "+447400123456"
     assert canonical_e164(text) == ("+447400123456" if text.startswith("+") else text)
 
 
 @pytest.mark.parametrize("text", ["4915123459847", "49 151 23459847", "4915123459847.0"])
-def test_digits_that_are_one_number_with_plus_and_another_without_are_refused(text: str) -> None:
+def test_digits_that_mean_another_number_with_plus_are_refused(text: str) -> None:
     """A mobile number without its + is a valid landline number of the same country: which is meant is not guessed."""
     with pytest.raises(InvalidPhoneNumber, match="another one with"):
         to_e164(text, "DE")
@@ -136,8 +136,8 @@ def test_digits_that_are_one_number_with_plus_and_another_without_are_refused(te
     assert to_e164(text.replace("49", "0", 1).removesuffix(".0"), "DE") == "+4915123459847"
 
 
-def test_the_country_code_without_plus_is_understood_where_only_one_number_can_be_meant() -> None:
-    """A number with the code of the region and no + goes to the one number that it can be."""
+def test_country_code_without_plus_is_accepted_if_unambiguous() -> None:
+    """A number with the country code of the region and no + gives the only number that it can be."""
     assert to_e164("306912345678", "GR") == "+306912345678"
     assert to_e164("17185550123", "US") == "+17185550123"
     assert to_e164("2025550123", "US") == "+12025550123"
@@ -157,13 +157,13 @@ def test_the_country_code_without_plus_is_understood_where_only_one_number_can_b
         ("+49 491 1234567", "DE", "+494911234567"),
     ],
 )
-def test_an_international_prefix_is_that_of_the_region(text: str, region: str | None, number: str) -> None:
-    """What is dialled there is read, unless + in place of its 00 makes another number; an area may repeat a code."""
+def test_international_prefix_of_the_region_is_understood(text: str, region: str | None, number: str) -> None:
+    """Dialled prefixes are understood, unless + in place of 00 gives another number; an area may repeat a code."""
     assert to_e164(text, region) == number
 
 
-def test_a_zero_in_parentheses_that_may_be_dialled_or_not_is_refused() -> None:
-    """Where a number is valid with its (0) and without it, nothing tells which person is meant."""
+def test_ambiguous_zero_in_parentheses_is_refused() -> None:
+    """If a number is valid with its (0) and without it, it is not known which recipient is meant."""
     with pytest.raises(InvalidPhoneNumber, match="with it and without it"):
         to_e164("+39 (0)331 234567")
 
@@ -174,32 +174,32 @@ def _codes() -> list[tuple[int, str]]:
 
 @st.composite
 def _near_numbers(draw: st.DrawFn) -> str:
-    """A number of some country, with a few digits changed, added or taken away: about half are valid."""
+    """A number of some country, with a few digits changed, added or removed: about half are valid."""
     code, region = draw(st.sampled_from(_codes()))
     kind = draw(st.integers(0, 10))
     example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
     example = example or phonenumbers.example_number_for_non_geo_entity(code)
     assert example is not None
     digits = [*phonenumbers.national_significant_number(example)]
-    for place, digit in draw(st.lists(st.tuples(st.integers(0, 14), st.sampled_from("0123456789")), max_size=5)):
-        digits[min(place, len(digits) - 1)] = digit
+    for index, digit in draw(st.lists(st.tuples(st.integers(0, 14), st.sampled_from("0123456789")), max_size=5)):
+        digits[min(index, len(digits) - 1)] = digit
     before = draw(st.sampled_from(["", "", "", "0", "1", "8", "06", "9"]))
     return f"+{code}{before}{''.join(digits)[: draw(st.integers(3, 14))]}"
 
 
 @given(_near_numbers())
-def test_a_pattern_accepts_only_what_the_library_gives_back_as_it_is(text: str) -> None:
-    """The quick way never differs from the library, for numbers of every country and near ones."""
+def test_pattern_accepts_only_numbers_that_the_library_returns_unchanged(text: str) -> None:
+    """The fast path never differs from the library, for numbers of every country and similar ones."""
     if NUMBERING_PLANS.load(text[:4], phonenumbers)(text):
         number = phonenumbers.parse(text)
         assert phonenumbers.is_valid_number(number)
         assert phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == text
 
 
-@pytest.mark.parametrize("beginning", ["+306", "+121", "+447", "+491", "+791", "+393", "+336", "+479", "+358"])
-def test_the_usual_numbers_go_the_quick_way(beginning: str) -> None:
-    """Example mobiles of large countries are accepted by their pattern."""
-    code = next(code for code, _ in _codes() if beginning[1:].startswith(str(code)))
+@pytest.mark.parametrize("prefix", ["+306", "+121", "+447", "+491", "+791", "+393", "+336", "+479", "+358"])
+def test_mobile_numbers_of_large_countries_match_their_pattern(prefix: str) -> None:
+    """Example mobile numbers of large countries take the fast path."""
+    code = next(code for code, _ in _codes() if prefix[1:].startswith(str(code)))
     example = phonenumbers.example_number_for_type(
         phonenumbers.region_code_for_country_code(code), phonenumbers.PhoneNumberType.MOBILE
     )
@@ -210,7 +210,7 @@ def test_the_usual_numbers_go_the_quick_way(beginning: str) -> None:
 
 _SIGNS = "0123456789" * 3 + "+ -./()" * 2 + "xX*#oOe,;:'\"=\u200b\u202a\u202e\u00a0\t\n\u0661\uff11\u2026\u2011Eva"
 _cells = st.text(st.sampled_from(_SIGNS), max_size=24) | st.builds(
-    lambda number, place, sign: number[:place] + sign + number[place:],
+    lambda number, index, sign: number[:index] + sign + number[index:],
     _near_numbers(),
     st.integers(0, 16),
     st.text(st.sampled_from(_SIGNS), max_size=3),
@@ -218,8 +218,8 @@ _cells = st.text(st.sampled_from(_SIGNS), max_size=24) | st.builds(
 
 
 @given(_cells, st.sampled_from([None, "GR", "DE", "AT", "US", "GB", "IT", "AR", "BR", "RU", "AG", "MX"]))
-def test_an_accepted_cell_formats_back_to_the_digits_that_were_written(text: str, region: str | None) -> None:
-    """No letter, mask, second number or fraction changes a digit: what is sent to ends the cell, behind prefixes."""
+def test_accepted_cell_keeps_the_written_digits(text: str, region: str | None) -> None:
+    """No letter, mask, second number or fraction changes a digit: the result ends the cell, after prefixes."""
     try:
         number = to_e164(text, region)
     except InvalidPhoneNumber as error:
@@ -245,8 +245,8 @@ def _check_digits(text: str, number: str) -> None:
     assert to_e164(number) == number
 
 
-def test_the_extra_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package the library works, and knows that it is not there."""
+def test_missing_phonenumbers_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package the library works, and reports that it is not installed."""
     phone_numbers._library.cache_clear()
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
     try:
@@ -255,8 +255,8 @@ def test_the_extra_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         phone_numbers._library.cache_clear()
 
 
-def test_an_e164_number_needs_nothing_installed(bare: None) -> None:
-    """Without the extra, + and country code are understood; other ways to write a number name what to install."""
+def test_e164_number_is_accepted_without_phonenumbers(without_phonenumbers: None) -> None:
+    """Without the extra, + and country code are understood; other notations name what to install."""
     assert to_e164("+306912345678", "GR") == to_e164("+30 691-234 5678") == "+306912345678"
     for other in ("+49 (0)30 1234567", "00306912345678", "6912345678"):
         with pytest.raises(InvalidPhoneNumber, match=r"routee-failover\[bulk\]"):
@@ -265,27 +265,27 @@ def test_an_e164_number_needs_nothing_installed(bare: None) -> None:
         to_e164("+30 691")
 
 
-def test_a_region_needs_the_extra_and_must_exist(request: pytest.FixtureRequest) -> None:
-    """A region that cannot serve ends the run before its first row."""
+def test_region_requires_phonenumbers_and_must_exist(request: pytest.FixtureRequest) -> None:
+    """An unusable region is an error before the first row."""
     check_region(None)
     check_region("GR")
     for wrong in ("gr", "Greece", "XX"):
         with pytest.raises(InvalidSource, match="is no region"):
             check_region(wrong)
-    request.getfixturevalue("bare")
+    request.getfixturevalue("without_phonenumbers")
     with pytest.raises(InvalidSource, match=r"routee-failover\[bulk\]"):
         check_region("GR")
 
 
-def test_a_number_tells_its_country_and_its_zones() -> None:
-    """Country and zones are known of numbers that belong to one, and of no others."""
+def test_country_and_time_zones_of_a_number() -> None:
+    """Country and time zones are known for numbers that belong to a country, and for no others."""
     assert (country_of("+306912345678"), time_zones_of("+306912345678")) == ("GR", ("Europe/Athens",))
     assert len(time_zones_of("+61412345678")) > 1
     assert (country_of("+881612345678"), time_zones_of("+881612345678")) == (None, ())
     assert (country_of("nonsense"), time_zones_of("nonsense")) == (None, ())
 
 
-def test_without_the_extra_nothing_is_known_of_a_number(bare: None) -> None:
+def test_country_and_time_zones_are_unknown_without_phonenumbers(without_phonenumbers: None) -> None:
     """What cannot be known is not guessed."""
     assert (country_of("+306912345678"), time_zones_of("+306912345678"), phone_numbers.is_installed()) == (
         None,

@@ -1,4 +1,4 @@
-"""What holds a run that says nothing of the message at hand: an account that is refused, an outage, a client closed."""
+"""Pauses that concern no single message: a refused account, an outage, a closed client, the user, the error budget."""
 
 import asyncio
 import time
@@ -19,74 +19,74 @@ from .helpers import OtpFlows, client, number, run, sender
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked again soon whether the account is well."""
+def fast_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shortens the intervals of account probes and outage pauses."""
     monkeypatch.setattr("routee_failover.bulk.sender._ACCOUNT_PROBE_INTERVAL", 0.05)
-    monkeypatch.setattr("routee_failover.bulk.row_sender._OUTAGE_PAUSE", 0.05)
+    monkeypatch.setattr("routee_failover.bulk.message_sender._OUTAGE_PAUSE", 0.05)
 
 
-def _while(holds: Callable[[], bool], fault: Fault) -> Callable[[], Fault]:
-    return lambda: fault if holds() else NO_FAULT
+def _while(is_active: Callable[[], bool], fault: Fault) -> Callable[[], Fault]:
+    return lambda: fault if is_active() else NO_FAULT
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_an_account_that_is_refused_holds_the_run(server: ListingServer, status: int) -> None:
-    """Where everything is refused for who we are, nobody is REJECTED for it; once it is mended, all are written to."""
-    refused = [True]
-    server.next_fault = _while(lambda: refused[0], ERROR_STATUSES[status])
+async def test_refused_account_pauses_the_run_and_rejects_no_message(server: ListingServer, status: int) -> None:
+    """While the account is refused no message is REJECTED for it; once it has access again, all are sent."""
+    is_refused = [True]
+    server.next_fault = _while(lambda: is_refused[0], ERROR_STATUSES[status])
     async with MemoryLedger() as ledger, client(server) as routee:
-        made = sender(routee, ledger)
-        running = asyncio.create_task(made.run(rows_of(OtpFlows(30))))
-        await until(lambda: made.progress.phase is Phase.PAUSED)
-        refused[0] = False
-        progress = await running
+        bulk_sender = sender(routee, ledger)
+        task = asyncio.create_task(bulk_sender.run(rows_of(OtpFlows(30))))
+        await until(lambda: bulk_sender.progress.phase is Phase.PAUSED)
+        is_refused[0] = False
+        progress = await task
     assert (progress.counts.accepted, progress.counts.rejected) == (30, 0)
     assert set(server.accepted.values()) == {1}
 
 
-async def test_one_message_that_is_forbidden_is_rejected_in_the_end(server: ListingServer) -> None:
-    """A 403 that only one message gets is about that message: it is tried three times, and holds nobody up."""
+async def test_single_forbidden_message_is_rejected_after_three_attempts(server: ListingServer) -> None:
+    """A 403 that only one message gets is about that message: it is attempted three times, and delays no other."""
     forbidden = number(3)
     server.faults_by_recipient[forbidden] = ERROR_STATUSES[403]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, OtpFlows(10))
-        (rejected,) = [intent async for intent in ledger.entries() if intent.state == "REJECTED"]
+        (rejected,) = [entry async for entry in ledger.entries() if entry.state == "REJECTED"]
     assert (progress.counts.accepted, rejected.recipient, rejected.attempt) == (9, forbidden, 3)
 
 
-async def test_an_outage_is_waited_out(server: ListingServer) -> None:
-    """While the client's breaker is open the run rests, and nothing is counted against any message."""
-    down = [True]
+async def test_open_circuit_breaker_pauses_the_run(server: ListingServer) -> None:
+    """While the client's circuit breaker is open the run pauses, and no message is charged for it."""
+    is_down = [True]
     server.next_fault = _while(
-        lambda: down[0], Fault("503", accepts=False, response=fixed_response(http("503 Service Unavailable")))
+        lambda: is_down[0], Fault("503", accepts=False, response=fixed_response(http("503 Service Unavailable")))
     )
     async with MemoryLedger() as ledger:
         async with RouteeClient(server.config(circuit_breaker=True, total_timeout=timedelta(seconds=1))) as routee:
-            made = sender(routee, ledger, add_labels=True)
-            running = asyncio.create_task(made.run(rows_of(OtpFlows(60))))
-            await until(lambda: "not well" in str(made.progress.pause_reason))
-            down[0] = False
-            await running
+            bulk_sender = sender(routee, ledger, add_labels=True)
+            task = asyncio.create_task(bulk_sender.run(rows_of(OtpFlows(60))))
+            await until(lambda: "circuit breaker is open" in str(bulk_sender.progress.pause_reason))
+            is_down[0] = False
+            await task
         counts = await ledger.counts()
     assert counts.accepted + counts.unknown + counts.new == 60
     assert counts.rejected == 0
 
 
-async def test_a_client_that_is_closed_ends_the_run(server: ListingServer) -> None:
-    """Nothing can be sent any more: what is left stays for the next run."""
+async def test_closed_client_stops_the_run(server: ListingServer) -> None:
+    """Nothing can be sent any more: the remaining messages are left for the next run."""
     async with MemoryLedger() as ledger:
         routee = client(server)
         async with routee:
-            running = asyncio.create_task(sender(routee, ledger).run(rows_of(OtpFlows(500))))
+            task = asyncio.create_task(sender(routee, ledger).run(rows_of(OtpFlows(500))))
             await until(lambda: len(server.accepted) > 20)
-        progress = await running
+        progress = await task
     assert "closed" in str(progress.pause_reason)
     assert progress.counts.accepted < 500
     assert progress.counts.rejected == 0
 
 
-async def test_a_balance_that_does_not_rise_ends_the_run(server: ListingServer) -> None:
-    """Where the account stays empty, the run stops when its patience is over, and says what it waited for."""
+async def test_account_without_balance_stops_the_run_after_the_stall_timeout(server: ListingServer) -> None:
+    """If the account stays empty, the run stops after its stall timeout, and names what it waited for."""
     server.next_fault = lambda: FAILED_FLOW
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, OtpFlows(20), stall_timeout=timedelta(seconds=0.4))
@@ -94,84 +94,84 @@ async def test_a_balance_that_does_not_rise_ends_the_run(server: ListingServer) 
     assert (progress.counts.rejected, progress.counts.new) == (0, 20)
 
 
-async def test_a_pause_of_the_user_has_no_end_but_theirs(server: ListingServer) -> None:
-    """A run that somebody has paused does not lose its patience."""
+async def test_stall_timeout_does_not_apply_to_a_pause_by_the_user(server: ListingServer) -> None:
+    """A run that the user has paused stays paused until the user resumes it."""
     async with MemoryLedger() as ledger, client(server) as routee:
-        made = sender(routee, ledger, stall_timeout=timedelta(seconds=0.1))
-        made.pause()
-        running = asyncio.create_task(made.run(rows_of(OtpFlows(3))))
+        bulk_sender = sender(routee, ledger, stall_timeout=timedelta(seconds=0.1))
+        bulk_sender.pause()
+        task = asyncio.create_task(bulk_sender.run(rows_of(OtpFlows(3))))
         await asyncio.sleep(1.2)
-        assert not running.done()
-        made.resume()
-        progress = await running
+        assert not task.done()
+        bulk_sender.resume()
+        progress = await task
     assert progress.counts.accepted == 3
 
 
-async def test_after_a_pause_the_rate_is_kept(server: ListingServer) -> None:
-    """Those who waited together do not all leave at once."""
+async def test_rate_limit_holds_after_a_pause(server: ListingServer) -> None:
+    """Workers that waited together do not all send at once."""
     async with MemoryLedger() as ledger, client(server) as routee:
-        made = sender(routee, ledger, rate=50.0)
-        made.pause()
-        running = asyncio.create_task(made.run(rows_of(OtpFlows(20))))
+        bulk_sender = sender(routee, ledger, rate=50.0)
+        bulk_sender.pause()
+        task = asyncio.create_task(bulk_sender.run(rows_of(OtpFlows(20))))
         await asyncio.sleep(0.3)
-        began = time.monotonic()
-        made.resume()
-        await running
+        started_at = time.monotonic()
+        bulk_sender.resume()
+        await task
     arrivals = sorted(at for times in server.arrivals.values() for at in times)
-    assert arrivals[-1] - began > 0.25
+    assert arrivals[-1] - started_at > 0.25
 
 
-async def test_a_sender_runs_once(server: ListingServer) -> None:
-    """A second run with the same object is refused: its counts and its brakes are those of the first."""
+async def test_second_run_of_a_sender_is_refused(server: ListingServer) -> None:
+    """A second run with the same object is refused: its counters and its run control belong to the first."""
     async with MemoryLedger() as ledger, client(server) as routee:
-        made = sender(routee, ledger)
-        await made.run(rows_of(OtpFlows(1)))
+        bulk_sender = sender(routee, ledger)
+        await bulk_sender.run(rows_of(OtpFlows(1)))
         with pytest.raises(InvalidConfig, match="runs once"):
-            await made.run(rows_of(OtpFlows(1)))
+            await bulk_sender.run(rows_of(OtpFlows(1)))
 
 
-def test_a_budget_counts_the_last_messages_alone() -> None:
-    """What is older than the window counts no more, and each pause is longer until most is accepted again."""
-    spending = ErrorBudgetTracker(
+def test_error_budget_counts_recent_messages_and_doubles_its_pause() -> None:
+    """Results older than the sample do not count, and each pause is longer until messages are accepted again."""
+    tracker = ErrorBudgetTracker(
         ErrorBudget(max_failure_share=0.5, sample_size=4, min_messages=4, pause=timedelta(seconds=1))
     )
-    assert [spending.record(failed=failed) for failed in (True, True, False, False, True, True)] == [False] * 6
-    assert spending.record(failed=True)
-    assert spending.start_pause() == (1.0, 3, 4)
-    assert [spending.record(failed=True) for _ in range(4)] == [False, False, False, True]
-    assert spending.start_pause() == (2.0, 4, 4)
+    assert [tracker.record(failed=failed) for failed in (True, True, False, False, True, True)] == [False] * 6
+    assert tracker.record(failed=True)
+    assert tracker.start_pause() == (1.0, 3, 4)
+    assert [tracker.record(failed=True) for _ in range(4)] == [False, False, False, True]
+    assert tracker.start_pause() == (2.0, 4, 4)
     for _ in range(4):
-        assert not spending.record(failed=False)
-    assert spending.start_pause()[0] == 1.0
+        assert not tracker.record(failed=False)
+    assert tracker.start_pause()[0] == 1.0
 
 
-async def test_brakes_hold_for_several_reasons() -> None:
-    """A run goes on once the last reason is gone; `stop` ends every wait."""
-    brakes = RunControl()
-    brakes.pause("one", "first")
-    brakes.pause("two", "second")
-    waiting = asyncio.create_task(brakes.wait_until_allowed())
-    brakes.resume("one")
-    brakes.resume("unknown")
+async def test_run_resumes_when_its_last_pause_reason_is_removed() -> None:
+    """A run resumes once no pause reason is left; `stop` ends every wait."""
+    control = RunControl()
+    control.pause("one", "first")
+    control.pause("two", "second")
+    waiting = asyncio.create_task(control.wait_until_allowed())
+    control.resume("one")
+    control.resume("unknown")
     await asyncio.sleep(0)
-    assert (brakes.pause_reason, brakes.may_send, waiting.done()) == ("second", False, False)
-    brakes.stop("over")
+    assert (control.pause_reason, control.may_send, waiting.done()) == ("second", False, False)
+    control.stop("over")
     assert await waiting is False
-    brakes.stop("later")
-    assert brakes.stop_reason == "over"
+    control.stop("later")
+    assert control.stop_reason == "over"
 
 
-def test_patience_is_renewed_by_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what is spent in waiting counts, all of it together, and anew after a message was accepted."""
+def test_stall_timer_sums_waiting_time_and_is_reset_by_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only time spent waiting counts, in total, and from zero after a message was accepted."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    patience = StallTimer(10.0)
-    for moment, waits in ((6.0, True), (100.0, False), (103.0, True)):
-        now[0] = moment
-        patience.update(waiting=waits)
-        assert not patience.expired
+    stall_timer = StallTimer(10.0)
+    for now_value, waiting in ((6.0, True), (100.0, False), (103.0, True)):
+        now[0] = now_value
+        stall_timer.update(waiting=waiting)
+        assert not stall_timer.expired
     now[0] = 104.0
-    patience.update(waiting=True)
-    assert patience.expired
-    patience.reset()
-    assert not patience.expired
+    stall_timer.update(waiting=True)
+    assert stall_timer.expired
+    stall_timer.reset()
+    assert not stall_timer.expired

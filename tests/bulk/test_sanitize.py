@@ -1,4 +1,4 @@
-"""Texts from outside are shown on one line, as letters, and no number in them can be called."""
+"""External texts are shown on one line, without control characters, and with masked phone numbers."""
 
 import pytest
 from hypothesis import given
@@ -21,14 +21,14 @@ from routee_failover.bulk.sanitize import MAX_LENGTH, masked_key, sanitize
         ("x" * 10_000, "x" * MAX_LENGTH + "…"),
     ],
 )
-def test_what_is_shown(text: str, shown: str | None) -> None:
-    """Control codes and turns of direction become spaces, numbers are masked, Routee's codes and ids stay."""
+def test_control_characters_become_spaces_and_numbers_are_masked(text: str, shown: str | None) -> None:
+    """Control and direction characters become spaces, numbers are masked, Routee's codes and ids stay."""
     assert sanitize(text) == (text if shown is None else shown)
 
 
 @given(st.text())
-def test_any_text_is_one_printable_line(text: str) -> None:
-    """Whatever it is, it is printable and short."""
+def test_any_text_becomes_one_short_printable_line(text: str) -> None:
+    """Any text becomes printable and short."""
     shown = sanitize(text)
     assert shown.isprintable()
     assert len(shown) <= MAX_LENGTH + 1 + 8  # a mask may be longer than what it hides
@@ -47,6 +47,6 @@ def test_any_text_is_one_printable_line(text: str) -> None:
         ("a\nb", "a b"),
     ],
 )
-def test_a_key_that_is_the_number_is_masked(key: str, shown: str) -> None:
-    """However the number is written; any other key is shown, for it is what the rows are known by."""
+def test_key_is_masked_only_if_it_is_the_recipients_number(key: str, shown: str) -> None:
+    """The number is masked in any notation; any other key is shown, because it identifies the row."""
     assert masked_key(key, "+306912345678") == shown

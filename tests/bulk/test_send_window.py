@@ -1,4 +1,4 @@
-"""A message leaves in the hours that its recipient's clock allows, whatever the zones, and whenever clocks change."""
+"""Messages are sent within the send window of the recipient's local time, in every time zone and at clock changes."""
 
 import time as time_module
 from datetime import UTC, datetime, time, timedelta
@@ -15,7 +15,7 @@ from routee_failover.bulk.send_window import EVERY_DAY, NEVER_OPENS, SendWindow,
 ATHENS, NEW_YORK = ZoneInfo("Europe/Athens"), ZoneInfo("America/New_York")
 RUSSIAN, TOLL_FREE = "+79161234567", "+18002345678"
 GREEK, BRITISH, AUSTRALIAN, NOWHERE = "+306912345678", "+447911123456", "+61412345678", "+881612345678"
-PLACES = {
+ZONES_BY_NUMBER = {
     GREEK: ("Europe/Athens",),
     "+12125550100": ("America/New_York",),
     "+5511987654321": ("America/Sao_Paulo",),
@@ -28,7 +28,7 @@ PLACES = {
 
 
 def at(text: str, zone: str = "Europe/Athens") -> datetime:
-    """An instant, by the clock of a place."""
+    """Return an instant, given in the local time of a zone."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
 
 
@@ -41,13 +41,13 @@ def at(text: str, zone: str = "Europe/Athens") -> datetime:
         ("2026-06-01 20:00:00", "2026-06-02 09:00"),
     ],
 )
-def test_a_window_is_open_from_its_start_to_its_end(now: str, opening: str | None) -> None:
-    """The first minute is in, the last one named is out, and who comes late waits for the next morning."""
-    found = SendWindow.parse("09:00-20:00").opens_at(GREEK, at(now))
-    assert found == (opening and at(opening))
+def test_window_includes_its_start_and_excludes_its_end(now: str, opening: str | None) -> None:
+    """The first minute is inside, the last one named is outside, and a late message waits for the next morning."""
+    opens_at = SendWindow.parse("09:00-20:00").opens_at(GREEK, at(now))
+    assert opens_at == (opening and at(opening))
 
 
-def test_hours_may_pass_midnight_and_belong_to_the_day_before() -> None:
+def test_window_past_midnight_belongs_to_the_day_it_starts_on() -> None:
     """A window from Friday evening is open on Saturday before its end, and not a night later."""
     window = SendWindow.parse("fri 22:00-02:00")
     assert window.opens_at(GREEK, at("2026-06-06 01:30")) is None  # a Saturday
@@ -63,13 +63,13 @@ def test_hours_may_pass_midnight_and_belong_to_the_day_before() -> None:
         ("fri-mon,wed 09:00-20:00", {4, 5, 6, 0, 2}),
     ],
 )
-def test_days_are_named_alone_and_from_one_to_another(text: str, days: frozenset[int]) -> None:
+def test_days_are_parsed_as_names_and_ranges(text: str, days: frozenset[int]) -> None:
     """Days are a list of names and ranges, which may pass the end of the week."""
     assert SendWindow.parse(text) == SendWindow(time(9), time(20), frozenset(days))
 
 
-def test_midnight_may_be_called_24_and_a_window_may_be_a_whole_day() -> None:
-    """24:00 is the end of a day, and from midnight to midnight is all of it."""
+def test_window_ending_at_24_00_lasts_until_midnight() -> None:
+    """24:00 is the end of a day, and from midnight to midnight is the whole day."""
     assert SendWindow.parse("18:00-24:00").opens_at(GREEK, at("2026-06-01 23:59")) is None
     saturday = SendWindow.parse("sat 00:00-24:00 Europe/Athens")
     assert saturday.opens_at(GREEK, at("2026-06-06 23:59")) is None
@@ -77,20 +77,20 @@ def test_midnight_may_be_called_24_and_a_window_may_be_a_whole_day() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "9-20", "09:00", "25:00-26:00", "foo 09:00-20:00", "09:00-20:00 Mars/Base"])
-def test_hours_that_say_nothing_are_refused(text: str) -> None:
-    """What is no window is refused before the run, and told how one is written."""
-    with pytest.raises(InvalidSource, match="says no hours to send in"):
+def test_invalid_window_text_is_refused(text: str) -> None:
+    """A text that is no send window is refused before the run, with the expected format."""
+    with pytest.raises(InvalidSource, match="is no send window"):
         SendWindow.parse(text)
 
 
-def test_hours_need_a_day() -> None:
+def test_window_without_a_day_is_refused() -> None:
     """A window that never opens is a mistake."""
     with pytest.raises(InvalidSource, match="needs a day"):
         SendWindow(time(9), time(20), frozenset())
 
 
-def test_a_zone_that_this_machine_does_not_know_leaves_the_number_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of zones differ between machines; where one of a number's is missing, none of its hours is certain."""
+def test_time_zone_unknown_to_this_machine_leaves_the_number_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time zone tables differ between machines; if one of a number's zones is missing, none of its hours is certain."""
     monkeypatch.setattr(phone_numbers, "time_zones_of", lambda _: ("Mars/Base", "Europe/Athens"))
     noon = at("2026-06-01 12:00")
     assert SendWindow.parse("09:00-20:00").opens_at("+99912345670000", noon) is NEVER_OPENS
@@ -98,16 +98,16 @@ def test_a_zone_that_this_machine_does_not_know_leaves_the_number_without_one(mo
     assert not has_single_utc_offset("+99912345670000")
 
 
-def test_several_zones_are_all_asked() -> None:
-    """A number that may be anywhere in Australia is written to when it is day in all of it."""
+def test_window_must_be_open_in_all_time_zones_of_a_number() -> None:
+    """A number that may be anywhere in Australia is written to while the window is open in all of it."""
     window = SendWindow.parse("09:00-20:00")
     assert window.opens_at(AUSTRALIAN, at("2026-06-01 09:30", "Australia/Sydney")) == at(
         "2026-06-01 09:00", "Indian/Cocos"
     )
 
 
-def test_a_number_without_a_zone_goes_by_the_named_one_or_is_never_written_to() -> None:
-    """Where nothing says where a number is, the named zone's clock decides, and without one no hour is fine."""
+def test_number_without_a_time_zone_uses_the_default_zone_or_never_opens() -> None:
+    """If nothing is known about a number, the default zone applies, and without one the window never opens."""
     morning = at("2026-06-01 08:00", "America/New_York")
     window = SendWindow.parse("09:00-20:00 America/New_York")
     assert window.opens_at(NOWHERE, morning) == at("2026-06-01 09:00", NEW_YORK.key)
@@ -116,8 +116,8 @@ def test_a_number_without_a_zone_goes_by_the_named_one_or_is_never_written_to() 
 
 
 @pytest.mark.parametrize("number", [RUSSIAN, TOLL_FREE, AUSTRALIAN])
-def test_zones_without_a_common_hour_go_by_a_named_one_of_theirs_or_never_open(number: str) -> None:
-    """A zone of another country is no word for them, and neither is the clock of this machine."""
+def test_zones_without_a_common_hour_use_a_default_zone_of_theirs_or_never_open(number: str) -> None:
+    """The default zone applies only if it is one of the number's zones; this machine's zone never does."""
     window = SendWindow.parse("09:00-09:30")
     elsewhere = SendWindow.parse("09:00-09:30 Europe/Athens")
     start = datetime(2026, 6, 1, tzinfo=UTC)
@@ -132,16 +132,16 @@ def test_zones_without_a_common_hour_go_by_a_named_one_of_theirs_or_never_open(n
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Moscow", "Pacific/Auckland"])
-def test_the_clock_of_this_machine_decides_nothing(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever zone the machine is in, nobody in Russia is written to at 06:14 in Moscow."""
+def test_local_time_zone_of_this_machine_is_ignored(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever zone the machine is in, no recipient in Russia is written to at 06:14 in Moscow."""
     monkeypatch.setenv("TZ", zone)
     time_module.tzset()
     try:
         window = SendWindow.parse("09:00-20:00")
-        found = window.opens_at(RUSSIAN, at("2026-06-01 06:14", "Europe/Moscow"))
-        assert found is not None
-        assert found is NEVER_OPENS or all(
-            time(9) <= found.astimezone(ZoneInfo(name)).time() < time(20)
+        opens_at = window.opens_at(RUSSIAN, at("2026-06-01 06:14", "Europe/Moscow"))
+        assert opens_at is not None
+        assert opens_at is NEVER_OPENS or all(
+            time(9) <= opens_at.astimezone(ZoneInfo(name)).time() < time(20)
             for name in phone_numbers.time_zones_of(RUSSIAN)
         )
     finally:
@@ -162,21 +162,21 @@ def test_the_clock_of_this_machine_decides_nothing(zone: str, monkeypatch: pytes
         ("nonsense", False),
     ],
 )
-def test_a_number_with_several_time_zones_or_none_has_no_certain_hours(number: str, is_certain: bool) -> None:
-    """Only where one offset is known at any moment are the hours of a number's owner certain."""
+def test_single_utc_offset_requires_one_known_time_zone(number: str, is_certain: bool) -> None:
+    """Only if one offset is known at any given time is the local time of a number's owner certain."""
     assert has_single_utc_offset(number) is is_certain
 
 
-def test_zones_that_show_the_same_time_all_year_are_as_certain_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two names for one clock do not make hours uncertain; clocks that differ for a part of the year do."""
+def test_zones_with_equal_offsets_all_year_count_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names for one local time are no uncertainty; zones that differ for a part of the year are."""
     monkeypatch.setattr(phone_numbers, "time_zones_of", lambda _: ("Europe/Athens", "Europe/Helsinki"))
     assert has_single_utc_offset("+99955545670001")
     monkeypatch.setattr(phone_numbers, "time_zones_of", lambda _: ("America/Phoenix", "America/Denver"))
     assert not has_single_utc_offset("+99866645670001")
 
 
-def test_without_phonenumbers_hours_need_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hours are never guessed: where nothing tells the zone of a number, one must be named."""
+def test_window_requires_a_default_zone_without_phonenumbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local times are never guessed: if the zone of a number cannot be known, a default zone is required."""
     monkeypatch.setattr(phone_numbers, "is_installed", lambda: False)
     with pytest.raises(InvalidSource, match="phonenumbers"):
         SendWindow.parse("09:00-20:00")
@@ -192,12 +192,12 @@ def test_without_phonenumbers_hours_need_a_zone(monkeypatch: pytest.MonkeyPatch)
         ("2026-10-25T01:10+00:00", None),
     ],
 )
-def test_a_clock_that_is_set_is_followed(now: str, opening: str | None) -> None:
-    """What the clock skips is not waited for, and what it shows twice counts twice."""
+def test_opening_follows_daylight_saving_changes(now: str, opening: str | None) -> None:
+    """A skipped time is not waited for, and a repeated time counts twice."""
     zone = "Europe/Athens"
     window = SendWindow.parse(f"03:00-04:30 {zone}" if "-03-" in now else f"03:00-03:30 {zone}")
-    found = window.opens_at(GREEK, datetime.fromisoformat(now))
-    assert found == (opening and datetime.fromisoformat(opening))
+    opens_at = window.opens_at(GREEK, datetime.fromisoformat(now))
+    assert opens_at == (opening and datetime.fromisoformat(opening))
 
 
 _times = st.times().map(lambda value: value.replace(second=0, microsecond=0))
@@ -208,34 +208,34 @@ _instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(lambda 
 
 
 def _is_open(window: SendWindow, number: str, instant: datetime) -> bool:
-    """Word for word what is promised: every clock of the number shows a time of the window."""
-    for name in PLACES[number]:
-        clock = instant.astimezone(ZoneInfo(name))
-        start = clock.date() if window.start < window.end or clock.time() >= window.start else None
-        day = (start or clock.date() - timedelta(days=1)).weekday()
-        inside = clock.time() < window.end if start is None else clock.time() >= window.start
+    """Reference implementation: the local time of every zone of the number is within the window."""
+    for name in ZONES_BY_NUMBER[number]:
+        local = instant.astimezone(ZoneInfo(name))
+        start = local.date() if window.start < window.end or local.time() >= window.start else None
+        day = (start or local.date() - timedelta(days=1)).weekday()
+        inside = local.time() < window.end if start is None else local.time() >= window.start
         if window.start < window.end:
-            inside = window.start <= clock.time() < window.end
+            inside = window.start <= local.time() < window.end
         if not inside or day not in window.days:
             return False
     return True
 
 
-@given(_windows, st.sampled_from(sorted(PLACES)), _instants)
-def test_an_opening_is_the_first_time_that_is_fine_everywhere(window: SendWindow, number: str, now: datetime) -> None:
-    """It is open then, it was open at no time before, and the answer holds for whoever asks in between."""
-    found = window.opens_at(number, now)
-    if found is None:
+@given(_windows, st.sampled_from(sorted(ZONES_BY_NUMBER)), _instants)
+def test_opening_is_the_first_time_at_which_all_zones_are_open(window: SendWindow, number: str, now: datetime) -> None:
+    """The window is open then, at no time before, and the result is the same for all times in between."""
+    opens_at = window.opens_at(number, now)
+    if opens_at is None:
         assert _is_open(window, number, now)
         return
-    if found is NEVER_OPENS:
+    if opens_at is NEVER_OPENS:
         hours = [now + timedelta(minutes=30 * step) for step in range(48 * 8)]
         assert not any(_is_open(window, number, instant) for instant in hours)
         return
-    assert found > now
+    assert opens_at > now
     assert not _is_open(window, number, now)
-    steps = [now + (found - now) * step / 97 for step in range(97)]
+    steps = [now + (opens_at - now) * step / 97 for step in range(97)]
     assert not any(_is_open(window, number, instant) for instant in steps)
-    assert [window.opens_at(number, instant) for instant in steps[1:5]] == [found] * 4
-    assert window.opens_at(number, found) is None
-    assert _is_open(window, number, found)
+    assert [window.opens_at(number, instant) for instant in steps[1:5]] == [opens_at] * 4
+    assert window.opens_at(number, opens_at) is None
+    assert _is_open(window, number, opens_at)

@@ -1,6 +1,6 @@
-"""One thread for all servers and proxies of a worker, a server for each test, and an authority for TLS.
+"""Fixtures: one thread for all servers and proxies of a worker, a server for each test, and a CA for TLS.
 
-`CHAOS_LOOP=uvloop` has the clients run in loops of uvloop's.
+With `CHAOS_LOOP=uvloop` the clients run in uvloop event loops.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ if os.environ.get("CHAOS_LOOP") == "uvloop":
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-        """Run the clients in loops of uvloop's."""
+        """Run the clients in uvloop event loops."""
         import uvloop
 
         return {"uvloop": uvloop.new_event_loop}
@@ -29,28 +29,28 @@ if os.environ.get("CHAOS_LOOP") == "uvloop":
 
 @pytest.fixture(scope="session")
 def server_loop() -> Iterator[ServerLoop]:
-    """A loop in a thread of its own."""
+    """Run the event loop of the servers in a thread of its own."""
     raise_file_limit()
-    with ServerLoop() as here:
-        yield here
+    with ServerLoop() as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture
 async def server(server_loop: ServerLoop) -> AsyncIterator[FaultyServer]:
-    """A server that behaves well until it is told otherwise."""
-    async with FaultyServer(server_loop) as here:
-        yield here
+    """Start a server that has no fault until a test sets one."""
+    async with FaultyServer(server_loop) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
-    """An authority that no system knows."""
+    """Return a certificate authority that no system trusts."""
     return trustme.CA()
 
 
 @pytest.fixture
 def trusted(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have clients trust that authority, as a system would that knows it."""
+    """Make clients trust that authority, as a system does that has it installed."""
     context = ssl.create_default_context()
     ca.configure_trust(context)
     monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
@@ -58,5 +58,5 @@ def trusted(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server_tls(ca: trustme.CA) -> ServerTls:
-    """A server's side of TLS with a certificate that is right."""
+    """Return the server's side of TLS with a valid certificate."""
     return ServerTls(ca)

@@ -1,4 +1,4 @@
-"""Servers to which no connection comes to be, or only over TLS, and one that counts who knocks."""
+"""Connection faults: servers to which no connection can be made, TLS servers, and one that counts connections."""
 
 import asyncio
 import contextlib
@@ -18,15 +18,15 @@ from .server_loop import Connection, Listener, ServerLoop, reset_connection
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port that is taken and on which nobody listens, so that connections are refused."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """Reserve a port without listening on it, so that connections are refused."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @contextmanager
 def unresponsive_port() -> Iterator[int]:
-    """A port whose queue is full, so that the system answers to no further connection. Linux does it so."""
+    """Listen on a port whose queue is full, so that the system answers no further connection, as Linux does."""
     with contextlib.ExitStack() as sockets:
         listening = sockets.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))
@@ -38,26 +38,26 @@ def unresponsive_port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-async def fin_in_the_handshake(link: Connection) -> None:
-    """Read the client's first words and leave."""
-    await link.reader.read(65_536)
+async def fin_in_the_handshake(connection: Connection) -> None:
+    """Read the ClientHello and send a FIN."""
+    await connection.reader.read(65_536)
 
 
-async def rst_in_the_handshake(link: Connection) -> None:
-    """Read the client's first words and reset."""
-    await link.reader.read(65_536)
-    link.reset()
+async def rst_in_the_handshake(connection: Connection) -> None:
+    """Read the ClientHello and send a RST."""
+    await connection.reader.read(65_536)
+    connection.reset()
 
 
-async def plain_http(link: Connection) -> None:
-    """Answer to a handshake as servers do whose port is not for TLS."""
-    await link.reader.read(65_536)
-    await link.write(b"HTTP/1.1 400 The plain HTTP request was sent to an HTTPS port\r\n\r\n")
+async def plain_http(connection: Connection) -> None:
+    """Respond to a handshake as servers do whose port is not for TLS."""
+    await connection.reader.read(65_536)
+    await connection.write(b"HTTP/1.1 400 The plain HTTP request was sent to an HTTPS port\r\n\r\n")
 
 
-async def hanging_handshake(link: Connection) -> None:
-    """Listen and say nothing."""
-    await link.hang()
+async def hanging_handshake(connection: Connection) -> None:
+    """Read, and send nothing."""
+    await connection.hang()
 
 
 HANDSHAKES = {
@@ -70,7 +70,7 @@ HANDSHAKES = {
 
 @asynccontextmanager
 async def handshake_listener(server_loop: ServerLoop, name: str) -> AsyncIterator[Listener]:
-    """A server that breaks every handshake in the way of that name."""
+    """Start a server that breaks every handshake in the way of that name."""
     listener = Listener(HANDSHAKES[name])
     await server_loop.wait(listener.open())
     try:
@@ -80,43 +80,43 @@ async def handshake_listener(server_loop: ServerLoop, name: str) -> AsyncIterato
 
 
 class ServerTls:
-    """A server's side of TLS with a certificate of its own; `count` says how many handshakes were begun."""
+    """Server's side of TLS with a certificate of its own; `handshake_count` counts the handshakes that were started."""
 
     def __init__(
         self, ca: trustme.CA, host: str = "localhost", *, expired: bool = False, requires_client_cert: bool = False
     ) -> None:
         self.handshake_count: int = 0
-        ends = datetime.now(UTC) - timedelta(days=1) if expired else None
-        begins = datetime.now(UTC) - timedelta(days=9) if expired else None
+        not_after_time = datetime.now(UTC) - timedelta(days=1) if expired else None
+        not_before_time = datetime.now(UTC) - timedelta(days=9) if expired else None
         self.context: ssl.SSLContext = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ca.issue_cert(host, not_before=begins, not_after=ends).configure_cert(self.context)
+        ca.issue_cert(host, not_before=not_before_time, not_after=not_after_time).configure_cert(self.context)
         if requires_client_cert:
             ca.configure_trust(self.context)
             self.context.verify_mode = ssl.CERT_REQUIRED
-        self.context.sni_callback = self._begun
+        self.context.sni_callback = self._on_client_hello
 
-    def _begun(self, *_what: object) -> None:
+    def _on_client_hello(self, *_args: object) -> None:
         self.handshake_count += 1
 
 
 class ResettingServer:
-    """Accepts connections, counts them and resets each at once: what an outage looks like that can be counted."""
+    """Accepts connections, counts them and resets each at once: an outage with a count of the attempts."""
 
     def __enter__(self) -> Self:
         self.count = 0
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._slam, name="slammer")
+        self._thread = threading.Thread(target=self._reset_all, name="resetting-server")
         self._thread.start()
         return self
 
-    def counted(self) -> int:
-        """How many connections came, those included that nobody has accepted yet."""
+    def count_connections(self) -> int:
+        """Count the connections, including those that are not accepted yet."""
         with socket.create_connection(("127.0.0.1", self.port)) as last, contextlib.suppress(OSError):
             last.recv(1)
         return self.count - 1
 
-    def _slam(self) -> None:
+    def _reset_all(self) -> None:
         while True:
             try:
                 connection, _ = self._socket.accept()
@@ -137,12 +137,12 @@ UNKNOWN_HOST = "nowhere.invalid"
 
 
 def failing_resolver(loop: asyncio.AbstractEventLoop) -> Callable[..., Awaitable[Any]]:
-    """A look-up of host names that says of one that nobody has it, without asking the network."""
-    ask = loop.getaddrinfo
+    """Return a host name resolver that fails for `UNKNOWN_HOST`, without a network request."""
+    resolve = loop.getaddrinfo
 
-    async def getaddrinfo(host: str, *args: Any, **named: Any) -> Any:
+    async def getaddrinfo(host: str, *args: Any, **options: Any) -> Any:
         if host == UNKNOWN_HOST:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return await ask(host, *args, **named)
+        return await resolve(host, *args, **options)
 
     return getaddrinfo

@@ -1,4 +1,4 @@
-"""What the client says became of a message, held against what the server counted."""
+"""Consistency checks: the outcomes that the client reports, compared with what the server counted."""
 
 import pickle
 from collections import Counter
@@ -15,7 +15,7 @@ from .sample_flows import SECRETS, number_of
 
 @attrs.frozen
 class SendReport:
-    """What became of one send, in the client's words."""
+    """Outcome of one send as the client reports it."""
 
     number: str
     outcome: Outcome
@@ -23,7 +23,7 @@ class SendReport:
 
 
 async def send_and_report(client: RouteeClient, flow: AnyFlow, **options: Any) -> SendReport:
-    """Send a flow and say what became of it. Whatever is no `RouteeError` is raised: a send may not end in it."""
+    """Send a flow and return its outcome. Any other error than a `RouteeError` is raised: a send may not end in it."""
     send: Any = client.send
     try:
         await send(flow, **options)
@@ -33,7 +33,7 @@ async def send_and_report(client: RouteeClient, flow: AnyFlow, **options: Any) -
 
 
 async def send_all_and_report(client: RouteeClient, flows: Iterable[AnyFlow]) -> list[SendReport]:
-    """Send flows through the client's own window and say what became of each."""
+    """Send flows through the client's own window and return the outcome of each."""
     return [SendReport(number_of(sent.flow), sent.outcome, sent.error) async for sent in client.send_all(flows)]
 
 
@@ -43,58 +43,58 @@ PROVEN: Mapping[Outcome, tuple[int, ...]] = {
     Outcome.NOT_SENT: (0,),
     Outcome.UNKNOWN: (0, 1),
 }
-"""How often the server can have taken a message of which the client says this."""
+"""How often the server can have accepted a message with this outcome."""
 
 
-def contradictions(all_told: Iterable[SendReport], taken: Mapping[str, int]) -> list[str]:
-    """Where the client's words and the server's count do not go together, in one line each."""
-    found = []
-    for each in all_told:
-        times = taken.get(each.number, 0)
-        if times not in PROVEN[each.outcome]:
-            found.append(f"{each.number} is {each.outcome} and was taken {times} times: {each.error}")
-        found += error_problems(each)
-    return found
+def contradictions(reports: Iterable[SendReport], accepted_counts: Mapping[str, int]) -> list[str]:
+    """Return the contradictions between the client's reports and the server's count, in one line each."""
+    problems = []
+    for report in reports:
+        count = accepted_counts.get(report.number, 0)
+        if count not in PROVEN[report.outcome]:
+            problems.append(f"{report.number} is {report.outcome} and was accepted {count} times: {report.error}")
+        problems += error_problems(report)
+    return problems
 
 
-def error_problems(each: SendReport) -> list[str]:
-    """What is wrong with the error of a send: a kind that is not in the tree, a pickle that differs, a secret shown."""
-    error = each.error
+def error_problems(report: SendReport) -> list[str]:
+    """Return what is wrong with the error of a send: a class outside the tree, another pickle, or a shown secret."""
+    error = report.error
     if error is None:
         return []
-    found = []
+    problems = []
     if getattr(errors, type(error).__name__, None) is not type(error):
-        found.append(f"{type(error)} is not in the tree of errors")
-    again = pickle.loads(pickle.dumps(error))
-    if (type(again), str(again), vars(again)) != (type(error), str(error), vars(error)):
-        found.append(f"{error!r} does not survive its pickle")
-    printed = shown(error)
-    found += [f"{error!r} shows {text}" for text in (*SECRETS, each.number) if text in printed]
-    return found
+        problems.append(f"{type(error)} is not in the tree of errors")
+    unpickled = pickle.loads(pickle.dumps(error))
+    if (type(unpickled), str(unpickled), vars(unpickled)) != (type(error), str(error), vars(error)):
+        problems.append(f"{error!r} does not survive its pickle")
+    rendered = shown(error)
+    problems += [f"{error!r} shows {text}" for text in (*SECRETS, report.number) if text in rendered]
+    return problems
 
 
-def count_outcomes(all_told: Iterable[SendReport]) -> Counter[str]:
-    """How many sends ended in which outcome."""
-    return Counter(str(each.outcome) for each in all_told)
+def count_outcomes(reports: Iterable[SendReport]) -> Counter[str]:
+    """Count the sends by outcome."""
+    return Counter(str(report.outcome) for report in reports)
 
 
 class AttemptRecorder:
-    """Notes the attempts that ended, but for those that asked for a token."""
+    """Observer that records the attempts that ended, except for token requests."""
 
     def __init__(self) -> None:
         self.ended: list[AttemptEnded] = []
 
     def observe(self, event: Event, /) -> None:
-        """Take note of the end of an attempt to send."""
+        """Record the end of an attempt to send."""
         if isinstance(event, AttemptEnded) and "token" not in event.path:
             self.ended.append(event)
 
     @property
     def abandoned(self) -> Counter[Outcome]:
-        """What became of the sends whose callers had left."""
+        """Outcomes of the sends whose callers were cancelled."""
         return Counter(event.outcome for event in self.ended if event.abandoned)
 
     @property
     def outcomes(self) -> Counter[Outcome]:
-        """What became of all."""
+        """Outcomes of all attempts."""
         return Counter(event.outcome for event in self.ended)

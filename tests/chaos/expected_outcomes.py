@@ -1,4 +1,7 @@
-"""What every fault leads to: the tests hold the client to these rows, and `python -m tests.chaos.expected_outcomes` prints them."""
+"""Expected outcome of every fault: the tests hold the client to these rows.
+
+`python -m tests.chaos.expected_outcomes` prints them.
+"""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -24,7 +27,7 @@ ACCEPTED, REJECTED, NOT_SENT, UNKNOWN = Outcome.ACCEPTED, Outcome.REJECTED, Outc
 
 
 class RetryExpectation(StrEnum):
-    """Whether the client tries again of itself."""
+    """Whether the client retries by itself."""
 
     NO = "no"
     YES = "yes"
@@ -37,7 +40,7 @@ class RetryExpectation(StrEnum):
 
 @attrs.frozen
 class ExpectedOutcome:
-    """A fault, the outcomes that a send may end in when every try meets it, and whether there is another try."""
+    """A fault, the outcomes that a send may have when every attempt meets it, and whether the client retries."""
 
     name: str
     outcomes: tuple[Outcome, ...]
@@ -47,29 +50,27 @@ class ExpectedOutcome:
 
 
 def _rows(
-    faults: Iterable[Fault], *ends: Outcome, retried: RetryExpectation = RetryExpectation.NO
+    faults: Iterable[Fault], *outcomes: Outcome, retried: RetryExpectation = RetryExpectation.NO
 ) -> Iterator[ExpectedOutcome]:
     for fault in faults:
-        counts = {0 if end is NOT_SENT else int(fault.accepts) for end in ends}
-        yield ExpectedOutcome(fault.name, ends, (*sorted(counts),), retried, fault)
+        counts = {0 if outcome is NOT_SENT else int(fault.accepts) for outcome in outcomes}
+        yield ExpectedOutcome(fault.name, outcomes, (*sorted(counts),), retried, fault)
 
 
 CONNECTION_ROWS = (
-    ExpectedOutcome("nobody listens", (NOT_SENT,), (0,), RetryExpectation.YES),
-    ExpectedOutcome("nobody answers the connection", (NOT_SENT,), (0,), RetryExpectation.YES),
+    ExpectedOutcome("a refused connection", (NOT_SENT,), (0,), RetryExpectation.YES),
+    ExpectedOutcome("an unanswered connection", (NOT_SENT,), (0,), RetryExpectation.YES),
     ExpectedOutcome("the host name does not exist", (NOT_SENT,), (0,), RetryExpectation.YES),
     ExpectedOutcome("an untrusted certificate", (NOT_SENT,), (0,)),
     ExpectedOutcome("an expired certificate", (NOT_SENT,), (0,)),
     ExpectedOutcome("a certificate for another name", (NOT_SENT,), (0,)),
-    ExpectedOutcome(
-        "a server that wants a certificate of the client", (NOT_SENT, UNKNOWN), (0,), RetryExpectation.UNSENT
-    ),
+    ExpectedOutcome("a server that requires a client certificate", (NOT_SENT, UNKNOWN), (0,), RetryExpectation.UNSENT),
     ExpectedOutcome("FIN in the handshake", (NOT_SENT,), (0,), RetryExpectation.YES),
     ExpectedOutcome("RST in the handshake", (NOT_SENT,), (0,), RetryExpectation.YES),
     ExpectedOutcome("plain HTTP on the port for TLS", (NOT_SENT,), (0,), RetryExpectation.YES),
     ExpectedOutcome("a handshake that hangs", (NOT_SENT,), (0,), RetryExpectation.YES),
 )
-"""No connection comes to be."""
+"""No connection is established."""
 
 _AT_ACCEPT = tuple(fault for fault in BEFORE_RESPONSE if fault.read_limit == 0 and not fault.hangs)
 REQUEST_ROWS = (
@@ -78,14 +79,14 @@ REQUEST_ROWS = (
     *_rows((fault for fault in BEFORE_RESPONSE if fault not in _AT_ACCEPT), UNKNOWN),
     *_rows(EARLY_RESPONSE, REJECTED, UNKNOWN, NOT_SENT, retried=RetryExpectation.STATUS),
 )
-"""The request is not read whole, or may not be, which nothing of what the client sees can prove."""
+"""The request is not read completely, or may not be, and nothing that the client sees can prove which."""
 
-_MAYBE = {OK_THEN_RST.name: (ACCEPTED, UNKNOWN)}
+_POSSIBLE_OUTCOMES = {OK_THEN_RST.name: (ACCEPTED, UNKNOWN)}
 RESPONSE_ROWS = (
     *_rows(BROKEN_RESPONSES, UNKNOWN),
-    *(row for fault in UNUSUAL_RESPONSES for row in _rows([fault], *_MAYBE.get(fault.name, (ACCEPTED,)))),
+    *(row for fault in UNUSUAL_RESPONSES for row in _rows([fault], *_POSSIBLE_OUTCOMES.get(fault.name, (ACCEPTED,)))),
 )
-"""The message is taken, and what the client hears of it is broken, odd or fine."""
+"""The message is accepted, and the response is broken, unusual or good."""
 
 _RETRIED = {
     401: RetryExpectation.NEW_TOKEN,
@@ -100,20 +101,20 @@ ERROR_STATUS_ROWS = tuple(
     for code, fault in ERROR_STATUSES.items()
     for row in _rows([fault], REJECTED, retried=_RETRIED.get(code, RetryExpectation.NO))
 )
-"""The message is read and refused."""
+"""The message is read and rejected."""
 
-_ENDS = {
+_CONNECTION_ENDS = {
     "FIN on a pooled connection": End.FIN,
-    "FIN on a pooled connection, over TLS without a goodbye": End.VANISH,
+    "FIN on a pooled connection, over TLS without close_notify": End.VANISH,
     "RST on a pooled connection": End.RST,
 }
 STALE_CONNECTION_ROWS = tuple(
     ExpectedOutcome(name, (ACCEPTED,), (1,), RetryExpectation.YES, Fault(name, end=end, waits_for_resume=True))
-    for name, end in _ENDS.items()
+    for name, end in _CONNECTION_ENDS.items()
 )
-"""The server closes a connection while it lies in the pool; the next one is fine."""
+"""The server closes a connection while it is in the pool; the next one is good."""
 
-_WORDS = {
+_STRAY_DATA = {
     "408": http("408 Request Timeout"),
     "408 with Connection: close": http("408 Request Timeout", b"", "Connection: close"),
     "400": http("400 Bad Request"),
@@ -121,42 +122,42 @@ _WORDS = {
 }
 STRAY_DATA_ROWS = tuple(
     ExpectedOutcome(
-        f"{name}, unasked, on a pooled connection",
+        f"{name}, unsolicited, on a pooled connection",
         (ACCEPTED,),
         (1,),
         RetryExpectation.YES,
-        Fault(name, waits_for_resume=True, stray_data=words),
+        Fault(name, waits_for_resume=True, stray_data=data),
     )
-    for name, words in _WORDS.items()
+    for name, data in _STRAY_DATA.items()
 )
-"""What comes over a connection that lies in the pool. Servers and balancers do say 408 to those that idle."""
+"""Data that comes over a connection in the pool. Servers and balancers do send 408 on idle connections."""
 
 TOKEN_ROWS = (ExpectedOutcome("any of these with the token service", (NOT_SENT,), (0,), RetryExpectation.YES),)
 CANCELLATION_ROWS = (
-    ExpectedOutcome("the deadline passes, or the caller leaves, before the first byte", (NOT_SENT,), (0,)),
-    ExpectedOutcome("the caller leaves after it; an observer is told", (ACCEPTED, REJECTED, UNKNOWN), (0, 1)),
+    ExpectedOutcome("a deadline or a cancellation before the first byte", (NOT_SENT,), (0,)),
+    ExpectedOutcome("a cancellation after it; observers get the outcome", (ACCEPTED, REJECTED, UNKNOWN), (0, 1)),
 )
 
 TABLE = {
     "Before there is a connection": CONNECTION_ROWS,
     "Before there is a token": TOKEN_ROWS,
     "While the request is read": REQUEST_ROWS,
-    "Once it is read: refused": ERROR_STATUS_ROWS,
-    "Once it is taken": RESPONSE_ROWS,
+    "Once it is read: rejected": ERROR_STATUS_ROWS,
+    "Once it is accepted": RESPONSE_ROWS,
     "In the pool": (*STALE_CONNECTION_ROWS, *STRAY_DATA_ROWS),
-    "At the caller's": CANCELLATION_ROWS,
+    "By the caller": CANCELLATION_ROWS,
 }
 
 
 def markdown() -> str:
-    """The table, for people."""
+    """Return the table in Markdown."""
     lines = ["| fault | outcome | accepted by the server | retried |", "|---|---|---|---|"]
-    for stage, rows in TABLE.items():
-        lines.append(f"| **{stage}** | | | |")
+    for section, rows in TABLE.items():
+        lines.append(f"| **{section}** | | | |")
         for row in rows:
-            ends = " or ".join(f"`{outcome}`" for outcome in row.outcomes)
-            taken = " or ".join(map(str, row.accepted_counts))
-            lines.append(f"| {row.name} | {ends} | {taken} | {row.retried} |")
+            outcomes = " or ".join(f"`{outcome}`" for outcome in row.outcomes)
+            counts = " or ".join(map(str, row.accepted_counts))
+            lines.append(f"| {row.name} | {outcomes} | {counts} | {row.retried} |")
     return "\n".join(lines)
 
 

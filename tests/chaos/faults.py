@@ -1,4 +1,4 @@
-"""What can go wrong with one request at the server, a name for each: how much it reads, what it says, how it ends."""
+"""Faults of one request at the server, by name: how much it reads, how it responds, how the connection ends."""
 
 import gzip
 import json
@@ -13,19 +13,19 @@ import attrs
 
 
 class Request(NamedTuple):
-    """A whole request."""
+    """A complete request."""
 
     head: bytes
     body: bytes
 
 
 class End(Enum):
-    """What becomes of the connection."""
+    """How the connection ends."""
 
     STAY = auto()
     FIN = auto()
     VANISH = auto()
-    """A FIN that comes, over TLS, without a goodbye."""
+    """A FIN without a TLS close_notify before it."""
     RST = auto()
     SILENCE = auto()
 
@@ -37,26 +37,26 @@ ResponseFactory = Callable[[Request], bytes]
 
 
 def http(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """A whole answer."""
+    """Return a complete response."""
     lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
     return "\r\n".join((*lines, "", "")).encode("latin-1") + body
 
 
 def receipt(request: Request) -> bytes:
-    """A receipt that every endpoint's reader takes, with an echo of the message, its PIN included, as Routee's have."""
+    """Return a receipt for any endpoint, with an echo of the message including its PIN, as Routee's receipts have."""
     return b'{"trackingId":"t-1","flowId":"f-1","echo":%b}' % (request.body or b"null")
 
 
 def ok_response(request: Request) -> bytes:
-    """A good answer."""
+    """Return a good response."""
     return http("200 OK", receipt(request))
 
 
 @attrs.frozen
 class Fault:
-    """What the server does to one request.
+    """Behaviour of the server for one request.
 
-    It reads `reads` bytes of it; where that is the whole request it takes the message, or not; it says something, in
+    It reads `read_limit` bytes of it; where that is the whole request it accepts the message, or not; it responds, in
     pieces or at once; then it ends the connection or keeps it.
     """
 
@@ -70,34 +70,34 @@ class Fault:
     half_closed: bool = False
     """Whether it sends its FIN before it reads, which a server may: it can still read."""
     waits_for_resume: bool = False
-    """Whether it waits for `FaultyServer.go_on()` once it has answered, so that the client has read its answer."""
+    """Whether it waits for `FaultyServer.resume()` after its response, so that the client has read that."""
     stray_data: bytes = b""
-    """What it then says to a connection that has asked nothing since."""
+    """Data that it then sends on the connection without a request."""
 
     @property
     def hangs(self) -> bool:
-        """Whether only the client's own patience ends it."""
+        """Whether only the client's own timeout ends it."""
         return self.end is End.SILENCE or self.chunk_delay > 0
 
 
 NO_FAULT = Fault("nothing")
-OK_THEN_FIN = Fault("FIN after a good answer", end=End.FIN)
-OK_THEN_RST = Fault("RST after a good answer", end=End.RST)
+OK_THEN_FIN = Fault("FIN after a good response", end=End.FIN)
+OK_THEN_RST = Fault("RST after a good response", end=End.RST)
 OK_CONNECTION_CLOSE = Fault(
-    "a good answer with Connection: close",
+    "a good response with Connection: close",
     response=lambda request: http("200 OK", receipt(request), "Connection: close"),
     end=End.FIN,
 )
 
 
 def fixed_response(data: bytes) -> ResponseFactory:
-    """The same whatever is asked."""
+    """Return a factory of the same response for every request."""
     return lambda _request: data
 
 
-def fault_before_response(name: str, reads: int, end: End) -> Fault:
-    """It ends before it has read the whole request, and takes nothing."""
-    return Fault(name, reads, accepts=False, response=fixed_response(b""), end=end)
+def fault_before_response(name: str, read_limit: int, end: End) -> Fault:
+    """Return a fault that ends before the whole request is read, and accepts nothing."""
+    return Fault(name, read_limit, accepts=False, response=fixed_response(b""), end=end)
 
 
 BEFORE_RESPONSE: tuple[Fault, ...] = (
@@ -112,44 +112,44 @@ BEFORE_RESPONSE: tuple[Fault, ...] = (
     fault_before_response("never reads", 0, End.SILENCE),
     fault_before_response("stops reading within the headers", 64, End.SILENCE),
 )
-"""No whole request is read, so nothing can be taken."""
+"""No complete request is read, so nothing can be accepted."""
 
 EARLY_RESPONSE: tuple[Fault, ...] = tuple(
     Fault(
         name,
-        reads,
+        read_limit,
         accepts=False,
         response=fixed_response(http(status, b"", "Connection: close", *headers)),
         end=End.FIN,
     )
-    for name, reads, status, *headers in (
+    for name, read_limit, status, *headers in (
         ("400 at accept", 0, "400 Bad Request"),
         ("503 with Retry-After at accept", 0, "503 Service Unavailable", "Retry-After: 0"),
         ("413 within the headers", 64, "413 Content Too Large"),
         ("408 within the headers", 64, "408 Request Timeout"),
     )
 )
-"""It refuses without having read the whole request, and leaves."""
+"""It rejects without having read the whole request, and closes."""
 
 
 def truncated_response(share: float) -> ResponseFactory:
-    """A good answer of which only the first part is said."""
+    """Return a factory of a good response of which only the first part is sent."""
     return lambda request: ok_response(request)[: int(len(ok_response(request)) * share)]
 
 
 def ok_with_headers(*headers: str, length: int | None = None) -> ResponseFactory:
-    """A receipt with headers of one's own; `length` is added to what Content-Length ought to be."""
+    """Return a factory of a receipt with given headers; `length` is added to the correct Content-Length."""
 
-    def say(request: Request) -> bytes:
+    def respond(request: Request) -> bytes:
         body = receipt(request)
         lengths = [] if length is None else [f"Content-Length: {len(body) + length}"]
         return "\r\n".join(("HTTP/1.1 200 OK", *lengths, *headers, "", "")).encode("latin-1") + body
 
-    return say
+    return respond
 
 
 def gzipped_response(request: Request) -> bytes:
-    """A receipt in gzip, as long as its parts need to be to be cut."""
+    """Return a receipt in gzip, long enough to be cut."""
     return gzip.compress(receipt(request), mtime=0)
 
 
@@ -158,13 +158,13 @@ GZIP = "Content-Encoding: gzip"
 
 
 def chunked(*chunks: bytes) -> bytes:
-    """An answer in chunks, which do not end."""
+    """Return a response in chunks, without the last chunk."""
     return f"HTTP/1.1 200 OK\r\n{CHUNKED}\r\n\r\n".encode() + b"".join(chunks)
 
 
 @cache
 def gzip_bomb(mebibytes: int = 200) -> bytes:
-    """An answer of about a kilobyte for each MiB that it becomes when it is unpacked."""
+    """Return a response of about a kilobyte for each MiB that it has when it is decompressed."""
     packer = zlib.compressobj(9, wbits=31)
     parts = [packer.compress(b'{"trackingId":"t-1","flowId":"f-1","x":"')]
     parts += [packer.compress(b" " * 2**20) for _ in range(mebibytes)]
@@ -172,10 +172,10 @@ def gzip_bomb(mebibytes: int = 200) -> bytes:
 
 
 BROKEN_RESPONSES: tuple[Fault, ...] = (
-    Fault("FIN instead of an answer", response=fixed_response(b""), end=End.FIN),
-    Fault("RST instead of an answer", response=fixed_response(b""), end=End.RST),
-    Fault("no answer", response=fixed_response(b""), end=End.SILENCE),
-    Fault("an answer that drips", chunk_size=1, chunk_delay=0.05),
+    Fault("FIN instead of a response", response=fixed_response(b""), end=End.FIN),
+    Fault("RST instead of a response", response=fixed_response(b""), end=End.RST),
+    Fault("no response", response=fixed_response(b""), end=End.SILENCE),
+    Fault("a response in single bytes with pauses", chunk_size=1, chunk_delay=0.05),
     Fault("half a status line", response=fixed_response(b"HTTP/1.1 20"), end=End.FIN),
     Fault("half the headers", response=fixed_response(b"HTTP/1.1 200 OK\r\nX: y\r\n"), end=End.FIN),
     Fault(
@@ -188,20 +188,18 @@ BROKEN_RESPONSES: tuple[Fault, ...] = (
     Fault("silence within the body", response=truncated_response(0.8), end=End.SILENCE),
     Fault("a garbage status line", response=fixed_response(b"\x16\x03\x01garbage KanariPin\r\n\r\n"), end=End.FIN),
     Fault("another protocol", response=fixed_response(b"220 mail.example ESMTP\r\n"), end=End.FIN),
-    Fault(
-        "a status that is none", response=fixed_response(b"HTTP/1.1 2xx OK\r\nContent-Length: 0\r\n\r\n"), end=End.FIN
-    ),
+    Fault("an invalid status", response=fixed_response(b"HTTP/1.1 2xx OK\r\nContent-Length: 0\r\n\r\n"), end=End.FIN),
     Fault("Content-Length too long, then FIN", response=ok_with_headers(length=9), end=End.FIN),
     Fault("Content-Length too long, then silence", response=ok_with_headers(length=9), end=End.SILENCE),
     Fault("Content-Length too short", response=ok_with_headers(length=-9), end=End.STAY),
-    Fault("a Content-Length that is none", response=ok_with_headers("Content-Length: many"), end=End.FIN),
+    Fault("an invalid Content-Length", response=ok_with_headers("Content-Length: many"), end=End.FIN),
     Fault("two Content-Lengths", response=ok_with_headers("Content-Length: 2", length=0), end=End.FIN),
     Fault("a negative Content-Length", response=ok_with_headers("Content-Length: -1"), end=End.FIN),
-    Fault("a chunk of no size", response=fixed_response(chunked(b"zz\r\n{}\r\n")), end=End.FIN),
-    Fault("a chunk that breaks off", response=fixed_response(chunked(b"ff\r\n{")), end=End.FIN),
+    Fault("an invalid chunk size", response=fixed_response(chunked(b"zz\r\n{}\r\n")), end=End.FIN),
+    Fault("a truncated chunk", response=fixed_response(chunked(b"ff\r\n{")), end=End.FIN),
     Fault("chunks without an end", response=fixed_response(chunked(b"2\r\n{}\r\n")), end=End.FIN),
-    Fault("gzip that is none", response=ok_with_headers(GZIP, length=0)),
-    Fault("gzip that breaks off", response=lambda request: http("200 OK", gzipped_response(request)[:-12], GZIP)),
+    Fault("invalid gzip", response=ok_with_headers(GZIP, length=0)),
+    Fault("truncated gzip", response=lambda request: http("200 OK", gzipped_response(request)[:-12], GZIP)),
     Fault(
         "an unknown encoding",
         response=lambda request: http("200 OK", gzipped_response(request), "Content-Encoding: br"),
@@ -209,8 +207,10 @@ BROKEN_RESPONSES: tuple[Fault, ...] = (
     Fault("a gzip bomb", response=lambda _request: gzip_bomb(8), end=End.FIN),
     Fault("a header too long", response=ok_with_headers(f"X: {'y' * 70_000}", length=0), end=End.FIN),
     Fault("too many headers", response=ok_with_headers(*["X: y"] * 3_000, length=0), end=End.FIN),
-    Fault("a body that is no JSON", response=fixed_response(http("200 OK", b"<html>KanariPin</html>"))),
-    Fault("a body that is no UTF-8", response=fixed_response(http("200 OK", b'{"trackingId":"\xff","flowId":"\xff"}'))),
+    Fault("a body that is not JSON", response=fixed_response(http("200 OK", b"<html>KanariPin</html>"))),
+    Fault(
+        "a body that is not UTF-8", response=fixed_response(http("200 OK", b'{"trackingId":"\xff","flowId":"\xff"}'))
+    ),
     Fault("a body without an id", response=fixed_response(http("200 OK", b'{"status":"Queued"}'))),
     Fault("a body nested too deep", response=fixed_response(http("200 OK", b"[" * 100_000))),
     Fault("an empty body", response=fixed_response(http("200 OK"))),
@@ -224,39 +224,39 @@ BROKEN_RESPONSES: tuple[Fault, ...] = (
     Fault("101 Switching Protocols", response=fixed_response(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), end=End.FIN),
     Fault("100 Continue and then FIN", response=fixed_response(b"HTTP/1.1 100 Continue\r\n\r\n"), end=End.FIN),
 )
-"""The message was taken, and the answer does not say so."""
+"""The message was accepted, and the response does not say so."""
 
-HALF_CLOSED = Fault("FIN at accept from a server that reads on", end=End.FIN, half_closed=True)
+HALF_CLOSED = Fault("FIN at accept from a server that still reads", end=End.FIN, half_closed=True)
 
 
 def chunked_response(request: Request) -> bytes:
-    """A good answer in one chunk."""
+    """Return a good response in one chunk."""
     return chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (len(receipt(request)), receipt(request)))
 
 
 def informational_then_ok(first: bytes) -> ResponseFactory:
-    """Something that is no answer yet, and then a good one."""
+    """Return a factory of an informational response and then a good one."""
     return lambda request: first + ok_response(request)
 
 
 UNUSUAL_RESPONSES: tuple[Fault, ...] = (
     NO_FAULT,
-    Fault("an answer in single bytes", chunk_size=1),
+    Fault("a response in single bytes", chunk_size=1),
     OK_THEN_FIN,
     OK_THEN_RST,
     OK_CONNECTION_CLOSE,
-    Fault("an answer in chunks", response=chunked_response),
-    Fault("an answer in gzip", response=lambda request: http("200 OK", gzipped_response(request), GZIP)),
-    Fault("an answer that ends with the connection", response=ok_with_headers(), end=End.FIN),
+    Fault("a response in chunks", response=chunked_response),
+    Fault("a response in gzip", response=lambda request: http("200 OK", gzipped_response(request), GZIP)),
+    Fault("a response that ends with the connection", response=ok_with_headers(), end=End.FIN),
     Fault("201", response=lambda request: http("201 Created", receipt(request))),
     Fault("299", response=lambda request: http("299 Whatever", receipt(request))),
-    Fault("100 Continue before the answer", response=informational_then_ok(b"HTTP/1.1 100 Continue\r\n\r\n")),
+    Fault("100 Continue before the response", response=informational_then_ok(b"HTTP/1.1 100 Continue\r\n\r\n")),
     Fault(
-        "103 Early Hints before the answer",
+        "103 Early Hints before the response",
         response=informational_then_ok(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 5),
     ),
 )
-"""The message was taken, and the answer says so in a way that servers may."""
+"""The message was accepted, and the response says so in a way that HTTP allows."""
 
 
 FAILED_FLOW = Fault(
@@ -266,31 +266,31 @@ FAILED_FLOW = Fault(
         http("200 OK", b'{"flowId":"f-1","status":"Failed","statusCode":1,"error":"insufficient balance"}')
     ),
 )
-"""How Routee refuses a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message)."""
+"""How Routee rejects a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message)."""
 
 
-def status_fault(code: int, *headers: str, takes: bool) -> Fault:
-    """An answer with a status: a receipt, or a refusal that quotes the whole message, PIN and all."""
+def status_fault(code: int, *headers: str, accepts: bool) -> Fault:
+    """Return a response with a status: a receipt, or a rejection that quotes the whole message including its PIN."""
     try:
         reason = HTTPStatus(code).phrase
     except ValueError:
         reason = "Whatever"
 
-    def say(request: Request) -> bytes:
+    def respond(request: Request) -> bytes:
         if code in {204, 304}:  # these have no body
             return f"HTTP/1.1 {code} {reason}\r\n\r\n".encode()
         if code < 300:
             return http(f"{code} {reason}", receipt(request))
-        words = json.dumps({"developerMessage": f"no: {request.body.decode()}"})
-        return http(f"{code} {reason}", words.encode(), *headers)
+        body = json.dumps({"developerMessage": f"no: {request.body.decode()}"})
+        return http(f"{code} {reason}", body.encode(), *headers)
 
     return Fault(
-        " with ".join([str(code), *(header.partition(":")[0] for header in headers)]), accepts=takes, response=say
+        " with ".join([str(code), *(header.partition(":")[0] for header in headers)]), accepts=accepts, response=respond
     )
 
 
 ERROR_STATUSES: Mapping[int, Fault] = {
-    code: status_fault(code, *headers, takes=False)
+    code: status_fault(code, *headers, accepts=False)
     for code, headers in {
         301: ("Location: /failover",),
         302: ("Location: /failover",),
@@ -310,7 +310,7 @@ ERROR_STATUSES: Mapping[int, Fault] = {
         503: ("Retry-After: 0",),
     }.items()
 }
-"""The message was read and refused."""
+"""The message was read and rejected."""
 
 ALL_FAULTS: tuple[Fault, ...] = (
     *[NO_FAULT] * 20,
@@ -321,4 +321,4 @@ ALL_FAULTS: tuple[Fault, ...] = (
     *UNUSUAL_RESPONSES,
     *ERROR_STATUSES.values(),
 )
-"""All of them, to draw from, and some more that are none."""
+"""All of them, to choose from, with a share of requests without a fault."""

@@ -1,4 +1,4 @@
-"""The messages of the chaos tests: of every endpoint, each with a number of its own by which the server knows it."""
+"""Messages of the chaos tests: of every endpoint, each with a phone number of its own that identifies it."""
 
 import itertools
 import re
@@ -23,28 +23,28 @@ from routee_failover import (
 )
 
 PIN = "KanariPin"
-"""It has no digits: those of six would stand by chance in one of the many numbers that errors and frames hold."""
+"""It has no digits: six digits might occur by chance in one of the many numbers in errors and frames."""
 TEXT = f"Kanari words {PIN}"
 SECRETS = ("Kanari", "canary")
-"""What no error may show: the PIN and the words, the application's key and the token. The recipient is another."""
+"""What no error may show: the PIN and the text, the application's key and the token; nor the recipient."""
 
-_counted = itertools.count(1)
+_counter = itertools.count(1)
 _number = re.compile(rb"\+3069\d{8}")
 _SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
 _TEMPLATE = "0aac888f-2ee2-4112-9659-1755a951966a"
 _MINUTE = timedelta(minutes=1)
 
 SEARCH = b"/failover/tracking?"
-"""A question, though it may name a recipient."""
+"""A reading call, though it may contain a recipient."""
 
 
-def standard(to: str, words: str = TEXT) -> StandardFlow:
-    """One SMS."""
-    return StandardFlow(steps=[SmsStep(from_="Demo", to=to, message=words)])
+def standard(to: str, text: str = TEXT) -> StandardFlow:
+    """Return a flow with one SMS."""
+    return StandardFlow(steps=[SmsStep(from_="Demo", to=to, message=text)])
 
 
 def transactional(to: str) -> TransactionalFlow:
-    """One Viber template."""
+    """Return a flow with one Viber template."""
     step = ViberTemplateStep(
         sender_info_tracking_id=_SENDER,
         to=to,
@@ -57,13 +57,13 @@ def transactional(to: str) -> TransactionalFlow:
 
 
 def otp(to: str) -> OtpFlow:
-    """A one-time password that fails over from Viber to SMS."""
+    """Return a one-time password that fails over from Viber to SMS."""
     viber = ViberOtpStep(sender_info_tracking_id=_SENDER, to=to, template_id=_TEMPLATE, pin=PIN, ttl=_MINUTE)
     return OtpFlow(steps=[viber, OtpSmsStep(to=to, message=TEXT, ttl=_MINUTE)])
 
 
 def viber_otp(to: str) -> ViberOtpMessage:
-    """A one-time password over Viber."""
+    """Return a one-time password over Viber."""
     return ViberOtpMessage(
         sender_info_tracking_id=_SENDER, to=to, template_id=_TEMPLATE, template_params={"pin": PIN}, ttl=_MINUTE
     )
@@ -77,33 +77,33 @@ FLOW_FACTORIES: Mapping[Endpoint, Callable[[str], AnyFlow]] = {
 }
 ENDPOINTS = tuple(FLOW_FACTORIES)
 PATHS = frozenset({b"/failover", b"/failover/transactional", b"/failover-otp/otp/send-failover", b"/viber/otp"})
-"""Where messages are posted, as Routee documents it."""
+"""Paths to which messages are posted, as Routee documents them."""
 
 
 def new_number() -> str:
-    """A recipient that no other message of this process has."""
-    return f"+3069{next(_counted):08d}"
+    """Return a recipient that no other message of this process has."""
+    return f"+3069{next(_counter):08d}"
 
 
 def new_flow(endpoint: Endpoint = Endpoint.STANDARD) -> AnyFlow:
-    """A message of its own."""
+    """Return a message with a new recipient."""
     return FLOW_FACTORIES[endpoint](new_number())
 
 
 def new_flows(count: int) -> Iterator[AnyFlow]:
-    """So many messages, of all endpoints in turn."""
+    """Iterate over `count` new messages, of all endpoints in turn."""
     for endpoint in itertools.islice(itertools.cycle(ENDPOINTS), count):
         yield new_flow(endpoint)
 
 
 def new_call() -> StandardFlow:
-    """A call, which has no time to live, so that a deadline of any length leaves enough for it."""
-    said = Say(message=Speech(text=TEXT, language="en-US"))
-    return StandardFlow(steps=[VoiceStep(from_="Demo", to=new_number(), dial_plan=DialPlan(verbs=[said]))])
+    """Return a voice call, which has no ttl, so that a deadline of any length is enough for it."""
+    say = Say(message=Speech(text=TEXT, language="en-US"))
+    return StandardFlow(steps=[VoiceStep(from_="Demo", to=new_number(), dial_plan=DialPlan(verbs=[say]))])
 
 
 def number_of(flow: AnyFlow) -> str:
-    """The number by which the server knows a flow."""
+    """Return the recipient of a flow, by which the server identifies it."""
     steps = getattr(flow, "steps", None)
     recipient = getattr(steps[0] if steps else flow, "to", None)
     recipient = getattr(recipient, "phone", recipient)
@@ -112,6 +112,6 @@ def number_of(flow: AnyFlow) -> str:
 
 
 def number_in(body: bytes) -> str | None:
-    """The same number, out of a body on the wire."""
-    found = _number.search(body)
-    return found[0].decode() if found else None
+    """Return the same number from a body on the wire."""
+    match = _number.search(body)
+    return match[0].decode() if match else None

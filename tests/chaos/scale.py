@@ -1,25 +1,25 @@
-"""How much the chaos tests do: `CHAOS_SCALE=100` makes every count a hundred times what an ordinary run takes."""
+"""Scale of the chaos tests: `CHAOS_SCALE=100` makes every count a hundred times that of an ordinary run."""
 
 import contextlib
 import os
 
 SCALE = float(os.environ.get("CHAOS_SCALE", "1"))
 SEED = int(os.environ.get("CHAOS_SEED", "739164"))
-"""What the storms draw their faults from."""
+"""Seed of the random faults."""
 
 
 def scaled(count: int, *, maximum: int | None = None) -> int:
-    """So many in an ordinary run, more in a long one, but never over `most`."""
+    """Return `count` in an ordinary run, more in a long one, but at most `maximum`."""
     scaled = max(1, round(count * SCALE))
     return scaled if maximum is None else min(scaled, maximum)
 
 
 def raise_file_limit(files: int = 8_192) -> None:
-    """Allow this process so many open files, if the system does: a storm holds both ends of each connection."""
+    """Allow this process `files` open files, if the system does: it holds both ends of each connection."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = files if most == resource.RLIM_INFINITY else min(files, most)
-        if least < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,4 +1,4 @@
-"""Many sends at once against a server that fails all the time: nothing is taken twice, and what can be saved is."""
+"""Many concurrent sends against a server that fails all the time: nothing is accepted twice, and retries recover."""
 
 import asyncio
 import random
@@ -18,47 +18,47 @@ from .sample_flows import new_flow, new_flows
 from .scale import SEED, scaled
 from .server_loop import ServerLoop
 
-TAKEN = [*BROKEN_RESPONSES, *UNUSUAL_RESPONSES]
+ACCEPTED_FAULTS = [*BROKEN_RESPONSES, *UNUSUAL_RESPONSES]
 
 
-async def test_a_storm_of_answers_that_fail_doubles_nothing(server: FaultyServer) -> None:
-    """Every message is taken, and then its answer fails in some way: each is read by the server exactly once."""
-    draw = random.Random(SEED)
+async def test_storm_of_failing_responses_sends_no_message_twice(server: FaultyServer) -> None:
+    """Every message is accepted, and then its response fails in some way: the server reads each exactly once."""
+    rng = random.Random(SEED)
     async with RouteeClient(server.config(total_timeout=TOTAL_TIMEOUT)) as client:
         await until_ready(client)
-        server.next_fault = lambda: draw.choice(TAKEN)
+        server.next_fault = lambda: rng.choice(ACCEPTED_FAULTS)
         for _ in range(scaled(1)):
-            all_told = await send_all_and_report(client, new_flows(1_000))
+            reports = await send_all_and_report(client, new_flows(1_000))
             await server.drop_connections()
-            ended = count_outcomes(all_told)
-            assert contradictions(all_told, server.accepted) == []
+            counts = count_outcomes(reports)
+            assert contradictions(reports, server.accepted) == []
             assert server.accepted_twice == []
             assert set(server.request_counts.values()) == {1}
-            # Not all: some meet a connection of the pool that is just being closed, and are UNKNOWN without a trace.
+            # Not all: some meet a pooled connection that is being closed, and are UNKNOWN without reaching the server.
             assert len(server.accepted) > 500
-            assert ended[Outcome.UNKNOWN] > 300
+            assert counts[Outcome.UNKNOWN] > 300
             server.reset_counts()
 
 
-async def test_a_storm_of_everything_proves_what_it_says(server: FaultyServer) -> None:
-    """Whatever fails, of tokens too: the outcome of each message is what the server's count says."""
-    draw = random.Random(SEED)
+async def test_storm_of_all_faults_agrees_with_the_server_count(server: FaultyServer) -> None:
+    """With any failure, of token requests too, the outcome of each message agrees with the server's count."""
+    rng = random.Random(SEED)
     async with RouteeClient(server.config(total_timeout=TOTAL_TIMEOUT)) as client:
         await until_ready(client)
-        server.next_fault = lambda: draw.choice(ALL_FAULTS)
-        server.next_token_fault = lambda: draw.choice([*[NO_FAULT] * 90, *BEFORE_RESPONSE])
+        server.next_fault = lambda: rng.choice(ALL_FAULTS)
+        server.next_token_fault = lambda: rng.choice([*[NO_FAULT] * 90, *BEFORE_RESPONSE])
         for _ in range(scaled(1)):
-            all_told = await send_all_and_report(client, new_flows(300))
+            reports = await send_all_and_report(client, new_flows(300))
             server.token_number += 1
             await server.drop_connections()
-            assert contradictions(all_told, server.accepted) == []
+            assert contradictions(reports, server.accepted) == []
             assert server.accepted_twice == []
-            assert count_outcomes(all_told)[Outcome.ACCEPTED] > 0
+            assert count_outcomes(reports)[Outcome.ACCEPTED] > 0
             server.reset_counts()
 
 
 async def until_ready(client: RouteeClient) -> None:
-    """Wait until the client has a token: a slow machine may need longer for it than a storm's patience."""
+    """Wait until the client has a token: a slow machine may need longer for it than the storm's total timeout."""
     async with asyncio.timeout(30):
         while True:
             try:
@@ -68,18 +68,18 @@ async def until_ready(client: RouteeClient) -> None:
             return
 
 
-async def test_what_was_not_sent_is_saved(server: FaultyServer) -> None:
-    """A message that finds no token at first is sent once there is one, and taken once."""
+async def test_message_is_sent_after_a_failed_token_request(server: FaultyServer) -> None:
+    """A message whose first token request fails is sent once there is a token, and accepted once."""
     async with asyncio.timeout(60):
         for fault in (fault for fault in BEFORE_RESPONSE if not fault.hangs):
             server.next_token_fault = first(fault)
             async with RouteeClient(server.config()) as client:
-                each = await send_and_report(client, new_flow())
-            assert (each.outcome, server.accepted[each.number]) == (Outcome.ACCEPTED, 1), fault.name
+                report = await send_and_report(client, new_flow())
+            assert (report.outcome, server.accepted[report.number]) == (Outcome.ACCEPTED, 1), fault.name
 
 
-async def test_a_revoked_token_costs_one_request(server: FaultyServer) -> None:
-    """500 messages that are refused at once for their token are sent with a new one, which is asked for once."""
+async def test_revoked_token_is_renewed_with_one_request(server: FaultyServer) -> None:
+    """500 messages that are rejected at once for their token are sent with a new one, which is requested once."""
     count = 500
     async with RouteeClient(server.config(pool_size=2 * count)) as client:
         await client.otp_templates()
@@ -88,80 +88,82 @@ async def test_a_revoked_token_costs_one_request(server: FaultyServer) -> None:
         sending = [asyncio.create_task(send_and_report(client, flow)) for flow in new_flows(count)]
         await until(lambda: server.refused_tokens == count)
         await server.release()
-        all_told = await asyncio.gather(*sending)
+        reports = await asyncio.gather(*sending)
     await server.drained()
-    assert {each.outcome for each in all_told} == {Outcome.ACCEPTED}
-    assert contradictions(all_told, server.accepted) == []
+    assert {report.outcome for report in reports} == {Outcome.ACCEPTED}
+    assert contradictions(reports, server.accepted) == []
     assert server.token_requests == 2
 
 
-async def test_a_storm_with_leavers_costs_no_turn(server: FaultyServer) -> None:
-    """After a storm whose callers leave whenever they like, a small pool still sends all that it is given."""
-    draw = random.Random(SEED)
+async def test_storm_with_cancelled_callers_releases_every_slot(server: FaultyServer) -> None:
+    """After a storm whose callers are cancelled at random times, a small pool still sends everything."""
+    rng = random.Random(SEED)
     async with RouteeClient(server.config(total_timeout=TOTAL_TIMEOUT, pool_size=4)) as client:
         await until_ready(client)
-        server.next_fault = lambda: draw.choice(ALL_FAULTS)
+        server.next_fault = lambda: rng.choice(ALL_FAULTS)
         for _ in range(scaled(4)):
             sending = [asyncio.create_task(send_and_report(client, flow)) for flow in new_flows(30)]
             for send in sending:
-                await asyncio.sleep(draw.random() / 100)
+                await asyncio.sleep(rng.random() / 100)
                 send.cancel()
             await asyncio.wait(sending)
         assert server.accepted_twice == []
         server.next_fault = always(NO_FAULT)
         await server.drop_connections()
-        heard = [send.result() for send in sending if not send.cancelled()]
-        assert contradictions(heard, server.accepted) == []
+        kept_reports = [send.result() for send in sending if not send.cancelled()]
+        assert contradictions(kept_reports, server.accepted) == []
         async with asyncio.timeout(60):
             while count_outcomes(await send_all_and_report(client, new_flows(40))) != {Outcome.ACCEPTED: 40}:
                 pass
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_after_an_outage_everything_goes_again(server_loop: ServerLoop, server_tls: ServerTls) -> None:
-    """The breaker opens in an outage and closes after it; every message that it held back is NOT_SENT."""
+async def test_circuit_breaker_opens_in_an_outage_and_closes_after_it(
+    server_loop: ServerLoop, server_tls: ServerTls
+) -> None:
+    """The circuit breaker opens in an outage and closes after it; every message during it is NOT_SENT."""
     async with FaultyServer(server_loop, server_tls.context) as server, Proxy(server_loop, server.api.port) as proxy:
         proxy.plan = lambda: ProxyScript(from_client=Interruption(0, ProxyAction.RST))
         async with RouteeClient(
             server.config(api_url=f"https://localhost:{proxy.port}", circuit_breaker=True)
         ) as client:
-            all_told = await send_all_and_report(client, new_flows(300))
-            knocks = proxy.accepted
+            reports = await send_all_and_report(client, new_flows(300))
+            attempts_in_outage = proxy.accepted
             proxy.plan = lambda: NO_INTERRUPTION
             async with asyncio.timeout(60):
-                while all_told[-1].outcome is not Outcome.ACCEPTED:
-                    all_told.append(await send_and_report(client, new_flow()))
+                while reports[-1].outcome is not Outcome.ACCEPTED:
+                    reports.append(await send_and_report(client, new_flow()))
                     await asyncio.sleep(0.01)
         await proxy.drained()
-    assert contradictions(all_told, server.accepted) == []
-    assert count_outcomes(all_told) == {Outcome.NOT_SENT: len(all_told) - 1, Outcome.ACCEPTED: 1}
-    assert any(isinstance(each.error, CircuitOpen) for each in all_told)
-    assert knocks < 300
+    assert contradictions(reports, server.accepted) == []
+    assert count_outcomes(reports) == {Outcome.NOT_SENT: len(reports) - 1, Outcome.ACCEPTED: 1}
+    assert any(isinstance(report.error, CircuitOpen) for report in reports)
+    assert attempts_in_outage < 300
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_total_outage_is_not_made_worse(server: FaultyServer, scheme: str) -> None:
+async def test_total_outage_gets_at_most_1_2_attempts_per_send(server: FaultyServer, scheme: str) -> None:
     """Where every connection is reset at once, the client makes at most 1.2 times as many attempts as it has sends."""
     count = scaled(300)
     with ResettingServer() as outage:
         async with RouteeClient(server.config(api_url=f"{scheme}://127.0.0.1:{outage.port}")) as client:
-            all_told = await send_all_and_report(client, new_flows(count))
-        attempts = outage.counted()
-    assert count_outcomes(all_told).keys() <= {Outcome.NOT_SENT, Outcome.UNKNOWN}
+            reports = await send_all_and_report(client, new_flows(count))
+        attempts = outage.count_connections()
+    assert count_outcomes(reports).keys() <= {Outcome.NOT_SENT, Outcome.UNKNOWN}
     assert count <= attempts <= 1.2 * count
 
 
-async def test_a_bomb_costs_little(server: FaultyServer) -> None:
-    """An answer of 200 KB that unpacks to 200 MiB is left unread at its limit, for less than 4 MiB of memory."""
+async def test_gzip_bomb_is_cut_off_with_little_memory(server: FaultyServer) -> None:
+    """A response of 200 KB that decompresses to 200 MiB is cut off at its limit, with less than 4 MiB of memory."""
     assert len(gzip_bomb()) < 210_000
     server.next_fault = always(Fault("a gzip bomb", response=lambda _request: gzip_bomb()))
     async with RouteeClient(server.config()) as client:
         tracemalloc.start()
         try:
             before, _ = tracemalloc.get_traced_memory()
-            each = await send_and_report(client, new_flow())
+            report = await send_and_report(client, new_flow())
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert isinstance(each.error, DeliveryUnknown)
+    assert isinstance(report.error, DeliveryUnknown)
     assert peak - before < 4 * 2**20

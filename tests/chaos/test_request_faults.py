@@ -1,4 +1,4 @@
-"""Every fault against every endpoint: what the client says of a message and what the server counted agree."""
+"""Every fault against every endpoint: the reported outcome of a message agrees with the server's count."""
 
 import asyncio
 import signal
@@ -44,46 +44,46 @@ from .sample_flows import ENDPOINTS, new_flow, new_number, standard
 from .scale import scaled
 from .server_loop import ServerLoop
 
-PATIENCE = timedelta(milliseconds=150)
+TOTAL_TIMEOUT = timedelta(milliseconds=150)
 ROWS = [*REQUEST_ROWS, *RESPONSE_ROWS, *ERROR_STATUS_ROWS]
 
 
-async def _one_each(client: RouteeClient) -> list[SendReport]:
+async def _send_one_each(client: RouteeClient) -> list[SendReport]:
     return await asyncio.gather(*(send_and_report(client, new_flow(endpoint)) for endpoint in ENDPOINTS))
 
 
-async def _warmed(client: RouteeClient, server: FaultyServer, *, reused: bool) -> None:
-    """Get a token, and have as many connections in the pool as there are endpoints, or none."""
+async def _warm_up(client: RouteeClient, server: FaultyServer, *, reused: bool) -> None:
+    """Get a token, and open as many pooled connections as there are endpoints, or none."""
     server.next_fault = always(NO_FAULT if reused else OK_CONNECTION_CLOSE)
     async with asyncio.timeout(30):
-        while {each.outcome for each in await _one_each(client)} != {Outcome.ACCEPTED}:
+        while {report.outcome for report in await _send_one_each(client)} != {Outcome.ACCEPTED}:
             pass
 
 
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_what_is_said_of_a_message_agrees_with_the_count(
+async def test_outcome_of_every_fault_agrees_with_the_table_and_the_server_count(
     server: FaultyServer, row: ExpectedOutcome, reused: bool
 ) -> None:
-    """On all four endpoints a fault leads to its outcome, and the server has taken each message as that says."""
+    """On all four endpoints a fault leads to its outcome, and the server has accepted each message as that says."""
     fault = row.fault
     assert fault is not None
-    settings = {"total_timeout": PATIENCE} if fault.hangs else {}
-    tries = (
+    settings = {"total_timeout": TOTAL_TIMEOUT} if fault.hangs else {}
+    attempts = (
         {"max_attempts": 1} if row.retried in {RetryExpectation.PAUSE, RetryExpectation.STATUS} else {}
-    )  # the pauses have tests of their own
-    async with RouteeClient(server.config(**settings, **tries)) as client:
-        await _warmed(client, server, reused=reused)
+    )  # pauses have tests of their own
+    async with RouteeClient(server.config(**settings, **attempts)) as client:
+        await _warm_up(client, server, reused=reused)
         server.reset_counts()
         server.next_fault = always(fault)
-        all_told = await _one_each(client)
+        reports = await _send_one_each(client)
     await server.drained()
-    assert contradictions(all_told, server.accepted) == []
-    assert {each.outcome for each in all_told} <= {*row.outcomes}, [each.error for each in all_told]
-    for each in all_told:
-        assert server.accepted[each.number] == (0 if each.outcome is Outcome.NOT_SENT else fault.accepts)
+    assert contradictions(reports, server.accepted) == []
+    assert {report.outcome for report in reports} <= {*row.outcomes}, [report.error for report in reports]
+    for report in reports:
+        assert server.accepted[report.number] == (0 if report.outcome is Outcome.NOT_SENT else fault.accepts)
         if row.retried is RetryExpectation.NO:
-            assert server.request_counts[each.number] == (fault.read_limit == WHOLE_REQUEST)
+            assert server.request_counts[report.number] == (fault.read_limit == WHOLE_REQUEST)
 
 
 LARGE = "word " * 400_000
@@ -91,34 +91,32 @@ LARGE_FAULTS = {
     "nothing": (NO_FAULT, Outcome.ACCEPTED),
     "RST in the middle": (fault_before_response("RST in the middle", 1_000_000, End.RST), Outcome.UNKNOWN),
     "FIN in the middle": (fault_before_response("FIN in the middle", 1_000_000, End.FIN), Outcome.UNKNOWN),
-    "no answer": (fault_before_response("no answer", 1_000_000, End.SILENCE), Outcome.UNKNOWN),
+    "no response": (fault_before_response("no response", 1_000_000, End.SILENCE), Outcome.UNKNOWN),
     "413 within the headers": (EARLY_RESPONSE[2], Outcome.REJECTED),
 }
 
 
 @pytest.mark.parametrize(("fault", "outcome"), LARGE_FAULTS.values(), ids=LARGE_FAULTS)
-async def test_a_large_message_that_breaks_off_is_no_message(
-    server: FaultyServer, fault: Fault, outcome: Outcome
-) -> None:
-    """Of a message that leaves in many pieces nothing is taken before its last byte, and an early refusal is heard."""
+async def test_interrupted_large_message_is_not_accepted(server: FaultyServer, fault: Fault, outcome: Outcome) -> None:
+    """A message in many pieces is not accepted before its last byte, and an early rejection is recognized."""
     server.next_fault = always(fault)
     settings = {"total_timeout": timedelta(milliseconds=500)} if fault.hangs else {}
     async with RouteeClient(server.config(**settings)) as client:
-        each = await send_and_report(client, standard(new_number(), LARGE))
+        report = await send_and_report(client, standard(new_number(), LARGE))
     await server.drained()
-    assert contradictions([each], server.accepted) == []
-    assert each.outcome in {outcome, Outcome.UNKNOWN}, each.error
+    assert contradictions([report], server.accepted) == []
+    assert report.outcome in {outcome, Outcome.UNKNOWN}, report.error
     assert server.accepted.total() == fault.accepts
 
 
 @pytest.fixture
-def one_second() -> Iterator[None]:
-    """Raise `TimeoutError` in whatever goes on for so long, a loop that is stuck included."""
+def one_second_alarm() -> Iterator[None]:
+    """Raise `TimeoutError` in whatever takes longer than a second, including an event loop that is stuck."""
 
-    def ring(*_what: object) -> None:
+    def on_alarm(*_args: object) -> None:
         raise TimeoutError("stuck")
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, 1)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -126,78 +124,80 @@ def one_second() -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm")
-@pytest.mark.usefixtures("one_second")
-async def test_a_long_word_that_is_refused_holds_up_nobody(server: FaultyServer) -> None:
-    """The refusal of a text of 200,000 letters without a blank is read at once: a stuck loop stops all other sends."""
+@pytest.mark.usefixtures("one_second_alarm")
+async def test_rejection_of_a_long_text_without_blanks_does_not_block_the_loop(server: FaultyServer) -> None:
+    """The rejection of a text of 200,000 letters without a blank is read at once: a stuck loop blocks all sends."""
     server.next_fault = always(ERROR_STATUSES[422])
     async with RouteeClient(server.config()) as client:
-        each = await send_and_report(client, standard(new_number(), "x" * 200_000))
-    assert each.outcome is Outcome.REJECTED
+        report = await send_and_report(client, standard(new_number(), "x" * 200_000))
+    assert report.outcome is Outcome.REJECTED
 
 
-async def test_a_flow_that_failed_is_refused(server: FaultyServer) -> None:
-    """A failover OTP flow that is answered with 200 and Failed was not taken, and is REJECTED."""
+async def test_200_with_failed_status_is_rejected(server: FaultyServer) -> None:
+    """A failover OTP flow whose response is 200 and Failed was not accepted, and is REJECTED."""
     server.next_fault = always(FAILED_FLOW)
     async with RouteeClient(server.config()) as client:
-        each = await send_and_report(client, new_flow(Endpoint.OTP))
-    assert contradictions([each], server.accepted) == []
-    assert isinstance(each.error, FlowFailed)
-    assert server.request_counts[each.number] == 1
+        report = await send_and_report(client, new_flow(Endpoint.OTP))
+    assert contradictions([report], server.accepted) == []
+    assert isinstance(report.error, FlowFailed)
+    assert server.request_counts[report.number] == 1
 
 
-def _proven(code: int) -> Outcome:
-    """What a status proves of a message, as the documentation has it."""
+def _expected_outcome(code: int) -> Outcome:
+    """Return what a status proves about a message, as the documentation says."""
     return {2: Outcome.ACCEPTED, 3: Outcome.REJECTED, 4: Outcome.REJECTED}.get(code // 100, Outcome.UNKNOWN)
 
 
-def _answering(code: int) -> tuple[Fault, Outcome]:
+def _status_fault_and_outcome(code: int) -> tuple[Fault, Outcome]:
     if code < 200:
-        says = fixed_response(b"HTTP/1.1 %d So\r\nConnection: close\r\n\r\n" % code)
-        return Fault(str(code), response=says, end=End.FIN), Outcome.UNKNOWN
+        response = fixed_response(b"HTTP/1.1 %d So\r\nConnection: close\r\n\r\n" % code)
+        return Fault(str(code), response=response, end=End.FIN), Outcome.UNKNOWN
     if code == 204:  # it has no body, and so no receipt
-        return status_fault(code, takes=True), Outcome.UNKNOWN
-    return status_fault(code, takes=_proven(code) is not Outcome.REJECTED), _proven(code)
+        return status_fault(code, accepts=True), Outcome.UNKNOWN
+    return status_fault(code, accepts=_expected_outcome(code) is not Outcome.REJECTED), _expected_outcome(code)
 
 
-async def test_every_status_says_what_it_proves(server: FaultyServer) -> None:
+async def test_every_status_from_100_to_599_leads_to_its_outcome(server: FaultyServer) -> None:
     """Each status from 100 to 599 leads to the outcome that the table has for it, and the count agrees."""
-    wrong = []
+    problems = []
     async with RouteeClient(server.config(max_attempts=1)) as client:
-        for turn in range(scaled(1, maximum=len(ENDPOINTS))):
+        for offset in range(scaled(1, maximum=len(ENDPOINTS))):
             for code in range(100, 600):
-                fault, outcome = _answering(code)
+                fault, outcome = _status_fault_and_outcome(code)
                 server.next_fault = always(fault)
-                each = await send_and_report(client, new_flow(ENDPOINTS[(code + turn) % len(ENDPOINTS)]))
-                wrong += contradictions([each], server.accepted)
-                if each.outcome is not outcome or server.accepted[each.number] != fault.accepts:
-                    wrong.append(f"{code} is {each.outcome}, and was taken {server.accepted[each.number]} times")
-    assert wrong == []
+                report = await send_and_report(client, new_flow(ENDPOINTS[(code + offset) % len(ENDPOINTS)]))
+                problems += contradictions([report], server.accepted)
+                if report.outcome is not outcome or server.accepted[report.number] != fault.accepts:
+                    problems.append(
+                        f"{code} is {report.outcome}, and was accepted {server.accepted[report.number]} times"
+                    )
+    assert problems == []
     assert server.accepted_twice == []
 
 
-async def _of_each(server_loop: ServerLoop, faults: Iterable[Fault], what: str) -> dict[str, str]:
-    """What the first error is where the token service, or whoever is asked, has a fault; for all of them at once."""
+async def _first_errors(server_loop: ServerLoop, faults: Iterable[Fault], attribute: str) -> dict[str, str]:
+    """Return the first error for each fault of the token service or of a reading call; all of them run in parallel."""
 
-    async def one(fault: Fault) -> tuple[str, str]:
+    async def first_error(fault: Fault) -> tuple[str, str]:
         async with FaultyServer(server_loop) as server:
-            setattr(server, what, always(fault))
-            settings = {"total_timeout": PATIENCE} if fault.hangs else {}
+            setattr(server, attribute, always(fault))
+            settings = {"total_timeout": TOTAL_TIMEOUT} if fault.hangs else {}
             async with RouteeClient(server.config(**settings)) as client:
-                if what == "next_token_fault":
-                    each = await send_and_report(client, new_flow())
-                    assert contradictions([each], server.accepted) == []
+                if attribute == "next_token_fault":
+                    report = await send_and_report(client, new_flow())
+                    assert contradictions([report], server.accepted) == []
                     assert server.request_counts.total() == 0
-                    error: RouteeError | None = each.error
+                    error: RouteeError | None = report.error
                 else:
-                    error = await _asked(client)
+                    error = await _track_error(client)
                     assert error is None or isinstance(error, NoResponse | NotSent | Rejected)
                     assert error is None or error_problems(SendReport("+3069", error.outcome, error)) == []
             return fault.name, type(error).__name__
 
-    return dict(await asyncio.gather(*map(one, faults)))
+    return dict(await asyncio.gather(*map(first_error, faults)))
 
 
-async def _asked(client: RouteeClient) -> RouteeError | None:
+async def _track_error(client: RouteeClient) -> RouteeError | None:
     try:
         await client.track("t-1")
     except RouteeError as error:
@@ -205,18 +205,18 @@ async def _asked(client: RouteeClient) -> RouteeError | None:
     return None
 
 
-async def test_without_a_token_nothing_is_sent(server_loop: ServerLoop) -> None:
-    """Whatever goes wrong with the token, the message is NOT_SENT and the API hears nothing of it."""
+async def test_failed_token_request_sends_nothing(server_loop: ServerLoop) -> None:
+    """With any fault of the token request, the message is NOT_SENT and the API gets no request."""
     faults = [*BEFORE_RESPONSE, HALF_CLOSED, *BROKEN_RESPONSES, *UNUSUAL_RESPONSES[1:]]
-    errors = await _of_each(server_loop, faults, "next_token_fault")
+    errors = await _first_errors(server_loop, faults, "next_token_fault")
     assert {name: error for name, error in errors.items() if error != TokenUnavailable.__name__} == {}
 
 
-async def test_a_question_that_finds_no_answer_says_so(server_loop: ServerLoop) -> None:
-    """Whatever goes wrong with a reading call, it ends in a record, or in an error that says it is safe to repeat."""
-    errors = await _of_each(
+async def test_failed_reading_call_raises_an_error_that_is_safe_to_repeat(server_loop: ServerLoop) -> None:
+    """With any fault a reading call ends in a record, or in an error that says it is safe to repeat."""
+    errors = await _first_errors(
         server_loop, [*BEFORE_RESPONSE, HALF_CLOSED, *BROKEN_RESPONSES, *UNUSUAL_RESPONSES], "next_fault"
     )
-    answered = {name for name, error in errors.items() if error == "NoneType"}
-    assert answered <= {"a body without an id", *(fault.name for fault in UNUSUAL_RESPONSES)}
-    assert len(answered) >= len(UNUSUAL_RESPONSES) - 1
+    succeeded = {name for name, error in errors.items() if error == "NoneType"}
+    assert succeeded <= {"a body without an id", *(fault.name for fault in UNUSUAL_RESPONSES)}
+    assert len(succeeded) >= len(UNUSUAL_RESPONSES) - 1

@@ -1,4 +1,4 @@
-"""`should_send` is the last gate: what is not wanted any more has left no byte, by the server's own count."""
+"""`should_send` is the last check: a withdrawn message has sent no byte, by the server's own count."""
 
 import pytest
 
@@ -8,42 +8,42 @@ from .faults import ERROR_STATUSES
 from .faulty_server import FaultyServer, first
 from .sample_flows import otp
 
-_TO = "+306912345678"
+_RECIPIENT = "+306912345678"
 
 
-async def test_what_is_not_wanted_any_more_does_not_leave(server: FaultyServer) -> None:
-    """Asked right before the first byte, a no leaves the message unsent and says so; the connection serves the next."""
+async def test_should_send_false_before_the_first_byte_sends_nothing(server: FaultyServer) -> None:
+    """Called right before the first byte, False leaves the message unsent; the connection serves the next one."""
     async with RouteeClient(server.config()) as routee:
-        await routee.send(otp(_TO))
+        await routee.send(otp(_RECIPIENT))
         with pytest.raises(Withdrawn, match="nothing was sent"):
             await routee.send(otp("+306912345679"), should_send=lambda: False)
         await routee.send(otp("+306912345670"), should_send=lambda: True)
     await server.drained()
-    assert server.request_counts == {_TO: 1, "+306912345670": 1}
+    assert server.request_counts == {_RECIPIENT: 1, "+306912345670": 1}
 
 
-async def test_what_is_withdrawn_between_the_gate_and_the_wire_does_not_leave(server: FaultyServer) -> None:
-    """A process may be frozen after the gate was asked: it is asked again where the bytes are written."""
+async def test_should_send_is_called_again_where_the_bytes_are_written(server: FaultyServer) -> None:
+    """A process may be frozen after the first call of `should_send`: it is called again where the bytes are written."""
     answers = [True, False]
     async with RouteeClient(server.config()) as routee:
         with pytest.raises(Withdrawn):
-            await routee.send(otp(_TO), should_send=lambda: answers.pop(0))
+            await routee.send(otp(_RECIPIENT), should_send=lambda: answers.pop(0))
     await server.drained()
     assert not server.request_counts
     assert not answers
 
 
-async def test_every_try_is_asked_about(server: FaultyServer) -> None:
-    """A message that Routee refused for now is not tried again once it is not wanted any more."""
-    asked = list[bool]()
+async def test_should_send_is_called_for_every_attempt(server: FaultyServer) -> None:
+    """A message that Routee throttled is not retried once `should_send` returns False."""
+    calls = list[bool]()
 
-    def once() -> bool:
-        asked.append(True)
-        return len(asked) < 3  # twice for the first try
+    def should_send() -> bool:
+        calls.append(True)
+        return len(calls) < 3  # twice for the first attempt
 
     server.next_fault = first(ERROR_STATUSES[429])
     async with RouteeClient(server.config()) as routee:
         with pytest.raises(Withdrawn):
-            await routee.send(otp(_TO), should_send=once)
+            await routee.send(otp(_RECIPIENT), should_send=should_send)
     await server.drained()
-    assert (server.request_counts[_TO], server.accepted[_TO]) == (1, 0)
+    assert (server.request_counts[_RECIPIENT], server.accepted[_RECIPIENT]) == (1, 0)

@@ -1,4 +1,4 @@
-"""A sandbox that runs beside the test, and the program run against it in this process."""
+"""Fixtures of the command-line tests: a sandbox in another thread, and the program run in this process."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ from .shell import Result, settings
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose flows end at once."""
+    """A sandbox whose flows are final at once."""
     with running(Sandbox(speed=20_000)) as here:
         yield here
 
 
 @contextmanager
 def running(here: Sandbox) -> Iterator[Sandbox]:
-    """A sandbox in a thread and a loop of its own: the commands under test run loops of theirs."""
+    """Run a sandbox in its own thread and event loop: the commands under test have their own loops."""
     loop = asyncio.new_event_loop()
     loop.run_until_complete(here.__aenter__())
     thread = threading.Thread(target=loop.run_forever)
@@ -44,7 +44,7 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def cli() -> Cli:
-    """Runs the program in this process; without a sandbox it has no settings."""
+    """Return a function that runs the program in this process; without a sandbox it has no settings."""
 
     def run(*arguments: str, at: Sandbox | None = None, stdin: bytes | None = None, **environ: str | None) -> Result:
         result = CliRunner().invoke(app, arguments, input=stdin, env=settings(at) | environ)
@@ -55,7 +55,7 @@ def cli() -> Cli:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[Any], str]:
-    """Writes a file, JSON or bytes, and gives its path."""
+    """Return a function that writes a file, JSON or bytes, and returns its path."""
 
     def to_file(content: Any) -> str:
         path = tmp_path / "flow.json"

@@ -1,4 +1,4 @@
-"""What a shell brings to a command: settings, files to send, a process and its end."""
+"""Helpers to run the program as a shell does: settings, flow files, processes."""
 
 import os
 import subprocess
@@ -45,15 +45,15 @@ FILES: Mapping[str, dict[str, Any]] = {
 
 
 class Result(NamedTuple):
-    """How a run of the program ended, and what it said."""
+    """Exit code and output of the program."""
 
-    status: int
+    exit_code: int
     out: str
     err: str
 
 
 def settings(sandbox: Sandbox | None) -> dict[str, str | None]:
-    """The four variables that point a command at a sandbox; without one, none of them is set."""
+    """Return the four variables that point a command at a sandbox; without one, all are unset."""
     names = ("APPLICATION_ID", "APPLICATION_SECRET", "API_URL", "AUTH_URL")
     if sandbox is None:
         return {f"ROUTEE_{name}": None for name in names}
@@ -63,9 +63,11 @@ def settings(sandbox: Sandbox | None) -> dict[str, str | None]:
 
 
 def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
-    """The environment of a process of its own."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("ROUTEE_", "COV_", "FORCE_COLOR"))}
-    return own | {name: value for name, value in settings(sandbox).items() if value is not None} | more
+    """Return the environment of a process."""
+    base = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ROUTEE_", "COV_", "FORCE_COLOR"))
+    }
+    return base | {name: value for name, value in settings(sandbox).items() if value is not None} | more
 
 
 def run(*arguments: str, at: Sandbox | None = None, **more: Any) -> Result:

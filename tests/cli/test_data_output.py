@@ -1,4 +1,4 @@
-"""Data on standard output is UTF-8 to whatever is no terminal."""
+"""Data on standard output is UTF-8 unless it goes to a terminal."""
 
 import io
 import sys
@@ -9,8 +9,8 @@ from routee_failover import InvalidSource
 from routee_failover.cli.data_output import DataOutput
 
 
-def test_bytes_come_after_the_text_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Letters that the locale does not have are written, in the order in which texts and data were printed."""
+def test_data_and_text_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Characters missing in the locale's encoding are written, in the order in which text and data were printed."""
     data = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding="ascii", errors="backslashreplace"))
     sys.stdout.write("before\n")
@@ -22,19 +22,19 @@ def test_bytes_come_after_the_text_before_them(monkeypatch: pytest.MonkeyPatch) 
 
 
 class _Terminal(io.TextIOWrapper):
-    """A terminal with an encoding of its own."""
+    """A terminal with an encoding."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """Return True."""
         return True
 
 
-def test_a_terminal_gets_its_own_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it can show is shown in its encoding, and a letter that it cannot show is refused, not replaced."""
+def test_terminal_without_the_character_raises_invalid_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text is written in the terminal's encoding; a character that it lacks raises instead of being replaced."""
     data = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", _Terminal(data, encoding="latin-1", errors="backslashreplace"))
     output = DataOutput()
     output.write("é\n")
-    with pytest.raises(InvalidSource, match=r"iso8859-1, which has no U\+03C0: write it to a file or to a pipe"):
+    with pytest.raises(InvalidSource, match=r"iso8859-1, which has no U\+03C0: write it to a file or a pipe"):
         output.write("π\n")
     assert data.getvalue() == b"\xe9\n"

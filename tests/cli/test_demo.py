@@ -1,4 +1,4 @@
-"""`demo`: the same story on a screen and in a pipe, without a secret in it."""
+"""`demo`: the same results on a dashboard and in a pipe, without secrets."""
 
 import asyncio
 import functools
@@ -20,114 +20,114 @@ from .conftest import Cli
 FAST = ("demo", "--speed", "3000")
 
 
-def assert_tells_the_story(shown: str) -> None:
-    """All flows ended as they were cast, and the figures are there."""
+def assert_shows_every_result(output: str) -> None:
+    """All flows ended as scripted, and the counts are printed."""
     for line in (
         "13 flows in",
         "4  delivered by the first channel",
-        "5  delivered after failing over",
+        "5  delivered after failover",
         "2  failed on every channel",
-        "1  refused by Routee",
-        "1  refused before sending",
+        "1  rejected by Routee",
+        "1  invalid: found before sending",
     ):
-        assert line in shown
-    assert "lost" not in shown
-    assert re.search(r"\d+ requests over \d+ connections, 1 token request\.", shown)
-    assert "flow[0].pin: must have 4 to 10 characters, has 3" in shown
-    assert "404; The sender info was not found" in shown
+        assert line in output
+    assert "lost" not in output
+    assert re.search(r"\d+ requests over \d+ connections, 1 token request\.", output)
+    assert "flow[0].pin: must have 4 to 10 characters, has 3" in output
+    assert "404; The sender info was not found" in output
 
 
-def assert_keeps_secrets(shown: str) -> None:
-    """No PIN and no whole number is shown."""
-    assert not [pin for pin in PINS if pin in shown]
-    assert "306900000" not in shown
+def assert_masks_secrets(output: str) -> None:
+    """No PIN and no complete number is printed."""
+    assert not [pin for pin in PINS if pin in output]
+    assert "306900000" not in output
 
 
-def test_lines(cli: Cli) -> None:
-    """Without a terminal every change is a plain line; all flows end, and no PIN or number is shown."""
+def test_pipe_gets_one_line_per_change(cli: Cli) -> None:
+    """Without a terminal every change is one line; all flows end, and no PIN or number is printed."""
     result = cli(*FAST)
-    assert (result.status, result.err) == (0, "")
-    assert_tells_the_story(result.out)
-    assert_keeps_secrets(result.out)
+    assert (result.exit_code, result.err) == (0, "")
+    assert_shows_every_result(result.out)
+    assert_masks_secrets(result.out)
     assert "\x1b" not in result.out
     assert "to +3069****0300: accepted" in result.out
-    for scene in SCENARIOS:
-        assert scene.title in result.out
+    for scenario in SCENARIOS:
+        assert scenario.title in result.out
 
 
-def test_board(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a screen that carries it the board is shown, with the reason below each flow that had to move on."""
+def test_terminal_gets_the_dashboard_with_reasons(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that is large enough shows the dashboard, with the reason below each flow that failed over."""
     monkeypatch.setattr(Terminal, "supports_live_display", True)
     result = cli(*FAST, COLUMNS="80", LINES="24")
-    assert (result.status, result.err) == (0, "")
-    assert_tells_the_story(result.out)
-    assert_keeps_secrets(result.out)
-    assert 'Viber said "Not Viber User"; so Routee sent an SMS' in result.out
-    assert 'Viber said "TTL Expired", SMS said "Expired"; so Routee called' in result.out
-    assert 'Viber said "TTL Expired"; it has no other channel' in result.out
+    assert (result.exit_code, result.err) == (0, "")
+    assert_shows_every_result(result.out)
+    assert_masks_secrets(result.out)
+    assert 'Viber reported "Not Viber User", so Routee sent an SMS' in result.out
+    assert 'Viber reported "TTL Expired", SMS reported "Expired", so Routee called' in result.out
+    assert 'Viber reported "TTL Expired"; no other channel' in result.out
     assert max(len(line) for line in result.out.splitlines()) <= 80
 
 
 @pytest.mark.parametrize(("columns", "lines"), [("60", "50"), ("80", "20")])
-def test_small_screen(columns: str, lines: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A screen too narrow or too low for the board gets lines."""
+def test_small_terminal_gets_lines(columns: str, lines: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal too narrow or too low for the dashboard gets lines."""
     monkeypatch.setattr(Terminal, "supports_live_display", True)
     result = cli(*FAST, COLUMNS=columns, LINES=lines)
-    assert result.status == 0
-    assert_tells_the_story(result.out)
+    assert result.exit_code == 0
+    assert_shows_every_result(result.out)
     assert "POST /failover" not in result.out
 
 
-def test_lost(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flows that can no longer be asked after are told as lost, and the status says so."""
+def test_lost_flows_exit_with_3(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows that can no longer be polled are reported as lost, with exit code 3."""
     monkeypatch.setattr(demo_module, "Sandbox", functools.partial(Sandbox, max_flows=1))
     result = cli("demo", "--speed", "1000")
-    assert result.status == 3
-    assert "lost: Routee refused it with 404" in result.out
-    assert "lost from sight" in result.out
+    assert result.exit_code == 3
+    assert "lost: Routee rejected it with 404" in result.out
+    assert "lost: the result could not be retrieved" in result.out
 
 
 @pytest.mark.parametrize("speed", ["-1", "0", "nan"])
-def test_wrong_speed(speed: str, cli: Cli) -> None:
-    """A speed that cannot be, or at which the demo would never end, is refused, with status 2."""
+def test_invalid_speed_exits_with_2(speed: str, cli: Cli) -> None:
+    """An invalid speed, or one at which the demo would never finish, exits with code 2."""
     result = cli("demo", "--speed", speed)
-    assert (result.status, result.out) == (2, "")
+    assert (result.exit_code, result.out) == (2, "")
     assert "speed must be a positive number" in result.err
 
 
-def test_pause() -> None:
-    """Flows are asked after in proportion to the speed, within reason."""
+def test_polling_interval_follows_the_speed() -> None:
+    """The polling interval is proportional to the speed, within limits."""
     assert (polling_interval(60), polling_interval(1), polling_interval(1e6)) == (0.2, 1.0, 0.02)
 
 
-async def test_nothing_sent() -> None:
-    """A flow that could not be sent at all is lost, not refused."""
+async def test_flow_that_cannot_be_sent_is_lost() -> None:
+    """A flow that could not be sent is lost, not rejected."""
 
     class Unreachable(RouteeClient):
         async def send(self, flow: object) -> object:  # type: ignore[override]
             raise NotSent("no connection; nothing was sent")
 
-    told: list[str] = []
-    journey = ScenarioRun(SCENARIOS[0])
+    changes: list[str] = []
+    run = ScenarioRun(SCENARIOS[0])
     async with Sandbox() as sandbox, Unreachable(sandbox.config()) as client:
-        await asyncio.wait_for(run_scenario(journey, client, lambda _, what: told.append(what), lambda: 1.0, 1.0), 5)
-    assert journey.result is ScenarioResult.LOST
-    assert told == ["not sent: no connection; nothing was sent"]
-    assert journey.explanation() == ["no connection; nothing was sent"]
+        await asyncio.wait_for(run_scenario(run, client, lambda _, change: changes.append(change), lambda: 1.0, 1.0), 5)
+    assert run.result is ScenarioResult.LOST
+    assert changes == ["not sent: no connection; nothing was sent"]
+    assert run.explanation() == ["no connection; nothing was sent"]
 
 
-async def test_ascii(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A terminal without Unicode gets a board of plain signs, before, during and after."""
-    journeys = [ScenarioRun(scene) for scene in SCENARIOS]
+async def test_ascii_terminal_gets_an_ascii_dashboard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal without Unicode gets a dashboard in ASCII, before, during and after the run."""
+    runs = [ScenarioRun(scenario) for scenario in SCENARIOS]
     console = Terminal()
     async with Sandbox(speed=60) as sandbox, RouteeClient(sandbox.config()) as client:
-        console.print(render_dashboard(journeys, 0.0, SandboxCounters(), ASCII, ""))
-        following = [
-            asyncio.create_task(run_scenario(each, client, lambda *_: None, lambda: 1.0, 0.02)) for each in journeys
-        ]
+        console.print(render_dashboard(runs, 0.0, SandboxCounters(), ASCII, ""))
+        following = [asyncio.create_task(run_scenario(run, client, lambda *_: None, lambda: 1.0, 0.02)) for run in runs]
         await asyncio.sleep(1.5)
-        console.print(render_dashboard(journeys, 1.5, SandboxCounters(requests=1), ASCII, "x" * 200))
-        console.print(render_final_dashboard(journeys, 1.5, ASCII))
+        console.print(render_dashboard(runs, 1.5, SandboxCounters(requests=1), ASCII, "x" * 200))
+        console.print(render_final_dashboard(runs, 1.5, ASCII))
         for task in following:
             task.cancel()
         await asyncio.wait(following)

@@ -1,4 +1,4 @@
-"""What ends a command early: its lines and its exit status."""
+"""Errors that end a command: output and exit code."""
 
 import socket
 import threading
@@ -27,35 +27,37 @@ from .conftest import Cli
 from .shell import FILES, PIN
 
 
-def _ended(error: BaseException, so_far: ErrorContext | None = None) -> int:
-    with pytest.raises(typer.Exit) as caught, handle_errors(so_far or ErrorContext()):
+def _exit_code(error: BaseException, context: ErrorContext | None = None) -> int:
+    with pytest.raises(typer.Exit) as caught, handle_errors(context or ErrorContext()):
         raise error
     assert caught.value.__cause__ is None
     return caught.value.exit_code
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "words"),
+    ("error", "exit_code", "message"),
     [
         (InvalidConfig("api_url must be https"), 2, "api_url must be https"),
         (TokenUnavailable("refused", status=403), 2, "refused"),
-        (TokenUnavailable("busy", status=500), 3, "Trying again is safe."),
+        (TokenUnavailable("busy", status=500), 3, "It is safe to try again."),
         (TokenUnavailable("no connection", status=None), 3, "ROUTEE_AUTH_URL"),
-        (ClientClosed("closed"), 3, "Trying again is safe."),
+        (ClientClosed("closed"), 3, "It is safe to try again."),
         (NoResponse("no answer came; ask again", reason="no answer came"), 3, "ask again"),
-        (BadRequest("Routee refused it with 400", status=400), 1, "with 400"),
-        (RateLimited("too many", status=429, retry_after=7.0), 1, "a pause of 7 seconds"),
+        (BadRequest("Routee rejected it with 400", status=400), 1, "with 400"),
+        (RateLimited("too many", status=429, retry_after=7.0), 1, "asks to wait 7 seconds"),
         (RateLimited("too many", status=429), 1, "too many"),
         (DeliveryUnknown("lost", reason="lost"), 4, "lost"),
         (DeliveryUnknown("lost", reason="lost", correlation={"label": "l", "seq": "5"}), 4, "label l, seq 5"),
         (RouteeError("of a kind that is new"), 3, "of a kind that is new"),
     ],
 )
-def test_errors(error: RouteeError, status: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every error of the library has its documented status, its own words, and what to do."""
-    assert _ended(error) == status
+def test_library_error_has_its_exit_code_and_advice(
+    error: RouteeError, exit_code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every error of the library has its documented exit code, its own message, and advice."""
+    assert _exit_code(error) == exit_code
     captured = capsys.readouterr()
-    assert words in captured.err
+    assert message in captured.err
     assert captured.out == ""
 
 
@@ -69,64 +71,64 @@ def test_errors(error: RouteeError, status: int, words: str, capsys: pytest.Capt
         (ZeroDivisionError(PIN), 3, 4, 0),
     ],
 )
-def test_sudden_ends(
+def test_unexpected_exception_reports_what_was_sent(
     error: BaseException, before: int, during: int, after: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever else ends a command, it says what is known of the message at that moment and quotes no value."""
-    so_far = ErrorContext()
-    assert _ended(error, so_far) == before
+    """Any other exception reports what is known about the message at that time, and quotes no value."""
+    context = ErrorContext()
+    assert _exit_code(error, context) == before
     assert "nothing was sent" in capsys.readouterr().err
-    so_far.mark_sending()
-    assert _ended(error, so_far) == during
-    assert "do not send it again before you know" in capsys.readouterr().err
-    so_far.mark_accepted("routee-failover track ID")
-    assert _ended(error, so_far) == after
-    said = capsys.readouterr().err
-    assert "accepted; follow it with: routee-failover track ID" in said
-    assert PIN not in said
+    context.mark_sending()
+    assert _exit_code(error, context) == during
+    assert "do not send it again until you know" in capsys.readouterr().err
+    context.mark_accepted("routee-failover track ID")
+    assert _exit_code(error, context) == after
+    captured = capsys.readouterr().err
+    assert "accepted; track it with: routee-failover track ID" in captured
+    assert PIN not in captured
 
 
-def test_place_of_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
-    """A bug is told by its kind and place, in a line that can be reported."""
-    assert _ended(ZeroDivisionError()) == ExitCode.NOT_SENT
-    assert "ZeroDivisionError at cli/test_failures.py:" in capsys.readouterr().err
+def test_bug_is_reported_by_type_and_location(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bug is reported by its type and location, in one line."""
+    assert _exit_code(ZeroDivisionError()) == ExitCode.NOT_SENT
+    assert "ZeroDivisionError at cli/test_error_output.py:" in capsys.readouterr().err
 
 
-def test_what_routee_says_is_no_order(capsys: pytest.CaptureFixture[str]) -> None:
-    """Control codes, markup and endless words in an answer do not reach the terminal."""
-    _ended(BadRequest("[red]\x1b]0;hi\x07\n" + "x" * 5000, status=400))
-    said = capsys.readouterr().err
-    assert "[red] ]0;hi" in said
-    assert len(said.splitlines()) == 1
-    assert len(said) < 1100
+def test_control_codes_of_a_response_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control codes, markup and long texts in a response do not reach the terminal."""
+    _exit_code(BadRequest("[red]\x1b]0;hi\x07\n" + "x" * 5000, status=400))
+    printed = capsys.readouterr().err
+    assert "[red] ]0;hi" in printed
+    assert len(printed.splitlines()) == 1
+    assert len(printed) < 1100
 
 
-def test_statuses_are_documented(cli: Cli) -> None:
-    """Every status stands in the help of the program, and each command's help has its own and no other's."""
-    for status in ExitCode:
-        assert str(status.value) in PROGRAM_EXIT_CODES
-        assert str(status.value) in BULK_RUN_EXIT_CODES
+def test_help_lists_the_exit_codes_of_each_command(cli: Cli) -> None:
+    """Every exit code is in the help of the program, and each command's help has its own list."""
+    for exit_code in ExitCode:
+        assert str(exit_code.value) in PROGRAM_EXIT_CODES
+        assert str(exit_code.value) in BULK_RUN_EXIT_CODES
     kinds: dict[str, list[tuple[str, ...]]] = {
-        "unknown: it may have been accepted, do not send": [(), ("send",)],
-        "answered, however the messages fared": [("search",), ("track",)],
-        "it has not ended within --timeout": [("track",)],
-        "fine, also when Ctrl-C": [("sandbox",), ("demo",), ("callbacks", "listen")],
-        "some are not sent yet": [("bulk", name) for name in ("run", "resume", "status", "reconcile")],
+        "unknown: may have been accepted, do not send": [(), ("send",)],
+        "Routee responded, whatever the status": [("search",), ("track",)],
+        "not finished within --timeout": [("track",)],
+        "stopped normally, also by Ctrl-C": [("sandbox",), ("demo",), ("callbacks", "listen")],
+        "some rows are not sent yet": [("bulk", name) for name in ("run", "resume", "status", "reconcile")],
         "wrong usage, ledger or file": [("bulk", "export"), ("bulk", "report")],
     }
     for command in {command for commands in kinds.values() for command in commands}:
         result = cli(*command, "--help")
-        assert result.status == 0
-        shown = " ".join(result.out.split())
-        assert "Exit status" in shown
-        assert [kind for kind in kinds if kind in shown] == [kind for kind in kinds if command in kinds[kind]]
+        assert result.exit_code == 0
+        printed = " ".join(result.out.split())
+        assert "Exit codes" in printed
+        assert [kind for kind in kinds if kind in printed] == [kind for kind in kinds if command in kinds[kind]]
     for outcome in Outcome:
         assert outcome.name
 
 
 @pytest.fixture
-def mute_api() -> Iterator[str]:
-    """A server that reads a request and hangs up."""
+def closing_server() -> Iterator[str]:
+    """A server that reads a request and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def hang_up() -> None:
@@ -140,9 +142,11 @@ def mute_api() -> Iterator[str]:
         thread.join()
 
 
-def test_unknown(cli: Cli, write: Callable[[Any], str], sandbox: Any, mute_api: str) -> None:
-    """A server that hangs up on a message leaves status 4, the warning, and what to look it up by."""
-    result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_API_URL=mute_api)
-    assert result.status == 4
+def test_closed_connection_exits_with_4_and_the_correlation(
+    cli: Cli, write: Callable[[Any], str], sandbox: Any, closing_server: str
+) -> None:
+    """A server that closes the connection during a send leaves exit code 4, a warning and the correlation."""
+    result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_API_URL=closing_server)
+    assert result.exit_code == 4
     assert "must not be sent again" in result.err
     assert "Look it up by endpoint otp, to +3069****0300" in result.err

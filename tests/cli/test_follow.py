@@ -1,4 +1,4 @@
-"""`track --follow`: a line for each change until the end, or a JSON record."""
+"""`track --follow`: one line per change until the final status, or JSON records."""
 
 import json
 from collections.abc import Callable
@@ -17,44 +17,44 @@ from .shell import FILES, PHONE, PIN
 Write = Callable[[Any], str]
 
 
-def _command(cli: Cli, write: Write, sandbox: Sandbox, endpoint: str) -> list[str]:
+def _follow_command(cli: Cli, write: Write, sandbox: Sandbox, endpoint: str) -> list[str]:
     out = cli("send", write(FILES[endpoint]), at=sandbox).out
     return [*out.splitlines()[-1].split()[1:], "--follow"]
 
 
-def test_to_the_end(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """A flow is followed until it has ended, and then shown as ever; numbers are masked."""
+def test_follow_prints_changes_and_the_final_record(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """A flow is followed until it is final, and then printed as usual; numbers are masked."""
     for endpoint in ("standard", "otp", "viber-otp"):
-        result = cli(*_command(cli, write, sandbox, endpoint), at=sandbox)
-        assert result.status == 0, result.err
-        changes, _, shown = result.out.partition("\n\n")
+        result = cli(*_follow_command(cli, write, sandbox, endpoint), at=sandbox)
+        assert result.exit_code == 0, result.err
+        changes, _, record = result.out.partition("\n\n")
         assert "flow    " in changes.splitlines()[-1]
         assert "Viber" in changes
-        assert "status  " in shown
+        assert "status  " in record
         assert PHONE.lstrip("+") not in result.out
 
 
-def test_as_json(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """With --json each change is one line: Routee's answer with its secrets masked, and nothing else."""
-    result = cli(*_command(cli, write, sandbox, "otp"), "--json", at=sandbox)
+def test_follow_json_prints_one_masked_record_per_change(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """With --json each change is one line: Routee's response with secrets masked, and nothing else."""
+    result = cli(*_follow_command(cli, write, sandbox, "otp"), "--json", at=sandbox)
     records = [json.loads(line) for line in result.out.splitlines()]
     assert records[-1]["status"] == "Succeeded"
     assert PIN not in result.out
 
 
-def test_the_time_is_over(cli: Cli, write: Write) -> None:
-    """A flow that does not end in time is no traceback: the line says how it was last seen."""
+def test_timeout_exits_with_4_and_the_last_status(cli: Cli, write: Write) -> None:
+    """A flow that is not final in time exits with code 4, and the message has its last status."""
     with running(Sandbox(speed=0)) as sandbox:
-        result = cli(*_command(cli, write, sandbox, "otp"), "--timeout", "0.5", at=sandbox)
+        result = cli(*_follow_command(cli, write, sandbox, "otp"), "--timeout", "0.5", at=sandbox)
     assert "it was last seen InProgress" in result.err
     assert "flow    InProgress" in result.out
-    assert result.status == ExitCode.UNKNOWN
+    assert result.exit_code == ExitCode.UNKNOWN
 
 
-def test_what_is_new_is_told_once() -> None:
-    """Of each record only what has changed is printed: a new message, another status, the end with its reason."""
+def test_only_changes_are_printed() -> None:
+    """Only changes of a record are printed: a new message, a new status, the final status with its reason."""
     console = Terminal()
-    following = ChangePrinter(console, as_json=False, now=lambda: datetime(2026, 1, 2, 3, 4, 5))
+    printer = ChangePrinter(console, as_json=False, now=lambda: datetime(2026, 1, 2, 3, 4, 5))
     viber = {"type": "Viber", "to": "+306912345678", "status": {"name": "QUEUED"}}
     expired = viber | {"status": {"name": "EXPIRED", "reason": {"detailedStatus": "TTL Expired"}}}
     sms = {"type": "Sms", "status": {"name": "Delivered", "reason": {"detailedStatus": "Delivered"}}}
@@ -67,8 +67,8 @@ def test_what_is_new_is_told_once() -> None:
         failed | {"messages": [expired, sms, {}]},
     ]
     with console.capture() as captured:
-        over = [following.print_changes(FlowRecord.from_dict(record)) for record in records]
-    assert over == [False, False, False, False, True]
+        final = [printer.print_changes(FlowRecord.from_dict(record)) for record in records]
+    assert final == [False, False, False, False, True]
     lines = captured.get().splitlines()
     assert all(line.startswith("03:04:05  ") for line in lines)
     assert [line.removeprefix("03:04:05  ") for line in lines] == [
@@ -82,9 +82,9 @@ def test_what_is_new_is_told_once() -> None:
     ]
 
 
-def test_as_long_as_a_flow_may_live(cli: Cli, sandbox: Sandbox) -> None:
-    """A flow may be followed for fourteen days, as long as a one-time password by Viber may live, and no longer."""
-    longest = 14 * 24 * 3600
-    unknown = cli("track", "no-such-flow", "--follow", "--timeout", str(longest), at=sandbox)
-    assert "is --endpoint right?" in unknown.err
-    assert "--timeout" in cli("track", "no-such-flow", "--follow", "--timeout", str(longest + 1), at=sandbox).err
+def test_timeout_is_limited_to_fourteen_days(cli: Cli, sandbox: Sandbox) -> None:
+    """A flow may be followed for fourteen days, the maximum ttl of a Viber OTP, and no longer."""
+    max_timeout = 14 * 24 * 3600
+    unknown = cli("track", "no-such-flow", "--follow", "--timeout", str(max_timeout), at=sandbox)
+    assert "check --endpoint" in unknown.err
+    assert "--timeout" in cli("track", "no-such-flow", "--follow", "--timeout", str(max_timeout + 1), at=sandbox).err

@@ -1,4 +1,4 @@
-"""`send`: one flow out of a file, its receipt, and every way in which it does not come to one."""
+"""`send`: sends one flow from a file, prints its receipt, and reports every failure."""
 
 import json
 import socket
@@ -20,10 +20,10 @@ Write = Callable[[Any], str]
 
 
 @pytest.mark.parametrize("endpoint", FILES)
-def test_receipt(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """A sent flow is answered with its id, status, channel and time, and with the command that follows it."""
+def test_receipt_has_the_facts_and_the_track_command(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """The receipt has the id, status, channel and time, and the command that tracks the flow."""
     result = cli("send", write(FILES[endpoint]), at=sandbox)
-    assert (result.status, result.err) == (0, "")
+    assert (result.exit_code, result.err) == (0, "")
     (flow,) = sandbox.accepted
     assert flow.endpoint == endpoint
     for line in (
@@ -37,28 +37,28 @@ def test_receipt(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> Non
     assert PIN not in result.out
 
 
-def test_stdin_and_endpoint(cli: Cli, sandbox: Sandbox) -> None:
-    """`-` reads stdin, also with a byte order mark, and --endpoint goes before the one in the file."""
+def test_endpoint_option_overrides_the_endpoint_on_stdin(cli: Cli, sandbox: Sandbox) -> None:
+    """`-` reads stdin, also with a byte order mark, and --endpoint overrides the endpoint in the file."""
     body = json.dumps(FILES["otp"] | {"endpoint": "standard"}).encode("utf-8-sig")
     result = cli("send", "-", "--endpoint", "otp", at=sandbox, stdin=body)
-    assert result.status == 0
+    assert result.exit_code == 0
     assert [flow.endpoint for flow in sandbox.accepted] == ["otp"]
 
 
-def test_endpoint_of_a_file_that_names_none(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """A file of the API's own shape, with no endpoint in it, is sent where --endpoint says."""
-    assert cli("send", write({"flow": [VIBER]}), "--endpoint", "standard", at=sandbox).status == 0
+def test_endpoint_option_completes_a_file_without_one(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """A file without an endpoint is sent to the one of --endpoint."""
+    assert cli("send", write({"flow": [VIBER]}), "--endpoint", "standard", at=sandbox).exit_code == 0
 
 
-def test_all_problems_at_once(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """Everything wrong with a flow is told with its path, nothing with its value, and nothing is sent."""
-    wrong = {
+def test_invalid_flow_reports_every_problem_and_sends_nothing(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """Every problem of a flow is reported with its path and without its value, and nothing is sent."""
+    invalid = {
         "endpoint": "otp",
         "flow": [VIBER_OTP_STEP | {"pin": "84", "ttl": "60"}, OTP_SMS | {"mesage": 1}],
         "more": 1,
     }
-    result = cli("send", write(wrong), at=sandbox)
-    assert result.status == 2
+    result = cli("send", write(invalid), at=sandbox)
+    assert result.exit_code == 2
     assert "flow.json (otp): 4 problems; nothing was sent" in result.err
     for line in (
         "flow[0].pin: must have",
@@ -71,22 +71,22 @@ def test_all_problems_at_once(cli: Cli, write: Write, sandbox: Sandbox) -> None:
     assert sandbox.counts.requests == 0
 
 
-def test_keep_unknown(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """With --keep-unknown, keys that nobody documents are sent as they are."""
-    assert cli("send", write(FILES["standard"] | {"more": 1}), "--keep-unknown", at=sandbox).status == 0
+def test_keep_unknown_sends_undocumented_keys(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """With --keep-unknown, undocumented keys are sent as they are."""
+    assert cli("send", write(FILES["standard"] | {"more": 1}), "--keep-unknown", at=sandbox).exit_code == 0
     assert sandbox.accepted[0].body["more"] == 1
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (b"", "is not JSON (Expecting value at line 1 column 1)"),
         (b'{"pin": "847291"', "is not JSON"),
         (b"\xff\xfe", "is not UTF-8 (byte 0)"),
-        (b"[]", "must hold one JSON object"),
-        (b'"847291"', "must hold one JSON object"),
-        (b'{"ttl": NaN}', "NaN is no number"),
-        (b'{"pin": "1", "pin": "847291"}', "the key pin stands twice"),
+        (b"[]", "must contain one JSON object"),
+        (b'"847291"', "must contain one JSON object"),
+        (b'{"ttl": NaN}', "NaN is not a JSON number"),
+        (b'{"pin": "1", "pin": "847291"}', "the key pin occurs twice"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"ttl": ' + b"1" * 5000 + b"}", "is not JSON that can be sent"),
         (b" " * 4_300_000, "more than 4 MiB"),
@@ -95,80 +95,80 @@ def test_keep_unknown(cli: Cli, write: Write, sandbox: Sandbox) -> None:
         (b'{"endpoint": {}}', "endpoint: must be standard"),
     ],
 )
-def test_no_flow_in_the_file(content: bytes, why: str, cli: Cli, write: Write) -> None:
-    """A file that holds no flow is one clear line that quotes none of it, and status 2."""
+def test_file_without_a_flow_exits_with_2(content: bytes, reason: str, cli: Cli, write: Write) -> None:
+    """A file without a flow is one clear line that quotes none of it, and exit code 2."""
     result = cli("send", write(content))
-    assert (result.status, result.out) == (2, "")
-    assert why in result.err
+    assert (result.exit_code, result.out) == (2, "")
+    assert reason in result.err
     assert "nothing was sent" in result.err
     assert "Traceback" not in result.err
     assert PIN not in result.err
 
 
-def test_no_file(cli: Cli, tmp_path: Path) -> None:
-    """A missing file and a directory are told as such."""
+def test_missing_file_and_directory_are_reported(cli: Cli, tmp_path: Path) -> None:
+    """A missing file and a directory are reported as such."""
     assert "No such file" in cli("send", str(tmp_path / "nothing\x1b[2J.json")).err
     result = cli("send", str(tmp_path))
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "Is a directory" in result.err
 
 
-def test_name_of_a_file_is_no_order(cli: Cli, tmp_path: Path) -> None:
+def test_control_codes_in_a_file_name_are_not_printed(cli: Cli, tmp_path: Path) -> None:
     """Control codes in a file's name do not reach the terminal."""
     assert "\x1b" not in cli("send", str(tmp_path / "\x1b[2J.json")).err
 
 
 @pytest.mark.parametrize("name", ["ROUTEE_APPLICATION_ID", "ROUTEE_APPLICATION_SECRET"])
-def test_missing_setting(name: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """A missing variable is named, with status 2."""
+def test_missing_variable_exits_with_2_and_is_named(name: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """A missing variable is named, with exit code 2."""
     result = cli("send", write(FILES["otp"]), at=sandbox, **{name: None})
-    assert result.status == 2
+    assert result.exit_code == 2
     assert f"{name} is not set" in result.err
 
 
-def test_wrong_secret(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """A wrong secret is a wrong setting: status 2, and the variables to look at."""
+def test_wrong_secret_exits_with_2(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """A wrong secret is a wrong setting: exit code 2, and the variables to check."""
     result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_APPLICATION_SECRET="canary")
-    assert result.status == 2
-    assert "refused the application id and secret" in result.err
+    assert result.exit_code == 2
+    assert "rejected the application id and secret" in result.err
     assert "ROUTEE_APPLICATION_SECRET" in result.err
     assert "canary" not in result.err
 
 
-def test_no_server(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """With nobody at the address the status is 3: nothing was sent, and sending again is safe."""
+def test_unreachable_server_exits_with_3(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """With no server at the address the exit code is 3: nothing was sent, and it is safe to try again."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_API_URL=nobody)
-    assert result.status == 3
+        unreachable = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        result = cli("send", write(FILES["otp"]), at=sandbox, ROUTEE_API_URL=unreachable)
+    assert result.exit_code == 3
     assert "no connection" in result.err
     assert "nothing was sent" in result.err
     assert "ROUTEE_API_URL" in result.err
 
 
-def test_refused(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """What Routee refuses ends with status 1, its words, and where to look."""
+def test_rejected_flow_exits_with_1_and_advice(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """A flow that Routee rejects exits with code 1, Routee's message, and advice."""
     flow = {"endpoint": "standard", "flow": [VIBER | {"senderInfoTrackingId": "unknown"}]}
     result = cli("send", write(flow), at=sandbox)
-    assert result.status == 1
+    assert result.exit_code == 1
     assert "404; The sender info was not found; the message was not accepted" in result.err
     assert "ids of the sender" in result.err
 
 
-def test_failed_on_every_channel(cli: Cli, write: Write, sandbox: Sandbox) -> None:
-    """An OTP that no channel took is a refusal, although it comes with a 200."""
+def test_otp_failed_on_every_channel_exits_with_1(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """An OTP that every channel rejected is a rejection, although the response is a 200."""
     to = {"to": "+306900000222"}
     result = cli("send", write({"endpoint": "otp", "flow": [VIBER_OTP_STEP | to, OTP_SMS | to]}), at=sandbox)
-    assert result.status == 1
+    assert result.exit_code == 1
     assert "no next step" in result.err
 
 
-def test_bare_receipt(capsys: pytest.CaptureFixture[str]) -> None:
-    """A receipt that lacks everything but its id is shown as it is; an odd id is quoted for the shell."""
+def test_receipt_with_an_id_alone_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A receipt with an id alone is printed without empty fields; the id is quoted for the shell."""
     receipt = FlowReceipt.from_dict({"trackingId": "a b\x1b[2J"})
     _print_receipt(receipt, _track_command(receipt, Endpoint.STANDARD))
-    shown = capsys.readouterr().out
-    assert "'a b [2J'" in shown
-    assert "channel" not in shown
-    assert PHONE not in shown
+    printed = capsys.readouterr().out
+    assert "'a b [2J'" in printed
+    assert "channel" not in printed
+    assert PHONE not in printed

@@ -1,4 +1,4 @@
-"""The consoles: what they write on streams of every kind."""
+"""Terminal output on streams of every kind."""
 
 import io
 import sys
@@ -17,15 +17,15 @@ from routee_failover.cli.terminal import (
 
 
 class _Stream(io.StringIO):
-    """A stream that may be a terminal, may speak another alphabet, and may be closed at the other end."""
+    """A stream that may be a terminal, have another encoding, or be closed by its reader."""
 
     def __init__(self, *, terminal: bool = False, encoding: str = "utf-8", broken: type[OSError] | None = None) -> None:
         super().__init__()
-        self._terminal, self._alphabet, self._broken = terminal, encoding, broken
+        self._terminal, self._encoding, self._broken = terminal, encoding, broken
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        return self._alphabet
+        return self._encoding
 
     def isatty(self) -> bool:
         return self._terminal
@@ -38,8 +38,8 @@ class _Stream(io.StringIO):
         return io.StringIO().fileno()
 
 
-def test_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line is one line however narrow the terminal, and its text is no markup."""
+def test_print_line_does_not_wrap_or_interpret_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is not wrapped however narrow the terminal, and its text is not markup."""
     stream = _Stream()
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("COLUMNS", "20")
@@ -48,40 +48,42 @@ def test_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("terminal", "kind", "animates"), [(True, "xterm", True), (True, "dumb", False), (False, "xterm", False)]
+    ("terminal", "term", "live"), [(True, "xterm", True), (True, "dumb", False), (False, "xterm", False)]
 )
-def test_animates(terminal: bool, kind: str, animates: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a terminal that can move its cursor is drawn on, whatever FORCE_COLOR says."""
-    monkeypatch.setenv("TERM", kind)
+def test_only_a_terminal_with_a_cursor_supports_live_display(
+    terminal: bool, term: str, live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A live display needs a terminal that can move its cursor, whatever FORCE_COLOR says."""
+    monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr(sys, "stdout", _Stream(terminal=terminal))
-    assert Terminal().supports_live_display is animates
+    assert Terminal().supports_live_display is live
 
 
-def test_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signs are of the alphabet that the stream speaks."""
+def test_glyphs_follow_the_stream_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symbols are in the encoding of the stream."""
     monkeypatch.setattr(sys, "stdout", _Stream())
     assert Terminal().glyphs is UNICODE
     monkeypatch.setattr(sys, "stdout", _Stream(encoding="latin-1"))
     assert Terminal().glyphs is ASCII
 
 
-def test_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe that nobody reads is told to the command instead of ending the process."""
+def test_closed_pipe_raises_output_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed pipe raises `OutputClosed` instead of ending the process."""
     monkeypatch.setattr(sys, "stdout", _Stream(broken=BrokenPipeError))
     with pytest.raises(OutputClosed):
         Terminal().print_line("hi")
 
 
 @pytest.mark.parametrize("broken", [BrokenPipeError, OSError])
-def test_nobody_hears_the_complaint(broken: type[OSError], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A complaint that cannot be written changes nothing about how the command ends."""
+def test_print_error_on_a_closed_stderr_raises_nothing(broken: type[OSError], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error message that cannot be written raises nothing."""
     monkeypatch.setattr(sys, "stderr", _Stream(broken=broken))
     print_error(["hi"])
 
 
-def test_last_words() -> None:
-    """Letting a stream go writes what is left, and survives streams that are closed, broken or missing."""
+def test_flush_or_discard_accepts_broken_streams() -> None:
+    """Flushing works on streams that are open, closed, broken or missing."""
     flush_or_discard(None)
     flush_or_discard(_Stream())
     flush_or_discard(_Stream(broken=OSError))
@@ -90,16 +92,16 @@ def test_last_words() -> None:
     flush_or_discard(closed)
 
 
-def test_full_disk() -> None:
-    """A stream whose last words nobody takes is turned away from its file, so that Python's own end stays silent."""
+def test_flush_or_discard_silences_a_full_disk() -> None:
+    """A stream that cannot be flushed is redirected, so that Python's exit stays silent."""
     stream = open("/dev/full", "w")  # noqa: PTH123, SIM115
     stream.write("x")
     flush_or_discard(stream)
     stream.close()
 
 
-def test_letters_that_a_stream_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A letter that a stream cannot say is written as its number instead of failing."""
+def test_unencodable_characters_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A character that a stream cannot encode is escaped instead of failing."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(sys, "stderr", object())

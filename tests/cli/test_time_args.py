@@ -1,4 +1,4 @@
-"""Times as people say them, in the time zone of the machine."""
+"""Times and durations of the command line, in the machine's time zone."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from routee_failover.cli.time_args import parse_duration, parse_time_range
 
 NOW = datetime(2026, 3, 29, 21, 30, tzinfo=UTC)
-"""In Athens the 30th has begun, half an hour ago; the 29th had 23 hours."""
+"""In Athens it is the 30th, 00:30; the 29th had 23 hours."""
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _athens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("words", "begins", "hours"),
+    ("text", "start", "hours"),
     [
         ("today", "2026-03-29T21:00Z", 24),
         ("yesterday", "2026-03-28T22:00Z", 23),
@@ -42,44 +42,44 @@ def _athens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("2026-03-28T10:00+05:30", "2026-03-28T04:30Z", 0),
     ],
 )
-def test_words_mean_a_stretch_of_time(words: str, begins: str, hours: int) -> None:
-    """Days are from midnight to midnight where the machine stands; a moment is no stretch."""
-    stretch = parse_time_range(words, NOW)
-    assert stretch.start == datetime.fromisoformat(begins)
-    assert stretch.end - stretch.start == timedelta(hours=hours)
-    assert stretch.start.tzinfo is not None
+def test_text_is_parsed_as_a_day_or_a_point_in_time(text: str, start: str, hours: int) -> None:
+    """Days are from local midnight to midnight; a point in time has no length."""
+    time_range = parse_time_range(text, NOW)
+    assert time_range.start == datetime.fromisoformat(start)
+    assert time_range.end - time_range.start == timedelta(hours=hours)
+    assert time_range.start.tzinfo is not None
 
 
-NO_TIME = ["", "noon", "2026", "31/01/2026", "-2h", "2h30m", "1e9d", "999999999w", "0001-01-01"]
+INVALID_TIMES = ["", "noon", "2026", "31/01/2026", "-2h", "2h30m", "1e9d", "999999999w", "0001-01-01"]
 
 
-@pytest.mark.parametrize("words", NO_TIME)
-def test_words_that_mean_no_time_are_refused(words: str) -> None:
-    """Whatever means none ends in a `ValueError`, too long ago and too far away as well."""
+@pytest.mark.parametrize("text", INVALID_TIMES)
+def test_invalid_time_raises_value_error(text: str) -> None:
+    """Anything else raises `ValueError`, also dates beyond what a date can hold."""
     with pytest.raises(ValueError, match=r"\w"):
-        parse_time_range(words, NOW)
+        parse_time_range(text, NOW)
 
 
 @given(st.text() | st.from_regex(r"\d{1,9} ?[mhdw]") | st.datetimes().map(str) | st.dates().map(str))
-def test_any_words_mean_a_time_or_none(words: str) -> None:
-    """Nothing but `ValueError` comes of any words."""
+def test_any_text_is_parsed_or_raises_value_error(text: str) -> None:
+    """Any text is parsed, or raises `ValueError`."""
     try:
-        stretch = parse_time_range(words, NOW)
+        time_range = parse_time_range(text, NOW)
     except ValueError:
         return
-    assert stretch.start <= stretch.end
+    assert time_range.start <= time_range.end
 
 
 @pytest.mark.parametrize(
-    ("words", "seconds"), [("90s", 90), ("5m", 300), (" 1.5 H ", 5400), ("1d", 86_400), ("0.5s", 0.5), ("10m", 600)]
+    ("text", "seconds"), [("90s", 90), ("5m", 300), (" 1.5 H ", 5400), ("1d", 86_400), ("0.5s", 0.5), ("10m", 600)]
 )
-def test_a_length(words: str, seconds: float) -> None:
-    """A length of time is a number and its unit."""
-    assert parse_duration(words) == timedelta(seconds=seconds)
+def test_duration_is_a_number_and_a_unit(text: str, seconds: float) -> None:
+    """A duration is a number and its unit."""
+    assert parse_duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("words", ["", "5", "m", "5 minutes", "-5m", "0s", "5x", "1e3s", "9999999999d", "5m ago"])
-def test_no_length(words: str) -> None:
-    """Anything else is refused, and so is no time at all."""
-    with pytest.raises(ValueError, match="time"):
-        parse_duration(words)
+@pytest.mark.parametrize("text", ["", "5", "m", "5 minutes", "-5m", "0s", "5x", "1e3s", "9999999999d", "5m ago"])
+def test_invalid_duration_raises_value_error(text: str) -> None:
+    """Anything else raises `ValueError`, and so does zero."""
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)

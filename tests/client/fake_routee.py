@@ -1,4 +1,4 @@
-"""A Routee that answers as a test tells it to, over real sockets, and counts what it was asked."""
+"""Fake Routee over real sockets: it responds as a test says and counts the requests."""
 
 import asyncio
 import itertools
@@ -13,8 +13,8 @@ from routee_failover import Config
 
 
 @attrs.frozen
-class Seen:
-    """A request as the server read it."""
+class ReceivedRequest:
+    """A request as the server received it."""
 
     method: str
     path: str
@@ -22,52 +22,52 @@ class Seen:
     body: bytes
 
 
-Answering = Callable[[Seen], Awaitable[web.StreamResponse]]
+Responder = Callable[[ReceivedRequest], Awaitable[web.StreamResponse]]
 
 
-def accepted(tracking_id: str = "t-1") -> web.Response:
-    """The answer to a standard flow that was accepted."""
+def accepted_response(tracking_id: str = "t-1") -> web.Response:
+    """The response to a standard flow that was accepted."""
     return web.json_response({"trackingId": tracking_id, "flowKind": "standard"})
 
 
-def token(text: str, expires_in: object = 3600) -> web.Response:
-    """A token answer."""
+def token_response(text: str, expires_in: object = 3600) -> web.Response:
+    """The response to a token request."""
     return web.json_response({"access_token": text, "token_type": "bearer", "expires_in": expires_in})
 
 
 class FakeRoutee:
-    """Answers sends with `answer` and token requests with `token`; accepts everything if neither is given."""
+    """Responds to sends with `respond` and to token requests with `token`; accepts everything by default."""
 
-    def __init__(self, answer: Answering | None = None, token: Answering | None = None) -> None:
-        self._answer = answer or self._accept
-        self._token = token or self._next_token
+    def __init__(self, respond: Responder | None = None, token: Responder | None = None) -> None:
+        self._respond = respond or self._accept
+        self._respond_token = token or self._next_token
         self._numbers = itertools.count(1)
-        self.requests: list[Seen] = []
+        self.requests: list[ReceivedRequest] = []
         self.token_requests = 0
-        self.under_way = 0
-        self.most_at_once = 0
-        self.pause = 0.0
+        self.in_flight = 0
+        self.max_in_flight = 0
+        self.response_delay = 0.0
         self.url = ""
 
-    async def _accept(self, seen: Seen) -> web.StreamResponse:
-        return accepted(f"t-{len(self.requests)}")
+    async def _accept(self, request: ReceivedRequest) -> web.StreamResponse:
+        return accepted_response(f"t-{len(self.requests)}")
 
-    async def _next_token(self, seen: Seen) -> web.StreamResponse:
-        return token(f"token-{next(self._numbers)}")
+    async def _next_token(self, request: ReceivedRequest) -> web.StreamResponse:
+        return token_response(f"token-{next(self._numbers)}")
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        seen = Seen(request.method, request.path_qs, dict(request.headers), await request.read())
+        received = ReceivedRequest(request.method, request.path_qs, dict(request.headers), await request.read())
         if request.path == "/oauth/token":
             self.token_requests += 1
-            return await self._token(seen)
-        self.requests.append(seen)
-        self.under_way += 1
-        self.most_at_once = max(self.most_at_once, self.under_way)
+            return await self._respond_token(received)
+        self.requests.append(received)
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
-            await asyncio.sleep(self.pause)
-            return await self._answer(seen)
+            await asyncio.sleep(self.response_delay)
+            return await self._respond(received)
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=2**24)
@@ -94,18 +94,18 @@ class FakeRoutee:
         return Config(**(settings | changes))
 
 
-def always(status: int, body: object = None, **headers: str) -> Answering:
-    """The same answer to everything; underscores in the names of headers stand for hyphens."""
+def always(status: int, body: object = None, **headers: str) -> Responder:
+    """The same response to every request; underscores in the names of headers become hyphens."""
 
-    async def answer(_seen: Seen) -> web.StreamResponse:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.json_response(body, status=status, headers=named)
+    async def respond(_request: ReceivedRequest) -> web.StreamResponse:
+        named_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.json_response(body, status=status, headers=named_headers)
 
-    return answer
+    return respond
 
 
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, however slow the machine is."""
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition is true, however slow the machine is."""
     async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110  # what is waited for happens in a server that knows no events
+        while not condition():  # noqa: ASYNC110  # the condition changes in a server that sets no events
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Everything that an error shows to whoever prints, logs, pickles or reports it."""
+"""Everything that an error shows when it is printed, logged, pickled or reported."""
 
 import pickle
 import traceback
@@ -12,8 +12,8 @@ _TESTS = str(Path(__file__).parents[1])
 
 def shown(error: BaseException) -> str:
     """An error's texts, its attributes, its pickle, and the locals of its frames but for those of the tests."""
-    kept = pickle.dumps(error).decode("latin-1") if isinstance(error, RouteeError) else ""
-    return "\n".join([*_texts(error), kept])
+    pickled = pickle.dumps(error).decode("latin-1") if isinstance(error, RouteeError) else ""
+    return "\n".join([*_texts(error), pickled])
 
 
 def _texts(error: BaseException | None) -> Iterator[str]:

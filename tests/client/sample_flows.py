@@ -1,4 +1,4 @@
-"""One flow of each kind, with canaries for what nothing may show."""
+"""One flow of each kind, with canaries in every value that must not be shown."""
 
 from datetime import timedelta
 
@@ -17,26 +17,26 @@ from routee_failover import (
 
 PIN = "739164"
 PHONE = "+306912345678"
-WORDS = f"Canary words {PIN}"
+TEXT = f"Canary words {PIN}"
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
 TEMPLATE = "0aac888f-2ee2-4112-9659-1755a951966a"
 CANARIES = (PIN, PHONE, PHONE.removeprefix("+"), "Canary")
-"""What no text, attribute or frame of an error may hold."""
+"""Values that no text, attribute or frame of an error may hold."""
 
 MINUTE = timedelta(minutes=1)
 
 
-def sms(to: str = PHONE, words: str = WORDS) -> StandardFlow:
+def sms(to: str = PHONE, text: str = TEXT) -> StandardFlow:
     """A standard flow of one SMS."""
-    return StandardFlow(steps=[SmsStep(from_="Demo", to=to, message=SmsMessage(body=words))])
+    return StandardFlow(steps=[SmsStep(from_="Demo", to=to, message=SmsMessage(body=text))])
 
 
 def standard(to: str = PHONE) -> StandardFlow:
     """A standard flow that fails over from Viber to SMS."""
     return StandardFlow(
         steps=[
-            ViberStep(sender_info_tracking_id=SENDER, to=to, message=WORDS, ttl=MINUTE, label="spring"),
-            SmsStep(from_="Demo", to=to, message=WORDS),
+            ViberStep(sender_info_tracking_id=SENDER, to=to, message=TEXT, ttl=MINUTE, label="spring"),
+            SmsStep(from_="Demo", to=to, message=TEXT),
         ]
     )
 
@@ -63,7 +63,7 @@ def otp(to: str = PHONE) -> OtpFlow:
     return OtpFlow(
         steps=[
             ViberOtpStep(sender_info_tracking_id=SENDER, to=to, template_id=TEMPLATE, pin=PIN, ttl=MINUTE),
-            OtpSmsStep(to=to, message=WORDS, ttl=MINUTE),
+            OtpSmsStep(to=to, message=TEXT, ttl=MINUTE),
         ]
     )
 

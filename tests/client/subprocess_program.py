@@ -1,4 +1,4 @@
-"""Programs of their own that use a client: what they leave behind is said by the interpreter itself."""
+"""Separate programs that use a client: the interpreter itself reports what they leave open."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ flow = StandardFlow(steps=[SmsStep(from_="Demo", to="+306900000001", message="Hi
 {prelude}
 
 async def main():
-    asyncio.get_running_loop().slow_callback_duration = 60  # a slow machine is no news
+    asyncio.get_running_loop().slow_callback_duration = 60  # a slow machine is not an error
 {main}
 
 for _ in range(3):
@@ -27,7 +27,7 @@ print("sent")
 async def run_fresh(
     main: str, url: str, *, prelude: str = "", run: str = "asyncio.run", **environ: str
 ) -> tuple[str, str]:
-    """Run the body of a coroutine three times with a client of the module: what it says on stdout and stderr."""
+    """Run the body of a coroutine three times with a client of the module; return its stdout and stderr."""
     script = SCRIPT.format(main=textwrap.indent(main, "    "), prelude=prelude, run=run)
     process = await asyncio.create_subprocess_exec(
         sys.executable,

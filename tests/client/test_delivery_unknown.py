@@ -1,4 +1,4 @@
-"""What is done about a message of unknown outcome: it is told, or somebody is asked first; it is never sent again."""
+"""A message of unknown outcome: raised, or passed to a reconciler first; never sent again."""
 
 import asyncio
 from typing import Any
@@ -18,112 +18,112 @@ from routee_failover import (
     RouteeClient,
 )
 
-from .fake_routee import Answering, FakeRoutee, Seen, accepted, always
+from .fake_routee import FakeRoutee, ReceivedRequest, Responder, accepted_response, always
 from .sample_flows import otp, sms
 
 RECEIPT = FlowReceipt.from_dict({"trackingId": "found"})
 
 
-class Finds:
-    """A reconciler that returns what it is given, or raises it, or what it was asked about."""
+class StubReconciler:
+    """A reconciler that returns or raises what it is given, or raises the error that it was asked about."""
 
-    def __init__(self, found: Any = None) -> None:
-        self.found = found
-        self.asked: list[tuple[Any, DeliveryUnknown]] = []
+    def __init__(self, result: Any = None) -> None:
+        self.result = result
+        self.calls: list[tuple[Any, DeliveryUnknown]] = []
 
     async def reconcile(self, flow: Any, unknown: DeliveryUnknown, /) -> Any:
-        """Find out."""
-        self.asked.append((flow, unknown))
+        """Record the call and return or raise the result."""
+        self.calls.append((flow, unknown))
         await asyncio.sleep(0)
-        if self.found is None:
+        if self.result is None:
             raise unknown
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
 
-async def _unreadable(_seen: Seen) -> web.StreamResponse:
+async def _unreadable_response(_request: ReceivedRequest) -> web.StreamResponse:
     return web.Response(text="<html>")
 
 
-UNKNOWN: dict[str, Answering] = {"500": always(500), "an answer that cannot be read": _unreadable}
+UNKNOWN: dict[str, Responder] = {"500": always(500), "an unreadable response": _unreadable_response}
 
 
-@pytest.mark.parametrize("answer", UNKNOWN.values(), ids=UNKNOWN)
-@pytest.mark.parametrize("named", [{}, {"on_unknown": OnUnknown.RAISE}, {"on_unknown": "raise"}])
-async def test_an_unknown_outcome_is_raised(answer: Answering, named: Any) -> None:
-    """Unless told otherwise, `send` raises DeliveryUnknown, and asks a reconciler that is there nothing."""
-    finds = Finds(RECEIPT)
-    async with FakeRoutee(answer) as server, RouteeClient(server.config(), reconciler=finds) as client:
+@pytest.mark.parametrize("responder", UNKNOWN.values(), ids=UNKNOWN)
+@pytest.mark.parametrize("options", [{}, {"on_unknown": OnUnknown.RAISE}, {"on_unknown": "raise"}])
+async def test_unknown_outcome_is_raised_by_default(responder: Responder, options: Any) -> None:
+    """By default `send` raises DeliveryUnknown, and does not ask a reconciler even if there is one."""
+    reconciler = StubReconciler(RECEIPT)
+    async with FakeRoutee(responder) as server, RouteeClient(server.config(), reconciler=reconciler) as client:
         with pytest.raises(DeliveryUnknown) as caught:
-            await client.send(sms(), **named)
-        assert (caught.value.outcome, len(server.requests), finds.asked) == (Outcome.UNKNOWN, 1, [])
+            await client.send(sms(), **options)
+        assert (caught.value.outcome, len(server.requests), reconciler.calls) == (Outcome.UNKNOWN, 1, [])
 
 
-@pytest.mark.parametrize("answer", UNKNOWN.values(), ids=UNKNOWN)
+@pytest.mark.parametrize("responder", UNKNOWN.values(), ids=UNKNOWN)
 @pytest.mark.parametrize("on_unknown", [OnUnknown.RECONCILE, "reconcile"])
-async def test_a_reconciler_may_find_the_receipt(answer: Answering, on_unknown: Any) -> None:
+async def test_reconciled_receipt_is_returned(responder: Responder, on_unknown: Any) -> None:
     """The reconciler is asked once, with the flow and the error, and its receipt is returned; nothing is sent again."""
-    finds, flow = Finds(RECEIPT), sms()
-    async with FakeRoutee(answer) as server, RouteeClient(server.config(), reconciler=finds) as client:
+    reconciler, flow = StubReconciler(RECEIPT), sms()
+    async with FakeRoutee(responder) as server, RouteeClient(server.config(), reconciler=reconciler) as client:
         assert await client.send(flow, on_unknown=on_unknown) is RECEIPT
         assert len(server.requests) == 1
-    ((asked, unknown),) = finds.asked
-    assert asked is flow
+    ((asked_flow, unknown),) = reconciler.calls
+    assert asked_flow is flow
     assert unknown.correlation["endpoint"] == "standard"
 
 
 @pytest.mark.parametrize(
-    "found", [None, ConnectFailed("it never came; nothing was sent"), BadRequest("no", status=400)]
+    "result", [None, ConnectFailed("it never came; nothing was sent"), BadRequest("no", status=400)]
 )
-async def test_a_reconciler_may_raise(found: Exception | None) -> None:
-    """What it raises is raised: the DeliveryUnknown that it was given, or what it could prove."""
-    finds = Finds(found)
-    async with FakeRoutee(always(502)) as server, RouteeClient(server.config(), reconciler=finds) as client:
-        with pytest.raises(type(found) if found else DeliveryUnknown) as caught:
+async def test_error_of_the_reconciler_is_raised(result: Exception | None) -> None:
+    """What the reconciler raises is raised: the DeliveryUnknown that it was given, or what it could prove."""
+    reconciler = StubReconciler(result)
+    async with FakeRoutee(always(502)) as server, RouteeClient(server.config(), reconciler=reconciler) as client:
+        with pytest.raises(type(result) if result else DeliveryUnknown) as caught:
             await client.send(otp(), on_unknown=OnUnknown.RECONCILE)
-        assert caught.value is (found or finds.asked[0][1])
+        assert caught.value is (result or reconciler.calls[0][1])
         assert len(server.requests) == 1
 
 
-KNOWN: dict[str, tuple[Answering, type[Exception] | None]] = {
+KNOWN: dict[str, tuple[Responder, type[Exception] | None]] = {
     "accepted": (always(200, {"trackingId": "t-1"}), None),
     "rejected": (always(400), Rejected),
 }
 
 
-@pytest.mark.parametrize(("answer", "error"), KNOWN.values(), ids=KNOWN)
-async def test_a_reconciler_is_asked_about_nothing_else(answer: Answering, error: type[Exception] | None) -> None:
-    """What is known is not asked about."""
-    finds = Finds(RECEIPT)
-    async with FakeRoutee(answer) as server, RouteeClient(server.config(), reconciler=finds) as client:
+@pytest.mark.parametrize(("responder", "error"), KNOWN.values(), ids=KNOWN)
+async def test_known_outcome_does_not_call_the_reconciler(responder: Responder, error: type[Exception] | None) -> None:
+    """A message whose outcome is known is not reconciled."""
+    reconciler = StubReconciler(RECEIPT)
+    async with FakeRoutee(responder) as server, RouteeClient(server.config(), reconciler=reconciler) as client:
         if error is None:
             receipt = await client.send(sms(), on_unknown=OnUnknown.RECONCILE)
             assert receipt.tracking_id == "t-1"
         else:
             with pytest.raises(error):
                 await client.send(sms(), on_unknown=OnUnknown.RECONCILE)
-    assert finds.asked == []
+    assert reconciler.calls == []
 
 
-async def test_a_message_that_was_not_sent_is_not_asked_about() -> None:
-    """Where nobody listens there is nothing to find."""
-    finds = Finds(RECEIPT)
+async def test_unsent_message_does_not_call_the_reconciler() -> None:
+    """If no server listens there is nothing to reconcile."""
+    reconciler = StubReconciler(RECEIPT)
     async with FakeRoutee() as server:
         config = server.config(api_url="http://127.0.0.1:1", max_attempts=1)
-        async with RouteeClient(config, reconciler=finds) as client:
+        async with RouteeClient(config, reconciler=reconciler) as client:
             with pytest.raises(ConnectFailed):
                 await client.send(sms(), on_unknown=OnUnknown.RECONCILE)
-    assert finds.asked == []
+    assert reconciler.calls == []
 
 
-async def _accept(_seen: Seen) -> web.StreamResponse:
-    return accepted()
+async def _accept(_request: ReceivedRequest) -> web.StreamResponse:
+    return accepted_response()
 
 
 @pytest.mark.parametrize("on_unknown", [OnUnknown.RECONCILE, "reconcile", "again", None, True])
-async def test_what_cannot_be_done_is_refused_before_anything_is_sent(on_unknown: Any) -> None:
-    """RECONCILE without a reconciler, and what is neither, are mistakes in the program: nothing is on the wire."""
+async def test_invalid_on_unknown_is_rejected_before_anything_is_sent(on_unknown: Any) -> None:
+    """RECONCILE without a reconciler, and any other value, are mistakes in the program: nothing is on the wire."""
     async with FakeRoutee(_accept) as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidConfig, match="on_unknown") as caught:
             await client.send(sms(), on_unknown=on_unknown)
@@ -131,30 +131,30 @@ async def test_what_cannot_be_done_is_refused_before_anything_is_sent(on_unknown
         assert (server.requests, server.token_requests) == ([], 0)
 
 
-async def test_a_caller_may_leave_while_somebody_is_asked() -> None:
+async def test_cancelled_send_cancels_the_reconciler() -> None:
     """Cancelling a send that is being reconciled cancels the reconciler, and sends nothing."""
-    begun, left = asyncio.Event(), asyncio.Event()
+    started, cancelled = asyncio.Event(), asyncio.Event()
 
-    class Slow:
+    class SlowReconciler:
         async def reconcile(self, flow: Any, unknown: DeliveryUnknown, /) -> Any:
-            begun.set()
+            started.set()
             try:
                 await asyncio.sleep(3600)
             finally:
-                left.set()
+                cancelled.set()
 
-    async with FakeRoutee(always(500)) as server, RouteeClient(server.config(), reconciler=Slow()) as client:
+    async with FakeRoutee(always(500)) as server, RouteeClient(server.config(), reconciler=SlowReconciler()) as client:
         sending = asyncio.create_task(client.send(sms(), on_unknown=OnUnknown.RECONCILE))
-        await begun.wait()
+        await started.wait()
         sending.cancel()
         await asyncio.wait([sending])
         assert sending.cancelled()
-        assert left.is_set()
+        assert cancelled.is_set()
         assert len(server.requests) == 1
 
 
-async def test_a_client_from_the_environment_may_have_a_reconciler() -> None:
-    """from_env takes a reconciler beside the settings."""
+async def test_from_env_accepts_a_reconciler() -> None:
+    """from_env accepts a reconciler beside the settings."""
     async with FakeRoutee(always(500)) as server:
         environ = {
             "ROUTEE_APPLICATION_ID": "application",
@@ -162,5 +162,5 @@ async def test_a_client_from_the_environment_may_have_a_reconciler() -> None:
             "ROUTEE_API_URL": server.url,
             "ROUTEE_AUTH_URL": server.url,
         }
-        async with RouteeClient.from_env(environ, reconciler=Finds(RECEIPT)) as client:
+        async with RouteeClient.from_env(environ, reconciler=StubReconciler(RECEIPT)) as client:
             assert await client.send(sms(), on_unknown=OnUnknown.RECONCILE) is RECEIPT

@@ -1,4 +1,4 @@
-"""One client in several event loops, opened and closed in every order, with nothing left behind."""
+"""One client in several event loops, opened and closed in every order, without leaks."""
 
 import asyncio
 import gc
@@ -9,12 +9,12 @@ import pytest
 from routee_failover import ClientClosed, NotSent, Outcome, RouteeClient
 from routee_failover.sandbox import Sandbox
 
-from .fake_routee import FakeRoutee, Seen, token, until
+from .fake_routee import FakeRoutee, ReceivedRequest, token_response, until
 from .sample_flows import sms
 from .subprocess_program import run_fresh
 
 
-async def test_a_closed_client_says_so() -> None:
+async def test_send_after_aclose_raises_client_closed() -> None:
     """After aclose() a send in this loop is not sent, and the error says why."""
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
@@ -27,8 +27,8 @@ async def test_a_closed_client_says_so() -> None:
         assert sandbox.counts.accepted == 1
 
 
-async def test_a_client_that_was_closed_before_its_first_use_says_so() -> None:
-    """`async with` around no send closes the client as well as around one."""
+async def test_unused_client_is_closed_by_async_with() -> None:
+    """`async with` without a send closes the client as well."""
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
         async with client:
@@ -40,8 +40,8 @@ async def test_a_client_that_was_closed_before_its_first_use_says_so() -> None:
             await client.aclose()
 
 
-async def test_a_closed_client_is_opened_again_by_async_with() -> None:
-    """`async with` works as often as it is written, and plain sends work inside it."""
+async def test_async_with_reopens_a_closed_client() -> None:
+    """`async with` can be repeated, and sends work inside it."""
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
         for _ in range(3):
@@ -51,8 +51,8 @@ async def test_a_closed_client_is_opened_again_by_async_with() -> None:
         assert (sandbox.counts.accepted, sandbox.counts.connections) == (3, 3)
 
 
-async def test_entering_an_open_client_keeps_its_connections() -> None:
-    """`async with` on a client that is in use opens nothing anew."""
+async def test_async_with_on_an_open_client_keeps_its_connections() -> None:
+    """`async with` on a client that is in use opens no new connection."""
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
         await client.send(sms())
@@ -61,8 +61,8 @@ async def test_entering_an_open_client_keeps_its_connections() -> None:
         assert (sandbox.counts.token_requests, sandbox.counts.connections) == (1, 1)
 
 
-async def test_two_clients_in_one_loop_share_nothing() -> None:
-    """Closing one client leaves another with the same settings untouched; each has a token of its own."""
+async def test_two_clients_in_one_loop_are_independent() -> None:
+    """Closing one client does not affect another with the same settings; each has a token of its own."""
     async with Sandbox() as sandbox:
         one, two = RouteeClient(sandbox.config()), RouteeClient(sandbox.config())
         async with one, two:
@@ -73,29 +73,29 @@ async def test_two_clients_in_one_loop_share_nothing() -> None:
         assert (sandbox.counts.token_requests, sandbox.counts.connections) == (2, 2)
 
 
-async def test_closing_ends_a_send_that_waits_for_its_turn() -> None:
-    """A message that waits for a connection while the client is closed is not sent, and its caller is told."""
+async def test_aclose_ends_a_send_that_waits_for_a_connection() -> None:
+    """A message that waits for a connection while the client is closed is not sent, and raises ClientClosed."""
     async with FakeRoutee() as server:
-        server.pause = 0.1
+        server.response_delay = 0.1
         client = RouteeClient(server.config(pool_size=1))
         first = asyncio.create_task(client.send(sms()))
         await until(lambda: server.requests)
         second = asyncio.create_task(client.send(sms()))
         await asyncio.sleep(0.005)
         await client.aclose()
-        with pytest.raises(ClientClosed, match="the client was closed while this waited"):
+        with pytest.raises(ClientClosed, match="the client was closed while the message waited for a slot"):
             await second
         assert (await first).tracking_id == "t-1"
         assert len(server.requests) == 1
 
 
-async def test_closing_ends_a_send_that_waits_for_a_token() -> None:
-    """A message that waits for its token while the client is closed is not sent; its caller is not 'cancelled'."""
+async def test_aclose_ends_a_send_that_waits_for_a_token() -> None:
+    """A message that waits for its token while the client is closed raises NotSent; its task is not cancelled."""
     release = asyncio.Event()
 
-    async def slow(_seen: Seen) -> object:
+    async def slow(_request: ReceivedRequest) -> object:
         await release.wait()
-        return token("late")
+        return token_response("late")
 
     async with FakeRoutee(token=slow) as server:  # type: ignore[arg-type]
         client = RouteeClient(server.config())
@@ -109,21 +109,21 @@ async def test_closing_ends_a_send_that_waits_for_a_token() -> None:
             await waiting
 
 
-async def test_closing_twice_at_once_is_harmless() -> None:
-    """Two tasks may close the same client at the same time."""
+async def test_concurrent_aclose_calls_succeed() -> None:
+    """Several tasks may close the same client at the same time."""
     async with FakeRoutee() as server:
-        server.pause = 0.05
+        server.response_delay = 0.05
         client = RouteeClient(server.config())
         sending = asyncio.create_task(client.send(sms()))
         await until(lambda: server.requests)
-        ends = await asyncio.gather(*(client.aclose() for _ in range(3)), return_exceptions=True)
+        results = await asyncio.gather(*(client.aclose() for _ in range(3)), return_exceptions=True)
         await asyncio.wait([sending])
         sending.exception()
-        assert ends == [None, None, None]
+        assert results == [None, None, None]
 
 
-async def test_a_client_dropped_without_closing_leaves_no_warning_at_the_loops_end() -> None:
-    """A client that is never closed is closed when the loop's generators are, with its connections."""
+async def test_unclosed_client_is_closed_with_the_loops_async_generators() -> None:
+    """A client that is never closed is closed with its connections when the loop shuts down its async generators."""
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
         await client.send(sms())
@@ -134,70 +134,70 @@ async def test_a_client_dropped_without_closing_leaves_no_warning_at_the_loops_e
             await client.send(sms())
 
 
-PLAIN = "await client.send(flow)"
-ENDINGS = {
-    "never closed": PLAIN,
-    "closed": f"{PLAIN}\nawait client.aclose()",
-    "async with": f"async with client:\n    {PLAIN}",
+SEND_ONCE = "await client.send(flow)"
+PROGRAMS = {
+    "never closed": SEND_ONCE,
+    "closed": f"{SEND_ONCE}\nawait client.aclose()",
+    "async with": f"async with client:\n    {SEND_ONCE}",
     "many, never closed": "await asyncio.gather(*(client.send(flow) for _ in range(20)))",
-    "a task left running": f"{PLAIN}\ntask = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0)",
-    "an error on the way": f"{PLAIN}\ntry:\n    await client.track('none')\nexcept LookupError:\n    pass\n"
+    "a task left running": f"{SEND_ONCE}\ntask = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0)",
+    "an error of track": f"{SEND_ONCE}\ntry:\n    await client.track('none')\nexcept LookupError:\n    pass\n"
     "except Exception as error:\n    assert type(error).__name__ == 'NotFound', error",
-    "send_all left early": "async for sent in client.send_all([flow] * 9, concurrency=2):\n    break",
+    "send_all left early": "async for result in client.send_all([flow] * 9, concurrency=2):\n    break",
     "send_all closed early": "sending = client.send_all([flow] * 9, concurrency=2)\nawait anext(sending)\n"
     "await sending.aclose()",
 }
 
 
-@pytest.mark.parametrize("main", ENDINGS.values(), ids=ENDINGS)
-async def test_a_client_made_at_import_time_serves_several_loops(main: str) -> None:
-    """A client of a module works in one asyncio.run after the other, closed or not, without a word on stderr."""
+@pytest.mark.parametrize("main", PROGRAMS.values(), ids=PROGRAMS)
+async def test_module_level_client_works_in_several_loops(main: str) -> None:
+    """A client of a module works in one asyncio.run after the other, closed or not, without output on stderr."""
     async with Sandbox() as sandbox:
         assert await run_fresh(main, sandbox.url) == ("sent\n", "")
         assert sandbox.counts.accepted >= 3
 
 
-@pytest.mark.parametrize("main", [PLAIN, ENDINGS["async with"]], ids=["never closed", "async with"])
-async def test_a_client_serves_uvloop(main: str) -> None:
-    """The same holds in uvloop's event loops."""
+@pytest.mark.parametrize("main", [SEND_ONCE, PROGRAMS["async with"]], ids=["never closed", "async with"])
+async def test_module_level_client_works_with_uvloop(main: str) -> None:
+    """The same holds for uvloop's event loops."""
     pytest.importorskip("uvloop")
     async with Sandbox() as sandbox:
         assert await run_fresh(main, sandbox.url, prelude="import uvloop", run="uvloop.run") == ("sent\n", "")
         assert sandbox.counts.accepted == 3
 
 
-async def test_loops_that_have_ended_are_forgotten() -> None:
-    """A client keeps nothing of a loop that has been closed, however many there were."""
+async def test_closed_loops_are_forgotten() -> None:
+    """A client keeps nothing of an event loop that has been closed."""
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
 
-        def elsewhere() -> None:
-            asyncio.run(_once(client))
+        def run_in_another_loop() -> None:
+            asyncio.run(_send_once(client))
 
         for _ in range(3):
-            await asyncio.to_thread(elsewhere)
+            await asyncio.to_thread(run_in_another_loop)
         await client.send(sms())
         assert len(client._transport._loop_transports) == 1
         await client.aclose()
         gc.collect()
 
 
-async def _once(client: RouteeClient) -> None:
+async def _send_once(client: RouteeClient) -> None:
     await client.send(sms())
 
 
-async def test_threads_may_open_and_forget_loops_at_once() -> None:
-    """While one thread forgets loops that have ended, another may open a loop of its own or forget the same."""
+async def test_other_threads_may_change_the_loop_table_during_cleanup() -> None:
+    """While one thread removes closed loops, another may add a loop of its own or remove the same."""
     async with FakeRoutee() as server:
         client = RouteeClient(server.config())
-        lines: Any = client._transport._loop_transports
+        transports: Any = client._transport._loop_transports
 
-        class Ended:
+        class ClosedLoop:
             def is_closed(self) -> bool:
-                lines.pop(self, None)
-                lines[object()] = None  # what another thread does in the meantime
+                transports.pop(self, None)
+                transports[object()] = None  # what another thread does in the meantime
                 return True
 
-        lines[Ended()] = lines[Ended()] = None
+        transports[ClosedLoop()] = transports[ClosedLoop()] = None
         await client.send(sms())
         await client.aclose()

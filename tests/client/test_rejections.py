@@ -1,4 +1,4 @@
-"""What Routee's refusals become: one error each, with Routee's words and without what was sent."""
+"""Rejections: each becomes one error, with Routee's message and without the content that was sent."""
 
 import json
 import pickle
@@ -24,7 +24,7 @@ from routee_failover import (
 )
 from routee_failover.sandbox import Sandbox
 
-from .fake_routee import FakeRoutee, Seen, always
+from .fake_routee import FakeRoutee, ReceivedRequest, always
 from .rendered_errors import shown
 from .sample_flows import CANARIES, PHONE, otp, sms, standard, transactional, viber_otp
 
@@ -45,15 +45,15 @@ STATUSES: dict[int, type[Rejected]] = {
 }
 
 
-@pytest.mark.parametrize(("status", "kind"), STATUSES.items())
-async def test_each_status_has_its_error(status: int, kind: type[Rejected]) -> None:
-    """A refusal is an error of its own kind, with status, code, message, field problems and pause."""
+@pytest.mark.parametrize(("status", "error_class"), STATUSES.items())
+async def test_status_determines_the_error_class(status: int, error_class: type[Rejected]) -> None:
+    """A rejection is an error of its own class, with status, code, message, field problems and pause."""
     body = {"code": "400000000", "developerMessage": "Validation Error!", "properties": {"from": "Invalid sender"}}
     async with FakeRoutee(always(status, body, Retry_After="7")) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Rejected) as caught:
             await client.send(sms())
     error = caught.value
-    assert type(error) is kind
+    assert type(error) is error_class
     assert (error.outcome, error.status, error.code) == (Outcome.REJECTED, status, "400000000")
     assert (error.developer_message, error.problems) == ("Validation Error!", {"from": "Invalid sender"})
     assert error.retry_after == 7
@@ -83,10 +83,10 @@ async def test_each_status_has_its_error(status: int, kind: type[Rejected]) -> N
         (None, None, None, {}),
     ],
 )
-async def test_every_shape_of_refusal_is_read(
+async def test_every_form_of_rejection_body_is_parsed(
     body: Any, message: str | None, code: str | None, problems: dict[str, str]
 ) -> None:
-    """Routee's services word their refusals differently; each is read for what it has, and none is needed."""
+    """Routee's services format rejections differently; each is parsed for what it has, and no member is required."""
     async with FakeRoutee(always(422, body)) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Unprocessable) as caught:
             await client.send(otp())
@@ -94,28 +94,28 @@ async def test_every_shape_of_refusal_is_read(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>Blocked</h1>", b"\xff\xfe", b"[" * 5000])
-async def test_a_refusal_that_is_no_json_is_still_one(body: bytes) -> None:
-    """A gateway's page in front of Routee refuses as well as Routee does, and is not quoted."""
+async def test_rejection_without_json_is_raised_and_not_quoted(body: bytes) -> None:
+    """A gateway's page in front of Routee rejects as well as Routee does, and is not quoted."""
 
-    async def page(_seen: Seen) -> web.StreamResponse:
+    async def respond(_request: ReceivedRequest) -> web.StreamResponse:
         return web.Response(body=body, status=403, content_type="text/html")
 
-    async with FakeRoutee(page) as server, RouteeClient(server.config()) as client:
+    async with FakeRoutee(respond) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Forbidden, match="lacks a role") as caught:
             await client.send(sms())
     assert "Blocked" not in shown(caught.value)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 302])
-async def test_a_refusal_without_words_says_what_to_do(status: int) -> None:
-    """Where Routee says nothing, the error says what its status means."""
+async def test_rejection_without_a_message_explains_its_status(status: int) -> None:
+    """If Routee gives no message, the error says what its status means."""
     async with FakeRoutee(always(status)) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Rejected, match=r"token|role|sender|too many|address"):
             await client.send(sms())
 
 
-async def test_a_lack_of_balance_is_an_error_of_its_own() -> None:
-    """A 400 that speaks of the balance is InsufficientBalance, whose remedy is not in the flow."""
+async def test_400_about_balance_raises_insufficient_balance() -> None:
+    """A 400 that names the balance is InsufficientBalance, whose remedy is not in the flow."""
     body = {"code": "400005999", "developerMessage": "Insufficient Balance"}
     async with FakeRoutee(always(400, body)) as server, RouteeClient(server.config()) as client:
         with pytest.raises(InsufficientBalance):
@@ -123,11 +123,11 @@ async def test_a_lack_of_balance_is_an_error_of_its_own() -> None:
 
 
 ECHOES = {
-    "developerMessage": lambda words: {"developerMessage": words},
-    "properties": lambda words: {"properties": {"message.body": words, words: "is wrong"}},
-    "detail": lambda words: {"detail": [{"loc": ["body", words], "msg": words}]},
-    "code": lambda words: {"code": words, "developerMessage": words},
-    "detail text": lambda words: {"detail": words},
+    "developerMessage": lambda text: {"developerMessage": text},
+    "properties": lambda text: {"properties": {"message.body": text, text: "is wrong"}},
+    "detail": lambda text: {"detail": [{"loc": ["body", text], "msg": text}]},
+    "code": lambda text: {"code": text, "developerMessage": text},
+    "detail text": lambda text: {"detail": text},
 }
 FLOWS: dict[str, AnyFlow] = {
     "standard": standard(),
@@ -137,33 +137,33 @@ FLOWS: dict[str, AnyFlow] = {
 }
 
 
-def _without_plus(words: str) -> str:
-    return words.replace(PHONE, PHONE.removeprefix("+"))
+def _without_plus(text: str) -> str:
+    return text.replace(PHONE, PHONE.removeprefix("+"))
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
 @pytest.mark.parametrize("status", [400, 401, 404, 422])
-async def test_a_refusal_never_quotes_what_was_sent(status: int, echo: Any, flow: AnyFlow) -> None:
-    """A server that quotes the whole request in its refusal puts no PIN, text or number into the error."""
+async def test_rejection_that_echoes_the_request_shows_no_content(status: int, echo: Any, flow: AnyFlow) -> None:
+    """A server that quotes the whole request in its rejection puts no PIN, text or number into the error."""
 
-    async def quote(seen: Seen) -> web.StreamResponse:
-        return web.json_response(echo(f"cannot take {seen.body.decode()}"), status=status)
+    async def quote(request: ReceivedRequest) -> web.StreamResponse:
+        return web.json_response(echo(f"cannot take {request.body.decode()}"), status=status)
 
     async with FakeRoutee(quote) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Rejected) as caught:
             await client.send(flow)
-    printed = shown(caught.value)
-    assert "cannot take" in printed
-    assert [canary for canary in CANARIES if canary in printed] == []
-    assert [text for text in ("canary-key", "token-1", "token-2") if text in printed] == []
+    rendered = shown(caught.value)
+    assert "cannot take" in rendered
+    assert [canary for canary in CANARIES if canary in rendered] == []
+    assert [secret for secret in ("canary-key", "token-1", "token-2") if secret in rendered] == []
 
 
-async def test_a_number_quoted_without_its_plus_is_masked() -> None:
-    """The OTP service writes numbers without their plus: a refusal does not show them either."""
+async def test_echoed_number_without_plus_is_masked() -> None:
+    """The OTP service writes numbers without their plus: a rejection does not show them either."""
 
-    async def quote(seen: Seen) -> web.StreamResponse:
-        return web.json_response({"detail": f"cannot take {_without_plus(seen.body.decode())}"}, status=422)
+    async def quote(request: ReceivedRequest) -> web.StreamResponse:
+        return web.json_response({"detail": f"cannot take {_without_plus(request.body.decode())}"}, status=422)
 
     async with FakeRoutee(quote) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Unprocessable) as caught:
@@ -171,30 +171,30 @@ async def test_a_number_quoted_without_its_plus_is_masked() -> None:
     assert [canary for canary in CANARIES if canary in shown(caught.value)] == []
 
 
-async def test_a_text_quoted_as_json_is_masked() -> None:
-    """A text of two lines that Routee quotes as it was on the wire is masked."""
+async def test_echoed_multiline_text_is_masked() -> None:
+    """A text of two lines that Routee quotes as it was in the JSON body is masked."""
 
-    async def quote(seen: Seen) -> web.StreamResponse:
-        return web.json_response({"developerMessage": f"cannot take {seen.body.decode()}"}, status=400)
+    async def quote(request: ReceivedRequest) -> web.StreamResponse:
+        return web.json_response({"developerMessage": f"cannot take {request.body.decode()}"}, status=400)
 
     async with FakeRoutee(quote) as server, RouteeClient(server.config()) as client:
         with pytest.raises(BadRequest) as caught:
-            await client.send(sms(words='Canary "one"\ncode 739164'))
+            await client.send(sms(text='Canary "one"\ncode 739164'))
     assert [canary for canary in CANARIES if canary in shown(caught.value)] == []
 
 
-async def test_a_short_text_does_not_garble_the_refusal() -> None:
-    """A text of one character is no secret worth making Routee's words unreadable for."""
+async def test_single_character_text_is_not_masked() -> None:
+    """A text of one character is not a secret that justifies making Routee's message unreadable."""
     async with (
         FakeRoutee(always(400, {"developerMessage": "a sender is needed"})) as server,
         RouteeClient(server.config()) as client,
     ):
         with pytest.raises(BadRequest, match="a sender is needed"):
-            await client.send(sms(words="a"))
+            await client.send(sms(text="a"))
 
 
-async def test_the_sandbox_refuses_as_routee_documents() -> None:
-    """Against the sandbox: 404 for an unknown sender, 403 for a missing role, with Routee's words."""
+async def test_missing_role_raises_forbidden_with_routees_message() -> None:
+    """Against the sandbox: 403 for a missing role, with Routee's message."""
     async with Sandbox(roles=["MT_ROLE_FAILOVER", "MT_ROLE_SMS"]) as sandbox, RouteeClient(sandbox.config()) as client:
         with pytest.raises(Forbidden) as caught:
             await client.send(viber_otp())
@@ -202,8 +202,8 @@ async def test_the_sandbox_refuses_as_routee_documents() -> None:
         assert [canary for canary in CANARIES if canary in shown(caught.value)] == []
 
 
-async def test_what_only_routee_can_know_comes_back_as_its_refusal() -> None:
-    """What the client cannot know, the sandbox's unknown sender, comes back in Routee's words."""
+async def test_unknown_sender_raises_not_found_with_routees_message() -> None:
+    """The client cannot know the valid senders: an unknown one is rejected with Routee's message."""
     flow = StandardFlow(steps=[ViberStep(sender_info_tracking_id="unknown-one", to=PHONE, message="Canary")])
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         with pytest.raises(NotFound) as caught:
@@ -213,14 +213,14 @@ async def test_what_only_routee_can_know_comes_back_as_its_refusal() -> None:
     assert "Canary" not in shown(caught.value)
 
 
-async def test_an_error_that_was_sent_to_another_process_says_the_same() -> None:
-    """Refusals pickle whole, for workers that report to another process."""
+async def test_rejection_survives_pickling() -> None:
+    """Rejections are pickled completely, for workers that report to another process."""
     body = {"code": "1", "developerMessage": "no", "properties": {"a": "b"}}
     async with FakeRoutee(always(429, body, Retry_After="3")) as server, RouteeClient(server.config()) as client:
         with pytest.raises(RateLimited) as caught:
             await client.send(sms())
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert type(again) is RateLimited
-    assert vars(again) == vars(caught.value)
-    assert str(again) == str(caught.value)
-    assert json.dumps(vars(again))
+    unpickled = pickle.loads(pickle.dumps(caught.value))
+    assert type(unpickled) is RateLimited
+    assert vars(unpickled) == vars(caught.value)
+    assert str(unpickled) == str(caught.value)
+    assert json.dumps(vars(unpickled))

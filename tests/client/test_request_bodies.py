@@ -1,4 +1,4 @@
-"""The requests that the client makes: address, headers and JSON of each endpoint, as Routee documents them."""
+"""The requests of the client: URL, headers and JSON of each endpoint, as Routee documents them."""
 
 import base64
 import json
@@ -15,23 +15,23 @@ from yarl import URL
 
 from routee_failover import AnyFlow, Config, FlowReceipt, OtpReceipt, RouteeClient, ViberOtpReceipt
 
-from .sample_flows import PHONE, PIN, SENDER, TEMPLATE, WORDS, otp, standard, transactional, viber_otp
+from .sample_flows import PHONE, PIN, SENDER, TEMPLATE, TEXT, otp, standard, transactional, viber_otp
 
 API = "https://connect.routee.net"
 TOKEN = "https://auth.routee.net/oauth/token"
 
 
 class FilledResponse(aiohttp.ClientResponse):
-    """A response as aiohttp 3.14 builds it: aioresponses 0.7.9 leaves `stream_writer` out."""
+    """A response as aiohttp 3.14 builds it: aioresponses 0.7.9 omits `stream_writer`."""
 
-    def __init__(self, *args: Any, **named: Any) -> None:
-        needed = {"stream_writer"} & signature(aiohttp.ClientResponse).parameters.keys()
-        super().__init__(*args, **dict.fromkeys(needed, Mock(output_size=0)) | named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        missing = {"stream_writer"} & signature(aiohttp.ClientResponse).parameters.keys()
+        super().__init__(*args, **dict.fromkeys(missing, Mock(output_size=0)) | kwargs)
 
 
 @pytest.fixture
 def mocked() -> Iterator[aioresponses]:
-    """Routee's addresses without a network, giving one token."""
+    """Routee's URLs without a network, with one token."""
     with aioresponses() as mock:
         mock.post(TOKEN, payload={"access_token": "t0", "expires_in": 3600}, response_class=FilledResponse)
         yield mock
@@ -39,12 +39,12 @@ def mocked() -> Iterator[aioresponses]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[RouteeClient]:
-    """A client with Routee's own addresses."""
+    """A client with Routee's own URLs."""
     async with RouteeClient(Config(application_id="id", application_secret="key")) as opened:
         yield opened
 
 
-def _only(mocked: aioresponses, method: str, url: str) -> dict[str, Any]:
+def _single_request(mocked: aioresponses, method: str, url: str) -> dict[str, Any]:
     (call,) = mocked.requests[method, URL(url)]
     return dict(call.kwargs)
 
@@ -63,9 +63,9 @@ SENDS: dict[str, tuple[AnyFlow, str, Any, Any]] = {
                     "to": PHONE,
                     "ttl": 1,
                     "label": "spring",
-                    "message": {"text": WORDS},
+                    "message": {"text": TEXT},
                 },
-                {"type": "Sms", "order": 2, "from": "Demo", "to": PHONE, "message": {"body": WORDS}},
+                {"type": "Sms", "order": 2, "from": "Demo", "to": PHONE, "message": {"body": TEXT}},
             ]
         },
     ),
@@ -104,7 +104,7 @@ SENDS: dict[str, tuple[AnyFlow, str, Any, Any]] = {
                     "pin": PIN,
                     "ttl": 60,
                 },
-                {"type": "Sms", "order": 2, "to": PHONE, "message": {"body": WORDS}, "ttl": 60},
+                {"type": "Sms", "order": 2, "to": PHONE, "message": {"body": TEXT}, "ttl": 60},
             ]
         },
     ),
@@ -123,25 +123,25 @@ SENDS: dict[str, tuple[AnyFlow, str, Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("flow", "path", "answer", "body"), SENDS.values(), ids=SENDS)
-async def test_a_send_has_the_documented_shape(
-    mocked: aioresponses, client: RouteeClient, flow: AnyFlow, path: str, answer: Any, body: Any
+@pytest.mark.parametrize(("flow", "path", "response", "body"), SENDS.values(), ids=SENDS)
+async def test_send_request_is_as_documented(
+    mocked: aioresponses, client: RouteeClient, flow: AnyFlow, path: str, response: Any, body: Any
 ) -> None:
     """Each kind of flow is one POST to its own path, as JSON, with the token, without following redirects."""
-    mocked.post(API + path, payload=answer, response_class=FilledResponse)
+    mocked.post(API + path, payload=response, response_class=FilledResponse)
     receipt = await client.send(flow)
     assert isinstance(receipt, FlowReceipt | OtpReceipt | ViberOtpReceipt)
-    request = _only(mocked, "POST", API + path)
+    request = _single_request(mocked, "POST", API + path)
     assert json.loads(request["data"]) == body
     assert request["headers"] == {"Authorization": "Bearer t0", "Content-Type": "application/json"}
     assert request["allow_redirects"] is False
 
 
-async def test_a_token_request_has_the_documented_shape(mocked: aioresponses, client: RouteeClient) -> None:
-    """The token is asked for with Basic authorization and a form that names client_credentials."""
+async def test_token_request_is_as_documented(mocked: aioresponses, client: RouteeClient) -> None:
+    """The token is requested with Basic authorization and a form that names client_credentials."""
     mocked.get(f"{API}/failover/tracking/t-1", payload={"trackingId": "t-1"}, response_class=FilledResponse)
     await client.track("t-1")
-    request = _only(mocked, "POST", TOKEN)
+    request = _single_request(mocked, "POST", TOKEN)
     assert request["data"] == b"grant_type=client_credentials"
     assert request["headers"] == {
         "Authorization": f"Basic {base64.b64encode(b'id:key').decode()}",
@@ -159,25 +159,25 @@ async def test_a_token_request_has_the_documented_shape(mocked: aioresponses, cl
         ("viber-otp", "/viber/tracking/x"),
     ],
 )
-async def test_a_reading_call_has_the_documented_shape(
+async def test_tracking_request_is_as_documented(
     mocked: aioresponses, client: RouteeClient, endpoint: str, path: str
 ) -> None:
     """Tracking is a GET without a body to the path of its endpoint."""
     mocked.get(API + path, payload={}, response_class=FilledResponse)
     await client.track("x", endpoint)
-    request = _only(mocked, "GET", API + path)
+    request = _single_request(mocked, "GET", API + path)
     assert request["data"] is None
     assert request["headers"] == {"Authorization": "Bearer t0"}
 
 
-async def test_templates_are_asked_for_where_they_are(mocked: aioresponses, client: RouteeClient) -> None:
-    """The OTP templates have one documented address."""
+async def test_otp_templates_are_read_from_the_documented_path(mocked: aioresponses, client: RouteeClient) -> None:
+    """The OTP templates have one documented URL."""
     mocked.get(f"{API}/failover-otp/otp/templates", payload={"templates": []}, response_class=FilledResponse)
     assert await client.otp_templates() == {"templates": []}
 
 
-async def test_every_request_has_its_timeouts(mocked: aioresponses) -> None:
-    """Each request carries the connect timeout of the settings; the total one is kept by one clock for all."""
+async def test_every_request_carries_the_connect_timeout(mocked: aioresponses) -> None:
+    """Each request carries the configured connect timeout; one clock keeps the total timeout of all attempts."""
     config = Config(
         application_id="id",
         application_secret="key",
@@ -188,5 +188,5 @@ async def test_every_request_has_its_timeouts(mocked: aioresponses) -> None:
     async with RouteeClient(config) as client:
         await client.track("x")
     for method, url in (("POST", TOKEN), ("GET", f"{API}/failover/tracking/x")):
-        timeout = _only(mocked, method, url)["timeout"]
+        timeout = _single_request(mocked, method, url)["timeout"]
         assert (timeout.total, timeout.connect) == (None, 2)

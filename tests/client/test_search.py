@@ -1,4 +1,4 @@
-"""Searching the sandbox: flows are found by what Routee documents, page by page, while others are sent."""
+"""Search against the sandbox: flows are found by the documented conditions, page by page, while others are sent."""
 
 import asyncio
 import itertools
@@ -38,7 +38,7 @@ async def _client(**settings: Any) -> AsyncIterator[RouteeClient]:
         yield client
 
 
-async def _all(search: Search[Any]) -> list[Any]:
+async def _read_all(search: Search[Any]) -> list[Any]:
     return [record async for record in search]
 
 
@@ -46,7 +46,7 @@ async def _ids(search: Search[Any]) -> list[str | None]:
     return [record.tracking_id if isinstance(record, FlowRecord) else record.flow_id async for record in search]
 
 
-async def _ended(client: RouteeClient, *receipts: Any) -> None:
+async def _until_final(client: RouteeClient, *receipts: Any) -> None:
     for receipt in receipts:
         record = await client.track(receipt)
         while not record.final:
@@ -54,14 +54,14 @@ async def _ended(client: RouteeClient, *receipts: Any) -> None:
             record = await client.track(receipt)
 
 
-async def test_flows_are_found_by_each_term() -> None:
-    """Recipient, status, channel, last channel and kind each find the flows of which they are true."""
+async def test_search_finds_flows_by_each_term() -> None:
+    """Recipient, status, channel, last channel and kind each find the flows that match."""
     async with _client(speed=100_000) as client:
         failed = await client.send(standard(FAILING))
         over = await client.send(standard(VIBER_UNDELIVERED))
         text = await client.send(sms(DELIVERED))
         template = await client.send(transactional(DELIVERED))
-        await _ended(client, failed, over, text, template)
+        await _until_final(client, failed, over, text, template)
         found = {
             "to": await _ids(client.search(to=DELIVERED)),
             "status": await _ids(client.search(status="failed")),
@@ -80,14 +80,14 @@ async def test_flows_are_found_by_each_term() -> None:
     }
 
 
-async def test_flows_are_found_by_each_operator() -> None:
-    """The operators find what they say, several conditions what meets them all."""
+async def test_search_finds_flows_by_each_operator() -> None:
+    """The operators find what they say; several conditions find flows that match all of them."""
     async with _client() as client:
         numbers = ["+306900000001", "+306900000011", "+441234567890"]
         ids = [(await client.send(sms(number))).tracking_id for number in numbers]
 
         async def found(*conditions: Filter) -> list[int]:
-            return [ids.index(str(identity)) for identity in await _ids(client.search(where=conditions))]
+            return [ids.index(str(tracking_id)) for tracking_id in await _ids(client.search(where=conditions))]
 
         assert await found(Filter("to", "is", numbers[0])) == [0]
         assert await found(Filter("to", "is_not", numbers[0])) == [1, 2]
@@ -98,7 +98,7 @@ async def test_flows_are_found_by_each_operator() -> None:
         assert await found(Filter("type", "is_not", "Sms")) == []
 
 
-async def test_a_range_is_exact_though_routee_counts_minutes() -> None:
+async def test_time_range_is_exact_although_routee_filters_by_minute() -> None:
     """Of flows that were sent within one minute, those in the range are found and no others."""
     async with _client() as client:
         times = []
@@ -109,14 +109,14 @@ async def test_a_range_is_exact_though_routee_counts_minutes() -> None:
             await asyncio.sleep(0.002)
         assert len(set(times)) == 3
         step = timedelta(milliseconds=1)
-        assert len(await _all(client.search(since=times[1]))) == 2
-        assert len(await _all(client.search(since=times[1] + step))) == 1
-        assert len(await _all(client.search(until=times[1]))) == 1
-        assert len(await _all(client.search(since=times[0], until=times[1] + step))) == 2
+        assert len(await _read_all(client.search(since=times[1]))) == 2
+        assert len(await _read_all(client.search(since=times[1] + step))) == 1
+        assert len(await _read_all(client.search(until=times[1]))) == 1
+        assert len(await _read_all(client.search(since=times[0], until=times[1] + step))) == 2
         page = await client.search(since=times[2]).page(0)
         assert [record.created_at for record in page.records] == [times[2]]
         assert page.total_elements == 3
-        assert await _all(client.search(until=times[0] - timedelta(days=1))) == []
+        assert await _read_all(client.search(until=times[0] - timedelta(days=1))) == []
 
 
 async def _keep_sending(client: RouteeClient) -> None:
@@ -124,23 +124,27 @@ async def _keep_sending(client: RouteeClient) -> None:
         await client.send(sms(f"+44{number:010}"))
 
 
-async def test_a_thousand_flows_while_others_send() -> None:
-    """Of a thousand flows each is found once, however many others arrive while they are read."""
+async def test_search_finds_each_of_1000_flows_once_while_others_are_sent() -> None:
+    """Each of a thousand flows is found once, however many others arrive while they are read."""
     async with _client() as client:
         flows = (sms(f"+3069000{number:05}") for number in range(1000))
-        sent = {one.receipt.tracking_id async for one in client.send_all(flows) if isinstance(one.receipt, FlowReceipt)}
+        sent = {
+            result.receipt.tracking_id
+            async for result in client.send_all(flows)
+            if isinstance(result.receipt, FlowReceipt)
+        }
         assert len(sent) == 1000
-        busy = asyncio.create_task(_keep_sending(client))
+        background = asyncio.create_task(_keep_sending(client))
         found = await _ids(client.search(page_size=37))
-        busy.cancel()
-        await asyncio.gather(busy, return_exceptions=True)
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
     assert len(found) > 1000
     assert len(found) == len(set(found))
     assert sent <= set(found)
 
 
-async def test_flows_that_end_while_they_are_searched_for() -> None:
-    """Flows that cease to match pull the others forward; those that match throughout are found all the same."""
+async def test_search_keeps_matching_flows_while_others_stop_matching() -> None:
+    """Flows that stop matching shift the list forward; those that match throughout are found all the same."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as client:
         for _ in range(15):
             await client.send(sms(DELIVERED))
@@ -154,8 +158,8 @@ async def test_flows_that_end_while_they_are_searched_for() -> None:
     assert set(slow) <= set(ids)
 
 
-async def test_one_page_at_a_time() -> None:
-    """Who pages by hand gets Routee's page with its numbers, and an empty one past the end."""
+async def test_page_returns_one_page_with_its_numbers() -> None:
+    """Paging by hand returns Routee's page with its numbers, and an empty one past the end."""
     async with _client() as client:
         ids = [(await client.send(sms())).tracking_id for _ in range(7)]
         search = client.search(page_size=3)
@@ -167,24 +171,26 @@ async def test_one_page_at_a_time() -> None:
     ]
 
 
-async def test_otp_flows_are_found_by_each_term() -> None:
+async def test_otp_search_finds_flows_by_each_term() -> None:
     """Status, label, number and id find OTP flows, with and without the plus of the number."""
     async with _client(speed=100_000) as client:
-        failed, fine = await client.send(otp(UNDELIVERED)), await client.send(otp(DELIVERED))
-        await _ended(client, failed, fine)
+        failed, succeeded = await client.send(otp(UNDELIVERED)), await client.send(otp(DELIVERED))
+        await _until_final(client, failed, succeeded)
         assert await _ids(client.search_otp(status="failed")) == [failed.flow_id]
-        assert await _ids(client.search_otp(phone_number=DELIVERED)) == [fine.flow_id]
-        assert await _ids(client.search_otp(phone_number=DELIVERED[1:])) == [fine.flow_id]
-        assert await _ids(client.search_otp(flow_id=fine.flow_id, status=FlowStatus.SUCCEEDED)) == [fine.flow_id]
+        assert await _ids(client.search_otp(phone_number=DELIVERED)) == [succeeded.flow_id]
+        assert await _ids(client.search_otp(phone_number=DELIVERED[1:])) == [succeeded.flow_id]
+        assert await _ids(client.search_otp(flow_id=succeeded.flow_id, status=FlowStatus.SUCCEEDED)) == [
+            succeeded.flow_id
+        ]
         assert await _ids(client.search_otp(tag="login")) == []
-        (record,) = await _all(client.search_otp(flow_id=failed.flow_id))
+        (record,) = await _read_all(client.search_otp(flow_id=failed.flow_id))
     assert isinstance(record, OtpRecord)
     assert record.failover is not None
     assert record.failover.final
 
 
-async def test_otp_flows_come_page_by_page() -> None:
-    """All OTP flows come once, by themselves and by hand, while others are sent."""
+async def test_otp_search_finds_each_flow_once_while_others_are_sent() -> None:
+    """All OTP flows come once, by iteration and page by page, while others are sent."""
     async with _client() as client:
         ids = [(await client.send(otp())).flow_id for _ in range(25)]
         found: list[str | None] = []
@@ -199,16 +205,16 @@ async def test_otp_flows_come_page_by_page() -> None:
         assert (await client.search_otp(page_size=10).page(4)).records == ()
 
 
-async def _impatient(records: AsyncIterator[Any]) -> list[Any]:
-    """Everything that an iterator gives to somebody who gives up again and again, sooner or later."""
+async def _read_cancelling(records: AsyncIterator[Any]) -> list[Any]:
+    """Read all of an iterator, cancelling each read after some number of loop iterations."""
     found: list[Any] = []
-    for patience in itertools.cycle(range(40)):
-        drawing = asyncio.create_task(_next(records))
-        for _ in range(patience):
+    for iterations in itertools.cycle(range(40)):
+        reading = asyncio.create_task(_next(records))
+        for _ in range(iterations):
             await asyncio.sleep(0)
-        drawing.cancel()
+        reading.cancel()
         with suppress(asyncio.CancelledError):
-            record = await drawing
+            record = await reading
             if record is None:
                 break
             found.append(record)
@@ -219,17 +225,17 @@ async def _next(records: AsyncIterator[Any]) -> Any:
     return await anext(records, None)
 
 
-async def test_a_search_can_be_left_and_resumed_at_any_page() -> None:
-    """Whoever is cancelled in the middle of a page goes on with the same iterator: nothing is lost, nothing twice."""
+async def test_cancelled_search_iterator_resumes_without_loss_or_duplicates() -> None:
+    """After a cancellation within a page the same iterator continues: nothing is lost, nothing comes twice."""
     async with _client() as client:
         flows = [(await client.send(sms())).tracking_id for _ in range(20)]
         otps = [(await client.send(otp())).flow_id for _ in range(20)]
-        assert [record.tracking_id for record in await _impatient(aiter(client.search(page_size=3)))] == flows
-        assert [record.flow_id for record in await _impatient(aiter(client.search_otp(page_size=3)))] == otps
+        assert [record.tracking_id for record in await _read_cancelling(aiter(client.search(page_size=3)))] == flows
+        assert [record.flow_id for record in await _read_cancelling(aiter(client.search_otp(page_size=3)))] == otps
 
 
-async def test_several_readers_of_one_iterator_share_its_records() -> None:
-    """Tasks that draw from one iterator get each record once between them."""
+async def test_concurrent_readers_of_one_iterator_share_its_records() -> None:
+    """Tasks that read from one iterator get each record once between them."""
     async with _client() as client:
         ids = [(await client.send(sms())).tracking_id for _ in range(20)]
         records = aiter(client.search(page_size=3))
@@ -239,8 +245,8 @@ async def test_several_readers_of_one_iterator_share_its_records() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.0, "10", None])
-async def test_a_page_size_that_is_none_is_refused(wrong: Any) -> None:
-    """A page holds a whole number of flows, at least one; nobody is asked otherwise."""
+async def test_invalid_page_size_is_rejected(wrong: Any) -> None:
+    """A page holds a whole number of flows, at least one; otherwise no request is made."""
     async with _client() as client:
         for search in (client.search, client.search_otp):
             with pytest.raises(InvalidSearch, match="page_size: must be a whole number of at least 1"):
@@ -248,7 +254,7 @@ async def test_a_page_size_that_is_none_is_refused(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, True, 1.0, "0", None])
-async def test_a_page_that_there_cannot_be_is_refused(wrong: Any) -> None:
+async def test_invalid_page_number_is_rejected(wrong: Any) -> None:
     """Pages are counted from 0."""
     async with _client() as client:
         for search in (client.search(), client.search_otp()):
@@ -256,13 +262,13 @@ async def test_a_page_that_there_cannot_be_is_refused(wrong: Any) -> None:
                 await search.page(wrong)
 
 
-async def test_otp_terms_that_cannot_work_are_refused() -> None:
-    """All that is wrong is told at once, and no number is quoted."""
+async def test_invalid_otp_terms_are_all_reported_without_numbers() -> None:
+    """All problems are reported at once, and no number is quoted."""
     async with _client() as client:
         with pytest.raises(InvalidSearch) as caught:
             client.search_otp(status="Delivered", tag="", phone_number=306900000001, flow_id=b"f")  # type: ignore[arg-type]
     assert [str(problem) for problem in caught.value.problems] == [
-        "status: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+        "status: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
         "tag: must not be empty",
         "phone_number: must be text, not int",
         "flow_id: must be text, not bytes",
@@ -270,33 +276,33 @@ async def test_otp_terms_that_cannot_work_are_refused() -> None:
     assert "3069" not in str(caught.value)
 
 
-async def test_a_search_shows_no_number() -> None:
-    """What a search prints says what it looks for, numbers masked."""
+async def test_search_repr_masks_phone_numbers() -> None:
+    """The repr of a search shows its conditions, with numbers masked."""
     async with _client() as client:
         searches = [client.search(to=FAILING, status="failed"), client.search_otp(phone_number=FAILING, tag="x")]
-    shown = repr(searches)
-    assert FAILING[1:] not in shown
-    assert "'Failed'" in shown
-    assert "tag='x'" in shown
+    text = repr(searches)
+    assert FAILING[1:] not in text
+    assert "'Failed'" in text
+    assert "tag='x'" in text
 
 
-async def test_observers_learn_no_number_of_a_search() -> None:
-    """What is searched for stands in bodies and queries, and no event tells of those."""
-    told: list[object] = []
+async def test_events_of_a_search_hold_no_phone_number() -> None:
+    """The conditions are in bodies and queries, which no event holds."""
+    events: list[object] = []
 
-    class Everything:
+    class Recorder:
         def observe(self, event: object) -> None:
-            told.append(event)
+            events.append(event)
 
-    async with Sandbox() as sandbox, RouteeClient(sandbox.config(observers=[Everything()])) as client:
-        await _all(client.search(to=FAILING))
-        await _all(client.search_otp(phone_number=FAILING))
-    assert len(told) >= 4
-    assert FAILING[1:] not in repr(told)
+    async with Sandbox() as sandbox, RouteeClient(sandbox.config(observers=[Recorder()])) as client:
+        await _read_all(client.search(to=FAILING))
+        await _read_all(client.search_otp(phone_number=FAILING))
+    assert len(events) >= 4
+    assert FAILING[1:] not in repr(events)
 
 
-async def test_a_search_needs_no_loop_to_be_made() -> None:
-    """A search can be made where no event loop runs, and asked in one later, several times."""
+async def test_search_is_created_without_a_running_loop() -> None:
+    """A search can be created without a running event loop, and read in one later, several times."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         search = await asyncio.to_thread(client.search)
         receipt = await client.send(sms())

@@ -1,4 +1,4 @@
-"""Searching a Routee whose pages are not as documented: nothing is lost in silence, and nothing runs forever."""
+"""Search with pages that are not as documented: nothing is lost silently, and no search runs forever."""
 
 import itertools
 import json
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from routee_failover import BadRequest, Filter, NoResponse, NotFound, RouteeClient
 
-from .fake_routee import Answering, FakeRoutee, Seen, always
+from .fake_routee import FakeRoutee, ReceivedRequest, Responder, always
 
 Json = dict[str, Any]
 Page = Callable[[int, int], object]
-"""The answer to page so and so of so many flows, or to the flows after so many."""
+"""The response to a page number and page size, or to an offset and limit."""
 
 FLOWS: list[Json] = [{"trackingId": f"t-{number}", "status": "Failed"} for number in range(25)]
 OTPS: list[Json] = [{"flowId": f"f-{number}", "status": "Failed"} for number in range(25)]
@@ -44,16 +44,16 @@ def _without(*keys: str) -> Page:
     return lambda number, size: {key: value for key, value in _page(number, size).items() if key not in keys}
 
 
-def _serving(page: Page) -> Answering:
-    """A server of pages, for both searches: their answers look different, their queries too."""
+def _serving(page: Page) -> Responder:
+    """A responder with pages for both searches, whose queries and responses differ."""
 
-    async def answer(seen: Seen) -> web.StreamResponse:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(seen.path).query).items()}
+    async def respond(request: ReceivedRequest) -> web.StreamResponse:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
         if "limit" in query:
             return web.json_response(page(int(query["offset"]), int(query["limit"])))
         return web.json_response(page(int(query["page"]), int(query["size"])))
 
-    return answer
+    return respond
 
 
 async def _search(page: Page, page_size: int = 4, **terms: Any) -> tuple[list[str | None], int]:
@@ -86,16 +86,16 @@ ALL = [flow["trackingId"] for flow in FLOWS]
         (lambda number, size: _page(number, size) | {"number": number + 1}, 7),
     ],
 )
-async def test_whatever_tells_that_more_follow_is_enough(page: Page, requests: int) -> None:
-    """Totals, pages or `last` may be missing, or contradict each other: all flows are found, in as few pages."""
+async def test_any_single_page_count_is_enough_to_find_all_flows(page: Page, requests: int) -> None:
+    """Totals, pages or `last` may be missing, or contradict each other: all flows are found, with few requests."""
     assert await _search(page) == (ALL, requests)
 
 
-@pytest.mark.parametrize("gone", [[], ["size"], ["size", "totalPages", "totalElements", "last"], ["totalElements"]])
-@pytest.mark.parametrize("asked", [4, 100])
-async def test_a_server_with_pages_of_its_own_size(gone: list[str], asked: int) -> None:
-    """A server that does not care which size it is asked for, and may not even say so, loses nobody."""
-    found, requests = await _search(lambda number, _size: _without(*gone)(number, 10), asked)
+@pytest.mark.parametrize("missing", [[], ["size"], ["size", "totalPages", "totalElements", "last"], ["totalElements"]])
+@pytest.mark.parametrize("page_size", [4, 100])
+async def test_server_that_ignores_the_page_size_loses_no_flows(missing: list[str], page_size: int) -> None:
+    """A server that uses another page size than requested, and may not even say so, loses no flow."""
+    found, requests = await _search(lambda number, _size: _without(*missing)(number, 10), page_size)
     assert found == ALL
     assert requests <= 4
 
@@ -103,8 +103,8 @@ async def test_a_server_with_pages_of_its_own_size(gone: list[str], asked: int) 
 @pytest.mark.parametrize(
     "content", [{"content": [], "totalElements": 0}, {"content": None, "totalElements": 0}, {"totalElements": 0}]
 )
-async def test_no_flows_at_all(content: Json) -> None:
-    """An empty list is an empty list, also where only the total says so."""
+async def test_empty_list_finds_nothing(content: Json) -> None:
+    """An empty list is an empty list, also if only the total says so."""
     assert await _search(lambda number, size: content) == ([], 1)
 
 
@@ -113,19 +113,19 @@ def _stuck(number: int, size: int) -> Json:
 
 
 LENGTHS: Iterator[int] = itertools.cycle([1000, 990])
-ODD: dict[str, Page] = {
-    r"is page 0, and page 1 was asked for": _stuck,
+MALFORMED: dict[str, Page] = {
+    r"is page 0, but page 1 was requested": _stuck,
     r"10 pages in a row held nothing new": lambda number, size: _without("number")(0, size),
     r"10 pages in a row held nothing new:": lambda number, size: {"content": FLOWS[:3], "last": False},
-    r"says that more flows follow, and holds none": lambda number, size: (
+    r"says that more flows follow, but holds none": lambda number, size: (
         _page(number, size) if number < 2 else _page(number, size) | {"content": []}
     ),
-    r"says that more flows follow, and holds none;": lambda number, size: {"content": [], "last": False},
+    r"says that more flows follow, but holds none;": lambda number, size: {"content": [], "last": False},
     r"has no list of flows \(content\)": lambda number, size: {"totalElements": 3},
     r"has no list of flows \(content\);": lambda number, size: _page(number, size) | {"content": {"t-1": {}}},
-    r"lists a flow that is no object": lambda number, size: _page(number, size) | {"content": ["t-1", {}]},
-    r"is no JSON object": lambda number, size: FLOWS,
-    r"the pages change their size from 4 to 5": lambda number, size: _page(number, size) | {"size": 4 + number % 2},
+    r"lists a flow that is not an object": lambda number, size: _page(number, size) | {"content": ["t-1", {}]},
+    r"is not a JSON object": lambda number, size: FLOWS,
+    r"the page size changed from 4 to 5": lambda number, size: _page(number, size) | {"size": 4 + number % 2},
     r"another length of the list": lambda number, size: {
         "content": [{"trackingId": f"t-{number * size + place}"} for place in range(size)],
         "totalElements": next(LENGTHS),
@@ -133,33 +133,33 @@ ODD: dict[str, Page] = {
 }
 
 
-@pytest.mark.parametrize("words", ODD)
-async def test_pages_that_make_no_sense_are_no_answer(words: str) -> None:
-    """What cannot be read on without losing flows ends in `NoResponse` that says why, after a bounded number of pages."""
-    with pytest.raises(NoResponse, match=words) as caught:
-        await _search(ODD[words])
+@pytest.mark.parametrize("reason", MALFORMED)
+async def test_malformed_pages_raise_no_response(reason: str) -> None:
+    """Pages that cannot be read on without losing flows end in `NoResponse` with a reason, after a bounded number."""
+    with pytest.raises(NoResponse, match=reason) as caught:
+        await _search(MALFORMED[reason])
     assert "t-1" not in str(caught.value)
 
 
-async def test_an_error_does_not_end_an_iterator() -> None:
-    """After a page that made no sense the same iterator asks for it again, and goes on."""
-    well = False
+async def test_iterator_continues_after_an_error() -> None:
+    """After a malformed page the same iterator requests it again, and continues."""
+    repaired = False
 
     def page(number: int, size: int) -> Json:
-        return _page(number, size) | ({} if well or number != 3 else {"content": None})
+        return _page(number, size) | ({} if repaired or number != 3 else {"content": None})
 
     async with FakeRoutee(_serving(page)) as server, RouteeClient(server.config()) as client:
         records = aiter(client.search(page_size=4))
         found = [(await anext(records)).tracking_id for _ in range(12)]
         with pytest.raises(NoResponse, match="has no list of flows"):
             await anext(records)
-        well = True
+        repaired = True
         found += [record.tracking_id async for record in records]
     assert found == ALL
 
 
-async def test_flows_without_an_id_come_once() -> None:
-    """A flow that lacks its id is known by all that is said of it; those that differ are different flows."""
+async def test_flows_without_an_id_are_told_apart_by_content() -> None:
+    """A flow without an id is identified by its content; flows that differ are different flows."""
     flows: list[Json] = [{"status": "Failed", "price": number} for number in range(9)]
     serving = _serving(lambda number, size: _page(number, size, flows))
     async with FakeRoutee(serving) as server, RouteeClient(server.config()) as client:
@@ -167,8 +167,8 @@ async def test_flows_without_an_id_come_once() -> None:
     assert found == list(range(9))
 
 
-async def test_the_newest_first_while_others_arrive() -> None:
-    """Where the newest come first, newcomers push flows to the next page: they are met again and not told twice."""
+async def test_newest_first_list_yields_each_flow_once_while_others_arrive() -> None:
+    """If the newest come first, new flows push others to the next page: they are read again and not yielded twice."""
     flows = list(FLOWS)
 
     def page(number: int, size: int) -> Json:
@@ -176,68 +176,68 @@ async def test_the_newest_first_while_others_arrive() -> None:
         return _page(number, size, flows)
 
     found, _ = await _search(page)
-    assert [identity for identity in found if str(identity).startswith("t-")] == ALL
+    assert [tracking_id for tracking_id in found if str(tracking_id).startswith("t-")] == ALL
     assert len(found) == len(set(found))
 
 
-async def test_what_a_server_finds_besides_is_left_out() -> None:
-    """A server that ignores the conditions, or looks them up in an older state, does not get its flows past us."""
-    said = [{"trackingId": str(number), "status": status} for number, status in enumerate(["Failed", "Queued", None])]
-    found, _ = await _search(lambda number, size: _page(number, size, said), status="Failed")
+async def test_flows_that_contradict_the_conditions_are_skipped() -> None:
+    """A server that ignores the conditions, or reads an older state, does not get its flows into the result."""
+    flows = [{"trackingId": str(number), "status": status} for number, status in enumerate(["Failed", "Queued", None])]
+    found, _ = await _search(lambda number, size: _page(number, size, flows), status="Failed")
     assert found == ["0", "2"]
 
 
 KINDS: list[Json] = [{"trackingId": "a", "flowKind": "standard"}, {"trackingId": "b", "flowKind": "transactional"}]
 
 
-def _refusing_kind(flows: list[Json]) -> Answering:
-    async def answer(seen: Seen) -> web.StreamResponse:
-        if b"flowKind" in seen.body:
+def _refusing_kind(flows: list[Json]) -> Responder:
+    async def respond(request: ReceivedRequest) -> web.StreamResponse:
+        if b"flowKind" in request.body:
             return web.json_response({"code": "400000000", "developerMessage": "No such field"}, status=400)
         return web.json_response(_page(0, 50, flows))
 
-    return answer
+    return respond
 
 
-async def test_kinds_are_told_apart_here_where_routee_cannot() -> None:
-    """A Routee that does not filter by flowKind is asked without it, once it has said so."""
+async def test_flow_kind_is_filtered_by_the_client_if_routee_rejects_it() -> None:
+    """A Routee that does not filter by flowKind is queried without it, once it has said so."""
     async with FakeRoutee(_refusing_kind(KINDS)) as server, RouteeClient(server.config()) as client:
         search = client.search(flow_kind="transactional", status="Failed")
         assert [record.tracking_id async for record in search] == ["b"]
         assert [record.tracking_id for record in (await search.page(0)).records] == ["b"]
-        bodies = [json.loads(seen.body) for seen in server.requests]
+        bodies = [json.loads(request.body) for request in server.requests]
     status = {"fieldName": "status", "searchOperator": "is", "searchTerm": "Failed"}
     kind = {"fieldName": "flowKind", "searchOperator": "is", "searchTerm": "transactional"}
     assert bodies == [[status, kind], [status], [status]]
 
 
-async def test_kinds_that_nobody_tells_are_no_answer() -> None:
-    """Where neither Routee filters by kind nor its flows say theirs, nobody is left out or let in by guessing."""
+async def test_unknown_flow_kind_raises_no_response() -> None:
+    """If neither Routee filters by kind nor its flows name theirs, no flow is included or skipped by guessing."""
     async with FakeRoutee(_refusing_kind(FLOWS)) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(NoResponse, match="neither filters by flowKind nor says the flowKind"):
+        with pytest.raises(NoResponse, match="neither filters by flowKind nor returns the flowKind"):
             [record async for record in client.search(where=[Filter("flowKind", "is_not", "standard")])]
 
 
-async def test_a_search_that_is_refused_for_another_reason_says_so() -> None:
-    """A 400 is Routee's own word where no flowKind was asked for, and where it does not help to leave that out."""
-    refusal = always(400, {"developerMessage": "The range is too long"})
+async def test_rejected_search_raises_bad_request() -> None:
+    """A 400 is Routee's own message if no flowKind was sent, and if omitting it does not help."""
+    rejection = always(400, {"developerMessage": "The range is too long"})
     for terms in ({}, {"flow_kind": "standard"}):
-        async with FakeRoutee(refusal) as server, RouteeClient(server.config()) as client:
+        async with FakeRoutee(rejection) as server, RouteeClient(server.config()) as client:
             with pytest.raises(BadRequest, match="The range is too long"):
                 [record async for record in client.search(**terms)]  # type: ignore[arg-type]
             assert len(server.requests) == 1 + len(terms)
 
 
-async def test_the_request_of_a_search() -> None:
-    """A POST with a list of conditions, empty where there are none; it is repeated as every reading call is."""
-    answers = iter([web.json_response({}, status=500), web.json_response(_page(0, 50, []))])
+async def test_search_request_is_a_repeatable_post() -> None:
+    """A POST with a list of conditions, empty if there are none; it is repeated as every read call is."""
+    responses = iter([web.json_response({}, status=500), web.json_response(_page(0, 50, []))])
 
-    async def answer(_seen: Seen) -> web.StreamResponse:
-        return next(answers)
+    async def respond(_request: ReceivedRequest) -> web.StreamResponse:
+        return next(responses)
 
-    async with FakeRoutee(answer) as server, RouteeClient(server.config()) as client:
+    async with FakeRoutee(respond) as server, RouteeClient(server.config()) as client:
         assert [record async for record in client.search()] == []
-    assert [(seen.method, seen.body, seen.headers["Content-Type"]) for seen in server.requests] == [
+    assert [(request.method, request.body, request.headers["Content-Type"]) for request in server.requests] == [
         ("POST", b"[]", "application/json")
     ] * 2
     assert re.fullmatch(r"/failover/tracking\?dateEnd=[-0-9]+T[0-9:]+Z&page=0&size=50", server.requests[0].path)
@@ -259,37 +259,37 @@ OTP_ALL = [flow["flowId"] for flow in OTPS]
         (lambda offset, limit: _list(offset, limit + 1), 5),
     ],
 )
-async def test_otp_flows_of_a_server_that_says_less(page: Page, requests: int) -> None:
+async def test_otp_list_without_totals_finds_all_flows(page: Page, requests: int) -> None:
     """Without totals, or with pages of its own size, a server's OTP flows are all found."""
     assert await _search_otp(page) == (OTP_ALL, requests)
 
 
 @pytest.mark.parametrize(
-    ("page", "words"),
+    ("page", "reason"),
     [
-        (lambda offset, limit: _list(0, limit), "begins with the first flow, and 4 were to be left out"),
+        (lambda offset, limit: _list(0, limit), "begins with the first flow, but 4 flows were to be skipped"),
         (lambda offset, limit: {"results": OTPS[:4]}, "10 pages in a row held nothing new"),
-        (lambda offset, limit: {"results": [], "total": 5}, "says that more flows follow, and holds none"),
+        (lambda offset, limit: {"results": [], "total": 5}, "says that more flows follow, but holds none"),
         (lambda offset, limit: {"total": 5}, r"has no list of flows \(results\)"),
-        (lambda offset, limit: {"results": [None]}, "lists a flow that is no object"),
+        (lambda offset, limit: {"results": [None]}, "lists a flow that is not an object"),
     ],
 )
-async def test_otp_pages_that_make_no_sense_are_no_answer(page: Page, words: str) -> None:
+async def test_malformed_otp_pages_raise_no_response(page: Page, reason: str) -> None:
     """The same for the list of OTP flows."""
-    with pytest.raises(NoResponse, match=words):
+    with pytest.raises(NoResponse, match=reason):
         await _search_otp(page)
 
 
-async def test_otp_flows_that_a_server_finds_besides_are_left_out() -> None:
-    """A flow that speaks against the terms itself is no answer to them."""
+async def test_otp_flows_that_contradict_the_terms_are_skipped() -> None:
+    """A flow whose own fields contradict the terms is not a result."""
     async with FakeRoutee(_serving(_list)) as server, RouteeClient(server.config()) as client:
         assert [record async for record in client.search_otp(status="Succeeded")] == []
         assert [record.flow_id async for record in client.search_otp(flow_id="F-3", tag="x")] == ["f-3"]
         assert (await client.search_otp(status="Queued").page(0)).records == ()
 
 
-async def test_the_query_of_an_otp_search() -> None:
-    """The terms stand in the query, quoted, and the number without its plus."""
+async def test_otp_search_terms_are_quoted_in_the_query() -> None:
+    """The terms are in the query, quoted, and the number without its plus."""
     async with FakeRoutee(_serving(_list)) as server, RouteeClient(server.config()) as client:
         await client.search_otp(phone_number="+30 69&x", tag="a b+c#", status="failed").page(2)
     assert server.requests[0].path == (
@@ -297,33 +297,33 @@ async def test_the_query_of_an_otp_search() -> None:
     )
 
 
-async def test_a_404_of_the_otp_list_is_not_found() -> None:
-    """Routee documents a 404 for the list and not what it means: it is not taken for an empty one."""
+async def test_404_of_the_otp_list_raises_not_found() -> None:
+    """Routee documents a 404 for the list without its meaning: it is not taken for an empty one."""
     async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:
         with pytest.raises(NotFound):
             [record async for record in client.search_otp(tag="x")]
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 40) | st.sampled_from(["1", "x", 1e300])
-ROWS = st.lists(st.fixed_dictionaries({"trackingId": SCALARS, "flowId": SCALARS}) | SCALARS, max_size=5) | SCALARS
+ENTRIES = st.lists(st.fixed_dictionaries({"trackingId": SCALARS, "flowId": SCALARS}) | SCALARS, max_size=5) | SCALARS
 NAMES = ["totalPages", "totalElements", "number", "size", "last", "total", "limit", "offset"]
-ONE = st.fixed_dictionaries({"content": ROWS, "results": ROWS}, optional=dict.fromkeys(NAMES, SCALARS))
-PAGES = st.lists(ONE, min_size=1, max_size=6)
+PAGE = st.fixed_dictionaries({"content": ENTRIES, "results": ENTRIES}, optional=dict.fromkeys(NAMES, SCALARS))
+PAGES = st.lists(PAGE, min_size=1, max_size=6)
 
 
 @settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.too_slow])
 @given(PAGES)
-async def test_whatever_a_server_answers_a_search_ends(pages: list[Json]) -> None:
-    """Pages of any shape, one after the other and then the last for ever, end in flows or in `NoResponse`."""
+async def test_search_ends_for_arbitrary_pages(pages: list[Json]) -> None:
+    """Pages of any shape, one after the other and then the last forever, end in flows or in `NoResponse`."""
 
     def serve() -> Page:
-        rest = iter(pages)
-        return lambda number, size: next(rest, pages[-1])
+        remaining = iter(pages)
+        return lambda number, size: next(remaining, pages[-1])
 
-    for search, identity in ((_search, "trackingId"), (_search_otp, "flowId")):
+    for search, id_name in ((_search, "trackingId"), (_search_otp, "flowId")):
         try:
             found, requests = await search(serve())
         except NoResponse:
             continue
-        assert len(found) <= 5 * len(pages), identity
+        assert len(found) <= 5 * len(pages), id_name
         assert requests <= 100

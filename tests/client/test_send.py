@@ -1,4 +1,4 @@
-"""The four sends and what they give, against the sandbox over real sockets."""
+"""Sends of the four kinds of flow and their receipts, against the sandbox over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,26 +24,26 @@ from routee_failover import (
 )
 from routee_failover.sandbox import Sandbox
 
-from .fake_routee import FakeRoutee, Seen, always
+from .fake_routee import FakeRoutee, ReceivedRequest, always
 from .rendered_errors import shown
 from .sample_flows import CANARIES, PHONE, PIN, otp, sms, standard, transactional, viber_otp
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """A Routee on this machine."""
+    """A sandbox on this machine."""
     async with Sandbox(speed=100_000) as running:
         yield running
 
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[RouteeClient]:
-    """A client of it."""
+    """A client of the sandbox."""
     async with RouteeClient(sandbox.config()) as opened:
         yield opened
 
 
-async def test_a_standard_flow_gives_its_tracking_id_and_echo(sandbox: Sandbox, client: RouteeClient) -> None:
+async def test_standard_flow_returns_receipt_with_id_kind_and_steps(sandbox: Sandbox, client: RouteeClient) -> None:
     """A standard flow is accepted once, and its receipt has id, kind, time and steps."""
     receipt = await client.send(standard())
     assert isinstance(receipt, FlowReceipt)
@@ -54,14 +54,14 @@ async def test_a_standard_flow_gives_its_tracking_id_and_echo(sandbox: Sandbox, 
     assert [(flow.endpoint, flow.id) for flow in sandbox.accepted] == [("standard", receipt.tracking_id)]
 
 
-async def test_a_transactional_flow_gives_its_kind(sandbox: Sandbox, client: RouteeClient) -> None:
+async def test_transactional_flow_returns_receipt_of_its_kind(sandbox: Sandbox, client: RouteeClient) -> None:
     """A transactional flow goes to its own endpoint, and its receipt says so."""
     receipt = await client.send(transactional())
     assert receipt.flow_kind is FlowKind.TRANSACTIONAL
     assert [flow.endpoint for flow in sandbox.accepted] == ["transactional"]
 
 
-async def test_an_otp_flow_gives_the_step_that_was_sent(sandbox: Sandbox, client: RouteeClient) -> None:
+async def test_otp_flow_returns_receipt_with_the_sent_step(sandbox: Sandbox, client: RouteeClient) -> None:
     """An OTP receipt has the flow id, the accepted channel, and the step that was sent with its message token."""
     receipt = await client.send(otp())
     assert isinstance(receipt, OtpReceipt)
@@ -73,7 +73,7 @@ async def test_an_otp_flow_gives_the_step_that_was_sent(sandbox: Sandbox, client
     assert not any(canary in repr(receipt) + repr(receipt.steps) + str(receipt.raw) for canary in (PIN, "Canary"))
 
 
-async def test_a_viber_otp_gives_its_first_status(sandbox: Sandbox, client: RouteeClient) -> None:
+async def test_viber_otp_returns_receipt_with_status_and_ttl(sandbox: Sandbox, client: RouteeClient) -> None:
     """A Viber OTP's receipt has its id, status and ttl."""
     receipt = await client.send(viber_otp())
     assert isinstance(receipt, ViberOtpReceipt)
@@ -82,8 +82,8 @@ async def test_a_viber_otp_gives_its_first_status(sandbox: Sandbox, client: Rout
     assert receipt.tracking_id == sandbox.accepted[0].id
 
 
-async def test_a_flow_that_no_channel_takes_is_refused_with_its_reason(sandbox: Sandbox, client: RouteeClient) -> None:
-    """The OTP answer 200 with status Failed is a refusal, with Routee's number and what it documents for it."""
+async def test_otp_flow_without_accepting_channel_raises_flow_failed(sandbox: Sandbox, client: RouteeClient) -> None:
+    """The OTP response 200 with status Failed is a rejection, with Routee's number and its documented meaning."""
     with pytest.raises(FlowFailed) as caught:
         await client.send(otp("+306900000222"))
     error = caught.value
@@ -95,11 +95,11 @@ async def test_a_flow_that_no_channel_takes_is_refused_with_its_reason(sandbox: 
 
 
 @pytest.mark.parametrize(("code", "reason"), [(0, "server error"), ("1", "insufficient balance"), (3, None), (9, None)])
-async def test_every_status_code_of_a_failed_flow_is_said_in_words(code: object, reason: str | None) -> None:
+async def test_failed_flow_status_code_is_translated_to_its_reason(code: object, reason: str | None) -> None:
     """A failed flow's number is read as number or text, and an undocumented one gives no invented reason."""
     expected = reason or ("failover not triggered" if code == 3 else "no reason given")
-    answer = always(200, {"flowId": None, "status": "Failed", "statusCode": code})
-    async with FakeRoutee(answer) as server, RouteeClient(server.config()) as client:
+    responder = always(200, {"flowId": None, "status": "Failed", "statusCode": code})
+    async with FakeRoutee(responder) as server, RouteeClient(server.config()) as client:
         with pytest.raises(FlowFailed) as caught:
             await client.send(otp())
     assert caught.value.reason == expected
@@ -107,16 +107,16 @@ async def test_every_status_code_of_a_failed_flow_is_said_in_words(code: object,
     assert caught.value.developer_message is None
 
 
-async def test_a_failed_flow_without_a_number_gives_no_reason() -> None:
-    """A failed flow whose number is missing is still a refusal."""
+async def test_failed_flow_without_status_code_has_no_reason() -> None:
+    """A failed flow whose number is missing is still a rejection."""
     async with FakeRoutee(always(200, {"status": "Failed"})) as server, RouteeClient(server.config()) as client:
         with pytest.raises(FlowFailed, match="no reason given") as caught:
             await client.send(otp())
     assert caught.value.status_code is None
 
 
-async def test_a_failed_flow_is_known_in_any_letter_case() -> None:
-    """Routee writes statuses in several letter cases; a FAILED flow is a refusal as a Failed one is."""
+async def test_failed_status_is_recognised_in_any_letter_case() -> None:
+    """Routee writes statuses in several letter cases; a FAILED flow is a rejection as a Failed one is."""
     async with (
         FakeRoutee(always(200, {"flowId": None, "status": "FAILED"})) as server,
         RouteeClient(server.config()) as client,
@@ -125,11 +125,11 @@ async def test_a_failed_flow_is_known_in_any_letter_case() -> None:
             await client.send(otp())
 
 
-async def test_a_failed_flow_never_quotes_what_was_sent() -> None:
+async def test_failed_flow_error_masks_echoed_content() -> None:
     """Whatever Routee quotes in the error of a failed flow, the PIN, the text and the number are masked."""
 
-    async def echo(seen: Seen) -> web.StreamResponse:
-        return web.json_response({"status": "Failed", "error": f"cannot send {seen.body.decode()}", "statusCode": 0})
+    async def echo(request: ReceivedRequest) -> web.StreamResponse:
+        return web.json_response({"status": "Failed", "error": f"cannot send {request.body.decode()}", "statusCode": 0})
 
     async with FakeRoutee(echo) as server, RouteeClient(server.config()) as client:
         with pytest.raises(FlowFailed) as caught:
@@ -137,16 +137,14 @@ async def test_a_failed_flow_never_quotes_what_was_sent() -> None:
     assert not any(canary in shown(caught.value) for canary in CANARIES)
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}']
-)
-async def test_an_accepting_answer_that_cannot_be_read_is_unknown(answer: bytes) -> None:
-    """A 200 without a tracking id does not prove a refusal: the message was probably accepted."""
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}'])
+async def test_unreadable_200_raises_delivery_unknown(body: bytes) -> None:
+    """A 200 without a tracking id does not prove a rejection: the message was probably accepted."""
 
-    async def odd(_seen: Seen) -> web.StreamResponse:
-        return web.Response(body=answer)
+    async def respond(_request: ReceivedRequest) -> web.StreamResponse:
+        return web.Response(body=body)
 
-    async with FakeRoutee(odd) as server, RouteeClient(server.config()) as client:
+    async with FakeRoutee(respond) as server, RouteeClient(server.config()) as client:
         with pytest.raises(DeliveryUnknown, match="probably accepted") as caught:
             await client.send(standard())
         assert len(server.requests) == 1
@@ -155,16 +153,16 @@ async def test_an_accepting_answer_that_cannot_be_read_is_unknown(answer: bytes)
     assert not any(canary in shown(caught.value) for canary in CANARIES)
 
 
-async def test_what_an_unknown_message_can_be_looked_up_by() -> None:
+async def test_delivery_unknown_holds_endpoint_and_correlation() -> None:
     """The correlation of an unknown message holds its endpoint, its masked recipient, and its label or seq."""
-    found: list[dict[str, str]] = []
+    correlations: list[dict[str, str]] = []
     async with FakeRoutee(always(500)) as server, RouteeClient(server.config()) as client:
         flows: list[Any] = [sms(), transactional(), otp(), viber_otp()]
         for flow in flows:
             with pytest.raises(DeliveryUnknown, match="Routee answered 500") as caught:
                 await client.send(flow)
-            found.append(caught.value.correlation)
-    assert found == [
+            correlations.append(caught.value.correlation)
+    assert correlations == [
         {"endpoint": "standard", "to": "+3069****5678"},
         {"endpoint": "transactional", "to": "+3069****5678", "seq": "7"},
         {"endpoint": "otp", "to": "+3069****5678"},
@@ -173,17 +171,17 @@ async def test_what_an_unknown_message_can_be_looked_up_by() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, {"flow": []}, "flow", 5, StopIteration])
-async def test_what_is_no_flow_is_refused_before_any_request(
+async def test_argument_that_is_not_a_flow_is_rejected_before_any_request(
     wrong: Any, sandbox: Sandbox, client: RouteeClient
 ) -> None:
-    """Sending something that is no flow says what it takes, and asks for no token."""
+    """Sending another object raises an error that says what is expected, and requests no token."""
     with pytest.raises(InvalidFlow, match=r"takes a flow, not \w+; load_flow\(\) makes one of JSON") as caught:
         await client.send(wrong)
     assert caught.value.outcome is Outcome.NOT_SENT
     assert sandbox.counts.requests == 0
 
 
-async def test_many_sends_at_once_share_connections(sandbox: Sandbox) -> None:
+async def test_concurrent_sends_share_pool_and_token(sandbox: Sandbox) -> None:
     """However many sends run at once, no more than pool_size connections are opened, and every one gets its receipt."""
     async with RouteeClient(sandbox.config(pool_size=5)) as client:
         receipts = await asyncio.gather(*(client.send(sms()) for _ in range(100)))
@@ -192,13 +190,13 @@ async def test_many_sends_at_once_share_connections(sandbox: Sandbox) -> None:
     assert sandbox.counts.token_requests == 1
 
 
-async def test_a_client_shows_its_address_and_no_key(client: RouteeClient, sandbox: Sandbox) -> None:
-    """The repr of a client names the API's address and nothing secret."""
+async def test_client_repr_shows_api_url_and_no_secret(client: RouteeClient, sandbox: Sandbox) -> None:
+    """The repr of a client names the API's URL and nothing secret."""
     assert repr(client) == f"RouteeClient({sandbox.url})"
     assert "sandbox-secret" not in repr(client) + repr(client.config)
 
 
-async def test_a_client_is_made_from_the_environment(sandbox: Sandbox) -> None:
+async def test_client_from_env_sends(sandbox: Sandbox) -> None:
     """The four documented variables are enough to send."""
     environ = {
         "ROUTEE_APPLICATION_ID": "sandbox",

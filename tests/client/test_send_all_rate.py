@@ -1,4 +1,4 @@
-"""How fast many flows go out, and what becomes of those whose time is over."""
+"""Rate and deadline of send_all."""
 
 import asyncio
 import json
@@ -10,77 +10,77 @@ import pytest
 from routee_failover import DeadlinePassed, InvalidConfig, InvalidFlow, Outcome, RouteeClient, SendResult
 from routee_failover._send_all import RateLimiter
 
-from .fake_routee import FakeRoutee, Seen, accepted
+from .fake_routee import FakeRoutee, ReceivedRequest, accepted_response
 from .sample_flows import otp, sms, viber_otp
 
 
 class Clock:
-    """A loop's time that passes only where somebody sleeps."""
+    """An event loop clock that advances only in `asyncio.sleep`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        self.late = 0.0
-        """How much later than asked for each timer comes."""
+        self.timer_delay = 0.0
+        """How many seconds too late each timer fires."""
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now)
         monkeypatch.setattr(asyncio, "sleep", self.sleep)
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds + self.late
+        """Advance the clock."""
+        self.now += seconds + self.timer_delay
 
 
-async def _begun(clock: Clock, rate: float, count: int) -> list[float]:
-    begins, at = RateLimiter(1 / rate), list[float]()
+async def _start_times(clock: Clock, rate: float, count: int) -> list[float]:
+    limiter, times = RateLimiter(1 / rate), list[float]()
     for _ in range(count):
-        await begins.acquire()
-        at.append(clock.now - 1000.0)
-    return at
+        await limiter.acquire()
+        times.append(clock.now - 1000.0)
+    return times
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 3, 10, 100, 1_000])
-async def test_no_second_sees_more_than_the_rate(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of flows that are begun as fast as they may, none comes before its time but for a tenth of a second's worth."""
+async def test_starts_never_exceed_the_rate(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows started as fast as possible keep the rate, with at most a tenth of a second's worth of starts too early."""
     with monkeypatch.context() as patch:
-        at = await _begun(Clock(patch), rate, 50)
-    early = max(1.0, 0.1 * rate)
-    assert all(number + 1 <= rate * moment + early + 1e-6 for number, moment in enumerate(at))
-    assert at[-1] <= 49 / rate + 1e-6
+        times = await _start_times(Clock(patch), rate, 50)
+    burst = max(1.0, 0.1 * rate)
+    assert all(number + 1 <= rate * time + burst + 1e-6 for number, time in enumerate(times))
+    assert times[-1] <= 49 / rate + 1e-6
 
 
-async def test_timers_that_come_late_cost_nothing_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where each timer is 5 ms late, 1,000 flows at 100 a second take ten seconds all the same."""
+async def test_late_timers_do_not_reduce_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With timers that are 5 ms late, 1,000 flows at 100 per second still take ten seconds."""
     with monkeypatch.context() as patch:
         clock = Clock(patch)
-        clock.late = 0.005
-        at = await _begun(clock, 100, 1_000)
-    assert at[-1] == pytest.approx(10, abs=0.2)
+        clock.timer_delay = 0.005
+        times = await _start_times(clock, 100, 1_000)
+    assert times[-1] == pytest.approx(10, abs=0.2)
 
 
-async def test_a_long_rest_is_not_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_time_does_not_accumulate_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that had nothing for an hour is not followed by an hour's worth at once."""
     with monkeypatch.context() as patch:
         clock = Clock(patch)
-        begins = RateLimiter(0.01)
-        await begins.acquire()
+        limiter = RateLimiter(0.01)
+        await limiter.acquire()
         clock.now += 3600
         before = clock.now
         for _ in range(30):
-            await begins.acquire()
+            await limiter.acquire()
         assert clock.now - before >= 0.19
 
 
-async def test_the_rate_holds_on_the_wire() -> None:
-    """30 flows at 100 a second take a fifth of a second at least, however many may be under way."""
+async def test_send_all_keeps_the_rate_over_the_network() -> None:
+    """30 flows at 100 per second take at least a fifth of a second, whatever the concurrency."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         started = asyncio.get_running_loop().time()
-        told = [sent async for sent in client.send_all([sms()] * 30, concurrency=30, rate=100)]
+        results = [result async for result in client.send_all([sms()] * 30, concurrency=30, rate=100)]
         assert asyncio.get_running_loop().time() - started >= 0.19
-    assert [sent.outcome for sent in told] == [Outcome.ACCEPTED] * 30
+    assert [result.outcome for result in results] == [Outcome.ACCEPTED] * 30
     assert len(server.requests) == 30
 
 
-async def test_a_rate_is_no_reason_to_wait_for_the_end() -> None:
-    """What was begun is told while the next flow waits for its time."""
+async def test_result_is_yielded_while_the_next_flow_waits() -> None:
+    """The result of a flow is yielded while the next flow waits for the rate limit."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         sending = client.send_all([sms()] * 3, rate=0.001)
         async with asyncio.timeout(5):
@@ -90,49 +90,49 @@ async def test_a_rate_is_no_reason_to_wait_for_the_end() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), "10", True])
-async def test_a_rate_that_cannot_be_is_refused(rate: Any) -> None:
-    """A rate that is no number above 0 is refused before anything is drawn."""
+async def test_invalid_rate_is_rejected_before_anything_is_drawn(rate: Any) -> None:
+    """A rate that is not a number above 0 is rejected before anything is drawn."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidConfig, match="rate must be a number of flows a second, above 0; nothing was sent"):
             client.send_all([sms()], rate=rate)
         assert server.token_requests == 0
 
 
-async def test_each_flow_has_the_whole_deadline() -> None:
-    """The deadline counts from where each flow is begun, so that the last has as much time as the first."""
+async def test_deadline_counts_from_the_start_of_each_send() -> None:
+    """The deadline counts from the start of each send, so that the last flow has as much time as the first."""
     flows = [otp() for _ in range(6)]
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         deadline = timedelta(seconds=100)
         async for _ in client.send_all(flows, concurrency=1, rate=20, deadline=deadline):
             pass
-    ttls = [step["ttl"] for seen in server.requests for step in json.loads(seen.body)["flow"]]
+    ttls = [step["ttl"] for request in server.requests for step in json.loads(request.body)["flow"]]
     assert len(ttls) == 12
     assert all(47 <= ttl <= 50 for ttl in ttls)
 
 
-async def test_a_deadline_that_passes_is_told_of_that_flow_alone() -> None:
-    """A flow that waits too long is NOT_SENT, never raised, and never on the wire; the others are accepted."""
+async def test_passed_deadline_fails_only_the_waiting_flows() -> None:
+    """A flow that waits too long is NOT_SENT, not raised, and never on the wire; the others are accepted."""
     release = asyncio.Event()
 
-    async def slow(seen: Seen) -> Any:
+    async def slow(request: ReceivedRequest) -> Any:
         await release.wait()
-        return accepted()
+        return accepted_response()
 
-    told: list[SendResult] = []
+    results: list[SendResult] = []
     async with FakeRoutee(slow) as server, RouteeClient(server.config(pool_size=2, otp_reserve=0)) as client:
-        async for sent in client.send_all([viber_otp()] * 5, concurrency=5, deadline=timedelta(seconds=2.5)):
-            told.append(sent)
-            if len(told) == 3:
+        async for result in client.send_all([viber_otp()] * 5, concurrency=5, deadline=timedelta(seconds=2.5)):
+            results.append(result)
+            if len(results) == 3:
                 release.set()
         assert len(server.requests) == 2
-    assert [type(sent.error) for sent in told] == [DeadlinePassed] * 3 + [type(None)] * 2
-    assert [sent.outcome for sent in told] == [Outcome.NOT_SENT] * 3 + [Outcome.ACCEPTED] * 2
+    assert [type(result.error) for result in results] == [DeadlinePassed] * 3 + [type(None)] * 2
+    assert [result.outcome for result in results] == [Outcome.NOT_SENT] * 3 + [Outcome.ACCEPTED] * 2
 
 
 @pytest.mark.parametrize("deadline", [5, "5", True])
-async def test_a_deadline_that_is_none_is_told_of_each_flow(deadline: Any) -> None:
-    """A deadline that is no timedelta is refused with each flow, and nothing is on the wire."""
+async def test_invalid_deadline_is_reported_in_each_result(deadline: Any) -> None:
+    """A deadline that is not a timedelta is rejected with each flow, and nothing is on the wire."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
-        told = [sent async for sent in client.send_all([sms()] * 2, deadline=deadline)]
-        assert [type(sent.error) for sent in told] == [InvalidFlow] * 2
+        results = [result async for result in client.send_all([sms()] * 2, deadline=deadline)]
+        assert [type(result.error) for result in results] == [InvalidFlow] * 2
         assert server.token_requests == 0

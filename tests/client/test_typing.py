@@ -1,4 +1,4 @@
-"""What type checkers know of the client: mypy reads this file, pytest runs it."""
+"""Static types of the client: mypy checks this file, pytest runs it."""
 
 from collections.abc import AsyncGenerator
 from typing import Any, assert_type
@@ -20,7 +20,7 @@ from routee_failover.sandbox import Sandbox
 from .sample_flows import otp, standard, transactional, viber_otp
 
 
-async def test_receipts_and_records_are_typed_by_what_was_sent() -> None:
+async def test_receipt_and_record_types_follow_from_the_flow() -> None:
     """The receipt's type follows from the flow's, and the record's from the receipt's."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         flow = assert_type(await client.send(standard()), FlowReceipt)
@@ -35,12 +35,12 @@ async def test_receipts_and_records_are_typed_by_what_was_sent() -> None:
         assert_type(await client.track(password.flow_id, "otp"), FlowRecord | OtpRecord | ViberOtpRecord)
         assert_type(client.send_all([]), AsyncGenerator[SendResult, None])
         assert_type(await client.otp_templates(), Any)
-        async for sent in client.send_all([standard(), otp()]):
-            assert_type(sent, SendResult)
+        async for result in client.send_all([standard(), otp()]):
+            assert_type(result, SendResult)
 
 
-async def test_searches_are_typed_by_what_they_find() -> None:
-    """Each search gives records and pages of its own kind."""
+async def test_search_types_follow_from_the_kind_of_flow() -> None:
+    """Each search gives records and pages of its own type."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         await client.send(standard())
         await client.send(otp())

@@ -1,4 +1,4 @@
-"""Waiting for the end of a flow, against the sandbox over real sockets."""
+"""RouteeClient.wait, against the sandbox over real sockets."""
 
 import asyncio
 import copy
@@ -34,13 +34,13 @@ MINUTE = timedelta(minutes=1)
 
 
 def otp(to: str = FAILS_OVER) -> OtpFlow:
-    """A login whose Viber message expires after a minute when the number says so."""
+    """An OTP flow whose Viber message expires after a minute for the number `FAILS_OVER`."""
     viber = ViberOtpStep(to=to, sender_info_tracking_id="s", template_id=TEMPLATE, pin="847291", ttl=MINUTE)
     return OtpFlow(steps=[viber, OtpSmsStep(to=to, message="Your code is 847291", ttl=MINUTE)])
 
 
-async def test_to_the_end_of_a_login() -> None:
-    """Awaiting a flow gives its final record, after it has failed over; a hundred who wait ask no more than one."""
+async def test_concurrent_waits_return_the_final_record_and_share_polls() -> None:
+    """Waiting returns the final record, after the flow has failed over; 100 waits make no more polls than one."""
     async with Sandbox(speed=60) as sandbox, RouteeClient(sandbox.config()) as routee:
         receipt = await routee.send(otp())
         before = sandbox.counts.requests
@@ -49,8 +49,8 @@ async def test_to_the_end_of_a_login() -> None:
         assert sandbox.counts.requests - before <= 3
 
 
-async def test_every_kind_of_message() -> None:
-    """Each receipt gives its own kind of record, and so do an id with its endpoint and one of a step of a flow."""
+async def test_wait_returns_the_record_type_of_each_kind_of_message() -> None:
+    """Each receipt gives its own kind of record, and so do an id with its endpoint and the id of a step of a flow."""
     async with Sandbox(speed=1000) as sandbox, RouteeClient(sandbox.config()) as routee:
         flow = await routee.send(StandardFlow(steps=[SmsStep(to="+306912345678", from_="Me", message="Hi")]))
         assert (await routee.wait(flow, timeout=10)).termination_channel == "Sms"
@@ -67,16 +67,16 @@ async def test_every_kind_of_message() -> None:
         assert by_step.flow_id == login.flow_id
 
 
-async def test_what_is_waited_for() -> None:
-    """`until` says what satisfies: also less than the end."""
+async def test_until_predicate_ends_the_wait_before_the_flow_is_final() -> None:
+    """`until` decides when the wait ends: also before the flow is final."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as routee:
         receipt = await routee.send(otp())
         started = await routee.wait(receipt, timeout=10, until=lambda record: len(record.steps) == 1)
         assert not started.final
 
 
-async def test_by_a_record() -> None:
-    """What was tracked once can be waited for, as it can be tracked again."""
+async def test_wait_accepts_a_record() -> None:
+    """A record can be waited for as it can be tracked again."""
     async with Sandbox(speed=1000) as sandbox, RouteeClient(sandbox.config()) as routee:
         flow = await routee.send(StandardFlow(steps=[SmsStep(to="+306912345678", from_="Me", message="Hi")]))
         assert (await routee.wait(await routee.track(flow), timeout=10)).final
@@ -85,13 +85,13 @@ async def test_by_a_record() -> None:
         assert (final.flow_id, final.final) == (login.flow_id, True)
 
 
-async def test_until_the_person_has_the_code() -> None:
-    """Routee's own example has succeeded with its SMS queued: a rule that asks the steps waits on until it arrived."""
+async def test_until_predicate_on_steps_waits_for_delivery_of_a_succeeded_flow() -> None:
+    """Routee's own example is Succeeded with its SMS queued: a predicate on its steps waits until that is delivered."""
     example = OtpRecord.from_dict(OTP)
     assert example.final
     assert [step.final for step in example.steps] == [True, False]
-    there = copy.deepcopy(OTP)
-    there["steps"][1]["status"] = "DELIVERED"
+    delivered = copy.deepcopy(OTP)
+    delivered["steps"][1]["status"] = "DELIVERED"
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config(poll_rate=0.001)) as routee:
         waiting = asyncio.create_task(
             routee.wait(
@@ -102,12 +102,12 @@ async def test_until_the_person_has_the_code() -> None:
         routee.notify(example)
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        routee.notify(OtpRecord.from_dict(there))
+        routee.notify(OtpRecord.from_dict(delivered))
         assert [step.status for step in (await waiting).steps] == ["Expired", "Delivered"]
 
 
-async def test_a_callback_ends_the_wait() -> None:
-    """A record that arrived ends the wait for its flow at once, from whatever thread it is told, without a question."""
+async def test_notify_from_another_thread_ends_the_wait_without_a_poll() -> None:
+    """A record passed to `notify` ends the wait for its flow at once, from any thread, without another poll."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as routee:
         receipt = await routee.send(otp())
         waiting = asyncio.create_task(routee.wait(receipt, timeout=3600))
@@ -121,30 +121,30 @@ async def test_a_callback_ends_the_wait() -> None:
         assert sandbox.counts.requests == before
 
 
-async def test_the_time_is_over() -> None:
-    """`WaitTimeout` is a TimeoutError, carries the last record, says that the flow was accepted, and pickles."""
+async def test_wait_timeout_carries_the_last_record() -> None:
+    """`WaitTimeout` is a TimeoutError, carries the last record, says that the flow was accepted, and can be pickled."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as routee:
         receipt = await routee.send(otp())
-        with pytest.raises(TimeoutError) as told:
+        with pytest.raises(TimeoutError) as caught:
             await routee.wait(receipt, timeout=timedelta(seconds=1.5))
-        error = told.value
+        error = caught.value
         assert isinstance(error, WaitTimeout)
         assert error.outcome is Outcome.ACCEPTED
         assert error.record.status == "InProgress"
-        again = pickle.loads(pickle.dumps(error))
-        assert again.record.flow_id == receipt.flow_id
+        unpickled = pickle.loads(pickle.dumps(error))
+        assert unpickled.record.flow_id == receipt.flow_id
         assert "847291" not in str(error) + repr(error.record) + str(error.record.raw)
 
 
-async def test_an_id_that_nobody_knows() -> None:
-    """An id of the caller's own is asked about at once, and `NotFound` where Routee does not know it."""
+async def test_wait_for_an_unknown_id_raises_not_found() -> None:
+    """An id from the caller is polled at once, and raises `NotFound` if Routee does not know it."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as routee:
         with pytest.raises(NotFound):
             await routee.wait("no-such-flow", timeout=3600)
 
 
-async def test_closing_the_client_ends_the_wait() -> None:
-    """A client that is closed leaves nobody waiting."""
+async def test_aclose_ends_the_wait_with_client_closed() -> None:
+    """Closing the client ends every wait."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config()) as routee:
         waiting = asyncio.create_task(routee.wait(await routee.send(otp()), timeout=3600))
         await asyncio.sleep(0)
@@ -154,8 +154,8 @@ async def test_closing_the_client_ends_the_wait() -> None:
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), None, "5", True])
-async def test_a_time_that_cannot_be_waited(timeout: Any) -> None:
-    """A timeout that is no time is refused before anything is asked."""
+async def test_invalid_wait_timeout_is_rejected_before_any_request(timeout: Any) -> None:
+    """An invalid timeout is rejected before any request is made."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as routee:
         with pytest.raises(InvalidFlow, match="timeout"):
             await routee.wait("f-1", timeout=timeout)
@@ -163,18 +163,18 @@ async def test_a_time_that_cannot_be_waited(timeout: Any) -> None:
             await routee.wait("", timeout=1)
 
 
-def test_a_client_waits_in_several_loops() -> None:
-    """One client waits in each event loop that it is used in; a loop that has ended is forgotten, and told nothing."""
+def test_waits_in_several_loops_and_closed_loops_are_forgotten() -> None:
+    """One client waits in each event loop that it is used in; a closed loop is forgotten and gets no record."""
     clients: list[RouteeClient] = []
     records: list[OtpRecord] = []
 
     async def once() -> None:
         async with Sandbox(speed=1000) as sandbox:
-            here = RouteeClient(sandbox.config())
-            clients.append(here)
-            here._pollers = clients[0]._pollers
-            records.append(await here.wait(await here.send(otp()), timeout=10))
-            here.notify(records[-1])
+            client = RouteeClient(sandbox.config())
+            clients.append(client)
+            client._pollers = clients[0]._pollers
+            records.append(await client.wait(await client.send(otp()), timeout=10))
+            client.notify(records[-1])
 
     asyncio.run(once())
     clients[0].notify(records[0])
@@ -183,19 +183,19 @@ def test_a_client_waits_in_several_loops() -> None:
     assert len(clients[0]._pollers._pollers) == 1
 
 
-async def test_ten_thousand_waits() -> None:
-    """Ten thousand waits at once keep to the rate of questions, and callbacks end all of them."""
+async def test_ten_thousand_waits_keep_the_poll_rate() -> None:
+    """Ten thousand waits at once keep the rate limit of polling, and callbacks end all of them."""
     async with Sandbox(speed=0) as sandbox, RouteeClient(sandbox.config(poll_rate=50)) as routee:
         receipts = [await routee.send(otp()) for _ in range(100)]
         before = sandbox.counts.requests
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         waits = [asyncio.create_task(routee.wait(receipts[n % 100], timeout=3600)) for n in range(10_000)]
         async with asyncio.timeout(60):
-            while sandbox.counts.requests - before < 20:  # noqa: ASYNC110  # counts tell nobody
+            while sandbox.counts.requests - before < 20:  # noqa: ASYNC110  # the sandbox sets no events for its counts
                 await asyncio.sleep(0.05)
-        asked = sandbox.counts.requests - before
-        assert 0 < asked <= 50 * (loop.time() - began) + 1
+        polls = sandbox.counts.requests - before
+        assert 0 < polls <= 50 * (loop.time() - started) + 1
         await sandbox.advance(timedelta(hours=1))
         for receipt in receipts:
             routee.notify(await routee.track(receipt))

@@ -1,1 +1,1 @@
-"""Routee's own pages, example by example, through raw HTTP: nothing here knows this project's client."""
+"""Conformance of the sandbox with Routee's pages, example by example, over raw HTTP without this project's client."""

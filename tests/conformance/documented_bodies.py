@@ -1,4 +1,4 @@
-"""The bodies that Routee's pages describe, each with every member that its page names and the page's own values."""
+"""Request bodies from Routee's pages, each with every member that its page names and the page's own values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -117,9 +117,9 @@ VIBER_OTP: dict[str, Any] = {
 }
 
 
-def names(answer: Any) -> set[str]:
-    """The name of every member, at whatever depth."""
-    return set(_names(answer))
+def names(document: Any) -> set[str]:
+    """Return the name of every member, at any depth."""
+    return set(_names(document))
 
 
 def _names(node: Any) -> Iterator[str]:
@@ -128,11 +128,11 @@ def _names(node: Any) -> Iterator[str]:
             yield name
             yield from _names(value)
     elif isinstance(node, list):
-        for part in node:
-            yield from _names(part)
+        for item in node:
+            yield from _names(item)
 
 
 def scripted(flow: Mapping[str, Any], to: str) -> dict[str, Any]:
-    """The flow to a number that scripts its outcome."""
+    """Return the flow with a recipient whose number determines its outcome in the sandbox."""
     steps = [{**step, "to": {"phone": to} if isinstance(step["to"], dict) else to} for step in flow["flow"]]
     return {**flow, "flow": steps}

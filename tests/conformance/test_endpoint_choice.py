@@ -1,4 +1,4 @@
-"""https://docs.routee.net/docs/failover-endpoints: each scenario at the endpoint that it names, and elsewhere."""
+"""https://docs.routee.net/docs/failover-endpoints: each scenario at its endpoint and at the others."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,30 +47,34 @@ SCENARIOS = [
 ]
 
 
-@pytest.mark.parametrize(("operation", "name", "steps"), SCENARIOS, ids=[f"{one[0]}-{one[1]}" for one in SCENARIOS])
-async def test_scenario(operation: str, name: str, steps: list[dict[str, Any]]) -> None:
-    """Each scenario is accepted where the guide sends it, under the id that it names, and refused everywhere else."""
+@pytest.mark.parametrize(
+    ("operation", "name", "steps"), SCENARIOS, ids=[f"{scenario[0]}-{scenario[1]}" for scenario in SCENARIOS]
+)
+async def test_scenario_is_accepted_at_its_endpoint_only(
+    operation: str, name: str, steps: list[dict[str, Any]]
+) -> None:
+    """Each scenario is accepted where the guide sends it, under the id that it names, and rejected everywhere else."""
     async with calling(speed=0) as caller:
-        status, answer = await caller.send(operation, {"flow": steps})
+        status, response = await caller.send(operation, {"flow": steps})
         assert status == 200
         kind = {"sendFailover": "standard", "sendTransactionalFailover": "transactional"}.get(operation)
-        assert answer.get("flowKind") == kind
-        assert answer["flowId" if kind is None else "trackingId"]
+        assert response.get("flowKind") == kind
+        assert response["flowId" if kind is None else "trackingId"]
         for other in set(SENDS) - {operation, "sendViberOtp"}:
             status, _ = await caller.send(other, {"flow": steps})
             assert status == (422 if other == "sendFailoverOtp" else 400)
 
 
-async def test_no_voice_for_one_time_passwords() -> None:
-    """A one-time password with a call is not supported: the OTP service takes no Voice step."""
+async def test_voice_step_in_an_otp_flow_is_rejected() -> None:
+    """A one-time password by call is not supported: the OTP service has no Voice step."""
     async with calling(speed=0) as caller:
         body = {"flow": [VIBER_OTP_STEP, VOICE | {"order": 2, "ttl": 60}]}
-        status, answer = await caller.send("sendFailoverOtp", body)
-    assert (status, answer["detail"][0]["loc"]) == (422, ["body", "flow", 1, "type"])
+        status, response = await caller.send("sendFailoverOtp", body)
+    assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow", 1, "type"])
 
 
-async def test_tracking_and_search() -> None:
-    """Standard and transactional flows share tracking and are told apart by flowKind; OTP flows have their own."""
+async def test_flows_are_tracked_and_searched_at_their_own_endpoints() -> None:
+    """Standard and transactional flows share tracking and differ by flowKind; OTP flows have their own."""
     async with calling(speed=0) as caller:
         _, standard = await caller.send("sendFailover", {"flow": [VIBER, SMS]})
         _, transactional = await caller.send("sendTransactionalFailover", {"flow": [TEMPLATE, SMS]})
@@ -94,7 +98,7 @@ async def test_tracking_and_search() -> None:
 
 
 @asynccontextmanager
-async def _receiving(posted: list[Any]) -> AsyncIterator[str]:
+async def _callback_server(posted: list[Any]) -> AsyncIterator[str]:
     async def receive(request: web.Request) -> web.Response:
         posted.append(await request.json())
         return web.Response()
@@ -111,27 +115,27 @@ async def _receiving(posted: list[Any]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _played(caller: Caller, operation: str, body: dict[str, Any]) -> Any:
-    _, answer = await caller.send(operation, scripted(body, "+306900000300"))
+async def _run_to_the_end(caller: Caller, operation: str, body: dict[str, Any]) -> Any:
+    _, response = await caller.send(operation, scripted(body, "+306900000300"))
     await caller.sandbox.advance(timedelta(days=3))
-    return answer
+    return response
 
 
-async def test_webhooks() -> None:
-    """callback.url is posted to: flowKind is in a flow's payload, and an OTP flow's has the shape of its tracking."""
+async def test_callbacks_carry_flow_kind_and_match_otp_tracking() -> None:
+    """callback.url gets POSTs: a flow's payload has flowKind, an OTP flow's has the shape of its tracking record."""
     async with calling(speed=0) as caller:
-        for strategy, least, most in (("OnCompletion", 1, 1), ("OnStep", 3, 99)):
+        for strategy, minimum, maximum in (("OnCompletion", 1, 1), ("OnStep", 3, 99)):
             for operation, steps in (("sendFailover", [VIBER, SMS]), ("sendTransactionalFailover", [TEMPLATE, SMS])):
                 posted: list[Any] = []
-                async with _receiving(posted) as url:
+                async with _callback_server(posted) as url:
                     body = {"flow": steps, "callback": {"strategy": strategy, "url": url}}
-                    answer = await _played(caller, operation, body)
-                assert least <= len(posted) <= most
-                assert {one["flowKind"] for one in posted} == {answer["flowKind"]}
-                assert {one["trackingId"] for one in posted} == {answer["trackingId"]}
+                    response = await _run_to_the_end(caller, operation, body)
+                assert minimum <= len(posted) <= maximum
+                assert {payload["flowKind"] for payload in posted} == {response["flowKind"]}
+                assert {payload["trackingId"] for payload in posted} == {response["trackingId"]}
                 assert posted[-1]["status"] == "Succeeded"
         posted = []
-        async with _receiving(posted) as url:
-            answer = await _played(caller, "sendFailoverOtp", changed(OTP, **{"callback.url": url}))
-        assert posted[-1] == await caller.track_otp(answer["flowId"])
-        assert {one["flowId"] for one in posted} == {answer["flowId"]}
+        async with _callback_server(posted) as url:
+            response = await _run_to_the_end(caller, "sendFailoverOtp", changed(OTP, **{"callback.url": url}))
+        assert posted[-1] == await caller.track_otp(response["flowId"])
+        assert {payload["flowId"] for payload in posted} == {response["flowId"]}

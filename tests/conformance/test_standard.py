@@ -8,28 +8,28 @@ import pytest
 from ..sandbox.raw_http import GONE, calling, changed
 from .documented_bodies import SMS, STANDARD, VIBER, VIBER_FILE, VOICE, names, scripted
 
-ADDRESS_1000 = "https://example.test/" + "a" * 979
+URL_1000 = "https://example.test/" + "a" * 979
 TEMPLATE_FIELDS = {"templateId": "bbbbbbbb-0000-4000-8000-000000000001", "templateLang": "en", "templateParams": {}}
 DAY = timedelta(days=1)
 
 
-async def test_every_documented_parameter_is_answered() -> None:
-    """The answer holds every key of the page's table, with what was sent, and a trackingId of its own."""
+async def test_response_has_every_documented_member() -> None:
+    """The response holds every key of the page's table, with what was sent, and a new trackingId."""
     async with calling(speed=0) as caller:
-        status, answer = await caller.send("sendFailover", changed(STANDARD, **{"flow.1.message.transcode": False}))
+        status, response = await caller.send("sendFailover", changed(STANDARD, **{"flow.1.message.transcode": False}))
         _, with_file = await caller.send("sendFailover", {"flow": [VIBER_FILE]})
     assert status == 200
     table = """trackingId type from to ttl expireOnDelivery message body flash label transcode order failoverOnStatuses
         dialPlans verbs senderInfoTrackingId inboundUrl text imageUrl action caption targetUrl callback strategy url"""
-    assert set(table.split()) <= names(answer)
+    assert set(table.split()) <= names(response)
     assert {"viberFile", "fileName", "fileType", "fileUrl"} <= names(with_file)
-    assert answer["flow"] == changed(STANDARD, **{"flow.1.message.transcode": False})["flow"]
-    assert answer["callback"] == STANDARD["callback"]
-    assert answer["flowKind"] == "standard"
+    assert response["flow"] == changed(STANDARD, **{"flow.1.message.transcode": False})["flow"]
+    assert response["callback"] == STANDARD["callback"]
+    assert response["flowKind"] == "standard"
 
 
 @pytest.mark.parametrize(
-    ("step", "member", "passes", "refused"),
+    ("step", "member", "accepted", "rejected"),
     [
         (SMS, "type", ("Sms",), ("sms", "SMS", "Email")),
         (SMS, "ttl", (1, 1440), (0, 1441, 1.5)),
@@ -41,9 +41,9 @@ async def test_every_documented_parameter_is_answered() -> None:
         (VIBER, "label", ("x" * 350,), ("x" * 351,)),
         (VIBER, "failoverOnStatuses", (["expired"], ["FAILED", "Undelivered"]), (["Busy"], ["Seen"])),
         (VIBER, "message.text", ("x" * 1000, "[~{labelName}]"), ("x" * 1001,)),
-        (VIBER, "message.imageUrl", (ADDRESS_1000,), ("http://example.test/i.png", ADDRESS_1000 + "a")),
+        (VIBER, "message.imageUrl", (URL_1000,), ("http://example.test/i.png", URL_1000 + "a")),
         (VIBER, "message.action.caption", ("x", "x" * 30), ("", "x" * 31)),
-        (VIBER, "message.action.targetUrl", (ADDRESS_1000,), ("shop", ADDRESS_1000 + "a")),
+        (VIBER, "message.action.targetUrl", (URL_1000,), ("shop", URL_1000 + "a")),
         (VIBER_FILE, "message.viberFile.fileName", ("x" * 25,), ("x" * 26,)),
         (
             VIBER_FILE,
@@ -51,40 +51,40 @@ async def test_every_documented_parameter_is_answered() -> None:
             ("doc", "docx", "rtf", "pdf", "txt", "xls", "xlsx", "csv", "odt", "ods"),
             ("application/pdf", "exe"),
         ),
-        (VIBER_FILE, "message.viberFile.fileUrl", (ADDRESS_1000,), ("http://a.test/f.pdf", ADDRESS_1000 + "a")),
+        (VIBER_FILE, "message.viberFile.fileUrl", (URL_1000,), ("http://a.test/f.pdf", URL_1000 + "a")),
         (VOICE, "failoverOnStatuses", (["Busy", "NoAnswer"], ["BUSY"]), (["Delivered"],)),
         (VOICE, "dialPlans.verbs.0.type", ("SAY",), ("DIAL", "COLLECT")),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-async def test_documented_limit(
-    step: dict[str, Any], member: str, passes: tuple[Any, ...], refused: tuple[Any, ...]
+async def test_values_past_a_documented_limit_get_400(
+    step: dict[str, Any], member: str, accepted: tuple[Any, ...], rejected: tuple[Any, ...]
 ) -> None:
-    """What the table allows is accepted, what it forbids is answered 400 and names the member."""
+    """What the table allows is accepted; what it forbids gets 400 and names the member."""
     async with calling(speed=0) as caller:
-        for value in passes:
-            status, answer = await caller.send("sendFailover", {"flow": [changed(step, **{member: value})]})
-            assert status == 200, answer
-        for value in refused:
-            status, answer = await caller.send("sendFailover", {"flow": [changed(step, **{member: value})]})
+        for value in accepted:
+            status, response = await caller.send("sendFailover", {"flow": [changed(step, **{member: value})]})
+            assert status == 200, response
+        for value in rejected:
+            status, response = await caller.send("sendFailover", {"flow": [changed(step, **{member: value})]})
             assert status == 400, value
-            assert any(place.startswith("flow[0].") for place in answer["properties"])
+            assert any(path.startswith("flow[0].") for path in response["properties"])
 
 
 @pytest.mark.parametrize(("strategy", "status"), [("OnStep", 200), ("OnCompletion", 200), ("OnChange", 400)])
-async def test_callback_strategy(strategy: str, status: int) -> None:
+async def test_unknown_callback_strategy_gets_400(strategy: str, status: int) -> None:
     """The callback's strategy is OnStep or OnCompletion."""
     async with calling(speed=0) as caller:
         assert (await caller.send("sendFailover", changed(STANDARD, **{"callback.strategy": strategy})))[0] == status
 
 
-async def test_default_triggers() -> None:
-    """SMS fails over on Undelivered and Failed, Viber on these and Expired, Voice on Busy and NoResponse."""
+async def test_default_failover_statuses_depend_on_the_channel() -> None:
+    """SMS fails over on Undelivered and Failed, Viber on these and Expired, Voice on Busy and NoAnswer."""
     steps = [changed(step, failoverOnStatuses=GONE) for step in (VIBER, SMS, VOICE)]
     async with calling(speed=0) as caller:
-        _, answer = await caller.send("sendFailover", scripted({"flow": steps}, "+306900000311"))
+        _, response = await caller.send("sendFailover", scripted({"flow": steps}, "+306900000311"))
         await caller.sandbox.advance(DAY * 2)
-        record = await caller.track(answer["trackingId"])
+        record = await caller.track(response["trackingId"])
     triggers = {message["type"]: sorted(message["failoverOnStatuses"]) for message in record["messages"]}
     assert triggers == {
         "Viber": ["Expired", "Failed", "Undelivered"],
@@ -94,38 +94,38 @@ async def test_default_triggers() -> None:
     assert [message["status"]["name"] for message in record["messages"]] == ["EXPIRED", "Undelivered", "Busy"]
 
 
-@pytest.mark.parametrize(("digits", "ended"), [("000", "EXPIRED"), ("400", "SEEN")])
-async def test_expire_on_delivery(digits: str, ended: str) -> None:
-    """A delivered message is treated as expired once its ttl, in minutes, has passed and nobody has seen it."""
+@pytest.mark.parametrize(("digits", "final_status"), [("000", "EXPIRED"), ("400", "SEEN")])
+async def test_delivered_viber_message_expires_unless_it_was_seen(digits: str, final_status: str) -> None:
+    """A delivered message counts as expired once its ttl, in minutes, has passed without it being seen."""
     flow = scripted({"flow": [changed(VIBER, ttl=1.5), SMS]}, f"+306900000{digits}")
     async with calling(speed=0) as caller:
-        _, answer = await caller.send("sendFailover", flow)
+        _, response = await caller.send("sendFailover", flow)
         await caller.sandbox.advance(timedelta(seconds=80))
-        (before,) = (await caller.track(answer["trackingId"]))["messages"]
+        (before,) = (await caller.track(response["trackingId"]))["messages"]
         assert before["status"]["name"] in {"DELIVERED", "SEEN"}
         await caller.sandbox.advance(timedelta(seconds=20))
-        viber, *others = (await caller.track(answer["trackingId"]))["messages"]
-    assert viber["status"]["name"] == ended
-    assert [message["type"] for message in others] == (["Sms"] if ended == "EXPIRED" else [])
-    if ended == "EXPIRED":
-        left = datetime.fromisoformat(viber["expiredOnDeliveryAt"]) - datetime.fromisoformat(viber["createdAt"])
-        assert left == timedelta(minutes=1.5)
+        viber, *others = (await caller.track(response["trackingId"]))["messages"]
+    assert viber["status"]["name"] == final_status
+    assert [message["type"] for message in others] == (["Sms"] if final_status == "EXPIRED" else [])
+    if final_status == "EXPIRED":
+        remaining = datetime.fromisoformat(viber["expiredOnDeliveryAt"]) - datetime.fromisoformat(viber["createdAt"])
+        assert remaining == timedelta(minutes=1.5)
 
 
-async def test_a_label_is_filled_in_for_each_person() -> None:
-    """`[~{labelName}]` is taken in a Viber text and answered as it came: whose labels it names only Routee knows."""
+async def test_label_placeholder_is_accepted_and_returned_as_sent() -> None:
+    """`[~{labelName}]` is accepted in a Viber text and returned as sent: whose labels it names only Routee knows."""
     async with calling(speed=0) as caller:
-        _, answer = await caller.send("sendFailover", STANDARD)
+        _, response = await caller.send("sendFailover", STANDARD)
         await caller.sandbox.advance(timedelta(seconds=3))
-        (message,) = (await caller.track(answer["trackingId"]))["messages"]
+        (message,) = (await caller.track(response["trackingId"]))["messages"]
     assert "[~{firstName}]" in message["body"]["text"]
 
 
 @pytest.mark.parametrize("field", TEMPLATE_FIELDS)
-async def test_template_fields_are_refused(field: str) -> None:
-    """Each template field on a Viber step is refused with 400: templates have an endpoint of their own."""
+async def test_template_field_on_a_viber_step_gets_400(field: str) -> None:
+    """Each template field on a Viber step gets 400: templates have an endpoint of their own."""
     async with calling(speed=0) as caller:
         body = {"flow": [{**VIBER, field: TEMPLATE_FIELDS[field]}]}
-        status, answer = await caller.send("sendFailover", body)
-    assert (status, list(answer["properties"])) == (400, [f"flow[0].{field}"])
-    assert "/failover/transactional" in answer["properties"][f"flow[0].{field}"]
+        status, response = await caller.send("sendFailover", body)
+    assert (status, list(response["properties"])) == (400, [f"flow[0].{field}"])
+    assert "/failover/transactional" in response["properties"][f"flow[0].{field}"]

@@ -13,51 +13,51 @@ from .documented_bodies import PIN, SMS, TEMPLATE, TRANSACTIONAL, VIBER, VIBER_F
 BASIC_OTP = "0aac888f-2ee2-4112-9659-1755a951966a"
 
 
-async def test_every_documented_parameter_is_answered() -> None:
-    """The answer holds every key of the page's table and echoes the template fields, `seq` among them."""
+async def test_response_has_every_documented_member() -> None:
+    """The response holds every key of the page's table and echoes the template fields, `seq` among them."""
     async with calling(speed=0) as caller:
-        status, answer = await caller.send("sendTransactionalFailover", TRANSACTIONAL)
+        status, response = await caller.send("sendTransactionalFailover", TRANSACTIONAL)
     assert status == 200
     table = """trackingId flowKind type from to ttl order failoverOnStatuses message body flash label transcode
         dialPlans verbs senderInfoTrackingId templateId templateLang templateParams deliveryScope seq inboundUrl
         callback strategy url createdAt urlShortener"""
-    assert set(table.split()) <= names(answer)
-    assert answer["flowKind"] == "transactional"
-    assert answer["flow"] == TRANSACTIONAL["flow"]
-    assert datetime.fromisoformat(answer["createdAt"]).utcoffset() == timedelta(0)
+    assert set(table.split()) <= names(response)
+    assert response["flowKind"] == "transactional"
+    assert response["flow"] == TRANSACTIONAL["flow"]
+    assert datetime.fromisoformat(response["createdAt"]).utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("seq", [42, 0, GONE])
-async def test_seq_is_always_present(seq: Any) -> None:
+async def test_seq_is_echoed_or_generated(seq: Any) -> None:
     """`seq` is the client's, or one that was generated."""
     async with calling(speed=0) as caller:
-        _, answer = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **{"flow.0.seq": seq}))
-    given = answer["flow"][0]["seq"]
-    assert isinstance(given, int)
-    assert seq is GONE or given == seq
+        _, response = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **{"flow.0.seq": seq}))
+    value = response["flow"][0]["seq"]
+    assert isinstance(value, int)
+    assert seq is GONE or value == seq
 
 
 @pytest.mark.parametrize("missing", ["templateId", "templateLang", "senderInfoTrackingId", "to"])
-async def test_required_fields(missing: str) -> None:
+async def test_missing_required_field_gets_400(missing: str) -> None:
     """A Viber step needs its template, the template's language, a sender and a recipient."""
     async with calling(speed=0) as caller:
         body = changed(TRANSACTIONAL, **{f"flow.0.{missing}": GONE})
-        status, answer = await caller.send("sendTransactionalFailover", body)
-    assert (status, answer["properties"]) == (400, {f"flow[0].{missing}": "is required"})
+        status, response = await caller.send("sendTransactionalFailover", body)
+    assert (status, response["properties"]) == (400, {f"flow[0].{missing}": "is required"})
 
 
 @pytest.mark.parametrize(
     "optional", ["templateParams", "deliveryScope", "seq", "inboundUrl", "ttl", "failoverOnStatuses"]
 )
-async def test_optional_fields(optional: str) -> None:
-    """The rest of a Viber step may be left out."""
+async def test_optional_field_may_be_omitted(optional: str) -> None:
+    """The other members of a Viber step may be omitted."""
     async with calling(speed=0) as caller:
         body = changed(TRANSACTIONAL, **{f"flow.0.{optional}": GONE})
         assert (await caller.send("sendTransactionalFailover", body))[0] == 200
 
 
 @pytest.mark.parametrize(
-    ("promotional", "place"),
+    ("promotional", "field"),
     [
         ({"message": VIBER["message"]}, "message"),
         ({"message": {"text": "50% off"}}, "message"),
@@ -67,15 +67,15 @@ async def test_optional_fields(optional: str) -> None:
         ({"label": "sale"}, "label"),
     ],
 )
-async def test_free_form_content_is_refused(promotional: dict[str, Any], place: str) -> None:
-    """Promotional fields and a client's label on a Viber step are refused with 400."""
+async def test_promotional_content_on_a_viber_step_gets_400(promotional: dict[str, Any], field: str) -> None:
+    """Promotional fields and a client's label on a Viber step get 400."""
     async with calling(speed=0) as caller:
-        status, answer = await caller.send("sendTransactionalFailover", {"flow": [TEMPLATE | promotional, SMS]})
-    assert (status, list(answer["properties"])) == (400, [f"flow[0].{place}"])
+        status, response = await caller.send("sendTransactionalFailover", {"flow": [TEMPLATE | promotional, SMS]})
+    assert (status, list(response["properties"])) == (400, [f"flow[0].{field}"])
 
 
-async def test_an_sms_may_have_a_label() -> None:
-    """The label is refused on Viber steps only; an SMS has one of at most 350 characters."""
+async def test_sms_label_may_have_350_characters() -> None:
+    """The label is rejected on Viber steps only; an SMS has one of at most 350 characters."""
     async with calling(speed=0) as caller:
         for length, expected in ((350, 200), (351, 400)):
             body = changed(TRANSACTIONAL, **{"flow.1.message.label": "x" * length})
@@ -83,7 +83,7 @@ async def test_an_sms_may_have_a_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "passes", "refused"),
+    ("member", "accepted", "rejected"),
     [
         ("flow.0.ttl", (0.5, 1440.0, 10, 2.3), (0.4, 1440.1, 0.25)),
         ("flow.1.ttl", (1, 1440), (0, 1441, 2.5)),
@@ -93,35 +93,39 @@ async def test_an_sms_may_have_a_label() -> None:
         ("callback.strategy", ("OnStep", "OnCompletion"), ("OnChange",)),
     ],
 )
-async def test_documented_limit(member: str, passes: tuple[Any, ...], refused: tuple[Any, ...]) -> None:
-    """What the table allows is accepted, what it forbids is answered 400."""
+async def test_values_past_a_documented_limit_get_400(
+    member: str, accepted: tuple[Any, ...], rejected: tuple[Any, ...]
+) -> None:
+    """What the table allows is accepted; what it forbids gets 400."""
     async with calling(speed=0) as caller:
-        for value in passes:
+        for value in accepted:
             assert (await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **{member: value})))[0] == 200
-        for value in refused:
+        for value in rejected:
             assert (await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **{member: value})))[0] == 400
 
 
-async def test_default_ttls() -> None:
-    """Without a ttl an SMS lives 1200 minutes and a Viber message 10."""
+async def test_missing_ttl_defaults_to_1200_minutes_for_sms_and_10_for_viber() -> None:
+    """Without a ttl an SMS expires after 1200 minutes and a Viber message after 10."""
     flow = {"flow": [changed(TEMPLATE, ttl=GONE), changed(SMS, ttl=GONE)]}
     async with calling(speed=0) as caller:
-        _, answer = await caller.send("sendTransactionalFailover", scripted(flow, "+306900000330"))
+        _, response = await caller.send("sendTransactionalFailover", scripted(flow, "+306900000330"))
         await caller.sandbox.advance(timedelta(minutes=1300))
-        record = await caller.track(answer["trackingId"])
+        record = await caller.track(response["trackingId"])
     viber, sms = record["messages"]
     assert (viber["ttl"], sms["ttl"]) == (10, 1200)
     for message, minutes in ((viber, 10), (sms, 1200)):
-        lived = datetime.fromisoformat(message["status"]["updatedDate"]) - datetime.fromisoformat(message["createdAt"])
-        assert lived == timedelta(minutes=minutes)
+        lifetime = datetime.fromisoformat(message["status"]["updatedDate"]) - datetime.fromisoformat(
+            message["createdAt"]
+        )
+        assert lifetime == timedelta(minutes=minutes)
 
 
-async def test_otp_templates_require_a_pin() -> None:
+async def test_otp_template_without_pin_gets_400() -> None:
     """A template for one-time passwords needs `pin` among its parameters."""
     async with calling(speed=0) as caller:
         body = changed(TRANSACTIONAL, **{"flow.0.templateId": BASIC_OTP})
-        status, answer = await caller.send("sendTransactionalFailover", body)
-        assert (status, list(answer["properties"])) == (400, ["flow[0].templateParams.pin"])
+        status, response = await caller.send("sendTransactionalFailover", body)
+        assert (status, list(response["properties"])) == (400, ["flow[0].templateParams.pin"])
         body = changed(body, **{"flow.0.templateParams": {"pin": PIN}})
         assert (await caller.send("sendTransactionalFailover", body))[0] == 200
 
@@ -129,7 +133,7 @@ async def test_otp_templates_require_a_pin() -> None:
 @pytest.mark.parametrize(
     "flow", [[TEMPLATE], [SMS], [VOICE], [TEMPLATE, SMS], [TEMPLATE, VOICE], [TEMPLATE, SMS, VOICE]]
 )
-async def test_allowed_steps(flow: list[dict[str, Any]]) -> None:
+async def test_sms_viber_template_and_voice_steps_are_accepted(flow: list[dict[str, Any]]) -> None:
     """Allowed step types are Sms, Viber by template, and Voice; only `flow` is required."""
     async with calling(speed=0) as caller:
         assert (await caller.send("sendTransactionalFailover", {"flow": flow}))[0] == 200
@@ -137,25 +141,25 @@ async def test_allowed_steps(flow: list[dict[str, Any]]) -> None:
         assert status == 400
 
 
-async def test_insufficient_balance() -> None:
-    """Business rules are refused with 400, too: an account that has no money left is one."""
+async def test_insufficient_balance_gets_400() -> None:
+    """Business rules get 400, too: an account without money is one."""
     async with calling(speed=0) as caller:
         rule = {"response": {"insufficientBalance": True}}
         assert (await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json=rule))[0] == 200
-        status, answer = await caller.send("sendTransactionalFailover", TRANSACTIONAL)
-        assert (status, set(answer)) == (400, {"code", "developerMessage"})
+        status, response = await caller.send("sendTransactionalFailover", TRANSACTIONAL)
+        assert (status, set(response)) == (400, {"code", "developerMessage"})
         assert caller.sandbox.accepted == []
 
 
 @pytest.mark.parametrize("missing", ["MT_ROLE_FAILOVER", "MT_ROLE_VIBER", "MT_ROLE_SMS", "MT_ROLE_VOICE"])
-async def test_missing_role(missing: str) -> None:
-    """A token without the service's role, or without that of a channel, is answered 403."""
+async def test_missing_role_gets_403(missing: str) -> None:
+    """A token without the service's role, or without that of a channel, gets 403."""
     async with calling(speed=0, roles=[role for role in ALL_ROLES if role != missing]) as caller:
         assert (await caller.send("sendTransactionalFailover", TRANSACTIONAL))[0] == 403
 
 
-async def test_unknown_sender() -> None:
-    """An unknown sender is answered 404."""
+async def test_unknown_sender_gets_404() -> None:
+    """An unknown sender gets 404."""
     async with calling(speed=0) as caller:
         body = changed(TRANSACTIONAL, **{"flow.0.senderInfoTrackingId": "unknown"})
         assert (await caller.send("sendTransactionalFailover", body))[0] == 404

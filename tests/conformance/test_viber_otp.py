@@ -13,31 +13,35 @@ from .documented_bodies import VIBER_OTP, names
 OPTIONAL = ("ttl", "seq", "label", "type", "templateId", "templateParams", "templateLang")
 
 
-async def test_every_documented_field_is_answered() -> None:
-    """The answer is the tracking record with every field of the page's table; what was sent comes back as it was."""
+async def test_response_has_every_documented_field() -> None:
+    """The response is the tracking record with every field of the page's table; what was sent is returned unchanged."""
     async with calling(speed=0) as caller:
-        status, answer = await caller.send("sendViberOtp", VIBER_OTP)
+        status, response = await caller.send("sendViberOtp", VIBER_OTP)
     assert status == 200
     table = """trackingId to from country status date reason applicationName direction ttl seq label type templateId
         templateParams templateLang"""
-    assert set(table.split()) <= names(answer)
-    assert (answer["status"]["status"], answer["direction"], answer["to"]) == ("QUEUED", "Outbound", VIBER_OTP["to"])
-    assert datetime.fromisoformat(answer["status"]["date"]).utcoffset() == timedelta(0)
-    assert {name: answer[name] for name in OPTIONAL} == {name: VIBER_OTP[name] for name in OPTIONAL}
+    assert set(table.split()) <= names(response)
+    assert (response["status"]["status"], response["direction"], response["to"]) == (
+        "QUEUED",
+        "Outbound",
+        VIBER_OTP["to"],
+    )
+    assert datetime.fromisoformat(response["status"]["date"]).utcoffset() == timedelta(0)
+    assert {name: response[name] for name in OPTIONAL} == {name: VIBER_OTP[name] for name in OPTIONAL}
 
 
 @pytest.mark.parametrize("optional", OPTIONAL)
-async def test_optional_fields(optional: str) -> None:
+async def test_optional_field_may_be_omitted(optional: str) -> None:
     """Only the sender and the recipient are required."""
     body = changed(VIBER_OTP, **{optional: GONE} | ({"templateId": GONE} if optional == "templateParams" else {}))
     async with calling(speed=0) as caller:
-        status, answer = await caller.send("sendViberOtp", body)
+        status, response = await caller.send("sendViberOtp", body)
     assert status == 200
-    assert optional not in answer
+    assert optional not in response
 
 
 @pytest.mark.parametrize(
-    ("member", "passes", "refused"),
+    ("member", "accepted", "rejected"),
     [
         ("senderInfoTrackingId", ("my-sender",), (GONE, 5)),
         ("to", ("+306912345678",), (GONE, "306912345678", "06912345678", "+30 691", 5)),
@@ -54,18 +58,20 @@ async def test_optional_fields(optional: str) -> None:
         ("templateParams.codeReason", ("you requested a password reset",), (5,)),
     ],
 )
-async def test_documented_values(member: str, passes: tuple[Any, ...], refused: tuple[Any, ...]) -> None:
-    """What the table allows is accepted, what it forbids is answered 400 and names the member."""
+async def test_values_outside_the_documented_ones_get_400(
+    member: str, accepted: tuple[Any, ...], rejected: tuple[Any, ...]
+) -> None:
+    """What the table allows is accepted; what it forbids gets 400 and names the member."""
     async with calling(speed=0) as caller:
-        for value in passes:
+        for value in accepted:
             assert (await caller.send("sendViberOtp", changed(VIBER_OTP, **{member: value})))[0] == 200, value
-        for value in refused:
-            status, answer = await caller.send("sendViberOtp", changed(VIBER_OTP, **{member: value}))
-            assert (status, list(answer["properties"])) == (400, [member]), value
+        for value in rejected:
+            status, response = await caller.send("sendViberOtp", changed(VIBER_OTP, **{member: value}))
+            assert (status, list(response["properties"])) == (400, [member]), value
 
 
-async def test_refused_callers() -> None:
-    """An invalid or expired token is answered 401, a token without the role 403."""
+async def test_invalid_token_gets_401_and_missing_role_403() -> None:
+    """An invalid or expired token gets 401, a token without the role 403."""
     async with calling(speed=0) as caller:
         for headers in ({"Authorization": "Bearer 11111111-2222-4333-8444-555555555555"}, {}, basic()):
             caller.headers = headers
@@ -74,19 +80,19 @@ async def test_refused_callers() -> None:
         assert (await caller.send("sendViberOtp", VIBER_OTP))[0] == 403
 
 
-async def test_unknown_sender() -> None:
-    """A sender that nobody knows is answered 404."""
+async def test_unknown_sender_gets_404() -> None:
+    """A sender that does not exist gets 404."""
     async with calling(speed=0) as caller:
         assert (await caller.send("sendViberOtp", VIBER_OTP | {"senderInfoTrackingId": "unknown"}))[0] == 404
 
 
-async def test_status_checks() -> None:
+async def test_tracking_reports_expiry_after_ttl_seconds() -> None:
     """The trackingId serves for status checks; ttl is in seconds."""
     async with calling(speed=0) as caller:
-        _, answer = await caller.send("sendViberOtp", VIBER_OTP | {"to": "+306900000300"})
-        path = f"/viber/tracking/{answer['trackingId']}"
+        _, response = await caller.send("sendViberOtp", VIBER_OTP | {"to": "+306900000300"})
+        path = f"/viber/tracking/{response['trackingId']}"
         for seconds, name in ((59, "QUEUED"), (1, "EXPIRED")):
             await caller.sandbox.advance(timedelta(seconds=seconds))
             _, record = await caller.call("trackViber", path)
             assert record["status"]["status"] == name
-    assert record["trackingId"] == answer["trackingId"]
+    assert record["trackingId"] == response["trackingId"]

@@ -1,11 +1,11 @@
-"""Sound requests, spoilt: keys lost or foreign, values of other types, limits passed, orders repeated, wrong words."""
+"""Mutations of valid requests: missing or foreign keys, other types, exceeded limits, repeated orders, wrong words."""
 
 import copy
 from typing import Any
 
 from hypothesis import strategies as st
 
-Place = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 FOREIGN: dict[str, Any] = {
     "templateId": "bbbbbbbb-0000-4000-8000-000000000002",
@@ -29,7 +29,7 @@ FOREIGN: dict[str, Any] = {
     "expireOnDelivery": True,
     "xNew": {"deep": [None]},
 }
-"""Keys of other places and endpoints, and one that no page knows."""
+"""Keys of other locations and endpoints, and one that no page documents."""
 
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 3, 0.4, 0.55, 1.5, 1440, 1440.1, 1441, 3599, 2592001, 10**50, -(10**50), 1e300),
@@ -74,41 +74,41 @@ VALUES: tuple[Any, ...] = (
         {"pin": 5},
     ),
 )
-"""What may stand in any place: each documented limit is just passed by one of them."""
+"""Values for any location: each documented limit is just exceeded by one of them."""
 
 
-def places(node: Any, place: Place = ()) -> list[Place]:
-    """Every place of a request where something stands."""
+def json_paths(node: Any, path: JsonPath = ()) -> list[JsonPath]:
+    """Return the path of every value in a request."""
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [found for key, value in items for found in [(*place, key), *places(value, (*place, key))]]
+    return [found for key, value in items for found in [(*path, key), *json_paths(value, (*path, key))]]
 
 
-def _container(mapping: Any, place: Place) -> Any:
-    for part in place:
-        mapping = mapping[part]
+def _value_at(mapping: Any, path: JsonPath) -> Any:
+    for key in path:
+        mapping = mapping[key]
     return mapping
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, request: dict[str, Any]) -> Any:
-    """The request with one to three things changed, each perhaps for the worse."""
+def mutated(draw: st.DrawFn, request: dict[str, Any]) -> Any:
+    """Draw the request with one to three changes, each of which may make it invalid."""
     mapping = copy.deepcopy(request)
     for _ in range(draw(st.integers(1, 3))):
-        found = places(mapping)
+        found = json_paths(mapping)
         if not found:
             break
-        place = draw(st.sampled_from(found))
-        holder = _container(mapping, place[:-1])
+        path = draw(st.sampled_from(found))
+        parent = _value_at(mapping, path[:-1])
         match draw(st.sampled_from(["drop", "put", "put", "put", "foreign", "repeat", "swap"])):
             case "drop":
-                del holder[place[-1]]
+                del parent[path[-1]]
             case "put":
-                holder[place[-1]] = copy.deepcopy(draw(st.sampled_from(VALUES)))
-            case "foreign" if isinstance(holder, dict):
+                parent[path[-1]] = copy.deepcopy(draw(st.sampled_from(VALUES)))
+            case "foreign" if isinstance(parent, dict):
                 key = draw(st.sampled_from(sorted(FOREIGN)))
-                holder[key] = copy.deepcopy(FOREIGN[key])
-            case "repeat" if isinstance(holder, list):
-                holder.append(copy.deepcopy(holder[int(place[-1])]))
+                parent[key] = copy.deepcopy(FOREIGN[key])
+            case "repeat" if isinstance(parent, list):
+                parent.append(copy.deepcopy(parent[int(path[-1])]))
             case "swap":
-                holder[place[-1]] = copy.deepcopy(_container(mapping, draw(st.sampled_from(found))))
+                parent[path[-1]] = copy.deepcopy(_value_at(mapping, draw(st.sampled_from(found))))
     return mapping

@@ -1,6 +1,6 @@
-"""Hooks of Schemathesis: known ids for the paths that need one, and the places where a check asks for too much.
+"""Hooks of Schemathesis: known ids for the paths that need one, and exceptions for checks that are too strict.
 
-Each exception lets through exactly what is documented, so that anything else there is still a disagreement.
+Each exception allows exactly what is documented, so that anything else there is still a disagreement.
 """
 
 import contextlib
@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from schemathesis import Case, HookContext, Response
 
 KNOWN: dict[str, dict[str, str]] = json.loads(os.environ.get("KNOWN_IDS", "{}"))
-"""Path parameters that lead somewhere, by operationId."""
+"""Path parameters of existing resources, by operationId."""
 
 
 @schemathesis.hook
 def flatmap_path_parameters(context: HookContext, path_parameters: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What was drawn, or something that exists."""
+    """Draw the generated path parameters, or those of an existing resource."""
     operation: Any = context.operation
     known = KNOWN.get(operation.definition.raw.get("operationId", ""))
     return st.sampled_from([path_parameters, path_parameters | known]) if known else st.just(path_parameters)
@@ -26,9 +26,9 @@ def flatmap_path_parameters(context: HookContext, path_parameters: dict[str, Any
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """A long poll for what does not come waits a moment, not a minute."""
+    """Shorten the timeout of a long poll, which otherwise waits up to a minute for an event that never comes."""
     query = case.query or {}
-    with contextlib.suppress(TypeError, ValueError):  # of one that was made to be wrong
+    with contextlib.suppress(TypeError, ValueError):  # the generated timeout may be invalid on purpose
         seconds = float(query.get("timeout", 0))
         if 1 < seconds <= 60:
             query["timeout"] = str(seconds / 1000)
@@ -36,10 +36,10 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Any, case: Case[Any], response: Response) -> bool:
-    """Whether a failure of a check is one."""
-    if failure.code == "ST203":  # a missing header was not answered as it should be
+    """Return whether the failure of a check is a real one."""
+    if failure.code == "ST203":  # a missing header got another status than expected
         return not _is_otp_without_token(failure, case)
-    if failure.code == "ST202":  # a request that the document allows was refused
+    if failure.code == "ST202":  # a request that the document allows was rejected
         return not (_repeats_an_order(case) or _names_another_scope(case, response))
     return True
 
@@ -60,5 +60,5 @@ def _repeats_an_order(case: Case[Any]) -> bool:
 
 
 def _names_another_scope(case: Case[Any], response: Response) -> bool:
-    """Which scopes an application has is no matter of shape."""
+    """The scopes of an application are not part of the schema."""
     return case.path == "/oauth/token" and response.json().get("error") == "invalid_scope"

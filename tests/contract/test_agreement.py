@@ -1,4 +1,4 @@
-"""The client's rules and the contract's were written apart from the same pages: here each checks the other."""
+"""Agreement of the client's rules and the contract's, which were written separately from the same pages."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from routee_failover.sandbox.contract import load_contract
 
 from ..flows.sample_requests import SAMPLES
 from ..strategies import FLOWS, few
-from .mutations import places, spoilt
+from .mutations import json_paths, mutated
 
 OPERATIONS = {
     "standard": "sendFailover",
@@ -24,13 +24,15 @@ OPERATIONS = {
 endpoints = pytest.mark.parametrize("endpoint", OPERATIONS)
 
 
-def refused_by_contract(endpoint: str, request: object) -> list[str]:
-    """What the contract has against a request."""
-    return [f"{found.location}: {found.reason}" for found in load_contract().check_body(OPERATIONS[endpoint], request)]
+def contract_problems(endpoint: str, request: object) -> list[str]:
+    """Return the problems of a request by the contract."""
+    return [
+        f"{problem.location}: {problem.reason}" for problem in load_contract().check_body(OPERATIONS[endpoint], request)
+    ]
 
 
-def refused_by_client(endpoint: str, request: Any) -> list[str]:
-    """What the client has against a request, unknown keys left alone."""
+def client_problems(endpoint: str, request: Any) -> list[str]:
+    """Return the problems of a request by the client, unknown keys allowed."""
     try:
         load_flow(endpoint, request, extra="keep")
     except InvalidFlow as error:
@@ -41,59 +43,59 @@ def refused_by_client(endpoint: str, request: Any) -> list[str]:
 @endpoints
 @few
 @given(data=st.data())
-def test_what_the_client_builds_the_contract_accepts(endpoint: str, data: st.DataObject) -> None:
-    """Every flow that can be built is within the contract, as it arrives at the other end."""
+def test_contract_accepts_every_flow_of_the_client(endpoint: str, data: st.DataObject) -> None:
+    """Every flow that can be built is within the contract, as it arrives at the server."""
     flow = data.draw(FLOWS[endpoint])
-    assert refused_by_contract(endpoint, json.loads(encode_flow(flow).reveal())) == []
+    assert contract_problems(endpoint, json.loads(encode_flow(flow).reveal())) == []
 
 
 @endpoints
 @given(data=st.data())
-def test_what_the_contract_refuses_the_client_cannot_build(endpoint: str, data: st.DataObject) -> None:
-    """Whatever of a spoilt request the contract refuses, the client refuses too."""
-    request = data.draw(spoilt(SAMPLES[endpoint]))
-    if why := refused_by_contract(endpoint, request):
-        assert refused_by_client(endpoint, request), why
+def test_client_rejects_mutated_requests_that_the_contract_rejects(endpoint: str, data: st.DataObject) -> None:
+    """Any mutated request that the contract rejects, the client rejects too."""
+    request = data.draw(mutated(SAMPLES[endpoint]))
+    if problems := contract_problems(endpoint, request):
+        assert client_problems(endpoint, request), problems
 
 
 @endpoints
 @few
 @given(data=st.data())
-def test_spoilt_flows_of_any_shape(endpoint: str, data: st.DataObject) -> None:
-    """The same holds for spoilt requests of whatever shape can be built."""
-    request = data.draw(spoilt(dump_flow(data.draw(FLOWS[endpoint]))))
-    if why := refused_by_contract(endpoint, request):
-        assert refused_by_client(endpoint, request), why
+def test_client_rejects_mutated_flows_that_the_contract_rejects(endpoint: str, data: st.DataObject) -> None:
+    """The same holds for mutated requests of every shape that can be built."""
+    request = data.draw(mutated(dump_flow(data.draw(FLOWS[endpoint]))))
+    if problems := contract_problems(endpoint, request):
+        assert client_problems(endpoint, request), problems
 
 
-def _spoil(request: Any, place: tuple[str | int, ...], value: object) -> Any:
+def _with_value(request: Any, path: tuple[str | int, ...], value: object) -> Any:
     copied = json.loads(json.dumps(request))
-    holder = copied
-    for part in place[:-1]:
-        holder = holder[part]
+    parent = copied
+    for key in path[:-1]:
+        parent = parent[key]
     if value is ...:
-        del holder[place[-1]]
+        del parent[path[-1]]
     else:
-        holder[place[-1]] = value
+        parent[path[-1]] = value
     return copied
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "place"),
+    ("endpoint", "path"),
     [
-        pytest.param(endpoint, place, id=f"{endpoint} {'.'.join(map(str, place))}")
+        pytest.param(endpoint, path, id=f"{endpoint} {'.'.join(map(str, path))}")
         for endpoint, sample in SAMPLES.items()
-        for place in places(sample)
+        for path in json_paths(sample)
     ],
 )
-def test_every_place_with_every_value(endpoint: str, place: tuple[str | int, ...]) -> None:
-    """In each place of a complete request, the client refuses what the contract refuses, and builds what it accepts."""
+def test_client_and_contract_agree_on_every_value_at_every_path(endpoint: str, path: tuple[str | int, ...]) -> None:
+    """At each path of a complete request, the client rejects what the contract rejects, and builds what it accepts."""
     from .mutations import VALUES
 
     for value in (..., *VALUES):
-        request = _spoil(SAMPLES[endpoint], place, value)
-        contract, client = refused_by_contract(endpoint, request), refused_by_client(endpoint, request)
+        request = _with_value(SAMPLES[endpoint], path, value)
+        contract, client = contract_problems(endpoint, request), client_problems(endpoint, request)
         assert client or not contract, (value, contract)
         if not client:
             sent = json.loads(encode_flow(load_flow(endpoint, request, extra="keep")).reveal())
-            assert refused_by_contract(endpoint, sent) == []
+            assert contract_problems(endpoint, sent) == []

@@ -1,11 +1,11 @@
-"""Requests that the contract refuses and the client still builds: each is a rule that one of the two has wrong."""
+"""Regression tests of former disagreements between client and contract, in both directions."""
 
 from typing import Any
 
 import pytest
 
 from ..flows.sample_requests import OTP, PHONE, STANDARD, Json
-from .test_agreement import refused_by_client, refused_by_contract
+from .test_agreement import client_problems, contract_problems
 
 SMS: Json = {"type": "Sms", "from": "Demo", "to": PHONE, "message": {"body": "Hi"}}
 OTP_SMS: Json = {"type": "Sms", "order": 1, "to": PHONE, "ttl": 60, "message": {"body": "Hi"}}
@@ -24,10 +24,10 @@ VIBER_OTP, VOICE = OTP["flow"][0], STANDARD["flow"][2]
         ),
     ],
 )
-def test_client_is_too_lax(endpoint: str, request_: Any) -> None:
-    """What the contract refuses the client refuses too, beyond the keys that the client models."""
-    assert refused_by_contract(endpoint, request_)
-    assert refused_by_client(endpoint, request_)
+def test_client_rejects_what_the_contract_rejects(endpoint: str, request_: Any) -> None:
+    """What the contract rejects the client rejects too, beyond the keys that the client models."""
+    assert contract_problems(endpoint, request_)
+    assert client_problems(endpoint, request_)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_client_is_too_lax(endpoint: str, request_: Any) -> None:
         pytest.param("viber-otp", {"senderInfoTrackingId": "x", "to": PHONE, "templateId": ""}, id="empty templateId"),
     ],
 )
-def test_client_is_too_strict(endpoint: str, request_: Any) -> None:
-    """What no page of Routee's refuses the client lets through."""
-    assert not refused_by_contract(endpoint, request_)
-    assert not refused_by_client(endpoint, request_)
+def test_client_accepts_what_no_page_forbids(endpoint: str, request_: Any) -> None:
+    """What no page of Routee's forbids the client accepts."""
+    assert not contract_problems(endpoint, request_)
+    assert not client_problems(endpoint, request_)

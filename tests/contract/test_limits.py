@@ -1,15 +1,15 @@
-"""The same limits on both sides: each documented bound is accepted by client and contract, and refused just past it."""
+"""Documented limits: client and contract accept each limit itself, and reject a value just past it."""
 
 from typing import Any
 
 import pytest
 
-from ..flows.sample_requests import BASIC_OTP, SAMPLES, URL_1000, Place, changed
-from .test_agreement import refused_by_client, refused_by_contract
+from ..flows.sample_requests import BASIC_OTP, SAMPLES, URL_1000, JsonPath, changed
+from .test_agreement import client_problems, contract_problems
 
 VIBER, SMS, VOICE = ("flow", 0), ("flow", 1), ("flow", 2)
 MESSAGE = (*VIBER, "message")
-SMS_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
+SMS_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*SMS, "ttl"), (1, 1440), (0, 1441, 1.5)),
     ((*SMS, "to"), ("+6834000", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
     ((*SMS, "from"), ("1" * 16, "x" * 11, "My Shop"), ("1" * 17, "x" * 12, "", "My-Shop", "+12")),
@@ -18,7 +18,7 @@ SMS_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*SMS, "message", "urlShortener", "urlValidity"), (3600, 2592000), (3599, 2592001, 3600.5)),
     ((*SMS, "failoverOnStatuses"), ([], ["FAILED"], ["undelivered"]), (["Expired"], ["Failed", ""], "Failed")),
 ]
-VOICE_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
+VOICE_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
     (
         (*VOICE, "to"),
         ("+6834000", "+123456789012345", {"sip": "a"}),
@@ -32,17 +32,17 @@ VOICE_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*VOICE, "machineDetection"), ({"strategy": "Hangup"},), ({}, {"strategy": "Hangup", "eventUrl": URL_1000})),
     ((*VOICE, "failoverOnStatuses"), (["completed"], ["TERMINATED", "unsent"]), (["Delivered"],)),
 ]
-CALLBACK_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
+CALLBACK_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
     (("callback", "url"), ("http://example.test", "https://example.test/cb"), ("ftp://example.test", "x", "")),
     (("callback", "strategy"), ("OnStep", "OnCompletion"), ("OnChange", "onstep")),
 ]
-VIBER_LIMITS: list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]] = [
+VIBER_LIMITS: list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]] = [
     ((*VIBER, "ttl"), (0.5, 0.6, 2.3, 1439.9, 1440, 1440.0), (0, 0.4, 0.55, 1440.1, 1441)),
     ((*VIBER, "to"), ("+6834000", "+123456789012345"), ("+1", "+1234567890123456", "12", "+012")),
     ((*VIBER, "senderInfoTrackingId"), ("x",), ("",)),
     ((*VIBER, "failoverOnStatuses"), ([], ["expired", "FAILED", "Undelivered"]), (["Busy"], ["Seen"])),
 ]
-LIMITS: dict[str, list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]]] = {
+LIMITS: dict[str, list[tuple[JsonPath, tuple[Any, ...], tuple[Any, ...]]]] = {
     "standard": [
         *VIBER_LIMITS,
         ((*VIBER, "label"), ("", "x" * 350), ("x" * 351,)),
@@ -95,76 +95,72 @@ LIMITS: dict[str, list[tuple[Place, tuple[Any, ...], tuple[Any, ...]]]] = {
 }
 
 
-def _id(endpoint: str, place: Place, value: object) -> str:
+def _id(endpoint: str, path: JsonPath, value: object) -> str:
     text = ascii(value)
-    return f"{endpoint} {'.'.join(map(str, place))}={text if len(text) < 30 else f'{text[:12]}.. {len(text)}'}"
+    return f"{endpoint} {'.'.join(map(str, path))}={text if len(text) < 30 else f'{text[:12]}.. {len(text)}'}"
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "place", "value"),
+    ("endpoint", "path", "value"),
     [
-        pytest.param(endpoint, place, value, id=_id(endpoint, place, value))
+        pytest.param(endpoint, path, value, id=_id(endpoint, path, value))
         for endpoint, limits in LIMITS.items()
-        for place, good, _ in limits
-        for value in good
+        for path, valid, _ in limits
+        for value in valid
     ],
 )
-def test_at_the_limit(endpoint: str, place: Place, value: object) -> None:
+def test_value_at_the_limit_is_accepted_by_client_and_contract(endpoint: str, path: JsonPath, value: object) -> None:
     """A documented limit itself is within the rules of both."""
-    request = changed(SAMPLES[endpoint], place, value)
-    assert refused_by_contract(endpoint, request) == []
-    assert refused_by_client(endpoint, request) == []
+    request = changed(SAMPLES[endpoint], path, value)
+    assert contract_problems(endpoint, request) == []
+    assert client_problems(endpoint, request) == []
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "place", "value"),
+    ("endpoint", "path", "value"),
     [
-        pytest.param(endpoint, place, value, id=_id(endpoint, place, value))
+        pytest.param(endpoint, path, value, id=_id(endpoint, path, value))
         for endpoint, limits in LIMITS.items()
-        for place, _, bad in limits
-        for value in bad
+        for path, _, invalid in limits
+        for value in invalid
     ],
 )
-def test_past_the_limit(endpoint: str, place: Place, value: object) -> None:
-    """Just past it, both refuse."""
-    request = changed(SAMPLES[endpoint], place, value)
-    assert refused_by_contract(endpoint, request)
-    assert refused_by_client(endpoint, request)
+def test_value_past_the_limit_is_rejected_by_client_and_contract(endpoint: str, path: JsonPath, value: object) -> None:
+    """Just past it, both reject."""
+    request = changed(SAMPLES[endpoint], path, value)
+    assert contract_problems(endpoint, request)
+    assert client_problems(endpoint, request)
 
 
-def test_every_viber_minute() -> None:
-    """The contract, which reckons in binary fractions, takes every one of the 14,396 documented Viber times to live."""
-    refused = [
+def test_contract_accepts_every_tenth_of_a_viber_minute() -> None:
+    """The contract, which computes in binary floating point, accepts every one of the 14,396 documented Viber ttls."""
+    rejected = [
         tenth
         for tenth in range(5, 14401)
-        if refused_by_contract(
+        if contract_problems(
             "standard", changed({"flow": [{**SAMPLES["standard"]["flow"][0]}]}, (*VIBER, "ttl"), tenth / 10)
         )
     ]
-    assert refused == []
+    assert rejected == []
 
 
 @pytest.mark.parametrize("number", ["12", "306900000001"])
 @pytest.mark.parametrize(
-    ("endpoint", "place"), [("standard", (*VOICE, "to")), ("otp", (*VIBER, "to")), ("otp", (*SMS, "to"))]
+    ("endpoint", "path"), [("standard", (*VOICE, "to")), ("otp", (*VIBER, "to")), ("otp", (*SMS, "to"))]
 )
-def test_a_number_without_plus_is_stricter_in_the_client_than_in_the_contract(
-    endpoint: str, place: Place, number: str
-) -> None:
-    """Routee's own examples write such numbers, and one that lacks its country code looks the same."""
-    request = changed(SAMPLES[endpoint], place, number)
-    assert refused_by_contract(endpoint, request) == []
-    assert refused_by_client(endpoint, request)
+def test_number_without_plus_is_rejected_by_the_client_only(endpoint: str, path: JsonPath, number: str) -> None:
+    """Routee's own examples write such numbers, but one that lacks its country code looks the same."""
+    request = changed(SAMPLES[endpoint], path, number)
+    assert contract_problems(endpoint, request) == []
+    assert client_problems(endpoint, request)
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "place"),
+    ("endpoint", "path"),
     [("standard", (*VIBER, "to")), ("transactional", (*SMS, "to")), ("otp", (*SMS, "to")), ("viber-otp", ("to",))],
 )
-def test_a_number_too_short_for_any_plan_is_stricter_in_the_client_than_in_the_contract(
-    endpoint: str, place: Place
-) -> None:
-    """No page of Routee's has a least length; no country has numbers of five digits, its code among them."""
-    request = changed(SAMPLES[endpoint], place, "+30691")
-    assert refused_by_contract(endpoint, request) == []
-    assert refused_by_client(endpoint, request)
+def test_number_too_short_for_any_plan_is_rejected_by_the_client_only(endpoint: str, path: JsonPath) -> None:
+    """No page of Routee's has a minimum length; no country has numbers of five digits including its code."""
+    request = changed(SAMPLES[endpoint], path, "+30691")
+    assert contract_problems(endpoint, request) == []
+    assert client_problems(endpoint, request)

@@ -1,7 +1,7 @@
-"""Schemathesis against a running sandbox: what it answers is what its `/openapi.json` says, whatever it is asked.
+"""Schemathesis against a running sandbox: its responses to any request match its `/openapi.json`.
 
-This is the test that any user of the document can run. By default the requests are the same each time;
-`HYPOTHESIS_PROFILE=thorough` makes them many, and other ones in each run.
+Any user of the document can run this test. By default the requests are the same each time;
+`HYPOTHESIS_PROFILE=thorough` makes many more, which differ in each run.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 THOROUGH = settings().max_examples > 100
 EXAMPLES = min(settings().max_examples // 10, 200)
 
-OWN = "^/(sandbox/|openapi.json$|$)"
+ADMIN = "^/(sandbox/|openapi.json$|$)"
 CLEARING = "^(clearSandboxFlows|resetSandbox)$"
 ENDLESS = "^streamSandboxEvents$"  # server-sent events
-ADDRESSES = {
-    "routee": ["--exclude-path-regex", OWN],
-    "own": ["--include-path-regex", OWN, "--exclude-operation-id-regex", f"{CLEARING}|{ENDLESS}"],
+SELECTIONS = {
+    "routee": ["--exclude-path-regex", ADMIN],
+    "admin": ["--include-path-regex", ADMIN, "--exclude-operation-id-regex", f"{CLEARING}|{ENDLESS}"],
     "clearing": ["--include-operation-id-regex", CLEARING],
 }
-"""The sandbox's own addresses change what others answer, so each kind has a sandbox to itself."""
+"""The admin API changes the responses of other paths, so each selection of operations runs against its own sandbox."""
 
 CONFIG = """
 [auth.openapi.application]
@@ -44,24 +44,24 @@ bearer = "{token}"
 
 
 @pytest.mark.parametrize(
-    ("addresses", "phases"),
+    ("selection", "phases"),
     [
         ("routee", "coverage"),
         ("routee", "fuzzing"),
         ("routee", "stateful"),
-        ("own", "coverage,fuzzing"),
+        ("admin", "coverage,fuzzing"),
         ("clearing", "coverage"),
     ],
 )
-async def test_no_disagreement(
-    addresses: str,
+async def test_sandbox_responses_match_its_openapi_document(
+    selection: str,
     phases: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No answer is undocumented or of another shape, nothing valid is refused, nothing invalid or unsigned passes."""
-    monkeypatch.setattr(Poster, "post", _posted_nowhere)  # the addresses that are made up may belong to somebody
+    """No response is undocumented or of another shape, no valid request is rejected, no invalid one passes."""
+    monkeypatch.setattr(Poster, "post", _discard_callback)  # generated callback URLs may exist
     async with calling(speed=1000) as caller:
         known = await _known_ids(caller)
         token = caller.headers["Authorization"].removeprefix("Bearer ")
@@ -69,9 +69,9 @@ async def test_no_disagreement(
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", f"{caller.sandbox.url}/openapi.json"),
             *("--phases", phases, "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-shrink"),
-            *("--request-timeout", "60", "--max-response-time", "60"),  # a busy machine is no disagreement
+            *("--request-timeout", "60", "--max-response-time", "60"),  # a busy machine is not a disagreement
             *(() if THOROUGH else ("--generation-deterministic",)),
-            *("--url", caller.sandbox.url, *ADDRESSES[addresses]),
+            *("--url", caller.sandbox.url, *SELECTIONS[selection]),
             cwd=tmp_path,
             env=os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "KNOWN_IDS": json.dumps(known)},
             stdout=asyncio.subprocess.PIPE,
@@ -86,17 +86,19 @@ async def test_no_disagreement(
     assert caplog.records == []
 
 
-async def _posted_nowhere(_poster: Poster, _url: str, _content: bytes) -> PostResult:
+async def _discard_callback(_poster: Poster, _url: str, _content: bytes) -> PostResult:
     return PostResult(200, None, 0)
 
 
 async def _known_ids(caller: Caller) -> dict[str, dict[str, str]]:
-    """Path parameters of flows that were sent, by the operation that they are for."""
-    answers: dict[str, Any] = {operation: (await caller.send(operation, body))[1] for operation, body in BODIES.items()}
+    """Send one flow of each kind and return path parameters by operation."""
+    responses: dict[str, Any] = {
+        operation: (await caller.send(operation, body))[1] for operation, body in BODIES.items()
+    }
     return {
-        "trackFailover": {"trackingId": answers["sendFailover"]["trackingId"]},
-        "trackFailoverOtp": {"id": answers["sendFailoverOtp"]["flowId"]},
-        "getSandboxFlow": {"id": answers["sendFailover"]["trackingId"]},
-        "actOnSandboxFlow": {"id": answers["sendFailover"]["trackingId"]},
-        "trackViber": {"trackingId": answers["sendViberOtp"]["trackingId"]},
+        "trackFailover": {"trackingId": responses["sendFailover"]["trackingId"]},
+        "trackFailoverOtp": {"id": responses["sendFailoverOtp"]["flowId"]},
+        "getSandboxFlow": {"id": responses["sendFailover"]["trackingId"]},
+        "actOnSandboxFlow": {"id": responses["sendFailover"]["trackingId"]},
+        "trackViber": {"trackingId": responses["sendViberOtp"]["trackingId"]},
     }

@@ -1,1 +1,1 @@
-"""The documents, run."""
+"""The documentation: its programs and commands run as printed."""

@@ -1,4 +1,4 @@
-"""Every Python program in the README, the tutorial and the pages about searching runs as it is printed."""
+"""The Python programs in the README, the tutorial and the pages about search and reconciliation run as printed."""
 
 import asyncio
 import os
@@ -14,11 +14,11 @@ from routee_failover.sandbox import Sandbox
 from tests.chaos.expected_outcomes import markdown
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial.md", "docs/finding-flows.md", "docs/reconciling.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/search.md", "docs/reconciliation.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The fenced blocks of one language on a page."""
+    """Return the fenced blocks of one language on a page."""
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -26,7 +26,7 @@ PROGRAMS = [(page, index) for page in PAGES for index in range(len(blocks(page, 
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    """What a person pastes from the sandbox's terminal."""
+    """Return the environment with the variables that the sandbox prints as export lines."""
     config = sandbox.config()
     return os.environ | {
         "ROUTEE_APPLICATION_ID": config.application_id,
@@ -37,8 +37,8 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("page", "index"), PROGRAMS, ids=str)
-async def test_program_runs_as_printed(page: str, index: int, tmp_path: Path) -> None:
-    """A program copied from the page runs without a word on stderr, and its flows reach Routee."""
+async def test_program_of_the_page_runs_and_sends(page: str, index: int, tmp_path: Path) -> None:
+    """A program copied from the page prints nothing on stderr, and the sandbox accepts its flows."""
     program = tmp_path / "program.py"
     program.write_text(blocks(page, "python")[index], encoding="utf-8")
     async with Sandbox(speed=600) as sandbox:
@@ -50,7 +50,7 @@ async def test_program_runs_as_printed(page: str, index: int, tmp_path: Path) ->
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        # Development mode tells of slow turns of the loop, of which a loaded machine has some.
+        # Development mode logs slow iterations of the loop, of which a loaded machine has some.
         said = [line for line in errors.decode().splitlines() if not re.match("Executing <.* took ", line)]
         assert (process.returncode, said) == (0, [])
         assert sandbox.counts.accepted >= 1, output.decode()
@@ -59,20 +59,20 @@ async def test_program_runs_as_printed(page: str, index: int, tmp_path: Path) ->
         assert "failover: Sms Delivered" in output.decode()
 
 
-def test_json_of_the_tutorial_is_a_flow() -> None:
-    """The file that the tutorial tells people to save loads as it is."""
+def test_json_file_of_the_tutorial_loads_as_a_flow() -> None:
+    """The JSON file of the tutorial is a valid flow."""
     (page,) = blocks("docs/tutorial.md", "json")
     mapping = decode(page.encode())
     assert mapping.pop("endpoint") == "otp"
     assert len(load_flow("otp", mapping).steps) == 2
 
 
-def test_the_table_of_faults_is_the_one_that_is_tested() -> None:
-    """The page that tells how sending decides shows the very rows that the client is held to."""
-    assert markdown() in (ROOT / "docs/how-sending-decides.md").read_text(encoding="utf-8")
+def test_table_of_failures_matches_the_tested_rows() -> None:
+    """docs/retries-and-outcomes.md shows exactly the rows that tests/chaos checks."""
+    assert markdown() in (ROOT / "docs/retries-and-outcomes.md").read_text(encoding="utf-8")
 
 
-def test_the_settings_on_the_page_can_be_made() -> None:
-    """The settings that the page about deciding shows are ones that `Config` takes."""
-    (program,) = blocks("docs/how-sending-decides.md", "python")
-    exec(compile(program, "docs/how-sending-decides.md", "exec"), {})
+def test_config_example_of_retries_and_outcomes_is_valid() -> None:
+    """`Config` accepts the settings that docs/retries-and-outcomes.md shows."""
+    (program,) = blocks("docs/retries-and-outcomes.md", "python")
+    exec(compile(program, "docs/retries-and-outcomes.md", "exec"), {})

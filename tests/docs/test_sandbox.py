@@ -1,14 +1,14 @@
-"""The how-to of the sandbox as a page; its steps are taken in `tests/browser/test_sandbox_guide.py`."""
+"""docs/sandbox.md: its screenshot. `tests/browser/test_sandbox_guide.py` follows its steps."""
 
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
-LARGEST = 200_000
+MAX_BYTES = 200_000
 
 
-def test_the_picture() -> None:
-    """The picture of the inbox page is there, is a PNG, and is small."""
+def test_screenshot_exists_and_is_a_small_png() -> None:
+    """The screenshot of the inbox page exists, is a PNG, and has less than 200 kB."""
     assert "](images/inbox.png)" in (DOCS / "sandbox.md").read_text("utf-8")
-    picture = (DOCS / "images/inbox.png").read_bytes()
-    assert picture.startswith(b"\x89PNG")
-    assert len(picture) < LARGEST
+    screenshot = (DOCS / "images/inbox.png").read_bytes()
+    assert screenshot.startswith(b"\x89PNG")
+    assert len(screenshot) < MAX_BYTES

@@ -1,4 +1,4 @@
-"""The services and tests on the page about testing run as they are printed, and what it says to other languages too."""
+"""docs/testing.md: its services, their tests and its curl commands run as printed."""
 
 import argparse
 import re
@@ -21,13 +21,13 @@ PLUGIN_ARGS = [] if INSTALLED else ["-p", "routee_failover.pytest_plugin"]
 
 
 def section(title: str) -> str:
-    """The text below a heading, up to the next one."""
+    """Return the text below a heading, up to the next one."""
     return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 @pytest.mark.parametrize(("title", "passed"), [("A FastAPI service", 4), ("An aiohttp.web service", 2)])
-def test_services_and_their_tests_run_as_printed(title: str, passed: int, tmp_path: Path) -> None:
-    """Saved under the names that the page gives them, the files pass the command that it prints, without a warning."""
+def test_tests_of_the_page_pass_as_printed(title: str, passed: int, tmp_path: Path) -> None:
+    """Saved under the names on the page, the files pass the printed command without a warning."""
     text = section(title)
     files = re.findall(r"^`(\w+\.py)`.*?```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)
     assert len(files) == text.count("```python")
@@ -47,13 +47,13 @@ def test_services_and_their_tests_run_as_printed(title: str, passed: int, tmp_pa
 
 
 def commands() -> list[list[str]]:
-    """The curl commands of the page."""
+    """Return the arguments of the curl commands on the page."""
     (block,) = re.findall(r"```console\n(curl.*?)```", section("In another language"), re.DOTALL)
     return [shlex.split(line, comments=True) for line in block.splitlines()]
 
 
-async def test_commands_for_other_languages_run_as_printed() -> None:
-    """Every curl command of the page is answered with 200 when a code was sent."""
+async def test_curl_commands_of_the_page_get_200() -> None:
+    """Every curl command on the page gets a 200 once a code was sent."""
     async with calling(speed=0) as caller:
         step = OTP_SMS_STEP | {"to": "+306912345678", "order": 1}
         await caller.send("sendFailoverOtp", {"flow": [step]})
@@ -64,7 +64,7 @@ async def test_commands_for_other_languages_run_as_printed() -> None:
 
 
 async def _asked(session: aiohttp.ClientSession, command: list[str]) -> Any:
-    """The answer to a curl command, which is made without curl."""
+    """Return the status of the request that a curl command describes."""
     words = argparse.ArgumentParser()
     words.add_argument("url")
     words.add_argument("-X", dest="method", default="GET")

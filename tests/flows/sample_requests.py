@@ -1,4 +1,4 @@
-"""One complete request for each endpoint, written from Routee's pages, and the least that each class is built from."""
+"""One complete request for each endpoint, written from Routee's pages, and the minimal arguments of each class."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ from routee_failover.flows import (
 )
 
 Json = dict[str, Any]
-Place = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 PHONE = "+306900000001"
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
 BASIC_OTP = "0aac888f-2ee2-4112-9659-1755a951966a"
 OWN_TEMPLATE = "bbbbbbbb-0000-4000-8000-000000000002"
 URL_1000 = "https://example.test/" + "a" * 979
-WORDS_1000 = "x" * 1000
+TEXT_1000 = "x" * 1000
 
 SMS_STEP: Json = {
     "type": "Sms",
@@ -176,7 +176,7 @@ MINUTE = timedelta(minutes=1)
 _VIBER: Json = {"sender_info_tracking_id": SENDER, "to": PHONE}
 _SAY = Say(message=Speech(text="Hi", language="en-US"))
 
-LEAST: Mapping[type, Json] = {
+MINIMAL_ARGUMENTS: Mapping[type, Json] = {
     UrlShortener: {},
     SmsMessage: {"body": "Hi"},
     SmsStep: {"from_": "Demo", "to": PHONE, "message": "Hi"},
@@ -206,21 +206,21 @@ LEAST: Mapping[type, Json] = {
 
 
 def build(cls: type[Any], **changes: object) -> Any:
-    """An object built from the least, with changes."""
-    return cls(**{**LEAST[cls], **changes})
+    """Build an object from its minimal arguments, with changes."""
+    return cls(**{**MINIMAL_ARGUMENTS[cls], **changes})
 
 
-FLOW_LEAST: Mapping[type, Sequence[type]] = {
+STEP_CLASSES: Mapping[type, Sequence[type]] = {
     StandardFlow: (ViberStep, SmsStep, VoiceStep),
     TransactionalFlow: (ViberTemplateStep, SmsStep, VoiceStep),
     OtpFlow: (ViberOtpStep, OtpSmsStep),
 }
-"""The flows of steps, each with the classes of step that it takes."""
+"""The multi-step flows, each with the classes of step that it accepts."""
 
 
-def changed(sample: Json, place: Place, value: object) -> Json:
-    """A copy with one value put in its place."""
-    *above, last = place
+def changed(sample: Json, path: JsonPath, value: object) -> Json:
+    """Return a copy with one value replaced."""
+    *above, last = path
     copied = copy.deepcopy(sample)
     node: Any = copied
     for part in above:
@@ -229,15 +229,15 @@ def changed(sample: Json, place: Place, value: object) -> Json:
     return copied
 
 
-def without(sample: Json, place: Place) -> Json:
-    """A copy that lacks one key."""
+def without(sample: Json, path: JsonPath) -> Json:
+    """Return a copy without one key."""
     copied = copy.deepcopy(sample)
-    del at(copied, place[:-1])[place[-1]]
+    del at(copied, path[:-1])[path[-1]]
     return copied
 
 
-def at(sample: Any, place: Place) -> Any:
-    """What stands in a place."""
-    for part in place:
+def at(sample: Any, path: JsonPath) -> Any:
+    """Return the value at a path."""
+    for part in path:
         sample = sample[part]
     return sample

@@ -1,4 +1,4 @@
-"""The rules of the parts that several endpoints share, from Routee's pages."""
+"""Rules of the parts that several endpoints share, from Routee's pages."""
 
 from routee_failover.flows import (
     Callback,
@@ -15,7 +15,7 @@ from routee_failover.flows import (
 )
 
 from .rule_tables import Bad, Rule, minutes, seconds
-from .sample_requests import PHONE, Place
+from .sample_requests import PHONE, JsonPath
 
 NUMBERS = ("+6834000", "+123456789012345", PHONE)
 NOT_NUMBERS = (
@@ -42,18 +42,18 @@ NOT_SENDER_IDS = (
     Bad("12345678901234567", "at most 16 digits"),
     Bad("Twelve chars", "at most 11 letters"),
     Bad("+306900000001", "without +"),
-    Bad("My_Shop", "letters, digits and blanks"),
-    Bad("   ", "letters, digits and blanks"),
-    Bad("", "letters, digits and blanks"),
+    Bad("My_Shop", "letters, digits and spaces"),
+    Bad("   ", "letters, digits and spaces"),
+    Bad("", "letters, digits and spaces"),
 )
-FILLED = ("x", "x" * 5000)
-NOT_FILLED = (Bad("", "must not be empty"), Bad(7, "must be text, not a number"), Bad("\ud800", "surrogate"))
+NON_EMPTY_TEXTS = ("x", "x" * 5000)
+NOT_NON_EMPTY_TEXTS = (Bad("", "must not be empty"), Bad(7, "must be text, not a number"), Bad("\ud800", "surrogate"))
 LABELS = ("", "x" * 350)
 NOT_LABELS = (Bad("x" * 351, "at most 350 characters, has 351"), Bad(7, "must be text"))
-SWITCH = (True, False)
-NOT_SWITCH = (Bad("true", "must be true or false, not text"), Bad(1, "must be true or false, not a number"))
-WEB = ("https://example.test/cb", "http://example.test", "HTTPS://example.test/?a=b#c")
-NOT_WEB = (
+BOOLEANS = (True, False)
+NOT_BOOLEANS = (Bad("true", "must be true or false, not text"), Bad(1, "must be true or false, not a number"))
+WEB_URLS = ("https://example.test/cb", "http://example.test", "HTTPS://example.test/?a=b#c")
+NOT_WEB_URLS = (
     Bad("ftp://example.test/", "https or http"),
     Bad("example.test/cb", "must be a URL"),
     Bad("https://", "must name a host"),
@@ -70,31 +70,31 @@ NOT_VIBER_MINUTES = (
     Bad(1440.1, "0.5 to 1440 minutes"),
     Bad(0.55, "at most one decimal"),
 )
-WHOLE = (0, -1, 2**63 - 1)
-NOT_WHOLE = (Bad(1.5, "whole number"), Bad("1", "whole number, not text"), Bad(True, "whole number"))
+INTEGERS = (0, -1, 2**63 - 1)
+NOT_INTEGERS = (Bad(1.5, "whole number"), Bad("1", "whole number, not text"), Bad(True, "whole number"))
 
 
-def statuses(owner: type, place: Place, *known: str, foreign: str) -> Rule:
-    """The rule of a step's trigger statuses: any of those known for its channel, also none."""
-    listed = ", ".join(known)
+def failover_statuses_rule(owner: type, path: JsonPath, *allowed: str, foreign: str) -> Rule:
+    """Rule of a step's failover statuses: any of those of its channel, or none."""
+    allowed_names = ", ".join(allowed)
     return Rule(
         owner,
-        place,
+        path,
         "failover_on_statuses",
         "failoverOnStatuses",
-        ([], *([status] for status in known), list(known)),
+        ([], *([status] for status in allowed), list(allowed)),
         (
-            Bad([foreign], f"one of {listed}", (0,)),
-            Bad([known[0], "Nonsense"], f"must be one of {known[0]}", (1,)),
-            Bad([known[0], 847291], "not a number", (1,)),
+            Bad([foreign], f"one of {allowed_names}", (0,)),
+            Bad([allowed[0], "Nonsense"], f"must be one of {allowed[0]}", (1,)),
+            Bad([allowed[0], 847291], "not a number", (1,)),
             Bad(["847291"], "must be one of", (0,)),
-            Bad(known[0], "must be a list, not text"),
+            Bad(allowed[0], "must be a list, not text"),
         ),
     )
 
 
-def sms_rules(step: Place) -> list[Rule]:
-    """The SMS of the standard and the transactional endpoint."""
+def sms_rules(step: JsonPath) -> list[Rule]:
+    """Rules of the SMS step of the standard and the transactional endpoint."""
     message = (*step, "message")
     return [
         Rule(SmsStep, step, "from_", "from", SENDER_IDS, NOT_SENDER_IDS),
@@ -108,10 +108,10 @@ def sms_rules(step: Place) -> list[Rule]:
             (Bad(0, "1 to 1440 minutes"), Bad(1441, "1 to 1440 minutes"), Bad(1.5, "whole minutes")),
             minutes,
         ),
-        statuses(SmsStep, step, "Undelivered", "Failed", foreign="Expired"),
-        Rule(SmsMessage, message, "body", "body", (*FILLED, "two\nlines"), NOT_FILLED),
-        Rule(SmsMessage, message, "flash", "flash", SWITCH, NOT_SWITCH),
-        Rule(SmsMessage, message, "transcode", "transcode", SWITCH, NOT_SWITCH),
+        failover_statuses_rule(SmsStep, step, "Undelivered", "Failed", foreign="Expired"),
+        Rule(SmsMessage, message, "body", "body", (*NON_EMPTY_TEXTS, "two\nlines"), NOT_NON_EMPTY_TEXTS),
+        Rule(SmsMessage, message, "flash", "flash", BOOLEANS, NOT_BOOLEANS),
+        Rule(SmsMessage, message, "transcode", "transcode", BOOLEANS, NOT_BOOLEANS),
         Rule(SmsMessage, message, "label", "label", LABELS, NOT_LABELS),
         Rule(
             UrlShortener,
@@ -128,16 +128,16 @@ def sms_rules(step: Place) -> list[Rule]:
 LANGUAGES = "en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG pl-PL hu-HU sv-SE ru-RU"
 
 
-def voice_rules(step: Place) -> list[Rule]:
-    """The call of the standard and the transactional endpoint."""
+def voice_rules(step: JsonPath) -> list[Rule]:
+    """Rules of the voice step of the standard and the transactional endpoint."""
     plan = (*step, "dialPlan")
     say, play = (*plan, "verbs", 0), (*plan, "verbs", 1)
     speech, detection, to = (*say, "message"), (*step, "machineDetection"), (*step, "to")
     repeats = (-1, 0, 1, 100)
-    not_repeats = (Bad(-2, "at least -1"), *NOT_WHOLE)
+    not_repeats = (Bad(-2, "at least -1"), *NOT_INTEGERS)
     return [
-        Rule(VoiceStep, step, "from_", "from", FILLED, NOT_FILLED),
-        statuses(
+        Rule(VoiceStep, step, "from_", "from", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
+        failover_statuses_rule(
             VoiceStep, step, "Completed", "Busy", "NoAnswer", "Failed", "Unsent", "Terminated", foreign="Undelivered"
         ),
         Rule(VoiceRecipient, to, "phone", "phone", NUMBERS, NOT_NUMBERS),
@@ -153,7 +153,7 @@ def voice_rules(step: Place) -> list[Rule]:
         Rule(
             DialPlan, plan, "verbs", "verbs", (), (Bad([], "at least one verb"), Bad("SAY", "must be a list, not text"))
         ),
-        Rule(Speech, speech, "text", "text", FILLED, NOT_FILLED),
+        Rule(Speech, speech, "text", "text", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
         Rule(
             Speech,
             speech,
@@ -164,10 +164,10 @@ def voice_rules(step: Place) -> list[Rule]:
         ),
         Rule(Speech, speech, "gender", "gender", ("male", "female"), (Bad("Female", "must be"),)),
         Rule(Say, say, "repeat", "repeat", repeats, not_repeats),
-        Rule(Say, say, "barge_in", "bargeIn", SWITCH, NOT_SWITCH),
-        Rule(Play, play, "file_url", "fileURL", WEB, NOT_WEB),
+        Rule(Say, say, "barge_in", "bargeIn", BOOLEANS, NOT_BOOLEANS),
+        Rule(Play, play, "file_url", "fileURL", WEB_URLS, NOT_WEB_URLS),
         Rule(Play, play, "repeat", "repeat", repeats, not_repeats),
-        Rule(Play, play, "barge_in", "bargeIn", SWITCH, NOT_SWITCH),
+        Rule(Play, play, "barge_in", "bargeIn", BOOLEANS, NOT_BOOLEANS),
         Rule(
             MachineDetection,
             detection,
@@ -176,18 +176,18 @@ def voice_rules(step: Place) -> list[Rule]:
             ("Continue",),
             (Bad("continue", "must be"), Bad("Stop", "must be")),
         ),
-        Rule(MachineDetection, detection, "event_url", "eventUrl", WEB, NOT_WEB),
+        Rule(MachineDetection, detection, "event_url", "eventUrl", WEB_URLS, NOT_WEB_URLS),
     ]
 
 
 def callback_rules() -> list[Rule]:
-    """Where the standard and the transactional endpoint call back."""
-    place = ("callback",)
+    """Rules of the callback of the standard and the transactional endpoint."""
+    path = ("callback",)
     return [
-        Rule(Callback, place, "url", "url", WEB, NOT_WEB),
+        Rule(Callback, path, "url", "url", WEB_URLS, NOT_WEB_URLS),
         Rule(
             Callback,
-            place,
+            path,
             "strategy",
             "strategy",
             ("OnStep", "OnCompletion"),

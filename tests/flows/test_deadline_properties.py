@@ -1,4 +1,4 @@
-"""What a deadline leaves of a flow, whatever the flow and whatever the time."""
+"""Fitting a flow to a deadline: properties that hold for any flow and any remaining time."""
 
 import copy
 from datetime import timedelta
@@ -25,18 +25,18 @@ from routee_failover.flows import (
 from routee_failover.flows.deadline import fit_to_deadline
 
 from ..strategies import FLOWS, few, otp_seconds, sms_minutes, viber_minutes
-from .sample_requests import FLOW_LEAST, MINUTE, build
+from .sample_requests import MINUTE, STEP_CLASSES, build
 
-NOTHING, SECOND, TICK = timedelta(), timedelta(seconds=1), timedelta(microseconds=1)
+ZERO, SECOND, MICROSECOND = timedelta(), timedelta(seconds=1), timedelta(microseconds=1)
 
 
 class Documented(NamedTuple):
-    """What Routee's pages say of the ttl of a step, with the shortest that is a time to live at all."""
+    """What Routee's pages say of a step's ttl, with the shortest that is useful."""
 
     unit: timedelta
     shortest: timedelta
     longest: timedelta
-    omitted: timedelta
+    default: timedelta
 
 
 _SMS = Documented(MINUTE, MINUTE, 1440 * MINUTE, 1200 * MINUTE)
@@ -52,54 +52,62 @@ DOCUMENTED = {
 }
 
 
-class Turn(NamedTuple):
-    """How long one step lives, said or not, how short that may become, and in which steps."""
+class StepLimits(NamedTuple):
+    """The ttl of one step, explicit or default, how short it may become, and its unit step."""
 
-    life: timedelta
-    least: timedelta
+    ttl: timedelta
+    minimum: timedelta
     unit: timedelta
 
-    def share(self, left: timedelta, takes: timedelta) -> timedelta:
-        """Its part of what is left, rounded down to its unit."""
-        return self.life // TICK * (left // TICK) // (takes // TICK) * TICK // self.unit * self.unit
+    def share(self, remaining: timedelta, total: timedelta) -> timedelta:
+        """Return the step's share of the remaining time, rounded down to its unit."""
+        return (
+            self.ttl
+            // MICROSECOND
+            * (remaining // MICROSECOND)
+            // (total // MICROSECOND)
+            * MICROSECOND
+            // self.unit
+            * self.unit
+        )
 
 
 def _steps(flow: Any) -> list[Any]:
     return [flow] if isinstance(flow, ViberOtpMessage) else [*flow.steps]
 
 
-def _timed(flow: Any) -> list[Any]:
+def _steps_with_ttl(flow: Any) -> list[Any]:
     return [step for step in _steps(flow) if type(step) in DOCUMENTED]
 
 
-def _turns(flow: Any) -> list[Turn]:
-    """The turns of the steps that have a time to live."""
-    found: list[Turn] = []
+def _step_limits(flow: Any) -> list[StepLimits]:
+    """Return the limits of the steps that have a ttl."""
+    found: list[StepLimits] = []
     for step in _steps(flow):
         if type(step) in DOCUMENTED:
-            unit, shortest, _, omitted = DOCUMENTED[type(step)]
-            life = omitted if step.ttl is None else step.ttl
-            found.append(Turn(life, min(life, shortest), unit))
+            unit, shortest, _, default = DOCUMENTED[type(step)]
+            ttl = default if step.ttl is None else step.ttl
+            found.append(StepLimits(ttl, min(ttl, shortest), unit))
     return found
 
 
-def _lives(flow: Any) -> list[timedelta]:
-    return [turn.life for turn in _turns(flow)]
+def _ttls(flow: Any) -> list[timedelta]:
+    return [limits.ttl for limits in _step_limits(flow)]
 
 
-def _takes(flow: Any) -> timedelta:
-    """How long a flow may take: all times to live together."""
-    return sum(_lives(flow), NOTHING)
+def _total(flow: Any) -> timedelta:
+    """Return how long a flow may take: the sum of its ttls."""
+    return sum(_ttls(flow), ZERO)
 
 
-def _least(flow: Any) -> timedelta:
-    """How short a flow may become."""
-    return sum((turn.least for turn in _turns(flow)), NOTHING)
+def _minimum(flow: Any) -> timedelta:
+    """Return how short a flow may become."""
+    return sum((limits.minimum for limits in _step_limits(flow)), ZERO)
 
 
 _viber_ttls = st.none() | viber_minutes | st.just(MINUTE / 2)
 _otp_ttls = otp_seconds | st.integers(0, 9).map(lambda count: count * SECOND)
-_TTLS: dict[type, st.SearchStrategy[timedelta | None]] = {
+_TTL_STRATEGIES: dict[type, st.SearchStrategy[timedelta | None]] = {
     ViberStep: _viber_ttls,
     ViberTemplateStep: _viber_ttls,
     SmsStep: st.none() | sms_minutes | st.just(MINUTE),
@@ -108,47 +116,47 @@ _TTLS: dict[type, st.SearchStrategy[timedelta | None]] = {
 }
 
 
-def _plain_steps(cls: type[Any]) -> st.SearchStrategy[Any]:
-    return _TTLS[cls].map(lambda ttl: build(cls, ttl=ttl)) if cls in _TTLS else st.just(build(cls))
+def _minimal_steps(cls: type[Any]) -> st.SearchStrategy[Any]:
+    return _TTL_STRATEGIES[cls].map(lambda ttl: build(cls, ttl=ttl)) if cls in _TTL_STRATEGIES else st.just(build(cls))
 
 
-def _plain_flows(cls: type[Any]) -> st.SearchStrategy[Any]:
-    steps = st.lists(st.sampled_from(FLOW_LEAST[cls]).flatmap(_plain_steps), min_size=1, max_size=6)
+def _minimal_flows(cls: type[Any]) -> st.SearchStrategy[Any]:
+    steps = st.lists(st.sampled_from(STEP_CLASSES[cls]).flatmap(_minimal_steps), min_size=1, max_size=6)
     return steps.map(lambda drawn: cls(steps=drawn))
 
 
-PLAIN: dict[str, st.SearchStrategy[Any]] = {
-    "standard": _plain_flows(StandardFlow),
-    "transactional": _plain_flows(TransactionalFlow),
-    "otp": _plain_flows(OtpFlow),
+MINIMAL_FLOWS: dict[str, st.SearchStrategy[Any]] = {
+    "standard": _minimal_flows(StandardFlow),
+    "transactional": _minimal_flows(TransactionalFlow),
+    "otp": _minimal_flows(OtpFlow),
     "viber-otp": (st.none() | _otp_ttls).map(lambda ttl: build(ViberOtpMessage, ttl=ttl)),
 }
-"""Flows of which only the times to live differ; quick to draw."""
+"""Flows that differ in their ttls only; fast to draw."""
 
 
-def _lefts(flow: Any) -> st.SearchStrategy[timedelta]:
-    """Times about as long as a flow takes, about as short as it may become, and any others."""
-    near = st.timedeltas(-2 * MINUTE, 2 * MINUTE) | st.integers(-2, 2).map(lambda count: count * TICK)
+def _remaining_times(flow: Any) -> st.SearchStrategy[timedelta]:
+    """Times near the total of a flow, near its minimum, and any others."""
+    near = st.timedeltas(-2 * MINUTE, 2 * MINUTE) | st.integers(-2, 2).map(lambda count: count * MICROSECOND)
     return st.one_of(
-        near.map(lambda more: _takes(flow) + more),
-        near.map(lambda more: _least(flow) + more),
-        st.timedeltas(-MINUTE, 2 * _takes(flow) + MINUTE),
+        near.map(lambda offset: _total(flow) + offset),
+        near.map(lambda offset: _minimum(flow) + offset),
+        st.timedeltas(-MINUTE, 2 * _total(flow) + MINUTE),
     )
 
 
 def _shortened(data: st.DataObject, flows: st.SearchStrategy[Any]) -> tuple[Any, timedelta, Any]:
-    """A flow, a time that is too short for it as it is, and what the flow becomes."""
-    flow = data.draw(flows.filter(lambda flow: _least(flow) < _takes(flow)))
-    takes, least = _takes(flow), _least(flow)
-    part = st.integers(0, 999).map(lambda part: least + (takes - least) * part // 1000)
-    left = data.draw(part | st.timedeltas(least, min(takes - TICK, least + 5 * MINUTE)))
-    result = fit_to_deadline(flow, left)
+    """Draw a flow and a time that is too short for it, and return both with the fitted flow."""
+    flow = data.draw(flows.filter(lambda flow: _minimum(flow) < _total(flow)))
+    total, minimum = _total(flow), _minimum(flow)
+    share = st.integers(0, 999).map(lambda share: minimum + (total - minimum) * share // 1000)
+    remaining = data.draw(share | st.timedeltas(minimum, min(total - MICROSECOND, minimum + 5 * MINUTE)))
+    result = fit_to_deadline(flow, remaining)
     assert result is not None
     assert result is not flow
-    return flow, left, result
+    return flow, remaining, result
 
 
-def _says_all(flow: Any) -> bool:
+def _all_explicit(flow: Any) -> bool:
     return all(step.ttl is not None for step in _steps(flow) if type(step) in DOCUMENTED)
 
 
@@ -157,78 +165,86 @@ endpoints = pytest.mark.parametrize("endpoint", FLOWS)
 
 @endpoints
 @given(data=st.data())
-def test_a_flow_that_fits_is_sent_as_it_is(endpoint: str, data: st.DataObject) -> None:
-    """The flow itself is returned exactly when its times to live, with Routee's defaults, end within what is left."""
-    flow = data.draw(PLAIN[endpoint])
-    left = data.draw(_lefts(flow))
-    assert (fit_to_deadline(flow, left) is flow) == (left > NOTHING and _takes(flow) <= left)
+def test_flow_that_fits_is_returned_unchanged(endpoint: str, data: st.DataObject) -> None:
+    """The flow itself is returned exactly if its ttls, with Routee's defaults, end within the remaining time."""
+    flow = data.draw(MINIMAL_FLOWS[endpoint])
+    remaining = data.draw(_remaining_times(flow))
+    assert (fit_to_deadline(flow, remaining) is flow) == (remaining > ZERO and _total(flow) <= remaining)
 
 
 @endpoints
 @given(data=st.data())
-def test_too_little_time_sends_nothing(endpoint: str, data: st.DataObject) -> None:
-    """There is no flow exactly when no time is left, or less than the shortest times to live of its steps."""
-    flow = data.draw(PLAIN[endpoint])
-    left = data.draw(_lefts(flow))
-    assert (fit_to_deadline(flow, left) is None) == (left <= NOTHING or _least(flow) > left)
+def test_too_little_time_returns_none(endpoint: str, data: st.DataObject) -> None:
+    """The result is `None` exactly if no time remains, or less than the shortest ttls of the steps together."""
+    flow = data.draw(MINIMAL_FLOWS[endpoint])
+    remaining = data.draw(_remaining_times(flow))
+    assert (fit_to_deadline(flow, remaining) is None) == (remaining <= ZERO or _minimum(flow) > remaining)
 
 
 @endpoints
 @given(data=st.data())
-def test_it_ends_in_time(endpoint: str, data: st.DataObject) -> None:
-    """All times to live together, with Routee's defaults for what stays unsaid, are at most what is left."""
-    _, left, result = _shortened(data, PLAIN[endpoint])
-    assert _takes(result) <= left
+def test_fitted_flow_ends_within_the_remaining_time(endpoint: str, data: st.DataObject) -> None:
+    """The ttls together, with Routee's defaults for omitted ones, are at most the remaining time."""
+    _, remaining, result = _shortened(data, MINIMAL_FLOWS[endpoint])
+    assert _total(result) <= remaining
 
 
 @endpoints
 @given(data=st.data())
-def test_every_ttl_is_one_that_routee_documents(endpoint: str, data: st.DataObject) -> None:
-    """Each time to live is within the documented limits, whole in its unit, and never longer than the caller's own."""
-    flow, _, result = _shortened(data, PLAIN[endpoint])
-    for step, before in zip(_timed(result), _turns(flow), strict=True):
-        life = DOCUMENTED[type(step)].omitted if step.ttl is None else step.ttl
-        assert before.least <= life <= min(before.life, DOCUMENTED[type(step)].longest)
-        assert life % before.unit == NOTHING
+def test_fitted_ttls_stay_within_documented_limits(endpoint: str, data: st.DataObject) -> None:
+    """Each ttl is within the documented limits, whole in its unit, and never longer than the caller's own."""
+    flow, _, result = _shortened(data, MINIMAL_FLOWS[endpoint])
+    for step, before in zip(_steps_with_ttl(result), _step_limits(flow), strict=True):
+        ttl = DOCUMENTED[type(step)].default if step.ttl is None else step.ttl
+        assert before.minimum <= ttl <= min(before.ttl, DOCUMENTED[type(step)].longest)
+        assert ttl % before.unit == ZERO
 
 
 @endpoints
 @given(data=st.data())
-def test_each_step_keeps_its_share(endpoint: str, data: st.DataObject) -> None:
-    """Each step gets its share, and at least the shortest; where that is too much, the longest give what is needed."""
-    flow, left, result = _shortened(data, PLAIN[endpoint].filter(_says_all))
-    takes = _takes(flow)
-    shares = [max(turn.least, turn.share(left, takes)) for turn in _turns(flow)]
-    ends = list(zip(_turns(flow), shares, _lives(result), strict=True))
-    givers = [(turn, life) for turn, share, life in ends if life != share]
-    assert bool(givers) == (sum(shares, NOTHING) > left)
-    assert not givers or any(_takes(result) + turn.unit > left for turn, _ in givers)
-    for giver, life in givers:
-        assert all(life + giver.unit >= other for turn, _, other in ends if other > turn.least)
+def test_fitted_ttls_are_proportional_shares(endpoint: str, data: st.DataObject) -> None:
+    """Each step gets its share, and at least its minimum; what that takes too much is taken from the longest."""
+    flow, remaining, result = _shortened(data, MINIMAL_FLOWS[endpoint].filter(_all_explicit))
+    total = _total(flow)
+    shares = [max(limits.minimum, limits.share(remaining, total)) for limits in _step_limits(flow)]
+    allocations = list(zip(_step_limits(flow), shares, _ttls(result), strict=True))
+    shortened = [(limits, ttl) for limits, share, ttl in allocations if ttl != share]
+    assert bool(shortened) == (sum(shares, ZERO) > remaining)
+    assert not shortened or any(_total(result) + limits.unit > remaining for limits, _ in shortened)
+    for shortened_limits, ttl in shortened:
+        assert all(ttl + shortened_limits.unit >= other for limits, _, other in allocations if other > limits.minimum)
 
 
 @endpoints
 @given(data=st.data())
-def test_what_is_omitted_takes_nothing_from_what_is_said(endpoint: str, data: st.DataObject) -> None:
-    """Where what was said, and the least for the rest, fits into what is left, it stays as it is."""
-    flow, left, result = _shortened(data, PLAIN[endpoint])
-    said = [step.ttl for step in _steps(flow) if type(step) in DOCUMENTED and step.ttl is not None]
-    least = [turn.least for step, turn in zip(_timed(flow), _turns(flow), strict=True) if step.ttl is None]
-    if sum(said, NOTHING) + sum(least, NOTHING) <= left:
-        kept = [after.ttl for before, after in zip(_timed(flow), _timed(result), strict=True) if before.ttl is not None]
-        assert kept == said
+def test_omitted_ttls_do_not_shorten_explicit_ones(endpoint: str, data: st.DataObject) -> None:
+    """If the explicit ttls and the minimums of the others fit into the remaining time, the explicit ones stay."""
+    flow, remaining, result = _shortened(data, MINIMAL_FLOWS[endpoint])
+    explicit = [step.ttl for step in _steps(flow) if type(step) in DOCUMENTED and step.ttl is not None]
+    minimum = [
+        limits.minimum
+        for step, limits in zip(_steps_with_ttl(flow), _step_limits(flow), strict=True)
+        if step.ttl is None
+    ]
+    if sum(explicit, ZERO) + sum(minimum, ZERO) <= remaining:
+        kept = [
+            after.ttl
+            for before, after in zip(_steps_with_ttl(flow), _steps_with_ttl(result), strict=True)
+            if before.ttl is not None
+        ]
+        assert kept == explicit
 
 
 @endpoints
 @given(data=st.data())
-def test_fitting_twice_is_fitting_once(endpoint: str, data: st.DataObject) -> None:
-    """What was fitted fits, and is not copied again."""
-    _, left, result = _shortened(data, PLAIN[endpoint])
-    assert fit_to_deadline(result, left) is result
+def test_fitting_again_changes_nothing(endpoint: str, data: st.DataObject) -> None:
+    """A fitted flow fits, and is not copied again."""
+    _, remaining, result = _shortened(data, MINIMAL_FLOWS[endpoint])
+    assert fit_to_deadline(result, remaining) is result
 
 
-def _timeless(flow: Any) -> Any:
-    """A flow with every time to live replaced by the same one, said or not."""
+def _with_equal_ttls(flow: Any) -> Any:
+    """Return the flow with every ttl replaced by the same one, explicit or omitted."""
     steps = [attrs.evolve(step, ttl=MINUTE) if type(step) in DOCUMENTED else step for step in _steps(flow)]
     return steps[0] if isinstance(flow, ViberOtpMessage) else attrs.evolve(flow, steps=steps)
 
@@ -236,20 +252,20 @@ def _timeless(flow: Any) -> Any:
 @endpoints
 @few
 @given(data=st.data())
-def test_nothing_else_changes(endpoint: str, data: st.DataObject) -> None:
-    """Order, contents, triggers, callback and extras of the flow stay, and so does the flow that was given."""
-    flow: AnyFlow = data.draw(FLOWS[endpoint].filter(lambda flow: _least(flow) < _takes(flow)))
+def test_fitting_changes_only_the_ttls(endpoint: str, data: st.DataObject) -> None:
+    """Order, contents, failover statuses, callback and extras do not change, and the given flow is left unchanged."""
+    flow: AnyFlow = data.draw(FLOWS[endpoint].filter(lambda flow: _minimum(flow) < _total(flow)))
     before, sent = copy.deepcopy(flow), dump_flow(flow)
     result = _shortened(data, st.just(flow))[2]
     assert flow == before
     assert dump_flow(flow) == sent
-    assert _timeless(result) == _timeless(flow)
+    assert _with_equal_ttls(result) == _with_equal_ttls(flow)
 
 
 @endpoints
 @few
 @given(data=st.data())
-def test_the_result_is_a_flow_like_any_other(endpoint: str, data: st.DataObject) -> None:
-    """What was fitted can be dumped and loaded."""
+def test_fitted_flow_survives_a_round_trip(endpoint: str, data: st.DataObject) -> None:
+    """A fitted flow can be dumped and loaded."""
     result = _shortened(data, FLOWS[endpoint])[2]
     assert load_flow(result.endpoint, dump_flow(result), extra="keep") == result

@@ -1,4 +1,4 @@
-"""The door that stays open: `extra` carries what nobody documents, and nothing that would change what is modelled."""
+"""`extra` carries undocumented keys, and nothing that would change a modelled field."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from routee_failover.flows import (
     VoiceStep,
 )
 
-from .sample_requests import FLOW_LEAST, LEAST, STANDARD, Json, build, changed
+from .sample_requests import MINIMAL_ARGUMENTS, STANDARD, STEP_CLASSES, Json, build, changed
 
 EVERY_JSON: Json = {
     "xNull": None,
@@ -35,20 +35,22 @@ EVERY_JSON: Json = {
 
 
 def _build(cls: type[Any], extra: object) -> Any:
-    return build(cls, extra=extra) if cls in LEAST else cls(steps=[build(FLOW_LEAST[cls][0])], extra=extra)
+    return (
+        build(cls, extra=extra) if cls in MINIMAL_ARGUMENTS else cls(steps=[build(STEP_CLASSES[cls][0])], extra=extra)
+    )
 
 
-@pytest.mark.parametrize("cls", [*LEAST, *FLOW_LEAST], ids=lambda cls: cls.__name__)
-def test_every_part_takes_extra(cls: type[Any]) -> None:
-    """Each step, flow and message takes `extra` with whatever JSON can say."""
+@pytest.mark.parametrize("cls", [*MINIMAL_ARGUMENTS, *STEP_CLASSES], ids=lambda cls: cls.__name__)
+def test_every_model_accepts_extra(cls: type[Any]) -> None:
+    """Each step, flow and message accepts `extra` with anything that JSON can represent."""
     built = _build(cls, EVERY_JSON)
     assert built.extra == EVERY_JSON
     assert built == _build(cls, EVERY_JSON)
     assert built != _build(cls, {})
 
 
-def test_extra_is_merged_as_it_is() -> None:
-    """Extra keys are written beside the modelled ones, in the part that they were given to, and nowhere else."""
+def test_extra_is_merged_unchanged() -> None:
+    """Extra keys are written beside the modelled ones, in the object that they were given to, and nowhere else."""
     say = build(Say, extra={"x": "say"})
     voice = build(VoiceStep, to=VoiceRecipient(phone="+6834000", extra={"x": "to"}), dial_plan=DialPlan(verbs=[say]))
     sms = build(SmsStep, message=SmsMessage(body="Hi", extra={"x": "message"}), extra=EVERY_JSON)
@@ -83,26 +85,26 @@ def test_extra_is_merged_as_it_is() -> None:
         (Say, "type"),
         (Play, "fileURL"),
         (Callback, "strategy"),
-        *((cls, key) for cls in FLOW_LEAST for key in ("flow", "callback")),
+        *((cls, key) for cls in STEP_CLASSES for key in ("flow", "callback")),
     ],
 )
-def test_extra_overwrites_nothing(cls: type[Any], key: str) -> None:
-    """A key that is a field of its own is refused in `extra`, whether the field was given or not."""
-    with pytest.raises(InvalidFlow) as refused:
+def test_extra_with_a_modelled_key_is_invalid(cls: type[Any], key: str) -> None:
+    """A key that is a field of its own is invalid in `extra`, whether the field was given or not."""
+    with pytest.raises(InvalidFlow) as excinfo:
         _build(cls, {key: "x", "fine": 1})
-    (problem,) = refused.value.problems
+    (problem,) = excinfo.value.problems
     assert problem.path == ("extra", key)
     assert "field of its own" in problem.reason
 
 
 @pytest.mark.parametrize("key", ["from_", "extra", "steps", "order "])
-def test_python_names_are_no_api_names(key: str) -> None:
-    """Only Routee's own names are taken; others, however like them, go through."""
+def test_extra_with_a_python_name_is_sent(key: str) -> None:
+    """Only Routee's own names are reserved; other names, however similar, are sent."""
     assert dump_flow(StandardFlow(steps=[build(SmsStep, extra={key: 1})]))["flow"][0][key] == 1
 
 
-def test_verbs_have_no_order() -> None:
-    """`order` is written on steps alone, so a verb may carry one as an extra."""
+def test_verb_accepts_order_as_extra() -> None:
+    """`order` is written on steps only, so a verb may have one as an extra."""
     assert build(Say, extra={"order": 1}).extra == {"order": 1}
 
 
@@ -118,9 +120,9 @@ CYCLE["x"] = CYCLE
     [
         pytest.param({"a": float("nan")}, ("a",), "finite", id="NaN"),
         pytest.param({"a": [float("inf")]}, ("a", 0), "finite", id="infinity"),
-        pytest.param({"a": b"x"}, ("a",), "a bytes, which JSON cannot say", id="bytes"),
-        pytest.param({"a": {"b": {1, 2}}}, ("a", "b"), "a set, which JSON cannot say", id="set"),
-        pytest.param({"a": object()}, ("a",), "JSON cannot say", id="object"),
+        pytest.param({"a": b"x"}, ("a",), "a bytes, which JSON cannot represent", id="bytes"),
+        pytest.param({"a": {"b": {1, 2}}}, ("a", "b"), "a set, which JSON cannot represent", id="set"),
+        pytest.param({"a": object()}, ("a",), "JSON cannot represent", id="object"),
         pytest.param({"a": "\udc00"}, ("a",), "surrogate", id="surrogate"),
         pytest.param({"\udc00": 1}, (), "text for keys", id="surrogate key"),
         pytest.param({"a": {1: 2}}, ("a",), "text for keys", id="number as key"),
@@ -133,25 +135,27 @@ CYCLE["x"] = CYCLE
     ],
 )
 @pytest.mark.parametrize("cls", [SmsStep, SmsMessage, ViberOtpMessage, StandardFlow], ids=lambda cls: cls.__name__)
-def test_extra_is_json(cls: type[Any], extra: Any, path: tuple[str | int, ...], reason: str) -> None:
-    """What JSON cannot say is refused in `extra`, with its place, when the object is built and not when it is sent."""
-    with pytest.raises(InvalidFlow) as refused:
+def test_extra_that_is_not_json_is_invalid(
+    cls: type[Any], extra: Any, path: tuple[str | int, ...], reason: str
+) -> None:
+    """What JSON cannot represent is invalid in `extra`, with its path, already when the object is built."""
+    with pytest.raises(InvalidFlow) as excinfo:
         _build(cls, extra)
-    problem = refused.value.problems[0]
+    problem = excinfo.value.problems[0]
     assert problem.path[: 1 + len(path)] == ("extra", *path)
     assert reason in problem.reason
 
 
-def test_nested_to_the_limit() -> None:
-    """What is nested 64 deep passes; no message needs that."""
+def test_extra_nested_64_deep_is_accepted() -> None:
+    """A value that is nested 64 deep is accepted; no message needs that."""
     value: Any = 1
     for _ in range(63):
         value = [value]
     assert build(SmsStep, extra={"a": value}).extra == {"a": value}
 
 
-def test_extra_is_a_copy() -> None:
-    """A flow keeps what it was given, whatever the giver does with it later."""
+def test_changing_the_given_extra_does_not_change_the_step() -> None:
+    """A flow copies its `extra`: later changes by the caller do not affect it."""
     inner = [1]
     given = {"x": {"y": inner}}
     step = build(SmsStep, extra=given)
@@ -160,19 +164,19 @@ def test_extra_is_a_copy() -> None:
     assert step.extra == {"x": {"y": [1]}}
 
 
-def test_what_is_dumped_is_a_copy() -> None:
-    """Adding a key to what `dump_flow` gives does not reach into the flow."""
+def test_changing_the_dumped_mapping_does_not_change_the_flow() -> None:
+    """Adding a key to the result of `dump_flow` does not affect the flow."""
     flow = StandardFlow(steps=[build(SmsStep, extra={"x": 1})])
     dump_flow(flow)["flow"][0]["y"] = 1
     assert "y" not in dump_flow(flow)["flow"][0]
 
 
 @pytest.mark.parametrize(
-    "place", [(), ("flow", 0), ("flow", 0, "message"), ("flow", 1, "message", "urlShortener"), ("callback",)]
+    "path", [(), ("flow", 0), ("flow", 0, "message"), ("flow", 1, "message", "urlShortener"), ("callback",)]
 )
-def test_unknown_keys_are_kept_when_asked(place: tuple[str | int, ...]) -> None:
-    """With `extra="keep"` keys that nobody documents are sent as they are, wherever they stand."""
-    sample = changed(STANDARD, (*place, "xNew"), {"a": [None]})
+def test_unknown_key_is_sent_with_extra_keep(path: tuple[str | int, ...]) -> None:
+    """With `extra="keep"` undocumented keys are sent unchanged, at any path."""
+    sample = changed(STANDARD, (*path, "xNew"), {"a": [None]})
     assert dump_flow(load_flow("standard", sample, extra="keep")) == sample
     with pytest.raises(InvalidFlow, match="xNew: unknown key"):
         load_flow("standard", sample)

@@ -1,4 +1,4 @@
-"""`POST /failover-otp/otp/send-failover`: each documented rule at its limit and just past it."""
+"""Failover OTP flow, `POST /failover-otp/otp/send-failover`: each documented rule at its limit and just past it."""
 
 from datetime import timedelta
 
@@ -17,29 +17,29 @@ from .rule_tables import (
 )
 from .sample_requests import BASIC_OTP, OTP, PHONE, SENDER, build, changed, without
 from .shared_rules import (
-    FILLED,
-    NOT_FILLED,
+    NON_EMPTY_TEXTS,
+    NOT_NON_EMPTY_TEXTS,
     NOT_NUMBERS,
     NOT_SENDER_IDS,
-    NOT_WEB,
+    NOT_WEB_URLS,
     NUMBERS,
     SENDER_IDS,
-    WEB,
+    WEB_URLS,
 )
-from .test_transactional import NOT_TEMPLATES, TEMPLATES
+from .test_transactional import NOT_TEMPLATE_IDS, TEMPLATE_IDS
 
 VIBER, SMS = ("flow", 0), ("flow", 1)
-SECONDS = (0, 1, 60, 10**9)
-NOT_SECONDS = (Bad(-1, "at least 0 seconds"), Bad(0.5, "whole seconds"))
+SECOND_COUNTS = (0, 1, 60, 10**9)
+NOT_SECOND_COUNTS = (Bad(-1, "at least 0 seconds"), Bad(0.5, "whole seconds"))
 LABELS = ("", "login", "x" * 5000)
 NOT_LABELS = (Bad(7, "must be text"),)
-TYPES = "basic basic_5min with_business_name with_type with_action with_reason"
+BASIC_TYPES = "basic basic_5min with_business_name with_type with_action with_reason"
 VALIDITY_TYPES = "with_validity with_type_and_validity with_business_and_validity_hours"
 
 RULES = [
-    Rule(ViberOtpStep, VIBER, "sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
+    Rule(ViberOtpStep, VIBER, "sender_info_tracking_id", "senderInfoTrackingId", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
     Rule(ViberOtpStep, VIBER, "to", "to", NUMBERS, NOT_NUMBERS),
-    Rule(ViberOtpStep, VIBER, "template_id", "templateId", TEMPLATES, NOT_TEMPLATES),
+    Rule(ViberOtpStep, VIBER, "template_id", "templateId", TEMPLATE_IDS, NOT_TEMPLATE_IDS),
     Rule(
         ViberOtpStep,
         VIBER,
@@ -53,67 +53,67 @@ RULES = [
             Bad(847291, "text of 4 to 10 characters, not a number"),
         ),
     ),
-    Rule(ViberOtpStep, VIBER, "ttl", "ttl", SECONDS, NOT_SECONDS, seconds),
-    Rule(ViberOtpStep, VIBER, "business_name", "businessName", FILLED, NOT_FILLED),
+    Rule(ViberOtpStep, VIBER, "ttl", "ttl", SECOND_COUNTS, NOT_SECOND_COUNTS, seconds),
+    Rule(ViberOtpStep, VIBER, "business_name", "businessName", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
     Rule(ViberOtpStep, VIBER, "label", "label", LABELS, NOT_LABELS),
     Rule(OtpSmsStep, SMS, "to", "to", NUMBERS, NOT_NUMBERS),
-    Rule(OtpSmsStep, SMS, "ttl", "ttl", SECONDS, NOT_SECONDS, seconds),
+    Rule(OtpSmsStep, SMS, "ttl", "ttl", SECOND_COUNTS, NOT_SECOND_COUNTS, seconds),
     Rule(OtpSmsStep, SMS, "from_", "from", SENDER_IDS, NOT_SENDER_IDS),
     Rule(OtpSmsStep, SMS, "label", "label", LABELS, NOT_LABELS),
-    Rule(SmsMessage, (*SMS, "message"), "body", "body", FILLED, NOT_FILLED),
-    Rule(Callback, ("callback",), "url", "url", WEB, NOT_WEB),
+    Rule(SmsMessage, (*SMS, "message"), "body", "body", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
+    Rule(Callback, ("callback",), "url", "url", WEB_URLS, NOT_WEB_URLS),
 ]
 
 
-@pytest.mark.parametrize("kind", [*TYPES.split(), *VALIDITY_TYPES.split()])
-def test_template_types(kind: str) -> None:
-    """Each of the nine documented template types can be built with what it requires, and loaded."""
-    fields = {"someValidity": "5"} if kind in VALIDITY_TYPES.split() else {}
-    step = build(ViberOtpStep, template_type=kind, business_name="Demo", template_fields=fields)
+@pytest.mark.parametrize("template_type", [*BASIC_TYPES.split(), *VALIDITY_TYPES.split()])
+def test_documented_template_type_is_built_and_loaded(template_type: str) -> None:
+    """Each of the nine documented template types can be built with its required fields, and loaded."""
+    fields = {"someValidity": "5"} if template_type in VALIDITY_TYPES.split() else {}
+    step = build(ViberOtpStep, template_type=template_type, business_name="Demo", template_fields=fields)
     flow = OtpFlow(steps=[step])
-    assert dump_flow(flow)["flow"][0]["templateType"] == kind
+    assert dump_flow(flow)["flow"][0]["templateType"] == template_type
     assert load_flow("otp", dump_flow(flow)) == flow
 
 
-@pytest.mark.parametrize("kind", ["with_everything", "Basic", "BASIC", "", 7, None])
-def test_unknown_template_type(kind: object) -> None:
-    """A template type that is not documented is refused, and the documented ones are listed."""
-    refused = "must be one of basic, basic_5min"
-    if kind is not None:
-        with pytest.raises(InvalidFlow, match=rf"^ViberOtpStep: template_type: {refused}"):
-            build(ViberOtpStep, template_type=kind)
-    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "templateType"), kind))
-    assert problem.startswith("flow[0].templateType: " + ("must not be null" if kind is None else refused))
+@pytest.mark.parametrize("template_type", ["with_everything", "Basic", "BASIC", "", 7, None])
+def test_unknown_template_type_is_invalid(template_type: object) -> None:
+    """A template type that is not documented is invalid, and the error lists the documented ones."""
+    reason = "must be one of basic, basic_5min"
+    if template_type is not None:
+        with pytest.raises(InvalidFlow, match=rf"^ViberOtpStep: template_type: {reason}"):
+            build(ViberOtpStep, template_type=template_type)
+    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "templateType"), template_type))
+    assert problem.startswith("flow[0].templateType: " + ("must not be null" if template_type is None else reason))
 
 
-@pytest.mark.parametrize("kind", ["with_business_name", "with_business_and_validity_hours", "with_reason"])
-def test_business_name_is_required(kind: str) -> None:
+@pytest.mark.parametrize("template_type", ["with_business_name", "with_business_and_validity_hours", "with_reason"])
+def test_template_type_without_its_business_name_is_invalid(template_type: str) -> None:
     """The three types that show a business name cannot be built without one."""
     with pytest.raises(InvalidFlow, match=r"^ViberOtpStep: business_name: required by the template type"):
-        build(ViberOtpStep, template_type=kind, template_fields={"someValidity": "5"})
-    sample = changed(without(OTP, (*VIBER, "businessName")), (*VIBER, "templateType"), kind)
+        build(ViberOtpStep, template_type=template_type, template_fields={"someValidity": "5"})
+    sample = changed(without(OTP, (*VIBER, "businessName")), (*VIBER, "templateType"), template_type)
     problems = problems_of("otp", changed(sample, (*VIBER, "someValidity"), "5"))
     assert next(problems).startswith("flow[0].businessName: required by the template type")
 
 
-@pytest.mark.parametrize("kind", VALIDITY_TYPES.split())
-def test_validity_is_required(kind: str) -> None:
-    """The three types with a validity need at least one field more; what it is called is not public."""
+@pytest.mark.parametrize("template_type", VALIDITY_TYPES.split())
+def test_template_type_without_its_validity_is_invalid(template_type: str) -> None:
+    """The three types with a validity need at least one more field, whose name is not public."""
     with pytest.raises(InvalidFlow, match=r"^ViberOtpStep: template_fields: .*validity"):
-        build(ViberOtpStep, template_type=kind, business_name="Demo")
-    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "templateType"), kind))
+        build(ViberOtpStep, template_type=template_type, business_name="Demo")
+    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "templateType"), template_type))
     assert problem.startswith("flow[0]: ")
     assert "validity" in problem
 
 
-def test_required_by_the_type_and_left_out() -> None:
-    """A basic template, by name or by silence, needs neither a business name nor a field more."""
+def test_step_without_template_type_needs_no_business_name() -> None:
+    """A basic template, named or by default, needs neither a business name nor another field."""
     step = build(ViberOtpStep)
     assert (step.template_type, step.business_name, dict(step.template_fields)) == (None, None, {})
 
 
 def test_template_fields_are_written_into_the_step() -> None:
-    """Parameters whose names are not public become keys of the step, and come back from there."""
+    """Parameters whose names are not public become keys of the step, and are loaded from there."""
     flow = OtpFlow(steps=[build(ViberOtpStep, template_fields={"someValidity": "5", "someReason": ""})])
     (step,) = dump_flow(flow)["flow"]
     assert (step["someValidity"], step["someReason"]) == ("5", "")
@@ -138,23 +138,23 @@ def test_template_fields_are_written_into_the_step() -> None:
         pytest.param(None, (), "must be a mapping of names to texts, not nothing", id="None"),
     ],
 )
-def test_template_fields_are_texts(fields: object, path: tuple[str, ...], reason: str) -> None:
-    """`template_fields` maps names that are no field's own to texts."""
-    with pytest.raises(InvalidFlow) as refused:
+def test_template_fields_that_are_not_texts_are_invalid(fields: object, path: tuple[str, ...], reason: str) -> None:
+    """`template_fields` maps names to texts, and no name is that of a modelled field."""
+    with pytest.raises(InvalidFlow) as excinfo:
         build(ViberOtpStep, template_fields=fields)
-    (problem,) = refused.value.problems
+    (problem,) = excinfo.value.problems
     assert problem.path == ("template_fields", *path)
     assert reason in problem.reason
 
 
-def test_a_key_is_given_once() -> None:
-    """A key cannot stand in `extra` and in `template_fields` at once."""
+def test_key_in_extra_and_template_fields_is_invalid() -> None:
+    """A key cannot be in `extra` and in `template_fields` at once."""
     with pytest.raises(InvalidFlow, match=r"template_fields\.someKey: is given twice"):
         build(ViberOtpStep, template_fields={"someKey": "a"}, extra={"someKey": "b"})
 
 
 @pytest.mark.parametrize("strategy", ["OnStep", "OnCompletion"])
-def test_callback_has_no_strategy(strategy: str) -> None:
+def test_callback_strategy_is_invalid(strategy: str) -> None:
     """An OTP flow calls back on each step; a strategy belongs to the other two flows."""
     callback = Callback(url="https://example.test/otp", strategy=strategy)
     with pytest.raises(InvalidFlow, match=r"^OtpFlow: callback\.strategy: .*standard and transactional"):
@@ -163,22 +163,22 @@ def test_callback_has_no_strategy(strategy: str) -> None:
     assert problem.startswith("callback.strategy: ")
 
 
-def test_a_pin_is_held_as_a_secret() -> None:
-    """A pin given as text or as a `Secret` is a `Secret`, and equal."""
+def test_pin_is_stored_as_a_secret() -> None:
+    """A pin given as text or as a `Secret` is stored as a `Secret`, and both are equal."""
     step = build(ViberOtpStep, pin="847291")
     assert isinstance(step.pin, Secret)
     assert step == build(ViberOtpStep, pin=Secret("847291"))
     assert step != build(ViberOtpStep, pin="847292")
 
 
-def test_a_pin_that_is_no_text() -> None:
-    """A pin with half of a surrogate pair is refused for that, and not for its length."""
+def test_pin_with_a_surrogate_is_invalid() -> None:
+    """A pin with half of a surrogate pair is invalid for that reason, not for its length."""
     with pytest.raises(InvalidFlow, match=r"pin: .*surrogate"):
         build(ViberOtpStep, pin="8472\ud800")
 
 
-def test_sms_may_come_first() -> None:
-    """An SMS may be the first step, and the only one."""
+def test_sms_as_first_step_is_dumped_first() -> None:
+    """An SMS may be the first step, or the only one."""
     flow = OtpFlow(steps=[build(OtpSmsStep), build(ViberOtpStep, ttl=timedelta(0))])
     assert dump_flow(flow) == {
         "flow": [

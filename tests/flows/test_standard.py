@@ -1,4 +1,4 @@
-"""`POST /failover`: each documented rule at its limit and just past it."""
+"""Standard flow, `POST /failover`: each documented rule at its limit and just past it."""
 
 import pytest
 
@@ -12,31 +12,31 @@ from .rule_tables import (
     minutes,
     problems_of,
 )
-from .sample_requests import PHONE, SENDER, STANDARD, URL_1000, WORDS_1000, Json, build, changed
+from .sample_requests import PHONE, SENDER, STANDARD, TEXT_1000, URL_1000, Json, build, changed
 from .shared_rules import (
-    FILLED,
+    BOOLEANS,
     LABELS,
-    NOT_FILLED,
+    NON_EMPTY_TEXTS,
+    NOT_BOOLEANS,
     NOT_LABELS,
+    NOT_NON_EMPTY_TEXTS,
     NOT_NUMBERS,
-    NOT_SWITCH,
     NOT_VIBER_MINUTES,
-    NOT_WEB,
+    NOT_WEB_URLS,
     NUMBERS,
-    SWITCH,
     VIBER_MINUTES,
-    WEB,
+    WEB_URLS,
     callback_rules,
+    failover_statuses_rule,
     sms_rules,
-    statuses,
     voice_rules,
 )
 
 STEP = ("flow", 0)
 MESSAGE = (*STEP, "message")
 FILE, VIDEO, ACTION = (*MESSAGE, "viberFile"), (*MESSAGE, "viberVideo"), (*MESSAGE, "action")
-SECURE = ("https://example.test/i.png", "HTTPS://example.test", URL_1000)
-NOT_SECURE = (
+HTTPS_URLS = ("https://example.test/i.png", "HTTPS://example.test", URL_1000)
+NOT_HTTPS_URLS = (
     Bad(URL_1000 + "a", "at most 1000 characters, has 1001"),
     Bad("http://example.test/i.png", "must be https"),
     Bad("example.test/i.png", "must be a URL"),
@@ -46,22 +46,22 @@ NOT_SECURE = (
 FILE_TYPES = "doc docx rtf dot dotx odt odf fodt txt info pdf xps pdax eps xls xlsx ods fods csv xlsm xltx"
 
 RULES = [
-    Rule(ViberStep, STEP, "sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
+    Rule(ViberStep, STEP, "sender_info_tracking_id", "senderInfoTrackingId", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
     Rule(ViberStep, STEP, "to", "to", NUMBERS, NOT_NUMBERS),
     Rule(ViberStep, STEP, "ttl", "ttl", VIBER_MINUTES, NOT_VIBER_MINUTES, minutes),
-    Rule(ViberStep, STEP, "expire_on_delivery", "expireOnDelivery", SWITCH, NOT_SWITCH),
-    Rule(ViberStep, STEP, "inbound_url", "inboundUrl", WEB, NOT_WEB),
+    Rule(ViberStep, STEP, "expire_on_delivery", "expireOnDelivery", BOOLEANS, NOT_BOOLEANS),
+    Rule(ViberStep, STEP, "inbound_url", "inboundUrl", WEB_URLS, NOT_WEB_URLS),
     Rule(ViberStep, STEP, "label", "label", LABELS, NOT_LABELS),
-    statuses(ViberStep, STEP, "Expired", "Failed", "Undelivered", foreign="Busy"),
+    failover_statuses_rule(ViberStep, STEP, "Expired", "Failed", "Undelivered", foreign="Busy"),
     Rule(
         ViberMessage,
         MESSAGE,
         "text",
         "text",
-        ("", WORDS_1000, "\U0001f600" * 1000),
-        (Bad(WORDS_1000 + "x", "at most 1000 characters, has 1001"), Bad(7, "must be text")),
+        ("", TEXT_1000, "\U0001f600" * 1000),
+        (Bad(TEXT_1000 + "x", "at most 1000 characters, has 1001"), Bad(7, "must be text")),
     ),
-    Rule(ViberMessage, MESSAGE, "image_url", "imageUrl", SECURE, NOT_SECURE),
+    Rule(ViberMessage, MESSAGE, "image_url", "imageUrl", HTTPS_URLS, NOT_HTTPS_URLS),
     Rule(
         ViberAction,
         ACTION,
@@ -99,9 +99,9 @@ RULES = [
         tuple(FILE_TYPES.split()),
         (Bad("exe", "doc, docx"), Bad("application/pdf", "doc, docx"), Bad(7, "doc, docx")),
     ),
-    Rule(ViberFile, FILE, "file_url", "fileUrl", SECURE, NOT_SECURE),
-    Rule(ViberVideo, VIDEO, "video_url", "videoUrl", SECURE, NOT_SECURE),
-    Rule(ViberVideo, VIDEO, "video_thumbnail", "videoThumbnail", SECURE, NOT_SECURE),
+    Rule(ViberFile, FILE, "file_url", "fileUrl", HTTPS_URLS, NOT_HTTPS_URLS),
+    Rule(ViberVideo, VIDEO, "video_url", "videoUrl", HTTPS_URLS, NOT_HTTPS_URLS),
+    Rule(ViberVideo, VIDEO, "video_thumbnail", "videoThumbnail", HTTPS_URLS, NOT_HTTPS_URLS),
     Rule(
         ViberVideo,
         VIDEO,
@@ -126,7 +126,7 @@ RULES = [
 
 TEXT, IMAGE = {"text": "Hi"}, {"imageUrl": "https://example.test/i.png"}
 BUTTON = {"action": {"caption": "Open", "targetUrl": "https://example.test/"}}
-A_FILE, A_VIDEO = STANDARD["flow"][0]["message"]["viberFile"], STANDARD["flow"][0]["message"]["viberVideo"]
+FILE_CONTENT, VIDEO_CONTENT = STANDARD["flow"][0]["message"]["viberFile"], STANDARD["flow"][0]["message"]["viberVideo"]
 
 
 @pytest.mark.parametrize(
@@ -135,22 +135,22 @@ A_FILE, A_VIDEO = STANDARD["flow"][0]["message"]["viberFile"], STANDARD["flow"][
         pytest.param({}, id="empty"),
         pytest.param({**TEXT, **IMAGE}, id="text and image without a button"),
         pytest.param({**IMAGE, **BUTTON}, id="image and button"),
-        pytest.param({"viberVideo": A_VIDEO, **BUTTON}, id="video and button"),
-        pytest.param({"viberFile": A_FILE, **TEXT}, id="file and text"),
+        pytest.param({"viberVideo": VIDEO_CONTENT, **BUTTON}, id="video and button"),
+        pytest.param({"viberFile": FILE_CONTENT, **TEXT}, id="file and text"),
         pytest.param({"action": {}}, id="empty button"),
         pytest.param({"viberFile": {}}, id="empty file"),
     ],
 )
-def test_content_is_not_guessed(message: Json) -> None:
-    """Which contents go together is only inferred for this endpoint, so none is refused."""
+def test_any_combination_of_contents_is_accepted(message: Json) -> None:
+    """Which contents may be combined is only inferred for this endpoint, so every combination is accepted."""
     sample = changed(STANDARD, MESSAGE, message)
     assert dump_flow(load_flow("standard", sample)) == sample
 
 
 @pytest.mark.parametrize("key", ["templateId", "templateLang", "templateParams"])
 @pytest.mark.parametrize("extra", ["refuse", "keep"])
-def test_template_keys_are_refused(key: str, extra: str) -> None:
-    """Template keys on a Viber step are a documented 400 here; the refusal names the flow that takes them."""
+def test_template_key_is_invalid_on_a_standard_flow(key: str, extra: str) -> None:
+    """Template keys on a Viber step are a documented 400 here; the error names the flow that accepts them."""
     (problem,) = problems_of("standard", changed(STANDARD, (*STEP, key), "x"), extra=extra)
     assert problem.startswith(f"flow[0].{key}: ")
     assert "TransactionalFlow" in problem
@@ -158,8 +158,8 @@ def test_template_keys_are_refused(key: str, extra: str) -> None:
         build(ViberStep, extra={key: "x"})
 
 
-def test_built_by_hand() -> None:
-    """A flow built from keywords is the JSON that Routee documents, with positions as `order` and nothing unasked."""
+def test_flow_built_from_keywords_is_dumped_as_documented() -> None:
+    """A flow built from keywords is the JSON that Routee documents, with positions as `order` and no other keys."""
     flow = StandardFlow(steps=[build(ViberStep), build(ViberStep, ttl=minutes(0.5))])
     viber = {"type": "Viber", "senderInfoTrackingId": SENDER, "to": PHONE, "message": {"text": "Hi"}}
     assert dump_flow(flow) == {"flow": [{**viber, "order": 1}, {**viber, "order": 2, "ttl": 0.5}]}

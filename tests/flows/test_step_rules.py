@@ -1,4 +1,4 @@
-"""What steps have in common: where they belong, times to live, triggers, and the short ways to write them."""
+"""Rules that steps share: which flow they belong to, times to live, failover statuses, and short forms."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,9 +31,9 @@ from routee_failover.flows import (
 )
 
 from .rule_tables import problems_of
-from .sample_requests import FLOW_LEAST, LEAST, MINUTE, PHONE, STANDARD, build, changed, without
+from .sample_requests import MINIMAL_ARGUMENTS, MINUTE, PHONE, STANDARD, STEP_CLASSES, build, changed, without
 
-BELONGS = {
+FLOWS_OF_STEP = {
     ViberStep: "a StandardFlow",
     ViberTemplateStep: "a TransactionalFlow",
     SmsStep: "a StandardFlow or a TransactionalFlow",
@@ -47,23 +47,23 @@ BELONGS = {
     ("flow", "step"),
     [
         pytest.param(flow, step, id=f"{step.__name__} in {flow.__name__}")
-        for flow, own in FLOW_LEAST.items()
-        for step in BELONGS
+        for flow, own in STEP_CLASSES.items()
+        for step in FLOWS_OF_STEP
         if step not in own
     ],
 )
-def test_steps_of_another_endpoint(flow: type[Any], step: type[Any]) -> None:
-    """A step of another endpoint is refused where it stands, and the endpoint that takes it is named."""
-    sound = build(FLOW_LEAST[flow][0])
-    with pytest.raises(InvalidFlow) as refused:
-        flow(steps=[sound, build(step)])
-    (problem,) = refused.value.problems
+def test_step_of_another_endpoint_is_invalid(flow: type[Any], step: type[Any]) -> None:
+    """A step of another endpoint is invalid at its index, and the error names the flow that accepts it."""
+    valid_step = build(STEP_CLASSES[flow][0])
+    with pytest.raises(InvalidFlow) as excinfo:
+        flow(steps=[valid_step, build(step)])
+    (problem,) = excinfo.value.problems
     assert problem.path == ("steps", 1)
-    assert f"{step.__name__} belongs to {BELONGS[step]}; {flow.__name__} takes " in problem.reason
+    assert f"{step.__name__} belongs to {FLOWS_OF_STEP[step]}; {flow.__name__} takes " in problem.reason
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "name", "home"),
+    ("endpoint", "name", "owner"),
     [
         ("standard", "ViberOtp", "OtpFlow"),
         ("transactional", "ViberOtp", "OtpFlow"),
@@ -71,15 +71,15 @@ def test_steps_of_another_endpoint(flow: type[Any], step: type[Any]) -> None:
         ("otp", "Voice", "a StandardFlow or a TransactionalFlow"),
     ],
 )
-def test_types_of_another_endpoint(endpoint: str, name: str, home: str) -> None:
-    """A `type` of another endpoint is refused, and the endpoint that takes it is named."""
+def test_type_of_another_endpoint_is_invalid(endpoint: str, name: str, owner: str) -> None:
+    """A `type` of another endpoint is invalid, and the error names the flow that accepts it."""
     (problem,) = problems_of(endpoint, {"flow": [{"type": name, "order": 1}]})
     assert problem.startswith("flow[0].type: must be ")
-    assert home in problem
+    assert owner in problem
 
 
-def test_the_article_fits() -> None:
-    """An endpoint is named in good English."""
+def test_otp_flow_is_named_with_the_article_an() -> None:
+    """The name of a flow in an error has the correct article."""
     (problem,) = problems_of("standard", {"flow": [{"type": "ViberOtp"}]})
     assert "belongs to an OtpFlow" in problem
 
@@ -95,35 +95,35 @@ def test_the_article_fits() -> None:
         (ViberOtpMessage, "type", "PRIMARY_ONLY, ALL_DEVICE"),
     ],
 )
-def test_documented_words_are_listed(cls: type[Any], field: str, words: str) -> None:
-    """Where one of a few words belongs, a refusal lists them."""
+def test_unknown_word_error_lists_the_documented_words(cls: type[Any], field: str, words: str) -> None:
+    """The error about an unknown word lists the documented ones."""
     with pytest.raises(InvalidFlow, match=rf"^{cls.__name__}: {field}: .*{words}"):
         build(cls, **{field: "nonsense"})
 
 
-@pytest.mark.parametrize("flow", FLOW_LEAST, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", STEP_CLASSES, ids=lambda flow: flow.__name__)
 @pytest.mark.parametrize("steps", [[], ()], ids=["list", "tuple"])
-def test_at_least_one_step(flow: type[Any], steps: object) -> None:
+def test_flow_without_steps_is_invalid(flow: type[Any], steps: object) -> None:
     """A flow without a step cannot be built."""
     with pytest.raises(InvalidFlow, match=rf"^{flow.__name__}: steps: must have at least one step$"):
         flow(steps=steps)
     assert list(problems_of(flow.endpoint, {"flow": []})) == ["flow: must have at least one step"]
 
 
-@pytest.mark.parametrize("flow", FLOW_LEAST, ids=lambda flow: flow.__name__)
-def test_many_steps(flow: type[Any]) -> None:
-    """Nobody documents how many steps a flow may have, so a hundred pass."""
-    built = flow(steps=[build(FLOW_LEAST[flow][0])] * 100)
+@pytest.mark.parametrize("flow", STEP_CLASSES, ids=lambda flow: flow.__name__)
+def test_flow_of_100_steps_is_accepted(flow: type[Any]) -> None:
+    """Routee documents no maximum number of steps, so a hundred are accepted."""
+    built = flow(steps=[build(STEP_CLASSES[flow][0])] * 100)
     assert [step["order"] for step in dump_flow(built)["flow"]] == list(range(1, 101))
 
 
 @pytest.mark.parametrize("cls", [ViberStep, ViberTemplateStep, SmsStep, ViberOtpStep, OtpSmsStep, ViberOtpMessage])
 @pytest.mark.parametrize("number", [60, 2.5, 0, True, "60"])
-def test_a_bare_number_is_no_time_to_live(cls: type[Any], number: object) -> None:
-    """A bare number as ttl is refused with both units explained, for it would mean minutes here and seconds there."""
-    with pytest.raises(InvalidFlow) as refused:
+def test_ttl_as_a_number_is_invalid_and_explains_the_units(cls: type[Any], number: object) -> None:
+    """A number as ttl is invalid and both units are explained, because it would mean minutes here and seconds there."""
+    with pytest.raises(InvalidFlow) as excinfo:
         build(cls, ttl=number)
-    (problem,) = refused.value.problems
+    (problem,) = excinfo.value.problems
     assert problem.path == ("ttl",)
     unit = "seconds" if cls in {ViberOtpStep, OtpSmsStep, ViberOtpMessage} else "minutes"
     assert f"timedelta({unit}=" in problem.reason
@@ -133,25 +133,25 @@ def test_a_bare_number_is_no_time_to_live(cls: type[Any], number: object) -> Non
 @pytest.mark.parametrize(
     ("cls", "ttl", "reason"),
     [
-        pytest.param(ViberStep, timedelta(seconds=29), "0.5 to 1440 minutes", id="viber under its least"),
+        pytest.param(ViberStep, timedelta(seconds=29), "0.5 to 1440 minutes", id="viber under its minimum"),
         pytest.param(ViberStep, timedelta(seconds=31), "one decimal", id="viber between two tenths"),
         pytest.param(ViberStep, timedelta(seconds=30, microseconds=1), "one decimal", id="viber and a microsecond"),
-        pytest.param(ViberStep, timedelta(days=1, seconds=6), "0.5 to 1440", id="viber over its most"),
+        pytest.param(ViberStep, timedelta(days=1, seconds=6), "0.5 to 1440", id="viber over its maximum"),
         pytest.param(SmsStep, timedelta(seconds=90), "whole minutes", id="sms and half a minute"),
-        pytest.param(SmsStep, timedelta(days=1, microseconds=1), "1 to 1440", id="sms over its most"),
+        pytest.param(SmsStep, timedelta(days=1, microseconds=1), "1 to 1440", id="sms over its maximum"),
         pytest.param(OtpSmsStep, timedelta(microseconds=1), "whole seconds", id="otp and a microsecond"),
-        pytest.param(ViberOtpStep, timedelta(microseconds=-1), "at least 0 seconds", id="otp under nothing"),
-        pytest.param(ViberOtpStep, timedelta.max, "whole seconds", id="otp for ever"),
+        pytest.param(ViberOtpStep, timedelta(microseconds=-1), "at least 0 seconds", id="otp under zero"),
+        pytest.param(ViberOtpStep, timedelta.max, "whole seconds", id="otp maximum"),
     ],
 )
-def test_what_a_unit_cannot_say(cls: type[Any], ttl: timedelta, reason: str) -> None:
-    """A duration is refused where its endpoint's unit cannot express it exactly."""
+def test_ttl_that_the_unit_cannot_express_is_invalid(cls: type[Any], ttl: timedelta, reason: str) -> None:
+    """A duration that the endpoint's unit cannot express exactly is invalid."""
     with pytest.raises(InvalidFlow, match=rf"^{cls.__name__}: ttl: .*{reason}"):
         build(cls, ttl=ttl)
 
 
-def test_units_of_time() -> None:
-    """The same duration is minutes on two endpoints and seconds on two, and a ttl that is not given is not written."""
+def test_ttl_is_dumped_in_the_unit_of_its_endpoint() -> None:
+    """The same duration is minutes on two endpoints and seconds on two, and an omitted ttl is not written."""
     two = timedelta(minutes=2)
     standard = StandardFlow(steps=[build(ViberStep, ttl=two), build(SmsStep, ttl=two), build(ViberStep)])
     assert [step.get("ttl") for step in dump_flow(standard)["flow"]] == [2, 2, None]
@@ -161,8 +161,8 @@ def test_units_of_time() -> None:
     assert dump_flow(build(ViberOtpMessage, ttl=timedelta(days=3)))["ttl"] == 259200
 
 
-def test_every_tenth_of_a_minute() -> None:
-    """Each of the 14,396 documented Viber times to live is written with one decimal and comes back the same."""
+def test_every_documented_viber_ttl_survives_a_round_trip() -> None:
+    """Each of the 14,396 documented Viber times to live is written with one decimal and loaded as the same."""
     for tenth in range(5, 14401):
         flow = StandardFlow(steps=[build(ViberStep, ttl=timedelta(seconds=6 * tenth))])
         written = dump_flow(flow)["flow"][0]["ttl"]
@@ -181,8 +181,8 @@ def test_every_tenth_of_a_minute() -> None:
         (VoiceStep, [], ()),
     ],
 )
-def test_triggers_in_any_case(cls: type[Any], given: Any, held: tuple[str, ...]) -> None:
-    """Trigger statuses are taken in any letter case, in the order given, and written as Routee's tables spell them."""
+def test_failover_statuses_are_accepted_in_any_letter_case(cls: type[Any], given: Any, held: tuple[str, ...]) -> None:
+    """Failover statuses in any letter case keep their order and are written as Routee's tables spell them."""
     step = build(cls, failover_on_statuses=given)
     assert step.failover_on_statuses == held
     flow = (TransactionalFlow if cls is ViberTemplateStep else StandardFlow)(steps=[step])
@@ -197,8 +197,8 @@ def test_triggers_in_any_case(cls: type[Any], given: Any, held: tuple[str, ...])
         (ViberStep, ViberMessage(text="Hi")),
     ],
 )
-def test_a_message_as_text(cls: type[Any], message: object) -> None:
-    """`message="text"` stands for the message that says just that."""
+def test_text_is_short_for_a_message(cls: type[Any], message: object) -> None:
+    """`message="text"` is equal to the message object with this text."""
     assert build(cls, message="Hi") == build(cls, message=message)
 
 
@@ -211,15 +211,15 @@ def test_a_message_as_text(cls: type[Any], message: object) -> None:
         (VoiceStep, "nobody", "to: must be an E.164 number"),
     ],
 )
-def test_what_is_wrong_with_a_text_that_stands_for_an_object(cls: type[Any], text: str, path: str) -> None:
-    """A text that stands for an object is checked as the part of it that it is."""
+def test_text_in_place_of_an_object_is_validated(cls: type[Any], text: str, path: str) -> None:
+    """A text that is short for an object is validated as the field that it fills."""
     field = path.partition(":")[0]
     with pytest.raises(InvalidFlow, match=rf"^{cls.__name__}: {path}"):
         build(cls, **{field: text})
 
 
-def test_a_voice_recipient_as_text() -> None:
-    """A plain number as the recipient of a call means its phone, in JSON too, and is written as an object."""
+def test_text_is_short_for_a_voice_recipient() -> None:
+    """A number as the recipient of a call is its phone, in JSON as well, and is dumped as an object."""
     assert build(VoiceStep, to=PHONE) == build(VoiceStep, to=VoiceRecipient(phone=PHONE))
     flow = load_flow("standard", changed(STANDARD, ("flow", 2, "to"), PHONE))
     assert dump_flow(flow)["flow"][2]["to"] == {"phone": PHONE}
@@ -230,34 +230,34 @@ def test_a_voice_recipient_as_text() -> None:
 @pytest.mark.parametrize(
     "to", [{"phone": PHONE}, {"viber": PHONE}, {"sip": "1111@host:55080"}], ids=lambda to: next(iter(to))
 )
-def test_one_way_to_call_is_enough(to: dict[str, Any]) -> None:
-    """A call needs one of phone, viber and sip, whichever."""
+def test_voice_recipient_with_one_address_is_accepted(to: dict[str, Any]) -> None:
+    """A call needs any one of phone, viber and sip."""
     assert VoiceRecipient(**to)
     sample = changed(STANDARD, ("flow", 2, "to"), to)
     assert dump_flow(load_flow("standard", sample)) == sample
 
 
-def test_somebody_is_called() -> None:
-    """A call to nobody is refused."""
+def test_voice_recipient_without_an_address_is_invalid() -> None:
+    """A call without a recipient is invalid."""
     with pytest.raises(InvalidFlow, match=r"^VoiceRecipient: needs a phone, a viber or a sip$"):
         VoiceRecipient()
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "to"), {}))
     assert problem == "flow[2].to: needs a phone, a viber or a sip"
 
 
-def test_event_url_belongs_to_continue() -> None:
-    """Routee asks for a dial plan only when it is to continue; with Hangup an address is refused."""
+def test_event_url_with_hangup_is_invalid() -> None:
+    """Routee requests a dial plan only with Continue; with Hangup an event URL is invalid."""
     with pytest.raises(InvalidFlow, match=r"^MachineDetection: event_url: .*Continue"):
         MachineDetection(strategy="Hangup", event_url="https://example.test/plan")
-    place = ("flow", 2, "machineDetection", "strategy")
-    (problem,) = problems_of("standard", changed(STANDARD, place, "Hangup"))
+    path = ("flow", 2, "machineDetection", "strategy")
+    (problem,) = problems_of("standard", changed(STANDARD, path, "Hangup"))
     assert problem.startswith("flow[2].machineDetection.eventUrl: ")
-    sample = changed(STANDARD, place[:-1], {"strategy": "Hangup"})
+    sample = changed(STANDARD, path[:-1], {"strategy": "Hangup"})
     assert dump_flow(load_flow("standard", sample)) == sample
 
 
-def test_a_voice_step_has_no_ttl() -> None:
-    """Voice steps do not use ttl: it is no argument, and no key."""
+def test_ttl_on_a_voice_step_is_an_unknown_argument() -> None:
+    """A voice step has no ttl, neither as an argument nor as a key."""
     with pytest.raises(TypeError, match=r"ttl"):
         build(VoiceStep, ttl=MINUTE)
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "ttl"), 5))
@@ -265,8 +265,8 @@ def test_a_voice_step_has_no_ttl() -> None:
 
 
 @pytest.mark.parametrize("verb", ["DIAL", "COLLECT", "say", "", None, 7])
-def test_other_verbs(verb: object) -> None:
-    """A call of a failover flow says and plays; other verbs are refused."""
+def test_verb_other_than_say_and_play_is_invalid(verb: object) -> None:
+    """A call of a failover flow has the verbs Say and Play only."""
     (problem,) = problems_of("standard", changed(STANDARD, ("flow", 2, "dialPlan", "verbs", 1, "type"), verb))
     assert problem.startswith("flow[2].dialPlan.verbs[1].type: ")
     assert "SAY or PLAY" in problem
@@ -278,32 +278,32 @@ def test_other_verbs(verb: object) -> None:
     ("owner", "field"),
     [
         pytest.param(cls, name, id=f"{cls.__name__}.{name}")
-        for cls, least in LEAST.items()
-        for name in least
+        for cls, minimal in MINIMAL_ARGUMENTS.items()
+        for name in minimal
         if cls is not VoiceRecipient
     ],
 )
-def test_required_arguments(owner: type[Any], field: str) -> None:
-    """Leaving out an argument that Routee requires is a TypeError that names it, as it is for any Python function."""
-    given = {name: value for name, value in LEAST[owner].items() if name != field}
+def test_missing_required_argument_is_a_type_error(owner: type[Any], field: str) -> None:
+    """Omitting an argument that Routee requires is a TypeError that names it, as for any Python function."""
+    given = {name: value for name, value in MINIMAL_ARGUMENTS[owner].items() if name != field}
     with pytest.raises(TypeError, match=rf"'{field}'"):
         owner(**given)
 
 
-@pytest.mark.parametrize("cls", [*LEAST, *FLOW_LEAST], ids=lambda cls: cls.__name__)
-def test_frozen_and_by_keyword(cls: type[Any]) -> None:
-    """An object of a flow is built by keywords alone, and does not change."""
-    built = build(cls) if cls in LEAST else cls(steps=[build(FLOW_LEAST[cls][0])])
+@pytest.mark.parametrize("cls", [*MINIMAL_ARGUMENTS, *STEP_CLASSES], ids=lambda cls: cls.__name__)
+def test_models_are_frozen_and_keyword_only(cls: type[Any]) -> None:
+    """The model classes accept keyword arguments only, and their objects are immutable."""
+    built = build(cls) if cls in MINIMAL_ARGUMENTS else cls(steps=[build(STEP_CLASSES[cls][0])])
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         built.extra = {}
     with pytest.raises(TypeError):
         cls("x")
     with pytest.raises(TypeError, match=r"no_such_field"):
-        cls(**LEAST.get(cls, {"steps": []}), no_such_field=1)
+        cls(**MINIMAL_ARGUMENTS.get(cls, {"steps": []}), no_such_field=1)
 
 
-def test_url_shortener_stands_in_the_message() -> None:
-    """The seed lists urlShortener with the message; where another page has it, on the step, it passes as an extra."""
+def test_url_shortener_is_dumped_inside_the_message() -> None:
+    """Routee lists urlShortener with the message; on the step, where another page has it, it is sent as an extra."""
     flow = StandardFlow(
         steps=[
             build(SmsStep, message=SmsMessage(body="Hi", url_shortener=UrlShortener(url_validity=timedelta(hours=1)))),

@@ -1,4 +1,4 @@
-"""`POST /failover/transactional`: each documented rule at its limit and just past it."""
+"""Transactional flow, `POST /failover/transactional`: each documented rule at its limit and just past it."""
 
 import pytest
 
@@ -14,25 +14,25 @@ from .rule_tables import (
 )
 from .sample_requests import BASIC_OTP, OWN_TEMPLATE, PHONE, SENDER, TRANSACTIONAL, build, changed, without
 from .shared_rules import (
-    FILLED,
-    NOT_FILLED,
+    INTEGERS,
+    NON_EMPTY_TEXTS,
+    NOT_INTEGERS,
+    NOT_NON_EMPTY_TEXTS,
     NOT_NUMBERS,
     NOT_VIBER_MINUTES,
-    NOT_WEB,
-    NOT_WHOLE,
+    NOT_WEB_URLS,
     NUMBERS,
     VIBER_MINUTES,
-    WEB,
-    WHOLE,
+    WEB_URLS,
     callback_rules,
+    failover_statuses_rule,
     sms_rules,
-    statuses,
     voice_rules,
 )
 
 STEP = ("flow", 0)
-TEMPLATES = (OWN_TEMPLATE, OWN_TEMPLATE.upper())
-NOT_TEMPLATES = (
+TEMPLATE_IDS = (OWN_TEMPLATE, OWN_TEMPLATE.upper())
+NOT_TEMPLATE_IDS = (
     Bad("", "must be a UUID"),
     Bad(OWN_TEMPLATE.replace("-", ""), "must be a UUID"),
     Bad(OWN_TEMPLATE[:-1], "must be a UUID"),
@@ -42,10 +42,12 @@ NOT_TEMPLATES = (
 )
 
 RULES = [
-    Rule(ViberTemplateStep, STEP, "sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
+    Rule(
+        ViberTemplateStep, STEP, "sender_info_tracking_id", "senderInfoTrackingId", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS
+    ),
     Rule(ViberTemplateStep, STEP, "to", "to", NUMBERS, NOT_NUMBERS),
-    Rule(ViberTemplateStep, STEP, "template_id", "templateId", TEMPLATES, NOT_TEMPLATES),
-    Rule(ViberTemplateStep, STEP, "template_lang", "templateLang", ("en", "en-GB", "zu"), NOT_FILLED),
+    Rule(ViberTemplateStep, STEP, "template_id", "templateId", TEMPLATE_IDS, NOT_TEMPLATE_IDS),
+    Rule(ViberTemplateStep, STEP, "template_lang", "templateLang", ("en", "en-GB", "zu"), NOT_NON_EMPTY_TEXTS),
     Rule(
         ViberTemplateStep,
         STEP,
@@ -55,7 +57,7 @@ RULES = [
         (
             Bad({"x": float("nan")}, "finite", ("x",)),
             Bad({"x": "\ud800"}, "surrogate", ("x",)),
-            Bad({"x": [b""]}, "JSON cannot say", ("x", 0)),
+            Bad({"x": [b""]}, "JSON cannot represent", ("x", 0)),
             Bad({5: 1}, "text for keys"),
             Bad([["x", 1]], "must be a mapping, not a list"),
             Bad("x", "must be a mapping, not text"),
@@ -69,10 +71,10 @@ RULES = [
         ("PRIMARY_DEVICE", "ALL_DEVICES"),
         (Bad("PRIMARY_ONLY", "must be"), Bad("all_devices", "must be"), Bad(1, "must be")),
     ),
-    Rule(ViberTemplateStep, STEP, "seq", "seq", WHOLE, NOT_WHOLE),
+    Rule(ViberTemplateStep, STEP, "seq", "seq", INTEGERS, NOT_INTEGERS),
     Rule(ViberTemplateStep, STEP, "ttl", "ttl", VIBER_MINUTES, NOT_VIBER_MINUTES, minutes),
-    Rule(ViberTemplateStep, STEP, "inbound_url", "inboundUrl", WEB, NOT_WEB),
-    statuses(ViberTemplateStep, STEP, "Expired", "Failed", "Undelivered", foreign="Busy"),
+    Rule(ViberTemplateStep, STEP, "inbound_url", "inboundUrl", WEB_URLS, NOT_WEB_URLS),
+    failover_statuses_rule(ViberTemplateStep, STEP, "Expired", "Failed", "Undelivered", foreign="Busy"),
     *sms_rules(("flow", 1)),
     *voice_rules(("flow", 2)),
     *callback_rules(),
@@ -94,8 +96,8 @@ RULES = [
         "be56d97b-2a33-4c89-ac5f-f555a2c827d9",
     ],
 )
-def test_otp_templates_require_a_pin(template: str) -> None:
-    """A template of the OTP inventory has a pin among its parameters, in any spelling of its id."""
+def test_otp_template_without_a_pin_is_invalid(template: str) -> None:
+    """A template of the OTP inventory needs a pin among its parameters, in any spelling of its id."""
     with pytest.raises(InvalidFlow, match=r"template_params\.pin: required"):
         build(ViberTemplateStep, template_id=template, template_params={"customer_name": "Ada"})
     with pytest.raises(InvalidFlow, match=r"template_params\.pin: required"):
@@ -106,16 +108,16 @@ def test_otp_templates_require_a_pin(template: str) -> None:
     assert step.template_params["pin"] == "847291"
 
 
-def test_own_templates_require_nothing() -> None:
-    """What a template of one's own needs is known to Routee alone; its parameters may be left out."""
+def test_own_template_without_params_is_accepted() -> None:
+    """Which parameters an own template needs is known to Routee only, so they may be omitted."""
     sample = without(TRANSACTIONAL, (*STEP, "templateParams"))
     assert dump_flow(load_flow("transactional", sample)) == sample
 
 
 @pytest.mark.parametrize("key", ["message", "label"])
 @pytest.mark.parametrize("extra", ["refuse", "keep"])
-def test_free_content_is_refused(key: str, extra: str) -> None:
-    """A message and a label on a Viber step are a documented 400 here; the refusal names the flow that takes them."""
+def test_free_content_is_invalid_on_a_transactional_flow(key: str, extra: str) -> None:
+    """A message and a label on a Viber step are a documented 400 here; the error names the flow that accepts them."""
     (problem,) = problems_of("transactional", changed(TRANSACTIONAL, (*STEP, key), "x"), extra=extra)
     assert problem.startswith(f"flow[0].{key}: ")
     assert "StandardFlow" in problem
@@ -123,14 +125,14 @@ def test_free_content_is_refused(key: str, extra: str) -> None:
         build(ViberTemplateStep, extra={key: "x"})
 
 
-def test_expire_on_delivery_passes() -> None:
-    """Whether this endpoint takes `expireOnDelivery` is not documented: whoever wants it sends it as an extra."""
+def test_expire_on_delivery_is_sent_as_extra() -> None:
+    """Whether this endpoint accepts `expireOnDelivery` is not documented; it can be sent as an extra."""
     flow = TransactionalFlow(steps=[build(ViberTemplateStep, extra={"expireOnDelivery": True})])
     assert dump_flow(flow)["flow"][0]["expireOnDelivery"] is True
 
 
-def test_built_by_hand() -> None:
-    """A flow built from keywords is the JSON that Routee documents, with positions as `order` and nothing unasked."""
+def test_flow_built_from_keywords_is_dumped_as_documented() -> None:
+    """A flow built from keywords is the JSON that Routee documents, with positions as `order` and no other keys."""
     flow = TransactionalFlow(steps=[build(ViberTemplateStep)])
     step = {"type": "Viber", "order": 1, "senderInfoTrackingId": SENDER, "to": PHONE}
     assert dump_flow(flow) == {"flow": [{**step, "templateId": OWN_TEMPLATE, "templateLang": "en"}]}

@@ -1,4 +1,4 @@
-"""`POST /viber/otp`: each documented rule at its limit and just past it."""
+"""Viber OTP, `POST /viber/otp`: each documented rule at its limit and just past it."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from .rule_tables import (
     seconds,
 )
 from .sample_requests import PHONE, SENDER, VIBER_OTP, build, changed
-from .shared_rules import FILLED, NOT_FILLED, NOT_NUMBERS, NOT_WHOLE, NUMBERS, WHOLE
+from .shared_rules import INTEGERS, NON_EMPTY_TEXTS, NOT_INTEGERS, NOT_NON_EMPTY_TEXTS, NOT_NUMBERS, NUMBERS
 
 LANGUAGES = "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi"
 TEXTS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")
@@ -45,7 +45,7 @@ def _rule(field: str, api: str, good: tuple[object, ...], bad: tuple[Bad, ...]) 
 
 
 RULES = [
-    _rule("sender_info_tracking_id", "senderInfoTrackingId", FILLED, NOT_FILLED),
+    _rule("sender_info_tracking_id", "senderInfoTrackingId", NON_EMPTY_TEXTS, NOT_NON_EMPTY_TEXTS),
     _rule("to", "to", NUMBERS, NOT_NUMBERS),
     Rule(
         ViberOtpMessage,
@@ -56,7 +56,7 @@ RULES = [
         (Bad(-1, "at least 0 seconds"), Bad(0.5, "whole seconds")),
         seconds,
     ),
-    _rule("seq", "seq", WHOLE, NOT_WHOLE),
+    _rule("seq", "seq", INTEGERS, NOT_INTEGERS),
     _rule("label", "label", ("transactional", "promotional"), (Bad("Promotional", "must be"), Bad("", "must be"))),
     _rule("type", "type", ("PRIMARY_ONLY", "ALL_DEVICE"), (Bad("ALL_DEVICES", "must be"), Bad(1, "must be"))),
     _rule(
@@ -106,8 +106,8 @@ def _params(names: tuple[str, ...]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("template", "names"), INVENTORY.items(), ids=INVENTORY)
-def test_inventory(template: str, names: tuple[str, ...]) -> None:
-    """Each template of the inventory is sent with exactly its parameters, in any spelling of its id."""
+def test_inventory_template_with_its_params_is_accepted(template: str, names: tuple[str, ...]) -> None:
+    """Each template of the inventory is accepted with exactly its parameters, in any spelling of its id."""
     for spelling in (template, template.upper()):
         message = build(ViberOtpMessage, template_id=spelling, template_params=_params(names))
         assert load_flow("viber-otp", dump_flow(message)) == message
@@ -121,8 +121,8 @@ def test_inventory(template: str, names: tuple[str, ...]) -> None:
         for missing in names
     ],
 )
-def test_inventory_parameters_are_required(template: str, names: tuple[str, ...], missing: str) -> None:
-    """Each parameter that a template of the inventory requires is missed by name."""
+def test_inventory_template_without_a_param_names_it(template: str, names: tuple[str, ...], missing: str) -> None:
+    """The error names the parameter that a template of the inventory requires and the message lacks."""
     params = _params(tuple(name for name in names if name != missing))
     with pytest.raises(InvalidFlow, match=rf"^ViberOtpMessage: template_params\.{missing}: required by this template$"):
         build(ViberOtpMessage, template_id=template.upper(), template_params=params)
@@ -130,8 +130,8 @@ def test_inventory_parameters_are_required(template: str, names: tuple[str, ...]
     assert list(problems_of("viber-otp", sample)) == [f"templateParams.{missing}: required by this template"]
 
 
-def test_every_missing_parameter_is_told() -> None:
-    """A template of the inventory without any parameters misses them all at once."""
+def test_inventory_template_without_params_names_them_all() -> None:
+    """A template of the inventory without parameters has a problem for each of them."""
     sample = {"senderInfoTrackingId": SENDER, "to": PHONE, "templateId": "60d67b38-b9fb-444a-80e6-754447e010c6"}
     assert list(problems_of("viber-otp", sample)) == [
         "templateParams.pin: required by this template",
@@ -140,14 +140,14 @@ def test_every_missing_parameter_is_told() -> None:
     ]
 
 
-def test_a_template_is_not_required() -> None:
+def test_message_without_a_template_is_accepted() -> None:
     """Only the sender and the recipient are documented as required."""
     sample = {"senderInfoTrackingId": SENDER, "to": PHONE}
     assert dump_flow(load_flow("viber-otp", sample)) == sample
 
 
 @pytest.mark.parametrize("to", [[PHONE], "306900000001"], ids=["list", "without +"])
-def test_one_recipient_with_a_plus(to: object) -> None:
-    """Routee's newer page has one recipient, and its + is a must."""
+def test_recipient_list_or_number_without_plus_is_invalid(to: object) -> None:
+    """Routee's newer page has one recipient, and its + is required."""
     (problem,) = problems_of("viber-otp", changed(VIBER_OTP, ("to",), to))
     assert problem.startswith("to: must be ")

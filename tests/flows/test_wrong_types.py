@@ -1,4 +1,4 @@
-"""Wrong types everywhere: whatever is given, the answer is `InvalidFlow`, and never another exception."""
+"""Wrong types anywhere raise `InvalidFlow`, and never another exception."""
 
 import math
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from routee_failover.errors import InvalidFlow
 from routee_failover.flows import Callback, SmsStep, ViberOtpMessage, ViberOtpStep
 from routee_failover.secret import Secret
 
-from .rule_tables import judged
-from .sample_requests import FLOW_LEAST, LEAST, PHONE, SAMPLES, SENDER, Json, Place, build, changed
+from .rule_tables import result_or_error
+from .sample_requests import MINIMAL_ARGUMENTS, PHONE, SAMPLES, SENDER, STEP_CLASSES, Json, JsonPath, build, changed
 
 
-class Odd:
-    """An object that no field takes."""
+class Unsupported:
+    """An object that no field accepts."""
 
 
-WRONG: tuple[object, ...] = (
+WRONG_VALUES: tuple[object, ...] = (
     *(None, True, 0, -1, 1.5, 10**30, math.nan, math.inf, 1j),
-    *("", "x", "\ud800", "\x00", b"", b"x", bytearray(), range(3), Odd(), Odd, print),
+    *("", "x", "\ud800", "\x00", b"", b"x", bytearray(), range(3), Unsupported(), Unsupported, print),
     *([], [[]], [None], [5], (), {}, {"x": 1}, {5: 1}, {None: None}, set(), frozenset({1}), iter([])),
 )
 
@@ -30,66 +30,66 @@ WRONG: tuple[object, ...] = (
 def _fields() -> list[Any]:
     return [
         pytest.param(cls, field.name, id=f"{cls.__name__}.{field.name}")
-        for cls in (*LEAST, *FLOW_LEAST)
+        for cls in (*MINIMAL_ARGUMENTS, *STEP_CLASSES)
         for field in attrs.fields(cls)
     ]
 
 
 @pytest.mark.parametrize(("cls", "name"), _fields())
-def test_constructors(cls: type[Any], name: str) -> None:
-    """A constructor gives an object or `InvalidFlow` for whatever a field is given."""
-    for value in WRONG:
-        given = LEAST[cls] if cls in LEAST else {"steps": [build(FLOW_LEAST[cls][0])]}
-        result = judged(cls, **{**given, name: value})
+def test_constructor_with_any_value_returns_or_raises_invalid_flow(cls: type[Any], name: str) -> None:
+    """A constructor returns an object or raises `InvalidFlow`, for any value of any field."""
+    for value in WRONG_VALUES:
+        arguments = MINIMAL_ARGUMENTS[cls] if cls in MINIMAL_ARGUMENTS else {"steps": [build(STEP_CLASSES[cls][0])]}
+        result = result_or_error(cls, **{**arguments, name: value})
         if isinstance(result, InvalidFlow) and (cls, name) != (ViberOtpStep, "template_type"):
             assert result.problems[0].path[:1] in {(name,), ()}
 
 
-def _places(node: Any, place: Place = ()) -> Iterator[Place]:
-    if place:
-        yield place
+def _paths(node: Any, path: JsonPath = ()) -> Iterator[JsonPath]:
+    if path:
+        yield path
     if isinstance(node, dict | list):
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from _places(value, (*place, key))
+            yield from _paths(value, (*path, key))
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "place"),
+    ("endpoint", "path"),
     [
         pytest.param(
             endpoint,
-            place,
-            id=f"{endpoint} {'.'.join(map(str, place))}",
+            path,
+            id=f"{endpoint} {'.'.join(map(str, path))}",
         )
         for endpoint, sample in SAMPLES.items()
-        for place in _places(sample)
+        for path in _paths(sample)
     ],
 )
 @pytest.mark.parametrize("extra", ["refuse", "keep"])
-def test_json(endpoint: str, place: Place, extra: Any) -> None:
-    """`load_flow` gives a flow that can be encoded, or `InvalidFlow`, for whatever stands in any place of a request."""
-    for value in WRONG:
-        mapping = changed(SAMPLES[endpoint], place, value)
-        result = judged(load_flow, endpoint, mapping, extra=extra)
+def test_load_with_any_value_returns_or_raises_invalid_flow(endpoint: str, path: JsonPath, extra: Any) -> None:
+    """`load_flow` returns a flow that can be encoded, or raises `InvalidFlow`, for any value at any path."""
+    for value in WRONG_VALUES:
+        mapping = changed(SAMPLES[endpoint], path, value)
+        result = result_or_error(load_flow, endpoint, mapping, extra=extra)
         if isinstance(result, InvalidFlow):
             assert result.problems
         else:
             encode_flow(result)
 
 
-@pytest.mark.parametrize("mapping", [*WRONG, "standard"], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("mapping", [*WRONG_VALUES, "standard"], ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("endpoint", SAMPLES)
-def test_no_mapping_at_all(endpoint: str, mapping: Any) -> None:
-    """What is no request at all is refused like any other."""
+def test_load_of_something_else_than_a_mapping_is_invalid(endpoint: str, mapping: Any) -> None:
+    """A value that is not a mapping is as invalid as any other request."""
     with pytest.raises(InvalidFlow):
         load_flow(endpoint, mapping, extra="keep")
 
 
 @pytest.mark.parametrize(
-    "endpoint", [None, 5, "", "STANDARD", "viber_otp", [], {}, Odd()], ids=lambda value: repr(value)[:8]
+    "endpoint", [None, 5, "", "STANDARD", "viber_otp", [], {}, Unsupported()], ids=lambda value: repr(value)[:8]
 )
-def test_unknown_endpoint(endpoint: Any) -> None:
-    """An endpoint that does not exist is refused, and the four are listed."""
+def test_unknown_endpoint_lists_the_four(endpoint: Any) -> None:
+    """An endpoint that does not exist is invalid, and the error lists the four."""
     with pytest.raises(InvalidFlow, match=r"endpoint: must be one of standard, transactional, otp, viber-otp"):
         load_flow(endpoint, {})
 
@@ -102,11 +102,11 @@ def _deep(levels: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "place", "levels"),
+    ("endpoint", "path", "levels"),
     [
         *(
-            (endpoint, place, levels)
-            for endpoint, place in (
+            (endpoint, path, levels)
+            for endpoint, path in (
                 ("standard", ("flow",)),
                 ("standard", ("flow", 0)),
                 ("standard", ("flow", 0, "message")),
@@ -122,8 +122,8 @@ def _deep(levels: int) -> list[Any]:
             for levels in (900, 5000)
         ),
         *(
-            pytest.param(endpoint, place, levels)
-            for endpoint, place in (
+            pytest.param(endpoint, path, levels)
+            for endpoint, path in (
                 ("standard", ("flow", 0, "failoverOnStatuses", 0)),
                 ("standard", ("flow", 2, "dialPlan", "verbs", 0, "message", "gender")),
                 ("standard", ("callback", "strategy")),
@@ -135,33 +135,33 @@ def _deep(levels: int) -> list[Any]:
         *(pytest.param("viber-otp", ("templateParams", "x"), levels) for levels in (900, 5000)),
     ],
 )
-def test_deep_nesting(endpoint: str, place: Place, levels: int) -> None:
-    """However deep JSON is nested, in whatever place, it is refused and does not exhaust the stack."""
+def test_deeply_nested_json_is_invalid(endpoint: str, path: JsonPath, levels: int) -> None:
+    """JSON that is nested too deeply, at any path, is invalid and does not exhaust the stack."""
     with pytest.raises(InvalidFlow):
-        load_flow(endpoint, changed(SAMPLES[endpoint], place, _deep(levels)), extra="keep")
+        load_flow(endpoint, changed(SAMPLES[endpoint], path, _deep(levels)), extra="keep")
 
 
 @pytest.mark.parametrize(
     "value",
-    [math.nan, -math.inf, "\ud800", b"x", Odd(), {5: 1}, _deep(70), [{"x": {1}}]],
+    [math.nan, -math.inf, "\ud800", b"x", Unsupported(), {5: 1}, _deep(70), [{"x": {1}}]],
     ids=["NaN", "infinity", "surrogate", "bytes", "object", "number as key", "deep", "set"],
 )
-def test_viber_otp_parameters_are_json(value: object) -> None:
-    """A parameter that no page names is passed through, so it too must be what JSON can say."""
+def test_viber_otp_param_that_is_not_json_is_invalid(value: object) -> None:
+    """An undocumented parameter is sent, so JSON must be able to represent it as well."""
     with pytest.raises(InvalidFlow, match=r"^ViberOtpMessage: template_params\.other"):
         build(ViberOtpMessage, template_params={"pin": "847291", "other": value})
 
 
 @pytest.mark.parametrize("key", [5, None, "\ud800"])
-def test_viber_otp_parameters_have_names(key: object) -> None:
+def test_viber_otp_param_key_that_is_not_text_is_invalid(key: object) -> None:
     """The keys of `template_params` are text."""
     with pytest.raises(InvalidFlow, match=r"^ViberOtpMessage: template_params"):
         build(ViberOtpMessage, template_params={key: "x"})
 
 
 @pytest.mark.parametrize("value", [10**5000, _deep(5000)], ids=["5000 digits", "5000 deep"])
-def test_triggers_without_a_text_form(value: object) -> None:
-    """A value that Python itself will not print is refused as a trigger status like any other."""
+def test_failover_status_that_python_cannot_print_is_invalid(value: object) -> None:
+    """A value that Python itself cannot print is invalid as a failover status like any other."""
     with pytest.raises(InvalidFlow, match=r"^SmsStep: failover_on_statuses\[0\]"):
         build(SmsStep, failover_on_statuses=[value])
 
@@ -170,8 +170,8 @@ def test_triggers_without_a_text_form(value: object) -> None:
     "value",
     [pytest.param(10**5000, id="5000 digits"), pytest.param(_deep(5000), id="5000 deep")],
 )
-def test_words_without_a_text_form(value: object) -> None:
-    """A value that Python itself will not print is refused where a documented word belongs."""
+def test_enum_value_that_python_cannot_print_is_invalid(value: object) -> None:
+    """A value that Python itself cannot print is invalid as a documented word."""
     with pytest.raises(InvalidFlow, match=r"^Callback: strategy"):
         build(Callback, strategy=value)
 
@@ -182,8 +182,8 @@ def test_words_without_a_text_form(value: object) -> None:
     ids=lambda key: type(key).__name__,
 )
 @pytest.mark.parametrize("extra", ["refuse", "keep"])
-def test_keys_that_are_no_text(key: Any, extra: Any) -> None:
-    """A mapping of Python's whose keys are no text is refused, wherever the key stands."""
+def test_mapping_key_that_is_not_text_is_invalid(key: Any, extra: Any) -> None:
+    """A Python mapping with keys that are not text is invalid, whatever the key is."""
     mapping: dict[Any, Any] = {"senderInfoTrackingId": SENDER, "to": PHONE, key: 1}
     with pytest.raises(InvalidFlow):
         load_flow("viber-otp", mapping, extra=extra)
@@ -198,15 +198,15 @@ def test_keys_that_are_no_text(key: Any, extra: Any) -> None:
         pytest.param(["847291"], id="list"),
     ],
 )
-def test_a_secret_that_holds_no_text(content: Any) -> None:
-    """A `Secret` of something other than text is refused as a pin."""
-    with pytest.raises((InvalidFlow, TypeError)) as refused:
+def test_secret_of_something_else_than_text_is_invalid(content: Any) -> None:
+    """A `Secret` of something other than text is invalid as a pin."""
+    with pytest.raises((InvalidFlow, TypeError)) as excinfo:
         build(ViberOtpStep, pin=Secret(content))
-    assert isinstance(refused.value, InvalidFlow) or "Secret" in str(refused.value)
+    assert isinstance(excinfo.value, InvalidFlow) or "Secret" in str(excinfo.value)
 
 
-def test_every_sample_is_sound() -> None:
-    """The samples that these tests break are whole."""
+def test_every_sample_request_is_valid() -> None:
+    """The samples that these tests change are valid."""
     for endpoint, sample in SAMPLES.items():
         whole: Json = dict(sample)
         assert load_flow(endpoint, whole)

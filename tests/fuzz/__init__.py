@@ -1,1 +1,1 @@
-"""Hostile input for everything that reads what others send: `python -m nox -s fuzz` tries a million."""
+"""Fuzzing of everything that parses input from others: `python -m nox -s fuzz` runs a million executions."""

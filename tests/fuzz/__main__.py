@@ -1,6 +1,6 @@
-"""`python -m tests.fuzz --executions 1000000`: with atheris, which follows coverage, or with mutations of our own.
+"""`python -m tests.fuzz --executions 1000000`: with atheris, which is guided by coverage, or without it.
 
-`--target cells` tries one reader; without it each execution picks one.
+`--target cells` fuzzes one parser; without it each execution picks one.
 """
 
 import argparse
@@ -10,75 +10,77 @@ import sys
 import time
 
 
-def _own(executions: int, seed: int, target: str | None) -> None:
-    from .inputs import Randomly
+def _run_without_atheris(executions: int, seed: int, target: str | None) -> None:
+    from .inputs import RandomSource
     from .targets import TARGETS, execute
 
-    run = TARGETS[target] if target else execute
+    target_function = TARGETS[target] if target else execute
     slowest = 0.0, 0
     started = time.perf_counter()
     for number in range(executions):
-        began = time.perf_counter()
+        execution_started = time.perf_counter()
         try:
-            run(Randomly(f"{seed}-{number}"))
+            target_function(RandomSource(f"{seed}-{number}"))
         except BaseException:
             sys.stderr.write(f"execution {number} of --seed {seed} failed\n")
             raise
-        slowest = max(slowest, (time.perf_counter() - began, number))
+        slowest = max(slowest, (time.perf_counter() - execution_started, number))
         if not (number + 1) % 50_000:
             sys.stdout.write(f"{number + 1} executions in {time.perf_counter() - started:.0f} s\n")
             sys.stdout.flush()
     sys.stdout.write(f"{executions} executions, nothing found; the slowest took {slowest[0]:.2f} s ({slowest[1]})\n")
 
 
-def _atheris(executions: int, seed: int, target: str | None) -> None:
+def _run_with_atheris(executions: int, seed: int, target: str | None) -> None:
     import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     with atheris.instrument_imports(include=["routee_failover"]):
         from . import targets
-        from .targets import TARGETS, execute, segment
+        from .targets import TARGETS, check_segment, execute
 
-    run = TARGETS[target] if target else execute
+    target_function = TARGETS[target] if target else execute
 
-    class Fuzzed:
-        """Decisions by the fuzzer."""
+    class FuzzedSource:
+        """Source of decisions made by the fuzzer."""
 
         def __init__(self, data: bytes) -> None:
             self._data = atheris.FuzzedDataProvider(data)
 
-        def upto(self, most: int) -> int:
-            return int(self._data.ConsumeIntInRange(0, most))
+        def upto(self, maximum: int) -> int:
+            return int(self._data.ConsumeIntInRange(0, maximum))
 
         def text(self) -> str:
             return str(self._data.ConsumeUnicodeNoSurrogates(self.upto(12)))
 
-    def one(data: bytes) -> None:
+    def run_one(data: bytes) -> None:
         if target:
-            run(Fuzzed(data))
+            target_function(FuzzedSource(data))
         elif data[:1] == b"{":
-            targets.callback(data)
-            targets.answer(data)
+            targets.check_callback(data)
+            targets.check_response(data)
         elif data[:1] == b"/":
-            segment(data[1:])
+            check_segment(data[1:])
         else:
-            run(Fuzzed(data))
+            target_function(FuzzedSource(data))
 
-    atheris.Setup([sys.argv[0], f"-runs={executions}", f"-seed={seed}", "-max_len=4096", "-print_final_stats=1"], one)
+    atheris.Setup(
+        [sys.argv[0], f"-runs={executions}", f"-seed={seed}", "-max_len=4096", "-print_final_stats=1"], run_one
+    )
     atheris.Fuzz()
 
 
 def main() -> None:
-    """Run."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--executions", type=int, default=1_000_000)
-    options.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)))
-    options.add_argument("--target", choices=["shaped", "raw", "address", "cells", "csv", "flows"])
-    options.add_argument("--own", action="store_true", help="without atheris")
-    chosen = options.parse_args()
-    if not chosen.own and importlib.util.find_spec("atheris") is not None:
-        _atheris(chosen.executions, chosen.seed, chosen.target)
+    """Run the fuzzer."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--executions", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3)))
+    parser.add_argument("--target", choices=["shaped", "raw", "address", "cells", "csv", "flows"])
+    parser.add_argument("--own", action="store_true", help="without atheris")
+    arguments = parser.parse_args()
+    if not arguments.own and importlib.util.find_spec("atheris") is not None:
+        _run_with_atheris(arguments.executions, arguments.seed, arguments.target)
     else:
-        _own(chosen.executions, chosen.seed, chosen.target)
+        _run_without_atheris(arguments.executions, arguments.seed, arguments.target)
 
 
 main()

@@ -1,4 +1,4 @@
-"""Flow files and templates, in JSON and TOML: documented flows that are bent, and bytes that are."""
+"""Flow files and templates, in JSON and TOML: mutated documented flows, and mutated bytes."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from routee_failover.bulk.templates.template import FlowTemplate
 from tests.flows.sample_requests import SAMPLES
 
 from .csv_files import write_input
-from .inputs import Source, bent, broken, one_of
+from .inputs import Source, mutate_bytes, mutate_json, one_of
 
 _FLOWS: list[dict[str, Any]] = [{"endpoint": endpoint, **sample} for endpoint, sample in SAMPLES.items()]
 _CELLS = {"phone": "+306900000001", "name": "Ada", "pin": "472915", "n": "60"}
@@ -39,23 +39,23 @@ _LARGE = [
     '{"a":' * 2_000 + "1" + "}" * 2_000,
     "1e999",
 ]
-"""Values that cost whoever reads them without bounds."""
+"""Values that are expensive for a parser without limits."""
 
 
 def _with_columns(source: Source, value: Any) -> Any:
-    """The same with columns in some of its texts."""
+    """Return the value with columns in some of its texts."""
     if isinstance(value, dict):
-        return {key: _with_columns(source, inner) for key, inner in value.items()}
+        return {key: _with_columns(source, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_columns(source, inner) for inner in value]
+        return [_with_columns(source, item) for item in value]
     return one_of(source, _TEXTS) if not source.upto(6) else value
 
 
 def _toml(value: Any, path: str = "") -> Iterator[str]:
-    """TOML that says the same, with its tables inline; what it cannot say is left out."""
+    """Yield the value as TOML with inline tables; null, which TOML does not have, is an empty text."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{json.dumps(str(key))} = {''.join(_toml(item))}" for key, item in value.items())
-        yield f"{{{inner}}}"
+        members = ", ".join(f"{json.dumps(str(key))} = {''.join(_toml(item))}" for key, item in value.items())
+        yield f"{{{members}}}"
     elif isinstance(value, list):
         yield f"[{', '.join(''.join(_toml(item)) for item in value)}]"
     elif isinstance(value, str):
@@ -64,9 +64,9 @@ def _toml(value: Any, path: str = "") -> Iterator[str]:
         yield json.dumps(value) if value is not None else '""'
 
 
-def file(source: Source) -> None:
-    """A flow file gives a flow that says what the file says, or an error of ours; a template does for each row."""
-    flow = bent(source, _FLOWS)
+def fuzz_flow_file(source: Source) -> None:
+    """Assert that a flow file, or each row of a template, is loaded as what it contains, or is a documented error."""
+    flow = mutate_json(source, _FLOWS)
     if source.upto(1):
         flow = _with_columns(source, flow)
     is_toml = not source.upto(2)
@@ -79,14 +79,14 @@ def file(source: Source) -> None:
             one_of(source, ['"type"', '"to"', '"order"', '"body"', '"ttl"']), f'"x": {one_of(source, _LARGE)}, "y"'
         )
     data = text.encode("utf-8", "surrogatepass")
-    judge(broken(source, data) if not source.upto(2) else data, is_toml=is_toml)
+    check_flow_file(mutate_bytes(source, data) if not source.upto(2) else data, is_toml=is_toml)
 
 
-def judge(data: bytes, *, is_toml: bool = False) -> None:
-    """The same for a file with these bytes."""
+def check_flow_file(data: bytes, *, is_toml: bool = False) -> None:
+    """Assert the same for a file with these bytes."""
     path = write_input(data, "flow.toml" if is_toml else "flow.json")
     if not is_toml:
-        _as_a_flow(str(path))
+        _check_as_flow(str(path))
     try:
         template = FlowTemplate.read(path)
         rows = [*template.rows([_CELLS], key="name")]
@@ -97,13 +97,13 @@ def judge(data: bytes, *, is_toml: bool = False) -> None:
             flow = row.build_flow(Correlation())
         except InvalidFlow:
             continue
-        said = data.decode("utf-8-sig").encode("unicode_escape").decode()
+        text = data.decode("utf-8-sig").encode("unicode_escape").decode()
         for number in _recipients(dump_flow(flow)):
             bare = number.removeprefix("+")
-            assert number == _CELLS["phone"] or bare in said, f"{number} is not in {data!r}"
+            assert number == _CELLS["phone"] or bare in text, f"{number} is not in {data!r}"
 
 
-def _as_a_flow(path: str) -> None:
+def _check_as_flow(path: str) -> None:
     try:
         value = read_json_object(path, "the flow")
         endpoint = value.pop("endpoint", "standard")
@@ -112,28 +112,28 @@ def _as_a_flow(path: str) -> None:
         return
     sent = dump_flow(flow)
     assert load_flow(endpoint, sent) == flow
-    there = {*_leaves(value)}
-    # A ttl is rounded to what the endpoint takes, and what is left out has its default.
-    assert {leaf for leaf in _leaves(sent) if isinstance(leaf, str)} <= there, (sent, value)
+    given_values = {*_leaves(value)}
+    # A ttl is rounded to what the endpoint takes, and an omitted value has its default.
+    assert {leaf for leaf in _leaves(sent) if isinstance(leaf, str)} <= given_values, (sent, value)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
-        for inner in value.values():
-            yield from _leaves(inner)
+        for item in value.values():
+            yield from _leaves(item)
     elif isinstance(value, list):
-        for inner in value:
-            yield from _leaves(inner)
+        for item in value:
+            yield from _leaves(item)
     else:
         yield value
 
 
 def _recipients(value: Any, key: str = "") -> Iterator[str]:
     if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _recipients(inner, name)
+        for name, item in value.items():
+            yield from _recipients(item, name)
     elif isinstance(value, list):
-        for inner in value:
-            yield from _recipients(inner, key)
+        for item in value:
+            yield from _recipients(item, key)
     elif key in {"to", "phone"} and isinstance(value, str) and re.fullmatch(r"\+?[0-9]+", value):
         yield value

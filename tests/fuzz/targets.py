@@ -1,6 +1,6 @@
-"""What must never happen with hostile input: an exception that is not ours, or words that quote it.
+"""Fuzz targets: hostile input must never raise an undocumented error, or one that quotes the input.
 
-Cells, files of rows and files of flows have modules of their own: nothing may leave that was not there.
+Phone cells, CSV files and flow files have modules of their own: nothing may be sent that was not in the input.
 """
 
 import pickle
@@ -15,111 +15,115 @@ from routee_failover.webhooks.dedup import payload_digest
 from routee_failover.webhooks.progress import progress_of
 
 from . import csv_files, flow_files, phone_cells
-from .inputs import BODIES, SEGMENT, SIGNER, Source, bent, broken, one_of
+from .inputs import BODIES, SEGMENT, SIGNER, Source, mutate_bytes, mutate_json, one_of
 
-KINDS: list[type[Any]] = [
-    kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)
+RECORD_CLASSES: list[type[Any]] = [
+    record_class
+    for record_class in vars(records).values()
+    if isinstance(record_class, type) and issubclass(record_class, Record)
 ]
-_said = re.compile(
-    r"this is no callback of Routee's: (it is not JSON|it is no JSON object|it has more than \d+ bytes"
-    r"|it is nested more than 64 deep|it holds more than \d+ values|it holds a number that is too large"
+_is_known_message = re.compile(
+    r"this is not a Routee callback: (it is not JSON|it is not a JSON object|it has more than \d+ bytes"
+    r"|it is nested more than 64 deep|it has more than \d+ values|it has a number that is too large"
     r"|it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound"
-    r"|(messages|steps) is no list of objects|(messages|steps) has more than 1000 entries|status is no text"
-    r"|(trackingId|flowId|from) is no text of 1 to 200 printable letters)"
+    r"|(messages|steps) is not a list of objects|(messages|steps) has more than 1000 entries|status is not a text"
+    r"|(trackingId|flowId|from) is not a text of 1 to 200 printable characters)"
 ).fullmatch
 
 
-_known: dict[type[Any], list[str]] = {}
+_property_names: dict[type[Any], list[str]] = {}
 
 
-def _properties(kind: type[Any]) -> list[str]:
-    if kind not in _known:
-        _known[kind] = [name for name in dir(kind) if name[0] != "_" and isinstance(getattr(kind, name), property)]
-    return _known[kind]
+def _properties_of(record_class: type[Any]) -> list[str]:
+    if record_class not in _property_names:
+        _property_names[record_class] = [
+            name for name in dir(record_class) if name[0] != "_" and isinstance(getattr(record_class, name), property)
+        ]
+    return _property_names[record_class]
 
 
-def use(record: Any) -> None:
-    """Everything that somebody may do with a record."""
+def exercise_record(record: Any) -> None:
+    """Use a record in every way that is possible."""
     repr(record)
     hash(record)
-    for name in _properties(type(record)):
+    for name in _properties_of(type(record)):
         found = getattr(record, name)
         for inner in found if isinstance(found, tuple) else ():
             if isinstance(inner, Record):
-                use(inner)
+                exercise_record(inner)
     again = pickle.loads(pickle.dumps(record))
     assert again.raw == record.raw or "nan" in repr(record.raw)
 
 
-def _refused(read: Callable[[Any], Any], body: Any) -> Any:
-    """What is read, or `None` where it is refused in words that are all ours."""
+def _read_or_none(read: Callable[[Any], Any], body: Any) -> Any:
+    """Return what is read, or `None` if the error is a documented message, which quotes nothing of the input."""
     try:
         return read(body)
     except InvalidCallback as error:
-        if not _said(str(error)):
+        if not _is_known_message(str(error)):
             raise
         return None
 
 
-def callback(body: Any) -> None:
-    """A callback is read and used, or refused in words that are all ours; and the inbox agrees."""
+def check_callback(body: Any) -> None:
+    """Assert that a callback is read and usable, or fails with a documented message; and that the inbox agrees."""
     inbox = CallbackInbox(notify=lambda _record: None, observers=[])
-    record = _refused(parse_callback, body)
+    record = _read_or_none(parse_callback, body)
     if record is None:
-        assert _refused(inbox.receive, body) is None
+        assert _read_or_none(inbox.receive, body) is None
         return
-    use(record)
+    exercise_record(record)
     progress_of(record)
     assert inbox.receive(body) is ReceiveResult.NEW
     assert inbox.receive(body) is ReceiveResult.DUPLICATE
 
 
-def answer(body: bytes) -> None:
-    """An answer of Routee's is read by every record, or said to be unreadable."""
-    for kind in KINDS:
-        record = parse_object(body, kind.from_dict)
+def check_response(body: bytes) -> None:
+    """Assert that a response is read by every record class, or reported as unreadable."""
+    for record_class in RECORD_CLASSES:
+        record = parse_object(body, record_class.from_dict)
         if not isinstance(record, str):
-            use(record)
+            exercise_record(record)
     parse_json(body)
     str(parse_rejection(400, None, body))
 
 
-def segment(data: bytes) -> None:
-    """No text but our own is an address."""
+def check_segment(data: bytes) -> None:
+    """Assert that the signer verifies no segment except its own."""
     text = data.decode("latin-1")
-    assert SIGNER.verify(text) == ("intent" if data == SEGMENT else None)
+    assert SIGNER.verify(text) == ("reference" if data == SEGMENT else None)
 
 
-def shaped(source: Source) -> None:
-    """A documented shape that is bent a little, as a mapping and as bytes."""
-    shape = bent(source)
-    callback(shape)
-    assert payload_digest(shape) == payload_digest(dict(reversed(shape.items())))
+def fuzz_mutated_json(source: Source) -> None:
+    """Check a mutated document, as a mapping and as bytes."""
+    document = mutate_json(source)
+    check_callback(document)
+    assert payload_digest(document) == payload_digest(dict(reversed(document.items())))
 
 
-def raw(source: Source) -> None:
-    """Bytes that are bent."""
-    body = broken(source, BODIES[source.upto(len(BODIES) - 1)])
-    callback(body)
-    answer(body)
+def fuzz_mutated_bytes(source: Source) -> None:
+    """Check a document with mutated bytes."""
+    body = mutate_bytes(source, BODIES[source.upto(len(BODIES) - 1)])
+    check_callback(body)
+    check_response(body)
 
 
-def address(source: Source) -> None:
-    """The last segment of an address, bent."""
-    segment(broken(source, SEGMENT))
+def fuzz_callback_segment(source: Source) -> None:
+    """Check a mutated last segment of a callback URL."""
+    check_segment(mutate_bytes(source, SEGMENT))
 
 
 TARGETS: dict[str, Callable[[Source], None]] = {
-    "shaped": shaped,
-    "raw": raw,
-    "address": address,
-    "cells": phone_cells.cell,
+    "shaped": fuzz_mutated_json,
+    "raw": fuzz_mutated_bytes,
+    "address": fuzz_callback_segment,
+    "cells": phone_cells.fuzz_phone_cell,
     "csv": csv_files.fuzz_rows,
-    "flows": flow_files.file,
+    "flows": flow_files.fuzz_flow_file,
 }
-"""By the name that `--target` calls each."""
+"""Fuzz targets by the name that `--target` uses."""
 
 
 def execute(source: Source) -> None:
-    """One execution: whichever target the source picks."""
+    """Run one execution of a target that the source picks."""
     one_of(source, [*TARGETS.values()])(source)

@@ -1,4 +1,4 @@
-"""A little of the fuzzing, in every run."""
+"""A short fuzzing run in every test session."""
 
 import json
 from typing import Any
@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from . import csv_files, flow_files, phone_cells
-from .inputs import BODIES, KEYS, Randomly
-from .targets import address, answer, callback, execute, raw, segment, shaped
+from .inputs import BODIES, KEYS, RandomSource
+from .targets import (
+    check_callback,
+    check_response,
+    check_segment,
+    execute,
+    fuzz_callback_segment,
+    fuzz_mutated_bytes,
+    fuzz_mutated_json,
+)
 
 _json: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -19,79 +27,79 @@ _json: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.binary())
-def test_any_bytes(body: bytes) -> None:
-    """No bytes raise anything but our own error."""
-    callback(body)
-    answer(body)
-    segment(body)
+def test_bytes_raise_only_documented_errors(body: bytes) -> None:
+    """Any bytes are parsed, or raise a documented error and no other."""
+    check_callback(body)
+    check_response(body)
+    check_segment(body)
 
 
 @given(st.text())
-def test_any_text(body: str) -> None:
-    """No text does either."""
-    callback(body)
+def test_text_raises_only_documented_errors(body: str) -> None:
+    """Any text is parsed, or raises a documented error and no other."""
+    check_callback(body)
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), _json, max_size=12))
-def test_any_object(shape: dict[str, Any]) -> None:
-    """No JSON object does either, as bytes or as a mapping."""
-    callback(shape)
-    callback(json.dumps(shape))
-    answer(json.dumps(shape).encode())
+def test_json_object_raises_only_documented_errors(document: dict[str, Any]) -> None:
+    """Any JSON object is parsed, as bytes or as a mapping, or raises a documented error and no other."""
+    check_callback(document)
+    check_callback(json.dumps(document))
+    check_response(json.dumps(document).encode())
 
 
 @given(st.integers(0))
-def test_bent_shapes(seed: int) -> None:
-    """No shape that differs from a documented one does either."""
-    for target in (shaped, raw, address):
-        target(Randomly(seed))
-    execute(Randomly(seed))
+def test_mutated_document_raises_only_documented_errors(seed: int) -> None:
+    """Any mutated document is parsed, or raises a documented error and no other."""
+    for target in (fuzz_mutated_json, fuzz_mutated_bytes, fuzz_callback_segment):
+        target(RandomSource(seed))
+    execute(RandomSource(seed))
 
 
 @given(st.integers(0))
-def test_spoiled_phone_cells(seed: int) -> None:
-    """No cell with a letter, a mask, a second number or a fraction is a number, and no digit of another changes."""
-    phone_cells.cell(Randomly(seed))
+def test_mutated_phone_cell_is_rejected_or_read_correctly(seed: int) -> None:
+    """A cell with a letter, a mask, a second number or a fraction is not a number, and no digit of another changes."""
+    phone_cells.fuzz_phone_cell(RandomSource(seed))
 
 
 @given(st.text("+0123456789 -./()xX*\u202f\u200b", max_size=25), st.sampled_from([None, *phone_cells.REGIONS]))
-def test_any_phone_cell(text: str, region: str | None) -> None:
-    """No text that looks like a number becomes one that it does not say."""
-    phone_cells.judge(text, region)
+def test_number_like_text_is_rejected_or_read_correctly(text: str, region: str | None) -> None:
+    """A text that looks like a number is never read as another number."""
+    phone_cells.check_phone_cell(text, region)
 
 
 @given(st.integers(0))
-def test_spoiled_csv_files(seed: int) -> None:
-    """Each row of a file is what stands in its own lines, or cannot be read; and no line is lost."""
-    csv_files.fuzz_rows(Randomly(seed))
+def test_mutated_csv_file_loses_no_line(seed: int) -> None:
+    """Each row of a file contains exactly its own lines or cannot be read, and no line is lost."""
+    csv_files.fuzz_rows(RandomSource(seed))
 
 
 @given(st.binary(min_size=1))
-def test_any_csv_file(rows: bytes) -> None:
-    """The same for bytes behind a header."""
-    csv_files.check(b"phone,name\n" + rows)
+def test_bytes_after_a_header_lose_no_line(rows: bytes) -> None:
+    """Each row contains exactly its own lines, for any bytes after a header."""
+    csv_files.check_csv(b"phone,name\n" + rows)
 
 
 @pytest.mark.parametrize("data", [b"phone,|\n+306900000001,a\n", b'phone,"""",;\n+306900000001,a,b\n'])
-def test_a_csv_column_that_is_called_by_a_sign(data: bytes) -> None:
-    """Another delimiter, or a quote, is a name of a column like any other."""
-    csv_files.check(data)
+def test_csv_column_named_by_a_delimiter_or_quote_is_read(data: bytes) -> None:
+    """A column may be named by another delimiter or by a quote."""
+    csv_files.check_csv(data)
 
 
 @given(st.integers(0))
-def test_spoiled_flow_files(seed: int) -> None:
-    """A bent file of a flow says what it says, or is refused with an error of ours."""
-    flow_files.file(Randomly(seed))
+def test_mutated_flow_file_is_read_correctly_or_rejected(seed: int) -> None:
+    """A mutated flow file is loaded as the flow it contains, or is rejected with a documented error."""
+    flow_files.fuzz_flow_file(RandomSource(seed))
 
 
 @given(st.binary())
-def test_any_flow_file(data: bytes) -> None:
-    """Any bytes are refused with an error of ours."""
-    flow_files.judge(data)
-    flow_files.judge(data, is_toml=True)
+def test_bytes_as_flow_file_are_rejected(data: bytes) -> None:
+    """Bytes that are not a flow file are rejected with a documented error."""
+    flow_files.check_flow_file(data)
+    flow_files.check_flow_file(data, is_toml=True)
 
 
-def test_seeds() -> None:
-    """The shapes themselves are read."""
+def test_unmutated_documents_are_read() -> None:
+    """The documents themselves are read."""
     for body in BODIES:
-        answer(body)
+        check_response(body)

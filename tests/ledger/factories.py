@@ -1,4 +1,4 @@
-"""Messages for ledgers to keep: what somebody wants to send, and how attempts at it end."""
+"""Factories of claim requests, claims and transition details."""
 
 from routee_failover.ledger import ClaimRequest, ClaimResult, Ledger, TransitionDetails
 from routee_failover.ledger.entry import hash_key
@@ -7,14 +7,14 @@ LEASE = 60.0
 
 
 def claim_request(line: int, key: str | None = None, fingerprint: bytes = b"f") -> ClaimRequest:
-    """A row of a source."""
+    """Return the claim request of a source row."""
     recipient = f"+3069{line:08d}"
     key = key or recipient
     return ClaimRequest(hash_key(key), key, recipient, line, fingerprint)
 
 
 async def claim_lines(ledger: Ledger, *lines: int) -> list[ClaimResult]:
-    """Rows that were claimed just now."""
+    """Claim rows, and assert that all of them were claimed."""
     found = await ledger.claim([claim_request(line) for line in lines], lease=LEASE)
     assert all(one.claimed for one in found)
     return found
@@ -23,5 +23,5 @@ async def claim_lines(ledger: Ledger, *lines: int) -> list[ClaimResult]:
 def transition_details(
     found: ClaimResult, reason: str = "", tracking_id: str | None = None, resolved_by: str = "answer"
 ) -> TransitionDetails:
-    """How the attempt of one that was claimed ended."""
+    """Return the details of a transition of a claimed attempt."""
     return TransitionDetails(found.number, found.attempt, reason, tracking_id, "Viber", 0.25, resolved_by)

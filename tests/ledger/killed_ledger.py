@@ -1,4 +1,4 @@
-"""A ledger as a killed process leaves it, put back as often as a test wants to damage it."""
+"""The files of a ledger as a killed process leaves them, which a test can damage and restore repeatedly."""
 
 import signal
 import struct
@@ -11,10 +11,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 
 ACCEPTED = 20
-"""How many messages are claimed and accepted, one after the other, before the kill."""
+"""Number of messages that are claimed and accepted, one after the other, before the kill."""
 
 UNKNOWN = 5_000
-"""How many are claimed before that, all at once: their part of the log is left behind the frames of the next one."""
+"""Number claimed before that, all at once: their frames stay in the file behind those of the restarted log."""
 
 _CHILD = """
 import asyncio, os, signal, sys
@@ -25,7 +25,7 @@ from tests.ledger.factories import transition_details, claim_request
 async def main():
     async with SqliteLedger({path!r}) as ledger:
         await ledger.claim([claim_request(10_000 + line) for line in range({unknown})], lease=60)
-        await ledger.put_document("run", {{"rate": 5}})  # after which the log is begun anew
+        await ledger.put_document("run", {{"rate": 5}})  # after which the log is restarted
         for line in range({accepted}):
             (found,) = await ledger.claim([claim_request(line)], lease=60)
             await ledger.apply(Transition.ACCEPT, transition_details(found, tracking_id="id"))
@@ -36,7 +36,7 @@ asyncio.run(main())
 
 
 class Frame(NamedTuple):
-    """A frame of a log: where it is, and whether a transaction ends with it."""
+    """Frame of a log: its position, and whether it commits a transaction."""
 
     begin: int
     end: int
@@ -44,7 +44,7 @@ class Frame(NamedTuple):
 
 
 class KilledLedger:
-    """The files of a ledger whose process was killed; `restore` restores them into the same inodes."""
+    """Files of a ledger whose process was killed; `restore` writes them back into the same inodes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class KilledLedger:
         )
 
     def restore(self, log: bytes | None = None, *, behind: int = 0) -> None:
-        """Restore everything, with another log if one is given, and the high-water mark behind by so much."""
+        """Restore all files, with another log if one is given, and the high-water mark lowered by `behind`."""
         for end in ("-shm", "-wal.set-aside"):
             self.path.with_name(f"{self.path.name}{end}").unlink(missing_ok=True)
         self.path.write_bytes(self.main_bytes)
@@ -66,7 +66,7 @@ class KilledLedger:
         self.commits.write_bytes(b"%s %020d\n" % (run_id, int(count) - behind))
 
     def frames(self) -> Iterator[Frame]:
-        """The frames of the log as it was, without what is left of an older one behind them."""
+        """Iterate over the frames of the original log, without those of an older log behind them."""
         (size,) = struct.unpack_from(">I", self.log_bytes, 8)
         begin = 32
         while begin < len(self.log_bytes) and self.log_bytes[begin + 8 : begin + 16] == self.log_bytes[16:24]:

@@ -1,4 +1,4 @@
-"""Whatever is done to them in whatever order, a ledger in memory and one in a file say the same."""
+"""Parity of `MemoryLedger` and `SqliteLedger`: the same operations, in any order, give the same results."""
 
 import asyncio
 import tempfile
@@ -28,20 +28,20 @@ from routee_failover.ledger.sqlite.database import PROCESS_ENDED
 from .factories import claim_request
 
 KEYS = 12
-MADE = [move for move in Transition if move is not Transition.CLAIM]  # that one is made by claiming
+RECORDED = [transition for transition in Transition if transition is not Transition.CLAIM]
 _keys = st.integers(1, KEYS)
 _texts = st.sampled_from(["", "why", "other"])
 
 
-def _timeless(intent: LedgerEntry) -> LedgerEntry:
-    """All but the moments, of which only their order is promised."""
-    assert intent.claimed_at <= intent.lease_expires_at
-    ended = intent.ended_at is not None
-    return attrs.evolve(intent, claimed_at=0.0, lease_expires_at=0.0, ended_at=float(ended))
+def _without_times(entry: LedgerEntry) -> LedgerEntry:
+    """Return an entry without its times, of which only the order is promised."""
+    assert entry.claimed_at <= entry.lease_expires_at
+    ended = entry.ended_at is not None
+    return attrs.evolve(entry, claimed_at=0.0, lease_expires_at=0.0, ended_at=float(ended))
 
 
 class LedgerParity(RuleBasedStateMachine):
-    """Does the same to two ledgers."""
+    """Performs the same operations on two ledgers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,124 +51,131 @@ class LedgerParity(RuleBasedStateMachine):
         self._memory = MemoryLedger()
         self._file = SqliteLedger(self._path)
         self._runner.run(self._file.__aenter__())
-        self._last = 0
+        self._last_number = 0
         self._lines = 0
 
     def teardown(self) -> None:
-        """Let go of everything."""
+        """Close the ledger, the loop and the folder."""
         self._runner.run(self._file.__aexit__(None, None, None))
         self._runner.close()
         self._folder.cleanup()
 
     def _both(self, call: Any) -> Any:
-        async def ask(ledger: Ledger) -> Any:
+        async def run(ledger: Ledger) -> Any:
             return await call(ledger)
 
-        ours, theirs = (self._runner.run(ask(ledger)) for ledger in (self._file, self._memory))
-        assert ours == theirs
-        return ours
+        from_file, from_memory = (self._runner.run(run(ledger)) for ledger in (self._file, self._memory))
+        assert from_file == from_memory
+        return from_file
 
     @rule(keys=st.lists(_keys, max_size=8), lease=st.sampled_from([0.0, 1000.0]))
     def claim(self, keys: list[int], lease: float) -> None:
-        """Claim some, old and new, also twice."""
-        rows = [claim_request(self._lines + place, f"key {key}", bytes([place])) for place, key in enumerate(keys)]
+        """Claim some keys, old and new, some of them twice."""
+        rows = [claim_request(self._lines + index, f"key {key}", bytes([index])) for index, key in enumerate(keys)]
         self._lines += len(rows)
         found: list[ClaimResult] = self._both(lambda ledger: ledger.claim(rows, lease=lease))
-        self._last = max([self._last, *(one.number for one in found)])
+        self._last_number = max([self._last_number, *(one.number for one in found)])
 
     @rule(key=_keys, reason=_texts)
     def mark_invalid(self, key: int, reason: str) -> None:
-        """Refuse one."""
+        """Mark a row as invalid."""
         row = claim_request(self._lines, f"key {key}")
         self._both(lambda ledger: ledger.mark_invalid(row, reason))
-        self._last = max(self._memory._entries)
+        self._last_number = max(self._memory._entries)
 
     @rule()
     def delete_invalid(self) -> None:
-        """Forget the broken rows."""
+        """Delete the invalid entries."""
         self._both(lambda ledger: ledger.delete_invalid())
-        self._last = max(self._memory._entries, default=0)
+        self._last_number = max(self._memory._entries, default=0)
 
-    @precondition(lambda self: self._last)
+    @precondition(lambda self: self._last_number)
     @rule(
-        told=st.lists(st.tuples(st.sampled_from(MADE), st.integers(0), st.integers(0, 3), _texts, _texts), max_size=6),
+        records=st.lists(
+            st.tuples(st.sampled_from(RECORDED), st.integers(0), st.integers(0, 3), _texts, _texts), max_size=6
+        ),
         waits=st.booleans(),
     )
-    def apply(self, told: list[tuple[Transition, int, int, str, str]], waits: bool) -> None:
-        """Make moves of attempts that are, that were, and that never were."""
-        for move, number, attempt, reason, identity in told:
-            ending = TransitionDetails(
-                1 + number % self._last, attempt, reason, identity or None, identity or None, attempt / 4
+    def apply(self, records: list[tuple[Transition, int, int, str, str]], waits: bool) -> None:
+        """Apply transitions of current, former and non-existent attempts."""
+        for transition, number, attempt, reason, tracking_id in records:
+            details = TransitionDetails(
+                1 + number % self._last_number, attempt, reason, tracking_id or None, tracking_id or None, attempt / 4
             )
             if waits:
-                self._both(lambda ledger, move=move, ending=ending: ledger.apply(move, ending))
+                self._both(lambda ledger, transition=transition, details=details: ledger.apply(transition, details))
             else:
-                self._runner.run(self._tell(move, ending))
+                self._runner.run(self._record(transition, details))
 
-    async def _tell(self, move: Transition, ending: TransitionDetails) -> None:
-        self._file.record(move, ending)
-        self._memory.record(move, ending)
+    async def _record(self, transition: Transition, details: TransitionDetails) -> None:
+        self._file.record(transition, details)
+        self._memory.record(transition, details)
 
-    @precondition(lambda self: self._last)
+    @precondition(lambda self: self._last_number)
     @rule(number=st.integers(0), status=_texts, price=st.none() | st.floats(0, 1))
     def record_delivery_report(self, number: int, status: str, price: float | None) -> None:
-        """Learn how one ended."""
-        fate = DeliveryReport(1 + number % self._last, status, price=price)
+        """Record a delivery report."""
+        report = DeliveryReport(1 + number % self._last_number, status, price=price)
 
-        async def tell() -> None:
-            self._file.record_delivery_report(fate)
-            self._memory.record_delivery_report(fate)
+        async def record() -> None:
+            self._file.record_delivery_report(report)
+            self._memory.record_delivery_report(report)
 
-        self._runner.run(tell())
+        self._runner.run(record())
 
     @rule()
     def expire_leases(self) -> None:
-        """Let leases end."""
+        """Expire leases."""
         self._both(lambda ledger: ledger.expire_leases())
 
     @rule()
     def reopen(self) -> None:
-        """End the process, and open the file again."""
+        """Close the file and open it again, as the next process does."""
 
-        async def again() -> None:
+        async def reopen() -> None:
             await self._file.__aexit__(None, None, None)
             await self._file.__aenter__()
-            async for intent in self._memory.entries({EntryState.SENDING}):
-                reason = TransitionDetails(intent.number, intent.attempt, PROCESS_ENDED, resolved_by=intent.resolved_by)
-                await self._memory.apply(Transition.MARK_UNKNOWN, reason)
+            async for entry in self._memory.entries({EntryState.SENDING}):
+                details = TransitionDetails(entry.number, entry.attempt, PROCESS_ENDED, resolved_by=entry.resolved_by)
+                await self._memory.apply(Transition.MARK_UNKNOWN, details)
 
-        self._runner.run(again())
+        self._runner.run(reopen())
 
     @rule(states=st.sets(st.sampled_from(list(EntryState))), without_report=st.booleans())
     def list_entries(self, states: set[EntryState], without_report: bool) -> None:
-        """Look at some of them."""
+        """List the entries in some states."""
 
         async def numbers(ledger: Ledger) -> list[int]:
-            return [intent.number async for intent in ledger.entries(states, without_report=without_report)]
+            return [entry.number async for entry in ledger.entries(states, without_report=without_report)]
 
         self._both(numbers)
 
     @invariant()
     def ledgers_are_equal(self) -> None:
-        """Each intent and each count."""
+        """Every entry and every count is equal."""
 
         async def everything(ledger: Ledger) -> Any:
-            tags = [claim_request(0, f"key {key}").key_hash for key in range(KEYS + 2)]
-            intents = [_timeless(intent) async for intent in ledger.entries()]
-            singly = [await ledger.entry(tag) for tag in tags]
-            return intents, [one and _timeless(one) for one in singly], await ledger.find(tags), await ledger.counts()
+            hashes = [claim_request(0, f"key {key}").key_hash for key in range(KEYS + 2)]
+            listed = [_without_times(entry) async for entry in ledger.entries()]
+            single = [await ledger.entry(key_hash) for key_hash in hashes]
+            return (
+                listed,
+                [one and _without_times(one) for one in single],
+                await ledger.find(hashes),
+                await ledger.counts(),
+            )
 
         self._both(everything)
 
     @rule()
     def read(self) -> None:
-        """Count what is in the file."""
+        """Compare the counts with the entries in the file."""
 
         async def read() -> None:
             counts = await self._file.counts()
             async with SqliteLedger.read(self._path) as ledger:
                 assert await ledger.counts() == counts
-                counted = Counter([intent.state async for intent in ledger.entries()])
+                counted = Counter([entry.state async for entry in ledger.entries()])
             assert counts == to_state_counts(counted)
 
         self._runner.run(read())

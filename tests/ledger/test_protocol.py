@@ -1,10 +1,10 @@
-"""What every ledger promises, whatever keeps it."""
+"""The promises of the `Ledger` protocol, for every implementation."""
 
 import asyncio
 
 import pytest
 
-from routee_failover import ledger as ledger_room
+from routee_failover import ledger as ledger_package
 from routee_failover.ledger import (
     ClaimRequest,
     ClaimResult,
@@ -21,8 +21,8 @@ from routee_failover.ledger.state_machine import TRANSITIONS, next_state
 from .factories import LEASE, claim_lines, claim_request, transition_details
 
 
-async def test_a_claim_is_made_once(ledger: Ledger) -> None:
-    """Whoever comes first gets it; whoever comes after, or has it twice in one list, is told how it stands."""
+async def test_a_message_is_claimed_once(ledger: Ledger) -> None:
+    """The first request has the claim; later ones, and a repeat in the same list, get the state of the entry."""
     first = await ledger.claim([claim_request(1), claim_request(2), claim_request(1)], lease=LEASE)
     assert [(one.claimed, one.state, one.attempt, one.line) for one in first] == [
         (True, EntryState.SENDING, 1, 1),
@@ -36,74 +36,76 @@ async def test_a_claim_is_made_once(ledger: Ledger) -> None:
     assert await ledger.claim([], lease=LEASE) == []
 
 
-async def test_many_at_once(ledger: Ledger) -> None:
-    """However many claims come at once and whatever their sizes, each row is claimed for exactly one of them."""
+async def test_concurrent_claims_of_any_size_claim_each_row_once(ledger: Ledger) -> None:
+    """Of many concurrent claims, whatever their sizes, exactly one claims each row."""
     sizes = [1, 2, 3, 7, 64, 255, 256, 257]
     lists = [[claim_request(line) for line in range(size)] for size in sizes]
-    answers = await asyncio.gather(*(ledger.claim(one, lease=LEASE) for one in lists))
-    assert [len(answer) for answer in answers] == sizes
-    mine = [found.number for answer in answers for found in answer if found.claimed]
-    assert sorted(mine) == list(range(1, 258))
-    for one, answer in zip(lists, answers, strict=True):
-        there = await ledger.find([row.key_hash for row in one])
-        assert [there[row.key_hash].number for row in one] == [found.number for found in answer]
-        assert [there[row.key_hash].line for row in one] == [row.line for row in one]
+    results = await asyncio.gather(*(ledger.claim(rows, lease=LEASE) for rows in lists))
+    assert [len(found) for found in results] == sizes
+    claimed = [one.number for found in results for one in found if one.claimed]
+    assert sorted(claimed) == list(range(1, 258))
+    for rows, found in zip(lists, results, strict=True):
+        known = await ledger.find([row.key_hash for row in rows])
+        assert [known[row.key_hash].number for row in rows] == [one.number for one in found]
+        assert [known[row.key_hash].line for row in rows] == [row.line for row in rows]
 
 
-@pytest.mark.parametrize("move", [move for move in Transition if move is not Transition.CLAIM])
+@pytest.mark.parametrize("transition", [transition for transition in Transition if transition is not Transition.CLAIM])
 @pytest.mark.parametrize("waits", [True, False])
-async def test_every_move_from_being_sent(ledger: Ledger, move: Transition, waits: bool) -> None:
-    """A move leads where the table says, or changes nothing; so it is with one that tells of an attempt long over."""
+async def test_every_transition_from_sending_follows_the_table(
+    ledger: Ledger, transition: Transition, waits: bool
+) -> None:
+    """A transition leads to the state in the table, or changes nothing; the same for one of an earlier attempt."""
     for same in (True, False):
         (found,) = await claim_lines(ledger, 1 + same)
-        told = transition_details(found if same else found._replace(attempt=0), "why", "id-1")
-        state = next_state(EntryState.SENDING, move, same_attempt=same)
+        details = transition_details(found if same else found._replace(attempt=0), "why", "id-1")
+        state = next_state(EntryState.SENDING, transition, same_attempt=same)
         if waits:
-            assert await ledger.apply(move, told) == (state is not EntryState.SENDING)
+            assert await ledger.apply(transition, details) == (state is not EntryState.SENDING)
         else:
-            ledger.record(move, told)
+            ledger.record(transition, details)
             await ledger.flush()
-        intent = await ledger.entry(claim_request(1 + same).key_hash)
-        assert intent is not None
-        assert intent.state is state
+        entry = await ledger.entry(claim_request(1 + same).key_hash)
+        assert entry is not None
+        assert entry.state is state
         if state is EntryState.SENDING:
-            assert (intent.reason, intent.tracking_id, intent.ended_at) == ("", None, None)
+            assert (entry.reason, entry.tracking_id, entry.ended_at) == ("", None, None)
         else:
-            assert (intent.reason, intent.tracking_id, intent.resolved_by) == ("why", "id-1", "answer")
-            assert (intent.channel, intent.response_time) == ("Viber", 0.25)
-            assert intent.ended_at is not None
-            assert intent.claimed_at <= intent.ended_at <= ledger.now()
+            assert (entry.reason, entry.tracking_id, entry.resolved_by) == ("why", "id-1", "answer")
+            assert (entry.channel, entry.response_time) == ("Viber", 0.25)
+            assert entry.ended_at is not None
+            assert entry.claimed_at <= entry.ended_at <= ledger.now()
 
 
-async def test_moves_in_a_row(ledger: Ledger) -> None:
-    """Moves of one intent that are told without waiting are made in their order, each where it counts."""
+async def test_recorded_transitions_are_applied_in_order(ledger: Ledger) -> None:
+    """Transitions of one entry that are recorded without waiting are applied in their order, each where it counts."""
     first, second = await claim_lines(ledger, 1, 2)
-    for move in (
+    for transition in (
         Transition.MARK_UNKNOWN,
         Transition.CONFIRM_ABSENT,
         Transition.EXPIRE,
         Transition.ACCEPT,
         Transition.REJECT,
     ):
-        ledger.record(move, transition_details(first, move.value, move.value))
+        ledger.record(transition, transition_details(first, transition.value, transition.value))
         ledger.record(Transition.MARK_UNKNOWN, transition_details(second))
     counts = await ledger.counts()
     assert counts == StateCounts(accepted=1, unknown=1)
-    intent = await ledger.entry(claim_request(1).key_hash)
-    assert intent is not None
-    assert (intent.state, intent.reason, intent.tracking_id) == (EntryState.ACCEPTED, "accept", "accept")
+    entry = await ledger.entry(claim_request(1).key_hash)
+    assert entry is not None
+    assert (entry.state, entry.reason, entry.tracking_id) == (EntryState.ACCEPTED, "accept", "accept")
 
 
-async def test_what_is_not_told_stays(ledger: Ledger) -> None:
-    """An ending that knows no id, channel or time leaves those that are known."""
+async def test_details_without_id_channel_or_time_keep_the_known_ones(ledger: Ledger) -> None:
+    """Transition details without an id, a channel or a response time leave those that are known."""
     (found,) = await claim_lines(ledger, 1)
     await ledger.apply(Transition.MARK_UNKNOWN, transition_details(found, "no answer", "id-1"))
     await ledger.apply(
         Transition.ACCEPT, transition_details(found)._replace(channel=None, response_time=0.0, resolved_by="search")
     )
-    intent = await ledger.entry(claim_request(1).key_hash)
-    assert intent is not None
-    assert (intent.tracking_id, intent.channel, intent.response_time, intent.resolved_by) == (
+    entry = await ledger.entry(claim_request(1).key_hash)
+    assert entry is not None
+    assert (entry.tracking_id, entry.channel, entry.response_time, entry.resolved_by) == (
         "id-1",
         "Viber",
         0.25,
@@ -111,57 +113,57 @@ async def test_what_is_not_told_stays(ledger: Ledger) -> None:
     )
 
 
-async def test_what_was_returned_is_claimed_again(ledger: Ledger) -> None:
-    """The next attempt has its own number, line and fingerprint; what the one before tells then is not believed."""
+async def test_released_entry_is_claimed_as_a_new_attempt(ledger: Ledger) -> None:
+    """The next attempt has its own number, line and fingerprint; transitions of the earlier attempt do not count."""
     (found,) = await claim_lines(ledger, 1)
     ledger.record(Transition.RELEASE, transition_details(found, "not now"))
     (again,) = await ledger.claim([claim_request(1)._replace(line=7, fingerprint=b"new")], lease=LEASE)
     assert again == ClaimResult(found.number, 2, EntryState.SENDING, 7, b"new", True, claim_request(1).recipient)
-    intent = await ledger.entry(claim_request(1).key_hash)
-    assert intent is not None
-    assert (intent.ended_at, intent.reason, intent.resolved_by) == (None, "", "")
+    entry = await ledger.entry(claim_request(1).key_hash)
+    assert entry is not None
+    assert (entry.ended_at, entry.reason, entry.resolved_by) == (None, "", "")
     assert not await ledger.apply(Transition.MARK_UNKNOWN, transition_details(found))
     assert await ledger.apply(Transition.REJECT, transition_details(again))
     (closed,) = await ledger.claim([claim_request(1)], lease=LEASE)
     assert (closed.claimed, closed.state) == (False, EntryState.REJECTED)
 
 
-async def claimed_as(ledger: Ledger, *rows: ClaimRequest) -> list[ClaimResult]:
-    """How rows stand after a claim."""
+async def claim_rows(ledger: Ledger, *rows: ClaimRequest) -> list[ClaimResult]:
+    """Claim rows for `LEASE` seconds."""
     return await ledger.claim(rows, lease=LEASE)
 
 
-async def test_what_is_claimed_again_is_for_whom_it_is_claimed(ledger: Ledger) -> None:
-    """A row that was not sent may have another recipient by now: the ledger has that one, under the same key."""
-    (found,) = await claimed_as(ledger, claim_request(1, "k"))
+async def test_claiming_a_released_entry_updates_its_recipient(ledger: Ledger) -> None:
+    """A row that was not sent may have a new recipient in the source: the ledger has that one, with the same key."""
+    (found,) = await claim_rows(ledger, claim_request(1, "k"))
     ledger.record(Transition.RELEASE, transition_details(found))
-    (again,) = await claimed_as(ledger, claim_request(2, "k"))
+    (again,) = await claim_rows(ledger, claim_request(2, "k"))
     assert (again.claimed, again.number, again.recipient) == (True, found.number, claim_request(2).recipient)
-    intent = await ledger.entry(claim_request(1, "k").key_hash)
-    assert intent is not None
-    assert (intent.key, intent.recipient, intent.line) == ("k", claim_request(2).recipient, 2)
-    (other,) = await claimed_as(ledger, claim_request(1, "k"))
+    entry = await ledger.entry(claim_request(1, "k").key_hash)
+    assert entry is not None
+    assert (entry.key, entry.recipient, entry.line) == ("k", claim_request(2).recipient, 2)
+    (other,) = await claim_rows(ledger, claim_request(1, "k"))
     assert (other.claimed, other.recipient) == (False, claim_request(2).recipient)
     assert (await ledger.find([claim_request(1, "k").key_hash]))[
         claim_request(1, "k").key_hash
     ].recipient == claim_request(2).recipient
 
 
-async def test_a_finding_shows_no_recipient(ledger: Ledger) -> None:
-    """Its `repr` may be logged."""
+async def test_claim_result_repr_shows_no_recipient(ledger: Ledger) -> None:
+    """The `repr` of a claim result may be logged."""
     (found,) = await claim_lines(ledger, 1)
     assert found.recipient == claim_request(1).recipient
     assert found.recipient not in repr(found)
 
 
-async def test_rows_of_which_no_flow_can_be_made(ledger: Ledger) -> None:
-    """They are kept with the reason, may be told again, and are never claimed; what has a state of its own keeps it."""
+async def test_invalid_rows_are_recorded_and_never_claimed(ledger: Ledger) -> None:
+    """They are recorded with the reason, may be recorded again, and are never claimed; a sent entry keeps its state."""
     assert await ledger.mark_invalid(claim_request(1, "a"), "no number")
     assert await ledger.mark_invalid(claim_request(2, "a"), "still none")
-    intent = await ledger.entry(hash_key("a"))
-    assert intent is not None
-    assert (intent.state, intent.reason, intent.line, intent.attempt) == (EntryState.INVALID, "still none", 2, 0)
-    assert (intent.key, intent.recipient) == ("a", claim_request(1).recipient)
+    entry = await ledger.entry(hash_key("a"))
+    assert entry is not None
+    assert (entry.state, entry.reason, entry.line, entry.attempt) == (EntryState.INVALID, "still none", 2, 0)
+    assert (entry.key, entry.recipient) == ("a", claim_request(1).recipient)
     (found,) = await ledger.claim([claim_request(3, "a")], lease=LEASE)
     assert (found.claimed, found.state, found.line) == (False, EntryState.INVALID, 2)
     (sent,) = await claim_lines(ledger, 5)
@@ -171,14 +173,14 @@ async def test_rows_of_which_no_flow_can_be_made(ledger: Ledger) -> None:
     assert await ledger.counts() == StateCounts(invalid=2)
 
 
-async def test_broken_rows_are_forgotten(ledger: Ledger) -> None:
-    """A row that is mended is as new; one that was to be sent again and may have been taken is not forgotten."""
+async def test_delete_invalid_keeps_entries_that_may_have_been_accepted(ledger: Ledger) -> None:
+    """A corrected row is as new; one that was to be resent and may have been accepted is not deleted."""
     await ledger.mark_invalid(claim_request(1), "no number")
-    (refused,) = await claim_lines(ledger, 2)
-    ledger.record(Transition.INVALIDATE, transition_details(refused, "no flow"))
+    (invalid,) = await claim_lines(ledger, 2)
+    ledger.record(Transition.INVALIDATE, transition_details(invalid, "no flow"))
     (maybe,) = await ledger.claim([claim_request(3)._replace(fingerprint=b"sent")], lease=LEASE)
-    for move in (Transition.MARK_UNKNOWN, Transition.RESEND):
-        ledger.record(move, transition_details(maybe))
+    for transition in (Transition.MARK_UNKNOWN, Transition.RESEND):
+        ledger.record(transition, transition_details(maybe))
     assert await ledger.mark_invalid(claim_request(3), "broken since")
     await ledger.delete_invalid()
     assert await ledger.counts() == StateCounts(invalid=1)
@@ -187,8 +189,8 @@ async def test_broken_rows_are_forgotten(ledger: Ledger) -> None:
     assert await ledger.apply(Transition.ACCEPT, transition_details(maybe))
 
 
-async def test_what_was_told_a_moment_ago_is_forgotten_too(ledger: Ledger) -> None:
-    """A row that its own sender found INVALID is forgotten with the others, though nobody waited for that."""
+async def test_delete_invalid_includes_transitions_not_written_yet(ledger: Ledger) -> None:
+    """A row that its own sender found INVALID is deleted with the others, though that was recorded without waiting."""
     (found,) = await claim_lines(ledger, 1)
     ledger.record(Transition.INVALIDATE, transition_details(found))
     await ledger.delete_invalid()
@@ -196,36 +198,36 @@ async def test_what_was_told_a_moment_ago_is_forgotten_too(ledger: Ledger) -> No
     assert await ledger.entry(claim_request(1).key_hash) is None
 
 
-async def test_leases(ledger: Ledger) -> None:
-    """What is past its lease becomes UNKNOWN, and nothing else does."""
+async def test_expire_leases_makes_only_expired_claims_unknown(ledger: Ledger) -> None:
+    """A claim past its lease becomes UNKNOWN, and nothing else does."""
     await ledger.claim([claim_request(1), claim_request(2)], lease=0.0)
     await claim_lines(ledger, 3, 4)
-    (ended,) = await ledger.claim([claim_request(5)], lease=0.0)
-    ledger.record(Transition.ACCEPT, transition_details(ended))
+    (accepted,) = await ledger.claim([claim_request(5)], lease=0.0)
+    ledger.record(Transition.ACCEPT, transition_details(accepted))
     assert await ledger.expire_leases() == 2
     assert await ledger.expire_leases() == 0
     assert await ledger.counts() == StateCounts(unknown=2, sending=2, accepted=1)
-    intent = await ledger.entry(claim_request(1).key_hash)
-    assert intent is not None
-    assert "lease" in intent.reason
+    entry = await ledger.entry(claim_request(1).key_hash)
+    assert entry is not None
+    assert "lease" in entry.reason
 
 
-async def test_fates(ledger: Ledger) -> None:
-    """How a flow ended is kept beside its state; the later word counts."""
+async def test_later_delivery_report_replaces_the_earlier(ledger: Ledger) -> None:
+    """The delivery report of a flow is recorded beside its state; the later one counts."""
     first, second = await claim_lines(ledger, 1, 2)
     ledger.record(Transition.ACCEPT, transition_details(first))
     ledger.record(Transition.ACCEPT, transition_details(second))
     ledger.record_delivery_report(DeliveryReport(first.number, "Started"))
     ledger.record_delivery_report(DeliveryReport(first.number, "Succeeded", "Sms", 0.04, "GR", None, 2.5))
-    known = [intent async for intent in ledger.entries({EntryState.ACCEPTED})]
-    assert [intent.delivery_report for intent in known] == [
+    known = [entry async for entry in ledger.entries({EntryState.ACCEPTED})]
+    assert [entry.delivery_report for entry in known] == [
         DeliveryReport(first.number, "Succeeded", "Sms", 0.04, "GR", None, 2.5),
         None,
     ]
-    assert [intent.number async for intent in ledger.entries(without_report=True)] == [second.number]
+    assert [entry.number async for entry in ledger.entries(without_report=True)] == [second.number]
 
 
-async def test_delivery_counts(ledger: Ledger) -> None:
+async def test_delivery_counts_group_accepted_messages_by_status_and_channel(ledger: Ledger) -> None:
     """Accepted messages are counted by status and channel of their report; others are not counted."""
     assert await ledger.delivery_counts() == []
     found = await claim_lines(ledger, *range(1, 9))
@@ -247,33 +249,33 @@ async def test_delivery_counts(ledger: Ledger) -> None:
     )
 
 
-async def test_intents_in_order(ledger: Ledger) -> None:
-    """They come by their numbers, all or those in some states, and may be changed while one looks at them."""
+async def test_entries_are_listed_by_number_and_may_change_meanwhile(ledger: Ledger) -> None:
+    """They come in the order of their numbers, all or those in some states, and may be changed during the iteration."""
     found = await ledger.claim([claim_request(line) for line in range(1200)], lease=LEASE)
     for one in found[::2]:
         ledger.record(Transition.ACCEPT, transition_details(one))
-    seen = [intent async for intent in ledger.entries()]
-    assert [intent.line for intent in seen] == list(range(1200))
-    assert [intent.line async for intent in ledger.entries({EntryState.ACCEPTED})] == list(range(0, 1200, 2))
-    assert [intent.line async for intent in ledger.entries({EntryState.NEW, EntryState.SENDING})] == list(
+    listed = [entry async for entry in ledger.entries()]
+    assert [entry.line for entry in listed] == list(range(1200))
+    assert [entry.line async for entry in ledger.entries({EntryState.ACCEPTED})] == list(range(0, 1200, 2))
+    assert [entry.line async for entry in ledger.entries({EntryState.NEW, EntryState.SENDING})] == list(
         range(1, 1200, 2)
     )
-    assert [intent async for intent in ledger.entries(set())] == []
-    async for intent in ledger.entries({EntryState.SENDING}):
-        assert await ledger.apply(Transition.MARK_UNKNOWN, transition_details(found[intent.number - 1]))
+    assert [entry async for entry in ledger.entries(set())] == []
+    async for entry in ledger.entries({EntryState.SENDING}):
+        assert await ledger.apply(Transition.MARK_UNKNOWN, transition_details(found[entry.number - 1]))
     assert await ledger.counts() == StateCounts(accepted=600, unknown=600)
 
 
-async def test_documents(ledger: Ledger) -> None:
-    """JSON comes back as it was put, the last one under each name."""
+async def test_last_document_of_a_name_is_returned(ledger: Ledger) -> None:
+    """JSON comes back as it was stored, the last document of each name."""
     assert await ledger.get_document("run") is None
     await ledger.put_document("run", {"flow": "a.toml", "rate": 1.5, "none": None})
     await ledger.put_document("run", {"flow": "Γεια", "many": [1, {"a": True}]})
     assert await ledger.get_document("run") == {"flow": "Γεια", "many": [1, {"a": True}]}
 
 
-async def test_texts_of_any_kind(ledger: Ledger) -> None:
-    """Keys of any letters are told apart, also with halves of characters in them, as a wrong encoding leaves them."""
+async def test_keys_of_any_characters_are_distinct(ledger: Ledger) -> None:
+    """Keys of any characters are distinct, also with lone surrogates in them, as a wrong encoding leaves them."""
     keys = ["a", "A", "ά", "a\0", "", " ", "\udcff", "\udcfe", "x" * 5000]
     rows = [
         claim_request(line, None, bytes([line]))._replace(key=key, key_hash=hash_key(key))
@@ -287,8 +289,8 @@ async def test_texts_of_any_kind(ledger: Ledger) -> None:
     assert await ledger.mark_invalid(claim_request(99, "\udcfd"), "\udcfc")
 
 
-async def test_an_empty_ledger(ledger: Ledger) -> None:
-    """Nothing is in it, and its letters are its own."""
+async def test_empty_ledger_has_no_entries_and_a_run_id(ledger: Ledger) -> None:
+    """Nothing is in it, and it has an id of its own."""
     assert await ledger.counts() == StateCounts()
     assert await ledger.entry(1) is None
     assert await ledger.find([1, 2]) == {}
@@ -297,30 +299,30 @@ async def test_an_empty_ledger(ledger: Ledger) -> None:
     assert ledger.now() <= ledger.now()
 
 
-def test_the_table_of_moves_has_no_move_to_where_it_begins() -> None:
-    """What one statement has changed the next one does not find again."""
+def test_no_transition_leads_to_one_of_its_sources() -> None:
+    """An entry that one statement has changed is not found by the next one."""
     assert all(target not in sources for sources, target in TRANSITIONS.values())
 
 
-def test_what_the_room_offers() -> None:
-    """Every name that it lists is there, and is loaded when it is asked for; another one is no attribute."""
-    assert set(ledger_room.__all__) <= set(dir(ledger_room))
-    assert all(getattr(ledger_room, name).__name__ == name for name in ledger_room.__all__)
+def test_package_exports_every_name_in_all() -> None:
+    """Every name in `__all__` exists, and is loaded on first use; any other name is an AttributeError."""
+    assert set(ledger_package.__all__) <= set(dir(ledger_package))
+    assert all(getattr(ledger_package, name).__name__ == name for name in ledger_package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'SqlLedger'"):
-        ledger_room.SqlLedger  # noqa: B018
+        ledger_package.SqlLedger  # noqa: B018
 
 
-@pytest.mark.parametrize("move", [Transition.RELEASE, Transition.INVALIDATE])
-async def test_what_is_sent_again_by_policy_stays_bound_to_its_content(ledger: Ledger, move: Transition) -> None:
-    """A second attempt that did not leave proves nothing of the first: no other content is ever sent after it."""
+@pytest.mark.parametrize("transition", [Transition.RELEASE, Transition.INVALIDATE])
+async def test_resend_by_policy_stays_bound_to_its_content(ledger: Ledger, transition: Transition) -> None:
+    """A second attempt that was not sent proves nothing about the first: no other content is ever sent after it."""
     row = claim_request(1)._replace(fingerprint=b"one")
     (first,) = await ledger.claim([row], lease=LEASE)
     await ledger.apply(Transition.MARK_UNKNOWN, transition_details(first))
     await ledger.apply(Transition.RESEND, transition_details(first)._replace(resolved_by="policy"))
     (second,) = await ledger.claim([row], lease=LEASE)
     assert second.claimed
-    await ledger.apply(move, transition_details(second))
+    await ledger.apply(transition, transition_details(second))
     await ledger.delete_invalid()
     (other,) = await ledger.claim([row._replace(fingerprint=b"other")], lease=LEASE)
     (same,) = await ledger.claim([row], lease=LEASE)
-    assert (other.claimed, same.claimed) == (False, move is Transition.RELEASE)
+    assert (other.claimed, same.claimed) == (False, transition is Transition.RELEASE)

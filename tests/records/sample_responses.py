@@ -1,4 +1,4 @@
-"""Answers as Routee's pages document them, with unknown keys among them."""
+"""Responses as Routee's pages document them, with unknown keys among them."""
 
 from typing import Any
 
@@ -204,4 +204,4 @@ OLD_CALLBACK: Json = {
     "createdAt": "2026-01-01T10:00:00Z",
     "updatedAt": "2026-01-01T10:10:05Z",
 }
-"""The older generation of the callback, by the differences that Routee's page shows."""
+"""The older generation of the callback, built from the differences that Routee's page shows."""

@@ -1,4 +1,4 @@
-"""No JSON that Routee may answer with, today or in a year, breaks a reader, and none of it prints what it must not."""
+"""Any JSON that Routee may respond with, now or later, can be read as a record, and no record reveals a secret."""
 
 import json
 import pickle
@@ -61,22 +61,34 @@ def _keys(value: object) -> Iterator[str]:
             yield from _keys(item)
 
 
-KNOWN = [FLOW_ACCEPTED, FLOW_TRACKED, OLD_CALLBACK, OTP_ACCEPTED, OTP_TRACKED, VIBER_OTP_ACCEPTED, VIBER_TRACKED]
+DOCUMENTED = [FLOW_ACCEPTED, FLOW_TRACKED, OLD_CALLBACK, OTP_ACCEPTED, OTP_TRACKED, VIBER_OTP_ACCEPTED, VIBER_TRACKED]
 KEYS = sorted(
-    {*_keys([*KNOWN, VOICE_MESSAGE]), "pin", "phone", "viber", "sip", "content", "results", "sentDate", "media"}
+    {*_keys([*DOCUMENTED, VOICE_MESSAGE]), "pin", "phone", "viber", "sip", "content", "results", "sentDate", "media"}
 )
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
-TELLING = ["2026-01-01T10:00:00Z", "EXPIRED", "Viber", "sms", "Voice", "1", "nan", "inf", "1e999", "9" * 400, "-1e308"]
+BOUNDARY_VALUES = [
+    "2026-01-01T10:00:00Z",
+    "EXPIRED",
+    "Viber",
+    "sms",
+    "Voice",
+    "1",
+    "nan",
+    "inf",
+    "1e999",
+    "9" * 400,
+    "-1e308",
+]
 JSON = st.recursive(
-    SCALARS | st.sampled_from(TELLING),
+    SCALARS | st.sampled_from(BOUNDARY_VALUES),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=6),
     max_leaves=15,
 )
 OBJECTS = st.dictionaries(st.sampled_from(KEYS) | st.text(), JSON, max_size=12)
 
 
-def _use(record: Record) -> Iterator[Record]:
-    """Do with a record whatever can be done with one, and give it and the records in it."""
+def _exercise(record: Record) -> Iterator[Record]:
+    """Use a record in every way that is possible, and yield it and the records in it."""
     yield record
     assert isinstance(record.raw, dict)
     again = pickle.loads(pickle.dumps(record))
@@ -88,28 +100,28 @@ def _use(record: Record) -> Iterator[Record]:
         repr(found)
         for part in found if isinstance(found, tuple) else (found,):
             if isinstance(part, Record):
-                yield from _use(part)
+                yield from _exercise(part)
 
 
 @given(OBJECTS)
-def test_no_answer_breaks_a_record(answer: Json) -> None:
-    """Whatever JSON Routee answers with, reading it, showing it and pickling it raises nothing."""
+def test_any_json_object_is_read_as_a_record(response: Json) -> None:
+    """Reading, showing and pickling a record raises nothing, for any JSON object that Routee responds with."""
     for kind in READERS:
-        list(_use(kind.from_dict(answer)))
+        list(_exercise(kind.from_dict(response)))
 
 
 @given(OBJECTS)
-def test_no_answer_breaks_a_receipt(answer: Json) -> None:
-    """The same for receipts, once there is an id."""
+def test_any_json_object_with_an_id_is_read_as_a_receipt(response: Json) -> None:
+    """The same holds for receipts, if the response has an id."""
     for kind in RECEIPTS:
-        list(_use(kind.from_dict(answer | {"trackingId": "t", "flowId": "f"})))
+        list(_exercise(kind.from_dict(response | {"trackingId": "t", "flowId": "f"})))
 
 
-@given(st.sampled_from(KNOWN), st.data())
-def test_no_change_of_a_documented_answer_breaks_a_record(known: Json, data: st.DataObject) -> None:
-    """An answer that is as documented but for one value, at any depth, is read by every reader."""
-    answer = json.loads(json.dumps(known))
-    node: Any = answer
+@given(st.sampled_from(DOCUMENTED), st.data())
+def test_documented_response_with_one_changed_value_is_read_as_a_record(documented: Json, data: st.DataObject) -> None:
+    """A documented response in which one value differs, at any depth, is read by every record class."""
+    response = json.loads(json.dumps(documented))
+    node: Any = response
     while True:
         key = data.draw(st.sampled_from(range(len(node)) if isinstance(node, list) else sorted(node)))
         if not isinstance(node[key], dict | list) or not node[key] or data.draw(st.booleans()):
@@ -117,47 +129,47 @@ def test_no_change_of_a_documented_answer_breaks_a_record(known: Json, data: st.
         node = node[key]
     node[key] = data.draw(JSON)
     for kind in READERS:
-        list(_use(kind.from_dict(answer)))
+        list(_exercise(kind.from_dict(response)))
 
 
 @settings(max_examples=max(25, settings().max_examples // 4))
 @given(OBJECTS)
-def test_no_repr_shows_a_number_and_no_copy_a_pin(answer: Json) -> None:
-    """A number under any key that holds one is masked in repr, and a PIN in repr, raw and pickle."""
+def test_phone_number_and_pin_are_masked_in_any_json(response: Json) -> None:
+    """A phone number under any of its keys is masked in repr, and a PIN in repr, raw and pickle."""
     numbers = {"to": PHONE, "phone_number": PHONE, "pin": PIN, "from": "Demo", "trackingId": "t", "flowId": "f"}
-    told: Json = _without(answer, PIN, PHONE) | numbers
-    told |= {name: [_without(answer, PIN, PHONE) | numbers] for name in ("messages", "steps", "flow")}
-    whole = told | {"content": [told], "results": [told]}
+    data: Json = _without(response, PIN, PHONE) | numbers
+    data |= {name: [_without(response, PIN, PHONE) | numbers] for name in ("messages", "steps", "flow")}
+    nested = data | {"content": [data], "results": [data]}
     for kind in [*READERS, *RECEIPTS]:
         if kind is InboundMessage:
-            continue  # what it is sent to is a sender of one's own
-        record = kind.from_dict(whole)
+            continue  # its `to` is a sender, not a recipient
+        record = kind.from_dict(nested)
         assert PIN not in json.dumps(record.raw)
         assert PIN.encode() not in pickle.dumps(record)
-        shown = "".join(repr(part) for name in ("records", "messages", "steps") for part in getattr(record, name, ()))
-        assert PHONE not in repr(record) + shown
-        assert PIN not in repr(record) + shown
+        text = "".join(repr(part) for name in ("records", "messages", "steps") for part in getattr(record, name, ()))
+        assert PHONE not in repr(record) + text
+        assert PIN not in repr(record) + text
 
 
 def _without(value: Any, *texts: str) -> Any:
-    """The same JSON without what hypothesis may have come upon by chance."""
-    shown = json.dumps(value)
-    return value if not any(text in shown for text in texts) else {}
+    """Return the same JSON, or an empty object if hypothesis happened to generate one of the texts."""
+    dumped = json.dumps(value)
+    return value if not any(text in dumped for text in texts) else {}
 
 
 @pytest.mark.parametrize("key", ["a", "body", "status", "messages"])
-def test_a_deep_answer_does_not_break_a_record(key: str) -> None:
-    """An answer that is nested as deeply as the decoder allows can be shown."""
+def test_deeply_nested_response_is_read_as_a_record(key: str) -> None:
+    """A record of a response that is nested as deeply as the decoder allows can be shown."""
     deep: Any = "x"
     for _ in range(900):
         deep = {key: deep}
     for kind in READERS:
-        list(_use(kind.from_dict(deep)))
+        list(_exercise(kind.from_dict(deep)))
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
-def test_a_number_that_nobody_can_write_breaks_no_record(kind: Any) -> None:
-    """A mapping made by hand may hold a number that is too long to be told: it counts as missing."""
+def test_number_too_long_to_print_counts_as_missing(kind: Any) -> None:
+    """A mapping from another source may contain a number that Python cannot print: it counts as missing."""
     enormous = 10**5000
     record = kind.from_dict({key: enormous for key in KEYS if key != "pin"})
     assert "e+" not in repr(record)

@@ -1,4 +1,4 @@
-"""Receipts and records out of documented answers, and out of answers of every other shape."""
+"""Receipts and records, read from documented responses and from responses of any other shape."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from routee_failover.records import (
     ViberOtpReceipt,
     ViberOtpRecord,
 )
-from routee_failover.records.record import get_datetime
+from routee_failover.records._fields import get_datetime
 
 from .sample_responses import (
     FLOW_ACCEPTED,
@@ -49,8 +49,8 @@ MORNING = datetime(2026, 1, 1, 10, tzinfo=UTC)
 MASKED = "+3069****5678"
 
 
-def test_the_receipt_of_a_flow() -> None:
-    """Id, kind, time and steps of a standard flow are read, a Voice step's number out of its object."""
+def test_flow_receipt_fields_are_read() -> None:
+    """Id, kind, time and steps of a standard flow are read, and a Voice step's number from its object."""
     receipt = FlowReceipt.from_dict(FLOW_ACCEPTED)
     assert (receipt.tracking_id, receipt.flow_kind, receipt.created_at) == ("t-1", FlowKind.STANDARD, MORNING)
     assert [(step.type, step.order, step.to, step.tracking_id) for step in receipt.steps] == [
@@ -62,7 +62,7 @@ def test_the_receipt_of_a_flow() -> None:
     assert FlowReceipt.from_dict(TEMPLATE_ACCEPTED).flow_kind is FlowKind.TRANSACTIONAL
 
 
-def test_the_receipt_of_an_otp_flow() -> None:
+def test_otp_receipt_fields_are_read() -> None:
     """Flow id, status, channel, time, and the step that was sent with its message token."""
     receipt = OtpReceipt.from_dict(OTP_ACCEPTED)
     assert (receipt.flow_id, receipt.status, receipt.channel) == ("f-1", FlowStatus.IN_PROGRESS, Channel.VIBER)
@@ -73,8 +73,8 @@ def test_the_receipt_of_an_otp_flow() -> None:
     assert OtpReceipt.from_dict({"flowId": "f"}).sent_step is None
 
 
-def test_the_receipt_of_a_viber_otp() -> None:
-    """Id, recipient, first status, and what else S3 documents."""
+def test_viber_otp_receipt_fields_are_read() -> None:
+    """Id, recipient, first status, and the other documented keys."""
     receipt = ViberOtpReceipt.from_dict(VIBER_OTP_ACCEPTED)
     assert (receipt.tracking_id, receipt.to, receipt.status) == ("v-1", PHONE, MessageStatus.QUEUED)
     assert (receipt.status_date, receipt.ttl, receipt.seq) == (MORNING, timedelta(minutes=1), 7)
@@ -82,8 +82,8 @@ def test_the_receipt_of_a_viber_otp() -> None:
     assert receipt.status_reason == {"detailedStatus": "Queued"}
 
 
-def test_the_record_of_a_flow() -> None:
-    """The tracking example: the flow's state, and each message's."""
+def test_flow_record_fields_are_read() -> None:
+    """The documented tracking response: the state of the flow and of each message."""
     record = FlowRecord.from_dict(FLOW_TRACKED)
     assert (record.tracking_id, record.status, record.status_code, record.status_reason) == (
         *("t-1", FlowStatus.SUCCEEDED),
@@ -105,14 +105,14 @@ def test_the_record_of_a_flow() -> None:
         *(("", None, None), (None, None, None), (9, 9, None), ("many", None, None), (1.5, None, None)),
     ],
 )
-def test_status_codes_are_numbers_or_texts(code: object, number: int | None, reason: str | None) -> None:
+def test_status_code_is_read_from_number_or_text(code: object, number: int | None, reason: str | None) -> None:
     """Routee writes a status code as number, as text, as null and as an empty text."""
     record = FlowRecord.from_dict({"status": "Failed", "statusCode": code})
     assert (record.status_code, record.status_reason, record.final) == (number, reason, True)
 
 
-def test_the_record_of_an_otp_flow() -> None:
-    """The OTP service mixes cases and omits the plus: its example is read all the same."""
+def test_otp_record_fields_are_read() -> None:
+    """The OTP service mixes letter cases and omits the plus: its example is read all the same."""
     record = OtpRecord.from_dict(OTP_TRACKED)
     assert (record.flow_id, record.status, record.status_code) == ("f-1", FlowStatus.FAILED, 2)
     assert (record.status_reason, record.total_cost, record.final) == ("no next step", 0.05, True)
@@ -126,46 +126,48 @@ def test_the_record_of_an_otp_flow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "final"),
+    ("status", "final"),
     [("QUEUED", False), ("DELIVERED", True), ("Seen", True), ("expired", True), ("SENT", False), ("New", False)],
 )
-def test_the_record_of_a_viber_otp(word: str, final: bool) -> None:
-    """A Viber message has ended where its status says that it arrived or will not."""
-    record = ViberOtpRecord.from_dict(VIBER_TRACKED | {"status": {"status": word, "date": "2026-01-01T10:00:00Z"}})
+def test_viber_otp_record_fields_are_read(status: str, final: bool) -> None:
+    """A Viber OTP is final if its status says that it was delivered or will not be."""
+    record = ViberOtpRecord.from_dict(VIBER_TRACKED | {"status": {"status": status, "date": "2026-01-01T10:00:00Z"}})
     assert (record.tracking_id, record.to, record.price, record.status_date) == ("v-1", PHONE, 0.01, MORNING)
     assert record.final is final
     assert not ViberOtpRecord.from_dict({}).final
 
 
 @pytest.mark.parametrize("kind", [FlowReceipt, OtpReceipt, ViberOtpReceipt])
-@pytest.mark.parametrize("identity", [None, "", 5, [], {}])
-def test_a_receipt_has_an_id(kind: type[FlowReceipt | OtpReceipt | ViberOtpReceipt], identity: object) -> None:
-    """An answer that cannot be followed up is no receipt, and the error names what it lacks."""
+@pytest.mark.parametrize("tracking_id", [None, "", 5, [], {}])
+def test_receipt_without_an_id_is_a_value_error(
+    kind: type[FlowReceipt | OtpReceipt | ViberOtpReceipt], tracking_id: object
+) -> None:
+    """A response that cannot be tracked is not a receipt, and the error names the missing key."""
     with pytest.raises(ValueError, match=r"^has no (trackingId|flowId)$"):
-        kind.from_dict({"trackingId": identity, "flowId": identity})
+        kind.from_dict({"trackingId": tracking_id, "flowId": tracking_id})
 
 
 @pytest.mark.parametrize("kind", [FlowRecord, OtpRecord, ViberOtpRecord])
-def test_a_record_needs_nothing(kind: type[FlowRecord | OtpRecord | ViberOtpRecord]) -> None:
-    """Everything that an answer lacks is None, and what has no status has not ended."""
+def test_record_of_an_empty_response_has_none_values(kind: type[FlowRecord | OtpRecord | ViberOtpRecord]) -> None:
+    """A missing value is None, and a record without a status is not final."""
     record = kind.from_dict({})
     assert not record.final
     assert record.raw == {}
     assert all(value is None for name, value in vars(record).items() if name != "_data")
 
 
-@pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
-def test_every_optional_key_may_be_missing_or_new(kind: Kind, answer: Json) -> None:
-    """An answer without any one key but the id is read, and a key that is new is within reach."""
-    for missing in answer.keys() - {"trackingId", "flowId"}:
-        kind.from_dict({key: value for key, value in answer.items() if key != missing})
-    assert kind.from_dict(answer | {"tomorrow": [1]}).raw["tomorrow"] == [1]
+@pytest.mark.parametrize(("kind", "response"), EXAMPLES)
+def test_response_with_a_missing_or_new_key_is_read(kind: Kind, response: Json) -> None:
+    """A response without any one key except the id is read, and a new key is in `raw`."""
+    for missing in response.keys() - {"trackingId", "flowId"}:
+        kind.from_dict({key: value for key, value in response.items() if key != missing})
+    assert kind.from_dict(response | {"tomorrow": [1]}).raw["tomorrow"] == [1]
 
 
-@pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
-def test_nothing_prints_a_pin_or_a_number(kind: Kind, answer: Json) -> None:
-    """The recipient is masked in repr, and neither repr nor raw, JSON or pickle of a record holds a PIN."""
-    record = kind.from_dict(answer)
+@pytest.mark.parametrize(("kind", "response"), EXAMPLES)
+def test_repr_raw_and_pickle_mask_pin_and_number(kind: Kind, response: Json) -> None:
+    """The recipient is masked in repr, and neither repr nor raw, JSON or pickle of a record contains a PIN."""
+    record = kind.from_dict(response)
     parts: list[Any] = [record, *getattr(record, "steps", ()), *getattr(record, "messages", ())]
     for each in parts:
         assert PHONE not in repr(each)
@@ -177,23 +179,23 @@ def test_nothing_prints_a_pin_or_a_number(kind: Kind, answer: Json) -> None:
         assert MASKED in repr(record)
 
 
-def test_the_text_of_a_viber_otp_is_masked_where_tracking_shows_it() -> None:
-    """The tracking of a Viber OTP holds its text under `message`: the PIN in it is not shown."""
+def test_viber_otp_text_in_tracking_is_masked() -> None:
+    """The tracking of a Viber OTP has its text under `message`: the PIN in it is not shown."""
     record = ViberOtpRecord.from_dict(VIBER_TRACKED)
     assert PIN not in json.dumps(record.raw)
     assert PIN.encode() not in pickle.dumps(record)
 
 
-def test_a_pin_is_masked_wherever_it_stands() -> None:
-    """A PIN is masked under its own key, in texts around it, and in template parameters, at any depth."""
-    answer = {
+def test_pin_is_masked_at_any_depth() -> None:
+    """A PIN is masked under its own key, inside texts, and in template parameters, at any depth."""
+    response = {
         "trackingId": "t",
         "flow": [{"pin": PIN, "note": [f"x{PIN}x", {"deep": PIN}]}, {"pin": 12345678}, {"pin": None}, {"pin": ""}],
         "number": "12345678",
         "templateParams": {"pin": PIN, "name": "Ada"},
         "count": 1,
     }
-    raw = FlowReceipt.from_dict(answer).raw
+    raw = FlowReceipt.from_dict(response).raw
     assert PIN not in json.dumps(raw)
     assert "12345678" not in json.dumps(raw)
     assert raw["flow"][0] == {"pin": "****", "note": ["x****x", {"deep": "****"}]}
@@ -202,10 +204,10 @@ def test_a_pin_is_masked_wherever_it_stands() -> None:
     assert raw["count"] == 1
 
 
-@pytest.mark.parametrize(("kind", "answer"), EXAMPLES)
-def test_records_pickle_and_copy(kind: Kind, answer: Json) -> None:
-    """A record that travels says what it said, with its secrets masked for good."""
-    record = kind.from_dict(answer)
+@pytest.mark.parametrize(("kind", "response"), EXAMPLES)
+def test_record_survives_pickling_and_copying(kind: Kind, response: Json) -> None:
+    """A copied or unpickled record has the same values, with its secrets masked for good."""
+    record = kind.from_dict(response)
     for again in (pickle.loads(pickle.dumps(record)), copy.copy(record), copy.deepcopy(record)):
         assert type(again) is kind
         assert again.raw == record.raw
@@ -213,8 +215,8 @@ def test_records_pickle_and_copy(kind: Kind, answer: Json) -> None:
         assert pickle.loads(pickle.dumps(again)) == again
 
 
-def test_records_are_compared_by_what_they_say() -> None:
-    """Two readings of the same answer are equal, and no record can be changed."""
+def test_records_of_equal_responses_are_equal_and_immutable() -> None:
+    """Two records of the same response are equal, and no record can be changed."""
     record = FlowRecord.from_dict(FLOW_TRACKED)
     assert record == FlowRecord.from_dict(copy.deepcopy(FLOW_TRACKED))
     assert record != FlowRecord.from_dict(FLOW_TRACKED | {"status": "Failed"})
@@ -224,13 +226,13 @@ def test_records_are_compared_by_what_they_say() -> None:
     assert record.raw["trackingId"] == "t-1"
 
 
-def test_a_receipt_can_be_a_key() -> None:
-    """A receipt can stand in a set or as the key of a mapping."""
+def test_receipt_is_hashable() -> None:
+    """A receipt can be an item of a set or the key of a mapping."""
     assert len({FlowReceipt.from_dict(FLOW_ACCEPTED), FlowReceipt.from_dict(FLOW_ACCEPTED)}) == 1
 
 
 @pytest.mark.parametrize(
-    ("written", "read"),
+    ("text", "expected"),
     [
         ("2026-01-01T10:00:00Z", MORNING),
         ("2026-01-01T10:00:00.000Z", MORNING),
@@ -244,33 +246,33 @@ def test_a_receipt_can_be_a_key() -> None:
         (None, None),
     ],
 )
-def test_times_are_aware(written: object, read: datetime | None) -> None:
-    """A time is aware, in UTC where the answer does not say; what is none is None."""
-    found = get_datetime({"at": written}, "at")
-    assert found == read
+def test_times_are_read_as_aware_datetimes(text: object, expected: datetime | None) -> None:
+    """A time is aware, in UTC if the response has no offset; what is not a time is None."""
+    found = get_datetime({"at": text}, "at")
+    assert found == expected
     assert found is None or found.tzinfo is not None
 
 
 @pytest.mark.parametrize("ttl", [10**15, 1e300, "1e20"])
-def test_a_ttl_that_no_time_can_hold_is_none(ttl: object) -> None:
-    """A ttl beyond all time is missing, not an error."""
+def test_ttl_beyond_timedelta_counts_as_missing(ttl: object) -> None:
+    """A ttl that no `timedelta` can hold is missing, not an error."""
     assert ViberOtpReceipt.from_dict({"trackingId": "t", "ttl": ttl}).ttl is None
 
 
-def test_a_large_whole_number_is_kept_to_the_last_digit() -> None:
-    """A seq is the caller's own number, of up to 64 bits: it comes back as it is."""
+def test_large_integer_is_read_exactly() -> None:
+    """A seq is the caller's own number, of up to 64 bits: it is read unchanged."""
     assert ViberOtpReceipt.from_dict({"trackingId": "t", "seq": 2**53 + 1}).seq == 2**53 + 1
 
 
-def test_an_id_that_happens_to_hold_the_pins_digits_survives() -> None:
-    """The tracking id of a step survives pickling, also where the PIN's digits happen to stand in it."""
-    answer = {"flowId": "f", "flow": [{"pin": "2026", "trackingId": "aa-2026-bb"}]}
-    receipt = pickle.loads(pickle.dumps(OtpReceipt.from_dict(answer)))
+def test_id_that_contains_the_pin_digits_is_not_masked() -> None:
+    """The tracking id of a step survives pickling, even if it contains the PIN's digits by chance."""
+    response = {"flowId": "f", "flow": [{"pin": "2026", "trackingId": "aa-2026-bb"}]}
+    receipt = pickle.loads(pickle.dumps(OtpReceipt.from_dict(response)))
     assert receipt.steps[0].tracking_id == "aa-2026-bb"
 
 
-def test_numbers_where_texts_should_be_are_texts() -> None:
-    """An id written as a number is kept as text; what is neither is missing."""
+def test_number_in_place_of_text_is_read_as_text() -> None:
+    """An id written as a number is read as text; a value that is neither is missing."""
     assert FlowRecord.from_dict({"trackingId": 5}).tracking_id == "5"
     assert FlowRecord.from_dict({"trackingId": True}).tracking_id is None
     assert FlowRecord.from_dict({"totalPrice": "0.5"}).total_price == 0.5

@@ -1,4 +1,4 @@
-"""Conditions: those that can work are written in Routee's words, those that cannot are refused in ours."""
+"""Search filters: valid ones are sent in Routee's terms, invalid ones raise InvalidSearch."""
 
 import copy
 import pickle
@@ -24,7 +24,7 @@ PHONE = "+306912345678"
 
 
 @pytest.mark.parametrize(
-    ("given_words", "sent"),
+    ("arguments", "sent"),
     [
         (("to", "contains", "6912"), ("to", "contains", "6912")),
         (("to", "STARTS_WITH", "+30"), ("to", "starts_with", "+30")),
@@ -39,16 +39,16 @@ PHONE = "+306912345678"
         (("type", "is", Channel("Pigeon")), ("type", "is", "Pigeon")),
     ],
 )
-def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str, str, str]) -> None:
-    """Fields, operators and words are taken in any letter case; a word that Routee has added is taken when marked."""
-    dumped = Filter(*given_words).to_json()
-    assert tuple(dumped.values()) == sent
-    assert [*dumped] == ["fieldName", "searchOperator", "searchTerm"]
-    assert all(type(value) is str for value in dumped.values())
+def test_filter_is_sent_with_routees_names_and_values(arguments: Any, sent: tuple[str, str, str]) -> None:
+    """Fields, operators and values are accepted in any letter case; a new value of Routee as a member of its enum."""
+    sent_json = Filter(*arguments).to_json()
+    assert tuple(sent_json.values()) == sent
+    assert [*sent_json] == ["fieldName", "searchOperator", "searchTerm"]
+    assert all(type(value) is str for value in sent_json.values())
 
 
 @pytest.mark.parametrize(
-    ("words", "problems"),
+    ("arguments", "problems"),
     [
         (("price", "is", "1"), ["field_name: must be one of type, to, status, terminationChannel, flowKind"]),
         ((None, "is", "1"), ["field_name: must be one of type, to, status, terminationChannel, flowKind"]),
@@ -62,14 +62,14 @@ def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str,
         (
             ("status", "is", "Delivered"),
             [
-                "search_term: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+                "search_term: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
             ],
         ),
-        (("type", "is", "Mail"), ["search_term: must be one of Viber, Sms, Voice; one that is new is Channel(...)"]),
+        (("type", "is", "Mail"), ["search_term: must be one of Viber, Sms, Voice; a new one is Channel(...)"]),
         (
             ("status", "is", Channel.SMS),
             [
-                "search_term: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+                "search_term: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
             ],
         ),
         (("to", "is", ""), ["search_term: must not be empty"]),
@@ -77,7 +77,7 @@ def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str,
         (("to", "is", 306912345678), ["search_term: must be text, not int"]),
         (
             ("to", "is", "\ud800"),
-            ["search_term: must be text that can be sent: half of a surrogate pair is none"],
+            ["search_term: must be text that can be sent as UTF-8: it holds half of a surrogate pair"],
         ),
         (
             ("price", "like", None),
@@ -89,15 +89,15 @@ def test_a_condition_is_sent_in_routees_words(given_words: Any, sent: tuple[str,
         ),
     ],
 )
-def test_a_condition_that_cannot_work_is_refused(words: Any, problems: list[str]) -> None:
-    """Everything that is wrong is said, with what would be right."""
+def test_invalid_filter_lists_all_its_problems(arguments: Any, problems: list[str]) -> None:
+    """The error lists every problem, with the valid values."""
     with pytest.raises(InvalidSearch) as caught:
-        Filter(*words)
+        Filter(*arguments)
     assert [str(problem) for problem in caught.value.problems] == problems
 
 
-def test_a_refusal_quotes_no_number() -> None:
-    """What was searched for may be a person's number: no refusal repeats it."""
+def test_filter_errors_and_repr_mask_the_phone_number() -> None:
+    """A search term may be a phone number: no error quotes it."""
     with pytest.raises(InvalidSearch) as caught:
         Filter("status", "contains", PHONE)
     assert PHONE[1:] not in str(caught.value)
@@ -106,16 +106,16 @@ def test_a_refusal_quotes_no_number() -> None:
     assert "'Failed'" in repr(Filter("status", "is", "failed"))
 
 
-def test_conditions_are_values() -> None:
-    """Equal conditions are equal, can be keys, and survive pickling and copying."""
-    one, other = Filter("status", "is", "failed"), Filter("STATUS", "IS", FlowStatus.FAILED)
-    assert one == other
-    assert len({one, other}) == 1
-    assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+def test_equal_filters_are_equal_hashable_and_picklable() -> None:
+    """Equal filters compare equal, are hashable, and survive pickling and copying."""
+    first, second = Filter("status", "is", "failed"), Filter("STATUS", "IS", FlowStatus.FAILED)
+    assert first == second
+    assert len({first, second}) == 1
+    assert pickle.loads(pickle.dumps(first)) == copy.deepcopy(first) == first
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "disproved"),
+    ("arguments", "record", "contradicted"),
     [
         (("status", "is", "Failed"), {"status": "FAILED"}, False),
         (("status", "is", "Failed"), {"status": "Succeeded"}, True),
@@ -130,13 +130,13 @@ def test_conditions_are_values() -> None:
         (("to", "is", PHONE), {"messages": [{"to": "+301"}]}, False),
     ],
 )
-def test_a_flow_speaks_against_a_condition_only_by_what_it_says(words: Any, said: Any, disproved: bool) -> None:
-    """What a flow leaves open, and what it cannot know of steps that were not tried, does not leave it out."""
-    assert Filter(*words).contradicted_by(FlowRecord.from_dict(said)) is disproved
+def test_record_contradicts_a_filter_only_by_fields_it_holds(arguments: Any, record: Any, contradicted: bool) -> None:
+    """Missing fields, and channels of steps that were not attempted, do not exclude a record."""
+    assert Filter(*arguments).contradicted_by(FlowRecord.from_dict(record)) is contradicted
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "excludes"),
+    ("first", "second", "conflict"),
     [
         (("status", "is", "Failed"), ("status", "is", "Succeeded"), True),
         (("status", "is", "Failed"), ("status", "is", "failed"), False),
@@ -148,10 +148,10 @@ def test_a_flow_speaks_against_a_condition_only_by_what_it_says(words: Any, said
         (("to", "is", "+301"), ("to", "is", "+302"), False),
     ],
 )
-def test_conditions_that_exclude_each_other(one: Any, other: Any, excludes: bool) -> None:
-    """A flow has one status and may have several channels and recipients."""
-    assert Filter(*one).conflicts_with(Filter(*other)) is excludes
-    assert Filter(*other).conflicts_with(Filter(*one)) is excludes
+def test_filters_conflict_if_no_flow_can_match_both(first: Any, second: Any, conflict: bool) -> None:
+    """A flow has one status, but may have several channels and recipients."""
+    assert Filter(*first).conflicts_with(Filter(*second)) is conflict
+    assert Filter(*second).conflicts_with(Filter(*first)) is conflict
 
 
 ANYTHING = (
@@ -160,7 +160,7 @@ ANYTHING = (
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)
-def test_whatever_is_no_condition_ends_in_one_error(field: Any, operator: Any, term: Any) -> None:
-    """Any three things are a condition or `InvalidSearch`."""
+def test_any_three_arguments_are_a_filter_or_invalid_search(field: Any, operator: Any, term: Any) -> None:
+    """Any three values make a filter or raise `InvalidSearch`."""
     with suppress(InvalidSearch):
         assert Filter(field, operator, term).to_json()["searchTerm"]

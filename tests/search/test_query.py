@@ -1,4 +1,4 @@
-"""What Routee is asked: whole minutes around the range, and an end that newcomers do not move."""
+"""Flow query: whole minutes around the time range, and a fixed end that new flows do not move."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -16,18 +16,18 @@ ATHENS = timezone(timedelta(hours=2))
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=ATHENS)
 
 
-def _question(where: Any = (), since: Any = None, until: Any = None, **terms: Any) -> FlowQuery:
+def _query(where: Any = (), since: Any = None, until: Any = None, **terms: Any) -> FlowQuery:
     return build_flow_query({FilterField[name.upper()]: term for name, term in terms.items()}, where, since, until, NOW)
 
 
-def _refused(**terms: Any) -> list[str]:
+def _problems_of(**terms: Any) -> list[str]:
     with pytest.raises(InvalidSearch) as caught:
-        _question(**terms)
+        _query(**terms)
     return [str(problem) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "begins", "ends"),
+    ("since", "until", "date_start", "date_end"),
     [
         (None, None, None, "2026-01-31T12:06Z"),
         (NOW - timedelta(hours=1), None, "2026-01-31T11:00Z", "2026-01-31T12:06Z"),
@@ -37,53 +37,53 @@ def _refused(**terms: Any) -> list[str]:
         (datetime(987, 6, 5, tzinfo=UTC), None, "0987-06-04T23:59Z", "2026-01-31T12:06Z"),
     ],
 )
-def test_whole_minutes_around_the_range_are_asked_for(
-    since: datetime | None, until: datetime | None, begins: str | None, ends: str
+def test_query_requests_whole_minutes_around_the_range(
+    since: datetime | None, until: datetime | None, date_start: str | None, date_end: str
 ) -> None:
-    """Routee counts minutes: what it is asked for holds the range, and five minutes of difference between clocks."""
-    question = _question(since=since, until=until)
-    assert (question.date_start, question.date_end) == (begins, ends)
+    """Routee's resolution is one minute: the requested range holds the exact one, and five minutes of clock skew."""
+    query = _query(since=since, until=until)
+    assert (query.date_start, query.date_end) == (date_start, date_end)
 
 
-def test_the_address_of_a_page() -> None:
-    """Times as the documentation writes them, the page counted from 0, and no start where there is none."""
-    question = _question(since=datetime(2025, 5, 5, 15, 0, 1, tzinfo=UTC))
-    assert question.path(3, 20) == (
+def test_path_of_a_page_has_documented_times_and_zero_based_number() -> None:
+    """Times are written as in the documentation, pages count from 0, and the start is optional."""
+    query = _query(since=datetime(2025, 5, 5, 15, 0, 1, tzinfo=UTC))
+    assert query.path(3, 20) == (
         "/failover/tracking?dateStart=2025-05-05T15:00Z&dateEnd=2026-01-31T12:06Z&page=3&size=20"
     )
-    assert _question().path(0, 10) == "/failover/tracking?dateEnd=2026-01-31T12:06Z&page=0&size=10"
+    assert _query().path(0, 10) == "/failover/tracking?dateEnd=2026-01-31T12:06Z&page=0&size=10"
 
 
-MOMENTS = st.datetimes(datetime(2, 1, 2), datetime(9998, 12, 30), timezones=st.timezones())
+TIMES = st.datetimes(datetime(2, 1, 2), datetime(9998, 12, 30), timezones=st.timezones())
 
 
-@given(MOMENTS, st.timedeltas(timedelta(microseconds=1), timedelta(days=30)), st.floats(0, 1, exclude_max=True))
-def test_a_flow_within_the_range_is_asked_for(since: datetime, length: timedelta, place: float) -> None:
-    """The minutes that Routee is asked for hold the range, their first moment and their last left out; it is exact."""
-    first = since.astimezone(UTC)  # what is added to a local time is added to its clock, which may jump
-    question = _question(since=since, until=first + length)
-    at = first + min(length * place, length - timedelta(microseconds=1))
-    begins, ends = (datetime.fromisoformat(written or "") for written in (question.date_start, question.date_end))
-    assert begins < at < ends
-    assert question.matches(FlowRecord.from_dict({"createdAt": at.isoformat()}))
+@given(TIMES, st.timedeltas(timedelta(microseconds=1), timedelta(days=30)), st.floats(0, 1, exclude_max=True))
+def test_flow_within_the_range_is_requested_and_matches(since: datetime, length: timedelta, fraction: float) -> None:
+    """The requested minutes contain the range strictly; matching is exact at both ends."""
+    first = since.astimezone(UTC)  # arithmetic with local times ignores daylight saving time
+    query = _query(since=since, until=first + length)
+    created = first + min(length * fraction, length - timedelta(microseconds=1))
+    requested_from, requested_to = (datetime.fromisoformat(text or "") for text in (query.date_start, query.date_end))
+    assert requested_from < created < requested_to
+    assert query.matches(FlowRecord.from_dict({"createdAt": created.isoformat()}))
     for outside in (first - timedelta(microseconds=1), first + length):
-        assert not question.matches(FlowRecord.from_dict({"createdAt": outside.isoformat()}))
+        assert not query.matches(FlowRecord.from_dict({"createdAt": outside.isoformat()}))
 
 
-def test_a_flow_that_does_not_say_when_it_was_sent_is_wanted() -> None:
-    """Nothing is left out for what it does not say."""
-    assert _question(since=NOW).matches(FlowRecord.from_dict({}))
+def test_record_without_a_creation_time_matches() -> None:
+    """A missing field does not exclude a record."""
+    assert _query(since=NOW).matches(FlowRecord.from_dict({}))
 
 
-def test_terms_and_conditions_must_all_hold() -> None:
-    """Each argument is a condition of its own beside those of `where`."""
-    question = _question(to="+301", status="Failed", where=[Filter("type", "is", "Viber")])
-    assert [(one.field_name, one.search_term) for one in question.filters] == [
+def test_arguments_and_where_are_combined_with_and() -> None:
+    """Each argument is a filter of its own in addition to those of `where`."""
+    query = _query(to="+301", status="Failed", where=[Filter("type", "is", "Viber")])
+    assert [(condition.field_name, condition.search_term) for condition in query.filters] == [
         *(("to", "+301"), ("status", "Failed")),
         ("type", "Viber"),
     ]
-    assert question.matches(FlowRecord.from_dict({"status": "Failed"}))
-    assert not question.matches(FlowRecord.from_dict({"status": "Succeeded"}))
+    assert query.matches(FlowRecord.from_dict({"status": "Failed"}))
+    assert not query.matches(FlowRecord.from_dict({"status": "Succeeded"}))
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ def test_terms_and_conditions_must_all_hold() -> None:
         ({"where": ["status"]}, ["where[0]: must be a Filter, not str"]),
         (
             {"status": "Failed", "where": [Filter("status", "is", "Succeeded")]},
-            ["status: no flow meets both conditions"],
+            ["status: no flow matches both filters"],
         ),
         (
             {"to": 5, "status": "done", "since": NOW, "until": "now", "where": [None]},
             [
                 "to: must be text, not int",
-                "status: must be one of Queued, InProgress, Succeeded, Failed; one that is new is FlowStatus(...)",
+                "status: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
                 "where[0]: must be a Filter, not NoneType",
                 "until: must be a datetime with a time zone, not str",
             ],
         ),
     ],
 )
-def test_what_cannot_work_is_refused_all_at_once(terms: dict[str, Any], problems: list[str]) -> None:
-    """Each problem has the name that the caller knows, and all of them are told together."""
-    assert _refused(**terms) == problems
+def test_invalid_query_lists_all_its_problems(terms: dict[str, Any], problems: list[str]) -> None:
+    """Each problem has the name of the argument, and all of them are raised together."""
+    assert _problems_of(**terms) == problems

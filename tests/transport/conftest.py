@@ -1,9 +1,9 @@
-"""What tests of the transport share beside the server of bare sockets."""
+"""Fixtures of the transport tests."""
 
 import pytest
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other without jitter: at once, or as soon as a pause is over."""
+def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every backoff delay zero: retries follow at once, or as soon as a throttle pause ends."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)

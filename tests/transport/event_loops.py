@@ -1,4 +1,4 @@
-"""Tests that run in every kind of event loop that the client serves."""
+"""Decorator for tests that run in every supported event loop: asyncio and uvloop."""
 
 import asyncio
 import contextlib
@@ -17,15 +17,15 @@ with contextlib.suppress(ImportError):
 
 
 def on_every_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run a test in a loop of asyncio's and in one of uvloop's, where that is installed."""
+    """Parametrize a test with an asyncio loop and, if uvloop is installed, with a uvloop loop."""
 
     @functools.wraps(test)
-    def run(*args: Any, loop_of: str, **named: Any) -> None:
+    def run(*args: Any, loop_of: str, **kwargs: Any) -> None:
         with asyncio.Runner(loop_factory=LOOPS[loop_of]) as runner:
-            runner.run(test(*args, **named))  # type: ignore[arg-type]  # a coroutine, as any async def gives
+            runner.run(test(*args, **kwargs))  # type: ignore[arg-type]  # a coroutine, as any async def gives
 
-    asked = inspect.signature(test)
+    signature = inspect.signature(test)
     loop_of = inspect.Parameter("loop_of", inspect.Parameter.KEYWORD_ONLY)
-    run.__signature__ = asked.replace(parameters=[*asked.parameters.values(), loop_of])  # type: ignore[attr-defined]
-    marked: Callable[..., None] = pytest.mark.parametrize("loop_of", LOOPS)(run)
-    return marked
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), loop_of])  # type: ignore[attr-defined]
+    parametrized: Callable[..., None] = pytest.mark.parametrize("loop_of", LOOPS)(run)
+    return parametrized

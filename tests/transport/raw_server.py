@@ -1,4 +1,4 @@
-"""A server of bare sockets that behaves as badly as a test tells it to, and counts what reached it."""
+"""Raw socket server for tests: it misbehaves as instructed and records what reached it; and helpers to send to it."""
 
 import asyncio
 import contextlib
@@ -33,25 +33,25 @@ BODY = f'{{"pin":"{PIN}"}}'.encode()
 
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
-Behaving = Callable[[Reader, Writer], Awaitable[None]]
+Handler = Callable[[Reader, Writer], Awaitable[None]]
 _Kind = TypeVar("_Kind")
 TOKEN_PATH = b"/oauth/token"
 
 
 def http(status: str = "200 OK", body: bytes = b"{}", *headers: str) -> bytes:
-    """A whole answer."""
+    """Return a complete HTTP response."""
     lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
-TOKEN_ANSWER = http("200 OK", b'{"access_token":"canary-token","expires_in":3600}')
+TOKEN_RESPONSE = http("200 OK", b'{"access_token":"canary-token","expires_in":3600}')
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 POST = ApiRequest("POST", "/failover", SecretBytes(BODY))
 GET = ApiRequest("GET", "/failover/tracking/x", safe=True)
 
 
 async def read_request(reader: Reader) -> bytes:
-    """A whole request; empty when the caller has left."""
+    """Read a complete request; return b"" if the client disconnects first."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
@@ -68,10 +68,10 @@ def reset(writer: Writer) -> None:
 
 
 class RawServer:
-    """Counts connections; `behave` gets each of them."""
+    """Socket server that passes each connection to `handler`, and counts the connections."""
 
-    def __init__(self, behave: Behaving, tls: ssl.SSLContext | None = None) -> None:
-        self._behave, self._tls = behave, tls
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
+        self._handler, self._tls = handler, tls
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
         self.url = ""
@@ -83,7 +83,7 @@ class RawServer:
         self._tasks.add(task)
         try:
             with contextlib.suppress(OSError):
-                await self._behave(reader, writer)
+                await self._handler(reader, writer)
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
@@ -110,7 +110,7 @@ class RawServer:
         await asyncio.sleep(0)
 
     def config(self, **changes: Any) -> Config:
-        """Settings for this server."""
+        """Return a config for this server."""
         settings: dict[str, Any] = {
             "application_id": "application",
             "application_secret": "canary-key",
@@ -120,62 +120,70 @@ class RawServer:
         return Config(**(settings | changes))
 
 
-def answering(
-    *answers: bytes, seen: list[bytes] | None = None, after: Callable[[Writer], None] | None = None
-) -> Behaving:
-    """Answer token requests well, and each other request with the next of the answers, the last again and again."""
-    left = list(answers)
+def responding(
+    *responses: bytes, seen: list[bytes] | None = None, after: Callable[[Writer], None] | None = None
+) -> Handler:
+    """Serve tokens, and respond to each other request with the next response; the last one is repeated.
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    `seen` collects these requests. `after` is called after each response, which ends the connection.
+    """
+    remaining = list(responses)
+
+    async def handler(reader: Reader, writer: Writer) -> None:
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                writer.write(TOKEN_ANSWER)
+                writer.write(TOKEN_RESPONSE)
                 continue
             if seen is not None:
                 seen.append(request)
-            writer.write(left.pop(0) if len(left) > 1 else left[0])
+            writer.write(remaining.pop(0) if len(remaining) > 1 else remaining[0])
             if after is not None:
                 await writer.drain()
                 after(writer)
                 return
 
-    return behave
+    return handler
 
 
-async def hang(reader: Reader, writer: Writer) -> None:
-    """Read everything and say nothing."""
+async def never_respond(reader: Reader, writer: Writer) -> None:
+    """Read everything and never respond."""
     await reader.read(-1)
 
 
-def tokens_and(seen: list[bytes], breaks: Behaving) -> Behaving:
-    """Give tokens, count everything else, and then break in the given way."""
+def after_token(seen: list[bytes], failure: Handler) -> Handler:
+    """Serve tokens, record each other request in `seen`, and hand its connection to `failure`."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                writer.write(TOKEN_ANSWER)
+                writer.write(TOKEN_RESPONSE)
                 continue
             seen.append(request)
-            await breaks(reader, writer)
+            await failure(reader, writer)
             return
 
-    return behave
+    return handler
 
 
-class Door:
-    """Behaves well, but answers only as long as it is open; counts what came whole, and what came at all."""
+class PausableHandler:
+    """Handler whose responses can be paused until a test resumes them; it records what arrived.
 
-    def __init__(self, answer: bytes = ACCEPTED, *, shut: bool = False, no_tokens: bool = False) -> None:
-        self._answer = answer
-        self.open, self.gives_tokens = asyncio.Event(), asyncio.Event()
-        if not shut:
-            self.open.set()
-        if not no_tokens:
-            self.gives_tokens.set()
+    `seen` holds the complete requests, without token requests. Responses are sent while `resumed` is set, those to
+    token requests while `tokens_resumed` is set.
+    """
+
+    def __init__(self, response: bytes = ACCEPTED, *, paused: bool = False, tokens_paused: bool = False) -> None:
+        self._response = response
+        self.resumed, self.tokens_resumed = asyncio.Event(), asyncio.Event()
+        if not paused:
+            self.resumed.set()
+        if not tokens_paused:
+            self.tokens_resumed.set()
         self.seen: list[bytes] = []
         self.begun = 0
-        """Of how many requests, token requests apart, at least a byte came."""
+        """Number of requests, without token requests, of which at least one byte arrived."""
         self.tokens = 0
+        """Number of token requests."""
 
     async def __call__(self, reader: Reader, writer: Writer) -> None:
         """Serve one connection."""
@@ -185,32 +193,32 @@ class Door:
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
                 self.begun -= 1
                 self.tokens += 1
-                await self.gives_tokens.wait()
-                writer.write(TOKEN_ANSWER)
+                await self.tokens_resumed.wait()
+                writer.write(TOKEN_RESPONSE)
             elif len(request) > 1:
                 self.seen.append(request)
-                await self.open.wait()
-                writer.write(self._answer)
+                await self.resumed.wait()
+                writer.write(self._response)
 
 
-class Notes:
-    """An observer that keeps what it is told."""
+class RecordingObserver:
+    """Observer that records every event."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
 
     def observe(self, event: Event, /) -> None:
-        """Keep an event."""
+        """Record an event."""
         self.events.append(event)
 
     def of(self, kind: type[_Kind]) -> list[_Kind]:
-        """The events of a kind, in their order."""
+        """Return the recorded events of a class, in order."""
         return [event for event in self.events if isinstance(event, kind)]
 
 
 @asynccontextmanager
-async def opened(server: RawServer, **settings: Any) -> AsyncIterator[Transport]:
-    """A transport to a server, closed in the end."""
+async def open_transport(server: RawServer, **settings: Any) -> AsyncIterator[Transport]:
+    """Open a transport to a server, and close it at the end."""
     transport = Transport(server.config(**settings))
     try:
         yield transport
@@ -218,76 +226,76 @@ async def opened(server: RawServer, **settings: Any) -> AsyncIterator[Transport]
         await transport.aclose()
 
 
-class Bench:
-    """What attempts are made with, and nothing above it: a session, and the clock that ends them in time."""
+class AttemptRunner:
+    """Runs single attempts with the two things they need: a session, and `InFlight`, which ends them in time."""
 
     def __init__(self, config: Config) -> None:
         self.session = open_session(config)
-        self.total = config.total_timeout.total_seconds()
+        self.total_timeout = config.total_timeout.total_seconds()
         self.client_timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
         self.max_response_size = config.max_response_size
-        self.in_flight = InFlight(self._make, lambda _exchange, _evidence: None)
+        self.in_flight = InFlight(self._execute, lambda _attempt, _result: None)
 
-    async def _make(self, exchange: Attempt) -> AttemptResult:
+    async def _execute(self, attempt: Attempt) -> AttemptResult:
         return await execute(
-            self.session, exchange, timeout=self.client_timeout, max_response_size=self.max_response_size
+            self.session, attempt, timeout=self.client_timeout, max_response_size=self.max_response_size
         )
 
     def new_attempt(self, url: str, *, method: str = "POST") -> Attempt:
-        """An exchange with a body and a key that nothing may show."""
+        """Return an attempt whose body and token must not appear anywhere."""
         loop = asyncio.get_running_loop()
         headers = Headers(Secret(f"Bearer {KEY}"), "application/json")
-        call = ApiRequest(method, "/failover", SecretBytes(BODY))
+        request = ApiRequest(method, "/failover", SecretBytes(BODY))
         now = loop.time()
-        exchange = Attempt(call, URL(url), headers, now, now + self.total, loop.create_future(), 1, 1)
-        exchange.body = call.body
-        return exchange
+        attempt = Attempt(request, URL(url), headers, now, now + self.total_timeout, loop.create_future(), 1, 1)
+        attempt.body = request.body
+        return attempt
 
-    async def tried(self, url: str, *, method: str = "POST") -> AttemptResult:
-        """One attempt."""
-        exchange = self.new_attempt(url, method=method)
-        self.in_flight.start(exchange)
-        return await exchange.result
+    async def run(self, url: str, *, method: str = "POST") -> AttemptResult:
+        """Run one attempt and return its result."""
+        attempt = self.new_attempt(url, method=method)
+        self.in_flight.start(attempt)
+        return await attempt.result
 
 
 @asynccontextmanager
-async def bench(config: Config) -> AsyncIterator[Bench]:
-    """A bench that is cleared in the end."""
-    made = Bench(config)
+async def attempt_runner(config: Config) -> AsyncIterator[AttemptRunner]:
+    """Open an attempt runner, and drain and close it at the end."""
+    runner = AttemptRunner(config)
     try:
-        yield made
+        yield runner
     finally:
-        await made.in_flight.drain(0)
-        await made.session.close()
+        await runner.in_flight.drain(0)
+        await runner.session.close()
 
 
-async def attempt_once(behave: Behaving, **settings: Any) -> tuple[AttemptResult, RawServer]:
-    """One attempt at a server that behaves like that."""
-    async with RawServer(behave) as server:
+async def attempt_once(handler: Handler, **settings: Any) -> tuple[AttemptResult, RawServer]:
+    """Run one attempt against a server with this handler; return the result and the server."""
+    async with RawServer(handler) as server:
         settings = {"total_timeout": timedelta(seconds=1)} | settings
-        async with bench(server.config(**settings)) as made:
-            return await made.tried(f"{server.url}/failover"), server
+        async with attempt_runner(server.config(**settings)) as runner:
+            return await runner.run(f"{server.url}/failover"), server
 
 
 def loop_transport_of(transport: Transport) -> LoopTransport:
-    """What a transport holds in this loop."""
+    """Return the loop transport of the running loop."""
     return transport._loop_transports[asyncio.get_running_loop()]
 
 
 def slots_in_use(transport: Transport) -> int:
-    """How many turns are taken."""
+    """Return how many slots of the limiter are in use."""
     return loop_transport_of(transport)._limiter._admission._all.in_flight
 
 
 async def until_idle(transport: Transport) -> None:
-    """Wait until nothing is under way."""
+    """Wait until no attempt is in flight."""
     await until(lambda: not loop_transport_of(transport)._in_flight._tasks)
 
 
-async def cancelled(running: Awaitable[Any], *, once: Callable[[], object]) -> None:
-    """Cancel a call as soon as something holds."""
+async def cancel_when(running: Awaitable[Any], *, condition: Callable[[], object]) -> None:
+    """Cancel an awaitable as soon as a condition holds."""
     task = asyncio.ensure_future(running)
-    await until(once)
+    await until(condition)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()

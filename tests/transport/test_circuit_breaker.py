@@ -1,4 +1,4 @@
-"""The breaker end to end: what opens it, who passes while it is open, and the one probe that decides for all."""
+"""Circuit breaker end to end: what opens it, what it rejects while open, and the probe that all requests share."""
 
 import asyncio
 from datetime import timedelta
@@ -17,46 +17,46 @@ from .raw_server import (
     BODY,
     GET,
     POST,
-    TOKEN_ANSWER,
     TOKEN_PATH,
-    Notes,
+    TOKEN_RESPONSE,
     RawServer,
     Reader,
+    RecordingObserver,
     Writer,
-    answering,
-    hang,
     http,
     loop_transport_of,
-    opened,
+    never_respond,
+    open_transport,
     read_request,
+    responding,
     slots_in_use,
 )
 
-ENOUGH = 20
-"""How many calls open a breaker if half of them fail."""
+MIN_CALLS = 20
+"""Number of calls that open the circuit if half of them fail."""
 HEALTH = b"GET /failover-otp/health HTTP/1.1\r\n"
-REST = 0.05
+OPEN_SECONDS = 0.05
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open breaker rests for a moment only."""
-    monkeypatch.setattr("routee_failover._transport.circuit_state.INITIAL_OPEN_SECONDS", REST)
+def short_open_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the first probe due after 50 ms."""
+    monkeypatch.setattr("routee_failover._transport.circuit_state.INITIAL_OPEN_SECONDS", OPEN_SECONDS)
 
 
 @pytest.fixture
-def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open breaker rests for longer than any test takes."""
+def long_open_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the first probe due later than any test runs."""
     monkeypatch.setattr("routee_failover._transport.circuit_state.INITIAL_OPEN_SECONDS", 3600.0)
 
 
-class Ill:
-    """Answers sends with `status` and probes with `health`, once they are `asked` to."""
+class FailingHandler:
+    """Responds to sends with `status` and, while `responds_to_probes` is set, to probes with `health`."""
 
     def __init__(self, status: str = "500 Oops", health: str = "200 OK") -> None:
         self.status, self.health = status, health
-        self.answers_probes = asyncio.Event()
-        self.answers_probes.set()
+        self.responds_to_probes = asyncio.Event()
+        self.responds_to_probes.set()
         self.sends: list[bytes] = []
         self.probes: list[bytes] = []
 
@@ -64,210 +64,210 @@ class Ill:
         """Serve one connection."""
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                writer.write(TOKEN_ANSWER)
+                writer.write(TOKEN_RESPONSE)
             elif request.startswith(HEALTH):
                 self.probes.append(request)
-                await self.answers_probes.wait()
+                await self.responds_to_probes.wait()
                 writer.write(http(self.health))
             else:
                 self.sends.append(request)
                 writer.write(http(self.status))
 
 
-async def _break(transport: Transport, call: ApiRequest = POST) -> None:
-    for _ in range(ENOUGH):
-        await transport.send_request(call)
+async def _open_circuit(transport: Transport, api_request: ApiRequest = POST) -> None:
+    for _ in range(MIN_CALLS):
+        await transport.send_request(api_request)
 
 
-async def _rest() -> None:
-    await asyncio.sleep(REST * 1.2)
+async def _wait_until_probe_is_due() -> None:
+    await asyncio.sleep(OPEN_SECONDS * 1.2)
 
 
-@pytest.mark.usefixtures("late")
-async def test_no_connection_opens_it() -> None:
-    """After 20 calls that found nobody, the next is not even tried, and told what was wrong with those before."""
-    notes = Notes()
+@pytest.mark.usefixtures("long_open_time")
+async def test_connection_failures_open_the_circuit() -> None:
+    """After 20 failed connections the next request is rejected without an attempt, with the reason of the failures."""
+    observer = RecordingObserver()
     async with (
-        RawServer(Ill()) as server,
-        opened(server, api_url="http://127.0.0.1:1", max_attempts=1, observers=[notes]) as transport,
+        RawServer(FailingHandler()) as server,
+        open_transport(server, api_url="http://127.0.0.1:1", max_attempts=1, observers=[observer]) as transport,
     ):
-        await _break(transport)
-        told = len(notes.of(AttemptEnded))
+        await _open_circuit(transport)
+        attempts_so_far = len(observer.of(AttemptEnded))
         with pytest.raises(CircuitOpen, match=r"no connection to 127\.0\.0\.1:1 could .* was not sent") as caught:
             await transport.send_request(POST)
         assert caught.value.outcome is Outcome.NOT_SENT
-        assert len(notes.of(AttemptEnded)) == told
-    assert [(event.state, event.reason) for event in notes.of(CircuitBreakerChanged)] == [
+        assert len(observer.of(AttemptEnded)) == attempts_so_far
+    assert [(event.state, event.reason) for event in observer.of(CircuitBreakerChanged)] == [
         ("open", "no connection to 127.0.0.1:1 could be made (Connection refused)")
     ]
 
 
-@pytest.mark.usefixtures("late")
-async def test_no_connection_within_total_timeout_opens_it_too() -> None:
-    """Routee is no less away where total_timeout ends the try to connect, and not connect_timeout."""
-    async with RawServer(hang) as silent, RawServer(Ill()) as auth:
+@pytest.mark.usefixtures("long_open_time")
+async def test_connections_that_exceed_total_timeout_open_the_circuit() -> None:
+    """Routee is just as unreachable when total_timeout, not connect_timeout, ends the connection attempt."""
+    async with RawServer(never_respond) as silent, RawServer(FailingHandler()) as auth:
         settings: dict[str, Any] = {
             "api_url": silent.url.replace("http:", "https:"),
             "auth_url": auth.url,
             "total_timeout": timedelta(milliseconds=500),
             "connect_timeout": timedelta(hours=1),
         }
-        async with opened(silent, **settings) as transport:
-            outcomes = await asyncio.gather(*(transport.send_request(POST) for _ in range(ENOUGH)))
+        async with open_transport(silent, **settings) as transport:
+            outcomes = await asyncio.gather(*(transport.send_request(POST) for _ in range(MIN_CALLS)))
             assert {outcome for outcome, _ in outcomes} == {Outcome.NOT_SENT}
-            with pytest.raises(CircuitOpen, match="no connection could be made within total_timeout"):
+            with pytest.raises(CircuitOpen, match="no connection within total_timeout"):
                 await transport.send_request(POST)
 
 
-@pytest.mark.usefixtures("late")
-@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
-async def test_a_server_that_fails_opens_it(call: ApiRequest) -> None:
-    """Answers of 5xx open it, whatever was asked, and no call reaches the server then."""
-    ill = Ill()
-    async with RawServer(ill) as server, opened(server, max_attempts=1) as transport:
-        await _break(transport, call)
+@pytest.mark.usefixtures("long_open_time")
+@pytest.mark.parametrize("api_request", [POST, GET], ids=["send", "read"])
+async def test_5xx_responses_open_the_circuit(api_request: ApiRequest) -> None:
+    """5xx responses open the circuit, whatever the request, and no further request reaches the server."""
+    failing = FailingHandler()
+    async with RawServer(failing) as server, open_transport(server, max_attempts=1) as transport:
+        await _open_circuit(transport, api_request)
         for other in (POST, GET):
             with pytest.raises(CircuitOpen, match="Routee answered 500"):
                 await transport.send_request(other)
-        assert len(ill.sends) == ENOUGH
+        assert len(failing.sends) == MIN_CALLS
 
 
 @pytest.mark.parametrize("status", ["400 No", "401 No", "404 No", "422 No", "429 Slower", "307 Elsewhere"])
-async def test_a_refusal_never_opens_it(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that refuses is there: 40 refusals are 40 answers."""
+async def test_rejections_never_open_the_circuit(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that rejects requests is reachable: 40 rejections are 40 responses."""
     monkeypatch.setattr("routee_failover._transport.retry_policy.INITIAL_THROTTLE_DELAY", 0.0)
-    ill = Ill(status)
-    async with RawServer(ill) as server, opened(server, max_attempts=1) as transport:
-        for _ in range(2 * ENOUGH):
+    failing = FailingHandler(status)
+    async with RawServer(failing) as server, open_transport(server, max_attempts=1) as transport:
+        for _ in range(2 * MIN_CALLS):
             assert (await transport.send_request(POST))[0] is Outcome.REJECTED
-        assert len(ill.sends) >= 2 * ENOUGH
+        assert len(failing.sends) >= 2 * MIN_CALLS
 
 
-async def test_without_a_breaker_everything_is_tried() -> None:
-    """circuit_breaker=False: 40 calls meet 40 failures."""
-    ill = Ill()
-    async with RawServer(ill) as server, opened(server, circuit_breaker=False, max_attempts=1) as transport:
-        await _break(transport)
-        await _break(transport)
-        assert (len(ill.sends), ill.probes) == (2 * ENOUGH, [])
+async def test_disabled_circuit_breaker_sends_every_request() -> None:
+    """circuit_breaker=False: 40 requests get 40 failures."""
+    failing = FailingHandler()
+    async with RawServer(failing) as server, open_transport(server, circuit_breaker=False, max_attempts=1) as transport:
+        await _open_circuit(transport)
+        await _open_circuit(transport)
+        assert (len(failing.sends), failing.probes) == (2 * MIN_CALLS, [])
 
 
-@pytest.mark.usefixtures("soon")
-async def test_one_probe_decides_for_all() -> None:
-    """30 callers wait for one GET that carries no token; nothing else is on the wire; when it is good all are sent."""
-    ill, notes = Ill(), Notes()
-    async with RawServer(ill) as server, opened(server, observers=[notes]) as transport:
-        await _break(transport)
-        await _rest()
-        ill.answers_probes.clear()
+@pytest.mark.usefixtures("short_open_time")
+async def test_successful_probe_releases_all_waiting_requests() -> None:
+    """30 requests wait for one GET without a token; nothing else is sent meanwhile; after its success all are sent."""
+    failing, observer = FailingHandler(), RecordingObserver()
+    async with RawServer(failing) as server, open_transport(server, observers=[observer]) as transport:
+        await _open_circuit(transport)
+        await _wait_until_probe_is_due()
+        failing.responds_to_probes.clear()
         callers = [asyncio.create_task(transport.send_request(POST)) for _ in range(30)]
-        await until(lambda: ill.probes)
+        await until(lambda: failing.probes)
         await asyncio.sleep(0.02)
-        assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH)
-        assert b"authorization" not in ill.probes[0].lower()
-        ill.status = "200 OK"
-        ill.answers_probes.set()
+        assert (len(failing.probes), len(failing.sends)) == (1, MIN_CALLS)
+        assert b"authorization" not in failing.probes[0].lower()
+        failing.status = "200 OK"
+        failing.responds_to_probes.set()
         assert {outcome for outcome, _ in await asyncio.gather(*callers)} == {Outcome.ACCEPTED}
-        assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH + 30)
-    assert [event.state for event in notes.of(CircuitBreakerChanged)] == ["open", "probing", "closed"]
+        assert (len(failing.probes), len(failing.sends)) == (1, MIN_CALLS + 30)
+    assert [event.state for event in observer.of(CircuitBreakerChanged)] == ["open", "half-open", "closed"]
 
 
-@pytest.mark.usefixtures("soon")
-async def test_a_bad_probe_refuses_all_who_waited() -> None:
-    """When the probe is bad, everybody who waited is refused with its cause, and the next probe waits twice as long."""
-    ill, notes = Ill(health="503 Still ill"), Notes()
-    async with RawServer(ill) as server, opened(server, observers=[notes]) as transport:
-        await _break(transport)
-        await _rest()
+@pytest.mark.usefixtures("short_open_time")
+async def test_failed_probe_rejects_all_waiting_requests() -> None:
+    """After a failed probe every waiting request is rejected with its reason, and the open time doubles."""
+    failing, observer = FailingHandler(health="503 Still failing"), RecordingObserver()
+    async with RawServer(failing) as server, open_transport(server, observers=[observer]) as transport:
+        await _open_circuit(transport)
+        await _wait_until_probe_is_due()
         callers = [asyncio.create_task(transport.send_request(POST)) for _ in range(10)]
         await asyncio.wait(callers)
         for caller in callers:
             with pytest.raises(CircuitOpen, match="Routee answered 503"):
                 await caller
-        assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH)
-        gate = loop_transport_of(transport)._circuit_breaker
-        assert gate is not None
-        assert gate._state_machine._open_seconds == 2 * REST
-    assert [event.state for event in notes.of(CircuitBreakerChanged)] == ["open", "probing", "open"]
+        assert (len(failing.probes), len(failing.sends)) == (1, MIN_CALLS)
+        circuit_breaker = loop_transport_of(transport)._circuit_breaker
+        assert circuit_breaker is not None
+        assert circuit_breaker._state_machine._open_seconds == 2 * OPEN_SECONDS
+    assert [event.state for event in observer.of(CircuitBreakerChanged)] == ["open", "half-open", "open"]
 
 
-@pytest.mark.usefixtures("soon")
-async def test_a_caller_who_leaves_does_not_take_the_probe_along() -> None:
-    """Whoever asked for the probe may be cancelled: it goes on for the others."""
-    ill = Ill()
-    async with RawServer(ill) as server, opened(server) as transport:
-        await _break(transport)
-        await _rest()
-        ill.answers_probes.clear()
+@pytest.mark.usefixtures("short_open_time")
+async def test_cancelled_caller_does_not_cancel_the_shared_probe() -> None:
+    """The caller that started the probe may be cancelled: the probe continues for the others."""
+    failing = FailingHandler()
+    async with RawServer(failing) as server, open_transport(server) as transport:
+        await _open_circuit(transport)
+        await _wait_until_probe_is_due()
+        failing.responds_to_probes.clear()
         first, second = (asyncio.create_task(transport.send_request(POST)) for _ in range(2))
-        await until(lambda: ill.probes)
+        await until(lambda: failing.probes)
         first.cancel()
         await asyncio.wait([first])
-        ill.status = "200 OK"
-        ill.answers_probes.set()
+        failing.status = "200 OK"
+        failing.responds_to_probes.set()
         assert (await second)[0] is Outcome.ACCEPTED
         assert first.cancelled()
-        assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH + 1)
+        assert (len(failing.probes), len(failing.sends)) == (1, MIN_CALLS + 1)
 
 
-@pytest.mark.usefixtures("soon")
-async def test_closing_while_a_probe_is_under_way_cancels_nobody() -> None:
-    """Whoever waits for a probe while the client is closed is told so, and is not 'cancelled'."""
-    ill = Ill()
-    async with RawServer(ill) as server, opened(server) as transport:
-        await _break(transport)
-        await _rest()
-        ill.answers_probes.clear()
+@pytest.mark.usefixtures("short_open_time")
+async def test_closing_during_a_probe_raises_client_closed_to_the_waiters() -> None:
+    """Callers that wait for a probe while the client closes get ClientClosed, not CancelledError."""
+    failing = FailingHandler()
+    async with RawServer(failing) as server, open_transport(server) as transport:
+        await _open_circuit(transport)
+        await _wait_until_probe_is_due()
+        failing.responds_to_probes.clear()
         callers = [asyncio.create_task(transport.send_request(POST)) for _ in range(3)]
-        await until(lambda: ill.probes)
+        await until(lambda: failing.probes)
         await transport.aclose()
         for caller in callers:
             with pytest.raises(ClientClosed):
                 await caller
-        assert len(ill.sends) == ENOUGH
+        assert len(failing.sends) == MIN_CALLS
 
 
-@pytest.mark.usefixtures("soon")
-async def test_a_deadline_does_not_wait_for_the_probe() -> None:
-    """A message whose deadline passes while the probe is under way is told so then, and not sent."""
-    ill = Ill()
-    async with RawServer(ill) as server, opened(server) as transport:
-        await _break(transport)
-        await _rest()
-        ill.answers_probes.clear()
+@pytest.mark.usefixtures("short_open_time")
+async def test_deadline_ends_the_wait_for_a_probe() -> None:
+    """A message whose deadline passes while the probe is in flight raises DeadlinePassed then, and is not sent."""
+    failing = FailingHandler()
+    async with RawServer(failing) as server, open_transport(server) as transport:
+        await _open_circuit(transport)
+        await _wait_until_probe_is_due()
+        failing.responds_to_probes.clear()
         deadline = asyncio.get_running_loop().time() + 0.5
         with pytest.raises(DeadlinePassed):
             await transport.send_request(ApiRequest("POST", "/failover", SecretBytes(BODY), deadline=deadline))
-        assert (len(ill.probes), len(ill.sends)) == (1, ENOUGH)
+        assert (len(failing.probes), len(failing.sends)) == (1, MIN_CALLS)
 
 
-@pytest.mark.usefixtures("late")
-async def test_who_waits_in_line_while_it_opens_is_not_sent() -> None:
-    """A message that had its place in the line before the breaker opened does not pass after it."""
-    ill = Ill()
-    async with RawServer(ill) as server, opened(server, pool_size=1) as transport:
-        calls = [asyncio.create_task(transport.send_request(POST)) for _ in range(3 * ENOUGH)]
-        await asyncio.wait(calls)
-        refused = [call for call in calls if isinstance(call.exception(), CircuitOpen)]
-        assert (len(ill.sends), len(refused)) == (ENOUGH, 2 * ENOUGH)
+@pytest.mark.usefixtures("long_open_time")
+async def test_requests_that_wait_for_a_slot_when_the_circuit_opens_are_rejected() -> None:
+    """A message that was waiting for a slot before the circuit opened is not sent afterwards."""
+    failing = FailingHandler()
+    async with RawServer(failing) as server, open_transport(server, pool_size=1) as transport:
+        requests = [asyncio.create_task(transport.send_request(POST)) for _ in range(3 * MIN_CALLS)]
+        await asyncio.wait(requests)
+        rejected = [task for task in requests if isinstance(task.exception(), CircuitOpen)]
+        assert (len(failing.sends), len(rejected)) == (MIN_CALLS, 2 * MIN_CALLS)
         assert slots_in_use(transport) == 0
 
 
-async def test_a_dead_connection_of_the_pool_is_no_answer_to_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe that meets pooled connections which the server has closed asks again, until it has an answer."""
-    async with RawServer(answering(http("404 Not Found"))) as server, opened(server) as transport:
+async def test_probe_is_repeated_after_stale_pooled_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that meets pooled connections which the server has closed is repeated until it gets a response."""
+    async with RawServer(responding(http("404 Not Found"))) as server, open_transport(server) as transport:
         await transport.send_request(GET)
-        line = loop_transport_of(transport)
-        direct, gone = line._send_direct, iter([True, True])
+        loop_transport = loop_transport_of(transport)
+        send_direct, stale = loop_transport._send_direct, iter([True, True])
 
-        async def meets(*asked: Any) -> AttemptResult:
+        async def send_over_stale_connections(*args: Any) -> AttemptResult:
             return (
                 AttemptResult(may_have_been_sent=False, reason="x", stale_connection=True)
-                if next(gone, False)
-                else await direct(*asked)
+                if next(stale, False)
+                else await send_direct(*args)
             )
 
-        monkeypatch.setattr(line, "_direct", meets)
-        evidence = await line._probe_health()
-    assert evidence.response is not None
-    assert (evidence.response.status, next(gone, None)) == (404, None)
+        monkeypatch.setattr(loop_transport, "_send_direct", send_over_stale_connections)
+        result = await loop_transport._probe_health()
+    assert result.response is not None
+    assert (result.response.status, next(stale, None)) == (404, None)

@@ -1,4 +1,4 @@
-"""Closing: what waits ends at once, what has left is waited for, what is open then is told truly, and nothing stays."""
+"""Closing: waiting requests end at once, sent ones get shutdown_timeout, the rest is UNKNOWN, and nothing is left."""
 
 import asyncio
 import gc
@@ -22,240 +22,243 @@ from .raw_server import (
     ACCEPTED,
     GET,
     POST,
-    Door,
-    Notes,
+    PausableHandler,
     RawServer,
-    answering,
-    cancelled,
-    hang,
+    RecordingObserver,
+    cancel_when,
     http,
     loop_transport_of,
-    opened,
+    never_respond,
+    open_transport,
+    responding,
     slots_in_use,
     until_idle,
 )
 
 LONG = timedelta(hours=1)
-MOMENT = timedelta(milliseconds=50)
-CLOSED = "the client was closed before an answer came"
+SHORT = timedelta(milliseconds=50)
+CLOSED = "the client was closed before a response came"
 
 
-async def test_answers_that_come_within_the_grace_are_told() -> None:
-    """aclose() waits for the answer to what has left, and its caller gets it."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
-        call = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: door.seen)
+async def test_response_within_shutdown_timeout_reaches_the_caller() -> None:
+    """aclose() waits for the response to a sent message, and the caller gets it."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, shutdown_timeout=LONG) as transport:
+        request = asyncio.create_task(transport.send_request(POST))
+        await until(lambda: handler.seen)
         closing = asyncio.create_task(transport.aclose())
         await asyncio.sleep(0.01)
         assert not closing.done()
-        door.open.set()
+        handler.resumed.set()
         await closing
-        assert (await call)[0] is Outcome.ACCEPTED
+        assert (await request)[0] is Outcome.ACCEPTED
 
 
-async def test_what_was_left_alone_is_waited_for_as_well() -> None:
-    """A message whose caller has left is answered, and told to observers, before aclose() is over."""
-    door, notes = Door(shut=True), Notes()
-    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG, observers=[notes]) as transport:
-        await cancelled(transport.send_request(POST), once=lambda: door.seen)
-        asyncio.get_running_loop().call_later(0.02, door.open.set)
+async def test_closing_waits_for_sends_of_cancelled_callers() -> None:
+    """A message whose caller was cancelled gets its response, and observers its outcome, before aclose() returns."""
+    handler, observer = PausableHandler(paused=True), RecordingObserver()
+    async with (
+        RawServer(handler) as server,
+        open_transport(server, shutdown_timeout=LONG, observers=[observer]) as transport,
+    ):
+        await cancel_when(transport.send_request(POST), condition=lambda: handler.seen)
+        asyncio.get_running_loop().call_later(0.02, handler.resumed.set)
         await transport.aclose()
-        event = notes.of(AttemptEnded)[-1]
+        event = observer.of(AttemptEnded)[-1]
         assert (event.outcome, event.abandoned) == (Outcome.ACCEPTED, True)
 
 
-async def test_after_the_grace_what_has_left_is_unknown() -> None:
-    """A send without an answer by then may have been accepted, and its caller is told just that."""
-    door = Door(shut=True)
-    async with RawServer(door) as server:
-        client = RouteeClient(server.config(shutdown_timeout=MOMENT))
+async def test_send_without_a_response_within_shutdown_timeout_is_unknown() -> None:
+    """A send without a response by then may have been accepted, and its caller gets DeliveryUnknown."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server:
+        client = RouteeClient(server.config(shutdown_timeout=SHORT))
         sending = asyncio.create_task(client.send(otp()))
-        await until(lambda: door.seen)
+        await until(lambda: handler.seen)
         async with asyncio.timeout(5):
             await client.aclose()
         with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
             await sending
-        assert (caught.value.reason, door.begun) == (CLOSED, 1)
+        assert (caught.value.reason, handler.begun) == (CLOSED, 1)
     printed = shown(caught.value)
     assert [canary for canary in CANARIES if canary in printed] == []
 
 
-async def test_a_reading_call_is_ended_at_once() -> None:
-    """Nobody waits for the answer to a question when the client is closed; it is not asked again, and told as open."""
-    door, notes = Door(shut=True), Notes()
-    async with RawServer(door) as server:
-        client = RouteeClient(server.config(shutdown_timeout=LONG, observers=[notes]))
+async def test_closing_cancels_a_reading_call_at_once() -> None:
+    """The response to a reading call is not awaited on closing; it is not repeated, and raises NoResponse."""
+    handler, observer = PausableHandler(paused=True), RecordingObserver()
+    async with RawServer(handler) as server:
+        client = RouteeClient(server.config(shutdown_timeout=LONG, observers=[observer]))
         tracking = asyncio.create_task(client.track("an-id"))
-        await until(lambda: door.seen)
+        await until(lambda: handler.seen)
         async with asyncio.timeout(5):
             await client.aclose()
         with pytest.raises(NoResponse) as caught:
             await tracking
-        assert (caught.value.reason, len(door.seen)) == (CLOSED, 1)
-    assert notes.of(RetryScheduled) == []
+        assert (caught.value.reason, len(handler.seen)) == (CLOSED, 1)
+    assert observer.of(RetryScheduled) == []
 
 
-async def test_who_waits_in_line_is_told_at_once() -> None:
-    """Messages that wait for a turn do not wait for the answers to those that have one."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, pool_size=1, shutdown_timeout=LONG) as transport:
+async def test_closing_rejects_messages_that_wait_for_a_slot_at_once() -> None:
+    """Messages that wait for a slot do not wait for the responses to those in flight."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, pool_size=1, shutdown_timeout=LONG) as transport:
         first = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: door.seen)
+        await until(lambda: handler.seen)
         waiting = [asyncio.create_task(transport.send_request(POST)) for _ in range(3)]
         await until(lambda: len(loop_transport_of(transport)._limiter._waiters) == 3)
         closing = asyncio.create_task(transport.aclose())
         await asyncio.wait(waiting, timeout=5)
-        for call in waiting:
+        for request in waiting:
             with pytest.raises(ClientClosed):
-                await call
+                await request
         assert not closing.done()
-        door.open.set()
+        handler.resumed.set()
         assert (await first)[0] is Outcome.ACCEPTED
         await closing
-        assert (door.begun, slots_in_use(transport)) == (1, 0)
+        assert (handler.begun, slots_in_use(transport)) == (1, 0)
 
 
-async def test_who_waits_for_a_connection_is_told_at_once() -> None:
-    """A message that has no connection yet was not sent."""
-    async with RawServer(hang) as silent, RawServer(Door()) as auth:
+async def test_closing_cancels_a_message_without_a_connection_at_once() -> None:
+    """A message that has no connection yet raises ClientClosed: nothing was sent."""
+    async with RawServer(never_respond) as silent, RawServer(PausableHandler()) as auth:
         urls = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
-        async with opened(silent, **urls, shutdown_timeout=LONG, connect_timeout=LONG) as transport:
-            call = asyncio.create_task(transport.send_request(POST))
+        async with open_transport(silent, **urls, shutdown_timeout=LONG, connect_timeout=LONG) as transport:
+            request = asyncio.create_task(transport.send_request(POST))
             await until(lambda: silent.connections)
             async with asyncio.timeout(5):
                 await transport.aclose()
             with pytest.raises(ClientClosed, match="nothing was sent"):
-                await call
+                await request
 
 
-@pytest.mark.parametrize("call", [POST, GET], ids=["send", "read"])
-async def test_who_rests_before_another_try_gets_what_is_known(call: ApiRequest) -> None:
-    """A call that rests is not tried again once the client is closed: its caller is told what the last try showed."""
-    notes = Notes()
+@pytest.mark.parametrize("api_request", [POST, GET], ids=["send", "read"])
+async def test_closing_during_the_backoff_returns_the_last_result(api_request: ApiRequest) -> None:
+    """A request that waits for its retry is not retried once the client closes: its caller gets the last result."""
+    observer = RecordingObserver()
     async with (
-        RawServer(answering(http("429 Slower", b"{}", "Retry-After: 20"))) as server,
-        opened(server, observers=[notes]) as transport,
+        RawServer(responding(http("429 Slower", b"{}", "Retry-After: 20"))) as server,
+        open_transport(server, observers=[observer]) as transport,
     ):
-        running = asyncio.create_task(transport.send_request(call))
-        await until(lambda: notes.of(RetryScheduled))
+        running = asyncio.create_task(transport.send_request(api_request))
+        await until(lambda: observer.of(RetryScheduled))
         await transport.aclose()
-        outcome, evidence = await running
+        outcome, result = await running
         assert outcome is Outcome.REJECTED
-        assert evidence.response is not None
-        assert (evidence.response.status, evidence.response.retry_after) == (429, 20)
+        assert result.response is not None
+        assert (result.response.status, result.response.retry_after) == (429, 20)
 
 
-async def test_a_token_request_that_rests_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing ends the tries for a token as well, and whoever waits for it."""
+async def test_closing_stops_the_retries_of_a_token_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing ends the retries of a token request as well; its waiters get ClientClosed."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 20.0)
-    notes = Notes()
-    settings: dict[str, Any] = {"auth_url": "http://127.0.0.1:1", "observers": [notes]}
-    async with RawServer(answering(ACCEPTED)) as server, opened(server, **settings) as transport:
-        calls = [asyncio.create_task(transport.send_request(POST)) for _ in range(3)]
-        await until(lambda: notes.of(AttemptEnded))
+    observer = RecordingObserver()
+    settings: dict[str, Any] = {"auth_url": "http://127.0.0.1:1", "observers": [observer]}
+    async with RawServer(responding(ACCEPTED)) as server, open_transport(server, **settings) as transport:
+        requests = [asyncio.create_task(transport.send_request(POST)) for _ in range(3)]
+        await until(lambda: observer.of(AttemptEnded))
         await asyncio.sleep(0.01)
         await transport.aclose()
-        for call in calls:
+        for request in requests:
             with pytest.raises(ClientClosed):
-                await call
-    assert len(notes.of(AttemptStarted)) == 1
+                await request
+    assert len(observer.of(AttemptStarted)) == 1
 
 
-@pytest.mark.parametrize("answered", [True, False])
-async def test_closing_in_any_moment_of_a_call(answered: bool) -> None:
-    """Closed in any turn of the loop: the caller is told what the server saw, not 'cancelled', and nothing is left."""
-    door = Door(shut=not answered)
-    async with RawServer(door) as server:
+@pytest.mark.parametrize("responds", [True, False])
+async def test_closing_at_any_step_matches_what_the_server_saw(responds: bool) -> None:
+    """Closed in any loop iteration: the caller gets what the server saw, never CancelledError, and nothing is left."""
+    handler = PausableHandler(paused=not responds)
+    async with RawServer(handler) as server:
         for steps in range(60):
-            await _closed_after(steps, server, door, warm=bool(steps % 2), answered=answered)
+            await _close_after(steps, server, handler, warm=bool(steps % 2), responds=responds)
 
 
-def _is_the_servers(task: "asyncio.Task[Any]") -> bool:
+def _is_server_task(task: "asyncio.Task[Any]") -> bool:
     return any(name in repr(task.get_coro()) for name in ("RawServer", "_accept_connection"))
 
 
-async def _closed_after(steps: int, server: RawServer, door: Door, *, warm: bool, answered: bool) -> None:
-    notes, before = Notes(), asyncio.all_tasks()
-    transport = Transport(server.config(observers=[notes], shutdown_timeout=LONG if answered else MOMENT / 50))
+async def _close_after(steps: int, server: RawServer, handler: PausableHandler, *, warm: bool, responds: bool) -> None:
+    observer, before = RecordingObserver(), asyncio.all_tasks()
+    transport = Transport(server.config(observers=[observer], shutdown_timeout=LONG if responds else SHORT / 50))
     if warm:
-        door.open.set()
+        handler.resumed.set()
         await transport.send_request(GET)
         await until_idle(transport)
-        if not answered:
-            door.open.clear()
-    seen, told = door.begun, len(notes.of(AttemptEnded))
+        if not responds:
+            handler.resumed.clear()
+    seen_before, events_before = handler.begun, len(observer.of(AttemptEnded))
     running = asyncio.ensure_future(transport.send_request(POST))
     for _ in range(steps):
         await asyncio.sleep(0)
     await transport.aclose()
-    assert [task for task in asyncio.all_tasks() - before - {running} if not _is_the_servers(task)] == []
-    tries = [event for event in notes.of(AttemptEnded)[told:] if event.path == POST.path]
-    assert len(notes.of(AttemptStarted)) == len(notes.of(AttemptEnded))
+    assert [task for task in asyncio.all_tasks() - before - {running} if not _is_server_task(task)] == []
+    attempts = [event for event in observer.of(AttemptEnded)[events_before:] if event.path == POST.path]
+    assert len(observer.of(AttemptStarted)) == len(observer.of(AttemptEnded))
     await asyncio.wait([running], timeout=5)
     assert not running.cancelled()
     if isinstance(running.exception(), ClientClosed):
-        assert door.begun == seen
-        assert not any(event.result.may_have_been_sent for event in tries)
+        assert handler.begun == seen_before
+        assert not any(event.result.may_have_been_sent for event in attempts)
     else:
-        outcome, evidence = running.result()
-        assert (outcome, evidence.reason) == (tries[0].outcome, tries[0].result.reason)
-        assert outcome is (Outcome.ACCEPTED if answered or evidence.response else Outcome.UNKNOWN)
+        outcome, result = running.result()
+        assert (outcome, result.reason) == (attempts[0].outcome, attempts[0].result.reason)
+        assert outcome is (Outcome.ACCEPTED if responds or result.response else Outcome.UNKNOWN)
 
 
-async def test_closing_may_be_repeated_and_shared() -> None:
-    """Several tasks may close at once, again and again; all of them wait for the answers."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
-        call = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: door.seen)
+async def test_concurrent_and_repeated_closing_waits_for_responses() -> None:
+    """Several tasks may close at the same time, repeatedly; all of them wait for the responses."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, shutdown_timeout=LONG) as transport:
+        request = asyncio.create_task(transport.send_request(POST))
+        await until(lambda: handler.seen)
         closings = [asyncio.create_task(transport.aclose()) for _ in range(3)]
         await asyncio.sleep(0.01)
         assert not any(closing.done() for closing in closings)
-        door.open.set()
+        handler.resumed.set()
         await asyncio.gather(*closings)
         await transport.aclose()
-        assert (await call)[0] is Outcome.ACCEPTED
+        assert (await request)[0] is Outcome.ACCEPTED
 
 
-async def test_closing_that_was_cut_short_may_be_taken_up_again() -> None:
-    """A timeout around aclose() cuts nothing that has left: another one goes on with it."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, shutdown_timeout=LONG) as transport:
-        call = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: door.seen)
+async def test_interrupted_closing_can_be_resumed() -> None:
+    """A timeout around aclose() does not cancel sent messages: another aclose() resumes the wait."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, shutdown_timeout=LONG) as transport:
+        request = asyncio.create_task(transport.send_request(POST))
+        await until(lambda: handler.seen)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
                 await transport.aclose()
         with pytest.raises(ClientClosed):
             await transport.send_request(POST)
-        door.open.set()
+        handler.resumed.set()
         await transport.aclose()
-        assert (await call)[0] is Outcome.ACCEPTED
+        assert (await request)[0] is Outcome.ACCEPTED
         assert loop_transport_of(transport)._session.closed
 
 
-async def test_closing_one_loop_leaves_the_others_alone() -> None:
-    """A client that serves three loops at once is closed in each of them for itself."""
-    async with RawServer(Door()) as server:
+async def test_closing_in_one_event_loop_does_not_affect_others() -> None:
+    """A client that is used in several loops at once is closed in each of them separately."""
+    async with RawServer(PausableHandler()) as server:
         client = RouteeClient(server.config())
 
-        async def elsewhere() -> None:
+        async def use_in_another_loop() -> None:
             await client.send(sms())
             await asyncio.gather(client.aclose(), client.aclose())
             with pytest.raises(ClientClosed):
                 await client.send(sms())
 
         await client.send(sms())
-        await asyncio.gather(*(asyncio.to_thread(asyncio.run, elsewhere()) for _ in range(3)))
+        await asyncio.gather(*(asyncio.to_thread(asyncio.run, use_in_another_loop()) for _ in range(3)))
         await client.send(sms())
         await client.aclose()
 
 
-async def test_a_client_that_is_let_go_closes_itself() -> None:
-    """A client that nobody holds any more closes its connections, at the latest after total_timeout, and silently."""
-    async with RawServer(Door()) as server:
-        transport = Transport(server.config(total_timeout=20 * MOMENT))
+async def test_garbage_collected_client_closes_its_connections() -> None:
+    """A client without references closes its connections silently, after total_timeout at the latest."""
+    async with RawServer(PausableHandler()) as server:
+        transport = Transport(server.config(total_timeout=20 * SHORT))
         await transport.send_request(POST)
         session = loop_transport_of(transport)._session
         del transport
@@ -263,44 +266,50 @@ async def test_a_client_that_is_let_go_closes_itself() -> None:
 
 
 SEND = "task = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0.1)"
-TURN = "await asyncio.sleep(0)"
-HEARD = "task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())"
-LEFT: dict[str, tuple[Any, str]] = {
-    "an answer is due": (lambda: Door(shut=True), SEND),
-    "an answer to nobody is due": (lambda: Door(shut=True), f"{SEND}\ntask.cancel()\n{TURN}"),
-    "nothing has begun": (Door, f"task = asyncio.create_task(client.send(flow))\n{TURN}"),
-    "a token is due": (lambda: Door(no_tokens=True), SEND),
-    "a pause": (lambda: answering(http("429 Slower", b"{}", "Retry-After: 20")), SEND),
-    "a queue": (lambda: Door(shut=True), f"all = [asyncio.create_task(client.send(flow)) for _ in range(150)]\n{SEND}"),
-    "a read": (lambda: Door(shut=True), SEND.replace("send(flow)", "track('x')")),
-    "a closing": (lambda: Door(shut=True), f"{SEND}\n{HEARD}\nother = asyncio.create_task(client.aclose())\n{TURN}"),
+ITERATION = "await asyncio.sleep(0)"
+RETRIEVE = "task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())"
+PROGRAMS: dict[str, tuple[Any, str]] = {
+    "pending response": (lambda: PausableHandler(paused=True), SEND),
+    "pending response, cancelled caller": (lambda: PausableHandler(paused=True), f"{SEND}\ntask.cancel()\n{ITERATION}"),
+    "nothing started": (PausableHandler, f"task = asyncio.create_task(client.send(flow))\n{ITERATION}"),
+    "pending token": (lambda: PausableHandler(tokens_paused=True), SEND),
+    "throttle pause": (lambda: responding(http("429 Slower", b"{}", "Retry-After: 20")), SEND),
+    "queue": (
+        lambda: PausableHandler(paused=True),
+        f"all = [asyncio.create_task(client.send(flow)) for _ in range(150)]\n{SEND}",
+    ),
+    "reading call": (lambda: PausableHandler(paused=True), SEND.replace("send(flow)", "track('x')")),
+    "closing": (
+        lambda: PausableHandler(paused=True),
+        f"{SEND}\n{RETRIEVE}\nother = asyncio.create_task(client.aclose())\n{ITERATION}",
+    ),
 }
 
 
-@pytest.mark.parametrize(("behave", "main"), LEFT.values(), ids=LEFT)
-async def test_a_loop_that_ends_without_closing_leaves_no_word(behave: Any, main: str) -> None:
-    """asyncio.run may end whatever is under way: no warning, no lost exception, nothing on stderr."""
-    async with RawServer(behave()) as server:
+@pytest.mark.parametrize(("make_handler", "main"), PROGRAMS.values(), ids=PROGRAMS)
+async def test_loop_shutdown_without_closing_prints_nothing(make_handler: Any, main: str) -> None:
+    """asyncio.run may end in any state: no warning, no unretrieved exception, nothing on stderr."""
+    async with RawServer(make_handler()) as server:
         assert await run_fresh(main, server.url) == ("sent\n", "")
 
 
 ONCE = "await client.send(flow)"
-CONNECTED = {  # a handshake that is cut off has uvloop itself complain of aiohttp
+CONNECTED = {  # after an interrupted handshake uvloop itself warns about aiohttp
     "never closed": ONCE,
     "closed": f"{ONCE}\nawait client.aclose()",
-    "an answer is due": f"{ONCE}\ntask = asyncio.create_task(client.send(flow))\n{TURN}\n{TURN}",
+    "pending response": f"{ONCE}\ntask = asyncio.create_task(client.send(flow))\n{ITERATION}\n{ITERATION}",
 }
 
 
 @pytest.mark.parametrize("main", CONNECTED.values(), ids=CONNECTED)
 @pytest.mark.parametrize("run", ["asyncio.run", "uvloop.run"])
-async def test_nor_does_one_with_tls(main: str, run: str, tmp_path: Path) -> None:
-    """The same for connections with TLS, which take longer to close, in either loop."""
+async def test_loop_shutdown_with_tls_connections_prints_nothing(main: str, run: str, tmp_path: Path) -> None:
+    """The same for TLS connections, which take longer to close, in both event loops."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     trusted = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
     prelude = "import uvloop" if run == "uvloop.run" else ""
-    async with RawServer(Door(), context) as server:
+    async with RawServer(PausableHandler(), context) as server:
         assert await run_fresh(main, server.url, prelude=prelude, run=run, **trusted) == ("sent\n", "")
         assert server.connections == 3

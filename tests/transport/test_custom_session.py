@@ -1,4 +1,4 @@
-"""A session of one's own: what it may bring, and that nothing it does is told as what it was not."""
+"""Custom sessions: what they may add, and that they never cause a wrong outcome."""
 
 import functools
 import gc
@@ -16,79 +16,82 @@ from tests.client.rendered_errors import shown
 from tests.client.sample_flows import sms
 
 from .event_loops import on_every_loop
-from .raw_server import KEY, PIN, RawServer, answering, bench, http
-from .test_resolver import Book
+from .raw_server import KEY, PIN, RawServer, attempt_runner, http, responding
+from .test_resolver import RecordingResolver
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 
 
 @on_every_loop
-async def test_a_session_of_ones_own_sends_and_is_closed() -> None:
-    """Middlewares and traces see every request, tokens included; the session ends with the client's connections."""
+async def test_custom_session_sends_and_is_closed() -> None:
+    """Middlewares and traces see every request, token requests included; the session is closed with the client."""
     sessions: list[aiohttp.ClientSession] = []
-    passed: list[str] = []
+    calls: list[str] = []
     trace = aiohttp.TraceConfig()
 
-    async def note(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-        passed.append(f"trace {params.url.path}")
+    async def trace_request(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+        calls.append(f"trace {params.url.path}")
 
-    async def mark(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def add_header(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         req.headers["X-Mark"] = "mine"
-        passed.append(f"middleware {req.url.path}")
+        calls.append(f"middleware {req.url.path}")
         return await handler(req)
 
     def factory(**given: Any) -> aiohttp.ClientSession:
-        sessions.append(aiohttp.ClientSession(trace_configs=[trace], middlewares=[mark], **given))
+        sessions.append(aiohttp.ClientSession(trace_configs=[trace], middlewares=[add_header], **given))
         return sessions[-1]
 
-    trace.on_request_end.append(note)
+    trace.on_request_end.append(trace_request)
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen)) as server:
+    async with RawServer(responding(ACCEPTED, seen=seen)) as server:
         config = server.config(session_factory=factory, headers={"X-Theirs": "kept"})
         async with RouteeClient(config) as client:
             assert (await client.send(sms())).tracking_id == "t"
     path = "/failover"
-    assert passed == ["middleware /oauth/token", "trace /oauth/token", f"middleware {path}", f"trace {path}"]
+    assert calls == ["middleware /oauth/token", "trace /oauth/token", f"middleware {path}", f"trace {path}"]
     assert all(text in seen[0] for text in (b"X-Mark: mine", b"X-Theirs: kept", b"Bearer " + KEY.encode()))
     assert [session.closed for session in sessions] == [True]
 
 
-async def test_without_a_factory_nothing_is_watched() -> None:
-    """What only a session of one's own needs costs nobody else anything: aiohttp's connector, and the plain request."""
-    async with RawServer(answering(ACCEPTED)) as server, bench(server.config()) as made:
-        assert type(made.session.connector) is aiohttp.TCPConnector
-        assert made.session._request_class is TrackedRequest
+async def test_without_session_factory_nothing_is_instrumented() -> None:
+    """What only custom sessions need costs other clients nothing: aiohttp's connector and the plain request class."""
+    async with RawServer(responding(ACCEPTED)) as server, attempt_runner(server.config()) as runner:
+        assert type(runner.session.connector) is aiohttp.TCPConnector
+        assert runner.session._request_class is TrackedRequest
 
 
-def _dropping(name: str) -> Callable[..., aiohttp.ClientSession]:
+def _session_without(name: str) -> Callable[..., aiohttp.ClientSession]:
     return lambda **given: aiohttp.ClientSession(**{key: value for key, value in given.items() if key != name})
 
 
 @on_every_loop
-async def test_a_session_without_our_requests_sends_nothing() -> None:
-    """Without the request class nothing could be proven, so that no connection is made either."""
-    async with RawServer(answering(ACCEPTED)) as server:
-        config = server.config(session_factory=_dropping("request_class"))
-        async with bench(config) as made:
-            evidence = await made.tried(server.url)
+async def test_session_without_the_request_class_sends_nothing() -> None:
+    """Without the request class nothing could be proven, so no connection is made either."""
+    async with RawServer(responding(ACCEPTED)) as server:
+        config = server.config(session_factory=_session_without("request_class"))
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url)
         async with RouteeClient(config) as client:
             with pytest.raises(TokenUnavailable, match=r"must pass the request_class on as it is given; nothing was"):
                 await client.send(sms())
-    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, True)
+    assert (outcome_of(result), result.permanent) == (Outcome.NOT_SENT, True)
     assert server.connections == 0
 
 
 @on_every_loop
-async def test_a_class_of_ones_own_in_place_of_our_requests_sends_nothing() -> None:
-    """A class derived from ours proves nothing either: it might send in a way of its own."""
+async def test_subclass_of_the_request_class_sends_nothing() -> None:
+    """A subclass of ours proves nothing either: it might send in a different way."""
 
     def factory(**given: Any) -> aiohttp.ClientSession:
-        own = type("OwnRequest", (given.pop("request_class"),), {})
-        return aiohttp.ClientSession(request_class=own, **given)
+        subclass = type("OwnRequest", (given.pop("request_class"),), {})
+        return aiohttp.ClientSession(request_class=subclass, **given)
 
-    async with RawServer(answering(ACCEPTED)) as server, bench(server.config(session_factory=factory)) as made:
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), server.connections) == (Outcome.NOT_SENT, 0)
+    async with (
+        RawServer(responding(ACCEPTED)) as server,
+        attempt_runner(server.config(session_factory=factory)) as runner,
+    ):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), server.connections) == (Outcome.NOT_SENT, 0)
 
 
 def _raises(**_given: Any) -> aiohttp.ClientSession:
@@ -98,7 +101,7 @@ def _raises(**_given: Any) -> aiohttp.ClientSession:
 UNUSABLE: dict[str, tuple[Callable[..., Any], str]] = {
     "raises": (_raises, "session_factory raised LookupError"),
     "no session": (lambda **_given: "canary", "session_factory must make an aiohttp.ClientSession, not str"),
-    "no connector": (_dropping("connector"), "session_factory must pass the connector on as it is given"),
+    "no connector": (_session_without("connector"), "session_factory must pass the connector on as it is given"),
     "raise_for_status": (
         functools.partial(aiohttp.ClientSession, raise_for_status=True),
         "session_factory must leave raise_for_status at False",
@@ -114,31 +117,31 @@ UNUSABLE: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("factory", "words"), UNUSABLE.values(), ids=UNUSABLE)
+@pytest.mark.parametrize(("factory", "text"), UNUSABLE.values(), ids=UNUSABLE)
 @on_every_loop
-async def test_a_session_that_cannot_be_used_sends_nothing(factory: Callable[..., Any], words: str) -> None:
-    """What is wrong with it is said before anything is sent, by each send, and quotes nothing."""
-    made: list[Any] = []
+async def test_unusable_session_sends_nothing(factory: Callable[..., Any], text: str) -> None:
+    """Each send raises the problem of the session before anything is sent, and the error quotes nothing."""
+    sessions: list[Any] = []
 
-    def noted(**given: Any) -> Any:
-        made.append(factory(**given))
-        return made[-1]
+    def recording_factory(**given: Any) -> Any:
+        sessions.append(factory(**given))
+        return sessions[-1]
 
     async with (
-        RawServer(answering(ACCEPTED)) as server,
-        RouteeClient(server.config(session_factory=noted, resolver=Book)) as client,
+        RawServer(responding(ACCEPTED)) as server,
+        RouteeClient(server.config(session_factory=recording_factory, resolver=RecordingResolver)) as client,
     ):
         for _ in range(2):
-            with pytest.raises(NotSent) as refused:
+            with pytest.raises(NotSent) as caught:
                 await client.send(sms())
-            assert type(refused.value) is NotSent
-            assert str(refused.value) == f"{words}; nothing was sent"
+            assert type(caught.value) is NotSent
+            assert str(caught.value) == f"{text}; nothing was sent"
     assert server.connections == 0
-    assert not any(text in shown(refused.value) for text in (PIN, KEY, "canary-key"))
-    for session in made:
+    assert not any(secret in shown(caught.value) for secret in (PIN, KEY, "canary-key"))
+    for session in sessions:
         if isinstance(session, aiohttp.ClientSession):
             await session.close()
-    made.clear()
+    sessions.clear()
     gc.collect()
 
 
@@ -155,8 +158,8 @@ HOOKS = {
 
 @pytest.mark.parametrize(("hook", "outcome"), HOOKS.items(), ids=HOOKS)
 @on_every_loop
-async def test_a_trace_that_raises_makes_no_wrong_outcome(hook: str, outcome: Outcome) -> None:
-    """Before the message leaves it is NOT_SENT and the server sees nothing; from then on it is UNKNOWN."""
+async def test_trace_that_raises_causes_no_wrong_outcome(hook: str, outcome: Outcome) -> None:
+    """Before the first byte the outcome is NOT_SENT and the server sees nothing; from then on it is UNKNOWN."""
 
     async def fail(*_args: object) -> None:
         raise ValueError("canary")
@@ -166,18 +169,18 @@ async def test_a_trace_that_raises_makes_no_wrong_outcome(hook: str, outcome: Ou
     factory = functools.partial(aiohttp.ClientSession, trace_configs=[trace])
     seen: list[bytes] = []
     async with (
-        RawServer(answering(ACCEPTED, seen=seen)) as server,
-        bench(server.config(session_factory=factory)) as made,
+        RawServer(responding(ACCEPTED, seen=seen)) as server,
+        attempt_runner(server.config(session_factory=factory)) as runner,
     ):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.response) == (outcome, None)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), result.response) == (outcome, None)
     assert len(seen) <= (0 if outcome is Outcome.NOT_SENT else 1)
-    assert not any(text in repr(evidence) for text in (PIN, KEY, "canary"))
+    assert not any(text in repr(result) for text in (PIN, KEY, "canary"))
 
 
 @on_every_loop
-async def test_a_trace_that_raises_on_a_failure_hides_no_outcome() -> None:
-    """A trace that fails while it is told of a failure changes nothing about what the failure proves."""
+async def test_trace_that_raises_on_a_failure_keeps_its_outcome() -> None:
+    """A trace that raises while it handles a failure does not change what the failure proves."""
 
     async def fail(*_args: object) -> None:
         raise ValueError("canary")
@@ -186,9 +189,9 @@ async def test_a_trace_that_raises_on_a_failure_hides_no_outcome() -> None:
     trace.on_request_exception.append(fail)
     factory = functools.partial(aiohttp.ClientSession, trace_configs=[trace])
     async with (
-        RawServer(answering(b"nonsense\r\n\r\n")) as server,
-        bench(server.config(session_factory=factory)) as made,
+        RawServer(responding(b"nonsense\r\n\r\n")) as server,
+        attempt_runner(server.config(session_factory=factory)) as runner,
     ):
-        begun = await made.tried(server.url)
-        refused = await made.tried("http://127.0.0.1:1/")
-    assert (outcome_of(begun), outcome_of(refused)) == (Outcome.UNKNOWN, Outcome.NOT_SENT)
+        sent = await runner.run(server.url)
+        not_connected = await runner.run("http://127.0.0.1:1/")
+    assert (outcome_of(sent), outcome_of(not_connected)) == (Outcome.UNKNOWN, Outcome.NOT_SENT)

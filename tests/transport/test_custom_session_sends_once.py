@@ -1,4 +1,4 @@
-"""A session of one's own cannot send a message twice: middlewares that try again, and what they may do instead."""
+"""Custom sessions send a message at most once: middlewares that retry, and what they may do instead."""
 
 import asyncio
 import functools
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from routee_failover import Outcome, RouteeClient
-from routee_failover._transport import attempt as exchange_module
+from routee_failover._transport import attempt as attempt_module
 from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
@@ -23,20 +23,20 @@ from .raw_server import (
     BODY,
     KEY,
     PIN,
-    TOKEN_ANSWER,
     TOKEN_PATH,
-    Behaving,
-    Bench,
+    TOKEN_RESPONSE,
+    AttemptRunner,
+    Handler,
     RawServer,
     Reader,
     Writer,
-    answering,
-    bench,
+    attempt_runner,
     http,
     read_request,
     reset,
+    responding,
 )
-from .test_resolver import Book
+from .test_resolver import RecordingResolver
 
 Middleware: TypeAlias = Callable[[ClientRequest, ClientHandlerType], Awaitable[ClientResponse]]
 
@@ -46,227 +46,232 @@ def _with(*middlewares: Middleware) -> Callable[..., aiohttp.ClientSession]:
 
 
 @asynccontextmanager
-async def _served(behave: Behaving, factory: Any, **settings: Any) -> AsyncIterator[tuple[RawServer, Bench]]:
-    """A server and a pool whose session comes from a factory."""
-    async with RawServer(behave) as server, bench(server.config(session_factory=factory, **settings)) as made:
-        yield server, made
+async def _serve(serve: Handler, factory: Any, **settings: Any) -> AsyncIterator[tuple[RawServer, AttemptRunner]]:
+    """Open a server, and an attempt runner whose session comes from a factory."""
+    async with (
+        RawServer(serve) as server,
+        attempt_runner(server.config(session_factory=factory, **settings)) as runner,
+    ):
+        yield server, runner
 
 
-def _breaking(seen: list[bytes], how: Callable[[Writer], None] = Writer.close) -> Behaving:
-    """Read each message whole and break the connection instead of answering."""
+def _disconnecting(seen: list[bytes], disconnect: Callable[[Writer], None] = Writer.close) -> Handler:
+    """Read each complete message and close the connection instead of responding."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
         if request := await read_request(reader):
             seen.append(request)
-            how(writer)
+            disconnect(writer)
 
-    return behave
+    return serve
 
 
-async def _again(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Try again after any failure."""
+async def _retry(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Retry after any failure."""
     try:
         return await handler(req)
     except aiohttp.ClientError:
         return await handler(req)
 
 
-async def _once_more(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Send twice, whatever came of the first."""
+async def _send_twice(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Send twice, whatever the first result."""
     with suppress(aiohttp.ClientError):
         (await handler(req)).close()
     return await handler(req)
 
 
-async def _side_by_side(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Send twice at once, and take the first answer."""
+async def _send_twice_concurrently(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Send twice at the same time, and return the first response."""
     return (await asyncio.gather(handler(req), handler(req)))[0]
 
 
-async def _by_the_session(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Try again by another request of the same session."""
+async def _retry_through_the_session(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Retry with another request of the same session."""
     try:
         return await handler(req)
     except aiohttp.ClientError:
         return await req.session.post(req.url, data=BODY, middlewares=())
 
 
-async def _by_a_request_of_its_own(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Try again by a request made by hand."""
+async def _retry_with_its_own_request(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Retry with a request object of its own."""
     try:
         return await handler(req)
     except aiohttp.ClientError:
         return await handler(ClientRequest(req.method, req.url, data=BODY, loop=req.loop, session=req.session))
 
 
-DOUBLING = [_again, _once_more, _side_by_side, _by_the_session, _by_a_request_of_its_own]
+RESENDING = [_retry, _send_twice, _send_twice_concurrently, _retry_through_the_session, _retry_with_its_own_request]
 
 
-@pytest.mark.parametrize("how", [Writer.close, reset], ids=["FIN", "RST"])
-@pytest.mark.parametrize("middleware", DOUBLING)
+@pytest.mark.parametrize("disconnect", [Writer.close, reset], ids=["FIN", "RST"])
+@pytest.mark.parametrize("middleware", RESENDING)
 @on_every_loop
-async def test_a_middleware_that_sends_twice_is_refused(middleware: Middleware, how: Callable[[Writer], None]) -> None:
-    """A message that has begun to leave is not sent again, whichever way a middleware tries: UNKNOWN, and seen once."""
+async def test_middleware_that_resends_is_rejected(
+    middleware: Middleware, disconnect: Callable[[Writer], None]
+) -> None:
+    """A message that may have been sent is not sent again, however a middleware tries: UNKNOWN, and seen once."""
     seen: list[bytes] = []
-    async with _served(_breaking(seen, how), _with(middleware)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _serve(_disconnecting(seen, disconnect), _with(middleware)) as (server, runner):
+        result = await runner.run(server.url)
         await until(lambda: seen)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
-    assert not any(text in repr(evidence) for text in (PIN, KEY))
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
+    assert not any(text in repr(result) for text in (PIN, KEY))
 
 
 @pytest.mark.parametrize("status", ["200 OK", "502 Bad Gateway"])
 @on_every_loop
-async def test_an_answer_that_a_middleware_drops_proves_nothing(status: str) -> None:
-    """A middleware that asks again in spite of an answer loses it: the first may have been accepted."""
+async def test_response_dropped_by_a_resending_middleware_is_unknown(status: str) -> None:
+    """A middleware that resends despite a response loses it: the first message may have been accepted."""
     seen: list[bytes] = []
-    async with _served(answering(http(status), seen=seen), _with(_once_more)) as (server, made):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
-    assert evidence.reason == "a middleware of session_factory tried to send the message twice"
-    assert not evidence.permanent
+    async with _serve(responding(http(status), seen=seen), _with(_send_twice)) as (server, runner):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
+    assert result.reason == "a middleware of session_factory tried to send the message twice"
+    assert not result.permanent
 
 
 @on_every_loop
-async def test_a_session_class_that_tries_again_is_refused() -> None:
-    """A class derived from aiohttp's session may make a second request for the message; it does not leave."""
+async def test_session_class_that_retries_is_rejected() -> None:
+    """The second request for a message by a subclass of aiohttp's session is not sent."""
 
-    async def twice(self: aiohttp.ClientSession, *args: Any, **named: Any) -> ClientResponse:
+    async def retrying_request(self: aiohttp.ClientSession, *args: Any, **named: Any) -> ClientResponse:
         try:
             return await aiohttp.ClientSession._request(self, *args, **named)
         except aiohttp.ClientError:
             return await aiohttp.ClientSession._request(self, *args, **named)
 
     with pytest.warns(DeprecationWarning, match="Inheritance"):
-        session_class = type("TwiceSession", (aiohttp.ClientSession,), {"_request": twice})
+        session_class = type("RetryingSession", (aiohttp.ClientSession,), {"_request": retrying_request})
     seen: list[bytes] = []
-    async with _served(_breaking(seen), session_class) as (server, made):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
+    async with _serve(_disconnecting(seen), session_class) as (server, runner):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
 
 
 @on_every_loop
-async def test_a_question_may_be_asked_again() -> None:
-    """A GET changes nothing: a middleware may ask as often as it wants to, and aiohttp does of itself."""
+async def test_middleware_may_repeat_a_get() -> None:
+    """A GET changes nothing: a middleware may repeat it as often as it wants, and aiohttp does so itself."""
     seen: list[bytes] = []
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
         seen.append(await read_request(reader))
         if len(seen) > 2:
             writer.write(http())
 
-    async with _served(behave, _with(_again)) as (server, made):
-        evidence = await made.tried(server.url, method="GET")
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 3)
+    async with _serve(serve, _with(_retry)) as (server, runner):
+        result = await runner.run(server.url, method="GET")
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 3)
 
 
 @on_every_loop
-async def test_a_middleware_may_try_again_while_nothing_has_left() -> None:
-    """As long as no connection could be made, the message may be tried again, and is accepted once."""
+async def test_middleware_may_retry_while_nothing_was_sent() -> None:
+    """As long as there was no connection, the message may be retried, and is accepted once."""
     seen: list[bytes] = []
     failures = iter([True])
 
-    class Late(Book):
+    class FailingOnce(RecordingResolver):
         async def resolve(self, host: str, *args: Any, **named: Any) -> Any:
             if next(failures, False):
                 raise OSError("not yet")
             return await super().resolve(host, *args, **named)
 
-    async with _served(answering(http(), seen=seen), _with(_again), resolver=Late) as (server, made):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
+    async with _serve(responding(http(), seen=seen), _with(_retry), resolver=FailingOnce) as (server, runner):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
 @on_every_loop
-async def test_a_middleware_may_try_again_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that turned out to be closed took nothing of the message, which may so go by another one."""
-    gone = iter([True])
-    is_gone = exchange_module._is_gone
-    monkeypatch.setattr(exchange_module, "_is_gone", lambda conn: next(gone, False) or is_gone(conn))
+async def test_middleware_may_retry_after_a_stale_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale connection got nothing of the message, so it may be sent over another one."""
+    stale = iter([True])
+    is_gone = attempt_module._is_gone
+    monkeypatch.setattr(attempt_module, "_is_gone", lambda conn: next(stale, False) or is_gone(conn))
     seen: list[bytes] = []
-    async with _served(answering(http(), seen=seen), _with(_again)) as (server, made):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
+    async with _serve(responding(http(), seen=seen), _with(_retry)) as (server, runner):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
-async def _with_a_token_of_its_own(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Ask a gateway for a token first, by the same session."""
+async def _request_own_token(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Request a token from a gateway first, with the same session."""
     if "/oauth/token" not in req.url.path:
-        async with req.session.post(req.url.with_path("/oauth/token")) as answer:
-            req.headers["X-Gateway"] = (await answer.json(content_type=None))["access_token"]
+        async with req.session.post(req.url.with_path("/oauth/token")) as response:
+            req.headers["X-Gateway"] = (await response.json(content_type=None))["access_token"]
     return await handler(req)
 
 
 @on_every_loop
-async def test_a_middleware_may_ask_for_a_token_of_its_own() -> None:
-    """Another request of the same session is none of the message, which is sent once and no less."""
+async def test_middleware_may_request_its_own_token() -> None:
+    """Another request of the same session is not the message, which is still sent exactly once."""
     seen: list[bytes] = []
-    async with _served(answering(http(), seen=seen), _with(_with_a_token_of_its_own)) as (server, made):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), len(seen)) == (Outcome.ACCEPTED, 1)
+    async with _serve(responding(http(), seen=seen), _with(_request_own_token)) as (server, runner):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
     assert b"X-Gateway: canary-token" in seen[0]
 
 
 @on_every_loop
-async def test_another_request_does_not_get_the_message() -> None:
-    """A message whose times shrink at the last moment is written anew where it is sent, and nowhere else."""
+async def test_rebuilt_body_goes_to_the_message_only() -> None:
+    """A body that is rebuilt right before the first byte goes to the message, and to no other request."""
     seen: list[bytes] = []
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
         while request := await read_request(reader):
             seen.append(request)
-            writer.write(TOKEN_ANSWER)
+            writer.write(TOKEN_RESPONSE)
 
-    async with _served(behave, _with(_with_a_token_of_its_own)) as (server, made):
-        exchange = made.new_attempt(server.url)
-        exchange.request.deadline = exchange.expires_at
-        exchange.request.body_factory = lambda _left: SecretBytes(b"shorter")
-        made.in_flight.start(exchange)
-        assert outcome_of(await exchange.result) is Outcome.ACCEPTED
+    async with _serve(serve, _with(_request_own_token)) as (server, runner):
+        attempt = runner.new_attempt(server.url)
+        attempt.request.deadline = attempt.expires_at
+        attempt.request.body_factory = lambda _left: SecretBytes(b"shorter")
+        runner.in_flight.start(attempt)
+        assert outcome_of(await attempt.result) is Outcome.ACCEPTED
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"shorter"]
 
 
 @on_every_loop
-async def test_a_message_that_follows_another_request_is_never_a_wrong_not_sent() -> None:
-    """Whether what a middleware sent was the message cannot be told, so that a failure after it is UNKNOWN."""
+async def test_failure_after_another_request_of_a_middleware_is_unknown() -> None:
+    """The other request might have carried the message, so a failure after it is UNKNOWN."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
         request = await read_request(reader)
         assert TOKEN_PATH in request
         writer.write(b"nonsense\r\n\r\n")
 
-    async with _served(behave, _with(_with_a_token_of_its_own)) as (server, made):
-        evidence = await made.tried(server.url)
-    assert outcome_of(evidence) is Outcome.UNKNOWN
+    async with _serve(serve, _with(_request_own_token)) as (server, runner):
+        result = await runner.run(server.url)
+    assert outcome_of(result) is Outcome.UNKNOWN
 
 
 @on_every_loop
-async def test_a_refused_second_send_does_not_end_what_is_safe_to_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token request that failed is made again by the client itself, whatever a middleware tried in between."""
+async def test_rejected_resend_does_not_prevent_safe_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed token request is retried by the client itself, whatever a middleware tried in between."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
     seen: list[bytes] = []
-    broken = iter([True])
+    failures = iter([True])
 
-    async def behave(reader: Reader, writer: Writer) -> None:
-        if next(broken, False):
-            await _breaking(seen)(reader, writer)
+    async def serve(reader: Reader, writer: Writer) -> None:
+        if next(failures, False):
+            await _disconnecting(seen)(reader, writer)
         else:
-            await answering(http("200 OK", b'{"trackingId":"t"}'), seen=seen)(reader, writer)
+            await responding(http("200 OK", b'{"trackingId":"t"}'), seen=seen)(reader, writer)
 
     async with (
-        RawServer(behave) as server,
-        RouteeClient(server.config(session_factory=_with(_again))) as client,
+        RawServer(serve) as server,
+        RouteeClient(server.config(session_factory=_with(_retry))) as client,
     ):
         assert (await client.send(sms())).tracking_id == "t"
     assert [TOKEN_PATH in request for request in seen] == [True, False]
 
 
 @on_every_loop
-async def test_a_message_that_is_sent_from_elsewhere_belongs_to_its_attempt() -> None:
-    """A middleware may hand the message to a task that knows nothing of the attempt; it is UNKNOWN all the same."""
+async def test_message_sent_by_another_task_belongs_to_its_attempt() -> None:
+    """A middleware may pass the message to a task without the attempt's context; its failure is UNKNOWN as well."""
     work: asyncio.Queue[tuple[asyncio.Future[ClientResponse], ClientRequest, ClientHandlerType]] = asyncio.Queue()
 
-    async def elsewhere() -> None:
+    async def send_from_queue() -> None:
         while True:
             result, req, handler = await work.get()
             try:
@@ -274,75 +279,75 @@ async def test_a_message_that_is_sent_from_elsewhere_belongs_to_its_attempt() ->
             except aiohttp.ClientError as error:
                 result.set_exception(error)
 
-    async def hand_over(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def enqueue(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         result: asyncio.Future[ClientResponse] = asyncio.get_running_loop().create_future()
         await work.put((result, req, handler))
         return await result
 
-    worker = asyncio.create_task(elsewhere())
+    worker = asyncio.create_task(send_from_queue())
     seen: list[bytes] = []
-    async with _served(_breaking(seen), _with(hand_over)) as (server, made):
-        evidence = await made.tried(server.url)
+    async with _serve(_disconnecting(seen), _with(enqueue)) as (server, runner):
+        result = await runner.run(server.url)
     worker.cancel()
-    assert (outcome_of(evidence), len(seen)) == (Outcome.UNKNOWN, 1)
+    assert (outcome_of(result), len(seen)) == (Outcome.UNKNOWN, 1)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("hook", ["on_dns_resolvehost_start", "on_connection_create_start", "on_request_headers_sent"])
 @on_every_loop
-async def test_a_message_that_a_middleware_gave_up_does_not_leave_later(hook: str, method: str) -> None:
-    """What still runs when the attempt has ended writes nothing any more: NOT_SENT, and seen by nobody."""
+async def test_message_abandoned_by_a_middleware_is_not_sent_later(hook: str, method: str) -> None:
+    """A request that still runs after its attempt has finished writes nothing: it is NOT_SENT and never arrives."""
     reached = asyncio.Event()
-    left_behind: list[asyncio.Task[ClientResponse]] = []
+    abandoned: list[asyncio.Task[ClientResponse]] = []
 
-    async def note(*_args: object) -> None:
+    async def on_reached(*_args: object) -> None:
         reached.set()
 
-    async def give_up(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        left_behind.append(asyncio.ensure_future(handler(req)))
+    async def abandon(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        abandoned.append(asyncio.ensure_future(handler(req)))
         await reached.wait()
         raise aiohttp.ClientError("canary")
 
     trace = aiohttp.TraceConfig()
-    getattr(trace, hook).append(note)
+    getattr(trace, hook).append(on_reached)
     seen: list[bytes] = []
-    factory = functools.partial(aiohttp.ClientSession, middlewares=[give_up], trace_configs=[trace])
-    async with _served(answering(http(), seen=seen), factory) as (server, made):
-        exchange = made.new_attempt(server.url, method=method)
-        exchange.body = exchange.body if method == "POST" else None
-        made.in_flight.start(exchange)
-        evidence = await exchange.result
-        await asyncio.wait(left_behind)
-        if left_behind[0].exception() is None:
-            left_behind[0].result().close()
+    factory = functools.partial(aiohttp.ClientSession, middlewares=[abandon], trace_configs=[trace])
+    async with _serve(responding(http(), seen=seen), factory) as (server, runner):
+        attempt = runner.new_attempt(server.url, method=method)
+        attempt.body = attempt.body if method == "POST" else None
+        runner.in_flight.start(attempt)
+        result = await attempt.result
+        await asyncio.wait(abandoned)
+        if abandoned[0].exception() is None:
+            abandoned[0].result().close()
         await asyncio.sleep(0.05)
-    assert (outcome_of(evidence) is Outcome.NOT_SENT) == (seen == [])
-    assert not evidence.permanent
+    assert (outcome_of(result) is Outcome.NOT_SENT) == (seen == [])
+    assert not result.permanent
 
 
 @on_every_loop
-async def test_a_middleware_that_does_not_let_itself_be_cancelled_sends_nothing() -> None:
-    """A message that ran out of time before it left stays, even if a middleware goes on with it."""
+async def test_middleware_that_suppresses_cancellation_sends_nothing() -> None:
+    """A message whose timeout passed before it was sent is not sent, even if a middleware continues."""
 
-    async def stubborn(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def suppress_cancellation(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
         return await handler(req)
 
     seen: list[bytes] = []
     settings = {"total_timeout": timedelta(milliseconds=50)}
-    async with _served(answering(http(), seen=seen), _with(stubborn), **settings) as (server, made):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), seen) == (Outcome.NOT_SENT, [])
-    assert evidence.reason == "no connection could be made within total_timeout"
+    async with _serve(responding(http(), seen=seen), _with(suppress_cancellation), **settings) as (server, runner):
+        result = await runner.run(server.url)
+    assert (outcome_of(result), seen) == (Outcome.NOT_SENT, [])
+    assert result.reason == "no connection within total_timeout"
 
 
 @on_every_loop
-async def test_a_request_outside_of_an_attempt_is_sent() -> None:
-    """The session works for whoever uses it without an attempt."""
+async def test_custom_session_request_without_an_attempt_is_sent() -> None:
+    """The session also works for requests without an attempt."""
     async with (
-        _served(answering(http()), _with(_again)) as (server, made),
-        made.session.post(server.url, data=BODY) as first,
-        made.session.post(server.url, data=BODY) as second,
+        _serve(responding(http()), _with(_retry)) as (server, runner),
+        runner.session.post(server.url, data=BODY) as first,
+        runner.session.post(server.url, data=BODY) as second,
     ):
         assert (first.status, second.status) == (200, 200)

@@ -1,4 +1,4 @@
-"""Messages that are worth nothing after a while: they leave in time, with what is left of their time, or not at all."""
+"""Deadlines: a message is sent in time, with the ttl that is left, or not at all."""
 
 import asyncio
 import json
@@ -17,20 +17,34 @@ from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown
 from tests.client.sample_flows import CANARIES, otp, standard, viber_otp
 
-from .raw_server import BODY, GET, KEY, PIN, POST, Bench, Door, RawServer, bench, hang, http, opened, slots_in_use
+from .raw_server import (
+    BODY,
+    GET,
+    KEY,
+    PIN,
+    POST,
+    AttemptRunner,
+    PausableHandler,
+    RawServer,
+    attempt_runner,
+    http,
+    never_respond,
+    open_transport,
+    slots_in_use,
+)
 
 SHORT = 0.05
 FAR = 3600.0
 
 
-def message(seconds: float, body_within: Callable[[float], SecretBytes | None] | None = None) -> ApiRequest:
-    """A message that is worth nothing after so many seconds."""
+def message(seconds: float, body_factory: Callable[[float], SecretBytes | None] | None = None) -> ApiRequest:
+    """Return a message with a deadline in this many seconds."""
     deadline = asyncio.get_running_loop().time() + seconds
-    return ApiRequest("POST", "/failover", SecretBytes(BODY), deadline=deadline, body_factory=body_within)
+    return ApiRequest("POST", "/failover", SecretBytes(BODY), deadline=deadline, body_factory=body_factory)
 
 
-async def passes(transport: Transport, seconds: float = SHORT) -> DeadlinePassed:
-    """The error of a message whose deadline passes, well before anything else could end it."""
+async def send_past_deadline(transport: Transport, seconds: float = SHORT) -> DeadlinePassed:
+    """Send a message whose deadline passes before anything else can end it; return the error."""
     async with asyncio.timeout(5):
         with pytest.raises(DeadlinePassed, match="nothing was sent") as caught:
             await transport.send_request(message(seconds))
@@ -40,181 +54,188 @@ async def passes(transport: Transport, seconds: float = SHORT) -> DeadlinePassed
     return caught.value
 
 
-async def test_waiting_for_a_token_ends_with_the_deadline() -> None:
-    """A message whose deadline passes while the token is asked for is not sent, also once the token comes."""
-    door = Door(no_tokens=True)
-    async with RawServer(door) as server, opened(server) as transport:
-        await passes(transport)
-        door.gives_tokens.set()
+async def test_deadline_ends_the_wait_for_a_token() -> None:
+    """A message whose deadline passes during the token request is not sent, even after the token has arrived."""
+    handler = PausableHandler(tokens_paused=True)
+    async with RawServer(handler) as server, open_transport(server) as transport:
+        await send_past_deadline(transport)
+        handler.tokens_resumed.set()
         await transport.send_request(GET)
-        assert (len(door.seen), door.begun, door.tokens) == (1, 1, 1)
+        assert (len(handler.seen), handler.begun, handler.tokens) == (1, 1, 1)
 
 
-async def test_a_token_that_comes_too_late_is_not_used() -> None:
-    """Where token and deadline come in the same moment, nothing is sent, and the token is not in the error."""
-    door = Door()
-    async with RawServer(door) as server, opened(server) as transport:
-        line = transport._open(asyncio.get_running_loop())
-        get = line._tokens.get
+async def test_token_that_arrives_at_the_deadline_is_not_used() -> None:
+    """If the token arrives exactly at the deadline, nothing is sent, and the error does not hold the token."""
+    handler = PausableHandler()
+    async with RawServer(handler) as server, open_transport(server) as transport:
+        loop_transport = transport._open(asyncio.get_running_loop())
+        get = loop_transport._tokens.get
 
-        async def late() -> Any:
+        async def get_at_the_deadline() -> Any:
             token = await get()
-            call.deadline = asyncio.get_running_loop().time()
+            api_request.deadline = asyncio.get_running_loop().time()
             return token
 
-        call = message(FAR)
-        line._tokens.get = late  # type: ignore[method-assign]
+        api_request = message(FAR)
+        loop_transport._tokens.get = get_at_the_deadline  # type: ignore[method-assign]
         with pytest.raises(DeadlinePassed) as caught:
-            await transport.send_request(call)
+            await transport.send_request(api_request)
         assert KEY not in shown(caught.value)
         assert slots_in_use(transport) == 0
-        assert door.begun == 0
+        assert handler.begun == 0
 
 
-async def test_waiting_for_a_new_token_ends_with_the_deadline() -> None:
-    """A message whose token was refused does not wait longer for another than its deadline: it was refused."""
-    door = Door(http("401 Expired"))
-    async with RawServer(door) as server, opened(server) as transport:
+async def test_deadline_ends_the_wait_for_a_renewed_token() -> None:
+    """A message whose token was rejected waits for another one until its deadline at most, and stays rejected."""
+    handler = PausableHandler(http("401 Expired"))
+    async with RawServer(handler) as server, open_transport(server) as transport:
         assert (await transport.send_request(GET))[0] is Outcome.REJECTED
-        door.gives_tokens.clear()
+        handler.tokens_resumed.clear()
         async with asyncio.timeout(5):
-            outcome, evidence = await transport.send_request(message(0.5))
+            outcome, result = await transport.send_request(message(0.5))
         assert outcome is Outcome.REJECTED
-        assert evidence.response is not None
-        assert evidence.response.status == 401
+        assert result.response is not None
+        assert result.response.status == 401
 
 
-async def test_waiting_for_a_turn_ends_with_the_deadline() -> None:
+async def test_deadline_ends_the_wait_for_a_slot() -> None:
     """A message whose deadline passes while every connection is busy is not sent."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, pool_size=1) as transport:
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, pool_size=1) as transport:
         first = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: door.seen)
-        await passes(transport)
-        door.open.set()
+        await until(lambda: handler.seen)
+        await send_past_deadline(transport)
+        handler.resumed.set()
         assert (await first)[0] is Outcome.ACCEPTED
-        assert door.begun == 1
+        assert handler.begun == 1
 
 
-async def test_connecting_ends_with_the_deadline() -> None:
-    """A message whose deadline passes while the connection is made is told so then, and not at connect_timeout."""
-    async with RawServer(hang) as silent, RawServer(Door()) as auth:
+async def test_deadline_ends_connecting() -> None:
+    """A message whose deadline passes while connecting raises then, and not at connect_timeout."""
+    async with RawServer(never_respond) as silent, RawServer(PausableHandler()) as auth:
         settings = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
-        async with opened(silent, **settings, connect_timeout=timedelta(hours=1)) as transport:
+        async with open_transport(silent, **settings, connect_timeout=timedelta(hours=1)) as transport:
             await transport._open(asyncio.get_running_loop())._tokens.get()
-            assert "could leave" in str(await passes(transport, 0.5))
+            assert "before it was sent" in str(await send_past_deadline(transport, 0.5))
         assert (silent.connections, auth.connections) == (1, 1)
 
 
-async def _at_the_gate(made: Bench, url: str, call: ApiRequest) -> Any:
-    """One attempt that nothing but the last gate could stop."""
-    exchange = made.new_attempt(url)
-    exchange.request, exchange.body = call, call.body
-    return exchange, await execute(
-        made.session, exchange, timeout=made.client_timeout, max_response_size=made.max_response_size
+async def _execute_directly(runner: AttemptRunner, url: str, api_request: ApiRequest) -> Any:
+    """Run an attempt that only the last check before the first byte can cancel."""
+    attempt = runner.new_attempt(url)
+    attempt.request, attempt.body = api_request, api_request.body
+    return attempt, await execute(
+        runner.session, attempt, timeout=runner.client_timeout, max_response_size=runner.max_response_size
     )
 
 
 @pytest.mark.parametrize("pooled", [True, False])
-async def test_the_last_gate_is_shut_after_the_deadline(pooled: bool) -> None:
-    """With a connection at hand, and the deadline over, not a byte is written; the connection is not used again."""
-    door = Door()
-    async with RawServer(door) as server, bench(server.config()) as made:
+async def test_last_check_rejects_an_attempt_after_its_deadline(pooled: bool) -> None:
+    """With an open connection, after the deadline, no byte is written; the connection is not reused."""
+    handler = PausableHandler()
+    async with RawServer(handler) as server, attempt_runner(server.config()) as runner:
         if pooled:
-            await made.tried(f"{server.url}/failover")
-        exchange, evidence = await _at_the_gate(made, server.url, message(-1))
-        assert (exchange.stop, evidence.begun, evidence.written) == (CancelReason.DEADLINE, False, 0)
-        assert evidence.reason == "the deadline of the message had passed"
-        await made.tried(f"{server.url}/failover")
-        assert (door.begun, server.connections) == (1 + pooled, 2)
+            await runner.run(f"{server.url}/failover")
+        attempt, result = await _execute_directly(runner, server.url, message(-1))
+        assert (attempt.cancel_reason, result.may_have_been_sent, result.bytes_written) == (
+            CancelReason.DEADLINE,
+            False,
+            0,
+        )
+        assert result.reason == "the deadline of the message had passed"
+        await runner.run(f"{server.url}/failover")
+        assert (handler.begun, server.connections) == (1 + pooled, 2)
 
 
-async def test_the_body_at_the_gate_is_the_one_that_leaves() -> None:
-    """What a message is made of is asked for with what is left, again at the gate; the last one leaves, whole."""
-    door, asked = Door(), list[float]()
+async def test_body_is_rebuilt_right_before_the_first_byte() -> None:
+    """The body is built with the remaining time, and again right before the first byte; only the last one is sent."""
+    handler, time_left = PausableHandler(), list[float]()
 
     def body(left: float) -> SecretBytes:
-        asked.append(left)
-        return SecretBytes(b"%d" % 10 ** (3 * len(asked)))
+        time_left.append(left)
+        return SecretBytes(b"%d" % 10 ** (3 * len(time_left)))
 
-    async with RawServer(door) as server, opened(server) as transport:
-        call = message(30.0, body)
-        outcome, evidence = await transport.send_request(call)
+    async with RawServer(handler) as server, open_transport(server) as transport:
+        api_request = message(30.0, body)
+        outcome, result = await transport.send_request(api_request)
         assert outcome is Outcome.ACCEPTED
-    assert len(asked) == 2
-    assert 0 < asked[1] <= asked[0] <= 30
-    head, _, sent = door.seen[0].partition(b"\r\n\r\n")
+    assert len(time_left) == 2
+    assert 0 < time_left[1] <= time_left[0] <= 30
+    head, _, sent = handler.seen[0].partition(b"\r\n\r\n")
     assert sent == b"%d" % 10**6
     assert head.lower().count(b"content-length: 7") == head.lower().count(b"content-length") == 1
-    assert evidence.bytes_written == len(door.seen[0])
+    assert result.bytes_written == len(handler.seen[0])
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("size", [1, 2 * 1024 * 1024], ids=["small", "large"])
-async def test_a_body_that_stays_the_same_or_changes_is_sent_once(size: int) -> None:
-    """Large bodies go through the gate as small ones do, changed or not, without a word of aiohttp's."""
-    door = Door()
-    async with RawServer(door) as server, opened(server, max_attempts=1) as transport:
+async def test_rebuilt_body_is_sent_once_without_warnings(size: int) -> None:
+    """Large bodies pass the last check like small ones, changed or not, without a warning of aiohttp."""
+    handler = PausableHandler()
+    async with RawServer(handler) as server, open_transport(server, max_attempts=1) as transport:
         for bodies in (["a"], ["a", "b"]):
             left = iter(bodies)
             last = bodies[-1]
-            call = message(30.0, lambda _s, left=left, last=last: SecretBytes(next(left, last).encode() * size))  # type: ignore[misc]
-            assert (await transport.send_request(call))[0] is Outcome.ACCEPTED
-            assert door.seen[-1].endswith(b"\r\n\r\n" + last.encode() * size)
-        assert len(door.seen) == 2
+            api_request = message(30.0, lambda _s, left=left, last=last: SecretBytes(next(left, last).encode() * size))  # type: ignore[misc]
+            assert (await transport.send_request(api_request))[0] is Outcome.ACCEPTED
+            assert handler.seen[-1].endswith(b"\r\n\r\n" + last.encode() * size)
+        assert len(handler.seen) == 2
 
 
-@pytest.mark.parametrize("asked_before", [0, 1], ids=["before it", "at the gate"])
-async def test_a_message_that_cannot_be_made_in_time_is_not_sent(asked_before: int) -> None:
-    """Where too little time is left for the message, that counts as the deadline itself."""
-    door, asked = Door(), list[float]()
+@pytest.mark.parametrize("built_before", [0, 1], ids=["first build", "last check"])
+async def test_message_without_enough_time_for_its_body_is_not_sent(built_before: int) -> None:
+    """Too little time for the body counts like a deadline that has passed."""
+    handler, time_left = PausableHandler(), list[float]()
 
     def body(left: float) -> SecretBytes | None:
-        asked.append(left)
-        return SecretBytes(BODY) if len(asked) <= asked_before else None
+        time_left.append(left)
+        return SecretBytes(BODY) if len(time_left) <= built_before else None
 
-    async with RawServer(door) as server, opened(server) as transport:
+    async with RawServer(handler) as server, open_transport(server) as transport:
         with pytest.raises(DeadlinePassed):
             await transport.send_request(message(30.0, body))
         assert slots_in_use(transport) == 0
-    assert (len(asked), door.begun) == (asked_before + 1, 0)
+    assert (len(time_left), handler.begun) == (built_before + 1, 0)
 
 
-async def test_a_deadline_after_the_first_byte_changes_nothing() -> None:
-    """Once a message has left, its answer is waited for, however late it comes."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server) as transport:
+async def test_deadline_after_the_first_byte_is_ignored() -> None:
+    """Once a message has been sent, its response is awaited, however late it arrives."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server) as transport:
         await transport._open(asyncio.get_running_loop())._tokens.get()
-        call = message(0.8)
-        sending = asyncio.create_task(transport.send_request(call))
-        await until(lambda: door.seen)
+        api_request = message(0.8)
+        sending = asyncio.create_task(transport.send_request(api_request))
+        await until(lambda: handler.seen)
         await asyncio.wait([sending], timeout=1.0)
         assert not sending.done()
-        door.open.set()
+        handler.resumed.set()
         assert (await sending)[0] is Outcome.ACCEPTED
 
 
-async def test_a_try_that_could_only_come_too_late_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message that found nobody is not tried again after its deadline, and the caller is told without that wait."""
+async def test_retry_after_the_deadline_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message without a connection is not retried after its deadline, and its caller does not wait for that."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 20.0)
-    async with RawServer(Door()) as server, opened(server, api_url="http://127.0.0.1:1") as transport:
+    async with (
+        RawServer(PausableHandler()) as server,
+        open_transport(server, api_url="http://127.0.0.1:1") as transport,
+    ):
         async with asyncio.timeout(5):
             assert (await transport.send_request(message(10.0)))[0] is Outcome.NOT_SENT
 
 
 @pytest.mark.parametrize("deadline", [5, 0.5, "5", True, object()])
-async def test_a_deadline_is_a_timedelta(deadline: Any) -> None:
-    """A bare number is refused before anything is asked, in words that say what it should be."""
-    async with RawServer(Door()) as server, RouteeClient(server.config()) as client:
+async def test_deadline_that_is_no_timedelta_is_invalid(deadline: Any) -> None:
+    """A plain number is rejected before any request, with a text that says what it should be."""
+    async with RawServer(PausableHandler()) as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidFlow, match=r"deadline: must be a timedelta .* timedelta\(minutes=2\), not"):
             await client.send(otp(), deadline=deadline)
         assert server.connections == 0
 
 
 @pytest.mark.parametrize("deadline", [timedelta(0), timedelta(seconds=-1), timedelta.min])
-async def test_a_deadline_that_is_over_sends_nothing(deadline: timedelta) -> None:
-    """With no time left, not even a token is asked for."""
-    async with RawServer(Door()) as server, RouteeClient(server.config()) as client:
+async def test_past_deadline_sends_nothing(deadline: timedelta) -> None:
+    """With no time left, not even a token is requested."""
+    async with RawServer(PausableHandler()) as server, RouteeClient(server.config()) as client:
         with pytest.raises(DeadlinePassed) as caught:
             await client.send(otp(), deadline=deadline)
         assert server.connections == 0
@@ -222,32 +243,32 @@ async def test_a_deadline_that_is_over_sends_nothing(deadline: timedelta) -> Non
     assert [canary for canary in CANARIES if canary in printed] == []
 
 
-async def test_the_ttl_on_the_wire_is_what_is_left() -> None:
-    """An OTP that is worth nothing after 90 seconds is given no longer to arrive, with all its steps together."""
-    door = Door(http("200 OK", b'{"flowId":"i","status":"Queued"}'))
-    async with RawServer(door) as server, RouteeClient(server.config()) as client:
+async def test_ttls_are_reduced_to_the_time_left() -> None:
+    """The ttls of all steps of an OTP with a deadline in 90 seconds add up to no more than that."""
+    handler = PausableHandler(http("200 OK", b'{"flowId":"i","status":"Queued"}'))
+    async with RawServer(handler) as server, RouteeClient(server.config()) as client:
         await client.send(otp(), deadline=timedelta(seconds=90))
         await client.send(otp())
-        shrunk, whole = (json.loads(request.partition(b"\r\n\r\n")[2])["flow"] for request in door.seen)
+        shrunk, whole = (json.loads(request.partition(b"\r\n\r\n")[2])["flow"] for request in handler.seen)
     assert [step["ttl"] for step in whole] == [60, 60]
     assert all(20 < step["ttl"] < 45 for step in shrunk)
 
 
-async def test_a_deadline_that_is_too_near_for_the_ttl_sends_nothing() -> None:
-    """A standard flow counts in minutes: with ten seconds left there is none that could be written."""
-    door = Door()
-    async with RawServer(door) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(DeadlinePassed, match="came too near for its ttl"):
+async def test_deadline_shorter_than_the_smallest_ttl_sends_nothing() -> None:
+    """The ttl of a standard flow is in minutes: ten seconds cannot be expressed."""
+    handler = PausableHandler()
+    async with RawServer(handler) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(DeadlinePassed, match="left too little time for its ttl"):
             await client.send(standard(), deadline=timedelta(seconds=10))
-    assert door.begun == 0
+    assert handler.begun == 0
 
 
 @pytest.mark.parametrize("deadline", [timedelta.max, timedelta(days=999_999_999), timedelta(days=36_500)])
-async def test_a_deadline_that_is_far_off_changes_nothing(deadline: timedelta) -> None:
-    """The longest deadline that can be said leaves a message as it is."""
-    door = Door(http("200 OK", b'{"trackingId":"t"}'))
-    async with RawServer(door) as server, RouteeClient(server.config()) as client:
+async def test_far_deadline_leaves_the_message_unchanged(deadline: timedelta) -> None:
+    """Even the longest possible deadline does not change a message."""
+    handler = PausableHandler(http("200 OK", b'{"trackingId":"t"}'))
+    async with RawServer(handler) as server, RouteeClient(server.config()) as client:
         await client.send(viber_otp(), deadline=deadline)
         await client.send(viber_otp())
-    first, second = (request.partition(b"\r\n\r\n")[2] for request in door.seen)
+    first, second = (request.partition(b"\r\n\r\n")[2] for request in handler.seen)
     assert first == second

@@ -1,4 +1,4 @@
-"""One attempt at servers that misbehave: what it says happened, and that nothing of the request or answer is in it."""
+"""Executor: results of single attempts against faulty servers, which quote nothing of the request or the response."""
 
 import asyncio
 import socket
@@ -21,30 +21,30 @@ from .raw_server import (
     BODY,
     KEY,
     PIN,
-    Behaving,
+    Handler,
     RawServer,
     Reader,
     Writer,
-    answering,
     attempt_once,
-    bench,
-    hang,
+    attempt_runner,
     http,
+    never_respond,
     read_request,
     reset,
+    responding,
 )
 
 ECHO = b"canary-answer"
 
 
-def _says(answer: bytes, end: Callable[[Writer], None] = lambda writer: writer.close()) -> Behaving:
-    async def behave(reader: Reader, writer: Writer) -> None:
+def _respond_with(response: bytes, end: Callable[[Writer], None] = lambda writer: writer.close()) -> Handler:
+    async def handler(reader: Reader, writer: Writer) -> None:
         await read_request(reader)
-        writer.write(answer)
+        writer.write(response)
         await writer.drain()
         end(writer)
 
-    return behave
+    return handler
 
 
 async def _fin_unread(_reader: Reader, writer: Writer) -> None:
@@ -61,66 +61,72 @@ async def _plain_http(_reader: Reader, writer: Writer) -> None:
 
 
 def _stay(_writer: Writer) -> None:
-    """Leave the connection open; the server closes it in the end."""
+    """Leave the connection open; the server closes it at the end of the test."""
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-DISCONNECTED = "the connection was closed before an answer came"
-BROKEN = {
-    "FIN after the request": (_says(b""), DISCONNECTED),
-    "RST after the request": (_says(b"", reset), "the connection failed (ClientOSError)"),
-    "part of a status line": (_says(b"HTTP/1.1 20"), DISCONNECTED),
-    "part of the headers": (_says(b"HTTP/1.1 200 OK\r\nX: canary-answer\r\n"), DISCONNECTED),
-    "a garbage status line": (_says(ECHO + b"\r\n\r\n"), "the answer is no valid HTTP"),
-    "another protocol": (_says(b"SSH-2.0-canary-answer\r\n"), "the answer is no valid HTTP"),
-    "headers too long": (
-        _says(b"HTTP/1.1 200 OK\r\nX: " + ECHO * 2_000 + b"\r\n\r\n"),
-        "the answer is no valid HTTP",
+DISCONNECTED = "the connection was closed before a response came"
+FAILURES = {
+    "FIN after the request": (_respond_with(b""), DISCONNECTED),
+    "RST after the request": (_respond_with(b"", reset), "the connection failed (ClientOSError)"),
+    "part of a status line": (_respond_with(b"HTTP/1.1 20"), DISCONNECTED),
+    "part of the headers": (_respond_with(b"HTTP/1.1 200 OK\r\nX: canary-answer\r\n"), DISCONNECTED),
+    "garbage status line": (_respond_with(ECHO + b"\r\n\r\n"), "the response is not valid HTTP"),
+    "another protocol": (_respond_with(b"SSH-2.0-canary-answer\r\n"), "the response is not valid HTTP"),
+    "oversized headers": (
+        _respond_with(b"HTTP/1.1 200 OK\r\nX: " + ECHO * 2_000 + b"\r\n\r\n"),
+        "the response is not valid HTTP",
     ),
-    "a body that breaks off": (_says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO), "the answer broke off"),
-    "a body that is reset": (
-        _says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO, reset),
+    "incomplete body": (
+        _respond_with(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO),
+        "the response ended early or could not be decoded",
+    ),
+    "RST in the body": (
+        _respond_with(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO, reset),
         None,
     ),
-    "a chunk of no size": (_says(CHUNKED + b"zz\r\n" + ECHO), None),
-    "a chunk that breaks off": (_says(CHUNKED + b"ff\r\n" + ECHO), "the answer broke off"),
-    "gzip that is none": (_says(http("200 OK", ECHO, "Content-Encoding: gzip")), "the answer broke off"),
-    "no answer": (hang, "no answer came within total_timeout"),
-    "half an answer": (
-        _says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO, _stay),
+    "chunk without a size": (_respond_with(CHUNKED + b"zz\r\n" + ECHO), None),
+    "incomplete chunk": (_respond_with(CHUNKED + b"ff\r\n" + ECHO), "the response ended early or could not be decoded"),
+    "invalid gzip": (
+        _respond_with(http("200 OK", ECHO, "Content-Encoding: gzip")),
+        "the response ended early or could not be decoded",
+    ),
+    "no response": (never_respond, "no response within total_timeout"),
+    "half a response": (
+        _respond_with(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + ECHO, _stay),
         None,
     ),
 }
 
 
-@pytest.mark.parametrize(("behave", "cause"), BROKEN.values(), ids=BROKEN)
-async def test_a_server_that_breaks_off_proves_nothing(behave: Behaving, cause: str | None) -> None:
-    """Once a byte can have left, no failure of the answer proves a refusal: UNKNOWN, with a cause in our own words."""
-    evidence, _ = await attempt_once(behave)
-    assert evidence.response is None
-    assert (evidence.may_have_been_sent, evidence.permanent) == (True, False)
-    assert outcome_of(evidence) is Outcome.UNKNOWN
-    assert cause is None or evidence.reason == cause
-    assert evidence.reason
-    assert not any(text in repr(evidence) for text in ("canary", PIN, KEY))
+@pytest.mark.parametrize(("handler", "reason"), FAILURES.values(), ids=FAILURES)
+async def test_failed_response_after_the_first_byte_is_unknown(handler: Handler, reason: str | None) -> None:
+    """Once a byte may have been sent, no failure of the response proves a rejection: UNKNOWN, with our own reason."""
+    result, _ = await attempt_once(handler)
+    assert result.response is None
+    assert (result.may_have_been_sent, result.permanent) == (True, False)
+    assert outcome_of(result) is Outcome.UNKNOWN
+    assert reason is None or result.reason == reason
+    assert result.reason
+    assert not any(text in repr(result) for text in ("canary", PIN, KEY))
 
 
-@pytest.mark.parametrize("behave", [_fin_unread, _rst_unread], ids=["FIN", "RST"])
-async def test_a_server_that_closes_at_once_proves_no_more_than_was_seen(behave: Behaving) -> None:
-    """A connection that is closed before the request is read: noticed in time it proves NOT_SENT, if not UNKNOWN."""
-    evidence, _ = await attempt_once(behave)
-    assert evidence.response is None
-    assert evidence.reason
-    assert evidence.may_have_been_sent == (evidence.bytes_written > 0)
-    assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.may_have_been_sent else Outcome.NOT_SENT)
+@pytest.mark.parametrize("handler", [_fin_unread, _rst_unread], ids=["FIN", "RST"])
+async def test_connection_closed_before_the_request_is_not_sent_only_if_noticed(handler: Handler) -> None:
+    """A connection closed before the request is read: NOT_SENT if that is noticed in time, else UNKNOWN."""
+    result, _ = await attempt_once(handler)
+    assert result.response is None
+    assert result.reason
+    assert result.may_have_been_sent == (result.bytes_written > 0)
+    assert outcome_of(result) is (Outcome.UNKNOWN if result.may_have_been_sent else Outcome.NOT_SENT)
 
 
-async def test_an_answer_is_read_whole() -> None:
-    """An answer is told with its status and body, and the request was the one that was asked for."""
+async def test_response_and_request_are_transferred_completely() -> None:
+    """The result holds status and body of the response, and the server got the expected request."""
     seen: list[bytes] = []
-    evidence, server = await attempt_once(answering(http("404 Nope", ECHO, "X: y"), seen=seen))
-    assert evidence.response is not None
-    assert (evidence.response.status, evidence.response.body, evidence.response.retry_after) == (404, ECHO, None)
+    result, server = await attempt_once(responding(http("404 Nope", ECHO, "X: y"), seen=seen))
+    assert result.response is not None
+    assert (result.response.status, result.response.body, result.response.retry_after) == (404, ECHO, None)
     head, _, body = seen[0].partition(b"\r\n\r\n")
     assert body == BODY
     assert head.startswith(b"POST /failover HTTP/1.1\r\n")
@@ -130,103 +136,103 @@ async def test_an_answer_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("encoded", [True, False])
-async def test_an_empty_answer_is_an_answer(encoded: bool) -> None:
-    """A 204 without a body is read as one."""
-    evidence, _ = await attempt_once(answering(http("204 No Content", b"")))
-    assert evidence.response is not None
-    assert (evidence.response.status, evidence.response.body) == (204, b"")
+async def test_response_without_a_body_is_a_response(encoded: bool) -> None:
+    """A 204 without a body is read as such."""
+    result, _ = await attempt_once(responding(http("204 No Content", b"")))
+    assert result.response is not None
+    assert (result.response.status, result.response.body) == (204, b"")
 
 
-async def test_an_answer_in_pieces_is_put_together() -> None:
-    """Chunks that come one by one are one body."""
+async def test_chunked_response_is_joined() -> None:
+    """Chunks that arrive separately form one body."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         await read_request(reader)
         writer.write(CHUNKED)
-        for piece in (b"can", b"ary"):
-            writer.write(b"3\r\n" + piece + b"\r\n")
+        for chunk in (b"can", b"ary"):
+            writer.write(b"3\r\n" + chunk + b"\r\n")
             await writer.drain()
             await asyncio.sleep(0.01)
         writer.write(b"0\r\n\r\n")
 
-    evidence, _ = await attempt_once(behave)
-    assert evidence.response is not None
-    assert evidence.response.body == b"canary"
+    result, _ = await attempt_once(handler)
+    assert result.response is not None
+    assert result.response.body == b"canary"
 
 
-async def test_an_answer_longer_than_its_limit_is_left() -> None:
-    """Reading ends at the limit, and the connection is not used again."""
+async def test_response_above_max_response_size_is_discarded_with_its_connection() -> None:
+    """Reading ends at the limit, and the connection is not reused."""
     async with (
-        RawServer(answering(http("200 OK", ECHO * 100_000))) as server,
-        bench(server.config(max_response_size=100)) as made,
+        RawServer(responding(http("200 OK", ECHO * 100_000))) as server,
+        attempt_runner(server.config(max_response_size=100)) as runner,
     ):
         for _ in range(2):
-            evidence = await made.tried(f"{server.url}/failover")
-            assert (evidence.response, evidence.reason) == (None, "the answer is longer than max_response_size")
-            assert evidence.may_have_been_sent
+            result = await runner.run(f"{server.url}/failover")
+            assert (result.response, result.reason) == (None, "the response is longer than max_response_size")
+            assert result.may_have_been_sent
     assert server.connections == 2
 
 
 @pytest.mark.parametrize("code", ["301 Moved", "307 Temporary Redirect", "308 Permanent Redirect"])
-async def test_a_redirect_is_an_answer(code: str) -> None:
-    """A redirect is told and not followed."""
-    evidence, server = await attempt_once(answering(http(code, b"", "Location: /elsewhere")))
-    assert evidence.response is not None
-    assert outcome_of(evidence) is Outcome.REJECTED
+async def test_redirect_is_not_followed(code: str) -> None:
+    """A redirect is returned as the response, and not followed."""
+    result, server = await attempt_once(responding(http(code, b"", "Location: /elsewhere")))
+    assert result.response is not None
+    assert outcome_of(result) is Outcome.REJECTED
     assert server.connections == 1
 
 
-async def test_a_refused_connection_sends_nothing() -> None:
-    """Where nobody listens nothing begins, and the cause says where that was."""
-    async with RawServer(hang) as server:
+async def test_refused_connection_sends_nothing() -> None:
+    """Without a listening server nothing is sent, and the reason names host and port."""
+    async with RawServer(never_respond) as server:
         config = server.config()
-    async with bench(config) as made:
-        evidence = await made.tried(f"{server.url}/failover")
-    assert (evidence.may_have_been_sent, evidence.response, evidence.permanent) == (False, None, False)
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.reason.startswith("no connection to localhost:")
+    async with attempt_runner(config) as runner:
+        result = await runner.run(f"{server.url}/failover")
+    assert (result.may_have_been_sent, result.response, result.permanent) == (False, None, False)
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert result.reason.startswith("no connection to localhost:")
 
 
-async def test_a_host_name_that_is_none_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the name cannot be resolved nothing begins, and the cause names it."""
+async def test_unresolvable_host_name_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the name cannot be resolved nothing is sent, and the reason names it."""
 
-    def nowhere(*_args: object, **_named: object) -> None:
+    def fail_to_resolve(*_args: object, **_named: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "canary")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
-    async with RawServer(hang) as server, bench(server.config()) as made:
-        evidence = await made.tried("https://nowhere.invalid/failover")
-    assert evidence.reason == "the host name nowhere.invalid could not be resolved"
-    assert outcome_of(evidence) is Outcome.NOT_SENT
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail_to_resolve)
+    async with RawServer(never_respond) as server, attempt_runner(server.config()) as runner:
+        result = await runner.run("https://nowhere.invalid/failover")
+    assert result.reason == "the host name nowhere.invalid could not be resolved"
+    assert outcome_of(result) is Outcome.NOT_SENT
 
 
-async def test_a_handshake_that_hangs_sends_nothing() -> None:
-    """A server that accepts and never speaks TLS is left after connect_timeout, before anything was sent."""
-    async with RawServer(hang) as server:
+async def test_hanging_tls_handshake_sends_nothing() -> None:
+    """A server that accepts but never responds to the handshake runs into connect_timeout; nothing was sent."""
+    async with RawServer(never_respond) as server:
         config = server.config(connect_timeout=timedelta(milliseconds=50))
-        async with bench(config) as made:
-            evidence = await made.tried(server.url.replace("http:", "https:"))
-    assert (evidence.may_have_been_sent, evidence.reason) == (
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url.replace("http:", "https:"))
+    assert (result.may_have_been_sent, result.reason) == (
         False,
         "no connection could be made within connect_timeout",
     )
 
 
-async def test_a_handshake_that_breaks_sends_nothing() -> None:
-    """A server that closes instead of shaking hands gets nothing."""
-    for behave in (_fin_unread, _rst_unread, _plain_http):
-        async with RawServer(behave) as server, bench(server.config()) as made:
-            evidence = await made.tried(server.url.replace("http:", "https:"))
-        assert outcome_of(evidence) is Outcome.NOT_SENT
-        assert "canary" not in evidence.reason
+async def test_failed_tls_handshake_sends_nothing() -> None:
+    """A server that closes during the handshake gets nothing."""
+    for handler in (_fin_unread, _rst_unread, _plain_http):
+        async with RawServer(handler) as server, attempt_runner(server.config()) as runner:
+            result = await runner.run(server.url.replace("http:", "https:"))
+        assert outcome_of(result) is Outcome.NOT_SENT
+        assert "canary" not in result.reason
 
 
-async def test_a_closed_pool_sends_nothing() -> None:
-    """An attempt at a closed session begins nothing."""
-    async with RawServer(hang) as server, bench(server.config()) as made:
-        await made.session.close()
-        evidence = await made.tried(f"{server.url}/failover")
-    assert outcome_of(evidence) is Outcome.NOT_SENT
+async def test_closed_session_sends_nothing() -> None:
+    """An attempt with a closed session sends nothing."""
+    async with RawServer(never_respond) as server, attempt_runner(server.config()) as runner:
+        await runner.session.close()
+        result = await runner.run(f"{server.url}/failover")
+    assert outcome_of(result) is Outcome.NOT_SENT
 
 
 @pytest.mark.parametrize(
@@ -239,85 +245,88 @@ async def test_a_closed_pool_sends_nothing() -> None:
         ("1.5", None),
         ("", None),
         ("soon", None),
-        ("²", None),  # a digit to Python, no number to float()
+        ("²", None),  # a digit to Python, but no number for float()
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 2015 07:28:00 -0000", 0.0),
         ("Wed, 21 Oct 99999 07:28:00 GMT", None),
         ("99 Foo 2015", None),
     ],
 )
-async def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -> None:
-    """Retry-After is seconds or a date; a date that is over means now, and nonsense means nothing."""
-    evidence, _ = await attempt_once(answering(http("503 Busy", b"", f"Retry-After: {header}")))
-    assert evidence.response is not None
-    assert (evidence.response.status, evidence.response.retry_after) == (503, seconds)
+async def test_retry_after_is_parsed_as_seconds_or_date(header: str, seconds: float | None) -> None:
+    """Retry-After is seconds or a date; a past date means now, an invalid value is ignored."""
+    result, _ = await attempt_once(responding(http("503 Busy", b"", f"Retry-After: {header}")))
+    assert result.response is not None
+    assert (result.response.status, result.response.retry_after) == (503, seconds)
 
 
-async def test_retry_after_as_a_date_is_a_pause_from_now() -> None:
-    """A date to come is the time that is left until then, whatever its zone."""
+async def test_retry_after_date_is_converted_to_seconds_from_now() -> None:
+    """A future date becomes the time until then, whatever its time zone."""
     zone = datetime.now(UTC).astimezone(tz=None).tzinfo
-    for moment in (datetime.now(UTC), datetime.now(zone)):
-        then = format_datetime(moment + timedelta(seconds=60))
-        evidence, _ = await attempt_once(answering(http("429 Many", b"", f"Retry-After: {then}")))
-        assert evidence.response is not None
-        assert evidence.response.retry_after is not None
-        assert 50 < evidence.response.retry_after <= 60
+    for now in (datetime.now(UTC), datetime.now(zone)):
+        then = format_datetime(now + timedelta(seconds=60))
+        result, _ = await attempt_once(responding(http("429 Many", b"", f"Retry-After: {then}")))
+        assert result.response is not None
+        assert result.response.retry_after is not None
+        assert 50 < result.response.retry_after <= 60
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60))
-def test_no_retry_after_breaks_an_attempt(header: str) -> None:
-    """Whatever the header says, reading it raises nothing."""
+def test_any_retry_after_header_is_parsed_without_an_error(header: str) -> None:
+    """Whatever the header holds, parsing it raises nothing."""
     pause = _parse_retry_after({"Retry-After": header})
     assert pause is None or pause >= 0
 
 
-async def test_aiohttp_still_calls_send_before_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proof of NOT_SENT rests on this: each request passes TrackedRequest.send, with nothing on the wire yet."""
-    calls: list[int] = []
+async def test_aiohttp_calls_send_before_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof of NOT_SENT rests on this: aiohttp calls TrackedRequest.send before anything is on the wire."""
+    requests: list[int] = []
     send = TrackedRequest.send
     seen: list[bytes] = []
 
-    async def noted(self: TrackedRequest, conn: object) -> object:
-        calls.append(len(seen))
+    async def recording_send(self: TrackedRequest, conn: object) -> object:
+        requests.append(len(seen))
         await asyncio.sleep(0.02)
-        assert len(seen) == calls[-1]
+        assert len(seen) == requests[-1]
         return await send(self, conn)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(TrackedRequest, "send", noted)
-    async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
+    monkeypatch.setattr(TrackedRequest, "send", recording_send)
+    async with RawServer(responding(http(), seen=seen)) as server, attempt_runner(server.config()) as runner:
         for _ in range(3):
-            evidence = await made.tried(f"{server.url}/failover")
-            assert evidence.may_have_been_sent
-    assert calls == [0, 1, 2]
+            result = await runner.run(f"{server.url}/failover")
+            assert result.may_have_been_sent
+    assert requests == [0, 1, 2]
 
 
-async def test_a_request_that_stops_in_send_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is raised in TrackedRequest.send before its base is called leaves no byte at the server."""
+async def test_error_in_send_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in TrackedRequest.send before its base method is called sends no byte."""
     monkeypatch.setattr("aiohttp.connector.Connection.transport", None)
     seen: list[bytes] = []
-    async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
-        evidence = await made.tried(f"{server.url}/failover")
-    assert (evidence.may_have_been_sent, evidence.reason) == (
+    async with RawServer(responding(http(), seen=seen)) as server, attempt_runner(server.config()) as runner:
+        result = await runner.run(f"{server.url}/failover")
+    assert (result.may_have_been_sent, result.reason) == (
         False,
         "the pooled connection had been closed by the server",
     )
     assert seen == []
 
 
-async def test_a_request_outside_of_an_attempt_is_sent() -> None:
-    """The pool's session works for whoever uses it without an attempt."""
+async def test_session_request_without_an_attempt_is_sent() -> None:
+    """The session also works for requests without an attempt."""
     seen: list[bytes] = []
-    async with RawServer(answering(http(), seen=seen)) as server, bench(server.config()) as made:
+    async with RawServer(responding(http(), seen=seen)) as server, attempt_runner(server.config()) as runner:
         for data in (None, b"body"):
-            async with made.session.post(server.url, data=data) as response:
+            async with runner.session.post(server.url, data=data) as response:
                 assert response.status == 200
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"body"]
 
 
-async def test_a_cancelled_attempt_shows_neither_body_nor_key() -> None:
-    """Cancellation comes through as itself, with its message, and its frames hold no PIN and no token."""
-    async with RawServer(hang) as server, bench(server.config(total_timeout=timedelta(seconds=5))) as made:
-        running = asyncio.create_task(made.tried(f"{server.url}/failover"))
+async def test_cancelled_attempt_shows_neither_body_nor_token() -> None:
+    """Cancellation is raised unchanged, with its message, and its frames hold neither PIN nor token."""
+    async with (
+        RawServer(never_respond) as server,
+        attempt_runner(server.config(total_timeout=timedelta(seconds=5))) as runner,
+    ):
+        running = asyncio.create_task(runner.run(f"{server.url}/failover"))
         await until(lambda: server.connections)
         await asyncio.sleep(0.01)
         running.cancel("the visitor left")
@@ -327,9 +336,9 @@ async def test_a_cancelled_attempt_shows_neither_body_nor_key() -> None:
     assert not any(text in printed for text in (PIN, KEY))
 
 
-async def test_a_timeout_around_an_attempt_works() -> None:
-    """asyncio.timeout around an attempt ends it as a timeout, as it does around anything else."""
-    async with RawServer(hang) as server, bench(server.config()) as made:
+async def test_timeout_around_an_attempt_raises_timeout_error() -> None:
+    """asyncio.timeout around an attempt raises TimeoutError, as around any other awaitable."""
+    async with RawServer(never_respond) as server, attempt_runner(server.config()) as runner:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.03):
-                await made.tried(f"{server.url}/failover")
+                await runner.run(f"{server.url}/failover")

@@ -1,4 +1,4 @@
-"""One clock for all exchanges of a loop: each ends in its time, whatever the others do, and no timer is left."""
+"""In-flight attempts: one timer for all of a loop; each attempt expires in its own time, and no timer is left."""
 
 import asyncio
 import random
@@ -15,117 +15,134 @@ from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
 from tests.client.sample_flows import otp
 
-from .raw_server import GET, POST, Bench, Door, Notes, RawServer, answering, bench, hang, loop_transport_of, opened
+from .raw_server import (
+    GET,
+    POST,
+    AttemptRunner,
+    PausableHandler,
+    RawServer,
+    RecordingObserver,
+    attempt_runner,
+    loop_transport_of,
+    never_respond,
+    open_transport,
+    responding,
+)
 
-LATEST = 5.0
-"""How much later than asked for a timeout may come on a machine that is busy."""
-SOON = timedelta(milliseconds=500)
+MAX_DELAY = 5.0
+"""Seconds by which a timeout may be late on a busy machine."""
+SHORT_TIMEOUT = timedelta(milliseconds=500)
 
 
 def _timers() -> list[asyncio.TimerHandle]:
-    """The timers of this loop that wait for exchanges."""
+    """Return the timers of this loop that belong to `InFlight`."""
     scheduled: list[asyncio.TimerHandle] = vars(asyncio.get_running_loop())["_scheduled"]
-    return [timer for timer in scheduled if not timer.cancelled() and "_end_late" in repr(timer)]
+    return [timer for timer in scheduled if not timer.cancelled() and "_expire" in repr(timer)]
 
 
-async def test_each_exchange_ends_in_its_own_time() -> None:
-    """50 exchanges with ends of their own, started in any order, end after those, and not much after."""
+async def test_each_attempt_expires_in_its_own_time() -> None:
+    """50 attempts with different expiry times, started in random order, end at those times or shortly after."""
     loop = asyncio.get_running_loop()
-    late: list[float] = []
+    delays: list[float] = []
 
-    async def wait_for(made: Bench, url: str, seconds: float) -> None:
-        exchange = made.new_attempt(url)
-        exchange.expires_at = loop.time() + seconds
-        made.in_flight.start(exchange)
-        evidence = await exchange.result
-        assert evidence.reason.endswith("within total_timeout")
-        late.append(loop.time() - exchange.expires_at)
+    async def wait_for(runner: AttemptRunner, url: str, seconds: float) -> None:
+        attempt = runner.new_attempt(url)
+        attempt.expires_at = loop.time() + seconds
+        runner.in_flight.start(attempt)
+        result = await attempt.result
+        assert result.reason.endswith("within total_timeout")
+        delays.append(loop.time() - attempt.expires_at)
 
-    ends = [0.1 + 0.4 * number / 50 for number in range(50)]
-    random.shuffle(ends)
-    async with RawServer(hang) as server, bench(server.config()) as made:
-        await asyncio.gather(*(wait_for(made, server.url, seconds) for seconds in ends))
-        assert made.in_flight._sweep is None
-    assert len(late) == 50
-    assert min(late) >= 0
-    assert max(late) < LATEST
+    expiry_times = [0.1 + 0.4 * number / 50 for number in range(50)]
+    random.shuffle(expiry_times)
+    async with RawServer(never_respond) as server, attempt_runner(server.config()) as runner:
+        await asyncio.gather(*(wait_for(runner, server.url, seconds) for seconds in expiry_times))
+        assert runner.in_flight._sweep is None
+    assert len(delays) == 50
+    assert min(delays) >= 0
+    assert max(delays) < MAX_DELAY
 
 
-async def test_who_comes_later_may_have_to_end_sooner() -> None:
-    """An exchange with less time than those under way is not made to wait for their end."""
-    async with RawServer(hang) as server, bench(server.config(total_timeout=timedelta(hours=1))) as made:
-        slow, quick = made.new_attempt(server.url), made.new_attempt(server.url)
-        made.in_flight.start(slow)
+async def test_later_attempt_may_expire_before_earlier_ones() -> None:
+    """An attempt with less time than those in flight expires without waiting for them."""
+    async with (
+        RawServer(never_respond) as server,
+        attempt_runner(server.config(total_timeout=timedelta(hours=1))) as runner,
+    ):
+        slow, quick = runner.new_attempt(server.url), runner.new_attempt(server.url)
+        runner.in_flight.start(slow)
         quick.expires_at = asyncio.get_running_loop().time() + 0.05
-        made.in_flight.start(quick)
-        async with asyncio.timeout(LATEST):
+        runner.in_flight.start(quick)
+        async with asyncio.timeout(MAX_DELAY):
             await quick.result
         assert not slow.result.done()
 
 
-async def test_many_exchanges_share_one_timer() -> None:
-    """While 50 exchanges are under way, one timer waits for all of them, and none once the transport is closed."""
-    door = Door(shut=True)
-    async with RawServer(door) as server:
-        async with opened(server) as transport:
-            calls = [asyncio.create_task(transport.send_request(POST)) for _ in range(50)]
-            await until(lambda: len(door.seen) == 50)
+async def test_50_attempts_share_one_timer() -> None:
+    """While 50 attempts are in flight there is one timer, and none after the transport is closed."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server:
+        async with open_transport(server) as transport:
+            requests = [asyncio.create_task(transport.send_request(POST)) for _ in range(50)]
+            await until(lambda: len(handler.seen) == 50)
             assert len(_timers()) == 1
-            door.open.set()
-            await asyncio.gather(*calls)
+            handler.resumed.set()
+            await asyncio.gather(*requests)
         assert _timers() == []
 
 
-async def test_no_timer_outlives_what_was_ended_by_closing() -> None:
-    """A transport that is closed while an answer is due leaves no timer."""
-    door = Door(shut=True)
-    async with RawServer(door) as server:
-        async with opened(server, shutdown_timeout=timedelta(milliseconds=1)) as transport:
-            call = asyncio.create_task(transport.send_request(POST))
-            await until(lambda: door.seen)
-        await call
+async def test_closing_with_a_pending_response_leaves_no_timer() -> None:
+    """A transport that is closed while a response is pending leaves no timer."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server:
+        async with open_transport(server, shutdown_timeout=timedelta(milliseconds=1)) as transport:
+            sending = asyncio.create_task(transport.send_request(POST))
+            await until(lambda: handler.seen)
+        await sending
         assert _timers() == []
 
 
-async def test_total_timeout_before_the_first_byte_proves_that_nothing_was_sent() -> None:
-    """Where total_timeout is over before there is a connection, nothing was sent, and the error says what took long."""
-    async with RawServer(hang) as silent, RawServer(answering(b"")) as auth:
+async def test_total_timeout_before_the_first_byte_raises_connect_failed() -> None:
+    """If total_timeout passes before there is a connection, nothing was sent, and the error says so."""
+    async with RawServer(never_respond) as silent, RawServer(responding(b"")) as auth:
         config = silent.config(
             api_url=silent.url.replace("http:", "https:"),
             auth_url=auth.url,
-            total_timeout=SOON,
+            total_timeout=SHORT_TIMEOUT,
             connect_timeout=timedelta(hours=1),
         )
         async with RouteeClient(config) as client:
-            with pytest.raises(ConnectFailed, match="no connection could be made within total_timeout; nothing was"):
+            with pytest.raises(ConnectFailed, match="no connection within total_timeout; nothing was"):
                 await client.send(otp())
 
 
-async def test_total_timeout_after_the_first_byte_proves_nothing() -> None:
-    """Where total_timeout is over after a byte has left, the message may have been taken; it is sent once."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, RouteeClient(server.config(total_timeout=SOON)) as client:
+async def test_total_timeout_after_the_first_byte_raises_delivery_unknown() -> None:
+    """If total_timeout passes after a byte was sent, the message may have been accepted; it is sent once."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, RouteeClient(server.config(total_timeout=SHORT_TIMEOUT)) as client:
         with pytest.raises(DeliveryUnknown) as caught:
             await client.send(otp())
-        assert caught.value.reason == "no answer came within total_timeout"
-        assert (len(door.seen), door.begun) == (1, 1)
+        assert caught.value.reason == "no response within total_timeout"
+        assert (len(handler.seen), handler.begun) == (1, 1)
 
 
-async def test_past_total_timeout_nothing_is_tried_again() -> None:
-    """A reading call whose time is over is told so at once, though it could be repeated."""
-    door = Door(shut=True)
-    async with RawServer(door) as server, opened(server, total_timeout=SOON) as transport:
-        outcome, evidence = await transport.send_request(GET)
-        assert (outcome, evidence.reason) == (Outcome.UNKNOWN, "no answer came within total_timeout")
-        assert len(door.seen) == 1
+async def test_no_retry_after_total_timeout() -> None:
+    """A reading call that exceeds total_timeout ends at once, although it could be repeated."""
+    handler = PausableHandler(paused=True)
+    async with RawServer(handler) as server, open_transport(server, total_timeout=SHORT_TIMEOUT) as transport:
+        outcome, result = await transport.send_request(GET)
+        assert (outcome, result.reason) == (Outcome.UNKNOWN, "no response within total_timeout")
+        assert len(handler.seen) == 1
 
 
-async def test_a_try_that_was_ended_from_outside_is_told() -> None:
-    """A program that cancels every task it finds, ours among them, leaves no caller without an answer and no turn."""
-    door, notes = Door(), Notes()
+async def test_attempt_task_cancelled_from_outside_still_reports_a_result() -> None:
+    """If a program cancels every task, ours included, each caller still gets a result and each slot is released."""
+    handler, observer = PausableHandler(), RecordingObserver()
     async with (
-        RawServer(door) as server,
-        opened(server, observers=[notes], pool_size=1, max_attempts=1, total_timeout=SOON) as transport,
+        RawServer(handler) as server,
+        open_transport(
+            server, observers=[observer], pool_size=1, max_attempts=1, total_timeout=SHORT_TIMEOUT
+        ) as transport,
     ):
         await transport.send_request(GET)
         tasks: Any = loop_transport_of(transport)._in_flight._tasks
@@ -137,27 +154,27 @@ async def test_a_try_that_was_ended_from_outside_is_told() -> None:
                 await asyncio.sleep(0)
             for task in list(tasks.values()):
                 task.cancel()
-            async with asyncio.timeout(LATEST):
-                outcome, evidence = await running
-            assert outcome in {Outcome.ACCEPTED, outcome_of(evidence)}
-            told = notes.of(AttemptEnded)[-1].result
-            assert (told.may_have_been_sent, told.reason, told.bytes_written) == (
-                evidence.may_have_been_sent,
-                evidence.reason,
-                evidence.bytes_written,
+            async with asyncio.timeout(MAX_DELAY):
+                outcome, result = await running
+            assert outcome in {Outcome.ACCEPTED, outcome_of(result)}
+            reported = observer.of(AttemptEnded)[-1].result
+            assert (reported.may_have_been_sent, reported.reason, reported.bytes_written) == (
+                result.may_have_been_sent,
+                result.reason,
+                result.bytes_written,
             )
-            begun |= {body} if evidence.may_have_been_sent else set()
-    assert {request.partition(b"\r\n\r\n")[2] for request in door.seen} <= begun | {b""}
+            begun |= {body} if result.may_have_been_sent else set()
+    assert {request.partition(b"\r\n\r\n")[2] for request in handler.seen} <= begun | {b""}
 
 
-async def test_a_try_that_never_began_is_told_at_closing() -> None:
-    """The same where the transport is closed before its total_timeout."""
-    async with RawServer(Door()) as server, opened(server) as transport:
+async def test_attempt_that_never_started_is_reported_on_closing() -> None:
+    """The same if the transport is closed before the total_timeout of the attempt."""
+    async with RawServer(PausableHandler()) as server, open_transport(server) as transport:
         await transport.send_request(GET)
-        line = loop_transport_of(transport)
+        loop_transport = loop_transport_of(transport)
         running = asyncio.ensure_future(transport.send_request(POST))
         await asyncio.sleep(0)
-        (task,) = line._in_flight._tasks.values()
+        (task,) = loop_transport._in_flight._tasks.values()
         task.cancel()
         await transport.aclose()
         with pytest.raises(ClientClosed):

@@ -1,4 +1,4 @@
-"""A server that says how long it keeps a connection is believed, as far as that is shorter than what was configured."""
+"""Keep-alive: an idle timeout announced by a server is applied if it is shorter than the configured one."""
 
 import asyncio
 from datetime import timedelta
@@ -13,7 +13,7 @@ from routee_failover._transport.keep_alive import MIN_IDLE_TIMEOUT, announced_id
 from routee_failover.outcomes import outcome_of
 
 from .event_loops import on_every_loop
-from .raw_server import Behaving, Bench, RawServer, Reader, Writer, bench, http, read_request
+from .raw_server import AttemptRunner, Handler, RawServer, Reader, Writer, attempt_runner, http, read_request
 
 
 @pytest.mark.parametrize(
@@ -38,78 +38,81 @@ from .raw_server import Behaving, Bench, RawServer, Reader, Writer, bench, http,
         ("timeout=" + "9" * 5_000, None),
     ],
 )
-def test_what_a_server_announces(header: str, seconds: float | None) -> None:
-    """A second less than what the server says, half a second at least; nonsense says nothing."""
+def test_announced_timeout_is_lowered_by_one_second_with_a_minimum(header: str, seconds: float | None) -> None:
+    """One second less than the server announces, at least half a second; an invalid announcement is ignored."""
     assert announced_idle_timeout(header) == seconds
 
 
 @given(st.text(max_size=60))
-def test_no_header_breaks_an_answer(header: str) -> None:
-    """Whatever a server says, reading it raises nothing."""
+def test_any_keep_alive_header_is_parsed_without_an_error(header: str) -> None:
+    """Whatever a server announces, parsing it raises nothing."""
     seconds = announced_idle_timeout(header)
     assert seconds is None or seconds >= MIN_IDLE_TIMEOUT
 
 
-def _kept(made: Bench) -> float:
-    """How long the pool keeps a connection: aiohttp has no public way to ask, or to say."""
-    return made.session.connector._keepalive_timeout  # type: ignore[union-attr, return-value]
+def _idle_timeout(runner: AttemptRunner) -> float:
+    """Return how long the pool keeps an idle connection: aiohttp has no public way to read or set it."""
+    return runner.session.connector._keepalive_timeout  # type: ignore[union-attr, return-value]
 
 
 @on_every_loop
-async def test_the_time_is_lowered_and_never_raised() -> None:
-    """The shortest announcement counts from then on; aiohttp must still have the attribute that holds it."""
+async def test_idle_timeout_follows_the_shortest_announcement_and_never_rises() -> None:
+    """The shortest announcement applies from then on; aiohttp must still have the attribute that holds it."""
     announcements = ["timeout=60", "max=5", "timeout=3", "timeout=4", "timeout=2"]
-    kept: list[float] = []
+    idle_timeouts: list[float] = []
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         while await read_request(reader):
-            writer.write(http("200 OK", b"{}", f"Keep-Alive: {announcements[len(kept)]}"))
+            writer.write(http("200 OK", b"{}", f"Keep-Alive: {announcements[len(idle_timeouts)]}"))
 
-    async with RawServer(behave) as server, bench(server.config(keepalive_expiry=timedelta(seconds=4))) as made:
-        assert _kept(made) == 4
+    async with (
+        RawServer(handler) as server,
+        attempt_runner(server.config(keepalive_expiry=timedelta(seconds=4))) as runner,
+    ):
+        assert _idle_timeout(runner) == 4
         for _ in announcements:
-            await made.tried(server.url)
-            kept.append(_kept(made))
-    assert kept == [4, 4, 2, 2, 1]
+            await runner.run(server.url)
+            idle_timeouts.append(_idle_timeout(runner))
+    assert idle_timeouts == [4, 4, 2, 2, 1]
 
 
 @on_every_loop
-async def test_a_configured_time_that_is_shorter_stays() -> None:
-    """What was configured is never raised, not even to the least that an announcement can mean."""
+async def test_shorter_configured_idle_timeout_is_kept() -> None:
+    """The configured value is never raised, not even to the lower bound of an announcement."""
     async with (
-        RawServer(_keeping("timeout=0")) as server,
-        bench(server.config(keepalive_expiry=timedelta(milliseconds=100))) as made,
+        RawServer(_announcing("timeout=0")) as server,
+        attempt_runner(server.config(keepalive_expiry=timedelta(milliseconds=100))) as runner,
     ):
-        await made.tried(server.url)
-        assert _kept(made) == 0.1
+        await runner.run(server.url)
+        assert _idle_timeout(runner) == 0.1
 
 
-def _keeping(announcement: str) -> Behaving:
-    """Announce how long a connection is kept, and keep it for a second; without a word, keep it."""
+def _announcing(announcement: str) -> Handler:
+    """Announce an idle timeout and close the connection after one second; without an announcement, keep it open."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
-        said = [f"Keep-Alive: {announcement}"] if announcement else []
+    async def handler(reader: Reader, writer: Writer) -> None:
+        extra_headers = [f"Keep-Alive: {announcement}"] if announcement else []
         if announcement:
             asyncio.get_running_loop().call_later(1.0, writer.close)
         while await read_request(reader):
-            writer.write(http("200 OK", b"{}", *said))
+            writer.write(http("200 OK", b"{}", *extra_headers))
 
-    return behave
+    return handler
 
 
 @pytest.mark.parametrize(("announcement", "connections"), [("timeout=1", 2), ("", 1)], ids=["announced", "silent"])
 @on_every_loop
-async def test_an_idle_connection_is_left_before_the_server_closes_it(announcement: str, connections: int) -> None:
-    """A message that follows late goes over a fresh connection, while the old one is still open at the server."""
-    async with RawServer(_keeping(announcement)) as server, bench(server.config()) as made:
-        assert outcome_of(await made.tried(server.url)) is Outcome.ACCEPTED
+async def test_idle_connection_is_dropped_before_the_server_closes_it(announcement: str, connections: int) -> None:
+    """A later message uses a new connection while the old one is still open at the server."""
+    async with RawServer(_announcing(announcement)) as server, attempt_runner(server.config()) as runner:
+        assert outcome_of(await runner.run(server.url)) is Outcome.ACCEPTED
         await asyncio.sleep(0.6)
-        assert outcome_of(await made.tried(server.url)) is Outcome.ACCEPTED
+        assert outcome_of(await runner.run(server.url)) is Outcome.ACCEPTED
     assert server.connections == connections
 
 
-async def test_an_aiohttp_that_keeps_it_elsewhere_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is nothing to lower, or no connector any more, an announcement is left."""
+async def test_announcement_is_ignored_if_aiohttp_has_renamed_the_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the attribute, or without a connector, an announcement is ignored."""
     async with aiohttp.ClientSession() as session:
         monkeypatch.delattr(session.connector, "_keepalive_timeout")
         apply_keep_alive({"Keep-Alive": "timeout=2"}, session)

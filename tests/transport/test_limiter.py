@@ -1,4 +1,4 @@
-"""Waiting for a turn, mostly in an event loop whose time is made up, so that nothing depends on the machine."""
+"""Request limiter, in an event loop with simulated time, so that no test depends on the speed of the machine."""
 
 import asyncio
 import functools
@@ -18,335 +18,339 @@ from routee_failover._transport.limiter import MIN_TIMER_DELAY, RequestLimiter
 from routee_failover.errors import ClientClosed, DeadlinePassed, NotSent, PoolTimeout
 
 
-class _LeapingLoop(asyncio.SelectorEventLoop):
-    """An event loop in which no time passes but what somebody waits for; it sees to it that one timer is enough."""
+class _SimulatedTimeLoop(asyncio.SelectorEventLoop):
+    """Event loop whose clock jumps to the next timer; it asserts that the limiter uses one timer at a time."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.timers: list[asyncio.TimerHandle] = []
-        super().__init__(_LeapingSelector(self))
+        super().__init__(_SimulatedTimeSelector(self))
 
     def time(self) -> float:
         return self.now
 
     def call_at(self, when: float, callback: Any, *args: Any, **context: Any) -> asyncio.TimerHandle:  # type: ignore[override]
         timer = super().call_at(when, callback, *args, **context)
-        if isinstance(turns := getattr(callback, "__self__", None), RequestLimiter):
-            assert turns._timer is None or turns._timer.cancelled()
+        if isinstance(limiter := getattr(callback, "__self__", None), RequestLimiter):
+            assert limiter._timer is None or limiter._timer.cancelled()
             self.timers.append(timer)
         return timer
 
 
-class _LeapingSelector(selectors.SelectSelector):
-    def __init__(self, loop: _LeapingLoop) -> None:
+class _SimulatedTimeSelector(selectors.SelectSelector):
+    def __init__(self, loop: _SimulatedTimeLoop) -> None:
         super().__init__()
         self.loop = loop
 
     def select(self, timeout: float | None = None) -> Any:
-        assert timeout is not None, "nothing will ever happen again"
+        assert timeout is not None, "no timer is set: the loop would block forever"
         self.loop.now += timeout
         return super().select(0)
 
 
-def in_made_up_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run the test in an event loop that leaps from timer to timer."""
+def in_simulated_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run the test in an event loop whose clock jumps from timer to timer."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=_LeapingLoop) as runner:
+        with asyncio.Runner(loop_factory=_SimulatedTimeLoop) as runner:
             runner.run(test(*args, **kwargs))
 
     return run
 
 
-def leaping_loop() -> _LeapingLoop:
-    """The loop of the test."""
+def simulated_loop() -> _SimulatedTimeLoop:
+    """Return the event loop of the test."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, _LeapingLoop)
+    assert isinstance(loop, _SimulatedTimeLoop)
     return loop
 
 
 def clock() -> float:
-    """What its clock says, to the microsecond."""
-    return round(leaping_loop().now, 6)
+    """Return the simulated time, rounded to microseconds."""
+    return round(simulated_loop().now, 6)
 
 
-def turns_with(**settings: Any) -> RequestLimiter:
-    """Turns with these settings; by default there are two, for OTPs and others alike."""
+def limiter_with(**settings: Any) -> RequestLimiter:
+    """Return a limiter with these settings; by default it has two slots and no OTP reserve."""
     settings = {"pool_size": 2, "otp_reserve": 0} | settings
     return RequestLimiter(Config(application_id="id", application_secret="secret", **settings))
 
 
-def fill(turns: RequestLimiter, *, otp: bool = False) -> int:
-    """Take as many turns as there are right now."""
-    return next(taken for taken in range(100) if not turns.try_acquire(otp=otp))
+def fill(limiter: RequestLimiter, *, otp: bool = False) -> int:
+    """Acquire as many slots as are free right now; return their number."""
+    return next(acquired for acquired in range(100) if not limiter.try_acquire(otp=otp))
 
 
-async def settle() -> None:
-    """Let all go on that can, in next to no time."""
+async def run_ready_callbacks() -> None:
+    """Let every task run until it waits, in almost no time."""
     await asyncio.sleep(1e-8)
 
 
-async def refused(waiter: Awaitable[None]) -> tuple[type[NotSent], float, str]:
-    """The error that the waiter ends in, when, and what it says."""
+async def rejection_of(waiter: Awaitable[None]) -> tuple[type[NotSent], float, str]:
+    """Return the class of the waiter's error, its time and its text."""
     with pytest.raises(NotSent, match=r"; nothing was sent\. [A-Z]") as caught:
         await waiter
     return type(caught.value), clock(), str(caught.value)
 
 
-@in_made_up_time
-async def test_turns_go_to_those_who_wait_in_order() -> None:
-    """What is free costs no timer; the next come as turns end, in order of arrival, and nobody takes one before."""
-    turns_with().close()
-    turns = turns_with()
-    assert turns.try_acquire(otp=False)
-    await turns.acquire(otp=True, deadline=100.0)
-    assert leaping_loop().timers == []
-    waiters = [asyncio.create_task(turns.acquire(otp=number % 2 == 0)) for number in range(4)]
-    for ended in range(4):
-        await settle()
-        assert [waiter.done() for waiter in waiters] == [number < ended for number in range(4)]
-        turns.release(otp=ended % 2 == 1)
-        assert not turns.try_acquire(otp=True)
+@in_simulated_time
+async def test_released_slots_go_to_waiters_in_order_of_arrival() -> None:
+    """Free slots need no timer; released ones go to the waiters in order of arrival, and nothing passes them."""
+    limiter_with().close()
+    limiter = limiter_with()
+    assert limiter.try_acquire(otp=False)
+    await limiter.acquire(otp=True, deadline=100.0)
+    assert simulated_loop().timers == []
+    waiters = [asyncio.create_task(limiter.acquire(otp=number % 2 == 0)) for number in range(4)]
+    for released in range(4):
+        await run_ready_callbacks()
+        assert [waiter.done() for waiter in waiters] == [number < released for number in range(4)]
+        limiter.release(otp=released % 2 == 1)
+        assert not limiter.try_acquire(otp=True)
     await asyncio.gather(*waiters)
-    turns.release(otp=True)
-    turns.release(otp=False)
-    assert (fill(turns), clock()) == (2, 0)
+    limiter.release(otp=True)
+    limiter.release(otp=False)
+    assert (fill(limiter), clock()) == (2, 0)
 
 
-@pytest.mark.parametrize(("concurrency", "most"), [(None, 2), (1, 1), (2, 2), (3, 2)])
-@in_made_up_time
-async def test_the_narrower_of_two_settings_binds(concurrency: int | None, most: int) -> None:
-    """As many go at once as `pool_size` and `concurrency` both allow; who waits too long hears which one it was."""
-    turns = turns_with(concurrency=concurrency)
-    assert fill(turns) == most
-    hint = f"Raise {'concurrency' if most == 1 else 'pool_size'} or pool_timeout, or send less at once"
-    message = f"all {most} connections stayed busy for 0:00:10; nothing was sent. {hint}"
-    assert await refused(turns.acquire(otp=False)) == (PoolTimeout, 10, message)
+@pytest.mark.parametrize(("concurrency", "slots"), [(None, 2), (1, 1), (2, 2), (3, 2)])
+@in_simulated_time
+async def test_pool_timeout_names_the_smaller_of_pool_size_and_concurrency(concurrency: int | None, slots: int) -> None:
+    """As many requests are in flight as both settings allow; PoolTimeout names the one that limits."""
+    limiter = limiter_with(concurrency=concurrency)
+    assert fill(limiter) == slots
+    hint = f"Raise {'concurrency' if slots == 1 else 'pool_size'} or pool_timeout, or send fewer messages at once"
+    message = f"all {slots} connections stayed busy for 0:00:10; nothing was sent. {hint}"
+    assert await rejection_of(limiter.acquire(otp=False)) == (PoolTimeout, 10, message)
 
 
-@in_made_up_time
-async def test_a_pool_timeout_says_why_there_were_fewer_slots() -> None:
-    """Others hear what is kept for OTPs; while Routee throttles, all hear that, for no larger pool would help."""
-    turns = turns_with(pool_size=10, otp_reserve=0.2)
-    assert fill(turns) == 8
-    _, _, message = await refused(turns.acquire(otp=False))
-    assert message.startswith("all 8 of 10 connections not kept for OTPs stayed busy for 0:00:10;")
-    assert fill(turns, otp=True) == 2
-    turns.record_throttled(started_at=-1)
-    _, moment, message = await refused(turns.acquire(otp=True))
+@in_simulated_time
+async def test_pool_timeout_names_the_otp_reserve_or_the_throttling() -> None:
+    """The error names the OTP reserve; while Routee throttles, it names that, because a larger pool would not help."""
+    limiter = limiter_with(pool_size=10, otp_reserve=0.2)
+    assert fill(limiter) == 8
+    _, _, message = await rejection_of(limiter.acquire(otp=False))
+    assert message.startswith("all 8 of 10 connections not reserved for OTPs stayed busy for 0:00:10;")
+    assert fill(limiter, otp=True) == 2
+    limiter.record_throttled(started_at=-1)
+    _, failed_at, message = await rejection_of(limiter.acquire(otp=True))
     assert message.startswith("the 5 of 10 connections that are used while Routee throttles the client stayed busy for")
-    assert message.endswith("0:00:10; nothing was sent. Send less at once, or raise pool_timeout")
-    assert moment == 20
+    assert message.endswith("0:00:10; nothing was sent. Send fewer messages at once, or raise pool_timeout")
+    assert failed_at == 20
 
 
-@in_made_up_time
-async def test_waiting_for_a_rate_or_a_hold_is_no_pool_timeout() -> None:
-    """`pool_timeout` counts only while slots are lacking; who waits for the rate or a hold gets a turn in the end."""
-    turns = turns_with(pool_size=1, rate=0.05, pool_timeout=timedelta(seconds=3))
-    await turns.acquire(otp=False)
-    turns.release(otp=False)
-    await turns.acquire(otp=False)
+@in_simulated_time
+async def test_waiting_for_the_rate_limit_or_a_pause_is_not_a_pool_timeout() -> None:
+    """`pool_timeout` counts only while no slot is free; a wait for the rate limit or a pause ends in admission."""
+    limiter = limiter_with(pool_size=1, rate=0.05, pool_timeout=timedelta(seconds=3))
+    await limiter.acquire(otp=False)
+    limiter.release(otp=False)
+    await limiter.acquire(otp=False)
     assert clock() == 20
-    turns.pause(30)
-    assert (await refused(turns.acquire(otp=False)))[:2] == (PoolTimeout, 53)
-    turns.release(otp=False)
-    assert turns.try_acquire(otp=False)
+    limiter.pause(30)
+    assert (await rejection_of(limiter.acquire(otp=False)))[:2] == (PoolTimeout, 53)
+    limiter.release(otp=False)
+    assert limiter.try_acquire(otp=False)
 
 
-@in_made_up_time
-async def test_a_rate_is_kept_with_few_timers() -> None:
-    """Turns begin at the rate; however high it is, the loop need not come back sooner than after a millisecond."""
-    turns = turns_with(rate=5)
+@in_simulated_time
+async def test_rate_limit_needs_at_most_one_timer_per_millisecond() -> None:
+    """Requests are admitted at the rate; however high it is, no timer is shorter than one millisecond."""
+    limiter = limiter_with(rate=5)
     for number in range(6):
-        await turns.acquire(otp=False)
+        await limiter.acquire(otp=False)
         assert clock() == number / 5
-        turns.release(otp=False)
-    before = len(leaping_loop().timers)
-    turns = turns_with(pool_size=10_000, rate=20_000)
-    await asyncio.gather(*(turns.acquire(otp=False) for _ in range(4000)))
+        limiter.release(otp=False)
+    before = len(simulated_loop().timers)
+    limiter = limiter_with(pool_size=10_000, rate=20_000)
+    await asyncio.gather(*(limiter.acquire(otp=False) for _ in range(4000)))
     assert clock() == pytest.approx(1.1, abs=0.002)
-    moments = [timer.when() for timer in leaping_loop().timers[before:]]
-    assert 90 < len(moments) <= 101
-    assert min(after - before for before, after in pairwise(moments)) > MIN_TIMER_DELAY * 0.999
+    timer_times = [timer.when() for timer in simulated_loop().timers[before:]]
+    assert 90 < len(timer_times) <= 101
+    assert min(after - before for before, after in pairwise(timer_times)) > MIN_TIMER_DELAY * 0.999
 
 
-HINT = "; nothing was sent. Allow more time, or send less at once"
-TOO_LATE = "the deadline passed before there was a turn to send" + HINT
+HINT = "; nothing was sent. Allow more time, or send fewer messages at once"
+TOO_LATE = "the deadline passed while the message waited for a connection slot or the rate limit" + HINT
 
 
-@in_made_up_time
-async def test_each_waiter_has_a_deadline_of_its_own() -> None:
-    """Each waiter hears at its deadline that it has passed, in whatever order they came; the others wait on."""
-    turns = turns_with()
-    fill(turns)
-    ends = await asyncio.gather(*(refused(turns.acquire(otp=False, deadline=at)) for at in (3.0, 1.0, None, 2.0)))
-    assert [error for error, _, _ in ends] == [DeadlinePassed, DeadlinePassed, PoolTimeout, DeadlinePassed]
-    assert [moment for _, moment, _ in ends] == [3, 1, 10, 2]
-    assert ends[0][2] == TOO_LATE
+@in_simulated_time
+async def test_each_waiter_is_rejected_at_its_own_deadline() -> None:
+    """Each waiter gets DeadlinePassed at its own deadline, whatever the order of arrival; the others keep waiting."""
+    limiter = limiter_with()
+    fill(limiter)
+    rejections = await asyncio.gather(
+        *(rejection_of(limiter.acquire(otp=False, deadline=at)) for at in (3.0, 1.0, None, 2.0))
+    )
+    assert [error for error, _, _ in rejections] == [DeadlinePassed, DeadlinePassed, PoolTimeout, DeadlinePassed]
+    assert [failed_at for _, failed_at, _ in rejections] == [3, 1, 10, 2]
+    assert rejections[0][2] == TOO_LATE
 
 
-@in_made_up_time
-async def test_no_turn_is_given_at_the_deadline() -> None:
-    """A turn is not for a request whose deadline is not ahead, be it waiting or coming, but for the next."""
-    turns = turns_with(pool_size=1)
-    assert (await refused(turns.acquire(otp=True, deadline=0.0)))[:2] == (DeadlinePassed, 0)
-    await turns.acquire(otp=True, deadline=0.001)
-    late = asyncio.create_task(refused(turns.acquire(otp=True, deadline=1.0)))
-    following = asyncio.create_task(turns.acquire(otp=True))
-    await settle()
-    leaping_loop().now = 1.0
-    turns.release(otp=True)
+@in_simulated_time
+async def test_slot_that_bearrival_free_at_the_deadline_goes_to_the_next_waiter() -> None:
+    """A request whose deadline is now gets no slot, whether it waits or just arrives; the next waiter gets it."""
+    limiter = limiter_with(pool_size=1)
+    assert (await rejection_of(limiter.acquire(otp=True, deadline=0.0)))[:2] == (DeadlinePassed, 0)
+    await limiter.acquire(otp=True, deadline=0.001)
+    late = asyncio.create_task(rejection_of(limiter.acquire(otp=True, deadline=1.0)))
+    following = asyncio.create_task(limiter.acquire(otp=True))
+    await run_ready_callbacks()
+    simulated_loop().now = 1.0
+    limiter.release(otp=True)
     await following
     assert (await late)[:2] == (DeadlinePassed, 1)
 
 
-@in_made_up_time
-async def test_a_hold_stops_all_and_who_cannot_wait_so_long_hears_at_once() -> None:
-    """The longest hold counts, for who waits and who comes; nobody waits for an end that comes too late for them."""
-    turns = turns_with(pool_size=1)
-    turns.pause(5)
-    turns.pause(1)
-    assert (await refused(turns.acquire(otp=True, deadline=5.0)))[:2] == (DeadlinePassed, 0)
-    await turns.acquire(otp=True, deadline=5.001)
-    assert (await refused(turns.acquire(otp=True, deadline=5.0)))[1:] == (5, TOO_LATE)
-    late, in_time = (asyncio.create_task(turns.acquire(otp=True, deadline=deadline)) for deadline in (5.5, 5.501))
-    await settle()
-    turns.pause(0.5)
+@in_simulated_time
+async def test_pause_past_the_deadline_rejects_at_once() -> None:
+    """The longest pause counts, for waiters and new requests; none of them waits for a pause that ends too late."""
+    limiter = limiter_with(pool_size=1)
+    limiter.pause(5)
+    limiter.pause(1)
+    assert (await rejection_of(limiter.acquire(otp=True, deadline=5.0)))[:2] == (DeadlinePassed, 0)
+    await limiter.acquire(otp=True, deadline=5.001)
+    assert (await rejection_of(limiter.acquire(otp=True, deadline=5.0)))[1:] == (5, TOO_LATE)
+    late, in_time = (asyncio.create_task(limiter.acquire(otp=True, deadline=deadline)) for deadline in (5.5, 5.501))
+    await run_ready_callbacks()
+    limiter.pause(0.5)
     message = "the client, throttled by Routee, pauses for another 0.5 seconds, past the deadline" + HINT
-    assert await refused(late) == (DeadlinePassed, 5, message)
-    turns.release(otp=True)
+    assert await rejection_of(late) == (DeadlinePassed, 5, message)
+    limiter.release(otp=True)
     await in_time
     assert clock() == 5.5
 
 
-@in_made_up_time
-async def test_a_throttle_narrows_and_successes_widen() -> None:
-    """A throttled client goes by half as many turns, and the turn that a success wins goes to who waits for one."""
-    turns = turns_with()
-    fill(turns)
-    turns.record_throttled(started_at=-1)
-    turns.release(otp=False)
-    waiter = asyncio.create_task(turns.acquire(otp=False))
+@in_simulated_time
+async def test_throttling_halves_slots_and_a_success_admits_a_waiter() -> None:
+    """A throttled client has half as many slots, and the slot that successes restore goes to a waiter."""
+    limiter = limiter_with()
+    fill(limiter)
+    limiter.record_throttled(started_at=-1)
+    limiter.release(otp=False)
+    waiter = asyncio.create_task(limiter.acquire(otp=False))
     await asyncio.sleep(1)
-    turns.record_success(started_at=0)  # from the moment of the decrease: says nothing about what came of it
-    await settle()
+    limiter.record_success(started_at=0)  # started at the time of the decrease: says nothing about its effect
+    await run_ready_callbacks()
     assert not waiter.done()
-    turns.record_success(started_at=0.5)
+    limiter.record_success(started_at=0.5)
     await waiter
     assert clock() == 1
 
 
-@pytest.mark.parametrize("way", ["try_take", "take", "throttled"])
-@in_made_up_time
-async def test_the_timer_follows_what_is_lacking(way: str) -> None:
-    """Once an OTP that passes by, or throttling, leaves no slot, who waits for the rate is refused in time."""
-    turns = turns_with(
-        pool_size=1 + (way == "throttled"), rate=0.02, otp_reserve=0.5, pool_timeout=timedelta(seconds=3)
+@pytest.mark.parametrize("last_slot_taken_by", ["try_acquire", "acquire", "throttled"])
+@in_simulated_time
+async def test_rate_waiter_times_out_after_the_last_slot_is_taken(last_slot_taken_by: str) -> None:
+    """Once an OTP or throttling takes the last slot, a waiter for the rate limit is rejected after pool_timeout."""
+    limiter = limiter_with(
+        pool_size=1 + (last_slot_taken_by == "throttled"), rate=0.02, otp_reserve=0.5, pool_timeout=timedelta(seconds=3)
     )
-    await turns.acquire(otp=False)
-    turns.release(otp=False)
-    waiter = asyncio.create_task(refused(turns.acquire(otp=False)))
+    await limiter.acquire(otp=False)
+    limiter.release(otp=False)
+    waiter = asyncio.create_task(rejection_of(limiter.acquire(otp=False)))
     await asyncio.sleep(50)
-    if way == "take":
-        await turns.acquire(otp=True)
+    if last_slot_taken_by == "acquire":
+        await limiter.acquire(otp=True)
     else:
-        assert turns.try_acquire(otp=True)
-    if way == "throttled":
-        turns.record_throttled(started_at=40)
+        assert limiter.try_acquire(otp=True)
+    if last_slot_taken_by == "throttled":
+        limiter.record_throttled(started_at=40)
     assert (await waiter)[:2] == (PoolTimeout, 53)
 
 
-@pytest.mark.parametrize("granted_first", [True, False])
-@in_made_up_time
-async def test_a_cancelled_waiter_loses_no_turn(granted_first: bool) -> None:
-    """Cancelled before, with or right after the grant: the turn goes to the next, and comes back in the end."""
-    turns = turns_with(pool_size=1)
-    fill(turns)
-    waiters = [asyncio.create_task(turns.acquire(otp=number < 2)) for number in range(4)]
-    await settle()
+@pytest.mark.parametrize("admitted_first", [True, False])
+@in_simulated_time
+async def test_cancelled_waiter_passes_its_slot_to_the_next(admitted_first: bool) -> None:
+    """Cancelled before, at or right after its admission: the slot goes to the next waiter, and none is lost."""
+    limiter = limiter_with(pool_size=1)
+    fill(limiter)
+    waiters = [asyncio.create_task(limiter.acquire(otp=number < 2)) for number in range(4)]
+    await run_ready_callbacks()
     waiters[1].cancel()
-    await settle()
-    steps: list[Callable[[], object]] = [functools.partial(turns.release, otp=False), waiters[0].cancel]
-    for step in steps if granted_first else reversed(steps):
+    await run_ready_callbacks()
+    steps: list[Callable[[], object]] = [functools.partial(limiter.release, otp=False), waiters[0].cancel]
+    for step in steps if admitted_first else reversed(steps):
         step()
     await waiters[2]
     assert [waiter.cancelled() for waiter in waiters[:3]] == [True, True, False]
-    turns.release(otp=False)
+    limiter.release(otp=False)
     await waiters[3]
-    turns.release(otp=False)
-    assert (fill(turns), turns._waiters) == (1, {})
+    limiter.release(otp=False)
+    assert (fill(limiter), limiter._waiters) == (1, {})
 
 
-@in_made_up_time
-async def test_closing_refuses_all() -> None:
-    """Closed, there is no turn for who waits, who has just been granted one, nor who comes; turns may still end."""
-    turns = turns_with()
-    fill(turns)
-    waiters = [asyncio.create_task(refused(turns.acquire(otp=False, deadline=at))) for at in (None, 3.0, None)]
-    await settle()
-    turns.release(otp=False)
-    turns.pause(1)  # so that nobody hears of it from each other
+@in_simulated_time
+async def test_closing_rejects_waiters_admitted_and_new_requests() -> None:
+    """A closed limiter rejects waiters, those just admitted and new requests; slots can still be released."""
+    limiter = limiter_with()
+    fill(limiter)
+    waiters = [asyncio.create_task(rejection_of(limiter.acquire(otp=False, deadline=at))) for at in (None, 3.0, None)]
+    await run_ready_callbacks()
+    limiter.release(otp=False)
+    limiter.pause(1)  # so that no waiter is admitted by another one's release
     waiters[2].cancel()
-    turns.close()
+    limiter.close()
     hint = "; nothing was sent. Send it with an open client"
     for waiter in waiters[:2]:
-        assert await waiter == (ClientClosed, 0, "the client was closed while this waited" + hint)
-    assert await refused(turns.acquire(otp=True)) == (ClientClosed, 0, "the client is closed" + hint)
-    turns.release(otp=False)
-    assert not turns.try_acquire(otp=True)
-    assert [turns._admission.try_acquire(2.0, otp=False) for _ in range(3)] == [True, True, False]
-    assert [timer.cancelled() for timer in leaping_loop().timers] == [True, True]
+        assert await waiter == (ClientClosed, 0, "the client was closed while the message waited for a slot" + hint)
+    assert await rejection_of(limiter.acquire(otp=True)) == (ClientClosed, 0, "the client is closed" + hint)
+    limiter.release(otp=False)
+    assert not limiter.try_acquire(otp=True)
+    assert [limiter._admission.try_acquire(2.0, otp=False) for _ in range(3)] == [True, True, False]
+    assert [timer.cancelled() for timer in simulated_loop().timers] == [True, True]
 
 
-@in_made_up_time
-async def test_who_got_a_turn_leaves_nothing_behind() -> None:
-    """Neither timers nor deadlines pile up while many wait and go, past others that have to wait on."""
-    turns = turns_with(otp_reserve=0.5)
-    assert (fill(turns), fill(turns, otp=True)) == (1, 1)
-    waiter = asyncio.create_task(refused(turns.acquire(otp=False, deadline=9.0)))
+@in_simulated_time
+async def test_timers_and_deadlines_do_not_pile_up() -> None:
+    """Neither timers nor deadlines pile up while many requests come and go past one that keeps waiting."""
+    limiter = limiter_with(otp_reserve=0.5)
+    assert (fill(limiter), fill(limiter, otp=True)) == (1, 1)
+    waiter = asyncio.create_task(rejection_of(limiter.acquire(otp=False, deadline=9.0)))
     for _ in range(100):
-        following = asyncio.create_task(turns.acquire(otp=True, deadline=1e6))
-        await settle()
-        turns.release(otp=True)
+        following = asyncio.create_task(limiter.acquire(otp=True, deadline=1e6))
+        await run_ready_callbacks()
+        limiter.release(otp=True)
         await following
-    assert len(leaping_loop().timers) == 1
-    assert len(turns._deadlines) <= 4
+    assert len(simulated_loop().timers) == 1
+    assert len(limiter._deadlines) <= 4
     assert (await waiter)[:2] == (DeadlinePassed, 9)
 
 
-COMES, LASTS, DEADLINE, CANCELLED = st.integers(0, 30), st.integers(0, 20), st.integers(1, 40), st.integers(0, 60)
-PLANS = st.lists(st.tuples(st.booleans(), COMES, LASTS, st.none() | DEADLINE, st.none() | CANCELLED), max_size=20)
+ARRIVAL, DURATION, DEADLINE, CANCELLED = st.integers(0, 30), st.integers(0, 20), st.integers(1, 40), st.integers(0, 60)
+PLANS = st.lists(st.tuples(st.booleans(), ARRIVAL, DURATION, st.none() | DEADLINE, st.none() | CANCELLED), max_size=20)
 
 
-@given(plans=PLANS, rate=st.none() | st.sampled_from([0.2, 1, 20]), hold=st.integers(0, 30))
-@in_made_up_time
-async def test_all_turns_come_back(plans: list[Any], rate: float | None, hold: int) -> None:
-    """Whoever comes, waits, goes, gives up or is refused: never more go at once than may, and all turns come back."""
-    turns = turns_with(pool_size=3, rate=rate, otp_reserve=0.5)
-    under_way: list[bool] = []
+@given(plans=PLANS, rate=st.none() | st.sampled_from([0.2, 1, 20]), pause=st.integers(0, 30))
+@in_simulated_time
+async def test_every_slot_is_released_in_any_schedule(plans: list[Any], rate: float | None, pause: int) -> None:
+    """However requests arrive, wait, run, are cancelled or rejected: the limit holds, and every slot is released."""
+    limiter = limiter_with(pool_size=3, rate=rate, otp_reserve=0.5)
+    in_flight: list[bool] = []
 
-    async def send(otp: bool, comes: float, lasts: float, deadline: float | None, _cancelled: float | None) -> None:
-        await asyncio.sleep(comes)
-        await turns.acquire(otp=otp, deadline=deadline)
-        under_way.append(otp)
+    async def send(
+        otp: bool, arrival: float, duration: float, deadline: float | None, _cancelled: float | None
+    ) -> None:
+        await asyncio.sleep(arrival)
+        await limiter.acquire(otp=otp, deadline=deadline)
+        in_flight.append(otp)
         assert clock() < (deadline or math.inf)
-        assert len(under_way) <= 3
-        assert under_way.count(False) <= 2
+        assert len(in_flight) <= 3
+        assert in_flight.count(False) <= 2
         try:
-            await asyncio.sleep(lasts)
+            await asyncio.sleep(duration)
         finally:
-            under_way.remove(otp)
-            turns.release(otp=otp)
+            in_flight.remove(otp)
+            limiter.release(otp=otp)
 
     loop = asyncio.get_running_loop()
-    loop.call_later(10, turns.pause, hold)
+    loop.call_later(10, limiter.pause, pause)
     sends = [asyncio.create_task(send(*plan)) for plan in plans]
     for task, plan in zip(sends, plans, strict=True):
         if plan[-1] is not None:
             loop.call_later(plan[-1], task.cancel)
-    for end in await asyncio.gather(*sends, return_exceptions=True):
-        assert end is None or isinstance(end, asyncio.CancelledError | PoolTimeout | DeadlinePassed)
-    turns.pause(100)
-    assert await asyncio.gather(*(turns.acquire(otp=True) for _ in range(3))) == [None] * 3
-    assert not turns.try_acquire(otp=True)
+    for error in await asyncio.gather(*sends, return_exceptions=True):
+        assert error is None or isinstance(error, asyncio.CancelledError | PoolTimeout | DeadlinePassed)
+    limiter.pause(100)
+    assert await asyncio.gather(*(limiter.acquire(otp=True) for _ in range(3))) == [None] * 3
+    assert not limiter.try_acquire(otp=True)

@@ -1,4 +1,4 @@
-"""A call from its first try to its proof: what is tried again, what never is, and what the server saw of it."""
+"""Loop transport: which requests are retried, which never are, and what the server saw of them."""
 
 import asyncio
 import gc
@@ -25,23 +25,23 @@ from .raw_server import (
     KEY,
     PIN,
     POST,
-    Behaving,
+    Handler,
     RawServer,
     Reader,
     Writer,
-    answering,
-    hang,
+    after_token,
     http,
-    opened,
+    never_respond,
+    open_transport,
     reset,
-    tokens_and,
+    responding,
 )
 
-TRIES = 3
-MOMENT = timedelta(milliseconds=10)
+MAX_ATTEMPTS = 3
+SHORT = timedelta(milliseconds=10)
 
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("no_jitter")
 
 
 async def _close(_reader: Reader, writer: Writer) -> None:
@@ -61,136 +61,142 @@ async def _half(_reader: Reader, writer: Writer) -> None:
     await writer.drain()
 
 
-BREAKS = {"FIN": _close, "RST": _reset, "garbage": _garbage, "half a body": _half}
+FAILURES = {"FIN": _close, "RST": _reset, "garbage": _garbage, "half a body": _half}
 
 
-@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
-async def test_a_begun_message_is_never_repeated(breaks: Behaving) -> None:
-    """Whatever goes wrong after the first byte, the server sees the message exactly once."""
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+async def test_message_that_may_have_been_sent_is_never_retried(failure: Handler) -> None:
+    """Whatever fails after the first byte, the server sees the message exactly once."""
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, breaks)) as server, opened(server) as transport:
-        _, evidence = await transport.send_request(POST)
-        assert outcome_of(evidence) is Outcome.UNKNOWN
+    async with RawServer(after_token(seen, failure)) as server, open_transport(server) as transport:
+        _, result = await transport.send_request(POST)
+        assert outcome_of(result) is Outcome.UNKNOWN
         assert len(seen) == 1
 
 
-@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
-async def test_a_reading_call_is_repeated(breaks: Behaving) -> None:
-    """A call that changes nothing is tried three times where its answer breaks off."""
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+async def test_reading_call_is_retried_after_a_failed_response(failure: Handler) -> None:
+    """A reading call is attempted three times if its response fails."""
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, breaks)) as server, opened(server) as transport:
-        _, evidence = await transport.send_request(GET)
-        assert outcome_of(evidence) is Outcome.UNKNOWN
-        assert TRIES <= len(seen) <= 2 * TRIES  # aiohttp repeats a GET once of itself
+    async with RawServer(after_token(seen, failure)) as server, open_transport(server) as transport:
+        _, result = await transport.send_request(GET)
+        assert outcome_of(result) is Outcome.UNKNOWN
+        assert MAX_ATTEMPTS <= len(seen) <= 2 * MAX_ATTEMPTS  # aiohttp itself repeats a GET once
 
 
-async def test_a_reading_call_that_succeeds_later_is_a_success() -> None:
-    """The last answer counts."""
-    answers = (http("500 Oops"), http("502 Oops"), http("200 OK", b"[]"))
-    async with RawServer(answering(*answers)) as server, opened(server) as transport:
-        _, evidence = await transport.send_request(GET)
-    assert evidence.response is not None
-    assert evidence.response.body == b"[]"
+async def test_reading_call_returns_the_response_of_its_last_attempt() -> None:
+    """The last response counts."""
+    responses = (http("500 Oops"), http("502 Oops"), http("200 OK", b"[]"))
+    async with RawServer(responding(*responses)) as server, open_transport(server) as transport:
+        _, result = await transport.send_request(GET)
+    assert result.response is not None
+    assert result.response.body == b"[]"
 
 
-@pytest.mark.parametrize("call", [POST, GET], ids=["POST", "GET"])
-async def test_a_refused_connection_is_tried_again(call: ApiRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no connection can be made, nothing was sent: it is tried three times in all, and then told."""
-    tries = 0
-    create = asyncio.get_running_loop().sock_connect
+@pytest.mark.parametrize("api_request", [POST, GET], ids=["POST", "GET"])
+async def test_refused_connection_is_retried(api_request: ApiRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a connection nothing was sent: there are three attempts, then the reason is returned."""
+    attempts = 0
+    connect = asyncio.get_running_loop().sock_connect
 
-    async def counted(sock: Any, address: Any) -> None:
-        nonlocal tries
+    async def counting_connect(sock: Any, address: Any) -> None:
+        nonlocal attempts
         if address[1] == 1:
-            tries += 1
-        await create(sock, address)
+            attempts += 1
+        await connect(sock, address)
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", counted)
-    async with RawServer(answering(ACCEPTED)) as server, opened(server, api_url="http://127.0.0.1:1") as transport:
-        _, evidence = await transport.send_request(call)
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert tries == TRIES
-    assert evidence.reason == "no connection to 127.0.0.1:1 could be made (Connection refused)"
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", counting_connect)
+    async with (
+        RawServer(responding(ACCEPTED)) as server,
+        open_transport(server, api_url="http://127.0.0.1:1") as transport,
+    ):
+        _, result = await transport.send_request(api_request)
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert attempts == MAX_ATTEMPTS
+    assert result.reason == "no connection to 127.0.0.1:1 could be made (Connection refused)"
 
 
-async def test_a_server_that_is_back_takes_the_message_once() -> None:
-    """A message that found no server is sent, once, when a later try finds one."""
+async def test_message_is_accepted_once_by_a_server_that_is_back() -> None:
+    """A message whose first attempts found no server is sent once, when a later attempt finds one."""
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
+    async with RawServer(responding(ACCEPTED, seen=seen)) as server, open_transport(server) as transport:
         await transport.send_request(GET)
-        line = transport._loop_transports[asyncio.get_running_loop()]
-        ask, refused = line._session._request, iter([True, True])
+        loop_transport = transport._loop_transports[asyncio.get_running_loop()]
+        request, failures = loop_transport._session._request, iter([True, True])
 
         async def flaky(*args: Any, **named: Any) -> Any:
-            if next(refused, False):
+            if next(failures, False):
                 raise OSError("no route")
-            return await ask(*args, **named)
+            return await request(*args, **named)
 
-        line._session._request = flaky  # type: ignore[method-assign]
+        loop_transport._session._request = flaky  # type: ignore[method-assign]
         assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
         assert len(seen) == 2
 
 
 @pytest.fixture(scope="module")
 def tls() -> ssl.SSLContext:
-    """A certificate that nobody trusts."""
+    """A certificate of an untrusted CA."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     return context
 
 
-async def test_an_untrusted_certificate_is_told_and_not_tried_again(tls: ssl.SSLContext) -> None:
-    """A certificate that is not trusted would not be trusted the next time: one handshake, nothing sent."""
-    shakes: list[str | None] = []
-    tls.sni_callback = lambda _socket, name, _context: shakes.append(name)
+async def test_untrusted_certificate_is_reported_and_not_retried(tls: ssl.SSLContext) -> None:
+    """An untrusted certificate would not be trusted the next time either: one handshake, nothing sent."""
+    handshakes: list[str | None] = []
+    tls.sni_callback = lambda _socket, name, _context: handshakes.append(name)
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen), tls) as api, RawServer(answering(ACCEPTED)) as auth:
-        async with opened(api, auth_url=auth.url) as transport:
-            _, evidence = await transport.send_request(POST)
+    async with RawServer(responding(ACCEPTED, seen=seen), tls) as api, RawServer(responding(ACCEPTED)) as auth:
+        async with open_transport(api, auth_url=auth.url) as transport:
+            _, result = await transport.send_request(POST)
         async with RouteeClient(api.config(auth_url=auth.url)) as client:
             with pytest.raises(ConnectFailed, match="certificate of localhost is not trusted; nothing was sent"):
                 await client.send(sms())
-    assert (outcome_of(evidence), evidence.permanent, seen) == (Outcome.NOT_SENT, True, [])
-    assert evidence.reason == "the certificate of localhost is not trusted"
-    assert shakes == ["localhost", "localhost"]
+    assert (outcome_of(result), result.permanent, seen) == (Outcome.NOT_SENT, True, [])
+    assert result.reason == "the certificate of localhost is not trusted"
+    assert handshakes == ["localhost", "localhost"]
 
 
-async def test_an_untrusted_token_service_gets_no_key(tls: ssl.SSLContext) -> None:
-    """The key is not sent to a token service whose certificate is not trusted."""
+async def test_untrusted_token_service_gets_no_credentials(tls: ssl.SSLContext) -> None:
+    """The credentials are not sent to a token service with an untrusted certificate."""
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen), tls) as auth, opened(auth) as transport:
+    async with RawServer(responding(ACCEPTED, seen=seen), tls) as auth, open_transport(auth) as transport:
         with pytest.raises(TokenUnavailable, match="certificate of localhost is not trusted"):
             await transport.send_request(POST)
     assert seen == []
 
 
-async def test_a_receipt_in_broken_gzip_is_unknown() -> None:
-    """A packed answer of which the end is missing is no receipt."""
-    packed = gzip.compress(b'{"trackingId":"t", "flow": [' + b"{}," * 500 + b"{}]}")[:-12]
+async def test_receipt_in_incomplete_gzip_is_unknown() -> None:
+    """A compressed response with a missing end is not a receipt."""
+    compressed = gzip.compress(b'{"trackingId":"t", "flow": [' + b"{}," * 500 + b"{}]}")[:-12]
     seen: list[bytes] = []
     async with (
-        RawServer(answering(http("200 OK", packed, "Content-Encoding: gzip"), seen=seen)) as server,
+        RawServer(responding(http("200 OK", compressed, "Content-Encoding: gzip"), seen=seen)) as server,
         RouteeClient(server.config()) as client,
     ):
-        with pytest.raises(DeliveryUnknown, match=r"probably accepted|broke off"):
+        with pytest.raises(DeliveryUnknown, match=r"probably accepted|ended early"):
             await client.send(sms())
     assert len(seen) == 1
 
 
-async def test_a_packed_receipt_is_read() -> None:
-    """A packed answer is unpacked."""
-    packed = gzip.compress(b'{"trackingId":"t"}')
+async def test_compressed_receipt_is_read() -> None:
+    """A compressed response is decompressed."""
+    compressed = gzip.compress(b'{"trackingId":"t"}')
     async with (
-        RawServer(answering(http("200 OK", packed, "Content-Encoding: gzip"))) as server,
+        RawServer(responding(http("200 OK", compressed, "Content-Encoding: gzip"))) as server,
         RouteeClient(server.config()) as client,
     ):
         assert (await client.send(sms())).tracking_id == "t"
 
 
-async def test_a_cancelled_call_shows_neither_body_nor_key() -> None:
-    """CancelledError passes through every layer, and no frame of it holds the PIN, the key or the token."""
+async def test_cancelled_request_shows_no_secret() -> None:
+    """CancelledError passes through every layer, and no frame of it holds the PIN, the secret or the token."""
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, hang)) as server, opened(server, shutdown_timeout=MOMENT) as transport:
+    async with (
+        RawServer(after_token(seen, never_respond)) as server,
+        open_transport(server, shutdown_timeout=SHORT) as transport,
+    ):
         running = asyncio.create_task(transport.send_request(POST))
         await until(lambda: seen)
         running.cancel()
@@ -201,49 +207,49 @@ async def test_a_cancelled_call_shows_neither_body_nor_key() -> None:
     assert caught.value.__context__ is None
 
 
-async def test_a_cancelled_call_gives_its_turn_back() -> None:
-    """200 cancelled reading calls leave every connection of the pool to others."""
+async def test_cancelled_requests_release_their_slots() -> None:
+    """200 cancelled reading calls leave every slot of the limiter to others."""
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, hang)) as server, opened(server, pool_size=2) as transport:
-        calls = [asyncio.create_task(transport.send_request(GET)) for _ in range(200)]
+    async with RawServer(after_token(seen, never_respond)) as server, open_transport(server, pool_size=2) as transport:
+        requests = [asyncio.create_task(transport.send_request(GET)) for _ in range(200)]
         await until(lambda: len(seen) >= 2)
-        for call in calls:
-            call.cancel()
-        await asyncio.wait(calls)
-        again = [asyncio.create_task(transport.send_request(GET)) for _ in range(2)]
+        for task in requests:
+            task.cancel()
+        await asyncio.wait(requests)
+        retried = [asyncio.create_task(transport.send_request(GET)) for _ in range(2)]
         await until(lambda: len(seen) >= 4)
-        for call in again:
-            call.cancel()
-        await asyncio.wait(again)
+        for task in retried:
+            task.cancel()
+        await asyncio.wait(retried)
 
 
-async def test_what_the_transport_raises_pickles() -> None:
-    """A worker may send each error of the transport to another process, and it says the same there."""
+async def test_transport_errors_survive_pickling() -> None:
+    """A worker may send each error of the transport to another process, where it is equal."""
     errors: list[RouteeError] = []
     seen: list[bytes] = []
-    async with RawServer(tokens_and(seen, hang)) as server:
-        async with opened(server, pool_size=1, pool_timeout=MOMENT, shutdown_timeout=MOMENT) as transport:
+    async with RawServer(after_token(seen, never_respond)) as server:
+        async with open_transport(server, pool_size=1, pool_timeout=SHORT, shutdown_timeout=SHORT) as transport:
             first = asyncio.create_task(transport.send_request(POST))
             await until(lambda: seen)
-            with pytest.raises(PoolTimeout) as full:
+            with pytest.raises(PoolTimeout) as pool_timeout:
                 await transport.send_request(POST)
             first.cancel()
             await asyncio.wait([first])
         with pytest.raises(ClientClosed) as closed:
             await transport.send_request(POST)
-        async with opened(server, auth_url="http://127.0.0.1:1") as other:
-            with pytest.raises(TokenUnavailable) as refused:
+        async with open_transport(server, auth_url="http://127.0.0.1:1") as other:
+            with pytest.raises(TokenUnavailable) as no_token:
                 await other.send_request(POST)
-        errors += [full.value, closed.value, refused.value]
+        errors += [pool_timeout.value, closed.value, no_token.value]
     for error in errors:
-        again = pickle.loads(pickle.dumps(error))
-        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
-        assert again.outcome is Outcome.NOT_SENT
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+        assert copy.outcome is Outcome.NOT_SENT
 
 
-async def test_a_closed_transport_can_be_opened_again() -> None:
-    """reopen() lets calls through again after aclose(), and changes nothing in an open transport."""
-    async with RawServer(answering(ACCEPTED)) as server, opened(server) as transport:
+async def test_reopened_transport_accepts_requests_again() -> None:
+    """reopen() accepts requests again after aclose(), and changes nothing in an open transport."""
+    async with RawServer(responding(ACCEPTED)) as server, open_transport(server) as transport:
         transport.reopen()
         await transport.send_request(POST)
         transport.reopen()
@@ -255,11 +261,11 @@ async def test_a_closed_transport_can_be_opened_again() -> None:
     assert server.connections == 2
 
 
-async def test_nothing_is_left_when_a_transport_is_closed() -> None:
-    """After aclose() there is no task, and no connection that would warn."""
+async def test_closed_transport_leaves_no_task_and_no_connection() -> None:
+    """After aclose() there is no task left, and no connection that would cause a warning."""
     before = asyncio.all_tasks()
-    async with RawServer(answering(ACCEPTED)) as server:
-        async with opened(server) as transport:
+    async with RawServer(responding(ACCEPTED)) as server:
+        async with open_transport(server) as transport:
             await asyncio.gather(*(transport.send_request(POST) for _ in range(20)))
         await asyncio.sleep(0.01)
         assert asyncio.all_tasks() <= before

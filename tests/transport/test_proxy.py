@@ -1,4 +1,4 @@
-"""Through a proxy: what it sees and what it does not, and what its refusals prove."""
+"""Proxies: what they can read, and what their failures prove."""
 
 import logging
 from datetime import timedelta
@@ -19,69 +19,69 @@ from .raw_server import (
     BODY,
     KEY,
     PIN,
-    Behaving,
+    Handler,
     RawServer,
     Reader,
     Writer,
-    answering,
-    bench,
-    hang,
+    attempt_runner,
     http,
+    never_respond,
     read_request,
     reset,
+    responding,
 )
-from .tls_server import calling, serving
+from .tls_server import client_context, server_context
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 POST = ApiRequest("POST", "/failover", SecretBytes(BODY))
 FOR_PROXY, FOR_ROUTEE = "canary-for-proxy", "canary-for-routee"
-ANSWER = "canary-answer"
+RESPONSE = "canary-answer"
 SECRETS = (FOR_PROXY, FOR_ROUTEE, "canary-key", KEY, PIN)
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries follow each other at once."""
+def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every backoff delay zero."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
 
 
-def _through(proxy: RawServer, **settings: Any) -> dict[str, Any]:
-    """Settings that go through a proxy, with secrets for either side."""
+def _proxy_settings(proxy: RawServer, **settings: Any) -> dict[str, Any]:
+    """Return settings for a proxy, with secrets for the proxy and for Routee."""
     return {
         "proxy": proxy.url,
         "proxy_headers": {"Proxy-Authorization": FOR_PROXY},
         "headers": {"X-Gateway": FOR_ROUTEE},
-        "tls": calling(),
+        "tls": client_context(),
     } | settings
 
 
-async def _called(server: RawServer, calls: int = 1, **settings: Any) -> list[Outcome]:
-    """What becomes of a message that is sent some times."""
+async def _send(server: RawServer, times: int = 1, **settings: Any) -> list[Outcome]:
+    """Send a message this many times, and return the outcomes."""
     transport = Transport(server.config(**settings))
     try:
-        return [(await transport.send_request(POST))[0] for _ in range(calls)]
+        return [(await transport.send_request(POST))[0] for _ in range(times)]
     finally:
         await transport.aclose()
 
 
-def _no_secret_in(*texts: str) -> None:
-    assert not any(secret in text for text in texts for secret in (*SECRETS, ANSWER))
+def _assert_no_secret_in(*texts: str) -> None:
+    assert not any(secret in text for text in texts for secret in (*SECRETS, RESPONSE))
 
 
 @pytest.mark.parametrize("secured", [False, True], ids=["http proxy", "https proxy"])
 @on_every_loop
-async def test_a_proxy_tunnels_to_https(secured: bool) -> None:
-    """Token and messages go through one tunnel, of which the proxy reads the address and its own headers only."""
+async def test_https_goes_through_a_tunnel_the_proxy_cannot_read(secured: bool) -> None:
+    """Token request and messages use one tunnel, of which the proxy reads only the address and its own headers."""
     seen: list[bytes] = []
     async with (
-        RawServer(answering(ACCEPTED, seen=seen), serving()) as server,
-        Proxy(tls=serving() if secured else None) as proxy,
+        RawServer(responding(ACCEPTED, seen=seen), server_context()) as server,
+        Proxy(tls=server_context() if secured else None) as proxy,
     ):
-        assert await _called(server, 2, **_through(proxy)) == [Outcome.ACCEPTED] * 2
+        assert await _send(server, 2, **_proxy_settings(proxy)) == [Outcome.ACCEPTED] * 2
     port = server.url.rpartition(":")[2]
-    assert proxy.lines == [f"CONNECT localhost:{port} HTTP/1.1"]
-    assert f"Proxy-Authorization: {FOR_PROXY}".encode() in proxy.asked[0]
-    assert not any(text.encode() in proxy.carried for text in SECRETS if text != FOR_PROXY)
+    assert proxy.request_lines == [f"CONNECT localhost:{port} HTTP/1.1"]
+    assert f"Proxy-Authorization: {FOR_PROXY}".encode() in proxy.requests[0]
+    assert not any(text.encode() in proxy.readable for text in SECRETS if text != FOR_PROXY)
     assert len(seen) == 2
     for request in seen:
         assert FOR_PROXY.encode() not in request
@@ -90,37 +90,39 @@ async def test_a_proxy_tunnels_to_https(secured: bool) -> None:
 
 
 @on_every_loop
-async def test_a_proxy_forwards_http() -> None:
-    """Where the address is http, each request names it whole, and carries what the proxy asks for."""
+async def test_http_is_forwarded_with_the_proxy_headers() -> None:
+    """With http each request has the absolute URL and the headers for the proxy."""
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen)) as server, Proxy() as proxy:
-        assert await _called(server, 2, **_through(proxy)) == [Outcome.ACCEPTED] * 2
-    assert proxy.lines == [f"POST {server.url}{path} HTTP/1.1" for path in ("/oauth/token", "/failover", "/failover")]
-    assert all(f"Proxy-Authorization: {FOR_PROXY}".encode() in head for head in proxy.asked)
+    async with RawServer(responding(ACCEPTED, seen=seen)) as server, Proxy() as proxy:
+        assert await _send(server, 2, **_proxy_settings(proxy)) == [Outcome.ACCEPTED] * 2
+    assert proxy.request_lines == [
+        f"POST {server.url}{path} HTTP/1.1" for path in ("/oauth/token", "/failover", "/failover")
+    ]
+    assert all(f"Proxy-Authorization: {FOR_PROXY}".encode() in head for head in proxy.requests)
     assert f"Authorization: Bearer {KEY}".encode() in seen[0]
     assert (len(seen), proxy.connections) == (2, 1)
 
 
 @on_every_loop
-async def test_a_proxy_needs_no_headers() -> None:
-    """Without headers of its own, a proxy gets none of Routee's either."""
-    async with RawServer(answering(ACCEPTED), serving()) as server, Proxy() as proxy:
-        assert await _called(server, **_through(proxy, proxy_headers={})) == [Outcome.ACCEPTED]
-    assert FOR_ROUTEE.encode() not in proxy.asked[0]
+async def test_proxy_without_headers_gets_none_of_the_session() -> None:
+    """Without proxy_headers, a proxy does not get the headers for Routee either."""
+    async with RawServer(responding(ACCEPTED), server_context()) as server, Proxy() as proxy:
+        assert await _send(server, **_proxy_settings(proxy, proxy_headers={})) == [Outcome.ACCEPTED]
+    assert FOR_ROUTEE.encode() not in proxy.requests[0]
 
 
 @on_every_loop
-async def test_a_tunnel_that_has_been_closed_costs_no_message() -> None:
-    """A server that closes after each answer gets every message once, each through a tunnel of its own."""
+async def test_closed_tunnels_lose_no_message() -> None:
+    """A server that closes after each response gets every message once, each through a new tunnel."""
     seen: list[bytes] = []
-    server = RawServer(answering(ACCEPTED, seen=seen, after=Writer.close), serving())
+    server = RawServer(responding(ACCEPTED, seen=seen, after=Writer.close), server_context())
     async with server, Proxy() as proxy:
-        found = await _called(server, 10, **_through(proxy))
-    assert found == [Outcome.ACCEPTED] * 10
+        outcomes = await _send(server, 10, **_proxy_settings(proxy))
+    assert outcomes == [Outcome.ACCEPTED] * 10
     assert len(seen) == 10
 
 
-REFUSALS = {
+REJECTIONS = {
     "forbidden": ("403 Forbidden", "the proxy refused the connection (403)", 1),
     "credentials": (
         "407 Proxy Authentication Required",
@@ -133,25 +135,25 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("status", "cause", "tries"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize(("status", "reason", "attempts"), REJECTIONS.values(), ids=REJECTIONS)
 @on_every_loop
-async def test_a_refused_tunnel_sends_nothing(
-    status: str, cause: str, tries: int, caplog: pytest.LogCaptureFixture
+async def test_rejected_tunnel_sends_nothing(
+    status: str, reason: str, attempts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A proxy that opens no tunnel proves that nothing was sent; what is its last word is not asked for again."""
+    """A proxy that opens no tunnel proves that nothing was sent; a permanent rejection is not retried."""
     caplog.set_level(logging.DEBUG)
-    async with RawServer(hang, serving()) as server, Proxy(http(status, ANSWER.encode())) as proxy:
-        config = server.config(**_through(proxy))
+    async with RawServer(never_respond, server_context()) as server, Proxy(http(status, RESPONSE.encode())) as proxy:
+        config = server.config(**_proxy_settings(proxy))
         async with RouteeClient(config) as client:
-            with pytest.raises(TokenUnavailable) as refused:
+            with pytest.raises(TokenUnavailable) as caught:
                 await client.send(sms())
-        assert len(proxy.asked) == tries
-        async with bench(config) as made:
-            evidence = await made.tried(server.url)
+        assert len(proxy.requests) == attempts
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url)
     assert server.connections == 0
-    assert str(refused.value) == f"no token could be had: {cause}; nothing was sent"
-    assert (outcome_of(evidence), evidence.reason, evidence.permanent) == (Outcome.NOT_SENT, cause, tries == 1)
-    _no_secret_in(shown(refused.value), repr(evidence), caplog.text)
+    assert str(caught.value) == f"no access token could be obtained: {reason}; nothing was sent"
+    assert (outcome_of(result), result.reason, result.permanent) == (Outcome.NOT_SENT, reason, attempts == 1)
+    _assert_no_secret_in(shown(caught.value), repr(result), caplog.text)
 
 
 async def _fin(reader: Reader, writer: Writer) -> None:
@@ -165,7 +167,7 @@ async def _rst(reader: Reader, writer: Writer) -> None:
 
 async def _garbage(reader: Reader, writer: Writer) -> None:
     await read_request(reader)
-    writer.write(ANSWER.encode() + b"\r\n\r\n")
+    writer.write(RESPONSE.encode() + b"\r\n\r\n")
     await writer.drain()
 
 
@@ -182,67 +184,67 @@ async def _no_tls(reader: Reader, writer: Writer) -> None:
 
 
 CLOSED = "the proxy closed the connection instead of opening a tunnel"
-SLOW = "no connection could be made within connect_timeout"
-BROKEN = {
+TIMED_OUT = "no connection could be made within connect_timeout"
+FAILURES = {
     "FIN": (_fin, CLOSED),
     "RST": (_rst, CLOSED),
     "half a status line": (_half, CLOSED),
-    "garbage": (_garbage, "the answer of the proxy is no valid HTTP"),
-    "hangs": (hang, SLOW),
-    "hangs in the tunnel": (_no_tls, SLOW),
+    "garbage": (_garbage, "the response of the proxy is not valid HTTP"),
+    "hangs": (never_respond, TIMED_OUT),
+    "hangs in the tunnel": (_no_tls, TIMED_OUT),
 }
 
 
-@pytest.mark.parametrize(("behave", "cause"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("handler", "reason"), FAILURES.values(), ids=FAILURES)
 @on_every_loop
-async def test_a_proxy_that_breaks_off_sends_nothing(behave: Behaving, cause: str) -> None:
-    """Whatever ends the making of a tunnel, no byte of the message has left."""
-    async with RawServer(hang, serving()) as server, RawServer(behave) as proxy:
-        config = server.config(**_through(proxy, connect_timeout=timedelta(milliseconds=200)))
-        async with bench(config) as made:
-            evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.permanent, evidence.reason) == (Outcome.NOT_SENT, False, cause)
-    _no_secret_in(repr(evidence))
+async def test_proxy_failure_before_the_tunnel_sends_nothing(handler: Handler, reason: str) -> None:
+    """Whatever fails before the tunnel is open, no byte of the message was sent."""
+    async with RawServer(never_respond, server_context()) as server, RawServer(handler) as proxy:
+        config = server.config(**_proxy_settings(proxy, connect_timeout=timedelta(milliseconds=200)))
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url)
+    assert (outcome_of(result), result.permanent, result.reason) == (Outcome.NOT_SENT, False, reason)
+    _assert_no_secret_in(repr(result))
 
 
 @on_every_loop
-async def test_a_proxy_that_is_down_sends_nothing() -> None:
-    """Where no proxy listens, the cause says that it is the proxy which is missing."""
-    async with RawServer(hang, serving()) as server:
+async def test_unreachable_proxy_sends_nothing_and_is_named() -> None:
+    """Without a listening proxy, the reason says that the proxy is unreachable."""
+    async with RawServer(never_respond, server_context()) as server:
         async with Proxy() as proxy:
-            config = server.config(**_through(proxy))
-        async with bench(config) as made:
-            evidence = await made.tried(server.url)
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    where = proxy.url.removeprefix("http://")
-    assert evidence.reason == f"no connection to the proxy {where} could be made (Connection refused)"
+            config = server.config(**_proxy_settings(proxy))
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url)
+    assert outcome_of(result) is Outcome.NOT_SENT
+    address = proxy.url.removeprefix("http://")
+    assert result.reason == f"no connection to the proxy {address} could be made (Connection refused)"
 
 
 @pytest.mark.parametrize("side", ["proxy", "server"])
 @on_every_loop
-async def test_both_ends_of_a_tunnel_are_verified(side: str) -> None:
-    """A proxy or a server whose certificate is not trusted gets nothing, whichever of the two it is."""
-    strange = serving(trusted=False)
+async def test_certificates_of_proxy_and_server_are_verified(side: str) -> None:
+    """Neither a proxy nor a server with an untrusted certificate gets anything."""
+    untrusted = server_context(trusted=False)
     async with (
-        RawServer(hang, strange if side == "server" else serving()) as server,
-        Proxy(tls=strange if side == "proxy" else None) as proxy,
-        bench(server.config(**_through(proxy))) as made,
+        RawServer(never_respond, untrusted if side == "server" else server_context()) as server,
+        Proxy(tls=untrusted if side == "proxy" else None) as proxy,
+        attempt_runner(server.config(**_proxy_settings(proxy))) as runner,
     ):
-        evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.permanent) == (Outcome.NOT_SENT, True)
-    assert evidence.reason == "the certificate of localhost is not trusted"
-    assert len(proxy.asked) == (1 if side == "server" else 0)
+        result = await runner.run(server.url)
+    assert (outcome_of(result), result.permanent) == (Outcome.NOT_SENT, True)
+    assert result.reason == "the certificate of localhost is not trusted"
+    assert len(proxy.requests) == (1 if side == "server" else 0)
 
 
-@pytest.mark.parametrize("breaks", [_fin, _rst, hang], ids=["FIN", "RST", "hangs"])
+@pytest.mark.parametrize("failure", [_fin, _rst, never_respond], ids=["FIN", "RST", "hangs"])
 @on_every_loop
-async def test_a_message_that_left_through_a_tunnel_is_not_repeated(breaks: Behaving) -> None:
-    """Once the message has begun, the tunnel proves as little as any connection does: UNKNOWN, once."""
-    async with RawServer(breaks, serving()) as server, Proxy() as proxy:
-        config = server.config(**_through(proxy, total_timeout=timedelta(milliseconds=500)))
-        async with bench(config) as made:
-            evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), server.connections) == (Outcome.UNKNOWN, 1)
+async def test_message_sent_through_a_tunnel_is_not_retried(failure: Handler) -> None:
+    """Once the message may have been sent, a failed tunnel proves as little as a failed connection: UNKNOWN, once."""
+    async with RawServer(failure, server_context()) as server, Proxy() as proxy:
+        config = server.config(**_proxy_settings(proxy, total_timeout=timedelta(milliseconds=500)))
+        async with attempt_runner(config) as runner:
+            result = await runner.run(server.url)
+    assert (outcome_of(result), server.connections) == (Outcome.UNKNOWN, 1)
 
 
 @pytest.mark.parametrize(
@@ -250,14 +252,14 @@ async def test_a_message_that_left_through_a_tunnel_is_not_repeated(breaks: Beha
     [("407 Proxy Authentication Required", Outcome.REJECTED), ("502 Bad Gateway", Outcome.UNKNOWN)],
 )
 @on_every_loop
-async def test_an_answer_of_the_proxy_to_a_forwarded_request_is_an_answer(status: str, outcome: Outcome) -> None:
-    """Where a proxy reads the request itself, what it answers proves what its status says."""
+async def test_proxy_response_to_a_forwarded_request_counts_as_the_response(status: str, outcome: Outcome) -> None:
+    """If a proxy handles the request itself, its response proves what its status says."""
     async with (
-        RawServer(hang) as server,
+        RawServer(never_respond) as server,
         Proxy(http(status)) as proxy,
-        bench(server.config(**_through(proxy))) as made,
+        attempt_runner(server.config(**_proxy_settings(proxy))) as runner,
     ):
-        evidence = await made.tried(server.url)
-    assert evidence.response is not None
-    assert evidence.response.status == int(status[:3])
-    assert (outcome_of(evidence), server.connections) == (outcome, 0)
+        result = await runner.run(server.url)
+    assert result.response is not None
+    assert result.response.status == int(status[:3])
+    assert (outcome_of(result), server.connections) == (outcome, 0)

@@ -1,4 +1,4 @@
-"""What all the retries of a client may cost."""
+"""Retry budget: how many retries a client may make."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,28 +8,28 @@ from routee_failover._transport.retry_budget import COST_NOT_SENT, COST_THROTTLE
 
 
 def _granted(budget: RetryBudget, cost: int, wanted: int = 1_000) -> int:
-    """How many of so many retries at that cost the budget pays for."""
+    """Return how many of the wanted retries at this cost the budget grants."""
     return sum(budget.try_withdraw(cost) for _ in range(wanted))
 
 
-def test_a_full_budget_pays_for_35_retries_without_a_connection() -> None:
-    """500 tokens at 14 each; what is left over pays for none."""
+def test_full_budget_grants_35_retries_of_unsent_requests() -> None:
+    """500 tokens at 14 each; the remainder is too small for another retry."""
     budget = RetryBudget()
     assert COST_NOT_SENT == 14
     assert _granted(budget, COST_NOT_SENT) == 35
     assert budget.available == 500 - 35 * 14
 
 
-def test_a_full_budget_pays_for_100_retries_that_routee_asked_for() -> None:
-    """500 tokens at 5 each, to the last of them."""
+def test_full_budget_grants_100_retries_of_throttled_requests() -> None:
+    """500 tokens at 5 each, down to the last token."""
     budget = RetryBudget()
     assert COST_THROTTLED == 5
     assert _granted(budget, COST_THROTTLED) == 100
     assert budget.available == 0
 
 
-def test_what_cannot_be_paid_takes_nothing() -> None:
-    """A retry that is not granted leaves what there is to a cheaper one."""
+def test_denied_retry_withdraws_nothing() -> None:
+    """A denied retry leaves the tokens for a cheaper one."""
     budget = RetryBudget()
     assert not budget.try_withdraw(501)
     assert budget.available == 500
@@ -37,15 +37,15 @@ def test_what_cannot_be_paid_takes_nothing() -> None:
     assert not budget.try_withdraw(1)
 
 
-def test_what_costs_nothing_is_always_granted() -> None:
-    """An empty budget stands in the way of no retry that is free."""
+def test_free_retry_is_granted_by_an_empty_budget() -> None:
+    """A retry that costs nothing is granted even by an empty budget."""
     budget = RetryBudget()
     budget.try_withdraw(500)
     assert budget.try_withdraw(0)
 
 
-def test_a_success_earns_one() -> None:
-    """After 14 successes at the first try, an empty budget pays for one retry more."""
+def test_success_without_retries_earns_one_token() -> None:
+    """After 14 successes at the first attempt, an empty budget grants one more retry."""
     budget = RetryBudget()
     budget.try_withdraw(500)
     for _ in range(13):
@@ -56,16 +56,16 @@ def test_a_success_earns_one() -> None:
     assert budget.available == 0
 
 
-def test_a_success_gives_back_what_its_retries_cost() -> None:
-    """Retries that end well cost nothing in the end, and earn nothing on top."""
+def test_success_after_retries_returns_their_cost() -> None:
+    """Retries of a request that succeeds cost nothing in the end, and earn nothing either."""
     budget = RetryBudget()
     budget.try_withdraw(500)
     budget.deposit(19)
     assert budget.available == 19
 
 
-def test_there_is_never_more_than_a_full_budget() -> None:
-    """A long time without trouble saves up nothing that an outage could spend."""
+def test_deposits_never_exceed_the_capacity() -> None:
+    """A long time without failures saves up no tokens for an outage."""
     budget = RetryBudget()
     budget.deposit()
     assert budget.available == 500
@@ -77,39 +77,39 @@ def test_there_is_never_more_than_a_full_budget() -> None:
     assert budget.available == 499
 
 
-@given(calls=st.integers(180, 5_000), tries=st.integers(1, 50))
-def test_a_total_outage_is_met_with_at_most_a_fifth_more(calls: int, tries: int) -> None:
-    """From 180 calls on, an outage in which nothing succeeds sees at most 1.2 times the traffic, whatever the tries."""
+@given(requests=st.integers(180, 5_000), max_attempts=st.integers(1, 50))
+def test_total_outage_gets_at_most_a_fifth_more_attempts(requests: int, max_attempts: int) -> None:
+    """From 180 requests on, an outage gets at most 1.2 times the traffic, whatever the maximum of attempts."""
     budget = RetryBudget()
-    attempts = sum(1 + _granted(budget, COST_NOT_SENT, tries - 1) for _ in range(calls))
-    assert attempts <= calls + 500 / 14
-    assert attempts <= 1.2 * calls
+    attempts = sum(1 + _granted(budget, COST_NOT_SENT, max_attempts - 1) for _ in range(requests))
+    assert attempts <= requests + 500 / 14
+    assert attempts <= 1.2 * requests
 
 
-class _AnyUse(RuleBasedStateMachine):
+class _BudgetMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.budget = RetryBudget()
 
     @rule(cost=st.integers(0, 600))
-    def spend(self, cost: int) -> None:
-        """Retries are granted as long as they can be paid, and paid as they are granted."""
+    def withdraw(self, cost: int) -> None:
+        """A retry is granted if and only if there are enough tokens, and only then withdrawn."""
         before = self.budget.available
         granted = self.budget.try_withdraw(cost)
         assert granted is (cost <= before)
         assert self.budget.available == before - cost * granted
 
     @rule(spent=st.integers(0, 100))
-    def earn(self, spent: int) -> None:
-        """A success brings what it is worth, as far as there is room."""
+    def deposit(self, spent: int) -> None:
+        """A success deposits its tokens, up to the capacity."""
         before = self.budget.available
         self.budget.deposit(spent)
         assert self.budget.available == min(500, before + max(1, spent))
 
     @invariant()
-    def is_within_its_bounds(self) -> None:
+    def is_within_bounds(self) -> None:
         """Never negative, never above 500."""
         assert 0 <= self.budget.available <= 500
 
 
-TestAnyUse = _AnyUse.TestCase
+TestRetryBudgetStateMachine = _BudgetMachine.TestCase

@@ -1,4 +1,4 @@
-"""Connections that the server closes while they lie in the pool: a message that meets one is sent once all the same."""
+"""Stale pooled connections: a message that meets one is still sent exactly once."""
 
 import asyncio
 import socket
@@ -22,58 +22,58 @@ from .raw_server import (
     ACCEPTED,
     BODY,
     POST,
-    TOKEN_ANSWER,
     TOKEN_PATH,
+    TOKEN_RESPONSE,
     RawServer,
     Reader,
     Writer,
-    answering,
     http,
-    opened,
+    open_transport,
     read_request,
     reset,
+    responding,
 )
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("no_jitter")
 
 
-async def test_a_fin_that_has_come_costs_no_message() -> None:
-    """50 messages over connections that the server closes after each answer: each is accepted exactly once."""
+async def test_connections_closed_with_fin_lose_no_message() -> None:
+    """50 messages over connections that the server closes after each response: each is accepted exactly once."""
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen, after=Writer.close)) as server:
+    async with RawServer(responding(ACCEPTED, seen=seen, after=Writer.close)) as server:
         transport = Transport(server.config())
         for _ in range(50):
-            _, evidence = await transport.send_request(POST)
-            assert outcome_of(evidence) is Outcome.ACCEPTED
+            _, result = await transport.send_request(POST)
+            assert outcome_of(result) is Outcome.ACCEPTED
         await transport.aclose()
         assert len(seen) == 50
 
 
-async def test_a_rst_that_has_come_costs_no_message() -> None:
+async def test_connections_closed_with_rst_lose_no_message() -> None:
     """The same for connections that the server resets."""
     seen: list[bytes] = []
-    gone = asyncio.Event()
+    was_reset = asyncio.Event()
 
-    async def behave(reader: Reader, writer: Writer) -> None:
-        await answering(ACCEPTED, seen=seen, after=lambda _writer: None)(reader, writer)
-        await asyncio.sleep(0.002)  # the answer has to be read before a RST overtakes it
+    async def handler(reader: Reader, writer: Writer) -> None:
+        await responding(ACCEPTED, seen=seen, after=lambda _writer: None)(reader, writer)
+        await asyncio.sleep(0.002)  # the response has to be read before the RST arrives
         reset(writer)
-        gone.set()
+        was_reset.set()
 
-    async with RawServer(behave) as server:
+    async with RawServer(handler) as server:
         transport = Transport(server.config())
         for _ in range(50):
-            gone.clear()
-            _, evidence = await transport.send_request(POST)
-            assert outcome_of(evidence) is Outcome.ACCEPTED
-            await gone.wait()
+            was_reset.clear()
+            _, result = await transport.send_request(POST)
+            assert outcome_of(result) is Outcome.ACCEPTED
+            await was_reset.wait()
             await asyncio.sleep(0.001)
         await transport.aclose()
         assert len(seen) == 50
 
 
-class ElsewhereServer:
-    """A server in a thread of its own, which closes each connection while the client's loop is busy."""
+class ThreadedServer:
+    """Server in its own thread that closes each connection while the client's event loop is busy."""
 
     def __enter__(self) -> Self:
         self.accepted = 0
@@ -101,7 +101,7 @@ class ElsewhereServer:
             with connection:
                 while request := connection.recv(65_536):
                     if b"/oauth/token" in request:
-                        connection.sendall(TOKEN_ANSWER)
+                        connection.sendall(TOKEN_RESPONSE)
                         continue
                     while not request.endswith(BODY):
                         request += connection.recv(65_536)
@@ -112,83 +112,83 @@ class ElsewhereServer:
             self.closed.release()
 
 
-async def test_a_fin_that_comes_while_the_loop_is_busy_costs_no_message() -> None:
-    """A loop that computes while the server closes its connection still notices before it writes."""
-    with ElsewhereServer() as server:
+async def test_fin_that_arrives_while_the_loop_is_busy_loses_no_message() -> None:
+    """A loop that is busy while the server closes its connection still notices the FIN before it writes."""
+    with ThreadedServer() as server:
         config = Config(application_id="a", application_secret="b", api_url=server.url, auth_url=server.url)
         transport = Transport(config)
         outcomes = []
         for _ in range(10):
             outcomes.append((await transport.send_request(POST))[0])
-            assert server.closed.acquire(timeout=5)  # a busy loop is what this is about
+            assert server.closed.acquire(timeout=5)  # blocks the loop on purpose
         await transport.aclose()
     assert outcomes == [Outcome.ACCEPTED] * 10
     assert server.accepted == 10
 
 
-UNASKED = {
-    "a second answer": http("200 OK", b"unasked"),
-    "the end of an idle connection": http("408 Request Timeout", b"unasked", "Connection: close"),
-    "a refusal": http("400 Bad Request", b"unasked"),
-    "the head of an answer": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nunasked",
-    "no HTTP": b"unasked\r\n\r\n",
+UNSOLICITED = {
+    "second response": http("200 OK", b"unasked"),
+    "timeout of an idle connection": http("408 Request Timeout", b"unasked", "Connection: close"),
+    "rejection": http("400 Bad Request", b"unasked"),
+    "head of a response": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nunasked",
+    "not HTTP": b"unasked\r\n\r\n",
 }
 
 
-@pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_what_nobody_asked_for_is_nobodys_answer(unasked: bytes) -> None:
-    """What a server says on a connection that lies in the pool is not taken for the answer to the next message."""
+@pytest.mark.parametrize("unsolicited", UNSOLICITED.values(), ids=UNSOLICITED)
+async def test_unsolicited_data_is_not_taken_for_a_response(unsolicited: bytes) -> None:
+    """Data that arrives on a pooled connection is not taken for the response to the next message."""
     seen: list[bytes] = []
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         first = True
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                writer.write(TOKEN_ANSWER)
+                writer.write(TOKEN_RESPONSE)
                 continue
             seen.append(request)
             writer.write(http("200 OK", b"answer %d" % len(seen)))
             if first:
                 first = False
                 await writer.drain()
-                await asyncio.sleep(0.005)  # the answer has been read, and the connection is back in the pool
-                writer.write(unasked)
+                await asyncio.sleep(0.005)  # the response has been read, and the connection is back in the pool
+                writer.write(unsolicited)
 
-    async with RawServer(behave) as server, opened(server) as transport:
+    async with RawServer(handler) as server, open_transport(server) as transport:
         for number in range(1, 5):
-            outcome, evidence = await transport.send_request(POST)
+            outcome, result = await transport.send_request(POST)
             assert (outcome, len(seen)) == (Outcome.ACCEPTED, number)
-            assert evidence.response is not None
-            assert evidence.response.body == b"answer %d" % number
-            assert evidence.bytes_written > 0
+            assert result.response is not None
+            assert result.response.body == b"answer %d" % number
+            assert result.bytes_written > 0
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a message is written in the moment of the last look")
-async def test_what_comes_between_the_last_look_and_the_first_byte_is_nobodys_answer(
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a message is written right after the last check")
+async def test_data_that_arrives_between_last_check_and_first_byte_is_not_a_response(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An answer that is there before anything was written is none: the message goes out on another connection."""
+    """A response that arrives before anything was written is discarded: another connection sends the message."""
     send, seen = aiohttp.ClientRequest.send, list[bytes]()
-    unasked = [http("200 OK", b"unasked")]
+    unsolicited = [http("200 OK", b"unasked")]
 
-    async def told_before(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
+    async def send_then_receive(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
         response = await send(self, conn)
-        if self.url.path == "/failover" and unasked:
-            conn.protocol.data_received(unasked.pop())
+        if self.url.path == "/failover" and unsolicited:
+            conn.protocol.data_received(unsolicited.pop())
         return response
 
-    monkeypatch.setattr(aiohttp.ClientRequest, "send", told_before)
-    async with RawServer(answering(ACCEPTED, seen=seen)) as server, opened(server) as transport:
-        _, evidence = await transport.send_request(POST)
-    assert (evidence.response, len(seen), unasked) == (Response(200, b'{"trackingId":"t"}'), 1, [])
+    monkeypatch.setattr(aiohttp.ClientRequest, "send", send_then_receive)
+    async with RawServer(responding(ACCEPTED, seen=seen)) as server, open_transport(server) as transport:
+        _, result = await transport.send_request(POST)
+    assert (result.response, len(seen), unsolicited) == (Response(200, b'{"trackingId":"t"}'), 1, [])
 
 
-def test_a_connection_is_new_once() -> None:
-    """A connection is new for its first request; its socket says whether its end has come; without one it is quiet."""
+def test_unread_check_reports_new_connections_and_unread_data() -> None:
+    """A connection is new for its first request; its socket shows a FIN; without a socket nothing is unread."""
 
     class Protocol(asyncio.Protocol):
-        """One that can be referred to weakly, as aiohttp's can."""
+        """A protocol that supports weak references, as that of aiohttp does."""
 
     ours, theirs = socket.socketpair()
     transport: Any = SimpleNamespace(get_extra_info=lambda _name: ours)
@@ -207,16 +207,19 @@ def test_a_connection_is_new_once() -> None:
     assert not unread_check_for(None)[0]()
 
 
-async def test_a_server_that_closes_new_connections_at_once_is_not_asked_a_hundred_times() -> None:
-    """A new connection that is closed before anything was written is no connection: as many tries as for a refusal."""
+async def test_new_connections_closed_at_once_count_as_attempts() -> None:
+    """A new connection that is closed before anything was written counts as a failed one, not as a stale one."""
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         if server.connections > 1:
             writer.close()
             return
-        await answering(ACCEPTED)(reader, writer)
+        await responding(ACCEPTED)(reader, writer)
 
-    async with RawServer(behave) as server, opened(server, keepalive_expiry=timedelta(microseconds=1)) as transport:
+    async with (
+        RawServer(handler) as server,
+        open_transport(server, keepalive_expiry=timedelta(microseconds=1)) as transport,
+    ):
         outcome, _ = await transport.send_request(POST)
     assert outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}
     assert server.connections <= 4

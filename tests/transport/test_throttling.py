@@ -1,4 +1,4 @@
-"""What follows a refusal, as the server counts it: pauses that hold the whole client, safe tries, and no others."""
+"""Throttling and rejections, as the server sees them: pauses of the whole client, safe retries, and no others."""
 
 import asyncio
 import time
@@ -21,40 +21,40 @@ from .raw_server import (
     GET,
     POST,
     TOKEN_PATH,
-    Notes,
     RawServer,
     Reader,
+    RecordingObserver,
     Writer,
-    answering,
+    after_token,
     http,
     loop_transport_of,
-    opened,
+    open_transport,
     read_request,
-    tokens_and,
+    responding,
 )
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("no_jitter")
 
 EARLY = 0.02
-"""How much too early a timer may be, in seconds, by the grain of the clocks."""
+"""Seconds by which a timer may be early, because of the resolution of the clocks."""
 
 
 class Arrivals(list[bytes]):
-    """Requests, and when each came; each is answered with the next of the answers, the last again and again."""
+    """Requests with their times of arrival; `handler` responds with the next response, the last one is repeated."""
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *responses: bytes) -> None:
         super().__init__()
-        self.at: list[float] = []
-        self.answering = answering(*answers, seen=self)
+        self.times: list[float] = []
+        self.handler = responding(*responses, seen=self)
 
     def append(self, request: bytes) -> None:
-        """Note a request."""
-        self.at.append(time.monotonic())
+        """Record a request and its time."""
+        self.times.append(time.monotonic())
         super().append(request)
 
 
-def slower(status: str = "429 Slower", retry_after: str = "1") -> bytes:
-    """An answer that asks for a pause."""
+def throttled(status: str = "429 Slower", retry_after: str = "1") -> bytes:
+    """Return a response that asks for a pause."""
     return http(status, b"{}", f"Retry-After: {retry_after}")
 
 
@@ -62,134 +62,137 @@ def _in(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-ASKING: dict[str, Callable[[], bytes]] = {
-    "429 in seconds": slower,
-    "429 with a date": lambda: slower(retry_after=_in(2)),
-    "503 in seconds": lambda: slower("503 Busy"),
-    "503 with a date": lambda: slower("503 Busy", _in(2)),
+THROTTLED: dict[str, Callable[[], bytes]] = {
+    "429 in seconds": throttled,
+    "429 with a date": lambda: throttled(retry_after=_in(2)),
+    "503 in seconds": lambda: throttled("503 Busy"),
+    "503 with a date": lambda: throttled("503 Busy", _in(2)),
 }
 
 
-@pytest.mark.parametrize("asking", ASKING.values(), ids=ASKING)
-async def test_a_message_is_sent_again_once_the_pause_is_over(asking: Callable[[], bytes]) -> None:
-    """A send that is refused for now is made again when Routee asked for it, not sooner, and accepted once."""
-    arrivals, notes = Arrivals(asking(), ACCEPTED), Notes()
-    async with RawServer(arrivals.answering) as server, opened(server, observers=[notes]) as transport:
+@pytest.mark.parametrize("make_response", THROTTLED.values(), ids=THROTTLED)
+async def test_throttled_message_is_retried_after_the_pause(make_response: Callable[[], bytes]) -> None:
+    """A throttled send is retried when Routee asked for it, not sooner, and accepted once."""
+    arrivals, observer = Arrivals(make_response(), ACCEPTED), RecordingObserver()
+    async with RawServer(arrivals.handler) as server, open_transport(server, observers=[observer]) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
-    (paused,) = notes.of(ThrottlePaused)
-    first, second = arrivals.at
+    (paused,) = observer.of(ThrottlePaused)
+    first, second = arrivals.times
     assert 0.5 < paused.seconds <= 2
     assert second - first >= paused.seconds - EARLY
 
 
-async def test_a_pause_holds_everybody() -> None:
-    """While Routee wants a pause nothing leaves the client, whatever it is about; then everything does."""
-    arrivals = Arrivals(slower(), ACCEPTED)
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
+async def test_pause_holds_all_requests_of_the_client() -> None:
+    """During a throttle pause the client sends no request of any kind; afterwards it sends all of them."""
+    arrivals = Arrivals(throttled(), ACCEPTED)
+    async with RawServer(arrivals.handler) as server, open_transport(server) as transport:
         first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: loop_transport_of(transport)._limiter._admission.paused_until > 0)
         one_time = ApiRequest("POST", "/failover-otp/otp/send-failover", POST.body, otp=True)
-        others = [asyncio.create_task(transport.send_request(call)) for call in (POST, GET, one_time) for _ in range(5)]
+        others = [asyncio.create_task(transport.send_request(each)) for each in (POST, GET, one_time) for _ in range(5)]
         outcomes = [outcome for outcome, _ in await asyncio.gather(first, *others)]
         assert outcomes == [Outcome.ACCEPTED] * 16
     assert len(arrivals) == 17
-    assert min(arrivals.at[1:]) - arrivals.at[0] >= 1 - EARLY
+    assert min(arrivals.times[1:]) - arrivals.times[0] >= 1 - EARLY
 
 
-@pytest.mark.parametrize("other", [slower(retry_after="0"), ACCEPTED, http("500 Oops")], ids=["0 s", "200", "500"])
-async def test_no_other_answer_shortens_a_pause(other: bytes) -> None:
-    """A request that was under way when the pause began, and ends in it, does not let anybody go sooner."""
-    held, seen = asyncio.Event(), list[bytes]()
+@pytest.mark.parametrize("other", [throttled(retry_after="0"), ACCEPTED, http("500 Oops")], ids=["0 s", "200", "500"])
+async def test_response_during_a_pause_does_not_shorten_it(other: bytes) -> None:
+    """A request that was in flight when the pause began and finishes during it does not end the pause."""
+    released, seen = asyncio.Event(), list[bytes]()
 
     async def pause_then_other(_reader: Reader, writer: Writer) -> None:
         if len(seen) == 1:
-            await held.wait()
+            await released.wait()
             writer.write(other)
         else:
-            writer.write(slower(retry_after="20"))
+            writer.write(throttled(retry_after="20"))
         await writer.drain()
 
-    async with RawServer(tokens_and(seen, pause_then_other)) as server, opened(server, max_attempts=1) as transport:
+    async with (
+        RawServer(after_token(seen, pause_then_other)) as server,
+        open_transport(server, max_attempts=1) as transport,
+    ):
         first = asyncio.create_task(transport.send_request(POST))
         await until(lambda: len(seen) == 1)
         assert (await transport.send_request(POST))[0] is Outcome.REJECTED
-        until_then = loop_transport_of(transport)._limiter._admission.paused_until
-        assert until_then - asyncio.get_running_loop().time() > 15
-        held.set()
+        paused_until = loop_transport_of(transport)._limiter._admission.paused_until
+        assert paused_until - asyncio.get_running_loop().time() > 15
+        released.set()
         await first
-        assert loop_transport_of(transport)._limiter._admission.paused_until == until_then
+        assert loop_transport_of(transport)._limiter._admission.paused_until == paused_until
 
 
-async def test_a_pause_that_is_too_long_is_told_and_cut() -> None:
-    """Whoever met a pause longer than max_throttle_pause is told at once; the client keeps quiet for max_throttle_pause."""
-    arrivals, notes = Arrivals(slower(retry_after="3600"), ACCEPTED), Notes()
-    config = {"max_throttle_pause": timedelta(seconds=0.5), "observers": [notes]}
-    async with RawServer(arrivals.answering) as server, RouteeClient(server.config(**config)) as client:
+async def test_pause_above_max_throttle_pause_is_raised_and_capped() -> None:
+    """A longer pause than max_throttle_pause raises RateLimited at once; the client pauses for the maximum."""
+    arrivals, observer = Arrivals(throttled(retry_after="3600"), ACCEPTED), RecordingObserver()
+    config = {"max_throttle_pause": timedelta(seconds=0.5), "observers": [observer]}
+    async with RawServer(arrivals.handler) as server, RouteeClient(server.config(**config)) as client:
         with pytest.raises(RateLimited) as caught:
             await client.send(otp())
         assert caught.value.retry_after == 3600
         assert len(arrivals) == 1
-        assert notes.of(RetryScheduled) == []
-        assert notes.of(ThrottlePaused) == [ThrottlePaused(429, 0.5)]
+        assert observer.of(RetryScheduled) == []
+        assert observer.of(ThrottlePaused) == [ThrottlePaused(429, 0.5)]
         async with asyncio.timeout(20):
-            with pytest.raises(DeliveryUnknown):  # what accepts is no receipt of an OTP
+            with pytest.raises(DeliveryUnknown):  # the accepted response is not a receipt of an OTP
                 await client.send(otp())
-    assert arrivals.at[1] - arrivals.at[0] >= 0.5 - EARLY
+    assert arrivals.times[1] - arrivals.times[0] >= 0.5 - EARLY
 
 
-async def test_a_429_that_does_not_say_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Retry-After a 429 is taken to ask for the first delay of those who are throttled."""
+async def test_429_without_retry_after_pauses_for_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 429 without Retry-After pauses the client for INITIAL_THROTTLE_DELAY."""
     monkeypatch.setattr("routee_failover._transport.retry_policy.INITIAL_THROTTLE_DELAY", 0.2)
-    arrivals, notes = Arrivals(http("429 Slower"), ACCEPTED), Notes()
-    async with RawServer(arrivals.answering) as server, opened(server, observers=[notes]) as transport:
+    arrivals, observer = Arrivals(http("429 Slower"), ACCEPTED), RecordingObserver()
+    async with RawServer(arrivals.handler) as server, open_transport(server, observers=[observer]) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
-    assert notes.of(ThrottlePaused) == [ThrottlePaused(429, 0.2)]
-    assert arrivals.at[1] - arrivals.at[0] >= 0.2 - EARLY
+    assert observer.of(ThrottlePaused) == [ThrottlePaused(429, 0.2)]
+    assert arrivals.times[1] - arrivals.times[0] >= 0.2 - EARLY
 
 
-async def test_a_message_that_is_always_refused_for_now_is_given_up() -> None:
-    """After `tries` the refusal is told, as the rejection that it is."""
-    arrivals = Arrivals(slower(retry_after="0"))
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
-        outcome, evidence = await transport.send_request(POST)
-    assert evidence.response is not None
-    assert (outcome, evidence.response.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
+async def test_always_throttled_message_is_rejected_after_max_attempts() -> None:
+    """After max_attempts the outcome is REJECTED."""
+    arrivals = Arrivals(throttled(retry_after="0"))
+    async with RawServer(arrivals.handler) as server, open_transport(server) as transport:
+        outcome, result = await transport.send_request(POST)
+    assert result.response is not None
+    assert (outcome, result.response.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Busy", "504 Timeout", "520 Unknown"])
-async def test_a_server_that_fails_may_have_taken_a_message(status: str) -> None:
-    """A send that meets a 5xx without a word of when to come back is UNKNOWN and never repeated."""
+async def test_5xx_without_retry_after_is_unknown_and_not_retried(status: str) -> None:
+    """A send that gets a 5xx without Retry-After is UNKNOWN and never repeated."""
     arrivals = Arrivals(http(status), ACCEPTED)
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
+    async with RawServer(arrivals.handler) as server, open_transport(server) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.UNKNOWN
         await asyncio.sleep(0.02)
         assert len(arrivals) == 1
 
 
 @pytest.mark.parametrize("status", ["408 Too Slow", "425 Too Early"])
-@pytest.mark.parametrize("then", [ACCEPTED, None], ids=["accepted", "again"])
-async def test_what_came_at_the_wrong_time_is_sent_once_more(status: str, then: bytes | None) -> None:
-    """408 and 425 refuse the moment: the message is sent once more, whatever comes of that."""
-    arrivals = Arrivals(http(status), then or http(status))
-    async with RawServer(arrivals.answering) as server, opened(server, max_attempts=9) as transport:
+@pytest.mark.parametrize("second", [ACCEPTED, None], ids=["accepted", "same status"])
+async def test_408_and_425_are_retried_once(status: str, second: bytes | None) -> None:
+    """408 and 425 are transient: the message is sent once more, whatever the second response."""
+    arrivals = Arrivals(http(status), second or http(status))
+    async with RawServer(arrivals.handler) as server, open_transport(server, max_attempts=9) as transport:
         outcome, _ = await transport.send_request(POST)
-    assert (outcome, len(arrivals)) == (Outcome.ACCEPTED if then else Outcome.REJECTED, 2)
+    assert (outcome, len(arrivals)) == (Outcome.ACCEPTED if second else Outcome.REJECTED, 2)
 
 
 @pytest.mark.parametrize("status", ["400 No", "404 None", "413 Large", "422 No", "307 Elsewhere"])
-async def test_a_refusal_is_final(status: str) -> None:
-    """What is refused for what it is, is not sent again."""
+async def test_rejection_of_the_message_is_not_retried(status: str) -> None:
+    """A message that is rejected for its content is not sent again."""
     arrivals = Arrivals(http(status), ACCEPTED)
-    async with RawServer(arrivals.answering) as server, opened(server) as transport:
+    async with RawServer(arrivals.handler) as server, open_transport(server) as transport:
         assert (await transport.send_request(POST))[0] is Outcome.REJECTED
         assert len(arrivals) == 1
 
 
-async def test_500_messages_that_meet_401_at_once_ask_for_one_token() -> None:
-    """A token that is revoked costs one renewal, and each message one more try, however many are under way."""
-    everybody, tokens, sent = asyncio.Event(), list[bytes](), list[bytes]()
+async def test_500_messages_with_401_share_one_token_renewal() -> None:
+    """A revoked token costs one renewal and one more attempt per message, however many are in flight."""
+    all_arrived, tokens, sent = asyncio.Event(), list[bytes](), list[bytes]()
 
-    async def behave(reader: Reader, writer: Writer) -> None:
+    async def handler(reader: Reader, writer: Writer) -> None:
         while request := await read_request(reader):
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
                 tokens.append(request)
@@ -198,20 +201,20 @@ async def test_500_messages_that_meet_401_at_once_ask_for_one_token() -> None:
             sent.append(request)
             if b"Bearer token-1" in request:
                 if len(sent) == 500:
-                    everybody.set()
-                await everybody.wait()
+                    all_arrived.set()
+                await all_arrived.wait()
                 writer.write(http("401 Expired"))
             else:
                 writer.write(ACCEPTED)
 
     settings = {"pool_size": 500, "otp_reserve": 0, "connect_timeout": timedelta(seconds=30)}
-    async with RawServer(behave) as server, opened(server, **settings) as transport:
+    async with RawServer(handler) as server, open_transport(server, **settings) as transport:
         outcomes = await asyncio.gather(*(transport.send_request(POST) for _ in range(500)))
     assert {outcome for outcome, _ in outcomes} == {Outcome.ACCEPTED}
     assert (len(tokens), len(sent)) == (2, 1000)
 
 
-OWN: dict[str, tuple[str, StatusRule, Outcome, int]] = {
+RULES: dict[str, tuple[str, StatusRule, Outcome, int]] = {
     "502": ("502 Bad Gateway", StatusRule(Outcome.REJECTED, RetryMode.ONCE), Outcome.ACCEPTED, 2),
     "5xx": ("500 Oops", StatusRule(Outcome.REJECTED), Outcome.REJECTED, 1),
     "429": ("429 Slower", StatusRule(Outcome.REJECTED), Outcome.REJECTED, 1),
@@ -222,23 +225,25 @@ OWN: dict[str, tuple[str, StatusRule, Outcome, int]] = {
 }
 
 
-@pytest.mark.parametrize(("line", "status", "rule", "outcome", "sent"), [(k, *v) for k, v in OWN.items()], ids=OWN)
-async def test_a_rule_of_ones_own_decides(
-    line: str, status: str, rule: StatusRule, outcome: Outcome, sent: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("pattern", "status", "rule", "outcome", "sent"), [(k, *v) for k, v in RULES.items()], ids=RULES
+)
+async def test_status_rule_decides_outcome_and_retry(
+    pattern: str, status: str, rule: StatusRule, outcome: Outcome, sent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line of status_rules says what its status proves, and whether the message is sent again for it."""
+    """An entry of status_rules decides which outcome its status proves, and whether the message is retried."""
     monkeypatch.setattr("routee_failover._transport.retry_policy.INITIAL_THROTTLE_DELAY", 0.05)
     arrivals = Arrivals(http(status), http("200 OK", b"{}"))
-    async with RawServer(arrivals.answering) as server, opened(server, status_rules={line: rule}) as transport:
-        found, _ = await transport.send_request(POST)
-    assert (found, len(arrivals)) == (outcome, sent)
+    async with RawServer(arrivals.handler) as server, open_transport(server, status_rules={pattern: rule}) as transport:
+        result, _ = await transport.send_request(POST)
+    assert (result, len(arrivals)) == (outcome, sent)
 
 
-async def test_a_rule_of_ones_own_decides_what_a_caller_is_told() -> None:
-    """A 500 that is known to be a refusal raises as one."""
+async def test_status_rule_decides_the_error_of_the_caller() -> None:
+    """A 500 that is configured as a rejection raises Rejected."""
     rules = {"500": StatusRule(Outcome.REJECTED)}
     async with (
-        RawServer(answering(http("500 Oops"))) as server,
+        RawServer(responding(http("500 Oops"))) as server,
         RouteeClient(server.config(status_rules=rules)) as client,
     ):
         with pytest.raises(Rejected) as caught:
@@ -249,25 +254,25 @@ async def test_a_rule_of_ones_own_decides_what_a_caller_is_told() -> None:
 FAILING: dict[str, Any] = {
     "500": lambda writer: writer.write(http("500 Oops")),
     "503": lambda writer: writer.write(http("503 Busy")),
-    "an end": lambda writer: writer.close(),
+    "FIN": lambda writer: writer.close(),
 }
 
 
 @pytest.mark.parametrize("fail", FAILING.values(), ids=FAILING)
-async def test_a_reading_call_is_asked_again(fail: Callable[[Writer], None]) -> None:
-    """A question is asked again where there was no usable answer: it changes nothing."""
+async def test_reading_call_is_retried_without_a_usable_response(fail: Callable[[Writer], None]) -> None:
+    """A reading call changes nothing, so it is retried if there is no usable response."""
     seen: list[bytes] = []
 
-    async def twice(reader: Reader, writer: Writer) -> None:
+    async def fail_twice(reader: Reader, writer: Writer) -> None:
         if len(seen) <= 2:
             fail(writer)
         else:
             writer.write(http("200 OK", b"[]"))
         await writer.drain()
 
-    async with RawServer(tokens_and(seen, twice)) as server, opened(server) as transport:
-        outcome, evidence = await transport.send_request(GET)
+    async with RawServer(after_token(seen, fail_twice)) as server, open_transport(server) as transport:
+        outcome, result = await transport.send_request(GET)
     assert outcome is Outcome.ACCEPTED
-    assert evidence.response is not None
-    assert evidence.response.body == b"[]"
+    assert result.response is not None
+    assert result.response.body == b"[]"
     assert len(seen) == 3

@@ -1,4 +1,4 @@
-"""TLS as the settings say: a CA of one's own, a client's certificate, a least version; and what refusals prove."""
+"""TLS configuration: private CA, client certificate, minimum version; and what TLS failures prove."""
 
 import asyncio
 import functools
@@ -17,20 +17,20 @@ from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
 
 from .event_loops import on_every_loop
-from .proxies import HeldWire
-from .raw_server import RawServer, Reader, Writer, answering, bench, http
-from .tls_server import TLS_1_2, TLS_1_3, BlockingTlsServer, calling, serving
+from .proxies import DelayedRelay
+from .raw_server import RawServer, Reader, Writer, attempt_runner, http, responding
+from .tls_server import TLS_1_2, TLS_1_3, BlockingTlsServer, client_context, server_context
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
-DEMANDS = "the server asks for a client certificate, which belongs in the context of the setting tls"
+CERTIFICATE_REQUIRED = "the server asks for a client certificate, which belongs in the context of the setting tls"
 
 
 @on_every_loop
-async def test_a_ca_of_ones_own_is_trusted() -> None:
-    """A message and its token go to servers whose certificates only the given CA vouches for."""
+async def test_configured_ca_is_trusted() -> None:
+    """Token and message are sent to servers whose certificates are issued by the configured CA only."""
     seen: list[bytes] = []
-    async with RawServer(answering(ACCEPTED, seen=seen), serving()) as server:
-        async with RouteeClient(server.config(tls=calling())) as client:
+    async with RawServer(responding(ACCEPTED, seen=seen), server_context()) as server:
+        async with RouteeClient(server.config(tls=client_context())) as client:
             assert (await client.send(sms())).tracking_id == "t"
         async with RouteeClient(server.config()) as client:
             with pytest.raises(TokenUnavailable, match="certificate of localhost is not trusted"):
@@ -39,161 +39,169 @@ async def test_a_ca_of_ones_own_is_trusted() -> None:
 
 
 @on_every_loop
-async def test_another_ca_is_not_trusted() -> None:
-    """Whom the given CA does not vouch for gets nothing, and is asked once."""
+async def test_other_ca_is_not_trusted() -> None:
+    """A server with a certificate of another CA gets nothing, and there is no retry."""
     async with (
-        RawServer(answering(http()), serving(trusted=False)) as server,
-        bench(server.config(tls=calling())) as made,
+        RawServer(responding(http()), server_context(trusted=False)) as server,
+        attempt_runner(server.config(tls=client_context())) as runner,
     ):
-        evidence = await made.tried(server.url)
-    assert (evidence.may_have_been_sent, evidence.permanent) == (False, True)
-    assert evidence.reason == "the certificate of localhost is not trusted"
+        result = await runner.run(server.url)
+    assert (result.may_have_been_sent, result.permanent) == (False, True)
+    assert result.reason == "the certificate of localhost is not trusted"
 
 
 @pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
 @on_every_loop
-async def test_a_client_certificate_is_shown(version: ssl.TLSVersion) -> None:
-    """A server that demands a certificate takes the message of a client that has one."""
-    shown: list[object] = []
+async def test_client_certificate_is_presented(version: ssl.TLSVersion) -> None:
+    """A server that requires a client certificate accepts the message of a client that has one."""
+    certificates: list[object] = []
 
-    async def behave(reader: Reader, writer: Writer) -> None:
-        shown.append(writer.get_extra_info("peercert")["subjectAltName"])
-        await answering(ACCEPTED)(reader, writer)
+    async def handler(reader: Reader, writer: Writer) -> None:
+        certificates.append(writer.get_extra_info("peercert")["subjectAltName"])
+        await responding(ACCEPTED)(reader, writer)
 
     async with (
-        RawServer(behave, serving(at_most=version, clients=True)) as server,
-        RouteeClient(server.config(tls=calling(certificate=True))) as client,
+        RawServer(handler, server_context(max_version=version, client_certificate=True)) as server,
+        RouteeClient(server.config(tls=client_context(certificate=True))) as client,
     ):
         assert (await client.send(sms())).tracking_id == "t"
-    assert shown == [(("email", "client@example.test"),)]
+    assert certificates == [(("email", "client@example.test"),)]
 
 
 @on_every_loop
-async def test_a_missing_certificate_proves_with_tls_1_2_that_nothing_was_sent() -> None:
-    """The handshake itself fails: nothing begins."""
-    with BlockingTlsServer(serving(at_most=TLS_1_2, clients=True)) as server:
-        async with bench(server.config(tls=calling())) as made:
-            evidence = await made.tried(server.url)
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.reason == f"no connection to localhost:{server.port} could be made (sslv3 alert handshake failure)"
-    assert (server.requests, server.refused) == ([], 1)
+async def test_missing_client_certificate_with_tls_1_2_is_not_sent() -> None:
+    """The handshake itself fails: nothing is sent."""
+    with BlockingTlsServer(server_context(max_version=TLS_1_2, client_certificate=True)) as server:
+        async with attempt_runner(server.config(tls=client_context())) as runner:
+            result = await runner.run(server.url)
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert result.reason == f"no connection to localhost:{server.port} could be made (sslv3 alert handshake failure)"
+    assert (server.requests, server.rejected_clients) == ([], 1)
 
 
 @on_every_loop
-async def test_a_missing_certificate_proves_nothing_with_tls_1_3(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the client the handshake is over when the refusal comes: a message that began to leave is UNKNOWN."""
-    with BlockingTlsServer(serving(clients=True)) as server:
-        async with HeldWire(server.port) as wire:
+async def test_missing_client_certificate_with_tls_1_3_after_the_first_byte_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handshake is complete for the client before the alert arrives: what may have been sent is UNKNOWN."""
+    with BlockingTlsServer(server_context(client_certificate=True)) as server:
+        async with DelayedRelay(server.port) as relay:
             write = TrackedRequest.write_bytes
 
             async def write_and_release(request: TrackedRequest, *given: Any) -> None:
                 await write(request, *given)
-                wire.released.set()
+                relay.release.set()
 
             monkeypatch.setattr(TrackedRequest, "write_bytes", write_and_release)
-            async with bench(wire.config(tls=calling())) as made:
-                evidence = await made.tried(wire.url.replace("http:", "https:"))
-    assert (outcome_of(evidence), evidence.reason) == (Outcome.UNKNOWN, DEMANDS)
-    assert (server.requests, server.refused) == ([], 1)
+            async with attempt_runner(relay.config(tls=client_context())) as runner:
+                result = await runner.run(relay.url.replace("http:", "https:"))
+    assert (outcome_of(result), result.reason) == (Outcome.UNKNOWN, CERTIFICATE_REQUIRED)
+    assert (server.requests, server.rejected_clients) == ([], 1)
 
 
-def _waiting_for(server: BlockingTlsServer, *, busy: bool = False) -> Callable[..., aiohttp.ClientSession]:
-    """Sessions that use a connection only once the server's refusal has come; a busy loop has not heard of it yet."""
+def _session_waiting_for_rejection(
+    server: BlockingTlsServer, *, busy: bool = False
+) -> Callable[..., aiohttp.ClientSession]:
+    """Return a session factory that uses a connection only after the server's alert; a busy loop has not read it."""
 
-    async def refused(*_args: object) -> None:
+    async def wait_for_rejection(*_args: object) -> None:
         if busy:
             if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-                await asyncio.sleep(0)  # uvloop writes the end of the handshake a turn later
-            ends = time.monotonic() + 2
-            while not server.refused and time.monotonic() < ends:
-                time.sleep(0.001)  # noqa: ASYNC251  # a busy loop is what this is about
+                await asyncio.sleep(0)  # uvloop writes the end of the handshake one iteration later
+            deadline = time.monotonic() + 2
+            while not server.rejected_clients and time.monotonic() < deadline:
+                time.sleep(0.001)  # noqa: ASYNC251  # blocks the loop on purpose
         elif server.connections:
-            await until(lambda: server.refused)
+            await until(lambda: server.rejected_clients)
             await asyncio.sleep(0.02)
 
     trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(refused)
+    trace.on_connection_create_end.append(wait_for_rejection)
     return functools.partial(aiohttp.ClientSession, trace_configs=[trace])
 
 
 @pytest.mark.parametrize("busy", [False, True])
 @on_every_loop
-async def test_a_refusal_that_has_come_proves_that_nothing_was_sent(busy: bool) -> None:
-    """A refusal that is there before the message begins is heard, and the message stays."""
-    with BlockingTlsServer(serving(clients=True)) as server:
-        async with bench(server.config(tls=calling(), session_factory=_waiting_for(server, busy=busy))) as made:
-            evidence = await made.tried(server.url)
-    assert (outcome_of(evidence), evidence.reason) == (Outcome.NOT_SENT, DEMANDS)
+async def test_alert_before_the_first_byte_is_not_sent(busy: bool) -> None:
+    """An alert that has arrived before the first byte is noticed, and the message is not sent."""
+    with BlockingTlsServer(server_context(client_certificate=True)) as server:
+        async with attempt_runner(
+            server.config(tls=client_context(), session_factory=_session_waiting_for_rejection(server, busy=busy))
+        ) as runner:
+            result = await runner.run(server.url)
+    assert (outcome_of(result), result.reason) == (Outcome.NOT_SENT, CERTIFICATE_REQUIRED)
     assert server.requests == []
 
 
 @on_every_loop
-async def test_a_missing_certificate_is_never_a_wrong_outcome() -> None:
-    """However the refusal races with the message: UNKNOWN if it may have begun, NOT_SENT if not, and never accepted."""
-    with BlockingTlsServer(serving(clients=True)) as server:
-        async with bench(server.config(tls=calling())) as made:
+async def test_missing_client_certificate_never_causes_a_wrong_outcome() -> None:
+    """However the alert races with the message: UNKNOWN if it may have been sent, else NOT_SENT; never ACCEPTED."""
+    with BlockingTlsServer(server_context(client_certificate=True)) as server:
+        async with attempt_runner(server.config(tls=client_context())) as runner:
             for _ in range(20):
-                evidence = await made.tried(server.url)
-                assert outcome_of(evidence) is (Outcome.UNKNOWN if evidence.may_have_been_sent else Outcome.NOT_SENT)
-                assert not evidence.stale_connection  # which would be tried again at once
-    assert (server.requests, server.refused) == ([], 20)
+                result = await runner.run(server.url)
+                assert outcome_of(result) is (Outcome.UNKNOWN if result.may_have_been_sent else Outcome.NOT_SENT)
+                assert not result.stale_connection  # which would be retried at once
+    assert (server.requests, server.rejected_clients) == ([], 20)
 
 
 @on_every_loop
-async def test_a_token_that_needs_a_certificate_is_unavailable() -> None:
-    """The token service refuses first, so that a client without its certificate ends in NotSent."""
-    with BlockingTlsServer(serving(clients=True)) as server:
-        async with RouteeClient(server.config(tls=calling())) as client:
+async def test_token_service_that_requires_a_certificate_raises_token_unavailable() -> None:
+    """The token service rejects the client first, so a client without its certificate gets a NotSent."""
+    with BlockingTlsServer(server_context(client_certificate=True)) as server:
+        async with RouteeClient(server.config(tls=client_context())) as client:
             with pytest.raises(TokenUnavailable, match="nothing was sent"):
                 await client.send(sms())
     assert server.requests == []
 
 
 @on_every_loop
-async def test_a_missing_certificate_is_not_asked_about_again_and_again() -> None:
-    """A refusal for want of a certificate is no closed connection of the pool, which would be replaced at once."""
-    with BlockingTlsServer(serving(clients=True)) as server:
-        async with RawServer(answering(http())) as auth:
-            config = server.config(tls=calling(), auth_url=auth.url, session_factory=_waiting_for(server))
+async def test_missing_client_certificate_is_not_retried_as_a_stale_connection() -> None:
+    """A connection rejected for a missing certificate is not a stale one, which would be replaced at once."""
+    with BlockingTlsServer(server_context(client_certificate=True)) as server:
+        async with RawServer(responding(http())) as auth:
+            config = server.config(
+                tls=client_context(), auth_url=auth.url, session_factory=_session_waiting_for_rejection(server)
+            )
             async with RouteeClient(config) as client:
-                with pytest.raises(ConnectFailed, match=f"{DEMANDS}; nothing was sent"):
+                with pytest.raises(ConnectFailed, match=f"{CERTIFICATE_REQUIRED}; nothing was sent"):
                     await client.send(sms())
-    assert (server.requests, server.refused) == ([], 1)
+    assert (server.requests, server.rejected_clients) == ([], 1)
 
 
 @on_every_loop
-async def test_a_server_below_the_least_version_gets_nothing() -> None:
-    """A version that the client's context does not allow ends the handshake, in OpenSSL's words."""
-    with BlockingTlsServer(serving(at_most=TLS_1_2)) as server:
-        async with bench(server.config(tls=calling(at_least=TLS_1_3))) as made:
-            evidence = await made.tried(server.url)
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.reason == f"no connection to localhost:{server.port} could be made (tlsv1 alert protocol version)"
+async def test_server_below_the_minimum_tls_version_gets_nothing() -> None:
+    """A version that the client's context does not allow fails the handshake, with OpenSSL's reason."""
+    with BlockingTlsServer(server_context(max_version=TLS_1_2)) as server:
+        async with attempt_runner(server.config(tls=client_context(min_version=TLS_1_3))) as runner:
+            result = await runner.run(server.url)
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert result.reason == f"no connection to localhost:{server.port} could be made (tlsv1 alert protocol version)"
 
 
 @on_every_loop
-async def test_a_server_that_speaks_no_tls_is_named() -> None:
-    """An answer that is none of TLS is told as such and quoted nowhere."""
+async def test_server_without_tls_is_reported_as_such() -> None:
+    """A response that is not TLS is reported as such, and quoted nowhere."""
 
-    async def plain(_reader: Reader, writer: Writer) -> None:
+    async def respond_in_plain_text(_reader: Reader, writer: Writer) -> None:
         writer.write(b"HTTP/1.1 400 canary\r\n\r\n")
         await writer.drain()
         await asyncio.sleep(0.2)
 
-    async with RawServer(plain) as server, bench(server.config()) as made:
-        evidence = await made.tried(server.url.replace("http:", "https:"))
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.reason.endswith("could be made (wrong version number)")
+    async with RawServer(respond_in_plain_text) as server, attempt_runner(server.config()) as runner:
+        result = await runner.run(server.url.replace("http:", "https:"))
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert result.reason.endswith("could be made (wrong version number)")
 
 
 @on_every_loop
-async def test_a_server_that_closes_in_the_handshake_is_told() -> None:
-    """A handshake that is not finished is told as a connection that was closed."""
+async def test_connection_closed_during_the_handshake_is_reported() -> None:
+    """An incomplete handshake is reported as a closed connection."""
 
     async def close(reader: Reader, _writer: Writer) -> None:
         await reader.read(65_536)
 
-    async with RawServer(close) as server, bench(server.config()) as made:
-        evidence = await made.tried(server.url.replace("http:", "https:"))
-    assert outcome_of(evidence) is Outcome.NOT_SENT
-    assert evidence.reason.endswith("could be made (it was closed)")
+    async with RawServer(close) as server, attempt_runner(server.config()) as runner:
+        result = await runner.run(server.url.replace("http:", "https:"))
+    assert outcome_of(result) is Outcome.NOT_SENT
+    assert result.reason.endswith("could be made (it was closed)")

@@ -1,4 +1,4 @@
-"""Certificates for tests, and a TLS server that says why it refuses: asyncio's own closes without the alert."""
+"""TLS contexts for tests, and a TLS server that sends an alert when it rejects a client: asyncio closes without one."""
 
 import contextlib
 import functools
@@ -19,40 +19,40 @@ TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 @functools.cache
 def _authority(name: str) -> trustme.CA:
-    """A CA for each name: made once, and not before a test needs it."""
+    """Return the CA of a name, created on first use."""
     return trustme.CA()
 
 
-def serving(
-    *names: str, trusted: bool = True, at_most: ssl.TLSVersion = TLS_1_3, clients: bool = False
+def server_context(
+    *names: str, trusted: bool = True, max_version: ssl.TLSVersion = TLS_1_3, client_certificate: bool = False
 ) -> ssl.SSLContext:
-    """A server's context; with `clients` it demands a certificate of its callers."""
+    """Return a server context; with `client_certificate` it requires a certificate from its client_certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _authority("known" if trusted else "strange").issue_cert(*(names or ["localhost"])).configure_cert(context)
-    context.maximum_version = at_most
-    if clients:
+    _authority("trusted" if trusted else "untrusted").issue_cert(*(names or ["localhost"])).configure_cert(context)
+    context.maximum_version = max_version
+    if client_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
-        _authority("known").configure_trust(context)
+        _authority("trusted").configure_trust(context)
     return context
 
 
-def calling(*, certificate: bool = False, at_least: ssl.TLSVersion = TLS_1_2) -> ssl.SSLContext:
-    """A client's context that trusts the CA of these tests."""
+def client_context(*, certificate: bool = False, min_version: ssl.TLSVersion = TLS_1_2) -> ssl.SSLContext:
+    """Return a client context that trusts the CA of these tests."""
     context = ssl.create_default_context()
-    _authority("known").configure_trust(context)
-    context.minimum_version = at_least
+    _authority("trusted").configure_trust(context)
+    context.minimum_version = min_version
     if certificate:
-        _authority("known").issue_cert("client@example.test").configure_cert(context)
+        _authority("trusted").issue_cert("client@example.test").configure_cert(context)
     return context
 
 
 class BlockingTlsServer:
-    """A server in a thread of its own that answers every request, and tells whom it refuses by an alert."""
+    """Server in its own thread that responds to every request, and sends an alert to each client it rejects."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         self.connections = 0
-        self.refused = 0
+        self.rejected_clients = 0
         self.requests: list[bytes] = []
 
     def __enter__(self) -> Self:
@@ -69,8 +69,8 @@ class BlockingTlsServer:
         self._thread.join()
 
     def config(self, **changes: Any) -> Config:
-        """Settings for this server."""
-        return RawServer.config(self, **changes)  # type: ignore[arg-type]  # it needs nothing but the url
+        """Return a config for this server."""
+        return RawServer.config(self, **changes)  # type: ignore[arg-type]  # only `url` is needed
 
     def _connections(self) -> Iterator[socket.socket]:
         while True:
@@ -84,20 +84,20 @@ class BlockingTlsServer:
             self.connections += 1
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(5)
-                self._talk(connection)
+                self._serve_connection(connection)
 
-    def _talk(self, connection: socket.socket) -> None:
-        talk = self._context.wrap_socket(connection.dup(), server_side=True, do_handshake_on_connect=False)
-        with talk:
+    def _serve_connection(self, connection: socket.socket) -> None:
+        tls = self._context.wrap_socket(connection.dup(), server_side=True, do_handshake_on_connect=False)
+        with tls:
             try:
-                talk.do_handshake()
+                tls.do_handshake()
             except ssl.SSLError:
-                self.refused += 1
-                # Whoever closes with something unread resets the connection, and the alert would be lost.
+                self.rejected_clients += 1
+                # Closing with unread data resets the connection, and the alert would be lost.
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(65_536):
                     pass
                 return
-            while request := talk.recv(65_536):
+            while request := tls.recv(65_536):
                 self.requests.append(request)
-                talk.sendall(http())
+                tls.sendall(http())

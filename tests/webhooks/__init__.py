@@ -1,1 +1,1 @@
-"""Tests of the room that Routee calls back."""
+"""Tests of `routee_failover.webhooks`."""

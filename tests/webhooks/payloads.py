@@ -1,4 +1,4 @@
-"""Callbacks as both generations of Routee's pages document them, and what their lives look like."""
+"""Payloads of callbacks, as both generations of Routee's pages document them, and builders for more."""
 
 import copy
 import json
@@ -66,7 +66,7 @@ NEW: Json = {
     "createdAt": "2026-01-01T10:00:00.000Z",
     "updatedAt": "2026-01-01T10:10:05.500Z",
 }
-"""A flow whose Viber message expired and whose SMS arrived, in the words of the newer page."""
+"""A flow whose Viber message expired and whose SMS was delivered, as on the newer page."""
 
 OLD: Json = {
     "trackingId": "t-2",
@@ -110,7 +110,7 @@ OLD: Json = {
     "createdAt": "2026-01-01T10:00:00Z",
     "updatedAt": "2026-01-01T10:10:05Z",
 }
-"""A flow that failed, in the words of the older page."""
+"""A flow that failed, as on the older page."""
 
 OTP: Json = {
     "flowId": "5f0f6c0e-29c5-4b51-a8a6-0a86e5ef1a04",
@@ -137,7 +137,7 @@ OTP: Json = {
         },
     ],
 }
-"""A one-time password that failed over: the page's own example has it succeed while its SMS is only queued."""
+"""An OTP flow that failed over. In the page's own example it has succeeded while its SMS is only queued."""
 
 INBOUND: Json = {
     "from": PHONE,
@@ -152,20 +152,20 @@ INBOUND: Json = {
     "filename": "photo.jpg",
     "label": "demo",
 }
-"""What a person wrote back."""
+"""An inbound message."""
 
 SHAPES: dict[str, Json] = {"new": NEW, "old": OLD, "otp": OTP, "inbound": INBOUND}
 
 
 def body_of(shape: Json) -> bytes:
-    """The bytes that Routee would post."""
+    """Return the request body that Routee would post."""
     return json.dumps(shape).encode()
 
 
-def flow(status: str = "InProgress", at: int | None = 0, *messages: str, identity: str = "t-1", **more: Any) -> Json:
-    """A callback of a flow: its status, the second of its last change, and how each of its messages stands."""
+def flow(status: str = "InProgress", at: int | None = 0, *messages: str, tracking_id: str = "t-1", **more: Any) -> Json:
+    """Return a callback of a flow: its status, the second of its last update, and the status of each message."""
     shape: Json = {
-        "trackingId": identity,
+        "trackingId": tracking_id,
         "status": status,
         "messages": [{"type": "Viber", "order": 1, "status": {"name": name}} for name in messages],
     }
@@ -174,11 +174,11 @@ def flow(status: str = "InProgress", at: int | None = 0, *messages: str, identit
     return shape | more
 
 
-def otp(status: str = "InProgress", *steps: str, identity: str = "f-1", **more: Any) -> Json:
-    """A callback of a failover OTP flow: its status and how each of its steps stands."""
-    return {"flowId": identity, "status": status, "steps": [{"status": name} for name in steps]} | more
+def otp(status: str = "InProgress", *steps: str, tracking_id: str = "f-1", **more: Any) -> Json:
+    """Return a callback of a failover OTP flow: its status and the status of each step."""
+    return {"flowId": tracking_id, "status": status, "steps": [{"status": name} for name in steps]} | more
 
 
 def inbound(message: str = "Hello", sender: str = PHONE) -> Json:
-    """A callback of a message that a person wrote."""
+    """Return a callback of an inbound message."""
     return copy.deepcopy(INBOUND) | {"message": message, "from": sender}

@@ -17,31 +17,31 @@ from starlette.routing import Mount
 from routee_failover.webhooks import AsgiReceiver, CallbackInbox, CallbackSigner, aiohttp_receiver
 
 Asgi = Callable[..., Awaitable[None]]
-AT = "/routee"
-"""Where the receivers are mounted."""
+MOUNT_PATH = "/routee"
+"""Path at which the receivers are mounted."""
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is up."""
+    """Server with an event that is set once it has started."""
 
     def __init__(self, app: Any, lifespan: str) -> None:
         super().__init__(uvicorn.Config(app, port=0, lifespan=lifespan, log_config=None))  # type: ignore[arg-type]
-        self.up = asyncio.Event()
+        self.started_up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell."""
+        """Start, and set the event."""
         await super().startup(sockets)
-        self.up.set()
+        self.started_up.set()
 
 
 @asynccontextmanager
-async def by_uvicorn(app: Any, lifespan: str = "on") -> AsyncIterator[str]:
-    """Serve an ASGI application; gives the address."""
+async def serve_with_uvicorn(app: Any, lifespan: str = "on") -> AsyncIterator[str]:
+    """Serve an ASGI application; yields its URL."""
     server = _Server(app, lifespan)
     serving = asyncio.create_task(server.serve())
-    up = asyncio.create_task(server.up.wait())
-    await asyncio.wait([serving, up], return_when=asyncio.FIRST_COMPLETED)
-    up.cancel()
+    started = asyncio.create_task(server.started_up.wait())
+    await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
     assert not serving.done(), "the server did not start"
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
@@ -52,8 +52,8 @@ async def by_uvicorn(app: Any, lifespan: str = "on") -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def by_aiohttp(app: web.Application) -> AsyncIterator[str]:
-    """Serve an aiohttp application; gives the address."""
+async def serve_with_aiohttp(app: web.Application) -> AsyncIterator[str]:
+    """Serve an aiohttp application; yields its URL."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -66,33 +66,33 @@ async def by_aiohttp(app: web.Application) -> AsyncIterator[str]:
 
 def _aiohttp(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
     app = web.Application()
-    app.add_subapp(AT, aiohttp_receiver(inbox, signer, **more))
-    return by_aiohttp(app)
+    app.add_subapp(MOUNT_PATH, aiohttp_receiver(inbox, signer, **more))
+    return serve_with_aiohttp(app)
 
 
-def _alone(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
-    return by_uvicorn(AsgiReceiver(inbox, signer, **more))
+def _standalone(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
+    return serve_with_uvicorn(AsgiReceiver(inbox, signer, **more))
 
 
 def _starlette(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
-    return by_uvicorn(Starlette(routes=[Mount(AT, AsgiReceiver(inbox, signer, **more))]))
+    return serve_with_uvicorn(Starlette(routes=[Mount(MOUNT_PATH, AsgiReceiver(inbox, signer, **more))]))
 
 
 def _fastapi(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
     app = FastAPI()
-    app.mount(AT, AsgiReceiver(inbox, signer, **more))
-    return by_uvicorn(app)
+    app.mount(MOUNT_PATH, AsgiReceiver(inbox, signer, **more))
+    return serve_with_uvicorn(app)
 
 
 def _litestar(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
-    mounted = asgi(AT, is_mount=True, copy_scope=False)(AsgiReceiver(inbox, signer, **more))
-    return by_uvicorn(Litestar([mounted], logging_config=None))
+    mounted = asgi(MOUNT_PATH, is_mount=True, copy_scope=False)(AsgiReceiver(inbox, signer, **more))
+    return serve_with_uvicorn(Litestar([mounted], logging_config=None))
 
 
 Serve = Callable[..., AbstractAsyncContextManager[str]]
 SERVERS: dict[str, Serve] = {
     "aiohttp": _aiohttp,
-    "asgi alone": _alone,
+    "asgi standalone": _standalone,
     "starlette": _starlette,
     "fastapi": _fastapi,
     "litestar": _litestar,

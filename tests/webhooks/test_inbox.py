@@ -1,4 +1,4 @@
-"""`CallbackInbox`: what says something new is handed out once, in order, and nothing that fails harms the rest."""
+"""`CallbackInbox`: new callbacks are dispatched once, in order, and a failure affects nothing else."""
 
 import asyncio
 import logging
@@ -19,243 +19,247 @@ from routee_failover import (
 )
 
 from .payloads import INBOUND, NEW, OTP, body_of, flow, inbound, otp
-from .recorders import Heard, Notes
+from .recorders import RecordingHandler, RecordingObserver
 
 
-async def test_handlers_by_kind() -> None:
-    """Each kind of callback goes to its handlers, typed, with what its address was made for and when it came."""
-    flows: list[CallbackEvent[FlowRecord]] = []
-    otps: list[CallbackEvent[OtpRecord]] = []
-    people: list[CallbackEvent[InboundMessage]] = []
+async def test_each_kind_of_callback_is_dispatched_to_its_handlers() -> None:
+    """Each kind of callback goes to its handlers, typed, with the reference of its URL and the time of its receipt."""
+    flow_events: list[CallbackEvent[FlowRecord]] = []
+    otp_events: list[CallbackEvent[OtpRecord]] = []
+    inbound_events: list[CallbackEvent[InboundMessage]] = []
     before = datetime.now(UTC)
     async with CallbackInbox() as inbox:
 
         @inbox.on_flow
-        async def of_flow(event: CallbackEvent[FlowRecord]) -> None:
-            flows.append(event)
+        async def on_flow(event: CallbackEvent[FlowRecord]) -> None:
+            flow_events.append(event)
 
         @inbox.on_otp
-        async def of_otp(event: CallbackEvent[OtpRecord]) -> None:
-            otps.append(event)
+        async def on_otp(event: CallbackEvent[OtpRecord]) -> None:
+            otp_events.append(event)
 
         @inbox.on_inbound
-        async def of_inbound(event: CallbackEvent[InboundMessage]) -> None:
-            people.append(event)
+        async def on_inbound(event: CallbackEvent[InboundMessage]) -> None:
+            inbound_events.append(event)
 
-        for shape in (NEW, OTP, INBOUND):
-            assert inbox.receive(body_of(shape), reference="login") is ReceiveResult.NEW
-    assert [flows[0].record.tracking_id, otps[0].record.flow_id, people[0].record.message] == [
+        for payload in (NEW, OTP, INBOUND):
+            assert inbox.receive(body_of(payload), reference="login") is ReceiveResult.NEW
+    assert [flow_events[0].record.tracking_id, otp_events[0].record.flow_id, inbound_events[0].record.message] == [
         NEW["trackingId"],
         OTP["flowId"],
         INBOUND["message"],
     ]
-    for event, kind, identity in (
-        (flows[0], "flow", "t-1"),
-        (otps[0], "otp", OTP["flowId"]),
-        (people[0], "inbound", None),
+    for event, kind, tracking_id in (
+        (flow_events[0], "flow", "t-1"),
+        (otp_events[0], "otp", OTP["flowId"]),
+        (inbound_events[0], "inbound", None),
     ):
-        assert (event.kind, event.tracking_id, event.reference, event.confirmed) == (kind, identity, "login", False)
+        assert (event.kind, event.tracking_id, event.reference, event.confirmed) == (kind, tracking_id, "login", False)
         assert before <= event.received_at <= datetime.now(UTC)
 
 
-async def test_kinds_without_a_handler() -> None:
-    """What no handler is for is done with, even where there is no room."""
+async def test_kind_without_a_handler_takes_no_capacity() -> None:
+    """Callbacks of a kind that has no handler are done at once, even in a full inbox."""
     async with CallbackInbox(capacity=1) as inbox:
-        heard = Heard()
-        inbox.on_otp(heard)
+        handler = RecordingHandler()
+        inbox.on_otp(handler)
         for number in range(3):
-            assert inbox.receive(flow(identity=str(number))) is ReceiveResult.NEW
+            assert inbox.receive(flow(tracking_id=str(number))) is ReceiveResult.NEW
         assert inbox.pending == 0
         inbox.receive(otp())
-        await heard.count(1)
+        await handler.wait_for(1)
 
 
-async def test_repeats_and_latecomers() -> None:
-    """A repeat and what is older than what was here are answered well and handed to nobody."""
-    notes = Notes()
-    async with CallbackInbox(observers=[notes]) as inbox:
-        heard = Heard(inbox)
-        first, second, end = flow("InProgress", 1, "QUEUED"), flow("InProgress", 2, "EXPIRED"), flow("Failed", 3)
-        arrivals = [inbox.receive(shape) for shape in (second, second, first, end, second, end, flow("InProgress", 9))]
-    assert arrivals == ["taken", "repeated", "stale", "taken", "repeated", "repeated", "stale"]
-    assert heard.said == ["InProgress", "Failed"]
-    assert notes.dropped == [("t-1", why, False) for why in arrivals if why != "taken"]
-
-
-async def test_what_people_write_is_all_handed_out() -> None:
-    """Two messages of the same words at different times are two; the same one twice is one."""
-    async with CallbackInbox() as inbox:
-        heard = Heard(inbox)
-        later = inbound("ok") | {"sentDate": "2026-01-01T11:00:00Z"}
-        assert [inbox.receive(shape) for shape in (inbound("ok"), later, inbound("ok"))] == [
-            "taken",
-            "taken",
-            "repeated",
+async def test_duplicate_and_stale_callbacks_are_dropped() -> None:
+    """Duplicate and stale callbacks are accepted and not dispatched."""
+    observer = RecordingObserver()
+    async with CallbackInbox(observers=[observer]) as inbox:
+        handler = RecordingHandler(inbox)
+        first, second, final = flow("InProgress", 1, "QUEUED"), flow("InProgress", 2, "EXPIRED"), flow("Failed", 3)
+        results = [
+            inbox.receive(payload) for payload in (second, second, first, final, second, final, flow("InProgress", 9))
         ]
-    assert heard.said == ["ok", "ok"]
+    assert results == ["new", "duplicate", "stale", "new", "duplicate", "duplicate", "stale"]
+    assert handler.statuses == ["InProgress", "Failed"]
+    assert observer.dropped == [("t-1", result, False) for result in results if result != "new"]
 
 
-async def test_one_flow_in_order_and_many_at_once() -> None:
-    """A handler that is slow for one flow gets its callbacks one after the other, while other flows go on."""
+async def test_inbound_messages_with_the_same_text_are_all_dispatched() -> None:
+    """Two messages with the same text at different times are two; the same one twice is one."""
+    async with CallbackInbox() as inbox:
+        handler = RecordingHandler(inbox)
+        later = inbound("ok") | {"sentDate": "2026-01-01T11:00:00Z"}
+        assert [inbox.receive(payload) for payload in (inbound("ok"), later, inbound("ok"))] == [
+            "new",
+            "new",
+            "duplicate",
+        ]
+    assert handler.statuses == ["ok", "ok"]
+
+
+async def test_callbacks_of_a_flow_are_sequential_and_flows_concurrent() -> None:
+    """A handler that is slow for one flow gets its callbacks one after the other, while other flows continue."""
     async with CallbackInbox(concurrency=2) as inbox:
-        go, running, seen = asyncio.Event(), [], Heard()
+        proceed, running, recorder = asyncio.Event(), [], RecordingHandler()
 
         @inbox.on_flow
         async def slow(event: CallbackEvent[FlowRecord]) -> None:
             running.append(event.tracking_id)
             assert running.count(event.tracking_id) == 1
             if event.tracking_id == "slow":
-                await go.wait()
+                await proceed.wait()
             running.remove(event.tracking_id)
-            await seen(event)
+            await recorder(event)
 
         for at in (1, 2, 3):
-            inbox.receive(flow("InProgress", at, identity="slow"))
+            inbox.receive(flow("InProgress", at, tracking_id="slow"))
         for number in range(20):
-            inbox.receive(flow(identity=str(number)))
-        await seen.count(20)
-        assert [event.tracking_id for event in seen.events] == [str(number) for number in range(20)]
+            inbox.receive(flow(tracking_id=str(number)))
+        await recorder.wait_for(20)
+        assert [event.tracking_id for event in recorder.events] == [str(number) for number in range(20)]
         assert inbox.pending == 2
-        go.set()
-        await seen.count(23)
-    assert [event.record.updated_at.second for event in seen.events[20:]] == [1, 2, 3]
+        proceed.set()
+        await recorder.wait_for(23)
+    assert [event.record.updated_at.second for event in recorder.events[20:]] == [1, 2, 3]
 
 
-async def test_concurrency() -> None:
-    """No more callbacks are handled at a time than was said."""
+async def test_concurrency_limits_the_callbacks_handled_at_a_time() -> None:
+    """No more callbacks are handled at a time than `concurrency`."""
     async with CallbackInbox(concurrency=3) as inbox:
-        go, busy, most, heard = asyncio.Event(), 0, 0, Heard()
+        proceed, running, highest, recorder = asyncio.Event(), 0, 0, RecordingHandler()
 
         @inbox.on_flow
         async def count(event: CallbackEvent[FlowRecord]) -> None:
-            nonlocal busy, most
-            busy += 1
-            most = max(most, busy)
-            await go.wait()
-            busy -= 1
-            await heard(event)
+            nonlocal running, highest
+            running += 1
+            highest = max(highest, running)
+            await proceed.wait()
+            running -= 1
+            await recorder(event)
 
         for number in range(10):
-            inbox.receive(flow(identity=str(number)))
+            inbox.receive(flow(tracking_id=str(number)))
         await asyncio.sleep(0)
-        go.set()
-        await heard.count(10)
-    assert most == 3
+        proceed.set()
+        await recorder.wait_for(10)
+    assert highest == 3
 
 
-async def test_a_full_inbox() -> None:
-    """What finds no room is not taken and not remembered: it is taken when it comes again. Repeats need no room."""
+async def test_full_inbox_neither_accepts_nor_records_a_callback() -> None:
+    """A callback that a full inbox does not accept is new when it comes again. Duplicates need no capacity."""
     async with CallbackInbox(capacity=2) as inbox:
         events = aiter(inbox)
-        assert [inbox.receive(flow(identity=str(number))) for number in range(3)] == ["taken", "taken", "no room"]
-        assert inbox.receive(flow(identity="0")) is ReceiveResult.DUPLICATE
+        assert [inbox.receive(flow(tracking_id=str(number))) for number in range(3)] == ["new", "new", "unavailable"]
+        assert inbox.receive(flow(tracking_id="0")) is ReceiveResult.DUPLICATE
         await anext(events)
-        assert inbox.receive(flow(identity="2")) is ReceiveResult.NEW
+        assert inbox.receive(flow(tracking_id="2")) is ReceiveResult.NEW
         assert [(await anext(events)).tracking_id for _ in range(2)] == ["1", "2"]
 
 
-class Refused(Exception):
-    """What a handler of tests raises, with a PIN in its words."""
+class HandlerError(Exception):
+    """Raised by handlers of tests, with a PIN in its text."""
 
 
-@pytest.mark.parametrize("error", [Refused("739164"), asyncio.CancelledError("739164"), TimeoutError()])
-async def test_handlers_that_fail(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
-    """A handler that raises is told of by the names of both, and neither other handlers nor other events miss it."""
-    notes = Notes()
-    async with CallbackInbox(observers=[notes]) as inbox:
+@pytest.mark.parametrize("error", [HandlerError("739164"), asyncio.CancelledError("739164"), TimeoutError()])
+async def test_failing_handler_is_reported_without_its_text(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failing handler is reported by its name and the error class; other handlers and other events are unaffected."""
+    observer = RecordingObserver()
+    async with CallbackInbox(observers=[observer]) as inbox:
 
         @inbox.on_flow
         async def fail(_event: CallbackEvent[FlowRecord]) -> None:
             raise error
 
-        heard = Heard(inbox)
+        handler = RecordingHandler(inbox)
         inbox.receive(flow("InProgress", 1))
         inbox.receive(flow("Succeeded", 2))
-    assert heard.said == ["InProgress", "Succeeded"]
-    assert [name.rpartition(".")[2] for name, _ in notes.failed] == ["fail", "fail"]
-    assert {kind for _, kind in notes.failed} == {type(error).__name__}
-    assert "739164" not in caplog.text + repr(notes.events)
+    assert handler.statuses == ["InProgress", "Succeeded"]
+    assert [name.rpartition(".")[2] for name, _ in observer.failed] == ["fail", "fail"]
+    assert {kind for _, kind in observer.failed} == {type(error).__name__}
+    assert "739164" not in caplog.text + repr(observer.events)
 
 
-async def test_failures_are_logged_where_nobody_observes(caplog: pytest.LogCaptureFixture) -> None:
-    """Without observers of one's own, a handler that fails is found in the log, and not what it said."""
+async def test_failing_handler_is_logged_without_observers(caplog: pytest.LogCaptureFixture) -> None:
+    """Without observers, a handler that fails is found in the log, without the error's text."""
     async with CallbackInbox() as inbox:
 
         @inbox.on_otp
         async def fail(_event: CallbackEvent[OtpRecord]) -> None:
-            raise Refused("739164")
+            raise HandlerError("739164")
 
         inbox.receive(otp("Succeeded"))
     (line,) = caplog.records
     assert line.levelno == logging.ERROR
-    assert line.getMessage().endswith("fail raised Refused on a callback (otp f-1)")
+    assert line.getMessage().endswith("fail raised HandlerError on a callback (otp f-1)")
     assert "739164" not in caplog.text
 
 
-async def test_tell() -> None:
-    """`tell` is called at once with what is new of a flow, and needs nobody to take events; it may fail."""
-    told: list[Any] = []
+async def test_notify_gets_new_flow_records_without_a_consumer() -> None:
+    """`notify` is called at once with new records of flows, and needs no consumer; it may fail."""
+    notified: list[Any] = []
 
-    def tell(record: FlowRecord | OtpRecord) -> None:
-        told.append(record.status)
+    def notify(record: FlowRecord | OtpRecord) -> None:
+        notified.append(record.status)
         if record.final:
-            raise Refused("739164")
+            raise HandlerError("739164")
 
-    notes = Notes()
-    async with CallbackInbox(notify=tell, capacity=1, observers=[notes]) as inbox:
-        for shape in (flow("InProgress", 1), flow("InProgress", 1), inbound(), otp("Succeeded"), flow("Failed", 2)):
-            inbox.receive(shape)
-        assert told == ["InProgress", "Succeeded", "Failed"]
+    observer = RecordingObserver()
+    async with CallbackInbox(notify=notify, capacity=1, observers=[observer]) as inbox:
+        for payload in (flow("InProgress", 1), flow("InProgress", 1), inbound(), otp("Succeeded"), flow("Failed", 2)):
+            inbox.receive(payload)
+        assert notified == ["InProgress", "Succeeded", "Failed"]
         assert inbox.pending == 0
-    assert [error for _, error in notes.failed] == ["Refused", "Refused"]
+    assert [error for _, error in observer.failed] == ["HandlerError", "HandlerError"]
 
 
-async def test_tell_and_handlers() -> None:
-    """A handler gets what was told, and a full inbox tells nothing that it does not take."""
-    told: list[Any] = []
-    async with CallbackInbox(notify=told.append, capacity=1) as inbox:
-        heard = Heard(inbox)
-        assert [inbox.receive(flow(identity=name)) for name in "ab"] == ["taken", "taken"]
-        await heard.count(2)
-        assert [record.tracking_id for record in told] == ["a", "b"]
-    async with CallbackInbox(notify=told.append, capacity=1) as inbox:
+async def test_notify_and_handlers_get_the_same_callbacks() -> None:
+    """A handler gets what `notify` got, and `notify` gets nothing that a full inbox does not accept."""
+    notified: list[Any] = []
+    async with CallbackInbox(notify=notified.append, capacity=1) as inbox:
+        handler = RecordingHandler(inbox)
+        assert [inbox.receive(flow(tracking_id=name)) for name in "ab"] == ["new", "new"]
+        await handler.wait_for(2)
+        assert [record.tracking_id for record in notified] == ["a", "b"]
+    async with CallbackInbox(notify=notified.append, capacity=1) as inbox:
         events = aiter(inbox)
-        assert [inbox.receive(flow(identity=name)) for name in "cd"] == ["taken", "no room"]
+        assert [inbox.receive(flow(tracking_id=name)) for name in "cd"] == ["new", "unavailable"]
         assert (await anext(events)).tracking_id == "c"
-        assert len(told) == 3
+        assert len(notified) == 3
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("settings", "message"),
     [
-        ({"tell": 7}, "tell must be a callable"),
+        ({"notify": 7}, "notify must be a callable"),
         ({"confirm": "track"}, "confirm must be a callable"),
         ({"confirm_timeout": 7}, "confirm_timeout must be a positive timedelta"),
         ({"capacity": 0}, "capacity must be a whole number"),
         ({"concurrency": 1.5}, "concurrency must be a whole number"),
-        ({"memory": -1}, "memory must be a whole number"),
+        ({"max_flows": -1}, "max_flows must be a whole number"),
         ({"shutdown_timeout": timedelta(0)}, "shutdown_timeout must be a positive timedelta"),
         ({"observers": [print]}, "observers must be objects with an observe"),
     ],
     ids=str,
 )
-def test_settings_that_cannot_work(settings: dict[str, Any], why: str) -> None:
-    """A setting that cannot work is refused at once."""
-    with pytest.raises(InvalidConfig, match=why):
+def test_invalid_setting_raises_invalid_config(settings: dict[str, Any], message: str) -> None:
+    """A setting that cannot work is rejected at once."""
+    with pytest.raises(InvalidConfig, match=message):
         CallbackInbox(**settings)
 
 
-def test_settings_stay_as_they_are() -> None:
+def test_settings_are_read_only() -> None:
     """An inbox's settings are set when it is made."""
     with pytest.raises(attrs.exceptions.FrozenAttributeError):
         CallbackInbox().capacity = 5
 
 
-async def test_forgotten_flows_are_new() -> None:
-    """Memory is bounded: of a flow that is forgotten, a repeat is taken for news."""
+async def test_evicted_flows_count_as_new() -> None:
+    """Memory is bounded: a duplicate callback of an evicted flow counts as new."""
     async with CallbackInbox(max_flows=2) as inbox:
-        Heard(inbox)
+        RecordingHandler(inbox)
         for number in range(9):
-            assert inbox.receive(flow(identity=str(number))) is ReceiveResult.NEW
-        assert inbox.receive(flow(identity="8")) is ReceiveResult.DUPLICATE
-        assert inbox.receive(flow(identity="0")) is ReceiveResult.NEW
+            assert inbox.receive(flow(tracking_id=str(number))) is ReceiveResult.NEW
+        assert inbox.receive(flow(tracking_id="8")) is ReceiveResult.DUPLICATE
+        assert inbox.receive(flow(tracking_id="0")) is ReceiveResult.NEW

@@ -1,4 +1,4 @@
-"""The room offers its names without loading what is behind them."""
+"""The package exports its names without importing their modules."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ import pytest
 from routee_failover import webhooks
 
 
-def test_names() -> None:
-    """Every name that the room lists exists, and is told of by `dir`."""
+def test_exported_names_exist_and_are_listed_by_dir() -> None:
+    """Every name in `__all__` exists, and `dir` lists it."""
     for name in webhooks.__all__:
         assert getattr(webhooks, name) is not None
         assert name in dir(webhooks)
@@ -27,8 +27,8 @@ def test_names() -> None:
         ("from routee_failover.webhooks import aiohttp_receiver", True),
     ],
 )
-def test_what_is_loaded(statement: str, loads: bool) -> None:
-    """Only the receiver for aiohttp loads aiohttp; nothing loads a framework."""
+def test_only_the_aiohttp_receiver_imports_aiohttp(statement: str, loads: bool) -> None:
+    """Only the receiver for aiohttp imports aiohttp; no name imports a framework."""
     code = f"{statement}\nimport sys; print('aiohttp' in sys.modules, {{'starlette', 'litestar'}} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == f"{loads} set()\n"

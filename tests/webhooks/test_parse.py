@@ -1,4 +1,4 @@
-"""`parse_callback` tells the callbacks apart, and refuses the rest with words that quote none of it."""
+"""`parse_callback` distinguishes the kinds of callbacks, and rejects anything else without quoting it."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, WORDS, Json, b
 CANARY = "739164-canary"
 
 
-def test_flow_of_the_newer_page() -> None:
+def test_flow_as_on_the_newer_page_is_parsed() -> None:
     """Everything of a standard flow is read: both channels, statuses in either case, the times, the price."""
     record = parse_callback(body_of(NEW))
     assert isinstance(record, FlowRecord)
@@ -39,16 +39,16 @@ def test_flow_of_the_newer_page() -> None:
     assert (sms.channel, sms.status, sms.to, sms.price) == (Channel.SMS, MessageStatus.DELIVERED, PHONE, 0.03)
 
 
-def test_flow_of_the_older_page() -> None:
-    """The older page's names are read into the same record; an empty status code is none."""
+def test_flow_as_on_the_older_page_is_parsed() -> None:
+    """The names of the older page are read into the same record; an empty status code is `None`."""
     record = parse_callback(body_of(OLD))
     assert isinstance(record, FlowRecord)
     assert (record.tracking_id, record.status, record.status_code) == ("t-2", FlowStatus.FAILED, None)
     assert [message.status for message in record.messages] == [MessageStatus.FAILED, MessageStatus.FAILED]
 
 
-def test_otp() -> None:
-    """A failover OTP flow is told by its flow id and its steps."""
+def test_otp_flow_is_recognized_by_flow_id_and_steps() -> None:
+    """A failover OTP flow is recognized by its flow id and its steps."""
     record = parse_callback(body_of(OTP))
     assert isinstance(record, OtpRecord)
     assert (record.flow_id, record.status, record.total_cost) == (OTP["flowId"], FlowStatus.SUCCEEDED, 0.05)
@@ -56,8 +56,8 @@ def test_otp() -> None:
 
 
 @pytest.mark.parametrize("key", ["filename", "fileName"])
-def test_inbound(key: str) -> None:
-    """What a person wrote is told by its direction; the name of a file is read in both of Routee's spellings."""
+def test_inbound_message_is_recognized_by_its_direction(key: str) -> None:
+    """An inbound message is recognized by its direction; a file name is read in both of Routee's spellings."""
     shape = {name: value for name, value in INBOUND.items() if name != "filename"} | {key: "photo.jpg"}
     record = parse_callback(body_of(shape))
     assert isinstance(record, InboundMessage)
@@ -67,8 +67,8 @@ def test_inbound(key: str) -> None:
     assert (record.campaign_name, record.campaign_tracking_id, record.to) == (None, None, INBOUND["to"])
 
 
-def test_what_a_person_wrote_is_not_shown() -> None:
-    """`repr` shows neither the words nor the number of whoever wrote."""
+def test_repr_of_an_inbound_message_hides_text_and_number() -> None:
+    """`repr` shows neither the text nor the sender's number."""
     record = parse_callback(INBOUND)
     assert "Was that you?" not in repr(record)
     assert PHONE not in repr(record)
@@ -77,7 +77,7 @@ def test_what_a_person_wrote_is_not_shown() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize(
-    "given",
+    "convert",
     [
         body_of,
         lambda shape: bytearray(body_of(shape)),
@@ -89,29 +89,29 @@ def test_what_a_person_wrote_is_not_shown() -> None:
     ],
     ids=["bytes", "bytearray", "memoryview", "str", "dict", "UserDict", "MappingProxyType"],
 )
-def test_body_in_any_form(shape: Json, given: Any) -> None:
-    """Bytes, text and a mapping that somebody has read already are the same callback."""
-    assert parse_callback(given(shape)) == parse_callback(body_of(shape))
+def test_bytes_text_and_mapping_parse_alike(shape: Json, convert: Any) -> None:
+    """Bytes, text and a decoded mapping are the same callback."""
+    assert parse_callback(convert(shape)) == parse_callback(body_of(shape))
 
 
-def test_mapping_is_copied() -> None:
+def test_record_does_not_change_with_its_mapping() -> None:
     """A record does not change with the mapping that it was read from."""
-    mine = copy.deepcopy(NEW)
-    record = parse_callback(mine)
-    mine["messages"][0]["status"]["name"] = "DELIVERED"
-    mine["messages"].clear()
+    mapping = copy.deepcopy(NEW)
+    record = parse_callback(mapping)
+    mapping["messages"][0]["status"]["name"] = "DELIVERED"
+    mapping["messages"].clear()
     assert isinstance(record, FlowRecord)
     assert record.messages[0].status is MessageStatus.EXPIRED
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_unknown_keys_and_words(shape: Json) -> None:
-    """What Routee may add one day is kept, and nothing of it raises."""
-    grown = copy.deepcopy(shape) | {"tomorrow": {"key": [1, None]}, "statusCode": "none yet", "updatedAt": 7}
-    grown["status"] = "Paused"
-    for entry in [*grown.get("messages", []), *grown.get("steps", [])]:
+def test_unknown_keys_and_values_are_kept(shape: Json) -> None:
+    """What Routee may add one day is kept, and none of it raises."""
+    extended = copy.deepcopy(shape) | {"tomorrow": {"key": [1, None]}, "statusCode": "none yet", "updatedAt": 7}
+    extended["status"] = "Paused"
+    for entry in [*extended.get("messages", []), *extended.get("steps", [])]:
         entry |= {"type": "Telepathy", "channel": 9, "status": ["?"], "price": {}, "order": "first"}
-    record = parse_callback(body_of(grown))
+    record = parse_callback(body_of(extended))
     assert record.raw["tomorrow"] == {"key": [1, None]}
     if not isinstance(record, InboundMessage):
         assert record.status == "Paused"
@@ -129,38 +129,38 @@ def test_unknown_keys_and_words(shape: Json) -> None:
     ],
     ids=str,
 )
-def test_little_of_a_flow(shape: Json) -> None:
-    """A flow needs an id and either messages or a status; what is beside them does not make it another kind."""
+def test_flow_needs_an_id_and_messages_or_a_status(shape: Json) -> None:
+    """A flow needs an id and either messages or a status; other fields do not make it another kind."""
     assert isinstance(parse_callback(shape), FlowRecord)
 
 
 @pytest.mark.parametrize(
     "shape", [{"flowId": "f", "steps": []}, {"flowId": "f", "status": "InProgress"}, {"flowId": "f", "steps": None}]
 )
-def test_little_of_an_otp(shape: Json) -> None:
+def test_otp_flow_needs_an_id_and_steps_or_a_status(shape: Json) -> None:
     """A failover OTP flow needs an id and either steps or a status."""
     assert isinstance(parse_callback(shape), OtpRecord)
 
 
 def nested(levels: int) -> bytes:
-    """A callback with so many objects and lists within each other."""
+    """Return a callback with that many objects and lists nested within each other."""
     inner = levels - 1
     return b'{"trackingId":"t","status":"Queued","x":' + b"[" * inner + b"]" * inner + b"}"
 
 
 SISTER_VIBER = {"trackingId": "v", "to": PHONE, "status": {"status": "DELIVERED"}, "body": {"text": WORDS}}
 SISTER_SMS = {"messageId": "m", "smsId": "s", "to": PHONE, "status": {"name": "Delivered"}, "direction": "Outbound"}
-REFUSED: dict[str, tuple[Any, str]] = {
+INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "nothing": (b"", "not JSON"),
     "cut off": (body_of(NEW)[:-20], "not JSON"),
     "a form": (f"trackingId={CANARY}".encode(), "not JSON"),
     "another coding": (body_of(NEW).decode().encode("utf-16"), "not JSON"),
     "half a letter": ('{"trackingId":"' + "\ud800" + '"}', "not JSON"),
     "NaN": (b'{"trackingId":"t","status":"Queued","x":NaN}', "not JSON"),
-    "a list": (f'["{CANARY}"]'.encode(), "no JSON object"),
-    "a word": (f'"{CANARY}"'.encode(), "no JSON object"),
-    "many brackets in a word": (f'"{"[" * 100}"'.encode(), "no JSON object"),
-    "null": (b"null", "no JSON object"),
+    "a list": (f'["{CANARY}"]'.encode(), "not a JSON object"),
+    "a word": (f'"{CANARY}"'.encode(), "not a JSON object"),
+    "many brackets in a word": (f'"{"[" * 100}"'.encode(), "not a JSON object"),
+    "null": (b"null", "not a JSON object"),
     "a number": (739164, "not int"),
     "empty": ({}, "neither trackingId and messages"),
     "a single Viber message": (SISTER_VIBER, "neither trackingId and messages"),
@@ -169,18 +169,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a direction that is no word": (INBOUND | {"direction": 1}, "neither trackingId and messages"),
     "an id alone": ({"trackingId": CANARY}, "neither trackingId and messages"),
     "a flow id alone": ({"flowId": CANARY}, "neither trackingId and messages"),
-    "id null": (NEW | {"trackingId": None}, "trackingId is no text"),
-    "id a number": (NEW | {"trackingId": 739164}, "trackingId is no text"),
-    "id empty": (OTP | {"flowId": ""}, "flowId is no text"),
-    "id too long": (OTP | {"flowId": "f" * 201}, "flowId is no text"),
-    "id with a line break": (NEW | {"trackingId": f"t\n{CANARY}"}, "trackingId is no text"),
-    "nobody wrote": (INBOUND | {"from": None}, "from is no text"),
-    "messages an object": (NEW | {"messages": {"0": CANARY}}, "messages is no list of objects"),
-    "messages of words": (NEW | {"messages": [CANARY]}, "messages is no list of objects"),
-    "steps a word": (OTP | {"steps": CANARY}, "steps is no list of objects"),
+    "id null": (NEW | {"trackingId": None}, "trackingId is not a text"),
+    "id a number": (NEW | {"trackingId": 739164}, "trackingId is not a text"),
+    "id empty": (OTP | {"flowId": ""}, "flowId is not a text"),
+    "id too long": (OTP | {"flowId": "f" * 201}, "flowId is not a text"),
+    "id with a line break": (NEW | {"trackingId": f"t\n{CANARY}"}, "trackingId is not a text"),
+    "no sender": (INBOUND | {"from": None}, "from is not a text"),
+    "messages an object": (NEW | {"messages": {"0": CANARY}}, "messages is not a list of objects"),
+    "messages of words": (NEW | {"messages": [CANARY]}, "messages is not a list of objects"),
+    "steps a word": (OTP | {"steps": CANARY}, "steps is not a list of objects"),
     "too many messages": (NEW | {"messages": [{}] * 1001}, "messages has more than 1000 entries"),
-    "status a number": (NEW | {"status": 739164}, "status is no text"),
-    "status an object": (OTP | {"status": {"name": CANARY}}, "status is no text"),
+    "status a number": (NEW | {"status": 739164}, "status is not a text"),
+    "status an object": (OTP | {"status": {"name": CANARY}}, "status is not a text"),
     "too long": (b" " * (MAX_CALLBACK_SIZE + 1), f"more than {MAX_CALLBACK_SIZE} bytes"),
     "too long as text": (" " * (MAX_CALLBACK_SIZE * 10), f"more than {MAX_CALLBACK_SIZE} bytes"),
     "too long once encoded": ('"' + "€" * (MAX_CALLBACK_SIZE // 2) + '"', f"more than {MAX_CALLBACK_SIZE} bytes"),
@@ -190,48 +190,48 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "too deep as a mapping": (json.loads(nested(65)), "nested more than 64 deep"),
     "too much as a mapping": (NEW | {"x": [0] * 100_001}, "more than 100000 values"),
     "keys that are no text": (NEW | {739164: 1}, "keys are text"),
-    "what JSON cannot say": (NEW | {"x": {CANARY}}, "cannot say a set"),
+    "what JSON cannot say": (NEW | {"x": {CANARY}}, "cannot represent a set"),
     "a number beyond all": (NEW | {"x": 10**400}, "a number that is too large"),
 }
 
 
-@pytest.mark.parametrize(("given", "why"), REFUSED.values(), ids=REFUSED)
-def test_refusal(given: Any, why: str) -> None:
-    """What is no callback is one clear error of ours, whose words and frames hold nothing of what came."""
-    with pytest.raises(InvalidCallback, match=why) as caught:
-        parse_callback(given)
+@pytest.mark.parametrize(("body", "message"), INVALID_BODIES.values(), ids=INVALID_BODIES)
+def test_invalid_body_raises_without_quoting_it(body: Any, message: str) -> None:
+    """An invalid body raises one clear error, whose text and frames hold nothing of the body."""
+    with pytest.raises(InvalidCallback, match=message) as caught:
+        parse_callback(body)
     assert isinstance(caught.value, RouteeError)
     assert isinstance(caught.value, ValueError)
-    said = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    ours = said[said.rindex("routee_failover") :]
+    text = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    ours = text[text.rindex("routee_failover") :]
     assert CANARY not in ours
     assert PIN not in ours
     assert caught.value.__cause__ is caught.value.__context__ is None
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_a_mapping_that_holds_itself() -> None:
-    """An endless mapping is refused like one that is too deep."""
-    endless: Json = {"trackingId": "t", "status": "Queued"}
-    endless["x"] = [endless, endless]
+def test_cyclic_mapping_is_rejected() -> None:
+    """A mapping that contains itself is rejected like one that is too deep."""
+    cyclic: Json = {"trackingId": "t", "status": "Queued"}
+    cyclic["x"] = [cyclic, cyclic]
     with pytest.raises(InvalidCallback, match=r"nested more than 64 deep|more than 100000 values"):
-        parse_callback(endless)
+        parse_callback(cyclic)
 
 
-def test_as_deep_as_it_may_be() -> None:
+def test_64_levels_are_parsed() -> None:
     """64 levels are read and shown, as bytes and as a mapping."""
-    for given in (nested(64), json.loads(nested(64))):
-        record = parse_callback(given)
+    for body in (nested(64), json.loads(nested(64))):
+        record = parse_callback(body)
         assert "****" not in repr(record.raw)
 
 
-def test_numbers_of_more_than_64_bits() -> None:
-    """A huge number is a float, however the callback was read."""
-    for given in (json.dumps(NEW | {"x": 2**80}), NEW | {"x": 2**80}):
-        assert parse_callback(given).raw["x"] == float(2**80)
+def test_number_of_more_than_64_bits_is_a_float() -> None:
+    """A huge number is a float, whichever form the callback has."""
+    for body in (json.dumps(NEW | {"x": 2**80}), NEW | {"x": 2**80}):
+        assert parse_callback(body).raw["x"] == float(2**80)
 
 
-def test_long_ids_and_many_messages() -> None:
+def test_id_and_message_count_at_the_limits_are_accepted() -> None:
     """The limits themselves are allowed."""
     record = parse_callback({"trackingId": "t" * 200, "messages": [{}] * 1000})
     assert isinstance(record, FlowRecord)

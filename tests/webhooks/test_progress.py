@@ -1,4 +1,4 @@
-"""Which of two callbacks about a flow is the older one."""
+"""Order of two callbacks of a flow, and deduplication."""
 
 from itertools import combinations
 
@@ -13,14 +13,14 @@ from routee_failover.webhooks.progress import FlowProgress, is_stale, progress_o
 from .payloads import Json, flow, inbound, otp
 
 
-def standing(shape: Json) -> FlowProgress:
-    """How far a callback's flow has come."""
-    found = progress_of(parse_callback(shape))
-    assert found is not None
-    return found
+def progress(shape: Json) -> FlowProgress:
+    """Return the progress of a callback's flow."""
+    result = progress_of(parse_callback(shape))
+    assert result is not None
+    return result
 
 
-LIVES: dict[str, list[Json]] = {
+LIFECYCLES: dict[str, list[Json]] = {
     "a flow": [
         flow("Queued", 0),
         flow("InProgress", 1, "QUEUED"),
@@ -55,13 +55,13 @@ LIVES: dict[str, list[Json]] = {
 }
 
 
-@pytest.mark.parametrize("life", LIVES.values(), ids=LIVES)
-def test_lives(life: list[Json]) -> None:
-    """Of any two callbacks in the life of a flow, the earlier one is the older one, and only that."""
-    for earlier, later in combinations(map(standing, life), 2):
+@pytest.mark.parametrize("lifecycle", LIFECYCLES.values(), ids=LIFECYCLES)
+def test_earlier_callback_of_a_lifecycle_is_the_stale_one(lifecycle: list[Json]) -> None:
+    """Of any two callbacks in the lifecycle of a flow, the earlier one is stale, and only that one."""
+    for earlier, later in combinations(map(progress, lifecycle), 2):
         assert is_stale(earlier, later)
         assert not is_stale(later, earlier)
-    for one in map(standing, life):
+    for one in map(progress, lifecycle):
         assert not is_stale(one, one)
 
 
@@ -76,70 +76,70 @@ def test_lives(life: list[Json]) -> None:
         ({"flowId": "f", "steps": [{}]}, otp("InProgress", "EXPIRED")),
     ],
 )
-def test_what_cannot_be_compared(one: Json, other: Json) -> None:
-    """An end of a message beside another end, and words that nobody documented, prove no order."""
-    assert not is_stale(standing(one), standing(other))
-    assert not is_stale(standing(other), standing(one))
+def test_incomparable_callbacks_are_not_stale(one: Json, other: Json) -> None:
+    """Two different final statuses of a message, and undocumented statuses, prove no order."""
+    assert not is_stale(progress(one), progress(other))
+    assert not is_stale(progress(other), progress(one))
 
 
 @pytest.mark.parametrize("late", [flow("InProgress", 59, "SEEN"), flow("Queued", None), flow("Paused", 59)])
-def test_nothing_comes_after_an_end(late: Json) -> None:
-    """What is not final is older than an end, whatever its time says; even the other end is."""
-    end = standing(flow("Succeeded", 5, "DELIVERED"))
-    assert is_stale(standing(late), end)
-    assert not is_stale(end, standing(late))
-    assert is_stale(standing(flow("Failed", 9, "FAILED")), end)
+def test_anything_else_after_a_final_status_is_stale(late: Json) -> None:
+    """A status that is not final is stale after a final one, whatever its time; so is a different final status."""
+    final = progress(flow("Succeeded", 5, "DELIVERED"))
+    assert is_stale(progress(late), final)
+    assert not is_stale(final, progress(late))
+    assert is_stale(progress(flow("Failed", 9, "FAILED")), final)
 
 
-def test_an_end_may_be_told_of_again() -> None:
-    """The same end with a later time is news: a price, or a message that was seen."""
-    assert not is_stale(standing(flow("Succeeded", 9, "SEEN")), standing(flow("Succeeded", 5, "DELIVERED")))
+def test_same_final_status_with_a_later_time_is_new() -> None:
+    """The same final status with a later time is new: a price, or a message that was seen."""
+    assert not is_stale(progress(flow("Succeeded", 9, "SEEN")), progress(flow("Succeeded", 5, "DELIVERED")))
 
 
-@given(st.permutations(range(6)), st.sampled_from([LIVES["a flow"], LIVES["a one-time password"]]))
-def test_any_order(order: list[int], life: list[Json]) -> None:
-    """However the callbacks of a flow are mixed up, what is taken goes forward, and the end is among it."""
-    memory, taken = Deduplicator(10), []
+@given(st.permutations(range(6)), st.sampled_from([LIFECYCLES["a flow"], LIFECYCLES["a one-time password"]]))
+def test_callbacks_in_any_order_are_accepted_in_progress_order(order: list[int], lifecycle: list[Json]) -> None:
+    """However the callbacks of a flow are shuffled, what is accepted advances, and the final status is among it."""
+    dedup, accepted = Deduplicator(10), []
     for index in order:
-        record = parse_callback(life[index])
-        found, digest = progress_of(record), payload_digest(life[index])
-        if memory.classify(("flow", "t-1"), found, digest) is ReceiveResult.NEW:
-            memory.record(("flow", "t-1"), found, digest)
-            taken.append(index)
-    assert taken == sorted(taken)
-    assert max(order) in taken
+        record = parse_callback(lifecycle[index])
+        state, digest = progress_of(record), payload_digest(lifecycle[index])
+        if dedup.classify(("flow", "t-1"), state, digest) is ReceiveResult.NEW:
+            dedup.record(("flow", "t-1"), state, digest)
+            accepted.append(index)
+    assert accepted == sorted(accepted)
+    assert max(order) in accepted
 
 
-def test_the_same_state_in_other_words() -> None:
-    """A state that was here is a repeat, though its JSON differs; one with another status is not."""
-    memory, identity = Deduplicator(10), ("flow", "t-1")
+def test_same_state_in_another_notation_is_a_duplicate() -> None:
+    """A state that was received is a duplicate, though its JSON differs; one with another status is not."""
+    dedup, key = Deduplicator(10), ("flow", "t-1")
     first = flow("Succeeded", 5, "DELIVERED", originatingService="Failover")
-    memory.record(identity, standing(first), payload_digest(first))
+    dedup.record(key, progress(first), payload_digest(first))
     other = flow("Succeeded", 5, "DELIVERED", originatingService="failover")
-    assert memory.classify(identity, standing(other), payload_digest(other)) is ReceiveResult.DUPLICATE
+    assert dedup.classify(key, progress(other), payload_digest(other)) is ReceiveResult.DUPLICATE
     expired = flow("Succeeded", 5, "EXPIRED")
-    assert memory.classify(identity, standing(expired), payload_digest(expired)) is ReceiveResult.NEW
+    assert dedup.classify(key, progress(expired), payload_digest(expired)) is ReceiveResult.NEW
 
 
-def test_digest() -> None:
-    """What says the same is the same, however it is ordered; even what orjson cannot write has a digest."""
+def test_equal_payloads_have_equal_digests() -> None:
+    """Equal payloads have equal digests, however they are ordered; even one that orjson cannot write has a digest."""
     assert payload_digest({"a": 1, "b": [1, {"c": 2, "d": 3}]}) == payload_digest({"b": [1, {"d": 3, "c": 2}], "a": 1})
     assert payload_digest({"a": 1}) != payload_digest({"a": 2})
     assert payload_digest({"a": "\ud800", "b": 1}) == payload_digest({"b": 1, "a": "\ud800"})
 
 
-def test_messages_of_people_have_no_standing() -> None:
-    """Each message that a person wrote stands for itself."""
-    memory, identity = Deduplicator(10), ("inbound", "+30")
+def test_inbound_messages_have_no_progress() -> None:
+    """Each inbound message is distinct: only the same one again is a duplicate."""
+    dedup, key = Deduplicator(10), ("inbound", "+30")
     assert progress_of(parse_callback(inbound())) is None
-    memory.record(identity, None, payload_digest(inbound("one")))
-    assert memory.classify(identity, None, payload_digest(inbound("two"))) is ReceiveResult.NEW
-    assert memory.classify(identity, None, payload_digest(inbound("one"))) is ReceiveResult.DUPLICATE
+    dedup.record(key, None, payload_digest(inbound("one")))
+    assert dedup.classify(key, None, payload_digest(inbound("two"))) is ReceiveResult.NEW
+    assert dedup.classify(key, None, payload_digest(inbound("one"))) is ReceiveResult.DUPLICATE
 
 
-def test_memory_is_bounded() -> None:
-    """What was set longest ago is forgotten first; setting it again counts."""
+def test_bounded_dict_evicts_the_key_set_longest_ago() -> None:
+    """The key that was set longest ago is evicted first; setting it again counts."""
     latest: BoundedDict[int, str] = BoundedDict(2)
-    for key in (1, 2, 1, 3):
-        latest.set(key, str(key))
+    for number in (1, 2, 1, 3):
+        latest.set(number, str(number))
     assert (latest.get(1), latest.get(2), latest.get(3), len(latest)) == ("1", None, "3", 2)

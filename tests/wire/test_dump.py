@@ -1,4 +1,4 @@
-"""The way out: bytes that say exactly the flow, whatever numbers and texts it holds."""
+"""Dumping and encoding: the bytes represent the flow exactly, whatever numbers and texts it contains."""
 
 import json
 
@@ -14,8 +14,8 @@ from ..flows.sample_requests import BASIC_OTP, SAMPLES, VIBER_OTP, build
 
 
 @pytest.mark.parametrize("endpoint", SAMPLES)
-def test_the_body_is_the_dumped_flow(endpoint: str) -> None:
-    """What is sent is the JSON of what `dump_flow` shows, and it is out of sight."""
+def test_body_is_the_json_of_the_dumped_flow(endpoint: str) -> None:
+    """The body is the JSON of what `dump_flow` returns, and is stored as `SecretBytes`."""
     flow = load_flow(endpoint, SAMPLES[endpoint])
     body = encode_flow(flow)
     assert isinstance(body, SecretBytes)
@@ -24,8 +24,8 @@ def test_the_body_is_the_dumped_flow(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("minutes", [0, 5, 2**63 - 1, 2**64 - 1, 2**64, 10**50 - 1])
-def test_big_numbers(minutes: int) -> None:
-    """A codeValidityTime of up to 50 digits is sent digit by digit, and comes back from its JSON."""
+def test_integer_of_up_to_50_digits_is_sent_exactly(minutes: int) -> None:
+    """A codeValidityTime of up to 50 digits is sent with all digits, and is loaded from its JSON."""
     params = {"pin": "847291", "codeValidityTime": minutes}
     message = build(
         ViberOtpMessage,
@@ -43,13 +43,13 @@ def test_big_numbers(minutes: int) -> None:
 @pytest.mark.parametrize(
     "text", ["κωδικός", "\U0001f600", '"\\\n\r\t\x00\x7f\u2028', "</script>"], ids=["greek", "emoji", "control", "html"]
 )
-def test_texts(text: str) -> None:
-    """Text of any alphabet, control characters among it, arrives as it was."""
+def test_text_of_any_alphabet_is_sent_unchanged(text: str) -> None:
+    """Text of any alphabet, control characters included, is sent unchanged."""
     flow = StandardFlow(steps=[build(SmsStep, message=text)])
     assert json.loads(encode_flow(flow).reveal())["flow"][0]["message"]["body"] == text
 
 
-def test_enumerations_are_their_words() -> None:
+def test_enum_members_are_dumped_as_plain_text() -> None:
     """Members of Routee's word lists are dumped as plain text, not as members of an enumeration."""
     dumped = dump_flow(load_flow("viber-otp", {**VIBER_OTP, "templateId": BASIC_OTP}))
     assert (type(dumped["label"]), type(dumped["type"])) == (str, str)
@@ -57,36 +57,36 @@ def test_enumerations_are_their_words() -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, -1, 0.1, "κ", [], {}, {"a": [1, {"b": None}]}])
-def test_json_both_ways(value: object) -> None:
-    """What JSON can say is encoded and decoded to the same."""
+def test_json_value_survives_encode_and_decode(value: object) -> None:
+    """What JSON can represent is encoded and decoded to the same value."""
     assert decode(encode(value)) == value
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"<html>847291</html>", b"\xff", b"NaN", b"{'pin': '847291'}", b"[" * 5000], ids=range(7)
 )
-def test_what_is_no_json(body: bytes) -> None:
-    """Bytes that are no JSON are a plain ValueError that quotes none of them, and has no other error inside it."""
-    with pytest.raises(ValueError, match=r"^is not JSON$") as refused:
+def test_bytes_that_are_not_json_are_a_value_error(body: bytes) -> None:
+    """Bytes that are not JSON are a plain ValueError that quotes none of them, and has no other error attached."""
+    with pytest.raises(ValueError, match=r"^is not JSON$") as excinfo:
         decode(body)
-    assert refused.value.__context__ is None
-    assert refused.value.__cause__ is None
-    assert "847291" not in repr(refused.value)
+    assert excinfo.value.__context__ is None
+    assert excinfo.value.__cause__ is None
+    assert "847291" not in repr(excinfo.value)
 
 
 CANARIES = ["8x4y7z2q"]
 
 
-def test_what_is_no_json_is_not_told() -> None:
-    """An answer that is no JSON stands in no frame of ours: Routee echoes steps, and a PIN may be among them."""
+def test_decode_error_does_not_reveal_the_response() -> None:
+    """A response that is not JSON is in no frame of the package: Routee echoes steps, which may contain a PIN."""
     error = caught(lambda: decode(f"{{{CANARIES[0]}".encode()))
     assert isinstance(error, ValueError)
     assert CANARIES[0] not in reported(error)
 
 
 @pytest.mark.parametrize("text", ["a", "\ud800"])
-def test_canonical_json(text: str) -> None:
-    """The same value is the same bytes, in whatever order its keys are, even if it holds what orjson cannot write."""
+def test_canonical_json_does_not_depend_on_key_order(text: str) -> None:
+    """Equal values have equal bytes, in any order of keys, even if orjson cannot encode them."""
     assert encode_canonical({"x": [{"b": 1, "a": text}], "y": 2}) == encode_canonical(
         {"y": 2, "x": [{"a": text, "b": 1}]}
     )

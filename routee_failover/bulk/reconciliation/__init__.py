@@ -1,4 +1,4 @@
-"""What became of the messages of which nobody knows whether Routee took them, and how those ended that it took."""
+"""Reconciliation: finds out which messages of unknown outcome Routee accepted, and collects delivery reports."""
 
 from .policy import ReconcileResult, UnknownPolicy, explain_reconciliation
 from .reconciler import BulkReconciler

@@ -1,4 +1,4 @@
-"""How a flow ended, as its record tells it, in the words of a ledger."""
+"""Conversion of Routee's records to the ledger's delivery reports."""
 
 from datetime import timedelta
 
@@ -9,17 +9,17 @@ AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
 
 def delivery_report_of(number: int, record: AnyRecord) -> DeliveryReport | None:
-    """How a flow ended; `None` while it goes on.
+    """Return the delivery report of a flow's record; `None` while the flow is in progress.
 
-    A failover OTP flow may be `Succeeded` while its SMS is still queued: it has ended once its steps have.
+    A failover OTP flow may be `Succeeded` while its SMS is still queued: it is final once its steps are.
     """
     if not record.final:
         return None
     match record:
         case FlowRecord():
-            return _of_flow(number, record)
+            return _from_flow_record(number, record)
         case OtpRecord():
-            return _of_otp(number, record) if all(step.final for step in record.steps) else None
+            return _from_otp_record(number, record) if all(step.final for step in record.steps) else None
         case _:
             return DeliveryReport(
                 number=number,
@@ -32,7 +32,7 @@ def delivery_report_of(number: int, record: AnyRecord) -> DeliveryReport | None:
 
 
 def has_failed_over(record: AnyRecord) -> bool:
-    """Whether another channel than the first was tried, as far as a record tells."""
+    """Return whether another channel than the first was tried, according to a record."""
     match record:
         case FlowRecord():
             return len({message.channel for message in record.messages}) > 1
@@ -42,10 +42,10 @@ def has_failed_over(record: AnyRecord) -> bool:
             return False
 
 
-def _of_flow(number: int, record: FlowRecord) -> DeliveryReport:
+def _from_flow_record(number: int, record: FlowRecord) -> DeliveryReport:
     messages = record.messages
     last = messages[-1] if messages else None
-    began, ended = record.created_at, record.updated_at
+    started_at, ended_at = record.created_at, record.updated_at
     return DeliveryReport(
         number=number,
         status=str(record.status),
@@ -53,15 +53,15 @@ def _of_flow(number: int, record: FlowRecord) -> DeliveryReport:
         price=record.total_price,
         country=next((message.country for message in messages if message.country), None),
         reason=_reason(record, None if last is None else last.detailed_status),
-        delivery_time=None if began is None or ended is None else _seconds(ended - began),
+        delivery_time=None if started_at is None or ended_at is None else _seconds(ended_at - started_at),
     )
 
 
-def _of_otp(number: int, record: OtpRecord) -> DeliveryReport:
+def _from_otp_record(number: int, record: OtpRecord) -> DeliveryReport:
     steps = record.steps
     last = steps[-1] if steps else None
-    began = steps[0].created_at if steps else None
-    ended = None if last is None else last.delivered_at
+    started_at = steps[0].created_at if steps else None
+    ended_at = None if last is None else last.delivered_at
     return DeliveryReport(
         number=number,
         status=str(record.status),
@@ -69,7 +69,7 @@ def _of_otp(number: int, record: OtpRecord) -> DeliveryReport:
         price=record.total_cost,
         country=next((step.country for step in steps if step.country), None),
         reason=_reason(record, None if last is None else last.detailed_status),
-        delivery_time=None if began is None or ended is None else _seconds(ended - began),
+        delivery_time=None if started_at is None or ended_at is None else _seconds(ended_at - started_at),
     )
 
 
@@ -77,5 +77,5 @@ def _reason(record: FlowRecord | OtpRecord, detail: str | None) -> str | None:
     return detail if record.status is FlowStatus.SUCCEEDED else record.status_reason or detail
 
 
-def _seconds(span: timedelta) -> float:
-    return max(0.0, span.total_seconds())
+def _seconds(duration: timedelta) -> float:
+    return max(0.0, duration.total_seconds())

@@ -1,4 +1,4 @@
-"""What one look at Routee's lists shows of a message: that it is there, that it is not, or nothing at all."""
+"""Result of one lookup of a message in Routee's lists: found, absent, inconclusive or unlabelled."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ from ...records import FlowRecord, OtpRecord
 
 @attrs.frozen
 class Found:
-    """Routee has it."""
+    """Routee has the message."""
 
     tracking_id: str | None
     channel: str | None = None
@@ -21,44 +21,44 @@ class Found:
 
 @attrs.frozen
 class Absent:
-    """A list that was read to its end does not have it."""
+    """A list that was read to its end does not contain the message."""
 
 
 @attrs.frozen
 class Inconclusive:
-    """It shows nothing, for a reason in words that quote nothing of the message."""
+    """The lookup proves nothing, for a reason that quotes nothing of the message."""
 
     reason: str
     retryable: bool = True
-    """Whether another look may show more."""
-    answered: bool = True
-    """Whether Routee has answered at all."""
+    """Whether another lookup may show more."""
+    has_response: bool = True
+    """Whether Routee responded at all."""
 
 
 @attrs.frozen
 class Unlabelled:
-    """Flows to the same number are there that show nothing by which one could say whose they are."""
+    """The list contains flows to the same number without a label that would identify them."""
 
     records: tuple[FlowRecord, ...] = attrs.field(repr=False)
 
 
 LookupResult = Found | Absent | Inconclusive
-NO_RECIPIENT_NUMBER = "it goes to no number, by which Routee's lists could be asked"
+NO_RECIPIENT_NUMBER = "it goes to no number that Routee's lists could be searched for"
 
 
 class Lookup(Protocol):
-    """Looks for messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoResponse`."""
+    """Looks up messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoResponse`."""
 
     async def find(self, entry: LedgerEntry, since: float) -> LookupResult | Unlabelled:
-        """Look for a message in doubt among what Routee took from a day before `since` on (seconds since 1970)."""
+        """Look up a message among what Routee accepted from a day before `since` on (seconds since 1970)."""
         ...
 
     async def resolve_unlabelled(
         self, candidates: Sequence[tuple[LedgerEntry, Unlabelled]]
     ) -> Mapping[int, LookupResult]:
-        """What flows without a name prove, by the numbers of the intents; asked once after many looks."""
+        """Return what flows without a label prove, by entry number; called once after many lookups."""
         ...
 
     async def finds_canary(self, canary: LedgerEntry) -> bool:
-        """Whether the same kind of look finds a message that is known to be accepted."""
+        """Return whether the same kind of lookup finds a message that is known to be accepted."""
         ...

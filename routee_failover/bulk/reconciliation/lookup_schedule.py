@@ -1,4 +1,4 @@
-"""When a message in doubt is looked for, by this process's own time, which no setting of a clock moves."""
+"""Schedule of lookups of unknown messages, by the monotonic clock, which ignores changes of the machine's clock."""
 
 import time
 
@@ -8,32 +8,33 @@ from ...ledger import LedgerEntry
 from .reconcile_after import ReconcileAfter
 
 LOOKUP_TIMES = (0.0, 1.0, 2.0, 4.0)
-"""When a doubt is looked for: as soon as it is seen, and then so many settling times after that."""
+"""When a message is looked up: at once, and then after these multiples of `reconcile_after`."""
 _RETRY_FACTOR = 0.25
-"""Settling times after which a look that got no answer is made again, the longer the more of them there were."""
+"""Delay before a lookup without a response is repeated, in multiples of `reconcile_after`; it grows with their
+number."""
 _MAX_NO_RESPONSES = 40
-"""Looks without an answer after which one counts as made: a role that is missing stays missing."""
+"""Lookups without a response that count as one lookup: a missing role stays missing."""
 _MAX_PENDING = 100_000
-"""How many doubts are watched at a time. Those beyond wait for others to be settled; memory stays bounded."""
+"""Number of unknown messages that are tracked at once. Others wait until some are resolved; memory stays bounded."""
 
 
 @attrs.define
 class PendingLookup:
-    """A doubt, since when this process knows of it, and when it is looked for next."""
+    """An unknown message, when this process first saw it, and when it is looked up next."""
 
     attempt: int
     started_at: float
-    """When it was seen first with its lease over."""
+    """When it was first seen with its lease expired."""
     lookups: int = 0
     no_responses: int = 0
     not_before: float = 0.0
     reason: str = ""
-    """What the last look showed."""
+    """What the last lookup showed."""
     round: int = 0
 
 
 class LookupSchedule:
-    """Watches doubts from the moment at which this process sees them first."""
+    """Tracks unknown messages from the time at which this process first sees them."""
 
     def __init__(self, reconcile_after: ReconcileAfter) -> None:
         self._reconcile_after = reconcile_after
@@ -41,55 +42,61 @@ class LookupSchedule:
         self._round = 0
 
     def start_round(self) -> None:
-        """Begin to go through the doubts."""
+        """Start a round over all unknown messages."""
         self._round += 1
 
     def finish_round(self) -> float | None:
-        """Forget those that were not met since `begin`; the seconds until one is due, `None` if none will be."""
-        self._pending = {number: one for number, one in self._pending.items() if one.round == self._round}
-        due = [self._due_at(one) for one in self._pending.values() if not self.is_exhausted(one)]
+        """Drop the messages that this round did not meet, and return the seconds until the next lookup, or `None`."""
+        self._pending = {number: pending for number, pending in self._pending.items() if pending.round == self._round}
+        due = [self._due_at(pending) for pending in self._pending.values() if not self.is_exhausted(pending)]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def schedule(self, entry: LedgerEntry, now: float) -> PendingLookup | None:
-        """The watch over a doubt; `None` where too many are watched. `now` is the ledger's time."""
-        one = self._pending.get(entry.number)
-        if one is None or one.attempt != entry.attempt:
-            if one is None and len(self._pending) >= _MAX_PENDING:
+        """Return the pending lookup of a message; `None` if too many are tracked. `now` is the ledger's time."""
+        pending = self._pending.get(entry.number)
+        if pending is None or pending.attempt != entry.attempt:
+            if pending is None and len(self._pending) >= _MAX_PENDING:
                 return None
-            one = self._pending[entry.number] = PendingLookup(entry.attempt, time.monotonic())
+            pending = self._pending[entry.number] = PendingLookup(entry.attempt, time.monotonic())
         if now < entry.lease_expires_at:
-            # Its sender may still be at it: the time to settle has not begun.
-            one.started_at = time.monotonic() + (entry.lease_expires_at - now)
-        one.round = self._round
-        return one
+            # Its sender may still be sending it: `reconcile_after` has not started.
+            pending.started_at = time.monotonic() + (entry.lease_expires_at - now)
+        pending.round = self._round
+        return pending
 
-    def is_due(self, one: PendingLookup) -> bool:
-        """Whether it is to be looked for now."""
-        return not self.is_exhausted(one) and time.monotonic() >= self._due_at(one)
+    def is_due(self, pending: PendingLookup) -> bool:
+        """Return whether the message is to be looked up now."""
+        return not self.is_exhausted(pending) and time.monotonic() >= self._due_at(pending)
 
-    def age(self, one: PendingLookup) -> float:
-        """For how many settling times it has been watched."""
-        return (time.monotonic() - one.started_at) / self._reconcile_after.seconds
+    def age(self, pending: PendingLookup) -> float:
+        """Return for how many multiples of `reconcile_after` the message has been tracked."""
+        return (time.monotonic() - pending.started_at) / self._reconcile_after.seconds
 
-    def is_exhausted(self, one: PendingLookup) -> bool:
-        """Whether it will not be looked for any more."""
-        return one.lookups >= len(LOOKUP_TIMES)
+    def is_exhausted(self, pending: PendingLookup) -> bool:
+        """Return whether no lookups are left."""
+        return pending.lookups >= len(LOOKUP_TIMES)
 
-    def record_lookup(self, one: PendingLookup, reason: str, *, retryable: bool = True) -> None:
-        """Note a look that did not settle it; after one that nothing can follow, it is not looked for any more."""
-        one.lookups = one.lookups + 1 if retryable else len(LOOKUP_TIMES)
-        one.reason = reason
+    def record_lookup(self, pending: PendingLookup, reason: str, *, retryable: bool = True) -> None:
+        """Record a lookup that did not resolve the message; unless it is retryable, no further lookup follows."""
+        pending.lookups = pending.lookups + 1 if retryable else len(LOOKUP_TIMES)
+        pending.reason = reason
 
-    def record_no_response(self, one: PendingLookup, reason: str) -> None:
-        """Note a look that got no answer: it proves nothing, and is made again soon."""
-        one.no_responses += 1
-        if one.no_responses % _MAX_NO_RESPONSES == 0:
-            self.record_lookup(one, reason)
+    def record_no_response(self, pending: PendingLookup, reason: str) -> None:
+        """Record a lookup without a response: it proves nothing, and is repeated soon."""
+        pending.no_responses += 1
+        if pending.no_responses % _MAX_NO_RESPONSES == 0:
+            self.record_lookup(pending, reason)
             return
-        one.reason = reason
-        one.not_before = time.monotonic() + _RETRY_FACTOR * min(one.no_responses, 8) * self._reconcile_after.seconds
+        pending.reason = reason
+        pending.not_before = (
+            time.monotonic() + _RETRY_FACTOR * min(pending.no_responses, 8) * self._reconcile_after.seconds
+        )
 
-    def _due_at(self, one: PendingLookup) -> float:
-        # The first look waits for nothing: what is there already is found at once.
-        planned = one.started_at + LOOKUP_TIMES[one.lookups] * self._reconcile_after.seconds if one.lookups else 0.0
-        return max(planned, one.not_before)
+    def _due_at(self, pending: PendingLookup) -> float:
+        # The first lookup is immediate: a message that Routee already shows is found at once.
+        planned_at = (
+            pending.started_at + LOOKUP_TIMES[pending.lookups] * self._reconcile_after.seconds
+            if pending.lookups
+            else 0.0
+        )
+        return max(planned_at, pending.not_before)

@@ -1,4 +1,4 @@
-"""What is done about a message that Routee may have accepted, and what can be proven of it, endpoint by endpoint."""
+"""Policy for messages of unknown outcome, the result of a reconciliation, and what each endpoint can prove."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,61 +11,63 @@ from ...flows import Endpoint
 
 
 class UnknownPolicy(StrEnum):
-    """What a run does about the messages of which nobody knows whether Routee took them."""
+    """What a run does about messages of unknown outcome."""
 
     KEEP = "keep"
-    """Leave them as they are; a callback settles them all the same."""
+    """Leave them unknown; a callback still resolves them."""
     RECONCILE = "reconcile"
-    """Ask Routee: what it took is ACCEPTED, what it provably did not take may be sent, the rest is kept."""
+    """Search Routee: what it accepted becomes ACCEPTED, what it provably did not accept may be sent, the rest is
+    kept."""
     RESEND = "resend"
-    """The same, and send once more what nobody can know. Somebody may get the same message twice."""
+    """As `RECONCILE`, and resend once what cannot be proven. A recipient may get the same message twice."""
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ReconcileResult(ValueObject):
-    """What became of the doubts of a run when they were gone through once."""
+    """Result of one reconciliation of a run's unknown messages."""
 
     accepted: int = 0
-    """Routee has them."""
+    """Routee has accepted them."""
     absent: int = 0
-    """Routee did not take them: they may be sent."""
+    """Routee did not accept them: they may be sent."""
     to_resend: int = 0
-    """Nobody can know; they are to be sent once more, as the policy has it."""
+    """It cannot be known; they are resent once, by policy."""
     unknown_by_reason: Mapping[str, int] = attrs.field(factory=dict)
-    """Those that are in doubt still, by why."""
+    """Messages that are still unknown, by reason."""
     next_due_in: float | None = None
-    """Seconds until it makes sense to go through them again; `None` where asking will not settle any more."""
+    """Seconds until the next reconciliation is useful; `None` if no lookup can resolve more."""
 
     @property
     def unknown(self) -> int:
-        """How many are in doubt still."""
+        """Number of messages that are still unknown."""
         return sum(self.unknown_by_reason.values())
 
 
 _EXPLANATIONS: Mapping[Endpoint, str] = MappingProxyType(
     {
         Endpoint.STANDARD: (
-            "A search by recipient finds the message by its label, which proves that Routee took it. A complete search "
-            "without it proves that Routee did not. A flow that began with a call shows no label: there the recipient, "
-            "the kind and the time have to do, as for transactional flows."
+            "A search by recipient finds the message by its label, which proves that Routee accepted it. A complete "
+            "search without it proves that Routee did not. A flow that begins with a call shows no label: it is "
+            "matched by recipient, kind and time, as transactional flows are."
         ),
         Endpoint.TRANSACTIONAL: (
-            "Routee refuses a label on the Viber step. Where the SMS step was tried, its label proves it. Otherwise a "
-            "search by recipient has to do: no flow at all proves that Routee did not take the message, exactly one "
-            "that is nobody else's, in the minutes of the attempt, that it did, and anything else proves nothing."
+            "Routee refuses a label on the Viber step. If the SMS step was tried, its label proves acceptance. "
+            "Otherwise flows are matched by recipient: no flow at all proves that Routee did not accept the message, "
+            "exactly one that belongs to no other message, within minutes of the attempt, proves that it did, and "
+            "anything else proves nothing."
         ),
         Endpoint.OTP: (
-            "The list of failover OTP flows is asked for the recipient and the label: finding it proves that Routee "
-            "took the message, a complete list without it that Routee did not."
+            "The list of failover OTP flows is searched for the recipient and the label: finding the message proves "
+            "that Routee accepted it, a complete list without it that Routee did not."
         ),
         Endpoint.VIBER_OTP: (
             "Nothing can be proven: Routee documents neither a list of Viber OTPs nor a callback for them. They stay "
-            "in doubt, or are sent again where the policy says so."
+            "unknown, or are resent if the policy says so."
         ),
     }
 )
 
 
 def explain_reconciliation(endpoint: Endpoint | str) -> str:
-    """What can be proven about a message in doubt that went to an endpoint, in words for people."""
+    """Return a description of what can be proven about an unknown message of an endpoint."""
     return _EXPLANATIONS[Endpoint(endpoint)]

@@ -1,4 +1,4 @@
-"""What became of the messages that Routee may have accepted: by callback, by search, or by the caller's policy."""
+"""Reconciler of messages that Routee may have accepted: by callback, by search, or by the caller's policy."""
 
 import asyncio
 from collections import Counter
@@ -26,56 +26,60 @@ from .reconcile_after import ReconcileAfter
 from .report_collector import DeliveryReportCollector
 from .search_canary import FoundCanary, SearchCanary
 
-_AnyControl = FoundCanary | Inconclusive | str
-"""A control, or why there is none: nobody answered, or in words."""
-_BATCH = 500
+_CanaryResult = FoundCanary | Inconclusive | str
+"""A canary, or the reason why there is none: no response, or a text."""
+_BATCH_SIZE = 500
 _MAX_CONCURRENT = 8
-"""How many questions may be under way, as far as their rate lets them."""
+"""Maximum number of lookups in flight, within their rate limit."""
 
 _MAX_TRANSIT = 30.0
-"""Seconds for which a message may be on its way after its sender was through with it."""
+"""Seconds for which a message may still be in transit after its sender has finished with it."""
 
-KEPT_BY_POLICY = "the run keeps its doubts, as it was told to"
+KEPT_BY_POLICY = "the policy is to keep unknown messages"
 NO_VIBER_OTP_LIST = "Routee documents no list of Viber OTPs"
-NOT_FOUND_YET = "not found so far; its time to settle is not over"
-TOO_MANY_UNKNOWN = "too many are in doubt at once; it is looked for once others are settled"
-NO_LATER_CANARY = "no message that was begun well after it is found, so that the time to settle counts twice"
+NOT_FOUND_YET = "not found so far; reconcile_after has not passed"
+TOO_MANY_UNKNOWN = "too many are unknown at once; it is looked up once others are resolved"
+NO_LATER_CANARY = "no message that was sent well after it is found, so that twice reconcile_after has to pass"
 
 
 class BulkReconciler:
-    """Settles the doubts of a run: messages whose intent is UNKNOWN.
+    """Reconciles the messages of a run whose state is UNKNOWN.
 
-        settler = Reconciler(routee, ledger, endpoint=Endpoint.STANDARD)
-        settled = await settler.settle()
+        reconciler = BulkReconciler(routee, ledger, endpoint=Endpoint.STANDARD)
+        result = await reconciler.reconcile()
 
-    **Found is accepted.** The label of an intent is its own, so that a flow with it in Routee's lists, or a callback to
-    the address that was signed for it, proves that Routee took it. Where no label is shown, see `proves(endpoint)`.
+    **Found is accepted.** The label of an entry is unique, so that a flow with it in Routee's lists, or a callback to
+    the URL that was signed for it, proves that Routee accepted it. For flows that show no label, see
+    `explain_reconciliation(endpoint)`.
 
-    **Not found is absent only if all of this holds**, because each point alone is how a message gets sent twice:
+    **Not found is absent only if all of this holds**, because without each of these points a message gets sent twice:
 
-    - Its sender is through with it: it is UNKNOWN, its lease is over, and its last gate lets no byte leave after that.
-    - It has had time to settle: since this process saw it first with its lease over, `reconcile_after` has passed by this
-      process's own time. Setting the clock of the machine does not shorten that; starting anew lengthens it. In this
-      time what was on its way to Routee has arrived, and shows.
-    - The list was read to its end. An error, a refusal, a page that makes no sense: nothing is proven.
-    - Before it was read, the same kind of search found a control: a message of this run that Routee accepted by its own
-      answer or by callback. So it is the right account, the role is there, the time range fits whatever the clocks
-      say, labels come back. A control that was begun once nothing of the doubtful message can be on its way any more
-      (half a minute after its sender was through with it, or a quarter of `reconcile_after` if that is less) shows that
-      the search has come past it, however far it lags. Where there is none, the time to settle counts twice, since it
-      alone has to be longer than the lag.
-    - It is still the same attempt when the move is made: what was learned of one says nothing of the next.
+    - Its sender has finished with it: it is UNKNOWN, its lease has expired, and its last check lets no byte be sent
+      after that.
+    - `reconcile_after` has passed by this process's monotonic clock since this process first saw it with its lease
+      expired. Setting the machine's clock does not shorten that; a restart begins it again. By then, what was in
+      transit has reached Routee and is visible.
+    - The list was read to its end. An error, a rejection or an inconsistent page proves nothing.
+    - Before the list was read, the same kind of search found a canary: a message of this run whose acceptance a
+      response or a callback has proven. So the account is right, the role is there, the time range fits whatever the
+      clocks say, and labels are returned. A canary that was claimed once nothing of the unknown message can be in
+      transit any more (half a minute after its sender finished with it, or a quarter of `reconcile_after` if that is
+      less) proves that the search has progressed past it, however far it lags. Without such a canary, twice
+      `reconcile_after` has to pass, since it alone must then exceed the lag.
+    - It is still the same attempt when the transition is applied: the result of one attempt proves nothing about the
+      next.
 
-    Whatever lacks one of them stays UNKNOWN, with the reason in `Settled.kept`. What this rests on: Routee's lists show
-    flows in about the order in which it took them, and a message does not arrive later than that half minute after
-    its connection is gone. `tests/ledger/state_machine` goes through every order of steps in which it could go wrong.
+    A message that lacks one of them stays UNKNOWN, with the reason in `ReconcileResult.unknown_by_reason`. This relies
+    on two facts: Routee's lists show flows in about the order in which it accepted them, and a message does not arrive
+    later than half a minute after its connection is gone. `tests/ledger/state_machine` explores every order of steps in
+    which it could go wrong.
 
-    `reconcile_after` follows the time to live of the ledger's messages if it is omitted: that and a minute, from 2 minutes
-    to 10. With a `deadline` what may be sent again is EXPIRED instead, once that long has passed since its attempt
-    began.
+    By default `reconcile_after` follows the time to live of the ledger's messages: that and a minute, from 2 minutes to
+    10. With a `deadline`, a message that may be sent again becomes EXPIRED instead, once that time has passed since its
+    attempt began.
 
-    `settle` may be called as often as one likes; `Settled.next_due` says when it makes sense. Questions are asked at
-    most `rate` times a second, `Config.poll_rate` if it is omitted. Memory is bounded.
+    `reconcile` may be called at any time; `ReconcileResult.next_due_in` says when it is useful. Lookups are limited to
+    `rate` per second, by default `Config.poll_rate`. Memory is bounded.
     """
 
     def __init__(
@@ -101,226 +105,237 @@ class BulkReconciler:
         self._reconcile_after = ReconcileAfter(ledger, reconcile_after)
         self._schedule = LookupSchedule(self._reconcile_after)
         self._rate_limiter = RateLimiter(1 / (routee.config.poll_rate if rate is None else rate))
-        self._pacing = asyncio.Lock()
+        self._rate_lock = asyncio.Lock()
         self._canary = (
             None
             if self._lookup is None
             else SearchCanary(ledger, self._lookup, self._reconcile_after, self._wait_for_slot)
         )
-        self._settling, self._asking = asyncio.Lock(), asyncio.Lock()
+        self._reconcile_lock, self._collect_lock = asyncio.Lock(), asyncio.Lock()
 
     async def reconcile(self) -> ReconcileResult:
-        """Go through all doubts once. Raises `LedgerError` alone: what Routee does not answer is in doubt still."""
-        async with self._settling:
+        """Reconcile all unknown messages once.
+
+        Raises only `LedgerError`: without a response a message stays unknown.
+        """
+        async with self._reconcile_lock:
             await self._reconcile_after.update()
             await self._ledger.expire_leases()
             self._schedule.start_round()
             round_ = _Round()
             due: list[tuple[LedgerEntry, PendingLookup]] = []
-            async for intent in self._ledger.entries({EntryState.UNKNOWN}):
-                watched = self._schedule_lookup(intent, round_)
-                if watched is None:
+            async for entry in self._ledger.entries({EntryState.UNKNOWN}):
+                pending = self._schedule_lookup(entry, round_)
+                if pending is None:
                     continue
-                due.append((intent, watched))
-                if len(due) >= _BATCH:
+                due.append((entry, pending))
+                if len(due) >= _BATCH_SIZE:
                     await self._look_up(due, round_)
                     due = []
             await self._look_up(due, round_)
             return round_.result(self._schedule.finish_round())
 
-    def _schedule_lookup(self, intent: LedgerEntry, round_: "_Round") -> PendingLookup | None:
-        """The watch over a doubt that is due; the others are counted."""
+    def _schedule_lookup(self, entry: LedgerEntry, round_: "_Round") -> PendingLookup | None:
+        """Return the pending lookup of a message that is due; count the others."""
         if self._policy is UnknownPolicy.KEEP:
-            round_.kept[KEPT_BY_POLICY] += 1
+            round_.unknown_by_reason[KEPT_BY_POLICY] += 1
             return None
-        watched = self._schedule.schedule(intent, self._ledger.now())
-        if watched is None:
-            round_.kept[TOO_MANY_UNKNOWN] += 1
+        pending = self._schedule.schedule(entry, self._ledger.now())
+        if pending is None:
+            round_.unknown_by_reason[TOO_MANY_UNKNOWN] += 1
             return None
-        if self._schedule.is_due(watched) or (self._schedule.is_exhausted(watched) and self._may_resend(intent)):
-            return watched
-        round_.kept[watched.reason or NOT_FOUND_YET] += 1
+        if self._schedule.is_due(pending) or (self._schedule.is_exhausted(pending) and self._may_resend(entry)):
+            return pending
+        round_.unknown_by_reason[pending.reason or NOT_FOUND_YET] += 1
         return None
 
     async def _look_up(self, due: Sequence[tuple[LedgerEntry, PendingLookup]], round_: "_Round") -> None:
         if not due:
             return
-        control = await self._probe_canary(due)
-        gate = asyncio.Semaphore(_MAX_CONCURRENT)
+        # 1. Probe the canary, before the lookups that rely on it.
+        canary = await self._probe_canary(due)
+        # 2. Look up the messages.
+        semaphore = asyncio.Semaphore(_MAX_CONCURRENT)
 
-        async def one(intent: LedgerEntry, watched: PendingLookup) -> _LookupAttempt:
-            async with gate:
-                age, at = self._schedule.age(watched), self._ledger.now()
-                sight = None if self._schedule.is_exhausted(watched) else await self._look_up_one(intent, control)
-                return _LookupAttempt(intent, watched, age, at, sight)
+        async def attempt_lookup(entry: LedgerEntry, pending: PendingLookup) -> _LookupAttempt:
+            async with semaphore:
+                age, looked_up_at = self._schedule.age(pending), self._ledger.now()
+                result = None if self._schedule.is_exhausted(pending) else await self._look_up_one(entry, canary)
+                return _LookupAttempt(entry, pending, age, looked_up_at, result)
 
-        looks = await asyncio.gather(*(one(intent, watched) for intent, watched in due))
-        unclear = [(look.intent, look.sight) for look in looks if isinstance(look.sight, Unlabelled)]
-        judged = await self._lookup.resolve_unlabelled(unclear) if unclear and self._lookup is not None else {}
-        # Side by side, so that the ledger writes their moves together.
-        await asyncio.gather(*(self._apply(look, judged.get(look.intent.number), control, round_) for look in looks))
+        lookups = await asyncio.gather(*(attempt_lookup(entry, pending) for entry, pending in due))
+        # 3. Resolve the flows without a label, and apply the results.
+        unlabelled = [(lookup.entry, lookup.result) for lookup in lookups if isinstance(lookup.result, Unlabelled)]
+        resolved = await self._lookup.resolve_unlabelled(unlabelled) if unlabelled and self._lookup is not None else {}
+        # Concurrently, so that the ledger writes their transitions in one batch.
+        await asyncio.gather(
+            *(self._apply(lookup, resolved.get(lookup.entry.number), canary, round_) for lookup in lookups)
+        )
 
-    async def _probe_canary(self, due: Sequence[tuple[LedgerEntry, PendingLookup]]) -> _AnyControl:
-        """The control, where absence could be proven of any of these; it comes before the looks that rest on it."""
-        looked_for = [watched for _, watched in due if not self._schedule.is_exhausted(watched)]
-        if self._canary is None or not any(self._schedule.age(watched) >= 1 for watched in looked_for):
+    async def _probe_canary(self, due: Sequence[tuple[LedgerEntry, PendingLookup]]) -> _CanaryResult:
+        """Probe the canary if the absence of any of these could be proven; it precedes the lookups that rely on it."""
+        scheduled = [pending for _, pending in due if not self._schedule.is_exhausted(pending)]
+        if self._canary is None or not any(self._schedule.age(pending) >= 1 for pending in scheduled):
             return NOT_FOUND_YET
         try:
             return await self._canary.probe()
         except (NoResponse, NotSent, Rejected) as error:
-            return Inconclusive(_describe(error), answered=False)
+            return Inconclusive(_describe(error), has_response=False)
 
     async def _apply(
-        self, look: "_LookupAttempt", judged: LookupResult | None, control: _AnyControl, round_: "_Round"
+        self, lookup: "_LookupAttempt", resolved: LookupResult | None, canary: _CanaryResult, round_: "_Round"
     ) -> None:
-        intent, watched, sight = look.intent, look.watched, judged or look.sight
-        lease = intent.lease_expires_at - look.at
-        if isinstance(sight, Found):
-            await self._accept(intent, sight, round_)
+        entry, pending, result = lookup.entry, lookup.pending, resolved or lookup.result
+        lease_left = entry.lease_expires_at - lookup.looked_up_at
+        if isinstance(result, Found):
+            await self._accept(entry, result, round_)
             return
-        if isinstance(sight, Absent) and isinstance(control, Inconclusive):
-            sight = control
-        if isinstance(sight, Absent) and not isinstance(control, Inconclusive):
-            on_its_way = min(_MAX_TRANSIT, self._reconcile_after.seconds / 4)
-            why = _why_not_absent(intent, look.age, control, on_its_way)
-            if why is None and lease <= 0:
-                await self._confirm_absent(intent, round_)
+        if isinstance(result, Absent) and isinstance(canary, Inconclusive):
+            result = canary
+        if isinstance(result, Absent) and not isinstance(canary, Inconclusive):
+            max_transit = min(_MAX_TRANSIT, self._reconcile_after.seconds / 4)
+            reason = _reason_not_absent(entry, lookup.age, canary, max_transit)
+            if reason is None and lease_left <= 0:
+                await self._confirm_absent(entry, round_)
                 return
-            self._schedule.record_lookup(watched, why or NOT_FOUND_YET)
-        elif isinstance(sight, Inconclusive) and not sight.answered:
-            self._schedule.record_no_response(watched, sight.reason)
-        elif isinstance(sight, Inconclusive):
-            self._schedule.record_lookup(watched, sight.reason, retryable=sight.retryable)
-        if self._schedule.is_exhausted(watched) and self._may_resend(intent):
-            # A callback may be on its way, also where a search shows nothing.
-            wait = max(lease, (1 - look.age) * self._reconcile_after.seconds)
+            self._schedule.record_lookup(pending, reason or NOT_FOUND_YET)
+        elif isinstance(result, Inconclusive) and not result.has_response:
+            self._schedule.record_no_response(pending, result.reason)
+        elif isinstance(result, Inconclusive):
+            self._schedule.record_lookup(pending, result.reason, retryable=result.retryable)
+        if self._schedule.is_exhausted(pending) and self._may_resend(entry):
+            # Even if the search finds nothing, a callback may still arrive.
+            wait = max(lease_left, (1 - lookup.age) * self._reconcile_after.seconds)
             if wait <= 0:
-                await self._resend(intent, round_)
+                await self._resend(entry, round_)
                 return
             round_.due.append(wait)
-        round_.kept[watched.reason] += 1
+        round_.unknown_by_reason[pending.reason] += 1
 
-    async def _look_up_one(self, intent: LedgerEntry, control: _AnyControl) -> LookupResult | Unlabelled:
+    async def _look_up_one(self, entry: LedgerEntry, canary: _CanaryResult) -> LookupResult | Unlabelled:
         if self._lookup is None:
             return Inconclusive(NO_VIBER_OTP_LIST, retryable=False)
-        since = min(intent.claimed_at, control.claimed_at) if isinstance(control, FoundCanary) else intent.claimed_at
+        since = min(entry.claimed_at, canary.claimed_at) if isinstance(canary, FoundCanary) else entry.claimed_at
         await self._wait_for_slot()
         try:
-            return await self._lookup.find(intent, since)
+            return await self._lookup.find(entry, since)
         except (NoResponse, NotSent, Rejected) as error:
-            return Inconclusive(_describe(error), answered=False)
+            return Inconclusive(_describe(error), has_response=False)
 
     async def _wait_for_slot(self) -> None:
-        async with self._pacing:
+        async with self._rate_lock:
             await self._rate_limiter.acquire()
 
-    def _may_resend(self, intent: LedgerEntry) -> bool:
-        """At most once: not what was claimed twice, nor what the sender gave back because its content has changed."""
+    def _may_resend(self, entry: LedgerEntry) -> bool:
+        """Return whether a message may be resent: at most once, and only with unchanged content."""
         return (
             self._policy is UnknownPolicy.RESEND
-            and intent.attempt <= 1
-            and intent.resolved_by != RESOLVED_BY_POLICY
-            and not self._is_late(intent)
+            and entry.attempt <= 1
+            and entry.resolved_by != RESOLVED_BY_POLICY
+            and not self._is_late(entry)
         )
 
-    # --- the moves
+    # --- transitions
 
-    async def _accept(self, intent: LedgerEntry, seen: Found, round_: "_Round") -> None:
-        ending = TransitionDetails(
-            intent.number, intent.attempt, tracking_id=seen.tracking_id, channel=seen.channel, resolved_by="search"
+    async def _accept(self, entry: LedgerEntry, found: Found, round_: "_Round") -> None:
+        details = TransitionDetails(
+            entry.number, entry.attempt, tracking_id=found.tracking_id, channel=found.channel, resolved_by="search"
         )
-        round_.accepted += await self._ledger.apply(Transition.ACCEPT, ending)
-        self._record_delivery_report(intent.number, seen.record)
+        round_.accepted += await self._ledger.apply(Transition.ACCEPT, details)
+        self._record_delivery_report(entry.number, found.record)
 
-    async def _confirm_absent(self, intent: LedgerEntry, round_: "_Round") -> None:
-        reason, move = "a complete search did not find it, and found others of this run", Transition.CONFIRM_ABSENT
-        if self._is_late(intent):
-            reason, move = "it was not taken, and its deadline passed before that was known", Transition.EXPIRE
-        ending = TransitionDetails(intent.number, intent.attempt, reason, resolved_by="search")
-        round_.absent += await self._ledger.apply(move, ending) and move is Transition.CONFIRM_ABSENT
+    async def _confirm_absent(self, entry: LedgerEntry, round_: "_Round") -> None:
+        reason, transition = (
+            "a complete search did not find it, and found others of this run",
+            Transition.CONFIRM_ABSENT,
+        )
+        if self._is_late(entry):
+            reason, transition = "it was not accepted, and its deadline passed before that was known", Transition.EXPIRE
+        details = TransitionDetails(entry.number, entry.attempt, reason, resolved_by="search")
+        round_.absent += await self._ledger.apply(transition, details) and transition is Transition.CONFIRM_ABSENT
 
-    def _is_late(self, intent: LedgerEntry) -> bool:
-        """Whether it is worth nothing any more."""
-        late = self._ledger.now() - intent.claimed_at
-        return self._deadline is not None and late > self._deadline.total_seconds()
+    def _is_late(self, entry: LedgerEntry) -> bool:
+        """Return whether the deadline of a message has passed."""
+        elapsed = self._ledger.now() - entry.claimed_at
+        return self._deadline is not None and elapsed > self._deadline.total_seconds()
 
-    async def _resend(self, intent: LedgerEntry, round_: "_Round") -> None:
-        reason = "nobody can know whether it was accepted; it is sent once more, as the run was told to"
-        round_.again += await self._ledger.apply(
-            Transition.RESEND, TransitionDetails(intent.number, intent.attempt, reason, resolved_by=RESOLVED_BY_POLICY)
+    async def _resend(self, entry: LedgerEntry, round_: "_Round") -> None:
+        reason = "it cannot be known whether it was accepted; it is resent once, by policy"
+        round_.to_resend += await self._ledger.apply(
+            Transition.RESEND, TransitionDetails(entry.number, entry.attempt, reason, resolved_by=RESOLVED_BY_POLICY)
         )
 
     def _record_delivery_report(self, number: int, record: FlowRecord | OtpRecord | None) -> None:
-        fate = None if record is None else delivery_report_of(number, record)
-        if fate is not None:
-            self._ledger.record_delivery_report(fate)
+        report = None if record is None else delivery_report_of(number, record)
+        if report is not None:
+            self._ledger.record_delivery_report(report)
 
     async def collect_delivery_reports(self) -> int:
-        """Ask how the accepted messages ended of which that is not known, and have the ledger keep it.
+        """Fetch the missing delivery reports of accepted messages, and record them in the ledger.
 
-        Gives how many are under way still, or were not told of. Raises `LedgerError` alone.
+        Returns how many are still in progress, or unreported. Raises only `LedgerError`.
         """
-        async with self._asking:
+        async with self._collect_lock:
             return await self._reports.collect()
 
     # --- callbacks
 
     async def handle_callback(self, event: CallbackEvent[Any]) -> None:
-        """Take a callback: `inbox.on_flow(reconciler.handle_callback)`, `inbox.on_otp(reconciler.handle_callback)`.
+        """Handle a callback: `inbox.on_flow(reconciler.handle_callback)`, `inbox.on_otp(reconciler.handle_callback)`.
 
-        One that came to an address which was signed for a message of this run proves that Routee took that message, and
-        a final one tells how it ended. Any other is ignored.
+        A callback to a URL that was signed for a message of this run proves that Routee accepted that message, and a
+        final one is its delivery report. Any other is ignored.
         """
         record = event.record
-        tag = None if event.reference is None else parse_label(event.reference, self._ledger.run_id)
-        if tag is None or not isinstance(record, FlowRecord | OtpRecord):
+        key_hash = None if event.reference is None else parse_label(event.reference, self._ledger.run_id)
+        if key_hash is None or not isinstance(record, FlowRecord | OtpRecord):
             return
-        intent = await self._ledger.entry(tag)
-        if intent is None:
+        entry = await self._ledger.entry(key_hash)
+        if entry is None:
             return
-        if intent.state is not EntryState.ACCEPTED:
-            ending = TransitionDetails(
-                intent.number,
-                intent.attempt,
+        if entry.state is not EntryState.ACCEPTED:
+            details = TransitionDetails(
+                entry.number,
+                entry.attempt,
                 tracking_id=event.tracking_id,
                 channel=_first_channel(record),
                 resolved_by="callback",
             )
-            await self._ledger.apply(Transition.ACCEPT, ending)
-        self._record_delivery_report(intent.number, record)
+            await self._ledger.apply(Transition.ACCEPT, details)
+        self._record_delivery_report(entry.number, record)
 
 
 @attrs.frozen
 class _LookupAttempt:
-    """A look at a doubt, and how the doubt stood when it began."""
+    """One lookup, and the state of its message when it began."""
 
-    intent: LedgerEntry
-    watched: PendingLookup
+    entry: LedgerEntry
+    pending: PendingLookup
     age: float
-    """In settling times."""
-    at: float
+    """In multiples of `reconcile_after`."""
+    looked_up_at: float
     """By the ledger's clock."""
-    sight: LookupResult | Unlabelled | None
+    result: LookupResult | Unlabelled | None
 
 
 class _Round:
-    """What going through the doubts once has come to so far."""
+    """Result of the current reconciliation so far."""
 
     def __init__(self) -> None:
-        self.accepted = self.absent = self.again = 0
-        self.kept: Counter[str] = Counter()
+        self.accepted = self.absent = self.to_resend = 0
+        self.unknown_by_reason: Counter[str] = Counter()
         self.due: list[float] = []
-        """Seconds until something beside a look is due."""
+        """Seconds until something other than a lookup is due."""
 
-    def result(self, next_look: float | None) -> ReconcileResult:
-        due = self.due if next_look is None else [*self.due, next_look]
-        next_due = min(due) if due else None
+    def result(self, next_lookup_in: float | None) -> ReconcileResult:
+        due = self.due if next_lookup_in is None else [*self.due, next_lookup_in]
+        next_due_in = min(due) if due else None
         return ReconcileResult(
             accepted=self.accepted,
             absent=self.absent,
-            to_resend=self.again,
-            unknown_by_reason=dict(self.kept),
-            next_due_in=next_due,
+            to_resend=self.to_resend,
+            unknown_by_reason=dict(self.unknown_by_reason),
+            next_due_in=next_due_in,
         )
 
 
@@ -334,14 +349,14 @@ def _lookup(routee: RouteeClient, ledger: Ledger, endpoint: Endpoint) -> Lookup 
             return None
 
 
-def _why_not_absent(intent: LedgerEntry, age: float, control: FoundCanary | str, on_its_way: float) -> str | None:
-    """Why a message that a complete list does not have may be there all the same."""
+def _reason_not_absent(entry: LedgerEntry, age: float, canary: FoundCanary | str, max_transit: float) -> str | None:
+    """Return why a message that a complete list lacks may still have been accepted."""
     if age < 1:
         return NOT_FOUND_YET
-    if isinstance(control, str):
-        return control
-    through = intent.lease_expires_at if intent.ended_at is None else intent.ended_at
-    return NO_LATER_CANARY if control.claimed_at < through + on_its_way and age < 2 else None
+    if isinstance(canary, str):
+        return canary
+    sender_finished_at = entry.lease_expires_at if entry.ended_at is None else entry.ended_at
+    return NO_LATER_CANARY if canary.claimed_at < sender_finished_at + max_transit and age < 2 else None
 
 
 def _first_channel(record: FlowRecord | OtpRecord) -> str | None:
@@ -352,5 +367,5 @@ def _first_channel(record: FlowRecord | OtpRecord) -> str | None:
 
 def _describe(error: NoResponse | NotSent | Rejected) -> str:
     if isinstance(error, Rejected):
-        return f"Routee refused the search with {error.status}"
-    return f"the search got no answer ({type(error).__name__})"
+        return f"Routee rejected the search with {error.status}"
+    return f"the search got no response ({type(error).__name__})"

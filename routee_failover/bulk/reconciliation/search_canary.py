@@ -1,5 +1,4 @@
-"""Proof that a search sees this run: a message that Routee certainly took must be found before another one's absence
-means anything."""  # noqa: D205, D209
+"""Search canary: a message known to be accepted, which a search must find before another's absence proves anything."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -10,28 +9,29 @@ from ...ledger import EntryState, Ledger, LedgerEntry
 from .lookup import Lookup
 from .reconcile_after import ReconcileAfter
 
-_AGES = (0.0, 0.25, 1.0)
-"""How many settling times ago the controls were accepted: the youngest says most, an older one is found more surely."""
+_CANARY_AGES = (0.0, 0.25, 1.0)
+"""Ages of the canaries in multiples of `reconcile_after`: the youngest proves most, an older one is found more
+surely."""
 _MIN_IDLE_FACTOR = 20
-"""The ledger is gone through for controls at most a twentieth of the time."""
+"""The ledger is scanned for canaries at most a twentieth of the time."""
 
-NO_CANARY = "no message of this run is known to be accepted, by which one could see that the search works"
-CANARY_NOT_FOUND = "the search does not find what Routee is known to have accepted: it lags, or sees another account"
+NO_CANARY = "no message of this run is known to be accepted, which could show that the search works"
+CANARY_NOT_FOUND = "the search does not find what Routee is known to have accepted: it lags, or uses another account"
 
 
 @attrs.frozen
 class FoundCanary:
-    """What a search was shown to see."""
+    """A canary that the search has found."""
 
     claimed_at: float
-    """When the control was begun."""
+    """When the canary was claimed."""
 
 
 class SearchCanary:
-    """Finds messages that were accepted by an answer or a callback, and looks whether the search shows them.
+    """Selects messages whose acceptance a response or a callback has proven, and checks that the search finds them.
 
-    The one that was begun last says most: a search that shows it has come at least so far, and a message that was begun
-    before it would be shown as well. So one control stands for all doubts that are older than it.
+    The youngest one proves most: a search that shows it has progressed at least that far, and would also show a message
+    that was sent before it. So one canary serves for all unknown messages that are older.
     """
 
     def __init__(
@@ -49,7 +49,10 @@ class SearchCanary:
         self._listed_until = 0.0
 
     async def probe(self) -> FoundCanary | str:
-        """The youngest control that the search shows now, or why there is none. Raises as `Lookup.look` does."""
+        """Return the youngest canary that the search finds now, or the reason why there is none.
+
+        Raises as `Lookup.find` does.
+        """
         if time.monotonic() >= self._listed_until or not self._candidates:
             await self._select_candidates()
         for candidate in self._candidates:
@@ -59,20 +62,20 @@ class SearchCanary:
         return CANARY_NOT_FOUND if self._candidates else NO_CANARY
 
     async def _select_candidates(self) -> None:
-        began, now = time.monotonic(), self._ledger.now()
+        started_at, now = time.monotonic(), self._ledger.now()
         best: dict[float, LedgerEntry] = {}
-        async for intent in self._ledger.entries({EntryState.ACCEPTED}):
-            if not intent.recipient or intent.tracking_id is None or intent.resolved_by not in {"answer", "callback"}:
-                continue  # what a search has shown proves nothing about searching
-            age = now - (intent.ended_at or now)
-            for least in _AGES:
-                kept = best.get(least)
-                if age >= least * self._reconcile_after.seconds and (
-                    kept is None or kept.claimed_at < intent.claimed_at
+        async for entry in self._ledger.entries({EntryState.ACCEPTED}):
+            if not entry.recipient or entry.tracking_id is None or entry.resolved_by not in {"answer", "callback"}:
+                continue  # a message that only a search has found proves nothing about the search
+            age = now - (entry.ended_at or now)
+            for min_age in _CANARY_AGES:
+                current = best.get(min_age)
+                if age >= min_age * self._reconcile_after.seconds and (
+                    current is None or current.claimed_at < entry.claimed_at
                 ):
-                    best[least] = intent
+                    best[min_age] = entry
         self._candidates = sorted(
-            {intent.number: intent for intent in best.values()}.values(), key=lambda one: one.claimed_at, reverse=True
+            {entry.number: entry for entry in best.values()}.values(), key=lambda entry: entry.claimed_at, reverse=True
         )
-        took = time.monotonic() - began
-        self._listed_until = time.monotonic() + took * _MIN_IDLE_FACTOR
+        scan_time = time.monotonic() - started_at
+        self._listed_until = time.monotonic() + scan_time * _MIN_IDLE_FACTOR

@@ -1,4 +1,4 @@
-"""What became of a run, as a page for people: one pass over the ledger, numbers, drawings, one file."""
+"""HTML report of a bulk run: one pass over the ledger, aggregates, SVG charts, one self-contained file."""
 
 from .write import write_report
 

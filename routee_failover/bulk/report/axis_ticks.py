@@ -1,4 +1,4 @@
-"""Round numbers for axes."""
+"""Axis ticks at round values."""
 
 import math
 from collections.abc import Iterator
@@ -29,22 +29,22 @@ _TIME_INTERVALS = (
 
 
 def linear_ticks(maximum: float, max_ticks: int = 3) -> list[float]:
-    """At most so many round values above 0, evenly apart; the last is `most` or the next above it."""
+    """Return at most `max_ticks` evenly spaced round values above 0; the last one is `maximum` or the next above it."""
     size = 10 ** math.floor(math.log10(maximum / max_ticks))
-    step = next(size * by for by in (1, 2, 2.5, 5, 10, 20) if maximum / (size * by) <= max_ticks + 1e-9)
-    return [step * place for place in range(1, math.ceil(maximum / step - 1e-9) + 1)]
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10, 20) if maximum / (size * factor) <= max_ticks + 1e-9)
+    return [step * index for index in range(1, math.ceil(maximum / step - 1e-9) + 1)]
 
 
 def time_tick_interval(duration: float, max_ticks: int) -> float:
-    """How far ticks are apart, so that there are about so many: a round number of seconds."""
+    """Return the interval between at most `max_ticks` ticks: a round number of seconds."""
     days = 86_400 * math.ceil(duration / 86_400 / max_ticks)
     return next((step for step in _TIME_INTERVALS if duration / step <= max_ticks), days)
 
 
 def log_ticks(low: float, high: float) -> Iterator[tuple[float, bool]]:
-    """1, 2 and 5 of every factor of ten between the two, and whether it is a 1."""
+    """Yield 1, 2 and 5 of each decade from `low` to `high`, and whether the tick is a power of ten."""
     for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
-        for by in (1, 2, 5):
-            value = by * 10.0**decade
+        for digit in (1, 2, 5):
+            value = digit * 10.0**decade
             if low * 0.999 <= value <= high * 1.001:
-                yield value, by == 1
+                yield value, digit == 1

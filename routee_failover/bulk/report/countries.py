@@ -1,4 +1,4 @@
-"""Countries by their two letters, in words, and of a number where Routee told none."""
+"""Country names by their ISO codes, and the country of a phone number if Routee reported none."""
 
 import functools
 from collections.abc import Callable
@@ -7,19 +7,19 @@ from importlib.resources import files
 from ..phone_numbers import country_of
 
 _PREFIX_LENGTH = 9
-"""Letters of a number, its plus included: those that share a calling code, as +1 and +44, have parted by then."""
+"""Characters of a number that determine its country, including the plus: enough for shared codes such as +1 and +44."""
 _MAX_CACHED = 20_000
 
 
 class CountryLookup:
-    """Countries of numbers, asked for once for all that begin alike: to read a million numbers takes a minute."""
+    """Countries of phone numbers, cached by prefix: to parse a million numbers would take a minute."""
 
     def __init__(self, resolve: Callable[[str], str | None] = country_of) -> None:
         self._resolve = resolve
         self._cache: dict[str, str] = {}
 
     def lookup(self, number: str) -> str:
-        """The two letters; empty where they are not known, as without the `bulk` extra."""
+        """Return the ISO code; empty if it is not known, for example without the `bulk` extra."""
         prefix = number[:_PREFIX_LENGTH]
         country = self._cache.get(prefix)
         if country is None:
@@ -31,7 +31,7 @@ class CountryLookup:
 
 @functools.cache
 def _country_names() -> dict[str, str]:
-    """ISO 3166 as the time zone database writes it, of the `bulk` extra."""
+    """Return the ISO 3166 table of the time zone database, which is part of the `bulk` extra."""
     try:
         table = files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8")
     except (ImportError, OSError):
@@ -40,5 +40,5 @@ def _country_names() -> dict[str, str]:
 
 
 def country_name(code: str) -> str:
-    """The country's name, or the code where it is none."""
+    """Return the name of a country; for an unknown code, the code itself."""
     return _country_names().get(code.upper(), code)

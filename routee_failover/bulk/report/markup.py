@@ -1,4 +1,4 @@
-"""Markup in which every text is escaped by construction: only what this module has made counts as markup."""
+"""HTML and SVG builder that escapes by construction: only what this module has made counts as markup."""
 
 import html
 from typing import final
@@ -6,31 +6,33 @@ from typing import final
 
 @final
 class Markup(str):
-    """Text that is markup already."""
+    """Text that is already escaped."""
 
     __slots__ = ()
 
 
 Child = str | None
-"""A piece of content: text, or what `tag` gave. `None` is nothing."""
+"""Content of an element: a text, markup from `tag`, or `None` for nothing."""
 
 _VOID_ELEMENTS = frozenset({"br", "meta", "rect", "line", "path", "circle"})
 
 
 def tag(name: str, *children: Child, **attributes: str | float | None) -> Markup:
-    """An element. Texts in it are escaped, and attributes: `class_` is written `class`, `aria_label` `aria-label`."""
-    written = "".join(
+    """Return an element; texts and attributes are escaped. `class_` becomes `class`, `aria_label` `aria-label`."""
+    attribute_text = "".join(
         f' {_attribute_name(attribute)}="{html.escape(_attribute_value(value))}"'
         for attribute, value in attributes.items()
         if value is not None
     )
     if name in _VOID_ELEMENTS and not children:
-        return Markup(f"<{name}{written}/>" if name in {"rect", "line", "path", "circle"} else f"<{name}{written}>")
-    return Markup(f"<{name}{written}>{join_markup(*children)}</{name}>")
+        return Markup(
+            f"<{name}{attribute_text}/>" if name in {"rect", "line", "path", "circle"} else f"<{name}{attribute_text}>"
+        )
+    return Markup(f"<{name}{attribute_text}>{join_markup(*children)}</{name}>")
 
 
 def join_markup(*children: Child) -> Markup:
-    """One after the other."""
+    """Return the concatenated markup; texts are escaped."""
     return Markup(
         "".join(
             child if isinstance(child, Markup) else html.escape(child, quote=False)
@@ -41,7 +43,7 @@ def join_markup(*children: Child) -> Markup:
 
 
 def _attribute_name(attribute: str) -> str:
-    # SVG's own names have capitals and no hyphens.
+    # SVG's own attribute names are camelCase, without hyphens.
     return attribute.rstrip("_").replace("_", "-")
 
 
@@ -50,5 +52,5 @@ def _attribute_value(value: str | float) -> str:
 
 
 def percent(fraction: float) -> str:
-    """A length of a drawing, in hundredths of its width."""
+    """Return an SVG length in percent of the width."""
     return f"{100 * fraction:.3f}".rstrip("0").rstrip(".") + "%"

@@ -1,4 +1,4 @@
-"""The numbers of a report: what the one pass over a ledger gives, and all that charts and page know."""
+"""Data model of the report: the result of the pass over a ledger, and the only input of charts and page."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from ...ledger import StateCounts
 
 
 class RateBar(NamedTuple):
-    """What was answered in one stretch of time."""
+    """Message counts of one time interval, by outcome."""
 
     accepted: int = 0
     rejected: int = 0
@@ -16,12 +16,12 @@ class RateBar(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Sum of the counts."""
         return self.accepted + self.rejected + self.unknown
 
 
 class ActivePeriod(NamedTuple):
-    """Bars side by side, from `begin` on, after so many seconds of idle time."""
+    """Consecutive bars from `started_at` on. `idle_before` is the idle time before them, in seconds."""
 
     started_at: float
     bars: tuple[RateBar, ...]
@@ -29,24 +29,24 @@ class ActivePeriod(NamedTuple):
 
 
 class RateSeries(NamedTuple):
-    """Messages over time, in bars of `width` seconds, a second or more."""
+    """Messages over time, in bars of `bar_seconds`, which is at least 1."""
 
     bar_seconds: float
     periods: tuple[ActivePeriod, ...]
 
     @property
     def bars(self) -> list[RateBar]:
-        """Those of all stretches."""
-        return [bar for stretch in self.periods for bar in stretch.bars]
+        """The bars of all periods."""
+        return [bar for period in self.periods for bar in period.bars]
 
     @property
     def peak_rate(self) -> float:
-        """The most in a second, of all bars."""
+        """The maximum rate of any bar, in messages a second."""
         return max(bar.total for bar in self.bars) / self.bar_seconds
 
 
 class DurationStats(NamedTuple):
-    """How long something took, in seconds. The first column begins at `begin`, each next one `ratio` times later."""
+    """Distribution of durations in seconds; buckets start at `histogram_start` and grow by `bucket_ratio`."""
 
     total: int
     p50: float
@@ -60,17 +60,17 @@ class DurationStats(NamedTuple):
 
 
 class FailoverPath(NamedTuple):
-    """Accepted messages by the channel that was tried first and by their delivery. Channels are empty if not known."""
+    """Number of accepted messages by first channel, last channel and outcome. Unknown channels are empty."""
 
     first_channel: str
     final_channel: str
     outcome: str
-    """One of `deliveries.DELIVERED`, `FAILED` and `UNKNOWN`."""
+    """One of `DELIVERED`, `FAILED` and `UNKNOWN` of `delivery_summary`."""
     messages: int
 
 
 class CostGroup(NamedTuple):
-    """What messages to one country by one channel cost together."""
+    """Total price of the messages to one country by one channel."""
 
     country: str
     channel: str
@@ -79,7 +79,7 @@ class CostGroup(NamedTuple):
 
 
 class ReasonCount(NamedTuple):
-    """A reason for which messages were not accepted or not delivered, how often, and the first lines of them."""
+    """A reason why messages were not accepted or not delivered, with their number and their first source lines."""
 
     outcome: str
     reason: str
@@ -88,7 +88,7 @@ class ReasonCount(NamedTuple):
 
 
 class UnknownMessage(NamedTuple):
-    """A message of which nobody knows whether Routee took it."""
+    """A message that Routee may have accepted."""
 
     line: int
     recipient: str
@@ -100,7 +100,7 @@ class UnknownMessage(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """A whole run in numbers; no number of a recipient is in it."""
+    """Aggregates of a whole run. It contains no unmasked phone number."""
 
     run_id: str
     endpoint: str
@@ -110,32 +110,32 @@ class RunSummary:
     started_at: float | None
     ended_at: float | None
     idle_seconds: float
-    """Seconds between the two in which no message was being sent."""
+    """Seconds between `started_at` and `ended_at` in which no message was in flight."""
     rate: RateSeries | None
     response_times: DurationStats | None
-    """From a request to its answer."""
+    """From a request to its response."""
     delivery_times: DurationStats | None
-    """From an acceptance to the end of its flow, as far as both are known."""
+    """From acceptance to the final status, if both times are known."""
     failover_paths: tuple[FailoverPath, ...]
     costs: tuple[CostGroup, ...]
     currency: str
-    """Its code, as far as the account's balance has named one; else empty."""
+    """Code of the account's currency; empty if it is not known."""
     reasons: tuple[ReasonCount, ...]
     other_reasons: int
     unknown_messages: tuple[UnknownMessage, ...]
-    """The first of them."""
+    """The first of them, up to a limit."""
     accepted_by_resolution: dict[str, int]
-    """How the acceptances were proven, and how many each way."""
+    """Number of accepted messages by what proved the acceptance (`resolved_by`)."""
     suppressed: int = 0
-    """Rows that the last run left out by its suppression list; `counts` holds none of them."""
+    """Rows that the last run skipped because of its suppression list; they are not in `counts`."""
 
     def count_accepted(self, *outcomes: str) -> int:
-        """How many accepted messages have one of these delivery outcomes."""
-        return sum(journey.messages for journey in self.failover_paths if journey.outcome in outcomes)
+        """Return how many accepted messages have one of these delivery outcomes."""
+        return sum(path.messages for path in self.failover_paths if path.outcome in outcomes)
 
     @property
     def active_seconds(self) -> float:
-        """Seconds in which messages were being sent."""
+        """Seconds in which messages were in flight."""
         return (
             0.0
             if self.started_at is None or self.ended_at is None
@@ -144,15 +144,15 @@ class RunSummary:
 
     @property
     def sent_count(self) -> int:
-        """Messages that were sent, whatever came of it; those in the bars of `rate`."""
+        """Messages that were sent, with any outcome; the same as in the bars of `rate`."""
         return self.counts.accepted + self.counts.rejected + self.counts.unknown
 
     @property
     def total_cost(self) -> float:
-        """Of all whose price is told."""
+        """Total price of the messages that have one."""
         return sum(cost.price for cost in self.costs)
 
     @property
     def priced_count(self) -> int:
-        """How many have a price."""
+        """Number of messages that have a price."""
         return sum(cost.messages for cost in self.costs)

@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing else: no script, no address, nothing to load."""
+"""The report as one self-contained HTML page: no scripts, no links, no external resources."""
 
 import base64
 import hashlib
@@ -26,14 +26,14 @@ from .sections import (
 
 
 def render_page(summary: RunSummary, *, ledger_name: str, written_at: float, times: TimeFormatter) -> str:
-    """The whole of it. `name` is how a shell calls the ledger; `written` is now, in seconds since 1970."""
+    """Return the page. `ledger_name` is the ledger's path in a shell; `written_at` is now, in seconds since 1970."""
     ledger_name = sanitize(ledger_name, 400)
-    shown = re.split(r"[/\\]", ledger_name)[-1]
+    file_name = re.split(r"[/\\]", ledger_name)[-1]
     style = files(__name__.rpartition(".")[0]).joinpath("report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    # Nothing but this very style is let in, whatever a text from outside were to become.
+    # The policy allows this style sheet only, in case a text from outside became markup after all.
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    title = f"{shown}: {_headline(summary)}"
+    title = f"{file_name}: {_headline(summary)}"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -48,7 +48,7 @@ def render_page(summary: RunSummary, *, ledger_name: str, written_at: float, tim
     )
     body = tag(
         "body",
-        _header(summary, shown),
+        _header(summary, file_name),
         tag("main", _run_facts(summary, times), _outcome_tiles(summary), *_sections(summary, ledger_name, times)),
         _footer(written_at, times),
     )
@@ -56,13 +56,13 @@ def render_page(summary: RunSummary, *, ledger_name: str, written_at: float, tim
 
 
 def _sections(summary: RunSummary, name: str, times: TimeFormatter) -> Iterator[Markup | None]:
-    ask = _command("bulk", "reconcile", name, "--ends")
+    reconcile_command = _command("bulk", "reconcile", name, "--ends")
     if not summary.counts.total:
-        yield section("nothing", "Nothing has been sent yet", tag("p", "The ledger holds no row.", class_="intro"))
+        yield section("empty", "Nothing has been sent yet", tag("p", "The ledger has no rows.", class_="intro"))
         return
     yield rate_section(summary, times)
     yield latency_section(summary)
-    yield delivery_section(summary, ask)
+    yield delivery_section(summary, reconcile_command)
     yield failover_section(summary)
     yield costs_section(summary)
     yield _reasons_section(summary)
@@ -79,7 +79,10 @@ def _headline(summary: RunSummary) -> str:
         return "no message yet"
     if counts.accepted == counts.total:
         return "the message was accepted" if counts.total == 1 else f"all {counts.total:,} messages were accepted"
-    return f"{counts.accepted:,} of {pluralize(counts.total, 'message')} {'was' if counts.accepted == 1 else 'were'} accepted"
+    return (
+        f"{counts.accepted:,} of {pluralize(counts.total, 'message')} "
+        f"{'was' if counts.accepted == 1 else 'were'} accepted"
+    )
 
 
 def _header(summary: RunSummary, name: str) -> Markup:
@@ -93,34 +96,36 @@ def _header(summary: RunSummary, name: str) -> Markup:
 
 
 def _outcome_sentence(summary: RunSummary) -> str:
-    """What a reader in a hurry has to know: every outcome that there is, and none that there is not."""
+    """Return the outcomes in one sentence: all that occur, and no others."""
     counts = summary.counts
     if not counts.total:
         return "This report has nothing to show."
-    them = "it" if counts.unknown == 1 else "them"
-    suppressed = pluralize(summary.suppressed, "row is", "rows are")
-    left_out = f"{suppressed} on the suppression list. " if summary.suppressed else ""
+    pronoun = "it" if counts.unknown == 1 else "them"
+    suppressed_rows = pluralize(summary.suppressed, "row is", "rows are")
+    suppressed = f"{suppressed_rows} on the suppression list. " if summary.suppressed else ""
     outcomes = [
         f"{pluralize(counts.rejected, 'was', 'were')} rejected by Routee" if counts.rejected else "",
         f"{pluralize(counts.invalid, 'is', 'are')} invalid" if counts.invalid else "",
         f"{pluralize(counts.expired, 'has', 'have')} expired" if counts.expired else "",
         f"{pluralize(counts.pending, 'is', 'are')} not sent yet" if counts.pending else "",
-        f"{pluralize(counts.unknown, 'is', 'are')} unknown (Routee may have accepted {them})" if counts.unknown else "",
+        f"{pluralize(counts.unknown, 'is', 'are')} unknown (Routee may have accepted {pronoun})"
+        if counts.unknown
+        else "",
     ]
-    named = [outcome for outcome in outcomes if outcome]
-    text = f"{join_words(named)}. " if named else "No message was rejected, invalid or unknown. "
-    return text + left_out + _delivered(summary)
+    present = [outcome for outcome in outcomes if outcome]
+    text = f"{join_words(present)}. " if present else "No message was rejected, invalid or unknown. "
+    return text + suppressed + _delivery_sentence(summary)
 
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _delivered(summary: RunSummary) -> str:
+def _delivery_sentence(summary: RunSummary) -> str:
     delivered, failed = summary.count_accepted(DELIVERED), summary.count_accepted(FAILED)
     unknown = summary.counts.accepted - delivered - failed
     if not delivered and not failed:
-        return "How the accepted were delivered is not known yet." if unknown > 1 else ""
+        return "No accepted message has a delivery report yet." if unknown > 1 else ""
     if delivered == summary.counts.accepted:
         return "All accepted messages were delivered." if delivered > 1 else "It was delivered."
     parts = [
@@ -128,22 +133,22 @@ def _delivered(summary: RunSummary) -> str:
         f"{failed:,} failed" if failed else "",
         f"{pluralize(unknown, 'has', 'have')} no delivery report yet" if unknown else "",
     ]
-    return f"Of the accepted, {join_words(part for part in parts if part)}."
+    return f"Of the accepted messages, {join_words(part for part in parts if part)}."
 
 
 def _run_facts(summary: RunSummary, times: TimeFormatter) -> Markup:
-    begun, ended = summary.started_at, summary.ended_at
+    started_at, ended_at = summary.started_at, summary.ended_at
     facts = [
         ("Endpoint", summary.endpoint),
         ("Recipients", summary.source),
         ("Flow", summary.flow),
     ]
-    if begun is not None and ended is not None:
-        total, active, idle = split_duration(ended - begun, summary.idle_seconds)
+    if started_at is not None and ended_at is not None:
+        total, active, idle = split_duration(ended_at - started_at, summary.idle_seconds)
         average = average_rate(summary)
         facts += [
-            ("Started", times.format_datetime(begun)),
-            ("Last activity" if summary.counts.pending else "Finished", times.format_end(begun, ended)),
+            ("Started", times.format_datetime(started_at)),
+            ("Last activity" if summary.counts.pending else "Finished", times.format_end(started_at, ended_at)),
             ("Duration", f"{total}: {active} active, {idle} idle" if idle else total),
             ("Average rate", f"{format_number(average)} a second{' while active' if idle else ''}" if average else ""),
         ]
@@ -156,24 +161,24 @@ def _run_facts(summary: RunSummary, times: TimeFormatter) -> Markup:
 
 
 def _outcome_tiles(summary: RunSummary) -> Markup | None:
-    """The outcomes that there are, whose numbers add up to all messages; a single one is in the heading already."""
+    """Return a tile for each outcome that occurs; together they are all messages. A single one is in the headline."""
     counts = summary.counts
-    found_later = sum(count for proof, count in summary.accepted_by_resolution.items() if proof != "answer")
+    confirmed_later = sum(count for source, count in summary.accepted_by_resolution.items() if source != "answer")
     tiles = [
-        ("good", "Accepted", counts.accepted, f"{found_later:,} confirmed later" if found_later else None),
+        ("good", "Accepted", counts.accepted, f"{confirmed_later:,} confirmed later" if confirmed_later else None),
         ("bad", "Rejected", counts.rejected, "by Routee"),
-        ("doubt", "Unknown", counts.unknown, "see below"),
+        ("unknown", "Unknown", counts.unknown, "see below"),
         (
-            "none",
+            "neutral",
             "Not sent",
             counts.pending,
             f"{counts.sending:,} in flight" if counts.sending else "resume sends them",
         ),
-        ("none", "Expired", counts.expired, "deadline passed"),
-        ("none", "Invalid", counts.invalid, "row cannot be sent"),
+        ("neutral", "Expired", counts.expired, "deadline passed"),
+        ("neutral", "Invalid", counts.invalid, "row cannot be sent"),
     ]
-    shown = [tile for tile in tiles if tile[2]]
-    if len(shown) < 2:
+    present = [tile for tile in tiles if tile[2]]
+    if len(present) < 2:
         return None
     return tag(
         "dl",
@@ -186,37 +191,35 @@ def _outcome_tiles(summary: RunSummary) -> Markup | None:
                 tag("dd", note, class_="note") if note else None,
                 class_=f"tile {kind}",
             )
-            for kind, name, count, note in shown
+            for kind, name, count, note in present
         ),
         class_="tiles",
     )
 
 
 def _reasons_section(summary: RunSummary) -> Markup | None:
-    """The reasons, most frequent first; nothing where there is none."""
+    """Return the table of reasons, most frequent first; `None` if there are none."""
     if not summary.reasons:
         return None
-    most = summary.reasons[0].messages
-    total = sum(trouble.messages for trouble in summary.reasons) + summary.other_reasons
-    rows = [_reason_row(trouble, most) for trouble in summary.reasons]
+    max_messages = summary.reasons[0].messages
+    total = sum(reason.messages for reason in summary.reasons) + summary.other_reasons
+    rows = [_reason_row(reason, max_messages) for reason in summary.reasons]
     if summary.other_reasons:
         rows.append(("Others", "all other reasons together", f"{summary.other_reasons:,}", ""))
     return section(
-        "troubles",
-        f"What went wrong with {pluralize(total, 'message')}",
-        tag("p", "The most frequent reasons, each with the first lines of the source.", class_="intro"),
-        table(
-            ("Outcome", "Reason", "Messages", "Lines"), rows, text_columns=2, caption="Reasons", css_class="troubles"
-        ),
+        "reasons",
+        f"Problems with {pluralize(total, 'message')}",
+        tag("p", "The most frequent reasons, each with its first lines in the source.", class_="intro"),
+        table(("Outcome", "Reason", "Messages", "Lines"), rows, text_columns=2, caption="Reasons", css_class="reasons"),
     )
 
 
-def _reason_row(reason: ReasonCount, most: int) -> tuple[str, ...]:
+def _reason_row(reason: ReasonCount, max_messages: int) -> tuple[str, ...]:
     more = "…" if reason.messages > len(reason.first_lines) else ""
     bar = tag(
         "svg",
-        tag("rect", width=percent(reason.messages / most), height="100%", rx="1.5"),
-        class_="measure",
+        tag("rect", width=percent(reason.messages / max_messages), height="100%", rx="1.5"),
+        class_="share-bar",
         width="100%",
         height="3",
         aria_hidden="true",
@@ -232,40 +235,40 @@ def _unknown_section(summary: RunSummary, name: str, times: TimeFormatter) -> Ma
     shown = len(summary.unknown_messages)
     rows = (
         (
-            str(doubt.line),
-            doubt.recipient,
-            f"{times.local_time(doubt.sent_at):%Y-%m-%d %H:%M:%S}",
-            tag("code", doubt.label),
-            tag("bdi", doubt.reason or "no reason given"),
+            str(message.line),
+            message.recipient,
+            f"{times.local_time(message.sent_at):%Y-%m-%d %H:%M:%S}",
+            tag("code", message.label),
+            tag("bdi", message.reason or "no reason given"),
         )
-        for doubt in summary.unknown_messages
+        for message in summary.unknown_messages
     )
     return section(
-        "doubts",
-        f"{pluralize(unknown, 'message is', 'messages are')} unknown",
+        "unknown",
+        f"{pluralize(unknown, 'message has', 'messages have')} an unknown outcome",
         tag(
             "p",
-            "Routee may have accepted them, and no response shows it. They are not sent again before that is known. ",
+            "Routee may have accepted them, but no response confirmed it. They are not resent until that is known. ",
             _command("bulk", "reconcile", name),
-            " looks each of them up; ",
+            " looks them up; ",
             _command("bulk", "export", name, "--state", "UNKNOWN", "--csv"),
-            " lists them all, each with the label that it carries.",
+            " lists all of them with their labels.",
             class_="intro",
         ),
         tag("p", _reconciliation_note(summary.endpoint), class_="intro"),
         table(
-            ("Line", "Recipient", "Sent at", "Label", "Why"),
+            ("Line", "Recipient", "Sent at", "Label", "Reason"),
             rows,
             text_columns=5,
             caption="Unknown messages",
-            css_class="doubts",
+            css_class="unknown-messages",
         ),
         tag("p", f"The first {shown} of {unknown:,}.", class_="muted") if shown < unknown else None,
     )
 
 
 def _reconciliation_note(endpoint: str) -> str | None:
-    """What can be shown about a message in doubt, where the endpoint is known."""
+    """Return what reconciliation can prove on this endpoint; `None` if the endpoint is not known."""
     try:
         return explain_reconciliation(endpoint)
     except ValueError:
@@ -277,8 +280,9 @@ def _footer(written_at: float, times: TimeFormatter) -> Markup:
         "footer",
         tag(
             "p",
-            f"Written by routee-failover on {times.format_datetime(written_at)} {times.format_utc_offset(written_at)} from the ledger of the run. "
-            "Numbers of recipients are masked; no text of a message is kept anywhere. Quantiles are within "
+            f"Written by routee-failover on {times.format_datetime(written_at)} {times.format_utc_offset(written_at)} "
+            "from the ledger of the run. "
+            "Phone numbers are masked, and message texts are not stored. Quantiles are accurate to "
             f"{format_number(2.3)}{NARROW_SPACE}%.",
         ),
     )

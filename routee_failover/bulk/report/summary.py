@@ -1,4 +1,4 @@
-"""The one pass over a ledger, in constant memory: every number of the report."""
+"""Summary of a ledger: one pass in constant memory that computes every number of the report."""
 
 import math
 import re
@@ -30,16 +30,16 @@ _OUTCOMES: Mapping[EntryState, str] = {
 
 
 async def summarize_ledger(ledger: Ledger) -> RunSummary:
-    """Go through all intents once. Raises `LedgerError` where the ledger cannot be read."""
+    """Aggregate all entries of a ledger, in one pass. Raises `LedgerError` if the ledger cannot be read."""
     run, last = await ledger.get_document("run"), await ledger.get_document("last")
-    collected = _SummaryBuilder(ledger.run_id, await load_currency(ledger))
-    async for intent in ledger.entries():
-        collected.add(intent)
-    return collected.build(run if isinstance(run, Mapping) else {}, last if isinstance(last, Mapping) else {})
+    builder = _SummaryBuilder(ledger.run_id, await load_currency(ledger))
+    async for entry in ledger.entries():
+        builder.add(entry)
+    return builder.build(run if isinstance(run, Mapping) else {}, last if isinstance(last, Mapping) else {})
 
 
 class _SummaryBuilder:
-    """What is known after some of the intents."""
+    """Aggregates of the entries that were added so far."""
 
     def __init__(self, run_id: str, currency: str) -> None:
         self._run_id, self._currency = run_id, currency
@@ -57,71 +57,71 @@ class _SummaryBuilder:
         self._country_labels = CappedLabels(260)
         self._resolution_labels = CappedLabels(8)
 
-    def add(self, intent: LedgerEntry) -> None:
-        """One more."""
-        state = intent.state
+    def add(self, entry: LedgerEntry) -> None:
+        """Add an entry."""
+        state = entry.state
         self._states[state] += 1
-        if intent.attempt:
-            self._add_sent(intent)
+        if entry.attempt:
+            self._add_sent(entry)
         if state is EntryState.ACCEPTED:
-            self._add_accepted(intent)
+            self._add_accepted(entry)
         elif state is EntryState.UNKNOWN and len(self._unknown_messages) < MAX_UNKNOWN_MESSAGES:
             self._unknown_messages.append(
                 UnknownMessage(
-                    intent.line,
-                    masked_number(intent.recipient),
-                    intent.claimed_at,
-                    build_label(self._run_id, intent.key_hash),
-                    sanitize(intent.reason),
+                    entry.line,
+                    masked_number(entry.recipient),
+                    entry.claimed_at,
+                    build_label(self._run_id, entry.key_hash),
+                    sanitize(entry.reason),
                 )
             )
         outcome = _OUTCOMES.get(state)
-        if outcome and (intent.reason or state is not EntryState.NEW):
-            self._reasons.add(outcome, sanitize(intent.reason) or "no reason given", intent.line)
+        if outcome and (entry.reason or state is not EntryState.NEW):
+            self._reasons.add(outcome, sanitize(entry.reason) or "no reason given", entry.line)
 
-    def _add_sent(self, intent: LedgerEntry) -> None:
-        kind = _OUTCOME_INDEX.get(intent.state)
-        # What reconciliation or a callback has found out was sent long before.
-        own = intent.resolved_by == "answer" and kind is not None
-        until = intent.ended_at if own and intent.ended_at is not None else intent.claimed_at
-        answered = own and kind != _UNKNOWN
-        # It was claimed a while before its turn came. --rate is about turns, and so is the rate of the report.
-        sent = max(until - intent.response_time, intent.claimed_at) if answered else intent.claimed_at
-        self._timeline.add(sent, kind, started_at=intent.claimed_at, ended_at=until)
-        if answered:
-            self._response_times.add(intent.response_time)
+    def _add_sent(self, entry: LedgerEntry) -> None:
+        outcome = _OUTCOME_INDEX.get(entry.state)
+        # What reconciliation or a callback resolved was sent long before `ended_at`.
+        by_response = entry.resolved_by == "answer" and outcome is not None
+        ended_at = entry.ended_at if by_response and entry.ended_at is not None else entry.claimed_at
+        has_response = by_response and outcome != _UNKNOWN
+        # An entry is claimed a while before it is sent. --rate limits sends, so the report's rate is of sends as well.
+        sent_at = max(ended_at - entry.response_time, entry.claimed_at) if has_response else entry.claimed_at
+        self._timeline.add(sent_at, outcome, started_at=entry.claimed_at, ended_at=ended_at)
+        if has_response:
+            self._response_times.add(entry.response_time)
 
-    def _add_accepted(self, intent: LedgerEntry) -> None:
-        proof = self._resolution_labels(sanitize(intent.resolved_by, 40))
-        self._accepted_by_resolution[proof] = self._accepted_by_resolution.get(proof, 0) + 1
-        first = self._channel_labels(channel_name(intent.channel))
-        fate = intent.delivery_report
-        if fate is None:
-            journey = (first, "", UNKNOWN)
+    def _add_accepted(self, entry: LedgerEntry) -> None:
+        resolution = self._resolution_labels(sanitize(entry.resolved_by, 40))
+        self._accepted_by_resolution[resolution] = self._accepted_by_resolution.get(resolution, 0) + 1
+        first_channel = self._channel_labels(channel_name(entry.channel))
+        report = entry.delivery_report
+        if report is None:
+            path = (first_channel, "", UNKNOWN)
         else:
-            ended = self._channel_labels(channel_name(fate.channel))
-            outcome = delivery_outcome(fate.status)
-            # Where it ended is not known before it has.
-            journey = (first, "" if outcome == UNKNOWN else ended, outcome)
-            self._add_delivery_report(intent, fate, ended, outcome)
-        self._failover_paths[journey] = self._failover_paths.get(journey, 0) + 1
+            final_channel = self._channel_labels(channel_name(report.channel))
+            outcome = delivery_outcome(report.status)
+            # The final channel is not known before the final status.
+            path = (first_channel, "" if outcome == UNKNOWN else final_channel, outcome)
+            self._add_delivery_report(entry, report, final_channel, outcome)
+        self._failover_paths[path] = self._failover_paths.get(path, 0) + 1
 
-    def _add_delivery_report(self, intent: LedgerEntry, fate: DeliveryReport, channel: str, outcome: str) -> None:
-        if outcome == DELIVERED and fate.delivery_time is not None:
-            self._delivery_times.add(fate.delivery_time)
+    def _add_delivery_report(self, entry: LedgerEntry, report: DeliveryReport, channel: str, outcome: str) -> None:
+        if outcome == DELIVERED and report.delivery_time is not None:
+            self._delivery_times.add(report.delivery_time)
         if outcome == FAILED:
-            words = ": ".join(filter(None, (fate.status, fate.reason)))
-            self._reasons.add("Not delivered", sanitize(words), intent.line)
-        if fate.price is not None and math.isfinite(fate.price):
-            country = sanitize(fate.country, 40) if fate.country else self._countries.lookup(intent.recipient)
+            reason = ": ".join(filter(None, (report.status, report.reason)))
+            self._reasons.add("Not delivered", sanitize(reason), entry.line)
+        if report.price is not None and math.isfinite(report.price):
+            country = sanitize(report.country, 40) if report.country else self._countries.lookup(entry.recipient)
             cost = self._costs.setdefault((self._country_labels(country), channel), [0, 0.0])
             cost[0] += 1
-            cost[1] += fate.price
+            cost[1] += report.price
 
     def build(self, run: Mapping[str, Any], last: Mapping[str, Any]) -> RunSummary:
-        """All of it. `run` is how the run was begun, and `last` what its source knows and the ledger does not."""
-        worst = self._reasons.most_common()
-        # What is NEW and on the suppression list is not sent by the next run either.
+        """Return the summary. `run` has the settings of the run, and `last` the counts that are not in the ledger."""
+        reasons = self._reasons.most_common()
+        # Entries that are NEW and on the suppression list are not sent by the next run either.
         self._states[EntryState.NEW] -= min(_count(last, "suppressed_new"), self._states[EntryState.NEW])
         return RunSummary(
             run_id=self._run_id,
@@ -131,19 +131,17 @@ class _SummaryBuilder:
             counts=StateCounts(**{state.lower(): number for state, number in self._states.items()}),
             started_at=self._timeline.started_at,
             ended_at=self._timeline.ended_at,
-            idle_seconds=self._timeline.idle_seconds,  # before the windows are merged
+            idle_seconds=self._timeline.idle_seconds,  # before `rate` merges windows
             rate=self._timeline.rate(),
             response_times=self._response_times.stats(),
             delivery_times=self._delivery_times.stats(),
-            failover_paths=tuple(
-                sorted(FailoverPath(*journey, count) for journey, count in self._failover_paths.items())
-            ),
+            failover_paths=tuple(sorted(FailoverPath(*path, count) for path, count in self._failover_paths.items())),
             costs=tuple(
-                sorted(CostGroup(*where, int(count), price) for where, (count, price) in self._costs.items()),
+                sorted(CostGroup(*group, int(count), price) for group, (count, price) in self._costs.items()),
             ),
             currency=self._currency,
-            reasons=tuple(ReasonCount(*reason, count, lines) for reason, count, lines in worst[:MAX_REASONS]),
-            other_reasons=self._reasons.other_count + sum(count for _, count, _ in worst[MAX_REASONS:]),
+            reasons=tuple(ReasonCount(*reason, count, lines) for reason, count, lines in reasons[:MAX_REASONS]),
+            other_reasons=self._reasons.other_count + sum(count for _, count, _ in reasons[MAX_REASONS:]),
             unknown_messages=tuple(self._unknown_messages),
             accepted_by_resolution=self._accepted_by_resolution,
             suppressed=_count(last, "suppressed"),
@@ -156,6 +154,6 @@ def _count(last: Mapping[str, Any], name: str) -> int:
 
 
 def _run_setting(run: Mapping[str, Any], name: str) -> str:
-    """A text of the run's settings; of a path its last part, for whoever is given the page needs no other."""
+    """Return a text of the run's settings; of a path only the file name, so that the page shows no folders."""
     text = run.get(name)
     return sanitize(re.split(r"[/\\]", text)[-1], 120) if isinstance(text, str) else ""

@@ -1,4 +1,4 @@
-"""The report as a file, whole or not at all."""
+"""Writing the report to a file, atomically."""
 
 import asyncio
 import time
@@ -13,13 +13,13 @@ from .summary import summarize_ledger
 
 
 async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzinfo | None = None) -> None:
-    """Write what became of a run as one HTML file that needs no script and nothing else.
+    """Write the report of a run as one self-contained HTML file, without scripts or external resources.
 
-    `name` is how the ledger is called in a command; times are of `zone`, or of this machine's time zone. The file
-    takes the place of what was there only once it is whole, and only its owner can read it.
+    `name` is the ledger's name in the commands that the page shows. Times are in `zone`, by default this machine's time
+    zone. An existing file is replaced only once the new one is complete, and only the owner can read it.
 
-    Raises `LedgerError` where the ledger cannot be read and `OSError` where the file cannot be written: that is no
-    failure of the ledger, which is as it was.
+    Raises `LedgerError` if the ledger cannot be read, and `OSError` if the file cannot be written; the ledger itself is
+    not changed.
     """
     summary = await summarize_ledger(ledger)
     text = render_page(summary, ledger_name=name, written_at=time.time(), times=TimeFormatter(zone))

@@ -1,4 +1,4 @@
-"""Where the rows of a bulk run come from: files, and whatever a program can go through."""
+"""Sources of a bulk run's rows: CSV, JSON Lines and Parquet files, iterables of mappings, and ready-made flows."""
 
 from .base import Recipients, Source, SourceRow, Unreadable
 from .formats import read_source

@@ -1,51 +1,51 @@
-"""What a bulk run reads its rows from: lines with values, which can be gone through again."""
+"""Interface of a row source: numbered lines with values, which can be iterated several times."""
 
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Unreadable(NamedTuple):
-    """Stands where a row's values should, and says why they cannot be read, quoting nothing of them."""
+    """A row whose values cannot be read, with the reason, which does not quote them."""
 
     reason: str
 
 
 SourceRow = tuple[int, Mapping[str, str] | Unreadable]
-"""A line number, as an editor shows it, and what stands there."""
+"""A line number, as an editor shows it, and the values of that row by column."""
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Rows that can be read again: each pass begins anew."""
+    """Rows that can be read several times: each iteration starts from the first row."""
 
     @property
     def name(self) -> str:
-        """What it is called in errors."""
+        """The name of the source in errors."""
         ...
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The columns that its rows have, where that is known before they are read."""
+        """The columns of its rows; `None` if they are not known before the rows are read."""
         ...
 
     @property
     def total(self) -> int | None:
-        """How many rows there are, where that is known without reading them."""
+        """The number of rows; `None` if it is not known without reading them."""
         ...
 
     def __iter__(self) -> Iterator[SourceRow]:
-        """The rows, one after the other; one that is broken is `Unreadable` and ends nothing."""
+        """Iterate over the rows. A row that cannot be read is `Unreadable`, and the iteration continues after it."""
         ...
 
 
 @runtime_checkable
 class Selectable(Protocol):
-    """A source that can leave out the columns which are not used, and with them what is wrong in them."""
+    """A source that can skip unused columns, and with them any errors in them."""
 
     def select(self, columns: Collection[str]) -> Source:
-        """The same rows with these columns alone, named as `normalize_column_name` writes them. Raises `InvalidSource`."""
+        """Return the same rows with only these columns (normalized names). Raises `InvalidSource`."""
         ...
 
 
 Recipients = Source | Iterable[Mapping[str, object]] | AsyncIterable[Mapping[str, object]]
-"""What a template makes rows of."""
+"""What a template accepts as the source of its rows."""

@@ -1,6 +1,6 @@
-"""Cells: how a value is written in a message, and which texts can be none.
+"""Cells: conversion of values to message texts, and the check for characters that cannot be sent.
 
-All sources go by this module, so that one value gives one text whatever the format of the file.
+All sources use this module, so that a value gives the same text whatever the format of the file.
 """
 
 import re
@@ -17,25 +17,25 @@ from .column_names import first_duplicate, normalize_column_name
 from .line_reader import NOT_UTF8
 
 MAX_CELL_LENGTH = MAX_TEXT_LENGTH
-"""Characters. No message may have as many."""
+"""Maximum length of a cell in characters. It is more than any message may have."""
 MAX_COLUMNS = 16_384
-"""Columns of one row, as in the widest spreadsheet."""
+"""Maximum number of columns of a row, as in the widest spreadsheet."""
 
-# A line end or a tab in a text is what somebody wrote. Marks of direction and joiners are letters of Arabic, Persian,
-# Indian scripts and emoji; numbers that are copied from a phone begin with one. An override turns the text around.
+# Line ends and tabs are allowed: authors use them. So are directional marks and joiners: Arabic, Persian, Indic scripts
+# and emoji need them, and numbers copied from a phone start with one. Directional overrides reverse the text: rejected.
 _find_unsendable = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\u206a-\u206f\ufff9-\ufffb\ufffd\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
     + "]"
 )
-# 10.00 is money and 10.000 may be ten thousand: those stay. Doubles hold 15 digits.
+# 10.00 is an amount and 10.000 may be ten thousand: those are unchanged. Doubles have 15 significant digits.
 _match_zero_fraction = re.compile(r"([+-]?(?:0|[1-9][0-9]{0,14}))\.0(?:000+)?").fullmatch
 
 
 def to_cell_text(value: object) -> str | None:
-    """How a value is written in a message; `None` for what has no way to be.
+    """Return the text of a value in a message; `None` for a value that has none.
 
-    Numbers are written as Python does, but whole ones without a fraction: a table with gaps holds numbers as 5.0.
+    Numbers are formatted as in Python, but whole ones without a fraction: a table column with nulls stores 5 as 5.0.
     """
     if isinstance(value, str):
         return strip_zero_fraction(str.__str__(value))
@@ -44,9 +44,7 @@ def to_cell_text(value: object) -> str | None:
     if isinstance(value, int):
         return int.__repr__(value) if value.bit_length() <= 3 * MAX_DIGITS else None
     if isinstance(value, float):
-        return (
-            strip_zero_fraction(float.__repr__(value)) if isfinite(value) else None
-        )  # not finite is how tables write a gap
+        return strip_zero_fraction(float.__repr__(value)) if isfinite(value) else None  # tables write a null as NaN
     if isinstance(value, Decimal):
         small = value.is_finite() and -MAX_DIGITS < value.adjusted() < MAX_DIGITS
         return strip_zero_fraction(format(value, "f")) if small else None
@@ -60,18 +58,18 @@ def to_cell_text(value: object) -> str | None:
 
 
 def strip_zero_fraction(text: str) -> str:
-    """The text, without its fraction where it is a whole number that a table or a spreadsheet has written with one."""
-    found = _match_zero_fraction(text)
-    return found[1] if found else text
+    """Return the text without `.0` or `.0000`, which tables and spreadsheets add to whole numbers."""
+    match = _match_zero_fraction(text)
+    return match[1] if match else text
 
 
 def _numpy_scalar_text(value: Any) -> str | None:
-    """A scalar of numpy's that is of no class of Python's."""
-    plain = value.item()
-    # A float of 32 bits has a longer text as one of 64: 0.1 would be 0.10000000149011612.
+    """Return the text of a numpy scalar whose type is not a subclass of a Python type."""
+    python_value = value.item()
+    # Converted to 64 bits, a 32-bit 0.1 would be 0.10000000149011612.
     return (
-        to_cell_text(float(str(value)) if isinstance(plain, float) else plain)
-        if type(plain) is not type(value)
+        to_cell_text(float(str(value)) if isinstance(python_value, float) else python_value)
+        if type(python_value) is not type(value)
         else None
     )
 
@@ -84,12 +82,12 @@ def _decode_utf8(value: bytes) -> str | None:
 
 
 def is_sendable(joined: str) -> bool:
-    """Whether texts that are joined can all be sent as they are; where it is false they have to be looked at."""
+    """Return whether joined texts can all be sent unchanged. `False` means that each has to be checked."""
     return joined.isprintable() and ".0" not in joined and "\ufffd" not in joined
 
 
 def validate_texts(texts: dict[str, str]) -> dict[str, str] | Unreadable:
-    """The texts of a row as they can be sent, or which of them cannot be and why."""
+    """Return the texts of a row as they are sent, or the reason why one of them cannot be."""
     joined = "".join(texts.values())
     if len(joined) <= MAX_CELL_LENGTH and is_sendable(joined):
         return texts
@@ -99,32 +97,32 @@ def validate_texts(texts: dict[str, str]) -> dict[str, str] | Unreadable:
                 return Unreadable(f"has a value longer than {MAX_CELL_LENGTH:,} characters in column {column}")
     if _find_unsendable.search(joined):
         for column, text in texts.items():
-            if found := _find_unsendable.search(text):
-                return Unreadable(_unsendable_reason(found[0], column))
+            if match := _find_unsendable.search(text):
+                return Unreadable(_unsendable_reason(match[0], column))
     return {column: strip_zero_fraction(text) for column, text in texts.items()}
 
 
-def _unsendable_reason(letter: str, column: str) -> str:
-    if "\udc80" <= letter <= "\udcff":
-        return f"{NOT_UTF8} in column {column}"  # how a byte is kept that could not be decoded
-    code = f"U+{ord(letter):04X}"
-    if letter == "\ufffd":
-        return f"has {code} in column {column}: it was read in a wrong encoding before it came into this file"
-    if "\ud800" <= letter <= "\udfff":
-        return f"has half a letter ({code}) in column {column}"
-    return f"has a control letter ({code}) in column {column}"
+def _unsendable_reason(character: str, column: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"{NOT_UTF8} in column {column}"  # surrogateescape: a byte that could not be decoded
+    code = f"U+{ord(character):04X}"
+    if character == "\ufffd":
+        return f"has {code} in column {column}: it was decoded with a wrong encoding before it was written to this file"
+    if "\ud800" <= character <= "\udfff":
+        return f"has half of a surrogate pair ({code}) in column {column}"
+    return f"has a control character ({code}) in column {column}"
 
 
 class CellExtractor:
-    """Takes the cells that are used out of rows, whichever way their columns are written."""
+    """Extracts the used cells of rows, however their column names are written."""
 
     def __init__(self, columns: Collection[str] | None = None) -> None:
-        """`columns` are those that are used, all where it is `None`."""
+        """`columns` are the used ones; `None` means all."""
         self._columns = columns
         self._plans: dict[tuple[Any, ...], list[tuple[str, str]] | Unreadable] = {}
 
     def extract(self, values: Mapping[Any, object]) -> dict[str, str] | Unreadable:
-        """The texts of a row; what is absent, or is a list or an object, is left out."""
+        """Return the texts of a row, without the columns whose value is missing, a list or an object."""
         keys = tuple(values)
         plan = self._plans.get(keys)
         if plan is None:
@@ -144,22 +142,22 @@ class CellExtractor:
     def _plan(self, keys: tuple[Any, ...]) -> list[tuple[str, str]] | Unreadable:
         if len(keys) > MAX_COLUMNS:
             return Unreadable(f"has more than {MAX_COLUMNS:,} values")
-        named = [(key, normalize_column_name(key)) for key in keys if isinstance(key, str)]
-        plan = [(key, column) for key, column in named if self._columns is None or column in self._columns]
-        twice = first_duplicate(column for _, column in plan)
-        found = plan if twice is None else Unreadable(f"has the column {twice} twice, written in two ways")
+        normalized = [(key, normalize_column_name(key)) for key in keys if isinstance(key, str)]
+        used = [(key, column) for key, column in normalized if self._columns is None or column in self._columns]
+        duplicate = first_duplicate(column for _, column in used)
+        plan = used if duplicate is None else Unreadable(f"has the column {duplicate} twice, written in two ways")
         if len(keys) <= 100 and len(self._plans) < 1000:
-            self._plans[keys] = found
-        return found
+            self._plans[keys] = plan
+        return plan
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for none: a null, what is not a number, or a structure that no text is made of."""
+    """Return whether a value counts as missing: a null, NaN, or a structure that has no text."""
     if isinstance(value, Decimal):
         return not value.is_finite()
     if isinstance(value, float):
         return not isfinite(value)
-    # pandas' marks for a gap are of no class that is there without pandas.
+    # The classes of pandas' missing values cannot be imported without pandas.
     return (
         value is None or isinstance(value, Mapping | list | tuple | set) or type(value).__name__ in _MISSING_TYPE_NAMES
     )
@@ -169,14 +167,14 @@ _MISSING_TYPE_NAMES = frozenset({"NaTType", "NAType"})
 
 
 def unsupported_value_reason(value: object, column: str) -> str:
-    """Why a value that is no gap has no text."""
+    """Return the reason why a value that is not missing has no text."""
     if isinstance(value, bytes | bytearray | memoryview):
         return f"has bytes in column {column} that are not UTF-8"
     if isinstance(value, int | Decimal):
         return f"has a number of more than {MAX_DIGITS} digits in column {column}"
-    return f"has a value in column {column} that is no text, number, truth, date or time ({type(value).__name__})"
+    return f"has a value in column {column} that is not a text, number, boolean, date or time ({type(value).__name__})"
 
 
 def normalize_column_names(raw_names: Iterable[str]) -> tuple[str, ...]:
-    """The columns that names which are written somehow stand for, each once."""
+    """Return the normalized form of column names, each once, without empty ones."""
     return tuple(dict.fromkeys(name for name in map(normalize_column_name, raw_names) if name))

@@ -1,7 +1,7 @@
-"""Column names as they are compared: what looks the same to a reader of two files is the same name.
+"""Normalization of column names: names that look the same are the same.
 
-A header out of a spreadsheet holds line ends, non-breaking blanks, invisible marks and letters in another Unicode form
-than the template, none of which a person can see. Every source, the placeholders of a template and its key go by this.
+A header exported from a spreadsheet has line ends, non-breaking spaces, invisible marks and letters in another Unicode
+form than the template, none of which a person can see. All sources, placeholders and template keys use this.
 """
 
 import re
@@ -15,29 +15,29 @@ _invisible = re.compile(
 
 _date_or_digit = re.compile(r"((?<!\d)(?:19|20)\d\d(?:[-/.]\d\d?){0,2}(?!\d))|\d")
 _MIN_DIGITS = 6
-"""Of a name that are no date, from which on it may be a phone number with something beside it."""
+"""A name with this many digits that are not part of a date may contain a phone number."""
 
 
 def normalize_column_name(text: str) -> str:
-    """The name in NFC, without signs that nobody sees, its blanks and line ends each folded into one blank."""
+    """Return the name in NFC, without invisible characters, each run of whitespace collapsed to one space."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", _invisible.sub("", text))
     return " ".join(text.split())
 
 
 def strip_invisible(text: str) -> str:
-    """A text without the signs that no name is told apart by."""
+    """Return the text without invisible characters."""
     return text if text.isascii() else _invisible.sub("", text)
 
 
 def masked_column_name(name: str) -> str:
-    """A name as an error may show it: what holds a number is perhaps no name but a row of a file without a header."""
+    """Return the name for use in an error, its digits masked if it may be a row of a file without a header."""
     digits = sum(date == "" for date in _date_or_digit.findall(name))
-    return name if digits < _MIN_DIGITS else _date_or_digit.sub(lambda found: found[1] or "*", name)
+    return name if digits < _MIN_DIGITS else _date_or_digit.sub(lambda match: match[1] or "*", name)
 
 
 def first_duplicate(names: Iterable[str]) -> str | None:
-    """The first name that is there a second time; columns without a name do not count."""
+    """Return the first name that occurs twice, or `None`. Empty names do not count."""
     seen: set[str] = set()
     for name in names:
         if name and name in seen:

@@ -1,4 +1,4 @@
-"""Comma-separated values as spreadsheets and people write them; a row that is broken ends nothing."""
+"""CSV source: files of spreadsheets and databases, also hand-edited ones. An invalid row does not end the iteration."""
 
 from collections.abc import Callable, Collection, Iterator
 from copy import copy
@@ -14,11 +14,11 @@ from .line_reader import LineReader, is_blank, open_text
 
 
 class CsvSource:
-    """A CSV file in UTF-8, with or without byte order marks, its columns named in the first line.
+    """CSV file in UTF-8, with or without a byte order mark, whose first line names the columns.
 
-    A first line `sep=;` says the delimiter; otherwise it is the comma, the semicolon, the tab or the bar, whichever
-    makes rows of the lines. A quote that is never closed breaks its own row only: reading goes on with the line after
-    it. Lines that hold delimiters and blanks alone are no rows.
+    A first line `sep=;` declares the delimiter; otherwise it is detected: the comma, the semicolon, the tab or the bar,
+    whichever splits the lines into rows best. A quote that is never closed invalidates its own row only: reading
+    continues with the next line. Lines with only delimiters and whitespace are skipped.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -35,10 +35,10 @@ class CsvSource:
         self.selected_columns: Collection[str] = self.columns
 
     def select(self, columns: Collection[str]) -> "CsvSource":
-        """The same rows with these columns alone."""
-        chosen = copy(self)
-        chosen.selected_columns = columns
-        return chosen
+        """Return the same rows with only these columns."""
+        selected = copy(self)
+        selected.selected_columns = columns
+        return selected
 
     def __iter__(self) -> Iterator[SourceRow]:
         with open_text(self._path, self.name) as file:
@@ -46,12 +46,12 @@ class CsvSource:
             try:
                 header = self._skip_header(lines)
                 width = len(header.names)
-                names, cells_of = self._cell_getter(header)
+                names, used_cells = self._cell_getter(header)
                 for start, cells in RecordReader(lines, header.splitter, header.row_pattern, header.line_ending):
                     if isinstance(cells, Unreadable):
                         yield start, cells
                     elif len(cells) == width:
-                        used = cells_of(cells)
+                        used = used_cells(cells)
                         joined = "".join(used)
                         if is_sendable(joined) and joined and not joined.isspace() and len(joined) <= MAX_CELL_LENGTH:
                             yield start, dict(zip(names, used, strict=True))
@@ -63,31 +63,31 @@ class CsvSource:
                 raise _read_error(self.name, lines, error) from None
 
     def _cell_getter(self, header: CsvHeader) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]]]:
-        """The columns that are used, and what takes their cells out of a row's."""
-        places = {name: place for place, name in enumerate(header.names) if name and name in self.selected_columns}
-        if len(places) > 1:  # of one, it is no tuple
-            return [*places], itemgetter(*places.values())
-        return [*places], lambda cells: tuple(cells[place] for place in places.values())
+        """Return the used columns, and a function that returns their cells of a row."""
+        indexes = {name: index for index, name in enumerate(header.names) if name and name in self.selected_columns}
+        if len(indexes) > 1:  # with one index, itemgetter does not return a tuple
+            return [*indexes], itemgetter(*indexes.values())
+        return [*indexes], lambda cells: tuple(cells[index] for index in indexes.values())
 
     def _skip_header(self, lines: LineReader) -> CsvHeader:
-        """Raise `InvalidSource` where it is not what it was: values would go under the names of others."""
-        known = self._header
+        """Read the header again. Raises `InvalidSource` if it has changed: values would get the names of others."""
+        expected = self._header
         try:
-            now = read_header(lines, self.name, known.splitter.delimiter)
+            header = read_header(lines, self.name, expected.splitter.delimiter)
         except InvalidSource:
-            now = None
-        if now is None or now.names != known.names or now.splitter.delimiter != known.splitter.delimiter:
+            header = None
+        if header is None or header.names != expected.names or header.splitter.delimiter != expected.splitter.delimiter:
             raise InvalidSource(
-                f"{self.name} names other columns in line 1 than when this run began to read it; nothing more is sent. "
-                "Leave it as it was while a run goes on"
+                f"{self.name} has other columns in line 1 than at the start of this run; nothing more is sent. "
+                "Do not change it during a run"
             )
-        return now
+        return header
 
 
 def _read_error(name: str, lines: LineReader, error: OSError) -> InvalidSource:
     return InvalidSource(f"{name} cannot be read after line {lines.line_number}: {error}")
 
 
-def _column_count_reason(found: int, wanted: int, start: int, end: int) -> str:
+def _column_count_reason(count: int, expected: int, start: int, end: int) -> str:
     where = f" in lines {start} to {end}, which a quote joins" if end > start else ""
-    return f"has {found} value{'s' if found != 1 else ''}{where}, where the header names {wanted} columns"
+    return f"has {count} value{'s' if count != 1 else ''}{where}, but the header names {expected} columns"

@@ -1,4 +1,4 @@
-"""The header of a CSV file: its delimiter, the names of its columns, and the line after which its rows begin."""
+"""CSV header: detects the delimiter, and reads and checks the column names."""
 
 import re
 from collections import Counter
@@ -13,80 +13,83 @@ from .csv_records import UNCLOSED_QUOTE, WHITESPACE_CLASS, MalformedRecord, Reco
 from .line_reader import LINE_TOO_LONG, MAX_LINE_LENGTH, NOT_UTF8, LineReader
 
 DELIMITERS = ";\t|,"
-"""In this order where nothing else tells: a comma stands in names and prices, too."""
+"""Candidates by precedence, if all else is equal: names and prices contain commas, too."""
 _SAMPLE_LINES = 50
-"""The first so many lines show what rows look like."""
+"""Number of lines that are sampled for what rows look like."""
 _MAX_HEADER_LINES = 100
-"""Of a header with line ends in its names."""
+"""Maximum number of lines of a header with line ends in its names."""
 _match_sep_line = re.compile(r'\ufeff*"?sep=([^\w\s"]|\t| )"?\s*', re.IGNORECASE).fullmatch
 _is_phone_number = re.compile(r"""[\s'"(+]*[0-9][0-9\s()./-]{6,40}['"\s]*""").fullmatch
-# A year, a month or a day is a name of a column. A bare number is a phone number or a code.
+# A year, a month or a day can be a column name. Any other number is a phone number or a code.
 _is_date = re.compile(
     r"(?:19|20)\d\d(?:[-/. ]+\d{1,2}(?:[-/. ]+\d{1,2})?|\s*[-/]\s*(?:19|20)\d\d)?|(?:\d{1,2}[-/. ]+){1,2}(?:19|20)\d\d"
 ).fullmatch
 
 
 class CsvHeader(NamedTuple):
-    """What a CSV file says of itself before its rows."""
+    """Delimiter, column names and format of a CSV file."""
 
     splitter: RecordSplitter
     names: tuple[str, ...]
-    """As `normalize_column_name` writes them; empty for a column without one."""
+    """Normalized by `normalize_column_name`; empty for a column without a name."""
     line_ending: str
-    """How its line ends."""
+    """The line ending of the header."""
     row_pattern: RowPattern
-    """What the rows look like."""
+    """Heuristic for what the rows look like."""
 
 
 def read_header(lines: LineReader, source_name: str, delimiter: str | None = None) -> CsvHeader:
-    """The header, with `lines` then at the first row; raises `InvalidSource`.
+    """Read the header, and leave `lines` at the first row. Raises `InvalidSource`.
 
-    `delimiter` is the one that the file is known to have. Lines may have to be looked at that come again.
+    `delimiter` is the one of the file, if it is known. Sampled lines are pushed back.
     """
+    # 1. Read a declared delimiter, and the lines of the header.
     first = next(lines, "")
-    if said := _match_sep_line(first):
-        delimiter = said[1]
+    if declared := _match_sep_line(first):
+        delimiter = declared[1]
         first = next(lines, "")
-    at = lines.line_number
-    text = _join_header_lines(lines, first, f"{source_name} line {at}", delimiter or DELIMITERS)
+    number = lines.line_number
+    text = _join_header_lines(lines, first, f"{source_name} line {number}", delimiter or DELIMITERS)
     lines.commit()
+    # 2. Sample the rows, and score each candidate by them.
     sample = [*islice(lines, _SAMPLE_LINES)]
     lines.rewind(keep=0)
-    outside = "".join(text.split('"')[::2])
-    delimiters = [delimiter] if delimiter is not None else [one for one in DELIMITERS if one in outside] or [","]
+    unquoted = "".join(text.split('"')[::2])
+    candidates = [delimiter] if delimiter is not None else [one for one in DELIMITERS if one in unquoted] or [","]
     try:
-        readings = [_score_delimiter(one, text, sample) for one in delimiters]
-    except MalformedRecord as refused:
-        raise InvalidSource(f"{source_name} line {at}: {refused}; nothing was sent") from None
-    _, header = max(readings, key=itemgetter(0))
-    _validate_names(header.names, f"{source_name} line {at}")
+        scored = [_score_delimiter(one, text, sample) for one in candidates]
+    except MalformedRecord as error:
+        raise InvalidSource(f"{source_name} line {number}: {error}; nothing was sent") from None
+    _, header = max(scored, key=itemgetter(0))
+    # 3. Check the names.
+    _validate_names(header.names, f"{source_name} line {number}")
     return header
 
 
 def _join_header_lines(lines: LineReader, text: str, where: str, delimiters: str) -> str:
-    """The line and those that a quote in it joins to it: one that begins a name, for another one is a part of it."""
-    begins = rf'(\A\ufeff*|[{re.escape(delimiters)}])[{WHITESPACE_CLASS}]*"'
-    closed, opened = re.compile(rf'{begins}(?:[^"]|"")*+"'), re.compile(begins)
-    while opened.search(closed.sub(r"\1", text)) and not lines.truncated:
-        more = next(lines, None)
-        if more is None or len(text) > MAX_LINE_LENGTH or text.count("\n") > _MAX_HEADER_LINES:
+    """Return the line with the lines that an open quote joins to it; only a quote at the start of a name counts."""
+    opening = rf'(\A\ufeff*|[{re.escape(delimiters)}])[{WHITESPACE_CLASS}]*"'
+    quoted_name, opening_quote = re.compile(rf'{opening}(?:[^"]|"")*+"'), re.compile(opening)
+    while opening_quote.search(quoted_name.sub(r"\1", text)) and not lines.truncated:
+        line = next(lines, None)
+        if line is None or len(text) > MAX_LINE_LENGTH or text.count("\n") > _MAX_HEADER_LINES:
             raise InvalidSource(f"{where}: unexpected end of data: a quote in it is never closed; nothing was sent")
-        text += more
+        text += line
     if lines.truncated:
         raise InvalidSource(f"{where} {LINE_TOO_LONG}; nothing was sent")
     return text.lstrip("\ufeff")
 
 
 def _score_delimiter(delimiter: str, text: str, sample: list[str]) -> tuple[tuple[int, int, int], CsvHeader]:
-    """What speaks for a delimiter, and the header as it makes it."""
-    cells = RecordSplitter(delimiter)
-    names = tuple(map(normalize_column_name, cells.read_record(text, _no_continuation)))
-    rows = [*map(cells.split_lenient, sample)]
-    numbers = Counter(place for row in rows for place, cell in enumerate(row) if _is_phone_number(cell))
-    as_wide = sum(len(row) == len(names) for row in rows)
-    end = text[len(text.rstrip("\r\n")) :]
-    header = CsvHeader(cells, names, end, RowPattern(cells, len(names), rows))
-    return (max(numbers.values(), default=0), as_wide, len(names)), header
+    """Return the score of a delimiter (rows with a number, rows as wide as the header, columns), and the header."""
+    splitter = RecordSplitter(delimiter)
+    names = tuple(map(normalize_column_name, splitter.read_record(text, _no_continuation)))
+    rows = [*map(splitter.split_lenient, sample)]
+    phone_numbers = Counter(column for row in rows for column, cell in enumerate(row) if _is_phone_number(cell))
+    same_width = sum(len(row) == len(names) for row in rows)
+    line_ending = text[len(text.rstrip("\r\n")) :]
+    header = CsvHeader(splitter, names, line_ending, RowPattern(splitter, len(names), rows))
+    return (max(phone_numbers.values(), default=0), same_width, len(names)), header
 
 
 def _no_continuation() -> str:
@@ -98,7 +101,7 @@ def _validate_names(names: tuple[str, ...], where: str) -> None:
         raise InvalidSource(f"{where} names no columns; nothing was sent")
     if any("\0" in name for name in names):
         raise InvalidSource(
-            f"{where} has a NUL byte: it is no text, or text in UTF-16; save it as UTF-8; nothing was sent"
+            f"{where} has a NUL byte: it is not text, or text in UTF-16; save it as UTF-8; nothing was sent"
         )
     if any(re.search("[\udc80-\udcff]", name) for name in names):
         raise InvalidSource(f"{where} {NOT_UTF8}; save the file as UTF-8; nothing was sent")
@@ -106,11 +109,11 @@ def _validate_names(names: tuple[str, ...], where: str) -> None:
         raise InvalidSource(f"{where} names more than {MAX_COLUMNS:,} columns; nothing was sent")
     if any(map(_is_number, names)):
         raise InvalidSource(f"{where} holds a number where it must name the columns; nothing was sent")
-    if twice := first_duplicate(names):
-        raise InvalidSource(f"{where} names the column {masked_column_name(twice)} twice; nothing was sent")
+    if duplicate := first_duplicate(names):
+        raise InvalidSource(f"{where} names the column {masked_column_name(duplicate)} twice; nothing was sent")
 
 
 def _is_number(cell: str) -> bool:
-    """Whether it is a phone number or a code, however it is written: names of columns may be shown, these may not."""
-    bare = re.sub(r"[\s()+./-]", "", cell)
-    return re.fullmatch(r"[0-9]{4,}", bare) is not None and not _is_date(cell)
+    """Return whether a cell is a phone number or a code: errors show column names, but must not show these."""
+    digits = re.sub(r"[\s()+./-]", "", cell)
+    return re.fullmatch(r"[0-9]{4,}", digits) is not None and not _is_date(cell)

@@ -1,4 +1,4 @@
-"""Flows that are made already become rows of a bulk run."""
+"""Rows of a bulk run from ready-made flows, without a template."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import cast, overload
@@ -16,17 +16,16 @@ def rows_of(flows: AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None 
 @overload
 def rows_of(flows: Iterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Iterable[Row]: ...
 def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[AnyFlow], str] | None = None) -> Rows:
-    """The rows of flows that are there already, in any iterable; what each is known by is `key`'s to say.
+    """Return rows for flows in any iterable. `key` returns the key of a flow: each key is sent once.
 
-    Without one it is the recipient of the first step: one message is sent to each, in however many ways its number is
-    written. The rows can
-    be gone through again where the flows can.
+    By default the key is the recipient of the first step in E.164 form: one message is sent to each number, however it
+    is written. The rows can be iterated as often as `flows`.
     """
-    known_by = _recipient if key is None else key
+    key_of = _recipient if key is None else key
     if isinstance(flows, AsyncIterable):
-        arriving = _AsyncFlowRows(flows, known_by)
-        return aiter(arriving) if isinstance(flows, AsyncIterator) else arriving
-    rows = _FlowRows(flows, known_by)
+        async_rows = _AsyncFlowRows(flows, key_of)
+        return aiter(async_rows) if isinstance(flows, AsyncIterator) else async_rows
+    rows = _FlowRows(flows, key_of)
     return iter(rows) if isinstance(flows, Iterator) else rows
 
 
@@ -55,10 +54,10 @@ class _AsyncFlowRows:
 def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
     if not isinstance(cast("object", flow), AnyFlow):
         return invalid_row(line, "", "", [Problem((), f"must be a flow, not {type_name(flow)}")])
-    name, recipient = key(flow), _recipient(flow)
-    if not name:
-        return invalid_row(line, "", recipient, [Problem((), "has no key to be known by")])
-    return Row(line, name, recipient, _FlowFactory(flow))
+    row_key, recipient = key(flow), _recipient(flow)
+    if not row_key:
+        return invalid_row(line, "", recipient, [Problem((), "has no key")])
+    return Row(line, row_key, recipient, _FlowFactory(flow))
 
 
 def _recipient(flow: AnyFlow) -> str:
@@ -66,12 +65,12 @@ def _recipient(flow: AnyFlow) -> str:
 
 
 class _FlowFactory:
-    """Puts a stamp on a flow. A class, for what it holds to stay out of sight."""
+    """Adds the correlation to a flow. A class rather than a closure, so that tracebacks do not show the flow."""
 
     __slots__ = ("_flow",)
 
     def __init__(self, flow: AnyFlow) -> None:
         self._flow = flow
 
-    def __call__(self, stamp: Correlation) -> AnyFlow:
-        return add_correlation(self._flow, stamp)
+    def __call__(self, correlation: Correlation) -> AnyFlow:
+        return add_correlation(self._flow, correlation)

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, its values texts, numbers or truths; a line that is none breaks its own row only."""
+"""JSON Lines source: one object a line. A line that is not an object invalidates its own row only."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -13,14 +13,13 @@ from .cells import CellExtractor, normalize_column_names
 from .line_reader import LINE_TOO_LONG, NOT_UTF8, LineReader, is_blank, open_text
 
 COLUMN_SAMPLE_ROWS = 100
-"""The first so many rows say what columns there are."""
+"""Number of rows that are sampled for the columns."""
 
 
 class JsonLinesSource:
-    """A file with one JSON object a line. Its columns are the keys of the first hundred rows.
+    """File with one JSON object a line. Its columns are the keys of the first hundred rows.
 
-    A value that is null, an object or a list is no text: the row lacks that column. Numbers are taken as they are
-    written.
+    A row lacks the columns whose value is null, an object or a list. Numbers keep the notation of the file.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -28,30 +27,30 @@ class JsonLinesSource:
         self.total: int | None = None
         self._path = path
         self.selected_columns: Collection[str] | None = None
-        first = [*islice(self._objects(), COLUMN_SAMPLE_ROWS)]
-        read = [values for _, values in first if isinstance(values, dict)]
-        for line, values in first[:1]:
+        sample = [*islice(self._objects(), COLUMN_SAMPLE_ROWS)]
+        objects = [values for _, values in sample if isinstance(values, dict)]
+        for line, values in sample[:1]:
             if not isinstance(values, Unreadable):
                 continue
             if _starts_with_list(path, name):
-                raise InvalidSource(f"{name} holds a list; JSON lines are one object a line; nothing was sent")
-            if not read:
-                why = f"line {line} {values.reason}"
-                raise InvalidSource(f"{name} holds no JSON lines ({why}); nothing was sent")
+                raise InvalidSource(f"{name} is a JSON list; JSON Lines are one object a line; nothing was sent")
+            if not objects:
+                reason = f"line {line} {values.reason}"
+                raise InvalidSource(f"{name} has no JSON Lines ({reason}); nothing was sent")
         self.columns: tuple[str, ...] | None = normalize_column_names(
-            dict.fromkeys(key for values in read for key in values)
+            dict.fromkeys(key for values in objects for key in values)
         )
 
     def select(self, columns: Collection[str]) -> "JsonLinesSource":
-        """The same rows with these columns alone."""
-        chosen = copy(self)
-        chosen.selected_columns = columns
-        return chosen
+        """Return the same rows with only these columns."""
+        selected = copy(self)
+        selected.selected_columns = columns
+        return selected
 
     def __iter__(self) -> Iterator[SourceRow]:
-        picker = CellExtractor(self.selected_columns)
+        extractor = CellExtractor(self.selected_columns)
         for line, values in self._objects():
-            yield line, values if isinstance(values, Unreadable) else picker.extract(values)
+            yield line, values if isinstance(values, Unreadable) else extractor.extract(values)
 
     def _objects(self) -> Iterator[tuple[int, dict[str, object] | Unreadable]]:
         with open_text(self._path, self.name) as file:
@@ -78,7 +77,7 @@ def _limit_digits(text: str) -> str:
     return text
 
 
-# Numbers stay the texts that they are: a phone number is not counted with, nor is 0.10.
+# Numbers stay texts: a phone number or 0.10 must not lose digits.
 _decode = json.JSONDecoder(object_pairs_hook=reject_duplicate_keys, parse_int=str, parse_float=str).decode
 _decode_long = json.JSONDecoder(
     object_pairs_hook=reject_duplicate_keys, parse_int=_limit_digits, parse_float=_limit_digits
@@ -90,14 +89,14 @@ def _parse_line(line: str) -> dict[str, object] | Unreadable:
     try:
         value: object = _decode(line) if len(line) <= MAX_DIGITS else _decode_long(line)
     except json.JSONDecodeError as error:
-        undecoded = any("\udc80" <= letter <= "\udcff" for letter in line[error.pos : error.pos + 1])
-        return Unreadable(NOT_UTF8 if undecoded else f"is not JSON ({error.msg} at column {error.colno})")
+        undecodable = any("\udc80" <= character <= "\udcff" for character in line[error.pos : error.pos + 1])
+        return Unreadable(NOT_UTF8 if undecodable else f"is not JSON ({error.msg} at column {error.colno})")
     except RecursionError:
         return Unreadable("is nested too deeply")
     except _TooManyDigits:
         return Unreadable(f"has a number of more than {MAX_DIGITS} digits")
     except ValueError:
-        return Unreadable("has a key that stands twice")
+        return Unreadable("has a duplicate key")
     if not isinstance(value, dict):
         return Unreadable("must be one JSON object")
     return value

@@ -1,4 +1,4 @@
-"""The lines of a text file, within bounds: one without end does not fill the memory, and lines can be read again."""
+"""Line reader for text files: line length is bounded, so that memory is, and lines can be pushed back."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,22 +9,22 @@ from ...errors import InvalidSource
 from .column_names import strip_invisible
 
 MAX_LINE_LENGTH = 1024 * 1024
-"""Characters. No row comes near it."""
+"""Maximum length of a line in characters. No real row comes near it."""
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
-"""Bytes at the beginning of a file that say whether it is text."""
+"""Bytes at the start of a file that are checked for whether it is text."""
 NOT_UTF8 = "is not UTF-8"
 LINE_TOO_LONG = f"is longer than {MAX_LINE_LENGTH // 1024**2} MiB"
 
 
 def open_text(path: Path, name: str) -> TextIOWrapper:
-    """A text file whose undecodable bytes are kept apart as half surrogates; raises `InvalidSource`."""
+    """Open a text file as UTF-8 with `surrogateescape`. Raises `InvalidSource` if it cannot be read or is not text."""
     try:
         with path.open("rb") as start:
             first = start.read(_SNIFFED_BYTES)
-        if not first.startswith(_UTF16_BOMS) and 8 * first.count(0) > len(first):  # one alone breaks its row
+        if not first.startswith(_UTF16_BOMS) and 8 * first.count(0) > len(first):  # a few make only their rows invalid
             raise InvalidSource(
-                f"{name} has NUL bytes from line 1 on: it is no text, or text in UTF-16; save it as UTF-8; "
+                f"{name} has NUL bytes from line 1 on: it is not text, or text in UTF-16; save it as UTF-8; "
                 "nothing was sent"
             )
         if first.startswith(_UTF16_BOMS):
@@ -37,7 +37,7 @@ def open_text(path: Path, name: str) -> TextIOWrapper:
 
 
 def is_valid_utf8(text: str) -> bool:
-    """Whether every byte of it was UTF-8."""
+    """Return whether every byte of a text from `open_text` was UTF-8."""
     if text.isascii():
         return True
     try:
@@ -48,25 +48,25 @@ def is_valid_utf8(text: str) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing is to be seen in it: blanks of any kind, and signs that no editor shows."""
+    """Return whether a text has only whitespace and invisible characters."""
     text = strip_invisible(text)
     return not text or text.isspace()
 
 
 class _TruncatedLine(str):
-    """The beginning of a line that is longer than any that is read."""
+    """The start of a line of more than `MAX_LINE_LENGTH` characters."""
 
     __slots__ = ()
 
 
 class LineReader:
-    """The lines of a file one by one. Those that were taken since the last `settle` can be given back."""
+    """Iterator over the lines of a file. `rewind` pushes back the lines that were read since the last `commit`."""
 
     def __init__(self, file: TextIOWrapper) -> None:
         self.line_number: int = 0
-        """The number of the line that was taken last."""
+        """The number of the line that was read last."""
         self.truncated: bool = False
-        """Whether a line was longer than any that is read since the last `settle`."""
+        """Whether a line since the last `commit` was too long, and was truncated."""
         self._file = file
         self._uncommitted: list[str] = []
         self._pushed_back: deque[str] = deque()
@@ -94,19 +94,19 @@ class LineReader:
         return line
 
     def peek(self) -> str:
-        """The line that comes next, empty at the end."""
+        """Return the next line without reading it; empty at the end of the file."""
         if not self._pushed_back and (line := self._read()):
             self._pushed_back.append(line)
         return self._pushed_back[0] if self._pushed_back else ""
 
     def commit(self) -> None:
-        """What was taken is done with."""
+        """Forget the lines that were read: they cannot be pushed back any more."""
         self._uncommitted.clear()
         self.truncated = False
 
     def rewind(self, keep: int = 1) -> None:
-        """All of the lines that were taken but the first ones, which are settled, come again."""
-        again = self._uncommitted[keep:]
-        self._pushed_back.extendleft(reversed(again))
-        self.line_number -= len(again)
+        """Push back the lines since the last `commit`, except for the first `keep`, and commit those."""
+        repeated = self._uncommitted[keep:]
+        self._pushed_back.extendleft(reversed(repeated))
+        self.line_number -= len(repeated)
         self.commit()

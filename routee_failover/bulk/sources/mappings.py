@@ -1,15 +1,15 @@
-"""Rows that a program has already: any iterable of mappings, numbered from 1, and sources of a program's own."""
+"""Sources of rows that are in the program already: any iterable of mappings, numbered from 1, and custom sources."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sized
 
 from .base import Selectable, Source, SourceRow, Unreadable
 from .cells import CellExtractor
 
-_NOT_A_MAPPING = "is no mapping of columns to values"
+_NOT_A_MAPPING = "is not a mapping of columns to values"
 
 
 class MappingSource:
-    """An iterable of mappings as a source; it can be read again where the iterable can."""
+    """Source over an iterable of mappings; it can be iterated as often as the iterable."""
 
     def __init__(self, mappings: Iterable[Mapping[str, object]], columns: Collection[str] | None = None) -> None:
         self.name: str = "the rows"
@@ -19,17 +19,17 @@ class MappingSource:
         self.selected_columns = columns
 
     def select(self, columns: Collection[str]) -> "MappingSource":
-        """The same rows with these columns alone."""
+        """Return the same rows with only these columns."""
         return MappingSource(self._mappings, columns)
 
     def __iter__(self) -> Iterator[SourceRow]:
-        picker = CellExtractor(self.selected_columns)
+        extractor = CellExtractor(self.selected_columns)
         for line, mapping in enumerate(self._mappings, 1):
-            yield line, _extract_row(mapping, picker)
+            yield line, _extract_row(mapping, extractor)
 
 
 class AsyncMappingSource:
-    """An async iterable of mappings, read as it comes."""
+    """Source over an async iterable of mappings, which is read as its items arrive."""
 
     def __init__(self, mappings: AsyncIterable[Mapping[str, object]], columns: Collection[str] | None = None) -> None:
         self.name: str = "the rows"
@@ -38,20 +38,20 @@ class AsyncMappingSource:
         self.selected_columns = columns
 
     async def __aiter__(self) -> AsyncIterator[SourceRow]:
-        picker = CellExtractor(self.selected_columns)
+        extractor = CellExtractor(self.selected_columns)
         line = 0
         async for mapping in self._mappings:
             line += 1
-            yield line, _extract_row(mapping, picker)
+            yield line, _extract_row(mapping, extractor)
 
 
 def select_columns(source: Source, columns: Collection[str]) -> Source:
-    """A source's rows with the columns alone that are used; raises `InvalidSource` where they cannot be read."""
+    """Return a source's rows with only these columns. Raises `InvalidSource` if they cannot be read."""
     return source.select(columns) if isinstance(source, Selectable) else _SelectedColumns(source, columns)
 
 
 class _SelectedColumns:
-    """A source that gives all that it has: what is used of it is held to what holds for every cell."""
+    """Column selection for a custom source without `select`: the used cells are validated like those of any source."""
 
     def __init__(self, source: Source, columns: Collection[str]) -> None:
         self.name: str = source.name
@@ -61,9 +61,9 @@ class _SelectedColumns:
         self.selected_columns = columns
 
     def __iter__(self) -> Iterator[SourceRow]:
-        picker = CellExtractor(self.selected_columns)
+        extractor = CellExtractor(self.selected_columns)
         for line, values in self._source:
-            yield line, values if isinstance(values, Unreadable) else _extract_row(values, picker)
+            yield line, values if isinstance(values, Unreadable) else _extract_row(values, extractor)
 
 
 def _extract_row(mapping: object, extractor: CellExtractor) -> Mapping[str, str] | Unreadable:

@@ -1,4 +1,4 @@
-"""Columns of a Parquet table become texts; what Python cannot hold is told cell by cell."""
+"""Conversion of Parquet columns to cell texts; values that Python cannot represent are reported cell by cell."""
 
 from importlib import import_module
 from typing import Any, cast
@@ -7,37 +7,37 @@ from .base import Unreadable
 from .cells import MAX_CELL_LENGTH, is_missing, is_sendable, to_cell_text, unsupported_value_reason
 
 ParquetCell = str | None | Unreadable
-"""A text, none where the table has a gap, or why there is no text."""
+"""The text of a cell, `None` for a null, or the reason why the value has no text."""
 _MAX_CELL_BYTES = 4 * MAX_CELL_LENGTH
 
 
 def is_readable_type(arrow_type: Any) -> bool:
-    """Whether a column of this type holds anything but gaps: no text is made of a list, of an object or of nothing."""
+    """Return whether values of this type can have a text: lists, structs and the null type cannot."""
     from pyarrow import types  # noqa: PLC0415  # an extra
 
     return not types.is_nested(arrow_type) and not types.is_null(arrow_type)
 
 
 def column_to_cells(column: Any, name: str) -> list[ParquetCell]:
-    """The cells of a column, as `to_cell_text` writes them."""
+    """Return the cells of a column, as `to_cell_text` formats them."""
     from pyarrow import types  # noqa: PLC0415  # an extra
 
     try:
         if types.is_dictionary(column.type):
             column = column.dictionary_decode()
         if types.is_float32(column.type) or types.is_float16(column.type):
-            # As a float of Python's 0.1 of 32 bits would be 0.10000000149011612.
+            # Converted to a Python float, a 32-bit 0.1 would be 0.10000000149011612.
             return [_float(text) for text in column.cast("string").to_pylist()]
         if _has_long_cells(column):
-            return [_cell(column[place], name) for place in range(len(column))]
+            return [_cell(column[index], name) for index in range(len(column))]
         values: list[object] = column.to_pylist()
-    except Exception:  # noqa: BLE001  # there are many ways in which Python cannot hold a value
+    except Exception:  # noqa: BLE001  # pyarrow raises many types for values that Python cannot represent
         return [_cell(column[place], name) for place in range(len(column))]
     return [value if type(value) is str else _text(value, name) for value in values]
 
 
 def are_sendable(cells: list[ParquetCell]) -> bool:
-    """Whether all of them are texts that can be sent as they are."""
+    """Return whether all cells are texts that can be sent unchanged."""
     texts = cast("list[str]", cells)
     try:
         joined = "".join(texts)
@@ -49,10 +49,11 @@ def are_sendable(cells: list[ParquetCell]) -> bool:
 def _has_long_cells(column: Any) -> bool:
     from pyarrow import types  # noqa: PLC0415  # an extra
 
-    compute: Any = import_module("pyarrow.compute")  # its functions are made when it is imported
-    kind = column.type
+    compute: Any = import_module("pyarrow.compute")  # it defines its functions on import: type checkers do not see them
+    arrow_type = column.type
     if not any(
-        is_one(kind) for is_one in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+        matches(arrow_type)
+        for matches in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
     ):
         return False
     longest = compute.max(compute.binary_length(column)).as_py()
@@ -71,7 +72,7 @@ def _cell(scalar: Any, name: str) -> ParquetCell:
         return _text(scalar.as_py(), name)
     except UnicodeDecodeError:
         return Unreadable(f"has bytes in column {name} that are not UTF-8")
-    except Exception:  # noqa: BLE001  # there are many ways in which Python cannot hold a value
+    except Exception:  # noqa: BLE001  # pyarrow raises many types for values that Python cannot represent
         return Unreadable(f"has a value in column {name} that cannot be read as it is ({scalar.type})")
 
 

@@ -1,7 +1,7 @@
-"""Page headers of a Parquet file: how much memory its pages take, before any of them is read.
+"""Page header reader for Parquet files: the memory that pages will take, before any of them is decompressed.
 
-A few kilobytes of Parquet may say gigabytes of text, and the file's own footer does not tell of which size its cells
-are. Each page has its uncompressed size before it, in Thrift's compact protocol:
+A few kilobytes of Parquet may expand to gigabytes of text, and the footer does not contain the size of the cells. Each
+page has its uncompressed size in a header, in Thrift's compact protocol:
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift (struct PageHeader).
 """
 
@@ -9,28 +9,28 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 _MAX_HEADER_BYTES = 1024 * 1024
-"""Bytes. It holds the least and the greatest value of its page."""
+"""Maximum size of a header in bytes. It includes the minimum and the maximum value of its page."""
 _MAX_DEPTH = 8
 _DICTIONARY_PAGE = 2
 _VALUE_COUNT_FIELDS = (5, 7, 8)
-"""Fields that say how many values a page has: one of data, of a dictionary, and of data in the second kind."""
+"""Fields with the number of values: of a data page, a dictionary page, and a data page of version 2."""
 
 
 class PageInfo(NamedTuple):
-    """One page of a column."""
+    """Size of one page of a column."""
 
     is_dictionary: bool
     uncompressed_size: int
-    """Bytes, when it is uncompressed."""
+    """In bytes."""
     value_count: int
 
 
 class _InvalidPageHeader(Exception):
-    """What stands where a page header should is none."""
+    """The bytes at the position of a page header are not one."""
 
 
 def read_pages(file: BinaryIO, chunk: Any) -> list[PageInfo]:
-    """The pages of a column chunk, by its metadata. One for all of it where they cannot be told apart."""
+    """Return the pages of a column chunk, from its metadata; one for the whole chunk if its headers cannot be read."""
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         start = min(start, chunk.dictionary_page_offset)
@@ -43,48 +43,48 @@ def read_pages(file: BinaryIO, chunk: Any) -> list[PageInfo]:
 
 
 def batch_size(pages: Iterable[PageInfo], max_rows: int, max_bytes: int) -> int:
-    """How many rows may be read together for their pages to take no more than `budget` bytes; at least one."""
-    data: list[PageInfo] = []
+    """Return how many rows can be read at once so that their pages take at most `max_bytes`; at least one."""
+    data_pages: list[PageInfo] = []
     rows = max_rows
     for page in pages:
-        if page.is_dictionary:  # every row may hold the longest text in it
+        if page.is_dictionary:  # every row may contain its longest value
             rows = min(rows, max_bytes // max(page.uncompressed_size, 1))
         else:
-            data.append(page)
-    while rows > 1 and _max_window_bytes(data, rows) > max_bytes:
+            data_pages.append(page)
+    while rows > 1 and _max_window_bytes(data_pages, rows) > max_bytes:
         rows //= 8
     return max(rows, 1)
 
 
 def _iter_pages(file: BinaryIO, start: int, length: int) -> Iterator[PageInfo]:
-    at, end = start, start + length
-    while at < end:
-        file.seek(at)
-        fields, taken = _read_header(file, end - at)
-        kind, size, compressed = (fields.get((number,), -1) for number in (1, 2, 3))
-        if size < 0 or compressed < 0:
+    position, end = start, start + length
+    while position < end:
+        file.seek(position)
+        fields, header_size = _read_header(file, end - position)
+        kind, size, compressed_size = (fields.get((number,), -1) for number in (1, 2, 3))
+        if size < 0 or compressed_size < 0:
             raise _InvalidPageHeader
-        values = next((fields[page, 1] for page in _VALUE_COUNT_FIELDS if (page, 1) in fields), 0)
-        yield PageInfo(kind == _DICTIONARY_PAGE, size, values)
-        at += taken + compressed
+        value_count = next((fields[page, 1] for page in _VALUE_COUNT_FIELDS if (page, 1) in fields), 0)
+        yield PageInfo(kind == _DICTIONARY_PAGE, size, value_count)
+        position += header_size + compressed_size
 
 
-def _max_window_bytes(data: list[PageInfo], rows: int) -> int:
-    """The bytes of the most that so many rows in a row can need."""
+def _max_window_bytes(pages: list[PageInfo], rows: int) -> int:
+    """Return the maximum size of the pages that any `rows` consecutive rows need, in bytes."""
     largest = size = values = first = 0
-    for page in data:
+    for page in pages:
         size += page.uncompressed_size
         values += page.value_count
         largest = max(largest, size)
-        while values - data[first].value_count >= rows:
-            size -= data[first].uncompressed_size
-            values -= data[first].value_count
+        while values - pages[first].value_count >= rows:
+            size -= pages[first].uncompressed_size
+            values -= pages[first].value_count
             first += 1
     return largest
 
 
 def _read_header(file: BinaryIO, limit: int) -> tuple[dict[tuple[int, ...], int], int]:
-    """The whole numbers in a page header by the way to each, and how long it is."""
+    """Return the integers in a page header by the path of field numbers to each, and the header's size in bytes."""
     for length in (256, 8192, _MAX_HEADER_BYTES):
         data = file.read(min(length, limit))
         file.seek(-len(data), 1)
@@ -100,7 +100,7 @@ def _read_header(file: BinaryIO, limit: int) -> tuple[dict[tuple[int, ...], int]
 
 
 class _ThriftReader:
-    """Reads Thrift's compact protocol as far as page headers go. Raises `IndexError` at the end of the data."""
+    """Reader for the part of Thrift's compact protocol that page headers use. `IndexError`: the data ends early."""
 
     def __init__(self, data: bytes) -> None:
         self.position = 0
@@ -111,9 +111,9 @@ class _ThriftReader:
         if len(path) > _MAX_DEPTH:
             raise _InvalidPageHeader
         field = 0
-        while head := self._read_byte():
-            field = field + (head >> 4) if head >> 4 else self._read_zigzag()
-            self._read_value(head & 15, (*path, field))
+        while header := self._read_byte():
+            field = field + (header >> 4) if header >> 4 else self._read_zigzag()
+            self._read_value(header & 15, (*path, field))
 
     def _read_value(self, kind: int, path: tuple[int, ...]) -> None:
         if kind in {4, 5, 6}:
@@ -127,7 +127,7 @@ class _ThriftReader:
             self.position += length
         elif kind == 12:
             self.read_struct(path)
-        elif kind not in {1, 2}:  # true and false stand in the kind; lists and maps are in no page header
+        elif kind not in {1, 2}:  # the kind itself is true or false; page headers contain no lists or maps
             raise _InvalidPageHeader
         if self.position > len(self._data):
             raise IndexError

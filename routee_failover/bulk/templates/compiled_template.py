@@ -1,6 +1,7 @@
-"""The short way from a row to its flow: what is the same in every row is built once, and only the rest anew.
+"""Compiled templates: a fast path from a row to its flow, which builds only the parts that differ between rows.
 
-The long way, by the JSON, makes the first flow, which is the pattern of this one, and says what is wrong with a row.
+The slow path, through the JSON, makes the first flow, which is the model for all others, and explains what is wrong
+with a row.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,24 +31,24 @@ from .row import Correlation
 from .template_fields import TemplateField
 
 Builder = Callable[[Mapping[str, str], Correlation], Any]
-"""Gives a part of a row's flow."""
+"""Builds a part of a row's flow."""
 _Fields = list[tuple[FieldPath, TemplateField]]
-"""Texts that differ, each with its path from the part that is looked at."""
+"""Fields that differ between rows, each with its path from the current part."""
 
 
-class CannotCompile(Exception):  # the long way is taken instead
-    """A template has a text in a place that only the long way knows, or a row a value that is refused there."""
+class CannotCompile(Exception):  # the slow path is used instead
+    """A template has a field, or a row has a value, that only the slow path handles."""
 
 
 def compile_flow(
     flow: AnyFlow, fields: Iterable[TemplateField], mapping: Mapping[str, Any], region: str | None
 ) -> Builder:
-    """What makes flows like this one, of rows; raises `CannotCompile` where that cannot be.
+    """Return a builder of flows like this one; raise `CannotCompile` if that is not possible.
 
-    The flow is one that the long way made, without a stamp, of the template's `mapping`. What is made raises
-    `CannotCompile`, `KeyError` or `InvalidFlow` for a row that the long way has to look at.
+    `flow` was built by the slow path, without correlation, from the template's `mapping`. The builder raises
+    `CannotCompile`, `KeyError` or `InvalidFlow` for a row that the slow path has to handle.
     """
-    return _Compiler(mapping, region).flow(flow, [(leaf.path, leaf) for leaf in fields])
+    return _Compiler(mapping, region).flow(flow, [(field.path, field) for field in fields])
 
 
 class _Compiler:
@@ -55,119 +56,134 @@ class _Compiler:
         self._mapping = mapping
         self._region = region
 
-    def flow(self, flow: AnyFlow, leaves: _Fields) -> Builder:
+    def flow(self, flow: AnyFlow, fields: _Fields) -> Builder:
         if isinstance(flow, ViberOtpMessage):
-            return self._part(flow, leaves, {}, room=False)
-        parts = {"steps": self._steps(flow.steps, [(path[1:], leaf) for path, leaf in leaves if path[0] == "flow"])}
+            return self._part(flow, fields, {}, takes_label=False)
+        parts = {
+            "steps": self._steps(
+                flow.steps,
+                [(path[1:], field) for path, field in fields if path[0] == "flow"],
+            )
+        }
         if flow.callback is None:
-            parts["callback"] = _callback(self._mapping.get("callback"))
-        return self._part(flow, [item for item in leaves if item[0][0] != "flow"], parts, room=False)
+            parts["callback"] = _callback_builder(self._mapping.get("callback"))
+        return self._part(flow, [item for item in fields if item[0][0] != "flow"], parts, takes_label=False)
 
-    def _steps(self, steps: tuple[Any, ...], leaves: _Fields) -> Builder:
-        given: list[Any] = [step.get("order", 0) for step in self._mapping["flow"]]
-        made: list[Builder] = []
-        for index, step in zip(sorted(range(len(given)), key=given.__getitem__), steps, strict=True):
-            own = [(path[1:], leaf) for path, leaf in leaves if path[0] == index]
+    def _steps(self, steps: tuple[Any, ...], fields: _Fields) -> Builder:
+        orders: list[Any] = [step.get("order", 0) for step in self._mapping["flow"]]
+        builders: list[Builder] = []
+        for index, step in zip(sorted(range(len(orders)), key=orders.__getitem__), steps, strict=True):
+            own_fields = [(path[1:], field) for path, field in fields if path[0] == index]
             parts = {}
             if isinstance(step, SmsStep):
-                inside = [(path[1:], leaf) for path, leaf in own if path[0] == "message"]
-                own = [item for item in own if item[0][0] != "message"]
-                parts["message"] = self._part(step.message, inside, {}, room=True)
-            made.append(self._part(step, own, parts, room=isinstance(step, ViberStep | ViberOtpStep | OtpSmsStep)))
-        return lambda values, stamp: [make(values, stamp) for make in made]
+                message_fields = [(path[1:], field) for path, field in own_fields if path[0] == "message"]
+                own_fields = [item for item in own_fields if item[0][0] != "message"]
+                parts["message"] = self._part(step.message, message_fields, {}, takes_label=True)
+            builders.append(
+                self._part(step, own_fields, parts, takes_label=isinstance(step, ViberStep | ViberOtpStep | OtpSmsStep))
+            )
+        return lambda values, correlation: [build(values, correlation) for build in builders]
 
-    def _part(self, like: ExtensibleModel, leaves: _Fields, parts: dict[str, Builder], *, room: bool) -> Builder:
-        """What makes an object like this one; with `room` it is one that takes a label."""
-        fields = {field.api_name: field for field in api_fields(type(like)) if not field.flattened}
-        texts: _Fields = []
-        for key in dict.fromkeys(path[0] for path, _ in leaves):
-            group = [(path[1:], leaf) for path, leaf in leaves if path[0] == key]
-            field = fields.get(str(key))
-            if field is None:
-                texts += [((key, *path), leaf) for path, leaf in group]
+    def _part(
+        self, model: ExtensibleModel, fields: _Fields, parts: dict[str, Builder], *, takes_label: bool
+    ) -> Builder:
+        """Return a builder of objects like this one; with `takes_label` the run's label is added to them."""
+        by_api_name = {
+            api_field.api_name: api_field for api_field in api_fields(type(model)) if not api_field.flattened
+        }
+        extra_fields: _Fields = []
+        for key in dict.fromkeys(path[0] for path, _ in fields):
+            group = [(path[1:], field) for path, field in fields if path[0] == key]
+            api_field = by_api_name.get(str(key))
+            if api_field is None:
+                extra_fields += [((key, *path), field) for path, field in group]
             else:
-                parts[field.name] = self._field(field, getattr(like, field.name), group)
-        if texts:  # of all parts, this one alone takes keys that it has no field for
-            parts["template_fields"] = self._mapping_part(cast("ViberOtpStep", like).template_fields, texts)
-        if room:
-            own = cast("SmsMessage", like).label
-            parts["label"] = _label(parts.get("label", lambda _values, _stamp: own))
-        return _constructed(like, parts)
+                parts[api_field.name] = self._field(api_field, getattr(model, api_field.name), group)
+        if extra_fields:  # ViberOtpStep is the only part that takes keys without a field of their own
+            parts["template_fields"] = self._mapping_part(cast("ViberOtpStep", model).template_fields, extra_fields)
+        if takes_label:
+            own_label = cast("SmsMessage", model).label
+            parts["label"] = _label_builder(parts.get("label", lambda _values, _correlation: own_label))
+        return _object_builder(model, parts)
 
-    def _field(self, field: ApiField, like: Any, leaves: _Fields) -> Builder:
-        path, leaf = leaves[0]
+    def _field(self, api_field: ApiField, model: Any, fields: _Fields) -> Builder:
+        path, field = fields[0]
         if not path:
-            return self._value(leaf, field)
-        if isinstance(like, SecretMapping):
-            return self._mapping_part(like, leaves)
-        if isinstance(like, ExtensibleModel):
-            return self._part(like, leaves, {}, room=False)
-        if isinstance(like, tuple) and all(isinstance(item, ExtensibleModel) for item in like):
-            groups = [[(path[1:], leaf) for path, leaf in leaves if path[0] == index] for index in range(len(like))]
-            made = [self._part(item, group, {}, room=False) for item, group in zip(like, groups, strict=True)]
-            return lambda values, stamp: [make(values, stamp) for make in made]
+            return self._value(field, api_field)
+        if isinstance(model, SecretMapping):
+            return self._mapping_part(model, fields)
+        if isinstance(model, ExtensibleModel):
+            return self._part(model, fields, {}, takes_label=False)
+        if isinstance(model, tuple) and all(isinstance(item, ExtensibleModel) for item in model):
+            groups = [[(path[1:], field) for path, field in fields if path[0] == index] for index in range(len(model))]
+            builders = [
+                self._part(item, group, {}, takes_label=False) for item, group in zip(model, groups, strict=True)
+            ]
+            return lambda values, correlation: [build(values, correlation) for build in builders]
         raise CannotCompile
 
-    def _mapping_part(self, like: SecretMapping, leaves: _Fields) -> Builder:
-        if any(len(path) != 1 for path, _ in leaves):
+    def _mapping_part(self, model: SecretMapping, fields: _Fields) -> Builder:
+        if any(len(path) != 1 for path, _ in fields):
             raise CannotCompile
-        same = like.reveal()
-        made = [(cast("str", path[0]), self._value(leaf)) for path, leaf in leaves]
-        return lambda values, stamp: SecretMapping.wrap(same | {key: make(values, stamp) for key, make in made})
+        constants = model.reveal()
+        builders = [(cast("str", path[0]), self._value(field)) for path, field in fields]
+        return lambda values, correlation: SecretMapping.wrap(
+            constants | {key: build(values, correlation) for key, build in builders}
+        )
 
-    def _value(self, leaf: TemplateField, field: ApiField | None = None) -> Builder:
+    def _value(self, field: TemplateField, api_field: ApiField | None = None) -> Builder:
         region = self._region
-        if field is not None and unwrap_annotated(field.annotation) is timedelta:
-            span: DurationRange = field.annotation.__metadata__[0]
-            return lambda values, _stamp: _duration(span, leaf.render(values, region))
-        fill = leaf.text.render
-        if leaf.role is FieldRole.RECIPIENT:
-            return lambda values, _stamp: to_e164(fill(values), region)
-        if leaf.is_verbatim:
-            return lambda values, _stamp: fill(values)
-        return lambda values, _stamp: leaf.render(values, region)
+        if api_field is not None and unwrap_annotated(api_field.annotation) is timedelta:
+            duration_range: DurationRange = api_field.annotation.__metadata__[0]
+            return lambda values, _correlation: _parse_duration(duration_range, field.render(values, region))
+        render = field.text.render
+        if field.role is FieldRole.RECIPIENT:
+            return lambda values, _correlation: to_e164(render(values), region)
+        if field.is_verbatim:
+            return lambda values, _correlation: render(values)
+        return lambda values, _correlation: field.render(values, region)
 
 
-def _duration(span: DurationRange, number: object) -> timedelta:
-    value = span.unit.from_number(number)
+def _parse_duration(duration_range: DurationRange, number: object) -> timedelta:
+    value = duration_range.unit.from_number(number)
     if isinstance(value, str):
         raise CannotCompile
     return value
 
 
-def _constructed(like: ExtensibleModel, parts: dict[str, Builder]) -> Builder:
+def _object_builder(model: ExtensibleModel, parts: dict[str, Builder]) -> Builder:
     if not parts:
-        return lambda _values, _stamp: like
-    cls = type(like)
-    same: dict[str, Any] = {
-        field.name: getattr(like, field.name)
-        for field in attrs.fields(cast("type[attrs.AttrsInstance]", cls))
-        if field.name not in parts and getattr(like, field.name) is not field.default
+        return lambda _values, _correlation: model
+    cls = type(model)
+    constants: dict[str, Any] = {
+        attribute.name: getattr(model, attribute.name)
+        for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", cls))
+        if attribute.name not in parts and getattr(model, attribute.name) is not attribute.default
     }
-    made = [*parts.items()]
+    builders = [*parts.items()]
 
-    def make(values: Mapping[str, str], stamp: Correlation) -> Any:
-        given = same.copy()
-        for name, part in made:
-            given[name] = part(values, stamp)
-        return cls(**given)
+    def build(values: Mapping[str, str], correlation: Correlation) -> Any:
+        arguments = constants.copy()
+        for name, part in builders:
+            arguments[name] = part(values, correlation)
+        return cls(**arguments)
 
-    return make
-
-
-def _label(own: Builder) -> Builder:
-    def make(values: Mapping[str, str], stamp: Correlation) -> str | None:
-        label: str | None = own(values, stamp)
-        return label if stamp.label is None else join_labels(label, stamp.label)
-
-    return make
+    return build
 
 
-def _callback(mapping: object) -> Builder:
-    """The run's callback, with the strategy that the template may have for it."""
+def _label_builder(own_label: Builder) -> Builder:
+    def build(values: Mapping[str, str], correlation: Correlation) -> str | None:
+        label: str | None = own_label(values, correlation)
+        return label if correlation.label is None else join_labels(label, correlation.label)
+
+    return build
+
+
+def _callback_builder(mapping: object) -> Builder:
+    """Return a builder of the run's callback, with the strategy that the template may have for it."""
     strategy = cast("Mapping[str, Any]", mapping).get("strategy") if isinstance(mapping, Mapping) else None
 
-    def make(_values: Mapping[str, str], stamp: Correlation) -> Callback | None:
-        return None if stamp.callback_url is None else Callback(url=stamp.callback_url, strategy=strategy)
+    def build(_values: Mapping[str, str], correlation: Correlation) -> Callback | None:
+        return None if correlation.callback_url is None else Callback(url=correlation.callback_url, strategy=strategy)
 
-    return make
+    return build

@@ -1,4 +1,4 @@
-"""What the texts of a flow in the API's JSON are for: a recipient, a code, a number that is still a text."""
+"""Roles of the texts in a flow's JSON: recipient, code, number, boolean or plain text."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -27,74 +27,76 @@ FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
 
 
 class FieldRole(Enum):
-    """What a text is for."""
+    """What a text is used for."""
 
     TEXT = "text"
     NUMBER = "number"
-    """It stands where JSON has a number."""
-    BOOLEAN = "truth"
-    """It stands where JSON has true or false."""
+    """A number in JSON."""
+    BOOLEAN = "boolean"
+    """True or false in JSON."""
     RECIPIENT = "recipient"
     """A phone number."""
     PIN = "pin"
-    """A code that nobody but the recipient may see."""
-    OTP_TEXT = "coded"
-    """The text of an OTP's SMS, which holds the code."""
+    """A code that only the recipient may see."""
+    OTP_TEXT = "otp_text"
+    """The text of an OTP's SMS, which contains the code."""
     FIXED = "fixed"
-    """It says what shape the rest has, and is the same for every row."""
+    """It determines the structure of the flow, and must be the same for every row."""
 
 
 def iter_texts(endpoint: Endpoint, mapping: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str, FieldRole]]:
-    """Every text in a flow, with its path and what it is for; what no class of ours knows is plain text."""
-    yield from _object(mapping, FLOW_CLASSES[endpoint], ())
+    """Yield every text in a flow with its path and role; keys that no class of this package knows are plain text."""
+    yield from _iter_object(mapping, FLOW_CLASSES[endpoint], ())
 
 
-def _object(
+def _iter_object(
     mapping: Mapping[str, Any], cls: type[ExtensibleModel], path: FieldPath
 ) -> Iterator[tuple[FieldPath, str, FieldRole]]:
     fields = {field.api_name: field for field in api_fields(cls) if not field.flattened}
     for key, value in mapping.items():
-        here = (*path, key)
+        key_path = (*path, key)
         if key in {"type", "order"} and key in cls.implicit_keys:
-            yield from _free(value, here, FieldRole.FIXED)
+            yield from _iter_plain(value, key_path, FieldRole.FIXED)
         elif key in fields:
-            yield from _field(value, fields[key], cls, here)
+            yield from _iter_field(value, fields[key], cls, key_path)
         else:
-            yield from _free(value, here, FieldRole.TEXT)
+            yield from _iter_plain(value, key_path, FieldRole.TEXT)
 
 
-def _field(
+def _iter_field(
     value: Any, field: ApiField, owner: type[ExtensibleModel], path: FieldPath
 ) -> Iterator[tuple[FieldPath, str, FieldRole]]:
     cls = unwrap_annotated(field.annotation)
     items = get_args(cls)
     if isinstance(value, Mapping) and isinstance(cls, type) and issubclass(cls, ExtensibleModel):
-        for place, text, use in _object(cast("Mapping[str, Any]", value), cls, path):
-            # The code of an OTP stands in its text, under whatever name its column has.
-            yield place, text, FieldRole.OTP_TEXT if owner is OtpSmsStep and place[-1] == "body" else use
+        for text_path, text, role in _iter_object(cast("Mapping[str, Any]", value), cls, path):
+            # The text of an OTP contains the code, whatever its column is named.
+            yield text_path, text, FieldRole.OTP_TEXT if owner is OtpSmsStep and text_path[-1] == "body" else role
     elif isinstance(value, list) and items and items[0] is not str:
         classes = {member.api_type: member for member in get_args(items[0])}
         for index, item in enumerate(value):
             name = item.get("type") if isinstance(item, Mapping) else None
             member = classes.get(name) if isinstance(name, str) else None
-            yield from _object(item, member, (*path, index)) if member else _unknown(item, (*path, index))
+            yield from (
+                _iter_object(item, member, (*path, index)) if member else _iter_unknown_step(item, (*path, index))
+            )
     elif field.api_name == "templateParams" and isinstance(value, Mapping):
         for key, item in cast("Mapping[str, Any]", value).items():
             number = key == "codeValidityTime" and owner is ViberOtpMessage
-            yield from _free(
+            yield from _iter_plain(
                 item, (*path, key), FieldRole.PIN if key == "pin" else FieldRole.NUMBER if number else FieldRole.TEXT
             )
     else:
-        yield from _free(value, path, _role(field, cls, owner))
+        yield from _iter_plain(value, path, _role_of(field, cls, owner))
 
 
-def _unknown(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, str, FieldRole]]:
-    """A step of a type that is none; it may be one that a row was to give."""
-    for place, text, use in _free(value, path, FieldRole.TEXT):
-        yield place, text, FieldRole.FIXED if place[len(path) :] in {("type",), ("order",)} else use
+def _iter_unknown_step(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, str, FieldRole]]:
+    """Yield the texts of a step of unknown type, which may be meant to come from a row."""
+    for text_path, text, role in _iter_plain(value, path, FieldRole.TEXT):
+        yield text_path, text, FieldRole.FIXED if text_path[len(path) :] in {("type",), ("order",)} else role
 
 
-def _role(field: ApiField, cls: Any, owner: type[ExtensibleModel]) -> FieldRole:
+def _role_of(field: ApiField, cls: Any, owner: type[ExtensibleModel]) -> FieldRole:
     if field.api_name == "to" or (owner is VoiceRecipient and field.api_name in {"phone", "viber"}):
         return FieldRole.RECIPIENT
     if cls is bool:
@@ -104,12 +106,12 @@ def _role(field: ApiField, cls: Any, owner: type[ExtensibleModel]) -> FieldRole:
     return FieldRole.PIN if cls is Secret else FieldRole.TEXT
 
 
-def _free(value: Any, path: FieldPath, use: FieldRole) -> Iterator[tuple[FieldPath, str, FieldRole]]:
+def _iter_plain(value: Any, path: FieldPath, role: FieldRole) -> Iterator[tuple[FieldPath, str, FieldRole]]:
     if isinstance(value, str):
-        yield path, value, use
+        yield path, value, role
     elif isinstance(value, Mapping):
         for key, item in cast("Mapping[str, Any]", value).items():
-            yield from _free(item, (*path, key), use)
+            yield from _iter_plain(item, (*path, key), role)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(cast("list[Any]", value)):
-            yield from _free(item, (*path, index), use)
+            yield from _iter_plain(item, (*path, index), role)

@@ -1,8 +1,7 @@
-"""What a message's content is known again by, without keeping any of it.
+"""Keyed digest of a message's content, by which a resend is recognized as the same without storing the content.
 
-A message that may have been accepted may only be sent again with the same PIN and text. The ledger keeps a digest for
-that, made with a key out of the application's secret: a digest without a key would give away a PIN of six digits to
-whoever tries a million of them.
+A message that may have been accepted may only be resent with the same PIN and text. The ledger keeps a digest for that,
+keyed with the application secret: an unkeyed digest would reveal a six-digit PIN to anyone who tries a million of them.
 """
 
 import hashlib
@@ -16,17 +15,17 @@ _PURPOSE = b"routee-failover content 1"
 
 
 class Fingerprinter:
-    """Makes fingerprints for one run."""
+    """Computes the fingerprints of one run."""
 
     def __init__(self, secret: Secret, run_id: str) -> None:
-        whole = secret.reveal().encode("utf-8", "surrogatepass")
-        self._key: bytes = hashlib.blake2b(_PURPOSE + run_id.encode() + whole, digest_size=32).digest()
+        secret_bytes = secret.reveal().encode("utf-8", "surrogatepass")
+        self._key: bytes = hashlib.blake2b(_PURPOSE + run_id.encode() + secret_bytes, digest_size=32).digest()
 
     def __repr__(self) -> str:
-        return "Fingerprints()"
+        return "Fingerprinter()"
 
     def fingerprint(self, flow: AnyFlow) -> bytes:
-        """The same for the same content, wherever it is called back: those addresses change by the second."""
+        """Return the fingerprint of a flow, without its callback: signed callback URLs change every second."""
         mapping = dump_flow(flow)
         mapping.pop("callback", None)
         return hashlib.blake2b(encode(mapping), digest_size=12, key=self._key).digest()

@@ -1,6 +1,6 @@
-"""Texts with `{column}` in them: a name in braces stands for a row's value, and nothing else can be said.
+"""Parser of texts with `{column}` placeholders: a name in braces is replaced by a row's value, and nothing else.
 
-No attribute, index, format or expression: what a template may do is to put a value in its place.
+There are no attributes, indexes, formats or expressions: a template can only insert values.
 """
 
 import re
@@ -11,25 +11,25 @@ from typing import NamedTuple
 from ..sources.column_names import normalize_column_name
 
 Render = Callable[[Mapping[str, str]], str]
-"""Gives the text of a row. Raises `KeyError` for a column that the row lacks."""
+"""Renders the text of a row. Raises `KeyError` for a column that the row lacks."""
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class TextTemplate(NamedTuple):
-    """A text that differs from row to row."""
+    """A text with placeholders."""
 
     columns: tuple[str, ...]
-    """The columns in it, in their order."""
+    """The columns in it, in order."""
     is_single_column: bool
-    """Whether the whole text is one column's value."""
+    """Whether the whole text is a single column."""
     render: Render
     literals: tuple[str, ...]
-    """What stands before each column, and after the last."""
+    """The text before each column, and after the last."""
 
 
 def parse_text(text: str) -> str | TextTemplate:
-    """The words of a text, or the text itself, `{{` and `}}` now single, where no column is in it.
+    """Return the template of a text; a text without columns is returned with `{{` and `}}` as single braces.
 
     Raises `ValueError` with the reason for a brace that names no column.
     """
@@ -49,16 +49,16 @@ def parse_text(text: str) -> str | TextTemplate:
     literals[-1] += text[end:]
     if not columns:
         return literals[0]
-    pattern = "%s".join(map(_escaped, literals))
+    pattern = "%s".join(map(_escape_percent, literals))
     return TextTemplate(tuple(columns), pattern == "%s", _renderer(pattern, columns), tuple(literals))
 
 
-def _escaped(literal: str) -> str:
+def _escape_percent(literal: str) -> str:
     return literal.replace("%", "%%")
 
 
 def _renderer(pattern: str, columns: list[str]) -> Render:
-    """`%s` with texts alone does no more than to put them there, in one step of C."""
+    """Return the render function. `%s` with strings alone only inserts them, in one step of C."""
     get: Callable[[Mapping[str, str]], object] = itemgetter(*columns)
     if pattern == "%s":
         return itemgetter(columns[0])

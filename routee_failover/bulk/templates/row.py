@@ -1,4 +1,4 @@
-"""A row of a bulk run: whom it is for, what it is known by, and how its flow is made when its turn comes."""
+"""A row of a bulk run: its recipient, its key, and a factory of its flow."""
 
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import NamedTuple, NoReturn
@@ -11,40 +11,40 @@ from ...secret import mask_phone
 
 
 class Correlation(NamedTuple):
-    """What a message carries so that it can be found again; a row puts it where its flow has room for it."""
+    """The label and callback URL by which a message is found again; a row adds them wherever its flow takes them."""
 
     label: str | None = None
     callback_url: str | None = None
 
     def __repr__(self) -> str:
-        return f"Stamp(label={self.label})"  # the address is a secret
+        return f"Correlation(label={self.label})"  # the URL is a secret
 
 
 @attrs.frozen(repr=False)
 class Row:
-    """One message to be sent. Its flow is made only when it is needed, and then holds the PIN."""
+    """One message to be sent. Its flow is built only when it is needed, and then contains the PIN."""
 
     line: int
-    """Where it stands in the source, as an editor counts, or its place in an iterable, from 1."""
+    """Line in the source, as an editor counts, or position in an iterable, from 1."""
     key: str
-    """What it is known by: one message per key is sent. Empty where a broken row has none."""
+    """Idempotency key: one message per key is sent. Empty if an invalid row has none."""
     recipient: str
-    """The number in E.164, as far as the row has one."""
+    """The number in E.164, if the row has a valid one."""
     build_flow: Callable[[Correlation], AnyFlow]
-    """Gives the flow. Raises `InvalidFlow`. It may be called more than once."""
+    """Builds the flow. Raises `InvalidFlow`. It may be called more than once."""
     problems: tuple[Problem, ...] = ()
-    """Why no flow can be made of it, where that is known before."""
+    """Why no flow can be built, if that is known beforehand."""
 
     def __repr__(self) -> str:
         return f"Row(line={self.line}, recipient={mask_phone(self.recipient)})"
 
 
 Rows = Iterable[Row] | AsyncIterable[Row]
-"""The rows of a run. Those that can be gone through again are, for what could not be sent the first time."""
+"""The rows of a run. A re-iterable source is read again for messages that could not be sent in the first pass."""
 
 
 class _InvalidFlowFactory:
-    """Stands for the flow of a row that has none."""
+    """Flow factory of an invalid row: raises its problems."""
 
     __slots__ = ("_line", "_problems")
 
@@ -52,11 +52,11 @@ class _InvalidFlowFactory:
         self._line = line
         self._problems = problems
 
-    def __call__(self, _stamp: Correlation) -> NoReturn:
+    def __call__(self, _correlation: Correlation) -> NoReturn:
         raise InvalidFlow(f"line {self._line}", self._problems)
 
 
 def invalid_row(line: int, key: str, recipient: str, problems: Iterable[Problem]) -> Row:
-    """A row that cannot be sent, and why."""
+    """Return a row that cannot be sent, with its problems."""
     found = tuple(problems)
     return Row(line, key, recipient, _InvalidFlowFactory(line, found), found)

@@ -1,4 +1,4 @@
-"""A source's rows as a template makes them: whom each is for, what it is known by, and its flow when its turn comes."""
+"""Rows of a source as a template makes them: recipient, key, validation, and a factory of each row's flow."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -33,50 +33,50 @@ class TemplateSpec:
     required_columns: RequiredColumns
     """The columns that hold codes, and others that must not be empty."""
     linter: TemplateLinter
-    """What the dry run looks at."""
+    """Checks texts in the dry run."""
     key_column: str | None = None
     region: str | None = None
 
     def with_key(self, key: str | None, region: str | None) -> "TemplateSpec":
-        """For rows that are known by a column, with numbers of a region; raises `InvalidSource`."""
+        """Return the spec for rows with a key column, and with numbers of a region; raise `InvalidSource`."""
         check_region(region)
         if key is not None and key in self.required_columns.secret_columns:
-            raise InvalidSource(f"rows cannot be known by {key}: it holds codes, and no ledger does; nothing was sent")
+            raise InvalidSource(
+                f"column {key} cannot be the key: it holds codes, which no ledger may; nothing was sent"
+            )
         if key is None and not isinstance(self.recipient, TemplateField):
             why = "is the same in every row" if self.recipient else "is no phone number"
-            raise InvalidSource(
-                f"the recipient of the first step {why}: name the column that rows are known by; nothing was sent"
-            )
+            raise InvalidSource(f"the recipient of the first step {why}: name the key column; nothing was sent")
         return attrs.evolve(self, key_column=key, region=region)
 
     def for_columns(self, columns: Sequence[str]) -> "TemplateSpec":
-        """For rows of a source with these columns."""
+        """Return the spec for rows of a source with these columns."""
         return attrs.evolve(self, linter=self.linter.for_source(columns))
 
     @property
     def recipient(self) -> TemplateField | str:
-        """The number that the first step goes to, empty where it is none."""
-        place = _first_recipient(self.endpoint, self.flow)
-        for end in ((), ("phone",), ("viber",)):
-            path = (*place, *end)
-            found = next((leaf for leaf in self.fields if leaf.path == path), None)
+        """The field or number that the first step goes to, empty if it goes to no number."""
+        base_path = _first_recipient_path(self.endpoint, self.flow)
+        for suffix in ((), ("phone",), ("viber",)):
+            path = (*base_path, *suffix)
+            found = next((field for field in self.fields if field.path == path), None)
             if found is not None:
                 return found
-            text = _at(self.flow, path)
+            text = _value_at(self.flow, path)
             if isinstance(text, str):
                 return text
         return ""
 
     def build_flow(self, values: Mapping[str, str], correlation: Correlation) -> AnyFlow:
-        """The flow of a row. Raises `InvalidFlow`, its problems each with the column that it came from."""
+        """Return the flow of a row. Raises `InvalidFlow`, each problem with the column that it comes from."""
         flow = deep_copy(self.flow)
         missing: list[Problem] = []
-        for leaf in self.fields:
+        for field in self.fields:
             try:
-                set_at(flow, leaf.path, leaf.render(values, self.region))
+                set_at(flow, field.path, field.render(values, self.region))
             except KeyError:
-                lacking = [column for column in leaf.columns if column not in values]
-                missing += [Problem(leaf.path, f"the row has no {column}") for column in lacking]
+                absent = [column for column in field.columns if column not in values]
+                missing += [Problem(field.path, f"the row has no {column}") for column in absent]
         if missing:
             raise InvalidFlow("row", missing)
         add_correlation_json(self.endpoint, flow, correlation)
@@ -87,17 +87,17 @@ class TemplateSpec:
         raise InvalidFlow("row", problems)
 
     def _with_columns(self, problem: Problem) -> Problem:
-        """A problem with the columns that it came from beside it."""
-        near = [leaf for leaf in self.fields if path_starts_with(problem.path, leaf.path)]
-        if not near and problem.path:  # what is wrong with a whole comes from its parts
-            near = [leaf for leaf in self.fields if path_starts_with(leaf.path, problem.path)]
-        columns = list(dict.fromkeys(column for leaf in near for column in leaf.columns))
+        """Return a problem with the columns that it comes from appended."""
+        matching = [field for field in self.fields if path_starts_with(problem.path, field.path)]
+        if not matching and problem.path:  # a problem of an object comes from its parts
+            matching = [field for field in self.fields if path_starts_with(field.path, problem.path)]
+        columns = list(dict.fromkeys(column for field in matching for column in field.columns))
         if not columns:
             return problem
         return Problem(problem.path, f"{problem.reason} (column{'s' * (len(columns) > 1)} {', '.join(columns)})")
 
 
-def _first_recipient(endpoint: Endpoint, flow: Mapping[str, Any]) -> FieldPath:
+def _first_recipient_path(endpoint: Endpoint, flow: Mapping[str, Any]) -> FieldPath:
     if endpoint is Endpoint.VIBER_OTP:
         return ("to",)
     steps = flow["flow"]
@@ -105,7 +105,7 @@ def _first_recipient(endpoint: Endpoint, flow: Mapping[str, Any]) -> FieldPath:
     return ("flow", first, "to")
 
 
-def _at(value: Any, path: FieldPath) -> Any:
+def _value_at(value: Any, path: FieldPath) -> Any:
     for part in path:
         try:
             value = value[part]
@@ -115,43 +115,47 @@ def _at(value: Any, path: FieldPath) -> Any:
 
 
 class _RowFactory:
-    """Makes `Row` of what a source gives."""
+    """Makes each `Row` from a line and its values."""
 
-    def __init__(self, recipe: TemplateSpec) -> None:
-        self._recipe = recipe
-        recipient = recipe.recipient
-        self._to = recipient if isinstance(recipient, TemplateField) else None
-        self._fixed = "" if isinstance(recipient, TemplateField) else recipient
-        # One person is one key, in however many ways a file writes the number.
-        is_number = self._to is not None and self._to.text.is_single_column and self._to.columns == (recipe.key_column,)
-        self._key = None if is_number else recipe.key_column
-        self._make = _TemplateFlowFactory(recipe).build
-        self._others = tuple(
-            leaf for leaf in recipe.fields if leaf.role is FieldRole.RECIPIENT and leaf is not self._to
+    def __init__(self, spec: TemplateSpec) -> None:
+        self._spec = spec
+        recipient = spec.recipient
+        self._recipient_field = recipient if isinstance(recipient, TemplateField) else None
+        self._fixed_recipient = "" if isinstance(recipient, TemplateField) else recipient
+        # A key that is the recipient's number is its E.164 form, whatever notation the file uses.
+        is_number = (
+            self._recipient_field is not None
+            and self._recipient_field.text.is_single_column
+            and self._recipient_field.columns == (spec.key_column,)
+        )
+        self._key_column = None if is_number else spec.key_column
+        self._build = _TemplateFlowFactory(spec).build
+        self._other_recipient_fields = tuple(
+            field for field in spec.fields if field.role is FieldRole.RECIPIENT and field is not self._recipient_field
         )
 
     def build(self, line: int, values: Mapping[str, str] | Unreadable) -> Row:
         if isinstance(values, Unreadable):
             return invalid_row(line, "", "", [Problem((), values.reason)])
-        recipe = self._recipe
+        spec = self._spec
         problems: list[Problem] = []
-        recipient = self._fixed
-        if self._to is not None:
-            recipient = self._number(self._to, values, problems)
-        # A column that holds no number is one problem, in however many steps it stands.
-        told = [self._to.columns] if problems and self._to is not None else []
-        for leaf in self._others:
-            if leaf.columns not in told and not self._number(leaf, values, problems):
-                told.append(leaf.columns)
-        values = recipe.required_columns.normalize(values, problems)
-        key = recipient if self._key is None else self._key_in(self._key, values, problems)
+        recipient = self._fixed_recipient
+        if self._recipient_field is not None:
+            recipient = self._parse_recipient(self._recipient_field, values, problems)
+        # An invalid number is reported once, even if several steps use its column.
+        reported = [self._recipient_field.columns] if problems and self._recipient_field is not None else []
+        for field in self._other_recipient_fields:
+            if field.columns not in reported and not self._parse_recipient(field, values, problems):
+                reported.append(field.columns)
+        values = spec.required_columns.normalize(values, problems)
+        key = recipient if self._key_column is None else self._parse_key(self._key_column, values, problems)
         if problems:
             return invalid_row(line, key, recipient, problems)
-        return Row(line, key, recipient, RowFlowFactory(self._make, values, line, recipe))
+        return Row(line, key, recipient, RowFlowFactory(self._build, values, line, spec))
 
     @staticmethod
-    def _key_in(column: str, values: Mapping[str, str], problems: list[Problem]) -> str:
-        """The key, or nothing and one more problem."""
+    def _parse_key(column: str, values: Mapping[str, str], problems: list[Problem]) -> str:
+        """Return the key, or an empty string and append a problem."""
         try:
             key = normalize_key(values.get(column, ""))
         except ValueError as error:
@@ -161,53 +165,53 @@ class _RowFactory:
             problems.append(Problem((), f"has no key (column {column})"))
         return key
 
-    def _number(self, leaf: TemplateField, values: Mapping[str, str], problems: list[Problem]) -> str:
-        """The number, or nothing and one more problem."""
-        columns = f"(column{'s' * (len(leaf.columns) > 1)} {', '.join(leaf.columns)})"
+    def _parse_recipient(self, field: TemplateField, values: Mapping[str, str], problems: list[Problem]) -> str:
+        """Return the number in E.164, or an empty string and append a problem."""
+        columns = f"(column{'s' * (len(field.columns) > 1)} {', '.join(field.columns)})"
         try:
-            return to_e164(leaf.text.render(values), self._recipe.region)
+            return to_e164(field.text.render(values), self._spec.region)
         except InvalidPhoneNumber as error:
-            problems.append(Problem(leaf.path, f"{error} {columns}"))
+            problems.append(Problem(field.path, f"{error} {columns}"))
         except KeyError:
-            problems.append(Problem(leaf.path, f"the row has no number {columns}"))
+            problems.append(Problem(field.path, f"the row has no number {columns}"))
         return ""
 
 
 class _TemplateFlowFactory:
-    """Makes flows of rows: the first by the long way, the rest by the short one that the first shows."""
+    """Builds the flows of rows: the first by the slow path, the others by the fast one that is compiled from it."""
 
-    def __init__(self, recipe: TemplateSpec) -> None:
-        self._recipe = recipe
+    def __init__(self, spec: TemplateSpec) -> None:
+        self._spec = spec
         self._compiled: Builder | None = None
 
-    def build(self, values: Mapping[str, str], stamp: Correlation) -> AnyFlow:
-        quick = self._compiled
-        if quick is not None:
+    def build(self, values: Mapping[str, str], correlation: Correlation) -> AnyFlow:
+        compiled = self._compiled
+        if compiled is not None:
             try:
-                return cast("AnyFlow", quick(values, stamp))
+                return cast("AnyFlow", compiled(values, correlation))
             except (InvalidFlow, KeyError, CannotCompile):
-                pass  # the long way says why, with its path and its column
-        flow = self._recipe.build_flow(values, stamp)
-        if quick is None:
+                pass  # the slow path gives the reason, with its path and column
+        flow = self._spec.build_flow(values, correlation)
+        if compiled is None:
             self._compiled = self._compile(values)
         return flow
 
     def _compile(self, values: Mapping[str, str]) -> Builder:
-        recipe = self._recipe
+        spec = self._spec
         try:
-            return compile_flow(recipe.build_flow(values, Correlation()), recipe.fields, recipe.flow, recipe.region)
+            return compile_flow(spec.build_flow(values, Correlation()), spec.fields, spec.flow, spec.region)
         except CannotCompile:
-            return recipe.build_flow
+            return spec.build_flow
 
 
 class RowFlowFactory:
-    """Makes the flow of one row. A class, for the row's values to stay out of sight."""
+    """Builds the flow of one row. A class instead of a closure, so that the row's values stay out of tracebacks."""
 
-    __slots__ = ("_line", "_make", "_recipe", "_values")
+    __slots__ = ("_build", "_line", "_spec", "_values")
 
     def __init__(self, build_flow: Builder, values: Mapping[str, str], line: int, spec: TemplateSpec) -> None:
-        self._recipe = spec
-        self._make = build_flow
+        self._spec = spec
+        self._build = build_flow
         self._values = values
         self._line = line
 
@@ -215,40 +219,42 @@ class RowFlowFactory:
     def __call__(self, correlation: Correlation) -> AnyFlow:
         """Return the flow. Raises `InvalidFlow`."""
         try:
-            return cast("AnyFlow", self._make(self._values, correlation))
+            return cast("AnyFlow", self._build(self._values, correlation))
         except InvalidFlow as error:
             problems = error.problems
         raise InvalidFlow(f"line {self._line}", problems)
 
     def codes(self) -> tuple[str, ...]:
-        """The codes in the row: what is shown of it must not show them."""
+        """Return the codes in the row, which must not be shown."""
         return tuple(
-            code for column in self._recipe.required_columns.secret_columns if (code := self._values.get(column))
+            code for column in self._spec.required_columns.secret_columns if (code := self._values.get(column))
         )
 
     def numbers(self) -> tuple[str, ...]:
-        """The recipients of the row as its cells have them: what is shown of it must not show them either."""
-        return tuple(leaf.text.render(self._values) for leaf in self._recipe.fields if leaf.role is FieldRole.RECIPIENT)
+        """Return the recipients as the row's cells have them, which must not be shown either."""
+        return tuple(
+            field.text.render(self._values) for field in self._spec.fields if field.role is FieldRole.RECIPIENT
+        )
 
     def linter_and_values(self) -> tuple[TemplateLinter, Mapping[str, str]]:
-        """What looks at the row, and its values."""
-        return self._recipe.linter, self._values
+        """Return the linter of the template, and the values of the row."""
+        return self._spec.linter, self._values
 
     def __repr__(self) -> str:
-        return f"<makes the flow of line {self._line}>"
+        return f"<RowFlowFactory of line {self._line}>"
 
 
 class TemplateRows:
-    """The rows of a source; each pass over them begins anew, as far as the source can."""
+    """The rows of a source; each iteration starts again, if the source can."""
 
     def __init__(self, source: Source, spec: TemplateSpec) -> None:
         self._source = source
-        self._recipe = spec
+        self._spec = spec
 
     def __iter__(self) -> Iterator[Row]:
-        row = _RowFactory(self._recipe).build
+        build_row = _RowFactory(self._spec).build
         for line, values in self._source:
-            yield row(line, values)
+            yield build_row(line, values)
 
 
 class AsyncTemplateRows:
@@ -256,9 +262,9 @@ class AsyncTemplateRows:
 
     def __init__(self, source: AsyncMappingSource, spec: TemplateSpec) -> None:
         self._source = source
-        self._recipe = spec
+        self._spec = spec
 
     async def __aiter__(self) -> AsyncIterator[Row]:
-        row = _RowFactory(self._recipe).build
+        build_row = _RowFactory(self._spec).build
         async for line, values in self._source:
-            yield row(line, values)
+            yield build_row(line, values)

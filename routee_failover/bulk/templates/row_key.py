@@ -1,24 +1,24 @@
-"""Keys of rows as texts of one form: what a person reads as one key is one key."""
+"""Normalization of row keys: what reads as one key is one key."""
 
 import re
 import unicodedata
 
 from ..._phone_numbers import INVISIBLE_CHARACTERS
 from ..sources.cells import strip_zero_fraction
-from .code_cells import is_blank
+from .cell_validators import is_blank
 
-# 1E5 may be an order's key, and no spreadsheet writes it: it puts a sign before the exponent, or a fraction.
+# 1E5 may be an order number: a spreadsheet would write a sign before the exponent, or a fraction.
 _is_rounded = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE][+-])[0-9]{1,3}").fullmatch
 
-# Joiners are letters of a kind in Persian and in Indian scripts; everything else that is invisible says nothing.
+# Joiners carry meaning in Persian and in Indic scripts; all other invisible characters are dropped.
 _DROPPED = dict.fromkeys(map(ord, INVISIBLE_CHARACTERS - {"\u200c", "\u200d"}))
 
 
 def normalize_key(text: str) -> str:
-    """Return a row's key in NFC, without blanks around it, invisible marks and the `.0` of a whole number.
+    """Return a row's key in NFC, without surrounding blanks, invisible marks and the `.0` of a whole number.
 
-    It is empty for a cell that says that it is, as `nan` and `#N/A` do, since many rows have that. Raises `ValueError`
-    with the reason where a spreadsheet has rounded it, because several rows then have the same.
+    The result is empty for a cell that means empty, such as `nan` and `#N/A`, since many rows have these. Raises
+    `ValueError` with the reason if a spreadsheet has rounded the key, because several rows then have the same one.
     """
     key = text.strip()
     if not key.isascii():

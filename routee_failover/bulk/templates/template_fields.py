@@ -1,4 +1,4 @@
-"""The texts of a template that differ from row to row: where each stands, and what a row puts there."""
+"""Fields of a template: the texts that differ between rows, with their paths, roles and rendering."""
 
 import re
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from ..phone_numbers import to_e164
 from .field_roles import FieldPath, FieldRole, iter_texts
 from .placeholders import TextTemplate, parse_text
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,30}").fullmatch
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}\.[0-9]{1,30}").fullmatch
-_COLUMN_IN_KEY = re.compile(r"\{[^{}]+\}").search
+_is_integer = re.compile(r"[+-]?[0-9]{1,30}").fullmatch
+_is_decimal = re.compile(r"[+-]?[0-9]{1,30}\.[0-9]{1,30}").fullmatch
+_has_column = re.compile(r"\{[^{}]+\}").search
 
 
 @attrs.frozen
 class TemplateField:
-    """One text that differs from row to row."""
+    """One text that differs between rows."""
 
     path: FieldPath
     text: TextTemplate
@@ -32,15 +32,15 @@ class TemplateField:
 
     @property
     def is_verbatim(self) -> bool:
-        """Whether its text is put there as it is."""
+        """Whether its text is inserted unchanged."""
         return self.role is not FieldRole.RECIPIENT and not (
             self.text.is_single_column and self.role in {FieldRole.NUMBER, FieldRole.BOOLEAN}
         )
 
     def render(self, values: Mapping[str, str], region: str | None) -> Any:
-        """What stands there for a row; a text that is not what its place takes stays a text, for the check to refuse.
+        """Return the value for a row; a text of the wrong type stays a text, which the flow's validation rejects.
 
-        Raises `KeyError` for a column that is missing, and `InvalidPhoneNumber` for a recipient that is none.
+        Raises `KeyError` for a missing column, and `InvalidPhoneNumber` for an invalid recipient.
         """
         text = self.text.render(values)
         if self.role is FieldRole.RECIPIENT:
@@ -57,42 +57,42 @@ class TemplateField:
 
 
 def parse_number(text: str) -> Any:
-    """The number that a text says, or the text."""
-    bare = text.strip()
-    return int(bare) if _WHOLE(bare) else float(bare) if _DECIMAL(bare) else text
+    """Return the number that a text contains, or the text."""
+    stripped = text.strip()
+    return int(stripped) if _is_integer(stripped) else float(stripped) if _is_decimal(stripped) else text
 
 
 def parse_bool(text: str) -> Any:
-    """True or false as a text says them in any letter case, or the text."""
+    """Return the boolean that a text contains, in any letter case, or the text."""
     return {"true": True, "false": False}.get(text.strip().lower(), text)
 
 
 def extract_fields(
     endpoint: Endpoint, mapping: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[TemplateField], list[Problem]]:
-    """A flow of its own, its braces single, with the texts in it that differ, and what is wrong with its braces."""
+    """Return a copy of a flow with single braces, its variable fields, and the problems of its braces."""
     flow = cast("dict[str, Any]", deep_copy(mapping))
     for step in flow["flow"] if endpoint is Endpoint.OTP and isinstance(flow.get("flow"), list) else ():
         _unwrap_recipient(step)
-    leaves: list[TemplateField] = []
-    problems = [Problem(path, "is a key, where no column can stand") for path in _keys_with_columns(flow, ())]
-    for path, text, use in [*iter_texts(endpoint, flow)]:
+    fields: list[TemplateField] = []
+    problems = [Problem(path, "is a key, which cannot contain a column") for path in _keys_with_columns(flow, ())]
+    for path, text, role in [*iter_texts(endpoint, flow)]:
         try:
-            words = parse_text(text)
+            template = parse_text(text)
         except ValueError as error:
             problems.append(Problem(path, str(error)))
             continue
-        if isinstance(words, str):
-            set_at(flow, path, words)
-        elif use is FieldRole.FIXED:
+        if isinstance(template, str):
+            set_at(flow, path, template)
+        elif role is FieldRole.FIXED:
             problems.append(Problem(path, "must be the same for every row"))
         else:
-            leaves.append(TemplateField(path, words, use))
-    return flow, leaves, problems
+            fields.append(TemplateField(path, template, role))
+    return flow, fields, problems
 
 
 def _unwrap_recipient(step: Any) -> None:
-    """Routee's guide writes a Viber recipient as a list with one number in it, too; a path then says one thing."""
+    """Unwrap a Viber recipient that is a list of one number, as in Routee's guide, so that it has one path."""
     if isinstance(step, dict) and step.get("type") == ViberOtpStep.api_type:
         to = cast("dict[str, Any]", step).get("to")
         if isinstance(to, list) and len(to) == 1:
@@ -100,21 +100,21 @@ def _unwrap_recipient(step: Any) -> None:
 
 
 def deep_copy(value: Any) -> Any:
-    """A copy as deep as its objects and lists."""
+    """Return a copy of nested objects and lists."""
     if isinstance(value, Mapping):
         return {key: deep_copy(item) for key, item in cast("Mapping[str, Any]", value).items()}
     return [deep_copy(item) for item in cast("list[Any]", value)] if isinstance(value, list | tuple) else value
 
 
 def set_at(flow: Any, path: FieldPath, value: Any) -> None:
-    """Set what stands at a path."""
+    """Set the value at a path."""
     for part in path[:-1]:
         flow = flow[part]
     flow[path[-1]] = value
 
 
 def path_starts_with(path: FieldPath, prefix: FieldPath) -> bool:
-    """Whether a path leads to a place, or into it."""
+    """Return whether a path equals a prefix or is inside it."""
     return path[: len(prefix)] == prefix
 
 
@@ -124,5 +124,5 @@ def _keys_with_columns(value: Any, path: FieldPath) -> list[FieldPath]:
     if not isinstance(value, dict):
         return []
     items = cast("dict[str, Any]", value).items()
-    here = [(*path, key) for key, _ in items if isinstance(key, str) and _COLUMN_IN_KEY(key)]
+    here = [(*path, key) for key, _ in items if isinstance(key, str) and _has_column(key)]
     return here + [found for key, item in items for found in _keys_with_columns(item, (*path, key))]

@@ -1,4 +1,4 @@
-"""`routee-failover bulk`: many messages out of a file, each sent once, and what became of them."""
+"""`routee-failover bulk`: sends a message to every row of a file, once, and reports the results."""
 
 import typer
 
@@ -13,7 +13,7 @@ from .status import status
 
 bulk: typer.Typer = typer.Typer(
     name="bulk",
-    help="Send a message to each of many, once, and see what became of them.",
+    help="Send a message to every row of a file, once, and follow the results.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

@@ -1,4 +1,4 @@
-"""The receiver of callbacks beside a run: what comes in settles what is unknown, and tells how messages ended."""
+"""Callback server of a run: received callbacks reconcile unknown outcomes and deliver delivery reports."""
 
 import os
 import re
@@ -15,26 +15,26 @@ from ..server import serve_app
 from .run_config import RunOptions
 
 KEY_VARIABLE = "ROUTEE_CALLBACK_KEY"
-"""The variable that holds the key which signs addresses: a secret, so that no option takes it."""
+"""Environment variable with the key that signs callback URLs: a secret, so there is no option for it."""
 DEFAULT_PORT = 9000
 
 
 def build_signer(options: RunOptions) -> CallbackSigner | None:
-    """Makes the addresses that Routee calls back at, where the run has any.
+    """Return the signer of the run's callback URLs, or `None` without --callbacks.
 
-    Raises `InvalidConfig` where the key is missing or the address cannot work, and `InvalidSource` for a place to
-    listen at that is none.
+    Raises `InvalidConfig` if the key is missing or the URL cannot work, and `InvalidSource` if --listen is invalid.
     """
-    _place(options.listen)
+    _parse_listen(options.listen)
     if options.callbacks is None:
         if options.listen is not None:
-            raise InvalidSource("--listen is for callbacks: give --callbacks URL too, where Routee reaches it")
+            raise InvalidSource("--listen is for callbacks: give --callbacks URL too, at which Routee reaches it")
         return None
     key = os.environ.get(KEY_VARIABLE)
     if not key:
         raise InvalidConfig(
-            f"{KEY_VARIABLE} is not set: --callbacks needs a key of 32 letters or more to sign addresses; nothing was sent. "
-            'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+            f"{KEY_VARIABLE} is not set: --callbacks needs a key of at least 32 characters to sign callback URLs; "
+            "nothing was sent. "
+            'Generate one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
     return CallbackSigner(key, base_url=options.callbacks)
 
@@ -43,11 +43,11 @@ def build_signer(options: RunOptions) -> CallbackSigner | None:
 async def serve_callbacks(
     signer: CallbackSigner | None, options: RunOptions, handle_callback: Callable[[CallbackEvent[Any]], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Take callbacks in as long as the run goes on, where the run has any."""
+    """Receive callbacks for as long as the block runs; do nothing without a signer."""
     if signer is None:
         yield
         return
-    host, port = _place(options.listen)
+    host, port = _parse_listen(options.listen)
     inbox = CallbackInbox()
     inbox.on_flow(handle_callback)
     inbox.on_otp(handle_callback)
@@ -59,11 +59,11 @@ async def serve_callbacks(
         yield
 
 
-def _place(listen: str | None) -> tuple[str, int]:
-    """HOST:PORT, HOST or :PORT."""
+def _parse_listen(listen: str | None) -> tuple[str, int]:
+    """Parse HOST:PORT, HOST or :PORT."""
     if listen is None:
         return "127.0.0.1", DEFAULT_PORT
-    found = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*)(?::(\d{1,5}))?", listen)
-    if found is None or int(found[2] or 0) > 65535:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*)(?::(\d{1,5}))?", listen)
+    if match is None or int(match[2] or 0) > 65535:
         raise InvalidSource("--listen takes HOST:PORT, such as 0.0.0.0:9000; nothing was sent")
-    return found[1].strip("[]") or "127.0.0.1", int(found[2] or DEFAULT_PORT)
+    return match[1].strip("[]") or "127.0.0.1", int(match[2] or DEFAULT_PORT)

@@ -1,4 +1,4 @@
-"""How the accepted messages of a run were delivered, in a few lines and as JSON."""
+"""Delivery summary of a run: its delivery reports as a few lines and as JSON."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from .summary import StyledLine, bulk_command
 
 
 def delivery_counts_event(deliveries: DeliverySummary) -> dict[str, Any]:
-    """Return the counts as JSON has them; `unknown` counts accepted messages without a final delivery report."""
+    """Return the counts for JSON; `unknown` counts accepted messages without a final delivery report."""
     return {
         "delivered": deliveries.delivered,
         "failed": deliveries.failed,
@@ -20,25 +20,23 @@ def delivery_counts_event(deliveries: DeliverySummary) -> dict[str, Any]:
 
 
 def delivery_lines(deliveries: DeliverySummary, ledger: str) -> Iterator[StyledLine]:
-    """Yield the counts, and the command that asks for the delivery reports that are missing."""
+    """Yield the counts, and the command that asks Routee for missing delivery reports."""
     if not deliveries.accepted:
         return
     if not deliveries.reported:
-        yield ("   No delivery report of an accepted message yet; this asks Routee for them:",)
+        yield ("   No delivery reports yet. To ask Routee for them:",)
     else:
         counts = f"delivered {format_number(deliveries.delivered)}, failed {format_number(deliveries.failed)}"
-        by = ", ".join(
+        by_channel = ", ".join(
             f"{printable(name)} {format_number(outcomes['delivered'])}"
             for name, outcomes in deliveries.channels.items()
             if outcomes["delivered"]
         )
-        more = f"; {by}" if by else ""
+        channels = f"; {by_channel}" if by_channel else ""
         accepted = f"   Of {format_number(deliveries.accepted)} accepted: "
-        yield (accepted, (f"{counts}, unknown {format_number(deliveries.unknown)}{more}.", "bold"))
+        yield (accepted, (f"{counts}, unknown {format_number(deliveries.unknown)}{channels}.", "bold"))
         if deliveries.unknown:
             have, them = ("has", "it") if deliveries.unknown == 1 else ("have", "them")
-            yield (
-                f"   {format_number(deliveries.unknown)} {have} no delivery report yet; this asks Routee for {them}:",
-            )
+            yield (f"   {format_number(deliveries.unknown)} {have} no delivery report yet. To ask Routee for {them}:",)
     if deliveries.unknown:
         yield ("     ", (printable(bulk_command("reconcile", ledger, "--ends")), "cyan"))

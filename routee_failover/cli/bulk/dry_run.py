@@ -1,4 +1,4 @@
-"""`bulk run --dry-run`: what a run would do, row by row, before anything is sent or kept."""
+"""`bulk run --dry-run`: checks every row, sends nothing and creates no file."""
 
 import asyncio
 import json
@@ -20,29 +20,31 @@ from .run_config import RunConfig
 from .runner import build_settings, prepare
 from .summary import StyledLine
 
-_MOST_COUNTRIES = 8
-_WHY = {"first": "the first row", "any": "any row", "longest": "the longest text"}
+_MAX_COUNTRIES = 8
+_SELECTIONS = {"first": "first row", "any": "another row", "longest": "longest text"}
 
 
 def execute_dry_run(config: RunConfig, *, as_json: bool) -> ExitCode:
-    """Check every row, and show what would be sent. The status is 1 where some rows cannot be."""
+    """Check every row and print what would be sent. The exit code is 1 if some rows cannot be sent."""
     settings = build_settings(config)
-    ready = prepare(config)
-    seen = asyncio.run(dry_run.check_rows(ready.rows, ready.suppression_list, send_window=settings.send_window))
+    prepared = prepare(config)
+    result = asyncio.run(dry_run.check_rows(prepared.rows, prepared.suppression_list, send_window=settings.send_window))
     console = Terminal()
     if as_json:
         console.print_line(
-            format_json(_event(config, seen) | {"note": ready.note}, ascii_only=not console.encoding.startswith("utf"))
+            format_json(
+                _event(config, result) | {"note": prepared.note}, ascii_only=not console.encoding.startswith("utf")
+            )
         )
     else:
-        for line in dry_run_lines(config, seen, ready.note):
+        for line in dry_run_lines(config, result, prepared.note):
             console.print_line(*line)
-    return ExitCode.REJECTED if seen.invalid else ExitCode.OK
+    return ExitCode.REJECTED if result.invalid else ExitCode.OK
 
 
 def dry_run_lines(config: RunConfig, report: DryRunResult, note: str | None = None) -> Iterator[StyledLine]:
-    """What a person has to know before the real run."""
-    yield ((f"{printable(config.recipients.name)} as {config.endpoint}: a dry run, nothing is sent.", "bold"),)
+    """Yield the result of a dry run as lines."""
+    yield ((f"{printable(config.recipients.name)} as {config.endpoint}: dry run, nothing is sent.", "bold"),)
     if note is not None:
         yield ((f" {note}", "yellow"),)
     yield ("",)
@@ -51,100 +53,111 @@ def dry_run_lines(config: RunConfig, report: DryRunResult, note: str | None = No
         (f"{format_number(report.valid)} can be sent", "bold green"),
         *_not_sent(report),
     )
-    for way, many in report.channels.items():
-        yield (f"   {format_number(many)} by {printable(way.replace('Sms', 'SMS').replace(', ', ', then '))}",)
+    for channels, count in report.channels.items():
+        yield (f"   {format_number(count)} by {printable(channels.replace('Sms', 'SMS').replace(', ', ', then '))}",)
     if report.countries:
-        yield (f"   to {_countries(report.countries)}",)
+        yield (f"   to {_countries_text(report.countries)}",)
     if report.sms.messages:
-        yield (f"   {_sms(report.sms)}",)
+        yield (f"   {_sms_text(report.sms)}",)
     if report.invalid:
         yield ("",)
         yield (
-            " Rows that cannot be sent" + (", the first of them" if report.invalid > len(report.invalid_rows) else ""),
+            " Rows that cannot be sent"
+            + (f" (first {len(report.invalid_rows)})" if report.invalid > len(report.invalid_rows) else ""),
         )
         for row in report.invalid_rows:
-            why = printable("; ".join(dict.fromkeys(map(str, row.problems))))
-            yield ("   ", (f"line {row.line}", "dim"), f"  {row.recipient}  ".replace("    ", "  "), (why, "yellow"))
+            reasons = printable("; ".join(dict.fromkeys(map(str, row.problems))))
+            yield (
+                "   ",
+                (f"line {row.line}", "dim"),
+                f"  {row.recipient}  ".replace("    ", "  "),
+                (reasons, "yellow"),
+            )
     if report.findings:
         yield ("",)
-        yield (" Look at these before the run, one example of each",)
+        yield (" Possible problems, one example each",)
         for finding in report.findings:
-            yield ("   ", (_found(finding, report), "yellow"))
+            yield ("   ", (_finding_text(finding, report), "yellow"))
             yield ("     ", (f"line {finding.line}", "dim"), f"  {printable(finding.example)}")
     if report.previews:
         yield ("",)
-        yield (" Samples, with numbers and codes hidden",)
-    for sample in report.previews:
-        parts = "" if not sample.sms_parts else f", SMS of {sample.sms_parts} part{'s' * (sample.sms_parts > 1)}"
-        yield (f"   line {sample.line}, {_WHY.get(sample.selection, sample.selection)}, to {sample.recipient}{parts}",)
-        for text in _pretty(sample):
+        yield (" Samples, with numbers and codes masked",)
+    for preview in report.previews:
+        parts = "" if not preview.sms_parts else f", SMS of {preview.sms_parts} part{'s' * (preview.sms_parts > 1)}"
+        yield (
+            f"   line {preview.line}, {_SELECTIONS.get(preview.selection, preview.selection)}, "
+            f"to {preview.recipient}{parts}",
+        )
+        for text in _preview_lines(preview):
             yield ("     ", (printable(text), "dim"))
 
 
-def _not_sent(seen: DryRunResult) -> Iterator[str | tuple[str, str]]:
-    if seen.invalid:
+def _not_sent(result: DryRunResult) -> Iterator[str | tuple[str, str]]:
+    if result.invalid:
         yield ", "
-        yield (f"{format_number(seen.invalid)} cannot", "bold red")
-    if seen.duplicates:
-        yield f", {format_number(seen.duplicates)} {'is' if seen.duplicates == 1 else 'are'} there twice and sent once"
-    if seen.suppressed:
-        yield f", {format_number(seen.suppressed)} {'is' if seen.suppressed == 1 else 'are'} on the suppression list"
+        yield (f"{format_number(result.invalid)} cannot", "bold red")
+    if result.duplicates:
+        yield f", {format_number(result.duplicates)} {'duplicate' if result.duplicates == 1 else 'duplicates'}"
+    if result.suppressed:
+        yield f", {format_number(result.suppressed)} on the suppression list"
     yield "."
 
 
-def _found(finding: Finding, seen: DryRunResult) -> str:
-    """One finding in a sentence."""
+def _finding_text(finding: Finding, result: DryRunResult) -> str:
+    """Return a finding as one line."""
     rows = "1 row" if finding.count == 1 else f"{format_number(finding.count)} rows"
     subject = printable(finding.subject)
     match finding.kind:
         case FindingKind.EMPTY_COLUMN:
-            return f"{rows}: nothing in the column {subject}, or a word for that"
+            return f"{rows}: the column {subject} is empty, or holds a word for an empty value"
         case FindingKind.PLACEHOLDER:
             placeholder = subject or "other placeholders"
-            every = "every row" if finding.count == seen.valid else rows
+            every = "every row" if finding.count == result.valid else rows
             if placeholder.startswith("{"):
-                return f"{every}: {placeholder} is sent with its braces; a column has single ones, and in the flow only"
-            return f"{every}: {placeholder} is sent as it stands; a column is written {{name}}, in single braces"
+                return (
+                    f"{every}: {placeholder} is sent as it is; only the flow is filled, from columns in single braces"
+                )
+            return f"{every}: {placeholder} is sent as it is; write a column as {{name}}, in single braces"
         case FindingKind.CODE_LENGTH:
-            lengths = ", ".join(f"{length} in {format_number(many)}" for length, many in finding.lengths.items())
-            return f"{rows}: the code in {subject} has another length; characters: {lengths}"
+            lengths = ", ".join(f"{length} in {format_number(count)}" for length, count in finding.lengths.items())
+            return f"{rows}: the code in {subject} has a different length; characters and rows: {lengths}"
         case FindingKind.UNCERTAIN_TIME_ZONE:
-            return f"{rows}: the number has no time zone, or several with different hours"
+            return f"{rows}: the number has no known time zone, or several with different hours"
         case FindingKind.KEY_CONFLICT:
-            return f"{rows}: the key of another recipient; one message per key is sent, and these are not"
+            return f"{rows}: the key of another recipient; only one message per key is sent, so these are not"
 
 
-def _sms(sms: SmsCount) -> str:
-    words = f"SMS: {format_number(sms.parts)} parts at most, in {format_number(sms.messages)} messages"
+def _sms_text(sms: SmsCount) -> str:
+    text = f"SMS: at most {format_number(sms.parts)} parts in {format_number(sms.messages)} messages"
     if sms.max_parts > 1:
-        words += f"; the longest has {sms.max_parts}"
+        text += f"; the longest has {sms.max_parts}"
     if sms.unicode:
-        words += f"; {format_number(sms.unicode)} need Unicode, which has 70 letters a part for 160"
-    return words
+        text += f"; {format_number(sms.unicode)} need Unicode, with 70 characters per part instead of 160"
+    return text
 
 
-def _countries(countries: Mapping[str, int]) -> str:
-    named = sorted(countries.items(), key=lambda item: -item[1])
-    words = [f"{country or 'unknown'} {format_number(many)}" for country, many in named[:_MOST_COUNTRIES]]
-    rest = sum(many for _, many in named[_MOST_COUNTRIES:])
-    return ", ".join(words) + (f", others {format_number(rest)}" if rest else "")
+def _countries_text(countries: Mapping[str, int]) -> str:
+    ordered = sorted(countries.items(), key=lambda item: -item[1])
+    counts = [f"{country or 'unknown'} {format_number(count)}" for country, count in ordered[:_MAX_COUNTRIES]]
+    rest = sum(count for _, count in ordered[_MAX_COUNTRIES:])
+    return ", ".join(counts) + (f", others {format_number(rest)}" if rest else "")
 
 
-def _pretty(sample: RowPreview) -> Iterator[str]:
-    """The steps a line each, and what is beside them on a line before."""
-    flow = _plain(sample.flow)
+def _preview_lines(preview: RowPreview) -> Iterator[str]:
+    """Yield the other fields of the flow as one line, then one line per step."""
+    flow = _plain(preview.flow)
     steps = flow.pop("flow", [])
     yield json.dumps(flow, ensure_ascii=False)
     for step in steps:
         yield f"  {json.dumps(step, ensure_ascii=False)}"
 
 
-def _event(config: RunConfig, seen: DryRunResult) -> dict[str, Any]:
-    return {"event": "dry_run", "recipients": str(config.recipients), "endpoint": config.endpoint, **_plain(seen)}
+def _event(config: RunConfig, result: DryRunResult) -> dict[str, Any]:
+    return {"event": "dry_run", "recipients": str(config.recipients), "endpoint": config.endpoint, **_plain(result)}
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it; what is secret is hidden already, and would be hidden here."""
+    """Return a value for JSON; secrets are masked already, and would be masked here."""
     if isinstance(value, Problem):
         return str(value)
     if attrs.has(type(value)):

@@ -1,4 +1,4 @@
-"""`routee-failover bulk export RUN.sqlite`: what became of every message, for spreadsheets and programs."""
+"""`routee-failover bulk export RUN.sqlite`: writes the outcome of every message, for spreadsheets and programs."""
 
 import asyncio
 from pathlib import Path
@@ -22,34 +22,31 @@ from .run_config import RUN_CONFIG_KEY
 def export(
     *,
     ledger: LedgerArgument,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names; the usual.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header line (the default).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     state: Annotated[
         list[EntryState] | None,
         typer.Option(
             metavar="STATE",
             case_sensitive=False,
-            help=f"Only these: {', '.join(EntryState)}. May be repeated.",
+            help=f"Only messages in this state: {', '.join(EntryState)}. Repeatable.",
             show_default=False,
         ),
     ] = None,
-    numbers: Annotated[
-        bool, typer.Option("--numbers", help="Show phone numbers in clear. If not given, they are masked.")
-    ] = False,
+    numbers: Annotated[bool, typer.Option("--numbers", help="Print phone numbers unmasked.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it here, not to stdout.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
 ) -> None:
-    """Print the outcome of each message. It changes nothing, and may be used while the run is in progress.
+    """Print the outcome of every message. Read-only; works while the run is in progress.
 
-    Phone numbers are masked (+3069****5678) unless --numbers is given. CSV and JSON are
-    written in UTF-8.
+    Phone numbers are masked (+3069****5678) unless --numbers is given. Output is UTF-8.
 
     Example: [cyan]routee-failover bulk export people.sqlite --state UNKNOWN[/]
     """
     with handle_errors(ErrorContext(state_text="nothing was changed")):
         if as_csv and as_json:
-            raise InvalidSource("--csv and --json cannot be given together; nothing was changed")
+            raise InvalidSource("--csv and --json cannot be combined; nothing was changed")
         ensure_ledger_exists(ledger)
         form: Literal["csv", "jsonl"] = "jsonl" if as_json else "csv"
         asyncio.run(_write(ledger, output, form, state, numbers=numbers))

@@ -1,4 +1,4 @@
-"""Keys in the live view: `p` pauses and goes on. The terminal is given back as it was."""
+"""Key bindings of the live dashboard. The terminal's settings are restored at the end."""
 
 import asyncio
 import contextlib
@@ -10,35 +10,35 @@ from contextlib import contextmanager
 
 @contextmanager
 def key_bindings(bindings: dict[str, Callable[[], None]]) -> Iterator[Callable[[], None]]:
-    """Call what belongs to a key when it is pressed, where stdin is a terminal that listens to this process.
+    """Call a binding when its key is pressed, if stdin is a terminal and this process is in its foreground.
 
-    Gives what puts the terminal back, for whoever leaves without coming back here.
+    Yields the function that restores the terminal, for a caller that exits without leaving the block.
     """
-    restore = _listen(bindings)
+    restore = _start_reading(bindings)
     try:
         yield restore
     finally:
         restore()
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-def _listen(keys: dict[str, Callable[[], None]]) -> Callable[[], None]:
+def _start_reading(bindings: dict[str, Callable[[], None]]) -> Callable[[], None]:
     try:
-        import termios  # noqa: PLC0415  # there is none on Windows
+        import termios  # noqa: PLC0415  # not available on Windows
         import tty  # noqa: PLC0415
     except ModuleNotFoundError:
-        return _nothing
+        return _do_nothing
     try:
         fd = sys.stdin.fileno()
-        if not os.isatty(fd) or os.tcgetpgrp(fd) != os.getpgrp():  # in the background it would be stopped for trying
-            return _nothing
+        if not os.isatty(fd) or os.tcgetpgrp(fd) != os.getpgrp():  # changing it would stop a background process
+            return _do_nothing
         before = termios.tcgetattr(fd)
         tty.setcbreak(fd, termios.TCSANOW)
     except (OSError, ValueError, AttributeError, termios.error):
-        return _nothing
+        return _do_nothing
     loop = asyncio.get_running_loop()
 
     def read() -> None:
@@ -46,10 +46,10 @@ def _listen(keys: dict[str, Callable[[], None]]) -> Callable[[], None]:
             typed = os.read(fd, 64).decode("ascii", "ignore")
         except OSError:
             typed = ""
-        if not typed:  # it was closed, and would be ready for ever
+        if not typed:  # closed: it would be reported readable forever
             loop.remove_reader(fd)
         for key in typed:
-            keys.get(key, _nothing)()
+            bindings.get(key, _do_nothing)()
 
     def restore() -> None:
         with contextlib.suppress(ValueError, OSError):

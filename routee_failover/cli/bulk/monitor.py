@@ -1,4 +1,4 @@
-"""A sender is watched to its end: it is shown, and Ctrl-C, SIGTERM and keys reach it. Nothing is left half done."""
+"""Monitor of a run: displays its progress, and lets Ctrl-C, SIGTERM and keys control it, to a clean end."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,62 +13,62 @@ from .keyboard import key_bindings
 from .signals import StopRequests, exit_now, handle_stop_signals
 
 REFRESH_INTERVAL = 0.2
-"""Seconds between two looks at the run."""
+"""Seconds between two updates of the display."""
 
 
 class MonitoredSender(Protocol):
-    """What is watched; a `BulkSender` is such a thing."""
+    """Sender that a monitor controls, such as a `BulkSender`."""
 
     @property
     def progress(self) -> Progress:
-        """How it stands."""
+        """The current progress."""
         ...
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Send nothing more."""
         ...
 
     def pause(self, reason: str = "paused") -> None:
-        """Begin nothing for a while."""
+        """Send nothing until `resume`."""
         ...
 
     def resume(self) -> None:
-        """Begin again."""
+        """Continue to send."""
         ...
 
 
 class RunResult(NamedTuple):
-    """How it ended."""
+    """Final progress of a run, and whether it was interrupted."""
 
     progress: Progress
     interrupted: bool
 
 
 class PauseToggle:
-    """The key that pauses and goes on, and what the board says about it."""
+    """Key that pauses and resumes the run, and the hint for it on the dashboard."""
 
     def __init__(self, pause: Callable[[str], None], resume: Callable[[], None]) -> None:
-        self._pause, self._go_on = pause, resume
-        self._held = self._stopping = False
+        self._pause, self._resume = pause, resume
+        self._paused = self._stopping = False
 
     def toggle(self) -> None:
-        """Pause, or go on."""
-        self._held = not self._held
-        if self._held:
-            self._pause("paused by hand; p goes on")
+        """Pause or resume."""
+        self._paused = not self._paused
+        if self._paused:
+            self._pause("paused by key; p resumes")
         else:
-            self._go_on()
+            self._resume()
 
     def disable(self) -> None:
-        """The run is to end: there is nothing to pause any more."""
+        """Show that the run is stopping and can no longer be paused."""
         self._stopping = True
 
     @property
     def hint(self) -> str:
-        """What can be pressed."""
+        """The keys that can be pressed now."""
         if self._stopping:
-            return "what is under way is awaited; Ctrl-C again leaves at once"
-        return f"p {'goes on' if self._held else 'pauses'}, Ctrl-C stops and says how to go on"
+            return "waiting for messages in flight; Ctrl-C again exits at once"
+        return f"p {'resumes' if self._paused else 'pauses'}, Ctrl-C stops and prints how to resume"
 
 
 async def monitor_run(
@@ -78,9 +78,9 @@ async def monitor_run(
     pause_toggle: PauseToggle,
     resume_command: str,
 ) -> RunResult:
-    """Run to the end. The first Ctrl-C lets end what is under way; the second leaves the process at once.
+    """Run to the end. The first Ctrl-C waits for messages in flight; the second exits the process at once.
 
-    Where nobody takes the output any more, the run stops as by Ctrl-C before that is raised.
+    If the output is closed, the run stops as for Ctrl-C before the error is raised.
     """
 
     def stop() -> None:
@@ -88,19 +88,19 @@ async def monitor_run(
         sender.stop()
 
     with ExitStack() as stack:
-        asked = stack.enter_context(handle_stop_signals(stop))
+        stop_requests = stack.enter_context(handle_stop_signals(stop))
         restore = stack.enter_context(key_bindings({"p": pause_toggle.toggle, "P": pause_toggle.toggle}))
         stack.enter_context(display)
 
-        def leave_now() -> NoReturn:
+        def exit_process() -> NoReturn:
             stack.pop_all()
             display.__exit__(None, None, None)
             restore()
             print_error(
                 [
-                    "left at once. Nobody knows about the messages that were under way; the next run finds it out, "
+                    "exited at once. The outcome of the messages in flight is unknown; the next run reconciles them, "
                     "and sends none of them before that.",
-                    f"Go on with: {resume_command}",
+                    f"Resume with: {resume_command}",
                 ]
             )
             exit_now()
@@ -108,48 +108,48 @@ async def monitor_run(
 
         running = start()
         try:
-            await _watch(sender, running, display, asked, leave_now)
+            await _update_until_done(sender, running, display, stop_requests, exit_process)
         except (OutputClosed, OSError):
             sender.stop()
-            await _end(running, asked, leave_now)
+            await _drain(running, stop_requests, exit_process)
             raise
         except BaseException:
             running.cancel()
             raise
-        progress = with_final_totals(running.result(), interrupted=asked.count > 0)
+        progress = with_final_totals(running.result(), interrupted=stop_requests.count > 0)
         display.close(progress)
-    return RunResult(progress, asked.count > 0)
+    return RunResult(progress, stop_requests.count > 0)
 
 
-async def _watch(
+async def _update_until_done(
     sender: MonitoredSender,
     running: "asyncio.Future[Progress]",
     display: ProgressDisplay,
     stop_requests: StopRequests,
-    leave_now: Callable[[], NoReturn],
+    exit_process: Callable[[], NoReturn],
 ) -> None:
-    said = False
+    announced = False
     while not running.done():
         display.update(sender.progress)
-        if stop_requests.count and not said:
-            said = True
-            under_way = sender.progress.in_flight
-            many = f" ({under_way})" if under_way else ""
+        if stop_requests.count and not announced:
+            announced = True
+            in_flight = sender.progress.in_flight
+            count = f" ({in_flight})" if in_flight else ""
             display.show_message(
-                f"Stopping: nothing more is begun; what is under way{many} is awaited. Ctrl-C again leaves at once.",
+                f"Stopping: nothing more is sent; waiting for messages in flight{count}. Ctrl-C again exits at once.",
                 "stopping",
             )
         if stop_requests.count > 1:
-            leave_now()
+            exit_process()
         await stop_requests.wait_or_done(running, REFRESH_INTERVAL)
 
 
-async def _end(
-    running: "asyncio.Future[Progress]", stop_requests: StopRequests, leave_now: Callable[[], NoReturn]
+async def _drain(
+    running: "asyncio.Future[Progress]", stop_requests: StopRequests, exit_process: Callable[[], NoReturn]
 ) -> None:
-    """Wait for what is under way without a word, because nobody hears it."""
-    before = stop_requests.count
+    """Wait for the messages in flight, silently: the output is closed."""
+    initial_count = stop_requests.count
     while not running.done():
-        if stop_requests.count > max(before, 1):
-            leave_now()
+        if stop_requests.count > max(initial_count, 1):
+            exit_process()
         await stop_requests.wait_or_done(running, REFRESH_INTERVAL)

@@ -1,4 +1,4 @@
-"""The options that several commands take, each written once, and what their words mean."""
+"""Command-line options that several bulk commands share, and their parsers."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,31 +11,29 @@ from ...errors import InvalidSource
 from ..time_args import DURATION_FORMATS, parse_duration
 from .run_config import RunOptions
 
-LedgerArgument = Annotated[
-    str, typer.Argument(metavar="RUN.sqlite", help="The ledger that the run is kept in.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+LedgerArgument = Annotated[str, typer.Argument(metavar="RUN.sqlite", help="Ledger of the run.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 RecoverOption = Annotated[
     bool,
     typer.Option(
         "--recover",
-        help="Open a ledger that has lost something, such as its log, and ask Routee about every row that it does not "
-        "hold before that row is sent.",
+        help="Open a ledger that has lost data, such as its log. Routee is asked about every row that is missing in it "
+        "before that row is sent.",
     ),
 ]
 RateOption = Annotated[
     float | None,
-    typer.Option(metavar="N", help="Begin so many messages a second at most.", show_default=False),
+    typer.Option(metavar="N", help="Maximum messages per second.", show_default=False),
 ]
 ConcurrencyOption = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Have so many under way at once; 100 if not given.", show_default=False),
+    typer.Option(metavar="N", help="Maximum messages in flight. Default: 100.", show_default=False),
 ]
 HoursOption = Annotated[
     str | None,
     typer.Option(
         metavar="09:00-20:00",
-        help="Send between these times only, by the clock of each recipient's country.",
+        help="Send only within these hours, in the local time of each recipient.",
         show_default=False,
     ),
 ]
@@ -43,15 +41,15 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help=f"Drop a message that is not sent so long after its turn: {DURATION_FORMATS}.",
+        help=f"Drop a message that was not sent within this time after it was due: {DURATION_FORMATS}.",
         show_default=False,
     ),
 ]
 UnknownOption = Annotated[
     UnknownPolicy | None,
     typer.Option(
-        help="What to do with a message of which nobody knows whether Routee took it: leave it so; ask Routee, and "
-        "send it again where that proves that it was not taken (the usual); or send it again in any case, maybe twice.",
+        help="What to do with messages whose outcome is unknown. keep: list them. reconcile (default): ask Routee, and "
+        "resend those that it provably did not accept. resend: also resend the rest, which may arrive twice.",
         show_default=False,
     ),
 ]
@@ -59,8 +57,8 @@ ReconcileAfterOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="How long Routee's search gets to find a message, before that it finds none proves anything; if not "
-        "given, the flow's time to live and a minute, from 2m to 10m.",
+        help="Time after which a message that Routee's search does not find counts as not accepted. Default: the "
+        "flow's ttl plus one minute, between 2m and 10m.",
         show_default=False,
     ),
 ]
@@ -69,8 +67,8 @@ SuppressOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="Never write to the numbers in this file: one a line, or a CSV, JSON lines or Parquet file with a column "
-        "of them. May be repeated.",
+        help="Suppression list: send nothing to the numbers in this file. One number per line, or CSV, JSON lines or "
+        "Parquet with a column of numbers. Repeatable.",
         show_default=False,
     ),
 ]
@@ -78,28 +76,26 @@ MaxMessagesOption = Annotated[
     str | None,
     typer.Option(
         metavar="N",
-        help="Send at most N messages in this run, all its resumes included; all lifts an earlier limit.",
+        help="Maximum messages of this run, including its resumes; 'all' removes an earlier limit.",
         show_default=False,
     ),
 ]
 
 
 def parse_duration_option(option: str, text: str | None) -> timedelta | None:
-    """The length of time that an option says. Raises `InvalidSource` for words that say none."""
+    """Parse a duration option. Raises `InvalidSource` if it is invalid."""
     try:
         return None if text is None else parse_duration(text)
     except ValueError:
-        raise InvalidSource(
-            f"--{option} takes a length of time, such as {DURATION_FORMATS}; nothing was sent"
-        ) from None
+        raise InvalidSource(f"--{option} takes a duration, such as {DURATION_FORMATS}; nothing was sent") from None
 
 
 def parse_max_messages(text: str | None) -> int | None:
-    """The most messages that --max-messages allows, 0 for all of them. Raises `InvalidSource` for what is no number."""
+    """Parse --max-messages; 0 is no limit. Raises `InvalidSource` if it is invalid."""
     if text is None or text == "all":
         return None if text is None else 0
     if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text)):
-        raise InvalidSource("--max-messages takes a whole number from 1, or all; nothing was sent")
+        raise InvalidSource("--max-messages takes a whole number of at least 1, or all; nothing was sent")
     return int(text)
 
 
@@ -116,7 +112,7 @@ def build_options(
     suppress: list[str] | None = None,
     max_messages: str | None = None,
 ) -> RunOptions:
-    """The options as they were given. Raises `InvalidSource` for words that mean nothing."""
+    """Return the options of a command. Raises `InvalidSource` if one is invalid."""
     return RunOptions(
         rate=rate,
         concurrency=concurrency,

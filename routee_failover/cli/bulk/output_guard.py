@@ -1,4 +1,4 @@
-"""What a command writes never takes the place of what its run lives on: the ledger, the recipients and the flow."""
+"""Guard of the run's own files: no output may replace the ledger, the recipients or the flow."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,35 +9,35 @@ from ...errors import InvalidSource
 from ..terminal import printable
 
 LEDGER_FILE_SUFFIXES = ("-wal", "-shm", "-journal", "-commits")
-"""The endings of the files that belong to a ledger while it is open."""
+"""Suffixes of the files of an open ledger."""
 
 
 def ensure_not_in_use(output: Path, ledger: str, document: Mapping[str, Any] | None) -> None:
-    """Raise `InvalidSource` if the output is a file of that ledger, or of the run whose plan the document is.
+    """Raise `InvalidSource` if the output is a file of the ledger or of its run, whose config is `document`.
 
-    A file is the same by whatever name, link or hard link; one that is not there yet is known by its path.
+    Files are compared across links and hard links; one that does not exist is compared by path.
     """
-    for what, path in _used(Path(ledger), document or {}):
+    for role, path in _files_in_use(Path(ledger), document or {}):
         if _is_same(output, path):
             raise InvalidSource(
-                f"{printable(output)} is {what} of this run, and would be lost: name another file; "
+                f"{printable(output)} is {role} of this run and would be overwritten: choose another file; "
                 "nothing was written and nothing was sent"
             )
 
 
-def _used(ledger: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+def _files_in_use(ledger: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     yield "the ledger", ledger
     real = Path(os.path.realpath(ledger))
-    for ending in LEDGER_FILE_SUFFIXES:
-        yield "part of the ledger", real.with_name(f"{real.name}{ending}")
-    for name, what in (
+    for suffix in LEDGER_FILE_SUFFIXES:
+        yield "part of the ledger", real.with_name(f"{real.name}{suffix}")
+    for name, role in (
         ("recipients", "the list of recipients"),
         ("flow", "the flow"),
-        ("invalid_rows", "the list of refused rows"),
+        ("invalid_rows", "the list of invalid rows"),
     ):
         path = document.get(name)
         if isinstance(path, str):
-            yield what, Path(path)
+            yield role, Path(path)
     for path in document.get("options", {}).get("suppress", ()):
         yield "a suppression list", Path(path)
 
@@ -45,5 +45,5 @@ def _used(ledger: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, Path
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))

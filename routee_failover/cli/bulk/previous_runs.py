@@ -1,4 +1,4 @@
-"""Finds the ledger of an earlier run of the same recipients: with a new one everyone would get a second message."""
+"""Detection of previous runs: finds a ledger with the same recipients, who would get a second message."""
 
 import hashlib
 import os
@@ -20,16 +20,16 @@ from .output_guard import LEDGER_FILE_SUFFIXES
 from .run_config import RUN_CONFIG_KEY, RunConfig
 from .summary import bulk_command
 
-_MOST_FILES = 5_000
-_MOST_LEDGERS = 200
-_SECONDS = 5.0
-"""How long other ledgers are looked into, in all."""
-_SAMPLE = 200
-"""Rows by whose keys a list that was changed a little is known again."""
+_MAX_FILES = 5_000
+_MAX_LEDGERS = 200
+_MAX_SECONDS = 5.0
+"""Time limit for the inspection of all other ledgers."""
+_SAMPLE_SIZE = 200
+"""Number of rows whose keys identify a list that was edited."""
 
 
 class PreviousRun(NamedTuple):
-    """A ledger that holds a run of the same recipients."""
+    """Ledger with a run of the same recipients."""
 
     path: Path
     ledger_summary: LedgerSummary
@@ -38,15 +38,15 @@ class PreviousRun(NamedTuple):
 
 
 def source_digest(path: Path) -> str:
-    """Return what a list is known again by, whatever its name, line ends, blank lines and byte order mark.
+    """Return a digest of a list that ignores its name, line ends, blank lines and byte order mark.
 
-    Raises `InvalidSource` for what cannot be read.
+    Raises `InvalidSource` if the file cannot be read.
     """
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            for place, line in enumerate(file):
-                text = (line if place else line.removeprefix(b"\xef\xbb\xbf")).rstrip(b"\r\n")
+            for index, line in enumerate(file):
+                text = (line if index else line.removeprefix(b"\xef\xbb\xbf")).rstrip(b"\r\n")
                 if text.strip():
                     digest.update(text)
                     digest.update(b"\n")
@@ -56,51 +56,57 @@ def source_digest(path: Path) -> str:
 
 
 def ensure_not_sent_before(config: RunConfig, digest: str, rows: Rows, ledger: str) -> None:
-    """Raise `InvalidSource` where another ledger has sent these recipients.
+    """Raise `InvalidSource` if another ledger has already sent to these recipients.
 
-    It is one beside this ledger or beside the list. The same list is asked about whatever the flow: a flow that was
-    corrected after the first messages left is how people get two. Of another list it is asked only for the same flow,
-    and where half of its first rows have a message: two campaigns to the same people are no mistake.
+    Ledgers in the folders of this ledger and of the list are searched. The same list is an error whatever the flow: a
+    flow that is corrected after the first messages were sent is how people get two messages. A different list is
+    an error only for the same flow, and if half of its first rows have a message: two campaigns to the same people
+    are legitimate.
     """
-    found = _find(config, digest, rows, Path(ledger))
-    if found is None:
+    previous = _find(config, digest, rows, Path(ledger))
+    if previous is None:
         return
-    what = "this list was sent before" if found.is_same_list else "people in this list have this message already"
-    name = _name(found.ledger_summary.run, "flow")
-    flow = f", by another flow ({printable(name)})" if name is not None and not found.is_same_flow else ""
-    many = f"{format_number(found.ledger_summary.sent)} of its messages" if found.ledger_summary.sent else "messages"
-    path = str(found.path)
+    what = "this list was already sent" if previous.is_same_list else "people in this list already have this message"
+    name = _name(previous.ledger_summary.run, "flow")
+    flow = f", by another flow ({printable(name)})" if name is not None and not previous.is_same_flow else ""
+    count = (
+        f"{format_number(previous.ledger_summary.sent)} of its messages" if previous.ledger_summary.sent else "messages"
+    )
+    path = str(previous.path)
     raise InvalidSource(
-        f"{printable(config.recipients.name)}: {what}; {many} may have left with the ledger {printable(path)}{flow}. With "
-        "another ledger each of these people would get another message; nothing was sent. That run is resumed by: "
-        f"{bulk_command('resume', path)}. To send everyone another message on purpose, add --again"
+        f"{printable(config.recipients.name)}: {what}; {count} may have been sent with the ledger "
+        f"{printable(path)}{flow}. With another ledger each of these people would get another message; nothing "
+        f"was sent. To resume that run: {bulk_command('resume', path)}. "
+        "To send everyone another message on purpose, add --again"
     )
 
 
 def _find(config: RunConfig, digest: str, rows: Rows, ledger: Path) -> PreviousRun | None:
-    until = time.monotonic() + _SECONDS
-    sample = islice(rows, _SAMPLE) if isinstance(rows, Iterable) else ()
-    tags = [hash_key(row.key) for row in sample if row.key and not row.problems]
-    for path in islice(_ledgers(config.recipients, ledger), _MOST_LEDGERS):
-        if time.monotonic() > until:
+    deadline = time.monotonic() + _MAX_SECONDS
+    sample = islice(rows, _SAMPLE_SIZE) if isinstance(rows, Iterable) else ()
+    key_hashes = [hash_key(row.key) for row in sample if row.key and not row.problems]
+    for path in islice(_ledgers(config.recipients, ledger), _MAX_LEDGERS):
+        if time.monotonic() > deadline:
             break
         try:
-            seen = inspect_ledger(path, RUN_CONFIG_KEY, tags)
+            summary = inspect_ledger(path, RUN_CONFIG_KEY, key_hashes)
         except (UnusableDatabase, sqlite3.Error, OSError, ValueError):
-            continue  # damaged, or of another version
-        one = _judged(path, seen, config, digest, tags)
-        if one is not None:
-            return one
+            continue  # damaged, or written by another version
+        previous = _match(path, summary, config, digest, key_hashes)
+        if previous is not None:
+            return previous
     return None
 
 
-def _judged(path: Path, seen: LedgerSummary, config: RunConfig, digest: str, tags: Sequence[int]) -> PreviousRun | None:
-    document = seen.run if isinstance(seen.run, dict) else {}
+def _match(
+    path: Path, summary: LedgerSummary, config: RunConfig, digest: str, key_hashes: Sequence[int]
+) -> PreviousRun | None:
+    document = summary.run if isinstance(summary.run, dict) else {}
     is_same_list = digest in (document.get("sources") or ())
     is_same_flow = document.get("digest") == config.digest
-    may_be_sent = seen.sent > 0 or seen.is_open
-    if may_be_sent and (is_same_list or (is_same_flow and 0 < len(tags) <= 2 * seen.known)):
-        return PreviousRun(path, seen, is_same_list, is_same_flow)
+    may_be_sent = summary.sent > 0 or summary.is_open
+    if may_be_sent and (is_same_list or (is_same_flow and 0 < len(key_hashes) <= 2 * summary.known)):
+        return PreviousRun(path, summary, is_same_list, is_same_flow)
     return None
 
 
@@ -110,14 +116,14 @@ def _name(document: Any, name: str) -> str | None:
 
 
 def _ledgers(recipients: Path, ledger: Path) -> Iterator[Path]:
-    """The ledgers beside the list and beside this ledger, the youngest first, but for this one."""
+    """Yield the ledgers in the folders of the list and of this ledger, newest first, without this one."""
     found: dict[tuple[int, int], tuple[float, Path]] = {}
-    here = _identity(ledger)
-    for place in (ledger, recipients):
-        for folder in dict.fromkeys((place.absolute().parent, Path(os.path.realpath(place)).parent)):
+    own_identity = _identity(ledger)
+    for file in (ledger, recipients):
+        for folder in dict.fromkeys((file.absolute().parent, Path(os.path.realpath(file)).parent)):
             for path, entry in _files(folder):
                 identity = (entry.st_dev, entry.st_ino)
-                if identity != here:
+                if identity != own_identity:
                     found.setdefault(identity, (entry.st_mtime, path))
     for _, path in sorted(found.values(), reverse=True):
         try:
@@ -130,7 +136,7 @@ def _ledgers(recipients: Path, ledger: Path) -> Iterator[Path]:
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, _MOST_FILES):
+            for entry in islice(entries, _MAX_FILES):
                 if entry.is_file() and not entry.name.endswith(LEDGER_FILE_SUFFIXES):
                     yield folder / entry.name, (folder / entry.name).stat()
     except OSError:
@@ -139,7 +145,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

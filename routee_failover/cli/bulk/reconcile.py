@@ -1,4 +1,4 @@
-"""`routee-failover bulk reconcile RUN.sqlite`: Routee is asked what became of the messages that nobody knows about."""
+"""`routee-failover bulk reconcile RUN.sqlite`: asks Routee about the messages whose outcome is unknown."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -13,14 +13,13 @@ from ...bulk.reconciliation import BulkReconciler, ReconcileResult, UnknownPolic
 from ...client import RouteeClient
 from ...config import Config
 from ...errors import RouteeError
-from ...ledger import Ledger as RunLedger
-from ...ledger import SqliteLedger
+from ...ledger import Ledger, SqliteLedger
 from ..error_output import ErrorContext, handle_errors
 from ..exit_codes import ExitCode
 from ..output import format_json
 from ..terminal import Terminal, printable
 from .delivery_summary import delivery_counts_event, delivery_lines
-from .display.json_events import row_counts_fields as rows_event
+from .display.json_events import row_counts_fields
 from .display.row_counts import format_duration, format_number
 from .options import JsonOption, LedgerArgument, ReconcileAfterOption, UnknownOption, build_options
 from .resume import ensure_ledger_exists, require_config
@@ -38,115 +37,124 @@ def reconcile(
     unknown: UnknownOption = None,
     reconcile_after: ReconcileAfterOption = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Ask once, and do not wait until not being found proves something.")
+        bool,
+        typer.Option("--once", help="Search once, without waiting until a message that is not found is proven absent."),
     ] = False,
     ends: Annotated[
         bool,
         typer.Option(
-            "--ends", help="Ask also for the delivery reports of accepted messages: status, channel and price."
+            "--ends", help="Also collect the delivery reports of accepted messages: status, channel and price."
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
-    What Routee has is found at once. That it does not have a message is proven only
-    by not finding it for a while (--reconcile-after), for which this waits; Ctrl-C ends
-    that. What was proven not to be accepted is sent by the next resume.
+    A message that Routee has is found at once. That Routee does not have it is proven
+    only when it is still not found after --reconcile-after, so the command waits; Ctrl-C
+    stops waiting. The next resume sends what was provably not accepted.
 
-    With --ends it also asks for the delivery report of each accepted message, and
+    With --ends it also collects the delivery report of each accepted message, and
     counts them: delivered, failed, unknown, and by channel.
 
     Example: [cyan]routee-failover bulk reconcile people.sqlite --ends[/]
     """
-    end = ExitCode.OK
-    with handle_errors(ErrorContext(state_text="nothing was sent; what was found out is kept")):
-        given = build_options(unknown=unknown, reconcile_after=reconcile_after)
+    exit_code = ExitCode.OK
+    with handle_errors(ErrorContext(state_text="nothing was sent; results so far are kept")):
+        options = build_options(unknown=unknown, reconcile_after=reconcile_after)
         ensure_ledger_exists(ledger)
-        work = _Reconciliation(ledger, given, once=once, ends=ends, as_json=as_json)
-        end = asyncio.run(work.execute(Config.from_env()))
-    if end is not ExitCode.OK:
-        raise typer.Exit(end)
+        reconciliation = _Reconciliation(ledger, options, once=once, ends=ends, as_json=as_json)
+        exit_code = asyncio.run(reconciliation.execute(Config.from_env()))
+    if exit_code is not ExitCode.OK:
+        raise typer.Exit(exit_code)
 
 
 class _Reconciliation:
-    """One reconciliation."""
+    """One execution of the command."""
 
-    def __init__(self, ledger: str, given: RunOptions, *, once: bool, ends: bool, as_json: bool) -> None:
-        self._ledger, self._given = ledger, given
-        self._once, self._ends, self._as_json = once, ends, as_json
-        self._words = Terminal(stderr=True)
+    def __init__(self, ledger: str, options: RunOptions, *, once: bool, ends: bool, as_json: bool) -> None:
+        self._ledger, self._options = ledger, options
+        self._once, self._collect_reports, self._as_json = once, ends, as_json
+        self._messages = Terminal(stderr=True)
 
     async def execute(self, config: Config) -> ExitCode:
         async with SqliteLedger(Path(self._ledger)) as ledger, RouteeClient(config) as routee:
             document = await ledger.get_document(RUN_CONFIG_KEY)
-            former = require_config(None if document is None else RunConfig.from_document(document), self._ledger)
-            former.ensure_same_account(service_name(config), account_digest(config))
-            chosen = self._given.merged_over(former.options)
+            run_config = require_config(None if document is None else RunConfig.from_document(document), self._ledger)
+            run_config.ensure_same_account(service_name(config), account_digest(config))
+            chosen = self._options.merged_over(run_config.options)
             more: dict[str, Any] = {} if chosen.reconcile_after is None else {"reconcile_after": chosen.reconcile_after}
-            settler = BulkReconciler(
-                routee, ledger, endpoint=former.endpoint, on_unknown=chosen.unknown or UnknownPolicy.RECONCILE, **more
+            reconciler = BulkReconciler(
+                routee,
+                ledger,
+                endpoint=run_config.endpoint,
+                on_unknown=chosen.unknown or UnknownPolicy.RECONCILE,
+                **more,
             )
-            with handle_stop_signals(lambda: None) as asked:
+            with handle_stop_signals(lambda: None) as stop_requests:
                 before = await ledger.counts()
                 if before.unknown:
-                    self._words.print_line(explain_reconciliation(former.endpoint))
-                settled = await self._settle(settler, asked)
-                going_on = await _until_asked(_ends(settler, routee, ledger), asked) if self._ends else None
+                    self._messages.print_line(explain_reconciliation(run_config.endpoint))
+                result = await self._reconcile(reconciler, stop_requests)
+                missing_reports = (
+                    await _until_stopped(_collect_reports(reconciler, routee, ledger), stop_requests)
+                    if self._collect_reports
+                    else None
+                )
             await ledger.flush()
-            tally = counts_with_last_run(await ledger.counts(), await ledger.get_document(LAST_RUN_KEY))
+            counts = counts_with_last_run(await ledger.counts(), await ledger.get_document(LAST_RUN_KEY))
             deliveries = DeliverySummary.from_counts(await ledger.delivery_counts())
-            status = exit_code_for_run(tally, interrupted=asked.count > 0)
+            exit_code = exit_code_for_run(counts, interrupted=stop_requests.count > 0)
             if self._as_json:
                 event = {
                     "event": "reconciled",
-                    "unknown_by_reason": {} if settled is None else dict(settled.unknown_by_reason),
-                    "delivery_reports_missing": going_on,
-                    **rows_event(tally),
+                    "unknown_by_reason": {} if result is None else dict(result.unknown_by_reason),
+                    "delivery_reports_missing": missing_reports,
+                    **row_counts_fields(counts),
                     "deliveries": delivery_counts_event(deliveries),
-                    "exit_status": int(status),
+                    "exit_code": int(exit_code),
                 }
-                out = Terminal()
-                out.print_line(format_json(event, ascii_only=not out.encoding.startswith("utf")))
-                return status
-            _show(settled, before.unknown, before.accepted, tally.unknown, tally.accepted)
-            told_of = delivery_lines(deliveries, self._ledger)
-            print_lines(Terminal(), [*told_of, *next_step_lines(tally, self._ledger, former.invalid_rows)])
-            return status
+                output = Terminal()
+                output.print_line(format_json(event, ascii_only=not output.encoding.startswith("utf")))
+                return exit_code
+            _print_result(result, before.unknown, before.accepted, counts.unknown, counts.accepted)
+            reports = delivery_lines(deliveries, self._ledger)
+            print_lines(Terminal(), [*reports, *next_step_lines(counts, self._ledger, run_config.invalid_rows)])
+            return exit_code
 
-    async def _settle(self, settler: BulkReconciler, stop_requests: StopRequests) -> ReconcileResult | None:
-        """Go through the doubts until waiting settles none any more; `None` if that was interrupted at once."""
-        settled: ReconcileResult | None = None
+    async def _reconcile(self, reconciler: BulkReconciler, stop_requests: StopRequests) -> ReconcileResult | None:
+        """Reconcile until waiting proves nothing more; return `None` if stopped during the first pass."""
+        result: ReconcileResult | None = None
         while True:
-            latest = await _until_asked(settler.reconcile(), stop_requests)
+            latest = await _until_stopped(reconciler.reconcile(), stop_requests)
             if latest is None:
-                return settled
-            settled = latest
-            if self._once or settled.next_due_in is None or not settled.unknown:
-                return settled
-            again = format_duration(max(settled.next_due_in, 1))
-            self._words.print_line(
-                f"{format_number(settled.unknown)} in doubt still; Routee is asked again in {again}. "
-                "Ctrl-C ends this, and what was found out is kept."
+                return result
+            result = latest
+            if self._once or result.next_due_in is None or not result.unknown:
+                return result
+            wait = format_duration(max(result.next_due_in, 1))
+            self._messages.print_line(
+                f"{format_number(result.unknown)} still unknown; Routee is asked again in {wait}. "
+                "Ctrl-C stops; results so far are kept."
             )
-            await stop_requests.wait(max(settled.next_due_in, 0.5))
+            await stop_requests.wait(max(result.next_due_in, 0.5))
             if stop_requests.count:
-                return settled
+                return result
 
 
-async def _ends(settler: BulkReconciler, routee: RouteeClient, ledger: RunLedger) -> int:
-    """Ask for delivery reports, and for the currency that their prices are in; how many are missing."""
-    missing = await settler.collect_delivery_reports()
+async def _collect_reports(reconciler: BulkReconciler, routee: RouteeClient, ledger: Ledger) -> int:
+    """Collect delivery reports, and store the currency of their prices; return how many reports are missing."""
+    missing = await reconciler.collect_delivery_reports()
     try:
         balance = await routee.balance()
-    except RouteeError:  # not every application may see it
+    except RouteeError:  # the application may have no permission for it
         return missing
     await store_currency(ledger, balance)
     return missing
 
 
-async def _until_asked(work: Awaitable[T], stop_requests: StopRequests) -> T | None:
-    """What comes of it, or `None` if somebody asks to end before that."""
+async def _until_stopped(work: Awaitable[T], stop_requests: StopRequests) -> T | None:
+    """Return the result of the work, or `None` if it was stopped first."""
     running = asyncio.ensure_future(work)
     while not running.done() and not stop_requests.count:
         await stop_requests.wait_or_done(running, 60)
@@ -157,18 +165,24 @@ async def _until_asked(work: Awaitable[T], stop_requests: StopRequests) -> T | N
     return running.result()
 
 
-def _show(settled: ReconcileResult | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int) -> None:
+def _print_result(
+    result: ReconcileResult | None, unknown: int, accepted: int, unknown_now: int, accepted_now: int
+) -> None:
     console = Terminal()
     if not unknown:
-        console.print_line(("No message was in doubt.", "bold"))
+        console.print_line(("No unknown messages.", "bold"))
     else:
         found = accepted_now - accepted
         absent = unknown - unknown_now - found
-        words = f"Of {format_number(unknown)} in doubt, Routee has {format_number(found)}"
+        text = f"Of {format_number(unknown)} unknown: {format_number(found)} accepted"
         console.print_line(
-            (f"{words}; {format_number(absent)} may be sent; {format_number(unknown_now)} still in doubt.", "bold")
+            (
+                f"{text}, {format_number(absent)} not accepted and ready to send, "
+                f"{format_number(unknown_now)} still unknown.",
+                "bold",
+            )
         )
-        for why, many in (
-            sorted(settled.unknown_by_reason.items(), key=lambda item: -item[1]) if settled is not None else ()
+        for reason, count in (
+            sorted(result.unknown_by_reason.items(), key=lambda item: -item[1]) if result is not None else ()
         ):
-            console.print_line(f"   {format_number(many)}: {printable(why)}")
+            console.print_line(f"   {format_number(count)}: {printable(reason)}")

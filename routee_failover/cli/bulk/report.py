@@ -1,4 +1,4 @@
-"""`routee-failover bulk report RUN.sqlite`: one page with pictures of a run."""
+"""`routee-failover bulk report RUN.sqlite`: writes the report of a run, an HTML page with charts."""
 
 import asyncio
 from pathlib import Path
@@ -21,13 +21,13 @@ def report(
     ledger: LedgerArgument,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE.html", help="Write it here. If not given: RUN.html."),
+        typer.Option("-o", "--output", metavar="FILE.html", help="File to write. Default: RUN.html."),
     ] = None,
 ) -> None:
-    """Write one HTML file with pictures: rate, latency, outcomes, channels, costs, and what went wrong most.
+    """Write a report as one HTML file: rate, latency, outcomes, channels, costs and most frequent errors.
 
-    It needs no script, and nothing from anywhere else. Numbers are masked. It may be
-    written while the run goes on.
+    The file needs no scripts and no other files. Numbers are masked. It can be written
+    while the run is in progress.
 
     Example: [cyan]routee-failover bulk report people.sqlite -o people.html[/]
     """
@@ -35,7 +35,7 @@ def report(
         ensure_ledger_exists(ledger)
         page = output or Path(ledger).with_suffix(".html")
         asyncio.run(_write(ledger, page))
-        Terminal().print_line("The report is in ", (printable(page), "cyan"))
+        Terminal().print_line("Report written to ", (printable(page), "cyan"))
 
 
 async def _write(path: str, page: Path) -> None:

@@ -1,4 +1,4 @@
-"""`routee-failover bulk resume RUN.sqlite`: a run goes on with what its ledger says, and nothing is sent twice."""
+"""`routee-failover bulk resume RUN.sqlite`: continues the run of a ledger; nothing is sent twice."""
 
 import asyncio
 import shlex
@@ -44,17 +44,17 @@ def resume(
     recover: RecoverOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a run that was stopped, killed or paused. Options that are not given stay as they were.
+    """Resume a run that was stopped, killed or paused. Options keep their values unless given.
 
-    The recipients and the flow are read from where they were; the flow must not
-    have changed.
+    The recipients and the flow are read from their original paths; the flow must be
+    unchanged.
 
     Example: [cyan]routee-failover bulk resume people.sqlite --rate 20[/]
     """
-    status = ExitCode.OK
-    so_far = ErrorContext()
-    with handle_errors(so_far):
-        given = build_options(
+    exit_code = ExitCode.OK
+    context = ErrorContext()
+    with handle_errors(context):
+        options = build_options(
             rate=rate,
             concurrency=concurrency,
             hours=hours,
@@ -68,30 +68,30 @@ def resume(
         config = Config.from_env()
         run = RunCommand(
             ledger=ledger,
-            resolve_config=lambda former: _resumed_config(former, given, config, ledger),
+            resolve_config=lambda previous: _resumed_config(previous, options, config, ledger),
             as_json=as_json,
             recover=recover,
         )
-        status = asyncio.run(run.execute(so_far))
-    if status is not ExitCode.OK:
-        raise typer.Exit(status)
+        exit_code = asyncio.run(run.execute(context))
+    if exit_code is not ExitCode.OK:
+        raise typer.Exit(exit_code)
 
 
 def ensure_ledger_exists(ledger: str) -> None:
-    """Raise `InvalidSource` where there is no such file, before anything makes one."""
+    """Raise `InvalidSource` if the ledger does not exist, before anything creates it."""
     if not Path(ledger).is_file():
         raise InvalidSource(
-            f"there is no ledger {printable(ledger)}; nothing was sent. If it was moved or renamed, say where it is: with "
-            "a new ledger everyone who has a message would get a second one. A list that was never sent is sent by: "
+            f"there is no ledger {printable(ledger)}; nothing was sent. If it was moved or renamed, give its path: "
+            "with a new ledger everyone who has a message would get a second one. To send a list that was never sent: "
             "routee-failover bulk run RECIPIENTS --flow FLOW"
         )
 
 
 def require_config(previous: RunConfig | None, ledger: str) -> RunConfig:
-    """The plan that a ledger holds. Raises `InvalidSource` where it holds none."""
+    """Return the run config of a ledger. Raises `InvalidSource` if it has none."""
     if previous is None:
         raise InvalidSource(
-            "no run was begun in this ledger from the command line; nothing was sent. A run in it is begun with: "
+            "the command line has started no run in this ledger; nothing was sent. To start one: "
             f"{_run_command(ledger)}"
         )
     return previous
@@ -102,23 +102,23 @@ def _run_command(ledger: str) -> str:
 
 
 def _check_files(config: RunConfig, ledger: str) -> None:
-    """Raise `InvalidSource`, with how to go on, where a file that the run needs is not where it was."""
+    """Raise `InvalidSource`, with what to do, if a file of the run does not exist any more."""
     missing = next((path for path in (config.recipients, config.flow) if not path.exists()), None)
     if missing is not None:
         raise InvalidSource(
-            f"{printable(missing)} cannot be read: it is not there any more; nothing was sent. Put it back, or say where "
-            f"the files of this run are: {_run_command(ledger)}"
+            f"{printable(missing)} does not exist any more; nothing was sent. Put it back, or give the paths "
+            f"of the files of this run: {_run_command(ledger)}"
         )
 
 
-def _resumed_config(previous: RunConfig | None, given: RunOptions, config: Config, ledger: str) -> RunConfig:
+def _resumed_config(previous: RunConfig | None, options: RunOptions, config: Config, ledger: str) -> RunConfig:
     previous = require_config(previous, ledger)
     _check_files(previous, ledger)
-    now = attrs.evolve(
+    current = attrs.evolve(
         previous,
         digest=file_digest(previous.flow),
         service=service_name(config),
         account=account_digest(config),
-        options=given,
+        options=options,
     )
-    return now.continued_from(previous)
+    return current.continued_from(previous)

@@ -1,4 +1,4 @@
-"""`routee-failover bulk run RECIPIENTS --flow FLOW`: a message to each of many, once."""
+"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends a message to every row of a file, once."""
 
 import asyncio
 from pathlib import Path
@@ -36,17 +36,24 @@ from .runner import RunCommand, build_settings, prepare
 def run(
     *,
     recipients: Annotated[
-        Path, typer.Argument(metavar="RECIPIENTS", help="CSV, JSON lines or Parquet, a row each.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RECIPIENTS", help="CSV, JSON lines or Parquet; one row per message.", show_default=False
+        ),
     ],
     flow: Annotated[
         Path,
-        typer.Option(metavar="FLOW", help="JSON or TOML, with {column} where a row's text goes.", show_default=False),
+        typer.Option(
+            metavar="FLOW",
+            help="JSON or TOML file of the flow, with {column} for values of the row.",
+            show_default=False,
+        ),
     ],
     ledger: Annotated[
         str | None,
         typer.Option(
             metavar="RUN.sqlite",
-            help="What is sent is kept in this file. If not given: RECIPIENTS with the ending .sqlite.",
+            help="File that records what was sent. Default: RECIPIENTS with the suffix .sqlite.",
             show_default=False,
         ),
     ] = None,
@@ -56,13 +63,13 @@ def run(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Send one message for each text in this column; if not given, one for each number.",
+            help="Send one message per value of this column. Default: one per phone number.",
             show_default=False,
         ),
     ] = None,
     region: Annotated[
         str | None,
-        typer.Option(metavar="GR", help="The country of numbers that are written without one.", show_default=False),
+        typer.Option(metavar="GR", help="Country of numbers without a country code.", show_default=False),
     ] = None,
     hours: HoursOption = None,
     deadline: DeadlineOption = None,
@@ -77,7 +84,7 @@ def run(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where rows go that cannot be sent, with their reasons. If not given: RUN.invalid.csv.",
+            help="File for rows that cannot be sent, with the reasons. Default: RUN.invalid.csv.",
             show_default=False,
         ),
     ] = None,
@@ -85,44 +92,46 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Have Routee call back here; this run listens itself. ROUTEE_CALLBACK_KEY holds the key.",
+            help="URL at which Routee calls this run back. ROUTEE_CALLBACK_KEY holds the key that signs it.",
             show_default=False,
         ),
     ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Where it listens for what comes to that URL; 127.0.0.1:9000.", show_default=False
+            metavar="HOST:PORT", help="Address to listen on for callbacks. Default: 127.0.0.1:9000.", show_default=False
         ),
     ] = None,
     again: Annotated[
         bool,
-        typer.Option("--again", help="Send with a new ledger what another ledger has sent: everyone is written twice."),
+        typer.Option(
+            "--again", help="Send although another ledger has sent this list: everyone gets a second message."
+        ),
     ] = False,
     recover: RecoverOption = False,
     source_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet, where the name does not say it."),
+        typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet, if the file name does not tell."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Send a message to every row of a file, each once, whatever happens to this process.
+    r"""Send a message to every row of a file, each once, even if this process is interrupted or killed.
 
-    Say it again and it goes on where it was: who got the message is kept in
-    the ledger, and is never sent it again. Ctrl-C lets end what is under way,
-    and prints the command that goes on.
+    Run the same command again to continue: the ledger records who got the message, and
+    no recipient gets it twice. Ctrl-C waits for messages in flight, then prints the command
+    to resume.
 
-    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in it:
+    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in braces:
       {"endpoint": "standard", "flow": \[{"type": "Sms", "to": "{phone}", ...}]}
 
-    Settings: the environment variables of `routee-failover send`.
+    Environment: the variables of `routee-failover send`.
 
     Example: [cyan]routee-failover bulk run people.csv --flow otp.json --rate 50[/]
     """
-    status = ExitCode.OK
-    so_far = ErrorContext()
-    with handle_errors(so_far):
-        given = build_options(
+    exit_code = ExitCode.OK
+    context = ErrorContext()
+    with handle_errors(context):
+        options = build_options(
             rate=rate,
             concurrency=concurrency,
             hours=hours,
@@ -134,35 +143,37 @@ def run(
             callbacks=callbacks,
             listen=listen,
         )
-        where = ledger or str(recipients.with_suffix(".sqlite"))
-        order = _RunRequest(recipients, source_format, flow, key, region, invalid_rows, where, given)
+        ledger_path = ledger or str(recipients.with_suffix(".sqlite"))
+        request = _RunRequest(recipients, source_format, flow, key, region, invalid_rows, ledger_path, options)
         if dry_run:
-            status = execute_dry_run(order.to_config(None), as_json=as_json)
+            exit_code = execute_dry_run(request.to_config(None), as_json=as_json)
         else:
             config = Config.from_env()
-            plan = order.to_config(config)
-            ready = prepare(plan)  # before there is a ledger
-            build_settings(plan)
+            run_config = request.to_config(config)
+            prepared = prepare(run_config)  # before a ledger is created
+            build_settings(run_config)
 
-            def plan_after(former: RunConfig | None) -> RunConfig:
-                if former is not None:
-                    return plan.continued_from(former)
+            def resolve_config(previous: RunConfig | None) -> RunConfig:
+                if previous is not None:
+                    return run_config.continued_from(previous)
                 if not again:
-                    ensure_not_sent_before(plan, source_digest(plan.recipients), ready.rows, where)
-                return plan
+                    ensure_not_sent_before(run_config, source_digest(run_config.recipients), prepared.rows, ledger_path)
+                return run_config
 
-            if not Path(where).exists():
-                plan_after(None)
-            status = asyncio.run(
-                RunCommand(ledger=where, resolve_config=plan_after, as_json=as_json, recover=recover).execute(so_far)
+            if not Path(ledger_path).exists():
+                resolve_config(None)
+            exit_code = asyncio.run(
+                RunCommand(ledger=ledger_path, resolve_config=resolve_config, as_json=as_json, recover=recover).execute(
+                    context
+                )
             )
-    if status is not ExitCode.OK:
-        raise typer.Exit(status)
+    if exit_code is not ExitCode.OK:
+        raise typer.Exit(exit_code)
 
 
 @attrs.frozen
 class _RunRequest:
-    """What the command line says."""
+    """Arguments of the command line."""
 
     recipients: Path
     format: str | None
@@ -174,14 +185,14 @@ class _RunRequest:
     options: RunOptions
 
     def to_config(self, config: Config | None) -> RunConfig:
-        """The plan of a new run."""
+        """Return the config of a new run."""
         if Path(self.ledger).absolute() == self.recipients.absolute():
             raise InvalidSource(
                 f"{printable(self.ledger)} cannot be both the recipients and the ledger; nothing was sent"
             )
-        refused = self.invalid_rows or Path(self.ledger).with_suffix(".invalid.csv")
-        used = {"recipients": str(self.recipients), "flow": str(self.flow), "options": attrs.asdict(self.options)}
-        ensure_not_in_use(refused, self.ledger, used)
+        invalid_rows = self.invalid_rows or Path(self.ledger).with_suffix(".invalid.csv")
+        files = {"recipients": str(self.recipients), "flow": str(self.flow), "options": attrs.asdict(self.options)}
+        ensure_not_in_use(invalid_rows, self.ledger, files)
         return RunConfig(
             recipients=self.recipients.absolute(),
             format=self.format,
@@ -190,7 +201,7 @@ class _RunRequest:
             endpoint=str(FlowTemplate.read(self.flow).endpoint),
             key=self.key,
             region=self.region,
-            invalid_rows=refused.absolute(),
+            invalid_rows=invalid_rows.absolute(),
             service="" if config is None else service_name(config),
             account="" if config is None else account_digest(config),
             options=self.options,

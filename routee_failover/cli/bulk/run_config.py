@@ -1,6 +1,6 @@
-"""What a run was begun with, as its ledger keeps it: so that `resume` needs the ledger alone, and nothing is mixed up.
+"""Configuration of a run, stored in its ledger: `resume` needs the ledger alone, and nothing is mixed up.
 
-It holds paths, names and numbers. It never holds a secret: keys and credentials come from the environment each time.
+It holds paths, names and numbers, never a secret: keys and credentials come from the environment each time.
 """
 
 import hashlib
@@ -20,17 +20,17 @@ from ...errors import InvalidSource, LedgerError
 from ..terminal import printable
 
 RUN_CONFIG_KEY = "run"
-"""Its name in the ledger."""
+"""Name of its document in the ledger."""
 LAST_RUN_KEY = "last"
-"""The name of what the last run has left there: what its source knows and the ledger does not."""
-_FORM = 1
-_NO_OTHER_LEDGER = "With another --ledger everyone who has a message already would get a second one"
+"""Name of the last run's document: what its source knows and the ledger does not."""
+_FORMAT_VERSION = 1
+_NO_OTHER_LEDGER = "With another --ledger everyone who already has a message would get a second one"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @attrs.frozen(kw_only=True)
 class RunOptions:
-    """How a run is driven. What is not given stays as it was, or is left to the library."""
+    """Options of a run. An option that is not given keeps its earlier value, or the library's default."""
 
     rate: float | None = None
     concurrency: int | None = None
@@ -43,12 +43,12 @@ class RunOptions:
     suppress: tuple[str, ...] = ()
     """Suppression lists."""
     max_messages: int | None = None
-    """0 is no limit."""
+    """0 for no limit."""
 
     def merged_over(self, previous: "RunOptions") -> "RunOptions":
-        """These, and where one is not given, the former one. A suppression list is added: none is ever forgotten.
+        """Return these options, with the previous ones where not given. Suppression lists add up: none is ever dropped.
 
-        One that is not where it was may be given from another folder, under the same name.
+        A list that does not exist any more may be given from another folder, under the same name.
         """
         given = {name: value for name, value in attrs.asdict(self).items() if value is not None}
         names = {Path(path).name for path in self.suppress}
@@ -59,7 +59,7 @@ class RunOptions:
 
 @attrs.frozen(kw_only=True)
 class RunConfig:
-    """What is sent, to whom, through which account, and how it is driven."""
+    """What is sent, to whom, through which account, and with which options."""
 
     recipients: Path
     format: str | None
@@ -73,19 +73,19 @@ class RunConfig:
     account: str
     options: RunOptions = RunOptions()
     sources: tuple[str, ...] = ()
-    """Digests of the lists that were sent with this ledger, by which a list is known again elsewhere."""
+    """Digests of all lists that were sent with this ledger, which identify a list elsewhere."""
 
     def to_document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the config as JSON."""
         values = attrs.asdict(self, value_serializer=lambda _owner, _field, value: _plain(value))
-        return {"form": _FORM, **values}
+        return {"version": _FORMAT_VERSION, **values}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """The plan in a document. Raises `LedgerError` for what is none."""
+        """Return the config in a document. Raises `LedgerError` if it is invalid."""
         try:
-            if document["form"] != _FORM:
-                raise LedgerError("this run was begun by another version of routee-failover; use that one")
+            if document["version"] != _FORMAT_VERSION:
+                raise LedgerError("this run was started by another version of routee-failover; use that version")
             options = dict(document["options"])
             for name in ("deadline", "reconcile_after"):
                 options[name] = None if options[name] is None else timedelta(seconds=options[name])
@@ -96,22 +96,22 @@ class RunConfig:
                 values[name] = document[name]
             return cls(**values, options=RunOptions(**options), sources=tuple(document.get("sources", ())))
         except (KeyError, TypeError, ValueError):
-            raise LedgerError("what this ledger says about its run cannot be read; nothing was sent") from None
+            raise LedgerError("the run config in this ledger cannot be read; nothing was sent") from None
 
     def continued_from(self, previous: "RunConfig") -> "RunConfig":
-        """The plan that goes on with a former one in its ledger. Raises `InvalidSource` where they do not agree.
+        """Return the config that continues a previous run. Raises `InvalidSource` where they contradict.
 
-        The list of recipients may be another: who got the message already is known by key. All else that decides what
-        a recipient gets, or whether it is the same one, must be as it was.
+        The list of recipients may change: who got the message is identified by key. Everything else that decides what a
+        recipient gets, or who the recipient is, must be unchanged.
         """
-        for name, was, now in (
+        for option, old, new in (
             ("--flow", previous.flow.name, self.flow.name),
             ("--key", previous.key, self.key),
             ("--region", previous.region, self.region),
         ):
-            same = previous.digest == self.digest if name == "--flow" else now in {None, was}
+            same = previous.digest == self.digest if option == "--flow" else new in {None, old}
             if not same:
-                raise InvalidSource(_other(name, was, now))
+                raise InvalidSource(_change_text(option, old, new))
         previous.ensure_same_account(self.service, self.account)
         return attrs.evolve(
             self,
@@ -123,31 +123,31 @@ class RunConfig:
         )
 
     def with_source(self, digest: str) -> "RunConfig":
-        """The plan with the digest of the list that is sent now."""
+        """Return the config with the digest of the list that is sent now."""
         return attrs.evolve(self, sources=tuple(dict.fromkeys((*self.sources, digest))))
 
     def ensure_same_account(self, service: str, account: str) -> None:
-        """Raise `InvalidSource` where the account is another now: it would not know the messages of this one."""
+        """Raise `InvalidSource` if the account has changed: the new one would not know the messages of this run."""
         if (service, account) != (self.service, self.account):
-            where = "to another Routee" if service != self.service else "with another application"
-            was = f" ({self.service})" if service != self.service else ""
+            difference = "to another Routee" if service != self.service else "with another application"
+            old_service = f" ({self.service})" if service != self.service else ""
             raise InvalidSource(
-                f"this run was sent {where}{was}, which alone knows what became of it; nothing was sent. "
-                f"Set the ROUTEE_ variables as they were. {_NO_OTHER_LEDGER}"
+                f"this run was sent {difference}{old_service}, and only that one knows its messages; nothing was sent. "
+                f"Restore the ROUTEE_ variables. {_NO_OTHER_LEDGER}"
             )
 
 
-def _other(name: str, was: str | None, now: str | None) -> str:
-    if name == "--flow":
-        changed = "has changed since" if was == now else f"is not the one ({printable(was)}) that it was begun with"
+def _change_text(option: str, old: str | None, new: str | None) -> str:
+    if option == "--flow":
+        change = "has changed since" if old == new else f"is not the flow ({printable(old)}) that it was started with"
         return (
-            f"this ledger holds a run already, and {printable(now)} {changed}: some would get one text and some another; "
-            f"nothing was sent. Put it back as it was. {_NO_OTHER_LEDGER}"
+            f"this ledger already has a run, and {printable(new)} {change}: some people would get one text and some "
+            f"another; nothing was sent. Restore the flow. {_NO_OTHER_LEDGER}"
         )
-    began = f"with {name} {printable(was)}" if was is not None else f"without {name}"
+    started = f"with {option} {printable(old)}" if old is not None else f"without {option}"
     return (
-        f"this ledger holds a run already that was begun {began}: with another, who got the message would not be "
-        f"known again; nothing was sent. Leave it as it was. {_NO_OTHER_LEDGER}"
+        f"this ledger already has a run, started {started}: with another value, people who got the message would not "
+        f"be recognized; nothing was sent. Use the same options. {_NO_OTHER_LEDGER}"
     )
 
 
@@ -158,11 +158,11 @@ def _plain(value: Any) -> Any:
 
 
 def file_digest(path: Path) -> str:
-    """What a file is known again by. Raises `InvalidSource` for what cannot be read, or only once."""
+    """Return the digest of a file. Raises `InvalidSource` if it cannot be read, or not twice."""
     if is_stream(path):
         raise InvalidSource(
-            f"{printable(path)} is a pipe or a device, and a run reads its flow again: save it to a file first; "
-            "nothing was sent"
+            f"{printable(path)} is a pipe or a device, and a run reads its flow more than once: save it to a file "
+            "first; nothing was sent"
         )
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -171,11 +171,11 @@ def file_digest(path: Path) -> str:
 
 
 def service_name(config: Config) -> str:
-    """The Routee that a client speaks to. All of this machine are one: a sandbox may come back at another port."""
+    """Return which Routee the client uses. Every port of this machine is the same: a sandbox may restart on another."""
     parts = urlsplit(config.api_url)
     return "this machine" if parts.hostname in _LOOPBACK else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def account_digest(config: Config) -> str:
-    """What the application is known again by, without its id."""
+    """Return the digest that identifies the application, without its id."""
     return hashlib.sha256(f"routee-failover run\0{config.application_id}".encode()).hexdigest()[:16]

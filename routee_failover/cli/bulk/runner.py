@@ -1,4 +1,4 @@
-"""A run from its plan to its last words: everything is opened, in the order in which it can be refused."""
+"""Runner of `bulk run` and `bulk resume`: opens everything in the order in which it can fail, runs, summarizes."""
 
 import asyncio
 import functools
@@ -28,7 +28,7 @@ from ..error_output import ErrorContext
 from ..exit_codes import ExitCode
 from ..terminal import OutputClosed, Terminal, printable
 from .callback_server import build_signer, serve_callbacks
-from .display.json_events import row_counts_fields as rows_event
+from .display.json_events import row_counts_fields
 from .display.progress_display import JsonLinesDisplay, ProgressDisplay, create_display
 from .display.row_counts import RowCounts
 from .monitor import PauseToggle, RunResult, monitor_run
@@ -38,57 +38,54 @@ from .startup_summary import StartupInfo, fetch_balance, print_startup, run_titl
 from .summary import bulk_command, exit_code_for_run, print_lines, resume_command, summary_lines
 
 OWN_LABELS_NOTE = (
-    "note: its steps have a label of their own. Routee's list of OTPs is asked for the whole label, so that a message "
-    "in doubt is not found there and stays unknown; leave label out of the flow, or use --callbacks."
+    "note: the steps of this flow have their own label. Routee's list of OTPs is searched by the whole label, so "
+    "unknown messages are not found there and stay unknown. Remove label from the flow, or use --callbacks."
 )
 UNFILLED_PLACEHOLDERS_NOTE = (
-    "note: its texts have {} in them, which everybody reads as it stands: a column is written in single braces, "
-    "as {{name}}."
+    "note: the texts of this flow contain {}, which is sent as it is. Write a column in single braces, as {{name}}."
 )
 
 
 class PreparedRun(NamedTuple):
-    """A flow and its recipients, both looked at."""
+    """Flow and recipients, both checked."""
 
     source: Source
     rows: Rows
     note: str | None
-    """What has to be known of the flow before it is sent."""
+    """Warning about the flow."""
     suppression_list: SuppressionList | None
 
 
 def prepare(config: RunConfig) -> PreparedRun:
-    """Read the flow, and look at the head of the recipients. Raises `InvalidSource` or `InvalidFlow`."""
+    """Read the flow and the first row of the recipients. Raises `InvalidSource` or `InvalidFlow`."""
     source = read_source(config.recipients, format=config.format)
     template = FlowTemplate.read(config.flow)
     rows = template.rows(source, key=config.key, region=config.region)
     if isinstance(rows, Iterable) and next(iter(rows), None) is None:
-        raise InvalidSource(
-            f"{printable(config.recipients.name)} has no rows: there is nothing to send; nothing was sent"
-        )
+        raise InvalidSource(f"{printable(config.recipients.name)} has no rows; nothing was sent")
     notes = [OWN_LABELS_NOTE] if template.has_own_labels else []
     unfilled = template.unfilled_placeholders(source.columns or ())
     if unfilled:
         notes.append(UNFILLED_PLACEHOLDERS_NOTE.format(", ".join(sanitize(placeholder) for placeholder in unfilled)))
-    suppressed = _suppressed(config, template.recipient_columns)
+    suppressed = _read_suppression_list(config, template.recipient_columns)
     return PreparedRun(source, rows, " ".join(notes) or None, suppressed)
 
 
-def _suppressed(config: RunConfig, columns: tuple[str, ...]) -> SuppressionList | None:
-    """The numbers that are never written to. Raises `InvalidSource` for a list that cannot be used."""
+def _read_suppression_list(config: RunConfig, columns: tuple[str, ...]) -> SuppressionList | None:
+    """Return the suppression list, if any. Raises `InvalidSource` if one cannot be used."""
     paths = config.options.suppress
     if not paths:
         return None
     missing = next((path for path in paths if not os.path.lexists(path)), None)
     if missing is not None:
         raise InvalidSource(
-            f"{printable(missing)} cannot be read: it is not there, and people on it would be written to; nothing was "
-            "sent. Put it back, or say with --suppress where it is, under the same name"
+            f"{printable(missing)} does not exist, and people on this suppression list would get the message; nothing "
+            "was sent. Put it back, or give its new path with --suppress, under the same file name"
         )
     return _read_once(paths, config.region, columns, tuple(map(_version, paths)))
 
 
-@functools.lru_cache(1)  # a command prepares before it makes a ledger, and again with what the ledger says
+@functools.lru_cache(1)  # a command prepares before it creates a ledger, and again with the ledger's config
 def _read_once(
     paths: tuple[str, ...], region: str | None, columns: tuple[str, ...], _versions: tuple[object, ...]
 ) -> SuppressionList:
@@ -97,153 +94,161 @@ def _read_once(
 
 def _version(path: str) -> object:
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
-        return None  # why it cannot be read is told by reading it
-    return found.st_ino, found.st_mtime_ns, found.st_size
+        return None  # reading it reports why it cannot be read
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def build_settings(config: RunConfig, suppression_list: SuppressionList | None = None) -> BulkSettings:
-    """The settings of a sender. Raises `InvalidConfig` or `InvalidSource` for what cannot work."""
-    given = config.options
-    named: dict[str, Any] = {
-        "rate": given.rate,
-        "concurrency": given.concurrency,
-        "deadline": given.deadline,
-        "send_window": None if given.hours is None else SendWindow.parse(given.hours),
-        "on_unknown": given.unknown,
-        "reconcile_after": given.reconcile_after,
-        "callbacks": build_signer(given),
+    """Return the sender's settings. Raises `InvalidConfig` or `InvalidSource` if one is invalid."""
+    options = config.options
+    values: dict[str, Any] = {
+        "rate": options.rate,
+        "concurrency": options.concurrency,
+        "deadline": options.deadline,
+        "send_window": None if options.hours is None else SendWindow.parse(options.hours),
+        "on_unknown": options.unknown,
+        "reconcile_after": options.reconcile_after,
+        "callbacks": build_signer(options),
         "suppression_list": suppression_list,
-        "max_messages": given.max_messages or None,
+        "max_messages": options.max_messages or None,
     }
-    return BulkSettings(**{name: value for name, value in named.items() if value is not None})
+    return BulkSettings(**{name: value for name, value in values.items() if value is not None})
 
 
 def client_config(concurrency: int | None) -> Config:
-    """The account, with as many connections as messages are under way at once."""
+    """Return the client's config, with at least as many connections as messages in flight."""
     config = Config.from_env()
     return config if concurrency is None else attrs.evolve(config, pool_size=max(config.pool_size, concurrency))
 
 
 @attrs.frozen(kw_only=True)
 class RunCommand:
-    """A run to be conducted. `ledger` is its file as it was written, for commands that are to be copied."""
+    """Execution of a run. `ledger` is its path as the user wrote it, for the commands that are printed to be copied."""
 
     ledger: str
     resolve_config: Callable[[RunConfig | None], RunConfig]
-    """Gives the plan, from the one that the ledger holds already. Raises `InvalidSource` where they do not agree."""
+    """Returns the config of the run, given the one in the ledger. Raises `InvalidSource` where they contradict."""
     as_json: bool
     recover: bool = False
-    """Whether to open a ledger that has lost something, and ask Routee about every row that it does not hold."""
+    """Whether to open a ledger that has lost data, and ask Routee about every row that is missing in it."""
 
     async def execute(self, context: ErrorContext) -> ExitCode:
-        """Send everything that can be sent, and say what became of it."""
+        """Send everything that can be sent, and print the summary."""
         async with SqliteLedger(Path(self.ledger), recover=self.recover) as ledger:
+            # 1. Check everything that can be wrong.
             document = await ledger.get_document(RUN_CONFIG_KEY)
-            plan = self.resolve_config(None if document is None else RunConfig.from_document(document))
-            plan = plan.with_source(await asyncio.to_thread(source_digest, plan.recipients))
-            ready, config = prepare(plan), client_config(plan.options.concurrency)
-            settings = build_settings(plan, ready.suppression_list)
-            total, balance = await asyncio.gather(_total(ready.source), fetch_balance(config))
-            refused = InvalidRowsFile(plan.invalid_rows)
-            refused.start_run()  # every run reads all rows, which may have been mended since the one before
+            run_config = self.resolve_config(None if document is None else RunConfig.from_document(document))
+            run_config = run_config.with_source(await asyncio.to_thread(source_digest, run_config.recipients))
+            prepared, config = prepare(run_config), client_config(run_config.options.concurrency)
+            settings = build_settings(run_config, prepared.suppression_list)
+            total, balance = await asyncio.gather(_count_rows(prepared.source), fetch_balance(config))
+            invalid_rows = InvalidRowsFile(run_config.invalid_rows)
+            invalid_rows.start_run()  # each run reads all rows, which may have been corrected since the previous run
             async with AsyncExitStack() as stack:
+                # 2. Open the client, the sender and the callback server.
                 routee = await stack.enter_async_context(RouteeClient(config))
-                sender = BulkSender(routee, ledger, settings, on_invalid_row=stack.enter_context(refused))
+                sender = BulkSender(routee, ledger, settings, on_invalid_row=stack.enter_context(invalid_rows))
                 await stack.enter_async_context(
-                    serve_callbacks(settings.callbacks, plan.options, sender.handle_callback)
+                    serve_callbacks(settings.callbacks, run_config.options, sender.handle_callback)
                 )
-                await ledger.put_document(RUN_CONFIG_KEY, plan.to_document())
+                # 3. Record the run in the ledger, and print what starts.
+                await ledger.put_document(RUN_CONFIG_KEY, run_config.to_document())
                 await ledger.put_document(LAST_RUN_KEY, {"total": total})
                 if balance is not None:
                     await store_currency(ledger, balance)
                 context.resume_command = bulk_command("resume", self.ledger)
-                context.state_text = f"what is not sent yet is sent by: {context.resume_command}"
+                context.state_text = f"to send the rest: {context.resume_command}"
                 console = Terminal()
                 before = await ledger.counts()
-                settled = None if document is None else before.final
-                stage, switch = self._stage(console, sender, plan)
+                already_done = None if document is None else before.final
+                display, pause_toggle = self._create_display(console, sender, run_config)
                 print_startup(
-                    stage,
+                    display,
                     console,
-                    plan,
+                    run_config,
                     self.ledger,
-                    StartupInfo(total, settled, ready.suppression_list, balance, ready.note),
+                    StartupInfo(total, already_done, prepared.suppression_list, balance, prepared.note),
                 )
-                settled_before = before.final - before.invalid
+                done_before = before.final - before.invalid
+                # 4. Send.
                 try:
-                    ended = await monitor_run(
+                    result = await monitor_run(
                         sender,
-                        lambda: asyncio.ensure_future(sender.run(ready.rows, total=total)),
-                        stage,
-                        switch,
+                        lambda: asyncio.ensure_future(sender.run(prepared.rows, total=total)),
+                        display,
+                        pause_toggle,
                         context.resume_command,
                     )
                 except (OutputClosed, OSError):
-                    await _keep(ledger, RunResult(sender.progress, interrupted=True), settled_before)
+                    await _save_last_run(ledger, RunResult(sender.progress, interrupted=True), done_before)
                     raise
-            return await self._end(ledger, plan, ended, settled_before)
+            # 5. Record and print the result.
+            return await self._finish(ledger, run_config, result, done_before)
 
-    def _stage(self, console: Terminal, sender: BulkSender, config: RunConfig) -> tuple[ProgressDisplay, PauseToggle]:
-        switch = PauseToggle(sender.pause, sender.resume)
+    def _create_display(
+        self, console: Terminal, sender: BulkSender, config: RunConfig
+    ) -> tuple[ProgressDisplay, PauseToggle]:
+        pause_toggle = PauseToggle(sender.pause, sender.resume)
         return create_display(
-            console, run_title(config, self.ledger), lambda: switch.hint, as_json=self.as_json
-        ), switch
+            console, run_title(config, self.ledger), lambda: pause_toggle.hint, as_json=self.as_json
+        ), pause_toggle
 
-    async def _end(self, ledger: SqliteLedger, config: RunConfig, ended: RunResult, settled: int) -> ExitCode:
-        progress = ended.progress
-        tally = await _keep(ledger, ended, settled)
-        status = exit_code_for_run(tally, interrupted=ended.interrupted)
-        why = progress.pause_reason
-        if tally.limit_reached and not ended.interrupted:
-            why = f"stopped at --max-messages {config.options.max_messages}"
+    async def _finish(self, ledger: SqliteLedger, config: RunConfig, result: RunResult, done_before: int) -> ExitCode:
+        progress = result.progress
+        counts = await _save_last_run(ledger, result, done_before)
+        exit_code = exit_code_for_run(counts, interrupted=result.interrupted)
+        stop_reason = progress.pause_reason
+        if counts.limit_reached and not result.interrupted:
+            stop_reason = f"reached --max-messages {config.options.max_messages}"
         if self.as_json:
             JsonLinesDisplay(Terminal(), Terminal(stderr=True)).emit(
                 {
                     "event": "done",
                     "elapsed_seconds": round(progress.elapsed, 3),
-                    **rows_event(tally),
-                    "exit_status": int(status),
-                    "interrupted": ended.interrupted,
-                    "stop_reason": why,
-                    "invalid_rows_file": str(config.invalid_rows) if tally.invalid else None,
-                    "resume": resume_command(tally, self.ledger) if tally.has_remaining else None,
+                    **row_counts_fields(counts),
+                    "exit_code": int(exit_code),
+                    "interrupted": result.interrupted,
+                    "stop_reason": stop_reason,
+                    "invalid_rows_file": str(config.invalid_rows) if counts.invalid else None,
+                    "resume": resume_command(counts, self.ledger) if counts.has_remaining else None,
                 }
             )
         else:
-            why = "it was interrupted" if ended.interrupted else why
-            refused = config.invalid_rows if tally.invalid else None
+            stop_reason = "interrupted" if result.interrupted else stop_reason
+            invalid_rows = config.invalid_rows if counts.invalid else None
             print_lines(
-                Terminal(), summary_lines(tally, self.ledger, refused, elapsed=progress.elapsed, stop_reason=why)
+                Terminal(),
+                summary_lines(counts, self.ledger, invalid_rows, elapsed=progress.elapsed, stop_reason=stop_reason),
             )
-        return status
+        return exit_code
 
 
-async def _keep(ledger: SqliteLedger, ended: RunResult, settled: int) -> RowCounts:
-    """Keep what the run has found out and the ledger does not know, for `status`."""
-    progress = ended.progress
-    tally = RowCounts.after_run(progress, interrupted=ended.interrupted, done_before=settled)
+async def _save_last_run(ledger: SqliteLedger, result: RunResult, done_before: int) -> RowCounts:
+    """Store what the run knows and the ledger does not, for `status`."""
+    progress = result.progress
+    counts = RowCounts.after_run(progress, interrupted=result.interrupted, done_before=done_before)
     await ledger.put_document(
         LAST_RUN_KEY,
         {
-            "total": tally.total,
-            "key_conflicts": tally.key_conflicts,
-            "duplicates": tally.duplicates,
-            "deferred": tally.deferred,
-            "suppressed": tally.suppressed,
+            "total": counts.total,
+            "key_conflicts": counts.key_conflicts,
+            "duplicates": counts.duplicates,
+            "deferred": counts.deferred,
+            "suppressed": counts.suppressed,
             "suppressed_new": progress.suppressed_new,
-            "limit_reached": tally.limit_reached,
-            "missing_from_source": tally.missing_from_source,
-            "incomplete": tally.incomplete,
+            "limit_reached": counts.limit_reached,
+            "missing_from_source": counts.missing_from_source,
+            "incomplete": counts.incomplete,
             "elapsed": progress.elapsed,
         },
     )
-    return tally
+    return counts
 
 
-async def _total(source: Source) -> int:
-    """How many rows there are. They are read whole before anything is sent, and what is unreadable is found then."""
+async def _count_rows(source: Source) -> int:
+    """Return the number of rows. All are read before anything is sent, which also finds what is unreadable."""
     return source.total if source.total is not None else await asyncio.to_thread(_count, source)
 
 

@@ -1,4 +1,4 @@
-"""Signals that end a run: the first Ctrl-C drains, the second leaves at once; so do SIGTERM and a closed terminal."""
+"""Stop signals of a run: the first Ctrl-C, SIGTERM or SIGHUP waits for messages in flight, the second exits at once."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from ..terminal import flush_or_discard
 
 @attrs.define
 class StopRequests:
-    """How often the run was asked to end, and what wakes whoever waits for that."""
+    """Counter of stop requests, which also wakes the code that waits for one."""
 
     count: int = 0
     _urgent: int = attrs.field(default=0, init=False)
@@ -27,58 +27,58 @@ class StopRequests:
     def record(self, name: str = "SIGINT") -> None:
         """Count a signal.
 
-        A terminal that is closed sends SIGHUP, often several times, and a service manager sends it with one SIGTERM:
-        all of that asks once, and leaves behind nothing that is under way.
+        A closed terminal sends SIGHUP, often several times, and a service manager sends it with one SIGTERM: all of
+        these count as one request, so that messages in flight are waited for.
         """
         self._urgent += name != "SIGHUP"
         self.count = max(self._urgent, 1)
         self._changed.set()
 
     async def wait(self, timeout: float) -> None:
-        """Come back when somebody asks, or after so many seconds."""
+        """Wait for a request, or for `timeout` seconds."""
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._changed.wait()
 
     async def wait_or_done(self, running: "asyncio.Future[Any]", timeout: float) -> None:
-        """Come back when somebody asks, when that is done, or after so many seconds."""
+        """Wait for a request, for `running` to be done, or for `timeout` seconds."""
         self._changed.clear()
-        asked = asyncio.ensure_future(self._changed.wait())
+        requested = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait([asked, running], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([requested, running], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            asked.cancel()
+            requested.cancel()
 
 
 @contextmanager
 def handle_stop_signals(on_request: Callable[[], None]) -> Iterator[StopRequests]:
-    """Count Ctrl-C, SIGTERM and SIGHUP instead of ending by them; `then` is called at each, and must not fail."""
-    asked = StopRequests()
+    """Count Ctrl-C, SIGTERM and SIGHUP instead of exiting; `on_request` is called at each, and must not raise."""
+    stop_requests = StopRequests()
     loop = asyncio.get_running_loop()
 
-    def again(name: str) -> None:
+    def handle(name: str) -> None:
         on_request()
-        asked.record(name)
+        stop_requests.record(name)
 
-    taken: dict[signal.Signals, Any] = {}
-    for ending in shutdown_signals():
+    previous_handlers: dict[signal.Signals, Any] = {}
+    for stop_signal in shutdown_signals():
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, nor in a thread
-            before = signal.getsignal(ending)
-            loop.add_signal_handler(ending, again, ending.name)
-            taken[ending] = before
+            previous = signal.getsignal(stop_signal)
+            loop.add_signal_handler(stop_signal, handle, stop_signal.name)
+            previous_handlers[stop_signal] = previous
     try:
-        yield asked
+        yield stop_requests
     finally:
-        for ending, before in taken.items():
-            loop.remove_signal_handler(ending)
-            signal.signal(ending, before)  # asyncio.run's own, which lets what is open be closed
+        for stop_signal, previous in previous_handlers.items():
+            loop.remove_signal_handler(stop_signal)
+            signal.signal(stop_signal, previous)  # asyncio.run's own handler, which closes what is open
 
 
 def exit_now() -> None:
-    """End the process now. To close what is open could take as long as the answers that nobody waits for any more.
+    """Exit the process now: closing what is open could take as long as the responses that are no longer waited for.
 
-    The ledger is made for that: what was under way is found as UNKNOWN.
+    The ledger is made for that: messages in flight are found as UNKNOWN.
     """
     flush_or_discard(sys.stdout)
     flush_or_discard(sys.stderr)

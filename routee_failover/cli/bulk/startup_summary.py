@@ -1,4 +1,4 @@
-"""What is said before the first message of a run: how many rows, what limits it, and what the account holds."""
+"""Startup summary of a run: its rows, its limits and the balance of the account."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from .display.row_counts import format_number
 from .run_config import RunConfig
 
 BALANCE_TIMEOUT = 3.0
-"""Seconds for which a run waits at most to be told the balance."""
+"""Maximum seconds to wait for the balance."""
 
 
 async def fetch_balance(config: Config) -> Balance | None:
-    """What the account holds, where it may see that and is told soon.
+    """Return the balance, or `None` if the account may not see it or it does not arrive in time.
 
-    It is asked by a client of its own, whose throttle pause or circuit breaker holds no message.
+    It has its own client, whose throttle pause or circuit breaker delays no message.
     """
     with contextlib.suppress(RouteeError, TimeoutError):
         async with asyncio.timeout(BALANCE_TIMEOUT), RouteeClient(config) as routee:
@@ -30,21 +30,21 @@ async def fetch_balance(config: Config) -> Balance | None:
 
 
 class StartupInfo(NamedTuple):
-    """What is known of a run before its first message."""
+    """What is known about a run before its first message."""
 
     total: int
     already_done: int | None
-    """How many rows an earlier run has dealt with, if there was one."""
+    """Number of rows that an earlier run finished; `None` for a new run."""
     suppression_list: SuppressionList | None
     balance: Balance | None
     note: str | None
-    """What has to be known of the flow before it is sent."""
+    """Warning about the flow."""
 
 
 def print_startup(
     display: ProgressDisplay, console: Terminal, config: RunConfig, ledger: str, info: StartupInfo
 ) -> None:
-    """Say what begins."""
+    """Print the startup summary, or the event `started`."""
     suppressed, balance, note = info.suppression_list, info.balance, info.note
     limit = config.options.max_messages or None
     if isinstance(display, JsonLinesDisplay):
@@ -69,24 +69,20 @@ def print_startup(
         (f"{run_title(config, ledger)}: {format_number(info.total)} rows, to {printable(config.service)}.", "bold")
     )
     if info.already_done:
-        console.print_line(
-            f"It goes on with a run that was begun before: {format_number(info.already_done)} rows are dealt with already."
-        )
+        console.print_line(f"Resuming an earlier run: {format_number(info.already_done)} rows are already done.")
     if suppressed is not None:
-        are = "number is" if len(suppressed) == 1 else "numbers are"
-        console.print_line(f"{format_number(len(suppressed))} {are} on the suppression list, and not written to.")
+        numbers = "number" if len(suppressed) == 1 else "numbers"
+        console.print_line(f"Suppression list: {format_number(len(suppressed))} {numbers}, to which nothing is sent.")
     if limit is not None:
         console.print_line(
-            f"At most {format_number(limit)} messages are sent (--max-messages), those of earlier runs included."
+            f"At most {format_number(limit)} messages are sent (--max-messages), including earlier runs."
         )
     if balance is not None and balance.amount is not None:
-        console.print_line(
-            f"The account holds {balance.amount:,.2f} {printable(balance.currency or '')}".rstrip() + "."
-        )
+        console.print_line(f"Account balance: {balance.amount:,.2f} {printable(balance.currency or '')}".rstrip() + ".")
     if note is not None:
         console.print_line((note, "yellow"))
 
 
 def run_title(config: RunConfig, ledger: str) -> str:
-    """A run in a few words."""
-    return f"{printable(config.recipients.name)} as {config.endpoint}, kept in {printable(ledger)}"
+    """Return a title for the run."""
+    return f"{printable(config.recipients.name)} as {config.endpoint}, ledger {printable(ledger)}"

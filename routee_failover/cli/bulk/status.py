@@ -1,4 +1,4 @@
-"""`routee-failover bulk status RUN.sqlite`: how a run stands, also while another process goes on with it."""
+"""`routee-failover bulk status RUN.sqlite`: shows the state of a run, also while another process runs it."""
 
 import asyncio
 import sqlite3
@@ -20,7 +20,7 @@ from ..output import format_json
 from ..terminal import Terminal, printable
 from .delivery_summary import delivery_counts_event, delivery_lines
 from .display.dashboard import render_status
-from .display.json_events import row_counts_fields as rows_event
+from .display.json_events import row_counts_fields
 from .display.row_counts import RowCounts
 from .options import JsonOption, LedgerArgument
 from .resume import ensure_ledger_exists
@@ -29,33 +29,33 @@ from .summary import exit_code_for_run, next_step_lines, print_lines
 
 
 class _RunStatus(NamedTuple):
-    """What a ledger says."""
+    """Status of a run, read from its ledger."""
 
-    tally: RowCounts
-    plan: RunConfig | None
+    counts: RowCounts
+    run_config: RunConfig | None
     deliveries: DeliverySummary
 
 
 def status(ledger: LedgerArgument, as_json: JsonOption = False) -> None:
-    """Show how many messages were accepted, delivered and not, and what to do about the rest. It changes nothing.
+    """Show how many messages were accepted, delivered or failed, and what to do about the rest. Read-only.
 
-    It may be asked while the run goes on, and ends with the status that the run
-    would end with now.
+    It works while the run is in progress, and exits with the exit code that the run
+    would have if it ended now.
 
     Example: [cyan]routee-failover bulk status people.sqlite[/]
     """
-    end = ExitCode.OK
+    exit_code = ExitCode.OK
     with handle_errors(ErrorContext(state_text="nothing was changed")):
         ensure_ledger_exists(ledger)
-        standing_now = asyncio.run(read_status(ledger))
-        _show(ledger, standing_now, as_json=as_json)
-        end = exit_code_for_run(standing_now.tally)
-    if end is not ExitCode.OK:
-        raise typer.Exit(end)
+        run_status = asyncio.run(read_status(ledger))
+        _print_status(ledger, run_status, as_json=as_json)
+        exit_code = exit_code_for_run(run_status.counts)
+    if exit_code is not ExitCode.OK:
+        raise typer.Exit(exit_code)
 
 
 async def read_status(path: str) -> _RunStatus:
-    """How the run in a ledger stands. Raises `LedgerError` where it cannot be read."""
+    """Read the status of a run. Raises `LedgerError` if the ledger cannot be read."""
     async with SqliteLedger.read(Path(path)) as ledger:
         counts, document, last = (
             await ledger.counts(),
@@ -63,13 +63,13 @@ async def read_status(path: str) -> _RunStatus:
             await ledger.get_document(LAST_RUN_KEY),
         )
         deliveries = DeliverySummary.from_counts(await ledger.delivery_counts())
-        await asyncio.to_thread(_check, path)
-        plan = None if document is None else RunConfig.from_document(document)
-        return _RunStatus(counts_with_last_run(counts, last), plan, deliveries)
+        await asyncio.to_thread(_check_integrity, path)
+        run_config = None if document is None else RunConfig.from_document(document)
+        return _RunStatus(counts_with_last_run(counts, last), run_config, deliveries)
 
 
-def _check(path: str) -> None:
-    """Raise `LedgerError` where the ledger is damaged anywhere: the counts alone are on one page and would not tell.
+def _check_integrity(path: str) -> None:
+    """Raise `LedgerError` if the ledger is damaged anywhere: the counts alone are on a page of their own.
 
     It reads the whole file, which takes half a second for a million messages.
     """
@@ -84,7 +84,7 @@ def _check(path: str) -> None:
 
 
 def counts_with_last_run(counts: StateCounts, last: Mapping[str, Any] | None) -> RowCounts:
-    """The counts of a ledger with what the last run has left of what only its source knows."""
+    """Return the counts of a ledger, with what only the last run's source knew."""
     known = last or {}
     names = ("key_conflicts", "duplicates", "deferred", "missing_from_source", "suppressed", "suppressed_new")
     more = {name: known.get(name) or 0 for name in names}
@@ -92,26 +92,28 @@ def counts_with_last_run(counts: StateCounts, last: Mapping[str, Any] | None) ->
     return RowCounts.from_counts(counts, total=known.get("total"), **flags, **more)
 
 
-def _show(ledger: str, standing_now: _RunStatus, *, as_json: bool) -> None:
+def _print_status(ledger: str, status: _RunStatus, *, as_json: bool) -> None:
     console = Terminal()
-    tally, plan, deliveries = standing_now
+    counts, run_config, deliveries = status
     if as_json:
-        told_of = {} if plan is None else {"recipients": str(plan.recipients), "flow": str(plan.flow)}
-        more = {} if plan is None else {"endpoint": plan.endpoint, "service": plan.service}
+        files = {} if run_config is None else {"recipients": str(run_config.recipients), "flow": str(run_config.flow)}
+        target = {} if run_config is None else {"endpoint": run_config.endpoint, "service": run_config.service}
         event = {
             "event": "status",
-            **told_of,
-            **more,
-            **rows_event(tally),
+            **files,
+            **target,
+            **row_counts_fields(counts),
             "deliveries": delivery_counts_event(deliveries),
         }
         console.print_line(format_json(event, ascii_only=not console.encoding.startswith("utf")))
         return
     title = (
-        printable(ledger) if plan is None else f"{plan.recipients.name} as {plan.endpoint}, kept in {printable(ledger)}"
+        printable(ledger)
+        if run_config is None
+        else f"{run_config.recipients.name} as {run_config.endpoint}, ledger {printable(ledger)}"
     )
     console.print_line((f" {title}", "bold"))
     console.print_line()
-    console.print(render_status(tally, width=console.width, glyphs=console.glyphs))
-    refused = plan.invalid_rows if plan is not None else None
-    print_lines(console, [*delivery_lines(deliveries, ledger), *next_step_lines(tally, ledger, refused)])
+    console.print(render_status(counts, width=console.width, glyphs=console.glyphs))
+    invalid_rows = run_config.invalid_rows if run_config is not None else None
+    print_lines(console, [*delivery_lines(deliveries, ledger), *next_step_lines(counts, ledger, invalid_rows)])

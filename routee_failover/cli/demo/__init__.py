@@ -1,4 +1,4 @@
-"""`routee-failover demo`: every kind of flow at once against a sandbox, and what failover looks like."""
+"""`routee-failover demo`: runs flows of every kind against a sandbox, and shows them fail over."""
 
 import asyncio
 import contextlib
@@ -18,56 +18,54 @@ from .scenarios import SCENARIOS
 from .summary import print_summary
 
 REFRESH_INTERVAL = 0.1
-"""Seconds between two drawings of the board."""
+"""Seconds between two refreshes of the display."""
 
 
 def demo(
-    speed: Annotated[float, typer.Option(help="How many times faster than real time a ttl passes.")] = 60.0,
+    speed: Annotated[float, typer.Option(help="Speed of the sandbox's clock, as a multiple of real time.")] = 60.0,
 ) -> None:
-    """Watch flows of all four kinds go out at once, fail over from Viber to SMS to Voice, and end.
+    """Run flows of all four endpoints against a local sandbox, and watch them fail over.
 
-    They go to a sandbox inside this program: no account is needed and nothing
-    leaves this machine. At the speed of 60 it takes about ten seconds.
+    The sandbox runs inside this program: no account is needed, and nothing leaves
+    this machine. At speed 60 it takes about ten seconds.
 
     Example: [cyan]routee-failover demo --speed 30[/]
     """
-    so_far = ErrorContext(state_text="the demo sends to its own sandbox only, nothing left this machine")
-    with handle_errors(so_far):
-        journeys = [ScenarioRun(scene) for scene in SCENARIOS]
-        asyncio.run(_run_demo(Terminal(), journeys, speed))
-    if any(journey.result is ScenarioResult.LOST for journey in journeys):
+    context = ErrorContext(state_text="the demo sends only to its own sandbox, nothing left this machine")
+    with handle_errors(context):
+        runs = [ScenarioRun(scenario) for scenario in SCENARIOS]
+        asyncio.run(_run_demo(Terminal(), runs, speed))
+    if any(run.result is ScenarioResult.LOST for run in runs):
         raise typer.Exit(ExitCode.NOT_SENT)
 
 
 async def _run_demo(console: Terminal, runs: Sequence[ScenarioRun], speed: float) -> None:
     if not speed > 0:
-        raise SandboxError(
-            "speed must be a positive number: on a clock that stands still no flow of the demo would end"
-        )
+        raise SandboxError("speed must be a positive number: on a stopped clock no flow of the demo would finish")
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started_at = loop.time()
 
     def now() -> float:
-        return loop.time() - began
+        return loop.time() - started_at
 
     async with Sandbox(speed=speed) as sandbox, RouteeClient(sandbox.config()) as client:
-        _open(console, len(runs), speed)
-        with create_display(console, runs, now) as stage:
+        _print_header(console, len(runs), speed)
+        with create_display(console, runs, now) as display:
             following = asyncio.gather(
-                *(run_scenario(journey, client, stage.show_change, now, polling_interval(speed)) for journey in runs)
+                *(run_scenario(run, client, display.show_change, now, polling_interval(speed)) for run in runs)
             )
-            await _watch(following, stage, sandbox)
-            stage.close()
+            await _refresh_until_done(following, display, sandbox)
+            display.close()
         print_summary(console, runs, now(), sandbox.counts)
 
 
 def polling_interval(speed: float) -> float:
-    """Seconds between two questions after a flow: often enough to see it move, and no more than that."""
+    """Return the seconds between two requests for a flow's status: often enough to show each change."""
     return min(max(12 / speed, 0.02), 1.0)
 
 
-async def _watch(following: "asyncio.Future[list[None]]", display: DemoDisplay, sandbox: Sandbox) -> None:
-    """Draw until all flows have ended; whatever ends the demo earlier ends them, too."""
+async def _refresh_until_done(following: "asyncio.Future[list[None]]", display: DemoDisplay, sandbox: Sandbox) -> None:
+    """Refresh the display until all flows are final; cancel them if the demo ends earlier."""
     try:
         while not following.done():
             display.refresh(sandbox.counts)
@@ -79,9 +77,9 @@ async def _watch(following: "asyncio.Future[list[None]]", display: DemoDisplay, 
             await asyncio.gather(following, return_exceptions=True)
 
 
-def _open(console: Terminal, flows: int, speed: float) -> None:
+def _print_header(console: Terminal, flows: int, speed: float) -> None:
     console.print_line()
     console.print_line(
-        (f" {flows} flows at once", "bold"), f" to a Routee on this machine, where a second is worth {speed:g}."
+        (f" {flows} flows at once", "bold"), f" to a sandbox on this machine, at {speed:g} times real time."
     )
     console.print_line()

@@ -1,4 +1,4 @@
-"""The demo on a screen: every flow a line, every channel a column, read from left to right as the flow moves on."""
+"""Dashboard of the demo: one line per flow, one column per channel, filled from left to right."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,55 +24,55 @@ ENDPOINT_TITLES = {
 }
 _MARKS = {ScenarioResult.DELIVERED: "green", ScenarioResult.FAILED: "red"}
 NOT_ACCEPTED = {
-    ScenarioResult.REJECTED: "refused by Routee",
-    ScenarioResult.INVALID: "refused before sending",
+    ScenarioResult.REJECTED: "rejected by Routee",
+    ScenarioResult.INVALID: "invalid, not sent",
     ScenarioResult.LOST: "lost",
 }
 
 
 def dashboard_height(runs: Sequence[ScenarioRun]) -> int:
-    """How many lines the board has while it moves."""
-    return len(runs) + len({journey.scenario.endpoint for journey in runs}) + 4
+    """Return the number of lines of the dashboard while flows are running."""
+    return len(runs) + len({run.scenario.endpoint for run in runs}) + 4
 
 
 def render_dashboard(
     runs: Sequence[ScenarioRun], elapsed: float, counts: SandboxCounters, glyphs: Glyphs, latest: str
 ) -> RenderableType:
-    """The board while flows are moving, with what has happened last below it."""
-    ended = sum(journey.result is not None for journey in runs)
-    progress = f" {ended} of {len(runs)} ended in {elapsed:.1f} s; {format_traffic(counts)}"
+    """Render the dashboard while flows are running, with the latest change below it."""
+    finished = sum(run.result is not None for run in runs)
+    progress = f" {finished} of {len(runs)} finished in {elapsed:.1f} s; {format_traffic(counts)}"
     last = Text(f" {latest}", style="italic", no_wrap=True, overflow="crop")
     return Group(*_rows(runs, elapsed, glyphs, explain=False), Text(), last, Text(progress, style="dim"))
 
 
 def render_final_dashboard(runs: Sequence[ScenarioRun], elapsed: float, glyphs: Glyphs) -> RenderableType:
-    """The board once all flows have ended, with the reasons below those that had to move on."""
+    """Render the dashboard once all flows are final, with the reasons of each failover and failure."""
     return Group(*_rows(runs, elapsed, glyphs, explain=True))
 
 
 def format_traffic(counts: SandboxCounters) -> str:
-    """What the sandbox counted."""
+    """Return the sandbox's counts of requests and connections."""
     return (
-        f"{_many(counts.requests, 'request')} over {_many(counts.connections, 'connection')}, "
-        f"{_many(counts.token_requests, 'token request')}"
+        f"{_count(counts.requests, 'request')} over {_count(counts.connections, 'connection')}, "
+        f"{_count(counts.token_requests, 'token request')}"
     )
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _rows(runs: Sequence[ScenarioRun], elapsed: float, glyphs: Glyphs, *, explain: bool) -> Iterator[RenderableType]:
     names = ("Viber", f"{glyphs.arrow} SMS", f"{glyphs.arrow} Voice")
     yield Text("   " + " " * TITLE_WIDTH + "".join(f"{name:<{CHANNEL_WIDTH}}" for name in names).rstrip(), style="dim")
     endpoint: Endpoint | None = None
-    for journey in runs:
-        if journey.scenario.endpoint is not endpoint:
-            endpoint = journey.scenario.endpoint
+    for run in runs:
+        if run.scenario.endpoint is not endpoint:
+            endpoint = run.scenario.endpoint
             yield Text.assemble((f" {endpoint}", "bold cyan"), (f"  {ENDPOINT_TITLES[endpoint]}", "dim"))
-        yield _row(journey, elapsed, glyphs)
+        yield _row(run, elapsed, glyphs)
         if explain:
-            yield from (Padding(Text(line, style="dim italic"), (0, 1, 0, 5)) for line in journey.explanation())
+            yield from (Padding(Text(line, style="dim italic"), (0, 1, 0, 5)) for line in run.explanation())
 
 
 def _row(run: ScenarioRun, elapsed: float, glyphs: Glyphs) -> Text:
@@ -83,8 +83,8 @@ def _row(run: ScenarioRun, elapsed: float, glyphs: Glyphs) -> Text:
             _time(run), style="dim"
         )
     for channel in (VIBER, SMS, VOICE):
-        words, style = _cell(run, channel, glyphs)
-        line.append(f"{words:<{CHANNEL_WIDTH}}", style=style)
+        text, style = _cell(run, channel, glyphs)
+        line.append(f"{text:<{CHANNEL_WIDTH}}", style=style)
     return line.append(_time(run), style="dim")
 
 
@@ -105,15 +105,15 @@ def _mark(run: ScenarioRun, elapsed: float, glyphs: Glyphs) -> Text:
 
 
 def _cell(run: ScenarioRun, channel: Channel, glyphs: Glyphs) -> tuple[str, str]:
-    """How the flow stands on one channel: not part of it, not needed or not tried yet, under way, or ended."""
+    """Return the state of the flow on one channel: not part of it, not tried, in progress, or final."""
     if channel not in run.scenario.channels:
         return "", "dim"
-    leg = next((leg for leg in reversed(run.deliveries) if leg.channel == channel), None)
-    if leg is None or leg.status is None:
+    delivery = next((delivery for delivery in reversed(run.deliveries) if delivery.channel == channel), None)
+    if delivery is None or delivery.status is None:
         return (glyphs.dash if run.result else glyphs.waiting), "dim"
-    words = humanize_status(leg.status)
-    if leg.status in DELIVERED_STATUSES:
-        return f"{glyphs.done} {words}", "green"
-    if leg.status in FAILED_STATUSES:
-        return f"{glyphs.failed} {words}", "red"
-    return f"{glyphs.in_progress} {words}", "cyan"
+    text = humanize_status(delivery.status)
+    if delivery.status in DELIVERED_STATUSES:
+        return f"{glyphs.done} {text}", "green"
+    if delivery.status in FAILED_STATUSES:
+        return f"{glyphs.failed} {text}", "red"
+    return f"{glyphs.in_progress} {text}", "cyan"

@@ -1,4 +1,4 @@
-"""Where the demo is shown: a board that moves where the screen can carry one, else a line for every change."""
+"""Displays of the demo: a live dashboard where the terminal supports it, otherwise one line per change."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
@@ -15,34 +15,34 @@ ElapsedClock = Callable[[], float]
 
 
 class DemoDisplay(Protocol):
-    """What the demo tells its story to."""
+    """Display that shows the progress of the demo."""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the display."""
         ...
 
     def __exit__(self, *error: object) -> None:
-        """End, and leave the terminal as it was."""
+        """Stop the display and restore the terminal."""
         ...
 
     def show_change(self, run: ScenarioRun, change: str) -> None:
-        """Something has happened to a flow."""
+        """Show a change of a flow."""
         ...
 
     def refresh(self, counts: SandboxCounters) -> None:
-        """Time has passed."""
+        """Show the current state."""
         ...
 
     def close(self) -> None:
-        """All flows have ended."""
+        """Show the final state."""
         ...
 
 
 class DemoDashboard:
-    """A board that is drawn over and over, when it is told to: a thread that draws could not be stopped well."""
+    """Live dashboard, drawn only when `refresh` is called: a drawing thread could not be stopped cleanly."""
 
     def __init__(self, console: Terminal, runs: Sequence[ScenarioRun], now: ElapsedClock) -> None:
-        self._console, self._journeys, self._now = console, runs, now
+        self._console, self._runs, self._now = console, runs, now
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._latest = ""
 
@@ -54,26 +54,26 @@ class DemoDashboard:
         self._live.stop()
 
     def show_change(self, run: ScenarioRun, change: str) -> None:
-        """Keep it for the line below the board."""
+        """Keep the change for the line below the dashboard."""
         self._latest = f"{run.scenario.title}: {change}"
 
     def refresh(self, counts: SandboxCounters) -> None:
-        """Draw the board as it is now."""
-        frame = render_dashboard(self._journeys, self._now(), counts, self._console.glyphs, self._latest)
+        """Draw the current dashboard."""
+        frame = render_dashboard(self._runs, self._now(), counts, self._console.glyphs, self._latest)
         self._live.update(frame, refresh=True)
 
     def close(self) -> None:
-        """Leave the last board on the screen, with the reasons."""
+        """Leave the final dashboard on the screen, with the reasons."""
         self._live.stop()
-        self._console.print(render_final_dashboard(self._journeys, self._now(), self._console.glyphs))
+        self._console.print(render_final_dashboard(self._runs, self._now(), self._console.glyphs))
 
 
 class DemoLines:
-    """One line a change, for a pipe, a log file, or a terminal too small for the board."""
+    """One line per change, for a pipe, a log file, or a terminal too small for the dashboard."""
 
     def __init__(self, console: Terminal, runs: Sequence[ScenarioRun], now: ElapsedClock) -> None:
         self._console, self._now = console, now
-        self._wide = max(len(journey.scenario.title) for journey in runs)
+        self._title_width = max(len(run.scenario.title) for run in runs)
 
     def __enter__(self) -> Self:
         return self
@@ -82,25 +82,25 @@ class DemoLines:
         pass
 
     def show_change(self, run: ScenarioRun, change: str) -> None:
-        """Print it."""
-        scene = run.scenario
-        head = f"{self._now():5.1f} s  {scene.endpoint:<13}  {scene.title:<{self._wide}}  "
+        """Print the change."""
+        scenario = run.scenario
+        head = f"{self._now():5.1f} s  {scenario.endpoint:<13}  {scenario.title:<{self._title_width}}  "
         self._console.print_line(
-            head + (f"to {mask_phone(scene.recipient)}: " if change == "accepted" else "") + change
+            head + (f"to {mask_phone(scenario.recipient)}: " if change == "accepted" else "") + change
         )
         if run.result is ScenarioResult.INVALID:
             for line in run.reason[1:]:
                 self._console.print_line(" " * 9 + line)
 
     def refresh(self, counts: SandboxCounters) -> None:
-        """Nothing has changed that was not told."""
+        """Do nothing: every change is already printed."""
 
     def close(self) -> None:
-        """All was told."""
+        """Do nothing: every change is already printed."""
 
 
 def create_display(console: Terminal, runs: Sequence[ScenarioRun], now: ElapsedClock) -> DemoDisplay:
-    """The board where it fits, else lines."""
+    """Return the dashboard if it fits the terminal, otherwise lines."""
     fits = console.width >= DASHBOARD_WIDTH and console.height > dashboard_height(runs)
     kind = DemoDashboard if console.supports_live_display and fits else DemoLines
     return kind(console, runs, now)

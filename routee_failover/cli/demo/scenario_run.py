@@ -1,4 +1,4 @@
-"""A flow on its way: sent once, then asked after until it has ended. How that looks is decided elsewhere."""
+"""Run of one scenario: sends its flow once, then polls it until it is final. Display is separate."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,26 +23,26 @@ from .scenarios import SMS, VIBER, DemoScenario
 
 
 class ScenarioResult(Enum):
-    """How a flow of the demo ends."""
+    """Result of a scenario."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
-    REJECTED = "refused by Routee"
-    INVALID = "refused before sending"
+    REJECTED = "rejected by Routee"
+    INVALID = "invalid, not sent"
     LOST = "lost"
-    """Nobody knows how it went on: the sandbox could not be asked."""
+    """Result unknown: the sandbox could not be polled."""
 
 
 @attrs.define
 class ScenarioRun:
-    """One scene as far as it has been played."""
+    """State of one scenario."""
 
     scenario: DemoScenario
     deliveries: tuple[MessageDelivery, ...] = ()
     result: ScenarioResult | None = None
     ended_at: float = 0.0
     reason: list[str] = attrs.field(factory=list)
-    """Why the flow was refused, failed or lost, in the words of the library."""
+    """Why the flow was rejected, failed or lost, in the library's words."""
 
     @property
     def failed_over(self) -> bool:
@@ -50,42 +50,46 @@ class ScenarioRun:
         return len(self.deliveries) > 1
 
     def finish(self, result: ScenarioResult, *reason: str) -> None:
-        """The last word."""
+        """Set the result."""
         self.result = result
         self.reason = [printable(line) for line in reason]
 
     def explanation(self) -> list[str]:
-        """Why it went on to another channel, or came to nothing; empty for what was delivered at once."""
-        wrong = [f"{_name(leg)} said {_said(leg)}" for leg in self.deliveries if leg.status in FAILED_STATUSES]
-        if not wrong or self.result not in {ScenarioResult.DELIVERED, ScenarioResult.FAILED}:
+        """Return why the flow failed over or failed; empty if the first channel delivered it."""
+        failures = [
+            f"{_name(delivery)} reported {_quoted_detail(delivery)}"
+            for delivery in self.deliveries
+            if delivery.status in FAILED_STATUSES
+        ]
+        if not failures or self.result not in {ScenarioResult.DELIVERED, ScenarioResult.FAILED}:
             return self.reason
         if self.result is ScenarioResult.DELIVERED:
             then = "sent an SMS" if self.deliveries[-1].channel == SMS else "called"
-            return [f"{', '.join(wrong)}; so Routee {then}"]
-        return [", ".join(wrong) + (f": {self.reason[0]}" if self.reason else "; it has no other channel")]
+            return [f"{', '.join(failures)}, so Routee {then}"]
+        return [", ".join(failures) + (f": {self.reason[0]}" if self.reason else "; no other channel")]
 
 
 ChangeCallback = Callable[[ScenarioRun, str], None]
-"""Takes what has just happened to a journey, in one line."""
+"""Called with a run and the change that it has just made, as one line."""
 
 
 async def run_scenario(
     run: ScenarioRun, client: RouteeClient, on_change: ChangeCallback, now: Callable[[], float], polling_interval: float
 ) -> None:
-    """Send the flow of a journey and ask after it until it has ended. No error of the library leaves here."""
+    """Send the flow of a run and poll it until it is final. Errors of the library end the run; none is raised."""
     try:
         flow = run.scenario.build_flow(run.scenario.recipient)
         receipt = await client.send(flow)
     except RouteeError as error:
-        run.finish(_refusal(error), *error_lines(error))
+        run.finish(_result_for_error(error), *error_lines(error))
         run.ended_at = now()
-        told = run.reason[0]
-        on_change(run, told if isinstance(error, Rejected) else f"not sent: {told}")
+        reason = run.reason[0]
+        on_change(run, reason if isinstance(error, Rejected) else f"not sent: {reason}")
         return
     on_change(run, "accepted")
     try:
         while not run.result:
-            _see(run, await client.track(receipt), on_change)
+            _apply_record(run, await client.track(receipt), on_change)
             run.ended_at = now()
             if not run.result:
                 await asyncio.sleep(polling_interval)
@@ -94,26 +98,26 @@ async def run_scenario(
         on_change(run, f"lost: {run.reason[0]}")
 
 
-def _refusal(error: RouteeError) -> ScenarioResult:
+def _result_for_error(error: RouteeError) -> ScenarioResult:
     if isinstance(error, InvalidFlow):
         return ScenarioResult.INVALID
     return ScenarioResult.REJECTED if isinstance(error, Rejected) else ScenarioResult.LOST
 
 
-def _see(run: ScenarioRun, record: AnyRecord, on_change: ChangeCallback) -> None:
-    before, run.deliveries = run.deliveries, deliveries_of(record)
-    if run.deliveries != before:
-        changed = [leg for leg in run.deliveries if leg not in before]
-        on_change(run, ", then ".join(_tale(leg) for leg in changed))
+def _apply_record(run: ScenarioRun, record: AnyRecord, on_change: ChangeCallback) -> None:
+    previous, run.deliveries = run.deliveries, deliveries_of(record)
+    if run.deliveries != previous:
+        changed = [delivery for delivery in run.deliveries if delivery not in previous]
+        on_change(run, ", then ".join(_change_text(delivery) for delivery in changed))
     if record.final:
-        delivered = any(leg.status in DELIVERED_STATUSES for leg in run.deliveries)
+        delivered = any(delivery.status in DELIVERED_STATUSES for delivery in run.deliveries)
         reason = status_reason(record)
         run.finish(ScenarioResult.DELIVERED if delivered else ScenarioResult.FAILED, *([reason] if reason else []))
 
 
-def _tale(delivery: MessageDelivery) -> str:
+def _change_text(delivery: MessageDelivery) -> str:
     return f"{_name(delivery)} {humanize_status(delivery.status or '')}" + (
-        f" ({_said(delivery)})" if delivery.status in FAILED_STATUSES else ""
+        f" ({_quoted_detail(delivery)})" if delivery.status in FAILED_STATUSES else ""
     )
 
 
@@ -121,5 +125,5 @@ def _name(delivery: MessageDelivery) -> str:
     return "Viber" if delivery.channel == VIBER else "SMS" if delivery.channel == SMS else "Voice"
 
 
-def _said(delivery: MessageDelivery) -> str:
+def _quoted_detail(delivery: MessageDelivery) -> str:
     return f'"{printable(delivery.detail or delivery.status)}"'

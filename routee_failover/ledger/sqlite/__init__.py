@@ -1,1 +1,1 @@
-"""A ledger in an SQLite file, which survives its process: one thread writes, and many claims share one transaction."""
+"""Ledger in an SQLite file, which survives its process: one thread writes, and many claims share one transaction."""

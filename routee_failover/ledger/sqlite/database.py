@@ -1,4 +1,4 @@
-"""What one transaction does to a ledger's file. It knows nothing of threads, and of the loop no more than a clock."""
+"""Database operations of a ledger's file, each within one transaction. They know no threads and no event loop."""
 
 import logging
 import math
@@ -32,20 +32,20 @@ from .statements import (
     to_storable,
 )
 
-PROCESS_ENDED = "its process ended before it was known what became of it"
+PROCESS_ENDED = "its process ended before the outcome was known"
 
-_EVERYTHING = (1, (1 << 63) - 1)
+_ALL_NUMBERS = (1, (1 << 63) - 1)
 _COUNTS = ", ".join(f"{state.lower()} = ?" for state in STATES)
-_SAVE = f"UPDATE ledger SET moment = ?, commits = ?, {_COUNTS} WHERE owner = ?"
+_SAVE = f"UPDATE ledger SET committed_at = ?, commits = ?, {_COUNTS} WHERE owner = ?"
 _OWNED = "SELECT count(*) FROM ledger WHERE owner = ?"
-OPENED_ELSEWHERE = "another run has opened it in spite of the lock, as on a disk that locks for one machine alone"
+OPENED_ELSEWHERE = "another run has opened it in spite of the lock, as on a disk whose locks cover only one machine"
 _log = logging.getLogger("routee_failover.ledger")
 
 TransitionRecord = tuple[Transition, TransitionDetails]
 
 
 class LedgerDatabase:
-    """The writing side of a file that is open. Every method is part of a transaction, or makes one."""
+    """Writing connection of an open ledger file. Every method is part of a transaction, or runs one."""
 
     def __init__(
         self,
@@ -56,7 +56,10 @@ class LedgerDatabase:
         has_loss: bool = False,
         on_commit: Callable[[int], object] = int,
     ) -> None:
-        """Take the ledger over for a run, whose id is `owner`; `committed` is told how many transactions are safe."""
+        """Take ownership of the ledger for a run with the id `owner`.
+
+        `on_commit` is called with the number of transactions that are safe on the disk.
+        """
         self._database = connection
         self._owner, self._on_commit = owner, on_commit
         self._leases = LeaseIndex()
@@ -64,23 +67,28 @@ class LedgerDatabase:
         self._now = 0.0
         connection.execute("BEGIN IMMEDIATE")
         try:
-            # From here on no other run, if there is one in spite of the lock, can write.
+            # 1. Set the owner: from here on no other run, if there is one in spite of the lock, can write.
             connection.execute("UPDATE ledger SET owner = ?, inode = ?", (owner, inode))
-            columns = "run_id, moment, commits, lost_since, lost_until"
-            ((run_id, moment, commits, since, until),) = connection.execute(f"SELECT {columns} FROM ledger").fetchall()
+            # 2. Read what the ledger holds.
+            columns = "run_id, committed_at, commits, lost_since, lost_until"
+            ((run_id, committed_at, commits, since, until),) = connection.execute(
+                f"SELECT {columns} FROM ledger"
+            ).fetchall()
             self.run_id: str = run_id
-            self.clock: Callable[[], float] = SteadyClock(moment)
+            self.clock: Callable[[], float] = SteadyClock(committed_at)
             (last,) = connection.execute(LAST_NUMBER).fetchone()
             self._last_number: int = last
             self._commits: int = commits
             self._state_counts = [0] * len(STATES)
-            for code, many in connection.execute("SELECT state, count(*) FROM entries GROUP BY state"):
-                self._state_counts[code] = many
+            for code, count in connection.execute("SELECT state, count(*) FROM entries GROUP BY state"):
+                self._state_counts[code] = count
+            # 3. Make UNKNOWN what the run before was sending, and what a loss may concern.
             self._now = self.clock()
             self._expire_abandoned()
             self._lost: tuple[float, float] | None = None if since is None else (since, until)
             if has_loss:
-                self._mark_all_unknown(moment if since is None else min(since, moment))
+                self._mark_all_unknown(committed_at if since is None else min(since, committed_at))
+            # 4. Commit.
             self._save()
             connection.execute("COMMIT")
         except BaseException:
@@ -91,12 +99,15 @@ class LedgerDatabase:
 
     @property
     def state_counts(self) -> tuple[int, ...]:
-        """How many entries stand in each state, in the order of `schema.STATES`."""
+        """Number of entries in each state, in the order of `schema.STATES`."""
         return tuple(self._state_counts)
 
     def transact(self, work: Callable[[], None]) -> None:
-        """Do some work as one transaction; where it fails nothing is changed. Raises `Unfit` for another run's."""
-        database, last, tally, commits = self._database, self._last_number, self._state_counts.copy(), self._commits
+        """Run some work as one transaction; if it fails nothing is changed.
+
+        Raises `UnusableDatabase` where another run owns the ledger.
+        """
+        database, last, counts, commits = self._database, self._last_number, self._state_counts.copy(), self._commits
         before = database.total_changes
         self._now = self.clock()
         database.execute("BEGIN IMMEDIATE")
@@ -108,14 +119,14 @@ class LedgerDatabase:
                 self._check_owner()
             database.execute("COMMIT")
         except BaseException:
-            self._last_number, self._state_counts, self._commits = last, tally, commits
+            self._last_number, self._state_counts, self._commits = last, counts, commits
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise
         if self._commits != commits:
             self._on_commit(self._commits)
             if self._has_documents:
-                # What a run is known by is in the main file, whatever becomes of the log.
+                # A checkpoint puts the run's documents into the main file, so that they survive the loss of the log.
                 self._has_documents = False
                 database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -130,127 +141,135 @@ class LedgerDatabase:
             raise UnusableDatabase(OPENED_ELSEWHERE)
 
     def checkpoint(self, mode: str = "FULL") -> bool:
-        """Copy the log into the main file, and sync that; return whether all of it is there."""
+        """Copy the log into the main file, and sync that; return whether all of it was copied."""
         busy, pages, copied = self._database.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         return not busy and pages == copied
 
     def clear_owner(self) -> bool:
-        """Clear the mark that a run has the ledger open; return whether the main file holds everything."""
+        """Clear the owner, because no run has the ledger open now; return whether the main file holds everything."""
         self.transact(self._clear_owner)
         return self.checkpoint("TRUNCATE")
 
     def _clear_owner(self) -> None:
         self._database.execute("UPDATE ledger SET owner = '' WHERE owner = ?", (self._owner,))
-        self._owner = ""  # by which the transaction is checked
+        self._owner = ""  # the transaction's check compares with it
 
     def apply(self, records: Sequence[TransitionRecord]) -> int:
-        """Make moves in their order; how many counted."""
+        """Apply transitions in their order; return how many of them changed an entry."""
         changed = 0
         seen: set[int] = set()
-        by_move: dict[Transition, list[TransitionDetails]] = {}
-        for move, ending in records:
-            if ending.number in seen:  # one statement changes an intent once
-                changed += self._apply_distinct(by_move)
+        by_transition: dict[Transition, list[TransitionDetails]] = {}
+        for transition, details in records:
+            if details.number in seen:  # one statement changes an entry once
+                changed += self._apply_distinct(by_transition)
                 seen.clear()
-                by_move.clear()
-            seen.add(ending.number)
-            by_move.setdefault(move, []).append(ending)
-        return changed + self._apply_distinct(by_move)
+                by_transition.clear()
+            seen.add(details.number)
+            by_transition.setdefault(transition, []).append(details)
+        return changed + self._apply_distinct(by_transition)
 
     def _apply_distinct(self, by_transition: Mapping[Transition, list[TransitionDetails]]) -> int:
         changed = 0
-        for move, endings in by_transition.items():
-            left = len(endings)
-            for way in TRANSITION_STATEMENTS[move]:
-                many = way.statement.run(self._database, endings, self._now)
-                self._count_change(way.source, way.target, many)
-                changed += many
-                left -= many
-                if not left:
+        for transition, batch in by_transition.items():
+            remaining = len(batch)
+            for change in TRANSITION_STATEMENTS[transition]:
+                count = change.statement.run(self._database, batch, self._now)
+                self._count_change(change.source, change.target, count)
+                changed += count
+                remaining -= count
+                if not remaining:
                     break
         return changed
 
     def record_delivery_reports(self, reports: Sequence[DeliveryReport]) -> None:
-        """Keep how flows ended; of two that are told of one flow, the later."""
-        RECORD_DELIVERY_REPORTS.run(self._database, list({fate.number: fate for fate in reports}.values()))
+        """Record delivery reports; of two for one flow, the later."""
+        RECORD_DELIVERY_REPORTS.run(self._database, list({report.number: report for report in reports}.values()))
 
     def claim(self, requests: Sequence[ClaimRequest], lease: float) -> list[ClaimResult]:
-        """Take what is NEW or not there."""
-        until = self._now + lease
+        """Claim what is NEW or not in the ledger yet."""
+        expires_at = self._now + lease
         if self._lost is not None:
-            return self._claim_after_loss(requests, until, *self._lost)
+            return self._claim_after_loss(requests, expires_at, *self._lost)
         first = self._last_number + 1
-        new = CLAIM_NEW.run(self._database, requests, self._now, until)
-        if new:
-            self._last_number += new
-            self._state_counts[STATE_CODES[EntryState.SENDING]] += new
-            self._leases.add(first, self._last_number, until)
-        if new == len(requests):
+        inserted = CLAIM_NEW.run(self._database, requests, self._now, expires_at)
+        if inserted:
+            self._last_number += inserted
+            self._state_counts[STATE_CODES[EntryState.SENDING]] += inserted
+            self._leases.add(first, self._last_number, expires_at)
+        if inserted == len(requests):
             return [
-                ClaimResult(number, 1, EntryState.SENDING, one.line, one.fingerprint, True, one.recipient)
-                for number, one in enumerate(requests, first)
+                ClaimResult(number, 1, EntryState.SENDING, request.line, request.fingerprint, True, request.recipient)
+                for number, request in enumerate(requests, first)
             ]
-        return self._claim_existing(requests, first, until)
+        return self._claim_existing(requests, first, expires_at)
 
     def _claim_after_loss(
-        self, requests: Sequence[ClaimRequest], until: float, lost_since: float, lost_until: float
+        self, requests: Sequence[ClaimRequest], expires_at: float, lost_since: float, lost_until: float
     ) -> list[ClaimResult]:
-        """Enter as UNKNOWN what is not there: it may have been sent, and the entry lost."""
-        entered = INSERT_UNKNOWN.run(self._database, requests, lost_since, lost_until, lost_until)
-        self._last_number += entered
-        self._state_counts[STATE_CODES[EntryState.UNKNOWN]] += entered
-        return self._claim_existing(requests, self._last_number + 1, until)
+        """Insert as UNKNOWN what is not in the ledger: it may have been sent, and its entry lost."""
+        inserted = INSERT_UNKNOWN.run(self._database, requests, lost_since, lost_until, lost_until)
+        self._last_number += inserted
+        self._state_counts[STATE_CODES[EntryState.UNKNOWN]] += inserted
+        return self._claim_existing(requests, self._last_number + 1, expires_at)
 
-    def _claim_existing(self, requests: Sequence[ClaimRequest], first: int, until: float) -> list[ClaimResult]:
-        known = self._find([one.key_hash for one in requests])
-        fresh = {tag for tag, (found, _) in known.items() if found.number >= first}
-        again: list[tuple[ClaimResult, ClaimRequest]] = []
-        answer: list[ClaimResult] = []
-        for one in requests:
-            found, key = known[one.key_hash]
-            if key != to_storable(one.key):
-                # Two keys in 2**63: it is not sent, which is better than to take one for the other.
-                _log.error("line %d is not sent: its key has the tag of line %d's by chance", one.line, found.line)
-            elif one.key_hash in fresh:
-                fresh.discard(one.key_hash)
+    def _claim_existing(self, requests: Sequence[ClaimRequest], first: int, expires_at: float) -> list[ClaimResult]:
+        # 1. Find all of them. Numbers from `first` on were inserted by this transaction.
+        known = self._find([request.key_hash for request in requests])
+        inserted = {key_hash for key_hash, (found, _) in known.items() if found.number >= first}
+        reclaimed: list[tuple[ClaimResult, ClaimRequest]] = []
+        results: list[ClaimResult] = []
+        # 2. Decide for each request, in order: of two with one key the first has the claim.
+        for request in requests:
+            found, key = known[request.key_hash]
+            if key != to_storable(request.key):
+                # A hash collision, one in 2**63: it is not sent, which is better than to mistake one for the other.
+                _log.error(
+                    "line %d is not sent: its key has the key hash of line %d by chance", request.line, found.line
+                )
+            elif request.key_hash in inserted:
+                inserted.discard(request.key_hash)
                 found = found._replace(claimed=True)
-            elif found.state is EntryState.NEW and found.fingerprint in {b"", one.fingerprint}:
-                known[one.key_hash] = (
+            elif found.state is EntryState.NEW and found.fingerprint in {b"", request.fingerprint}:
+                known[request.key_hash] = (
                     found._replace(
                         attempt=found.attempt + 1,
                         state=EntryState.SENDING,
-                        line=one.line,
-                        fingerprint=one.fingerprint,
-                        recipient=one.recipient,
+                        line=request.line,
+                        fingerprint=request.fingerprint,
+                        recipient=request.recipient,
                     ),
                     key,
                 )
-                found = known[one.key_hash][0]._replace(claimed=True)
-                again.append((found, one))
-            answer.append(found)
-        if again:
+                found = known[request.key_hash][0]._replace(claimed=True)
+                reclaimed.append((found, request))
+            results.append(found)
+        # 3. Write the claims of those that were NEW.
+        if reclaimed:
             RECLAIM.run(
                 self._database,
-                [(found.number, one.line, one.fingerprint, one.key, one.recipient) for found, one in again],
+                [
+                    (found.number, request.line, request.fingerprint, request.key, request.recipient)
+                    for found, request in reclaimed
+                ],
                 self._now,
-                until,
+                expires_at,
             )
-            self._count_change(EntryState.NEW, EntryState.SENDING, len(again))
-            numbers = [found.number for found, _ in again]
-            self._leases.add(min(numbers), max(numbers), until)
-        return answer
+            self._count_change(EntryState.NEW, EntryState.SENDING, len(reclaimed))
+            numbers = [found.number for found, _ in reclaimed]
+            self._leases.add(min(numbers), max(numbers), expires_at)
+        return results
 
     def _find(self, key_hashes: Sequence[int]) -> dict[int, tuple[ClaimResult, str]]:
-        rows = FIND_BY_HASH.fetch(self._database, [(tag,) for tag in dict.fromkeys(key_hashes)])
+        rows = FIND_BY_HASH.fetch(self._database, [(key_hash,) for key_hash in dict.fromkeys(key_hashes)])
         return {row[KEY_HASH_INDEX]: (claim_result_from_row(row), row[KEY_INDEX]) for row in rows}
 
     def mark_invalid(self, request: ClaimRequest, reason: str) -> bool:
-        """Keep a row of which no flow can be made."""
+        """Record as INVALID a row from which no flow can be built."""
         known = self._find([request.key_hash]).get(request.key_hash)
         if known is None:
-            tag, key, recipient, line, _ = request
+            key_hash, key, recipient, line, _ = request
             now = self._now
-            values = (tag, key, recipient, recipient, line, now, now, now, reason)
+            values = (key_hash, key, recipient, recipient, line, now, now, now, reason)
             self._last_number += execute(self._database, INSERT_INVALID, values).rowcount
             self._state_counts[STATE_CODES[EntryState.INVALID]] += 1
             return True
@@ -262,37 +281,37 @@ class LedgerDatabase:
         return True
 
     def delete_invalid(self) -> None:
-        """Forget the INVALID rows of which nothing may have been taken."""
-        many = self._database.execute(DELETE_INVALID).rowcount
-        self._state_counts[STATE_CODES[EntryState.INVALID]] -= many
+        """Delete the INVALID entries of which nothing may have been accepted."""
+        count = self._database.execute(DELETE_INVALID).rowcount
+        self._state_counts[STATE_CODES[EntryState.INVALID]] -= count
         (self._last_number,) = self._database.execute(LAST_NUMBER).fetchone()
 
     def expire_leases(self) -> int:
-        """Make UNKNOWN whatever is SENDING past its lease."""
+        """Make UNKNOWN the entries that are SENDING past their lease."""
         return sum(self._expire(*span, LEASE_EXPIRED, self._now) for span in self._leases.due(self._now))
 
     def _expire_abandoned(self) -> None:
-        self._expire(*_EVERYTHING, PROCESS_ENDED, math.inf)
+        self._expire(*_ALL_NUMBERS, PROCESS_ENDED, math.inf)
 
     def _mark_all_unknown(self, since: float) -> None:
-        """Make UNKNOWN what may have been sent after the last moment that is there."""
+        """Make UNKNOWN what may have been sent after the last commit that is in the file."""
         self._lost = since, self._now
         self._database.execute("UPDATE ledger SET lost_since = ?, lost_until = ?", self._lost)
         self._database.execute(MARK_LOST_UNKNOWN, (since, self._now, self._now))
-        many = self._state_counts[STATE_CODES[EntryState.NEW]]
-        self._count_change(EntryState.NEW, EntryState.UNKNOWN, many)
+        count = self._state_counts[STATE_CODES[EntryState.NEW]]
+        self._count_change(EntryState.NEW, EntryState.UNKNOWN, count)
 
     def _expire(self, first: int, last: int, reason: str, expired_before: float) -> int:
         if not self._state_counts[STATE_CODES[EntryState.SENDING]]:
             return 0
-        many = self._database.execute(
+        count = self._database.execute(
             EXPIRE_LEASES, (self._now, reason, self._now, first, last, expired_before)
         ).rowcount
-        self._count_change(EntryState.SENDING, EntryState.UNKNOWN, many)
-        return many
+        self._count_change(EntryState.SENDING, EntryState.UNKNOWN, count)
+        return count
 
     def put_document(self, name: str, text: str) -> None:
-        """Keep a document."""
+        """Store a document."""
         self._has_documents = True
         execute(self._database, "INSERT OR REPLACE INTO documents (name, json) VALUES (?, ?)", (name, text))
 

@@ -1,4 +1,4 @@
-"""Descriptors of a file that SQLite has open as well: none is closed before this process's last connection to it.
+"""File descriptors of a file that SQLite has open too: none is closed before this process's last connection to it.
 
 POSIX releases every fcntl lock that a process has on a file when the process closes any descriptor of that file, and
 SQLite locks with fcntl.
@@ -13,18 +13,19 @@ from typing import Any
 
 from ..._sqlite import UnusableDatabase
 
-FILE_REPLACED = "its file was exchanged while it was opened"
+FILE_REPLACED = "its file was replaced while it was opened"
 
 FileId = tuple[int, int]
 
 _guard = threading.Lock()
 _connections: Counter[FileId] = Counter()
-_kept: dict[FileId, list[int]] = {}
+_deferred: dict[FileId, list[int]] = {}
+"""Descriptors that are closed with the last connection to their file."""
 
 
-def file_id(found: os.stat_result) -> FileId:
-    """Return what a file is known by, whatever its name."""
-    return found.st_dev, found.st_ino
+def file_id(status: os.stat_result) -> FileId:
+    """Return the identity of a file, which does not depend on its name."""
+    return status.st_dev, status.st_ino
 
 
 class CountedConnection(sqlite3.Connection):
@@ -34,7 +35,7 @@ class CountedConnection(sqlite3.Connection):
     process: int = 0
 
     def close(self) -> None:
-        """Close it, and with the last one the descriptors that waited for that."""
+        """Close the connection, and with the last one the descriptors whose closing was deferred."""
         super().close()
         file, self.file = self.file, None
         if file is not None and self.process == os.getpid():
@@ -42,7 +43,7 @@ class CountedConnection(sqlite3.Connection):
 
 
 def connect(path: Path, database: str, **options: Any) -> sqlite3.Connection:
-    """Connect to the existing file at `path`, which `database` names in SQLite's own way."""
+    """Connect to the existing file at `path`; `database` is the same file as a name or URI for SQLite."""
     file = file_id(path.stat())
     with _guard:
         _connections[file] += 1
@@ -65,7 +66,7 @@ def close(descriptor: int) -> None:
     with _guard:
         file = file_id(os.fstat(descriptor))
         if _connections[file]:
-            _kept.setdefault(file, []).append(descriptor)
+            _deferred.setdefault(file, []).append(descriptor)
         else:
             del _connections[file]
             os.close(descriptor)
@@ -76,20 +77,20 @@ def _release(file: FileId) -> None:
         _connections[file] -= 1
         if not _connections[file]:
             del _connections[file]
-            for descriptor in _kept.pop(file, ()):
+            for descriptor in _deferred.pop(file, ()):
                 os.close(descriptor)
 
 
-def _forget_after_fork() -> None:  # pragma: no cover - coverage does not follow forks
-    """Begin anew in a process that was forked: it has none of SQLite's locks, and its connections are no more used."""
-    global _guard  # noqa: PLW0603 - a thread that is not here may hold it
+def _reset_after_fork() -> None:  # pragma: no cover - coverage does not follow forks
+    """Reset a forked process: it has none of SQLite's locks, and its copies of the connections are not used."""
+    global _guard  # noqa: PLW0603 - a thread that does not exist in the child may hold it
     _guard = threading.Lock()
-    for kept in _kept.values():
-        for descriptor in kept:
+    for descriptors in _deferred.values():
+        for descriptor in descriptors:
             os.close(descriptor)
-    _kept.clear()
+    _deferred.clear()
     _connections.clear()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_reset_after_fork)

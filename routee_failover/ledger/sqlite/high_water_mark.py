@@ -1,8 +1,8 @@
-"""High-water mark of a ledger: how many transactions were committed, in a small file beside it.
+"""High-water mark of a ledger: the number of committed transactions, in a small file beside it.
 
 It is written after each commit and not synced, which costs two microseconds. So it is never ahead of what is safe, and
-where the ledger is behind it, something was lost. A kill leaves it exact; a power cut may leave an older one, which
-shows less and claims nothing that is wrong.
+where the ledger is behind it, something was lost. A kill leaves it exact; a power cut may leave an older mark, which
+detects less and never reports a loss that is not one.
 """
 
 import os
@@ -16,41 +16,41 @@ _WAL_SUFFIX = "-wal"
 
 
 def sidecar_path(path: Path, suffix: str) -> Path:
-    """Return a file that belongs to the ledger at `path`."""
+    """Return the path of a file that belongs to the ledger at `path`."""
     return path.with_name(f"{path.name}{suffix}")
 
 
 def read_high_water(path: Path, run_id: str) -> int | None:
-    """Read the mark of the ledger at `path`; `None` where none of this run is there. Raises `OSError`."""
+    """Read the mark of the ledger at `path`; `None` if there is none of this run. Raises `OSError`."""
     try:
         words = sidecar_path(path, COMMITS_SUFFIX).read_bytes().split()
     except FileNotFoundError:
         return None
-    known = len(words) == 2 and words[0] == run_id.encode() and len(words[1]) == _DIGITS and words[1].isdigit()
-    return int(words[1]) if known else None
+    valid = len(words) == 2 and words[0] == run_id.encode() and len(words[1]) == _DIGITS and words[1].isdigit()
+    return int(words[1]) if valid else None
 
 
 _CREATING = b"begun\n"
-"""What stands there while a ledger is made: nothing was sent with it, so that an empty file may be begun anew."""
+"""Content while a ledger is being created: nothing was sent with it, so that an empty file may be used again."""
 
 
 def begin_creation(path: Path) -> str | None:
-    """Record that a ledger is about to be made; return the name of a file that is left of one that is gone.
+    """Record that a ledger is about to be created; return the name of a file left over from one that is gone.
 
     Such a file is proof that messages may have been sent, and a new ledger would send them again.
     """
     mark = sidecar_path(path, COMMITS_SUFFIX)
-    with suppress(OSError):  # what makes the ledger says why its folder cannot be used
+    with suppress(OSError):  # creating the ledger itself reports why its folder cannot be used
         descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
             os.write(descriptor, _CREATING)
         finally:
             os.close(descriptor)
-    left = next((file for file in (mark, sidecar_path(path, _WAL_SUFFIX)) if not _is_blank(file)), None)
-    if left is None or os.path.lexists(path):  # another process may have made it meanwhile
+    leftover = next((file for file in (mark, sidecar_path(path, _WAL_SUFFIX)) if not _is_blank(file)), None)
+    if leftover is None or os.path.lexists(path):  # another process may have created it meanwhile
         return None
     clear_creation(path)
-    return left.name
+    return leftover.name
 
 
 def _is_blank(path: Path) -> bool:
@@ -61,7 +61,7 @@ def _is_blank(path: Path) -> bool:
 
 
 def creation_begun(path: Path) -> bool:
-    """Return whether a ledger was being made, and nothing was sent with it."""
+    """Return whether a ledger was being created, so that nothing was sent with it."""
     try:
         return sidecar_path(path, COMMITS_SUFFIX).read_bytes() == _CREATING
     except OSError:
@@ -69,14 +69,14 @@ def creation_begun(path: Path) -> bool:
 
 
 def clear_creation(path: Path) -> None:
-    """Remove what `begin` left, where no ledger was made."""
+    """Remove what `begin_creation` wrote, where no ledger was created."""
     if creation_begun(path):
         with suppress(OSError):
             sidecar_path(path, COMMITS_SUFFIX).unlink()
 
 
 class HighWaterMark:
-    """The mark of an open ledger. Raises `OSError`."""
+    """High-water mark of an open ledger. Raises `OSError`."""
 
     def __init__(self, path: Path, run_id: str, commits: int) -> None:
         self._path, self._run_id = sidecar_path(path, COMMITS_SUFFIX), run_id
@@ -95,7 +95,7 @@ class HighWaterMark:
         os.write(self._descriptor, f"{self._run_id} {commits:0{_DIGITS}d}\n".encode())
 
     def close(self, *, remove: bool) -> None:
-        """Close it, and remove it once the ledger's main file holds everything."""
+        """Close the file; `remove` it once the ledger's main file holds everything."""
         os.close(self._descriptor)
         if remove:
             with suppress(OSError):
@@ -103,8 +103,8 @@ class HighWaterMark:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file survive a power cut, where the system can."""
-    with suppress(OSError):  # Windows opens no folder, and needs none of this
+    """Make the name of a new file survive a power cut, where the system supports it."""
+    with suppress(OSError):  # Windows opens no folders, and does not need this
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

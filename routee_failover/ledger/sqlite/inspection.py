@@ -1,4 +1,4 @@
-"""A glance into a file that may be a ledger: what its run is known by, and how much of it may have been sent."""
+"""Inspection of a file that may be a ledger: the document of its run, and how many messages may have been sent."""
 
 import json
 import os
@@ -16,36 +16,36 @@ _MAYBE_SENT = (EntryState.ACCEPTED, EntryState.UNKNOWN, EntryState.SENDING)
 
 
 class LedgerSummary(NamedTuple):
-    """What a ledger shows, also one that has lost something."""
+    """Summary of a ledger, also of one that has lost something."""
 
     run: Any
-    """The document under the name that was asked for; `None` if there is none."""
+    """The document with the given name; `None` if there is none."""
     sent: int
-    """How many messages may have been sent."""
+    """Number of messages that may have been sent."""
     known: int
-    """How many of the given key hashes are among them."""
+    """Number of the given key hashes among them."""
     is_open: bool
-    """Whether a run has it open, or was not ended properly."""
+    """Whether a run has it open, or was not closed properly."""
 
 
 def is_ledger(path: Path) -> bool:
-    """Return whether a file says that it is a ledger. Raises `OSError`."""
+    """Return whether a file is marked as a ledger. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        main = read_main_file(descriptor)
+        main_file = read_main_file(descriptor)
     finally:
         file_descriptors.close(descriptor)
-    return main is not None and main.application == APPLICATION_ID
+    return main_file is not None and main_file.application == APPLICATION_ID
 
 
 def inspect_ledger(path: Path, name: str, key_hashes: Sequence[int]) -> LedgerSummary:
-    """Look into a ledger. Raises `Unfit`, `sqlite3.Error`, `OSError` or `ValueError`."""
+    """Summarize a ledger. Raises `UnusableDatabase`, `sqlite3.Error`, `OSError` or `ValueError`."""
     with closing(connect_for_reading(path)) as connection:
         columns = ", ".join(state.lower() for state in _MAYBE_SENT)
         owner, *counts = connection.execute(f"SELECT owner, {columns} FROM ledger").fetchone()
         row = connection.execute("SELECT json FROM documents WHERE name = ?", (name,)).fetchone()
         codes = ", ".join(str(STATE_CODES[state]) for state in _MAYBE_SENT)
-        places = ", ".join("?" * len(key_hashes))
-        known = f"SELECT count(*) FROM entries WHERE key_hash IN ({places}) AND state IN ({codes})"
-        (found,) = connection.execute(known, key_hashes).fetchone()
-    return LedgerSummary(None if row is None else json.loads(row[0]), sum(counts), found, bool(owner))
+        placeholders = ", ".join("?" * len(key_hashes))
+        query = f"SELECT count(*) FROM entries WHERE key_hash IN ({placeholders}) AND state IN ({codes})"
+        (known,) = connection.execute(query, key_hashes).fetchone()
+    return LedgerSummary(None if row is None else json.loads(row[0]), sum(counts), known, bool(owner))

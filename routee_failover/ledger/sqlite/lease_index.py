@@ -1,25 +1,25 @@
-"""Where the intents are whose leases may be over: a few numbers, so that nobody looks at a million rows for them."""
+"""Index of entries whose leases may have expired: a few spans of numbers instead of a search of a million rows."""
 
 from collections import deque
 
-_GRAIN = 1.0  # seconds
+_RESOLUTION = 1.0  # seconds
 
 
 class LeaseIndex:
-    """Which numbers were claimed until about when."""
+    """Spans of entry numbers, with the approximate time at which their leases expire."""
 
     def __init__(self) -> None:
-        self._spans: deque[list[float]] = deque()  # earliest and latest end of a lease, least and greatest number
+        self._spans: deque[list[float]] = deque()  # earliest and latest expiry, lowest and highest number
 
     def add(self, first: int, last: int, expires_at: float) -> None:
-        """Numbers from `first` to `last`, or some of them, are held until then."""
-        if self._spans and 0 <= expires_at - (span := self._spans[-1])[0] < _GRAIN:
+        """Add a lease until `expires_at` on the numbers from `first` to `last`, or on some of them."""
+        if self._spans and 0 <= expires_at - (span := self._spans[-1])[0] < _RESOLUTION:
             span[1:] = max(span[1], expires_at), min(span[2], first), max(span[3], last)
         else:
             self._spans.append([expires_at, expires_at, first, last])
 
     def due(self, now: float) -> list[tuple[int, int]]:
-        """The spans in which a lease may be over. Those in which all are, are told once."""
+        """Return the spans in which a lease may have expired. Spans in which all have expired are removed."""
         due = [span for span in self._spans if span[0] <= now]
         self._spans = deque(span for span in self._spans if span[1] > now)
         return [(int(first), int(last)) for _, _, first, last in due]

@@ -1,4 +1,4 @@
-"""A ledger in an SQLite file: what a run wants and what became of it survives the run, a kill and a power cut."""
+"""Ledger in an SQLite file: its entries survive the end of the run, a kill and a power cut."""
 
 import asyncio
 import json
@@ -31,15 +31,15 @@ T = TypeVar("T")
 
 
 class SqliteLedger:
-    """A ledger in a file, made when there is none: `async with SqliteLedger("run.sqlite") as ledger`.
+    """Ledger in a file, which is created if it does not exist: `async with SqliteLedger("run.sqlite") as ledger`.
 
-    One run at a time has it open for writing; `SqliteLedger.read` looks into it meanwhile. It belongs to the event loop
-    that opened it. A `claim` that is cancelled before anybody learned of it is given back. Entering raises
-    `LedgerError` for a file that cannot be used; it is left as it is.
+    One run at a time has it open for writing; `SqliteLedger.read` reads it meanwhile. It belongs to the event loop
+    that opened it. A `claim` that is cancelled before its result was used is released. Entering raises `LedgerError`
+    for a file that cannot be used, and leaves the file as it is.
 
-    A file that has lost something of what was written to it is refused as well. With `recover` it is opened all the
-    same: what may have been sent is UNKNOWN then, also every message that is claimed and not there, for good. So
-    Routee's lists are asked for it before it is sent. Make sure that no run is using the file that was lost.
+    A file that has lost something that was written to it is refused as well. With `recover` it is opened all the same:
+    what may have been sent becomes UNKNOWN, and so does, from then on, every message that is claimed and not in the
+    file. So it is searched for at Routee before it is sent. Make sure that no run is using the lost file.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, recover: bool = False) -> None:
@@ -51,20 +51,20 @@ class SqliteLedger:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ReadOnlyLedger:
-        """The same file, only to be read: while a run has it open, and also where nobody can write."""
+        """Return the same file as a read-only ledger: while a run has it open, and on read-only media."""
         return ReadOnlyLedger(path)
 
     @property
     def run_id(self) -> str:
-        """Letters that no other ledger has."""
+        """Unique id of the ledger."""
         return self._get_opened().run_id
 
     def now(self) -> float:
-        """Seconds since 1970, never before a moment that is in the file."""
+        """Return seconds since 1970, never before the last commit that is in the file."""
         return self._get_opened().now()
 
     async def claim(self, requests: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
-        """Take what is NEW or not there yet."""
+        """Claim what is NEW or not in the ledger yet."""
         writer = self._get_writer()
         if not requests:
             return []
@@ -77,71 +77,71 @@ class SqliteLedger:
             raise
 
     async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
-        """How those of them stand that are there."""
+        """Return the entries with these key hashes."""
         return await (await self._get_reader()).find(key_hashes)
 
     async def mark_invalid(self, request: ClaimRequest, reason: str) -> bool:
-        """Keep a row of which no flow can be made."""
-        return await self._run_job(lambda book: book.mark_invalid(request, reason))
+        """Record as INVALID a row from which no flow can be built."""
+        return await self._run_job(lambda database: database.mark_invalid(request, reason))
 
     async def delete_invalid(self) -> None:
-        """Forget every INVALID row."""
+        """Delete the INVALID entries of which nothing may have been accepted."""
         await self.flush()
         if self._get_writer().state_counts[STATE_CODES[EntryState.INVALID]]:
             await self._run_job(LedgerDatabase.delete_invalid)
 
     def record(self, transition: Transition, details: TransitionDetails) -> None:
-        """Make a move of an intent. It never raises: `flush` and `claim` say when it could not be written."""
+        """Record a transition. It never raises: `flush` and `claim` report when it could not be written."""
         if self._writer is not None:
             self._writer.record(transition, details)
 
     async def apply(self, transition: Transition, details: TransitionDetails) -> bool:
-        """Make a move, and come back once it would survive a power cut."""
-        return await self._run_job(lambda book: book.apply([(transition, details)]) > 0)
+        """Apply a transition, and return once it would survive a power cut."""
+        return await self._run_job(lambda database: database.apply([(transition, details)]) > 0)
 
     async def expire_leases(self) -> int:
-        """Make UNKNOWN whatever is SENDING past its lease."""
+        """Make UNKNOWN the entries that are SENDING past their lease."""
         return await self._run_job(LedgerDatabase.expire_leases)
 
     def record_delivery_report(self, report: DeliveryReport) -> None:
-        """Keep how an accepted flow ended. It never raises."""
+        """Record the delivery report of an accepted flow. It never raises."""
         if self._writer is not None:
             self._writer.record_delivery_report(report)
 
     async def flush(self) -> None:
-        """Come back once everything told so far would survive a power cut."""
+        """Return once everything recorded so far would survive a power cut."""
         if self._get_writer().has_pending:
             await self._run_job(lambda _: None)
 
     async def entry(self, key_hash: int) -> LedgerEntry | None:
-        """The intent with that tag."""
+        """Return the entry with this key hash."""
         return await (await self._get_reader()).entry(key_hash)
 
     async def entries(
         self, states: Collection[EntryState] | None = None, *, without_report: bool = False
     ) -> AsyncIterator[LedgerEntry]:
-        """Intents in these states."""
+        """Iterate over the entries in these states."""
         reader = await self._get_reader()
-        async for intent in reader.entries(states, without_report=without_report):
-            yield intent
+        async for entry in reader.entries(states, without_report=without_report):
+            yield entry
 
     async def counts(self) -> StateCounts:
-        """How many there are in each state. Nobody counts them: it is known."""
+        """Return the number of entries in each state. It is kept up to date, so that no rows are counted."""
         await self.flush()
         return state_counts_from_row(self._get_writer().state_counts)
 
     async def delivery_counts(self) -> list[DeliveryCount]:
-        """How many accepted messages there are by status and channel of their delivery report."""
+        """Return the number of accepted messages by status and channel of their delivery report."""
         return await (await self._get_reader()).delivery_counts()
 
     async def get_document(self, name: str) -> Any:
-        """The JSON that was put under a name."""
+        """Return the JSON document with this name."""
         return await (await self._get_reader()).get_document(name)
 
     async def put_document(self, name: str, value: Mapping[str, Any]) -> None:
-        """Keep JSON under a name."""
+        """Store a JSON document."""
         text = json.dumps(dict(value))
-        await self._run_job(lambda book: book.put_document(name, text))
+        await self._run_job(lambda database: database.put_document(name, text))
 
     async def __aenter__(self) -> Self:
         try:
@@ -167,13 +167,13 @@ class SqliteLedger:
         try:
             await reader.close()
             with suppress(LedgerError):
-                await writer.drain()  # claims whose callers have left are given back once they are told
+                await writer.drain()  # claims of cancelled callers are released when their results are delivered
         finally:
             writer.stop()
             try:
                 await asyncio.shield(writer.closed)
             except asyncio.CancelledError:
-                await writer.closed  # soon: whoever comes next has the file for itself
+                await writer.closed  # it comes soon, and then the file is free for the next run
                 raise
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)

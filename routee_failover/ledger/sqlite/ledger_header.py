@@ -1,7 +1,7 @@
-"""Mark of a ledger: which run has it open, and how much was committed. It is read from the bytes of a page.
+"""Header of a ledger: which run has it open, and how much was committed. It is read from the bytes of a page.
 
-SQLite is not asked, because opening and closing a file changes what lies beside it: a log that is damaged would be
-merged as far as it goes, and be gone.
+SQLite is not used, because opening and closing a database changes the files beside it: the intact part of a damaged log
+would be merged, and the log removed.
 """
 
 import os
@@ -11,9 +11,9 @@ from typing import NamedTuple
 from ..._sqlite import SQLITE_MAGIC
 
 HEADER_PAGE = 2
-"""Where the table `ledger` is, because it is created first: its one row is the mark."""
+"""Page of the table `ledger`, because that is created first: its one row is the header."""
 _HEADER = 100
-_LEAF = 13  # the first byte of a page with rows of a table
+_LEAF = 13  # the first byte of a page with table rows
 
 
 class LedgerHeader(NamedTuple):
@@ -21,17 +21,17 @@ class LedgerHeader(NamedTuple):
 
     run_id: str
     owner: str
-    """What the run that has it open is known by; nothing once it was closed."""
+    """Id of the run that has it open; empty once it was closed."""
     inode: str
-    """The number of the file that was opened: a copy has another."""
+    """Inode number of the file that was opened: a copy has another one."""
     commits: int
-    """How many transactions were committed, ever."""
-    moment: float
-    """When the last of them was."""
+    """Number of transactions that were ever committed."""
+    committed_at: float
+    """When the last of them was committed."""
 
 
 class MainFile(NamedTuple):
-    """What the main file of a database says, without its log."""
+    """Content of a database's main file, without its log."""
 
     application: int
     version: int
@@ -39,7 +39,7 @@ class MainFile(NamedTuple):
 
 
 def read_main_file(descriptor: int) -> MainFile | None:
-    """Read a database's main file; `None` for what is no database. Raises `OSError`."""
+    """Read a database's main file; `None` for a file that is no database. Raises `OSError`."""
     header = _read(descriptor, 0, _HEADER)
     if not header.startswith(SQLITE_MAGIC):
         return None
@@ -55,23 +55,23 @@ def _read(descriptor: int, at: int, size: int) -> bytes:
 
 
 def parse_header(page: bytes) -> LedgerHeader | None:
-    """Read the mark in a page; `None` where it holds none, as after damage."""
+    """Read the header in a page; `None` where it holds none, as after damage."""
     try:
         if page[0] != _LEAF or int.from_bytes(page[3:5], "big") != 1:
             return None
         values = _record(page, int.from_bytes(page[8:10], "big"), len(LedgerHeader._fields))
-        run_id, owner, inode, commits, moment = values
-        if not isinstance(commits, int) or not isinstance(moment, int | float):
+        run_id, owner, inode, commits, committed_at = values
+        if not isinstance(commits, int) or not isinstance(committed_at, int | float):
             return None
         if not (isinstance(run_id, str) and isinstance(owner, str) and isinstance(inode, str)):
             return None
-        return LedgerHeader(run_id, owner, inode, commits, float(moment))
+        return LedgerHeader(run_id, owner, inode, commits, float(committed_at))
     except (IndexError, struct.error, UnicodeDecodeError, ValueError):
         return None
 
 
 def _record(page: bytes, at: int, count: int) -> list[int | float | str | None]:
-    """The first values of a row. The format: https://www.sqlite.org/fileformat2.html#record_format."""
+    """Return the first values of a row. The format: https://www.sqlite.org/fileformat2.html#record_format."""
     _, at = _varint(page, at)  # the length of the row
     _, at = _varint(page, at)  # its number
     begin = at
@@ -99,7 +99,7 @@ def _value(page: bytes, at: int, kind: int) -> tuple[int | float | str | None, i
     if kind in {8, 9}:
         return kind - 8, at
     if kind % 2 == 0:
-        return None, at + (kind - 12) // 2  # bytes, of which the mark has none
+        return None, at + (kind - 12) // 2  # bytes, which the header does not contain
     end = at + (kind - 13) // 2
     return page[at:end].decode(), end
 
@@ -110,4 +110,4 @@ def _varint(page: bytes, at: int) -> tuple[int, int]:
         value = value << 7 | page[place] & 0x7F
         if page[place] < 0x80:
             return value, place + 1
-    raise ValueError("longer than anything here is")
+    raise ValueError("longer than any number in the header")

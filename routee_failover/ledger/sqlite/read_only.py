@@ -1,4 +1,4 @@
-"""A ledger that is only read: how a run stands, asked by somebody else than the run."""
+"""Read-only ledger: the state of a run, for programs other than the run itself."""
 
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -22,9 +22,9 @@ from .reader import Reader
 
 
 class ReadOnlyLedger:
-    """What is in a ledger's file, also while a run writes it, and where nobody can write.
+    """Ledger file that is only read, also while a run writes it, and on read-only media.
 
-    What would write raises `LedgerError`. Nothing that a run was sending becomes UNKNOWN by reading it.
+    Methods that would write raise `LedgerError`. Reading makes nothing UNKNOWN that a run was sending.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -35,78 +35,78 @@ class ReadOnlyLedger:
 
     @property
     def run_id(self) -> str:
-        """Letters that no other ledger has."""
+        """Unique id of the ledger."""
         self._get_reader()
         return self._run_id
 
     def now(self) -> float:
-        """Seconds since 1970, not before the last moment in the ledger when it was opened."""
+        """Return seconds since 1970, not before the last commit that was in the ledger when it was opened."""
         return self._clock()
 
     async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
-        """How those of them stand that are there."""
+        """Return the entries with these key hashes."""
         return await self._get_reader().find(key_hashes)
 
     async def entry(self, key_hash: int) -> LedgerEntry | None:
-        """The intent with that tag."""
+        """Return the entry with this key hash."""
         return await self._get_reader().entry(key_hash)
 
     def entries(
         self, states: Collection[EntryState] | None = None, *, without_report: bool = False
     ) -> AsyncIterator[LedgerEntry]:
-        """Intents in these states."""
+        """Iterate over the entries in these states."""
         return self._get_reader().entries(states, without_report=without_report)
 
     async def counts(self) -> StateCounts:
-        """How many there are in each state."""
+        """Return the number of entries in each state."""
         return await self._get_reader().counts()
 
     async def delivery_counts(self) -> list[DeliveryCount]:
-        """How many accepted messages there are by status and channel of their delivery report."""
+        """Return the number of accepted messages by status and channel of their delivery report."""
         return await self._get_reader().delivery_counts()
 
     async def get_document(self, name: str) -> Any:
-        """The JSON that was put under a name."""
+        """Return the JSON document with this name."""
         return await self._get_reader().get_document(name)
 
     async def claim(self, requests: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         del requests, lease
         self._raise_read_only()
 
     async def mark_invalid(self, request: ClaimRequest, reason: str) -> bool:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         del request, reason
         self._raise_read_only()
 
     async def delete_invalid(self) -> None:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         self._raise_read_only()
 
     def record(self, transition: Transition, details: TransitionDetails) -> None:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         del transition, details
         self._raise_read_only()
 
     async def apply(self, transition: Transition, details: TransitionDetails) -> bool:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         del transition, details
         self._raise_read_only()
 
     async def expire_leases(self) -> int:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         self._raise_read_only()
 
     def record_delivery_report(self, report: DeliveryReport) -> None:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         del report
         self._raise_read_only()
 
     async def flush(self) -> None:
-        """There is nothing to wait for."""
+        """Return at once: nothing is pending."""
 
     async def put_document(self, name: str, value: Mapping[str, Any]) -> None:
-        """It is only read."""
+        """Raise `LedgerError`: the ledger is read-only."""
         del name, value
         self._raise_read_only()
 
@@ -116,11 +116,11 @@ class ReadOnlyLedger:
         except UnusableDatabase as error:
             raise LedgerError(f"cannot read the ledger {self._path}: {error}") from None
         try:
-            self._run_id, moment = await self._reader.run_id()
+            self._run_id, committed_at = await self._reader.run_id()
         except BaseException:
             await self._close()
             raise
-        self._clock = SteadyClock(moment)
+        self._clock = SteadyClock(committed_at)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -137,4 +137,6 @@ class ReadOnlyLedger:
         return self._reader
 
     def _raise_read_only(self) -> NoReturn:
-        raise LedgerError(f"the ledger {self._path} was opened to be read; nothing is written to it, and nothing sent")
+        raise LedgerError(
+            f"the ledger {self._path} was opened read-only; nothing is written to it, and nothing is sent"
+        )

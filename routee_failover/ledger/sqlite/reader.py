@@ -1,4 +1,4 @@
-"""The reading side of a ledger's file: a connection and a thread of its own, so that no question stops the loop."""
+"""Reader of a ledger's file: a connection and a thread of its own, so that no query blocks the event loop."""
 
 import asyncio
 import json
@@ -27,94 +27,94 @@ from .statements import FIND_BY_HASH, KEY_HASH_INDEX
 
 T = TypeVar("T")
 
-PAGE_SIZE = 512  # intents
+PAGE_SIZE = 512  # entries
 
 
 class Reader:
-    """Answers questions, each by what is in the file by then. Raises `LedgerError`."""
+    """Reading connection of a ledger file; each query sees what is committed at that time. Raises `LedgerError`."""
 
     def __init__(self, path: Path, real: Path, *, for_writer: bool = False) -> None:
         self._path, self._real, self._for_writer = path, real, for_writer
         self._thread = ThreadPoolExecutor(1, "routee-ledger-reader")
         self._connection: sqlite3.Connection | None = None
 
-    async def query(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """What a question gives, asked in the thread."""
+    async def query(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `function` returns, called with the connection in the reader's thread."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._query, question)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._query, function)
         except (UnusableDatabase, sqlite3.Error) as error:
             reason = explain_failure(error)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
         raise LedgerError(f"cannot read the ledger {self._path}: {reason}")
 
-    def _query(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _query(self, function: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
             connection = connect_for_reading(self._real)
-            if not self._for_writer:  # which has checked it
+            if not self._for_writer:  # the writer has checked the file
                 try:
                     check_readable(connection, self._real)
                 except BaseException:
                     connection.close()
                     raise
             self._connection = connection
-        return question(self._connection)
+        return function(self._connection)
 
     async def run_id(self) -> tuple[str, float]:
-        """The letters of the ledger, and the last moment in it."""
-        run_id, moment = await self.query(
-            lambda database: database.execute("SELECT run_id, moment FROM ledger").fetchone()
+        """Return the id of the ledger, and the time of its last commit."""
+        run_id, committed_at = await self.query(
+            lambda connection: connection.execute("SELECT run_id, committed_at FROM ledger").fetchone()
         )
-        return run_id, moment
+        return run_id, committed_at
 
     async def find(self, key_hashes: Sequence[int]) -> dict[int, ClaimResult]:
-        """How those of them stand that are there."""
-        asked = [(tag,) for tag in dict.fromkeys(key_hashes)]
-        rows = await self.query(lambda database: FIND_BY_HASH.fetch(database, asked))
+        """Return the entries with these key hashes."""
+        values = [(key_hash,) for key_hash in dict.fromkeys(key_hashes)]
+        rows = await self.query(lambda connection: FIND_BY_HASH.fetch(connection, values))
         return {row[KEY_HASH_INDEX]: claim_result_from_row(row) for row in rows}
 
     async def entry(self, key_hash: int) -> LedgerEntry | None:
-        """The intent with that tag."""
-        row = await self.query(lambda database: database.execute(ENTRY_BY_HASH, (key_hash,)).fetchone())
+        """Return the entry with this key hash."""
+        row = await self.query(lambda connection: connection.execute(ENTRY_BY_HASH, (key_hash,)).fetchone())
         return None if row is None else entry_from_row(row)
 
     async def entries(
         self, states: Collection[EntryState] | None = None, *, without_report: bool = False
     ) -> AsyncIterator[LedgerEntry]:
-        """Intents in these states, a page at a time."""
-        question, last = page_query(states, without_report=without_report), 0
+        """Iterate over the entries in these states, reading a page at a time."""
+        query, last = page_query(states, without_report=without_report), 0
 
-        def following(database: sqlite3.Connection) -> list[LedgerEntry]:
-            return [entry_from_row(row) for row in database.execute(question, (last, PAGE_SIZE))]
+        def next_page(connection: sqlite3.Connection) -> list[LedgerEntry]:
+            return [entry_from_row(row) for row in connection.execute(query, (last, PAGE_SIZE))]
 
         while True:
-            found = await self.query(following)
-            for intent in found:
-                yield intent
-            if len(found) < PAGE_SIZE:
+            page = await self.query(next_page)
+            for entry in page:
+                yield entry
+            if len(page) < PAGE_SIZE:
                 return
-            last = found[-1].number
+            last = page[-1].number
 
     async def counts(self) -> StateCounts:
-        """How many there are in each state, as the last transaction left it."""
+        """Return the number of entries in each state after the last transaction."""
         columns = ", ".join(state.lower() for state in STATES)
         return state_counts_from_row(
-            await self.query(lambda database: database.execute(f"SELECT {columns} FROM ledger").fetchone())
+            await self.query(lambda connection: connection.execute(f"SELECT {columns} FROM ledger").fetchone())
         )
 
     async def delivery_counts(self) -> list[DeliveryCount]:
-        """How many accepted messages there are by status and channel of their delivery report; it reads them all."""
-        return await self.query(lambda database: [DeliveryCount(*row) for row in database.execute(DELIVERY_COUNTS)])
+        """Return the number of accepted messages by status and channel of their report; it reads all of them."""
+        return await self.query(lambda connection: [DeliveryCount(*row) for row in connection.execute(DELIVERY_COUNTS)])
 
     async def get_document(self, name: str) -> Any:
-        """The JSON that was put under a name."""
+        """Return the JSON document with this name."""
         row = await self.query(
-            lambda database: database.execute("SELECT json FROM documents WHERE name = ?", (name,)).fetchone()
+            lambda connection: connection.execute("SELECT json FROM documents WHERE name = ?", (name,)).fetchone()
         )
         return None if row is None else json.loads(row[0])
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection and stop the thread."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)

@@ -1,6 +1,6 @@
-"""Scanner of SQLite's write-ahead log: how far it is whole, and whether what ends it is a crash or damage.
+"""Scanner of SQLite's write-ahead log: how far it is intact, and whether it ends with a crash or with damage.
 
-SQLite stops at the first frame whose checksum is wrong and takes that for the end of the log, which is right after a
+SQLite stops at the first frame whose checksum is wrong and treats that as the end of the log, which is right after a
 crash. The format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
 """
 
@@ -16,21 +16,21 @@ _MASK = 0xFFFFFFFF
 
 
 class WalContents(NamedTuple):
-    """What a log holds."""
+    """Content of a log."""
 
     page: bytes | None = None
-    """The page that was asked for, as the last whole transaction left it; `None` if none changed it."""
+    """The requested page after the last complete transaction; `None` if no transaction changed it."""
     is_damaged: bool = False
-    """Whether something follows the first bad frame that no crash leaves there."""
+    """Whether something that no crash leaves follows the first bad frame."""
 
 
 def scan_wal(path: Path, page: int) -> WalContents:
-    """Read a log that nobody writes. Raises `OSError`; a log that is not there holds nothing.
+    """Read a log that no process writes. Raises `OSError`; a missing log holds nothing.
 
-    A crash leaves one transaction unfinished at most, because each is synced before the next is written. Any part of
-    that one may be there or not, in any order, after a power cut. So a frame of this log (its salts say so) that
+    A crash leaves at most one transaction unfinished, because each is synced before the next is written. Any part of
+    that one may exist or not, in any order, after a power cut. So a frame of this log (which its salts identify) that
     follows a commit at or behind the first bad frame is proof of damage. Frames with other salts are from before the
-    log was begun anew.
+    log was restarted.
     """
     try:
         with path.open("rb") as file:
@@ -77,13 +77,13 @@ def _headers(file: BinaryIO, at: int, size: int) -> Iterator[bytes]:
 
 
 def _is_damaged(headers: Iterator[bytes], salts: bytes) -> bool:
-    """Whether a frame of this log follows a commit among these, the first of which is bad."""
-    has_ended = False
+    """Return whether a frame of this log follows a commit among these, the first of which is bad."""
+    has_commit = False
     for header in headers:
         if header[8:16] == salts:
-            if has_ended:
+            if has_commit:
                 return True
-            has_ended = header[4:8] != b"\0\0\0\0"
+            has_commit = header[4:8] != b"\0\0\0\0"
     return False
 
 

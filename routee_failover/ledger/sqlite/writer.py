@@ -1,4 +1,4 @@
-"""The one thread that writes a ledger. What arrives while it commits goes into its next transaction."""
+"""Writer thread of a ledger. What arrives while it commits goes into its next transaction."""
 
 import asyncio
 import logging
@@ -26,10 +26,10 @@ from .schema import explain_failure
 T = TypeVar("T")
 
 BATCH_DELAY = 0.005
-"""Seconds for which endings wait for others to share a transaction with, or for a claim, which does not wait."""
+"""Seconds that transitions wait for others to share a transaction with, or for a claim, which does not wait."""
 
-FILE_GONE = "its file was taken away or exchanged"
-CALLER_GONE = "whoever claimed it was gone before it was sent"
+FILE_GONE = "its file was removed or replaced"
+CALLER_GONE = "the caller that claimed it was gone before it was sent"
 
 _Job = tuple[Callable[[LedgerDatabase], Any], "asyncio.Future[Any]"]
 _Claim = tuple[Sequence[ClaimRequest], float, "asyncio.Future[list[ClaimResult]]"]
@@ -37,7 +37,7 @@ _log = logging.getLogger("routee_failover.ledger")
 
 
 class OpenedLedger(NamedTuple):
-    """What a file says when it is opened."""
+    """State of a ledger when it was opened."""
 
     run_id: str
     now: Callable[[], float]
@@ -45,7 +45,7 @@ class OpenedLedger(NamedTuple):
 
 
 class _Batch:
-    """What one transaction does, and who waits for it."""
+    """Work of one transaction, with the futures that wait for it."""
 
     def __init__(
         self, transitions: list[TransitionRecord], reports: list[DeliveryReport], jobs: list[_Job], claims: list[_Claim]
@@ -58,35 +58,41 @@ class _Batch:
         return bool(self.record_count or self.jobs or self.claims)
 
     def run(self, database: LedgerDatabase) -> None:
-        """Do it. What was told without waiting comes first: whoever waits may have told it before."""
+        """Run the batch in a transaction of `database`."""
+        # 1. Records that do not wait come first: the caller of a job or claim may have made them before.
         database.apply(self.transitions)
         if self.reports:
             database.record_delivery_reports(self.reports)
+        # 2. Jobs, in their order.
         self.results += ((future, job(database)) for job, future in self.jobs)
+        # 3. Claims, all with the same lease in one statement.
         by_lease: dict[float, list[_Claim]] = {}
         for claim in self.claims:
             by_lease.setdefault(claim[1], []).append(claim)
         for lease, claims in by_lease.items():
-            found = database.claim([one for wanted, _, _ in claims for one in wanted], lease)
+            found = database.claim([request for requests, _, _ in claims for request in requests], lease)
             begin = 0
-            for wanted, _, future in claims:
-                self.results.append((future, found[begin : begin + len(wanted)]))
-                begin += len(wanted)
+            for requests, _, future in claims:
+                self.results.append((future, found[begin : begin + len(requests)]))
+                begin += len(requests)
 
 
 def _drain(pending: list[T]) -> list[T]:
-    # The list stays the same one: to exchange it would lose what another thread is just appending.
-    taken = pending[:]
-    del pending[: len(taken)]
-    return taken
+    # The list stays the same object: replacing it would lose what another thread is appending meanwhile.
+    drained = pending[:]
+    del pending[: len(drained)]
+    return drained
 
 
 class Writer:
-    """Takes work in an event loop, and does it in its thread. All methods belong to that loop."""
+    """Writer of a ledger file: it accepts work in an event loop, to which its methods belong, and runs it in a thread.
+
+    Records (transitions and delivery reports) are written soon; jobs and claims start the next transaction at once.
+    """
 
     def __init__(self, path: Path, real: Path, *, recover: bool = False) -> None:
         self._path, self._real, self._recover = path, real, recover
-        self._log = sidecar_path(real, WAL_SUFFIX)
+        self._log_path = sidecar_path(real, WAL_SUFFIX)
         self._loop = asyncio.get_running_loop()
         self._transitions: list[TransitionRecord] = []
         self._reports: list[DeliveryReport] = []
@@ -104,26 +110,26 @@ class Writer:
         self._thread.start()
 
     def record(self, transition: Transition, details: TransitionDetails) -> None:
-        """Make a move soon."""
+        """Record a transition, without waiting."""
         if self.failure is None:
             self._transitions.append((transition, details))
             self._schedule_flush()
 
     def record_delivery_report(self, report: DeliveryReport) -> None:
-        """Keep a fate soon."""
+        """Record a delivery report, without waiting."""
         if self.failure is None:
             self._reports.append(report)
             self._schedule_flush()
 
     def claim(self, requests: Sequence[ClaimRequest], lease: float) -> "asyncio.Future[list[ClaimResult]]":
-        """Claim with the next transaction. Whoever is cancelled meanwhile gives back what was claimed for it."""
+        """Claim with the next transaction. If the future is cancelled meanwhile, its claims are released."""
         future: asyncio.Future[list[ClaimResult]] = self._loop.create_future()
         self._claims.append((requests, lease, future))
         self._wake()
         return future
 
     def submit(self, job: Callable[[LedgerDatabase], T]) -> "asyncio.Future[T]":
-        """Do something else in the next transaction."""
+        """Run a job in the next transaction."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.append((job, future))
         self._wake()
@@ -131,22 +137,24 @@ class Writer:
 
     @property
     def has_pending(self) -> bool:
-        """Whether something was told that is not written yet."""
+        """Whether something was recorded that is not written yet."""
         return self._recorded != self._written
 
     def release(self, results: Sequence[ClaimResult]) -> None:
-        """Return what was claimed for somebody who is gone: nobody can have sent it."""
-        for one in results:
-            if one.claimed:
-                self.record(Transition.RELEASE, TransitionDetails(one.number, one.attempt, CALLER_GONE, resolved_by=""))
+        """Release claims whose caller is gone: they cannot have been sent."""
+        for result in results:
+            if result.claimed:
+                self.record(
+                    Transition.RELEASE, TransitionDetails(result.number, result.attempt, CALLER_GONE, resolved_by="")
+                )
 
     async def drain(self) -> None:
-        """Come back once everything asked for so far is answered."""
+        """Return once the results of all earlier jobs and claims are delivered."""
         if self.failure is None and not self.closed.done():
             await self.submit(lambda _: None)
 
     def stop(self) -> None:
-        """Write what is left, and let go of the file; `closed` is done then."""
+        """Write what is pending, and close the file; then `closed` is done."""
         self._stopping = True
         self._wake()
 
@@ -170,16 +178,18 @@ class Writer:
         file: LedgerFile | None = None
         try:
             file = LedgerFile(self._real, recover=self._recover)
-            book = file.database
+            database = file.database
         except (UnusableDatabase, sqlite3.Error) as error:
             self._call_in_loop(self._open_failed, explain_failure(error))
-        except BaseException as error:  # noqa: BLE001  # whatever it is: nobody waits for a thread that is gone
+        except BaseException as error:  # noqa: BLE001  # of any kind: no caller may wait for a thread that is gone
             self._call_in_loop(self._open_failed, _unexpected(error))
         else:
-            self._call_in_loop(self._open_succeeded, OpenedLedger(book.run_id, book.clock, book.state_counts))
+            self._call_in_loop(
+                self._open_succeeded, OpenedLedger(database.run_id, database.clock, database.state_counts)
+            )
             reason: str | None = "its thread failed"
             try:
-                reason = self._write_until_stopped(book)
+                reason = self._write_until_stopped(database)
             except BaseException as error:  # noqa: BLE001
                 self._call_in_loop(self._fail_all, _unexpected(error), self._current_batch)
             finally:
@@ -188,25 +198,25 @@ class Writer:
             self._call_in_loop(self._finish)
 
     def _write_until_stopped(self, database: LedgerDatabase) -> str | None:
-        """Write until it is stopped; return why nothing more could be written, if that was so."""
+        """Write until the writer is stopped; return why nothing more could be written, or `None`."""
         main, log = self._stat()
-        here = file_id(main), file_id(log)
+        files = file_id(main), file_id(log)
         reason: str | None = None
         while True:
             self._wakeups.get()
             self._wakeup_pending = False
             stopping = self._stopping
-            group = _Batch(_drain(self._transitions), _drain(self._reports), _drain(self._jobs), _drain(self._claims))
-            self._current_batch = group
-            # What has failed has failed for all who come after: they are told, and do not wait for ever.
-            reason = reason or self._write(database, group, here)
+            batch = _Batch(_drain(self._transitions), _drain(self._reports), _drain(self._jobs), _drain(self._claims))
+            self._current_batch = batch
+            # A failure holds for all later batches too: their callers get the error, and do not wait for ever.
+            reason = reason or self._write(database, batch, files)
             self._current_batch = None
-            self._call_in_loop(self._deliver, group, database.state_counts, reason)
+            self._call_in_loop(self._deliver, batch, database.state_counts, reason)
             if stopping:
                 return reason
 
     def _write(self, database: LedgerDatabase, batch: _Batch, files: tuple[FileId, FileId]) -> str | None:
-        """Why it could not be written."""
+        """Write a batch; return why it could not be written, or `None`."""
         if not batch:
             return None
         try:
@@ -216,18 +226,18 @@ class Writer:
             return explain_failure(error)
         except OSError:
             return FILE_GONE
-        except BaseException as error:  # noqa: BLE001  # the lock is held on to, as after any other failure
+        except BaseException as error:  # noqa: BLE001  # the lock is kept, as after any other failure
             return _unexpected(error)
-        # A file without a name takes everything, and keeps nothing; through a second name its log is not seen.
+        # A file without a name accepts every write and is lost; under a second name its log is not found.
         if (file_id(main), file_id(log)) != files:
             return FILE_GONE
         return HARD_LINKED if main.st_nlink > 1 else None
 
     def _stat(self) -> tuple[os.stat_result, os.stat_result]:
-        return self._real.stat(), self._log.stat()
+        return self._real.stat(), self._log_path.stat()
 
     def _call_in_loop(self, function: Callable[..., None], *values: Any) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: there are no waiters left
             self._loop.call_soon_threadsafe(function, *values)
 
     def _open_succeeded(self, opened: OpenedLedger) -> None:
@@ -245,16 +255,16 @@ class Writer:
             self._fail_all(reason, batch)
             return
         self.state_counts = state_counts
-        for future, answer in batch.results:
+        for future, result in batch.results:
             if not future.done():
-                future.set_result(answer)
-            elif isinstance(answer, list):
-                self.release(answer)
+                future.set_result(result)
+            elif isinstance(result, list):
+                self.release(result)
 
     def _fail_all(self, reason: str, batch: _Batch | None = None) -> None:
         self.failure = (
-            f"the ledger {self._path} takes nothing more: {reason}. Nothing more is sent; what is under way is UNKNOWN"
-            " to whoever opens it next"
+            f"the ledger {self._path} cannot be written any more: {reason}. Nothing more is sent; what is in flight is"
+            " UNKNOWN when the ledger is opened next"
         )
         jobs, claims = [*self._jobs], [*self._claims]
         if batch is not None:
@@ -263,8 +273,8 @@ class Writer:
         for future in (*(future for _, future in jobs), *(future for _, _, future in claims)):
             if not future.done():
                 _fail(future, self.failure)
-        for waiting in (self._transitions, self._reports, self._jobs, self._claims):
-            waiting.clear()
+        for pending in (self._transitions, self._reports, self._jobs, self._claims):
+            pending.clear()
 
     def _finish(self) -> None:
         if not self.closed.done():
@@ -273,9 +283,9 @@ class Writer:
 
 def _unexpected(error: BaseException) -> str:
     _log.error("the ledger's thread failed", exc_info=error)
-    return f"an error that nobody foresaw ({type(error).__name__})"
+    return f"an unexpected error ({type(error).__name__})"
 
 
 def _fail(future: "asyncio.Future[Any]", reason: str) -> None:
     future.set_exception(LedgerError(reason))
-    future.exception()  # whoever waited may be gone; that is not to be told of on its own
+    future.exception()  # marks it as retrieved: the waiter may be gone, which asyncio would log

@@ -72,7 +72,10 @@ class FailoverErrorFormat:
         return ApiError(400, body)
 
     def missing_token(self) -> ApiError:
-        """Return the error for a request without a Bearer token. The key `error` was seen in tests; the value is INF."""
+        """Return the error for a request without a Bearer token.
+
+        The key `error` was seen in tests; its value is inferred.
+        """
         return ApiError(
             401, _oauth_error_body("unauthorized", "Full authentication is required to access this resource")
         )

@@ -1,4 +1,4 @@
-"""The clock by hand, for all that waits for its time to settle."""
+"""Fixture with a manual clock for everything that waits for `reconcile_after`."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from .helpers import ManualClock
 
 
 @pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
-    """The time by which doubts are watched goes by hand."""
-    clock = ManualClock()
-    monkeypatch.setattr(lookup_schedule, "time", clock)
-    return clock
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """Replaces the monotonic clock of the lookup schedule by a manual one."""
+    manual_clock = ManualClock()
+    monkeypatch.setattr(lookup_schedule, "time", manual_clock)
+    return manual_clock

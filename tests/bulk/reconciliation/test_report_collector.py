@@ -1,4 +1,4 @@
-"""How accepted flows ended: learned from lists or one by one, and asked for until nothing is under way."""
+"""Delivery reports of accepted flows: collected from lists or one by one, until no flow is in progress."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,34 +9,34 @@ from routee_failover.bulk.reconciliation import report_collector
 from routee_failover.flows import Endpoint
 from routee_failover.ledger import EntryState
 
-from .helpers import ADA, BEN, otp, sandbox_run, template, viber_first, viber_otp
+from .helpers import ADA, BEN, otp, sandbox_run, transactional, viber_first, viber_otp
 
 DELIVERED, BY_SMS, FAILED = "+306900000000", "+306900000100", "+306900000110"
 LATER = timedelta(days=2)
 
 
-@pytest.mark.parametrize("make", [viber_first, template, otp])
-async def test_how_flows_ended(make: Any) -> None:
-    """Status, last channel, price, country and reason of each flow are kept once it has ended."""
-    async with sandbox_run(make, speed=0) as run:
+@pytest.mark.parametrize("make_flow", [viber_first, transactional, otp])
+async def test_delivery_reports_of_final_flows_are_recorded(make_flow: Any) -> None:
+    """Status, last channel, price, country and reason of each flow are recorded once it is final."""
+    async with sandbox_run(make_flow, speed=0) as run:
         for to in (DELIVERED, BY_SMS, FAILED):
             await run.send(to)
-        settler = run.reconciler()
-        assert await settler.collect_delivery_reports() == 3
+        reconciler = run.reconciler()
+        assert await reconciler.collect_delivery_reports() == 3
         await run.sandbox.advance(LATER)
-        assert await settler.collect_delivery_reports() == 0
-        fates = [(await run.intent(to)).delivery_report for to in (DELIVERED, BY_SMS, FAILED)]
-        assert [fate.status for fate in fates if fate] == ["Succeeded", "Succeeded", "Failed"]
-        assert [str(fate.channel).lower() for fate in fates if fate] == ["viber", "sms", "sms"]
-        assert all(fate.price is not None and fate.country == "GR" for fate in fates if fate)
-        assert fates[2] is not None
-        assert fates[2].reason == "no next step"
+        assert await reconciler.collect_delivery_reports() == 0
+        reports = [(await run.entry(to)).delivery_report for to in (DELIVERED, BY_SMS, FAILED)]
+        assert [report.status for report in reports if report] == ["Succeeded", "Succeeded", "Failed"]
+        assert [str(report.channel).lower() for report in reports if report] == ["viber", "sms", "sms"]
+        assert all(report.price is not None and report.country == "GR" for report in reports if report)
+        assert reports[2] is not None
+        assert reports[2].reason == "no next step"
         requests = run.sandbox.counts.requests
-        assert await settler.collect_delivery_reports() == 0
+        assert await reconciler.collect_delivery_reports() == 0
         assert run.sandbox.counts.requests == requests
 
 
-async def test_viber_otps_are_asked_about_one_by_one() -> None:
+async def test_viber_otps_are_tracked_one_by_one() -> None:
     """No list shows Viber OTPs: each is tracked."""
     async with sandbox_run(viber_otp, speed=0) as run:
         await run.send(ADA)
@@ -44,15 +44,15 @@ async def test_viber_otps_are_asked_about_one_by_one() -> None:
         assert await run.reconciler().collect_delivery_reports() == 2
         await run.sandbox.advance(LATER)
         assert await run.reconciler().collect_delivery_reports() == 0
-        fate = (await run.intent(ADA)).delivery_report
-    assert fate is not None
-    assert (fate.status.upper(), fate.channel, fate.country) == ("DELIVERED", "Viber", "GR")
+        report = (await run.entry(ADA)).delivery_report
+    assert report is not None
+    assert (report.status.upper(), report.channel, report.country) == ("DELIVERED", "Viber", "GR")
 
 
-@pytest.mark.parametrize("make", [viber_first, otp])
-async def test_many_are_read_off_a_list(make: Any) -> None:
-    """Many flows take a question for a page and not one for each."""
-    async with sandbox_run(make, speed=0) as run:
+@pytest.mark.parametrize("make_flow", [viber_first, otp])
+async def test_many_flows_are_read_from_a_list(make_flow: Any) -> None:
+    """Many flows take one request per page instead of one per flow."""
+    async with sandbox_run(make_flow, speed=0) as run:
         for number in range(130):
             await run.send(f"+306900020{number:03}")
         await run.sandbox.advance(LATER)
@@ -61,12 +61,12 @@ async def test_many_are_read_off_a_list(make: Any) -> None:
         assert run.sandbox.counts.requests - before <= 4
 
 
-@pytest.mark.parametrize("make", [viber_first, otp])
-async def test_few_among_many_are_asked_about_one_by_one(make: Any) -> None:
+@pytest.mark.parametrize("make_flow", [viber_first, otp])
+async def test_few_flows_among_many_are_tracked_one_by_one(make_flow: Any) -> None:
     """A list that is far longer than the run is not read."""
-    async with sandbox_run(make, speed=0) as run:
+    async with sandbox_run(make_flow, speed=0) as run:
         for number in range(250):
-            await run.routee.send(make(f"+306900020{number:03}", None))
+            await run.routee.send(make_flow(f"+306900020{number:03}", None))
         await run.send(ADA)
         await run.sandbox.advance(LATER)
         before = run.sandbox.counts.requests
@@ -74,22 +74,22 @@ async def test_few_among_many_are_asked_about_one_by_one(make: Any) -> None:
         assert run.sandbox.counts.requests - before == 2
 
 
-async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of those that are asked about one by one, each call takes the next ones, also where the first never end."""
+async def test_each_call_tracks_the_next_flows_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call tracks the next flows, also if the first ones never become final."""
     monkeypatch.setattr(report_collector, "MAX_TRACKED", 2)
     async with sandbox_run(viber_otp, speed=0) as run:
-        people = [f"+306900020{number:03}" for number in range(5)]
-        for to in people:
+        recipients = [f"+306900020{number:03}" for number in range(5)]
+        for to in recipients:
             await run.send(to)
-        settler = run.reconciler()
-        assert await settler.collect_delivery_reports() == 5
+        reconciler = run.reconciler()
+        assert await reconciler.collect_delivery_reports() == 5
         await run.sandbox.advance(LATER)
-        assert [await settler.collect_delivery_reports() for _ in range(3)] == [3, 2, 0]
+        assert [await reconciler.collect_delivery_reports() for _ in range(3)] == [3, 2, 0]
 
 
 @pytest.mark.parametrize("fault", [403, None])
-async def test_routee_does_not_say(fault: int | None) -> None:
-    """Where Routee refuses to say, or knows nothing of a flow, it counts as under way, and nothing is raised."""
+async def test_flow_counts_as_in_progress_if_routee_rejects_or_has_no_record(fault: int | None) -> None:
+    """Nothing is raised, and the flow is looked up again by the next call."""
     async with sandbox_run(viber_otp) as run:
         await run.send(ADA)
         if fault is None:
@@ -99,13 +99,13 @@ async def test_routee_does_not_say(fault: int | None) -> None:
         assert await run.reconciler().collect_delivery_reports() == 1
 
 
-async def test_what_a_search_found_has_ended_already() -> None:
-    """A message that the search for it shows at its end is not asked about again."""
+async def test_report_of_a_flow_found_by_search_is_recorded() -> None:
+    """A message that the search shows as final is not tracked again."""
     async with sandbox_run(speed=0) as run:
         await run.send(DELIVERED, fault="reset")
         await run.sandbox.advance(LATER)
-        settler = run.reconciler(endpoint=Endpoint.STANDARD)
-        assert (await settler.reconcile()).accepted == 1
-        intent = await run.intent(DELIVERED)
-    assert intent.state is EntryState.ACCEPTED
-    assert intent.delivery_report is not None
+        reconciler = run.reconciler(endpoint=Endpoint.STANDARD)
+        assert (await reconciler.reconcile()).accepted == 1
+        entry = await run.entry(DELIVERED)
+    assert entry.state is EntryState.ACCEPTED
+    assert entry.delivery_report is not None

@@ -1,4 +1,4 @@
-"""Runs as they happen, made up: channels that fail over, answers that are slow, refusals, doubts and a night's pause.
+"""Sample runs: failover between channels, slow responses, rejected and unknown messages, and a pause overnight.
 
 The same seed makes the same run.
 """
@@ -35,31 +35,31 @@ INVALID_REASONS = (
 
 
 class SampleLedger(MemoryLedger):
-    """A ledger that holds whatever intents it is given, also more than fit into memory."""
+    """Ledger over an iterator of entries, which may be more than fit into memory."""
 
     def __init__(
-        self, intents: Iterator[LedgerEntry] | None = None, *, run_settings: dict[str, Any] | None = None
+        self, entries: Iterator[LedgerEntry] | None = None, *, run_settings: dict[str, Any] | None = None
     ) -> None:
         super().__init__()
         self._run_id = "k3v7qz2mxw5a"
-        self._given_entries = intents
+        self._given_entries = entries
         if run_settings is not None:
             self._documents["run"] = run_settings
 
     async def entries(
         self, states: Collection[EntryState] | None = None, *, without_report: bool = False
     ) -> AsyncIterator[LedgerEntry]:
-        """Those that were given, once."""
-        for intent in self._given_entries or ():
-            if states is None or intent.state in states:
-                yield intent
+        """Iterate over the given entries, once."""
+        for entry in self._given_entries or ():
+            if states is None or entry.state in states:
+                yield entry
 
 
 RUN_SETTINGS = {"endpoint": "otp", "recipients": "/srv/lists/customers.csv", "flow": "reminder.json"}
 
 
 def sample_run(rows: int = 10_000, **settings: Any) -> SampleLedger:
-    """A run of so many rows; see `intents`."""
+    """Return a run with this number of rows; see `sample_entries`."""
     return SampleLedger(sample_entries(rows, **settings), run_settings=RUN_SETTINGS)
 
 
@@ -73,31 +73,32 @@ def sample_entries(
     failure_factor: float = 1.0,
     unsent: int = 0,
 ) -> Iterator[LedgerEntry]:
-    """So many intents: `rate` a second, a share of `fates` known, with a `pause` of seconds after three fifths.
+    """Yield entries, `rate` a second, with a `pause` in seconds after three fifths.
 
-    `troubles` makes refusals and doubts more or less frequent; `unsent` are left over at the end.
+    `reported_share` of the accepted have a delivery report. `failure_factor` makes rejected and unknown messages more
+    or less frequent. The last `unsent` entries are not sent.
     """
     chance = random.Random(seed)
-    moment = STARTED_AT
+    time = STARTED_AT
     for number in range(1, rows + 1):
         if number == rows * 3 // 5:
-            moment += pause
-        through = number / rows
-        # It starts slowly, has a dent where Routee asked for a pause, and tails off.
-        pace = rate * (
-            min(1.0, 0.15 + through * 9) * (0.3 if 0.41 < through < 0.45 else 1.0) * chance.uniform(0.8, 1.2)
+            time += pause
+        progress = number / rows
+        # It starts slowly, and has a dent, as after a 429 response.
+        current_rate = rate * (
+            min(1.0, 0.15 + progress * 9) * (0.3 if 0.41 < progress < 0.45 else 1.0) * chance.uniform(0.8, 1.2)
         )
-        moment += chance.expovariate(pace)
-        yield _sample_entry(chance, number, moment, reported_share, failure_factor, number > rows - unsent)
+        time += chance.expovariate(current_rate)
+        yield _sample_entry(chance, number, time, reported_share, failure_factor, number > rows - unsent)
 
 
 def _sample_entry(
-    chance: random.Random, number: int, moment: float, fates: float, troubles: float, unsent: bool
+    chance: random.Random, number: int, time: float, reported_share: float, failure_factor: float, unsent: bool
 ) -> LedgerEntry:
     country = chance.choices([*CALLING_CODES], SHARES)[0]
     prefix, digits = CALLING_CODES[country]
     recipient = prefix + str(chance.randrange(10**digits)).zfill(digits)
-    blank = LedgerEntry(
+    new_entry = LedgerEntry(
         number=number,
         key_hash=hash_key(recipient),
         key=recipient,
@@ -105,77 +106,73 @@ def _sample_entry(
         line=number + 1,
         state=EntryState.NEW,
         attempt=0,
-        claimed_at=moment,
-        lease_expires_at=moment + 60,
+        claimed_at=time,
+        lease_expires_at=time + 60,
     )
-    lot = chance.random() / troubles
+    draw = chance.random() / failure_factor
     seconds = min(chance.lognormvariate(-2.3, 0.45) + (chance.random() < 0.02) * chance.lognormvariate(0.2, 0.6), 29.0)
-    answered = attrs.evolve(
-        blank, attempt=1 + (chance.random() < 0.01), response_time=seconds, ended_at=moment + seconds
-    )
-    if lot < 0.004:
-        return attrs.evolve(blank, state=EntryState.INVALID, ended_at=moment, reason=_choose(chance, INVALID_REASONS))
+    sent = attrs.evolve(new_entry, attempt=1 + (chance.random() < 0.01), response_time=seconds, ended_at=time + seconds)
+    if draw < 0.004:
+        return attrs.evolve(new_entry, state=EntryState.INVALID, ended_at=time, reason=_choose(chance, INVALID_REASONS))
     if unsent:
-        return blank
-    if lot < 0.017:
+        return new_entry
+    if draw < 0.017:
         return attrs.evolve(
-            answered, state=EntryState.REJECTED, reason=_choose(chance, REJECTED_REASONS), resolved_by="answer"
+            sent, state=EntryState.REJECTED, reason=_choose(chance, REJECTED_REASONS), resolved_by="answer"
         )
-    if lot < 0.0185:
-        return attrs.evolve(
-            answered, state=EntryState.UNKNOWN, reason=_choose(chance, UNKNOWN_REASONS), ended_at=moment + 30
-        )
-    if lot < 0.0195:
-        return attrs.evolve(blank, state=EntryState.EXPIRED, reason="its deadline passed before its turn came")
-    proof = chance.choices(("answer", "search", "callback"), (97, 2, 1))[0]
-    first = chance.choices(("Viber", "Sms"), (86, 14))[0]
+    if draw < 0.0185:
+        return attrs.evolve(sent, state=EntryState.UNKNOWN, reason=_choose(chance, UNKNOWN_REASONS), ended_at=time + 30)
+    if draw < 0.0195:
+        return attrs.evolve(new_entry, state=EntryState.EXPIRED, reason="its deadline passed before it was sent")
+    resolved_by = chance.choices(("answer", "search", "callback"), (97, 2, 1))[0]
+    first_channel = chance.choices(("Viber", "Sms"), (86, 14))[0]
     accepted = attrs.evolve(
-        answered,
+        sent,
         state=EntryState.ACCEPTED,
-        resolved_by=proof,
-        channel=first,
+        resolved_by=resolved_by,
+        channel=first_channel,
         tracking_id=f"{chance.getrandbits(128):032x}",
     )
-    if chance.random() > fates:
+    if chance.random() > reported_share:
         return accepted
-    return attrs.evolve(accepted, delivery_report=_sample_delivery_report(chance, number, first, country))
+    return attrs.evolve(accepted, delivery_report=_sample_delivery_report(chance, number, first_channel, country))
 
 
-def _sample_delivery_report(chance: random.Random, number: int, first: str, country: str) -> DeliveryReport:
-    ended = first
+def _sample_delivery_report(chance: random.Random, number: int, first_channel: str, country: str) -> DeliveryReport:
+    final_channel = first_channel
     seconds = chance.lognormvariate(1.0, 0.7)
-    if first == "Viber" and chance.random() < 0.23:
-        ended, seconds = "Sms", seconds + 60
-    if ended == "Sms" and chance.random() < 0.05:
-        ended, seconds = "Voice", seconds + 120
-    price = PRICES[ended] * (1.0 if country in {"GR", "CY"} else 1.6)
+    if first_channel == "Viber" and chance.random() < 0.23:
+        final_channel, seconds = "Sms", seconds + 60
+    if final_channel == "Sms" and chance.random() < 0.05:
+        final_channel, seconds = "Voice", seconds + 120
+    price = PRICES[final_channel] * (1.0 if country in {"GR", "CY"} else 1.6)
     if chance.random() < 0.012:
         reason = _choose(chance, ("the handset was off", "the number is not in use", "no next step"))
-        return DeliveryReport(number, "Failed", ended, price, country, reason, seconds)
+        return DeliveryReport(number, "Failed", final_channel, price, country, reason, seconds)
     if chance.random() < 0.004:
         return DeliveryReport(number, "InProgress", None, None, None)
-    return DeliveryReport(number, "Succeeded", ended, price, country, None, seconds)
+    return DeliveryReport(number, "Succeeded", final_channel, price, country, None, seconds)
 
 
 def _choose(chance: random.Random, texts: tuple[str, ...]) -> str:
-    return chance.choices(texts, [2**-place for place in range(len(texts))])[0]
+    return chance.choices(texts, [2**-index for index in range(len(texts))])[0]
 
 
 def all_accepted(count: int, *, delivery_report: DeliveryReport | None = None, seconds: float = 10) -> SampleLedger:
-    """So many messages that were all accepted, evenly, and all have this delivery report."""
-    (whole,) = sample_entries(1, failure_factor=1e-9)
-    made = (
+    """Return messages that were all accepted, at a constant rate, all with this delivery report."""
+    (template,) = sample_entries(1, failure_factor=1e-9)
+    entries = (
         attrs.evolve(
-            whole,
-            number=at,
-            line=at,
-            claimed_at=STARTED_AT + at * seconds / count,
-            ended_at=STARTED_AT + at * seconds / count + 0.1,
+            template,
+            number=number,
+            line=number,
+            claimed_at=STARTED_AT + number * seconds / count,
+            ended_at=STARTED_AT + number * seconds / count + 0.1,
             response_time=0.1,
             resolved_by="answer",
             channel="Viber",
             delivery_report=delivery_report,
         )
-        for at in range(1, count + 1)
+        for number in range(1, count + 1)
     )
-    return SampleLedger(made, run_settings=RUN_SETTINGS)
+    return SampleLedger(entries, run_settings=RUN_SETTINGS)

@@ -1,4 +1,4 @@
-"""Numbers, times and money are written as people read them, and round to nothing untrue."""
+"""Formatting of numbers, durations, times, amounts and axis ticks, with correct rounding."""
 
 from datetime import timedelta, timezone
 from functools import partial
@@ -22,7 +22,7 @@ from .sample_runs import STARTED_AT
 
 
 @pytest.mark.parametrize(
-    ("written", "text"),
+    ("formatted", "text"),
     [
         (format_number(1234567), "1,234,567"),
         (format_number(46.44), "46.4"),
@@ -53,13 +53,13 @@ from .sample_runs import STARTED_AT
         (join_words(["a", "b", "c"]), "a, b and c"),
     ],
 )
-def test_words(written: str, text: str) -> None:
-    """Thousands have commas, lengths two units at most, and a share is 0 or 100 only where it is."""
-    assert written.replace("\u202f", " ") == text
+def test_values_have_the_expected_text(formatted: str, text: str) -> None:
+    """Thousands have separators, durations two units at most, and a share is 0 or 100 only if it is exactly that."""
+    assert formatted.replace("\u202f", " ") == text
 
 
 @pytest.mark.parametrize(
-    ("total", "idle", "told"),
+    ("total", "idle", "parts"),
     [
         (24.17, 17.58, ("24.2 s", "6.6 s", "17.6 s")),
         (23.04, 16.04, ("23 s", "7 s", "16 s")),
@@ -72,39 +72,41 @@ def test_words(written: str, text: str) -> None:
         (200_000, 100_000, ("2 d 8 h", "1 d 4 h", "1 d 4 h")),
     ],
 )
-def test_parts_of_a_time(total: float, idle: float, told: tuple[str, str, str]) -> None:
-    """The two parts add up to the whole as they are shown, and what is not to be seen at its scale is not shown."""
-    assert tuple(text.replace("\u202f", " ") for text in split_duration(total, idle)) == told
+def test_active_and_idle_part_add_up_to_the_duration(total: float, idle: float, parts: tuple[str, str, str]) -> None:
+    """The two parts add up as they are displayed, and a part that rounds to zero is omitted."""
+    assert tuple(text.replace("\u202f", " ") for text in split_duration(total, idle)) == parts
 
 
-def test_moments() -> None:
-    """Moments are told in the zone that is asked for, and the zone is named."""
-    clock = TimeFormatter(timezone(timedelta(hours=2)))
-    assert clock.format_datetime(STARTED_AT) == "21 Nov 2025, 00:00:00"
-    assert clock.format_end(STARTED_AT, STARTED_AT + 60) == "00:01:00"
-    assert clock.format_end(STARTED_AT, STARTED_AT + 90_000) == "22 Nov 2025, 01:00:00"
-    assert clock.format_utc_offset(STARTED_AT) == "UTC+02:00"
-    tick = partial(clock.format_tick, STARTED_AT)
-    assert [tick(step) for step in (0.2, 5, 600, 86_400)] == ["00.0", "00:00:00", "00:00", "21 Nov"]
+def test_times_are_in_the_given_zone() -> None:
+    """Times are in the given zone, and the zone is named."""
+    times = TimeFormatter(timezone(timedelta(hours=2)))
+    assert times.format_datetime(STARTED_AT) == "21 Nov 2025, 00:00:00"
+    assert times.format_end(STARTED_AT, STARTED_AT + 60) == "00:01:00"
+    assert times.format_end(STARTED_AT, STARTED_AT + 90_000) == "22 Nov 2025, 01:00:00"
+    assert times.format_utc_offset(STARTED_AT) == "UTC+02:00"
+    tick = partial(times.format_tick, STARTED_AT)
+    assert [tick(interval) for interval in (0.2, 5, 600, 86_400)] == ["00.0", "00:00:00", "00:00", "21 Nov"]
     assert TimeFormatter().local_time(STARTED_AT).tzinfo is not None
 
 
-@pytest.mark.parametrize("most", [0.013, 0.2, 1, 2.4, 3, 7.7, 46.4, 999, 1001, 123456])
-def test_round_steps(most: float) -> None:
-    """A scale ends at its highest value or above it, in three steps at most."""
-    steps = linear_ticks(most)
-    assert 1 <= len(steps) <= 3
-    assert most <= steps[-1] * 1.000001
-    assert steps[-1] <= most * 3
+@pytest.mark.parametrize("maximum", [0.013, 0.2, 1, 2.4, 3, 7.7, 46.4, 999, 1001, 123456])
+def test_linear_ticks_cover_the_maximum_in_three_steps(maximum: float) -> None:
+    """A scale ends at its maximum or above it, in three steps at most."""
+    ticks = linear_ticks(maximum)
+    assert 1 <= len(ticks) <= 3
+    assert maximum <= ticks[-1] * 1.000001
+    assert ticks[-1] <= maximum * 3
 
 
-@pytest.mark.parametrize(("length", "step"), [(0.5, 0.1), (62, 15), (3_600, 600), (86_400, 21_600), (900_000, 172_800)])
-def test_time_steps(length: float, step: float) -> None:
-    """Ticks of time are round, and six at most."""
-    assert time_tick_interval(length, 6) == step
+@pytest.mark.parametrize(
+    ("duration", "interval"), [(0.5, 0.1), (62, 15), (3_600, 600), (86_400, 21_600), (900_000, 172_800)]
+)
+def test_time_ticks_are_round(duration: float, interval: float) -> None:
+    """Time ticks are round, and six at most."""
+    assert time_tick_interval(duration, 6) == interval
 
 
-def test_log_ticks() -> None:
+def test_log_ticks_are_1_2_and_5_of_each_decade() -> None:
     """1, 2 and 5 of each power of ten in between, and which of them are powers."""
-    ticks: list[Any] = [(round(value, 3), whole) for value, whole in log_ticks(0.04, 1.0)]
+    ticks: list[Any] = [(round(value, 3), is_power) for value, is_power in log_ticks(0.04, 1.0)]
     assert ticks == [(0.05, False), (0.1, True), (0.2, False), (0.5, False), (1.0, True)]

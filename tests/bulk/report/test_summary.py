@@ -1,4 +1,4 @@
-"""The numbers of a report are those of the ledger, in one pass that keeps nothing of it."""
+"""Summary of a ledger: its numbers are those of the entries, in one pass of constant memory."""
 
 import tracemalloc
 from collections import Counter
@@ -17,7 +17,7 @@ from routee_failover.records import Balance
 
 from .sample_runs import STARTED_AT, SampleLedger, sample_entries, sample_run
 
-ONE = LedgerEntry(
+ACCEPTED = LedgerEntry(
     number=1,
     key_hash=7,
     key="+306912345678",
@@ -34,90 +34,100 @@ ONE = LedgerEntry(
 )
 
 
-async def _of(*given: LedgerEntry, told: dict[str, Any] | None = None) -> Any:
-    return await summarize_ledger(SampleLedger(iter(given), run_settings=told))
+async def _summarize(*entries: LedgerEntry, run_settings: dict[str, Any] | None = None) -> Any:
+    return await summarize_ledger(SampleLedger(iter(entries), run_settings=run_settings))
 
 
-async def test_the_numbers_are_those_of_the_ledger() -> None:
-    """Counted one by one, a run of two thousand gives the same."""
-    all_of_them = [*sample_entries(2_000, reported_share=0.8)]
-    summary = await _of(*all_of_them)
-    states = Counter(intent.state for intent in all_of_them)
+async def test_summary_equals_counts_of_the_entries() -> None:
+    """Counted one by one, a run of two thousand rows gives the same numbers."""
+    entries = [*sample_entries(2_000, reported_share=0.8)]
+    summary = await _summarize(*entries)
+    states = Counter(entry.state for entry in entries)
     assert summary.counts.total == 2_000
     assert {state: getattr(summary.counts, state.lower()) for state in EntryState} == {
         state: states[state] for state in EntryState
     }
-    fates = Counter(
-        (channel_name(intent.channel), channel_name(intent.delivery_report.channel))
-        for intent in all_of_them
-        if intent.delivery_report and intent.delivery_report.status == "Succeeded"
+    delivered = Counter(
+        (channel_name(entry.channel), channel_name(entry.delivery_report.channel))
+        for entry in entries
+        if entry.delivery_report and entry.delivery_report.status == "Succeeded"
     )
-    assert {(way.first, way.ended): way.rows for way in summary.journeys if way.outcome == DELIVERED} == fates
-    assert sum(way.rows for way in summary.journeys) == states[EntryState.ACCEPTED]
-    priced = [
-        intent.delivery_report.price
-        for intent in all_of_them
-        if intent.delivery_report and intent.delivery_report.price is not None
+    assert {
+        (path.first_channel, path.final_channel): path.messages
+        for path in summary.failover_paths
+        if path.outcome == DELIVERED
+    } == delivered
+    assert sum(path.messages for path in summary.failover_paths) == states[EntryState.ACCEPTED]
+    prices = [
+        entry.delivery_report.price
+        for entry in entries
+        if entry.delivery_report and entry.delivery_report.price is not None
     ]
-    assert summary.priced == len(priced)
-    assert summary.total_cost == pytest.approx(sum(priced))
-    sent = [
-        intent
-        for intent in all_of_them
-        if intent.state in {EntryState.ACCEPTED, EntryState.REJECTED, EntryState.UNKNOWN}
-    ]
+    assert summary.priced_count == len(prices)
+    assert summary.total_cost == pytest.approx(sum(prices))
+    sent = [entry for entry in entries if entry.state in {EntryState.ACCEPTED, EntryState.REJECTED, EntryState.UNKNOWN}]
     assert sum(bar.total for bar in summary.rate.bars) == len(sent)
-    assert sum(summary.proofs.values()) == states[EntryState.ACCEPTED]
-    troubles = sum(trouble.rows for trouble in summary.troubles) + summary.other_troubles
-    failed = summary.accepted(FAILED)
-    assert troubles == failed + sum(
+    assert sum(summary.accepted_by_resolution.values()) == states[EntryState.ACCEPTED]
+    problems = sum(reason.messages for reason in summary.reasons) + summary.other_reasons
+    failed = summary.count_accepted(FAILED)
+    assert problems == failed + sum(
         states[state] for state in (EntryState.REJECTED, EntryState.UNKNOWN, EntryState.INVALID, EntryState.EXPIRED)
     )
 
 
-async def test_an_empty_ledger() -> None:
-    """Without a row there is nothing but zeroes."""
-    summary = await _of()
+async def test_summary_of_an_empty_ledger_is_zero() -> None:
+    """Without entries all numbers are zero or `None`."""
+    summary = await _summarize()
     assert summary.counts.total == 0
-    assert (summary.begun, summary.ended, summary.rate, summary.answers, summary.deliveries) == (None,) * 5
-    assert (summary.idle, summary.active) == (0, 0)
-    assert (summary.journeys, summary.costs, summary.troubles, summary.doubts) == ((), (), (), ())
+    assert (
+        summary.started_at,
+        summary.ended_at,
+        summary.rate,
+        summary.response_times,
+        summary.delivery_times,
+    ) == (None,) * 5
+    assert (summary.idle_seconds, summary.active_seconds) == (0, 0)
+    assert (summary.failover_paths, summary.costs, summary.reasons, summary.unknown_messages) == ((), (), (), ())
 
 
 @pytest.mark.parametrize(
-    ("status", "way"),
+    ("status", "path"),
     [
         ("Succeeded", ("Viber", "SMS", DELIVERED)),
         ("UNDELIVERED", ("Viber", "SMS", FAILED)),
         ("InProgress", ("Viber", "", UNKNOWN)),
-        ("a new word", ("Viber", "", UNKNOWN)),
+        ("a new status", ("Viber", "", UNKNOWN)),
     ],
 )
-async def test_how_a_flow_ended(status: str, way: tuple[str, str, str]) -> None:
-    """What is not final has not ended on any channel."""
-    summary = await _of(attrs.evolve(ONE, delivery_report=DeliveryReport(1, status, "Sms")))
-    assert [journey[:3] for journey in summary.journeys] == [way]
-    assert (await _of(ONE)).journeys[0][:3] == ("Viber", "", UNKNOWN)
+async def test_delivery_report_gives_channels_and_outcome(status: str, path: tuple[str, str, str]) -> None:
+    """A status that is not final has no final channel."""
+    summary = await _summarize(attrs.evolve(ACCEPTED, delivery_report=DeliveryReport(1, status, "Sms")))
+    assert [found[:3] for found in summary.failover_paths] == [path]
+    assert (await _summarize(ACCEPTED)).failover_paths[0][:3] == ("Viber", "", UNKNOWN)
 
 
-async def test_one_truth_for_time() -> None:
-    """A run that was stopped and resumed took its active and its idle time, no more and no less."""
-    given = [
-        attrs.evolve(ONE, number=at, claimed_at=STARTED_AT + at / 10, ended_at=STARTED_AT + at / 10 + 0.2)
-        for at in range(40)
+async def test_active_and_idle_time_add_up_to_the_duration() -> None:
+    """A run that was stopped and resumed has its active and its idle time, and no other."""
+    entries = [
+        attrs.evolve(
+            ACCEPTED, number=number, claimed_at=STARTED_AT + number / 10, ended_at=STARTED_AT + number / 10 + 0.2
+        )
+        for number in range(40)
     ]
-    given += [attrs.evolve(one, claimed_at=one.claimed_at + 20, ended_at=(one.ended_at or 0) + 20) for one in given]
-    summary = await _of(*given)
-    assert summary.begun == STARTED_AT
-    assert summary.ended == pytest.approx(STARTED_AT + 24.1)
-    assert summary.idle == pytest.approx(15.9, abs=0.2)
-    assert summary.active + summary.idle == pytest.approx(24.1)
-    assert summary.sent == sum(bar.total for bar in summary.rate.bars) == 80
+    entries += [
+        attrs.evolve(entry, claimed_at=entry.claimed_at + 20, ended_at=(entry.ended_at or 0) + 20) for entry in entries
+    ]
+    summary = await _summarize(*entries)
+    assert summary.started_at == STARTED_AT
+    assert summary.ended_at == pytest.approx(STARTED_AT + 24.1)
+    assert summary.idle_seconds == pytest.approx(15.9, abs=0.2)
+    assert summary.active_seconds + summary.idle_seconds == pytest.approx(24.1)
+    assert summary.sent_count == sum(bar.total for bar in summary.rate.bars) == 80
 
 
-async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
-    """Prices have no currency but for the one of the account's balance."""
-    ledger = SampleLedger(iter([ONE]))
+async def test_currency_is_that_of_the_stored_balance() -> None:
+    """The only currency is that of the account's balance, if it has one."""
+    ledger = SampleLedger(iter([ACCEPTED]))
     assert (await summarize_ledger(ledger)).currency == ""
     await store_currency(ledger, Balance.from_dict({"balance": 5.0}))
     assert (await summarize_ledger(ledger)).currency == ""
@@ -127,47 +137,51 @@ async def test_a_currency_is_kept_only_where_a_balance_names_one() -> None:
     assert (await summarize_ledger(ledger)).currency == ""
 
 
-async def test_what_was_settled_later_was_sent_before() -> None:
-    """What a search found in the morning counts for the evening on which it was sent, and its time is no answer's."""
-    summary = await _of(ONE, attrs.evolve(ONE, number=2, resolved_by="search", ended_at=STARTED_AT + 40_000))
-    assert len(summary.rate.stretches) == 1
-    assert summary.ended == STARTED_AT + 0.5
-    assert summary.answers.rows == 1
-    assert summary.proofs == {"answer": 1, "search": 1}
+async def test_reconciled_message_counts_at_the_time_of_its_send() -> None:
+    """A message that a search found hours later counts when it was sent, and has no response time."""
+    summary = await _summarize(
+        ACCEPTED, attrs.evolve(ACCEPTED, number=2, resolved_by="search", ended_at=STARTED_AT + 40_000)
+    )
+    assert len(summary.rate.periods) == 1
+    assert summary.ended_at == STARTED_AT + 0.5
+    assert summary.response_times.total == 1
+    assert summary.accepted_by_resolution == {"answer": 1, "search": 1}
 
 
-async def test_prices_and_countries() -> None:
-    """A price without a country is counted for the number's own; what is no price is none."""
-    fates = [
+async def test_price_without_a_country_counts_for_the_number() -> None:
+    """A price without a country counts for the country of the number; NaN is not a price."""
+    reports = [
         DeliveryReport(1, "Succeeded", "Sms", price, country)
         for price, country in ((1.0, "GR"), (2.0, None), (float("nan"), "GR"))
     ]
-    summary = await _of(*(attrs.evolve(ONE, recipient="+4915112345678", delivery_report=fate) for fate in fates))
-    assert [(cost.country, cost.rows, cost.price) for cost in summary.costs] == [("DE", 1, 2.0), ("GR", 1, 1.0)]
+    summary = await _summarize(
+        *(attrs.evolve(ACCEPTED, recipient="+4915112345678", delivery_report=report) for report in reports)
+    )
+    assert [(cost.country, cost.messages, cost.price) for cost in summary.costs] == [("DE", 1, 2.0), ("GR", 1, 1.0)]
 
 
-def test_countries_are_asked_for_once() -> None:
-    """Numbers that begin alike are of one country; one that nobody knows is asked for again."""
-    asked: list[str] = []
+def test_country_lookup_is_cached_by_prefix() -> None:
+    """Numbers with the same prefix share a country; an unknown one is looked up again."""
+    resolved: list[str] = []
 
-    def ask(number: str) -> str | None:
-        asked.append(number)
+    def resolve(number: str) -> str | None:
+        resolved.append(number)
         return "GR" if number.startswith("+30") else None
 
-    countries = CountryLookup(ask)
+    countries = CountryLookup(resolve)
     numbers = ["+306912345678", "+306912345679", "+99", "+99"]
     assert [countries.lookup(number) for number in numbers] == ["GR", "GR", "", ""]
-    assert asked == ["+306912345678", "+99", "+99"]
+    assert resolved == ["+306912345678", "+99", "+99"]
 
 
-def test_countries_have_names() -> None:
-    """Two letters become a name; any other text stays as it is."""
+def test_country_code_has_a_name() -> None:
+    """A country code has a name; any other text is unchanged."""
     assert country_name("gr") == "Greece"
     assert country_name("Atlantis") == "Atlantis"
 
 
-def test_without_the_extra_countries_have_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names come from the time zone database; without it a code is all there is."""
+def test_country_code_without_tzdata_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names are from the time zone database; without it the code is shown."""
 
     def missing(_name: str) -> Any:
         raise ModuleNotFoundError("No module named 'tzdata'")
@@ -179,29 +193,29 @@ def test_without_the_extra_countries_have_no_names(monkeypatch: pytest.MonkeyPat
     _country_names.cache_clear()
 
 
-async def test_doubts_carry_their_label() -> None:
-    """The first of those in doubt are listed, masked, with the label to look them up by."""
-    doubts = [
-        attrs.evolve(ONE, number=at, line=at, state=EntryState.UNKNOWN, reason="lost", resolved_by="")
-        for at in range(1, 40)
+async def test_unknown_messages_have_masked_numbers_and_labels() -> None:
+    """The first unknown messages are listed, masked, with the label to look them up by."""
+    unknown = [
+        attrs.evolve(ACCEPTED, number=number, line=number, state=EntryState.UNKNOWN, reason="lost", resolved_by="")
+        for number in range(1, 40)
     ]
-    summary = await _of(*doubts)
-    assert len(summary.doubts) == 20
-    first = summary.doubts[0]
+    summary = await _summarize(*unknown)
+    assert len(summary.unknown_messages) == 20
+    first = summary.unknown_messages[0]
     assert (first.line, first.recipient, first.label) == (1, "+3069****5678", build_label(summary.run_id, 7))
     assert "912345" not in repr(summary)
 
 
-async def test_what_the_run_was_begun_with() -> None:
-    """Of paths the last part is told; what has another form is not."""
-    told = {"endpoint": "otp", "recipients": "/home/ann/lists/people.csv", "flow": "C:\\flows\\otp.json"}
-    summary = await _of(told=told)
+async def test_run_settings_are_shown_without_folders() -> None:
+    """Paths are reduced to the file name; values of another type are ignored."""
+    settings = {"endpoint": "otp", "recipients": "/home/ann/lists/people.csv", "flow": "C:\\flows\\otp.json"}
+    summary = await _summarize(run_settings=settings)
     assert (summary.endpoint, summary.source, summary.flow) == ("otp", "people.csv", "otp.json")
-    strange = await _of(told={"endpoint": 5, "recipients": None})
-    assert (strange.endpoint, strange.source, strange.flow) == ("", "", "")
+    other_types = await _summarize(run_settings={"endpoint": 5, "recipients": None})
+    assert (other_types.endpoint, other_types.source, other_types.flow) == ("", "", "")
 
 
-async def test_a_pass_keeps_nothing() -> None:
+async def test_summary_memory_does_not_grow_with_the_rows() -> None:
     """Three times as many rows take no more memory."""
     peaks = []
     for rows in (2_000, 6_000):

@@ -1,4 +1,4 @@
-"""Files of people, and what a source or a template makes of them."""
+"""Sample files, and the rows that a source or a template reads from them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,33 +10,33 @@ from routee_failover.bulk.sources import Source, Unreadable, read_source
 from routee_failover.bulk.templates.row import Correlation, Row
 from routee_failover.bulk.templates.template import FlowTemplate
 
-ADA, BOB, CID, DORA = (f"+3069000000{place}" for place in (11, 12, 13, 14))
+ADA, BOB, CID, DORA = (f"+3069000000{index}" for index in (11, 12, 13, 14))
 
 
 def write_file(path: Path, content: bytes | str) -> Path:
-    """The path, with this content in its file."""
+    """Write a file, and return its path."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def read_rows(source: Source) -> list[tuple[int, Any]]:
-    """What a source says of each row: its values, or why it cannot be read."""
+    """Return each row of a source by its line: its values, or the reason why it cannot be read."""
     return [(line, row.reason if isinstance(row, Unreadable) else dict(row)) for line, row in source]
 
 
 def read_csv_rows(folder: Path, content: bytes | str) -> list[tuple[int, Any]]:
-    """What a CSV file says."""
+    """Return the rows of a CSV file with this content."""
     return read_rows(read_source(write_file(folder / "people.csv", content)))
 
 
 def sms_template(body: str = "Dear {name}", to: str = "{phone}") -> FlowTemplate:
-    """A template of one SMS."""
+    """Return a template with one SMS step."""
     step = {"type": "Sms", "order": 1, "from": "Demo", "to": to, "message": {"body": body}}
     return FlowTemplate.from_mapping({"endpoint": "standard", "flow": [step]})
 
 
 def sms_text(row: Row) -> str:
-    """The text of a row's SMS, or its problems."""
+    """Return the text of a row's SMS, or its problems."""
     if row.problems:
         return "; ".join(map(str, row.problems))
     flow = row.build_flow(Correlation())
@@ -46,7 +46,7 @@ def sms_text(row: Row) -> str:
 
 
 def write_parquet(path: Path, columns: dict[str, Any], **settings: Any) -> Path:
-    """The path, with a Parquet table of these columns in its file."""
+    """Write a Parquet file with these columns, and return its path."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     pq.write_table(pa.table(columns), path, **settings)
     return path

@@ -1,4 +1,4 @@
-"""A cell is the text that a person should read, or it breaks its row: wherever it stands and in whatever format."""
+"""Cells: every value has one text, or invalidates its row, in every format."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -24,12 +24,12 @@ UNSENDABLE = [
     "\U0001ffff",
 ]
 SENDABLE = [
-    "\U0001f469\u200d\U0001f4bb",  # a woman at her computer, joined
-    "\u2764\ufe0f",  # a red heart, as a picture
-    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+    "\U0001f469\u200d\U0001f4bb",  # a joined emoji: woman and computer
+    "\u2764\ufe0f",  # a red heart with an emoji variation selector
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England: tag characters
     "\u05e9\u05dc\u05d5\u05dd\u200f!",
     "\u200e+30 690",
-    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a joiner that is none
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a zero-width non-joiner
     "\u2066Ada\u2069",
     "\u202aAda\u202c",
     "a\tb",
@@ -39,30 +39,30 @@ SENDABLE = [
 ]
 
 
-class Texts(str, Enum):  # noqa: UP042  # as older programs write it
-    """A text of a program's own class."""
+class LegacyStrEnum(str, Enum):  # noqa: UP042  # as in older programs
+    """A text of a custom class, as in older programs."""
 
     ADA = "Ada"
 
 
-class Word(StrEnum):
-    """The newer way."""
+class ModernStrEnum(StrEnum):
+    """A text of a `StrEnum`."""
 
     ADA = "Ada"
 
 
-class Number(IntEnum):
-    """A number with a name."""
+class NumberEnum(IntEnum):
+    """A number of a custom class."""
 
     SEVEN = 7
 
 
 class NaTType(datetime):
-    """As pandas' mark for a gap in a column of times."""
+    """Like pandas' missing value in a column of times."""
 
 
-class Scalar:
-    """As numpy's numbers, which are of no class of Python's."""
+class NumpyScalar:
+    """Like a numpy number, whose class is not a subclass of a Python class."""
 
     def __init__(self, value: Any, text: str) -> None:
         self.item = lambda: value
@@ -72,15 +72,15 @@ class Scalar:
         return self.text
 
 
-Scalar.__module__ = "numpy"
+NumpyScalar.__module__ = "numpy"
 
 
-@pytest.mark.parametrize("letter", UNSENDABLE, ids=ascii)
-@pytest.mark.parametrize("place", [1, 600])
-def test_unsendable_letter_breaks_its_row_wherever_it_stands(tmp_path: Path, letter: str, place: int) -> None:
-    """Near the beginning and behind the first 4 KiB it costs its row, in every format, and no other."""
+@pytest.mark.parametrize("character", UNSENDABLE, ids=ascii)
+@pytest.mark.parametrize("index", [1, 600])
+def test_unsendable_character_invalidates_only_its_row(tmp_path: Path, character: str, index: int) -> None:
+    """In the first 4 KiB or after them, in every format: its row is invalid, and no other."""
     rows = [{"phone": ADA, "name": "Ada"} for _ in range(700)]
-    rows[place]["name"] = f"A{letter}da"
+    rows[index]["name"] = f"A{character}da"
     csv = "phone,name\n" + "".join(f"{row['phone']},{row['name']}\n" for row in rows)
     ascii_only, raw = (
         "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows) for escaped in (True, False)
@@ -95,31 +95,33 @@ def test_unsendable_letter_breaks_its_row_wherever_it_stands(tmp_path: Path, let
         MappingSource(rows),
     ]
     for source in sources:
-        broken = [row.reason for _, row in source if isinstance(row, Unreadable)]
-        assert len(broken) == 1
-        assert f"U+{ord(letter):04X}" in broken[0]
-        assert "column name" in broken[0]
-        assert [sms_text(row) for row in sms_template("Hello").rows(source)] == ["Hello"] * 700  # it is not used
+        invalid = [row.reason for _, row in source if isinstance(row, Unreadable)]
+        assert len(invalid) == 1
+        assert f"U+{ord(character):04X}" in invalid[0]
+        assert "column name" in invalid[0]
+        assert [sms_text(row) for row in sms_template("Hello").rows(source)] == [
+            "Hello"
+        ] * 700  # the column is not used
 
 
 @pytest.mark.parametrize("text", SENDABLE, ids=ascii)
-def test_letters_of_all_scripts_are_sent(tmp_path: Path, text: str) -> None:
-    """Joiners, marks of direction, pictures and tabs are what somebody wrote."""
+def test_joiners_marks_emoji_and_tabs_are_sent(tmp_path: Path, text: str) -> None:
+    """Joiners, directional marks, emoji and tabs are part of a text."""
     assert read_csv_rows(tmp_path, f'phone,name\n{ADA},"{text}\n{text}"\n') == [
         (2, {"phone": ADA, "name": f"{text}\n{text}"})
     ]
     assert CellExtractor().extract({"name": text}) == {"name": text}
 
 
-def test_half_letters_and_other_encodings_break_their_row(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 and halves of a pair are told by their column; where it is not used they may stand."""
+def test_lone_surrogates_and_other_encodings_invalidate_their_row(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 and lone surrogates are reported by column; in an unused column they do not matter."""
     content = f"phone,name\n{ADA},".encode() + b"\xc6\xe1\n" + f"{BOB},Bob\n".encode()
     assert read_csv_rows(tmp_path, content) == [(2, "is not UTF-8 in column name"), (3, {"phone": BOB, "name": "Bob"})]
     lines = (
         b'{"phone": "1", "name": "\\ud83d"}\n{"phone": "2", "name": "\xff"}\n{"phone": "3", "name": "\\ud83d\\ude00"}\n'
     )
     assert read_rows(read_source(write_file(tmp_path / "p.jsonl", lines))) == [
-        (1, "has half a letter (U+D83D) in column name"),
+        (1, "has half of a surrogate pair (U+D83D) in column name"),
         (2, "is not UTF-8 in column name"),
         (3, {"phone": "3", "name": "\U0001f600"}),
     ]
@@ -129,8 +131,8 @@ def test_half_letters_and_other_encodings_break_their_row(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
 @pytest.mark.parametrize("name", ["p.csv", "p.jsonl"])
-def test_file_in_utf16_is_refused_whole(tmp_path: Path, encoding: str, name: str) -> None:
-    """With or without its mark it is told for what it is, before a row is read."""
+def test_file_in_utf16_is_rejected(tmp_path: Path, encoding: str, name: str) -> None:
+    """With or without a byte order mark it is recognized, before a row is read."""
     content = 'phone,name\n"a","b"\n' if name == "p.csv" else '{"phone": "a"}\n'
     path = write_file(tmp_path / name, content.encode(encoding))
     with pytest.raises(InvalidSource, match=r"UTF-8.*nothing was sent"):
@@ -157,17 +159,17 @@ def test_file_in_utf16_is_refused_whole(tmp_path: Path, encoding: str, name: str
         ("5.0\n", "5.0\n"),
     ],
 )
-def test_whole_number_is_written_without_its_fraction(value: str, text: str) -> None:
-    """A fraction that a table or a spreadsheet put there is gone; money and versions stay as they are."""
+def test_whole_number_loses_its_zero_fraction(value: str, text: str) -> None:
+    """A fraction that a table or a spreadsheet has added is removed; amounts and versions are unchanged."""
     assert (strip_zero_fraction(value), to_cell_text(value)) == (text, text)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (Texts.ADA, "Ada"),
-        (Word.ADA, "Ada"),
-        (Number.SEVEN, "7"),
+        (LegacyStrEnum.ADA, "Ada"),
+        (ModernStrEnum.ADA, "Ada"),
+        (NumberEnum.SEVEN, "7"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (b"482913.0", "482913"),
         (memoryview("Ζωή".encode()), "Ζωή"),
@@ -181,22 +183,22 @@ def test_whole_number_is_written_without_its_fraction(value: str, text: str) -> 
         (time(9, 30), "09:30:00"),
         (date(2026, 1, 2), "2026-01-02"),
         (NaTType(2026, 1, 2), None),
-        (Scalar(7, "7"), "7"),
-        (Scalar(0.10000000149011612, "0.1"), "0.1"),
-        (Scalar(True, "True"), "true"),
+        (NumpyScalar(7, "7"), "7"),
+        (NumpyScalar(0.10000000149011612, "0.1"), "0.1"),
+        (NumpyScalar(True, "True"), "true"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_value_of_a_program_is_written_as_a_person_would(value: object, text: str | None) -> None:
-    """Texts and numbers of any class are written as what they are; what stands for a gap is none."""
+def test_python_values_have_the_expected_text(value: object, text: str | None) -> None:
+    """Texts and numbers of any class have their usual text; a missing value has none."""
     assert to_cell_text(value) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "why"),
+    ("value", "reason"),
     [
-        (timedelta(1), "has a value in column name that is no text, number, truth, date or time (timedelta)"),
-        (object(), "has a value in column name that is no text, number, truth, date or time (object)"),
+        (timedelta(1), "has a value in column name that is not a text, number, boolean, date or time (timedelta)"),
+        (object(), "has a value in column name that is not a text, number, boolean, date or time (object)"),
         (b"\xff", "has bytes in column name that are not UTF-8"),
         (10**5000, "has a number of more than 400 digits in column name"),
         (Decimal("1E+999999999"), "has a number of more than 400 digits in column name"),
@@ -205,17 +207,17 @@ def test_value_of_a_program_is_written_as_a_person_would(value: object, text: st
     ],
     ids=["timedelta", "object", "bytes", "int", "large", "small", "text"],
 )
-def test_value_without_a_text_breaks_its_row_by_its_column(value: object, why: str) -> None:
-    """It is told what it is; where nothing uses it, it does not matter."""
-    assert read_rows(MappingSource([{"phone": ADA, "name": value}])) == [(1, why)]
+def test_value_without_a_text_invalidates_its_row(value: object, reason: str) -> None:
+    """The reason names its type and column; in an unused column it does not matter."""
+    assert read_rows(MappingSource([{"phone": ADA, "name": value}])) == [(1, reason)]
     (row,) = sms_template("Hello").rows([{"phone": ADA, "name": value}])
     assert sms_text(row) == "Hello"
 
 
-class Own:
-    """A source of a program's own, which gives all that it has."""
+class CustomSource:
+    """A custom source without `select`."""
 
-    name = "mine"
+    name = "custom"
     columns = ("phone ", "name")
     total = 3
 
@@ -225,22 +227,22 @@ class Own:
         yield 3, {"phone ": BOB, "name": "5.0", "other": "\x00"}
 
 
-def test_source_of_a_program_is_held_to_the_same(tmp_path: Path) -> None:
-    """Names and cells of a source of another class are read as those of a file."""
-    rows: list[Row] = [*sms_template().rows(Own())]
-    assert [sms_text(row) for row in rows] == ["has a control letter (U+001B) in column name", "is gone", "Dear 5"]
+def test_custom_source_is_validated_like_a_file(tmp_path: Path) -> None:
+    """Names and cells of a custom source are read like those of a file."""
+    rows: list[Row] = [*sms_template().rows(CustomSource())]
+    assert [sms_text(row) for row in rows] == ["has a control character (U+001B) in column name", "is gone", "Dear 5"]
 
 
-async def test_async_mappings_are_held_to_the_same() -> None:
-    """What arrives while a run goes on is read as a file is."""
+async def test_async_mappings_are_validated_like_a_file() -> None:
+    """Rows that arrive during a run are read like those of a file."""
 
-    class Arriving:
+    class AsyncRows:
         async def __aiter__(self) -> AsyncIterator[Mapping[str, object]]:
             yield {"phone": ADA, "name": 5.0, 7: "x"}  # type: ignore[dict-item]
             yield {"phone": ADA, "name": "\x85"}
             yield ["phone"]  # type: ignore[misc]
 
-    rows = [row async for row in sms_template().rows(Arriving())]
+    rows = [row async for row in sms_template().rows(AsyncRows())]
     assert sms_text(rows[0]) == "Dear 5"
     assert [len(row.problems) for row in rows] == [0, 1, 1]
-    assert [line async for line, _ in AsyncMappingSource(Arriving())] == [1, 2, 3]
+    assert [line async for line, _ in AsyncMappingSource(AsyncRows())] == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""Columns are matched as people write them: what looks the same is one name, in every format and in the template."""
+"""CSV headers and column names: names that look the same match, in every format and in the template."""
 
 import re
 import unicodedata
@@ -37,8 +37,8 @@ NAME = "Na\u0308me"
         "\ufeffSEP=,\r\nphone,First Name",
     ],
 )
-def test_header_is_matched_as_people_write_it(tmp_path: Path, header: str) -> None:
-    """Line ends, blanks of any kind and signs that nobody sees are no part of a name."""
+def test_header_with_invisible_characters_matches(tmp_path: Path, header: str) -> None:
+    """Line ends, whitespace of any kind and invisible characters are not part of a name."""
     path = write_file(tmp_path / "people.csv", f"{header}\n{ADA},Ada\n")
     source = read_source(path)
     assert source.columns == ("phone", "First Name")
@@ -47,18 +47,20 @@ def test_header_is_matched_as_people_write_it(tmp_path: Path, header: str) -> No
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("other", ["NFC", "NFD"])
-def test_letters_in_two_unicode_forms_are_one_name(tmp_path: Path, form: Any, other: Any) -> None:
-    """A name is matched whichever form the file, the template and the key have it in, in every format."""
+def test_names_in_two_unicode_forms_match(tmp_path: Path, form: Any, other: Any) -> None:
+    """A name matches in any form that the file, the template and the key have it in, in every format."""
     name, placeholder = unicodedata.normalize(form, NAME), unicodedata.normalize(other, NAME)
     content = {"csv": f"phone,{name}\n{ADA},Ada\n", "jsonl": f'{{"phone": "{ADA}", "{name}": "Ada"}}\n'}
-    sources: list[Any] = [read_source(write_file(tmp_path / f"p.{end}", text)) for end, text in content.items()]
+    sources: list[Any] = [
+        read_source(write_file(tmp_path / f"p.{extension}", text)) for extension, text in content.items()
+    ]
     for source in [*sources, [{"phone": ADA, name: "Ada"}]]:
         rows = sms_template(f"Dear {{{placeholder}}}").rows(source, key=f" {placeholder}\u200b")
         assert [(row.key, sms_text(row)) for row in rows] == [("Ada", "Dear Ada")]
 
 
-def test_two_columns_that_become_one_name_are_refused_by_name(tmp_path: Path) -> None:
-    """No value is chosen among two: a file is refused, and a row that has both."""
+def test_columns_with_the_same_normalized_name_are_rejected(tmp_path: Path) -> None:
+    """No value is chosen between two: the file is rejected, or the row that has both."""
     with pytest.raises(InvalidSource, match="line 1 names the column name twice"):
         read_source(write_file(tmp_path / "p.csv", f"phone,name,name\u200b\n{ADA},Ada,Bob\n"))
     path = write_file(
@@ -71,14 +73,14 @@ def test_two_columns_that_become_one_name_are_refused_by_name(tmp_path: Path) ->
     (row,) = sms_template().rows([{"phone": ADA, "name": "A", "na\u200bme": "B"}])
     assert "has the column name twice" in sms_text(row)
     (row,) = sms_template().rows([{"phone": ADA, "name": "A", "x": "B", "x ": "C"}])
-    assert sms_text(row) == "Dear A"  # of columns that are not used
+    assert sms_text(row) == "Dear A"  # the duplicate columns are not used
 
 
-def test_years_and_dates_are_names_of_columns(tmp_path: Path) -> None:
-    """A header with years is no row of data; one with a number or a code still is."""
+def test_years_and_dates_are_column_names(tmp_path: Path) -> None:
+    """A header with years is not a row of data; one with a number or a code is rejected."""
     header = "phone,name,2025,2026,2025-01,31.12.2025,2025/26,1,12"
-    (found,) = read_csv_rows(tmp_path, f"{header}\n{ADA},Ada,a,b,c,d,e,f,g\n")
-    assert found[1] == dict(zip(header.split(","), [ADA, "Ada", *"abcdefg"], strict=True))
+    (row,) = read_csv_rows(tmp_path, f"{header}\n{ADA},Ada,a,b,c,d,e,f,g\n")
+    assert row[1] == dict(zip(header.split(","), [ADA, "Ada", *"abcdefg"], strict=True))
     for data in (f"{ADA},Ada", "6900000011,Ada", "Ada,4711", "20250131,Ada", "1234,2025", "+30 690 000 0011,2025"):
         with pytest.raises(InvalidSource, match="line 1 holds a number where it must name the columns"):
             read_csv_rows(tmp_path, f"{data}\n{BOB},Bob\n")
@@ -95,8 +97,8 @@ def test_years_and_dates_are_names_of_columns(tmp_path: Path) -> None:
         "\u0660\u0666\u0669\u0660\u0660\u0661\u0662",
     ],
 )
-def test_number_in_a_line_that_names_no_columns_is_not_shown(tmp_path: Path, cell: str) -> None:
-    """A file without a header, whose numbers have something beside them, is refused without one of them."""
+def test_error_about_a_missing_header_shows_no_number(tmp_path: Path, cell: str) -> None:
+    """A file without a header, whose numbers have text beside them, is rejected without showing them."""
     for line in (f"{cell},Ada", f"{cell},{cell}"):
         with pytest.raises(InvalidSource) as caught:
             sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{line}\n{BOB},Bob\n")))
@@ -105,8 +107,8 @@ def test_number_in_a_line_that_names_no_columns_is_not_shown(tmp_path: Path, cel
         sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{cell},Ada\n{BOB},Bob\n")))
 
 
-def test_dates_in_names_of_columns_are_shown(tmp_path: Path) -> None:
-    """A column that is missing is looked for among the others, so these are shown as they are."""
+def test_error_about_a_missing_column_shows_dates_in_names(tmp_path: Path) -> None:
+    """A missing column is looked for among the others, so their names are shown unchanged."""
     header = "telephone,2025-01-01 to 2025-12-31,Q3 2026,ISO 8601-2"
     with pytest.raises(InvalidSource, match=f"the source has {header.replace(',', ', ')}; nothing was sent"):
         sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{header}\n{ADA},a,b,c\n")))
@@ -129,17 +131,17 @@ def test_dates_in_names_of_columns_are_shown(tmp_path: Path) -> None:
         ("phone,name", ("phone", "name")),
     ],
 )
-def test_delimiter_is_the_one_that_makes_rows(tmp_path: Path, content: str, columns: tuple[str, ...]) -> None:
-    """A comma in a name, a price or a text is none where the rows say so."""
+def test_delimiter_is_detected_by_the_rows(tmp_path: Path, content: str, columns: tuple[str, ...]) -> None:
+    """A comma in a name, an amount or a text is not a delimiter if the rows show that."""
     source = read_source(write_file(tmp_path / "people.csv", content))
     assert source.columns == columns
     assert all(isinstance(row, dict) for _, row in read_rows(source))
 
 
-def test_lines_of_delimiters_and_blanks_are_no_rows(tmp_path: Path) -> None:
-    """What spreadsheets leave behind the last row is neither sent nor counted as broken."""
-    rest = ',,\n , ,\u00a0\n\u3000,\u200b,\ufeff\n"","",""\n,\n,,,,,\n\n   \n\u00a0\n"",\n'
-    assert read_csv_rows(tmp_path, f"phone,name,x\n{rest}{ADA},,\n{rest}") == [
+def test_lines_of_delimiters_and_whitespace_are_skipped(tmp_path: Path) -> None:
+    """The empty lines that spreadsheets append are neither sent nor counted as invalid."""
+    empty = ',,\n , ,\u00a0\n\u3000,\u200b,\ufeff\n"","",""\n,\n,,,,,\n\n   \n\u00a0\n"",\n'
+    assert read_csv_rows(tmp_path, f"phone,name,x\n{empty}{ADA},,\n{empty}") == [
         (12, {"phone": ADA, "name": "", "x": ""})
     ]
     path = write_file(tmp_path / "p.jsonl", '\n  \n\u00a0\u3000\n\u200b\n{"a": 1}\n\ufeff{"a": 2}\n\ufeff\n')
@@ -147,14 +149,14 @@ def test_lines_of_delimiters_and_blanks_are_no_rows(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=12))
-def test_column_name_is_a_name_of_its_own(written_as: str) -> None:
-    """A name that is written as it is compared is compared as it is written."""
-    assert normalize_column_name(normalize_column_name(written_as)) == normalize_column_name(written_as)
+def test_normalization_is_idempotent(name: str) -> None:
+    """A normalized name stays the same when it is normalized again."""
+    assert normalize_column_name(normalize_column_name(name)) == normalize_column_name(name)
 
 
 @pytest.mark.parametrize("header", ['phone,size 5"', 'phone,prenom"', 'phone;a "b'])
-def test_a_quote_within_a_name_joins_no_line_to_the_header(tmp_path: Path, header: str) -> None:
-    """A quote that does not begin a name is a letter of it: the first row, whatever quotes it has, stays a row."""
+def test_quote_within_a_name_does_not_join_lines(tmp_path: Path, header: str) -> None:
+    """A quote that does not start a name is part of it: the first row, whatever quotes it has, stays a row."""
     delimiter = ";" if ";" in header else ","
     path = tmp_path / "rows.csv"
     path.write_text(f'{header}\n+306900000001{delimiter}12"\n+306900000002{delimiter}Ben\n', "utf-8")

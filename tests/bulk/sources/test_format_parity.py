@@ -1,4 +1,4 @@
-"""One row gives one flow, whichever format it is written in."""
+"""A row results in the same flow in every file format."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ Values = dict[str, Any]
 
 
 def as_csv(folder: Path, row: Values, *, quoting: Any = csv.QUOTE_MINIMAL) -> Any:
-    """The row in a CSV file, as Python's own writer writes it."""
+    """Return the row in a CSV file, written by Python's csv module."""
     path = folder / f"p{quoting}.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=quoting)
@@ -32,41 +32,50 @@ def as_csv(folder: Path, row: Values, *, quoting: Any = csv.QUOTE_MINIMAL) -> An
 
 
 def as_quoted_csv(folder: Path, row: Values) -> Any:
-    """The row with quotes around each cell."""
+    """Return the row in a CSV file, with quotes around each cell."""
     return as_csv(folder, row, quoting=csv.QUOTE_ALL)
 
 
 def as_json(folder: Path, row: Values) -> Any:
-    """The row as a line of JSON, numbers as numbers."""
+    """Return the row as a line of JSON, numbers as numbers."""
     path = folder / "p.jsonl"
-    words = {name: _in_json(value) for name, value in row.items()}
-    path.write_text("{" + ", ".join(f"{json.dumps(name)}: {word}" for name, word in words.items()) + "}\n", "utf-8")
+    literals = {name: _in_json(value) for name, value in row.items()}
+    path.write_text(
+        "{" + ", ".join(f"{json.dumps(name)}: {literal}" for name, literal in literals.items()) + "}\n", "utf-8"
+    )
     return read_source(path)
 
 
 def as_parquet(folder: Path, row: Values) -> Any:
-    """The row in a table, each value in a column of its type."""
+    """Return the row in a table, each value in a column of its type."""
     return read_source(write_parquet(folder / "p.parquet", {name: [value] for name, value in row.items()}))
 
 
 def as_untyped_parquet(folder: Path, row: Values) -> Any:
-    """The row in a table, its texts as bytes and words of a dictionary."""
+    """Return the row in a table, its texts as bytes or dictionary values."""
     pa = pytest.importorskip("pyarrow")
     columns = {
         name: pa.array([value]).dictionary_encode()
-        if isinstance(value, str) and place % 2
+        if isinstance(value, str) and index % 2
         else [value.encode() if isinstance(value, str) else value]
-        for place, (name, value) in enumerate(row.items())
+        for index, (name, value) in enumerate(row.items())
     }
     return read_source(write_parquet(folder / "w.parquet", columns))
 
 
 def as_mapping(_folder: Path, row: Values) -> Any:
-    """The row as a program has it."""
+    """Return the row as a mapping."""
     return [row]
 
 
-WAYS: list[Callable[[Path, Values], Any]] = [as_csv, as_quoted_csv, as_json, as_parquet, as_untyped_parquet, as_mapping]
+FORMATS: list[Callable[[Path, Values], Any]] = [
+    as_csv,
+    as_quoted_csv,
+    as_json,
+    as_parquet,
+    as_untyped_parquet,
+    as_mapping,
+]
 
 
 def _in_csv(value: Any) -> str:
@@ -85,24 +94,24 @@ def _in_json(value: Any) -> str:
     return json.dumps(value if isinstance(value, str | int | float) else value.isoformat())
 
 
-def row_texts(rows: Any) -> list[tuple[str, str, str]]:
-    """What is sent, to whom, and what it is known by."""
+def sent_rows(rows: Any) -> list[tuple[str, str, str]]:
+    """Return the key, the recipient and the text of each row."""
 
-    def of(row: Row) -> tuple[str, str, str]:
+    def sent_row(row: Row) -> tuple[str, str, str]:
         return (row.key, row.recipient, sms_text(row))
 
-    return [of(row) for row in rows]
+    return [sent_row(row) for row in rows]
 
 
-def in_all_formats(row: Values, body: str, **settings_of_rows: Any) -> list[tuple[str, str, str]]:
-    """What each format gives, once, because all give the same."""
+def sent_in_all_formats(row: Values, body: str, **row_settings: Any) -> list[tuple[str, str, str]]:
+    """Return the result of one format, after checking that all formats give the same."""
     with TemporaryDirectory() as folder:
-        found = [row_texts(sms_template(body).rows(way(Path(folder), row), **settings_of_rows)) for way in WAYS]
-    assert all(one == found[0] for one in found), found
-    return found[0]
+        results = [sent_rows(sms_template(body).rows(write(Path(folder), row), **row_settings)) for write in FORMATS]
+    assert all(one == results[0] for one in results), results
+    return results[0]
 
 
-# A line that begins with a number, and then a delimiter, would be taken for a row.
+# A line that starts with a number and a delimiter would count as a row.
 PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).filter(
     lambda text: not re.search(r"[\r\n]\W*(\d\W*){7}", text)
 )
@@ -114,14 +123,14 @@ NUMBERS = st.one_of(
     st.decimals(-(10**9), 10**9, places=6),
     st.integers(-(10**9), 10**9).map(lambda number: Decimal(f"{number}.000000")),
 )
-VALUES = st.one_of(PLAIN, NUMBERS, st.booleans(), st.dates(), st.times().filter(lambda moment: moment.fold == 0))
+VALUES = st.one_of(PLAIN, NUMBERS, st.booleans(), st.dates(), st.times().filter(lambda value: value.fold == 0))
 
 
 @settings(max_examples=400, deadline=None)
 @given(first=VALUES, second=VALUES)
-def test_one_row_gives_one_flow(first: Any, second: Any) -> None:
-    """Texts, numbers, truths, dates and times give one text and one refusal in every format."""
-    ((_, recipient, _),) = in_all_formats({"phone": ADA, "first": first, "second": second}, "{first}|{second}")
+def test_any_row_gives_the_same_flow_in_every_format(first: Any, second: Any) -> None:
+    """Texts, numbers, booleans, dates and times give the same text or the same reason in every format."""
+    ((_, recipient, _),) = sent_in_all_formats({"phone": ADA, "first": first, "second": second}, "{first}|{second}")
     assert recipient in {ADA, ""}
 
 
@@ -144,23 +153,23 @@ def test_one_row_gives_one_flow(first: Any, second: Any) -> None:
     ],
     ids=repr,
 )
-def test_value_has_one_text(value: Any, text: str) -> None:
-    """The text is the one that a person should read, from every format."""
-    assert in_all_formats({"phone": ADA, "x": value}, "<{x}>") == [(ADA, ADA, f"<{text}>")]
+def test_value_has_the_expected_text_in_every_format(value: Any, text: str) -> None:
+    """The text is the one that a reader expects, from every format."""
+    assert sent_in_all_formats({"phone": ADA, "x": value}, "<{x}>") == [(ADA, ADA, f"<{text}>")]
 
 
 @pytest.mark.parametrize("number", [306900000011.0, "306900000011.0", Decimal("306900000011.0"), 306900000011])
-def test_number_with_a_fraction_is_one_person_with_one_key(number: Any) -> None:
-    """A recipient and a key that a table has written with a fraction are the whole number, from every format."""
+def test_number_with_a_zero_fraction_is_the_same_recipient_and_key(number: Any) -> None:
+    """A recipient or a key that a table stores with a fraction is the whole number, from every format."""
     row = {"phone": "+306900000011", "order": number}
-    assert in_all_formats(row, "{order}", key="order") == [("306900000011", ADA, "306900000011")]
-    ((key, recipient, text),) = in_all_formats({"phone": number}, "Hello", region="GR")
+    assert sent_in_all_formats(row, "{order}", key="order") == [("306900000011", ADA, "306900000011")]
+    ((key, recipient, text),) = sent_in_all_formats({"phone": number}, "Hello", region="GR")
     assert (key, recipient, text) == (ADA, ADA, "Hello") or (not recipient and "phone" in text)
 
 
 @pytest.mark.parametrize("value", ["A\x1bda", "\ufffd", "x" * 131_073, "\u202eAda"], ids=ascii)
-def test_value_that_cannot_be_sent_is_refused_in_the_same_words(value: str) -> None:
-    """Each format refuses it by its column, and for the same reason."""
-    ((_, recipient, why),) = in_all_formats({"phone": BOB, "name": value}, "{name}")
+def test_unsendable_value_has_the_same_reason_in_every_format(value: str) -> None:
+    """Each format rejects it by its column, for the same reason."""
+    ((_, recipient, reason),) = sent_in_all_formats({"phone": BOB, "name": value}, "{name}")
     assert recipient == ""
-    assert "in column name" in why
+    assert "in column name" in reason

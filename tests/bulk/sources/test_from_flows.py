@@ -1,4 +1,4 @@
-"""What a program holds already, mappings and flows, makes rows as a file does, as often as it can be gone through."""
+"""Rows from mappings and flows in memory, sync and async."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,69 +17,69 @@ TEMPLATE = FlowTemplate.from_mapping(
 )
 
 
-async def test_mappings_are_rows_too() -> None:
-    """Any iterable or async iterable of mappings makes rows, numbered from 1; a list can be gone through again."""
-    values = [{"phone": "+306900000001", "name": "Ada"}, "no mapping", {"phone": "+306900000002", "name": 5}]
+async def test_mappings_make_rows() -> None:
+    """Any iterable or async iterable of mappings makes rows, numbered from 1; a list can be iterated again."""
+    values = [{"phone": "+306900000001", "name": "Ada"}, "not a mapping", {"phone": "+306900000002", "name": 5}]
 
-    async def arriving() -> AsyncIterator[Any]:
+    async def async_values() -> AsyncIterator[Any]:
         for item in values:
             yield item
 
     rows = TEMPLATE.rows(values)  # type: ignore[arg-type]
-    again: list[Row] = [row async for row in TEMPLATE.rows(arriving())]
-    for found in ([*rows], [*rows], again):
-        assert [(row.line, row.key, bool(row.problems)) for row in found] == [
+    async_rows: list[Row] = [row async for row in TEMPLATE.rows(async_values())]
+    for result in ([*rows], [*rows], async_rows):
+        assert [(row.line, row.key, bool(row.problems)) for row in result] == [
             (1, "+306900000001", False),
             (2, "", True),
             (3, "+306900000002", False),
         ]
-        assert found[2].build_flow(Correlation())
+        assert result[2].build_flow(Correlation())
 
 
 def flow_to(phone: str) -> AnyFlow:
-    """A flow to a number."""
+    """Return a flow to a number."""
     step = {"type": "Sms", "order": 1, "to": phone, "ttl": 60, "message": {"body": "Code 1234"}}
     return load_flow("otp", {"flow": [step]})
 
 
-async def test_rows_say_whether_they_can_be_gone_through_again() -> None:
-    """What comes once gives rows that come once: an iterator of its own, which ends for good."""
+async def test_rows_of_an_iterator_are_an_iterator() -> None:
+    """Rows of an iterator are an iterator, which can be consumed only once."""
 
-    async def arriving() -> AsyncIterator[Any]:
+    async def async_values() -> AsyncIterator[Any]:
         for item in (flow_to("+306900000001"), flow_to("+306900000002")):
             yield item
 
-    async def people() -> AsyncIterator[dict[str, object]]:
+    async def async_mappings() -> AsyncIterator[dict[str, object]]:
         yield {"phone": "+306900000001", "name": "Ada"}
 
     values: list[dict[str, object]] = [{"phone": "+306900000001", "name": "Ada"}]
-    once = [rows_of(iter([flow_to("+306900000001")])), TEMPLATE.rows(iter(values))]
-    for rows in once:
+    single_use = [rows_of(iter([flow_to("+306900000001")])), TEMPLATE.rows(iter(values))]
+    for rows in single_use:
         assert iter(rows) is rows
         assert [len([*rows]), len([*rows])] == [1, 0]
-    for again in (rows_of([flow_to("+306900000001")]), TEMPLATE.rows(values)):
-        assert iter(again) is not again
-    for stream in (rows_of(arriving()), TEMPLATE.rows(people())):
+    for reusable in (rows_of([flow_to("+306900000001")]), TEMPLATE.rows(values)):
+        assert iter(reusable) is not reusable
+    for stream in (rows_of(async_values()), TEMPLATE.rows(async_mappings())):
         assert aiter(stream) is stream
         assert len([row async for row in stream]) > 0
 
 
-async def test_ready_flows_are_rows_too() -> None:
-    """A flow is known by its first recipient, in the one way to write it, or by what the caller says."""
-    flows: list[Any] = [flow_to("+4407400123456"), "no flow", flow_to("+306900000002")]
+async def test_flows_make_rows_with_a_key() -> None:
+    """The key of a flow is its first recipient in E.164 form, or the one that the caller returns."""
+    flows: list[Any] = [flow_to("+4407400123456"), "not a flow", flow_to("+306900000002")]
 
-    async def arriving() -> AsyncIterator[AnyFlow]:
+    async def async_values() -> AsyncIterator[AnyFlow]:
         for flow in flows:
             yield flow
 
     rows = rows_of(flows)
-    for found in ([*rows], [*rows], [row async for row in rows_of(arriving())]):
-        assert [(row.line, row.key, row.recipient) for row in found] == [
+    for result in ([*rows], [*rows], [row async for row in rows_of(async_values())]):
+        assert [(row.line, row.key, row.recipient) for row in result] == [
             (1, "+447400123456", "+447400123456"),
             (2, "", ""),
             (3, "+306900000002", "+306900000002"),
         ]
-        assert [str(problem) for problem in found[1].problems] == ["must be a flow, not text"]
-    named = [*rows_of([flows[0], flows[2]], key=lambda flow: "" if flow is flows[2] else "one")]
-    assert [(row.key, len(row.problems)) for row in named] == [("one", 0), ("", 1)]
-    assert "1234" not in repr([named, named[0].build_flow])
+        assert [str(problem) for problem in result[1].problems] == ["must be a flow, not text"]
+    custom = [*rows_of([flows[0], flows[2]], key=lambda flow: "" if flow is flows[2] else "one")]
+    assert [(row.key, len(row.problems)) for row in custom] == [("one", 0), ("", 1)]
+    assert "1234" not in repr([custom, custom[0].build_flow])

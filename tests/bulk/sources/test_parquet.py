@@ -1,4 +1,4 @@
-"""Parquet gives each cell that is used as a text, or breaks that cell's row; what nobody uses is not read."""
+"""Parquet: each used cell has a text or invalidates its row; unused columns are not read."""
 
 import uuid
 from datetime import UTC, date, datetime, time
@@ -18,8 +18,8 @@ pa = pytest.importorskip("pyarrow")
 OVERFLOWS = 253402300799000000  # the last second of year 9999, which is next year east of Greenwich
 
 
-def unheld(kind: str, count: int) -> Any:
-    """A column of values that Python cannot hold."""
+def unrepresentable(kind: str, count: int) -> Any:
+    """Return a column of values that Python cannot represent."""
     return {
         "zone": lambda: pa.array([OVERFLOWS] * count, pa.timestamp("us", "Asia/Tokyo")),
         "unknown zone": lambda: pa.array([1] * count, pa.timestamp("us", "Mars/Olympus")),
@@ -38,11 +38,11 @@ KINDS = ["zone", "unknown zone", "nanoseconds", "duration", "time", "date", "byt
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_column_that_is_not_used_does_not_matter(tmp_path: Path, kind: str) -> None:
-    """Whatever stands in a column that no placeholder names, each row is sent, in the second batch as well."""
+def test_unrepresentable_values_in_an_unused_column_do_not_matter(tmp_path: Path, kind: str) -> None:
+    """Whatever an unused column contains, each row is sent, in the second batch as well."""
     count = 4_501
     path = write_parquet(
-        tmp_path / "rows.parquet", {"phone": [ADA] * count, "name": ["Ada"] * count, "x": unheld(kind, count)}
+        tmp_path / "rows.parquet", {"phone": [ADA] * count, "name": ["Ada"] * count, "x": unrepresentable(kind, count)}
     )
     rows = [*sms_template().rows(read_source(path))]
     assert len(rows) == count
@@ -50,19 +50,19 @@ def test_column_that_is_not_used_does_not_matter(tmp_path: Path, kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_cell_that_cannot_be_held_breaks_its_row(tmp_path: Path, kind: str) -> None:
-    """In a column that is used it breaks its row alone, by the column's name, and the rows around it are sent."""
+def test_unrepresentable_cell_invalidates_its_row(tmp_path: Path, kind: str) -> None:
+    """In a used column it invalidates its row alone, by the column name, and the rows around it are sent."""
     count = 4_501
-    bad = unheld(kind, 1)
-    plain = pa.nulls(count - 1, bad.type)
+    invalid = unrepresentable(kind, 1)
+    nulls = pa.nulls(count - 1, invalid.type)
     path = write_parquet(
         tmp_path / "rows.parquet",
-        {"phone": [ADA] * count, "name": ["Ada"] * count, "x": pa.chunked_array([plain, bad]), "y": ["y"] * count},
+        {"phone": [ADA] * count, "name": ["Ada"] * count, "x": pa.chunked_array([nulls, invalid]), "y": ["y"] * count},
     )
-    found = read_rows(select_columns(read_source(path), {"phone", "x", "y"}))
-    assert found[-2] == (count - 1, {"phone": ADA, "y": "y"})
-    assert found[-1][0] == count
-    assert "in column x" in found[-1][1]
+    rows = read_rows(select_columns(read_source(path), {"phone", "x", "y"}))
+    assert rows[-2] == (count - 1, {"phone": ADA, "y": "y"})
+    assert rows[-1][0] == count
+    assert "in column x" in rows[-1][1]
 
 
 @pytest.mark.parametrize(
@@ -94,24 +94,24 @@ def test_cell_that_cannot_be_held_breaks_its_row(tmp_path: Path, kind: str) -> N
     ],
     ids=lambda value: str(getattr(value, "type", "")),
 )
-def test_each_type_is_written_as_a_person_would(tmp_path: Path, values: Any, texts: list[str | None]) -> None:
-    """A value of each type is the text that the other formats give; a gap and a structure are no value."""
+def test_each_type_has_the_expected_text(tmp_path: Path, values: Any, texts: list[str | None]) -> None:
+    """A value of each type has the text that the other formats give; nulls and structures have none."""
     path = write_parquet(tmp_path / "rows.parquet", {"x": values, "n": ["1"] * len(texts)})
     assert [row.get("x") for _, row in read_rows(read_source(path))] == texts
 
 
-def test_control_letters_break_their_row_in_any_batch(tmp_path: Path) -> None:
-    """A letter that cannot be sent is found in row one and in row 4,501, and costs that row."""
+def test_control_character_invalidates_its_row_in_any_batch(tmp_path: Path) -> None:
+    """An unsendable character is rows in row 1 and in row 4,501, and invalidates that row."""
     names = ["Ada"] * 5_000
     names[0], names[4_500] = "A\x1bda", "A\ufffd"
-    found = read_rows(read_source(write_parquet(tmp_path / "rows.parquet", {"phone": [BOB] * 5_000, "name": names})))
-    assert found[0] == (1, "has a control letter (U+001B) in column name")
-    assert "U+FFFD in column name" in found[4_500][1]
-    assert sum(isinstance(row, dict) for _, row in found) == 4_998
+    rows = read_rows(read_source(write_parquet(tmp_path / "rows.parquet", {"phone": [BOB] * 5_000, "name": names})))
+    assert rows[0] == (1, "has a control character (U+001B) in column name")
+    assert "U+FFFD in column name" in rows[4_500][1]
+    assert sum(isinstance(row, dict) for _, row in rows) == 4_998
 
 
-def test_columns_are_known_by_the_names_that_people_see(tmp_path: Path) -> None:
-    """A name with line ends, blanks and invisible signs is the placeholder's; two that look the same are refused."""
+def test_column_names_are_normalized(tmp_path: Path) -> None:
+    """A name with line ends, spaces and invisible characters matches; two that look the same are rejected."""
     path = write_parquet(
         tmp_path / "rows.parquet", {"\ufeffphone": [CID], " First\nNa\u0308me ": ["Cid"], "a.b": ["x"]}
     )
@@ -122,28 +122,28 @@ def test_columns_are_known_by_the_names_that_people_see(tmp_path: Path) -> None:
         read_source(path)
 
 
-def test_table_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    """Columns that are others than at first end the run: no value goes under the name of another."""
+def test_changed_columns_end_the_run(tmp_path: Path) -> None:
+    """Changed columns end the run: no value gets the name of another."""
     path = write_parquet(tmp_path / "rows.parquet", {"phone": [CID], "name": ["Cid"]})
     rows = sms_template().rows(read_source(path))
     write_parquet(path, {"phone": [CID], "nick": ["Cid"]})
-    with pytest.raises(InvalidSource, match="has other columns than when this run began"):
+    with pytest.raises(InvalidSource, match="has other columns than at the start of this run"):
         list(rows)
 
 
-def test_no_column_of_a_table_is_used(tmp_path: Path) -> None:
-    """Rows without a column that is used are rows all the same."""
+def test_rows_without_a_used_column_are_rows(tmp_path: Path) -> None:
+    """Rows of a table of which no column is used are read all the same."""
     path = write_parquet(tmp_path / "rows.parquet", {"phone": [ADA, BOB], "tags": [["a"], []]})
     assert read_rows(select_columns(read_source(path), {"tags"})) == [(1, {}), (2, {})]
 
 
-@pytest.mark.parametrize("where", range(4, 44, 3))
-def test_table_that_is_damaged_ends_the_run_with_its_row_or_gives_other_values(tmp_path: Path, where: int) -> None:
-    """A page that cannot be read is told with the row after which it stands; nothing else is raised."""
+@pytest.mark.parametrize("position", range(4, 44, 3))
+def test_corrupt_table_raises_nothing_but_invalid_source(tmp_path: Path, position: int) -> None:
+    """A page that cannot be read is reported with the last row before it; nothing else is raised."""
     path = write_parquet(tmp_path / "rows.parquet", {"a": [str(row) for row in range(3_000)]}, row_group_size=500)
     source = read_source(path)
     data = bytearray(path.read_bytes())
-    start = len(data) * where // 50
+    start = len(data) * position // 50
     data[start : start + 40] = bytes(255 - byte for byte in data[start : start + 40])
     path.write_bytes(data)
     try:
@@ -152,8 +152,8 @@ def test_table_that_is_damaged_ends_the_run_with_its_row_or_gives_other_values(t
         assert "rows.parquet" in str(error)  # noqa: PT017  # it may be read, too
 
 
-def test_damaged_page_with_a_checksum_is_never_read(tmp_path: Path) -> None:
-    """Where the writer has left checksums, no value of a page that was changed is sent."""
+def test_corrupt_page_with_a_checksum_is_not_read(tmp_path: Path) -> None:
+    """If the writer has added checksums, no value of a changed page is sent."""
     columns = {"a": [f"+3069{row:08}" for row in range(3_000)]}
     path = write_parquet(
         tmp_path / "rows.parquet", columns, write_page_checksum=True, compression="none", use_dictionary=False

@@ -1,4 +1,4 @@
-"""What is larger than any row or flow is refused early, in little memory, and the rows beside it are read."""
+"""Oversized cells, lines, headers and pages are rejected early, in bounded memory; other rows are read."""
 
 import csv as csv_module
 import subprocess
@@ -17,24 +17,24 @@ from routee_failover.bulk.sources.parquet_pages import PageInfo, batch_size, rea
 from .sample_files import ADA, BOB, read_csv_rows, read_rows, sms_template, sms_text, write_file, write_parquet
 
 LONG = "has a value longer than 131,072 characters in column name"
-READS = """
+READ_SCRIPT = """
 import sys
 from routee_failover import RouteeError
 from routee_failover.bulk import FlowTemplate, read_source
 step = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Dear {name}"}}
-template = FlowTemplate.of({"endpoint": "standard", "flow": [step]})
+template = FlowTemplate.from_mapping({"endpoint": "standard", "flow": [step]})
 try:
     rows = [row for row in template.rows(read_source(sys.argv[1])) if row.problems]
     print(len(rows), {str(row.problems[0]) for row in rows})
 except RouteeError as error:
     print(error)
-held = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(held.split()[1]) // 1024)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) // 1024)
 """
 
 
-def test_long_cell_breaks_its_row_in_every_format(tmp_path: Path) -> None:
-    """A text that no message may have costs its row; where nothing uses it, it does not matter."""
+def test_long_cell_invalidates_its_row_in_every_format(tmp_path: Path) -> None:
+    """A text longer than any message invalidates its row; in an unused column it does not matter."""
     long = "x" * 131_073
     sources = [
         read_source(write_file(tmp_path / "p.csv", f'phone,name\n{ADA},{long}\n{ADA},"{long}"\n{BOB},Bob\n')),
@@ -46,14 +46,14 @@ def test_long_cell_breaks_its_row_in_every_format(tmp_path: Path) -> None:
         read_source(write_parquet(tmp_path / "b.parquet", {"phone": [ADA, BOB], "name": [long.encode() * 5, b"Bob"]})),
     ]
     for source in sources:
-        *broken, (_, last) = read_rows(source)
-        assert {why for _, why in broken} == {LONG}
+        *invalid, (_, last) = read_rows(source)
+        assert {reason for _, reason in invalid} == {LONG}
         assert last["name"] == "Bob"
         assert not any(row.problems for row in sms_template("Hello", to=ADA).rows(source, key="phone"))
 
 
-def test_limit_of_the_csv_module_is_not_ours(tmp_path: Path) -> None:
-    """A program that sets it for itself changes nothing here."""
+def test_field_size_limit_of_the_csv_module_does_not_matter(tmp_path: Path) -> None:
+    """A program that sets it changes nothing here."""
     before = csv_module.field_size_limit(10)
     try:
         assert read_csv_rows(tmp_path, f'phone,name\n{ADA},"Ada, Countess"\n') == [
@@ -63,25 +63,25 @@ def test_limit_of_the_csv_module_is_not_ours(tmp_path: Path) -> None:
         csv_module.field_size_limit(before)
 
 
-def test_header_and_record_without_end(tmp_path: Path) -> None:
-    """A million columns, a header that is never closed and a record of many lines fill no memory."""
-    for header, why in {
+def test_huge_header_or_record_is_rejected(tmp_path: Path) -> None:
+    """A million columns, a header that is never closed and a record of many lines do not fill the memory."""
+    for header, message in {
         "a," * 20_000: "names more than 16,384 columns",
         "a," * 1_000_000: "line 1 is longer than 1 MiB",
         '"' + "a\n" * 1_000: "line 1: unexpected end of data",
     }.items():
-        with pytest.raises(InvalidSource, match=why):
+        with pytest.raises(InvalidSource, match=message):
             read_csv_rows(tmp_path, f"{header}\n{ADA}\n")
     lines = f'{ADA},"' + "y\n" * (MAX_LINE_LENGTH // 2) + '"\n'
     (first, *rest) = read_csv_rows(tmp_path, f"phone,name\n{BOB},Bob\n{lines}{BOB},Bob\n")[1:]
     assert first == (3, "has a quote that is never closed, or is longer than 1 MiB")
     assert rest[-1][1] == {"phone": BOB, "name": "Bob"}
-    assert all(row == "has 1 value, where the header names 2 columns" for _, row in rest[:-2])
+    assert all(row == "has 1 value, but the header names 2 columns" for _, row in rest[:-2])
 
 
-def test_json_lines_without_end(tmp_path: Path) -> None:
-    """Numbers of thousands of digits, many keys, a key twice among many and deep nesting break their own row."""
-    many = ",".join(f'"k{place}": 1' for place in range(20_000))
+def test_huge_json_values_invalidate_their_row(tmp_path: Path) -> None:
+    """Numbers of thousands of digits, many keys, a duplicate among many and deep nesting invalidate their row."""
+    many = ",".join(f'"k{index}": 1' for index in range(20_000))
     lines = [
         '{"phone": ' + "9" * 6_000 + "}",
         '{"phone": 0.' + "9" * 6_000 + "}",
@@ -94,20 +94,20 @@ def test_json_lines_without_end(tmp_path: Path) -> None:
         "has a number of more than 400 digits",
         "has a number of more than 400 digits",
         "has more than 16,384 values",
-        "has a key that stands twice",
+        "has a duplicate key",
         "is nested too deeply",
         {"phone": "7"},
     ]
-    assert read_rows(MappingSource([{f"k{place}": 1 for place in range(20_000)}])) == [
+    assert read_rows(MappingSource([{f"k{index}": 1 for index in range(20_000)}])) == [
         (1, "has more than 16,384 values")
     ]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory as Linux counts it")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory use from /proc")
 @pytest.mark.parametrize("size", [1_000_000, 150_000_000])
 @pytest.mark.parametrize("used", [True, False])
-def test_small_parquet_of_huge_cells_fills_no_memory(tmp_path: Path, size: int, used: bool) -> None:
-    """Kilobytes that say gigabytes are refused or cost their rows, in constant memory; unused ones are not read."""
+def test_small_parquet_file_of_huge_cells_takes_bounded_memory(tmp_path: Path, size: int, used: bool) -> None:
+    """Kilobytes that expand to gigabytes are rejected or invalidate their rows, in constant memory."""
     pa = pytest.importorskip("pyarrow")
     count = 1_000 if size == 1_000_000 else 28
     huge = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * size]))
@@ -116,25 +116,25 @@ def test_small_parquet_of_huge_cells_fills_no_memory(tmp_path: Path, size: int, 
     del huge, names
     assert path.stat().st_size < 40_000
     run = subprocess.run(
-        [sys.executable, "-c", READS, str(path)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", READ_SCRIPT, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
-    said, held = run.stdout.splitlines()
+    output, peak_megabytes = run.stdout.splitlines()
     expected = (
         "0 set()" if not used else "would fill the memory; nothing was sent" if count == 28 else f"{count} {{'{LONG}'}}"
     )
-    assert expected in said
-    assert int(held) < 500
+    assert expected in output
+    assert int(peak_megabytes) < 500
 
 
-def test_table_of_too_many_columns(tmp_path: Path) -> None:
-    """More columns than any spreadsheet has are refused."""
-    path = write_parquet(tmp_path / "p.parquet", {f"c{place}": [1] for place in range(16_385)})
+def test_table_with_too_many_columns_is_rejected(tmp_path: Path) -> None:
+    """More columns than any spreadsheet has are rejected."""
+    path = write_parquet(tmp_path / "p.parquet", {f"c{index}": [1] for index in range(16_385)})
     with pytest.raises(InvalidSource, match="has more than 16,384 columns"):
         read_source(path)
 
 
-def test_page_headers_are_read_as_the_writer_left_them(tmp_path: Path) -> None:
-    """Dictionary and data pages of both kinds are found with their sizes, by whichever codec they are compressed."""
+def test_page_headers_of_every_codec_and_version_are_read(tmp_path: Path) -> None:
+    """Dictionary and data pages of both versions are found with their sizes, with any codec."""
     pq = pytest.importorskip("pyarrow.parquet")
     columns = {"phone": [f"+3069{row:08}" for row in range(50_000)], "name": ["Ada", "Bob"] * 25_000}
     for version in ("1.0", "2.0"):
@@ -164,8 +164,8 @@ def test_page_headers_are_read_as_the_writer_left_them(tmp_path: Path) -> None:
                     assert len(pages) > len(data)
 
 
-def test_page_headers_that_are_none_count_as_one_page() -> None:
-    """Where the headers cannot be read, the whole chunk is taken for one page, and no other error is raised."""
+def test_invalid_page_headers_count_as_one_page() -> None:
+    """If the headers cannot be read, the whole chunk counts as one page, and no other error is raised."""
 
     class Chunk:
         data_page_offset = 0
@@ -181,8 +181,8 @@ def test_page_headers_that_are_none_count_as_one_page() -> None:
         assert read_pages(BytesIO(body), Chunk) == whole
 
 
-def test_rows_at_once_follow_the_largest_pages() -> None:
-    """Few rows are read together where a page is large or one text of a dictionary is."""
+def test_batch_size_depends_on_the_largest_pages() -> None:
+    """Fewer rows are read at once if a page is large, or one value of a dictionary is."""
     small, large = (
         PageInfo(is_dictionary=False, uncompressed_size=100, value_count=1_000),
         PageInfo(is_dictionary=False, uncompressed_size=5_000, value_count=1),
@@ -194,7 +194,7 @@ def test_rows_at_once_follow_the_largest_pages() -> None:
     assert batch_size([PageInfo(is_dictionary=True, uncompressed_size=20_000, value_count=1)], 4_096, 10_000) == 1
 
 
-def test_text_of_rows_beside_a_long_one(tmp_path: Path) -> None:
+def test_rows_beside_a_long_cell_are_sent(tmp_path: Path) -> None:
     """A run over a file with such a cell sends the others."""
     path = write_file(tmp_path / "p.csv", f"phone,name\n{ADA},{'x' * 200_000}\n{BOB},Bob\n")
     assert [sms_text(row) for row in sms_template().rows(read_source(path))] == [LONG, "Dear Bob"]

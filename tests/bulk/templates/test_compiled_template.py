@@ -1,4 +1,4 @@
-"""The short way to a row's flow gives what the long way by the JSON gives, for every endpoint and every value."""
+"""The fast path to a row's flow gives the same result as the slow path, for every endpoint and every value."""
 
 from typing import Any, cast
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import AnyFlow, InvalidFlow, Problem
-from routee_failover.bulk.templates import row_factory as rows_module
+from routee_failover.bulk.templates import row_factory as row_factory_module
 from routee_failover.bulk.templates.compiled_template import CannotCompile, compile_flow
 from routee_failover.bulk.templates.row import Correlation, Row
 from routee_failover.bulk.templates.template import FlowTemplate
@@ -21,7 +21,7 @@ GOOD = {
     "flag": "true",
     "url": "https://a.example/",
 }
-STAMPS = (
+CORRELATIONS = (
     Correlation(),
     Correlation("RUN-1", "https://example.com/run"),
     Correlation("RUN-2"),
@@ -95,14 +95,14 @@ TEMPLATES: dict[str, dict[str, Any]] = {
     "otp": {"endpoint": "otp", "flow": [OTP_SMS, VIBER_OTP]},
     "viber-otp": {"endpoint": "viber-otp", **MESSAGE},
     "nested": {"endpoint": "transactional", "flow": [{**TEMPLATE, "templateParams": {"a": {"b": "{name}"}}}]},
-    "long way": {"endpoint": "standard", "flow": [{**VIBER, "failoverOnStatuses": ["{status}"]}]},
+    "slow path": {"endpoint": "standard", "flow": [{**VIBER, "failoverOnStatuses": ["{status}"]}]},
 }
 
 
-def made(row: Row, stamp: Correlation) -> AnyFlow | tuple[Problem, ...]:
-    """A row's flow, or why there is none."""
+def flow_or_problems(row: Row, correlation: Correlation) -> AnyFlow | tuple[Problem, ...]:
+    """Return a row's flow, or its problems."""
     try:
-        return row.build_flow(stamp)
+        return row.build_flow(correlation)
     except InvalidFlow as error:
         return error.problems
 
@@ -121,34 +121,36 @@ _values = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-@given(values=_values, stamp=st.sampled_from(STAMPS))
-def test_both_ways_give_the_same(name: str, values: dict[str, str], stamp: Correlation) -> None:
-    """Whatever stands in a row, it is the same flow, or the same problems, as if it were the first one."""
+@given(values=_values, correlation=st.sampled_from(CORRELATIONS))
+def test_fast_and_slow_path_give_the_same_flow_or_problems(
+    name: str, values: dict[str, str], correlation: Correlation
+) -> None:
+    """Whatever a row contains, it gives the same flow, or the same problems, as if it were the first one."""
     template = FlowTemplate.from_mapping(TEMPLATES[name])
     first, row = template.rows([{**GOOD, "status": "Expired"}, values])
-    first.build_flow(stamp)
+    first.build_flow(correlation)
     (alone,) = template.rows([values])
-    assert made(row, stamp) == made(alone, stamp)
+    assert flow_or_problems(row, correlation) == flow_or_problems(alone, correlation)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_the_short_way_is_taken_where_it_leads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the first row no JSON is read, but where a column stands in a list of words."""
+def test_fast_path_is_used_after_the_first_row(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first row no JSON is read, unless a column is in a list of texts."""
     first, second = FlowTemplate.from_mapping(TEMPLATES[name]).rows([{**GOOD, "status": "Expired"}] * 2)
     flow = first.build_flow(Correlation())
 
-    def no_more(*_: object) -> AnyFlow:
-        raise AssertionError("the long way was taken")
+    def fail(*_: object) -> AnyFlow:
+        raise AssertionError("the slow path was used")
 
-    monkeypatch.setattr(rows_module, "load_flow", no_more)
-    if name in {"long way", "nested"}:
-        with pytest.raises(AssertionError, match="the long way"):
+    monkeypatch.setattr(row_factory_module, "load_flow", fail)
+    if name in {"slow path", "nested"}:
+        with pytest.raises(AssertionError, match="the slow path"):
             second.build_flow(Correlation())
     else:
         assert second.build_flow(Correlation()) == flow
 
 
-def test_what_is_the_same_in_every_row_is_one_object() -> None:
+def test_parts_without_columns_are_shared_between_flows() -> None:
     """Parts without a column are built once."""
     rows = [*FlowTemplate.from_mapping(TEMPLATES["standard"]).rows([GOOD] * 3)]
     flows = [row.build_flow(Correlation("RUN-1")) for row in rows]
@@ -156,10 +158,10 @@ def test_what_is_the_same_in_every_row_is_one_object() -> None:
     assert second is third
 
 
-def test_a_place_that_the_short_way_does_not_know_is_no_error() -> None:
-    """It says so itself, for the long way to be taken."""
-    (row,) = FlowTemplate.from_mapping(TEMPLATES["long way"]).rows([{**GOOD, "status": "Expired"}])
-    template = FlowTemplate.from_mapping(TEMPLATES["long way"])
-    recipe = template._spec
+def test_uncompilable_field_raises_cannot_compile() -> None:
+    """`compile_flow` refuses it, and the slow path is used."""
+    (row,) = FlowTemplate.from_mapping(TEMPLATES["slow path"]).rows([{**GOOD, "status": "Expired"}])
+    template = FlowTemplate.from_mapping(TEMPLATES["slow path"])
+    spec = template._spec
     with pytest.raises(CannotCompile):
-        compile_flow(row.build_flow(Correlation()), recipe.fields, recipe.flow, None)
+        compile_flow(row.build_flow(Correlation()), spec.fields, spec.flow, None)

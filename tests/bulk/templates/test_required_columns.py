@@ -1,4 +1,4 @@
-"""A row whose code is empty, or is no code any more, is broken with its column, whatever the endpoint."""
+"""A row with an empty or altered code is invalid, with the column named, on every endpoint."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ PHONE = "+306900000001"
 
 
 def sms(body: str, endpoint: str = "standard") -> dict[str, Any]:
-    """A template of one SMS."""
+    """Return a template of one SMS."""
     step = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": body}}
     return {"endpoint": endpoint, "flow": [step | ({"ttl": 60} if endpoint == "otp" else {})]}
 
@@ -53,13 +53,13 @@ VIBER_TEXT: dict[str, Any] = {
 
 
 def row_of(template: dict[str, Any], **values: Any) -> Row:
-    """The row that a template makes of values."""
+    """Return the row that a template makes of values."""
     (row,) = FlowTemplate.from_mapping(template).rows([{"phone": PHONE, **values}])
     return row
 
 
 def reasons(row: Row) -> list[str]:
-    """Why a row is broken before its flow is made."""
+    """Return the problems of a row before its flow is built."""
     return [str(problem) for problem in row.problems]
 
 
@@ -81,13 +81,13 @@ def reasons(row: Row) -> list[str]:
     ids=lambda template: f"{template['endpoint']}",
 )
 @pytest.mark.parametrize("cell", ["", " ", "nan", "NULL", "#N/A", "-", "4.8E+05", "****"])
-def test_an_empty_cell_in_the_place_of_a_code_breaks_its_row(template: dict[str, Any], cell: str) -> None:
-    """On each endpoint, wherever the code stands, and whatever its column is called."""
-    broken, good = row_of(template, name="Ada", c=cell), row_of(template, name="", c="012345")
-    assert ["(column c)" in reason for reason in reasons(broken)] == [True]
+def test_empty_or_altered_code_makes_its_row_invalid(template: dict[str, Any], cell: str) -> None:
+    """On each endpoint, wherever the code is used, and whatever its column is named."""
+    invalid, good = row_of(template, name="Ada", c=cell), row_of(template, name="", c="012345")
+    assert ["(column c)" in reason for reason in reasons(invalid)] == [True]
     with pytest.raises(InvalidFlow):
-        broken.build_flow(Correlation())
-    if template != sms("{c} for {name}", "otp"):  # where nothing says which of the columns is the code
+        invalid.build_flow(Correlation())
+    if template != sms("{c} for {name}", "otp"):  # it is not known which of the columns is the code
         assert reasons(good) == []
         assert "012345" in json.dumps(dump_flow(good.build_flow(Correlation())), default=lambda secret: secret.reveal())
 
@@ -108,43 +108,43 @@ def test_an_empty_cell_in_the_place_of_a_code_breaks_its_row(template: dict[str,
         "token",
     ],
 )
-def test_a_column_that_is_called_a_code_holds_one(column: str) -> None:
-    """Also in a text that says nothing of codes."""
+def test_column_named_like_a_code_is_secret(column: str) -> None:
+    """Also in a text that does not mention codes."""
     template = sms(f"Use {{{column}}} now")
     assert FlowTemplate.from_mapping(template).secret_columns == {column}
     assert reasons(row_of(template, **{column: "null"})) == [
-        f"flow[0].message.body: must not be empty: a code stands there (column {column})"
+        f"flow[0].message.body: must not be empty: a code is required (column {column})"
     ]
 
 
 @pytest.mark.parametrize("column", ["postal_code", "zipCode", "Country code", "spinner", "encoded", "barcodes", "name"])
-def test_a_column_of_another_name_holds_no_code(column: str) -> None:
-    """A part of a word and the code of a place are none."""
+def test_column_named_otherwise_holds_no_code(column: str) -> None:
+    """A part of a word and a code of a place, such as a postal code, are no codes."""
     assert not is_code_name(column)
     assert row_of(sms(f"Hello {{{column}}}!"), **{column: ""}).problems == ()
 
 
 @pytest.mark.parametrize("body", ["Order code: {c}", "Hello {c}, your code comes later", "The code. {c} will help"])
-def test_words_elsewhere_make_no_code(body: str) -> None:
-    """A code is what stands right beside the word for one, and not what an order is known by."""
+def test_code_words_elsewhere_in_a_text_make_no_code(body: str) -> None:
+    """A code is next to a word for one, and is no order number."""
     assert FlowTemplate.from_mapping(sms(body)).secret_columns == frozenset()
 
 
-def test_a_text_that_is_one_column_is_not_empty() -> None:
-    """A message that would say `nan`, or nothing but blanks, is not sent."""
+def test_text_that_is_a_single_column_must_not_be_empty() -> None:
+    """A message that would be `nan`, or only blanks, is not sent."""
     for cell in (" ", "nan", "#N/A"):
         assert reasons(row_of(sms("{text}"), text=cell)) == ["flow[0].message.body: must not be empty (column text)"]
     assert row_of(sms("{text}!"), text="").problems == ()
 
 
-def test_a_code_that_is_missing_breaks_its_row() -> None:
-    """A value that is absent, as a null, is not put there as a word."""
+def test_missing_code_makes_its_row_invalid() -> None:
+    """A missing value, such as a null, is not inserted as a word."""
     with pytest.raises(InvalidFlow, match="the row has no c"):
         row_of(sms("Your code is {c}"), c=None).build_flow(Correlation())
 
 
-def test_every_format_gives_the_same_code(tmp_path: Path) -> None:
-    """A code that a table holds as a number is the digits in front of its point, in every format."""
+def test_csv_and_json_lines_give_the_same_code(tmp_path: Path) -> None:
+    """A code that a table holds as a number is the digits before its point, in every format."""
     (tmp_path / "a.csv").write_text(f"phone,c\n{PHONE},482913.0\n{PHONE},012345\n{PHONE}, 4829 \n")
     lines = [{"phone": PHONE, "c": 482913.0}, {"phone": PHONE, "c": "012345"}, {"phone": PHONE, "c": " 4829"}]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

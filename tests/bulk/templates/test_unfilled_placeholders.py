@@ -1,4 +1,4 @@
-"""Placeholders of other tools, and names of columns that stand as text, are found; what people write is not."""
+"""Placeholders of other tools and column names in a text are found; ordinary text is not reported."""
 
 import pytest
 
@@ -24,8 +24,8 @@ from routee_failover.bulk.templates.unfilled_placeholders import ColumnNameMatch
         ("Hello ${name}", ["{name}"]),
     ],
 )
-def test_what_looks_like_another_tools_is_found(text: str, found: list[str]) -> None:
-    """Whatever columns the source has."""
+def test_placeholders_of_other_tools_are_found(text: str, found: list[str]) -> None:
+    """Regardless of the columns of the source."""
     assert [*find_foreign_placeholders(text)] == found
 
 
@@ -42,8 +42,8 @@ def test_what_looks_like_another_tools_is_found(text: str, found: list[str]) -> 
         '{"a": 1}',
     ],
 )
-def test_what_people_write_is_no_placeholder(text: str) -> None:
-    """Percentages, addresses, brands in brackets, smileys, and the placeholders that Routee fills itself."""
+def test_ordinary_text_is_no_placeholder(text: str) -> None:
+    """Percentages, URLs, brands in brackets, smileys, and the placeholders that Routee fills itself."""
     assert [*find_foreign_placeholders(text)] == []
     assert [*ColumnNameMatcher(["phone", "name"], {"phone"}).find_in(text)] == []
 
@@ -67,6 +67,6 @@ def test_what_people_write_is_no_placeholder(text: str) -> None:
         ("Hello [nobody]", []),
     ],
 )
-def test_a_column_that_stands_as_text_is_found(text: str, found: list[str]) -> None:
-    """In the marks of another tool in any letter case; without any where it is no word that a text may have."""
+def test_column_names_in_a_text_are_found(text: str, found: list[str]) -> None:
+    """In the marks of another tool in any letter case; without marks only names that are no ordinary words."""
     assert [*ColumnNameMatcher(["phone", "name", "first_name"], {"phone"}).find_in(text)] == found

@@ -1,1 +1,1 @@
-"""Bulk runs that are killed, frozen and starved, against a server whose own count is the judge."""
+"""Bulk runs that are killed, frozen and out of disk space, compared with the server's own count."""

@@ -1,7 +1,7 @@
-"""The process that is killed: a bulk run of OTPs over a ledger file, as a program of one's own would make it.
+"""Process that is killed: a bulk run of OTPs over a ledger file, as a user's program runs it.
 
-`python -m tests.chaos.bulk.bulk_process LEDGER API AUTH COUNT RECONCILE_AFTER [LEASE [recover] [look]]`; it ends with 0 once
-nothing is open, or with `look` once the ledger was opened.
+`python -m tests.chaos.bulk.bulk_process LEDGER API AUTH COUNT RECONCILE_AFTER [LEASE [recover] [open]]`; it exits with
+0 once every row has an outcome, or with `open` once the ledger was opened.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from tests.chaos.sample_flows import otp
 
 
 class Flows:
-    """So many messages, the same ones each time that they are gone through."""
+    """Source of `count` messages, the same ones in each iteration."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -26,9 +26,9 @@ class Flows:
 
 
 async def main(
-    path: str, api: str, auth: str, count: int, reconcile_after: float, lease: float, *, recover: bool, look: bool
+    path: str, api: str, auth: str, count: int, reconcile_after: float, lease: float, *, recover: bool, only_open: bool
 ) -> None:
-    """Send what is not sent yet, and settle what is unknown."""
+    """Send what is not sent yet, and reconcile what is UNKNOWN."""
     config = Config(
         application_id="application",
         application_secret="canary-key",
@@ -39,7 +39,7 @@ async def main(
         poll_rate=500.0,
         max_throttle_pause=timedelta(seconds=0.2),
     )
-    if look:
+    if only_open:
         async with SqliteLedger(path, recover=recover):
             return
     settings = BulkSettings(
@@ -58,6 +58,13 @@ if __name__ == "__main__":
     lease = float(more[0]) if more else 60.0
     asyncio.run(
         main(
-            ledger, api, auth, int(count), float(reconcile_after), lease, recover="recover" in more, look="look" in more
+            ledger,
+            api,
+            auth,
+            int(count),
+            float(reconcile_after),
+            lease,
+            recover="recover" in more,
+            only_open="open" in more,
         )
     )

@@ -1,4 +1,4 @@
-"""Runs a child that is killed and started again until it ends by itself."""
+"""Runs a child process that is killed and started again until it exits by itself."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.chaos.faulty_server import FaultyServer
 
 @attrs.define
 class KillLoop:
-    """A run that is killed at random moments, again and again."""
+    """Bulk run that is killed at random times, repeatedly."""
 
     server: FaultyServer
     path: Path
@@ -28,8 +28,8 @@ class KillLoop:
     kills: int = 0
     output: str = ""
 
-    async def start(self, path: Path | None = None, *more: str, **how: Any) -> asyncio.subprocess.Process:
-        """Start the run, or start it again, with this ledger or with another file."""
+    async def start(self, path: Path | None = None, *more: str, **options: Any) -> asyncio.subprocess.Process:
+        """Start the run, with this ledger or with another file."""
         config = self.server.config()
         arguments = [
             str(path or self.path),
@@ -45,16 +45,16 @@ class KillLoop:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-            **how,
+            **options,
         )
 
     def owner(self) -> str | None:
-        """Who has the ledger open, as its main file says; empty where it was closed, `None` where there is none."""
+        """Return the owner in the ledger's main file: empty if the ledger was closed, `None` if there is no ledger."""
         if not self.path.exists():
             return None
         with self.path.open("rb") as file:
-            main = read_main_file(file.fileno())
-        return None if main is None or main.header is None else main.header.owner
+            main_file = read_main_file(file.fileno())
+        return None if main_file is None or main_file.header is None else main_file.header.owner
 
     async def run(
         self,
@@ -64,30 +64,30 @@ class KillLoop:
         delay_range: tuple[float, float] = (0.4, 1.6),
         after_kill: Callable[[random.Random], Awaitable[None]] | None = None,
     ) -> None:
-        """Kill the run at random moments, so many times at most; then let it come to its end.
+        """Kill the run at random times, at most `max_kills` times; then let it finish.
 
-        `afterwards` is called after each kill. With it the time begins once the run has its ledger open, however long
+        `after_kill` is called after each kill. With it the delay starts once the run has its ledger open, however long
         a process takes to start.
         """
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         while True:
-            former = self.owner()
+            previous = self.owner()
             child = await self.start()
-            ending = asyncio.create_task(child.communicate())
-            while after_kill is not None and not ending.done() and self.owner() in {None, "", former}:  # noqa: ASYNC110
+            communication = asyncio.create_task(child.communicate())
+            while after_kill is not None and not communication.done() and self.owner() in {None, "", previous}:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             with contextlib.suppress(TimeoutError):
-                within = chance.uniform(*delay_range) if self.kills < max_kills else None
-                async with asyncio.timeout(within):
-                    await asyncio.shield(ending)
-            if child.returncode is None and not ending.done():
+                timeout = rng.uniform(*delay_range) if self.kills < max_kills else None
+                async with asyncio.timeout(timeout):
+                    await asyncio.shield(communication)
+            if child.returncode is None and not communication.done():
                 child.send_signal(signal.SIGKILL)
                 self.kills += 1
-                await ending
+                await communication
                 if after_kill is not None:
-                    await after_kill(chance)
+                    await after_kill(rng)
                 continue
-            out, err = await ending
+            out, err = await communication
             assert child.returncode == 0, err.decode()
             self.output = out.decode()
             return

@@ -1,4 +1,4 @@
-"""A ledger held against the server's own count: every row in one outcome, and every outcome true."""
+"""Consistency of a ledger with the server's own count: every row has one outcome, and every outcome is true."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from routee_failover.ledger import EntryState, SqliteLedger
 from tests.chaos.faulty_server import FaultyServer
 
-_TAKEN = {
+_POSSIBLE_COUNTS = {
     EntryState.ACCEPTED: (1,),
     EntryState.REJECTED: (0,),
     EntryState.EXPIRED: (0,),
@@ -15,24 +15,24 @@ _TAKEN = {
     EntryState.UNKNOWN: (0, 1),
     EntryState.SENDING: (0, 1),
 }
-"""How often the server can have taken a message that stands so in the ledger."""
+"""How often the server can have accepted a message with this state in the ledger."""
 
 
 async def check_ledger_against_server(server: FaultyServer, path: Path, rows: int) -> Counter[EntryState]:
-    """How many rows stand in each state, once nothing of it speaks against what the server counted."""
+    """Return the number of rows in each state, after a check that no state contradicts the server's count."""
     states: dict[str, EntryState] = {}
     async with SqliteLedger.read(path) as ledger:
-        async for intent in ledger.entries():
-            assert intent.recipient not in states, "a row stands twice in the ledger"
-            states[intent.recipient] = intent.state
-    assert server.accepted_twice == [], "taken twice"
-    wrong = [
-        f"{number} is {state} and was taken {server.accepted[number]} times"
+        async for entry in ledger.entries():
+            assert entry.recipient not in states, "a row is twice in the ledger"
+            states[entry.recipient] = entry.state
+    assert server.accepted_twice == [], "accepted twice"
+    problems = [
+        f"{number} is {state} and was accepted {server.accepted[number]} times"
         for number, state in states.items()
-        if server.accepted[number] not in _TAKEN[state]
+        if server.accepted[number] not in _POSSIBLE_COUNTS[state]
     ]
-    assert wrong == []
-    strangers = [number for number, times in server.accepted.items() if times and number not in states]
-    assert strangers == [], "taken without an intent"
+    assert problems == []
+    unrecorded = [number for number, times in server.accepted.items() if times and number not in states]
+    assert unrecorded == [], "accepted without a ledger entry"
     assert len(states) <= rows
     return Counter(states.values())

@@ -1,4 +1,4 @@
-"""A faulty server that also shows what it took, as Routee's lists do, and no sooner than its search lag."""
+"""Faulty server that also lists what it accepted, as Routee's lists do, after its search lag."""
 
 import json
 import random
@@ -11,18 +11,18 @@ from tests.chaos.faulty_server import FaultSource, FaultyServer
 from tests.chaos.server_loop import ServerLoop
 
 OTP_ID, FLOW_ID = "f-1", "t-1"
-"""The ids in every receipt of this server: a message is known by its recipient here."""
+"""The ids in every receipt of this server: it identifies messages by their recipients."""
 FAULTS: tuple[Fault, ...] = tuple(dict.fromkeys(fault for fault in ALL_FAULTS if fault is not NO_FAULT))
 
 
 def random_faults(seed: int, share: float = 0.13) -> FaultSource:
-    """A fault of any kind for this share of all requests."""
-    chance = random.Random(seed)
-    return lambda: chance.choice(FAULTS) if chance.random() < share else NO_FAULT
+    """Return a source of random faults for this share of all requests."""
+    rng = random.Random(seed)
+    return lambda: rng.choice(FAULTS) if rng.random() < share else NO_FAULT
 
 
 class AcceptedMessage(NamedTuple):
-    """A message that the server took."""
+    """Message that the server accepted."""
 
     at: float
     when: str
@@ -31,7 +31,7 @@ class AcceptedMessage(NamedTuple):
 
 
 class ListingServer(FaultyServer):
-    """Takes messages, loses answers, and lists what it took after `lag` seconds."""
+    """Server that accepts messages, loses responses, and lists what it accepted after `lag` seconds."""
 
     def __init__(self, server_loop: ServerLoop, lag: float = 0.0) -> None:
         super().__init__(server_loop)
@@ -39,7 +39,7 @@ class ListingServer(FaultyServer):
         self.messages_by_recipient: dict[str, list[AcceptedMessage]] = {}
 
     def store(self, number: str, request: Request) -> None:
-        """Put a message that was taken into the book."""
+        """Store an accepted message."""
         body = json.loads(request.body)
         steps = body.get("flow", [body])
         labels = (step.get("label") or (step.get("message") or {}).get("label") for step in steps)
@@ -48,18 +48,18 @@ class ListingServer(FaultyServer):
         self.messages_by_recipient.setdefault(number, []).append(entry)
 
     def respond(self, request: Request) -> bytes:
-        """One of the two lists, or the receipt that says nothing."""
+        """Respond with one of the two lists, or with the receipt of the base class."""
         path = request.head.split(b" ")[1].decode()
         query = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
         if path.startswith("/failover-otp/otp/failover?"):
-            return _said(self._otps(query))
+            return _json_response(self._otps(query))
         if path.startswith("/failover/tracking"):
-            return _said(self._flows(query, json.loads(request.body)))
+            return _json_response(self._flows(query, json.loads(request.body)))
         return super().respond(request)
 
     def _shown(self, number: str) -> list[AcceptedMessage]:
-        seen_by = time.monotonic() - self.lag
-        return [entry for entry in self.messages_by_recipient.get(number, []) if entry.at <= seen_by]
+        latest = time.monotonic() - self.lag
+        return [entry for entry in self.messages_by_recipient.get(number, []) if entry.at <= latest]
 
     def _otps(self, query: dict[str, str]) -> dict[str, Any]:
         number = "+" + query["phone_number"].strip().removeprefix("+")
@@ -92,5 +92,5 @@ class ListingServer(FaultyServer):
         }
 
 
-def _said(value: Any) -> bytes:
+def _json_response(value: Any) -> bytes:
     return http("200 OK", json.dumps(value).encode(), "Content-Type: application/json")

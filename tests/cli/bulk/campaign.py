@@ -1,4 +1,4 @@
-"""People to be written to, and a flow with a one-time password for each, in files as the program takes them."""
+"""Campaign files for the tests: recipients, and a flow with a one-time password for each."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from routee_failover.sandbox import Sandbox
 from ..shell import BASIC_OTP
 
 CANARY = "90417263"
-"""Every code begins so, and so can be searched for in all that is written."""
+"""Prefix of every code, to search for in everything that is written."""
 SMS: dict[str, Any] = {
     "endpoint": "standard",
     "flow": [{"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Hello {name}"}}],
@@ -35,13 +35,13 @@ OTP: dict[str, Any] = {
 
 
 def number(index: int) -> str:
-    """The phone number of the person with that index."""
+    """Return the phone number of the person with that index."""
     return f"+3069{10_000_000 + index}"
 
 
 @attrs.frozen
 class Campaign:
-    """A folder with people.csv and flow.json."""
+    """Folder with people.csv and flow.json."""
 
     folder: Path
 
@@ -57,38 +57,38 @@ class Campaign:
 
     @property
     def ledger(self) -> Path:
-        """Where a run is kept that is told nothing else."""
+        """The default ledger."""
         return self.folder / "people.sqlite"
 
     @property
     def invalid_rows(self) -> Path:
-        """Where its bad rows are."""
+        """The default file of invalid rows."""
         return self.folder / "people.invalid.csv"
 
     def write(self, people: int, *more: str, flow: dict[str, Any] = OTP) -> "Campaign":
-        """Write both files; `more` are lines as they are."""
+        """Write both files; `more` are additional lines."""
         rows = [f"{number(index)},Person {index},{CANARY}{index % 100:02}" for index in range(people)]
         self.people.write_text("\n".join(["phone,name,pin", *rows, *more, ""]), "utf-8")
         self.flow.write_text(json.dumps(flow), "utf-8")
         return self
 
     def run(self, *more: str) -> list[str]:
-        """The arguments that send it."""
+        """Return the arguments of `bulk run` for this campaign."""
         return ["bulk", "run", str(self.people), "--flow", str(self.flow), *more]
 
 
 def recipients(sandbox: Sandbox) -> list[str]:
-    """Who got a message, as often as they got one."""
+    """Return the recipient of every accepted message."""
     return [to for flow in sandbox.accepted for to in flow.to]
 
 
 def everyone(people: int) -> list[str]:
-    """Everybody, once."""
+    """Return the number of each person."""
     return [number(index) for index in range(people)]
 
 
 def assert_no_secret_in(*texts: str | bytes, folder: Path, except_files: Iterable[Path] = ()) -> None:
-    """Fail if a code stands in a text, or in any file of the folder but those."""
+    """Fail if a code is in a text, or in any other file of the folder."""
     for text in texts:
         assert CANARY not in (text if isinstance(text, str) else text.decode("latin-1"))
     for file in folder.rglob("*"):

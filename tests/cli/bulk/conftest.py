@@ -1,4 +1,4 @@
-"""A campaign in a folder of its own, and a sandbox in a thread of its own, which any thread may ask."""
+"""Fixtures of the bulk tests: a campaign in an empty folder, and a sandbox in its own thread."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,6 @@ def campaign(tmp_path: Path) -> Campaign:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose flows end at once."""
+    """A sandbox whose flows are final at once."""
     with Sandbox(speed=20_000) as here:
         yield here

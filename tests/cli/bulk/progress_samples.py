@@ -1,4 +1,4 @@
-"""Runs as they might stand, and consoles of a fixed size that keep what they are shown."""
+"""Samples of progress, and consoles of a fixed size that record their output."""
 
 import io
 
@@ -29,8 +29,8 @@ SENDING = Progress(
 )
 
 
-def render(what: RenderableType, width: int, *, colours: bool = False) -> str:
-    """What a console of that width shows."""
+def render(renderable: RenderableType, width: int, *, colours: bool = False) -> str:
+    """Return what a console of that width prints."""
     console = Console(
         width=width,
         height=50,
@@ -39,30 +39,30 @@ def render(what: RenderableType, width: int, *, colours: bool = False) -> str:
         color_system="standard" if colours else None,
         legacy_windows=False,
     )
-    console.print(what)
+    console.print(renderable)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 class RecordingTerminal(Terminal):
-    """A terminal of a fixed size, or a pipe, that keeps what is written."""
+    """A terminal of a fixed size, or a pipe, that records its output."""
 
     def __init__(self, *, tty: bool = False, width: int = 80, height: int = 24, encoding: str = "utf-8") -> None:
         super().__init__()
-        self._kept = io.BytesIO()
-        self.file = _File(self._kept, encoding=encoding, tty=tty)
+        self._recorded = io.BytesIO()
+        self.file = _File(self._recorded, encoding=encoding, tty=tty)
         self._width, self._height = width, height
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The recorded output."""
         self.file.flush()
-        return self._kept.getvalue().decode()
+        return self._recorded.getvalue().decode()
 
 
 class _File(io.TextIOWrapper):
-    def __init__(self, kept: io.BytesIO, *, encoding: str, tty: bool) -> None:
-        super().__init__(kept, encoding=encoding, newline="\n")
+    def __init__(self, buffer: io.BytesIO, *, encoding: str, tty: bool) -> None:
+        super().__init__(buffer, encoding=encoding, newline="\n")
         self._tty = tty
 
     def isatty(self) -> bool:

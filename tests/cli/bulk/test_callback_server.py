@@ -1,4 +1,4 @@
-"""Callbacks beside a run: they come to a signed address, and tell how the messages ended."""
+"""Callback server of a run: signed URLs, delivery reports, and errors of --listen."""
 
 import csv
 import io
@@ -19,12 +19,12 @@ def _free_port() -> int:
         return port
 
 
-def test_ends_are_told(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """Messages that end while the run goes on are known to have ended, without a question."""
-    where = f"127.0.0.1:{_free_port()}"
-    more = ("--callbacks", f"http://{where}/routee", "--listen", where, "--rate", "15")
+def test_callbacks_deliver_the_delivery_reports(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Messages that are final while the run is in progress get their delivery report from the callback."""
+    address = f"127.0.0.1:{_free_port()}"
+    more = ("--callbacks", f"http://{address}/routee", "--listen", address, "--rate", "15")
     result = cli(*campaign.write(30).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
-    assert result.status == 0, result
+    assert result.exit_code == 0, result
     listed = csv.DictReader(io.StringIO(cli("bulk", "export", str(campaign.ledger)).out))
     assert [row["status"] for row in listed].count("Succeeded") > 10
     status = json.loads(cli("bulk", "status", str(campaign.ledger), "--json").out)
@@ -33,22 +33,22 @@ def test_ends_are_told(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
         assert KEY.encode() not in file.read_bytes()
 
 
-def test_a_port_that_is_taken(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """Where it cannot listen, nothing is sent, and the option is named that helps."""
+def test_port_in_use_exits_with_2_before_sending(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """If the port is in use, nothing is sent, and the error names the option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        where = f"127.0.0.1:{taken.getsockname()[1]}"
-        more = ("--callbacks", f"http://{where}/routee", "--listen", where)
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        more = ("--callbacks", f"http://{address}/routee", "--listen", address)
         result = cli(*campaign.write(3).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
-    assert (result.status, result.out, sandbox.accepted) == (2, "", [])
-    assert f"cannot listen on {where.replace(':', ' port ')}" in result.err
-    assert "Another port may be free: name it with --listen HOST:PORT" in result.err
+    assert (result.exit_code, result.out, sandbox.accepted) == (2, "", [])
+    assert f"cannot listen on {address.replace(':', ' port ')}" in result.err
+    assert "Choose another port with --listen HOST:PORT" in result.err
     assert "--port" not in result.err
 
 
-def test_no_place(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """A place to listen at that is none is refused before there is a ledger."""
+def test_invalid_listen_exits_with_2_without_a_ledger(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """An invalid --listen is reported before a ledger is created."""
     more = ("--callbacks", "http://127.0.0.1:1/routee", "--listen", "here:now")
     result = cli(*campaign.write(3).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
-    assert result.status == 2
+    assert result.exit_code == 2
     assert "--listen takes HOST:PORT" in result.err
     assert not campaign.ledger.exists()

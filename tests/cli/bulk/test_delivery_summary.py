@@ -1,4 +1,4 @@
-"""How the accepted messages were delivered: counts by outcome and channel, and how to have them."""
+"""Delivery summary: accepted messages by delivery outcome and channel, and the command to collect the reports."""
 
 import json
 
@@ -14,26 +14,26 @@ from ..conftest import Cli
 from .campaign import Campaign, number
 from .progress_samples import RecordingTerminal
 
-ASK = "routee-failover bulk reconcile {} --ends"
+RECONCILE_COMMAND = "routee-failover bulk reconcile {} --ends"
 
 
-def test_reconcile_counts_them_and_status_knows_them(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """Before, status says how to get delivery reports; `reconcile --ends` counts them; afterwards status does."""
+def test_reconcile_ends_collects_reports_for_status(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Status has the command to collect delivery reports, and the counts after `reconcile --ends`."""
     sandbox.script(viber="delivered", sms="delivered")
     for index in (1, 2, 3):
         sandbox.script(to=number(index), viber="undelivered", sms="delivered")
     sandbox.script(to=number(4), viber="undelivered", sms="undelivered")
     ledger = str(campaign.ledger)
-    assert cli(*campaign.write(10).run(), at=sandbox).status == 0
+    assert cli(*campaign.write(10).run(), at=sandbox).exit_code == 0
     before = cli("bulk", "status", ledger)
-    assert "No delivery report of an accepted message yet; this asks Routee for them:" in before.out
-    assert ASK.format(ledger) in before.out
+    assert "No delivery reports yet. To ask Routee for them:" in before.out
+    assert RECONCILE_COMMAND.format(ledger) in before.out
     nothing = {"delivered": 0, "failed": 0, "unknown": 10, "channels": {}}
     assert json.loads(cli("bulk", "status", ledger, "--json").out)["deliveries"] == nothing
 
     counted = "Of 10 accepted: delivered 9, failed 1, unknown 0; Viber 6, SMS 3.\n"
     asked = cli("bulk", "reconcile", ledger, "--ends", at=sandbox)
-    assert (asked.status, counted in asked.out) == (0, True), asked
+    assert (asked.exit_code, counted in asked.out) == (0, True), asked
     after = cli("bulk", "status", ledger)
     assert counted in after.out
     assert "--ends" not in after.out
@@ -47,26 +47,26 @@ def test_reconcile_counts_them_and_status_knows_them(campaign: Campaign, sandbox
         assert json.loads(cli("bulk", *command, at=sandbox).out)["deliveries"] == known
 
 
-def test_the_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """Routee's prices name no currency: `reconcile --ends` keeps the one of the balance, or none."""
-    assert cli(*campaign.write(3).run(), at=sandbox).status == 0
+def test_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Routee's prices have no currency: `reconcile --ends` stores the one of the balance, if it can be read."""
+    assert cli(*campaign.write(3).run(), at=sandbox).exit_code == 0
     ledger, page = str(campaign.ledger), campaign.folder / "people.html"
     rule = sandbox.script(endpoint="reading", response=403)
-    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
+    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).exit_code == 0
     sandbox.forget(rule)
-    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).status == 0
-    assert cli("bulk", "report", ledger).status == 0
+    assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).exit_code == 0
+    assert cli("bulk", "report", ledger).exit_code == 0
     assert "EUR in all" in page.read_text("utf-8").replace("\u202f", " ")
 
 
-def _said(*counts: DeliveryCount) -> str:
+def _printed(*counts: DeliveryCount) -> str:
     console = RecordingTerminal()
     print_lines(console, delivery_lines(DeliverySummary.from_counts(counts), "run.sqlite"))
     return console.text
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "output"),
     [
         ([], "\n"),
         (
@@ -75,15 +75,16 @@ def _said(*counts: DeliveryCount) -> str:
                 *(DeliveryCount("Failed", "Sms", 40), DeliveryCount(None, None, 30)),
             ],
             "\n   Of 2,000 accepted: delivered 1,930, failed 40, unknown 30; Viber 1,700, SMS 230.\n"
-            f"   30 have no delivery report yet; this asks Routee for them:\n     {ASK.format('run.sqlite')}\n",
+            f"   30 have no delivery report yet. To ask Routee for them:\n"
+            f"     {RECONCILE_COMMAND.format('run.sqlite')}\n",
         ),
         (
             [DeliveryCount("Failed", None, 1), DeliveryCount(None, None, 1)],
             "\n   Of 2 accepted: delivered 0, failed 1, unknown 1.\n"
-            f"   1 has no delivery report yet; this asks Routee for it:\n     {ASK.format('run.sqlite')}\n",
+            f"   1 has no delivery report yet. To ask Routee for it:\n     {RECONCILE_COMMAND.format('run.sqlite')}\n",
         ),
     ],
 )
-def test_in_words(counts: list[DeliveryCount], said: str) -> None:
-    """Delivered and accepted are told apart, and the command stands there for as long as something is missing."""
-    assert _said(*counts) == said
+def test_lines_tell_delivered_from_accepted(counts: list[DeliveryCount], output: str) -> None:
+    """Delivered and accepted are distinguished, and the command is printed while reports are missing."""
+    assert _printed(*counts) == output

@@ -1,4 +1,4 @@
-"""An export is data: in UTF-8 whatever the locale, masked unless asked, and nothing that a spreadsheet computes."""
+"""`bulk export`: UTF-8 in any locale, masked numbers by default, and no cell that a spreadsheet would compute."""
 
 import csv
 import io
@@ -22,16 +22,16 @@ NAME = "Ελένη π"
 
 @pytest.fixture
 def sent(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> Campaign:
-    """A run whose keys are names, one with letters that ASCII does not have and one that is a formula behind a `;`."""
+    """A run with names as keys: one has letters outside ASCII, one a formula after a `;`."""
     campaign.write(1, flow=SMS)
     more = [f"{number(1)},{NAME},1", f"{number(2)},x;=HYPERLINK(1),1", f"{number(3)},\uff1d1+1,1"]
     campaign.people.write_text("\n".join(["phone,name,pin", *more, ""]), "utf-8")
-    assert cli(*campaign.run("--key", "name"), at=sandbox).status == 0
+    assert cli(*campaign.run("--key", "name"), at=sandbox).exit_code == 0
     return campaign
 
 
-def test_numbers_are_masked_and_it_says_so(sent: Campaign, cli: Cli) -> None:
-    """Without --numbers an export shows no number and says on stderr how to have them; with it they are in clear."""
+def test_numbers_are_masked_with_a_note_unless_requested(sent: Campaign, cli: Cli) -> None:
+    """Without --numbers phone numbers are masked, with a note on stderr; with it they are in clear."""
     masked = cli("bulk", "export", str(sent.ledger))
     rows = list(csv.DictReader(io.StringIO(masked.out)))
     assert [row["recipient"] for row in rows] == [f"+3069****{n:04}" for n in (1, 2, 3)]
@@ -39,7 +39,7 @@ def test_numbers_are_masked_and_it_says_so(sent: Campaign, cli: Cli) -> None:
     clear = cli("bulk", "export", str(sent.ledger), "--numbers")
     rows = list(csv.DictReader(io.StringIO(clear.out)))
     assert [row["recipient"] for row in rows] == [number(1), number(2), number(3)]
-    assert (clear.status, clear.err) == (0, "")
+    assert (clear.exit_code, clear.err) == (0, "")
     objects = [
         json.loads(line) for line in cli("bulk", "export", str(sent.ledger), "--json", "--numbers").out.splitlines()
     ]
@@ -49,28 +49,28 @@ def test_numbers_are_masked_and_it_says_so(sent: Campaign, cli: Cli) -> None:
     assert file.read_text("utf-8") == masked.out
 
 
-def test_a_key_that_is_the_number(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """The key is masked and shown together with the number that it is."""
-    assert cli(*campaign.write(2).run(), at=sandbox).status == 0
+def test_key_that_is_the_number_is_masked_too(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """A key that is the phone number is masked and shown as the number is."""
+    assert cli(*campaign.write(2).run(), at=sandbox).exit_code == 0
     for more, keys in (([], ["+3069****0000", "+3069****0001"]), (["--numbers"], everyone(2))):
         rows = list(csv.DictReader(io.StringIO(cli("bulk", "export", str(campaign.ledger), *more).out)))
         assert [(row["key"], row["recipient"]) for row in rows] == [(key, key) for key in keys]
 
 
-def test_what_was_exported_can_be_sent_to(campaign: Campaign, sandbox: Sandbox, cli: Cli, tmp_path: Path) -> None:
-    """An export with --numbers is a list of recipients for another run."""
-    assert cli(*campaign.write(3).run(), at=sandbox).status == 0
+def test_export_with_numbers_can_be_sent_to(campaign: Campaign, sandbox: Sandbox, cli: Cli, tmp_path: Path) -> None:
+    """An export with --numbers can be the recipients of another run."""
+    assert cli(*campaign.write(3).run(), at=sandbox).exit_code == 0
     again = Campaign(tmp_path / "again")
     again.folder.mkdir()
     again.write(0, flow={**SMS, "flow": [{**SMS["flow"][0], "to": "{recipient}", "message": {"body": "Hello"}}]})
-    assert cli("bulk", "export", str(campaign.ledger), "--numbers", "-o", str(again.people)).status == 0
-    assert cli(*again.run(), at=sandbox).status == 0
+    assert cli("bulk", "export", str(campaign.ledger), "--numbers", "-o", str(again.people)).exit_code == 0
+    assert cli(*again.run(), at=sandbox).exit_code == 0
     assert sorted(recipients(sandbox)) == sorted(everyone(3) * 2)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_no_spreadsheet_computes_a_cell(delimiter: str, sent: Campaign, cli: Cli) -> None:
-    """Whichever delimiter a spreadsheet splits at, no cell begins with a sign that it would compute."""
+def test_no_cell_is_a_formula_for_any_delimiter(delimiter: str, sent: Campaign, cli: Cli) -> None:
+    """Whichever delimiter a spreadsheet splits at, no cell begins with a character that makes it a formula."""
     out = cli("bulk", "export", str(sent.ledger)).out
     cells = [cell for row in csv.reader(io.StringIO(out), delimiter=delimiter) for cell in row]
     assert len(cells) >= 4
@@ -78,8 +78,8 @@ def test_no_spreadsheet_computes_a_cell(delimiter: str, sent: Campaign, cli: Cli
 
 
 @pytest.mark.parametrize("more", [[], ["--csv"], ["--json"]])
-def test_utf_8_whatever_the_locale(more: list[str], sent: Campaign) -> None:
-    """Where texts for people are ASCII, a pipe still gets every letter as it is."""
+def test_export_is_utf_8_in_any_locale(more: list[str], sent: Campaign) -> None:
+    """Where text output is ASCII, a pipe still gets UTF-8."""
     arguments = [*PROGRAM, "bulk", "export", str(sent.ledger), *more]
     out = subprocess.run(arguments, capture_output=True, env=environment(None, **ASCII), timeout=60, check=True).stdout
     text = out.decode("utf-8")
@@ -91,41 +91,41 @@ def test_utf_8_whatever_the_locale(more: list[str], sent: Campaign) -> None:
     assert file.read_bytes() == out
 
 
-@pytest.mark.parametrize(("settings", "status"), [(ASCII, 2), ({"PYTHONIOENCODING": "utf-8"}, 0)])
-def test_a_terminal(settings: dict[str, str], status: int, sent: Campaign) -> None:
-    """A terminal that cannot show a letter is told so, with what to do; one that can shows it."""
-    ours, theirs = pty.openpty()
+@pytest.mark.parametrize(("settings", "exit_code"), [(ASCII, 2), ({"PYTHONIOENCODING": "utf-8"}, 0)])
+def test_terminal_without_the_character_exits_with_2(settings: dict[str, str], exit_code: int, sent: Campaign) -> None:
+    """A terminal that lacks a character gets an error with advice; one that has it shows it."""
+    terminal, tty = pty.openpty()
     arguments = [*PROGRAM, "bulk", "export", str(sent.ledger)]
     done = subprocess.run(
-        arguments, stdout=theirs, stderr=subprocess.PIPE, env=environment(None, **settings), timeout=60, check=False
+        arguments, stdout=tty, stderr=subprocess.PIPE, env=environment(None, **settings), timeout=60, check=False
     )
-    os.close(theirs)
-    shown = b""
-    while part := _read(ours):
-        shown += part
-    os.close(ours)
-    assert done.returncode == status, done.stderr
-    assert (NAME in shown.decode()) == (status == 0)
-    assert b"\\u" not in shown
-    assert (b"which has no U+0395: write it to a file" in b" ".join(done.stderr.split())) == (status == 2)
+    os.close(tty)
+    printed = b""
+    while part := _read(terminal):
+        printed += part
+    os.close(terminal)
+    assert done.returncode == exit_code, done.stderr
+    assert (NAME in printed.decode()) == (exit_code == 0)
+    assert b"\\u" not in printed
+    assert (b"which has no U+0395: write it to a file" in b" ".join(done.stderr.split())) == (exit_code == 2)
 
 
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)
-    except OSError:  # its other end is closed
+    except OSError:  # the other side is closed
         return b""
 
 
-def test_the_help_says_that_numbers_are_masked(cli: Cli) -> None:
-    """Who looks for the numbers finds the option."""
-    told = " ".join(cli("bulk", "export", "--help").out.replace("│", " ").split())
-    assert "Phone numbers are masked" in told
-    assert "--numbers" in told
+def test_export_help_says_that_numbers_are_masked(cli: Cli) -> None:
+    """The help says that numbers are masked, and names the option."""
+    text = " ".join(cli("bulk", "export", "--help").out.replace("│", " ").split())
+    assert "Phone numbers are masked" in text
+    assert "--numbers" in text
 
 
-def test_a_reader_that_goes_away(sent: Campaign) -> None:
-    """`| head` ends the export without a traceback."""
+def test_closed_pipe_ends_the_export_without_traceback(sent: Campaign) -> None:
+    """A reader that closes the pipe ends the export without a traceback."""
     arguments = " ".join([*PROGRAM, "bulk", "export", str(sent.ledger)])
     done = subprocess.run(
         ["bash", "-c", f"{arguments} | true"], capture_output=True, env=environment(), timeout=60, check=False

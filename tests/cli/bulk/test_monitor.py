@@ -1,4 +1,4 @@
-"""How a run is driven: the first Ctrl-C drains, the second leaves, keys pause, and a closed output stops it first."""
+"""Monitor of a run: the first stop signal drains, the second exits, keys pause, and a closed output stops it."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ RESUME = "routee-failover bulk resume run.sqlite"
 
 
 class FakeSender:
-    """Stands for a sender whose messages under way end when they are told to."""
+    """A sender whose messages in flight end when `drained` is set."""
 
     def __init__(self) -> None:
         self.progress: Progress = SENDING
@@ -34,19 +34,19 @@ class FakeSender:
         self.drained = asyncio.Event()
 
     def stop(self) -> None:
-        """Count it."""
+        """Count the call."""
         self.stopped += 1
 
     def pause(self, reason: str = "paused") -> None:
-        """Note it."""
+        """Record the call."""
         self.pauses.append(reason)
 
     def resume(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.pauses.append("on")
 
     def start(self) -> "asyncio.Future[Progress]":
-        """Begin."""
+        """Start the run."""
         return asyncio.ensure_future(self._run())
 
     async def _run(self) -> Progress:
@@ -55,11 +55,11 @@ class FakeSender:
 
 
 class RecordingDisplay:
-    """Stands for a stage, and calls what a test has to do when it is shown something."""
+    """A display that records its events, and calls back at each update."""
 
-    def __init__(self, when_shown: Callable[[int], None]) -> None:
-        self.frames, self.said, self.events = 0, list[str](), list[str]()
-        self._when_shown = when_shown
+    def __init__(self, on_update: Callable[[int], None]) -> None:
+        self.frames, self.messages, self.events = 0, list[str](), list[str]()
+        self._on_update = on_update
 
     def __enter__(self) -> Self:
         self.events.append("enter")
@@ -71,198 +71,202 @@ class RecordingDisplay:
     def update(self, progress: Progress) -> None:
         """Let the test act."""
         self.frames += 1
-        self._when_shown(self.frames)
+        self._on_update(self.frames)
 
     def show_message(self, text: str, event: str) -> None:
-        """Note it."""
-        self.said.append(text)
+        """Record the message."""
+        self.messages.append(text)
         self.events.append(event)
 
     def close(self, progress: Progress) -> None:
-        """Note it."""
+        """Record the call."""
         self.events.append("close")
 
 
-async def _drive(run: FakeSender, shown: RecordingDisplay) -> RunResult:
-    return await asyncio.wait_for(monitor_run(run, run.start, shown, PauseToggle(run.pause, run.resume), RESUME), 10)
+async def _monitor(run: FakeSender, display: RecordingDisplay) -> RunResult:
+    return await asyncio.wait_for(monitor_run(run, run.start, display, PauseToggle(run.pause, run.resume), RESUME), 10)
 
 
-async def test_to_the_end() -> None:
-    """A run that nobody disturbs is shown to its end."""
+async def test_undisturbed_run_is_displayed_to_its_end() -> None:
+    """An undisturbed run is displayed to its end."""
     run = FakeSender()
-    shown = RecordingDisplay(lambda frame: run.drained.set() if frame == 2 else None)
-    ended = await _drive(run, shown)
-    assert (ended.progress.phase, ended.interrupted, run.stopped) == (Phase.DONE, False, 0)
-    assert shown.events == ["enter", "close", "exit"]
+    display = RecordingDisplay(lambda frame: run.drained.set() if frame == 2 else None)
+    result = await _monitor(run, display)
+    assert (result.progress.phase, result.interrupted, run.stopped) == (Phase.DONE, False, 0)
+    assert display.events == ["enter", "close", "exit"]
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_the_first_drains(sent: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM or a closed terminal begins nothing more, says what is awaited, and ends when that has ended."""
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_first_signal_drains(stop_signal: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM or SIGHUP sends nothing more, prints what is waited for, and ends when that has ended."""
     run = FakeSender()
-    before = signal.getsignal(sent)
+    handler = signal.getsignal(stop_signal)
 
     def act(frame: int) -> None:
         if frame == 1:
-            os.kill(os.getpid(), sent)
-        if shown.said:
+            os.kill(os.getpid(), stop_signal)
+        if display.messages:
             run.drained.set()
 
-    shown = RecordingDisplay(act)
-    ended = await _drive(run, shown)
-    assert (ended.interrupted, run.stopped) == (True, 1)
-    assert shown.said == [
-        "Stopping: nothing more is begun; what is under way (100) is awaited. Ctrl-C again leaves at once."
+    display = RecordingDisplay(act)
+    result = await _monitor(run, display)
+    assert (result.interrupted, run.stopped) == (True, 1)
+    assert display.messages == [
+        "Stopping: nothing more is sent; waiting for messages in flight (100). Ctrl-C again exits at once."
     ]
-    assert shown.events == ["enter", "stopping", "close", "exit"]
-    assert signal.getsignal(sent) == before
+    assert display.events == ["enter", "stopping", "close", "exit"]
+    assert signal.getsignal(stop_signal) == handler
 
 
-async def test_a_hangup_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGHUP may come several times, and together with one SIGTERM: what is under way is awaited all the same."""
-    monkeypatch.setattr(module, "leave", lambda: pytest.fail("it left"))
+async def test_repeated_hangups_do_not_exit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeated SIGHUPs together with one SIGTERM count as one request: messages in flight are waited for."""
+    monkeypatch.setattr(module, "exit_now", lambda: pytest.fail("it exited"))
     run = FakeSender()
-    sent = [signal.SIGHUP, signal.SIGTERM, signal.SIGHUP, signal.SIGHUP]
+    signals = [signal.SIGHUP, signal.SIGTERM, signal.SIGHUP, signal.SIGHUP]
 
     def act(frame: int) -> None:
-        if sent:
-            os.kill(os.getpid(), sent.pop(0))
+        if signals:
+            os.kill(os.getpid(), signals.pop(0))
         else:
             run.drained.set()
 
-    ended = await _drive(run, RecordingDisplay(act))
-    assert (ended.interrupted, run.stopped) == (True, 4)
+    result = await _monitor(run, RecordingDisplay(act))
+    assert (result.interrupted, run.stopped) == (True, 4)
 
 
-async def test_nohup_is_kept() -> None:
-    """Where SIGHUP is ignored, as under nohup, the run is not ended by it."""
+async def test_ignored_hangup_does_not_stop_the_run() -> None:
+    """An ignored SIGHUP, as under nohup, does not stop the run."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with handle_stop_signals(lambda: None) as asked:
+        with handle_stop_signals(lambda: None) as stop_requests:
             os.kill(os.getpid(), signal.SIGHUP)
-            await asked.wait(0.05)
+            await stop_requests.wait(0.05)
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        assert asked.count == 0
+        assert stop_requests.count == 0
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
-async def test_the_second_leaves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The second Ctrl-C waits for nothing, gives the terminal back, and says how to go on."""
+async def test_second_interrupt_exits_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second Ctrl-C waits for nothing, restores the terminal, and prints the resume command."""
     run = FakeSender()
-    left: list[str] = []
+    events_at_exit: list[str] = []
 
-    class Gone(BaseException):
+    class _Exited(BaseException):
         """The process is gone."""
 
-    def leave() -> None:
-        left.extend(shown.events)
-        raise Gone
+    def record_exit() -> None:
+        events_at_exit.extend(display.events)
+        raise _Exited
 
-    monkeypatch.setattr(module, "leave", leave)
-    shown = RecordingDisplay(lambda frame: os.kill(os.getpid(), signal.SIGINT) if frame <= 2 else None)
-    with pytest.raises(Gone):
-        await _drive(run, shown)
-    assert left == ["enter", "stopping", "exit"]
-    said = capsys.readouterr().err
-    assert "left at once" in said
-    assert f"Go on with: {RESUME}" in said
+    monkeypatch.setattr(module, "exit_now", record_exit)
+    display = RecordingDisplay(lambda frame: os.kill(os.getpid(), signal.SIGINT) if frame <= 2 else None)
+    with pytest.raises(_Exited):
+        await _monitor(run, display)
+    assert events_at_exit == ["enter", "stopping", "exit"]
+    errors = capsys.readouterr().err
+    assert "exited at once" in errors
+    assert f"Resume with: {RESUME}" in errors
 
 
 @pytest.mark.parametrize("failure", [OutputClosed(), BrokenPipeError()])
-async def test_nobody_reads(failure: Exception) -> None:
-    """When the output is closed, what is under way ends before the command does."""
+async def test_closed_output_drains_before_raising(failure: Exception) -> None:
+    """When the output is closed, messages in flight end before the command does."""
     run = FakeSender()
 
     def act(frame: int) -> None:
         asyncio.get_running_loop().call_later(0.3, run.drained.set)
         raise failure
 
-    shown = RecordingDisplay(act)
+    display = RecordingDisplay(act)
     with pytest.raises(type(failure)):
-        await _drive(run, shown)
+        await _monitor(run, display)
     assert run.stopped == 1
     assert run.drained.is_set()
 
 
-async def test_a_run_that_fails() -> None:
-    """What a run raises comes out, with the terminal given back."""
+async def test_failing_run_closes_the_display() -> None:
+    """An exception of the run is raised, after the display is closed."""
     run = FakeSender()
 
     async def fail() -> Progress:
         raise ValueError("x")
 
-    shown = RecordingDisplay(lambda frame: None)
+    display = RecordingDisplay(lambda frame: None)
     with pytest.raises(ValueError, match="x"):
-        await monitor_run(run, lambda: asyncio.ensure_future(fail()), shown, PauseToggle(run.pause, run.resume), RESUME)
-    assert shown.events == ["enter", "exit"]
+        await monitor_run(
+            run, lambda: asyncio.ensure_future(fail()), display, PauseToggle(run.pause, run.resume), RESUME
+        )
+    assert display.events == ["enter", "exit"]
 
 
-async def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal, p pauses and goes on; afterwards the terminal is as it was."""
-    terminal, own = pty.openpty()
-    before = termios.tcgetattr(own)
+async def test_p_pauses_and_resumes_and_the_terminal_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, p pauses and resumes; afterwards the terminal is restored."""
+    terminal, tty = pty.openpty()
+    before = termios.tcgetattr(tty)
     run = FakeSender()
-    switch = PauseToggle(run.pause, run.resume)
-    with open(own, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
+    toggle = PauseToggle(run.pause, run.resume)
+    with open(tty, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp())
-        with key_bindings({"p": switch.toggle}):
-            assert termios.tcgetattr(own) != before
-            assert switch.hint.startswith("p pauses")
+        with key_bindings({"p": toggle.toggle}):
+            assert termios.tcgetattr(tty) != before
+            assert toggle.hint.startswith("p pauses")
             os.write(terminal, b"xp")
             await _until(lambda: bool(run.pauses))
-            assert switch.hint.startswith("p goes on")
+            assert toggle.hint.startswith("p resumes")
             os.write(terminal, b"p")
             await _until(lambda: len(run.pauses) == 2)
-        assert termios.tcgetattr(own) == before
-    os.close(own)
+        assert termios.tcgetattr(tty) == before
+    os.close(tty)
     os.close(terminal)
-    assert run.pauses == ["paused by hand; p goes on", "on"]
-    switch.disable()
-    assert "Ctrl-C again" in switch.hint
+    assert run.pauses == ["paused by key; p resumes", "on"]
+    toggle.disable()
+    assert "Ctrl-C again" in toggle.hint
 
 
-async def test_no_keys_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where another process has the terminal, it is left alone."""
-    terminal, own = pty.openpty()
-    before = termios.tcgetattr(own)
-    with open(own, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
+async def test_background_process_leaves_the_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A background process does not change the terminal."""
+    terminal, tty = pty.openpty()
+    before = termios.tcgetattr(tty)
+    with open(tty, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp() + 1)
         with key_bindings({}):
-            assert termios.tcgetattr(own) == before
-    os.close(own)
+            assert termios.tcgetattr(tty) == before
+    os.close(tty)
     os.close(terminal)
 
 
-async def test_no_keys_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python has no termios there are no keys."""
+async def test_missing_termios_disables_key_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without termios there are no key bindings."""
     monkeypatch.setitem(sys.modules, "termios", None)
     with key_bindings({"p": lambda: None}) as restore:
         restore()
 
 
-async def test_a_terminal_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the other side of the terminal goes away, the run goes on without keys."""
-    terminal, own = pty.openpty()
-    with open(own, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
+async def test_closed_terminal_removes_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the terminal is closed, the run continues without key bindings."""
+    terminal, tty = pty.openpty()
+    with open(tty, closefd=False) as stdin:  # noqa: ASYNC230  # it is a terminal
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp())
         with key_bindings({}):
             os.close(terminal)
             await asyncio.sleep(0.05)
-            assert not asyncio.get_running_loop().remove_reader(own)
-    os.close(own)
+            assert not asyncio.get_running_loop().remove_reader(tty)
+    os.close(tty)
 
 
-async def test_no_keys_without_a_terminal() -> None:
-    """A pipe has no keys, and nothing comes of that."""
+async def test_pipe_disables_key_bindings() -> None:
+    """A pipe has no key bindings, and no error."""
     with key_bindings({"p": lambda: None}) as restore:
         restore()
 
 
-async def _until(true: Callable[[], bool]) -> None:
+async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  # what is waited for tells nobody
+        while not condition():  # noqa: ASYNC110  # there is no event to wait for
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Where a run is shown: lines at a steady pace and at every turn, JSON that is JSON, a board where one fits."""
+"""Displays of a run's progress: plain lines at intervals, JSON events, and the dashboard."""
 
 import json
 from typing import Any
@@ -21,26 +21,26 @@ from .progress_samples import ROW_PROBLEMS, SENDING, RecordingTerminal
 PAUSED = attrs.evolve(SENDING, phase=Phase.PAUSED, pause_reason="the account cannot pay; it is asked again every 30 s")
 
 
-def test_a_line() -> None:
-    """A line says all that is known, and needs none before it."""
+def test_progress_line_is_self_contained() -> None:
+    """A line is self-contained."""
     assert progress_line(SENDING) == (
         "     15 s  sending: 6,213 of 10,000 (62 %); 412/s; 6,180 accepted, 12 rejected, 3 unknown, 8 invalid, "
-        "10 duplicates, 100 under way; about 9 s left"
+        "10 duplicates, 100 in flight; about 9 s left"
     )
     assert progress_line(PAUSED).endswith("; the account cannot pay; it is asked again every 30 s")
     assert progress_line(attrs.evolve(SENDING, total=None)).startswith("     15 s  sending: 6,213 rows; ")
 
 
-def test_a_row_that_went_wrong() -> None:
-    """It is told by its line, its masked number, and why."""
-    assert [row_problem_line(trouble).strip() for trouble in ROW_PROBLEMS] == [
+def test_row_problem_line_has_line_number_and_reason() -> None:
+    """A row that was not accepted has its line, its masked number, and the reason."""
+    assert [row_problem_line(problem).strip() for problem in ROW_PROBLEMS] == [
         "line 812 +3069****5678 rejected: 404: no such sender",
         "line 9 invalid: to: is no phone number",
     ]
 
 
-def test_lines_at_a_steady_pace() -> None:
-    """Looked at five times a second, a run says a line every five seconds, and one at once when it turns."""
+def test_plain_lines_every_five_seconds_and_at_phase_changes() -> None:
+    """A frequently updated run prints a line every five seconds, and one at each change of phase."""
     console = RecordingTerminal()
     with PlainLinesDisplay(console) as lines:
         lines.update(attrs.evolve(SENDING, phase=Phase.STARTING, elapsed=0.0))
@@ -62,15 +62,15 @@ def test_lines_at_a_steady_pace() -> None:
     assert console.text.count("line 812") == 1
 
 
-def test_few_lines_of_trouble() -> None:
-    """What goes wrong a thousand times a second does not fill the log."""
-    console, many = (
+def test_row_problem_lines_are_limited() -> None:
+    """A thousand problems a second do not fill the log."""
+    console, problems = (
         RecordingTerminal(),
         [RowProblem(line=n, recipient="", outcome="INVALID", reason="x") for n in range(100)],
     )
     lines = PlainLinesDisplay(console)
     for tenth in range(20):
-        lines.update(attrs.evolve(SENDING, elapsed=tenth / 10, problems=tuple(many[tenth * 5 : tenth * 5 + 5])))
+        lines.update(attrs.evolve(SENDING, elapsed=tenth / 10, problems=tuple(problems[tenth * 5 : tenth * 5 + 5])))
     assert console.text.count("invalid: x") == 3
 
 
@@ -78,10 +78,10 @@ def _events(console: RecordingTerminal) -> list[dict[str, Any]]:
     return [json.loads(line) for line in console.text.splitlines()]
 
 
-def test_json_lines() -> None:
-    """Every line is an object with its event; a pause and a row that went wrong are events of their own."""
-    console, words = RecordingTerminal(encoding="ascii"), RecordingTerminal()
-    with JsonLinesDisplay(console, words) as lines:
+def test_json_lines_are_events() -> None:
+    """Every line is an object with its event; a pause and a row problem have their own events."""
+    console, messages = RecordingTerminal(encoding="ascii"), RecordingTerminal()
+    with JsonLinesDisplay(console, messages) as lines:
         for tenth in range(25):
             lines.update(attrs.evolve(SENDING, elapsed=tenth / 10))
         lines.update(attrs.evolve(PAUSED, elapsed=2.6, pause_reason="ώρες\u0085"))
@@ -112,7 +112,7 @@ def test_json_lines() -> None:
         "not_sent": 3687,
         "not_in_source": 0,
         "rate": 412.3,
-        "allowed_rate": 500.0,
+        "rate_limit": 500.0,
         "seconds_left": 9.2,
         "failover_share": 0.134,
         "pause_reason": None,
@@ -124,11 +124,11 @@ def test_json_lines() -> None:
         "outcome": "REJECTED",
         "reason": "404: no such sender",
     }
-    assert words.text == "Stopping.\n"
+    assert messages.text == "Stopping.\n"
 
 
 @pytest.mark.parametrize(
-    ("tty", "size", "as_json", "kind"),
+    ("tty", "size", "as_json", "display"),
     [
         (True, (80, 24), False, DashboardDisplay),
         (True, (80, 24), True, JsonLinesDisplay),
@@ -137,38 +137,38 @@ def test_json_lines() -> None:
         (True, (80, 4), False, PlainLinesDisplay),
     ],
 )
-def test_which_stage(
-    tty: bool, size: tuple[int, int], as_json: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+def test_display_depends_on_terminal_size_and_json_option(
+    tty: bool, size: tuple[int, int], as_json: bool, display: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A board is for a terminal that can carry one, JSON for whoever asks, lines for all else."""
+    """The dashboard needs a terminal that is large enough; JSON is on request; everything else gets lines."""
     monkeypatch.setenv("TERM", "xterm")
     console = RecordingTerminal(tty=tty, width=size[0], height=size[1])
-    assert type(create_display(console, "title", lambda: "hint", as_json=as_json)) is kind
+    assert type(create_display(console, "title", lambda: "hint", as_json=as_json)) is display
 
 
-def test_a_screen_that_changes_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the terminal got narrower, the screen is cleared once and the board drawn for the new width."""
+def test_resized_terminal_is_cleared_and_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a resize the screen is cleared once and the dashboard is drawn for the new width."""
     monkeypatch.setenv("TERM", "xterm")
     console = RecordingTerminal(tty=True)
-    with DashboardDisplay(console, "people.csv", lambda: "hint") as screen:
-        screen.update(SENDING)
+    with DashboardDisplay(console, "people.csv", lambda: "hint") as dashboard:
+        dashboard.update(SENDING)
         assert "\x1b[2J" not in console.text
         console.size = (40, 24)
         before = len(console.text)
-        screen.update(SENDING)
-        screen.update(SENDING)
-        screen.show_message("Stopping.", "stopping")
-        screen.close(attrs.evolve(SENDING, phase=Phase.DONE))
+        dashboard.update(SENDING)
+        dashboard.update(SENDING)
+        dashboard.show_message("Stopping.", "stopping")
+        dashboard.close(attrs.evolve(SENDING, phase=Phase.DONE))
     after = console.text[before:]
     assert after.count("\x1b[2J") == 1
     assert "Stopping." in after
     assert after.rstrip().endswith("3,687")
 
 
-def test_nothing_is_told_before_it_is_known() -> None:
-    """JSON begins once the counts of the ledger are known: not with a total of null and nobody accepted."""
-    console, words = RecordingTerminal(), RecordingTerminal()
-    with JsonLinesDisplay(console, words) as lines:
+def test_json_starts_once_the_counts_are_known() -> None:
+    """JSON events start once the counts of the ledger are known, not with a total of null."""
+    console, messages = RecordingTerminal(), RecordingTerminal()
+    with JsonLinesDisplay(console, messages) as lines:
         lines.update(Progress(phase=Phase.STARTING, counts=StateCounts()))
         assert console.text == ""
         lines.update(SENDING)

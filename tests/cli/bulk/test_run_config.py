@@ -1,4 +1,4 @@
-"""What a ledger keeps of how its run was begun: it comes back as it was, and holds no secret."""
+"""Run config in a ledger: it round-trips, continues a previous run, and holds no secret."""
 
 import json
 from datetime import timedelta
@@ -14,7 +14,7 @@ from routee_failover.config import Config
 from routee_failover.errors import InvalidSource, LedgerError
 
 CONFIG = Config(application_id="the-application", application_secret="its-secret")
-PLAN = RunConfig(
+RUN_CONFIG = RunConfig(
     recipients=Path("/data/people.csv"),
     format=None,
     flow=Path("/data/otp.json"),
@@ -38,56 +38,63 @@ PLAN = RunConfig(
 )
 
 
-@pytest.mark.parametrize("plan", [PLAN, attrs.evolve(PLAN, options=RunOptions())])
-def test_there_and_back(plan: RunConfig) -> None:
-    """A plan survives JSON."""
-    text = json.dumps(plan.to_document())
-    assert RunConfig.from_document(json.loads(text)) == plan
+@pytest.mark.parametrize("run_config", [RUN_CONFIG, attrs.evolve(RUN_CONFIG, options=RunOptions())])
+def test_config_round_trips_through_json(run_config: RunConfig) -> None:
+    """A config round-trips through JSON."""
+    text = json.dumps(run_config.to_document())
+    assert RunConfig.from_document(json.loads(text)) == run_config
     assert "its-secret" not in text
     assert "the-application" not in text
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"form": 2}, {"form": None}, {"options": None}, {"options": {"unknown": "?"}}, {"flow": 5}, {"recipients": None}],
+    [
+        {"version": 2},
+        {"version": None},
+        {"options": None},
+        {"options": {"unknown": "?"}},
+        {"flow": 5},
+        {"recipients": None},
+    ],
 )
-def test_no_plan(change: dict[str, Any]) -> None:
-    """What was written by another version, or damaged, is said to be so."""
+def test_invalid_document_raises_ledger_error(change: dict[str, Any]) -> None:
+    """A document of another version, or a damaged one, is reported as such."""
     with pytest.raises(LedgerError, match=r"another version|cannot be read"):
-        RunConfig.from_document(PLAN.to_document() | change)
+        RunConfig.from_document(RUN_CONFIG.to_document() | change)
     with pytest.raises(LedgerError, match="cannot be read"):
         RunConfig.from_document({})
 
 
-def test_going_on() -> None:
-    """What is not given stays as it was; what is given takes its place; the list of people may be another."""
+def test_continued_config_keeps_options_not_given() -> None:
+    """Options not given keep their values, given ones replace them, and the list of people may change."""
     more = Path("/data/more.csv")
-    now = attrs.evolve(PLAN, recipients=more, region=None, options=RunOptions(rate=50.0))
-    went_on = now.continued_from(PLAN)
-    assert went_on == attrs.evolve(PLAN, recipients=more, options=attrs.evolve(PLAN.options, rate=50.0))
+    current = attrs.evolve(RUN_CONFIG, recipients=more, region=None, options=RunOptions(rate=50.0))
+    continued = current.continued_from(RUN_CONFIG)
+    assert continued == attrs.evolve(RUN_CONFIG, recipients=more, options=attrs.evolve(RUN_CONFIG.options, rate=50.0))
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"digest": "d2"}, "otp.json has changed since"),
-        ({"digest": "d2", "flow": Path("/data/sms.json")}, r"sms.json is not the one \(otp.json\)"),
-        ({"key": "order"}, "begun without --key"),
-        ({"region": "CY"}, "begun with --region GR"),
+        ({"digest": "d2", "flow": Path("/data/sms.json")}, r"sms.json is not the flow \(otp.json\)"),
+        ({"key": "order"}, "started without --key"),
+        ({"region": "CY"}, "started with --region GR"),
         ({"account": "another"}, "with another application"),
         ({"service": "this machine"}, r"to another Routee \(https://connect.routee.net\)"),
     ],
 )
-def test_not_going_on(change: dict[str, Any], words: str) -> None:
-    """What would have somebody get two messages, or another one, is refused, and says what to do."""
-    with pytest.raises(InvalidSource, match=words) as caught:
-        attrs.evolve(PLAN, **change).continued_from(PLAN)
-    assert str(caught.value).endswith("With another --ledger everyone who has a message already would get a second one")
+def test_contradicting_config_raises_invalid_source(change: dict[str, Any], message: str) -> None:
+    """A change by which someone would get two messages, or a different one, is an error with advice."""
+    with pytest.raises(InvalidSource, match=message) as caught:
+        attrs.evolve(RUN_CONFIG, **change).continued_from(RUN_CONFIG)
+    assert str(caught.value).endswith("With another --ledger everyone who already has a message would get a second one")
     assert "nothing was sent" in str(caught.value)
 
 
-def test_a_sandbox_may_come_back_elsewhere() -> None:
-    """All ports of this machine are one Routee, and no address of it holds a password."""
+def test_service_name_ignores_the_port_of_this_machine() -> None:
+    """Every port of this machine is the same Routee, and no stored address has a password."""
     ports = [attrs.evolve(CONFIG, api_url=f"http://127.0.0.1:{port}") for port in (8089, 9000)]
     assert {service_name(config) for config in ports} == {"this machine"}
     assert service_name(attrs.evolve(CONFIG, api_url="https://routee.example:8443")) == "https://routee.example:8443"

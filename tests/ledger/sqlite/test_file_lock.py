@@ -1,4 +1,4 @@
-"""One ledger under several names: hard links, symbolic links, bind mounts, a lock that is deleted or does not hold."""
+"""Lock of a ledger with several names: hard links, symbolic links, bind mounts, and a lock that does not hold."""
 
 import asyncio
 import ctypes
@@ -36,7 +36,7 @@ asyncio.run(main())
 
 
 def _open_elsewhere(path: Path) -> str:
-    """Open it in another process; what that said."""
+    """Open it in another process; return the output of that."""
     code = OTHER.format(root=str(ROOT), path=str(path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr
@@ -46,8 +46,8 @@ def _names(folder: Path) -> list[str]:
     return sorted(found.name for found in folder.iterdir())
 
 
-async def test_a_hard_link_at_opening_is_refused(path: Path) -> None:
-    """A ledger with two names is opened through neither, and once the other is gone it is as it was."""
+async def test_hard_link_at_opening_is_refused(path: Path) -> None:
+    """A ledger with two names is opened through neither, and once the other is removed it is as it was."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
     other = path.with_name("other.sqlite")
@@ -61,8 +61,8 @@ async def test_a_hard_link_at_opening_is_refused(path: Path) -> None:
         assert await ledger.counts() == StateCounts(unknown=1)
 
 
-async def test_a_hard_link_made_while_running_stops_the_run(path: Path) -> None:
-    """Its next transaction fails with the reason, the other name is refused, and what was written before is there."""
+async def test_hard_link_made_while_running_stops_the_run(path: Path) -> None:
+    """Its next transaction fails with the reason, the other name is refused, and what was written before is kept."""
     ledger = await SqliteLedger(path).__aenter__()
     await claim_lines(ledger, 1)
     other = path.with_name("other.sqlite")
@@ -76,8 +76,8 @@ async def test_a_hard_link_made_while_running_stops_the_run(path: Path) -> None:
         assert await ledger.counts() == StateCounts(unknown=2)
 
 
-async def test_a_hard_link_is_refused_while_a_run_goes_on(path: Path) -> None:
-    """The lock is of the file, so that a second process is refused through any name."""
+async def test_hard_link_is_refused_in_a_second_process_while_a_run_continues(path: Path) -> None:
+    """The lock belongs to the file, so that a second process is refused through any name."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
         other = path.with_name("other.sqlite")
@@ -87,8 +87,8 @@ async def test_a_hard_link_is_refused_while_a_run_goes_on(path: Path) -> None:
         await claim_lines(ledger, 2)
 
 
-async def test_another_path_to_the_file_is_refused(path: Path, tmp_path: Path) -> None:
-    """A folder of another name that holds the same file: a symbolic link to it here, as for a container's volume."""
+async def test_another_path_to_the_open_file_is_refused(path: Path, tmp_path: Path) -> None:
+    """Another folder with the same file in it: a symbolic link to the folder here, as for a container's volume."""
     folder = tmp_path / "volume"
     folder.symlink_to(path.parent, target_is_directory=True)
     async with SqliteLedger(path) as ledger:
@@ -99,8 +99,8 @@ async def test_another_path_to_the_file_is_refused(path: Path, tmp_path: Path) -
         await claim_lines(ledger, 2)
 
 
-async def test_the_lock_is_of_the_inode_and_of_no_name(path: Path) -> None:
-    """Renamed while a run has it open, the file is refused under its new name: what a bind mount comes to, too."""
+async def test_renamed_open_file_is_refused_under_its_new_name(path: Path) -> None:
+    """The lock belongs to the inode and not to a name: renamed while a run has it open, the file is still refused."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
         moved = path.with_name("moved.sqlite")
@@ -111,8 +111,8 @@ async def test_the_lock_is_of_the_inode_and_of_no_name(path: Path) -> None:
 
 
 @contextmanager
-def _bound(source: Path, target: Path) -> Iterator[bool]:
-    """Mount a file at another path as well, where the system lets us; whether it did."""
+def _bind_mount(source: Path, target: Path) -> Iterator[bool]:
+    """Mount a file at another path as well, where the system allows it; yield whether it did."""
     libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     bind = 4096
     mounted = hasattr(libc, "mount") and libc.mount(os.fsencode(source), os.fsencode(target), None, bind, None) == 0
@@ -123,16 +123,16 @@ def _bound(source: Path, target: Path) -> Iterator[bool]:
             assert libc.umount2(os.fsencode(target), 2) == 0
 
 
-async def test_a_bind_mount_of_the_file_is_refused(path: Path, tmp_path: Path) -> None:
+async def test_bind_mount_of_the_open_file_is_refused(path: Path, tmp_path: Path) -> None:
     """The file of a run, mounted at another path as containers do, is in use there as well.
 
-    Where the system allows no mounts, that of the path itself is tried: the lock knows no paths.
+    Where the system allows no mounts, the path itself is opened: the lock does not depend on paths.
     """
     target = tmp_path / "mounted.sqlite"
     target.touch()
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
-        with _bound(path, target) as mounted:
+        with _bind_mount(path, target) as mounted:
             name = target if mounted else path
             assert "a run has it open" in await asyncio.to_thread(_open_elsewhere, name)
         await claim_lines(ledger, 2)
@@ -140,15 +140,15 @@ async def test_a_bind_mount_of_the_file_is_refused(path: Path, tmp_path: Path) -
 
 @contextmanager
 def _no_lock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A disk whose locks do not reach the other machine."""
+    """Simulate a disk whose locks do not reach the other machine."""
     with monkeypatch.context() as patch:
-        patch.setattr(file_lock, "_locked", lambda *_, **__: True)
+        patch.setattr(file_lock, "_try_lock", lambda *_, **__: True)
         patch.setattr(file_lock, "_held", {})
         yield
 
 
-async def test_a_second_run_in_spite_of_the_lock_stops_the_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the lock does not hold, whoever opened it last has it: the first can claim nothing more and says why.
+async def test_second_run_in_spite_of_the_lock_stops_the_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the lock does not hold, the last run to open it owns it: the first can claim nothing more and says why.
 
     What it was sending is UNKNOWN to the second, and no count is ever below zero.
     """
@@ -171,10 +171,8 @@ async def test_a_second_run_in_spite_of_the_lock_stops_the_first(path: Path, mon
         assert await ledger.counts() == StateCounts(accepted=1, unknown=2)
 
 
-async def test_a_first_run_that_has_nothing_to_write_notices_the_second(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also a transaction that changes nothing looks whose the ledger is."""
+async def test_transaction_without_changes_notices_a_second_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that changes nothing checks the owner of the ledger as well."""
     first = await SqliteLedger(path).__aenter__()
     with _no_lock(monkeypatch):
         second = await SqliteLedger(path).__aenter__()
@@ -185,7 +183,7 @@ async def test_a_first_run_that_has_nothing_to_write_notices_the_second(
     await second.__aexit__(None, None, None)
 
 
-async def test_everything_beside_the_file_may_be_deleted_and_the_lock_holds(path: Path) -> None:
+async def test_lock_holds_when_every_sidecar_file_is_deleted(path: Path) -> None:
     """There is no lock file to delete: a second process is refused whatever is deleted beside the ledger."""
     ledger = await SqliteLedger(path).__aenter__()
     await claim_lines(ledger, 1)
@@ -193,14 +191,14 @@ async def test_everything_beside_the_file_may_be_deleted_and_the_lock_holds(path
         if found != path:
             found.unlink()
     assert "a run has it open" in await asyncio.to_thread(_open_elsewhere, path)
-    with pytest.raises(LedgerError, match="taken away"):
+    with pytest.raises(LedgerError, match="removed or replaced"):
         await claim_lines(ledger, 2)
-    with pytest.raises(LedgerError, match="taken away"):
+    with pytest.raises(LedgerError, match="removed or replaced"):
         await ledger.__aexit__(None, None, None)
 
 
-async def test_readers_in_the_process_leave_the_lock_alone(path: Path) -> None:
-    """Readers, refused openers and their ends in the same process release none of the run's locks."""
+async def test_readers_in_the_same_process_do_not_release_the_lock(path: Path) -> None:
+    """Readers and refused openers in the same process, and closing them, release none of the run's locks."""
     async with SqliteLedger(path) as ledger:
         for line in range(3):
             await claim_lines(ledger, line)
@@ -217,7 +215,7 @@ async def test_readers_in_the_process_leave_the_lock_alone(path: Path) -> None:
 
 
 def _posix_locks(path: Path) -> int:
-    """How many fcntl locks others hold on the file: SQLite's, which a closed descriptor would have released."""
+    """Count the fcntl locks of others on the file: SQLite's, which a closed descriptor would have released."""
     code = (
         "import fcntl, struct, sys\n"
         "file = open(sys.argv[1], 'rb+')\n"
@@ -229,8 +227,8 @@ def _posix_locks(path: Path) -> int:
     return int(done.stdout)
 
 
-async def test_a_copy_of_a_ledger_that_was_closed_is_a_ledger(path: Path, tmp_path: Path) -> None:
-    """A backup, or a move to another disk, of what no run has open is opened as it is."""
+async def test_copy_of_a_closed_ledger_opens(path: Path, tmp_path: Path) -> None:
+    """A backup of a ledger that no run has open, or a move of it to another disk, opens as it is."""
     async with SqliteLedger(path) as ledger:
         run_id = ledger.run_id
         await claim_lines(ledger, 1)

@@ -1,4 +1,4 @@
-"""Processes that are forked while a ledger is open, as multiprocessing does: they hold nothing of it."""
+"""Processes that are forked while a ledger is open, as multiprocessing does: they hold none of its locks."""
 
 import asyncio
 import multiprocessing
@@ -27,8 +27,8 @@ def _no_warning() -> Iterator[None]:
         yield
 
 
-def _forked(work: Callable[[], str]) -> "tuple[int, int]":
-    """Fork a process that writes what `work` returns; its id and the end of a pipe to read it from."""
+def _fork(work: Callable[[], str]) -> "tuple[int, int]":
+    """Fork a process that writes what `work` returns; return its id and the pipe descriptor to read that from."""
     read, write = os.pipe()
     pid = os.fork()
     if not pid:  # pragma: no cover
@@ -41,16 +41,16 @@ def _forked(work: Callable[[], str]) -> "tuple[int, int]":
     return pid, read
 
 
-def _said(forked: "tuple[int, int]") -> str:
+def _output(forked: "tuple[int, int]") -> str:
     pid, read = forked
     with os.fdopen(read, "rb") as file:
-        said = file.read().decode()
+        output = file.read().decode()
     os.waitpid(pid, 0)
-    return said
+    return output
 
 
-def _opened(path: Path) -> str:
-    async def opened() -> str:
+def _try_open(path: Path) -> str:
+    async def try_open() -> str:
         try:
             async with SqliteLedger(path) as ledger:
                 return f"open, {(await ledger.counts()).total}"
@@ -58,23 +58,23 @@ def _opened(path: Path) -> str:
             return str(error)
 
     asyncio.events._set_running_loop(None)
-    return asyncio.run(opened())
+    return asyncio.run(try_open())
 
 
-async def test_a_forked_process_does_not_keep_the_lock_of_a_run_that_was_killed(path: Path) -> None:
+async def test_forked_process_does_not_keep_the_lock_of_a_killed_run(path: Path) -> None:
     """A worker that outlives a killed run does not keep its ledger from being resumed."""
-    told, tell = os.pipe()
+    read, write = os.pipe()
     run = os.fork()
     if not run:  # pragma: no cover
         file = LedgerFile(path)
         if not os.fork():
-            os.write(tell, str(os.getpid()).encode())
+            os.write(write, str(os.getpid()).encode())
             signal.pause()
         signal.pause()
         del file
-    os.close(tell)
-    worker = int(await asyncio.to_thread(os.read, told, 20))
-    os.close(told)
+    os.close(write)
+    worker = int(await asyncio.to_thread(os.read, read, 20))
+    os.close(read)
     os.kill(run, signal.SIGKILL)
     await asyncio.to_thread(os.waitpid, run, 0)
     try:
@@ -84,28 +84,28 @@ async def test_a_forked_process_does_not_keep_the_lock_of_a_run_that_was_killed(
         os.kill(worker, signal.SIGKILL)
 
 
-async def test_a_forked_process_can_open_it_once_the_run_has_ended(path: Path) -> None:
-    """What the run held as it was forked is not taken for a run of the forked process."""
-    go, wait = multiprocessing.Event(), 20.0
+async def test_forked_process_can_open_the_ledger_once_the_run_has_ended(path: Path) -> None:
+    """The locks that the run held when it was forked are not mistaken for locks of the forked process."""
+    run_ended, timeout = multiprocessing.Event(), 20.0
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
-        forked = _forked(lambda: _opened(path) if go.wait(wait) else "late")
-        refused = _forked(lambda: _opened(path))
-        assert "a run has it open" in await asyncio.to_thread(_said, refused)
+        forked = _fork(lambda: _try_open(path) if run_ended.wait(timeout) else "late")
+        refused = _fork(lambda: _try_open(path))
+        assert "a run has it open" in await asyncio.to_thread(_output, refused)
         await claim_lines(ledger, 2)
-    go.set()
-    assert await asyncio.to_thread(_said, forked) == "open, 2"
+    run_ended.set()
+    assert await asyncio.to_thread(_output, forked) == "open, 2"
 
 
-async def test_what_a_forked_process_closes_leaves_the_run_alone(path: Path) -> None:
-    """A copy of the open ledger that is closed in a forked process releases no lock and clears no mark."""
+async def test_closing_in_a_forked_process_releases_no_lock(path: Path) -> None:
+    """A copy of the open ledger that is closed in a forked process releases no lock and clears no owner."""
     file = LedgerFile(path)
 
-    def closed() -> str:
+    def close() -> str:
         file.close(clean=True)
-        return _opened(path)
+        return _try_open(path)
 
-    assert "a run has it open" in await asyncio.to_thread(_said, _forked(closed))
+    assert "a run has it open" in await asyncio.to_thread(_output, _fork(close))
     with pytest.raises(LedgerError, match="a run has it open"):
         await SqliteLedger(path).__aenter__()
     file.database.transact(file.database.delete_invalid)

@@ -1,4 +1,4 @@
-"""The file of a ledger: who may have it open, what survives in it, and what it cannot be."""
+"""The file of a ledger: what survives in it, one run at a time, and files that are refused."""
 
 import errno
 import os
@@ -23,8 +23,8 @@ def _names(folder: Path) -> list[str]:
     return sorted(found.name for found in folder.iterdir())
 
 
-async def _refused(path: Path) -> str:
-    """Why a ledger cannot be opened."""
+async def _refusal(path: Path) -> str:
+    """Return why a ledger cannot be opened, without the parts that every such error has."""
     before = _names(path.parent) if path.parent.is_dir() else None
     with pytest.raises(LedgerError) as caught:
         async with SqliteLedger(path):
@@ -36,25 +36,25 @@ async def _refused(path: Path) -> str:
     return text.removeprefix(f"cannot use the ledger {path}: ").removesuffix(". Nothing was sent")
 
 
-async def test_what_survives(path: Path) -> None:
-    """Everything is there again; what was being sent is UNKNOWN with the reason, in a ledger with the same letters."""
+async def test_reopened_ledger_has_all_entries_and_makes_sending_unknown(path: Path) -> None:
+    """All entries are there again; what was being sent is UNKNOWN with the reason, in a ledger with the same id."""
     async with SqliteLedger(path) as ledger:
         run_id = ledger.run_id
-        accepted, rejected, sending, returned = await claim_lines(ledger, 1, 2, 3, 4)
+        accepted, rejected, sending, released = await claim_lines(ledger, 1, 2, 3, 4)
         ledger.record(Transition.ACCEPT, transition_details(accepted, tracking_id="id-1"))
         ledger.record_delivery_report(DeliveryReport(accepted.number, "Succeeded", "Sms", 0.04, "GR", "none", 2.5))
         ledger.record(Transition.REJECT, transition_details(rejected, "400"))
-        ledger.record(Transition.RELEASE, transition_details(returned, "not sent"))
+        ledger.record(Transition.RELEASE, transition_details(released, "not sent"))
         await ledger.mark_invalid(claim_request(5), "no number")
         await ledger.put_document("run", {"rate": 5})
-        before = [intent async for intent in ledger.entries()]
+        before = [entry async for entry in ledger.entries()]
     async with SqliteLedger(path) as ledger:
-        after = [intent async for intent in ledger.entries()]
-        doubtful = after.pop(sending.number - 1)
-        assert after == [intent for intent in before if intent.number != sending.number]
-        assert (doubtful.state, doubtful.attempt) == (EntryState.UNKNOWN, 1)
-        assert "process ended" in doubtful.reason
-        assert doubtful.ended_at is not None
+        after = [entry async for entry in ledger.entries()]
+        unknown = after.pop(sending.number - 1)
+        assert after == [entry for entry in before if entry.number != sending.number]
+        assert (unknown.state, unknown.attempt) == (EntryState.UNKNOWN, 1)
+        assert "process ended" in unknown.reason
+        assert unknown.ended_at is not None
         assert ledger.run_id == run_id
         assert await ledger.get_document("run") == {"rate": 5}
         assert await ledger.counts() == StateCounts(new=1, accepted=1, rejected=1, unknown=1, invalid=1)
@@ -66,30 +66,30 @@ async def test_what_survives(path: Path) -> None:
         ]
 
 
-async def test_time_goes_on(path: Path) -> None:
-    """The clock is not before the last moment in the file, though the machine's has been set back since."""
+async def test_clock_continues_from_the_last_commit_when_the_machine_clock_is_set_back(path: Path) -> None:
+    """The clock is not before the last commit in the file, though the machine's has been set back since."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
-    _change(path, "UPDATE ledger SET moment = moment + 1e6")
+    _execute(path, "UPDATE ledger SET committed_at = committed_at + 1e6")
     async with SqliteLedger(path) as ledger:
         ahead = ledger.now()
         await claim_lines(ledger, 2)
-        intent = await ledger.entry(claim_request(2).key_hash)
-        assert intent is not None
-        assert ahead <= intent.claimed_at <= ledger.now()
+        entry = await ledger.entry(claim_request(2).key_hash)
+        assert entry is not None
+        assert ahead <= entry.claimed_at <= ledger.now()
     async with SqliteLedger.read(path) as read:
         assert read.now() >= ahead
 
 
-async def test_one_run_at_a_time(path: Path) -> None:
-    """Whoever opens it second is told so at once, and the first goes on; after that it is free."""
+async def test_second_opener_is_refused_until_the_first_has_closed(path: Path) -> None:
+    """The second opener is refused at once, and the first continues; after that the file is free."""
     link = path.with_name("link")
     link.symlink_to(path)
     ledger = SqliteLedger(path)
     async with ledger:
         await claim_lines(ledger, 1)
         for name in (path, link):
-            assert (await _refused(name)).startswith("a run has it open, here or in another process")
+            assert (await _refusal(name)).startswith("a run has it open, here or in another process")
         with pytest.raises(LedgerError, match="a run has it open"):
             await ledger.__aenter__()
         await claim_lines(ledger, 2)
@@ -97,8 +97,8 @@ async def test_one_run_at_a_time(path: Path) -> None:
         assert (await ledger.counts()).total == 2
 
 
-async def test_nobody_else_reads_it(path: Path) -> None:
-    """The file and all that lies beside it are their owner's, and nothing lies beside it when it is closed."""
+async def test_files_are_private_and_closing_removes_the_sidecars(path: Path) -> None:
+    """Only their owner may read the file and those beside it, and no file is beside it when it is closed."""
     before = os.umask(0)
     try:
         async with SqliteLedger(path) as ledger:
@@ -110,20 +110,20 @@ async def test_nobody_else_reads_it(path: Path) -> None:
     assert _names(path.parent) == [path.name]
 
 
-async def test_a_disk_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where two runs could not be kept apart, there is none."""
+async def test_disk_without_locks_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two runs could not exclude each other, none is started."""
 
-    def none(_: int, *, wait: bool) -> bool:
+    def no_locks(_: int, *, wait: bool) -> bool:
         raise OSError(errno.ENOLCK, "")
 
-    monkeypatch.setattr(file_lock, "_locked", none)
+    monkeypatch.setattr(file_lock, "_try_lock", no_locks)
     with pytest.raises(LedgerError, match=f"it cannot be locked: {os.strerror(errno.ENOLCK)}"):
         await SqliteLedger(path).__aenter__()
 
 
 @pytest.mark.parametrize("name", ["a b", "50%41", "what?mode=memory", "#1", "Ωμέγα", "-x"])
-async def test_names_of_any_kind(tmp_path: Path, name: str) -> None:
-    """No letter of a name means anything else."""
+async def test_file_names_with_special_characters_work(tmp_path: Path, name: str) -> None:
+    """No character of a file name has a special meaning."""
     async with SqliteLedger(tmp_path / name) as ledger:
         await claim_lines(ledger, 1)
         async with SqliteLedger.read(tmp_path / name) as read:
@@ -139,15 +139,15 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _take_away(path: Path) -> None:
+def _remove(path: Path) -> None:
     path.unlink()
 
 
-def _allow(path: Path, mode: int) -> None:
+def _set_mode(path: Path, mode: int) -> None:
     path.chmod(mode)
 
 
-def _change(path: Path, *statements: str) -> None:
+def _execute(path: Path, *statements: str) -> None:
     with sqlite3.connect(path) as database:
         for statement in statements:
             database.execute(statement)
@@ -155,57 +155,59 @@ def _change(path: Path, *statements: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "why"),
+    ("create", "reason"),
     [
-        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is not an SQLite database, or damaged"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (os.mkfifo, "it is no file"),
-        (lambda path: _change(path, "CREATE TABLE customers (name)"), "it is a database of something else"),
-        (lambda path: _change(path, "PRAGMA application_id=7"), "it is a database of something else"),
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: _execute(path, "CREATE TABLE customers (name)"), "it is the database of another program"),
+        (lambda path: _execute(path, "PRAGMA application_id=7"), "it is the database of another program"),
         (
-            lambda path: _change(path, f"PRAGMA application_id={schema.APPLICATION_ID}", "PRAGMA user_version=99"),
+            lambda path: _execute(path, f"PRAGMA application_id={schema.APPLICATION_ID}", "PRAGMA user_version=99"),
             "a newer routee-failover has written it",
         ),
     ],
 )
-async def test_what_is_no_ledger(path: Path, make: Callable[[Path], object], why: str) -> None:
-    """A file that is not ours is refused in a sentence, and left as it is; so it is for those who only read."""
-    make(path)
+async def test_file_that_is_no_ledger_is_refused_and_left_unchanged(
+    path: Path, create: Callable[[Path], object], reason: str
+) -> None:
+    """A file that is no ledger is refused with the reason, and left as it is; a reader is refused too."""
+    create(path)
     before = _bytes(path)
-    assert (await _refused(path)).startswith(why)
+    assert (await _refusal(path)).startswith(reason)
     assert _bytes(path) == before
     with pytest.raises(LedgerError, match="cannot read the ledger"):
         await SqliteLedger.read(path).__aenter__()
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("no/such", "there is no such folder"),
         ("x" * 300, "File name too long"),
-        ("a\0b", "no file can have such a name"),
+        ("a\0b", "it is not a valid file name"),
     ],
 )
-async def test_a_name_that_cannot_be(tmp_path: Path, name: str, why: str) -> None:
-    """It is one clear error, and nothing is made."""
-    assert why in await _refused(tmp_path / name)
+async def test_impossible_file_name_is_a_ledger_error(tmp_path: Path, name: str, reason: str) -> None:
+    """It is one clear error, and no file is created."""
+    assert reason in await _refusal(tmp_path / name)
     with pytest.raises(LedgerError, match="cannot read the ledger"):
         await SqliteLedger.read(tmp_path / name).__aenter__()
 
 
-async def test_an_empty_file(path: Path) -> None:
-    """A file that is there and empty may be a ledger that was overwritten: nobody begins anew in it."""
+async def test_empty_file_is_refused(path: Path) -> None:
+    """An existing file that is empty may be a ledger that was overwritten: no new ledger is created in it."""
     _write(path, b"")
     with pytest.raises(LedgerError, match="it is empty: a ledger may have been overwritten"):
         await SqliteLedger.read(path).__aenter__()
-    assert "with a new one everyone would get a second message" in await _refused(path)
+    assert "with a new one everyone would get a second message" in await _refusal(path)
     path.unlink()  # noqa: ASYNC240
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
 
 
-async def test_a_damaged_file(path: Path) -> None:
-    """Damage is found when it is opened, wherever in the file it is, and the file is left as it is."""
+async def test_damaged_file_is_refused_and_left_unchanged(path: Path) -> None:
+    """Damage anywhere in the file is found when it is opened, and the file is left as it is."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, *range(1000))
     whole = _bytes(path)
@@ -215,21 +217,21 @@ async def test_a_damaged_file(path: Path) -> None:
     middle = len(whole) // page // 2 * page
     damaged = whole[:middle] + os.urandom(page) + whole[middle + page :]
     _write(path, damaged)
-    refusal = await _refused(path)
+    refusal = await _refusal(path)
     assert refusal.startswith("it is damaged; restore it")
     assert refusal.endswith("with a new one everyone would get a second message")
     assert _bytes(path) == damaged
 
 
-async def test_a_file_of_an_older_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is brought up to date, a version at a time, and keeps what is in it; who only reads is told of it."""
+async def test_file_of_an_older_version_is_migrated_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is migrated, a version at a time, and keeps its entries; a reader refuses it with the reason."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
     steps: list[int] = []
 
     def second(connection: sqlite3.Connection) -> None:
         steps.append(query_int(connection, "PRAGMA user_version"))
-        connection.execute("ALTER TABLE intents ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
+        connection.execute("ALTER TABLE entries ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'")
 
     def third(connection: sqlite3.Connection) -> None:
         steps.append(query_int(connection, "PRAGMA user_version"))
@@ -241,34 +243,34 @@ async def test_a_file_of_an_older_version(path: Path, monkeypatch: pytest.Monkey
         assert await ledger.counts() == StateCounts(unknown=1)
     assert steps == [1, 2]
     monkeypatch.undo()
-    assert (await _refused(path)).startswith("a newer routee-failover has written it")
+    assert (await _refusal(path)).startswith("a newer routee-failover has written it")
 
 
-async def test_a_migration_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It leaves the file at the version that it had."""
+async def test_failed_migration_leaves_the_file_at_its_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that fails changes nothing in the file."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
 
     def broken(connection: sqlite3.Connection) -> None:
-        connection.execute("DROP TABLE intents")
+        connection.execute("DROP TABLE entries")
         connection.execute("no SQL")
 
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
-    assert "syntax error" in await _refused(path)
+    assert "syntax error" in await _refusal(path)
     monkeypatch.undo()
     async with SqliteLedger(path) as ledger:
         assert (await ledger.counts()).total == 1
 
 
-async def test_an_sqlite_that_is_too_old(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named, and nothing is made."""
+async def test_too_old_sqlite_is_named_in_the_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the SQLite version, and no file is created."""
     monkeypatch.setattr(schema, "MINIMUM_SQLITE", (99,))
-    assert "a ledger needs 3.35" in await _refused(path)
+    assert "a ledger needs 3.35" in await _refusal(path)
 
 
 @contextmanager
-def _nobody() -> Iterator[None]:
-    """For a moment, be somebody to whom files can be closed: nothing is closed to root."""
+def _unprivileged() -> Iterator[None]:
+    """Change to a user without privileges: file permissions do not restrict root."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
@@ -279,28 +281,28 @@ def _nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
-async def test_what_may_only_be_read() -> None:
-    """A file, or a folder, that one may only read is refused to a run, and open to those who read."""
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to everybody else
+async def test_read_only_file_or_folder_can_be_read_but_not_opened_for_a_run() -> None:
+    """A file, or a folder, with read permission only is refused for a run, and opens for reading."""
+    with tempfile.TemporaryDirectory() as name:  # other users cannot access pytest's own folders
         folder = Path(name)
         path = folder / "run.sqlite"
-        _allow(folder, 0o777)
+        _set_mode(folder, 0o777)
         async with SqliteLedger(path) as ledger:
             await claim_lines(ledger, 1)
-        _allow(path, 0o444)
-        with _nobody():
-            assert await _refused(path) == "Permission denied"
+        _set_mode(path, 0o444)
+        with _unprivileged():
+            assert await _refusal(path) == "Permission denied"
             async with SqliteLedger.read(path) as read:
                 assert (await read.counts()).total == 1
-        for end in ("-shm", "-wal"):  # SQLite's, which nobody could take away
-            _take_away(path.with_name(path.name + end))
-        _allow(folder, 0o555)
-        with _nobody():
-            assert await _refused(path) == "Permission denied"
+        for end in ("-shm", "-wal"):  # SQLite's, which the unprivileged user could not remove
+            _remove(path.with_name(path.name + end))
+        _set_mode(folder, 0o555)
+        with _unprivileged():
+            assert await _refusal(path) == "Permission denied"
             async with SqliteLedger.read(path) as read:
-                assert [intent.line async for intent in read.entries()] == [1]
+                assert [entry.line async for entry in read.entries()] == [1]
         _write(path.with_name(f"{path.name}-wal"), b"what a kill left")
-        _allow(path.with_name(f"{path.name}-wal"), 0o600)
-        with _nobody(), pytest.raises(LedgerError, match="its folder cannot be written to"):
+        _set_mode(path.with_name(f"{path.name}-wal"), 0o600)
+        with _unprivileged(), pytest.raises(LedgerError, match="its folder cannot be written to"):
             await SqliteLedger.read(path).__aenter__()
-        _allow(folder, 0o777)
+        _set_mode(folder, 0o777)

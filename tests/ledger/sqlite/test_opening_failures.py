@@ -1,4 +1,4 @@
-"""A ledger that cannot be opened at some step: nothing is held and nothing is made for nothing."""
+"""Failures while a ledger is opened: nothing stays locked, and no useless file is left."""
 
 import os
 import sqlite3
@@ -23,8 +23,8 @@ def _names(path: Path) -> list[str]:
     return sorted(found.name for found in path.parent.iterdir())
 
 
-async def test_a_high_water_mark_that_cannot_be_written(path: Path) -> None:
-    """It is named, and the file that was made is gone again."""
+async def test_unwritable_high_water_mark_is_named_in_the_error(path: Path) -> None:
+    """The error names the file, and the ledger that was created is removed again."""
     beside = path.with_name(f"{path.name}-commits")
     beside.mkdir()
     with pytest.raises(LedgerError, match=r"run\.sqlite-commits beside it cannot be written"):
@@ -35,8 +35,10 @@ async def test_a_high_water_mark_that_cannot_be_written(path: Path) -> None:
         await claim_lines(ledger, 1)
 
 
-async def test_a_high_water_mark_on_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk's own word is the reason."""
+async def test_high_water_mark_on_a_full_disk_reports_the_system_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's own error text is the reason."""
 
     def full(*_: object) -> None:
         raise OSError(28, "")
@@ -46,8 +48,8 @@ async def test_a_high_water_mark_on_a_full_disk(path: Path, monkeypatch: pytest.
         await SqliteLedger(path).__aenter__()
 
 
-async def test_a_checkpoint_that_is_kept_from_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the mark cannot come into the main file, nothing is claimed; afterwards the ledger is in order."""
+async def test_incomplete_checkpoint_prevents_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the owner cannot be written to the main file, nothing is claimed; afterwards the ledger is intact."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
     monkeypatch.setattr(LedgerDatabase, "checkpoint", lambda *_: False)
@@ -58,12 +60,14 @@ async def test_a_checkpoint_that_is_kept_from_its_end(path: Path, monkeypatch: p
         assert await ledger.counts() == StateCounts(unknown=1)
 
 
-async def test_a_transaction_that_fails_as_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It leaves the file as it was."""
+async def test_failed_transaction_at_opening_leaves_the_file_unchanged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that fails while the ledger is opened is rolled back."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
     monkeypatch.setattr(LedgerDatabase, "_expire_abandoned", lambda *_: 1 / 0)
-    with pytest.raises(LedgerError, match="nobody foresaw"):
+    with pytest.raises(LedgerError, match="unexpected error"):
         await SqliteLedger(path).__aenter__()
     monkeypatch.undo()
     async with SqliteLedger(path) as ledger:
@@ -71,30 +75,32 @@ async def test_a_transaction_that_fails_as_it_is_opened(path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("how", ["gone", "another"])
-async def test_a_file_that_is_exchanged_as_it_is_locked(path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """What was locked is not what the name stands for any more: nothing is opened."""
+async def test_file_replaced_while_it_is_locked_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The locked file is not the file with that name any more: nothing is opened."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
-    take = file_lock._locked
+    try_lock = file_lock._try_lock
 
-    def late(descriptor: int, *, wait: bool) -> bool:
+    def replace_then_lock(descriptor: int, *, wait: bool) -> bool:
         path.unlink()
         if how == "another":
             path.touch()
-        return take(descriptor, wait=wait)
+        return try_lock(descriptor, wait=wait)
 
-    monkeypatch.setattr(file_lock, "_locked", late)
-    with pytest.raises(LedgerError, match="exchanged while it was opened"):
+    monkeypatch.setattr(file_lock, "_try_lock", replace_then_lock)
+    with pytest.raises(LedgerError, match="replaced while it was opened"):
         await SqliteLedger(path).__aenter__()
 
 
-async def test_a_file_that_is_exchanged_as_it_is_connected(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So it is where SQLite may have opened another one; and what fails to connect is counted no longer."""
+async def test_file_replaced_while_it_is_connected_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where SQLite may have opened another file; a connection that fails is not counted any more."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
     connect = sqlite3.connect
 
-    def late(*values: Any, **options: Any) -> Any:
+    def connect_then_replace(*values: Any, **options: Any) -> Any:
         connection = connect(*values, **options)
         path.rename(path.with_name("moved"))
         path.touch()
@@ -106,8 +112,8 @@ async def test_a_file_that_is_exchanged_as_it_is_connected(path: Path, monkeypat
     monkeypatch.setattr(sqlite3, "connect", broken)
     with pytest.raises(ZeroDivisionError):
         connect_for_reading(path)
-    monkeypatch.setattr(sqlite3, "connect", late)
-    with pytest.raises(UnusableDatabase, match="exchanged"):
+    monkeypatch.setattr(sqlite3, "connect", connect_then_replace)
+    with pytest.raises(UnusableDatabase, match="replaced"):
         connect_for_reading(path)
     monkeypatch.undo()
     assert not file_descriptors._connections
@@ -137,12 +143,12 @@ TEXT = bytes([13 + 2 * 2])  # two letters
         _page(TEXT, TEXT, TEXT, b"\x01", b"\x08", body=b"\xff" * 7),
     ],
 )
-def test_a_page_that_holds_no_mark(page: bytes) -> None:
-    """Whatever is in a damaged page, it is no mark, and no error of another kind."""
+def test_damaged_page_has_no_header(page: bytes) -> None:
+    """Any content of a damaged page gives no header, and no other kind of error."""
     assert parse_header(page) is None
 
 
-def test_a_page_that_holds_a_mark() -> None:
-    """Each way to write a number is read."""
-    mark = parse_header(_page(TEXT, TEXT, TEXT, b"\x09", b"\x07", body=b"abcdef" + struct.pack(">d", 2.5)))
-    assert mark == ("ab", "cd", "ef", 1, 2.5)
+def test_header_is_read_from_a_valid_page() -> None:
+    """The constant 1 and a floating-point number are read as well as integers."""
+    header = parse_header(_page(TEXT, TEXT, TEXT, b"\x09", b"\x07", body=b"abcdef" + struct.pack(">d", 2.5)))
+    assert header == ("ab", "cd", "ef", 1, 2.5)

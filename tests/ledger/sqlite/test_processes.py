@@ -1,4 +1,4 @@
-"""Several processes and one ledger: the second one, one that is killed, one whose disk takes no more."""
+"""Several processes and one ledger: a second process, a killed one, and one whose disk is full."""
 
 import asyncio
 import signal
@@ -43,15 +43,15 @@ asyncio.run(main())
 """
 
 
-def _start(path: Path, more: str = "") -> "subprocess.Popen[str]":
+def _start_writer(path: Path, more: str = "") -> "subprocess.Popen[str]":
     code = textwrap.dedent(WRITER).format(root=str(ROOT), path=str(path), more=more)
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
 
 
-def _killed(process: "subprocess.Popen[str]", after: int) -> list[tuple[str, int]]:
-    """What it had said when it was killed after so many lines."""
+def _kill(process: "subprocess.Popen[str]", after: int) -> list[tuple[str, int]]:
+    """Kill a writer after it has printed `after` lines; return all the lines that it has printed."""
     assert process.stdout is not None
     assert process.stderr is not None
     with process.stdout, process.stderr:
@@ -59,20 +59,20 @@ def _killed(process: "subprocess.Popen[str]", after: int) -> list[tuple[str, int
         process.kill()
         rest = process.stdout.read()
     process.wait(30)
-    # The last line may be cut off.
-    said = [line.split() for line in "".join([*lines, rest]).split("\n")[1:-1]]
-    return [(word, int(line)) for word, line in said]
+    # The last line may be incomplete.
+    printed = [line.split() for line in "".join([*lines, rest]).split("\n")[1:-1]]
+    return [(word, int(line)) for word, line in printed]
 
 
 @pytest.mark.parametrize("after", [50, 400, 1500])
-async def test_a_run_that_is_killed(path: Path, after: int) -> None:
-    """Every claim and every move that was acknowledged is in the file, and no claim is open."""
-    said = await asyncio.to_thread(_killed, _start(path), after)
-    assert len(said) >= after - 1
+async def test_killed_run_keeps_every_acknowledged_claim_and_transition(path: Path, after: int) -> None:
+    """Every claim and every transition that was acknowledged is in the file, and no claim is open."""
+    printed = await asyncio.to_thread(_kill, _start_writer(path), after)
+    assert len(printed) >= after - 1
     async with SqliteLedger(path) as ledger:
-        states = {intent.line: intent.state async for intent in ledger.entries()}
-        assert {line for word, line in said if word == "claimed"} <= set(states)
-        assert all(states[line] is EntryState.ACCEPTED for word, line in said if word == "accepted")
+        states = {entry.line: entry.state async for entry in ledger.entries()}
+        assert {line for word, line in printed if word == "claimed"} <= set(states)
+        assert all(states[line] is EntryState.ACCEPTED for word, line in printed if word == "accepted")
         assert set(states.values()) <= {EntryState.ACCEPTED, EntryState.UNKNOWN}
         counts = await ledger.counts()
         assert counts == StateCounts(
@@ -82,9 +82,9 @@ async def test_a_run_that_is_killed(path: Path, after: int) -> None:
         await claim_lines(ledger, 10**7)
 
 
-async def test_a_second_process(path: Path) -> None:
-    """It is told at once that the file is in use, may read it meanwhile, and has it when the first one is gone."""
-    process = _start(path)
+async def test_second_process_can_only_read_until_the_first_is_gone(path: Path) -> None:
+    """It is refused at once because the file is in use, may read it meanwhile, and opens it when the first is gone."""
+    process = _start_writer(path)
     try:
         assert process.stdout is not None
         await asyncio.to_thread(process.stdout.readline)
@@ -95,21 +95,21 @@ async def test_a_second_process(path: Path) -> None:
             while (await read.counts()).total <= first:
                 assert process.stdout.readline()
     finally:
-        await asyncio.to_thread(_killed, process, 1)
+        await asyncio.to_thread(_kill, process, 1)
     async with SqliteLedger(path) as ledger:
         assert (await ledger.counts()).sending == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the system has no such limit")
-async def test_a_disk_that_takes_no_more(path: Path) -> None:
-    """A run whose file may not grow ends with the reason, and all that it had acknowledged is there."""
-    process = _start(path, "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))")
+async def test_run_on_a_full_disk_ends_with_the_reason_and_keeps_what_it_acknowledged(path: Path) -> None:
+    """A run whose file may not grow ends with the reason, and all that it had acknowledged is in the file."""
+    process = _start_writer(path, "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))")
     out, err = await asyncio.to_thread(process.communicate, None, 30)
     assert process.returncode == 1
     assert process.returncode != -signal.SIGXFSZ
-    assert f"LedgerError: the ledger {path} takes nothing more: the disk" in err
-    said = [line.split() for line in out.splitlines()[1:]]
+    assert f"LedgerError: the ledger {path} cannot be written any more: the disk" in err
+    printed = [line.split() for line in out.splitlines()[1:]]
     async with SqliteLedger(path) as ledger:
-        lines = {intent.line async for intent in ledger.entries()}
-        assert {int(line) for word, line in said if word == "claimed"} <= lines
+        lines = {entry.line async for entry in ledger.entries()}
+        assert {int(line) for word, line in printed if word == "claimed"} <= lines
         await claim_lines(ledger, 10**7)

@@ -1,4 +1,4 @@
-"""A ledger that is only read: while a run writes it, and without touching anything."""
+"""Read-only ledgers: they read while a run writes, and change nothing."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ def _files(path: Path) -> dict[str, bytes]:
     return {found.name: found.read_bytes() for found in path.parent.iterdir()}
 
 
-async def test_reading_while_a_run_writes(path: Path) -> None:
-    """Each question is answered by what is in the file by then, and nobody waits for the other."""
+async def test_reader_sees_each_commit_while_a_run_writes(path: Path) -> None:
+    """Each query sees what is committed at that time, and neither side waits for the other."""
     async with SqliteLedger(path) as ledger:
         async with SqliteLedger.read(path) as read:
             assert read.run_id == ledger.run_id
@@ -36,8 +36,8 @@ async def test_reading_while_a_run_writes(path: Path) -> None:
         await claim_lines(ledger, 6)
 
 
-async def test_a_reader_that_outlives_the_run(path: Path) -> None:
-    """It goes on, and the next run opens the file beside it."""
+async def test_reader_outlives_the_run(path: Path) -> None:
+    """It continues to read, and the next run opens the file meanwhile."""
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
         read = await SqliteLedger.read(path).__aenter__()
@@ -48,45 +48,45 @@ async def test_a_reader_that_outlives_the_run(path: Path) -> None:
     await read.__aexit__(None, None, None)
 
 
-async def test_reading_changes_nothing(path: Path) -> None:
-    """What would write is refused in words, and the file stays as it is."""
+async def test_writing_methods_of_a_read_only_ledger_raise(path: Path) -> None:
+    """Methods that would write raise an error with the reason, and the file stays as it is."""
     async with SqliteLedger(path) as ledger:
         (found,) = await claim_lines(ledger, 1)
     before = _files(path)
     async with SqliteLedger.read(path) as read:
-        kept: Ledger = read
-        await kept.flush()
-        with pytest.raises(LedgerError, match="opened to be read"):
-            kept.record(Transition.ACCEPT, transition_details(found))
-        with pytest.raises(LedgerError, match="opened to be read"):
-            kept.record_delivery_report(DeliveryReport(1, "Succeeded"))
-        for change in (
-            kept.claim([claim_request(2)], lease=1),
-            kept.mark_invalid(claim_request(2), "why"),
-            kept.apply(Transition.ACCEPT, TransitionDetails(1, 1)),
-            kept.expire_leases(),
-            kept.put_document("run", {}),
+        read_only: Ledger = read
+        await read_only.flush()
+        with pytest.raises(LedgerError, match="opened read-only"):
+            read_only.record(Transition.ACCEPT, transition_details(found))
+        with pytest.raises(LedgerError, match="opened read-only"):
+            read_only.record_delivery_report(DeliveryReport(1, "Succeeded"))
+        for write in (
+            read_only.claim([claim_request(2)], lease=1),
+            read_only.mark_invalid(claim_request(2), "why"),
+            read_only.apply(Transition.ACCEPT, TransitionDetails(1, 1)),
+            read_only.expire_leases(),
+            read_only.put_document("run", {}),
         ):
-            with pytest.raises(LedgerError, match="opened to be read"):
-                await change
+            with pytest.raises(LedgerError, match="opened read-only"):
+                await write
     assert _files(path) == before
 
 
-async def test_one_that_is_not_open(path: Path) -> None:
-    """It says so, before and after; nothing is sent through it."""
-    for kept in (SqliteLedger(path), SqliteLedger.read(path)):
+async def test_ledger_that_is_not_open_raises(path: Path) -> None:
+    """Before it is opened and after it is closed every call raises an error; nothing is sent through it."""
+    for closed in (SqliteLedger(path), SqliteLedger.read(path)):
         with pytest.raises(LedgerError, match="is not open"):
-            await kept.counts()
+            await closed.counts()
         with pytest.raises(LedgerError, match="is not open"):
-            _ = kept.run_id
+            _ = closed.run_id
     ledger = SqliteLedger(path)
     async with ledger:
         (found,) = await claim_lines(ledger, 1)
     ledger.record(Transition.ACCEPT, transition_details(found))
     ledger.record_delivery_report(DeliveryReport(found.number, "Succeeded"))
     await ledger.__aexit__(None, None, None)
-    for question in (ledger.claim([claim_request(2)], lease=1), ledger.get_document("run"), ledger.flush()):
+    for call in (ledger.claim([claim_request(2)], lease=1), ledger.get_document("run"), ledger.flush()):
         with pytest.raises(LedgerError, match="is not open"):
-            await question
+            await call
     with pytest.raises(LedgerError, match="is not open"):
         ledger.now()

@@ -1,4 +1,4 @@
-"""A ledger that lost something, opened all the same: what may have been sent is asked for before it is sent."""
+"""Recovery of a ledger that lost something: what may have been sent is UNKNOWN, and searched for before it is sent."""
 
 import sqlite3
 from contextlib import closing
@@ -21,8 +21,8 @@ def killed(tmp_path: Path) -> KilledLedger:
     return killed
 
 
-async def test_what_may_have_been_sent_is_unknown_when_it_is_claimed(killed: KilledLedger) -> None:
-    """A message that is not there is entered as UNKNOWN and not claimed, since when and until when it may be sent."""
+async def test_claim_of_a_missing_entry_inserts_it_as_unknown(killed: KilledLedger) -> None:
+    """A message without an entry is inserted as UNKNOWN and not claimed, with the time of a possible send."""
     with pytest.raises(LedgerError, match="--recover"):
         await SqliteLedger(killed.path).__aenter__()
     async with SqliteLedger(killed.path, recover=True) as ledger:
@@ -34,16 +34,16 @@ async def test_what_may_have_been_sent_is_unknown_when_it_is_claimed(killed: Kil
             (EntryState.UNKNOWN, False, UNKNOWN + 1),
         ]
         assert await ledger.counts() == StateCounts(unknown=UNKNOWN + 2)
-        intent = await ledger.entry(claim_request(1).key_hash)
-        assert intent is not None
-        assert intent.ended_at is not None
-        assert intent.claimed_at < intent.ended_at == intent.lease_expires_at <= now
-        assert "it may have been sent" in intent.reason
-        assert intent.fingerprint == b""
+        entry = await ledger.entry(claim_request(1).key_hash)
+        assert entry is not None
+        assert entry.ended_at is not None
+        assert entry.claimed_at < entry.ended_at == entry.lease_expires_at <= now
+        assert "it may have been sent" in entry.reason
+        assert entry.fingerprint == b""
 
 
-async def test_what_is_proven_absent_afterwards_is_claimed(killed: KilledLedger) -> None:
-    """Once a complete search has not found it, it may be sent, with whatever the source has for it."""
+async def test_entry_confirmed_absent_is_claimed(killed: KilledLedger) -> None:
+    """Once a complete search has not found it, it may be sent, with the content that is in the source now."""
     async with SqliteLedger(killed.path, recover=True) as ledger:
         (found,) = await ledger.claim([claim_request(1)], lease=LEASE)
         assert await ledger.apply(
@@ -55,8 +55,8 @@ async def test_what_is_proven_absent_afterwards_is_claimed(killed: KilledLedger)
         assert await ledger.counts() == StateCounts(accepted=1, unknown=UNKNOWN)
 
 
-async def test_a_loss_is_remembered_by_the_runs_after_it(killed: KilledLedger) -> None:
-    """Opened again, without a word, the ledger still claims nothing that it does not know."""
+async def test_loss_is_remembered_by_later_runs(killed: KilledLedger) -> None:
+    """Opened again, without `recover`, the ledger still claims nothing that has no entry."""
     async with SqliteLedger(killed.path, recover=True) as ledger:
         await ledger.claim([claim_request(1)], lease=LEASE)
     for recover in (False, True):
@@ -65,37 +65,37 @@ async def test_a_loss_is_remembered_by_the_runs_after_it(killed: KilledLedger) -
             assert (found.state, found.claimed) == (EntryState.UNKNOWN, False)
 
 
-async def test_what_was_new_or_unknown_may_have_been_sent_since(path: Path) -> None:
-    """An entry that stood as NEW is UNKNOWN, and the lease of an UNKNOWN one begins to count from now on."""
+async def test_recovery_makes_new_entries_unknown_and_ends_leases(path: Path) -> None:
+    """An entry that was NEW becomes UNKNOWN, and the lease of an UNKNOWN one ends at the recovery."""
     async with SqliteLedger(path) as ledger:
         released, unknown, rejected = await claim_lines(ledger, 1, 2, 3)
         await ledger.apply(Transition.RELEASE, transition_details(released))
         await ledger.apply(Transition.MARK_UNKNOWN, transition_details(unknown))
         await ledger.apply(Transition.REJECT, transition_details(rejected))
-    path.with_name(f"{path.name}-commits").write_text(f"{ledger_id(path)} {10**6:020d}\n")
-    with pytest.raises(LedgerError, match="what its run wrote last is not there"):
+    path.with_name(f"{path.name}-commits").write_text(f"{run_id_of(path)} {10**6:020d}\n")
+    with pytest.raises(LedgerError, match="what its run wrote last is missing"):
         await SqliteLedger(path).__aenter__()
     async with SqliteLedger(path, recover=True) as ledger:
         assert await ledger.counts() == StateCounts(unknown=2, rejected=1)
         for one in (released, unknown):
-            intent = await ledger.entry(claim_request(one.line).key_hash)
-            assert intent is not None
-            assert intent.ended_at is not None
-            assert intent.attempt == 2, "no policy sends it again: its content is not known"
-            assert intent.ended_at == intent.lease_expires_at
+            entry = await ledger.entry(claim_request(one.line).key_hash)
+            assert entry is not None
+            assert entry.ended_at is not None
+            assert entry.attempt == 2, "no policy resends it: its content is not known"
+            assert entry.ended_at == entry.lease_expires_at
         (found,) = await ledger.claim([claim_request(1)], lease=LEASE)
         assert not found.claimed
 
 
-def ledger_id(path: Path) -> str:
-    """The letters of a ledger."""
+def run_id_of(path: Path) -> str:
+    """Return the id of a ledger."""
     with closing(sqlite3.connect(path)) as database:
         (run_id,) = database.execute("SELECT run_id FROM ledger").fetchone()
         return str(run_id)
 
 
-async def test_what_the_log_still_holds_is_kept(killed: KilledLedger) -> None:
-    """Of a log that is damaged in its middle, what comes before the damage is in the ledger."""
+async def test_recovery_keeps_the_log_before_the_damage(killed: KilledLedger) -> None:
+    """Of a log that is damaged in its middle, the part before the damage is in the ledger."""
     log = bytearray(killed.log_bytes)
     log[list(killed.frames())[-1].end // 2] ^= 0xFF
     killed.restore(bytes(log))
@@ -108,7 +108,7 @@ async def test_what_the_log_still_holds_is_kept(killed: KilledLedger) -> None:
 
 
 async def test_recover_changes_nothing_where_nothing_was_lost(path: Path) -> None:
-    """Said of a ledger in order, or of one that is not there yet, it is not heeded."""
+    """For an intact ledger, or one that does not exist yet, `recover` has no effect."""
     for line in (1, 2):
         async with SqliteLedger(path, recover=True) as ledger:
             await claim_lines(ledger, line)

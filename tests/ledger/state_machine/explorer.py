@@ -1,4 +1,4 @@
-"""Goes through every world that can be reached, by every order of steps, and tells how one is reached."""
+"""Exhaustive state-space explorer: visits every reachable state of a model, and finds the path to one."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -6,63 +6,63 @@ from typing import Generic, TypeVar
 
 import attrs
 
-_World = TypeVar("_World")
+_State = TypeVar("_State")
 
 
 @attrs.frozen
-class Explored(Generic[_World]):
-    """What can be reached."""
+class Explored(Generic[_State]):
+    """The reachable states of a model."""
 
-    worlds: dict[_World, tuple[_World, str] | None]
-    """Each with the one that it was reached from first, and by which step; the nearest first."""
-    leads_to: dict[_World, tuple[_World, ...]]
+    states: dict[_State, tuple[_State, str] | None]
+    """Each with the state that it was reached from first, and the step; the nearest first."""
+    successors: dict[_State, tuple[_State, ...]]
 
-    def shortest_path(self, wrong: Callable[[_World], bool]) -> list[str] | None:
-        """How a world of which this is true is reached in the fewest steps; `None` if none is."""
-        world = next((one for one in self.worlds if wrong(one)), None)
-        if world is None:
+    def shortest_path(self, is_target: Callable[[_State], bool]) -> list[str] | None:
+        """Return the fewest steps to a state for which `is_target` is true; `None` if none is reachable."""
+        state = next((one for one in self.states if is_target(one)), None)
+        if state is None:
             return None
-        told: list[str] = []
-        before = self.worlds[world]
+        path: list[str] = []
+        before = self.states[state]
         while before is not None:
-            told.append(before[1])
-            before = self.worlds[before[0]]
-        return told[::-1]
+            path.append(before[1])
+            before = self.states[before[0]]
+        return path[::-1]
 
-    def dead_end(self, ends: Callable[[_World], bool]) -> list[str] | None:
-        """How a world is reached from which no order of steps leads to one of which this is true."""
-        came_from: dict[_World, list[_World]] = {}
-        for world, then in self.leads_to.items():
-            for one in then:
-                came_from.setdefault(one, []).append(world)
-        safe = {world for world in self.worlds if ends(world)}
-        ahead = list(safe)
-        while ahead:
-            for before in came_from.get(ahead.pop(), ()):
+    def dead_end(self, is_final: Callable[[_State], bool]) -> list[str] | None:
+        """Return the steps to a state from which no order of steps leads to a final one; `None` if there is none."""
+        predecessors: dict[_State, list[_State]] = {}
+        for state, following in self.successors.items():
+            for one in following:
+                predecessors.setdefault(one, []).append(state)
+        safe = {state for state in self.states if is_final(state)}
+        pending = list(safe)
+        while pending:
+            for before in predecessors.get(pending.pop(), ()):
                 if before not in safe:
                     safe.add(before)
-                    ahead.append(before)
-        return self.shortest_path(lambda world: world not in safe)
+                    pending.append(before)
+        return self.shortest_path(lambda state: state not in safe)
 
 
 def explore(
-    begin: _World,
-    steps: Callable[[_World], Iterable[tuple[str, _World]]],
-    until: Callable[[_World], bool] = lambda _world: False,
-) -> Explored[_World]:
-    """Every world that can be reached from one, or as many as are nearer than one of which `until` is true."""
-    worlds: dict[_World, tuple[_World, str] | None] = {begin: None}
-    leads_to: dict[_World, tuple[_World, ...]] = {}
-    ahead = deque([begin])
-    while ahead:
-        world = ahead.popleft()
-        found: list[_World] = []
-        for step, then in steps(world):
-            found.append(then)
-            if then not in worlds:
-                worlds[then] = (world, step)
-                if until(then):
-                    return Explored(worlds, leads_to)
-                ahead.append(then)
-        leads_to[world] = tuple(found)
-    return Explored(worlds, leads_to)
+    start: _State,
+    steps: Callable[[_State], Iterable[tuple[str, _State]]],
+    until: Callable[[_State], bool] = lambda _state: False,
+) -> Explored[_State]:
+    """Explore the states that can be reached from `start`, breadth first, until one for which `until` is true."""
+    states: dict[_State, tuple[_State, str] | None] = {start: None}
+    successors: dict[_State, tuple[_State, ...]] = {}
+    pending = deque([start])
+    while pending:
+        state = pending.popleft()
+        found: list[_State] = []
+        for step, following in steps(state):
+            found.append(following)
+            if following not in states:
+                states[following] = (state, step)
+                if until(following):
+                    return Explored(states, successors)
+                pending.append(following)
+        successors[state] = tuple(found)
+    return Explored(states, successors)

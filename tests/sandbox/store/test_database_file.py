@@ -53,12 +53,12 @@ def _other_application(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is a file of another kind, or damaged"),
-        (lambda path: path.write_bytes(b"hi"), "it is a file of another kind, or damaged"),
-        (_other_database, "it is a database of something else"),
-        (_other_application, "it is a database of something else"),
+        (lambda path: path.write_bytes(b"two lines\n" * 200), "it is not an SQLite database, or damaged"),
+        (lambda path: path.write_bytes(b"hi"), "it is not an SQLite database, or damaged"),
+        (_other_database, "it is the database of another program"),
+        (_other_application, "it is the database of another program"),
         (lambda path: path.mkdir(), "Is a directory"),
-        (os.mkfifo, "it is no file"),
+        (os.mkfifo, "it is not a regular file"),
     ],
 )
 async def test_file_of_another_kind_is_rejected_unchanged(
@@ -178,7 +178,7 @@ async def test_symlink_is_followed_and_empty_file_is_used(tmp_path: Path) -> Non
     [
         ("no/such/folder", "there is no such folder"),
         ("x" * 300, os.strerror(errno.ENAMETOOLONG)),
-        ("nul\0byte", "no file can have such a name"),
+        ("nul\0byte", "it is not a valid file name"),
     ],
 )
 async def test_impossible_path_is_rejected(name: str, reason: str, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Drawings of a report in SVG, each as wide as the page: places are in hundredths, letters keep their size.
+"""SVG charts of the report, each as wide as the page: positions are in percent, and texts keep their size.
 
-They hold no colours, only classes; report.css has the colours of both schemes.
+They contain no colours, only CSS classes; report.css has the colours of both colour schemes.
 """
 
 from .costs import costs_chart

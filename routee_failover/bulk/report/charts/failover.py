@@ -1,4 +1,4 @@
-"""The channels on which accepted messages were tried first, and how they ended: bands as wide as they are many."""
+"""Sankey chart of failover: links from the first channel to the outcome, as wide as their number of messages."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
@@ -19,58 +19,59 @@ _NODE_WIDTH = 0.012
 
 
 class _PathEnd(NamedTuple):
-    """An end on the right: a channel that delivered, or another outcome."""
+    """A node on the right: a channel that delivered, or another outcome."""
 
     outcome: str
     channel: str
 
     @property
     def name(self) -> str:
-        """As it is written beside it."""
+        """Its label."""
         return channel_label(self.channel) if self.outcome == DELIVERED else _OUTCOME_NAMES[self.outcome]
 
     @property
     def css_class(self) -> str:
-        """The class of its colour."""
+        """The CSS class of its colour."""
         return channel_css_class(self.channel) if self.outcome == DELIVERED else _OUTCOME_CSS_CLASSES[self.outcome]
 
 
 _OUTCOME_NAMES = {FAILED: "Failed", UNKNOWN: "No report yet"}
-_OUTCOME_CSS_CLASSES = {FAILED: "bad", UNKNOWN: "none"}
-_ORDER = {"viber": 0, "sms": 1, "voice": 2}
+_OUTCOME_CSS_CLASSES = {FAILED: "bad", UNKNOWN: "neutral"}
+_CHANNEL_ORDER = {"viber": 0, "sms": 1, "voice": 2}
 
 
 class _Node(NamedTuple):
-    """A node on one side: its top and its height."""
+    """Top and height of a node in pixels."""
 
     top: float
     height: float
 
 
 def failover_chart(paths: tuple[FailoverPath, ...], title: str) -> Markup:
-    """Bands from the channel that was tried first to the end; a band's colour is that of its end."""
-    bands = _merge_paths(paths)
-    whole = sum(bands.values())
-    firsts, ends = _count_ends(bands)
-    left, right = _layout_nodes(firsts, whole), _layout_nodes(ends, whole)
+    """Return links from the first channel to the end; a link has the colour of its end."""
+    links = _merge_paths(paths)
+    total = sum(links.values())
+    firsts, ends = _count_nodes(links)
+    # The two sides are centred vertically.
+    left, right = _layout_nodes(firsts, total), _layout_nodes(ends, total)
     height = max(_bottom(left), _bottom(right))
     shifts = (height - _bottom(left)) / 2, (height - _bottom(right)) / 2
     left = {name: node._replace(top=node.top + shifts[0]) for name, node in left.items()}
     right = {name: node._replace(top=node.top + shifts[1]) for name, node in right.items()}
     return svg_chart(
-        "journeys",
+        "failover",
         title,
         "; ".join(
             f"first {channel_label(first)}, then {_describe_end(end)}: {count:,}"
-            for (first, end), count in bands.items()
+            for (first, end), count in links.items()
         )
         + ".",
         height + 6,
         svg_text("Tried first", _LEFT - 0.015, 12, anchor="end", css_class="muted"),
-        svg_text("Ended", _RIGHT + 0.015, 12, css_class="muted"),
+        svg_text("Outcome", _RIGHT + 0.015, 12, css_class="muted"),
         tag(
             "svg",
-            *_links(bands, left, right, _FLOW_HEIGHT / whole),
+            *_links(links, left, right, _FLOW_HEIGHT / total),
             x=percent(_LEFT),
             y="0",
             width=percent(_RIGHT - _LEFT),
@@ -79,107 +80,107 @@ def failover_chart(paths: tuple[FailoverPath, ...], title: str) -> Markup:
             preserveAspectRatio="none",
             aria_hidden="true",
         ),
-        *_labels(left, right, firsts, ends, whole),
+        *_labels(left, right, firsts, ends, total),
     )
 
 
 def has_links(paths: tuple[FailoverPath, ...]) -> bool:
-    """Whether a drawing says something: a single band does not, nor bands of which no beginning is known."""
-    return len(_merge_paths(paths)) > 1 and any(journey.first_channel for journey in paths)
+    """Return whether a chart is meaningful: there are several links, and a first channel is known."""
+    return len(_merge_paths(paths)) > 1 and any(path.first_channel for path in paths)
 
 
 def _merge_paths(paths: tuple[FailoverPath, ...]) -> dict[tuple[str, _PathEnd], int]:
-    bands: dict[tuple[str, _PathEnd], int] = {}
-    for journey in paths:
-        end = _PathEnd(journey.outcome, journey.final_channel if journey.outcome == DELIVERED else "")
-        bands[journey.first_channel, end] = bands.get((journey.first_channel, end), 0) + journey.messages
-    return bands
+    links: dict[tuple[str, _PathEnd], int] = {}
+    for path in paths:
+        end = _PathEnd(path.outcome, path.final_channel if path.outcome == DELIVERED else "")
+        links[path.first_channel, end] = links.get((path.first_channel, end), 0) + path.messages
+    return links
 
 
 def _describe_end(end: _PathEnd) -> str:
     return f"delivered by {end.name}" if end.outcome == DELIVERED else end.name.lower()
 
 
-def _count_ends(bands: dict[tuple[str, _PathEnd], int]) -> tuple[dict[str, int], dict[_PathEnd, int]]:
+def _count_nodes(links: dict[tuple[str, _PathEnd], int]) -> tuple[dict[str, int], dict[_PathEnd, int]]:
     firsts: dict[str, int] = {}
     ends: dict[_PathEnd, int] = {}
-    for (first, end), count in bands.items():
+    for (first, end), count in links.items():
         firsts[first] = firsts.get(first, 0) + count
         ends[end] = ends.get(end, 0) + count
-    by_channel = sorted(firsts, key=_rank)
+    sorted_firsts = sorted(firsts, key=_rank)
     outcomes = [DELIVERED, *_OUTCOME_NAMES]
-    by_end = sorted(ends, key=lambda end: (outcomes.index(end.outcome), _rank(end.channel)))
-    return {first: firsts[first] for first in by_channel}, {end: ends[end] for end in by_end}
+    sorted_ends = sorted(ends, key=lambda end: (outcomes.index(end.outcome), _rank(end.channel)))
+    return {first: firsts[first] for first in sorted_firsts}, {end: ends[end] for end in sorted_ends}
 
 
 def _rank(channel: str) -> tuple[int, str]:
-    return _ORDER.get(channel.lower(), 3 if channel else 4), channel
+    return _CHANNEL_ORDER.get(channel.lower(), 3 if channel else 4), channel
 
 
-def _layout_nodes(counts: dict[_K, int], whole: int) -> dict[_K, _Node]:
-    """One below the other, each in room enough for its two lines of letters."""
-    posts: dict[_K, _Node] = {}
+def _layout_nodes(counts: dict[_K, int], total: int) -> dict[_K, _Node]:
+    """Return the nodes one below the other, each with enough space for its two lines of text."""
+    nodes: dict[_K, _Node] = {}
     top = float(_TOP)
     for name, count in counts.items():
-        height = max(_FLOW_HEIGHT * count / whole, 1.5)
+        height = max(_FLOW_HEIGHT * count / total, 1.5)
         slot = max(height, _MIN_NODE_HEIGHT) + 8
-        posts[name] = _Node(top + (slot - height) / 2, height)
+        nodes[name] = _Node(top + (slot - height) / 2, height)
         top += slot
-    return posts
+    return nodes
 
 
-def _bottom(posts: dict[_K, _Node]) -> float:
-    last = [*posts.values()][-1]
+def _bottom(nodes: dict[_K, _Node]) -> float:
+    last = [*nodes.values()][-1]
     return last.top + last.height + max(_MIN_NODE_HEIGHT - last.height, 0) / 2 + 4
 
 
 def _links(
-    bands: dict[tuple[str, _PathEnd], int], left: dict[str, _Node], right: dict[_PathEnd, _Node], scale: float
+    links: dict[tuple[str, _PathEnd], int], left: dict[str, _Node], right: dict[_PathEnd, _Node], scale: float
 ) -> Iterator[Markup]:
-    from_left = {first: node.top for first, node in left.items()}
-    to_right = {end: node.top for end, node in right.items()}
+    left_tops = {first: node.top for first, node in left.items()}
+    right_tops = {end: node.top for end, node in right.items()}
     for first in left:
         for end in right:
-            count = bands.get((first, end))
+            count = links.get((first, end))
             if not count:
                 continue
             width = max(count * scale, 0.6)
-            a, b = from_left[first], to_right[end]
-            from_left[first], to_right[end] = a + count * scale, b + count * scale
+            a, b = left_tops[first], right_tops[end]
+            left_tops[first], right_tops[end] = a + count * scale, b + count * scale
             yield tag(
                 "path",
                 tag("title", f"first {channel_label(first)}, then {_describe_end(end)}: {count:,}"),
                 d=f"M0 {a:.1f}C50 {a:.1f} 50 {b:.1f} 100 {b:.1f}V{b + width:.1f}"
                 f"C50 {b + width:.1f} 50 {a + width:.1f} 0 {a + width:.1f}Z",
-                class_=f"band {end.css_class}",
+                class_=f"link {end.css_class}",
             )
 
 
 def _labels(
-    left: dict[str, _Node], right: dict[_PathEnd, _Node], firsts: dict[str, int], ends: dict[_PathEnd, int], whole: int
+    left: dict[str, _Node], right: dict[_PathEnd, _Node], firsts: dict[str, int], ends: dict[_PathEnd, int], total: int
 ) -> Iterator[Markup]:
     for first, node in left.items():
         yield rectangle(_LEFT - _NODE_WIDTH / 2, node.top, _NODE_WIDTH, node.height, "node")
-        yield from _label(truncate(channel_label(first), 8), firsts[first], whole, _LEFT - 0.015, node, left=True)
+        yield from _label(truncate(channel_label(first), 8), firsts[first], total, _LEFT - 0.015, node, left=True)
     for end, node in right.items():
         yield rectangle(_RIGHT - _NODE_WIDTH / 2, node.top, _NODE_WIDTH, node.height, end.css_class)
         yield from _label(
             truncate(end.name, 10) if end.outcome == DELIVERED else end.name,
             ends[end],
-            whole,
+            total,
             _RIGHT + 0.015,
             node,
             left=False,
         )
 
 
-def _label(name: str, count: int, whole: int, x: float, node: _Node, *, left: bool) -> Iterator[Markup]:
+def _label(name: str, count: int, total: int, x: float, node: _Node, *, left: bool) -> Iterator[Markup]:
     middle = node.top + node.height / 2
     yield svg_text(name, x, middle - 2, anchor="end" if left else "start", css_class="strong")
     yield tag(
         "text",
         f"{count:,}",
-        tag("tspan", f" · {format_share(count, whole)}", class_="wide-only"),
+        tag("tspan", f" · {format_share(count, total)}", class_="wide-only"),
         x=percent(x),
         y=middle + 14,
         text_anchor="end" if left else None,

@@ -1,4 +1,4 @@
-"""Messages over time: accepted ones above, the others below on a scale of their own, for they are few."""
+"""Chart of messages over time: accepted ones above, the others below on a separate scale, because they are few."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,12 +12,12 @@ from .svg import anchor_at, horizontal_line, rectangle, svg_chart, svg_text, ver
 
 _TOP = 20
 _HEIGHT = 180
-_BELOW = 56
-_TICKS = 6
+_LOWER_HEIGHT = 56
+_MAX_TICKS = 6
 
 
 class _PlacedPeriod(NamedTuple):
-    """A stretch on the page, in shares of the width."""
+    """A period with its position on the page, in fractions of the width."""
 
     started_at: float
     left: float
@@ -27,96 +27,107 @@ class _PlacedPeriod(NamedTuple):
 
 
 def rate_chart(rate: RateSeries, times: TimeFormatter, title: str) -> Markup:
-    """Bars of accepted messages a second, and of rejected and unknown ones below."""
-    places = list(_place_periods(rate))
-    bars = [bar for place in places for bar in place.bars]
-    most = max(bar.accepted for bar in bars)
-    accepted = _steps(most / rate.bar_seconds, 3)
-    others = _steps(_most_others(bars) / rate.bar_seconds, 2)
+    """Return bars of accepted messages a second, and below them of rejected and unknown ones."""
+    periods = list(_place_periods(rate))
+    bars = [bar for period in periods for bar in period.bars]
+    max_accepted = max(bar.accepted for bar in bars)
+    accepted_ticks = _ticks(max_accepted / rate.bar_seconds, 3)
+    other_ticks = _ticks(_max_others(bars) / rate.bar_seconds, 2)
     base = _TOP + _HEIGHT
-    below = base + 34 + _BELOW
-    end = below if others else base
-    described = (
-        f"{len(bars)} bars of {format_duration(rate.bar_seconds)}. Accepted at most {format_number(most / rate.bar_seconds)} a second"
-        + (f", rejected or unknown at most {format_number(_most_others(bars) / rate.bar_seconds)}." if others else ".")
+    lower_base = base + 34 + _LOWER_HEIGHT
+    bottom = lower_base if other_ticks else base
+    description = (
+        f"{len(bars)} bars of {format_duration(rate.bar_seconds)}. "
+        f"Accepted at most {format_number(max_accepted / rate.bar_seconds)} a second"
+        + (
+            f", rejected or unknown at most {format_number(_max_others(bars) / rate.bar_seconds)}."
+            if other_ticks
+            else "."
+        )
     )
     return svg_chart(
         "rate",
         title,
-        described,
-        end + 26,
-        *_bars(places, rate.bar_seconds, base, _HEIGHT / (accepted[-1] * rate.bar_seconds) if accepted else 0, times),
-        _scale(accepted, base, _HEIGHT, "accepted a second"),
+        description,
+        bottom + 26,
+        *_bars(
+            periods,
+            rate.bar_seconds,
+            base,
+            _HEIGHT / (accepted_ticks[-1] * rate.bar_seconds) if accepted_ticks else 0,
+            times,
+        ),
+        _scale(accepted_ticks, base, _HEIGHT, "accepted a second"),
         join_markup(
-            *_bars_below(places, below, _BELOW / (others[-1] * rate.bar_seconds)),
-            _scale(others[-1:], below, _BELOW, "rejected or unknown a second"),
+            *_lower_bars(periods, lower_base, _LOWER_HEIGHT / (other_ticks[-1] * rate.bar_seconds)),
+            _scale(other_ticks[-1:], lower_base, _LOWER_HEIGHT, "rejected or unknown a second"),
         )
-        if others
+        if other_ticks
         else None,
-        *_idle_marks(places, base),
-        *_time_axis(places, rate.bar_seconds, end, times),
+        *_idle_marks(periods, base),
+        *_time_axis(periods, rate.bar_seconds, bottom, times),
     )
 
 
-def _most_others(bars: list[RateBar]) -> int:
+def _max_others(bars: list[RateBar]) -> int:
     return max(bar.rejected + bar.unknown for bar in bars)
 
 
-def _steps(most: float, lines: int) -> list[float]:
-    return linear_ticks(most, lines) if most else []
+def _ticks(maximum: float, max_ticks: int) -> list[float]:
+    return linear_ticks(maximum, max_ticks) if maximum else []
 
 
 def _place_periods(rate: RateSeries) -> Iterator[_PlacedPeriod]:
-    pauses = len(rate.periods) - 1
-    between = min(0.16, 0.45 / pauses) if pauses else 0.0
-    bar = (1 - between * pauses) / sum(len(stretch.bars) for stretch in rate.periods)
+    gaps = len(rate.periods) - 1
+    gap_width = min(0.16, 0.45 / gaps) if gaps else 0.0
+    bar_width = (1 - gap_width * gaps) / sum(len(period.bars) for period in rate.periods)
     left = 0.0
-    for stretch in rate.periods:
-        yield _PlacedPeriod(stretch.started_at, left, bar, stretch.bars, stretch.idle_before)
-        left += bar * len(stretch.bars) + between
+    for period in rate.periods:
+        yield _PlacedPeriod(period.started_at, left, bar_width, period.bars, period.idle_before)
+        left += bar_width * len(period.bars) + gap_width
 
 
-def _scale(steps: list[float], base: float, height: float, unit: str) -> Markup:
-    if not steps:
+def _scale(ticks: list[float], base: float, height: float, unit: str) -> Markup:
+    if not ticks:
         return join_markup(svg_text(f"0 {unit}", 0, base - 5, css_class="muted"), horizontal_line(base, "axis"))
-    most = steps[-1]
-    marks = [horizontal_line(base - height * step / most) for step in steps]
-    # Only the highest has its number: the others would stand on the bars.
+    maximum = ticks[-1]
+    lines = [horizontal_line(base - height * tick / maximum) for tick in ticks]
+    # Only the highest tick has a label: the others would overlap the bars.
     return join_markup(
-        *marks,
+        *lines,
         horizontal_line(base, "axis"),
-        svg_text(f"{format_number(most)} {unit}", 0, base - height - 5, css_class="muted outlined"),
+        svg_text(f"{format_number(maximum)} {unit}", 0, base - height - 5, css_class="muted outlined"),
     )
 
 
 def _bars(
-    places: list[_PlacedPeriod], width: float, base: float, scale: float, times: TimeFormatter
+    periods: list[_PlacedPeriod], bar_seconds: float, base: float, scale: float, times: TimeFormatter
 ) -> Iterator[Markup]:
-    thick = 0.82 if len(places) + sum(len(place.bars) for place in places) < 110 else 0.92
-    for place in places:
-        for at, bar in enumerate(place.bars):
+    fill = 0.82 if len(periods) + sum(len(period.bars) for period in periods) < 110 else 0.92
+    for period in periods:
+        for index, bar in enumerate(period.bars):
             if not bar.total:
                 continue
-            when = times.local_time(place.started_at + at * width)
-            tip = f"{when:%H:%M:%S}: {format_number(bar.accepted / width)} accepted a second"
-            tip += f", {bar.rejected:,} rejected" if bar.rejected else ""
-            tip += f", {bar.unknown:,} unknown" if bar.unknown else ""
-            left, height = place.left + place.bar_width * at, bar.accepted * scale
-            yield rectangle(left, base - height, place.bar_width * thick, height, "good", tooltip=tip)
+            time = times.local_time(period.started_at + index * bar_seconds)
+            text = f"{time:%H:%M:%S}: {format_number(bar.accepted / bar_seconds)} accepted a second"
+            text += f", {bar.rejected:,} rejected" if bar.rejected else ""
+            text += f", {bar.unknown:,} unknown" if bar.unknown else ""
+            left, height = period.left + period.bar_width * index, bar.accepted * scale
+            yield rectangle(left, base - height, period.bar_width * fill, height, "good", tooltip=text)
 
 
-def _bars_below(places: list[_PlacedPeriod], base: float, scale: float) -> Iterator[Markup]:
-    for place in places:
-        for at, bar in enumerate(place.bars):
-            left, rejected, unknown = place.left + place.bar_width * at, bar.rejected * scale, bar.unknown * scale
+def _lower_bars(periods: list[_PlacedPeriod], base: float, scale: float) -> Iterator[Markup]:
+    for period in periods:
+        for index, bar in enumerate(period.bars):
+            left, rejected, unknown = period.left + period.bar_width * index, bar.rejected * scale, bar.unknown * scale
             if rejected:
-                yield rectangle(left, base - rejected, place.bar_width * 0.82, rejected, "bad")
+                yield rectangle(left, base - rejected, period.bar_width * 0.82, rejected, "bad")
             if unknown:
-                yield rectangle(left, base - rejected - unknown, place.bar_width * 0.82, unknown, "doubt")
+                yield rectangle(left, base - rejected - unknown, period.bar_width * 0.82, unknown, "unknown")
 
 
-def _idle_marks(places: list[_PlacedPeriod], base: float) -> Iterator[Markup]:
-    for before, after in pairwise(places):
+def _idle_marks(periods: list[_PlacedPeriod], base: float) -> Iterator[Markup]:
+    for before, after in pairwise(periods):
         left = before.left + before.bar_width * len(before.bars)
         middle = (left + after.left) / 2
         yield vertical_line(left, _TOP, base, "idle")
@@ -125,31 +136,37 @@ def _idle_marks(places: list[_PlacedPeriod], base: float) -> Iterator[Markup]:
             yield svg_text(text, middle, _TOP + _HEIGHT / 2 + 16 * line, anchor="middle", css_class="muted")
 
 
-def _time_axis(places: list[_PlacedPeriod], width: float, end: float, times: TimeFormatter) -> Iterator[Markup]:
-    whole = sum(len(place.bars) for place in places)
-    step = max(time_tick_interval(whole * width, _TICKS), width)
-    before = -1.0
-    for place in places:
-        length = len(place.bars) * width
-        offset = times.local_time(place.started_at).utcoffset()
-        shift = offset.total_seconds() if offset else 0.0
-        first = ((place.started_at + shift) // step + 1) * step - shift
+def _time_axis(
+    periods: list[_PlacedPeriod], bar_seconds: float, bottom: float, times: TimeFormatter
+) -> Iterator[Markup]:
+    bar_count = sum(len(period.bars) for period in periods)
+    interval = max(time_tick_interval(bar_count * bar_seconds, _MAX_TICKS), bar_seconds)
+    previous_x = -1.0
+    for period in periods:
+        # 1. Choose the ticks: round times in the time zone, or the start of each period if there are several.
+        length = len(period.bars) * bar_seconds
+        offset = times.local_time(period.started_at).utcoffset()
+        offset_seconds = offset.total_seconds() if offset else 0.0
+        first = ((period.started_at + offset_seconds) // interval + 1) * interval - offset_seconds
         ticks = [
-            first + step * at for at in range(int(length / step) + 1) if first + step * at <= place.started_at + length
+            first + interval * index
+            for index in range(int(length / interval) + 1)
+            if first + interval * index <= period.started_at + length
         ]
-        if not ticks or len(places) > 1:
-            ticks = [place.started_at]  # where idle times are, the begin of each stretch is what one looks for
-        for at, tick in enumerate(ticks):
-            x = place.left + (tick - place.started_at) / width * place.bar_width
-            if x - before < 0.1:
+        if not ticks or len(periods) > 1:
+            ticks = [period.started_at]
+        # 2. Draw those that do not overlap the previous one.
+        for index, tick in enumerate(ticks):
+            x = period.left + (tick - period.started_at) / bar_seconds * period.bar_width
+            if x - previous_x < 0.1:
                 continue
-            before = x
-            text = times.format_tick(tick, min(step, length))
-            yield vertical_line(x, end, end + 5, "axis")
+            previous_x = x
+            text = times.format_tick(tick, min(interval, length))
+            yield vertical_line(x, bottom, bottom + 5, "axis")
             yield svg_text(
                 text,
                 x,
-                end + 20,
+                bottom + 20,
                 anchor=anchor_at(x),
-                css_class="muted wide-only" if len(text) > 5 and at % 2 else "muted",
+                css_class="muted wide-only" if len(text) > 5 and index % 2 else "muted",
             )

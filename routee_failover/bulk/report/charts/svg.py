@@ -1,4 +1,4 @@
-"""What all drawings have: a title and a description for those who do not see it, and marks placed in hundredths."""
+"""SVG building blocks: a chart with an accessible title and description, and shapes positioned in percent."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ Anchor = Literal["start", "middle", "end"]
 
 
 def svg_chart(name: str, title: str, description: str, height: float, *content: Child) -> Markup:
-    """A drawing of this height in CSS pixels, as wide as there is room."""
+    """Return a chart of the full width, with this height in CSS pixels; `name` is the prefix of its ids."""
     return tag(
         "svg",
         tag("title", title, id=f"{name}-title"),
@@ -26,7 +26,7 @@ def svg_chart(name: str, title: str, description: str, height: float, *content: 
 def svg_text(
     text: str, x: float, y: float, *, anchor: Anchor = "start", css_class: str | None = None, dx: float = 0
 ) -> Markup:
-    """A text whose line stands at `y`; `x` is a share of the width."""
+    """Return a text with its baseline at `y` pixels; `x` is a fraction of the width."""
     return tag(
         "text",
         text,
@@ -48,7 +48,7 @@ def rectangle(
     tooltip: str | None = None,
     corner_radius: float | None = None,
 ) -> Markup:
-    """A filled rectangle; what a pointer over it tells is `tip`."""
+    """Return a filled rectangle; `x` and `width` are fractions of the chart's width."""
     return tag(
         "rect",
         *([tag("title", tooltip)] if tooltip else []),
@@ -62,22 +62,22 @@ def rectangle(
 
 
 def horizontal_line(y: float, css_class: str = "grid") -> Markup:
-    """A line from side to side."""
+    """Return a line across the chart."""
     return tag("line", x1="0", x2="100%", y1=y, y2=y, class_=css_class)
 
 
 def vertical_line(x: float, top: float, bottom: float, css_class: str) -> Markup:
-    """A line from top to bottom."""
+    """Return a line from `top` to `bottom`."""
     return tag("line", x1=percent(x), x2=percent(x), y1=top, y2=bottom, class_=css_class)
 
 
 def anchor_at(x: float, margin: float = 0.05) -> Anchor:
-    """Which end of a text stands at `x`, so that it does not leave the drawing."""
+    """Return the anchor with which a text at `x` stays within the chart."""
     return "start" if x < margin else "end" if x > 1 - margin else "middle"
 
 
 def truncate(text: str, max_length: int) -> str:
-    """A name that others give, as long as there is room for on a phone; the table has it whole."""
+    """Return a name from outside, shortened for small screens; the table has the complete one."""
     return text if len(text) <= max_length else text[: max_length - 1].rstrip() + "…"
 
 
@@ -85,11 +85,11 @@ KNOWN_CHANNELS = frozenset({"viber", "sms", "voice"})
 
 
 def channel_css_class(channel: str) -> str:
-    """The class of a channel's colour."""
-    known = channel.lower()
-    return f"of-{known}" if known in KNOWN_CHANNELS else "of-other"
+    """Return the CSS class of a channel's colour."""
+    name = channel.lower()
+    return f"of-{name}" if name in KNOWN_CHANNELS else "of-other"
 
 
 def channel_label(channel: str) -> str:
-    """How a channel is written here."""
+    """Return the display name of a channel."""
     return _channel_name(channel) or "Not known"

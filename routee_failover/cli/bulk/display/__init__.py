@@ -1,1 +1,1 @@
-"""A run as it is seen: a board on a screen, lines in a pipe, JSON. What is shown is decided without I/O."""
+"""Displays of a bulk run: live dashboard, plain lines and JSON lines. What they show is computed without I/O."""

@@ -1,4 +1,4 @@
-"""A run for machines: objects whose keys are documented in `docs/bulk.md`, each printed as one line of JSON."""
+"""JSON events of a run: one object per line; `docs/bulk-sending.md` documents their keys."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from .row_counts import RowCounts
 
 
 def progress_event(progress: Progress, name: str = "progress") -> dict[str, Any]:
-    """How the run stands."""
+    """Return the progress of a run."""
     return {
         "event": name,
         "phase": progress.phase.value,
         "elapsed_seconds": round(progress.elapsed, 3),
         **row_counts_fields(RowCounts.from_progress(progress)),
         "rate": round(progress.rate, 2),
-        "allowed_rate": progress.rate_limit,
+        "rate_limit": progress.rate_limit,
         "seconds_left": None if progress.seconds_left is None else round(progress.seconds_left, 1),
         "failover_share": None if progress.failover_share is None else round(progress.failover_share, 4),
         "pause_reason": progress.pause_reason,
@@ -22,7 +22,7 @@ def progress_event(progress: Progress, name: str = "progress") -> dict[str, Any]
 
 
 def row_problem_event(problem: RowProblem) -> dict[str, Any]:
-    """A row that went wrong; its number is masked."""
+    """Return a row that was not accepted; its number is masked."""
     return {
         "event": "row_problem",
         "line": problem.line,
@@ -33,7 +33,7 @@ def row_problem_event(problem: RowProblem) -> dict[str, Any]:
 
 
 def row_counts_fields(counts: RowCounts) -> dict[str, Any]:
-    """How many rows stand how."""
+    """Return the rows by outcome."""
     return {
         "total": counts.total,
         "accepted": counts.accepted,

@@ -1,4 +1,4 @@
-"""Where a run is shown: a board that moves where the screen can carry one, else lines; JSON, if asked for."""
+"""Displays of a run's progress: live dashboard if the terminal supports it, otherwise plain lines; JSON on request."""
 
 from collections import deque
 from collections.abc import Callable
@@ -14,49 +14,49 @@ from .json_events import progress_event, row_problem_event
 from .plain_lines import progress_line, row_problem_line
 
 LINE_INTERVAL = 5.0
-"""Seconds between two lines where nothing changes its course."""
+"""Seconds between two lines within a phase."""
 WAITING_LINE_INTERVAL = 60.0
-"""The same while a run only waits, for the morning perhaps."""
+"""The same while the run only waits, for example for the send window."""
 EVENT_INTERVAL = 1.0
 MIN_DASHBOARD_SIZE = (30, 6)
-"""Columns and lines of the smallest screen for a board."""
+"""Columns and lines of the smallest terminal for a dashboard."""
 MAX_PROBLEM_LINES = 3
-"""Lines about rows that went wrong at a time: the ledger has them all."""
+"""Maximum lines about rows that were not accepted per update: the ledger has them all."""
 
 
 class ProgressDisplay(Protocol):
-    """What a run is told to while it goes on."""
+    """Display that a run updates."""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the display."""
         ...
 
     def __exit__(self, *error: object) -> None:
-        """End, and leave the terminal as it was."""
+        """Stop the display and restore the terminal."""
         ...
 
     def update(self, progress: Progress) -> None:
-        """Some time has passed: show what is worth it."""
+        """Show the progress, if it is time for it."""
         ...
 
     def show_message(self, text: str, event: str) -> None:
-        """Something has happened that a person must read; `event` names it for machines."""
+        """Show a message for people; `event` names it in JSON."""
         ...
 
     def close(self, progress: Progress) -> None:
-        """The run has ended; this is the last that is shown."""
+        """Show the final progress."""
         ...
 
 
 class DashboardDisplay:
-    """A board that is drawn over and over, when it is told to: a thread that draws could not be stopped well."""
+    """Live dashboard, drawn only when `update` is called: a drawing thread could not be stopped cleanly."""
 
     def __init__(self, console: Terminal, title: str, hint: Callable[[], str]) -> None:
         self._console, self._title, self._hint = console, title, hint
         self._size = console.size
-        self._live = self._new()
+        self._live = self._create_live()
 
-    def _new(self) -> Live:
+    def _create_live(self) -> Live:
         return Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
 
     def __enter__(self) -> Self:
@@ -67,13 +67,13 @@ class DashboardDisplay:
         self._live.stop()
 
     def update(self, progress: Progress) -> None:
-        """Draw the board as it is now."""
+        """Draw the current dashboard."""
         size = self._console.size
         if size != self._size:
-            # A terminal that got narrower has wrapped the old board into more lines than anybody counted.
+            # A narrower terminal has wrapped the old dashboard into an unknown number of lines.
             self._live.stop()
             self._console.clear()
-            self._size, self._live = size, self._new()
+            self._size, self._live = size, self._create_live()
             self._live.start()
         frame = render_dashboard(
             progress,
@@ -85,53 +85,53 @@ class DashboardDisplay:
         )
         self._live.update(frame, refresh=True)
 
-    def show_message(self, text: str, event: str) -> None:  # noqa: ARG002  # people read the words
-        """Print it above the board, where it stays."""
+    def show_message(self, text: str, event: str) -> None:  # noqa: ARG002  # for JSON only
+        """Print the message above the dashboard, where it stays."""
         self._console.print(f" {text}", soft_wrap=False)
 
     def close(self, progress: Progress) -> None:
-        """Leave the last state on the screen."""
+        """Leave the final state on the screen."""
         self._live.stop()
         self._console.print(render_final_dashboard(progress, width=self._console.width, glyphs=self._console.glyphs))
 
 
 class _ChangeTracker:
-    """What of a run's progress was not shown before."""
+    """Tracks what of the progress has not been printed yet."""
 
     def __init__(self) -> None:
         self._last = float("-inf")
-        self._course: tuple[Phase, str | None] | None = None
-        self._told: deque[tuple[int, str, str]] = deque(maxlen=200)
+        self._last_phase: tuple[Phase, str | None] | None = None
+        self._printed: deque[tuple[int, str, str]] = deque(maxlen=200)
 
     def phase_changed(self, progress: Progress) -> bool:
-        """Whether the run does something else than before."""
-        course = (progress.phase, progress.pause_reason)
-        changed, self._course = course != self._course, course
+        """Return whether the phase, or the reason of a pause, has changed."""
+        phase = (progress.phase, progress.pause_reason)
+        changed, self._last_phase = phase != self._last_phase, phase
         return changed
 
-    def due(self, progress: Progress, every: float, *, at_once: bool) -> bool:
-        """Whether it is time again."""
-        due = at_once or progress.elapsed - self._last >= every
+    def due(self, progress: Progress, interval: float, *, at_once: bool) -> bool:
+        """Return whether the interval has passed since the last time, or `at_once`."""
+        due = at_once or progress.elapsed - self._last >= interval
         if due:
             self._last = progress.elapsed
         return due
 
     def new_problems(self, progress: Progress) -> list[RowProblem]:
-        """Rows that went wrong, those that were not seen before; a run may try one again and again."""
-        new = [trouble for trouble in progress.problems if _known_by(trouble) not in self._told]
-        self._told.extend(map(_known_by, new))
+        """Return rows that were not accepted, once each: a run may retry a row."""
+        new = [problem for problem in progress.problems if _problem_id(problem) not in self._printed]
+        self._printed.extend(map(_problem_id, new))
         return new
 
 
-def _known_by(trouble: RowProblem) -> tuple[int, str, str]:
-    return trouble.line, trouble.outcome, trouble.reason
+def _problem_id(problem: RowProblem) -> tuple[int, str, str]:
+    return problem.line, problem.outcome, problem.reason
 
 
 class PlainLinesDisplay:
-    """One line every few seconds, for a pipe, a log file, or a terminal too small for the board."""
+    """One line every few seconds, for a pipe, a log file, or a terminal too small for the dashboard."""
 
     def __init__(self, console: Terminal) -> None:
-        self._console, self._news = console, _ChangeTracker()
+        self._console, self._changes = console, _ChangeTracker()
 
     def __enter__(self) -> Self:
         return self
@@ -140,34 +140,34 @@ class PlainLinesDisplay:
         pass
 
     def update(self, progress: Progress) -> None:
-        """Print a line if it is time for one, with what went wrong since."""
+        """Print a line if it is time for one, with the rows that were not accepted since the last."""
         if progress.phase in {Phase.STARTING, Phase.DONE}:
             return
-        waits = progress.phase in {Phase.PAUSED, Phase.RECONCILING}
-        if self._news.due(
-            progress, WAITING_LINE_INTERVAL if waits else LINE_INTERVAL, at_once=self._news.phase_changed(progress)
+        waiting = progress.phase in {Phase.PAUSED, Phase.RECONCILING}
+        if self._changes.due(
+            progress, WAITING_LINE_INTERVAL if waiting else LINE_INTERVAL, at_once=self._changes.phase_changed(progress)
         ):
             self._print(progress)
 
     def _print(self, progress: Progress) -> None:
         self._console.print_line(progress_line(progress))
-        for trouble in self._news.new_problems(progress)[-MAX_PROBLEM_LINES:]:
-            self._console.print_line(row_problem_line(trouble))
+        for problem in self._changes.new_problems(progress)[-MAX_PROBLEM_LINES:]:
+            self._console.print_line(row_problem_line(problem))
 
-    def show_message(self, text: str, event: str) -> None:  # noqa: ARG002  # people read the words
-        """Print it."""
+    def show_message(self, text: str, event: str) -> None:  # noqa: ARG002  # for JSON only
+        """Print the message."""
         self._console.print_line(text)
 
     def close(self, progress: Progress) -> None:
-        """Print the last line."""
+        """Print the final line."""
         self._print(progress)
 
 
 class JsonLinesDisplay:
-    """Events on stdout, one a line; words for people go to stderr."""
+    """JSON events on stdout, one per line; messages for people go to stderr."""
 
     def __init__(self, console: Terminal, messages: Terminal) -> None:
-        self._console, self._words, self._news = console, messages, _ChangeTracker()
+        self._console, self._messages, self._changes = console, messages, _ChangeTracker()
 
     def __enter__(self) -> Self:
         return self
@@ -180,30 +180,30 @@ class JsonLinesDisplay:
         self._console.print_line(format_json(event, ascii_only=not self._console.encoding.startswith("utf")))
 
     def update(self, progress: Progress) -> None:
-        """Print the events that there are since the last time; none before the ledger has told its counts."""
+        """Print the events since the last update; none before the counts of the ledger are known."""
         if progress.phase is Phase.STARTING:
             return
-        changed = self._news.phase_changed(progress)
+        changed = self._changes.phase_changed(progress)
         if changed and progress.phase is Phase.PAUSED:
             self.emit(progress_event(progress, "paused"))
-        elif self._news.due(progress, EVENT_INTERVAL, at_once=changed) and progress.phase is not Phase.DONE:
+        elif self._changes.due(progress, EVENT_INTERVAL, at_once=changed) and progress.phase is not Phase.DONE:
             self.emit(progress_event(progress))
-        for trouble in self._news.new_problems(progress):
-            self.emit(row_problem_event(trouble))
+        for problem in self._changes.new_problems(progress):
+            self.emit(row_problem_event(problem))
 
     def show_message(self, text: str, event: str) -> None:
-        """Print it for people on stderr, and that it happened as an event."""
-        self._words.print_line(text)
+        """Print the message on stderr, and its event."""
+        self._messages.print_line(text)
         self.emit({"event": event, "message": text})
 
     def close(self, progress: Progress) -> None:
-        """Print what went wrong last; the event `done` comes with the summary."""
-        for trouble in self._news.new_problems(progress):
-            self.emit(row_problem_event(trouble))
+        """Print the last rows that were not accepted; the event `done` comes with the summary."""
+        for problem in self._changes.new_problems(progress):
+            self.emit(row_problem_event(problem))
 
 
 def create_display(console: Terminal, title: str, hint: Callable[[], str], *, as_json: bool) -> ProgressDisplay:
-    """JSON where it was asked for, the board where it fits, else lines."""
+    """Return JSON lines on request, the dashboard if it fits the terminal, otherwise plain lines."""
     if as_json:
         return JsonLinesDisplay(console, Terminal(stderr=True))
     if (

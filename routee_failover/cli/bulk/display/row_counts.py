@@ -1,4 +1,4 @@
-"""How the rows of a run stand, counted once for every view, and numbers as people read them."""
+"""Row counts of a run, computed once for every display, and number formats."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from ....ledger import StateCounts
 
 
 class RowGroup(NamedTuple):
-    """Rows that stand alike."""
+    """Number of rows with the same outcome."""
 
     name: str
     number: int
@@ -18,7 +18,7 @@ class RowGroup(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class RowCounts:
-    """How many rows stand how; each row counts once."""
+    """Rows by outcome; each row counts once."""
 
     accepted: int = 0
     rejected: int = 0
@@ -26,27 +26,27 @@ class RowCounts:
     expired: int = 0
     invalid: int = 0
     key_conflicts: int = 0
-    """Of the invalid ones: they have the key of a message to another recipient."""
+    """Invalid rows that have the key of a message to another recipient."""
     duplicates: int = 0
     deferred: int = 0
-    """Of those that are left: they wait for the hours of their recipients."""
+    """Remaining rows that wait for the send window of their recipients."""
     suppressed: int = 0
-    """On the suppression list."""
+    """Rows on the suppression list."""
     limit_reached: bool = False
-    """Whether a limit on the number of messages has kept some back."""
+    """Whether rows remain because of the limit on messages."""
     in_flight: int = 0
     new: int = 0
-    """Of those that are left: the ledger holds them."""
+    """Remaining rows that are in the ledger."""
     missing_from_source: int = 0
-    """Of the new ones: a run that went through its whole source did not meet them."""
+    """New rows that a run did not find, although it read its whole source."""
     incomplete: bool = False
-    """Whether a run ended early that had not met all of an earlier one's rows: nobody knows how many are left."""
+    """Whether a run stopped before it had read all rows of an earlier one: the number of remaining rows is unknown."""
     total: int | None = None
-    """How many rows the source has."""
+    """Number of rows in the source."""
 
     @classmethod
     def from_progress(cls, progress: Progress) -> "RowCounts":
-        """That of a run."""
+        """Return the counts of a run in progress."""
         return cls.from_counts(
             progress.counts,
             in_flight=progress.in_flight,
@@ -61,11 +61,11 @@ class RowCounts:
 
     @classmethod
     def after_run(cls, progress: Progress, *, interrupted: bool, done_before: int) -> "RowCounts":
-        """That of a run which has ended; an earlier one had dealt with so many rows."""
-        tally = cls.from_progress(progress)
+        """Return the counts of a finished run; an earlier one had done `done_before` rows."""
+        counts = cls.from_progress(progress)
         if _is_complete(progress, interrupted=interrupted):
-            return attrs.evolve(tally, missing_from_source=tally.new)
-        return attrs.evolve(tally, incomplete=tally.total is not None and progress.skipped < done_before)
+            return attrs.evolve(counts, missing_from_source=counts.new)
+        return attrs.evolve(counts, incomplete=counts.total is not None and progress.skipped < done_before)
 
     @classmethod
     def from_counts(
@@ -77,11 +77,11 @@ class RowCounts:
         suppressed_new: int = 0,
         **known: Any,
     ) -> "RowCounts":
-        """That of a ledger, with what only the source knows.
+        """Return the counts of a ledger, with what only the source knows.
 
-        What is claimed and not `in_flight` waits for its turn; without that number all that is claimed is under way.
+        Claimed rows beyond `in_flight` wait to be sent; without that number every claimed row counts as in flight.
         """
-        under_way = counts.sending if in_flight is None else min(in_flight, counts.sending)
+        sending = counts.sending if in_flight is None else min(in_flight, counts.sending)
         new = max(counts.new - suppressed_new, 0)
         return cls(
             accepted=counts.accepted,
@@ -89,33 +89,33 @@ class RowCounts:
             unknown=counts.unknown,
             expired=counts.expired,
             invalid=counts.invalid,
-            in_flight=under_way,
-            new=new + counts.sending - under_way,
+            in_flight=sending,
+            new=new + counts.sending - sending,
             missing_from_source=min(missing_from_source, new),
             **known,
         )
 
     @property
     def done(self) -> int:
-        """Rows of which it is known what became of them, and those of which nobody will know more by waiting."""
+        """Rows with an outcome, and those whose outcome does not become known by waiting."""
         own = self.accepted + self.rejected + self.unknown + self.expired + self.invalid
         return own + self.duplicates + self.suppressed
 
     @property
     def remaining(self) -> int | None:
-        """Rows that are not sent yet; `None` while nobody knows how many there are."""
+        """Rows that are not sent yet; `None` while their number is unknown."""
         if self.total is None:
             return self.new or None
         return max(self.total - self.done - self.in_flight, self.new)
 
     @property
     def all_rows(self) -> int | None:
-        """All rows: those of the source, and messages of the ledger whose rows are not in it any more."""
+        """Rows of the source, and messages of the ledger whose rows are no longer in it."""
         return None if self.total is None else max(self.total, self.done + self.in_flight + self.new)
 
     @property
     def not_in_source(self) -> int:
-        """How many messages of the ledger, at least, are not in the source any more."""
+        """Minimum number of messages in the ledger that are no longer in the source."""
         return 0 if self.total is None else (self.all_rows or 0) - self.total
 
     @property
@@ -125,11 +125,11 @@ class RowCounts:
 
     @property
     def done_share(self) -> float | None:
-        """How much of it is done, from 0 to 1."""
+        """Share of rows that are done, from 0 to 1."""
         return self.done / self.all_rows if self.all_rows else None
 
     def groups(self) -> list[RowGroup]:
-        """What is worth a place on a screen, the usual ones always and the others where there are any."""
+        """Return the counts to display: the common ones always, the others if there are any."""
         groups = [
             RowGroup("accepted", self.accepted, "green"),
             RowGroup("rejected", self.rejected, "red"),
@@ -137,42 +137,42 @@ class RowCounts:
             RowGroup("invalid", self.invalid, "yellow"),
             RowGroup("duplicates", self.duplicates, "dim"),
             RowGroup("deferred", self.deferred, "cyan"),
-            RowGroup("under way", self.in_flight, "cyan"),
+            RowGroup("in flight", self.in_flight, "cyan"),
         ]
         if self.expired:
             groups.insert(4, RowGroup("expired", self.expired, "yellow"))
         if self.suppressed:
             groups.insert(-2, RowGroup("suppressed", self.suppressed, "dim"))
         if self.remaining is not None:
-            groups.append(RowGroup("not sent yet", self.remaining, ""))
+            groups.append(RowGroup("not sent", self.remaining, ""))
         return groups
 
 
 def with_final_totals(progress: Progress, *, interrupted: bool) -> Progress:
-    """The end of a run with what is known where it has gone through its whole source: no row of that is left.
+    """Return the final progress with exact totals if the run read its whole source: none of its rows remains.
 
-    Those that are not in the ledger by themselves have the key of another. An earlier run may have sent that one, and
-    then nobody has counted them.
+    Rows without an entry of their own have the key of another row. An earlier run may have sent that one without
+    counting them as duplicates.
     """
     if progress.total is None or not _is_complete(progress, interrupted=interrupted):
         return progress
-    tally = RowCounts.from_progress(progress)
-    own = tally.done - tally.duplicates + tally.in_flight
+    counts = RowCounts.from_progress(progress)
+    own = counts.done - counts.duplicates + counts.in_flight
     return attrs.evolve(progress, total=progress.read, duplicates=max(progress.read - own, 0))
 
 
 def _is_complete(progress: Progress, *, interrupted: bool) -> bool:
-    """Whether all rows of the source were met and none was put off."""
+    """Return whether every row of the source was read and none was deferred."""
     return not (interrupted or progress.pause_reason is not None or progress.deferred)
 
 
 def format_number(value: int) -> str:
-    """12,345."""
+    """Format an integer: 12,345."""
     return f"{value:,}"
 
 
 def format_percent(share: float) -> str:
-    """A share as it is read; neither 0 nor 100 % before it is all or nothing."""
+    """Format a share; 0 % and 100 % mean exactly none and all."""
     shown = share * 100
     if 0 < shown < 0.1:
         return "under 0.1 %"
@@ -182,7 +182,7 @@ def format_percent(share: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A time that passes: 8 s, 2:05 min, 3:20:00 h."""
+    """Format a duration: 8 s, 2:05 min, 3:20:00 h."""
     whole = max(int(seconds + 0.5), 0)
     if whole < 60:
         return f"{whole} s"
@@ -194,5 +194,5 @@ def format_duration(seconds: float) -> str:
 
 
 def format_rate(rate: float) -> str:
-    """412/s, 0.5/s."""
+    """Format a rate: 412/s, 0.5/s."""
     return f"{rate:,.0f}/s" if rate >= 10 or rate == int(rate) else f"{rate:.1f}/s"

@@ -1,4 +1,4 @@
-"""The services on the page about callbacks run as they are printed, in processes of their own, called by a sandbox."""
+"""docs/webhooks.md: its services run as printed, in their own processes, and a sandbox posts callbacks to them."""
 
 import asyncio
 import re
@@ -18,10 +18,10 @@ from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import blocks, environment
 
-PAGE = "docs/callbacks.md"
-AIOHTTP, ASGI, STARLETTE, LITESTAR, LOOP = blocks(PAGE, "python")
+PAGE = "docs/webhooks.md"
+AIOHTTP, ASGI, STARLETTE, LITESTAR, ITERATION = blocks(PAGE, "python")
 KEY = "a key that nobody else could ever guess"
-SERVE = {
+SERVE_CALLS = {
     "aiohttp": "web.run_app(service.app, sock=here, access_log=None, print=None)",
     "asgi": "uvicorn.Server(uvicorn.Config(service.app, log_level='warning')).run(sockets=[here])",
 }
@@ -37,19 +37,19 @@ with contextlib.suppress(KeyboardInterrupt):
 
 
 class Service(NamedTuple):
-    """A service that runs."""
+    """A running service."""
 
     url: str
     signer: CallbackSigner
-    said: list[str]
-    """Its lines, once it has ended."""
+    output_lines: list[str]
+    """The lines that it printed; complete once it has ended."""
 
 
 @asynccontextmanager
 async def run_service(kind: str, program: str, sandbox: Sandbox, folder: Path) -> AsyncIterator[Service]:
-    """A program of the page behind its server; in the end it is interrupted, and has complained of nothing."""
+    """Run a program of the page behind its server; at the end, interrupt it and expect exit code 0 and no complaint."""
     (folder / "service.py").write_text(program, encoding="utf-8")
-    (folder / "serve.py").write_text(SERVER.format(SERVE[kind]), encoding="utf-8")
+    (folder / "serve.py").write_text(SERVER.format(SERVE_CALLS[kind]), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as here:
         url = f"http://127.0.0.1:{here.getsockname()[1]}"
         settings = {"CALLBACK_KEY": KEY, "CALLBACK_URL": f"{url}/routee", "FD": str(here.fileno())}
@@ -69,39 +69,39 @@ async def run_service(kind: str, program: str, sandbox: Sandbox, folder: Path) -
             process.kill()
             await process.wait()
             raise
-    service.said.extend(out.decode().splitlines())
-    # Development mode tells of slow turns of the loop, of which a loaded machine has some.
+    service.output_lines.extend(out.decode().splitlines())
+    # Development mode logs slow iterations of the loop, of which a loaded machine has some.
     complaints = [line for line in errors.decode().splitlines() if not re.search("Executing <.* took ", line)]
     assert (process.returncode, complaints) == (0, [])
 
 
-async def test_the_aiohttp_service(tmp_path: Path) -> None:
-    """A visitor is answered when the SMS came, as a callback tells, and the handler sees each step of it once."""
+async def test_aiohttp_service_responds_once_the_flow_is_final(tmp_path: Path) -> None:
+    """The login responds when a callback reports the final status, and the handler gets each state once."""
     async with Sandbox(speed=600) as sandbox, run_service("aiohttp", AIOHTTP, sandbox, tmp_path) as service:
         visitor = {"name": "Ada", "to": "+306900000300"}
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{service.url}/login", json=visitor) as answer,
+            session.post(f"{service.url}/login", json=visitor) as response,
         ):
-            assert (answer.status, await answer.json()) == (200, {"status": "Succeeded"})
-    assert service.said[-1] == "login of Ada Succeeded"
-    assert "login of Ada InProgress" in service.said[:-1]
+            assert (response.status, await response.json()) == (200, {"status": "Succeeded"})
+    assert service.output_lines[-1] == "login of Ada Succeeded"
+    assert "login of Ada InProgress" in service.output_lines[:-1]
 
 
-async def test_the_asgi_service(tmp_path: Path) -> None:
-    """The end that a callback tells is confirmed by Routee and ends the wait."""
+async def test_asgi_service_confirms_the_final_status(tmp_path: Path) -> None:
+    """The final status of a callback is confirmed by Routee and ends the wait."""
     async with Sandbox(speed=600) as sandbox, run_service("asgi", ASGI, sandbox, tmp_path) as service:
-        question = {"to": "+306900000000", "text": "Hello"}
+        params = {"to": "+306900000000", "text": "Hello"}
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{service.url}/reminders", params=question) as answer,
+            session.post(f"{service.url}/reminders", params=params) as response,
         ):
-            assert (answer.status, await answer.json()) == (200, {"status": "Succeeded"})
+            assert (response.status, await response.json()) == (200, {"status": "Succeeded"})
 
 
 @pytest.mark.parametrize("lines", [STARLETTE, LITESTAR], ids=["starlette", "litestar"])
-async def test_other_frameworks(lines: str, tmp_path: Path) -> None:
-    """With the last lines that the page gives, Starlette and Litestar take callbacks, and at signed addresses only."""
+async def test_other_framework_accepts_signed_urls_only(lines: str, tmp_path: Path) -> None:
+    """Starlette and Litestar accept callbacks at signed URLs, and respond 404 to others."""
     program = ASGI.partition("app = FastAPI")[0] + lines
     body = b'{"trackingId": "t-1", "messages": [], "status": "InProgress"}'
     async with (
@@ -110,14 +110,14 @@ async def test_other_frameworks(lines: str, tmp_path: Path) -> None:
         aiohttp.ClientSession() as session,
     ):
         for address, status in ((service.signer.url("reminder"), 200), (f"{service.url}/routee/guess", 404)):
-            async with session.post(address, data=body) as answer:
-                assert answer.status == status
+            async with session.post(address, data=body) as response:
+                assert response.status == status
 
 
-async def test_the_loop(tmp_path: Path) -> None:
-    """The loop prints the callback that it was given."""
+async def test_iteration_prints_the_received_callback(tmp_path: Path) -> None:
+    """The program that iterates over an inbox prints the callback."""
     program = tmp_path / "loop.py"
-    program.write_text(LOOP, encoding="utf-8")
+    program.write_text(ITERATION, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-X", "dev", str(program)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -125,8 +125,8 @@ async def test_the_loop(tmp_path: Path) -> None:
     assert out.decode() == "order 4711 t-1 Succeeded\n"
 
 
-def test_the_key(capfd: pytest.CaptureFixture[str]) -> None:
-    """The command that the page gives makes a key that the signer takes."""
+def test_key_command_makes_a_valid_key(capfd: pytest.CaptureFixture[str]) -> None:
+    """The printed command makes a key that the signer accepts."""
     (command,) = re.findall(r'python -c "(.*)"', blocks(PAGE, "console")[0])
     exec(command)
     assert CallbackSigner(capfd.readouterr().out.strip(), base_url="https://login.example.com/routee").url("x")

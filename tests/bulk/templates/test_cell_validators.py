@@ -1,10 +1,10 @@
-"""A cell is a code or it is refused, and a code is sent as it was written."""
+"""A cell is a valid code or is refused, and a code is sent as it was written."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.bulk.templates.code_cells import (
+from routee_failover.bulk.templates.cell_validators import (
     InvalidCell,
     is_blank,
     parse_code,
@@ -12,7 +12,7 @@ from routee_failover.bulk.templates.code_cells import (
     require_text,
 )
 
-GAPS = [
+EMPTY_CELLS = [
     *(
         "",
         " ",
@@ -80,8 +80,8 @@ GAPS = [
 ]
 
 
-@pytest.mark.parametrize("text", GAPS)
-def test_what_stands_for_an_empty_cell_is_no_code(text: str) -> None:
+@pytest.mark.parametrize("text", EMPTY_CELLS)
+def test_words_for_an_empty_cell_are_refused(text: str) -> None:
     """What spreadsheets, pandas and databases write for no value is neither a code nor a text."""
     for read in (parse_code, parse_possible_code, require_text):
         with pytest.raises(InvalidCell, match="must not be empty"):
@@ -91,8 +91,8 @@ def test_what_stands_for_an_empty_cell_is_no_code(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["Ada", "Nana", "Nilsson", "Annan", "0", "O'Neil", "None of these", "x" * 30, "#1", "4-5"]
 )
-def test_a_word_is_no_gap(text: str) -> None:
-    """What only looks like a word for an empty cell is a text."""
+def test_words_that_resemble_an_empty_cell_are_texts(text: str) -> None:
+    """What only resembles a word for an empty cell is a text."""
     assert not is_blank(text)
     assert require_text(text) == text
 
@@ -125,13 +125,13 @@ def test_a_word_is_no_gap(text: str) -> None:
         ("٤٨٢٩", "٤٨٢٩"),
     ],
 )
-def test_a_code_is_sent_as_it_was_written(text: str, code: str) -> None:
-    """Zeros in front stay; blanks around it and the fraction that a table gives whole numbers are no part of it."""
+def test_code_keeps_its_digits_and_loses_blanks_and_fraction(text: str, code: str) -> None:
+    """Leading zeros stay; surrounding blanks and the fraction that a spreadsheet adds to whole numbers are removed."""
     assert parse_code(text) == code
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("4.8E+05", "rounded"),
         ("4,8E+05", "rounded"),
@@ -184,31 +184,31 @@ def test_a_code_is_sent_as_it_was_written(text: str, code: str) -> None:
         ("not set", "must not be empty"),
     ],
 )
-def test_what_is_no_code_any_more_is_refused(text: str, why: str) -> None:
-    """A rounded, grouped, signed, cut, quoted or masked code is refused with what is in the way, and never quoted."""
-    with pytest.raises(InvalidCell, match=why) as caught:
+def test_altered_code_is_refused_without_quoting_it(text: str, reason: str) -> None:
+    """A rounded, grouped, signed, quoted or masked code, or a date, is refused with the reason, and never quoted."""
+    with pytest.raises(InvalidCell, match=reason) as caught:
         parse_code(text)
     digits = text.strip()
     assert len(digits) < 4 or digits not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["Hello ", "2026-11-30", "12,50", " x ", "'tis", "+5 %"])
-def test_what_may_be_another_text_stays_as_it_is(text: str) -> None:
-    """Beside a code of which nothing says where it is, other columns are texts."""
+def test_possible_code_that_is_another_text_is_unchanged(text: str) -> None:
+    """If it is not known which column holds the code, other columns are texts."""
     assert parse_possible_code(text) == text
 
 
-def test_what_may_be_a_code_is_read_as_one() -> None:
-    """A number loses its fraction there too, and what was rounded or masked is refused."""
+def test_possible_code_is_parsed_as_a_code() -> None:
+    """A number loses its fraction there too, and a rounded or masked one is refused."""
     assert [parse_possible_code(text) for text in ("482913.0", " 482913 ", "012345")] == ["482913", "482913", "012345"]
-    for text, why in (("4.8E+05", "rounded"), ("****", "masked")):
-        with pytest.raises(InvalidCell, match=why):
+    for text, reason in (("4.8E+05", "rounded"), ("****", "masked")):
+        with pytest.raises(InvalidCell, match=reason):
             parse_possible_code(text)
 
 
 @given(st.from_regex(r"[0-9]{1,12}", fullmatch=True), st.sampled_from(["", ".0", ".00", ".000000"]))
-def test_no_digit_of_a_code_is_lost(code: str, fraction: str) -> None:
-    """Whatever a table puts behind a whole number, the digits in front of the point are the code, or it is refused."""
+def test_no_digit_of_a_code_is_lost_by_its_fraction(code: str, fraction: str) -> None:
+    """Whatever fraction a table adds to a whole number, the digits before it are the code, or it is refused."""
     try:
         assert parse_code(code + fraction) == code
     except InvalidCell:
@@ -217,7 +217,7 @@ def test_no_digit_of_a_code_is_lost(code: str, fraction: str) -> None:
 
 
 @given(st.text())
-def test_a_code_is_a_part_of_its_cell(text: str) -> None:
+def test_parsed_code_is_a_part_of_its_cell(text: str) -> None:
     """Nothing is ever added to a cell or changed within it."""
     try:
         code = parse_code(text)
@@ -225,4 +225,4 @@ def test_a_code_is_a_part_of_its_cell(text: str) -> None:
         return
     assert code
     assert code in text
-    assert any(letter.isalnum() for letter in code)
+    assert any(char.isalnum() for char in code)

@@ -1,4 +1,4 @@
-"""The page about sending to many: its commands run as they are printed, and its tables are the program's own."""
+"""docs/bulk-sending.md: its commands run as printed, and its tables match the program."""
 
 import asyncio
 import json
@@ -17,10 +17,10 @@ from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import ROOT, blocks
 
-PAGE = "docs/bulk.md"
+PAGE = "docs/bulk-sending.md"
 TEXT = (ROOT / PAGE).read_text("utf-8")
 PEOPLE = 300
-"""The page says that a few hundred do as well."""
+"""Fewer than on the page, which says that a few hundred do as well."""
 
 
 def _folder(tmp_path: Path) -> Path:
@@ -37,8 +37,8 @@ def _folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_commands_run_as_printed(tmp_path: Path) -> None:
-    """Everybody gets one message, and the files are there that the page names."""
+async def test_commands_of_the_page_send_one_message_to_each_recipient(tmp_path: Path) -> None:
+    """Run in order, the commands send each recipient one message and write the files that the page names."""
     folder = _folder(tmp_path)
     _install, *commands = blocks(PAGE, "console")
     script = "set -e\n" + "".join(commands)
@@ -55,17 +55,17 @@ async def test_the_commands_run_as_printed(tmp_path: Path) -> None:
         assert done.returncode == 0, (done.stdout, done.stderr)
         assert len({to for flow in sandbox.accepted for to in flow.to}) == len(sandbox.accepted) == PEOPLE
     assert f"{PEOPLE} rows: {PEOPLE} can be sent" in done.stdout
-    assert f"All {PEOPLE} are accepted" in done.stdout
+    assert f"All {PEOPLE} rows accepted" in done.stdout
     assert (folder / "people.html").is_file()
     assert len((folder / "accepted.csv").read_text("utf-8").splitlines()) == PEOPLE + 1
     for code in re.findall(r",(\d{6})$", (folder / "people.csv").read_text("utf-8"), re.MULTILINE)[:20]:
         assert not re.search(rf"(?<!\d){code}(?!\d)", done.stdout)
 
 
-def test_the_dry_run_says_what_is_printed(tmp_path: Path) -> None:
-    """The orders on the page have what the page says is found in them."""
+def test_dry_run_of_the_page_prints_its_output(tmp_path: Path) -> None:
+    """A dry run over the orders on the page prints the findings that the page shows."""
     (orders,) = (block for block in blocks(PAGE, "csv") if block.startswith("order,phone,"))
-    (said,) = (block for block in blocks(PAGE, "text") if "Look at these" in block)
+    (said,) = (block for block in blocks(PAGE, "text") if "Possible problems" in block)
     (body,) = re.findall(r"and the text `(.*)`:", TEXT)
     options = re.findall(r"with `(--key .*)` and the text", TEXT)[0].split()
     flow = {
@@ -81,12 +81,12 @@ def test_the_dry_run_says_what_is_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", FindingKind)
-def test_each_kind_of_finding_is_on_the_page(kind: FindingKind) -> None:
-    """Scripts find there what the dry run may say."""
+def test_finding_kind_is_documented(kind: FindingKind) -> None:
+    """The page lists every kind of finding of a dry run."""
     assert f"| `{kind}` |" in TEXT
 
 
 @pytest.mark.parametrize("name", row_counts_fields(RowCounts()))
-def test_each_key_is_on_the_page(name: str) -> None:
-    """Scripts find there what they read."""
+def test_json_key_of_the_row_counts_is_documented(name: str) -> None:
+    """The page lists every key of the row counts in JSON output."""
     assert f"`{name}`" in TEXT

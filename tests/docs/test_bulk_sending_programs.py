@@ -1,4 +1,4 @@
-"""The programs on the page about sending to many run as they are printed, with a sandbox in the place of Routee."""
+"""docs/bulk-sending.md: its programs run as printed, against a sandbox."""
 
 import re
 import socket
@@ -16,18 +16,18 @@ from routee_failover.sandbox import Sandbox
 
 from .test_python_blocks import ROOT, blocks, environment
 
-PAGE = "docs/bulk.md"
+PAGE = "docs/bulk-sending.md"
 MADE, FLOWS, TABLE, LOGINS, WATCHED = blocks(PAGE, "python")
 PEOPLE, ROWS = 200, 120
 """Fewer than on the page, where that is only a number."""
-EXPECTED_LOG = ("Executing <", "a callback was answered 503")
-"""Development mode tells of slow turns of the loop, of which a loaded machine has some; an inbox, of what comes while
-it closes, or faster than it is handled: Routee repeats that."""
+EXPECTED_LOG = ("Executing <", "callback rejected with 503")
+"""Development mode logs slow iterations of the loop, of which a loaded machine has some; an inbox logs callbacks that
+arrive while it closes, or faster than they are handled, and Routee repeats those."""
 WINDOW = "09:00-20:00 Europe/Athens"
 
 
 def program_output(program: str, folder: Path, sandbox: Sandbox, **more: str) -> list[str]:
-    """What a program prints; it ends well, and has complained of nothing."""
+    """Return the lines that a program prints; it must exit with 0 and log nothing unexpected."""
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program],
         cwd=folder,
@@ -42,12 +42,12 @@ def program_output(program: str, folder: Path, sandbox: Sandbox, **more: str) ->
 
 
 def replace_once(program: str, was: str, now: str) -> str:
-    """A program with a number of its page exchanged, which has to be there."""
+    """Return a program with one text of its page replaced, which must occur once."""
     assert program.count(was) == 1
     return program.replace(was, now)
 
 
-def test_flows_of_a_program(tmp_path: Path) -> None:
+def test_program_with_flows_run_twice_sends_each_message_once(tmp_path: Path) -> None:
     """Three people get the message, and a second run of the same program sends nothing."""
     with Sandbox(speed=600) as sandbox:
         for _ in range(2):
@@ -55,35 +55,35 @@ def test_flows_of_a_program(tmp_path: Path) -> None:
         assert sandbox.counts.accepted == 3
 
 
-def test_rows_out_of_a_database(tmp_path: Path) -> None:
-    """Everybody in the table gets the code that stands there, once, however often the program is run."""
+def test_program_with_database_run_twice_sends_each_code_once(tmp_path: Path) -> None:
+    """Each row of the table gets its code once, however often the program is run."""
     with Sandbox(speed=600) as sandbox:
         program_output(replace_once(TABLE, "2_500", str(ROWS)), tmp_path, sandbox)
         program = replace_once(LOGINS, "LIMIT 1000", "LIMIT 50")
-        assert program_output(program, tmp_path, sandbox) == [f"{ROWS} accepted, 0 passed over"]
-        assert program_output(program, tmp_path, sandbox) == [f"{ROWS} accepted, {ROWS} passed over"]
+        assert program_output(program, tmp_path, sandbox) == [f"{ROWS} accepted, 0 skipped"]
+        assert program_output(program, tmp_path, sandbox) == [f"{ROWS} accepted, {ROWS} skipped"]
         assert len({to for flow in sandbox.accepted for to in flow.to}) == sandbox.counts.accepted == ROWS
 
 
-async def test_a_code_is_made_anew_only_where_nobody_has_the_old_one() -> None:
-    """What was not sent or provably not taken gets another code; what may have arrived keeps its own."""
+async def test_renew_codes_replaces_only_codes_proven_not_delivered() -> None:
+    """A message not sent or proven not accepted gets another code; one that may have arrived keeps its own."""
     program: dict[str, Any] = {}
     exec(LOGINS.partition("asyncio.run(main())")[0], program)
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute("CREATE TABLE logins (id INTEGER PRIMARY KEY, phone TEXT, pin TEXT)")
         database.executemany("INSERT INTO logins (pin) VALUES (?)", [("old",)] * 5)
         async with MemoryLedger() as ledger:
-            wanted = [ClaimRequest(tag, str(tag), f"+30690000000{tag}", tag, b"fingerprint") for tag in range(1, 6)]
-            moves = [
+            requests = [ClaimRequest(tag, str(tag), f"+30690000000{tag}", tag, b"fingerprint") for tag in range(1, 6)]
+            transitions = [
                 [Transition.ACCEPT],
                 [Transition.MARK_UNKNOWN],
                 [Transition.RELEASE],
                 [Transition.MARK_UNKNOWN, Transition.CONFIRM_ABSENT],
                 [Transition.MARK_UNKNOWN, Transition.RESEND],
             ]
-            for found, told in zip(await ledger.claim(wanted, lease=60), moves, strict=True):
-                for move in told:
-                    assert await ledger.apply(move, TransitionDetails(found.number, found.attempt))
+            for claim, sequence in zip(await ledger.claim(requests, lease=60), transitions, strict=True):
+                for transition in sequence:
+                    assert await ledger.apply(transition, TransitionDetails(claim.number, claim.attempt))
             assert (await ledger.counts()).new == len([one async for one in ledger.entries({EntryState.NEW})]) == 3
             await program["renew_codes"](ledger, database)
         kept = [pin == "old" for (pin,) in database.execute("SELECT pin FROM logins ORDER BY id")]
@@ -91,15 +91,15 @@ async def test_a_code_is_made_anew_only_where_nobody_has_the_old_one() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its loops take no signal handlers")
-def test_a_run_that_is_called_back(tmp_path: Path) -> None:
-    """Everybody gets the message of the page, Routee's callbacks are taken, and the report is written."""
+def test_program_with_callbacks_sends_all_and_writes_the_report(tmp_path: Path) -> None:
+    """Each recipient gets the message, callbacks are accepted, and the report is written."""
     exec(replace_once(MADE, '"people.csv"', repr(str(tmp_path / "people.csv"))).replace("10_000):", f"{PEOPLE}):"), {})
     (flow,) = blocks(PAGE, "json")
     (tmp_path / "otp.json").write_text(flow, "utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     program = replace_once(replace_once(WATCHED, WINDOW, "00:00-24:00 Europe/Athens"), "8080", port)
-    with Sandbox(speed=20) as sandbox:  # so that the callbacks of minutes do not come within a moment
+    with Sandbox(speed=20) as sandbox:  # so that callbacks minutes apart do not arrive at the same time
         lines = program_output(
             program,
             tmp_path,
@@ -115,8 +115,8 @@ def test_a_run_that_is_called_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", PAGE])
-def test_the_extras_are_named_where_one_installs(page: str) -> None:
-    """Whoever reads how to install finds what belongs to sending to many."""
+def test_install_section_names_the_extras_of_bulk_sending(page: str) -> None:
+    """The page names the bulk and parquet extras where it shows how to install."""
     text = (ROOT / page).read_text("utf-8")
     assert "pip install" in text
     assert re.search(r"\bbulk\]", text)

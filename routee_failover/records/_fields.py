@@ -1,0 +1,107 @@
+"""Lenient accessors for the values of a JSON object: a missing value, or one of another type, is `None` or empty."""
+
+import functools
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar, cast
+
+from .record import JsonObject
+from .statuses import OpenEnum
+
+_E = TypeVar("_E", bound=OpenEnum)
+
+
+def get_str(data: JsonObject, key: str) -> str | None:
+    """Return the text under a key; a number is converted to text, anything else counts as missing."""
+    value = data.get(key)
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except ValueError:  # Python does not convert a number of more than 4,300 digits
+        return None
+
+
+def get_float(data: JsonObject, key: str) -> float | None:
+    """Return the finite number under a key, also if Routee writes it as text."""
+    value = data.get(key)
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def get_int(data: JsonObject, key: str) -> int | None:
+    """Return the whole number under a key, also if Routee writes it as text (`statusCode` comes as both)."""
+    value = data.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if value.bit_length() <= _MAX_INT_BITS else None
+    number = get_float(data, key)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+_MAX_INT_BITS = 1024
+"""Bits, about as many as a float has; no count of Routee's has more, and Python may not print a longer number."""
+
+
+def get_bool(data: JsonObject, key: str) -> bool | None:
+    """Return the flag under a key; anything but `true` and `false` counts as missing."""
+    value = data.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def get_timedelta(data: JsonObject, key: str, unit: timedelta) -> timedelta | None:
+    """Return the duration under a key, a number of `unit`; one that no `timedelta` can hold counts as missing."""
+    number = get_float(data, key)
+    try:
+        return None if number is None else number * unit
+    except OverflowError:
+        return None
+
+
+def get_datetime(data: JsonObject, key: str) -> datetime | None:
+    """Return the time under a key; one without an offset counts as UTC, as in all of Routee's examples."""
+    value = data.get(key)
+    try:
+        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed is not None and parsed.tzinfo is None else parsed
+
+
+def get_enum(enum: type[_E], data: JsonObject, key: str) -> _E | None:
+    """Return the word under a key as a member of an open enumeration."""
+    value = data.get(key)
+    if not isinstance(value, str) or not value:
+        return None
+    return _cached_member(enum, value) if len(value) <= _MAX_CACHED_LENGTH else enum(value)
+
+
+_MAX_CACHED_LENGTH = 40
+
+
+# The same words occur again and again, and calling an enum costs more than everything else in reading a response.
+@functools.lru_cache(256)
+def _cached_member(enum: type[_E], value: str) -> _E:
+    return enum(value)
+
+
+def get_enums(enum: type[_E], data: JsonObject, key: str) -> tuple[_E, ...]:
+    """Return the words of the list under a key as members of an open enumeration."""
+    value = data.get(key)
+    items = value if isinstance(value, list) else []
+    return tuple(enum(item) for item in items if isinstance(item, str) and item)
+
+
+def get_object(data: JsonObject, key: str) -> JsonObject:
+    """Return the object under a key, or an empty one."""
+    value = data.get(key)
+    return cast("JsonObject", value) if isinstance(value, Mapping) else {}
+
+
+def get_objects(data: JsonObject, key: str) -> list[JsonObject]:
+    """Return the objects of the list under a key; other items are skipped."""
+    value = data.get(key)
+    return [cast("JsonObject", item) for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
