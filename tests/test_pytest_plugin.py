@@ -178,8 +178,8 @@ def test_invalid_sandbox_setting_fails_in_one_line(pytester: pytest.Pytester) ->
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines_random(
         [
-            "the Routee sandbox cannot start: it has no setting 'sped'; it has host, port, speed,*",
-            "@pytest.mark.routee_sandbox takes settings by name, such as speed=0",
+            "the Routee sandbox cannot start: there is no setting 'sped'; the settings are host, port, speed,*",
+            "@pytest.mark.routee_sandbox takes keyword arguments, such as speed=0",
             "the Routee sandbox cannot start: speed must be 0 or more*",
         ]
     )

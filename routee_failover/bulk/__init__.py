@@ -57,7 +57,7 @@ __all__ = [
     "write_report",
 ]
 
-_HOMES = {
+_MODULES = {
     "BulkReconciler": "reconciliation",
     "BulkSender": "sender",
     "BulkSettings": "settings",
@@ -88,4 +88,4 @@ _HOMES = {
 
 __getattr__: Callable[[str], Any]
 __dir__: Callable[[], list[str]]
-__getattr__, __dir__ = lazy_exports(__name__, globals(), _HOMES)
+__getattr__, __dir__ = lazy_exports(__name__, globals(), _MODULES)

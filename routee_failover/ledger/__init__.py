@@ -40,7 +40,7 @@ __all__ = [
     "TransitionDetails",
 ]
 
-_HOMES = {
+_MODULES = {
     "ClaimRequest": "entry",
     "ClaimResult": "entry",
     "DeliveryCount": "entry",
@@ -58,4 +58,4 @@ _HOMES = {
 
 __getattr__: Callable[[str], Any]
 __dir__: Callable[[], list[str]]
-__getattr__, __dir__ = lazy_exports(__name__, globals(), _HOMES)
+__getattr__, __dir__ = lazy_exports(__name__, globals(), _MODULES)

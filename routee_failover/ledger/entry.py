@@ -63,8 +63,8 @@ class TransitionDetails(NamedTuple):
     """The first channel that was tried, where the response says so."""
     response_time: float = 0.0
     """Time until the response, in seconds."""
-    resolved_by: str = "answer"
-    """What proved the outcome: `answer` (the HTTP response), `callback`, `search` or `policy`."""
+    resolved_by: str = "response"
+    """What proved the outcome: `response` (the HTTP response), `callback`, `search` or `policy`."""
 
 
 class DeliveryReport(NamedTuple):

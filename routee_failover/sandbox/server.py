@@ -128,13 +128,16 @@ class Sandbox(SandboxControls):
     def _open_store(self) -> None:
         if self._store_path is None:
             return
+        # 1. Open the file, and set the clock to its last reading.
         clock = PersistentClock(self._clock, self._scheduler)
         self._store = SqliteStore(self._store_path, clock)
         self._scheduler.clear()
         published_until = clock.restore(self._store)
+        # 2. Load the state, and save all changes from now on.
         self._flow_store.attach_store(self._store)
         self._rules.attach_store(self._store)
         self._settings.attach_store(self._store)
+        # 3. Schedule what is still to come, and start writing.
         self._lifecycle.restore(published_until)
         self._callback_dispatcher.attach_store(self._store)
         self._store.start()
@@ -190,6 +193,7 @@ class Sandbox(SandboxControls):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # 1. Accept no more connections, and stop everything that runs by itself or keeps a connection open.
         server, runner = self._server, self._runner
         self._server = self._runner = None
         if server is not None:
@@ -199,6 +203,7 @@ class Sandbox(SandboxControls):
             self._event_bus.close()
             await self._callback_dispatcher.close()
         if runner is not None:
+            # 2. Finish the requests in progress, then write what is pending.
             await runner.cleanup()
             self._store.close()
 

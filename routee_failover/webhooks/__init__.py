@@ -29,7 +29,7 @@ __all__ = [
     "parse_callback",
 ]
 
-_HOMES = {
+_MODULES = {
     "AnyCallback": "event",
     "AsgiReceiver": "asgi",
     "CallbackEvent": "event",
@@ -42,4 +42,4 @@ _HOMES = {
 
 __getattr__: Callable[[str], Any]
 __dir__: Callable[[], list[str]]
-__getattr__, __dir__ = lazy_exports(__name__, globals(), _HOMES)
+__getattr__, __dir__ = lazy_exports(__name__, globals(), _MODULES)

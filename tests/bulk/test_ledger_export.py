@@ -29,7 +29,7 @@ ENTRY = LedgerEntry(
     ended_at=STARTED_AT + 0.25,
     response_time=0.25,
     tracking_id="8b6f",
-    resolved_by="answer",
+    resolved_by="response",
     channel="Viber",
     delivery_report=DeliveryReport(1, "Succeeded", "Sms", 0.034, "GR"),
 )
@@ -57,7 +57,7 @@ async def test_csv_row_has_every_column_with_masked_number() -> None:
         "attempt": "1",
         "reason": "",
         "tracking_id": "8b6f",
-        "resolved_by": "answer",
+        "resolved_by": "response",
         "claimed_at": "2025-11-20T22:00:00.000Z",
         "ended_at": "2025-11-20T22:00:00.250Z",
         "response_time": "0.25",

@@ -25,7 +25,7 @@ async def test_every_row_is_sent_once_and_recorded_as_accepted(server: ListingSe
     assert server.accepted == {number(index): 1 for index in range(1, 51)}
     assert (progress.phase, progress.counts.accepted, progress.counts.total) == (Phase.DONE, 50, 50)
     assert {entry.tracking_id for entry in entries} == {"f-1"}
-    assert {entry.resolved_by for entry in entries} == {"answer"}
+    assert {entry.resolved_by for entry in entries} == {"response"}
     assert all(entry.response_time > 0 for entry in entries)
 
 

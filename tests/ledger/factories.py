@@ -21,7 +21,7 @@ async def claim_lines(ledger: Ledger, *lines: int) -> list[ClaimResult]:
 
 
 def transition_details(
-    found: ClaimResult, reason: str = "", tracking_id: str | None = None, resolved_by: str = "answer"
+    found: ClaimResult, reason: str = "", tracking_id: str | None = None, resolved_by: str = "response"
 ) -> TransitionDetails:
     """Return the details of a transition of a claimed attempt."""
     return TransitionDetails(found.number, found.attempt, reason, tracking_id, "Viber", 0.25, resolved_by)

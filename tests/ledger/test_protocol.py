@@ -71,7 +71,7 @@ async def test_every_transition_from_sending_follows_the_table(
         if state is EntryState.SENDING:
             assert (entry.reason, entry.tracking_id, entry.ended_at) == ("", None, None)
         else:
-            assert (entry.reason, entry.tracking_id, entry.resolved_by) == ("why", "id-1", "answer")
+            assert (entry.reason, entry.tracking_id, entry.resolved_by) == ("why", "id-1", "response")
             assert (entry.channel, entry.response_time) == ("Viber", 0.25)
             assert entry.ended_at is not None
             assert entry.claimed_at <= entry.ended_at <= ledger.now()

@@ -65,7 +65,7 @@ class SearchCanary:
         started_at, now = time.monotonic(), self._ledger.now()
         best: dict[float, LedgerEntry] = {}
         async for entry in self._ledger.entries({EntryState.ACCEPTED}):
-            if not entry.recipient or entry.tracking_id is None or entry.resolved_by not in {"answer", "callback"}:
+            if not entry.recipient or entry.tracking_id is None or entry.resolved_by not in {"response", "callback"}:
                 continue  # a message that only a search has found proves nothing about the search
             age = now - (entry.ended_at or now)
             for min_age in _CANARY_AGES:

@@ -163,7 +163,7 @@ def _run_facts(summary: RunSummary, times: TimeFormatter) -> Markup:
 def _outcome_tiles(summary: RunSummary) -> Markup | None:
     """Return a tile for each outcome that occurs; together they are all messages. A single one is in the headline."""
     counts = summary.counts
-    confirmed_later = sum(count for source, count in summary.accepted_by_resolution.items() if source != "answer")
+    confirmed_later = sum(count for source, count in summary.accepted_by_resolution.items() if source != "response")
     tiles = [
         ("good", "Accepted", counts.accepted, f"{confirmed_later:,} confirmed later" if confirmed_later else None),
         ("bad", "Rejected", counts.rejected, "by Routee"),

@@ -82,7 +82,7 @@ class _SummaryBuilder:
     def _add_sent(self, entry: LedgerEntry) -> None:
         outcome = _OUTCOME_INDEX.get(entry.state)
         # What reconciliation or a callback resolved was sent long before `ended_at`.
-        by_response = entry.resolved_by == "answer" and outcome is not None
+        by_response = entry.resolved_by == "response" and outcome is not None
         ended_at = entry.ended_at if by_response and entry.ended_at is not None else entry.claimed_at
         has_response = by_response and outcome != _UNKNOWN
         # An entry is claimed a while before it is sent. --rate limits sends, so the report's rate is of sends as well.

@@ -134,6 +134,7 @@ class CallbackDispatcher:
 
     def _apply_script(self, flow: AcceptedFlow, record: CallbackRecord, *, last: bool) -> None:
         """Apply the rule's script to a callback: drop, hold, reorder, repeat or delay it; most are just scheduled."""
+        # 1. Drop it, or hold it back until all callbacks of the flow are known.
         script = flow.callback_script
         if script.drop:
             self._save(flow, attrs.evolve(record, state="dropped"))
@@ -149,9 +150,11 @@ class CallbackDispatcher:
             known = (self._log.find(callback_id) for callback_id in reversed(held))
             due = [held_record for held_record in known if held_record is not None]
             del self._held[flow.id]
+        # 2. Repeat and shuffle.
         due = [copy for original in due for copy in (original, *(_copy(original) for _ in range(script.repeat - 1)))]
         if script.order == "shuffled":
             random.Random(flow.number).shuffle(due)  # noqa: S311  # reproducible
+        # 3. Schedule.
         for due_record in due:
             self._schedule(flow, due_record, record.due_at + script.delay)
 

@@ -204,6 +204,7 @@ class Rules:
         One rule decides for one recipient. Where steps go to several recipients, several rules may decide, and the
         newest takes precedence for response, fault and callbacks, which concern the flow as a whole.
         """
+        # 1. Find the deciding rule of each recipient, from the newest rule to the oldest.
         recipients = [strip_number(step.recipient) for step in steps]
         undecided = list(dict.fromkeys(recipients))
         rule_by_recipient: dict[str, Rule] = {}
@@ -214,6 +215,7 @@ class Rules:
                 undecided = [recipient for recipient in undecided if recipient not in rule_by_recipient]
         if not rule_by_recipient:
             return NO_DECISION
+        # 2. Combine their scripts, and take the rest from the newest rule that has it.
         scripts = tuple(
             rule_by_recipient[recipient].message_scripts.get(step.step.channel)
             if recipient in rule_by_recipient

@@ -121,11 +121,13 @@ def compute_timeline(
     now, succeeded = dispatched_at, False
     code: FailureCode | None = None
     for position, step in enumerate(steps):
+        # 1. Compute the status changes of the step's message, with its forced outcomes.
         changes = tuple(change.rescheduled(round_to_microseconds(now + change.at)) for change in _planned_changes(step))
         for outcome in forced_in_order:
             if outcome.position == position and outcome.at >= now:
                 changes = _apply_forced(step, changes, now, outcome)
         messages.append(SimulatedMessage(position, step.channel, now, changes))
+        # 2. Decide by its final status whether the next step is sent, and why the flow fails if it ends here.
         reached = _final_change(step, changes)
         now, succeeded = reached.at, succeeded or reached.succeeded
         # A successful status may be a trigger too: Voice lists Completed among its own. An error ends the flow (INF).

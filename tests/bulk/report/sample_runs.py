@@ -118,13 +118,13 @@ def _sample_entry(
         return new_entry
     if draw < 0.017:
         return attrs.evolve(
-            sent, state=EntryState.REJECTED, reason=_choose(chance, REJECTED_REASONS), resolved_by="answer"
+            sent, state=EntryState.REJECTED, reason=_choose(chance, REJECTED_REASONS), resolved_by="response"
         )
     if draw < 0.0185:
         return attrs.evolve(sent, state=EntryState.UNKNOWN, reason=_choose(chance, UNKNOWN_REASONS), ended_at=time + 30)
     if draw < 0.0195:
         return attrs.evolve(new_entry, state=EntryState.EXPIRED, reason="its deadline passed before it was sent")
-    resolved_by = chance.choices(("answer", "search", "callback"), (97, 2, 1))[0]
+    resolved_by = chance.choices(("response", "search", "callback"), (97, 2, 1))[0]
     first_channel = chance.choices(("Viber", "Sms"), (86, 14))[0]
     accepted = attrs.evolve(
         sent,
@@ -169,7 +169,7 @@ def all_accepted(count: int, *, delivery_report: DeliveryReport | None = None, s
             claimed_at=STARTED_AT + number * seconds / count,
             ended_at=STARTED_AT + number * seconds / count + 0.1,
             response_time=0.1,
-            resolved_by="answer",
+            resolved_by="response",
             channel="Viber",
             delivery_report=delivery_report,
         )

@@ -114,7 +114,7 @@ async def test_active_and_idle_time_are_consistent() -> None:
             claimed_at=time,
             ended_at=time + 0.05,
             response_time=0.05,
-            resolved_by="answer",
+            resolved_by="response",
         )
         for number, time in enumerate(times, 1)
     )

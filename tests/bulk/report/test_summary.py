@@ -29,7 +29,7 @@ ACCEPTED = LedgerEntry(
     lease_expires_at=STARTED_AT + 60,
     ended_at=STARTED_AT + 0.5,
     response_time=0.5,
-    resolved_by="answer",
+    resolved_by="response",
     channel="Viber",
 )
 
@@ -145,7 +145,7 @@ async def test_reconciled_message_counts_at_the_time_of_its_send() -> None:
     assert len(summary.rate.periods) == 1
     assert summary.ended_at == STARTED_AT + 0.5
     assert summary.response_times.total == 1
-    assert summary.accepted_by_resolution == {"answer": 1, "search": 1}
+    assert summary.accepted_by_resolution == {"response": 1, "search": 1}
 
 
 async def test_price_without_a_country_counts_for_the_number() -> None:

@@ -173,7 +173,7 @@ def test_rate_is_approximate_and_reproducible_by_seed() -> None:
 
 
 def test_each_request_of_a_recipient_is_drawn_separately(rules: Rules) -> None:
-    """A recipient is drawn anew for each request; a rule without a seed shows the seed that was chosen."""
+    """A recipient is drawn again for each request; a rule without a seed shows the seed that was chosen."""
     rule = rules.add({"sms": "failed", "rate": 0.5})
     drawn = [sms_outcome(rules) for _ in range(200)]
     assert 60 < drawn.count(ScriptedOutcome.FAILED) < 140

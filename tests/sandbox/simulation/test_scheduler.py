@@ -131,9 +131,9 @@ async def test_job_due_in_the_past_runs_at_once() -> None:
         for due in (2.0, 5.0):
             async with run_scheduler(speed, monotonic=ManualClock()) as (clock, scheduler, recorder):
                 clock.advance(5.0)
-                scheduler.call_at(due, recorder.job("of itself"))
+                scheduler.call_at(due, recorder.job("run by the timer"))
                 await recorder.wait_for(1)
-                scheduler.call_at(due, recorder.job("asked for"))
+                scheduler.call_at(due, recorder.job("run by run_due_jobs"))
                 scheduler.run_due_jobs()
                 assert len(recorder.calls) == 2
 
@@ -268,7 +268,7 @@ async def test_jobs_of_cancelled_owners_are_purged(monkeypatch: pytest.MonkeyPat
     """The jobs of cancelled owners are purged in time; those of others run."""
     monkeypatch.setattr(scheduler_module, "_PURGE_THRESHOLD", 10)
     async with run_scheduler(0) as (_, scheduler, recorder):
-        scheduler.call_at(5.0, recorder.job("nobody's"))
+        scheduler.call_at(5.0, recorder.job("without owner"))
         for number in range(100):
             scheduler.call_at(1e6 + number, recorder.job(str(number)), str(number))
             scheduler.call_at(2e6 + number, recorder.job(str(number)), str(number))
@@ -276,7 +276,7 @@ async def test_jobs_of_cancelled_owners_are_purged(monkeypatch: pytest.MonkeyPat
             scheduler.cancel(str(number))
         assert len(scheduler._due) == 1 + 2 * 10
         await scheduler.advance(3e6)
-        assert {name for name, _, _ in recorder.calls} >= {"nobody's", *map(str, range(95, 100))}
+        assert {name for name, _, _ in recorder.calls} >= {"without owner", *map(str, range(95, 100))}
         assert len(recorder.calls) == 1 + 2 * 10
 
 
@@ -284,14 +284,14 @@ async def test_running_jobs_of_cancelled_owners_are_cancelled(monkeypatch: pytes
     """The running jobs of cancelled owners are cancelled in time, and do not hold up the clock."""
     monkeypatch.setattr(scheduler_module, "_PURGE_THRESHOLD", 2)
     async with run_scheduler(0) as (clock, scheduler, _):
-        forgotten, kept, may_finish = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        scheduler.call_at(0.0, lambda _due: _wait(forgotten, asyncio.Event()), "forgotten")
-        scheduler.call_at(0.0, lambda _due: _wait(kept, may_finish), "kept")
+        cancelled_started, kept_started, may_finish = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        scheduler.call_at(0.0, lambda _due: _wait(cancelled_started, asyncio.Event()), "cancelled")
+        scheduler.call_at(0.0, lambda _due: _wait(kept_started, may_finish), "kept")
         advancing = asyncio.create_task(scheduler.advance(5.0))
-        await asyncio.gather(forgotten.wait(), kept.wait())
+        await asyncio.gather(cancelled_started.wait(), kept_started.wait())
         cancelled_task, kept_task = scheduler._running
-        scheduler.cancel("forgotten")
-        scheduler.cancel("nobody")
+        scheduler.cancel("cancelled")
+        scheduler.cancel("unknown")
         await asyncio.wait([cancelled_task])
         assert (cancelled_task.cancelled(), kept_task.done()) == (True, False)
         may_finish.set()

@@ -183,7 +183,7 @@ def test_state_changes_at_the_times_of_the_timeline() -> None:
     """A flow is Queued, then InProgress, then final; the next message is sent at the time at which the last ends."""
     timeline = compute_timeline([viber(ScriptedOutcome.EXPIRED), sms(ScriptedOutcome.DELIVERED)], dispatched_at=1.0)
     times = (0.0, 0.99, 1.0, 600.99, 601.0, 603.99, 604.0, math.inf)
-    states = [timeline.state_at(moment) for moment in times]
+    states = [timeline.state_at(at) for at in times]
     assert [state.status for state in states] == ["Queued"] * 2 + ["InProgress"] * 4 + ["Succeeded"] * 2
     assert [len(state.messages) for state in states] == [0, 0, 1, 1, 2, 2, 2, 2]
     assert [state.updated_at for state in states] == [0, 0, 1, 1, 601, 602, 604, 604]

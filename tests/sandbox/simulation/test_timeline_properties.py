@@ -138,7 +138,7 @@ def test_later_states_extend_earlier_ones(
     """At later times a flow loses no message and no status, and a final status stays."""
     timeline = _timeline(steps, dispatched_at, forced)
     order = [SimulatedFlowStatus.QUEUED, SimulatedFlowStatus.IN_PROGRESS, timeline.status]
-    states = [timeline.state_at(moment) for moment in sorted(times)]
+    states = [timeline.state_at(at) for at in sorted(times)]
     for before, after in pairwise(states):
         assert order.index(before.status) <= order.index(after.status)
         assert before.messages == after.messages[: len(before.messages)]
@@ -174,17 +174,17 @@ def test_forced_outcome_changes_nothing_before_its_time(
     """Before the time of a forced outcome the timeline is unchanged, and what was sent or reached by then stays."""
     earlier = [outcome for outcome in forced if outcome.at <= added.at]
     before, after = _timeline(steps, dispatched_at, earlier), _timeline(steps, dispatched_at, [*earlier, added])
-    for moment in (0.0, added.at / 2, math.nextafter(added.at, 0.0)):
-        if moment < added.at:
-            assert _observable_state(before, moment) == _observable_state(after, moment)
+    for at in (0.0, added.at / 2, math.nextafter(added.at, 0.0)):
+        if at < added.at:
+            assert _observable_state(before, at) == _observable_state(after, at)
     for was, now in zip(before.state_at(added.at).messages, after.state_at(added.at).messages, strict=False):
         reached = tuple(change for change in was.status_changes if change.at <= added.at)
         assert now.status_changes[: len(reached)] == reached
     assert len(before.state_at(added.at).messages) <= len(after.state_at(added.at).messages)
 
 
-def _observable_state(timeline: FlowTimeline, moment: float) -> Any:
+def _observable_state(timeline: FlowTimeline, at: float) -> Any:
     """Return all that is observable of a flow at a time."""
-    state = timeline.state_at(moment)
-    reached = [[change for change in message.status_changes if change.at <= moment] for message in state.messages]
+    state = timeline.state_at(at)
+    reached = [[change for change in message.status_changes if change.at <= at] for message in state.messages]
     return state.status, state.failure_code, state.termination_channel, state.updated_at, reached

@@ -41,13 +41,13 @@ async def test_callbacks_survive_and_retries_continue(path: Path) -> None:
             await accept(caller, "sendFailover", single_viber(receiver.url, "400"))
             await caller.sandbox.advance(SECOND * 10)
             before = caller.sandbox.callbacks
-            assert [one.state for one in before] == ["pending", "delivered", "pending"]
+            assert [record.state for record in before] == ["pending", "delivered", "pending"]
         async with _session(path) as caller:
             assert caller.sandbox.callbacks == before
             await caller.sandbox.advance(SECOND * 22)
             after = caller.sandbox.callbacks
-            assert [one.state for one in after] == ["delivered", "delivered", "pending"]
-            assert [len(one.attempts) for one in after] == [2, 1, 1]
+            assert [record.state for record in after] == ["delivered", "delivered", "pending"]
+            assert [len(record.attempts) for record in after] == [2, 1, 1]
         async with _session(path) as caller:
             assert caller.sandbox.callbacks == after
 
@@ -88,11 +88,11 @@ async def test_callbacks_are_limited_and_deleted_with_their_flows(path: Path, mo
                 await accept(caller, "sendFailover", single_viber(receiver.url, "400"))
                 await caller.sandbox.advance(SECOND * 10)
             ids = [flow.id for flow in caller.sandbox.accepted]
-            assert [one.flow_id for one in caller.sandbox.callbacks] == [ids[0]] * 2 + [ids[1]] * 2
+            assert [record.flow_id for record in caller.sandbox.callbacks] == [ids[0]] * 2 + [ids[1]] * 2
         async with calling(store=path, speed=0, max_flows=1) as caller:
-            assert [one.flow_id for one in caller.sandbox.callbacks] == [ids[1]] * 2
+            assert [record.flow_id for record in caller.sandbox.callbacks] == [ids[1]] * 2
         async with calling(store=path, speed=0, max_flows=5) as caller:
-            assert [one.flow_id for one in caller.sandbox.callbacks] == [ids[1]] * 2
+            assert [record.flow_id for record in caller.sandbox.callbacks] == [ids[1]] * 2
             caller.sandbox._lifecycle.clear()
         async with _session(path) as caller:
             assert caller.sandbox.callbacks == []
