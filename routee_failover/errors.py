@@ -9,7 +9,7 @@
     ├── LedgerError                  NOT_SENT   a ledger that cannot be read or written: nothing more is sent through it
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · Withdrawn · CircuitOpen · TokenUnavailable · ClientClosed
-    ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
+    ├── Rejected                     REJECTED   Routee did not accept it; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .reason says what happened
@@ -20,8 +20,10 @@
 nothing else. What to do follows from the outcome:
 
 - `NOT_SENT`: the message did not reach Routee. Correct what the error names, or send it again.
-- `REJECTED`: Routee refused the message and will not deliver it. Correct the message or the account, then send again.
-- `UNKNOWN`: Routee may have accepted the message. Do not send it again before that is known: it could arrive twice.
+- `REJECTED`: Routee did not accept the message and will not deliver it. Correct the message or the account, then send
+  again.
+- `UNKNOWN`: Routee may have accepted the message. Do not send it again before its outcome is known: it could arrive
+  twice.
 
 No error holds a request or response body, a token or a PIN; recipients are masked. Every error can be pickled, so that
 a worker process can report it.
@@ -38,7 +40,7 @@ class Outcome(StrEnum):
     ACCEPTED = "ACCEPTED"
     """Routee accepted the message; whether it is delivered is in its record."""
     REJECTED = "REJECTED"
-    """Routee refused the message and will not deliver it."""
+    """Routee did not accept the message and will not deliver it."""
     NOT_SENT = "NOT_SENT"
     """No byte of the message left this machine; sending it again is safe."""
     UNKNOWN = "UNKNOWN"
@@ -180,7 +182,7 @@ class ClientClosed(NotSent):
 
 
 class Rejected(RouteeError):
-    """Routee answered no: it did not accept the message and will not deliver it.
+    """Routee responded that it does not accept the message; it will not deliver it.
 
     - `status`: the HTTP status.
     - `code`, `developer_message`: Routee's own, `None` if it gave none (https://docs.routee.net/docs/error-codes).
@@ -213,7 +215,7 @@ class BadRequest(Rejected):
 
 
 class InsufficientBalance(Rejected):
-    """400 because the account cannot pay. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
+    """400: the balance of the account is too low. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
 
 
 class Unauthorized(Rejected):

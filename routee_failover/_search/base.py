@@ -52,7 +52,7 @@ class Search(ABC, Generic[_T]):
     far as Routee reports the length of its list.
 
     After an error or a cancellation the same iterator (`records = aiter(search)`) resumes where it was. Raises what all
-    reading calls raise, and `NoResponse` for invalid pages, too: pages that repeat, or are empty though more follow.
+    read calls raise, and `NoResponse` for invalid pages, too: pages that repeat, or are empty though more follow.
     """
 
     def __init__(self, page_size: object) -> None:

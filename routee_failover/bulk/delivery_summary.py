@@ -22,7 +22,7 @@ _MAX_CHANNELS = 8
 
 
 def delivery_outcome(status: str | None) -> str:
-    """Return the outcome that a delivery status stands for; `UNKNOWN` for `None` and for unrecognized statuses."""
+    """Return the outcome that a delivery status means; `UNKNOWN` for `None` and for unrecognized statuses."""
     return UNKNOWN if status is None else _OUTCOMES.get(status.lower(), UNKNOWN)
 
 

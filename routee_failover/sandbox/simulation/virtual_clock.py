@@ -1,4 +1,4 @@
-"""Virtual clock: runs faster than real time, stands still, or is advanced, so that a ttl of a day ends at once."""
+"""Virtual clock: runs faster than real time, is frozen, or is advanced, so that a ttl of a day ends at once."""
 
 import math
 import time
@@ -56,5 +56,5 @@ def validate_advance(seconds: float) -> float:
 
 def _checked_speed(speed: float) -> float:
     if not (math.isfinite(speed) and speed >= 0):
-        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 stops the clock")
+        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 freezes the clock")
     return speed
