@@ -239,7 +239,7 @@ class RateLimited(Rejected):
 
 
 class FlowFailed(Rejected):
-    """An OTP flow answered with HTTP 200 and `status: Failed`: no channel accepted the message.
+    """The response to an OTP flow was a 200 with `status: Failed`: no channel accepted the message.
 
     - `status_code`: Routee's number, `None` if it gave none.
     - `reason`: what Routee documents for that number: 0 server error, 1 insufficient balance, 2 no next step,

@@ -65,10 +65,10 @@ class BulkSettings(ValueObject):
     concurrency: int = attrs.field(default=100, validator=check_positive_int)
     """Maximum number of messages in flight. `Config.pool_size` also limits it."""
     deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_duration))
-    """How long a message is useful after its turn has come. It is dropped then, as EXPIRED, even if its outcome was
-    unknown and it turns out later that Routee did not accept it."""
+    """How long a message is useful, counted from the start of its send. After that it is dropped as EXPIRED, also if
+    its outcome was unknown and reconciliation proves later that Routee did not accept it."""
     send_window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
-    """The hours in which recipients may be written to, in their local time."""
+    """The hours in which messages may be sent to a recipient, in their local time."""
     error_budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
     """How many failures pause the run; `None` for no limit."""
     stall_timeout: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)

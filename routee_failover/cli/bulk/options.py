@@ -42,7 +42,7 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help=f"Drop a message that was not sent within this time after it was due: {DURATION_FORMATS}.",
+        help=f"Drop a message (expired) if it is not sent within this time after its send began: {DURATION_FORMATS}.",
         show_default=False,
     ),
 ]
