@@ -23,11 +23,11 @@ def sidecar_path(path: Path, suffix: str) -> Path:
 def read_high_water(path: Path, run_id: str) -> int | None:
     """Read the mark of the ledger at `path`; `None` if there is none of this run. Raises `OSError`."""
     try:
-        words = sidecar_path(path, COMMITS_SUFFIX).read_bytes().split()
+        parts = sidecar_path(path, COMMITS_SUFFIX).read_bytes().split()
     except FileNotFoundError:
         return None
-    valid = len(words) == 2 and words[0] == run_id.encode() and len(words[1]) == _DIGITS and words[1].isdigit()
-    return int(words[1]) if valid else None
+    valid = len(parts) == 2 and parts[0] == run_id.encode() and len(parts[1]) == _DIGITS and parts[1].isdigit()
+    return int(parts[1]) if valid else None
 
 
 _CREATING = b"begun\n"
