@@ -70,7 +70,7 @@ class Ledger(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Return once everything recorded so far would survive a power cut. Raises `LedgerError` where it cannot."""
+        """Return once everything recorded so far would survive a power cut. Raises `LedgerError` if it cannot."""
         ...
 
     async def entry(self, key_hash: int) -> LedgerEntry | None:

@@ -49,7 +49,7 @@ class Transition(StrEnum):
     CONFIRM_ABSENT = "confirm_absent"
     """A complete search, after the lease and a waiting time, has shown that Routee did not accept it."""
     RESEND = "resend"
-    """The caller's explicit policy: the outcome cannot be found out, send the same message once more."""
+    """The caller's explicit policy: the outcome cannot be found out, and the same message is sent once more."""
     EXPIRE = "expire"
     """Its deadline has passed while it was not sent."""
     INVALIDATE = "invalidate"
@@ -110,7 +110,7 @@ FINAL_STATES: frozenset[EntryState] = frozenset(
 def next_state(
     state: EntryState, transition: Transition, *, same_attempt: bool = True, resent_by_policy: bool = False
 ) -> EntryState:
-    """Return the state after a transition: `state` itself where the transition does not count.
+    """Return the state after a transition: `state` itself if the transition does not count.
 
     `resent_by_policy` says that the attempt was made by policy alone, while the outcome of an earlier one is UNKNOWN.
     """

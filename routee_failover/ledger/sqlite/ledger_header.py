@@ -55,7 +55,7 @@ def _read(descriptor: int, offset: int, size: int) -> bytes:
 
 
 def parse_header(page: bytes) -> LedgerHeader | None:
-    """Read the header in a page; `None` where it holds none, as after damage."""
+    """Read the header in a page; `None` if it holds none, as after damage."""
     try:
         if page[0] != _LEAF_PAGE or int.from_bytes(page[3:5], "big") != 1:
             return None
