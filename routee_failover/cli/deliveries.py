@@ -82,5 +82,5 @@ def total_price(record: AnyRecord) -> float | None:
 
 
 def humanize_status(status: str) -> str:
-    """Return a status as lower-case words: `NoResponse` becomes `no response`."""
+    """Return a status as lower-case words: `NoAnswer` becomes `no answer`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status).lower()

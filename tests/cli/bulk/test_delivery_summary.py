@@ -56,7 +56,7 @@ def test_report_has_the_currency_of_the_balance(campaign: Campaign, sandbox: San
     sandbox.forget(rule)
     assert cli("bulk", "reconcile", ledger, "--ends", at=sandbox).exit_code == 0
     assert cli("bulk", "report", ledger).exit_code == 0
-    assert "EUR in all" in page.read_text("utf-8").replace("\u202f", " ")
+    assert "EUR in total" in page.read_text("utf-8").replace("\u202f", " ")
 
 
 def _printed(*counts: DeliveryCount) -> str:

@@ -162,7 +162,7 @@ def test_invalid_max_messages_exits_with_2(campaign: Campaign, cli: Cli, text: s
         True,
     )
     both = cli(*campaign.run("--max-messages", "5", "--unknown", "resend", "--dry-run"))
-    assert (both.exit_code, "max_messages cannot be kept" in both.err) == (2, True)
+    assert (both.exit_code, "max_messages cannot be combined" in both.err) == (2, True)
 
 
 def test_startup_shows_the_balance(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
