@@ -115,7 +115,7 @@ def parse_rejection(
     # 3. The text of the error.
     parts = [
         f"Routee rejected it with {status}",
-        message or _HINTS.get(status) or ("check the configured address" if 300 <= status < 400 else None),
+        message or _HINTS.get(status) or ("check the configured URL" if 300 <= status < 400 else None),
         *(f"{path}: {reason}" for path, reason in problems.items()),
     ]
     return error_class(
