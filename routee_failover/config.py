@@ -87,8 +87,8 @@ class Config(ValueObject):
     of the two OTP endpoints), so that no campaign starves a login. It is rounded down: of fewer than ten, a tenth keeps
     none."""
     max_attempts: int = attrs.field(default=3, validator=check_positive_int)
-    """Maximum number of attempts of a request whose retry is safe. Attempts that met a stale pooled connection, or that were
-    followed by a renewal of the token, do not count."""
+    """Maximum number of attempts of a request whose retry is safe. Attempts that met a stale pooled connection, or
+    that were followed by a renewal of the token, do not count."""
     max_throttle_pause: timedelta = attrs.field(default=timedelta(seconds=60), validator=check_positive_duration)
     """Maximum throttle pause of an event loop after a 429, or a 503 with `Retry-After`; a longer one is cut to this."""
     circuit_breaker: bool = attrs.field(default=True, validator=check_bool)
