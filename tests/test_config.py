@@ -110,22 +110,22 @@ def test_https_and_loopback_http_urls_are_accepted(name: str, url: str) -> None:
         ("http://localhost.example.test", "must be https"),
         ("http://127.0.0.1.example.test", "must be https"),
         ("http://notlocalhost", "must be https"),
-        ("https://user:pass@connect.routee.net", "must not hold credentials"),
-        ("https://user@connect.routee.net", "must not hold credentials"),
-        ("https://:pass@connect.routee.net", "must not hold credentials"),
-        ("http://user:pass@localhost", "must not hold credentials"),
-        ("ftp://connect.routee.net", "must be an address such as https://"),
-        ("connect.routee.net", "must be an address such as https://"),
-        ("https://", "must be an address such as https://"),
-        ("", "must be an address such as https://"),
-        ("https://connect.routee.net?x=1", "must be an address such as https://"),
-        ("https://connect.routee.net#x", "must be an address such as https://"),
-        ("https://connect.routee.net:port", "must be an address such as https://"),
-        ("https://connect.routee.net:99999", "must be an address such as https://"),
-        ("https://[::1", "must be an address such as https://"),
-        (None, "must be an address such as https://"),
-        (5, "must be an address such as https://"),
-        (b"https://connect.routee.net", "must be an address such as https://"),
+        ("https://user:pass@connect.routee.net", "must not contain credentials"),
+        ("https://user@connect.routee.net", "must not contain credentials"),
+        ("https://:pass@connect.routee.net", "must not contain credentials"),
+        ("http://user:pass@localhost", "must not contain credentials"),
+        ("ftp://connect.routee.net", "must be a URL such as https://"),
+        ("connect.routee.net", "must be a URL such as https://"),
+        ("https://", "must be a URL such as https://"),
+        ("", "must be a URL such as https://"),
+        ("https://connect.routee.net?x=1", "must be a URL such as https://"),
+        ("https://connect.routee.net#x", "must be a URL such as https://"),
+        ("https://connect.routee.net:port", "must be a URL such as https://"),
+        ("https://connect.routee.net:99999", "must be a URL such as https://"),
+        ("https://[::1", "must be a URL such as https://"),
+        (None, "must be a URL such as https://"),
+        (5, "must be a URL such as https://"),
+        (b"https://connect.routee.net", "must be a URL such as https://"),
     ],
 )
 def test_unsafe_or_malformed_urls_are_rejected_by_name(name: str, url: object, reason: str) -> None:
@@ -310,5 +310,5 @@ def test_rejected_secret_is_not_in_the_error(value: object) -> None:
 
 def test_colon_in_application_id_is_rejected() -> None:
     """An id with a colon could not be separated from its secret in a request."""
-    with pytest.raises(InvalidConfig, match="application_id must not hold a colon"):
+    with pytest.raises(InvalidConfig, match="application_id must not contain a colon"):
         Config(application_id="a:b", application_secret="x")

@@ -82,7 +82,7 @@ def test_http_and_https_proxy_urls_are_accepted(url: str) -> None:
 )
 def test_malformed_proxy_url_is_rejected_with_an_example(wrong: object) -> None:
     """Any value that is not the URL of a proxy is rejected with an example of one."""
-    with pytest.raises(InvalidConfig, match=r"^proxy must be an address such as http://proxy\.example:3128$"):
+    with pytest.raises(InvalidConfig, match=r"^proxy must be a URL such as http://proxy\.example:3128$"):
         _config(proxy=wrong)
 
 
@@ -93,7 +93,7 @@ def test_proxy_url_credentials_are_rejected_and_not_in_the_error(form: str) -> N
     for call in (lambda: _config(proxy=url), lambda: Config.from_env({**ENVIRON, "ROUTEE_PROXY": url})):
         error = caught(call)
         assert isinstance(error, InvalidConfig)
-        assert str(error) == "proxy must not hold credentials; give them in proxy_headers, as Proxy-Authorization"
+        assert str(error) == "proxy must not contain credentials; give them in proxy_headers, as Proxy-Authorization"
         assert CANARY not in reported(error)
         assert CANARY.encode() not in pickle.dumps(error)
 
@@ -105,9 +105,9 @@ def test_http_api_url_requires_a_loopback_proxy(name: str) -> None:
     for local in ("http://localhost:3128", "http://127.0.0.1:3128", "http://[::1]:3128", "http://proxy.localhost"):
         assert _config(proxy=local, **plain_http).proxy == local
     for remote in ("http://proxy.example.test:3128", "https://proxy.example.test:3128", "http://10.0.0.1:3128"):
-        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine where {name} is http"):
+        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine because {name} is http"):
             _config(proxy=remote, **plain_http)
-        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine where {name} is http"):
+        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine because {name} is http"):
             attrs.evolve(_config(proxy=remote), **plain_http)
 
 

@@ -97,7 +97,7 @@ async def test_redirect_is_rejected_and_not_followed(status: int) -> None:
     """A redirect is a rejection that advises to check the address: the message is not sent a second time."""
     async with FakeRoutee() as other, FakeRoutee(always(status, Location=f"{other.url}/failover")) as server:
         async with RouteeClient(server.config()) as client:
-            with pytest.raises(Rejected, match="check the configured address"):
+            with pytest.raises(Rejected, match="check the configured URL"):
                 await client.send(sms())
         assert (len(server.requests), len(other.requests)) == (1, 0)
 
