@@ -78,7 +78,7 @@ async def _cancel_after(
 
 
 async def test_cancelled_wait_for_a_token_sends_nothing() -> None:
-    """A caller that is cancelled during the token api_request has sent nothing, even after the token has arrived."""
+    """A caller that is cancelled during the token request has sent nothing, even after the token has arrived."""
     handler = PausableHandler(tokens_paused=True)
     async with RawServer(handler) as server, open_transport(server) as transport:
         await cancel_when(transport.send_request(POST), condition=lambda: handler.tokens)
@@ -215,7 +215,7 @@ async def test_attempt_cancelled_at_its_end_leaves_the_connection_to_others(monk
 
 
 async def test_cancellation_during_the_backoff_prevents_the_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A api_request that is waiting for its retry is not retried once its caller is cancelled."""
+    """A request that is waiting for its retry is not retried once its caller is cancelled."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.05)
     observer = RecordingObserver()
     settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [observer]}

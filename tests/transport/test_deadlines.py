@@ -225,7 +225,7 @@ async def test_retry_after_the_deadline_is_not_made(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("deadline", [5, 0.5, "5", True, object()])
 async def test_deadline_that_is_no_timedelta_is_invalid(deadline: Any) -> None:
-    """A plain number is rejected before any request, with a text that says what it should be."""
+    """A plain number is refused before any request, with a text that says what it should be."""
     async with RawServer(PausableHandler()) as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidFlow, match=r"deadline: must be a timedelta .* timedelta\(minutes=2\), not"):
             await client.send(otp(), deadline=deadline)
