@@ -107,7 +107,7 @@ def test_huge_json_values_invalidate_their_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1_000_000, 150_000_000])
 @pytest.mark.parametrize("used", [True, False])
 def test_small_parquet_file_of_huge_cells_takes_bounded_memory(tmp_path: Path, size: int, used: bool) -> None:
-    """Kilobytes that expand to gigabytes take constant memory: they are refused, invalidate their rows or, if unused, are not read."""
+    """Kilobytes that expand to gigabytes take constant memory: refused, invalid in their rows, or unread if unused."""
     pa = pytest.importorskip("pyarrow")
     count = 1_000 if size == 1_000_000 else 28
     huge = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * size]))
