@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.raw_http import OTP_SMS_STEP, calling
+from tests.sandbox.raw_http import OTP_SMS_STEP, open_caller
 
 PAGE = (Path(__file__).parents[2] / "docs/testing.md").read_text(encoding="utf-8")
 # In a checkout that was installed before the plugin was declared, pytest has to load it by name.
@@ -54,7 +54,7 @@ def commands() -> list[list[str]]:
 
 async def test_curl_commands_of_the_page_get_200() -> None:
     """Every curl command on the page gets a 200 once a code was sent."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         step = OTP_SMS_STEP | {"to": "+306912345678", "order": 1}
         await caller.send("sendFailoverOtp", {"flow": [step]})
         documents = [await _json_response(caller.session, command) for command in commands()]

@@ -14,7 +14,7 @@ import pytest
 from routee_failover.sandbox import Sandbox, SandboxError
 from routee_failover.sandbox.store import database
 
-from ..raw_http import STANDARD, calling
+from ..raw_http import STANDARD, open_caller
 
 
 async def _start_error(path: Path) -> str:
@@ -74,7 +74,7 @@ async def test_file_of_another_kind_is_rejected_unchanged(
 
 
 async def _store_a_flow(path: Path) -> None:
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
 
 
@@ -120,12 +120,12 @@ async def test_damaged_file_is_rejected_with_advice(where: str, tmp_path: Path) 
 async def test_incomplete_log_of_a_crash_does_not_prevent_a_start(tmp_path: Path) -> None:
     """A log that ends in the middle of a transaction does not prevent the next start."""
     path, killed = tmp_path / "sandbox.db", tmp_path / "killed"
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
         killed.write_bytes(path.read_bytes())
         log = path.with_name("sandbox.db-wal").read_bytes()
     killed.with_name("killed-wal").write_bytes(log[:-100])
-    async with calling(store=killed) as caller:
+    async with open_caller(store=killed) as caller:
         assert len(caller.sandbox.accepted) <= 1
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
 
@@ -133,7 +133,7 @@ async def test_incomplete_log_of_a_crash_does_not_prevent_a_start(tmp_path: Path
 async def test_file_in_use_is_rejected_and_released_later(tmp_path: Path) -> None:
     """A file that a sandbox has open is rejected by another; it is released at the end, and after a failed start."""
     path = tmp_path / "sandbox.db"
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         assert await _start_error(path) == "another process has it open; give each sandbox a file of its own"
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
         port = int(caller.sandbox.url.rpartition(":")[2])
@@ -151,7 +151,7 @@ async def test_file_and_log_are_readable_by_the_owner_only(tmp_path: Path) -> No
     path = tmp_path / "sandbox.db"
     before = os.umask(0)
     try:
-        async with calling(store=path) as caller:
+        async with open_caller(store=path) as caller:
             await caller.send("sendFailover", STANDARD)
             assert _modes(tmp_path) == {0o600}
             assert _names(tmp_path) == ["sandbox.db", "sandbox.db-wal"]
