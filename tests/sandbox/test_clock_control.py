@@ -101,8 +101,8 @@ async def test_openapi_document_is_the_contract() -> None:
         assert (status, document) == (200, load_contract().document)
 
 
-async def test_advance_rejects_a_negative_duration() -> None:
-    """advance() rejects a negative duration."""
+async def test_negative_advance_raises_sandbox_error() -> None:
+    """A sandbox clock can only be advanced: a negative duration raises."""
     async with Sandbox(speed=0) as sandbox:
         with pytest.raises(SandboxError, match="only be advanced"):
             await sandbox.advance(timedelta(seconds=-1))

@@ -233,7 +233,7 @@ async def test_ipv6_url_is_bracketed() -> None:
 
 @pytest.mark.parametrize("settings", [{"speed": -1}, {"max_flows": 0}, {"token_lifetime": timedelta(0)}])
 def test_invalid_setting_raises_with_its_name(settings: dict[str, Any]) -> None:
-    """An invalid setting is rejected before anything starts, by name."""
+    """An invalid setting is refused before anything starts, by name."""
     with pytest.raises(SandboxError, match=next(iter(settings))) as caught:
         Sandbox(**settings)
     assert isinstance(caught.value, RouteeError)

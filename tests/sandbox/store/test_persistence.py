@@ -228,13 +228,13 @@ async def test_job_due_at_the_kill_runs_after_the_restart(path: Path) -> None:
 
 async def test_close_writes_what_is_pending_and_in_progress(path: Path) -> None:
     """What was saved is in the file after `close`, whatever the writer was doing."""
-    for turns in range(4):
+    for iterations in range(4):
         store = SqliteStore(path, _FakeClock())
         store.start()
-        store.save("one", str(turns), turns)
-        for _ in range(turns):
+        store.save("one", str(iterations), iterations)
+        for _ in range(iterations):
             await asyncio.sleep(0)
-        store.save("two", str(turns), turns)
+        store.save("two", str(iterations), iterations)
         store.close()
     store = SqliteStore(path, _FakeClock())
     assert store.load("one", int) == store.load("two", int) == [0, 1, 2, 3]
