@@ -1,4 +1,4 @@
-"""Phone number syntax: a cell is parsed, or rejected with a reason that does not quote it."""
+"""Phone number syntax: a cell is parsed, or refused with a reason that does not quote it."""
 
 import re
 
@@ -152,7 +152,7 @@ def test_written_number_is_parsed_to_its_digits(text: str, number: ParsedNumber)
         ("6" + " " * 200 + "9", "longer than any"),
     ],
 )
-def test_invalid_number_is_rejected_with_a_reason_that_quotes_no_digits(text: str, reason: str) -> None:
+def test_invalid_number_is_refused_with_a_reason_that_quotes_no_digits(text: str, reason: str) -> None:
     """The reason names the obstacle and holds no run of digits of the cell."""
     with pytest.raises(InvalidPhoneNumber, match=reason) as caught:
         parse_number(text)
@@ -174,8 +174,8 @@ def test_parsed_digits_are_exactly_those_written(text: str) -> None:
     assert not any(letter.isalpha() for letter in kept if letter not in INVISIBLE_CHARACTERS)
 
 
-def test_long_or_nested_text_is_rejected_quickly() -> None:
-    """A cell of any length and nesting is rejected, and no search exceeds its first hundred characters."""
+def test_long_or_nested_text_is_refused_quickly() -> None:
+    """A cell of any length and nesting is refused, and no search exceeds its first hundred characters."""
     for text in ("1" * 90 + "x" * 9, "1-" * 49, "(" * 99, "x" * 10**6, "1" * 10**6):
         with pytest.raises(InvalidPhoneNumber):
             parse_number(text)

@@ -171,7 +171,7 @@ async def test_delivery_unknown_holds_endpoint_and_correlation() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, {"flow": []}, "flow", 5, StopIteration])
-async def test_argument_that_is_not_a_flow_is_rejected_before_any_request(
+async def test_argument_that_is_not_a_flow_is_refused_before_any_request(
     wrong: Any, sandbox: Sandbox, client: RouteeClient
 ) -> None:
     """Sending another object raises an error that says what is expected, and requests no token."""
