@@ -104,13 +104,13 @@ async def test_newer_or_unreadable_file_is_rejected(change: str, reason: str, tm
     assert reason in await _start_error(path)
 
 
-@pytest.mark.parametrize("where", ["middle", "end"])
-async def test_damaged_file_is_rejected_with_advice(where: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged_part", ["middle", "end"])
+async def test_damaged_file_is_rejected_with_advice(damaged_part: str, tmp_path: Path) -> None:
     """A file with a damaged or missing part is rejected, with what to do about it."""
     path = tmp_path / "sandbox.db"
     await _store_a_flow(path)
     content = path.read_bytes()
-    if where == "end":
+    if damaged_part == "end":
         path.write_bytes(content[:5000])
     else:
         path.write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
