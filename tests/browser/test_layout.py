@@ -76,10 +76,10 @@ async def test_reduced_motion_disables_animations_and_transitions(browser: Brows
     async with open_inbox(browser, context={"reduced_motion": "reduce"}) as inbox:
         await inbox.send_otp("+306900000300")
         await inbox.select("+306900000300")
-        moving = await inbox.page.evaluate(
+        animated_count = await inbox.page.evaluate(
             """() => [...document.querySelectorAll("*")].filter((it) => {
                  const style = getComputedStyle(it);
                  return style.animationName !== "none" || !/^(0s(, )?)+$/.test(style.transitionDuration);
                }).length"""
         )
-        assert moving == 0
+        assert animated_count == 0

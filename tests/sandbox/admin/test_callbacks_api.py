@@ -108,9 +108,9 @@ async def test_callback_events_are_published_at_creation_and_after_each_attempt(
 async def test_record_repr_shows_neither_url_nor_message() -> None:
     """The repr of a record omits the URL, which may hold a key, and the message."""
     async with open_caller(speed=0) as caller:
-        flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(f"{UNUSED_URL}?key=geheim"))
+        flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(f"{UNUSED_URL}?key=secret-key"))
         await caller.sandbox.advance(timedelta(seconds=10))
         caller.sandbox.reply(flow.id, "my PIN is 847291")
         shown = repr(caller.sandbox.callbacks)
-        assert "geheim" not in shown
+        assert "secret-key" not in shown
         assert "847291" not in shown

@@ -76,9 +76,9 @@ async def test_setting_speed_starts_a_stopped_clock() -> None:
         sandbox.speed = 100_000
         assert sandbox.speed == 100_000
         assert await sandbox.inbox.texts_to(SMS_STEP["to"]) == ["Hi"]
-        for wrong in (-1, float("nan"), "fast", 10**400):
+        for invalid in (-1, float("nan"), "fast", 10**400):
             with pytest.raises(SandboxError):
-                sandbox.speed = wrong  # type: ignore[assignment]
+                sandbox.speed = invalid  # type: ignore[assignment]
         assert sandbox.speed == 100_000
 
 

@@ -98,7 +98,7 @@ async def test_template_preview_names_the_template_and_its_parameters() -> None:
         plain = (await previews(caller, "sendTransactionalFailover", TRANSACTIONAL))[0]
         otp, sms = await previews(caller, "sendFailoverOtp", OTP)
         (viber_otp,) = await previews(caller, "sendViberOtp", VIBER_OTP)
-        (bare,) = await previews(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
+        (minimal,) = await previews(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
     template_id = TEMPLATE_STEP["templateId"]
     assert plain == EMPTY | {
         "from": SENDER,
@@ -119,7 +119,7 @@ async def test_template_preview_names_the_template_and_its_parameters() -> None:
     assert sms == EMPTY | {"from": "Demo", "text": "Code 123456", "pin": "123456"}
     assert viber_otp["pin"] == "847291"
     assert viber_otp["template"]["params"] == {"businessPlatformName": "MyApp", "codeValidityTime": 5}
-    assert bare["text"] == "Template without an id"
+    assert minimal["text"] == "Template without an id"
 
 
 async def test_pin_of_a_transactional_otp_template_is_found() -> None:

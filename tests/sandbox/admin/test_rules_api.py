@@ -133,8 +133,8 @@ async def test_search_lag_is_shown_set_and_validated() -> None:
         changed = await caller.call("setSandboxSettings", SETTINGS, method="POST", json={"searchLag": 2.5})
         assert changed == (200, {"searchLag": 2.5})
         assert caller.sandbox.search_lag == timedelta(seconds=2.5)
-        for wrong in ({}, {"searchLag": -1}, {"searchLag": "long"}, {"lag": 1}, None):
-            status, _ = await caller.call("setSandboxSettings", SETTINGS, method="POST", json=wrong)
+        for invalid in ({}, {"searchLag": -1}, {"searchLag": "long"}, {"lag": 1}, None):
+            status, _ = await caller.call("setSandboxSettings", SETTINGS, method="POST", json=invalid)
             assert status == 400
         assert (await caller.call("getSandboxSettings", SETTINGS))[1] == {"searchLag": 2.5}
 

@@ -15,7 +15,7 @@ from ..raw_http import REMOVED, VIBER_OTP, Caller, open_caller, with_changes
 from .callback_receiver import Receiver, accept, otp, single_viber, standard, statuses, transactional
 
 HOUR = timedelta(hours=1)
-BUILD = {
+BUILDERS = {
     "sendFailover": standard,
     "sendTransactionalFailover": transactional,
     "sendFailoverOtp": otp,
@@ -44,7 +44,7 @@ async def test_on_step_posts_every_status_change_in_order() -> None:
 
 @settings(max_examples=20)
 @given(
-    operation=st.sampled_from(sorted(BUILD)),
+    operation=st.sampled_from(sorted(BUILDERS)),
     digits=st.text("01234", min_size=3, max_size=3),
 )
 def test_payloads_equal_the_tracking_records_at_each_change(operation: str, digits: str) -> None:
@@ -52,7 +52,7 @@ def test_payloads_equal_the_tracking_records_at_each_change(operation: str, digi
 
     async def run() -> tuple[list[Any], list[Any]]:
         async with open_caller(speed=0) as caller, Receiver() as receiver:
-            body = BUILD[operation](receiver.url, digits)
+            body = BUILDERS[operation](receiver.url, digits)
             if (await caller.send(operation, body))[1].get("status") == "Failed":
                 return [], receiver.bodies
             (flow,) = caller.sandbox.accepted
