@@ -132,7 +132,7 @@ class RouteeClient:
 
         - `InvalidFlow`: the argument is not a valid flow or deadline. Nothing was sent.
         - `NotSent`: nothing reached Routee; sending again is safe.
-        - `Rejected`: Routee answered no.
+        - `Rejected`: Routee did not accept the message.
         - `DeliveryUnknown`: Routee may have accepted the message. It must not be sent again blindly.
 
         A message is retried only if no byte of it can have left, or if Routee rejected it for now (`STATUS_RULES`);

@@ -51,6 +51,44 @@ class Config(ValueObject):
 
     Immutable; `RouteeClient.with_options` and `attrs.evolve` make changed copies. Limits apply to each event loop.
     Raises `InvalidConfig` for a setting that cannot work. Plain `http://` is accepted only for this machine itself.
+
+    Credentials and addresses:
+
+    - `application_id`, `application_secret`: the application's credentials, from Routee's platform. Required.
+    - `api_url`, `auth_url`: base URLs of the API and of the token service; Routee's own by default.
+
+    Timeouts, as `timedelta`:
+
+    - `total_timeout`: one attempt, including its response; no retry begins later than this after the first attempt.
+    - `connect_timeout`: to establish one connection.
+    - `pool_timeout`: to wait for a free connection of the pool, before `PoolTimeout` is raised.
+    - `keepalive_expiry`: how long an idle connection is kept.
+    - `shutdown_timeout`: how long `aclose()` waits for the responses to messages in flight.
+
+    Limits:
+
+    - `pool_size`: connection pool, the maximum number of connections and so of requests in flight.
+    - `concurrency`: concurrency limit, the maximum number of requests in flight if less than `pool_size`.
+    - `rate`, `poll_rate`: rate limits of all requests and of polling, per second.
+    - `otp_reserve`: share of the connections and of the rate that is reserved for one-time passwords.
+    - `max_response_size`: one response body, in bytes.
+
+    Retries and outages:
+
+    - `max_attempts`: attempts of a request whose retry is safe; the waits between them are exponential backoff.
+    - `max_throttle_pause`: the pause after a 429, or a 503 with `Retry-After`.
+    - `circuit_breaker`: whether sending stops for a while when most requests fail.
+    - `status_rules`: overrides of `STATUS_RULES`, what each HTTP status proves and whether it is retried.
+
+    Logging and network:
+
+    - `observers`: receivers of all events, `LoggingObserver()` for example.
+    - `headers`: extra headers of every request.
+    - `proxy`, `proxy_headers`: an HTTP proxy, and headers for it alone. `HTTPS_PROXY` is not read.
+    - `tls`: an `ssl.SSLContext`, for a private CA or a client certificate.
+    - `resolver`: factory of the host name resolver.
+    - `session_factory`: factory of the `aiohttp.ClientSession`, for tracing or middlewares. It is called with keyword
+      arguments for the session, and must pass on `connector` and `request_class`: they prove whether anything was sent.
     """
 
     application_id: str = attrs.field(validator=check_credential)

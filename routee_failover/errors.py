@@ -9,7 +9,7 @@
     ├── LedgerError                  NOT_SENT   a ledger that cannot be read or written: nothing more is sent through it
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · Withdrawn · CircuitOpen · TokenUnavailable · ClientClosed
-    ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
+    ├── Rejected                     REJECTED   Routee did not accept it; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .reason says what happened
@@ -180,7 +180,7 @@ class ClientClosed(NotSent):
 
 
 class Rejected(RouteeError):
-    """Routee answered no: it did not accept the message and will not deliver it.
+    """Routee responded that it does not accept the message; it will not deliver it.
 
     - `status`: the HTTP status.
     - `code`, `developer_message`: Routee's own, `None` if it gave none (https://docs.routee.net/docs/error-codes).
@@ -213,7 +213,7 @@ class BadRequest(Rejected):
 
 
 class InsufficientBalance(Rejected):
-    """400 because the account cannot pay. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
+    """400: the balance of the account is too low. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
 
 
 class Unauthorized(Rejected):
@@ -237,7 +237,7 @@ class RateLimited(Rejected):
 
 
 class FlowFailed(Rejected):
-    """Routee answered an OTP flow with HTTP 200 and `status: Failed`: no channel accepted the message.
+    """The response to an OTP flow was a 200 with `status: Failed`: no channel accepted the message.
 
     - `status_code`: Routee's number, `None` if it gave none.
     - `reason`: what Routee documents for that number: 0 server error, 1 insufficient balance, 2 no next step,

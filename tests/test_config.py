@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,12 @@ ONE_SECOND = timedelta(seconds=1)
 
 def _config(**changes: Any) -> Config:
     return Config(**{**REQUIRED, **changes})
+
+
+def test_docstring_describes_every_setting() -> None:
+    """`help(Config)` does not show the docstrings of fields, so that the class docstring names every setting."""
+    documented = set(re.findall(r"`(\w+)`", Config.__doc__ or ""))
+    assert {field.name for field in attrs.fields(Config)} <= documented
 
 
 def test_required_settings_alone_use_routees_addresses() -> None:

@@ -68,7 +68,7 @@ class BulkSettings(ValueObject):
     """How long a message is useful, from the time at which its sending begins. After that it is dropped as EXPIRED,
     even if its outcome was unknown and it turns out later that Routee did not accept it."""
     send_window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
-    """The hours in which recipients may be written to, in their local time."""
+    """The hours in which messages may be sent to a recipient, in their local time."""
     error_budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
     """How many failures pause the run; `None` for no limit."""
     stall_timeout: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)

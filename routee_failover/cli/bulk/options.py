@@ -23,7 +23,7 @@ RecoverOption = Annotated[
 ]
 RateOption = Annotated[
     float | None,
-    typer.Option(metavar="N", help="Maximum messages per second.", show_default=False),
+    typer.Option(metavar="N", help="Rate limit: maximum messages per second.", show_default=False),
 ]
 ConcurrencyOption = Annotated[
     int | None,
@@ -33,7 +33,8 @@ HoursOption = Annotated[
     str | None,
     typer.Option(
         metavar="09:00-20:00",
-        help="Send only within these hours, in the local time of each recipient.",
+        help="Send window: send only within these hours of each recipient's local time. Also on certain days: "
+        "'mon-fri 09:00-20:00'.",
         show_default=False,
     ),
 ]
@@ -41,7 +42,7 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help=f"Drop a message that was not sent within this time after it was due: {DURATION_FORMATS}.",
+        help=f"Drop a message (expired) if it is not sent within this time after its send began: {DURATION_FORMATS}.",
         show_default=False,
     ),
 ]
@@ -67,7 +68,7 @@ SuppressOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="Suppression list: send nothing to the numbers in this file. One number per line, or CSV, JSON lines or "
+        help="Suppression list: send nothing to the numbers in this file. One number per line, or CSV, JSON Lines or "
         "Parquet with a column of numbers. Repeatable.",
         show_default=False,
     ),

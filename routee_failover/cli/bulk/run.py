@@ -1,4 +1,4 @@
-"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends a message to every row of a file, once."""
+"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends one message for each row of a file."""
 
 import asyncio
 from pathlib import Path
@@ -38,7 +38,7 @@ def run(
     recipients: Annotated[
         Path,
         typer.Argument(
-            metavar="RECIPIENTS", help="CSV, JSON lines or Parquet; one row per message.", show_default=False
+            metavar="RECIPIENTS", help="CSV, JSON Lines or Parquet; one message per row.", show_default=False
         ),
     ],
     flow: Annotated[
@@ -69,7 +69,9 @@ def run(
     ] = None,
     region: Annotated[
         str | None,
-        typer.Option(metavar="GR", help="Country of numbers without a country code.", show_default=False),
+        typer.Option(
+            metavar="GR", help="Country of numbers without a country code, as two letters.", show_default=False
+        ),
     ] = None,
     hours: HoursOption = None,
     deadline: DeadlineOption = None,
@@ -92,7 +94,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="URL at which Routee calls this run back. ROUTEE_CALLBACK_KEY holds the key that signs it.",
+            help="Public URL for the callbacks of this run. ROUTEE_CALLBACK_KEY holds the key that signs it.",
             show_default=False,
         ),
     ] = None,
@@ -111,15 +113,14 @@ def run(
     recover: RecoverOption = False,
     source_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet, if the file name does not tell."),
+        typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet. Default: by the file name's suffix."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Send a message to every row of a file, each once, even if this process is interrupted or killed.
+    r"""Send one message for each row of a file, none of them twice, even if this process is interrupted or killed.
 
-    Run the same command again to continue: the ledger records who got the message, and
-    no recipient gets it twice. Ctrl-C waits for messages in flight, then prints the command
-    to resume.
+    Run the same command again to continue: the ledger records what was sent to whom.
+    Ctrl-C waits for the messages in flight, then prints the command that resumes the run.
 
     FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in braces:
       {"endpoint": "standard", "flow": \[{"type": "Sms", "to": "{phone}", ...}]}

@@ -56,5 +56,5 @@ def validate_advance(seconds: float) -> float:
 
 def _validate_speed(speed: float) -> float:
     if not (math.isfinite(speed) and speed >= 0):
-        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 stops the clock")
+        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 freezes the clock")
     return speed
