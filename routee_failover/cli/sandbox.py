@@ -36,7 +36,7 @@ def sandbox(
         bool, typer.Option("--remote-control", help="Let other machines use the inbox and the admin API.")
     ] = False,
 ) -> None:
-    """Run a Routee sandbox on this machine until Ctrl-C. It serves the documented API and delivers no message.
+    """Run a sandbox of Routee's documented API on this machine until Ctrl-C. It delivers no message.
 
     It prints four lines to paste into another shell; `send`, `track` and `search` then use the sandbox.
 
@@ -47,6 +47,7 @@ def sandbox(
     busy, 2 failed, 3 expired or not answered, 4 seen, 5 unsent for lack of balance,
     6 a call cut off for lack of it, 7 a server error, 8 a call whose status is unknown
     for a while. POST /sandbox/rules scripts everything else.
+
     Example: [cyan]routee-failover sandbox --port 8089 --speed 60 --store sandbox.db[/]
     """
     with handle_errors(ErrorContext()), _log_to_stderr():

@@ -41,7 +41,8 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help=f"Drop a message that was not sent within this time after it was due: {DURATION_FORMATS}.",
+        help="Drop a message, as EXPIRED, if it could not be sent within this time after its turn came: "
+        f"{DURATION_FORMATS}.",
         show_default=False,
     ),
 ]
@@ -49,7 +50,7 @@ UnknownOption = Annotated[
     UnknownPolicy | None,
     typer.Option(
         help="What to do with messages whose outcome is unknown. keep: list them. reconcile (default): ask Routee, and "
-        "resend those that it provably did not accept. resend: also resend the rest, which may arrive twice.",
+        "resend those that it provably did not accept. resend: also resend the rest, once; these may arrive twice.",
         show_default=False,
     ),
 ]
@@ -67,7 +68,7 @@ SuppressOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="Suppression list: send nothing to the numbers in this file. One number per line, or CSV, JSON lines or "
+        help="Suppression list: send nothing to the numbers in this file. One number per line, or CSV, JSON Lines or "
         "Parquet with a column of numbers. Repeatable.",
         show_default=False,
     ),

@@ -1,4 +1,4 @@
-"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends a message to every row of a file, once."""
+"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends one message for each row of a file, each once."""
 
 import asyncio
 from pathlib import Path
@@ -38,7 +38,7 @@ def run(
     recipients: Annotated[
         Path,
         typer.Argument(
-            metavar="RECIPIENTS", help="CSV, JSON lines or Parquet; one row per message.", show_default=False
+            metavar="RECIPIENTS", help="CSV, JSON Lines or Parquet; one row per message.", show_default=False
         ),
     ],
     flow: Annotated[
@@ -92,14 +92,17 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="URL at which Routee calls this run back. ROUTEE_CALLBACK_KEY holds the key that signs it.",
+            help="Public URL for Routee's callbacks, which this run receives itself. ROUTEE_CALLBACK_KEY holds the key "
+            "that signs callback URLs.",
             show_default=False,
         ),
     ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Address to listen on for callbacks. Default: 127.0.0.1:9000.", show_default=False
+            metavar="HOST:PORT",
+            help="Address to which the --callbacks URL leads. Default: 127.0.0.1:9000.",
+            show_default=False,
         ),
     ] = None,
     again: Annotated[
@@ -115,7 +118,7 @@ def run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Send a message to every row of a file, each once, even if this process is interrupted or killed.
+    r"""Send one message for each row of a file, each once, even if this process is interrupted or killed.
 
     Run the same command again to continue: the ledger records who got the message, and
     no recipient gets it twice. Ctrl-C waits for messages in flight, then prints the command
