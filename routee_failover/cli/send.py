@@ -28,7 +28,10 @@ def send(
         ),
     ] = None,
     keep_unknown: Annotated[
-        bool, typer.Option("--keep-unknown", help="Send undocumented keys unchanged instead of rejecting them.")
+        bool,
+        typer.Option(
+            "--keep-unknown", help="Send keys that Routee does not document, as they are. Default: they are an error."
+        ),
     ] = False,
 ) -> None:
     r"""Send one flow from a file, once, and print Routee's receipt.
