@@ -15,7 +15,7 @@ Probe = Callable[[], Awaitable[AttemptResult]]
 
 
 class CircuitBreaker:
-    """Circuit breaker that rejects sends during an outage of Routee.
+    """Circuit breaker: during an outage of Routee requests fail at once, and nothing of them is sent.
 
     `probe` sends a request that changes nothing at Routee, to find out whether the outage is over.
     """

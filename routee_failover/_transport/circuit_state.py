@@ -42,8 +42,9 @@ class CircuitStateMachine:
     ```
 
     A response below 500 counts as a success, even a rejection: it is about the request, and shows that Routee is
-    reachable. An attempt without a response counts as neither, because Routee may have accepted it; nor does one that
-    met a stale pooled connection, because that says nothing about Routee now.
+    reachable. An attempt that may have been sent and got no response counts as neither success nor failure, because
+    Routee may have accepted it; nor does one that met a stale pooled connection, because that was open once and says
+    nothing about Routee now.
 
     `reason` says in one line what opened the circuit, or how the last probe failed. An instance belongs to one event
     loop.

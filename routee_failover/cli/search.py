@@ -236,7 +236,9 @@ def _parse_condition(text: str) -> Filter:
         return Filter(*parts)
     except InvalidSearch as error:
         # Drop the alternative that only a Python program can use.
-        reasons = [(str(problem.path[0]), problem.reason.partition("; a new one is ")[0]) for problem in error.problems]
+        reasons = [
+            (str(problem.path[0]), problem.reason.partition("; pass a new one as ")[0]) for problem in error.problems
+        ]
     raise InvalidSearch(
         "search",
         [Problem(("--where",), f"the {_CONDITION_PARTS.get(name, name)} {reason}") for name, reason in reasons],

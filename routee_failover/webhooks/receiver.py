@@ -40,7 +40,7 @@ class AcceptedRequest:
 
 
 class ReceiverCore:
-    """The rules of every receiver: only POST, only signed URLs, bodies of a bounded size, read in a bounded time.
+    """The rules of every receiver: only POST, only URLs of the signer if there is one, body size and time are limited.
 
     The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as.
     """

@@ -268,7 +268,7 @@ async def test_invalid_otp_terms_are_all_reported_without_numbers() -> None:
         with pytest.raises(InvalidSearch) as caught:
             client.search_otp(status="Delivered", tag="", phone_number=306900000001, flow_id=b"f")  # type: ignore[arg-type]
     assert [str(problem) for problem in caught.value.problems] == [
-        "status: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
+        "status: must be one of Queued, InProgress, Succeeded, Failed; pass a new one as FlowStatus(...)",
         "tag: must not be empty",
         "phone_number: must be text, not int",
         "flow_id: must be text, not bytes",

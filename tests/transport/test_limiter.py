@@ -172,7 +172,7 @@ async def test_rate_limit_needs_at_most_one_timer_per_millisecond() -> None:
 
 
 HINT = "; nothing was sent. Allow more time, or send fewer messages at once"
-TOO_LATE = "the deadline passed while the message waited for a connection slot or the rate limit" + HINT
+TOO_LATE = "the deadline passed before there was a free connection slot within the rate limit" + HINT
 
 
 @in_simulated_time
