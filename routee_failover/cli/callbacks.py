@@ -88,7 +88,7 @@ class _TablePrinter:
         self._output.print_line((_format_row("time", "kind", "status", "number", "id", "messages"), "dim"))
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
-        """Print one."""
+        """Print a callback."""
         suffix = "" if callback.result is ReceiveResult.NEW else f" ({callback.result})"
         at = f"{callback.received_at:%H:%M:%S}"
         record = callback.record
@@ -122,10 +122,10 @@ class _JsonLinesPrinter:
         self._output, self._texts = Terminal(), texts
 
     def print_header(self) -> None:
-        """Print nothing: JSON lines have no header."""
+        """Print nothing: JSON Lines have no header."""
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
-        """Print one."""
+        """Print a callback."""
         record = redact(callback.record.raw, redact_texts=not self._texts)
         line = {
             "received_at": callback.received_at.isoformat(),

@@ -29,7 +29,7 @@ FAILED_STATUSES: frozenset[MessageStatus] = (
 class MessageDelivery:
     """Delivery of one message of a flow: a channel that was tried. `detail` is Routee's detailedStatus, if given.
 
-    A long SMS has one delivery per part, told apart by `part`: `1/3`.
+    A long SMS has one delivery per part, distinguished by `part`: `1/3`.
     """
 
     channel: Channel | None

@@ -1,4 +1,4 @@
-"""Reads a flow from a file: the API's own JSON plus the endpoint, with all problems reported at once."""
+"""Flow file reader: the API's own JSON plus the endpoint, with all problems reported at once."""
 
 from typing import cast
 

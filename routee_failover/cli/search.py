@@ -1,4 +1,4 @@
-"""`routee-failover search`: finds flows, and prints them as a table, JSON lines or CSV."""
+"""`routee-failover search`: finds flows, and prints them as a table, JSON Lines or CSV."""
 
 import asyncio
 import re

@@ -51,8 +51,8 @@ def track(
     with handle_errors(ErrorContext(not_found_hint="Only the endpoint that issued an id knows it; check --endpoint.")):
         console = Terminal()
         if follow:
-            following = ChangePrinter(console, as_json=as_json)
-            record = asyncio.run(_follow(Config.from_env(), tracking_id, endpoint, timeout, following.print_changes))
+            printer = ChangePrinter(console, as_json=as_json)
+            record = asyncio.run(_follow(Config.from_env(), tracking_id, endpoint, timeout, printer.print_changes))
             if as_json:
                 return
             console.print()

@@ -1,4 +1,4 @@
-"""`search`: flows as a table, JSON lines and CSV, filtered by options."""
+"""`search`: flows as a table, JSON Lines and CSV, filtered by options."""
 
 import csv
 import io

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .model import DurationStats
 
-_BUCKETS_PER_DECADE = 100  # each bucket is 2.3 % wider than the previous one
+_BUCKETS_PER_DECADE = 100  # each bucket starts 2.3 % above the previous one
 _DECADES = range(-4, 6)  # 0.1 ms to 28 hours
 _MERGE_FACTORS = (1, 2, 4, 5, 10, 20, 25, 50)
 _MAX_COLUMNS = 60
@@ -13,7 +13,7 @@ _MIN_SPAN = 80  # at least a factor of six is shown, even if all durations are s
 
 
 class DurationHistogram:
-    """Histogram of durations with logarithmic buckets of 2.3 %; its size does not depend on the number of values."""
+    """Histogram of durations in logarithmic buckets, 2.3 % apart; its size does not depend on the number of values."""
 
     def __init__(self) -> None:
         self._counts = [0] * (_BUCKETS_PER_DECADE * len(_DECADES))

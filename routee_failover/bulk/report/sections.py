@@ -113,7 +113,7 @@ def rate_section(summary: RunSummary, times: TimeFormatter) -> Markup | None:
         f"{pluralize(summary.sent_count, 'message')} in {active}{' of activity' if idle else ''}: "
         f"{format_number(average)} a second. "
     )
-    intro += f"{idle} of idle time are not counted. " if idle else ""
+    intro += f"{idle} of idle time is not counted. " if idle else ""
     intro += (
         f"Each bar is {format_duration(rate.bar_seconds)}. Times are {times.format_utc_offset(summary.started_at)}."
     )
@@ -160,7 +160,7 @@ def latency_section(summary: RunSummary) -> Markup | None:
     basis = f"{pluralize(response_times.total, 'response')}, measured from the request"
     without_response = summary.sent_count - response_times.total
     if without_response:
-        basis += f"; {pluralize(without_response, 'message')} had no response"
+        basis += f"; {pluralize(without_response, 'message has', 'messages have')} no response time"
     if response_times.total < _MIN_MESSAGES:
         heading = f"No response took longer than {format_duration(response_times.maximum)}"
         return section("latency", heading, tag("p", f"{basis}.", class_="intro"))

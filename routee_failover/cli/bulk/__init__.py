@@ -1,4 +1,4 @@
-"""`routee-failover bulk`: sends one message for each row of a file, and reports the results."""
+"""`routee-failover bulk`: sends one message for each row of a file, each once, and reports the results."""
 
 import typer
 
@@ -13,7 +13,7 @@ from .status import status
 
 bulk: typer.Typer = typer.Typer(
     name="bulk",
-    help="Send one message for each row of a file, and follow the results.",
+    help="Send one message for each row of a file, each once, and track the results.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

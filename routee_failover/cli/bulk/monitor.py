@@ -1,4 +1,4 @@
-"""Monitor of a run: displays its progress, and lets Ctrl-C, SIGTERM and keys control it, to a clean end."""
+"""Monitor of a run: displays its progress, and stops or pauses it at Ctrl-C, SIGTERM and keys, always cleanly."""
 
 import asyncio
 from collections.abc import Callable

@@ -129,7 +129,7 @@ class RunCommand:
 
     ledger: str
     resolve_config: Callable[[RunConfig | None], RunConfig]
-    """Returns the config of the run, given the one in the ledger. Raises `InvalidSource` where they contradict."""
+    """Returns the config of the run, given the one in the ledger. Raises `InvalidSource` if they do not agree."""
     as_json: bool
     recover: bool = False
     """Whether to open a ledger that has lost data, and ask Routee about every row that is missing in it."""

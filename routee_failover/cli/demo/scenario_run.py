@@ -30,7 +30,7 @@ class ScenarioResult(Enum):
     REJECTED = "rejected by Routee"
     INVALID = "invalid, not sent"
     LOST = "lost"
-    """Result unknown: the sandbox could not be polled."""
+    """Result unknown: the send or a status request failed."""
 
 
 @attrs.define

@@ -189,7 +189,7 @@ async def test_every_chart_has_a_title_and_a_description() -> None:
         (lambda: sample_run(300, unsent=300), "No message was accepted", "Half of"),
         (
             lambda: sample_run(2_000, pause=30_000),
-            "of idle time are not counted",
+            "of idle time is not counted",
             "Problems with no message",
         ),
         (lambda: sample_run(30, failure_factor=1e9), "There is nothing to deliver", "failed over"),

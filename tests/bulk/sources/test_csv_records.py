@@ -41,7 +41,7 @@ def test_unquoted_text_is_unchanged(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("cell", ['"Ada" L', '""Ada""', '"a"b"', '"Ada \\"L\\" B"', '"Ada""'])
 def test_ambiguous_quotes_invalidate_their_row(tmp_path: Path, cell: str) -> None:
-    """Text that is neither inside quotes nor outside is refused, and the rows around it are read."""
+    """Text that is neither inside quotes nor outside invalidates its row, and the rows around it are read."""
     (line, reason), *rest = read_csv_rows(tmp_path, f"{HEADER}{ADA},{cell}\n{BOB},Bob\n{CID},Cid\n")
     assert (line, type(reason)) == (2, str)
     assert rest == [(3, {"phone": BOB, "name": "Bob"}), (4, {"phone": CID, "name": "Cid"})]

@@ -152,7 +152,7 @@ def test_unknown_message_is_kept_until_reconcile_finds_it(campaign: Campaign, sa
 def test_format_and_key_options_select_the_source_and_its_key(
     source_format: str, campaign: Campaign, sandbox: Sandbox, cli: Cli
 ) -> None:
-    """JSON lines are sent like CSV; --format overrides the file name, and --key chooses the key column."""
+    """JSON Lines are sent like CSV; --format overrides the file name, and --key chooses the key column."""
     campaign.write(0, flow=SMS)
     rows: list[dict[str, Any]] = [{"phone": number(1), "name": "A", "order": n} for n in range(3)]
     text = "".join(json.dumps(row) + "\n" for row in rows)

@@ -119,7 +119,7 @@ def test_max_messages_stops_and_resume_sends_the_rest(campaign: Campaign, sandbo
     campaign.write(120)
     first = cli(*campaign.run("--max-messages", "40", "--concurrency", "100"), at=sandbox)
     assert (first.exit_code, len(sandbox.accepted)) == (3, 40), first
-    assert "At most 40 messages are sent (--max-messages), including earlier runs." in first.out
+    assert "At most 40 messages are sent (--max-messages), including those of earlier runs." in first.out
     assert "Stopped before every row was sent: reached --max-messages 40." in first.out
     assert "80 not sent because of --max-messages" in first.out
     again = cli(*campaign.run(), at=sandbox)

@@ -203,7 +203,7 @@ class JsonLinesDisplay:
 
 
 def create_display(console: Terminal, title: str, hint: Callable[[], str], *, as_json: bool) -> ProgressDisplay:
-    """Return JSON lines on request, the dashboard if it fits the terminal, otherwise plain lines."""
+    """Return JSON Lines on request, the dashboard if it fits the terminal, otherwise plain lines."""
     if as_json:
         return JsonLinesDisplay(console, Terminal(stderr=True))
     if (
