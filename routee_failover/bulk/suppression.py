@@ -53,7 +53,7 @@ class SuppressionList:
     def read(cls, *paths: str | Path, region: str | None = None, columns: Sequence[str] = ()) -> Self:
         """Read the numbers of one or more files.
 
-        A file has one number a line, or it is CSV, JSON lines or Parquet with a column of numbers: one of `columns`,
+        A file has one number a line, or it is CSV, JSON Lines or Parquet with a column of numbers: one of `columns`,
         else one that is named like phone, number, mobile or msisdn, else the only column. Blank lines and lines that
         begin with # are skipped. Raises `InvalidSource` for a file that cannot be read, that has no number, or that has
         a line without a valid number.
