@@ -13,7 +13,7 @@ import attrs
 
 from ._polling import PerLoopPollers, Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
-from ._requests import SendGuard, build_request
+from ._request_builder import SendGuard, build_request
 from ._search import Filter, FilterField, FlowSearch, OtpSearch
 from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from .._wire.json import encode_canonical
+from .._wire.json_codec import encode_canonical
 from ..errors import InvalidSearch, Problem
 from ..records.record import JsonObject, Record
 from ..secret import SecretBytes

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from .._wire.json import encode
+from .._wire.json_codec import encode
 from ..errors import BadRequest, NoResponse
 from ..records import FlowPage, FlowRecord
 from ..records.record import JsonObject

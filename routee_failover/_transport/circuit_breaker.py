@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from ..errors import CircuitOpen, ClientClosed
 from ..events import CircuitBreakerChanged, ObserverGroup
 from ..outcomes import AttemptResult
-from .circuit_state import CircuitState, CircuitStateMachine
+from .circuit_state_machine import CircuitState, CircuitStateMachine
 
 Probe = Callable[[], Awaitable[AttemptResult]]
 

@@ -10,7 +10,7 @@ import attrs
 from cattrs import Converter
 
 from ..flows.extensible import ExtensibleModel, is_flattened
-from ..flows.model import api_name
+from ..flows.model_validation import api_name
 
 strict_converter: Converter = Converter(forbid_extra_keys=True)
 lenient_converter: Converter = Converter(forbid_extra_keys=False)

@@ -23,7 +23,7 @@ from ..records._fields import get_int, get_str
 from ..records.record import JsonObject
 from ..records.statuses import FAILURE_REASONS
 from ..secret import MASK
-from .json import decode
+from .json_codec import decode
 
 _T = TypeVar("_T")
 

@@ -11,20 +11,20 @@ import attrs
 
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
-from ..flows.deadline import total_ttl
+from ..flows.deadline_fitting import total_ttl
 from ..ledger import ClaimRequest, ClaimResult, EntryState, Ledger, Transition, TransitionDetails
 from ..ledger.entry import RESOLVED_BY_POLICY, build_label, hash_key
 from ..secret import mask_phone
 from ..webhooks import CallbackSigner
-from .message_limit import MessageLimit
+from .max_messages import MessageLimit
 from .progress import RowProblem, RunCounters
+from .read_ahead import read_chunks
 from .ready_queue import ClaimedMessage, ReadyQueue
 from .reconciliation import reconcile_after
-from .row_reader import read_chunks
 from .run_control import RunControl
 from .send_window import NEVER_OPENS, NO_COMMON_HOUR, SendWindow
 from .templates.correlation import all_recipients
-from .templates.fingerprint import Fingerprinter
+from .templates.message_fingerprint import Fingerprinter
 from .templates.row import Correlation, Row, Rows
 
 InvalidRowHandler = Callable[[int, str, tuple[Problem, ...]], object]

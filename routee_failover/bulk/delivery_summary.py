@@ -6,7 +6,7 @@ import attrs
 
 from .._value_object import ValueObject
 from ..ledger import DeliveryCount
-from .sanitize import sanitize
+from .display_text import sanitize
 
 DELIVERED, FAILED, UNKNOWN = "delivered", "failed", "unknown"
 """Delivery outcomes of an accepted message; unknown without a final delivery report."""

@@ -16,13 +16,13 @@ from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage
 from ..secret import mask_phone
 from ..sms_parts import is_gsm, split_sms
 from . import phone_numbers
-from .dry_run_checks import check_texts
 from .flow_masking import masked_flow
 from .key_set import KeyIndex
 from .send_window import SendWindow, has_single_utc_offset
 from .templates.correlation import all_recipients
-from .templates.findings import Finding, FindingKind, Findings
+from .templates.dry_run_findings import Finding, FindingKind, Findings
 from .templates.row import Correlation, Row, Rows
+from .text_checks import check_texts
 
 MAX_INVALID_ROWS = 10
 """Number of invalid rows that are reported in full; all of them are counted."""

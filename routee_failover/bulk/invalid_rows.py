@@ -7,8 +7,8 @@ from typing import Self
 
 from ..errors import InvalidSource, LedgerError, Problem
 from .csv_writer import format_csv_line
+from .display_text import to_one_line
 from .key_set import KeySet
-from .sanitize import to_one_line
 from .sources.formats import printable_path
 
 _HEADER = b"line,reason\n"

@@ -10,7 +10,7 @@ from ..flows import Endpoint
 from ..ledger import EntryState, Ledger, LedgerEntry
 from ..ledger.entry import build_label
 from .csv_writer import CsvValue, format_csv_line
-from .sanitize import masked_key, masked_number, sanitize, to_one_line
+from .display_text import masked_key, masked_number, sanitize, to_one_line
 
 COLUMNS = (
     *(

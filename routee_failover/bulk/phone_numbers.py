@@ -9,9 +9,9 @@ import re
 from types import ModuleType
 from typing import Any
 
-from .._phone_numbers import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
+from .._phone_number_parser import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 from ..errors import InvalidSource
-from .numbering_plans import NUMBERING_PLANS
+from .number_patterns import NUMBERING_PLANS
 
 INSTALL_HINT = "pip install 'routee-failover[bulk]'"
 

@@ -13,15 +13,15 @@ from ..ledger import Ledger, StateCounts
 from ..records import FlowRecord, OtpRecord
 from ..webhooks import CallbackEvent
 from .claimer import Claimer, CorrelationFactory, InvalidRowHandler
-from .message_limit import MessageLimit
+from .max_messages import MessageLimit
 from .message_sender import ACCOUNT, BALANCE, CANCELLED, MessageSender
 from .progress import Phase, Progress, RunCounters
 from .ready_queue import ReadyQueue
 from .reconcile_scheduler import ReconcileScheduler
-from .reconciliation.delivery_report import has_failed_over
+from .reconciliation.report_mapping import has_failed_over
 from .run_control import ErrorBudgetTracker, RunControl, StallTimer
 from .settings import BulkSettings
-from .templates.fingerprint import Fingerprinter
+from .templates.message_fingerprint import Fingerprinter
 from .templates.row import Rows
 
 USER = "user"

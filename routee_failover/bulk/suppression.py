@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from .._phone_numbers import InvalidPhoneNumber, is_e164
+from .._phone_number_parser import InvalidPhoneNumber, is_e164
 from ..errors import InvalidSource
 from .key_set import KeySet
 from .phone_numbers import canonical_e164, check_region, to_e164

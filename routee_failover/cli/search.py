@@ -16,12 +16,12 @@ from ..errors import InvalidSearch, Problem
 from ..flows import Endpoint
 from ..records import Channel, FlowStatus
 from ..records.statuses import OpenEnum
-from .data_output import DataOutput
 from .error_output import ErrorContext, handle_errors
-from .output import SearchRecord, format_csv_row, format_json, print_flow_table
+from .record_formats import SearchRecord, format_csv_row, format_json, print_flow_table
 from .terminal import Terminal
 from .time_args import TIME_FORMATS, TimeRange, parse_time_range
-from .usage_errors import invalid_choice_reason
+from .usage_messages import invalid_choice_reason
+from .utf8_stdout import DataOutput
 
 MAX_TABLE_ROWS = 200
 """Default limit of rows in a table: longer ones are not read, and a table is drawn only once all rows are there."""

@@ -9,7 +9,7 @@ import attrs
 
 from .._value_object import ValueObject
 from ..errors import Problem
-from .model import ValidationResult, api_name, validator
+from .model_validation import ValidationResult, api_name, validator
 from .validators import EMPTY_MAPPING, JsonMapping, as_secret_mapping
 
 FLATTENED: Mapping[str, bool] = MappingProxyType({"flattened": True})

@@ -16,7 +16,7 @@ from .durations import OtpTtl
 from .endpoint import Endpoint
 from .extensible import ALREADY_A_FIELD, FLATTENED, Step
 from .flow import STEPS_METADATA, Flow, steps_validator
-from .model import ValidationResult, type_name, validated, validator
+from .model_validation import ValidationResult, type_name, validated, validator
 from .sms import SmsMessage, as_sms_message
 from .validators import (
     EMPTY_MAPPING,

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from .._phone_numbers import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
+from .._phone_number_parser import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 from ..errors import InvalidFlow, Problem
 from ..secret import Secret, SecretMapping, mask_phone
-from .model import Invalid, ValidationResult, Validator, prefix_problems, type_name
+from .model_validation import Invalid, ValidationResult, Validator, prefix_problems, type_name
 
 _E = TypeVar("_E", bound=StrEnum)
 _T = TypeVar("_T")

@@ -13,15 +13,15 @@ from aiohttp import web
 from .api.errors import FAILOVER_ERRORS, ApiError, ErrorFormat
 from .api.tokens import Token, TokenService
 from .callbacks.dispatcher import CallbackDispatcher
+from .connection_faults import FAULT_KEY, ConnectionDropRequested
 from .contract import JSON_MEDIA, Contract
-from .fault_injection import FAULT_KEY, ConnectionDropRequested
 from .simulation.event_bus import EventBus
+from .simulation.flow_plan import PlannedStep, SendEndpoint, plan_steps
 from .simulation.flow_store import AcceptedFlow, FlowStore
 from .simulation.lifecycle import FlowLifecycle
 from .simulation.rules import NO_DECISION, Fault, RuleDecision, RuleRequestKind, Rules, ScriptedResponse
+from .simulation.runtime_settings import SimulationSettings
 from .simulation.scheduler import Scheduler
-from .simulation.settings import SimulationSettings
-from .simulation.step_plan import PlannedStep, SendEndpoint, plan_steps
 from .simulation.timeline import SimulatedFlowState
 from .simulation.virtual_clock import VirtualClock
 from .store.base import MemoryStore, Store

@@ -7,8 +7,8 @@ import attrs
 
 from .contract import load_contract
 from .errors import SandboxError
-from .simulation.outcomes import CallbackOrder, OutcomeName
 from .simulation.rules import MAX_RULES, Rules, TooManyRules
+from .simulation.scripted_outcomes import CallbackOrder, OutcomeName
 
 RuleEndpoint = Literal["standard", "transactional", "otp", "viber-otp", "token", "reading"]
 """Requests that a rule may match: one of the sends, requests for a token, or all reads."""

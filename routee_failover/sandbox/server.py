@@ -12,22 +12,22 @@ from aiohttp import web
 
 from ..config import Config
 from .api.tokens import ALL_ROLES, TokenService
-from .api_python import SandboxControls
 from .app import create_app
 from .callbacks.dispatcher import CallbackDispatcher
+from .connection_faults import FaultInjector
 from .context import SandboxContext, SandboxCounters
 from .contract import Contract, load_contract
 from .errors import SandboxError
-from .fault_injection import FaultInjector
 from .inbox import Inbox
 from .loop_thread import LoopThread
+from .python_api import SandboxControls
 from .server_logging import server_logger
 from .simulation.event_bus import ClockChanged, EventBus, SandboxEvent
 from .simulation.flow_store import FlowStore
 from .simulation.lifecycle import FlowLifecycle
 from .simulation.rules import Rules
+from .simulation.runtime_settings import SimulationSettings
 from .simulation.scheduler import Scheduler
-from .simulation.settings import SimulationSettings
 from .simulation.virtual_clock import VirtualClock
 from .store.base import MemoryStore, Store
 from .store.persistent_clock import PersistentClock

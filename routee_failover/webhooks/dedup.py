@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from .._wire.json import encode_canonical
+from .._wire.json_codec import encode_canonical
 from .event import ReceiveResult
-from .progress import FlowProgress, is_stale
+from .flow_progress import FlowProgress, is_stale
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -21,9 +21,9 @@ from ..secret import scrub_traceback
 from .confirmation import AnyFlowRecord, Confirm, Confirmer, PendingConfirmation
 from .dedup import Deduplicator, payload_digest
 from .event import AnyCallback, CallbackEvent, ReceiveResult
+from .flow_progress import progress_of
 from .keyed_queue import KeyedQueue
 from .parse import parse_body
-from .progress import progress_of
 
 AnyEvent = CallbackEvent[AnyCallback]
 Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]

@@ -7,7 +7,7 @@ fields are read as leniently as in every record.
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
-from .._wire.json import decode
+from .._wire.json_codec import decode
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..records.record import MAX_DEPTH, JsonObject

@@ -13,7 +13,7 @@ import pytest
 
 from routee_failover import FlowRecord, OtpRecord
 from routee_failover.cli import search as search_command
-from routee_failover.cli.output import CSV_COLUMNS, format_csv_row, print_flow_table
+from routee_failover.cli.record_formats import CSV_COLUMNS, format_csv_row, print_flow_table
 from routee_failover.cli.terminal import Terminal
 from routee_failover.sandbox import Sandbox
 

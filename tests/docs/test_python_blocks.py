@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from routee_failover import load_flow
-from routee_failover._wire.json import decode
+from routee_failover._wire.json_codec import decode
 from routee_failover.sandbox import Sandbox
 from tests.chaos.expected_outcomes import markdown
 

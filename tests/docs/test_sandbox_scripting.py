@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from routee_failover.sandbox.contract import load_contract
-from routee_failover.sandbox.simulation.channel_statuses import status_sequence
-from routee_failover.sandbox.simulation.outcomes import OUTCOMES_BY_CHANNEL, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.scripted_outcomes import OUTCOMES_BY_CHANNEL, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.status_sequences import status_sequence
 
 from .test_python_blocks import ROOT, blocks
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import phonenumbers
 
-from routee_failover._phone_numbers import InvalidPhoneNumber
+from routee_failover._phone_number_parser import InvalidPhoneNumber
 from routee_failover.bulk.phone_numbers import to_e164
 
 from .inputs import Source, one_of

@@ -23,7 +23,7 @@ from routee_failover.ledger import (
     TransitionDetails,
 )
 from routee_failover.ledger.memory import to_state_counts
-from routee_failover.ledger.sqlite.database import PROCESS_ENDED
+from routee_failover.ledger.sqlite.write_operations import PROCESS_ENDED
 
 from .factories import claim_request
 

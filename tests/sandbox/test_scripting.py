@@ -8,7 +8,7 @@ import pytest
 
 from routee_failover.sandbox import CallbackScript, MessageScript, ResponseScript, Sandbox, SandboxError
 from routee_failover.sandbox.simulation import rules as rules_module
-from routee_failover.sandbox.simulation.outcomes import OutcomeName, ScriptedCallbacks, ScriptedOutcome
+from routee_failover.sandbox.simulation.scripted_outcomes import OutcomeName, ScriptedCallbacks, ScriptedOutcome
 
 from .raw_http import OTP, OTP_SMS_STEP, OTP_VIBER_STEP, SENDS, SMS_STEP, VIBER_OTP, VIBER_STEP, VOICE_STEP, open_caller
 

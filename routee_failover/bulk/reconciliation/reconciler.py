@@ -16,14 +16,14 @@ from ...ledger import EntryState, Ledger, LedgerEntry, Transition, TransitionDet
 from ...ledger.entry import RESOLVED_BY_POLICY, parse_label
 from ...records import FlowRecord, OtpRecord
 from ...webhooks import CallbackEvent
-from .delivery_report import delivery_report_of
 from .flow_lookup import FlowLookup
 from .lookup import Absent, Found, Inconclusive, Lookup, LookupResult, Unlabelled
 from .lookup_schedule import LookupSchedule, PendingLookup
 from .otp_lookup import OtpLookup
 from .policy import ReconcileResult, UnknownPolicy
 from .reconcile_after import ReconcileAfter
-from .report_collector import DeliveryReportCollector
+from .report_fetcher import DeliveryReportFetcher
+from .report_mapping import delivery_report_of
 from .search_canary import FoundCanary, SearchCanary
 
 _CanaryResult = FoundCanary | Inconclusive | str
@@ -101,7 +101,7 @@ class BulkReconciler:
         self._policy = UnknownPolicy(on_unknown)
         self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
-        self._reports = DeliveryReportCollector(routee, ledger, Endpoint(endpoint), self._wait_for_slot)
+        self._reports = DeliveryReportFetcher(routee, ledger, Endpoint(endpoint), self._wait_for_slot)
         self._reconcile_after = ReconcileAfter(ledger, reconcile_after)
         self._schedule = LookupSchedule(self._reconcile_after)
         self._rate_limiter = RateLimiter(1 / (routee.config.poll_rate if rate is None else rate))

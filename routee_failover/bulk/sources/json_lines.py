@@ -6,7 +6,7 @@ from copy import copy
 from itertools import islice
 from pathlib import Path
 
-from ..._wire.flow_file import MAX_DIGITS, reject_duplicate_keys
+from ..._wire.flow_document import MAX_DIGITS, reject_duplicate_keys
 from ...errors import InvalidSource
 from .base import SourceRow, Unreadable
 from .cells import CellExtractor, normalize_column_names

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import attrs
 
-from ..._phone_numbers import InvalidPhoneNumber
+from ..._phone_number_parser import InvalidPhoneNumber
 from ..._wire import load_flow
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import AnyFlow, Endpoint
@@ -16,10 +16,10 @@ from ..sources.mappings import AsyncMappingSource
 from .compiled_template import Builder, CannotCompile, compile_flow
 from .correlation import add_correlation_json
 from .field_roles import FieldPath, FieldRole
-from .linter import TemplateLinter
-from .required_columns import RequiredColumns
+from .key_normalization import normalize_key
+from .nonempty_columns import RequiredColumns
 from .row import Correlation, Row, invalid_row
-from .row_key import normalize_key
+from .row_linter import TemplateLinter
 from .template_fields import TemplateField, deep_copy, path_starts_with, set_at
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self, cast, overload
 
 from ..._wire import load_flow
-from ..._wire.flow_file import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
+from ..._wire.flow_document import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import Endpoint
 from ..sources.base import Recipients, Source
@@ -14,10 +14,10 @@ from ..sources.column_names import masked_column_name, normalize_column_name
 from ..sources.formats import printable_path
 from ..sources.mappings import AsyncMappingSource, MappingSource, select_columns
 from .field_roles import FieldPath, FieldRole, iter_texts
-from .linter import TemplateLinter
-from .required_columns import RequiredColumns
+from .nonempty_columns import RequiredColumns
 from .row import Row, Rows
 from .row_factory import AsyncTemplateRows, TemplateRows, TemplateSpec
+from .row_linter import TemplateLinter
 from .template_fields import TemplateField, extract_fields, path_starts_with
 
 _MAX_LABEL_LENGTH = 320

@@ -3,7 +3,7 @@
 import typer
 
 from ..exit_codes import BULK_FILE_EXIT_CODES, BULK_RUN_EXIT_CODES
-from ..usage_errors import Command
+from ..usage_messages import Command
 from .export import export
 from .reconcile import reconcile
 from .report import report

@@ -9,11 +9,11 @@ import attrs
 
 from ...bulk import dry_run
 from ...bulk.dry_run import DryRunResult, RowPreview, SmsCount
-from ...bulk.templates.findings import Finding, FindingKind
+from ...bulk.templates.dry_run_findings import Finding, FindingKind
 from ...errors import Problem
 from ...secret import Secret
 from ..exit_codes import ExitCode
-from ..output import format_json
+from ..record_formats import format_json
 from ..terminal import Terminal, printable
 from .display.row_counts import format_number
 from .run_config import RunConfig

@@ -16,7 +16,7 @@ from ...ledger import SqliteLedger, StateCounts
 from ...ledger.sqlite.schema import connect_for_reading, explain_failure
 from ..error_output import ErrorContext, handle_errors
 from ..exit_codes import ExitCode
-from ..output import format_json
+from ..record_formats import format_json
 from ..terminal import Terminal, printable
 from .delivery_summary import delivery_counts_event, delivery_lines
 from .display.dashboard import render_status

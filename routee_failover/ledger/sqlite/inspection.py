@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..state_machine import EntryState
 from . import file_descriptors
-from .ledger_header import read_main_file
+from .header_reader import read_main_file
 from .schema import APPLICATION_ID, STATE_CODES, connect_for_reading
 
 _MAYBE_SENT = (EntryState.ACCEPTED, EntryState.UNKNOWN, EntryState.SENDING)

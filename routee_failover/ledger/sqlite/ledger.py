@@ -20,11 +20,11 @@ from ..entry import (
     TransitionDetails,
 )
 from ..state_machine import EntryState, Transition
-from .database import LedgerDatabase
 from .read_only import ReadOnlyLedger
 from .reader import Reader
 from .row_mapping import state_counts_from_row
 from .schema import STATE_CODES
+from .write_operations import LedgerDatabase
 from .writer import OpenedLedger, Writer
 
 T = TypeVar("T")

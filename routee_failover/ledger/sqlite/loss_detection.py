@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ..._sqlite import UnusableDatabase
 from .file_lock import FileLock
+from .header_reader import HEADER_PAGE, parse_header, read_main_file
 from .high_water_mark import COMMITS_SUFFIX, read_high_water, sidecar_path
-from .ledger_header import HEADER_PAGE, parse_header, read_main_file
 from .schema import APPLICATION_ID, MIGRATIONS, UNKNOWN_LAYOUT
 from .wal_scanner import scan_wal
 

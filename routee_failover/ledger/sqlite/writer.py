@@ -16,12 +16,12 @@ from ..._sqlite import HARD_LINKED, UnusableDatabase
 from ...errors import LedgerError
 from ..entry import ClaimRequest, ClaimResult, DeliveryReport, TransitionDetails
 from ..state_machine import Transition
-from .database import LedgerDatabase, TransitionRecord
 from .file_descriptors import FileId, file_id
 from .high_water_mark import sidecar_path
 from .ledger_file import LedgerFile
 from .loss_detection import WAL_SUFFIX
 from .schema import explain_failure
+from .write_operations import LedgerDatabase, TransitionRecord
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ from ..api.failover_responses import format_timestamp
 from ..api.pricing import to_currency_amount, total_price
 from ..callbacks.dispatcher import CallbackDispatcher
 from ..callbacks.payloads import reply_obstacle
+from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
 from ..simulation.lifecycle import ACTION_OUTCOMES, FlowLifecycle, FlowSnapshot
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.recipients import step_recipients, with_plus
-from ..simulation.step_plan import PlannedStep, SendEndpoint
+from ..simulation.phone_numbers import step_recipients, with_plus
+from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedMessage
 from .callbacks_api import callback_view
 from .message_preview import find_pin, message_preview, one_line_preview

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..api.otp_responses import TEMPLATES
 from ..api.pricing import sms_parts
+from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.recipients import step_recipients
-from ..simulation.step_plan import PlannedStep, SendEndpoint
+from ..simulation.phone_numbers import step_recipients
+from ..simulation.scripted_outcomes import SimulatedChannel
 
 _TEMPLATE_NAMES = {uuid: name for uuid, name, _ in TEMPLATES}
 

@@ -6,9 +6,9 @@ That each part of a long SMS is charged is documented; the price is not.
 from collections.abc import Sequence
 
 from ...sms_parts import split_sms
+from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.step_plan import PlannedStep, SendEndpoint
+from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedFlowState, SimulatedMessage
 
 APPLICATION_ID = "000000000000000000000001"

@@ -9,10 +9,10 @@ from functools import partial
 import attrs
 
 from .event_bus import EventBus, FlowAccepted, FlowChanged, FlowsCleared
+from .flow_plan import PlannedStep, SendEndpoint
 from .flow_store import AcceptedFlow, FlowStore
-from .outcomes import ScriptedOutcome
 from .scheduler import Scheduler
-from .step_plan import PlannedStep, SendEndpoint
+from .scripted_outcomes import ScriptedOutcome
 from .timeline import ForcedOutcome, SimulatedFlowState
 from .virtual_clock import VirtualClock, round_to_microseconds
 

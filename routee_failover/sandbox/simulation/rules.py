@@ -16,9 +16,9 @@ import attrs
 
 from ..store.base import MemoryStore, Store
 from .event_bus import EventBus, RulesChanged
-from .outcomes import OUTCOMES_BY_CHANNEL, ScriptedCallbacks, ScriptedMessage, SimulatedChannel
-from .recipients import strip_number
-from .step_plan import PlannedStep, SendEndpoint
+from .flow_plan import PlannedStep, SendEndpoint
+from .phone_numbers import strip_number
+from .scripted_outcomes import OUTCOMES_BY_CHANNEL, ScriptedCallbacks, ScriptedMessage, SimulatedChannel
 
 MAX_RULES = 1_000
 _RULE = "rule"

@@ -12,7 +12,7 @@ import pytest
 
 from routee_failover.bulk.report.formatting import TimeFormatter
 from routee_failover.bulk.report.page import render_page
-from routee_failover.bulk.report.summary import summarize_ledger
+from routee_failover.bulk.report.run_summary import summarize_ledger
 from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
 
 from .sample_runs import RUN_SETTINGS, STARTED_AT, SampleLedger, sample_entries, sample_run

@@ -12,9 +12,9 @@ from routee_failover import LedgerError
 from routee_failover._sqlite import UnusableDatabase
 from routee_failover.ledger import SqliteLedger, StateCounts
 from routee_failover.ledger.sqlite import file_descriptors, file_lock
-from routee_failover.ledger.sqlite.database import LedgerDatabase
-from routee_failover.ledger.sqlite.ledger_header import parse_header
+from routee_failover.ledger.sqlite.header_reader import parse_header
 from routee_failover.ledger.sqlite.schema import connect_for_reading
+from routee_failover.ledger.sqlite.write_operations import LedgerDatabase
 
 from ..factories import claim_lines
 

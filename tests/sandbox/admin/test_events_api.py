@@ -12,7 +12,7 @@ import pytest
 from routee_failover.sandbox.admin import events_api
 from routee_failover.sandbox.simulation.event_bus import MAX_PENDING_EVENTS, ClockChanged
 from routee_failover.sandbox.simulation.flow_store import AcceptedFlow
-from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedOutcome
 from tests.client.fake_routee import until
 from tests.sandbox.raw_http import OTP, SMS_STEP, STANDARD, VIBER_OTP, Caller, open_caller
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from routee_failover.sandbox import CallbackScript
-from routee_failover.sandbox.simulation.outcomes import CallbackOrder, ScriptedOutcome
+from routee_failover.sandbox.simulation.scripted_outcomes import CallbackOrder, ScriptedOutcome
 
 from ..raw_http import open_caller
 from .callback_receiver import Receiver, accept, single_viber, standard, statuses

@@ -8,7 +8,7 @@ import pytest
 
 from routee_failover.sandbox import CallbackRecord, SandboxError
 from routee_failover.sandbox.callbacks import dispatcher, poster
-from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedOutcome
 
 from ..raw_http import Caller, open_caller
 from .callback_receiver import Receiver, accept, single_viber, statuses

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routee_failover.sandbox.contract import load_contract
-from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedOutcome
 
 from ..raw_http import REMOVED, VIBER_OTP, Caller, open_caller, with_changes
 from .callback_receiver import Receiver, accept, otp, single_viber, standard, statuses, transactional

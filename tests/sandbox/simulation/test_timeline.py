@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from routee_failover.sandbox.simulation.channel_statuses import FailureCode
-from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.status_sequences import FailureCode
 from routee_failover.sandbox.simulation.timeline import SimulatedFlowStatus, SimulatedStep, compute_timeline
 
 from .step_factory import ANY_VOICE, names, sms, step, viber, voice

@@ -12,8 +12,8 @@ import pytest
 
 from routee_failover.sandbox import Sandbox
 from routee_failover.sandbox.simulation.event_bus import FlowChanged, SandboxEvent
-from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
 from routee_failover.sandbox.simulation.scheduler import Scheduler
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedOutcome
 from routee_failover.sandbox.simulation.timeline import ForcedOutcome
 from routee_failover.sandbox.simulation.virtual_clock import VirtualClock
 from routee_failover.sandbox.store import sqlite as sqlite_module

@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 from rich.live import Live
 
 from ....bulk.progress import Phase, Progress, RowProblem
-from ...output import format_json
+from ...record_formats import format_json
 from ...terminal import Terminal
 from .dashboard import render_dashboard, render_final_dashboard
 from .json_events import progress_event, row_problem_event
