@@ -139,7 +139,7 @@ def bench(session: nox.Session) -> None:
         "flow_encoding",
         "send_breakdown",
         "send",
-        "memory",
+        "send_all_memory",
         "sandbox",
         "callbacks",
         "ledger",

@@ -47,7 +47,7 @@ _ENV_SETTINGS = ("application_id", "application_secret", "api_url", "auth_url", 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Config(ValueObject):
-    """All settings of a `RouteeClient`: credentials, addresses, timeouts, limits, retries and hooks.
+    """All settings of a `RouteeClient`: credentials, URLs, timeouts, limits, retries and hooks.
 
     Immutable; `RouteeClient.with_options` and `attrs.evolve` make changed copies. Limits apply to each event loop.
     Raises `InvalidConfig` for a setting that cannot work. Plain `http://` is accepted only for this machine itself.
@@ -125,8 +125,8 @@ class Config(ValueObject):
     of the two OTP endpoints), so that no campaign starves a login. It is rounded down: of fewer than ten, a tenth keeps
     none."""
     max_attempts: int = attrs.field(default=3, validator=check_positive_int)
-    """Maximum number of attempts of a request whose retry is safe. Attempts that end in a renewed token or in a stale
-    pooled connection do not count."""
+    """Maximum number of attempts of a request whose retry is safe. Attempts that met a stale pooled connection, or
+    that were followed by a renewal of the token, do not count."""
     max_throttle_pause: timedelta = attrs.field(default=timedelta(seconds=60), validator=check_positive_duration)
     """Maximum throttle pause of an event loop after a 429, or a 503 with `Retry-After`; a longer one is cut to this."""
     circuit_breaker: bool = attrs.field(default=True, validator=check_bool)
@@ -138,7 +138,7 @@ class Config(ValueObject):
     )
     """Overrides of `STATUS_RULES`, what each HTTP status proves: `{"502": StatusRule(Outcome.REJECTED)}`."""
     observers: tuple[Observer, ...] = attrs.field(default=(), converter=as_tuple, validator=check_observers)
-    """Receivers of all events, `LoggingObserver()` for example."""
+    """Consumers of all events, `LoggingObserver()` for example."""
     headers: SecretMapping = attrs.field(factory=dict, converter=as_secret_mapping, validator=check_headers)
     """Extra headers of every request to Routee, token requests included; a `User-Agent` for example."""
     proxy: str | None = attrs.field(
@@ -178,7 +178,7 @@ class Config(ValueObject):
     `raise_for_status`, `auth`, `auto_decompress=False` or `connector_owner=False`.
 
     Traces and middlewares see everything, including each PIN and the token, and are trusted with it. A middleware may
-    call its handler again as long as the message has not left; later calls are refused, and the send ends in
+    call its handler again as long as the message has not left; later calls fail, and the send ends in
     `DeliveryUnknown`. A response that a middleware creates counts as Routee's. A trace that raises before the message
     has left ends the send in `ConnectFailed`, one that raises later in `DeliveryUnknown`, whatever the response was.
     The ttls of a message with a deadline may be shortened after the middlewares have seen it."""

@@ -20,10 +20,8 @@
 nothing else. What to do follows from the outcome:
 
 - `NOT_SENT`: the message did not reach Routee. Correct what the error names, or send it again.
-- `REJECTED`: Routee did not accept the message and will not deliver it. Correct the message or the account, then send
-  again.
-- `UNKNOWN`: Routee may have accepted the message. Do not send it again before its outcome is known: it could arrive
-  twice.
+- `REJECTED`: Routee rejected the message and will not deliver it. Correct the message or the account, then send again.
+- `UNKNOWN`: Routee may have accepted the message. Do not send it again before that is known: it could arrive twice.
 
 No error holds a request or response body, a token or a PIN; recipients are masked. Every error can be pickled, so that
 a worker process can report it.
@@ -40,7 +38,7 @@ class Outcome(StrEnum):
     ACCEPTED = "ACCEPTED"
     """Routee accepted the message; whether it is delivered is in its record."""
     REJECTED = "REJECTED"
-    """Routee did not accept the message and will not deliver it."""
+    """Routee rejected the message and will not deliver it."""
     NOT_SENT = "NOT_SENT"
     """No byte of the message left this machine; sending it again is safe."""
     UNKNOWN = "UNKNOWN"
@@ -99,7 +97,7 @@ class InvalidFlow(RouteeError, ValueError):
 
 
 class InvalidSearch(RouteeError, ValueError):
-    """A search cannot work: Routee lacks its field, operator or word, or a time has no time zone.
+    """A search cannot work: Routee has no such field, operator or value, or a time has no time zone.
 
     No request was made.
 
@@ -127,7 +125,7 @@ class InvalidCallback(RouteeError, ValueError):
 
 
 class InvalidSource(RouteeError, ValueError):
-    """The source of a bulk run cannot be used: a file, a column or a setting of the run. Nothing was sent."""
+    """The input of a bulk run, or a flow file, cannot be used: a file, a column or a setting. Nothing was sent."""
 
 
 class LedgerError(RouteeError):
@@ -277,7 +275,7 @@ class WaitTimeout(RouteeError, TimeoutError):
     Routee continues the flow: wait again, or track it.
 
     - `record`: the last record seen, `None` if there was none.
-    - `__cause__`: the error of the last poll, if that poll failed.
+    - `__cause__`: the error of the last poll if that poll failed, a plain `TimeoutError` otherwise.
     """
 
     outcome = Outcome.ACCEPTED

@@ -2,7 +2,7 @@
 
 from .per_loop import PerLoopPollers
 from .schedule import PollSchedule
-from .targets import Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
+from .wait_arguments import Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
 
 __all__ = [
     "PerLoopPollers",

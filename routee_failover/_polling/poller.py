@@ -26,7 +26,7 @@ NOT_FOUND_GRACE_SECONDS = 60.0
 """Seconds for which Routee may answer 404 for a flow that it has accepted: tracking may lag behind the receipt."""
 _MAX_IN_FLIGHT = 16
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
-"""Statuses that may change shortly, in addition to every 5xx."""
+"""Statuses that the next poll may not meet again, in addition to every 5xx."""
 _PERMANENT_TOKEN_STATUSES = frozenset({400, 401, 403})
 """Statuses of the token service for an application that it does not know or does not serve."""
 
@@ -180,7 +180,7 @@ class Poller:
                 await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
 
     async def _next_due(self, next_allowed_at: float) -> _PolledFlow | None:
-        """Return the flow to poll, once it is due; None if the queue has changed or the flow has no waiters left."""
+        """Return the flow to poll now; None after a wait, because the queue may have changed, or without waiters."""
         loop = asyncio.get_running_loop()
         self._rescheduled.clear()
         delay = max(next_allowed_at, self._due[0][0]) - loop.time() if self._due else None

@@ -21,8 +21,8 @@ class PollSchedule:
     sent. Each end of a ttl is such a time: the flow fails over, and the next message is sent.
 
     Time is counted from the first wait for the flow, as if it had been sent then, because Routee's receipt holds no
-    time. A wait that starts long after the send polls later than the end of the ttl, but never more than `MAX_INTERVAL`
-    apart.
+    time. A wait that starts long after the send therefore polls later than right after the end of a ttl, but polls are
+    never more than `MAX_INTERVAL` apart.
     """
 
     ttl_ends: tuple[float, ...] = ()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from .._wire.json import encode_canonical
+from .._wire.json_codec import encode_canonical
 from ..errors import InvalidSearch, Problem
 from ..records.record import JsonObject, Record
 from ..secret import SecretBytes
@@ -22,7 +22,7 @@ thousand flows would exceed `Config.max_response_size`."""
 
 
 class FetchPage(Protocol):
-    """Sends a reading request to Routee."""
+    """Function that sends a read call to Routee."""
 
     async def __call__(self, path: str, parse: Callable[[JsonObject], _A], body: SecretBytes | None = None) -> _A:
         """Return what `parse` makes of the response; it may raise `ValueError` with a text that quotes nothing of it.
@@ -51,8 +51,8 @@ class Search(ABC, Generic[_T]):
     flow that starts or stops matching meanwhile may or may not be returned; one that matches throughout is returned, as
     far as Routee reports the length of its list.
 
-    After an error or a cancellation the same iterator (`records = aiter(search)`) resumes where it was. Raises what all
-    read calls raise, and `NoResponse` for invalid pages, too: pages that repeat, or are empty though more follow.
+    After an error or a cancellation the same iterator (`records = aiter(search)`) resumes where it was. Raises as every
+    read call does, and `NoResponse` also for invalid pages: pages that repeat, or that are empty though more follow.
     """
 
     def __init__(self, page_size: object) -> None:

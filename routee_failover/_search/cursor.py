@@ -61,7 +61,7 @@ class ListCursor:
         if self._pages_without_new > MAX_PAGES_WITHOUT_NEW:
             raise _no_progress(
                 f"{MAX_PAGES_WITHOUT_NEW} pages in a row held nothing new: they repeat, or flows arrive faster than "
-                "they can be read, and until=... would leave those out"
+                "they can be read (until=... leaves out those that arrive later)"
             )
         if self._rereads_without_new > MAX_PAGES_WITHOUT_NEW + self._first_reads:
             raise _no_progress("Routee returns another length of the list with each page")

@@ -154,4 +154,4 @@ def enum_problem(enum: type[OpenEnum], value: str) -> str | None:
     """Return why a text is not a value of one of Routee's enums, None if it is. A member of the enum always is."""
     if isinstance(value, enum) or enum(value).known:
         return None
-    return f"must be one of {', '.join(enum)}; a new one is {enum.__name__}(...)"
+    return f"must be one of {', '.join(enum)}; pass a new one as {enum.__name__}(...)"

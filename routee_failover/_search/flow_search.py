@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from .._wire.json import encode
+from .._wire.json_codec import encode
 from ..errors import BadRequest, NoResponse
 from ..records import FlowPage, FlowRecord
 from ..records.record import JsonObject
@@ -117,4 +117,4 @@ def _has_more_after(page: FlowPage, number: int, size: int) -> bool:
 
 
 def _invalid_response(reason: str) -> NoResponse:
-    return NoResponse(f"{reason}; nothing was changed, ask again", reason=reason)
+    return NoResponse(f"{reason}; nothing was changed, repeat the search", reason=reason)

@@ -50,7 +50,7 @@ class OtpSearch(Search[OtpRecord]):
         )
 
     def _matches(self, record: OtpRecord) -> bool:
-        """Return whether a record does not contradict the terms; it holds no label, so that one cannot be checked."""
+        """Return whether a record contradicts no term. A record holds no label, so that term cannot be checked."""
         values = {"status": record.status, "flow_id": record.flow_id}
         return not any(
             value is not None and name in self._terms and value.lower() != self._terms[name].lower()

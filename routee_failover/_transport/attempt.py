@@ -37,9 +37,10 @@ _LARGE = 1024 * 1024
 class ApiRequest:
     """A request to Routee's API. `safe`: it changes nothing at Routee, whatever its HTTP method, and may be repeated.
 
-    `deadline` is a time of the event loop; the first byte is not sent after it. `body_factory` returns the body for a
-    message that is useful for this many more seconds, `None` if that is too short. `classify_body` returns the outcome
-    that the body of a response proves if its status is a success. `should_send` is called right before the first byte.
+    `otp`: it may use the slots that are reserved for one-time passwords. `deadline` is a time of the event loop; the
+    first byte is not sent after it. `body_factory` returns the body for a message that is useful for this many more
+    seconds, `None` if that is too short. `classify_body` returns the outcome that the body of a response proves if its
+    status is a success. `should_send` is called right before the first byte; if it returns False, nothing is sent.
     """
 
     should_send: Callable[[], bool] | None = None
@@ -191,7 +192,7 @@ def to_aiohttp_data(body: SecretBytes) -> bytes | io.BytesIO:
 
 
 current_attempt: ContextVar[Attempt] = ContextVar("routee_failover_attempt")
-"""The attempt of the running task: aiohttp creates its request objects itself, and they find their attempt by this."""
+"""The attempt of the running task: aiohttp creates its request objects itself, and they find their attempt here."""
 
 
 class TrackedRequest(aiohttp.ClientRequest):

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from ..errors import CircuitOpen, ClientClosed
 from ..events import CircuitBreakerChanged, ObserverGroup
 from ..outcomes import AttemptResult
-from .circuit_state import CircuitState, CircuitStateMachine
+from .circuit_state_machine import CircuitState, CircuitStateMachine
 
 Probe = Callable[[], Awaitable[AttemptResult]]
 
 
 class CircuitBreaker:
-    """Circuit breaker that rejects sends during an outage of Routee.
+    """Circuit breaker: during an outage of Routee requests fail at once, and nothing of them is sent.
 
     `probe` sends a request that changes nothing at Routee, to find out whether the outage is over.
     """

@@ -89,7 +89,7 @@ def _bytes_written(attempt: Attempt) -> int:
 
 
 def _check_solicited(attempt: Attempt, response: aiohttp.ClientResponse) -> None:
-    """Raise `StaleConnection` for a response that arrived before any request: it must not be taken for ours."""
+    """Raise `StaleConnection` for a response that came although nothing was written: it must not be taken for ours."""
     if attempt.transport is not None and not attempt.may_have_been_sent:
         response.close()
         raise StaleConnection

@@ -110,34 +110,34 @@ class RequestLimiter:
         """Admit no more requests; every waiter gets `ClientClosed` at once."""
         self._closed = True
         for waiter in list(self._waiters):
-            self._reject(waiter, _client_closed_error())
+            self._fail(waiter, _client_closed_error())
         if self._timer is not None:
             self._timer.cancel()
 
     def _admit_ready(self) -> None:
         """Resolve every waiter whose wait is over, and set the timer for the next change that time alone brings."""
         now = self._loop.time()
-        self._reject_expired(now)
+        self._fail_expired(now)
         for waiter in self._admission.admit_ready(now):
             self._resolve(waiter, None)
         for waiter in self._admission.timed_out(now):
-            self._reject(waiter, self._pool_timeout_error(waiter))
+            self._fail(waiter, self._pool_timeout_error(waiter))
         self._set_timer(now)
 
-    def _reject_expired(self, now: float) -> None:
-        """Reject the waiters whose deadline has passed, or will pass before the throttle pause ends."""
+    def _fail_expired(self, now: float) -> None:
+        """Fail the waiters whose deadline has passed, or will pass before the throttle pause ends."""
         earliest_admission = max(now, self._admission.paused_until)
         while self._deadlines and self._deadlines[0][0] <= earliest_admission:
             waiter = heappop(self._deadlines)[-1]
             if waiter in self._waiters:
-                self._reject(waiter, self._deadline_error(now))
+                self._fail(waiter, self._deadline_error(now))
 
     def _push_deadline(self, deadline: float, waiter: Waiter) -> None:
         heappush(self._deadlines, (deadline, waiter.sequence, waiter))
         if len(self._deadlines) > 2 * len(self._waiters):  # most belong to waiters that have left
             self._deadlines = sorted(entry for entry in self._deadlines if entry[-1] in self._waiters)
 
-    def _reject(self, waiter: Waiter, error: NotSent) -> None:
+    def _fail(self, waiter: Waiter, error: NotSent) -> None:
         self._admission.cancel(waiter)
         self._resolve(waiter, error)
 
@@ -182,7 +182,7 @@ class RequestLimiter:
         reason = (
             f"the client, throttled by Routee, pauses for another {seconds_left:.3g} seconds, past the deadline"
             if seconds_left > 0
-            else "the deadline passed while the message waited for a connection slot or the rate limit"
+            else "the deadline passed before there was a free connection slot within the rate limit"
         )
         return DeadlinePassed(f"{reason}; nothing was sent. Allow more time, or send fewer messages at once")
 

@@ -1,4 +1,4 @@
-"""Transport of one event loop: it takes a request through token, limiter, attempts and safe retries to its outcome."""
+"""Transport of one event loop: it takes a request through token, limiter, attempts and safe retries to an outcome."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ _NOT_SENT_REASONS = frozenset({CancelReason.CLIENT_CLOSED, CancelReason.DEADLINE
 
 
 class LoopTransport:
-    """What a client holds in one event loop: connection pool, access token, limiter, retry budget, circuit breaker."""
+    """Transport of one event loop: connection pool, access token, limiter, retry budget and circuit breaker."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -104,7 +104,7 @@ class LoopTransport:
                 return outcome, result
             if attempt.cancel_reason in _NOT_SENT_REASONS and not attempt.may_have_been_sent:
                 _raise_cancelled(attempt.cancel_reason)
-            # 4. Retry if that is safe, paid for and in time.
+            # 4. Retry if that is safe, in time and within the retry budget.
             if retry_state is None:
                 retry_state = RetryState(self._config, safe=request.safe)
             retry = retry_state.decide(result, status_rule)
@@ -235,7 +235,7 @@ class LoopTransport:
         self._observers.emit(ThrottlePaused(response.status, pause))
 
     async def _request_token(self) -> AttemptResult:
-        """Request a token, with retries. It takes no slot of the limiter: requests that hold one may wait for it."""
+        """Request a token, with retries. It acquires no slot of the limiter, because every request waits for it."""
         form = SecretBytes(b"grant_type=client_credentials")
         request = ApiRequest("POST", "/oauth/token", form, safe=True)
         headers = Headers(basic_authorization(self._config), "application/x-www-form-urlencoded")
@@ -258,7 +258,7 @@ class LoopTransport:
             attempt_number += 1
 
     async def _probe_health(self) -> AttemptResult:
-        """Probe Routee with a GET that needs no token. A stale pooled connection says nothing, so it is tried again."""
+        """Probe Routee with a GET that needs no token. A stale pooled connection proves nothing: it is repeated."""
         request = ApiRequest("GET", "/failover-otp/health", safe=True)
         result = await self._send_direct(request, self._api_url, Headers(), 1)
         while result.stale_connection:

@@ -9,7 +9,8 @@ INITIAL_BACKOFF = 0.05
 MAX_BACKOFF = 2.0
 """Upper bound of every delay in seconds."""
 INITIAL_THROTTLE_DELAY = 1.0
-"""Upper bound, in seconds, of the first delay after Routee throttled a request."""
+"""Upper bound, in seconds, of the first delay after Routee throttled a request; also the throttle pause without a
+`Retry-After`."""
 MAX_THROTTLE_DELAY = 30.0
 """Upper bound, in seconds, of every delay after Routee throttled a request."""
 

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .._wire.json import decode
+from .._wire.json_codec import decode
 from ..config import Config
 from ..errors import ClientClosed, TokenUnavailable
 from ..outcomes import AttemptResult

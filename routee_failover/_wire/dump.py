@@ -15,7 +15,7 @@ from ..flows.extensible import ExtensibleModel
 from ..flows.validators import EMPTY_MAPPING
 from ..secret import Secret, SecretBytes, SecretMapping
 from .fields import ApiField, api_fields, strict_converter, unwrap_annotated
-from .json import encode
+from .json_codec import encode
 
 Dumper = Callable[[Any], Any]
 

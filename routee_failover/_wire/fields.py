@@ -1,6 +1,6 @@
 """The two cattrs converters, and the fields of a model class under Routee's names.
 
-The strict converter rejects unknown keys; the lenient one keeps them.
+The strict converter reports an unknown key as a problem; the lenient one keeps it.
 """
 
 import types
@@ -10,7 +10,7 @@ import attrs
 from cattrs import Converter
 
 from ..flows.extensible import ExtensibleModel, is_flattened
-from ..flows.model import api_name
+from ..flows.model_validation import api_name
 
 strict_converter: Converter = Converter(forbid_extra_keys=True)
 lenient_converter: Converter = Converter(forbid_extra_keys=False)

@@ -23,7 +23,7 @@ from ..flows import (
 from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
-from ..flows.model import Invalid, type_name
+from ..flows.model_validation import Invalid, type_name
 from ..secret import scrub_traceback
 from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .settings import BulkSettings, ErrorBudget
     from .sources import Source, read_source, rows_of
     from .suppression import SuppressionList
-    from .templates.findings import Finding, FindingKind
+    from .templates.dry_run_findings import Finding, FindingKind
     from .templates.row import Correlation, Row, Rows
     from .templates.template import FlowTemplate
 

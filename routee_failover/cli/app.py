@@ -23,7 +23,7 @@ from .search import search
 from .send import send
 from .terminal import Terminal, escape_unencodable, flush_or_discard
 from .track import track
-from .usage_errors import Command
+from .usage_messages import Command
 
 app: typer.Typer = typer.Typer(
     name="routee-failover",

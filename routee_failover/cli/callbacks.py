@@ -15,12 +15,12 @@ from ..records import InboundMessage, OtpRecord
 from ..records.record import redact
 from ..secret import mask_phone, mask_url_path
 from ..webhooks import AnyCallback, CallbackInbox, ReceiveResult, aiohttp_receiver, parse_callback
-from .deliveries import deliveries_of, humanize_status
 from .error_output import ErrorContext, handle_errors
 from .exit_codes import SERVER_EXIT_CODES
+from .record_view import deliveries_of, humanize_status
 from .server import local_url, serve_app, shutdown_event
 from .terminal import Terminal, printable
-from .usage_errors import Command
+from .usage_messages import Command
 
 callbacks: typer.Typer = typer.Typer(
     name="callbacks",
@@ -88,7 +88,7 @@ class _TablePrinter:
         self._output.print_line((_format_row("time", "kind", "status", "number", "id", "messages"), "dim"))
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
-        """Print one."""
+        """Print a callback."""
         suffix = "" if callback.result is ReceiveResult.NEW else f" ({callback.result})"
         at = f"{callback.received_at:%H:%M:%S}"
         record = callback.record
@@ -122,10 +122,10 @@ class _JsonLinesPrinter:
         self._output, self._texts = Terminal(), texts
 
     def print_header(self) -> None:
-        """Print nothing: JSON lines have no header."""
+        """Print nothing: JSON Lines have no header."""
 
     def print_callback(self, callback: _ReceivedCallback) -> None:
-        """Print one."""
+        """Print a callback."""
         record = redact(callback.record.raw, redact_texts=not self._texts)
         line = {
             "received_at": callback.received_at.isoformat(),

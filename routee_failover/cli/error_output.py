@@ -30,7 +30,7 @@ from .terminal import OutputClosed, print_error, printable
 
 @attrs.define
 class ErrorContext:
-    """What is known about the message, should the command end now."""
+    """What is known about the message if the command ends now."""
 
     outcome: Outcome = Outcome.NOT_SENT
     state_text: str = "nothing was sent"
@@ -112,8 +112,8 @@ def _hint_lines(error: RouteeError, context: ErrorContext) -> list[str]:
 
 def _internal_error_lines(error: Exception, context: ErrorContext) -> list[str]:
     last = traceback.extract_tb(error.__traceback__)[-1]
-    place = "/".join(last.filename.replace("\\", "/").split("/")[-2:])
+    location = "/".join(last.filename.replace("\\", "/").split("/")[-2:])
     return [
-        f"internal error: {type(error).__name__} at {place}:{last.lineno}; {context.state_text}",
+        f"internal error: {type(error).__name__} at {location}:{last.lineno}; {context.state_text}",
         "Please report this line. Nothing more is printed, because it might quote a PIN.",
     ]

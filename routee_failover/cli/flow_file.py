@@ -1,9 +1,9 @@
-"""Reads a flow from a file: the API's own JSON plus the endpoint, with all problems reported at once."""
+"""Flow file reader: the API's own JSON plus the endpoint, with all problems reported at once."""
 
 from typing import cast
 
 from .._wire import load_flow
-from .._wire.flow_file import ENDPOINT_NAMES, STDIN, read_json_object
+from .._wire.flow_document import ENDPOINT_NAMES, STDIN, read_json_object
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
 from .terminal import printable

@@ -36,7 +36,7 @@ def sandbox(
         bool, typer.Option("--remote-control", help="Let other machines use the inbox and the admin API.")
     ] = False,
 ) -> None:
-    """Run a Routee sandbox on this machine until Ctrl-C. It serves the documented API and delivers no message.
+    """Run a sandbox of Routee's documented API on this machine until Ctrl-C. It delivers no message.
 
     It prints four lines to paste into another shell; `send`, `track` and `search` then use the sandbox.
 

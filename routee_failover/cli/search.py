@@ -1,4 +1,4 @@
-"""`routee-failover search`: finds flows, and prints them as a table, JSON lines or CSV."""
+"""`routee-failover search`: finds flows, and prints them as a table, JSON Lines or CSV."""
 
 import asyncio
 import re
@@ -16,12 +16,12 @@ from ..errors import InvalidSearch, Problem
 from ..flows import Endpoint
 from ..records import Channel, FlowStatus
 from ..records.statuses import OpenEnum
-from .data_output import DataOutput
 from .error_output import ErrorContext, handle_errors
-from .output import SearchRecord, format_csv_row, format_json, print_flow_table
+from .record_formats import SearchRecord, format_csv_row, format_json, print_flow_table
 from .terminal import Terminal
 from .time_args import TIME_FORMATS, TimeRange, parse_time_range
-from .usage_errors import invalid_choice_reason
+from .usage_messages import invalid_choice_reason
+from .utf8_stdout import DataOutput
 
 MAX_TABLE_ROWS = 200
 """Default limit of rows in a table: longer ones are not read, and a table is drawn only once all rows are there."""
@@ -236,7 +236,9 @@ def _parse_condition(text: str) -> Filter:
         return Filter(*parts)
     except InvalidSearch as error:
         # Drop the alternative that only a Python program can use.
-        reasons = [(str(problem.path[0]), problem.reason.partition("; a new one is ")[0]) for problem in error.problems]
+        reasons = [
+            (str(problem.path[0]), problem.reason.partition("; pass a new one as ")[0]) for problem in error.problems
+        ]
     raise InvalidSearch(
         "search",
         [Problem(("--where",), f"the {_CONDITION_PARTS.get(name, name)} {reason}") for name, reason in reasons],

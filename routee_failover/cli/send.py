@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._wire.flow_file import ENDPOINT_NAMES
+from .._wire.flow_document import ENDPOINT_NAMES
 from ..client import RouteeClient
 from ..config import Config
 from ..flows import AnyFlow, Endpoint

@@ -12,7 +12,7 @@ _DAY = timedelta(days=1)
 
 
 class TimeRange(NamedTuple):
-    """Time range of an argument; a point in time starts and ends at once."""
+    """Time range of an argument; a point in time has the same start and end."""
 
     start: datetime
     end: datetime

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from .._wire.flow_file import ENDPOINT_NAMES
+from .._wire.flow_document import ENDPOINT_NAMES
 from ..client import RouteeClient
 from ..config import Config
 from ..flows import Endpoint
 from ..secret import mask_phone
-from .deliveries import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason, total_price
+from .change_printer import ChangePrinter
 from .error_output import ErrorContext, handle_errors
-from .follow import ChangePrinter
-from .output import format_json
+from .record_formats import format_json
+from .record_view import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason, total_price
 from .terminal import Terminal, printable
 
 _MAX_TIMEOUT = 14 * 24 * 3600.0  # seconds: the maximum ttl of a Viber OTP; three steps of a flow have three days
@@ -51,8 +51,8 @@ def track(
     with handle_errors(ErrorContext(not_found_hint="Only the endpoint that issued an id knows it; check --endpoint.")):
         console = Terminal()
         if follow:
-            following = ChangePrinter(console, as_json=as_json)
-            record = asyncio.run(_follow(Config.from_env(), tracking_id, endpoint, timeout, following.print_changes))
+            printer = ChangePrinter(console, as_json=as_json)
+            record = asyncio.run(_follow(Config.from_env(), tracking_id, endpoint, timeout, printer.print_changes))
             if as_json:
                 return
             console.print()

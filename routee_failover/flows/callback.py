@@ -6,7 +6,7 @@ import attrs
 
 from ..secret import mask_url
 from .extensible import ExtensibleModel
-from .model import validated
+from .model_validation import validated
 from .validators import WebUrl, as_enum
 
 

@@ -7,7 +7,7 @@ of a field's annotation, so that validating, dumping and loading cannot disagree
 from datetime import timedelta
 from typing import Annotated, NamedTuple
 
-from .model import ValidationResult, type_name
+from .model_validation import ValidationResult, type_name
 
 
 class DurationUnit(NamedTuple):

@@ -9,7 +9,7 @@ import attrs
 
 from .._value_object import ValueObject
 from ..errors import Problem
-from .model import ValidationResult, api_name, validator
+from .model_validation import ValidationResult, api_name, validator
 from .validators import EMPTY_MAPPING, JsonMapping, as_secret_mapping
 
 FLATTENED: Mapping[str, bool] = MappingProxyType({"flattened": True})
@@ -21,7 +21,7 @@ def is_flattened(field: "attrs.Attribute[Any]") -> bool:
     return bool(field.metadata.get("flattened"))
 
 
-ALREADY_A_FIELD = "is a field of its own here; only what is not modelled can be added"
+ALREADY_A_FIELD = "is a field of its own here; only keys that are not fields can be added"
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 
 from .endpoint import Endpoint
 from .extensible import ExtensibleModel, Step
-from .model import ValidationResult, Validator, type_name
+from .model_validation import ValidationResult, Validator, type_name
 from .validators import each_item
 
 FLOWS_BY_STEP: dict[type[Step], list[str]] = {}

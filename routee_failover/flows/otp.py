@@ -16,7 +16,7 @@ from .durations import OtpTtl
 from .endpoint import Endpoint
 from .extensible import ALREADY_A_FIELD, FLATTENED, Step
 from .flow import STEPS_METADATA, Flow, steps_validator
-from .model import ValidationResult, type_name, validated, validator
+from .model_validation import ValidationResult, type_name, validated, validator
 from .sms import SmsMessage, as_sms_message
 from .validators import (
     EMPTY_MAPPING,
@@ -127,7 +127,7 @@ class OtpSmsStep(Step):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "an OtpSmsStep is not pickled: its text contains the code. Use dump_flow() and protect what it returns"
+            "an OtpSmsStep cannot be pickled: its text contains the code. Use dump_flow() and protect its result"
         )
 
     def __copy__(self) -> Self:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import Problem
 from ..secret import SecretMapping
-from .model import ValidationResult, type_name
+from .model_validation import ValidationResult, type_name
 from .validators import NOT_UNICODE, is_unicode, json_mapping
 
 OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(

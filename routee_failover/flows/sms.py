@@ -9,7 +9,7 @@ import attrs
 from ..secret import mask_phone, mask_text
 from .durations import SECONDS, DurationRange, SmsTtl
 from .extensible import ExtensibleModel, Step
-from .model import validated
+from .model_validation import validated
 from .validators import (
     Label,
     NonEmptyText,

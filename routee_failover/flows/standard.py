@@ -15,7 +15,7 @@ from .durations import ViberTtl
 from .endpoint import Endpoint
 from .extensible import ExtensibleModel, Step
 from .flow import STEPS_METADATA, Flow, steps_validator
-from .model import validated
+from .model_validation import validated
 from .sms import SmsStep
 from .validators import (
     Label,

@@ -17,7 +17,7 @@ from .durations import ViberTtl
 from .endpoint import Endpoint
 from .extensible import Step
 from .flow import STEPS_METADATA, Flow, steps_validator
-from .model import ValidationResult, validated, validator
+from .model_validation import ValidationResult, validated, validator
 from .otp_templates import OTP_TEMPLATES
 from .sms import SmsStep
 from .standard import ViberFailoverStatuses, as_viber_failover_statuses

@@ -12,7 +12,7 @@ from ..secret import SecretMapping, mask_phone
 from .durations import OtpTtl
 from .endpoint import Endpoint
 from .extensible import ExtensibleModel
-from .model import ValidationResult, validated, validator
+from .model_validation import ValidationResult, validated, validator
 from .otp_templates import OTP_LANGUAGES, missing_params, otp_params
 from .validators import EMPTY_MAPPING, Integer, NonEmptyText, Recipient, Text, as_enum, as_secret_mapping, one_of
 

@@ -10,7 +10,7 @@ import attrs
 from ..errors import Problem
 from ..secret import mask_phone, mask_text, mask_value
 from .extensible import ExtensibleModel, Step
-from .model import ValidationResult, validated, validator
+from .model_validation import ValidationResult, validated, validator
 from .validators import (
     NonEmptyText,
     Recipient,

@@ -9,7 +9,7 @@ from .admin.clock_api import ClockApi
 from .admin.events_api import EventsApi
 from .admin.flows_api import FlowsApi
 from .admin.rules_api import RulesApi
-from .admin.sandbox_api import SandboxApi
+from .admin.state_api import SandboxApi
 from .admin.ui_static import StaticUi
 from .api.errors import FAILOVER_ERRORS, OTP_ERRORS, ApiError, ErrorFormat
 from .api.failover_api import FailoverApi
@@ -17,8 +17,8 @@ from .api.otp_api import PREFIX as OTP_PREFIX
 from .api.otp_api import SEND_PATH, OtpApi
 from .api.token_api import TokenApi
 from .api.viber_api import ViberApi
+from .connection_faults import FAULT_KEY, ConnectionDropRequested, FaultInjector
 from .context import MAX_BODY_SIZE, SandboxContext, json_response
-from .fault_injection import FAULT_KEY, ConnectionDropRequested, FaultInjector
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -10,7 +10,7 @@ from .errors import SandboxError
 from .loop_thread import LoopThread, awaits_on_loop, runs_on_loop
 from .simulation.flow_store import AcceptedFlow
 from .simulation.lifecycle import FlowLifecycle
-from .simulation.recipients import normalize_number, step_recipients
+from .simulation.phone_numbers import normalize_number, step_recipients
 from .simulation.waiters import FlowWaiter
 
 DEFAULT_TIMEOUT = 5.0
@@ -135,5 +135,5 @@ class Inbox:
     def _describe(self, flow: AcceptedFlow) -> str:
         snapshot = self._lifecycle.snapshot(flow)
         sent = [f"{message.channel} {message.status_at(snapshot.elapsed).name}" for message in snapshot.state.messages]
-        recipients = f"{flow.endpoint} to {', '.join(flow.to)}{', with a PIN' if contains_pin(flow) else ''}"
-        return f"flow {flow.number}: {recipients}: {snapshot.state.status} ({', '.join(sent) or 'nothing sent yet'})"
+        destination = f"{flow.endpoint} to {', '.join(flow.to)}{', with a PIN' if contains_pin(flow) else ''}"
+        return f"flow {flow.number}: {destination}: {snapshot.state.status} ({', '.join(sent) or 'nothing sent yet'})"

@@ -12,22 +12,22 @@ from aiohttp import web
 
 from ..config import Config
 from .api.tokens import ALL_ROLES, TokenService
-from .api_python import SandboxControls
 from .app import create_app
 from .callbacks.dispatcher import CallbackDispatcher
+from .connection_faults import FaultInjector
 from .context import SandboxContext, SandboxCounters
 from .contract import Contract, load_contract
 from .errors import SandboxError
-from .fault_injection import FaultInjector
 from .inbox import Inbox
 from .loop_thread import LoopThread
+from .python_api import SandboxControls
 from .server_logging import server_logger
 from .simulation.event_bus import ClockChanged, EventBus, SandboxEvent
 from .simulation.flow_store import FlowStore
 from .simulation.lifecycle import FlowLifecycle
 from .simulation.rules import Rules
+from .simulation.runtime_settings import SimulationSettings
 from .simulation.scheduler import Scheduler
-from .simulation.settings import SimulationSettings
 from .simulation.virtual_clock import VirtualClock
 from .store.base import MemoryStore, Store
 from .store.persistent_clock import PersistentClock
@@ -40,7 +40,7 @@ _BACKLOG = 1024
 class Sandbox(SandboxControls):
     """Routee's documented API on this machine: tokens, sends, tracking, callbacks, with simulated outcomes.
 
-    Virtual time passes `speed` times faster than real time. With `speed=0` the clock is stopped and moves only by
+    Virtual time passes `speed` times as fast as real time. With `speed=0` the clock is stopped and moves only by
     `await sandbox.advance(...)`, so that a test of a ttl of a day takes milliseconds and has the same result each time.
     `POST /sandbox/clock` does the same for other languages. The admin API accepts callers on this machine only, unless
     `allow_remote_admin` is set. Callbacks are posted from this machine to the URLs that flows name, its own network

@@ -34,11 +34,11 @@ def aiohttp_receiver(
     core = ReceiverCore(inbox, signer, max_body_size, body_timeout)
 
     async def receive(request: web.Request) -> web.Response:
-        outcome = core.check_head(request.method, request.path, request.content_length)
-        if not isinstance(outcome, ReceiverResponse):
+        result = core.check_head(request.method, request.path, request.content_length)
+        if not isinstance(result, ReceiverResponse):
             body = await _read(request.content, core)
-            outcome = body if isinstance(body, ReceiverResponse) else core.receive(outcome, body)
-        return web.Response(status=outcome.status, text=outcome.text, headers=outcome.headers)
+            result = body if isinstance(body, ReceiverResponse) else core.receive(result, body)
+        return web.Response(status=result.status, text=result.text, headers=result.headers)
 
     async def start(_app: web.Application) -> None:
         await inbox.__aenter__()

@@ -59,20 +59,20 @@ class AsgiReceiver:
             raise ValueError(f"an AsgiReceiver serves http, not {kind}")
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        outcome = self._core.check_head(scope["method"], scope["path"], _content_length(scope))
+        result = self._core.check_head(scope["method"], scope["path"], _content_length(scope))
         if self._core.requires_signature:  # whatever the response: a GET of a valid URL is logged as well
             _redact_path(scope)
-        if not isinstance(outcome, ReceiverResponse):
+        if not isinstance(result, ReceiverResponse):
             try:
                 body = await self._read(receive)
             except _ClientDisconnected:
                 self._core.reject_incomplete()
                 return
-            outcome = body if isinstance(body, ReceiverResponse) else self._core.receive(outcome, body)
-        data = outcome.text.encode()
-        fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **outcome.headers}
+            result = body if isinstance(body, ReceiverResponse) else self._core.receive(result, body)
+        data = result.text.encode()
+        fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **result.headers}
         headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
+        await send({"type": "http.response.start", "status": result.status, "headers": headers})
         await send({"type": "http.response.body", "body": data})
 
     async def _read(self, receive: Receive) -> bytes | ReceiverResponse:

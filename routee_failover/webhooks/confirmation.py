@@ -1,6 +1,7 @@
-"""Confirmation of final statuses: `confirm` requests the record from Routee, with exponential backoff, until it agrees.
+"""Confirmation of final statuses: `confirm` requests the record from Routee until it agrees or the timeout has passed.
 
-There is one request at a time for a flow, however many callbacks report its final status.
+Requests are repeated with exponential backoff. There is one at a time for a flow, however many callbacks report its
+final status.
 """
 
 import asyncio
@@ -72,7 +73,7 @@ class Confirmer:
         """Restart the timeout and the backoff of a final status that was reported again."""
         pending, loop = self._pending[key], asyncio.get_running_loop()
         pending.expires_at, pending.delay = loop.time() + self._timeout, _INITIAL_DELAY
-        # Only ever earlier: callbacks repeated without a pause would postpone the request forever.
+        # Only ever earlier: otherwise callbacks that are repeated without a pause would postpone the request forever.
         if pending.timer is not None and pending.timer.when() > loop.time() + _INITIAL_DELAY:
             pending.timer.cancel()
             self._schedule(pending, _INITIAL_DELAY)

@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from .._wire.json import encode_canonical
+from .._wire.json_codec import encode_canonical
 from .event import ReceiveResult
-from .progress import FlowProgress, is_stale
+from .flow_progress import FlowProgress, is_stale
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,12 +55,12 @@ class Deduplicator:
         """Return whether a callback is `NEW`, a `DUPLICATE` or `STALE`. Nothing is recorded."""
         if self._digests.get(digest):
             return ReceiveResult.DUPLICATE
-        seen = self._progress.get(key)
-        if seen is None or progress is None:
+        previous = self._progress.get(key)
+        if previous is None or progress is None:
             return ReceiveResult.NEW
-        if progress == seen and progress.updated_at is not None:
+        if progress == previous and progress.updated_at is not None:
             return ReceiveResult.DUPLICATE  # the same state in another notation: tracking and callbacks differ in it
-        return ReceiveResult.STALE if is_stale(progress, seen) else ReceiveResult.NEW
+        return ReceiveResult.STALE if is_stale(progress, previous) else ReceiveResult.NEW
 
     def record(self, key: tuple[str, str], progress: FlowProgress | None, digest: bytes) -> None:
         """Record a callback that was accepted. `progress` is `None` for an inbound message."""

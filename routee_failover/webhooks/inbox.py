@@ -21,9 +21,9 @@ from ..secret import scrub_traceback
 from .confirmation import AnyFlowRecord, Confirm, Confirmer, PendingConfirmation
 from .dedup import Deduplicator, payload_digest
 from .event import AnyCallback, CallbackEvent, ReceiveResult
+from .flow_progress import progress_of
 from .keyed_queue import KeyedQueue
 from .parse import parse_body
-from .progress import progress_of
 
 AnyEvent = CallbackEvent[AnyCallback]
 Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
@@ -61,7 +61,7 @@ class CallbackInbox:
     not miss a final status polls as well, with `RouteeClient.track`.
 
     With `notify` and neither handlers nor a loop, a callback is done once `notify` was called: a program that also
-    loops starts its `async for` before the receiver accepts callbacks.
+    loops has to start its `async for` before the receiver accepts callbacks.
 
     An inbox belongs to one event loop at a time. `async with inbox` or `aclose()` lets handlers finish; an aiohttp or
     ASGI server does that for a receiver that it serves. Raises `InvalidConfig` for settings that cannot work.
@@ -73,13 +73,13 @@ class CallbackInbox:
     """Called with each new `FlowRecord` or `OtpRecord`, before it is dispatched, `routee.notify` for example. It must
     not block."""
     confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(_check_callable))
-    """Requests a record from Routee, `routee.track` for example. With it, a final status is dispatched only once
-    Routee's API reports it too, with the record that the API returned. Statuses that are not final are not
-    confirmed."""
+    """Requests a record from Routee, `routee.track` for example. With it, a final status is dispatched (to `notify`
+    too) only once Routee's API reports it as well, with the record that the API returned. Statuses that are not final
+    are dispatched unconfirmed."""
     confirm_timeout: timedelta = attrs.field(default=timedelta(minutes=2), validator=check_positive_duration)
-    """How long `confirm` is retried while Routee cannot be reached or does not report the status, and the limit of one
-    call. After that the callback is dropped, which is emitted to observers; the next one about the same flow counts as
-    new."""
+    """How long `confirm` is repeated while Routee cannot be reached or does not report the status, and the limit of one
+    call. After that the callback is dropped, and `CallbackDropped` is emitted; the next callback about the same flow is
+    received as if there had been none."""
     capacity: int = attrs.field(default=1000, validator=check_positive_int)
     """How many callbacks may be pending. Beyond that, receivers respond with 503, which makes Routee repeat them: after
     30 seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
@@ -148,7 +148,7 @@ class CallbackInbox:
         event: AnyEvent = CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
         progress, digest = progress_of(record), payload_digest(payload)
         result = self._dedup.classify(key, progress, digest)
-        # 2. Drop a duplicate or stale one; confirm a final status; record and dispatch any other.
+        # 2. Drop a duplicate or stale one, start to confirm a final status, record and dispatch any other.
         if result is not ReceiveResult.NEW:
             self._drop(event, result.value, lost=False)
         elif self._closing:
@@ -159,7 +159,7 @@ class CallbackInbox:
             return ReceiveResult.UNAVAILABLE
         else:
             self._dedup.record(key, progress, digest)
-            self._deliver(key, event)
+            self._dispatch(key, event)
         return result
 
     def __aiter__(self) -> Self:
@@ -230,17 +230,17 @@ class CallbackInbox:
         result = self._dedup.classify(pending.key, progress, pending.digest)
         if result is ReceiveResult.NEW:
             self._dedup.record(pending.key, progress, pending.digest)
-            self._deliver(pending.key, attrs.evolve(pending.event, record=record, confirmed=True))
+            self._dispatch(pending.key, attrs.evolve(pending.event, record=record, confirmed=True))
         else:
             self._drop(pending.event, result.value, lost=False)
 
     def _has_consumer(self, kind: str) -> bool:
-        """Return whether events of a kind are queued for a handler or a loop. With `notify` alone, none are."""
+        """Return whether events of a kind are queued for handlers or a loop. With `notify` alone, none are."""
         if self._handlers:
             return kind in self._handlers
         return self._iterating or self.notify is None
 
-    def _deliver(self, key: tuple[str, str], event: AnyEvent) -> None:
+    def _dispatch(self, key: tuple[str, str], event: AnyEvent) -> None:
         if self.notify is not None and not isinstance(event.record, InboundMessage):
             try:
                 self.notify(event.record)
@@ -248,10 +248,10 @@ class CallbackInbox:
                 self._report_failure(self.notify, error, event)
         if self._has_consumer(key[0]):
             self._queue.put(key, event)
-            self._dispatch()
+            self._start_handlers()
             self._notify_waiters()
 
-    def _dispatch(self) -> None:
+    def _start_handlers(self) -> None:
         while self._handlers and self._handling < self.concurrency and (item := self._queue.try_get()) is not None:
             self._handling += 1
             self._start(self._handle(*item))
@@ -294,7 +294,7 @@ class CallbackInbox:
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():  # else the event loop may be shutting down, and no new task must be started in it
-            self._dispatch()
+            self._start_handlers()
         self._notify_waiters()
 
     def _notify_waiters(self) -> None:

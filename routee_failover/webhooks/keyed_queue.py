@@ -1,4 +1,4 @@
-"""Keyed FIFO queue of events: concurrent across flows, sequential within one."""
+"""Keyed FIFO queue of events: concurrent across keys (flows or senders), sequential within one."""
 
 from collections import deque
 from collections.abc import Hashable

@@ -7,7 +7,7 @@ fields are read as leniently as in every record.
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
-from .._wire.json import decode
+from .._wire.json_codec import decode
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..records.record import MAX_DEPTH, JsonObject
@@ -59,11 +59,11 @@ def parse_body(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -
         return ParsedCallback(("flow", flow_id), FlowRecord.from_dict(payload), payload)
     direction = payload.get("direction")
     if not isinstance(direction, str) or direction.lower() != "inbound":
-        _reject("it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound")
+        _raise_invalid("it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound")
     return ParsedCallback(("inbound", _id(payload, "from")), InboundMessage.from_dict(payload), payload)
 
 
-def _reject(reason: str) -> NoReturn:
+def _raise_invalid(reason: str) -> NoReturn:
     raise InvalidCallback(f"this is not a Routee callback: {reason}")
 
 
@@ -74,17 +74,17 @@ def _decode(body: object) -> dict[str, Any]:
     if not isinstance(body, bytes | bytearray | memoryview):
         raise InvalidCallback(f"a callback is bytes, text or a mapping, not {type(body).__name__}")
     if memoryview(body).nbytes > MAX_CALLBACK_SIZE:
-        _reject(f"it has more than {MAX_CALLBACK_SIZE} bytes")
+        _raise_invalid(f"it has more than {MAX_CALLBACK_SIZE} bytes")
     data = bytes(body)
     try:
         payload = decode(data)
     except ValueError:
-        _reject("it is not JSON")
+        _raise_invalid("it is not JSON")
     # The depth cannot exceed the number of brackets; few callbacks have so many that it has to be measured.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _check_depth(payload)
     if not isinstance(payload, dict):
-        _reject("it is not a JSON object")
+        _raise_invalid("it is not a JSON object")
     return payload
 
 
@@ -94,7 +94,7 @@ def _check_depth(payload: object) -> None:
         entries = (entry for outer in level for entry in (outer.values() if isinstance(outer, dict) else outer))
         level = [entry for entry in entries if isinstance(entry, dict | list)]
     if level:
-        _reject(_TOO_DEEP)
+        _raise_invalid(_TOO_DEEP)
 
 
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
@@ -108,19 +108,19 @@ def _copy(body: Mapping[str, Any]) -> dict[str, Any]:
         nonlocal remaining
         remaining -= 1
         if remaining < 0:
-            _reject(f"it has more than {MAX_VALUES} values")
+            _raise_invalid(f"it has more than {MAX_VALUES} values")
         if depth == MAX_DEPTH and isinstance(value, Mapping | list | tuple):
-            _reject(_TOO_DEEP)
+            _raise_invalid(_TOO_DEEP)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
-                _reject("not all of its keys are text")
+                _raise_invalid("not all of its keys are text")
             return {key: copy(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [copy(item, depth + 1) for item in cast("list[Any]", value)]
         if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
             return _as_float(value)
         if value is not None and not isinstance(value, str | int | float):
-            _reject(f"JSON cannot represent a {type(value).__name__}")
+            _raise_invalid(f"JSON cannot represent a {type(value).__name__}")
         return value
 
     return cast("dict[str, Any]", copy(body, 0))
@@ -131,18 +131,18 @@ def _as_float(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
-        _reject("it has a number that is too large")
+        _raise_invalid("it has a number that is too large")
 
 
 def _flow_id(payload: JsonObject, key: str, entries_key: str) -> str:
     """Return the id of a flow, after checking that its structure is as documented."""
     entries = payload.get(entries_key)
     if entries is not None and not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
-        _reject(f"{entries_key} is not a list of objects")
+        _raise_invalid(f"{entries_key} is not a list of objects")
     if entries is not None and len(entries) > MAX_ENTRIES:
-        _reject(f"{entries_key} has more than {MAX_ENTRIES} entries")
+        _raise_invalid(f"{entries_key} has more than {MAX_ENTRIES} entries")
     if not isinstance(payload.get("status"), str | None):
-        _reject("status is not a text")
+        _raise_invalid("status is not a text")
     return _id(payload, key)
 
 
@@ -150,5 +150,5 @@ def _id(payload: JsonObject, key: str) -> str:
     value = payload.get(key)
     # Ids are logged, and kept for deduplication: they must be short, and must not contain control characters.
     if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH or not value.isprintable():
-        _reject(f"{key} is not a text of 1 to {MAX_ID_LENGTH} printable characters")
+        _raise_invalid(f"{key} is not a text of 1 to {MAX_ID_LENGTH} printable characters")
     return value

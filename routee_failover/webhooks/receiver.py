@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import attrs
 
-from .._http_status import reason_phrase
+from .._reason_phrases import reason_phrase
 from ..errors import InvalidCallback, InvalidConfig
 from ..events import CallbackRejected, ObserverGroup
 from .event import ReceiveResult
@@ -40,7 +40,7 @@ class AcceptedRequest:
 
 
 class ReceiverCore:
-    """The rules of every receiver: only POST, only signed URLs, bodies of a bounded size, read in a bounded time.
+    """The rules of every receiver: only POST, only URLs of the signer if there is one, body size and time are limited.
 
     The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as.
     """

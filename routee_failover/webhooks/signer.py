@@ -26,14 +26,14 @@ _MAC_SIZE = hashlib.sha256().digest_size
 _EXPIRY_SIZE = 5
 """Bytes of the expiry time in seconds: enough for 34,000 years."""
 _MAX_SEGMENT_LENGTH = 4 * -(-(_MAC_SIZE + _EXPIRY_SIZE + MAX_REFERENCE_LENGTH) // 3)
-# Domain separation: a MAC that another use of the same key produces is never valid here, and the other way round.
+# Domain separation: a MAC that another use of the same key produces is never valid here, and vice versa.
 _DOMAIN = b"routee-failover callback address 1\x00"
 
 
 def _as_secrets(keys: str | Secret | Iterable[str | Secret]) -> tuple[Secret, ...]:
-    several = (keys,) if isinstance(keys, str | Secret) else keys
+    values = (keys,) if isinstance(keys, str | Secret) else keys
     try:
-        return tuple(Secret(key) if isinstance(key, str) else key for key in several)
+        return tuple(Secret(key) if isinstance(key, str) else key for key in values)
     except TypeError:
         return ()
 

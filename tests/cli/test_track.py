@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from routee_failover import FlowRecord
-from routee_failover.cli.output import format_json
+from routee_failover.cli.record_formats import format_json
 from routee_failover.sandbox import Sandbox
 
 from .conftest import Cli

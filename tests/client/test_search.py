@@ -245,7 +245,7 @@ async def test_concurrent_readers_of_one_iterator_share_its_records() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.0, "10", None])
-async def test_invalid_page_size_is_rejected(wrong: Any) -> None:
+async def test_invalid_page_size_is_refused(wrong: Any) -> None:
     """A page holds a whole number of flows, at least one; otherwise no request is made."""
     async with _client() as client:
         for search in (client.search, client.search_otp):
@@ -254,7 +254,7 @@ async def test_invalid_page_size_is_rejected(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, True, 1.0, "0", None])
-async def test_invalid_page_number_is_rejected(wrong: Any) -> None:
+async def test_invalid_page_number_is_refused(wrong: Any) -> None:
     """Pages are counted from 0."""
     async with _client() as client:
         for search in (client.search(), client.search_otp()):
@@ -268,7 +268,7 @@ async def test_invalid_otp_terms_are_all_reported_without_numbers() -> None:
         with pytest.raises(InvalidSearch) as caught:
             client.search_otp(status="Delivered", tag="", phone_number=306900000001, flow_id=b"f")  # type: ignore[arg-type]
     assert [str(problem) for problem in caught.value.problems] == [
-        "status: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
+        "status: must be one of Queued, InProgress, Succeeded, Failed; pass a new one as FlowStatus(...)",
         "tag: must not be empty",
         "phone_number: must be text, not int",
         "flow_id: must be text, not bytes",

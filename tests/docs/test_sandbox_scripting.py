@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from routee_failover.sandbox.contract import load_contract
-from routee_failover.sandbox.simulation.channel_statuses import status_sequence
-from routee_failover.sandbox.simulation.outcomes import OUTCOMES_BY_CHANNEL, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.scripted_outcomes import OUTCOMES_BY_CHANNEL, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.status_sequences import status_sequence
 
 from .test_python_blocks import ROOT, blocks
 
@@ -20,7 +20,7 @@ CURL_BODIES = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
 
 def _row(outcome: ScriptedOutcome) -> str:
     words = dict.fromkeys(
-        word for known in OUTCOMES_BY_CHANNEL.values() for word, is_ in known.items() if is_ is outcome
+        word for outcomes in OUTCOMES_BY_CHANNEL.values() for word, is_ in outcomes.items() if is_ is outcome
     )
     last = [
         f" `{status_sequence(channel, outcome)[-1].name}` " if outcome in OUTCOMES_BY_CHANNEL[channel].values() else " "

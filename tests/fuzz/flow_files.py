@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from routee_failover import InvalidFlow, InvalidSource, dump_flow, load_flow
-from routee_failover._wire.flow_file import read_json_object
+from routee_failover._wire.flow_document import read_json_object
 from routee_failover.bulk.templates.row import Correlation
 from routee_failover.bulk.templates.template import FlowTemplate
 from tests.flows.sample_requests import SAMPLES

@@ -12,7 +12,7 @@ from routee_failover import CallbackInbox, InvalidCallback, ReceiveResult, parse
 from routee_failover._wire.responses import parse_json, parse_object, parse_rejection
 from routee_failover.records.record import Record
 from routee_failover.webhooks.dedup import payload_digest
-from routee_failover.webhooks.progress import progress_of
+from routee_failover.webhooks.flow_progress import progress_of
 
 from . import csv_files, flow_files, phone_cells
 from .inputs import BODIES, SEGMENT, SIGNER, Source, mutate_bytes, mutate_json, one_of

@@ -62,14 +62,14 @@ def test_filter_is_sent_with_routees_names_and_values(arguments: Any, sent: tupl
         (
             ("status", "is", "Delivered"),
             [
-                "search_term: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
+                "search_term: must be one of Queued, InProgress, Succeeded, Failed; pass a new one as FlowStatus(...)",
             ],
         ),
-        (("type", "is", "Mail"), ["search_term: must be one of Viber, Sms, Voice; a new one is Channel(...)"]),
+        (("type", "is", "Mail"), ["search_term: must be one of Viber, Sms, Voice; pass a new one as Channel(...)"]),
         (
             ("status", "is", Channel.SMS),
             [
-                "search_term: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
+                "search_term: must be one of Queued, InProgress, Succeeded, Failed; pass a new one as FlowStatus(...)",
             ],
         ),
         (("to", "is", ""), ["search_term: must not be empty"]),

@@ -107,7 +107,7 @@ def test_arguments_and_where_are_combined_with_and() -> None:
             {"to": 5, "status": "done", "since": NOW, "until": "now", "where": [None]},
             [
                 "to: must be text, not int",
-                "status: must be one of Queued, InProgress, Succeeded, Failed; a new one is FlowStatus(...)",
+                "status: must be one of Queued, InProgress, Succeeded, Failed; pass a new one as FlowStatus(...)",
                 "where[0]: must be a Filter, not NoneType",
                 "until: must be a datetime with a time zone, not str",
             ],

@@ -41,13 +41,13 @@ OPEN_SECONDS = 0.05
 @pytest.fixture
 def short_open_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the first probe due after 50 ms."""
-    monkeypatch.setattr("routee_failover._transport.circuit_state.INITIAL_OPEN_SECONDS", OPEN_SECONDS)
+    monkeypatch.setattr("routee_failover._transport.circuit_state_machine.INITIAL_OPEN_SECONDS", OPEN_SECONDS)
 
 
 @pytest.fixture
 def long_open_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the first probe due later than any test runs."""
-    monkeypatch.setattr("routee_failover._transport.circuit_state.INITIAL_OPEN_SECONDS", 3600.0)
+    monkeypatch.setattr("routee_failover._transport.circuit_state_machine.INITIAL_OPEN_SECONDS", 3600.0)
 
 
 class FailingHandler:

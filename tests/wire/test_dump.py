@@ -5,7 +5,7 @@ import json
 import pytest
 
 from routee_failover._wire import dump_flow, encode_flow, load_flow
-from routee_failover._wire.json import decode, encode, encode_canonical
+from routee_failover._wire.json_codec import decode, encode, encode_canonical
 from routee_failover.flows import SmsStep, StandardFlow, ViberOtpMessage
 from routee_failover.secret import SecretBytes
 

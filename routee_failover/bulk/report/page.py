@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from ..delivery_summary import DELIVERED, FAILED
+from ..display_text import sanitize
 from ..reconciliation import explain_reconciliation
-from ..sanitize import sanitize
-from .formatting import NARROW_SPACE, TimeFormatter, format_number, format_share, join_words, pluralize, split_duration
-from .markup import Markup, join_markup, percent, tag
-from .model import ReasonCount, RunSummary
-from .sections import (
+from .chart_sections import (
     average_rate,
     costs_section,
     delivery_section,
@@ -23,6 +20,9 @@ from .sections import (
     section,
     table,
 )
+from .formatting import NARROW_SPACE, TimeFormatter, format_number, format_share, join_words, pluralize, split_duration
+from .markup import Markup, join_markup, percent, tag
+from .model import ReasonCount, RunSummary
 
 
 def render_page(summary: RunSummary, *, ledger_name: str, written_at: float, times: TimeFormatter) -> str:

@@ -1,4 +1,4 @@
-"""Timeline of a run: message counts over time, and idle time. Each second is either active or idle."""
+"""Timeline of a run: message counts over time, and idle time. All time counts as either active or idle."""
 
 from itertools import pairwise
 from typing import NamedTuple

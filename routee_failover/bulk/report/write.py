@@ -9,7 +9,7 @@ from ...ledger import Ledger
 from ..atomic_write import atomic_write
 from .formatting import TimeFormatter
 from .page import render_page
-from .summary import summarize_ledger
+from .run_summary import summarize_ledger
 
 
 async def write_report(ledger: Ledger, path: str | Path, *, name: str, zone: tzinfo | None = None) -> None:

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from ..._wire.flow_file import MAX_DIGITS, MAX_TEXT_LENGTH
+from ..._wire.flow_document import MAX_DIGITS, MAX_TEXT_LENGTH
 from .base import Unreadable
 from .column_names import first_duplicate, normalize_column_name
 from .line_reader import NOT_UTF8
@@ -22,7 +22,7 @@ MAX_COLUMNS = 16_384
 """Maximum number of columns of a row, as in the widest spreadsheet."""
 
 # Line ends and tabs are allowed: authors use them. So are directional marks and joiners: Arabic, Persian, Indic scripts
-# and emoji need them, and numbers copied from a phone start with one. Directional overrides reverse the text: rejected.
+# and emoji need them, and numbers copied from a phone start with one. Directional overrides are not: they reverse text.
 _find_unsendable = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\u206a-\u206f\ufff9-\ufffb\ufffd\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))

@@ -1,7 +1,7 @@
 """CSV record parser: splits lines into cells, and recovers from quotes that are not closed.
 
 A quote that is not closed could merge the rows of two people into one cell. So a record of several lines is checked: if
-two of its lines each look like a row, it is rejected, and the lines after its first one are read as separate rows.
+two of its lines each look like a row, it is invalid, and the lines after its first one are read as separate rows.
 """
 
 import csv

@@ -5,7 +5,7 @@ from typing import cast, overload
 
 from ...errors import Problem
 from ...flows import AnyFlow
-from ...flows.model import type_name
+from ...flows.model_validation import type_name
 from ..phone_numbers import canonical_e164
 from ..templates.correlation import add_correlation, first_recipient
 from ..templates.row import Correlation, Row, Rows, invalid_row

@@ -6,7 +6,7 @@ from copy import copy
 from itertools import islice
 from pathlib import Path
 
-from ..._wire.flow_file import MAX_DIGITS, reject_duplicate_keys
+from ..._wire.flow_document import MAX_DIGITS, reject_duplicate_keys
 from ...errors import InvalidSource
 from .base import SourceRow, Unreadable
 from .cells import CellExtractor, normalize_column_names
@@ -36,7 +36,7 @@ class JsonLinesSource:
                 raise InvalidSource(f"{name} is a JSON list; JSON Lines are one object a line; nothing was sent")
             if not objects:
                 reason = f"line {line} {values.reason}"
-                raise InvalidSource(f"{name} has no JSON Lines ({reason}); nothing was sent")
+                raise InvalidSource(f"{name} is not JSON Lines ({reason}); nothing was sent")
         self.columns: tuple[str, ...] | None = normalize_column_names(
             dict.fromkeys(key for values in objects for key in values)
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self, cast, overload
 
 from ..._wire import load_flow
-from ..._wire.flow_file import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
+from ..._wire.flow_document import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import Endpoint
 from ..sources.base import Recipients, Source
@@ -14,10 +14,10 @@ from ..sources.column_names import masked_column_name, normalize_column_name
 from ..sources.formats import printable_path
 from ..sources.mappings import AsyncMappingSource, MappingSource, select_columns
 from .field_roles import FieldPath, FieldRole, iter_texts
-from .linter import TemplateLinter
-from .required_columns import RequiredColumns
+from .nonempty_columns import RequiredColumns
 from .row import Row, Rows
 from .row_factory import AsyncTemplateRows, TemplateRows, TemplateSpec
+from .row_linter import TemplateLinter
 from .template_fields import TemplateField, extract_fields, path_starts_with
 
 _MAX_LABEL_LENGTH = 320
@@ -26,7 +26,7 @@ _PLACEHOLDER_URL = "https://example.com/"
 
 
 class FlowTemplate:
-    """A flow with `{column}` placeholders, filled with the values of each row.
+    """Flow template: a flow with `{column}` placeholders, filled with the values of each row.
 
     A column may be in any text, whole or in part, except in `type` and `order`; `{{` and `}}` are literal braces. A
     text that is a single column, in a place where Routee takes a number or a boolean, is converted: `"ttl": "{ttl}"`
@@ -42,8 +42,8 @@ class FlowTemplate:
     An empty cell there makes its row invalid, and so does an altered code, such as a rounded number.
     """
     has_own_labels: bool
-    """Whether it is a failover OTP with labels of its own: Routee's OTP list cannot be asked for these, so that its
-    unknown messages cannot be reconciled."""
+    """Whether it is a failover OTP with labels of its own. Routee's OTP list matches whole labels, and is searched for
+    the run's label alone, so that its unknown messages cannot be reconciled."""
 
     def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], fields: tuple[TemplateField, ...]) -> None:
         self.endpoint = endpoint

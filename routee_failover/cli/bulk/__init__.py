@@ -1,9 +1,9 @@
-"""`routee-failover bulk`: sends one message for each row of a file, and reports the results."""
+"""`routee-failover bulk`: sends one message for each row of a file, each once, and reports the results."""
 
 import typer
 
 from ..exit_codes import BULK_FILE_EXIT_CODES, BULK_RUN_EXIT_CODES
-from ..usage_errors import Command
+from ..usage_messages import Command
 from .export import export
 from .reconcile import reconcile
 from .report import report
@@ -13,7 +13,7 @@ from .status import status
 
 bulk: typer.Typer = typer.Typer(
     name="bulk",
-    help="Send one message for each row of a file, and follow the results.",
+    help="Send one message for each row of a file, each once, and track the results.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

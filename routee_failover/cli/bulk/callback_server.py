@@ -1,4 +1,4 @@
-"""Callback server of a run: received callbacks reconcile unknown outcomes and deliver delivery reports."""
+"""Callback server of a run: received callbacks resolve unknown outcomes and bring delivery reports."""
 
 import os
 import re
@@ -27,7 +27,9 @@ def build_signer(options: RunOptions) -> CallbackSigner | None:
     _parse_listen(options.listen)
     if options.callbacks is None:
         if options.listen is not None:
-            raise InvalidSource("--listen is for callbacks: give --callbacks URL too, at which Routee reaches it")
+            raise InvalidSource(
+                "--listen needs --callbacks URL, the public URL at which Routee reaches it; nothing was sent"
+            )
         return None
     key = os.environ.get(KEY_VARIABLE)
     if not key:

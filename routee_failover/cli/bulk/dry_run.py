@@ -9,11 +9,11 @@ import attrs
 
 from ...bulk import dry_run
 from ...bulk.dry_run import DryRunResult, RowPreview, SmsCount
-from ...bulk.templates.findings import Finding, FindingKind
+from ...bulk.templates.dry_run_findings import Finding, FindingKind
 from ...errors import Problem
 from ...secret import Secret
 from ..exit_codes import ExitCode
-from ..output import format_json
+from ..record_formats import format_json
 from ..terminal import Terminal, printable
 from .display.row_counts import format_number
 from .run_config import RunConfig
@@ -114,9 +114,7 @@ def _finding_text(finding: Finding, result: DryRunResult) -> str:
             placeholder = subject or "other placeholders"
             every = "every row" if finding.count == result.valid else rows
             if placeholder.startswith("{"):
-                return (
-                    f"{every}: {placeholder} is sent as it is; only the flow is filled, from columns in single braces"
-                )
+                return f"{every}: {placeholder} is sent as it is; placeholders have single braces, and only in the flow"
             return f"{every}: {placeholder} is sent as it is; write a column as {{name}}, in single braces"
         case FindingKind.CODE_LENGTH:
             lengths = ", ".join(f"{length} in {format_number(count)}" for length, count in finding.lengths.items())
@@ -124,7 +122,7 @@ def _finding_text(finding: Finding, result: DryRunResult) -> str:
         case FindingKind.UNCERTAIN_TIME_ZONE:
             return f"{rows}: the number has no known time zone, or several with different hours"
         case FindingKind.KEY_CONFLICT:
-            return f"{rows}: the key of another recipient; only one message per key is sent, so these are not"
+            return f"{rows}: the key of another recipient; only one message per key is sent, and not to these"
 
 
 def _sms_text(sms: SmsCount) -> str:

@@ -10,9 +10,9 @@ from ...bulk.atomic_write import atomic_write
 from ...bulk.ledger_export import export as write_export
 from ...errors import InvalidSource
 from ...ledger import EntryState, SqliteLedger
-from ..data_output import DataOutput
 from ..error_output import ErrorContext, handle_errors
 from ..terminal import Terminal
+from ..utf8_stdout import DataOutput
 from .options import LedgerArgument
 from .output_guard import ensure_not_in_use
 from .resume import ensure_ledger_exists

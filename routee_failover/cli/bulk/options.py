@@ -50,7 +50,7 @@ UnknownOption = Annotated[
     UnknownPolicy | None,
     typer.Option(
         help="What to do with messages whose outcome is unknown. keep: list them. reconcile (default): ask Routee, and "
-        "resend those that it provably did not accept. resend: also resend the rest, which may arrive twice.",
+        "resend those that it provably did not accept. resend: also resend the rest, once; these may arrive twice.",
         show_default=False,
     ),
 ]

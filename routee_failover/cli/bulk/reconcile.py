@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from ...bulk.currency import store_currency
+from ...bulk.account_currency import store_currency
 from ...bulk.delivery_summary import DeliverySummary
 from ...bulk.reconciliation import BulkReconciler, ReconcileResult, UnknownPolicy, explain_reconciliation
 from ...client import RouteeClient
@@ -16,7 +16,7 @@ from ...errors import RouteeError
 from ...ledger import Ledger, SqliteLedger
 from ..error_output import ErrorContext, handle_errors
 from ..exit_codes import ExitCode
-from ..output import format_json
+from ..record_formats import format_json
 from ..terminal import Terminal, printable
 from .delivery_summary import delivery_counts_event, delivery_lines
 from .display.json_events import row_counts_fields

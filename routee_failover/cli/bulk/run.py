@@ -1,4 +1,4 @@
-"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends one message for each row of a file."""
+"""`routee-failover bulk run RECIPIENTS --flow FLOW`: sends one message for each row of a file, each once."""
 
 import asyncio
 from pathlib import Path
@@ -94,14 +94,17 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Public URL for the callbacks of this run. ROUTEE_CALLBACK_KEY holds the key that signs it.",
+            help="Public URL for Routee's callbacks, which this run receives itself. ROUTEE_CALLBACK_KEY holds the key "
+            "that signs callback URLs.",
             show_default=False,
         ),
     ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Address to listen on for callbacks. Default: 127.0.0.1:9000.", show_default=False
+            metavar="HOST:PORT",
+            help="Address to which the --callbacks URL leads. Default: 127.0.0.1:9000.",
+            show_default=False,
         ),
     ] = None,
     again: Annotated[
@@ -117,7 +120,7 @@ def run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Send one message for each row of a file, none of them twice, even if this process is interrupted or killed.
+    r"""Send one message for each row of a file, each once, even if this process is interrupted or killed.
 
     Run the same command again to continue: the ledger records what was sent to whom.
     Ctrl-C waits for the messages in flight, then prints the command that resumes the run.

@@ -99,7 +99,7 @@ class RunConfig:
             raise LedgerError("the run config in this ledger cannot be read; nothing was sent") from None
 
     def continued_from(self, previous: "RunConfig") -> "RunConfig":
-        """Return the config that continues a previous run. Raises `InvalidSource` where they contradict.
+        """Return the config that continues a previous run. Raises `InvalidSource` if they do not agree.
 
         The list of recipients may change: who got the message is identified by key. Everything else that decides what a
         recipient gets, or who the recipient is, must be unchanged.

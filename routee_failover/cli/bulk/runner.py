@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from ...bulk.currency import store_currency
+from ...bulk.account_currency import store_currency
+from ...bulk.display_text import sanitize
 from ...bulk.invalid_rows import InvalidRowsFile
-from ...bulk.sanitize import sanitize
 from ...bulk.send_window import SendWindow
 from ...bulk.sender import BulkSender
 from ...bulk.settings import BulkSettings
@@ -31,7 +31,7 @@ from .callback_server import build_signer, serve_callbacks
 from .display.json_events import row_counts_fields
 from .display.progress_display import JsonLinesDisplay, ProgressDisplay, create_display
 from .display.row_counts import RowCounts
-from .monitor import PauseToggle, RunResult, monitor_run
+from .foreground_loop import PauseToggle, RunResult, monitor_run
 from .previous_runs import source_digest
 from .run_config import LAST_RUN_KEY, RUN_CONFIG_KEY, RunConfig
 from .startup_summary import StartupInfo, fetch_balance, print_startup, run_title
@@ -129,7 +129,7 @@ class RunCommand:
 
     ledger: str
     resolve_config: Callable[[RunConfig | None], RunConfig]
-    """Returns the config of the run, given the one in the ledger. Raises `InvalidSource` where they contradict."""
+    """Returns the config of the run, given the one in the ledger. Raises `InvalidSource` if they do not agree."""
     as_json: bool
     recover: bool = False
     """Whether to open a ledger that has lost data, and ask Routee about every row that is missing in it."""

@@ -75,7 +75,7 @@ def print_startup(
         console.print_line(f"Suppression list: {format_number(len(suppressed))} {numbers}, to which nothing is sent.")
     if limit is not None:
         console.print_line(
-            f"At most {format_number(limit)} messages are sent (--max-messages), including earlier runs."
+            f"At most {format_number(limit)} messages are sent (--max-messages), including those of earlier runs."
         )
     if balance is not None and balance.amount is not None:
         console.print_line(f"Account balance: {balance.amount:,.2f} {printable(balance.currency or '')}".rstrip() + ".")

@@ -16,7 +16,7 @@ from ...ledger import SqliteLedger, StateCounts
 from ...ledger.sqlite.schema import connect_for_reading, explain_failure
 from ..error_output import ErrorContext, handle_errors
 from ..exit_codes import ExitCode
-from ..output import format_json
+from ..record_formats import format_json
 from ..terminal import Terminal, printable
 from .delivery_summary import delivery_counts_event, delivery_lines
 from .display.dashboard import render_status
@@ -69,9 +69,10 @@ async def read_status(path: str) -> _RunStatus:
 
 
 def _check_integrity(path: str) -> None:
-    """Raise `LedgerError` if the ledger is damaged anywhere: the counts alone are on a page of their own.
+    """Raise `LedgerError` if the ledger is damaged anywhere.
 
-    It reads the whole file, which takes half a second for a million messages.
+    The counts are on a page of their own and would not show it. The check reads the whole file, which takes half a
+    second for a million messages.
     """
     try:
         with closing(connect_for_reading(resolve_path(Path(path)))) as connection:

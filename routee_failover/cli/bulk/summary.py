@@ -68,7 +68,7 @@ def next_step_lines(counts: RowCounts, ledger: str, invalid_rows: Path | None) -
         yield ("   ", (f"{format_number(counts.remaining)} ", "bold"), text)
         yield _command_line(bulk_command("resume", ledger))
     elif counts.remaining and counts.limit_reached:
-        text = "not sent because of --max-messages. To send them all (nothing is sent twice):"
+        text = "not sent because of --max-messages. To send them all, or some with a larger number (none twice):"
         yield ("   ", (f"{format_number(counts.remaining)} ", "bold"), text)
         yield _command_line(resume_command(counts, ledger))
     elif counts.remaining or counts.in_flight:

@@ -51,10 +51,10 @@ async def _run_demo(console: Terminal, runs: Sequence[ScenarioRun], speed: float
     async with Sandbox(speed=speed) as sandbox, RouteeClient(sandbox.config()) as client:
         _print_header(console, len(runs), speed)
         with create_display(console, runs, now) as display:
-            following = asyncio.gather(
+            running = asyncio.gather(
                 *(run_scenario(run, client, display.show_change, now, polling_interval(speed)) for run in runs)
             )
-            await _refresh_until_done(following, display, sandbox)
+            await _refresh_until_done(running, display, sandbox)
             display.close()
         print_summary(console, runs, now(), sandbox.counts)
 
@@ -64,17 +64,17 @@ def polling_interval(speed: float) -> float:
     return min(max(12 / speed, 0.02), 1.0)
 
 
-async def _refresh_until_done(following: "asyncio.Future[list[None]]", display: DemoDisplay, sandbox: Sandbox) -> None:
+async def _refresh_until_done(running: "asyncio.Future[list[None]]", display: DemoDisplay, sandbox: Sandbox) -> None:
     """Refresh the display until all flows are final; cancel them if the demo ends earlier."""
     try:
-        while not following.done():
+        while not running.done():
             display.refresh(sandbox.counts)
-            await asyncio.wait([following], timeout=REFRESH_INTERVAL)
-        await following
+            await asyncio.wait([running], timeout=REFRESH_INTERVAL)
+        await running
     finally:
-        following.cancel()
+        running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(following, return_exceptions=True)
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def _print_header(console: Terminal, flows: int, speed: float) -> None:

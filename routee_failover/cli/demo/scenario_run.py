@@ -8,7 +8,8 @@ import attrs
 
 from ...client import RouteeClient
 from ...errors import InvalidFlow, Rejected, RouteeError
-from ..deliveries import (
+from ..error_output import error_lines
+from ..record_view import (
     DELIVERED_STATUSES,
     FAILED_STATUSES,
     AnyRecord,
@@ -17,7 +18,6 @@ from ..deliveries import (
     humanize_status,
     status_reason,
 )
-from ..error_output import error_lines
 from ..terminal import printable
 from .scenarios import SMS, VIBER, DemoScenario
 
@@ -30,7 +30,7 @@ class ScenarioResult(Enum):
     REJECTED = "rejected by Routee"
     INVALID = "invalid, not sent"
     LOST = "lost"
-    """Result unknown: the sandbox could not be polled."""
+    """Result unknown: the send or a status request failed."""
 
 
 @attrs.define

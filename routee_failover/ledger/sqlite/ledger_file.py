@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..._sqlite import UnusableDatabase, open_connection
-from .database import LedgerDatabase
 from .file_lock import FileLock
 from .high_water_mark import COMMITS_SUFFIX, HighWaterMark, begin_creation, clear_creation, creation_begun, sidecar_path
 from .loss_detection import check_for_loss
 from .schema import EMPTY_FILE, connect_for_writing
+from .write_operations import LedgerDatabase
 
 READER_BLOCKS = "a program that reads it keeps it from being written; stop that program"
 

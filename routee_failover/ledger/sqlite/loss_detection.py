@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ..._sqlite import UnusableDatabase
 from .file_lock import FileLock
+from .header_reader import HEADER_PAGE, parse_header, read_main_file
 from .high_water_mark import COMMITS_SUFFIX, read_high_water, sidecar_path
-from .ledger_header import HEADER_PAGE, parse_header, read_main_file
 from .schema import APPLICATION_ID, MIGRATIONS, UNKNOWN_LAYOUT
 from .wal_scanner import scan_wal
 
@@ -76,7 +76,7 @@ def check_for_loss(path: Path, lock: FileLock, *, recover: bool = False) -> bool
 
 
 def check_readable(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `UnusableDatabase` where not all that was committed can be read; a run may be writing meanwhile."""
+    """Raise `UnusableDatabase` if not all that was committed can be read; a run may be writing meanwhile."""
     file = reason = ""
     for _ in range(_MAX_READS):
         (run_id,) = connection.execute("SELECT run_id FROM ledger").fetchone()

@@ -8,11 +8,11 @@ from ..api.failover_responses import format_timestamp
 from ..api.pricing import to_currency_amount, total_price
 from ..callbacks.dispatcher import CallbackDispatcher
 from ..callbacks.payloads import reply_obstacle
+from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
 from ..simulation.lifecycle import ACTION_OUTCOMES, FlowLifecycle, FlowSnapshot
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.recipients import step_recipients, with_plus
-from ..simulation.step_plan import PlannedStep, SendEndpoint
+from ..simulation.phone_numbers import step_recipients, with_plus
+from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedMessage
 from .callbacks_api import callback_view
 from .message_preview import find_pin, message_preview, one_line_preview
@@ -25,8 +25,8 @@ def flow_summary(snapshot: FlowSnapshot) -> dict[str, Any]:
 
 def current_flow_detail(lifecycle: FlowLifecycle, dispatcher: CallbackDispatcher, flow: AcceptedFlow) -> dict[str, Any]:
     """Return the full detail of a flow in its current state, with its callbacks."""
-    posted = [callback_view(flow, record) for record in dispatcher.log.for_flow(flow.id)]
-    return flow_detail(lifecycle.snapshot(flow), posted)
+    callbacks = [callback_view(flow, record) for record in dispatcher.log.for_flow(flow.id)]
+    return flow_detail(lifecycle.snapshot(flow), callbacks)
 
 
 def flow_detail(snapshot: FlowSnapshot, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def tracking_record(snapshot: FlowSnapshot) -> dict[str, Any]:
 
 
 def pin_for_recipient(snapshot: FlowSnapshot, to: str) -> tuple[str, SimulatedChannel]:
-    """Return the PIN for a number and its channel, of a flow that contains a PIN for it.
+    """Return the PIN for a number, and its channel, in a flow that contains one for it.
 
     It is that of the latest message to the number, or, before one is sent, of the first step for it.
     """

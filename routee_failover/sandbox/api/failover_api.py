@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from ..context import SandboxContext, json_response
+from ..simulation.flow_plan import SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.step_plan import SendEndpoint
 from . import failover_responses
 from .errors import FAILOVER_ERRORS
 from .tokens import Token

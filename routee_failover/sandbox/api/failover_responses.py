@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..simulation.flow_plan import DEFAULT_TRIGGERS, DEFAULT_TTL, PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.step_plan import DEFAULT_TRIGGERS, DEFAULT_TTL, PlannedStep, SendEndpoint
+from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedFlowState, SimulatedMessage
 from .pricing import APPLICATION_ID, OPERATOR, country_code, part_price, sms_parts, to_currency_amount, total_price
 

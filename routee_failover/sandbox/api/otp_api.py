@@ -6,9 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from ..context import SandboxContext, json_response, utc_now
-from ..simulation.channel_statuses import FailureCode
+from ..simulation.flow_plan import SendEndpoint, plan_steps, rejection_reason
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.step_plan import SendEndpoint, plan_steps, rejection_reason
+from ..simulation.status_sequences import FailureCode
 from . import otp_responses
 from .errors import OTP_ERRORS
 from .failover_responses import format_timestamp

@@ -6,10 +6,10 @@ They mix camel and snake case, write channels in lower case, and numbers without
 from collections.abc import Sequence
 from typing import Any
 
-from ..simulation.channel_statuses import FailureCode
+from ..simulation.flow_plan import PlannedStep
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.step_plan import PlannedStep
+from ..simulation.scripted_outcomes import SimulatedChannel
+from ..simulation.status_sequences import FailureCode
 from ..simulation.timeline import SimulatedFlowState, SimulatedMessage
 from .failover_responses import format_timestamp
 from .pricing import OPERATOR, country_code, step_price, to_currency_amount, total_price

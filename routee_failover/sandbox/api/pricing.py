@@ -6,9 +6,9 @@ That each part of a long SMS is charged is documented; the price is not.
 from collections.abc import Sequence
 
 from ...sms_parts import split_sms
+from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.step_plan import PlannedStep, SendEndpoint
+from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedFlowState, SimulatedMessage
 
 APPLICATION_ID = "000000000000000000000001"
@@ -52,7 +52,7 @@ def total_price(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: Simulat
 
 
 def to_currency_amount(thousandths: int) -> float:
-    """Return a price in the unit of responses."""
+    """Return a price in thousandths as an amount of the currency, as responses show it."""
     return thousandths / 1000
 
 

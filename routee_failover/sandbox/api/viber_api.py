@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from ..context import SandboxContext, json_response
-from ..simulation.step_plan import SendEndpoint
+from ..simulation.flow_plan import SendEndpoint
 from . import viber_responses
 from .errors import FAILOVER_ERRORS
 from .failover_api import require_role, require_sender

@@ -8,10 +8,10 @@ import attrs
 
 from ..api import failover_responses, otp_responses
 from ..api.failover_responses import format_timestamp
+from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
 from ..simulation.lifecycle import ActionConflict
-from ..simulation.outcomes import SimulatedChannel
-from ..simulation.step_plan import PlannedStep, SendEndpoint
+from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedFlowState, SimulatedFlowStatus, SimulatedMessage
 from .records import CallbackKind
 

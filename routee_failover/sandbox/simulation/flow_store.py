@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from ..store.base import MemoryStore, Store
-from .outcomes import ScriptedCallbacks, ScriptedMessage
-from .recipients import flow_recipients
-from .step_plan import PlannedStep, SendEndpoint, plan_steps, plan_timeline
+from .flow_plan import PlannedStep, SendEndpoint, plan_steps, plan_timeline
+from .phone_numbers import flow_recipients
+from .scripted_outcomes import ScriptedCallbacks, ScriptedMessage
 from .timeline import FlowTimeline, ForcedOutcome
 
 _FLOW, _LAST_FLOW_NUMBER = "flow", "last_flow_number"

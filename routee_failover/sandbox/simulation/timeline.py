@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import attrs
 
-from .channel_statuses import FailureCode, StatusChange, expiry_status, possible_outcomes, status_sequence
-from .outcomes import ScriptedMessage, ScriptedOutcome, SimulatedChannel
+from .scripted_outcomes import ScriptedMessage, ScriptedOutcome, SimulatedChannel
+from .status_sequences import FailureCode, StatusChange, expiry_status, possible_outcomes, status_sequence
 from .virtual_clock import round_to_microseconds
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from routee_failover.bulk.reconciliation import flow_lookup, lookup_schedule, reconciler, report_collector
-from routee_failover.bulk.reconciliation.delivery_report import delivery_report_of
+from routee_failover.bulk.reconciliation import flow_lookup, lookup_schedule, reconciler, report_fetcher
 from routee_failover.bulk.reconciliation.lookup import Absent, Found, Inconclusive, Unlabelled
 from routee_failover.bulk.reconciliation.otp_lookup import OtpLookup
 from routee_failover.bulk.reconciliation.reconcile_after import ReconcileAfter
+from routee_failover.bulk.reconciliation.report_mapping import delivery_report_of
 from routee_failover.errors import NotFound
 from routee_failover.flows import Endpoint
 from routee_failover.ledger import EntryState
@@ -121,7 +121,7 @@ async def test_messages_beyond_the_tracking_limit_wait_and_are_counted(monkeypat
 
 async def test_delivery_reports_are_collected_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flows are processed in chunks; one without an id is not tracked."""
-    monkeypatch.setattr(report_collector, "_CHUNK_SIZE", 1)
+    monkeypatch.setattr(report_fetcher, "_CHUNK_SIZE", 1)
     async with sandbox_run(viber_otp, speed=0) as run:
         for to in (ADA, BEN):
             await run.send(to)

@@ -25,10 +25,10 @@ REJECTED_REASONS = (
 UNKNOWN_REASONS = (
     "the connection was lost after the request was written",
     "Routee answered 502",
-    "no answer came within 30 s",
+    "the connection was closed before a response came",
 )
 INVALID_REASONS = (
-    "flow[0].to: is no number in E.164 form",
+    "flow[0].to: is not a number in E.164 form",
     "flow[1].message.body: has 1,702 characters, of which 1,530 go into one message",
     "column 'name' is empty",
 )

@@ -12,7 +12,7 @@ import pytest
 
 from routee_failover.bulk.report.formatting import TimeFormatter
 from routee_failover.bulk.report.page import render_page
-from routee_failover.bulk.report.summary import summarize_ledger
+from routee_failover.bulk.report.run_summary import summarize_ledger
 from routee_failover.ledger import DeliveryReport, EntryState, LedgerEntry
 
 from .sample_runs import RUN_SETTINGS, STARTED_AT, SampleLedger, sample_entries, sample_run
@@ -189,7 +189,7 @@ async def test_every_chart_has_a_title_and_a_description() -> None:
         (lambda: sample_run(300, unsent=300), "No message was accepted", "Half of"),
         (
             lambda: sample_run(2_000, pause=30_000),
-            "of idle time are not counted",
+            "of idle time is not counted",
             "Problems with no message",
         ),
         (lambda: sample_run(30, failure_factor=1e9), "There is nothing to deliver", "failed over"),

@@ -122,7 +122,7 @@ async def test_active_and_idle_time_are_consistent() -> None:
     text = page.text.replace("\u202f", " ")
     assert "Duration29.4 s: 6.8 s active, 22.6 s idle" in text
     assert "2,000 messages in 6.8 s of activity: 296 a second. " in text
-    assert "22.6 s of idle time are not counted." in text
+    assert "22.6 s of idle time is not counted." in text
     assert "idle22.6 s" in text
     assert "A steady 296 messages a second" in text
 

@@ -101,7 +101,7 @@ def test_each_type_has_the_expected_text(tmp_path: Path, values: Any, texts: lis
 
 
 def test_control_character_invalidates_its_row_in_any_batch(tmp_path: Path) -> None:
-    """An unsendable character is rows in row 1 and in row 4,501, and invalidates that row."""
+    """An unsendable character is found in row 1 and in row 4,501, and invalidates that row."""
     names = ["Ada"] * 5_000
     names[0], names[4_500] = "A\x1bda", "A\ufffd"
     rows = read_rows(read_source(write_parquet(tmp_path / "rows.parquet", {"phone": [BOB] * 5_000, "name": names})))
@@ -111,7 +111,7 @@ def test_control_character_invalidates_its_row_in_any_batch(tmp_path: Path) -> N
 
 
 def test_column_names_are_normalized(tmp_path: Path) -> None:
-    """A name with line ends, spaces and invisible characters matches; two that look the same are rejected."""
+    """A name with line ends, spaces and invisible characters matches; two that look the same are refused."""
     path = write_parquet(
         tmp_path / "rows.parquet", {"\ufeffphone": [CID], " First\nNa\u0308me ": ["Cid"], "a.b": ["x"]}
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from routee_failover.ledger.sqlite.ledger_header import read_main_file
+from routee_failover.ledger.sqlite.header_reader import read_main_file
 from tests.chaos.faulty_server import FaultyServer
 
 

@@ -58,7 +58,7 @@ def test_suppressed_rows_are_not_sent_and_counted_apart(campaign: Campaign, sand
 
 
 def test_growing_list_applies_to_the_resumed_run(campaign: Campaign, sandbox: Sandbox) -> None:
-    """A run is killed, people opt out, and it is resumed: nobody on a list by then gets the message."""
+    """A run is killed, people opt out, and it is resumed: no one who is then on a list gets the message."""
     optout = _write_suppression_list(campaign, 0)
     with start_run(campaign.write(150), sandbox, "--rate", "100", "--suppress", str(optout)) as process:
         wait_until(lambda: len(sandbox.accepted) > 20)
@@ -119,7 +119,7 @@ def test_max_messages_stops_and_resume_sends_the_rest(campaign: Campaign, sandbo
     campaign.write(120)
     first = cli(*campaign.run("--max-messages", "40", "--concurrency", "100"), at=sandbox)
     assert (first.exit_code, len(sandbox.accepted)) == (3, 40), first
-    assert "At most 40 messages are sent (--max-messages), including earlier runs." in first.out
+    assert "At most 40 messages are sent (--max-messages), including those of earlier runs." in first.out
     assert "Stopped before every row was sent: reached --max-messages 40." in first.out
     assert "80 not sent because of --max-messages" in first.out
     again = cli(*campaign.run(), at=sandbox)

@@ -87,7 +87,7 @@ def test_invalid_rows_do_not_overwrite_a_foreign_file(campaign: Campaign, sandbo
         (["--region", "Greece"], "Greece"),
         (["--format", "xls"], "xls"),
         (["--callbacks", "https://example.test/routee"], "ROUTEE_CALLBACK_KEY is not set"),
-        (["--listen", "127.0.0.1:9000"], "give --callbacks URL too"),
+        (["--listen", "127.0.0.1:9000"], "--listen needs --callbacks URL"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -16,7 +16,7 @@ import pytest
 from routee_failover import LedgerError
 from routee_failover.ledger import SqliteLedger, StateCounts, Transition
 from routee_failover.ledger.sqlite import file_lock
-from routee_failover.ledger.sqlite.database import OPENED_ELSEWHERE
+from routee_failover.ledger.sqlite.write_operations import OPENED_ELSEWHERE
 
 from ..factories import claim_lines, claim_request, transition_details
 

@@ -12,9 +12,9 @@ from routee_failover import LedgerError
 from routee_failover._sqlite import UnusableDatabase
 from routee_failover.ledger import SqliteLedger, StateCounts
 from routee_failover.ledger.sqlite import file_descriptors, file_lock
-from routee_failover.ledger.sqlite.database import LedgerDatabase
-from routee_failover.ledger.sqlite.ledger_header import parse_header
+from routee_failover.ledger.sqlite.header_reader import parse_header
 from routee_failover.ledger.sqlite.schema import connect_for_reading
+from routee_failover.ledger.sqlite.write_operations import LedgerDatabase
 
 from ..factories import claim_lines
 
@@ -74,9 +74,9 @@ async def test_failed_transaction_at_opening_leaves_the_file_unchanged(
         assert await ledger.counts() == StateCounts(unknown=1)
 
 
-@pytest.mark.parametrize("how", ["gone", "another"])
+@pytest.mark.parametrize("replacement", ["gone", "another"])
 async def test_file_replaced_while_it_is_locked_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    path: Path, monkeypatch: pytest.MonkeyPatch, replacement: str
 ) -> None:
     """The locked file is not the file with that name any more: nothing is opened."""
     async with SqliteLedger(path) as ledger:
@@ -85,7 +85,7 @@ async def test_file_replaced_while_it_is_locked_is_refused(
 
     def replace_then_lock(descriptor: int, *, wait: bool) -> bool:
         path.unlink()
-        if how == "another":
+        if replacement == "another":
             path.touch()
         return try_lock(descriptor, wait=wait)
 

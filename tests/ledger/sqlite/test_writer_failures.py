@@ -13,7 +13,7 @@ import pytest
 from routee_failover import LedgerError
 from routee_failover.ledger import ClaimResult, DeliveryReport, SqliteLedger, StateCounts, Transition, TransitionDetails
 from routee_failover.ledger.sqlite import ledger_file, schema, writer
-from routee_failover.ledger.sqlite.database import LedgerDatabase
+from routee_failover.ledger.sqlite.write_operations import LedgerDatabase
 from routee_failover.ledger.sqlite.writer import Writer
 
 from ..factories import LEASE, claim_lines, claim_request, transition_details

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from routee_failover.sandbox.simulation.outcomes import ScriptedMessage, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedMessage, ScriptedOutcome, SimulatedChannel
 from routee_failover.sandbox.simulation.timeline import FlowTimeline, SimulatedStep
 
 VIBER_TRIGGERS = frozenset({"expired", "failed", "undelivered"})

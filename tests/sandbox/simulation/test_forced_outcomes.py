@@ -2,8 +2,8 @@
 
 import pytest
 
-from routee_failover.sandbox.simulation.channel_statuses import FailureCode
-from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedOutcome
+from routee_failover.sandbox.simulation.status_sequences import FailureCode
 from routee_failover.sandbox.simulation.timeline import (
     ForcedOutcome,
     SimulatedFlowStatus,

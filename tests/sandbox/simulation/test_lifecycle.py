@@ -8,8 +8,8 @@ import pytest
 from routee_failover.sandbox.simulation.event_bus import EventBus, FlowAccepted, FlowChanged, FlowsCleared, SandboxEvent
 from routee_failover.sandbox.simulation.flow_store import AcceptedFlow, FlowStore
 from routee_failover.sandbox.simulation.lifecycle import ActionConflict, FlowLifecycle
-from routee_failover.sandbox.simulation.outcomes import ScriptedMessage, ScriptedOutcome
 from routee_failover.sandbox.simulation.scheduler import Scheduler
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedMessage, ScriptedOutcome
 from routee_failover.sandbox.simulation.virtual_clock import VirtualClock
 
 ADA = "+306912345678"

@@ -7,7 +7,7 @@ import pytest
 
 from routee_failover.sandbox.simulation import rules as rules_module
 from routee_failover.sandbox.simulation.event_bus import EventBus, RulesChanged, SandboxEvent
-from routee_failover.sandbox.simulation.outcomes import ScriptedCallbacks, ScriptedMessage, ScriptedOutcome
+from routee_failover.sandbox.simulation.flow_plan import PlannedStep, SendEndpoint, plan_steps
 from routee_failover.sandbox.simulation.rules import (
     NO_DECISION,
     Fault,
@@ -17,7 +17,7 @@ from routee_failover.sandbox.simulation.rules import (
     StoredRule,
     TooManyRules,
 )
-from routee_failover.sandbox.simulation.step_plan import PlannedStep, SendEndpoint, plan_steps
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedCallbacks, ScriptedMessage, ScriptedOutcome
 from routee_failover.sandbox.store.base import MemoryStore
 
 ADA, BOB = "+306912345678", "+306987654321"

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.sandbox.simulation.channel_statuses import FailureCode
-from routee_failover.sandbox.simulation.outcomes import ScriptedMessage, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.scripted_outcomes import ScriptedMessage, ScriptedOutcome, SimulatedChannel
+from routee_failover.sandbox.simulation.status_sequences import FailureCode
 from routee_failover.sandbox.simulation.timeline import (
     FlowTimeline,
     ForcedOutcome,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..countries import country_name
+from ..country_lookup import country_name
 from ..formatting import format_money, format_share
 from ..markup import Markup
 from ..model import CostGroup

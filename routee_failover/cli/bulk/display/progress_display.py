@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 from rich.live import Live
 
 from ....bulk.progress import Phase, Progress, RowProblem
-from ...output import format_json
+from ...record_formats import format_json
 from ...terminal import Terminal
 from .dashboard import render_dashboard, render_final_dashboard
 from .json_events import progress_event, row_problem_event
@@ -203,7 +203,7 @@ class JsonLinesDisplay:
 
 
 def create_display(console: Terminal, title: str, hint: Callable[[], str], *, as_json: bool) -> ProgressDisplay:
-    """Return JSON lines on request, the dashboard if it fits the terminal, otherwise plain lines."""
+    """Return JSON Lines on request, the dashboard if it fits the terminal, otherwise plain lines."""
     if as_json:
         return JsonLinesDisplay(console, Terminal(stderr=True))
     if (

@@ -97,7 +97,7 @@ class RowCounts:
 
     @property
     def done(self) -> int:
-        """Rows with an outcome, and those whose outcome does not become known by waiting."""
+        """Rows that need no more sending: each has an outcome, possibly UNKNOWN, or is a duplicate or suppressed."""
         own = self.accepted + self.rejected + self.unknown + self.expired + self.invalid
         return own + self.duplicates + self.suppressed
 
