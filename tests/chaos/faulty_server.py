@@ -50,7 +50,7 @@ class FaultyServer:
         self.request_counts: Counter[str] = Counter()
         self.accepted: Counter[str] = Counter()
         self.read_call_count = 0
-        """Number of reading calls that were read."""
+        """Number of read calls received."""
         self.arrivals: dict[str, list[float]] = defaultdict(list)
         """When each message was read, by the clock of `time.monotonic()`."""
         self.token_requests = 0

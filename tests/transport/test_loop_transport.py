@@ -208,7 +208,7 @@ async def test_cancelled_request_shows_no_secret() -> None:
 
 
 async def test_cancelled_requests_release_their_slots() -> None:
-    """200 cancelled reading calls leave every slot of the limiter to others."""
+    """200 cancelled read calls leave every slot of the limiter to others."""
     seen: list[bytes] = []
     async with RawServer(after_token(seen, never_respond)) as server, open_transport(server, pool_size=2) as transport:
         requests = [asyncio.create_task(transport.send_request(GET)) for _ in range(200)]
