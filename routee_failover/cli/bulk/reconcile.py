@@ -50,9 +50,10 @@ def reconcile(
 ) -> None:
     """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
-    A message that Routee has is found at once. That Routee does not have it is proven
-    only when it is still not found after --reconcile-after, so the command waits; Ctrl-C
-    stops waiting. The next resume sends what was provably not accepted.
+    A message that Routee has is found at once. That Routee does not have it is
+    proven only when it is still not found after --reconcile-after, so the
+    command waits; Ctrl-C stops waiting. The next resume sends what was provably
+    not accepted.
 
     With --ends it also collects the delivery report of each accepted message, and
     counts them: delivered, failed, unknown, and by channel.

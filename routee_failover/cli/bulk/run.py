@@ -38,7 +38,7 @@ def run(
     recipients: Annotated[
         Path,
         typer.Argument(
-            metavar="RECIPIENTS", help="CSV, JSON Lines or Parquet; one row per message.", show_default=False
+            metavar="RECIPIENTS", help="CSV, JSON Lines or Parquet; one message per row.", show_default=False
         ),
     ],
     flow: Annotated[
@@ -120,11 +120,12 @@ def run(
 ) -> None:
     r"""Send one message for each row of a file, each once, even if this process is interrupted or killed.
 
-    Run the same command again to continue: the ledger records who got the message, and
-    no recipient gets it twice. Ctrl-C waits for messages in flight, then prints the command
-    to resume.
+    Run the same command again to continue: the ledger records who got the
+    message, and no recipient gets it twice. Ctrl-C waits for messages in
+    flight, then prints the command to resume.
 
-    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in braces:
+    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in
+    braces:
       {"endpoint": "standard", "flow": \[{"type": "Sms", "to": "{phone}", ...}]}
 
     Environment: the variables of `routee-failover send`.
