@@ -16,7 +16,7 @@ is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 """Match + and 7 to 15 digits. ITU-T E.164 allows 15; the shortest plans (Niue's +683 4000) have 7."""
 
 MAX_DIGITS = 15
-_MAX_CELL_LENGTH = 100  # characters of a cell, including blanks and marks
+_MAX_CELL_LENGTH = 100  # including blanks and invisible characters
 _MAX_DIGITS_WITH_PREFIX = MAX_DIGITS + 5  # an international prefix (00, 011, 0011, 8 10) may precede them
 
 INVISIBLE_CHARACTERS = frozenset(
@@ -108,7 +108,7 @@ def _normalize(text: str) -> str:
     if not text:
         raise InvalidPhoneNumber("must not be empty")
     if unicodedata.category(text[0]) == "Cf":
-        raise InvalidPhoneNumber("begins with an invisible mark: delete it, or type the number again")
+        raise InvalidPhoneNumber("begins with an invisible character: delete it, or type the number again")
     scheme = _SCHEME(text)
     written = "".join(_to_ascii(text[scheme.end() if scheme else 0 :])).strip()
     integer = _INTEGER_AS_FLOAT(written)
@@ -121,21 +121,21 @@ def _normalize(text: str) -> str:
 
 def _to_ascii(text: str) -> Iterator[str]:
     zeros: set[int] = set()
-    for letter in text:
-        if letter.isascii() and letter not in "\r\v\f\x1c\x1d\x1e\x1f":
-            if letter.isdigit():
+    for character in text:
+        if character.isascii() and character not in "\r\v\f\x1c\x1d\x1e\x1f":
+            if character.isdigit():
                 zeros.add(ord("0"))
-            yield letter
-        elif letter in INVISIBLE_CHARACTERS:
+            yield character
+        elif character in INVISIBLE_CHARACTERS:
             continue
-        elif (digit := unicodedata.decimal(letter, None)) is not None:
-            zeros.add(ord(letter) - digit)
+        elif (digit := unicodedata.decimal(character, None)) is not None:
+            zeros.add(ord(character) - digit)
             yield str(digit)
-        elif letter.isspace():
-            yield "\n" if letter in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029" else " "
+        elif character.isspace():
+            yield "\n" if character in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029" else " "
         else:
-            dash = unicodedata.category(letter) == "Pd" or letter == "\u2212"
-            yield "-" if dash else _ASCII_SYMBOLS.get(letter, letter)
+            dash = unicodedata.category(character) == "Pd" or character == "\u2212"
+            yield "-" if dash else _ASCII_SYMBOLS.get(character, character)
     if len(zeros) > 1:
         raise InvalidPhoneNumber("mixes digits of several scripts; write them all in one")
 
@@ -165,17 +165,17 @@ def _invalid_reason(text: str) -> str:
         return "holds two numbers; write one in each row"
     if letters:
         return "has letters in it"
-    if any(not letter.isprintable() for letter in text if letter != "\t"):
-        return "has an invisible control letter in it"
+    if any(not character.isprintable() for character in text if character != "\t"):
+        return "has an invisible control character in it"
     if re.fullmatch(r"[0-9]+,[0-9]+", text):
         return "is a number with a fraction, not a phone number"
-    others = [letter for letter in text if not _NUMBER_CHARACTERS(letter)]
+    others = [character for character in text if not _NUMBER_CHARACTERS(character)]
     return f"has {_display(others[0])} in it, which is no part of a phone number" if others else "has no digits"
 
 
 def _display(character: str) -> str:
     """Return the character, or its Unicode name if it combines with its neighbour and cannot be shown alone."""
-    return unicodedata.name(character, "an unnamed sign") if unicodedata.category(character)[0] == "M" else character
+    return unicodedata.name(character, "an unnamed mark") if unicodedata.category(character)[0] == "M" else character
 
 
 def _check_shape(text: str) -> None:
@@ -212,14 +212,14 @@ def _check_shape(text: str) -> None:
 def _check_parentheses(text: str) -> None:
     """Parentheses may enclose a country or area code: in pairs, early in the text, and not at its end."""
     depth = digits = 0
-    for position, letter in enumerate(text):
-        digits += letter.isdigit()
-        depth += (letter == "(") - (letter == ")")
+    for position, character in enumerate(text):
+        digits += character.isdigit()
+        depth += (character == "(") - (character == ")")
         if depth not in {0, 1}:
             raise InvalidPhoneNumber("has parentheses that do not pair")
-        if letter == "(" and digits > 6:
+        if character == "(" and digits > 6:
             raise InvalidPhoneNumber("has something in parentheses after it; write the number alone")
-        if letter == ")" and not any(map(str.isdigit, text[position:])):
+        if character == ")" and not any(map(str.isdigit, text[position:])):
             raise InvalidPhoneNumber("has something in parentheses after it; write the number alone")
     if depth:
         raise InvalidPhoneNumber("has parentheses that do not pair")
@@ -249,7 +249,7 @@ def _check_not_date(text: str) -> None:
         and not (_DOTTED_PAIRS(text) or _AREA_FIRST(text))
         and all(int(part) < 256 for part in text.split("."))
     ):
-        raise InvalidPhoneNumber("is an internet address, not a phone number")
+        raise InvalidPhoneNumber("is an IP address, not a phone number")
 
 
 def _is_day(parts: list[str]) -> bool:

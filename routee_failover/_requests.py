@@ -23,10 +23,13 @@ SendGuard = Callable[[], bool]
 
 
 def build_request(flow: AnyFlow, deadline: timedelta | None, should_send: SendGuard | None) -> ApiRequest:
-    """Return the request that sends a flow. Raises `InvalidFlow` for another type, or a deadline not a `timedelta`."""
+    """Return the request that sends a flow.
+
+    Raises `InvalidFlow` if `flow` is not a flow, or `deadline` is not a `timedelta`.
+    """
     if not isinstance(flow, _FLOW_TYPES):
         raise InvalidFlow(
-            "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one of JSON")]
+            "send", [Problem((), f"takes a flow, not {type(flow).__name__}; load_flow() makes one from JSON")]
         )
     endpoint = flow.endpoint
     route = ROUTES[endpoint]

@@ -1,4 +1,4 @@
-"""Concurrent sends with bounded concurrency and a rate limit, yielded in the order in which they end."""
+"""Concurrent sends with a concurrency limit and a rate limit; results are yielded in the order in which sends end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -137,7 +137,7 @@ async def _send_each(
             worker.cancel()
         raise
     finally:
-        # 4. Closed early: draw no more flows, let the sends in flight end, discard their results.
+        # 4. If closed early: draw no more flows, let the sends in flight end, discard their results.
         stopping.set()
         if drawing_task is not None:
             drawing_task.cancel()

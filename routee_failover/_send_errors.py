@@ -8,11 +8,14 @@ from .flows import AnyFlow
 from .outcomes import AttemptResult, Response
 
 
-def error_for_receipt(flow: AnyFlow, response: Response, receipt: Rejected | str) -> RouteeError:
-    """Return the error of a send whose response has an accepting status, but a rejecting or unreadable body."""
-    if isinstance(receipt, Rejected):
-        return redact_rejection(receipt, collect_secrets(flow))
-    return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")
+def error_for_receipt(flow: AnyFlow, response: Response, parsed: Rejected | str) -> RouteeError:
+    """Return the error of a send whose response has an accepting status, but a rejecting or unreadable body.
+
+    `parsed` is what the receipt parser of the route returned instead of a receipt.
+    """
+    if isinstance(parsed, Rejected):
+        return redact_rejection(parsed, collect_secrets(flow))
+    return _unknown(flow, f"Routee answered {response.status}, but its response {parsed}: probably accepted")
 
 
 def error_for_outcome(flow: AnyFlow, outcome: Outcome, result: AttemptResult) -> RouteeError:

@@ -1,4 +1,4 @@
-"""Open SQLite files safely: private to their owner, or rejected with a reason. Independent of any schema."""
+"""Open SQLite files safely: private to their owner, or `UnusableDatabase` with the reason. Knows no schema."""
 
 import errno
 import os

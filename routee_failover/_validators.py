@@ -29,17 +29,17 @@ def as_secret(value: str | Secret) -> Secret:
 
 
 def strip_trailing_slash(value: Any) -> Any:
-    """Remove trailing slashes of a URL; other types are left for the validator to reject."""
+    """Remove trailing slashes of a URL; other types are left to the validator."""
     return value.rstrip("/") if isinstance(value, str) else value
 
 
 def as_secret_mapping(value: Any) -> SecretMapping:
-    """Copy a mapping into a `SecretMapping`; other types are left for the validator to reject."""
+    """Copy a mapping into a `SecretMapping`; other types are left to the validator."""
     return SecretMapping(cast("Mapping[str, str]", value)) if isinstance(value, Mapping) else value
 
 
 def as_tuple(value: Any) -> Any:
-    """Convert a list to a tuple; other types are left for the validator to reject."""
+    """Convert a list to a tuple; other types are left to the validator."""
     return tuple(value) if isinstance(value, list | tuple) else value
 
 
@@ -63,9 +63,16 @@ def _parse_url(name: str, value: object, example: object) -> tuple[SplitResult, 
         _ = parts.port if parts else None
     except ValueError:
         parts = host = None
-    plain = isinstance(value, str) and re.fullmatch(r"[!-~]+", value)
-    if not plain or parts is None or not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
-        raise InvalidConfig(f"{name} must be an address such as {example}")
+    is_ascii = isinstance(value, str) and re.fullmatch(r"[!-~]+", value)
+    if (
+        not is_ascii
+        or parts is None
+        or not host
+        or parts.scheme not in {"http", "https"}
+        or parts.query
+        or parts.fragment
+    ):
+        raise InvalidConfig(f"{name} must be a URL such as {example}")
     return parts, host
 
 
@@ -87,7 +94,7 @@ def check_callback_url(_signer: object, attribute: "attrs.Attribute[str]", value
 def _check_https_url(name: str, value: object, example: object, exposed: str, advice: str = "") -> None:
     parts, host = _parse_url(name, value, example)
     if _has_credentials(parts):
-        raise InvalidConfig(f"{name} must not hold credentials{advice}")
+        raise InvalidConfig(f"{name} must not contain credentials{advice}")
     if parts.scheme == "http" and not _is_loopback(host):
         raise InvalidConfig(f"{name} must be https: over plain http {exposed} would be readable on the way")
 
@@ -97,13 +104,13 @@ def check_proxy_url(config: Any, attribute: "attrs.Attribute[Any]", value: objec
     name = attribute.name
     parts, host = _parse_url(name, value, EXAMPLE_PROXY_URL)
     if _has_credentials(parts):
-        raise InvalidConfig(f"{name} must not hold credentials; give them in proxy_headers, as Proxy-Authorization")
+        raise InvalidConfig(f"{name} must not contain credentials; give them in proxy_headers, as Proxy-Authorization")
     if parts.path:
-        raise InvalidConfig(f"{name} must be an address such as {EXAMPLE_PROXY_URL}")
+        raise InvalidConfig(f"{name} must be a URL such as {EXAMPLE_PROXY_URL}")
     http_urls = [url for url in ("api_url", "auth_url") if urlsplit(getattr(config, url)).scheme == "http"]
     if http_urls and not _is_loopback(host):
         raise InvalidConfig(
-            f"{name} must be on this machine where {http_urls[0]} is http: it would read the key and every PIN"
+            f"{name} must be on this machine because {http_urls[0]} is http: it would read the key and every PIN"
         )
 
 
@@ -156,7 +163,7 @@ def check_credential(_config: object, attribute: "attrs.Attribute[Any]", value: 
     if not isinstance(text, str) or not text.strip() or not text.isprintable():
         raise InvalidConfig(f"{attribute.name} must be the text that Routee's platform shows for the application")
     if attribute.name == "application_id" and ":" in text:
-        raise InvalidConfig("application_id must not hold a colon: it separates the id from the secret in a request")
+        raise InvalidConfig("application_id must not contain a colon: it separates the id from the secret in a request")
 
 
 _is_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch

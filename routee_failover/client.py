@@ -62,8 +62,8 @@ class RouteeClient:
             receipt = await routee.send(flow)
             record = await routee.wait(receipt, timeout=180)
 
-    A client may be created at import time and used in several event loops. Each event loop has a connection pool, an
-    access token, a rate limit and a circuit breaker of its own. They are created on first use and closed by `aclose()`,
+    A client may be created at import time and used in several event loops. Each event loop has its own
+    connection pool, access token, limits and circuit breaker. They are created on first use and closed by `aclose()`,
     by `async with`, or at the latest when the loop ends. One client may be shared by all tasks of a loop.
 
     - `config`: all settings of the client.
@@ -132,7 +132,7 @@ class RouteeClient:
 
         - `InvalidFlow`: the argument is not a valid flow or deadline. Nothing was sent.
         - `NotSent`: nothing reached Routee; sending again is safe.
-        - `Rejected`: Routee answered no.
+        - `Rejected`: Routee did not accept the message.
         - `DeliveryUnknown`: Routee may have accepted the message. It must not be sent again blindly.
 
         A message is retried only if no byte of it can have left, or if Routee rejected it for now (`STATUS_RULES`);
@@ -352,7 +352,7 @@ class RouteeClient:
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.
 
-        - Requests that wait for the rate limit, a token or a connection raise `ClientClosed` at once.
+        - Requests that wait for the concurrency or rate limit, a token or a connection raise `ClientClosed` at once.
         - Requests that wait for a retry raise the error of their last attempt.
         - Read calls in flight raise `NoResponse`.
         - Messages in flight are waited for, up to `Config.shutdown_timeout`; those without a response then raise

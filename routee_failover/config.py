@@ -47,10 +47,48 @@ _ENV_SETTINGS = ("application_id", "application_secret", "api_url", "auth_url", 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Config(ValueObject):
-    """All settings of a `RouteeClient`: credentials, addresses, timeouts, limits, retries and hooks.
+    """All settings of a `RouteeClient`: credentials, URLs, timeouts, limits, retries and hooks.
 
     Immutable; `RouteeClient.with_options` and `attrs.evolve` make changed copies. Limits apply to each event loop.
     Raises `InvalidConfig` for a setting that cannot work. Plain `http://` is accepted only for this machine itself.
+
+    Credentials and addresses:
+
+    - `application_id`, `application_secret`: the application's credentials, from Routee's platform. Required.
+    - `api_url`, `auth_url`: base URLs of the API and of the token service; Routee's own by default.
+
+    Timeouts, as `timedelta`:
+
+    - `total_timeout`: one attempt, including its response; no retry begins later than this after the first attempt.
+    - `connect_timeout`: to establish one connection.
+    - `pool_timeout`: to wait for a free connection of the pool, before `PoolTimeout` is raised.
+    - `keepalive_expiry`: how long an idle connection is kept.
+    - `shutdown_timeout`: how long `aclose()` waits for the responses to messages in flight.
+
+    Limits:
+
+    - `pool_size`: connection pool, the maximum number of connections and so of requests in flight.
+    - `concurrency`: concurrency limit, the maximum number of requests in flight if less than `pool_size`.
+    - `rate`, `poll_rate`: rate limits of all requests and of polling, per second.
+    - `otp_reserve`: share of the connections and of the rate that is reserved for one-time passwords.
+    - `max_response_size`: one response body, in bytes.
+
+    Retries and outages:
+
+    - `max_attempts`: attempts of a request whose retry is safe; the waits between them are exponential backoff.
+    - `max_throttle_pause`: the pause after a 429, or a 503 with `Retry-After`.
+    - `circuit_breaker`: whether sending stops for a while when most requests fail.
+    - `status_rules`: overrides of `STATUS_RULES`, what each HTTP status proves and whether it is retried.
+
+    Logging and network:
+
+    - `observers`: receivers of all events, `LoggingObserver()` for example.
+    - `headers`: extra headers of every request.
+    - `proxy`, `proxy_headers`: an HTTP proxy, and headers for it alone. `HTTPS_PROXY` is not read.
+    - `tls`: an `ssl.SSLContext`, for a private CA or a client certificate.
+    - `resolver`: factory of the host name resolver.
+    - `session_factory`: factory of the `aiohttp.ClientSession`, for tracing or middlewares. It is called with keyword
+      arguments for the session, and must pass on `connector` and `request_class`: they prove whether anything was sent.
     """
 
     application_id: str = attrs.field(validator=check_credential)
@@ -87,8 +125,8 @@ class Config(ValueObject):
     of the two OTP endpoints), so that no campaign starves a login. It is rounded down: of fewer than ten, a tenth keeps
     none."""
     max_attempts: int = attrs.field(default=3, validator=check_positive_int)
-    """Maximum number of attempts of a request whose retry is safe. Attempts that end in a renewed token or in a stale
-    pooled connection do not count."""
+    """Maximum number of attempts of a request whose retry is safe. Attempts that met a stale pooled connection, or
+    that were followed by a renewal of the token, do not count."""
     max_throttle_pause: timedelta = attrs.field(default=timedelta(seconds=60), validator=check_positive_duration)
     """Maximum throttle pause of an event loop after a 429, or a 503 with `Retry-After`; a longer one is cut to this."""
     circuit_breaker: bool = attrs.field(default=True, validator=check_bool)
@@ -100,7 +138,7 @@ class Config(ValueObject):
     )
     """Overrides of `STATUS_RULES`, what each HTTP status proves: `{"502": StatusRule(Outcome.REJECTED)}`."""
     observers: tuple[Observer, ...] = attrs.field(default=(), converter=as_tuple, validator=check_observers)
-    """Receivers of all events, `LoggingObserver()` for example."""
+    """Consumers of all events, `LoggingObserver()` for example."""
     headers: SecretMapping = attrs.field(factory=dict, converter=as_secret_mapping, validator=check_headers)
     """Extra headers of every request to Routee, token requests included; a `User-Agent` for example."""
     proxy: str | None = attrs.field(
@@ -140,7 +178,7 @@ class Config(ValueObject):
     `raise_for_status`, `auth`, `auto_decompress=False` or `connector_owner=False`.
 
     Traces and middlewares see everything, including each PIN and the token, and are trusted with it. A middleware may
-    call its handler again as long as the message has not left; later calls are refused, and the send ends in
+    call its handler again as long as the message has not left; later calls fail, and the send ends in
     `DeliveryUnknown`. A response that a middleware creates counts as Routee's. A trace that raises before the message
     has left ends the send in `ConnectFailed`, one that raises later in `DeliveryUnknown`, whatever the response was.
     The ttls of a message with a deadline may be shortened after the middlewares have seen it."""

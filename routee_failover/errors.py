@@ -9,7 +9,7 @@
     ├── LedgerError                  NOT_SENT   a ledger that cannot be read or written: nothing more is sent through it
     ├── NotSent                      NOT_SENT   nothing reached Routee; sending again is safe
     │   └── ConnectFailed · PoolTimeout · DeadlinePassed · Withdrawn · CircuitOpen · TokenUnavailable · ClientClosed
-    ├── Rejected                     REJECTED   Routee answered no; .status .code .developer_message .problems ...
+    ├── Rejected                     REJECTED   Routee did not accept it; .status .code .developer_message .problems ...
     │   ├── BadRequest · InsufficientBalance · Unauthorized · Forbidden · NotFound · Unprocessable · RateLimited
     │   └── FlowFailed                          a 200 whose status is Failed; .reason is the documented statusCode
     ├── DeliveryUnknown              UNKNOWN    Routee may have accepted it; .reason says what happened
@@ -20,7 +20,7 @@
 nothing else. What to do follows from the outcome:
 
 - `NOT_SENT`: the message did not reach Routee. Correct what the error names, or send it again.
-- `REJECTED`: Routee refused the message and will not deliver it. Correct the message or the account, then send again.
+- `REJECTED`: Routee rejected the message and will not deliver it. Correct the message or the account, then send again.
 - `UNKNOWN`: Routee may have accepted the message. Do not send it again before that is known: it could arrive twice.
 
 No error holds a request or response body, a token or a PIN; recipients are masked. Every error can be pickled, so that
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     ACCEPTED = "ACCEPTED"
     """Routee accepted the message; whether it is delivered is in its record."""
     REJECTED = "REJECTED"
-    """Routee refused the message and will not deliver it."""
+    """Routee rejected the message and will not deliver it."""
     NOT_SENT = "NOT_SENT"
     """No byte of the message left this machine; sending it again is safe."""
     UNKNOWN = "UNKNOWN"
@@ -97,7 +97,7 @@ class InvalidFlow(RouteeError, ValueError):
 
 
 class InvalidSearch(RouteeError, ValueError):
-    """A search cannot work: Routee lacks its field, operator or word, or a time has no time zone.
+    """A search cannot work: Routee has no such field, operator or value, or a time has no time zone.
 
     No request was made.
 
@@ -125,7 +125,7 @@ class InvalidCallback(RouteeError, ValueError):
 
 
 class InvalidSource(RouteeError, ValueError):
-    """The source of a bulk run cannot be used: a file, a column or a setting of the run. Nothing was sent."""
+    """The input of a bulk run, or a flow file, cannot be used: a file, a column or a setting. Nothing was sent."""
 
 
 class LedgerError(RouteeError):
@@ -180,7 +180,7 @@ class ClientClosed(NotSent):
 
 
 class Rejected(RouteeError):
-    """Routee answered no: it did not accept the message and will not deliver it.
+    """Routee responded that it does not accept the message; it will not deliver it.
 
     - `status`: the HTTP status.
     - `code`, `developer_message`: Routee's own, `None` if it gave none (https://docs.routee.net/docs/error-codes).
@@ -213,7 +213,7 @@ class BadRequest(Rejected):
 
 
 class InsufficientBalance(Rejected):
-    """400 because the account cannot pay. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
+    """400: the balance of the account is too low. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
 
 
 class Unauthorized(Rejected):
@@ -237,7 +237,7 @@ class RateLimited(Rejected):
 
 
 class FlowFailed(Rejected):
-    """An OTP flow answered with HTTP 200 and `status: Failed`: no channel accepted the message.
+    """The response to an OTP flow was a 200 with `status: Failed`: no channel accepted the message.
 
     - `status_code`: Routee's number, `None` if it gave none.
     - `reason`: what Routee documents for that number: 0 server error, 1 insufficient balance, 2 no next step,
@@ -275,7 +275,7 @@ class WaitTimeout(RouteeError, TimeoutError):
     Routee continues the flow: wait again, or track it.
 
     - `record`: the last record seen, `None` if there was none.
-    - `__cause__`: the error of the last poll, if that poll failed.
+    - `__cause__`: the error of the last poll if that poll failed, a plain `TimeoutError` otherwise.
     """
 
     outcome = Outcome.ACCEPTED

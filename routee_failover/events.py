@@ -101,7 +101,7 @@ class ThrottlePaused(ValueObject):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class CircuitBreakerChanged(ValueObject):
-    """The circuit breaker is now `open`, `half-open` or `closed`; `reason` is the last failure seen."""
+    """The circuit breaker is now `open`, `half-open` or `closed`; `reason` is the last failure, empty once closed."""
 
     state: str
     reason: str = ""
@@ -174,8 +174,9 @@ class Observer(Protocol):
 class LoggingObserver:
     """Observer that logs each event in one line.
 
-    DEBUG: accepted attempts and routine events. INFO: retries and throttle pauses. WARNING: attempts with any other
-    outcome, an exhausted retry budget, the circuit breaker, lost callbacks. ERROR: handlers that raised.
+    DEBUG: accepted attempts and routine events. INFO: retries, throttle pauses, rejected callbacks. WARNING: attempts
+    with any other outcome, an exhausted retry budget, the circuit breaker, callbacks that were lost or rejected with
+    503. ERROR: handlers that raised.
 
     The event itself is the attribute `routee_event` of the log record, for structured logging. `logger` is
     `logging.getLogger("routee_failover")` by default.

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def routee_sandbox_settings() -> Mapping[str, Any]:
-    """Return settings of `Sandbox` for all tests that use the fixture: override it to change them."""
+    """Return the settings of `Sandbox`: override this fixture in a module or conftest to change them for its tests."""
     return {}
 
 

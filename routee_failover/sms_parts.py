@@ -33,7 +33,7 @@ def split_sms(text: str, *, transcode: bool = False) -> tuple[str, ...]:
         return _split(text, _gsm_length, GSM_SINGLE_PART, GSM_MULTI_PART)
     if transcode and _unicode_length(text) > UNICODE_SINGLE_PART:
         composed = unicodedata.normalize("NFC", text)
-        replaced = composed.translate({ord(letter): _lookalike(letter) for letter in set(composed)})
+        replaced = composed.translate({ord(character): _lookalike(character) for character in set(composed)})
         if _GSM.issuperset(replaced):  # INF: if Unicode is needed all the same, nothing is replaced
             return _split(replaced, _gsm_length, GSM_SINGLE_PART, GSM_MULTI_PART)
     return _split(text, _unicode_length, UNICODE_SINGLE_PART, UNICODE_MULTI_PART)
@@ -52,11 +52,11 @@ def _unicode_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _lookalike(letter: str) -> str:
+def _lookalike(character: str) -> str:
     """Return the GSM capital for a Greek letter without its accents; others stay (INF: the page names only Greek)."""
-    if letter in _GSM or not unicodedata.name(letter, "").startswith("GREEK "):
-        return letter
-    bare = "".join(sign for sign in unicodedata.normalize("NFD", letter) if not unicodedata.combining(sign))
+    if character in _GSM or not unicodedata.name(character, "").startswith("GREEK "):
+        return character
+    bare = "".join(part for part in unicodedata.normalize("NFD", character) if not unicodedata.combining(part))
     return bare.upper().translate(_LOOKALIKES)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,12 @@ def _config(**changes: Any) -> Config:
     return Config(**{**REQUIRED, **changes})
 
 
+def test_docstring_describes_every_setting() -> None:
+    """`help(Config)` does not show the docstrings of fields, so that the class docstring names every setting."""
+    documented = set(re.findall(r"`(\w+)`", Config.__doc__ or ""))
+    assert {field.name for field in attrs.fields(Config)} <= documented
+
+
 def test_required_settings_alone_use_routees_addresses() -> None:
     """The id and the secret are enough; the addresses default to Routee's own."""
     config = _config()
@@ -44,11 +51,11 @@ def test_required_settings_alone_use_routees_addresses() -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("how", ["absent", "empty"])
-def test_missing_environment_variables_are_named(missing: list[str], message: str, how: str) -> None:
+@pytest.mark.parametrize("setting", ["absent", "empty"])
+def test_missing_environment_variables_are_named(missing: list[str], message: str, setting: str) -> None:
     """A variable that is not set, or empty, is named; nothing was sent."""
     environ = {name: value for name, value in ENVIRON.items() if name not in missing}
-    if how == "empty":
+    if setting == "empty":
         environ |= dict.fromkeys(missing, "")
     with pytest.raises(InvalidConfig, match=rf"^{message}: ") as caught:
         Config.from_env(environ)
@@ -110,26 +117,26 @@ def test_https_and_loopback_http_urls_are_accepted(name: str, url: str) -> None:
         ("http://localhost.example.test", "must be https"),
         ("http://127.0.0.1.example.test", "must be https"),
         ("http://notlocalhost", "must be https"),
-        ("https://user:pass@connect.routee.net", "must not hold credentials"),
-        ("https://user@connect.routee.net", "must not hold credentials"),
-        ("https://:pass@connect.routee.net", "must not hold credentials"),
-        ("http://user:pass@localhost", "must not hold credentials"),
-        ("ftp://connect.routee.net", "must be an address such as https://"),
-        ("connect.routee.net", "must be an address such as https://"),
-        ("https://", "must be an address such as https://"),
-        ("", "must be an address such as https://"),
-        ("https://connect.routee.net?x=1", "must be an address such as https://"),
-        ("https://connect.routee.net#x", "must be an address such as https://"),
-        ("https://connect.routee.net:port", "must be an address such as https://"),
-        ("https://connect.routee.net:99999", "must be an address such as https://"),
-        ("https://[::1", "must be an address such as https://"),
-        (None, "must be an address such as https://"),
-        (5, "must be an address such as https://"),
-        (b"https://connect.routee.net", "must be an address such as https://"),
+        ("https://user:pass@connect.routee.net", "must not contain credentials"),
+        ("https://user@connect.routee.net", "must not contain credentials"),
+        ("https://:pass@connect.routee.net", "must not contain credentials"),
+        ("http://user:pass@localhost", "must not contain credentials"),
+        ("ftp://connect.routee.net", "must be a URL such as https://"),
+        ("connect.routee.net", "must be a URL such as https://"),
+        ("https://", "must be a URL such as https://"),
+        ("", "must be a URL such as https://"),
+        ("https://connect.routee.net?x=1", "must be a URL such as https://"),
+        ("https://connect.routee.net#x", "must be a URL such as https://"),
+        ("https://connect.routee.net:port", "must be a URL such as https://"),
+        ("https://connect.routee.net:99999", "must be a URL such as https://"),
+        ("https://[::1", "must be a URL such as https://"),
+        (None, "must be a URL such as https://"),
+        (5, "must be a URL such as https://"),
+        (b"https://connect.routee.net", "must be a URL such as https://"),
     ],
 )
-def test_unsafe_or_malformed_urls_are_rejected_by_name(name: str, url: object, reason: str) -> None:
-    """A URL that would expose the secret, or that is malformed, is rejected; the error names the setting."""
+def test_unsafe_or_malformed_urls_are_refused_by_name(name: str, url: object, reason: str) -> None:
+    """A URL that would expose the secret, or that is malformed, is refused; the error names the setting."""
     with pytest.raises(InvalidConfig, match=rf"^{name} {reason}"):
         _config(**{name: url})
 
@@ -150,7 +157,7 @@ def test_every_setting_is_covered_by_these_tests() -> None:
 
 @pytest.mark.parametrize("name", DURATIONS)
 def test_durations_must_be_positive_timedeltas(name: str) -> None:
-    """A duration is a timedelta above zero; a bare number is rejected."""
+    """A duration is a timedelta above zero; a bare number is refused."""
     assert getattr(_config(**{name: timedelta(microseconds=1)}), name) == timedelta(microseconds=1)
     for wrong in (timedelta(0), timedelta(microseconds=-1), 10, 1.5, "10", None, True):
         with pytest.raises(InvalidConfig, match=rf"^{name} must be a positive timedelta"):
@@ -168,7 +175,7 @@ def test_counts_must_be_whole_numbers_of_at_least_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["application_id", "application_secret"])
 @pytest.mark.parametrize("wrong", ["", "  ", "a\nb", "a\rb", None, 5, b"key"])
-def test_blank_or_multiline_credentials_are_rejected(name: str, wrong: object) -> None:
+def test_blank_or_multiline_credentials_are_refused(name: str, wrong: object) -> None:
     """The id and the secret are one line of text that is not blank."""
     with pytest.raises(InvalidConfig, match=rf"^{name} must be the text"):
         _config(**{name: wrong})
@@ -208,7 +215,7 @@ def test_secret_objects_are_validated_like_text(wrong: str) -> None:
         (None, "must be a mapping"),
     ],
 )
-def test_invalid_or_reserved_headers_are_rejected(headers: object, reason: str) -> None:
+def test_invalid_or_reserved_headers_are_refused(headers: object, reason: str) -> None:
     """Headers are names and values of one line, and none that the client sets itself."""
     with pytest.raises(InvalidConfig, match=rf"^headers:? ?{reason}"):
         _config(headers=headers)
@@ -269,7 +276,7 @@ def test_evolve_validates_changed_settings() -> None:
     ids=lambda changes: next(iter(changes)),
 )
 def test_invalid_settings_leave_no_secret_in_the_traceback(changes: dict[str, Any]) -> None:
-    """Rejected settings leave the secret in no text and in no frame, whichever way they were given."""
+    """Refused settings leave the secret in no text and in no frame, whichever way they were given."""
     environ = {"ROUTEE_APPLICATION_ID": "app"}
     calls = [
         lambda: _build(CANARIES, changes),
@@ -294,21 +301,21 @@ def _from_env(environ: dict[str, str], changes: dict[str, Any]) -> Config:
 
 @pytest.mark.parametrize("name", ["ROUTEE_API_URL", "ROUTEE_AUTH_URL"])
 def test_url_credentials_are_not_in_the_error(name: str) -> None:
-    """A URL with a password in it is rejected without showing it."""
+    """A URL with a password in it is refused without showing it."""
     error = caught(lambda: _from_env({**ENVIRON, name: f"https://user:{CANARIES[0]}@example.test"}, {}))
     assert isinstance(error, InvalidConfig)
     assert CANARIES[0] not in reported(error)
 
 
 @pytest.mark.parametrize("value", ["a\n", 5], ids=["two lines", "no text"])
-def test_rejected_secret_is_not_in_the_error(value: object) -> None:
-    """A secret that is rejected is not quoted, nor is what was given in its place."""
+def test_refused_secret_is_not_in_the_error(value: object) -> None:
+    """A secret that is refused is not quoted, nor is what was given in its place."""
     error = caught(lambda: _config(application_secret=f"{CANARIES[0]}{value}\n"))
     assert isinstance(error, InvalidConfig)
     assert CANARIES[0] not in reported(error)
 
 
-def test_colon_in_application_id_is_rejected() -> None:
+def test_colon_in_application_id_is_refused() -> None:
     """An id with a colon could not be separated from its secret in a request."""
-    with pytest.raises(InvalidConfig, match="application_id must not hold a colon"):
+    with pytest.raises(InvalidConfig, match="application_id must not contain a colon"):
         Config(application_id="a:b", application_secret="x")

@@ -1,4 +1,4 @@
-"""Config's network settings: what cannot work or would expose a secret is rejected, and no error quotes a secret."""
+"""Config's network settings: what cannot work or would expose a secret is refused, and no error quotes a secret."""
 
 import copy
 import functools
@@ -80,20 +80,20 @@ def test_http_and_https_proxy_urls_are_accepted(url: str) -> None:
         True,
     ],
 )
-def test_malformed_proxy_url_is_rejected_with_an_example(wrong: object) -> None:
-    """Any value that is not the URL of a proxy is rejected with an example of one."""
-    with pytest.raises(InvalidConfig, match=r"^proxy must be an address such as http://proxy\.example:3128$"):
+def test_malformed_proxy_url_is_refused_with_an_example(wrong: object) -> None:
+    """Any value that is not the URL of a proxy is refused with an example of one."""
+    with pytest.raises(InvalidConfig, match=r"^proxy must be a URL such as http://proxy\.example:3128$"):
         _config(proxy=wrong)
 
 
 @pytest.mark.parametrize("form", ["http://user:{}@proxy.test:3128", "https://{}@proxy.test", "http://:{}@proxy.test"])
-def test_proxy_url_credentials_are_rejected_and_not_in_the_error(form: str) -> None:
+def test_proxy_url_credentials_are_refused_and_not_in_the_error(form: str) -> None:
     """The error says where they belong and shows none of them, wherever the URL came from."""
     url = form.format(CANARY)
     for call in (lambda: _config(proxy=url), lambda: Config.from_env({**ENVIRON, "ROUTEE_PROXY": url})):
         error = caught(call)
         assert isinstance(error, InvalidConfig)
-        assert str(error) == "proxy must not hold credentials; give them in proxy_headers, as Proxy-Authorization"
+        assert str(error) == "proxy must not contain credentials; give them in proxy_headers, as Proxy-Authorization"
         assert CANARY not in reported(error)
         assert CANARY.encode() not in pickle.dumps(error)
 
@@ -105,9 +105,9 @@ def test_http_api_url_requires_a_loopback_proxy(name: str) -> None:
     for local in ("http://localhost:3128", "http://127.0.0.1:3128", "http://[::1]:3128", "http://proxy.localhost"):
         assert _config(proxy=local, **plain_http).proxy == local
     for remote in ("http://proxy.example.test:3128", "https://proxy.example.test:3128", "http://10.0.0.1:3128"):
-        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine where {name} is http"):
+        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine because {name} is http"):
             _config(proxy=remote, **plain_http)
-        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine where {name} is http"):
+        with pytest.raises(InvalidConfig, match=rf"^proxy must be on this machine because {name} is http"):
             attrs.evolve(_config(proxy=remote), **plain_http)
 
 
@@ -137,15 +137,15 @@ def test_from_env_reads_only_routee_proxy() -> None:
         (None, "must be a mapping"),
     ],
 )
-def test_invalid_or_reserved_proxy_headers_are_rejected(headers: object, reason: str) -> None:
+def test_invalid_or_reserved_proxy_headers_are_refused(headers: object, reason: str) -> None:
     """Headers for a proxy are names and values of one line, and none that describes the request."""
     with pytest.raises(InvalidConfig, match=rf"^proxy_headers:? ?{reason}"):
         _config(proxy_headers=headers)
 
 
 @pytest.mark.parametrize("name", ["Proxy-Authorization", "proxy-authorization"])
-def test_proxy_authorization_among_headers_is_rejected(name: str) -> None:
-    """A header for the proxy is rejected among the headers for Routee; the error names where it belongs."""
+def test_proxy_authorization_among_headers_is_refused(name: str) -> None:
+    """A header for the proxy is refused among the headers for Routee; the error names where it belongs."""
     with pytest.raises(InvalidConfig, match=rf"^headers: {name} is not for Routee; give it in proxy_headers$"):
         _config(headers={name: CANARY})
 
@@ -160,7 +160,7 @@ def test_repr_shows_proxy_header_names_but_no_values() -> None:
 
 @pytest.mark.parametrize("changes", [{"proxy": "nowhere"}, {"tls": 5}, {"resolver": 5}, {"session_factory": 5}])
 def test_invalid_settings_leave_no_proxy_header_in_the_traceback(changes: dict[str, Any]) -> None:
-    """Rejected settings leave the proxy's credentials in no text and in no frame."""
+    """Refused settings leave the proxy's credentials in no text and in no frame."""
     error = caught(lambda: _config(proxy_headers={"Proxy-Authorization": CANARY}, **changes))
     assert isinstance(error, InvalidConfig)
     assert CANARY not in reported(error)
@@ -178,13 +178,13 @@ def test_verifying_tls_contexts_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("wrong", [True, False, "ca.pem", 5, ssl.SSLContext, b"", {}])
-def test_non_context_tls_setting_is_rejected(wrong: object) -> None:
+def test_non_context_tls_setting_is_refused(wrong: object) -> None:
     """A path, a bool or a class is not a context."""
     with pytest.raises(InvalidConfig, match=r"^tls must be an ssl\.SSLContext, such as ssl\.create_default_context"):
         _config(tls=wrong)
 
 
-def test_tls_context_without_verification_is_rejected() -> None:
+def test_tls_context_without_verification_is_refused() -> None:
     """A context that trusts any server would expose the secret, and one for servers cannot connect."""
     unverified = _context(check_hostname=False, verify_mode=ssl.CERT_NONE)
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -199,12 +199,12 @@ def test_tls_context_without_verification_is_rejected() -> None:
 @pytest.mark.parametrize(("name", "example"), [("resolver", "aiohttp.AsyncResolver"), ("session_factory", "aiohttp")])
 @pytest.mark.parametrize("wrong", [5, "name", object(), ()])
 def test_resolver_and_session_factory_must_be_callable(name: str, example: str, wrong: object) -> None:
-    """A resolver or a session itself is rejected: each event loop needs one of its own."""
+    """A resolver or a session itself is refused: each event loop needs one of its own."""
     with pytest.raises(InvalidConfig, match=rf"^{name} must be a callable that makes an? .*{example}.*each event loop"):
         _config(**{name: wrong})
 
 
-async def test_session_instance_is_rejected_as_session_factory() -> None:
+async def test_session_instance_is_refused_as_session_factory() -> None:
     """An existing session is not accepted in place of a factory."""
     async with aiohttp.ClientSession() as session:
         with pytest.raises(InvalidConfig, match=r"^session_factory must be a callable"):

@@ -59,7 +59,7 @@ def test_circuit_breaker_must_be_a_bool() -> None:
 
 
 def test_status_rules_are_copied_and_validated() -> None:
-    """Overrides of the status table are kept as a copy, shown in the repr, and rejected if they are invalid."""
+    """Overrides of the status table are kept as a copy, shown in the repr, and refused if they are invalid."""
     rules = {"502": StatusRule(Outcome.REJECTED)}
     config = _config(status_rules=rules)
     rules.clear()

@@ -45,31 +45,31 @@ WITH_RESPONSE = AttemptResult(True, Response(200, b"canary"), bytes_written=7)
 NOT_CONNECTED = AttemptResult(False, reason="no connection to localhost:1 could be made")
 
 
-def _ended(result: AttemptResult, outcome: Outcome, seconds: float, *, abandoned: bool = False) -> AttemptEnded:
+def _attempt_ended(result: AttemptResult, outcome: Outcome, seconds: float, *, abandoned: bool = False) -> AttemptEnded:
     return AttemptEnded(1, 1, "POST", "/failover", result, outcome, seconds, abandoned)
 
 
 EVENTS: dict[str, tuple[Event, int, str]] = {
     "started": (AttemptStarted(1, 2, "POST", "/failover"), logging.DEBUG, "request 1: POST /failover, attempt 2"),
     "accepted": (
-        _ended(WITH_RESPONSE, Outcome.ACCEPTED, 0.25),
+        _attempt_ended(WITH_RESPONSE, Outcome.ACCEPTED, 0.25),
         logging.DEBUG,
         "request 1: ACCEPTED in 0.250 s (status 200)",
     ),
     "not sent": (
-        _ended(NOT_CONNECTED, Outcome.NOT_SENT, 0.5),
+        _attempt_ended(NOT_CONNECTED, Outcome.NOT_SENT, 0.5),
         logging.WARNING,
         "request 1: NOT_SENT in 0.500 s (no connection to localhost:1 could be made)",
     ),
     "caller cancelled": (
-        _ended(AttemptResult(True, reason="no response"), Outcome.UNKNOWN, 30.0, abandoned=True),
+        _attempt_ended(AttemptResult(True, reason="no response"), Outcome.UNKNOWN, 30.0, abandoned=True),
         logging.WARNING,
         "request 1: UNKNOWN in 30.000 s (no response), after its caller was cancelled",
     ),
     "retry": (
-        RetryScheduled(1, 1, "nothing of it had left", 0.05),
+        RetryScheduled(1, 1, "nothing was sent", 0.05),
         logging.INFO,
-        "request 1: retry in 0.050 s: nothing of it had left",
+        "request 1: retry in 0.050 s: nothing was sent",
     ),
     "no retry": (
         RetryBudgetExhausted(1, 1, "the budget is spent"),
@@ -122,8 +122,8 @@ def test_event_is_frozen_comparable_hashable_and_picklable(event: Event, level: 
 
 
 def test_event_drops_the_response_body() -> None:
-    """A response may quote the message or hold a token: observers get its status only."""
-    event = _ended(WITH_RESPONSE, Outcome.ACCEPTED, 0.25)
+    """A response may quote the message or hold a token: observers get its status only, also in a hand-made event."""
+    event = _attempt_ended(WITH_RESPONSE, Outcome.ACCEPTED, 0.25)
     assert event.result == AttemptResult(True, Response(200, b""), bytes_written=7)
     assert b"canary" not in pickle.dumps(event)
 
@@ -155,14 +155,14 @@ def test_logging_observer_uses_the_given_logger(caplog: pytest.LogCaptureFixture
 
 async def _events_of(*responses: bytes, count: int = 1, **settings: Any) -> list[Event]:
     """The events of `count` requests that get these responses."""
-    notes = RecordingObserver()
+    recorder = RecordingObserver()
     async with (
         RawServer(responding(*responses)) as server,
-        open_transport(server, observers=[notes], **settings) as transport,
+        open_transport(server, observers=[recorder], **settings) as transport,
     ):
         for _ in range(count):
             await transport.send_request(POST)
-    return notes.events
+    return recorder.events
 
 
 @pytest.fixture
@@ -236,14 +236,14 @@ async def test_raising_observer_affects_neither_send_nor_other_observers(
     error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever an observer raises, requests end as usual, other observers get the event, only its class is logged."""
-    notes = RecordingObserver()
+    recorder = RecordingObserver()
     async with (
         RawServer(responding(ACCEPTED)) as server,
-        open_transport(server, observers=[RaisingObserver(error), notes]) as transport,
+        open_transport(server, observers=[RaisingObserver(error), recorder]) as transport,
     ):
         async with asyncio.timeout(10):
             assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
-    assert len(notes.events) == 5
+    assert len(recorder.events) == 5
     assert caplog.messages[0] == f"RaisingObserver raised {error.__name__} on AttemptStarted"
     assert "canary" not in caplog.text
 
@@ -274,12 +274,12 @@ def test_observer_group_without_observers_is_false() -> None:
 
 
 async def _all_events_and_logs(caplog: pytest.LogCaptureFixture) -> str:
-    notes = RecordingObserver()
+    recorder = RecordingObserver()
     echo = b'{"developerMessage":"739164 +306912345678 Canary canary-token","code":"400000000"}'
     responses = [http("400 No", echo), http("500 Oops", echo), ACCEPTED, http("401 No", echo)]
     caplog.set_level(logging.DEBUG, "routee_failover")
     async with RawServer(responding(*responses)) as server:
-        async with RouteeClient(server.config(observers=[notes, LoggingObserver()])) as client:
+        async with RouteeClient(server.config(observers=[recorder, LoggingObserver()])) as client:
             for flow in (otp(), sms(), sms(), otp()):
                 try:
                     await client.send(flow)
@@ -287,11 +287,11 @@ async def _all_events_and_logs(caplog: pytest.LogCaptureFixture) -> str:
                     continue
             with pytest.raises(Rejected):
                 await client.track("an-id")
-        async with open_transport(server, observers=[notes, LoggingObserver()]) as transport:
+        async with open_transport(server, observers=[recorder, LoggingObserver()]) as transport:
             await transport.send_request(ApiRequest("GET", "/reports?to=%2B306912345678&pin=739164", safe=True))
-    assert {type(event) for event in notes.events} == {AttemptStarted, AttemptEnded, RetryScheduled, TokenRenewed}
-    pickled = [pickle.dumps(event).decode("latin-1") for event in notes.events]
-    return "\n".join([caplog.text, *pickled, *(repr(event) + str(vars(event)) for event in notes.events)])
+    assert {type(event) for event in recorder.events} == {AttemptStarted, AttemptEnded, RetryScheduled, TokenRenewed}
+    pickled = [pickle.dumps(event).decode("latin-1") for event in recorder.events]
+    return "\n".join([caplog.text, *pickled, *(repr(event) + str(vars(event)) for event in recorder.events)])
 
 
 async def test_events_and_logs_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:

@@ -189,7 +189,7 @@ def _raises_invalid_config(text: str) -> AbstractContextManager[pytest.Exception
     ["", "1xx", "100", "199", "6xx", "600", "50", "5x", "5x2", "50x", "xxx", "5XX", "5022", " 502", "502 ", "502\n",
      "502 with retry-after", "502with Retry-After", "502 with Retry-After ", "503 without Retry-After", 502, None],
 )  # fmt: skip
-def test_invalid_override_key_is_rejected(key: str) -> None:
+def test_invalid_override_key_is_refused(key: str) -> None:
     """A misspelt key would silently never apply."""
     with _raises_invalid_config('a key of status_rules must look like "502", "5xx" or "503 with Retry-After"'):
         StatusTable({key: REJECTED})

@@ -1,4 +1,4 @@
-"""Phone number syntax: a cell is parsed, or rejected with a reason that does not quote it."""
+"""Phone number syntax: a cell is parsed, or refused with a reason that does not quote it."""
 
 import re
 
@@ -126,16 +126,16 @@ def test_written_number_is_parsed_to_its_digits(text: str, number: ParsedNumber)
         ("30/11/2026", "date"),
         ("11/2026", "date"),
         ("2026-11-30 08", "date"),
-        ("192.168.1.10", "internet address"),
-        ("010.001.002.003", "internet address"),
+        ("192.168.1.10", "IP address"),
+        ("010.001.002.003", "IP address"),
         ("12:30", "has : in it"),
         ("50%", "has % in it"),
         ("3\u00b20691", "has \u00b2 in it"),
         ("3\ufe0f0691", "has VARIATION SELECTOR-16 in it"),
-        ("\u202a+306912345678", "begins with an invisible mark"),
-        ("\ufeff+306912345678", "begins with an invisible mark"),
-        ("+30\u202e691", "invisible control letter"),
-        ("+30\x00691", "invisible control letter"),
+        ("\u202a+306912345678", "begins with an invisible character"),
+        ("\ufeff+306912345678", "begins with an invisible character"),
+        ("+30\u202e691", "invisible control character"),
+        ("+30\x00691", "invisible control character"),
         ("'+306912345678", "apostrophe"),
         ('="+306912345678"', "spreadsheet formula"),
         ('"+306912345678"', "quotes"),
@@ -152,7 +152,7 @@ def test_written_number_is_parsed_to_its_digits(text: str, number: ParsedNumber)
         ("6" + " " * 200 + "9", "longer than any"),
     ],
 )
-def test_invalid_number_is_rejected_with_a_reason_that_quotes_no_digits(text: str, reason: str) -> None:
+def test_invalid_number_is_refused_with_a_reason_that_quotes_no_digits(text: str, reason: str) -> None:
     """The reason names the obstacle and holds no run of digits of the cell."""
     with pytest.raises(InvalidPhoneNumber, match=reason) as caught:
         parse_number(text)
@@ -174,8 +174,8 @@ def test_parsed_digits_are_exactly_those_written(text: str) -> None:
     assert not any(letter.isalpha() for letter in kept if letter not in INVISIBLE_CHARACTERS)
 
 
-def test_long_or_nested_text_is_rejected_quickly() -> None:
-    """A cell of any length and nesting is rejected, and no search exceeds its first hundred characters."""
+def test_long_or_nested_text_is_refused_quickly() -> None:
+    """A cell of any length and nesting is refused, and no search exceeds its first hundred characters."""
     for text in ("1" * 90 + "x" * 9, "1-" * 49, "(" * 99, "x" * 10**6, "1" * 10**6):
         with pytest.raises(InvalidPhoneNumber):
             parse_number(text)

@@ -1,6 +1,6 @@
 """The two cattrs converters, and the fields of a model class under Routee's names.
 
-The strict converter rejects unknown keys; the lenient one keeps them.
+The strict converter reports an unknown key as a problem; the lenient one keeps it.
 """
 
 import types

@@ -1,4 +1,4 @@
-"""Read a flow file: the API's own JSON or TOML, within size limits; nothing is guessed from a malformed one.
+"""Read a flow file, which holds the API's own JSON or the same as TOML; nothing is guessed from a malformed one.
 
 The command line sends such a file, and a bulk run uses one as its template.
 """

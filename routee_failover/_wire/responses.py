@@ -110,12 +110,12 @@ def parse_rejection(
     # 2. The class of the error.
     error_class = _ERROR_CLASSES.get(status, Rejected)
     if error_class is BadRequest and message and "balance" in message.lower():
-        # Routee documents the case but not its code (https://docs.routee.net/docs/error-codes), only the text is left.
+        # Routee documents the case but not its code (https://docs.routee.net/docs/error-codes): the text has to do.
         error_class = InsufficientBalance
     # 3. The text of the error.
     parts = [
         f"Routee rejected it with {status}",
-        message or _HINTS.get(status) or ("check the configured address" if 300 <= status < 400 else None),
+        message or _HINTS.get(status) or ("check the configured URL" if 300 <= status < 400 else None),
         *(f"{path}: {reason}" for path, reason in problems.items()),
     ]
     return error_class(
@@ -130,7 +130,7 @@ def parse_rejection(
 
 MAX_PROBLEMS = 50
 MAX_MESSAGE_LENGTH = 500
-"""Characters of one of Routee's messages that an error shows: errors are read by people."""
+"""Characters that an error shows of each of Routee's messages: errors are read by people."""
 
 
 def redact_rejection(rejection: Rejected, secrets: Iterable[str]) -> Rejected:

@@ -40,7 +40,7 @@ _ClaimableT = TypeVar("_ClaimableT", bound=tuple[Row | None, ClaimRequest, AnyFl
 
 @attrs.frozen
 class CorrelationFactory:
-    """Creates the label and callback URL by which the messages of a run are found again."""
+    """Factory of correlations: the label and callback URL by which each message of a run is found again."""
 
     run_id: str
     add_labels: bool
@@ -55,7 +55,7 @@ class CorrelationFactory:
 
 
 class Claimer:
-    """Claims the messages of a source in small batches, once per pass over the source."""
+    """Claimer of a source's messages: reads the rows once per pass, and claims their messages in small batches."""
 
     def __init__(
         self,
@@ -84,12 +84,12 @@ class Claimer:
         self._suppression_list = suppression_list
         self._message_limit = message_limit
         self.endpoint: Endpoint | None = None
-        """The endpoint of all messages of the ledger; known from the first message on."""
+        """Endpoint of all messages of the ledger; known from the first message on."""
         self._endpoint_stored = False
         self._max_ttl = 0.0
-        """The longest time to live of any message, in seconds, as stored in the ledger."""
+        """Longest time to live of any message, in seconds, as stored in the ledger."""
         self.claimed_count: int = 0
-        """The number of messages that the last pass claimed."""
+        """Number of messages that the last pass claimed."""
         self.next_opening: datetime | None = None
         """When the send window of the first deferred recipient opens."""
 
@@ -128,21 +128,21 @@ class Claimer:
         """Return the message under a new lease after its former one was released; `None` if it must not be sent now."""
         if self._is_suppressed(all_recipients(message.flow)):
             return None  # counted by the next pass
-        lease_ends_at, lease_ends_at_wall_clock = self._lease_deadlines()
+        lease_expires_at, lease_expires_at_wall_clock = self._lease_expiry_times()
         claims = await self._claim([(None, message.request, message.flow)])
         if not claims:
             return None
         ((_, found),) = claims
         return (
             message._replace(
-                claim=found, lease_ends_at=lease_ends_at, lease_ends_at_wall_clock=lease_ends_at_wall_clock
+                claim=found, lease_expires_at=lease_expires_at, lease_expires_at_wall_clock=lease_expires_at_wall_clock
             )
             if found.claimed
             else None
         )
 
     def is_outside_window(self, message: ClaimedMessage) -> bool:
-        """Return whether the send window of the recipient has closed since the message was claimed."""
+        """Return whether the recipient's send window has closed since the claim; if so, the row counts as deferred."""
         opens_at = self._opens_at(message.request.recipient, datetime.now(UTC))
         if opens_at is not None:
             self._defer(opens_at)
@@ -195,11 +195,11 @@ class Claimer:
         if built and self._max_ttl < _MAX_USEFUL_TTL:
             await self._store_max_ttl(max(total_ttl(flow) for _, _, flow in built))
         # 3. Claim the messages.
-        lease_ends_at, lease_ends_at_wall_clock = self._lease_deadlines()
+        lease_expires_at, lease_expires_at_wall_clock = self._lease_expiry_times()
         messages: list[ClaimedMessage] = []
         for (row, request, flow), found in await self._claim(built):
             if found.claimed:
-                messages.append(ClaimedMessage(request, found, flow, lease_ends_at, lease_ends_at_wall_clock))
+                messages.append(ClaimedMessage(request, found, flow, lease_expires_at, lease_expires_at_wall_clock))
             else:
                 # Its key was free when the chunk was looked up, so that this pass has claimed it: a duplicate row.
                 # The entry of an earlier run may have changed since.
@@ -318,7 +318,7 @@ class Claimer:
             RowProblem(row.line, mask_phone(row.recipient), EntryState.UNKNOWN.lower(), reason)
         )
 
-    def _lease_deadlines(self) -> tuple[float, float]:
+    def _lease_expiry_times(self) -> tuple[float, float]:
         # Read before the claim, so that both end no later than the lease in the ledger.
         return time.monotonic() + self._lease, time.time() + self._lease
 

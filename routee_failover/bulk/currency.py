@@ -9,7 +9,7 @@ DOCUMENT_NAME = "currency"
 
 
 async def store_currency(ledger: Ledger, balance: Balance) -> None:
-    """Store the currency of a balance for the report; without one nothing changes.
+    """Store the currency of a balance for the report; if the balance names none, nothing changes.
 
     Raises `LedgerError` if the ledger cannot be written.
     """

@@ -22,7 +22,7 @@ _MAX_CHANNELS = 8
 
 
 def delivery_outcome(status: str | None) -> str:
-    """Return the outcome that a delivery status stands for; `UNKNOWN` for `None` and for unrecognized statuses."""
+    """Return the delivery outcome of a status; `UNKNOWN` for `None` and for unrecognized statuses."""
     return UNKNOWN if status is None else _OUTCOMES.get(status.lower(), UNKNOWN)
 
 
@@ -33,7 +33,7 @@ def channel_name(channel: str | None) -> str:
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class DeliverySummary(ValueObject):
-    """Number of accepted messages that were delivered, failed, or have no final delivery report yet."""
+    """Summary of deliveries: accepted messages that were delivered, failed, or have no final delivery report yet."""
 
     delivered: int = 0
     failed: int = 0

@@ -68,7 +68,7 @@ class SmsCount:
 
     messages: int = 0
     parts: int = 0
-    """Routee prices parts."""
+    """Number of SMS parts, which are what Routee charges for."""
     max_parts: int = 0
     """Parts of the longest SMS."""
     unicode: int = 0
@@ -81,14 +81,14 @@ class SmsCount:
 
 @attrs.frozen
 class DryRunResult:
-    """What a run over the same rows would do."""
+    """Result of a dry run: what a run over the same rows would do."""
 
     rows: int
     valid: int
-    """Rows to be sent: neither invalid nor a duplicate."""
+    """Rows to be sent: neither invalid nor a duplicate nor suppressed."""
     invalid: int
     duplicates: int
-    """Rows whose key belongs to an earlier valid row; the first is sent."""
+    """Rows with the key and the recipient of an earlier valid row; the first is sent."""
     suppressed: int
     """Rows that are not sent because one of their numbers is on the suppression list."""
     invalid_rows: tuple[InvalidRow, ...]
@@ -128,7 +128,7 @@ _line_reference = re.compile(r"\bline [0-9]+\b")
 
 
 class _RowCounter:
-    """Counts rows one by one."""
+    """Counter of the rows of a dry run, one by one."""
 
     def __init__(self, suppression_list: Container[str] | None, send_window: SendWindow | None) -> None:
         self._suppressed_numbers = () if suppression_list is None else suppression_list

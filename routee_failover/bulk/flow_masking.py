@@ -15,18 +15,19 @@ _IDS = frozenset({"senderInfoTrackingId", "templateId"})
 _BETWEEN_DIGITS = r"[\s()./\u00b7\u2010-\u2015\u200b-\u200d\u2060-]{0,3}"
 """Characters that people write between the digits of a number."""
 _BETWEEN_LETTERS = _BETWEEN_DIGITS.replace("[", "[,_|")
-"""Characters that people write between those of a code."""
+"""Characters that people write between the characters of a code."""
 _number_like = re.compile(
     r"(?P<date>(?<!\d)(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4})(?![\d./-]))"
     rf"|\+?\(?\d(?:{_BETWEEN_DIGITS}\d){{5,}}"
 )
 _MIN_DIGITS = 9
-"""Digits of a number without + or 00 in front, unless it is the end of the recipient's: fewer may be an amount."""
+"""Minimum digits of a number without + or 00 in front, unless it is the end of the recipient's number: fewer may be an
+amount."""
 
 
 @runtime_checkable
 class HasSecrets(Protocol):
-    """A flow factory that knows which of its values must not be shown."""
+    """Flow factory that knows which of its values must not be shown."""
 
     def codes(self) -> tuple[str, ...]:
         """Return the codes."""

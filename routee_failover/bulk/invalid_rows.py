@@ -17,9 +17,9 @@ _HEADER = b"line,reason\n"
 class InvalidRowsFile:
     """A CSV file of `line,reason`, created with the first invalid row and readable by its owner alone.
 
-    Each run starts a new list, as its ledger does, since the source may have been corrected. Within a run a line is
-    listed once, however many passes read the source. An existing file that is no such list is never overwritten:
-    `InvalidSource` is raised at once. Pass it to `BulkSender` as `on_invalid_row`.
+    Each run starts a new list, and deletes the INVALID entries of its ledger, since the source may have been corrected.
+    Within a run a line is listed once, however many passes read the source. An existing file that is no such list is
+    never overwritten: `InvalidSource` is raised at once. Pass an instance to `BulkSender` as `on_invalid_row`.
     """
 
     def __init__(self, path: str | Path) -> None:

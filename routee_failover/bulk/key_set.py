@@ -11,7 +11,7 @@ _LOW_32_BITS = 1 << 32
 
 
 class KeySet:
-    """A set of keys, stored as their 63-bit hashes; the keys themselves are not kept."""
+    """Set of keys, stored as their 63-bit hashes; the keys themselves are not kept."""
 
     def __init__(self) -> None:
         # Sorted arrays that stay short: a search and an insert cost about a microsecond.
@@ -43,7 +43,7 @@ class EarlierRow(NamedTuple):
 
 
 class KeyIndex:
-    """Keys, each with the recipient hash and line of its first row; a million take about twenty megabytes."""
+    """Index of keys, each with the recipient hash and line of its first row; a million take about twenty megabytes."""
 
     def __init__(self) -> None:
         self._key_hashes: list[array[int]] = [array("q") for _ in range(_SHARDS)]

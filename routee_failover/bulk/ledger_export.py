@@ -1,4 +1,4 @@
-"""Ledger export as CSV or JSON lines: one line for each message, for spreadsheets and other programs."""
+"""Ledger export as CSV or JSON Lines: one line for each message, for spreadsheets and other programs."""
 
 import json
 import math
@@ -28,7 +28,7 @@ COLUMNS = (
     ),
     *("channel", "status", "ended_channel", "price", "country", "lookup_label"),
 )
-"""The columns of CSV and the keys of JSON lines, in this order."""
+"""The columns of CSV and the keys of JSON Lines, in this order."""
 
 _BUFFER_SIZE = 64 * 1024
 """Characters that are written at once."""
@@ -54,7 +54,7 @@ async def export(
 
     Phone numbers are masked, also as keys, unless `show_numbers` is set; within a reason they always are. Times are in
     UTC. `lookup_label` is the label that an unknown message carries at Routee; a Viber OTP carries none. In CSV texts
-    are quoted, and what a spreadsheet would evaluate as a formula begins with an apostrophe (`csv_writer`); JSON lines
+    are quoted, and what a spreadsheet would evaluate as a formula begins with an apostrophe (`csv_writer`); JSON Lines
     have the text unchanged. Lines end in a line feed alone: open a CSV file with `newline=""`, and in an encoding for
     all of Unicode, such as UTF-8.
 

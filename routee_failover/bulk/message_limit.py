@@ -10,7 +10,7 @@ from ..ledger import EntryState, Ledger, StateCounts
 
 
 class MessageLimit:
-    """Number of messages that may still be claimed. Hold `lock` from `available()` until the messages are claimed."""
+    """Message limit of a ledger. Hold `lock` from the call of `available` until the messages are claimed."""
 
     def __init__(self, ledger: Ledger, max_messages: int) -> None:
         self.lock: asyncio.Lock = asyncio.Lock()

@@ -42,14 +42,14 @@ OUTAGE = "outage"
 CANCELLED = "the run was cancelled before it was sent"
 _MAX_ACCOUNT_ERRORS = 5
 """Account errors in a row, with nothing accepted between them, that pause the run: a single one may be about a row."""
-_MAX_ATTEMPTS_PER_MESSAGE = 3
-"""Attempts after which an account error counts as being about the row."""
+_ATTEMPTS_UNTIL_ROW_ERROR = 3
+"""Attempts of one message after which an account error counts as being about its row."""
 _OUTAGE_PAUSE = 5.0
 """Seconds for which the run pauses while the client's circuit breaker is open."""
 
 
 class MessageSender:
-    """Sends claimed messages. Each outcome is recorded in the ledger before its worker takes the next message."""
+    """Sender of claimed messages. Each outcome is recorded in the ledger before its worker takes the next message."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class MessageSender:
     async def next_message(self, ready: ReadyQueue) -> ClaimedMessage | None:
         """Return the next message when it may be sent; `None` when there are no more.
 
-        While it waits for the rate limit it holds one message at most: a message that is claimed too early would lose
-        its lease.
+        Of the workers that wait for the rate limit, at most one holds a message: a message that is held for long loses
+        its lease, and has to be claimed again.
         """
         if self._rate_limiter is None:
             return await ready.get()
@@ -164,13 +164,12 @@ class MessageSender:
         pause_kind = _pause_kind_of(error)
         if isinstance(error, ClientClosed):
             self._control.stop(reason)
-        is_account_ok = (
-            self._account_errors_in_a_row < _MAX_ACCOUNT_ERRORS
-        )  # others are accepted, so that it is not the account
+        # Other messages are accepted, so that it is not the account.
+        is_account_ok = self._account_errors_in_a_row < _MAX_ACCOUNT_ERRORS
         is_about_row = (
             pause_kind == ACCOUNT
             and transition is Transition.REJECT
-            and message.claim.attempt >= _MAX_ATTEMPTS_PER_MESSAGE
+            and message.claim.attempt >= _ATTEMPTS_UNTIL_ROW_ERROR
             and is_account_ok
         )
         if pause_kind is not None and not is_about_row:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 NumberPattern = Callable[[str], object]
-"""Return a true value for a valid number that the library would return unchanged."""
+"""Matcher that returns a true value for a valid number that the library would return unchanged."""
 
 
 class NumberingPlans(dict[str, NumberPattern]):

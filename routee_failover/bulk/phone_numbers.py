@@ -1,7 +1,7 @@
 """Phone numbers of a bulk run in E.164, validated against the numbering plans of `phonenumbers` if it is installed.
 
-It comes with `pip install 'routee-failover[bulk]'` and is imported when the first number needs it. It only gets what
-`parse_number` has recognized as one number, because it skips and converts characters by itself.
+`phonenumbers` comes with `pip install 'routee-failover[bulk]'` and is imported when the first number needs it. It only
+gets what `parse_number` has recognized as one number, because it skips and converts characters by itself.
 """
 
 import functools
@@ -232,12 +232,12 @@ def country_of(number: str) -> str | None:
 
 
 def cached_country_of(number: str) -> str | None:
-    """`country_of`, asked once for ten thousand neighbours: the last four digits of a number say nothing of it."""
-    return _country_near(number[:-4], len(number))
+    """Return `country_of`, cached: numbers that differ only in their last four digits share one lookup."""
+    return _country_of_prefix(number[:-4], len(number))
 
 
 @functools.lru_cache(65536)
-def _country_near(prefix: str, length: int) -> str | None:
+def _country_of_prefix(prefix: str, length: int) -> str | None:
     return country_of(prefix.ljust(length, "0"))
 
 

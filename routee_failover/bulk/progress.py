@@ -11,7 +11,7 @@ from ..ledger.entry import StateCounts
 
 
 class Phase(StrEnum):
-    """What a run is doing."""
+    """Phase of a run: what it is doing."""
 
     STARTING = "starting"
     SENDING = "sending"
@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 @attrs.frozen(slots=False, eq=False, repr=False)
 class RowProblem(ValueObject):
-    """A message that was not accepted, fit for display: the recipient is masked."""
+    """Problem of a row, fit for display: why its message was not accepted or not sent. The recipient is masked."""
 
     line: int
     recipient: str
@@ -35,7 +35,7 @@ class RowProblem(ValueObject):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Progress(ValueObject):
-    """A snapshot of a run."""
+    """Progress of a run: a snapshot."""
 
     phase: Phase
     counts: StateCounts
@@ -47,7 +47,7 @@ class Progress(ValueObject):
     skipped: int = 0
     """Of the rows read, those that an earlier run or pass had handled."""
     duplicates: int = 0
-    """Rows with the key of another row, which alone is sent."""
+    """Rows with the key and the recipient of another row, which alone is sent."""
     invalid: int = 0
     key_conflicts: int = 0
     """Invalid rows that have the key of a message to another recipient: their own recipient gets nothing."""

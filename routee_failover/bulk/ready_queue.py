@@ -16,22 +16,22 @@ class ClaimedMessage(NamedTuple):
     request: ClaimRequest
     claim: ClaimResult
     flow: AnyFlow
-    lease_ends_at: float
+    lease_expires_at: float
     """When its lease expires, by the monotonic clock."""
-    lease_ends_at_wall_clock: float
+    lease_expires_at_wall_clock: float
     """The same by the machine's clock, which advances while the machine sleeps."""
 
     @property
     def has_lease(self) -> bool:
         """Whether the lease is still valid by both clocks. Either may have been stopped or set back, but not both."""
-        return time.monotonic() < self.lease_ends_at and time.time() < self.lease_ends_at_wall_clock
+        return time.monotonic() < self.lease_expires_at and time.time() < self.lease_expires_at_wall_clock
 
     def __repr__(self) -> str:
         return f"ClaimedMessage({self.request!r})"
 
 
 class ReadyQueue:
-    """Queue of claimed messages, filled in batches when there is capacity, so that neither side waits often."""
+    """Bounded queue of claimed messages, filled in batches when there is capacity, so that neither side waits often."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -15,14 +15,14 @@ _MIN_IDLE_FACTOR = 10
 
 
 class ReconcileScheduler:
-    """Reconciles unknown messages when they are due, those of earlier runs included."""
+    """Scheduler of reconciliation: reconciles unknown messages when they are due, those of earlier runs included."""
 
     def __init__(self, routee: RouteeClient, ledger: Ledger, settings: BulkSettings) -> None:
         self._routee = routee
         self._ledger = ledger
         self._settings = settings
         self._reconciler: BulkReconciler | None = None
-        self._running = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._last_unknown = -1
         self._due_at = self._not_before = 0.0
 
@@ -46,7 +46,7 @@ class ReconcileScheduler:
 
         New unknown messages are looked up soon, but not all of them again and again for each new one.
         """
-        async with self._running:
+        async with self._lock:
             reconciler = await self.reconciler()
             unknown = (await self._ledger.counts()).unknown
             if reconciler is None or not unknown:

@@ -9,7 +9,7 @@ from .settings import ErrorBudget
 
 
 class RunControl:
-    """Whether another message may be sent.
+    """Control of a run: whether another message may be sent.
 
     A run may be paused for several reasons at once; it resumes when none is left.
     """
@@ -38,12 +38,12 @@ class RunControl:
         return not self._reasons and not self.stopping
 
     def pause(self, kind: str, reason: str) -> None:
-        """Send no new message until this kind of reason is resumed."""
+        """Send no new message until `resume` is called for this kind of reason."""
         self._reasons[kind] = self.last_pause_reason = reason
         self._wake()
 
     def resume(self, kind: str) -> None:
-        """Remove a pause reason."""
+        """Remove the pause reason of a kind; the run resumes when no other is left."""
         if self._reasons.pop(kind, None) is not None:
             self._wake()
 
@@ -88,7 +88,7 @@ class RunControl:
 
 
 class ErrorBudgetTracker:
-    """Tracks how much of an error budget is spent."""
+    """Tracker of an error budget: how much of it the most recent messages have spent."""
 
     def __init__(self, budget: ErrorBudget) -> None:
         self._budget = budget
@@ -118,7 +118,7 @@ class ErrorBudgetTracker:
 
 
 class StallTimer:
-    """Total time that a run has spent waiting for external conditions since a message was last accepted."""
+    """Stall timer: the time that a run has spent waiting for external conditions since a message was last accepted."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

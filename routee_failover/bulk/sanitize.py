@@ -29,7 +29,7 @@ def _mask_match(match: re.Match[str]) -> str:
 
 
 def to_one_line(text: str) -> str:
-    """Return a text on one line but otherwise whole and unmasked, as for an id that is looked up by."""
+    """Return a text on one line but otherwise whole and unmasked, as for an id that is used in a search."""
     return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 

@@ -32,7 +32,7 @@ NEVER_OPENS = datetime.max.replace(tzinfo=UTC)
 NO_COMMON_HOUR = (
     Problem(
         (),
-        "its number may be in several time zones that have no hour of the window in common, or in any: "
+        "its number may be in several time zones that have no hour of the window in common, or in any time zone: "
         "widen the window, or add a default zone for such numbers, like 09:00-20:00 Europe/Moscow",
     ),
 )
@@ -41,7 +41,7 @@ NO_COMMON_HOUR = (
 
 @attrs.frozen
 class SendWindow:
-    """The hours of the day in which messages may be sent, in the recipient's local time.
+    """Send window: the hours of the day in which messages may be sent, in the recipient's local time.
 
     Interpreted strictly: for a number that may be in several time zones (Australian mobiles, Russian ones, +1 800) the
     window is open only while it is open in all of them, and a number without a known zone (satellite phones) may be
@@ -52,7 +52,7 @@ class SendWindow:
 
     start: time
     end: time
-    """The first minute that is outside. At or before `start`, it belongs to the next day."""
+    """The first minute that is outside. If it is not later than `start`, it belongs to the next day."""
     days: frozenset[int] = EVERY_DAY
     """The days on which the window opens, 0 for Monday."""
     default_zone: tzinfo | None = None
@@ -61,7 +61,7 @@ class SendWindow:
     _cache: dict[_Zones, tuple[datetime, datetime, datetime | None]] = attrs.field(
         factory=dict, init=False, repr=False, eq=False
     )
-    """By time zones: the period for which a result is valid, and the result."""
+    """Per group of time zones, the period for which a result is valid, and the result."""
 
     def __attrs_post_init__(self) -> None:
         if not self.days:

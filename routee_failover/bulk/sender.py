@@ -34,7 +34,7 @@ _MAX_BATCH = 64
 
 
 class BulkSender:
-    """Sends the rows of a source through a ledger: each key at most once, whatever happens to this process.
+    """Sender of the rows of a source, through a ledger: each key at most once, whatever happens to this process.
 
         async with RouteeClient.from_env() as routee, SqliteLedger("run.sqlite") as ledger:
             progress = await BulkSender(routee, ledger, BulkSettings(rate=200)).run(rows)
@@ -79,16 +79,16 @@ class BulkSender:
 
     @property
     def progress(self) -> Progress:
-        """A snapshot of the run."""
+        """Progress of the run: a snapshot."""
         counters = self._counters
         suppressed, suppressed_new = counters.suppressed
         phase = self._phase
         if phase is Phase.SENDING and self._control.pause_reason is not None:
             phase = Phase.PAUSED
-        pause = self._control.stop_reason or (self._control.pause_reason if phase is not Phase.DONE else None)
+        reason = self._control.stop_reason or (self._control.pause_reason if phase is not Phase.DONE else None)
         if phase is Phase.RECONCILING and self._claimer is not None and self._claimer.next_opening is not None:
             next_opening = self._claimer.next_opening.astimezone()
-            pause = pause or f"quiet hours: the next send window opens at {next_opening:%d %b %H:%M %Z}"
+            reason = reason or f"quiet hours: the next send window opens at {next_opening:%d %b %H:%M %Z}"
             phase = phase if self._counts.unknown else Phase.PAUSED
         if self._control.stopping and phase is not Phase.DONE:
             phase = Phase.STOPPING
@@ -109,7 +109,7 @@ class BulkSender:
             rate=counters.rate,
             rate_limit=self._settings.rate,
             seconds_left=self._seconds_left(phase),
-            pause_reason=pause,
+            pause_reason=reason,
             failover_share=counters.failover_share,
             problems=tuple(counters.problems),
             elapsed=counters.elapsed,

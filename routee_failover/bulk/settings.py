@@ -16,10 +16,10 @@ from .send_window import SendWindow
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ErrorBudget(ValueObject):
-    """How many of the most recent messages may fail before the run pauses.
+    """Error budget: how many of the most recent messages may fail before the run pauses.
 
     Rejected, unsent and unknown messages count; invalid ones do not, because no request was made. Each pause is twice
-    as long as the one before, up to ten times the first, until messages are accepted again.
+    as long as the one before, up to ten times the first; once messages are accepted again, the first length applies.
     """
 
     max_failure_share: float = attrs.field(default=0.2, validator=check_fraction)
@@ -58,22 +58,22 @@ def _check_suppression(_settings: object, attribute: "attrs.Attribute[Any]", val
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class BulkSettings(ValueObject):
-    """The settings of a bulk run. Raises `InvalidConfig` for invalid values."""
+    """Settings of a bulk run. Raises `InvalidConfig` for invalid values."""
 
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(check_rate))
     """Maximum number of messages per second; `None` for no rate limit."""
     concurrency: int = attrs.field(default=100, validator=check_positive_int)
     """Maximum number of messages in flight. `Config.pool_size` also limits it."""
     deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_duration))
-    """How long a message is useful after its turn has come. It is dropped then, as EXPIRED, even if its outcome was
-    unknown and it turns out later that Routee did not accept it."""
+    """How long a message is useful, from the time at which its sending begins. After that it is dropped as EXPIRED,
+    even if its outcome was unknown and it turns out later that Routee did not accept it."""
     send_window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
-    """The hours in which recipients may be written to, in their local time."""
+    """The hours in which messages may be sent to a recipient, in their local time."""
     error_budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))
     """How many failures pause the run; `None` for no limit."""
     stall_timeout: timedelta = attrs.field(default=timedelta(minutes=10), validator=check_positive_duration)
     """How long the run waits in pauses, with no message accepted, before it stops by itself. Unsent messages stay in
-    the ledger for the next run. Quiet hours do not count."""
+    the ledger for the next run. Waiting for a send window does not count."""
     on_unknown: UnknownPolicy = attrs.field(
         default=UnknownPolicy.RECONCILE, validator=_check(UnknownPolicy, "an UnknownPolicy")
     )
@@ -87,7 +87,7 @@ class BulkSettings(ValueObject):
     callbacks: CallbackSigner | None = attrs.field(default=None, validator=_check(CallbackSigner, "a CallbackSigner"))
     """Signs the callback URL of each message; pass the callbacks to `BulkSender.handle_callback`."""
     add_labels: bool = attrs.field(default=True, validator=check_bool)
-    """Whether messages carry a label by which they are found again; without it a search proves nothing."""
+    """Whether messages carry a label by which they are found again; without one a search proves nothing."""
     suppression_list: Container[str] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_check_suppression)
     )

@@ -1,6 +1,7 @@
 """Suppression list: the phone numbers that are never written to, such as those of people who have opted out.
 
-A list is used whole or not at all: a line that cannot be read may be a recipient who must not get the message.
+A list is used whole or not at all: a line that cannot be read may be the number of a person who must not get the
+message.
 """
 
 import csv
@@ -21,24 +22,25 @@ from .sources.line_reader import LINE_TOO_LONG, NOT_UTF8, LineReader, is_valid_u
 from .sources.mappings import select_columns
 from .templates.correlation import with_plus
 
-_COLUMNS = {
+_COLUMN_NAMES = {
     *("phone", "phonenumber", "phoneno", "number", "mobile", "mobilenumber", "mobilephone", "cell", "cellphone"),
     *("msisdn", "tel", "telephone", "to", "recipient", "e164"),
 }
 """Names of a column of phone numbers, without blanks and punctuation."""
-_TABLES = {".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
+_TABLE_SUFFIXES = {".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
 """Suffixes of files that are not plain text."""
-_FIRST_PROBLEMS = 3
+_MAX_PROBLEMS = 3
 """Number of invalid lines that an error names; the others are counted."""
 _Entry = tuple[int, str | Unreadable]
 
 
 class SuppressionList:
-    """Numbers that are never written to: `BulkSettings(suppression_list=SuppressionList.read("optout.csv"))`.
+    """Suppression list: `BulkSettings(suppression_list=SuppressionList.read("optout.csv"))`.
 
-    They are compared in E.164, so that all notations of a number are one. `region` (such as `GR`) is the country of
-    numbers that are written without one, the same as that of the recipients. Ten million numbers take about a hundred
-    megabytes; none of them is shown. Raises `InvalidSource` for a text that is not a number.
+    Its numbers are never written to. They are compared in E.164, so that all notations of a number are one. `region`
+    (such as `GR`) is the country of numbers that are written without one, the same as that of the recipients. Ten
+    million numbers take about a hundred megabytes; none of them is shown. Raises `InvalidSource` for a text that is not
+    a number.
     """
 
     def __init__(self, numbers: Iterable[str] = (), *, region: str | None = None) -> None:
@@ -51,7 +53,7 @@ class SuppressionList:
     def read(cls, *paths: str | Path, region: str | None = None, columns: Sequence[str] = ()) -> Self:
         """Read the numbers of one or more files.
 
-        A file has one number a line, or it is CSV, JSON lines or Parquet with a column of numbers: one of `columns`,
+        A file has one number a line, or it is CSV, JSON Lines or Parquet with a column of numbers: one of `columns`,
         else one that is named like phone, number, mobile or msisdn, else the only column. Blank lines and lines that
         begin with # are skipped. Raises `InvalidSource` for a file that cannot be read, that has no number, or that has
         a line without a valid number.
@@ -77,7 +79,7 @@ class SuppressionList:
             reason = text.reason if isinstance(text, Unreadable) else self._add_one(text, read_number)
             if reason is not None:
                 invalid_count += 1
-                problems += [f"{unit} {line}: {reason}"] if invalid_count <= _FIRST_PROBLEMS else []
+                problems += [f"{unit} {line}: {reason}"] if invalid_count <= _MAX_PROBLEMS else []
         if invalid_count:
             more = f"; {invalid_count - len(problems):,} more" if invalid_count > len(problems) else ""
             raise InvalidSource(
@@ -107,7 +109,7 @@ class SuppressionList:
 def _any_e164(text: str, region: str | None) -> str:
     """Return the number in E.164.
 
-    One in E.164 is accepted even if its numbering plan is outdated: a flow may be sent to it.
+    One in E.164 is accepted even if its numbering plan does not, or no longer, contain it: a flow may be sent to it.
     """
     return canonical_e164(text) if is_e164(text) else to_e164(text, region)
 
@@ -117,7 +119,7 @@ def _entries(path: Path, name: str, columns: tuple[str, ...], region: str | None
         raise InvalidSource(
             f"{name} is a pipe or a device, and each run reads it again: save it to a file first; nothing was sent"
         )
-    if path.suffix.lower() in _TABLES:
+    if path.suffix.lower() in _TABLE_SUFFIXES:
         yield from _read_table(path, name, columns)
     else:
         yield from _read_text(path, name, columns, region)
@@ -238,7 +240,7 @@ def _choose_column(available: Sequence[str], name: str, columns: tuple[str, ...]
 
 def _number_columns(available: Sequence[str], columns: tuple[str, ...]) -> list[str]:
     """Return the columns of numbers, by name: those of the recipients come before the usual names."""
-    for names in ({*map(_normalize_name, columns)}, _COLUMNS):
+    for names in ({*map(_normalize_name, columns)}, _COLUMN_NAMES):
         found = [column for column in available if _normalize_name(column) in names]
         if found:
             return found

@@ -23,7 +23,10 @@ from .terminal import Terminal, printable
 from .usage_errors import Command
 
 callbacks: typer.Typer = typer.Typer(
-    name="callbacks", help="Receive and print Routee's callbacks.", no_args_is_help=True, rich_markup_mode="rich"
+    name="callbacks",
+    help="Receive and print Routee's callbacks (webhooks).",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 
 

@@ -53,14 +53,16 @@ SEND_EXIT_CODES = _help_text(
 QUERY_EXIT_CODES = _help_text(
     {
         ExitCode.OK: "Routee responded, whatever the status of the messages",
-        ExitCode.REJECTED: "rejected: no such id, or the account has no permission",
+        ExitCode.REJECTED: "rejected, for example because the account has no permission",
         ExitCode.USAGE_ERROR: "wrong usage or settings",
         ExitCode.NOT_SENT: "no response; safe to retry",
         ExitCode.INTERRUPTED: _INTERRUPTED,
     }
 )
 """Help text of `search`."""
-TRACK_EXIT_CODES = QUERY_EXIT_CODES.replace("safe to retry\n", "safe to retry\n  4  not finished within --timeout\n")
+TRACK_EXIT_CODES = QUERY_EXIT_CODES.replace("rejected, for example because", "rejected: no such id, or").replace(
+    "safe to retry\n", "safe to retry\n  4  not final within --timeout\n"
+)
 """Help text of `track`."""
 SERVER_EXIT_CODES = _help_text(
     {

@@ -53,7 +53,7 @@ def search(
     channel: Annotated[
         str | None, typer.Option(help="Channel of any step: Viber, Sms or Voice.", show_default=False)
     ] = None,
-    ended_on: Annotated[str | None, typer.Option(help="Channel the flow ended on.", show_default=False)] = None,
+    ended_on: Annotated[str | None, typer.Option(help="Channel on which the flow ended.", show_default=False)] = None,
     endpoint: Annotated[
         Endpoint | None,
         typer.Option(
@@ -80,7 +80,7 @@ def search(
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print Routee's responses, one per line, PINs masked.")
+        bool, typer.Option("--json", help="Print Routee's responses, one per line; only PINs are masked.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with times in UTC and unmasked numbers.")] = False,
 ) -> None:
@@ -172,7 +172,7 @@ def _print_count(count: int, *, more: bool) -> None:
 
 
 def _parse_enum(option: str, kind: type[OpenEnum], text: str | None, problems: list[Problem]) -> str | None:
-    """Return the value of Routee's that a text stands for: `in-progress` is InProgress."""
+    """Return the value of Routee's that a text names: `in-progress` is InProgress."""
     if text is None:
         return None
     value = kind(re.sub(r"[-_\s]", "", text))

@@ -28,10 +28,7 @@ def send(
         ),
     ] = None,
     keep_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--keep-unknown", help="Send keys that Routee does not document, as they are. Default: they are an error."
-        ),
+        bool, typer.Option("--keep-unknown", help="Send keys that Routee does not document, instead of refusing them.")
     ] = False,
 ) -> None:
     r"""Send one flow from a file, once, and print Routee's receipt.

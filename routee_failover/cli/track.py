@@ -26,12 +26,19 @@ def track(
     endpoint: Annotated[
         Endpoint, typer.Option(metavar="ENDPOINT", help=f"Endpoint it was sent to: {ENDPOINT_NAMES}.")
     ] = Endpoint.STANDARD,
-    as_json: Annotated[bool, typer.Option("--json", help="Print Routee's response, PINs masked.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print Routee's response; only PINs are masked.")] = False,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Wait for the final status, and print a line for each change.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.0, max=_MAX_TIMEOUT, help="Maximum number of seconds to follow.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            max=_MAX_TIMEOUT,
+            help="Maximum time to follow. Default: 14 days.",
+            show_default=False,
+        ),
     ] = _MAX_TIMEOUT,
 ) -> None:
     """Show the status of a flow and of each of its messages. Read-only.

@@ -21,7 +21,7 @@ def is_flattened(field: "attrs.Attribute[Any]") -> bool:
     return bool(field.metadata.get("flattened"))
 
 
-ALREADY_A_FIELD = "is a field of its own here; only what is not modelled can be added"
+ALREADY_A_FIELD = "is a field of its own here; only keys that are not fields can be added"
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

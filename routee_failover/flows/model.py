@@ -77,7 +77,7 @@ def validator_for(annotation: Any) -> Validator:
 def validator(when_given: str | None = None) -> Callable[[_ValidatorMethod], _ValidatorMethod]:
     """Mark a method as a validator of several fields; it is skipped if a field that it reads is itself invalid.
 
-    One that cannot fail while a field has its default names that field as `when_given`, and runs only if it is given.
+    `when_given` names a field without which the validator cannot fail: it runs only if that field is given.
     """
 
     def decorate(method: _ValidatorMethod) -> _ValidatorMethod:

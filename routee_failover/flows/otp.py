@@ -127,7 +127,7 @@ class OtpSmsStep(Step):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "an OtpSmsStep is not pickled: its text contains the code. Use dump_flow() and protect what it returns"
+            "an OtpSmsStep cannot be pickled: its text contains the code. Use dump_flow() and protect its result"
         )
 
     def __copy__(self) -> Self:

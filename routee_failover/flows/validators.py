@@ -18,7 +18,7 @@ _E = TypeVar("_E", bound=StrEnum)
 _T = TypeVar("_T")
 
 SEQUENCE_TYPES = (list, tuple)
-"""Types that represent a JSON array. A tuple of classes, because a union would be created again at each check."""
+"""Types that represent a JSON array. A tuple of classes, because a union would be built again in each isinstance()."""
 
 NOT_UNICODE = "contains half of a surrogate pair, which is not text"
 
@@ -98,9 +98,11 @@ def _describe_fault(parsed: ParsedNumber) -> str:
     if parsed.optional_zero is not None:
         return "has a 0 in parentheses, which is not dialled from abroad"
     if not is_e164(number):
-        return f"has {len(parsed.digits)} digits of 7 to 15" if parsed.has_plus else "lacks its + and the country code"
+        return (
+            f"has {len(parsed.digits)} digits, not 7 to 15" if parsed.has_plus else "lacks its + and the country code"
+        )
     if parsed.has_plus:
-        return f"write + and digits alone, {mask_phone(number)}"
+        return f"write only + and digits, {mask_phone(number)}"
     if len(number) < _MIN_LENGTH_WITH_COUNTRY_CODE:
         return "lacks its +, and probably its country code"
     return f"lacks its +, write {mask_phone(number)} if the country code is there already"
@@ -126,7 +128,7 @@ def sms_sender(value: Any) -> ValidationResult:
         return f"must be text, not {type_name(value)}"
     if _is_sms_sender(value):
         return None
-    if value.strip() and all(letter.isalnum() or letter == " " for letter in value):
+    if value.strip() and all(character.isalnum() or character == " " for character in value):
         return f"must have at most 16 digits, or at most 11 letters, digits and spaces; has {len(value)}"
     return "must be digits, or letters, digits and spaces (a rented number is written without +)"
 

@@ -33,7 +33,7 @@ class ClaimRequest(NamedTuple):
 
 
 class ClaimResult(NamedTuple):
-    """State of a message in the ledger, and whether the request has claimed it."""
+    """Result of a claim request: the state of the message in the ledger, and whether the request has claimed it."""
 
     number: int
     attempt: int
@@ -60,7 +60,7 @@ class TransitionDetails(NamedTuple):
     tracking_id: str | None = None
     """Routee's id of an accepted message."""
     channel: str | None = None
-    """The first channel that was tried, where the response says so."""
+    """The channel that Routee tries first, if it is known."""
     response_time: float = 0.0
     """Time until the response, in seconds."""
     resolved_by: str = "response"
@@ -68,12 +68,12 @@ class TransitionDetails(NamedTuple):
 
 
 class DeliveryReport(NamedTuple):
-    """Routee's final status of an accepted flow, from a callback or a search."""
+    """Delivery report: Routee's final status of an accepted flow, from a callback, a search or tracking."""
 
     number: int
     status: str
     channel: str | None = None
-    """The channel with which the flow ended."""
+    """The channel that the flow ended on."""
     price: float | None = None
     country: str | None = None
     reason: str | None = None
@@ -128,17 +128,17 @@ class StateCounts(ValueObject):
 
     @property
     def total(self) -> int:
-        """All entries."""
+        """Number of all entries."""
         return self.new + self.sending + self.accepted + self.rejected + self.unknown + self.expired + self.invalid
 
     @property
     def final(self) -> int:
-        """Entries in a final state."""
+        """Number of entries in a final state."""
         return self.accepted + self.rejected + self.expired + self.invalid
 
     @property
     def pending(self) -> int:
-        """Entries that are still to be sent."""
+        """Number of entries that are still to be sent, or are being sent."""
         return self.new + self.sending
 
 
@@ -148,7 +148,7 @@ def hash_key(key: str) -> int:
 
 
 def build_label(run_id: str, key_hash: int) -> str:
-    """Return the label that is sent to Routee with a message and finds it there again; it is unique."""
+    """Return the unique label that is sent to Routee with a message, and by which it is found there again."""
     return f"{run_id}-{key_hash:016x}"
 
 

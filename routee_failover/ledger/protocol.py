@@ -8,7 +8,9 @@ from .state_machine import EntryState, Transition
 
 
 class Ledger(Protocol):
-    """Entries of one run, each identified by its key. At most one message per key is ever accepted through it.
+    """Ledger of one run: its entries, each identified by its key.
+
+    At most one message per key is ever accepted through it, except by the caller's policy (`Transition.RESEND`).
 
     A ledger is used as `async with`. Opening it makes UNKNOWN every entry that a former process was sending, because
     it cannot be known how far that came. A failure raises `LedgerError`, from then on at every call: nothing more may
@@ -21,11 +23,11 @@ class Ledger(Protocol):
         ...
 
     def now(self) -> float:
-        """Return seconds since 1970, by a clock that never goes back when the machine's clock is changed."""
+        """Return seconds since 1970, by a clock that never goes back, even if the machine's clock is set back."""
         ...
 
     async def claim(self, requests: Sequence[ClaimRequest], *, lease: float) -> list[ClaimResult]:
-        """Claim for `lease` seconds what is NEW or not in the ledger yet; return one result per request, in order.
+        """Claim for `lease` seconds what is NEW or not in the ledger yet, and return one result per request, in order.
 
         It returns once the claims would survive a power cut. A message that occurs twice in `requests` is claimed
         once. An entry that is NEW by the caller's policy alone (`Transition.RESEND`) is claimed only with the
@@ -56,7 +58,7 @@ class Ledger(Protocol):
         ...
 
     async def apply(self, transition: Transition, details: TransitionDetails) -> bool:
-        """Apply a transition, and return once it would survive a power cut: whether it changed anything."""
+        """Apply a transition, and return whether it changed anything, once it would survive a power cut."""
         ...
 
     async def expire_leases(self) -> int:
@@ -68,7 +70,7 @@ class Ledger(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Return once everything recorded so far would survive a power cut. Raises `LedgerError` where it cannot."""
+        """Return once everything recorded so far would survive a power cut. Raises `LedgerError` if it cannot."""
         ...
 
     async def entry(self, key_hash: int) -> LedgerEntry | None:

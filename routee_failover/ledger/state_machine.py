@@ -1,6 +1,6 @@
 """State machine of a ledger entry. It is a table, so that it can be read whole and explored exhaustively.
 
-NEW ──CLAIM──> SENDING ──ACCEPT──────> ACCEPTED
+NEW ──CLAIM──> SENDING ──ACCEPT─────> ACCEPTED
 ^                │ ├────REJECT──────> REJECTED
 │                │ └────INVALIDATE──> INVALID
 ├────RELEASE─────┤
@@ -17,7 +17,8 @@ class EntryState(StrEnum):
     """State of a ledger entry."""
 
     NEW = "NEW"
-    """Not sent, and no attempt of it can have been accepted: it may be sent."""
+    """Not sent, and no attempt of it can have been accepted: it may be sent. Only after RESEND an earlier attempt may
+    have been accepted; the entry then still has its fingerprint."""
     SENDING = "SENDING"
     """Claimed by a sender until its lease expires; its first byte may have been sent."""
     ACCEPTED = "ACCEPTED"
@@ -25,7 +26,7 @@ class EntryState(StrEnum):
     REJECTED = "REJECTED"
     """Routee rejected it."""
     UNKNOWN = "UNKNOWN"
-    """Routee may have accepted it. It is not sent before that is known."""
+    """Routee may have accepted it. It is not sent before that is known, or RESEND is applied."""
     EXPIRED = "EXPIRED"
     """It was not accepted, and its deadline has passed."""
     INVALID = "INVALID"
@@ -48,7 +49,7 @@ class Transition(StrEnum):
     CONFIRM_ABSENT = "confirm_absent"
     """A complete search, after the lease and a waiting time, has shown that Routee did not accept it."""
     RESEND = "resend"
-    """The caller's explicit policy: the outcome cannot be found out, send the same message once more."""
+    """The caller's explicit policy: the outcome cannot be found out, and the same message is sent once more."""
     EXPIRE = "expire"
     """Its deadline has passed while it was not sent."""
     INVALIDATE = "invalidate"
@@ -66,11 +67,12 @@ TRANSITIONS: Mapping[Transition, tuple[frozenset[EntryState], EntryState]] = Map
         Transition.ACCEPT: (_NOT_ACCEPTED, EntryState.ACCEPTED),
         Transition.REJECT: (_OPEN, EntryState.REJECTED),
         Transition.RELEASE: (frozenset({EntryState.SENDING, EntryState.UNKNOWN}), EntryState.NEW),
-        # Also from NEW: for a resend whose content has changed, and for an attempt result that is late and no proof.
+        # Also from NEW: for a resend whose content has changed, and for an attempt result that comes late and proves
+        # nothing.
         Transition.MARK_UNKNOWN: (frozenset({EntryState.SENDING, EntryState.NEW}), EntryState.UNKNOWN),
         Transition.CONFIRM_ABSENT: (frozenset({EntryState.UNKNOWN}), EntryState.NEW),
         Transition.RESEND: (frozenset({EntryState.UNKNOWN}), EntryState.NEW),
-        # From UNKNOWN for an entry that proves not accepted after its deadline.
+        # Also from UNKNOWN: for a message that is proven not to be accepted only after its deadline.
         Transition.EXPIRE: (frozenset({EntryState.NEW, EntryState.UNKNOWN}), EntryState.EXPIRED),
         Transition.INVALIDATE: (frozenset({EntryState.NEW, EntryState.SENDING}), EntryState.INVALID),
     }
@@ -108,7 +110,7 @@ FINAL_STATES: frozenset[EntryState] = frozenset(
 def next_state(
     state: EntryState, transition: Transition, *, same_attempt: bool = True, resent_by_policy: bool = False
 ) -> EntryState:
-    """Return the state after a transition: `state` itself where the transition does not count.
+    """Return the state after a transition: `state` itself if the transition does not count.
 
     `resent_by_policy` says that the attempt was made by policy alone, while the outcome of an earlier one is UNKNOWN.
     """

@@ -1,4 +1,4 @@
-"""Clock of a ledger that corrections of the machine's clock neither set back nor make jump."""
+"""Clock of a ledger, which never goes back and does not jump when the machine's clock is corrected."""
 
 import time
 

@@ -38,7 +38,7 @@ class FlowRecord(FlowState):
     flow_kind: FlowKind | None
     termination_channel: Channel | None
     total_price: float | None
-    """Price of the flow. Routee's examples disagree: it is the sum of all messages' prices, or that of the last."""
+    """Price of the flow: the sum of its messages' prices, or that of the last one; Routee's examples disagree."""
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -59,5 +59,5 @@ class FlowRecord(FlowState):
 
     @property
     def messages(self) -> tuple[MessageRecord, ...]:
-        """The messages attempted so far, in Routee's order, each of the class of its channel."""
+        """The messages of the steps tried so far, in Routee's order, each of the class of its channel."""
         return tuple(MessageRecord.from_dict(message) for message in get_objects(self._data, "messages"))

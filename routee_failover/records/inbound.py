@@ -18,7 +18,7 @@ class InboundMessage(Record):
     """
 
     from_: str | None = attrs.field(repr=mask_phone)
-    """The phone number of the sender, who is a recipient of yours."""
+    """The phone number of the person who wrote it."""
     to: str | None
     """The id of the Viber sender that the message was written to."""
     message: str | None = attrs.field(repr=mask_text)

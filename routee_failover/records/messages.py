@@ -22,7 +22,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class MessageRecord(Record):
-    """One message of a flow: a step that was attempted, or one part of a long SMS.
+    """One message of a flow: a step that was tried, or one part of a long SMS.
 
     `from_dict` returns a `ViberMessageRecord`, `SmsMessageRecord` or `VoiceMessageRecord`; a message on a channel that
     Routee may add is a plain `MessageRecord`.

@@ -142,7 +142,7 @@ class ViberOtpReceipt(Record):
 
     @property
     def country(self) -> str | None:
-        """The recipient's country code."""
+        """The recipient's country."""
         return get_str(self._data, "country")
 
     @property

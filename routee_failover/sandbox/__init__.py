@@ -1,4 +1,4 @@
-"""Sandbox: a local server that speaks Routee's documented API and validates every request by its OpenAPI contract.
+"""Sandbox: a local server that speaks Routee's documented API and validates every request against its OpenAPI contract.
 
     async with Sandbox(speed=60) as sandbox:
         client = RouteeClient(sandbox.config())

@@ -174,16 +174,16 @@ class SandboxControls:
         seed: int | None = None,
         times: int | None = None,
     ) -> str:
-        """Add a rule for the flows that arrive from now on, and return its id; the newest rule that matches wins.
+        """Add a rule for the flows that arrive from now on, and return its id; the newest matching rule wins.
 
         `to` (a number, or a prefix and a `*`) and `endpoint` limit the flows that it matches; by default it matches
         all. `viber`, `sms` and `voice` script the outcomes of their messages, `callbacks` their callbacks. `response`
-        is sent instead of accepting the flow; a number is an HTTP status. `fault` accepts the flow and breaks the
-        connection, so that no response arrives. With `rate`, the rule applies to that share of the flows, and to the
-        same ones for the same `seed`; with `times`, it applies that many times at most. `POST /sandbox/rules` takes the
-        same members.
+        is sent instead of accepting the flow; a number is an HTTP status. `fault` breaks the connection, so that no
+        complete response arrives; unless it is `reset-before`, the flow is accepted. With `rate`, the rule applies to
+        that share of the flows, and to the same ones for the same `seed`; with `times`, it applies that many times at
+        most. `POST /sandbox/rules` takes the same members.
 
-        Raises `SandboxError` for an invalid rule.
+        Raises `SandboxError` for an invalid rule, and when there are too many.
         """
         definition = as_json(
             to=to,

@@ -81,7 +81,7 @@ class SandboxContext:
     store: Store = attrs.field(factory=MemoryStore)
 
     def authenticate(self, request: web.Request, error_format: ErrorFormat) -> Token:
-        """Return the valid token of the request; raises the error of the format when there is none."""
+        """Return the valid token of the request; raises the `error_format`'s error when there is none."""
         authorization = request.headers.get("Authorization", "")
         if not authorization.lower().startswith("bearer "):
             raise error_format.missing_token()
@@ -91,7 +91,7 @@ class SandboxContext:
         return token
 
     async def read_body(self, request: web.Request, operation: str, error_format: ErrorFormat, entity: str) -> Any:
-        """Return the JSON body, validated by the contract; raises the error of the format when it is invalid."""
+        """Return the JSON body, validated by the contract; raises the `error_format`'s error when it is invalid."""
         data = await self._read_json(request, error_format)
         try:
             violations = self.contract.check_body(operation, data)
@@ -121,7 +121,7 @@ class SandboxContext:
     def read_query(
         self, request: web.Request, operation: str, error_format: ErrorFormat, entity: str
     ) -> dict[str, Any]:
-        """Return the query, validated by the contract, with defaults filled in."""
+        """Return the query, validated by the contract, with defaults filled in; raises like `read_body`."""
         values, violations = self.contract.read_query(operation, request.query)
         if violations:
             raise error_format.validation_failed(entity, violations)
@@ -157,7 +157,7 @@ class SandboxContext:
             raise ApiError(error.status, error.body, _retry_after(decision.response))
 
     def accept(
-        self, endpoint: SendEndpoint, body: Mapping[str, Any], messages: int, decision: RuleDecision = NO_DECISION
+        self, endpoint: SendEndpoint, body: Mapping[str, Any], message_count: int, decision: RuleDecision = NO_DECISION
     ) -> AcceptedFlow:
         """Accept a flow and start its timeline, with the decision of the rules."""
         self.counters.accepted += 1
@@ -168,7 +168,7 @@ class SandboxContext:
             number=self.flow_store.next_number(),
             body=body,
             accepted_at=self.clock.now(),
-            message_ids=tuple(str(uuid.uuid4()) for _ in range(messages)),
+            message_ids=tuple(str(uuid.uuid4()) for _ in range(message_count)),
             scripts=decision.scripts,
             callback_script=decision.callbacks,
         )

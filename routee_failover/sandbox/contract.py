@@ -27,7 +27,7 @@ _Path = tuple[str | int, ...]
 
 @attrs.frozen
 class Violation:
-    """Violation of the contract: where and why, without the value. `missing` marks an absent member."""
+    """Violation of the contract: where and why, without the value. `missing` marks an absent required member."""
 
     path: _Path
     reason: str
@@ -126,7 +126,7 @@ def _parse_number(text: str) -> float | str:
 
 _PARSERS: dict[str, Callable[[str], object]] = {"integer": _parse_integer, "number": _parse_number}
 _DECIMAL_PATTERN = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_MAX_DIGITS = 4000  # that Python reads and writes; no page limits a page number
+_MAX_DIGITS = 4000  # Python converts at most 4300 digits; no page limits a page number
 _MAX_VIOLATIONS = 100  # so that a large invalid request does not cause an even larger response
 
 

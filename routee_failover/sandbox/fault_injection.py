@@ -19,14 +19,14 @@ class ConnectionDropRequested(Exception):  # not an error: a rule scripted it
 
 
 class FaultInjector:
-    """Injects the faults that rules script, between `start` and `stop`."""
+    """Injects the faults that rules script. Between `stop` and the next `start` no connection hangs."""
 
     def __init__(self) -> None:
         self._hanging: set[asyncio.Event] = set()
         self._stopped = False
 
     async def inject(self, fault: Fault, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Inject the fault into the connection, and return the response, or what of it was sent."""
+        """Inject the fault into the connection, and return the response, or the part of it that was sent."""
         if fault is Fault.TRUNCATED:
             return await _send_truncated(request, response)
         transport = request.transport

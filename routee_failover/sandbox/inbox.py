@@ -135,5 +135,5 @@ class Inbox:
     def _describe(self, flow: AcceptedFlow) -> str:
         snapshot = self._lifecycle.snapshot(flow)
         sent = [f"{message.channel} {message.status_at(snapshot.elapsed).name}" for message in snapshot.state.messages]
-        recipients = f"{flow.endpoint} to {', '.join(flow.to)}{', with a PIN' if contains_pin(flow) else ''}"
-        return f"flow {flow.number}: {recipients}: {snapshot.state.status} ({', '.join(sent) or 'nothing sent yet'})"
+        destination = f"{flow.endpoint} to {', '.join(flow.to)}{', with a PIN' if contains_pin(flow) else ''}"
+        return f"flow {flow.number}: {destination}: {snapshot.state.status} ({', '.join(sent) or 'nothing sent yet'})"

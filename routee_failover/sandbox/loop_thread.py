@@ -1,6 +1,7 @@
-"""Event loop in a thread of its own, for calls from other threads and loops; or the loop that entered the sandbox.
+"""Event loop in a thread of its own, for calls from other threads and event loops.
 
-Its own thread serves tests that are not async, and those with a new event loop for each test.
+It serves tests that are not async, and those with a new event loop for each test. Without the thread, a sandbox runs in
+the loop that entered it.
 """
 
 import asyncio

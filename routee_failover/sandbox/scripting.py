@@ -77,7 +77,7 @@ def as_json(**members: object) -> dict[str, Any]:
 
 
 def add_rule(rules: Rules, definition: dict[str, Any]) -> str:
-    """Add a rule from its JSON and return its id. Raises `SandboxError` for an invalid rule."""
+    """Add a rule from its JSON and return its id. Raises `SandboxError` for an invalid rule, and for one too many."""
     try:
         violations = load_contract().check_body("addSandboxRule", definition)
         if not violations:
@@ -86,8 +86,8 @@ def add_rule(rules: Rules, definition: dict[str, Any]) -> str:
     except (TypeError, ValueError):
         reason = "its values must be JSON values"
     except TooManyRules:
-        reason = f"there are {MAX_RULES} rules already, the maximum"
-    raise SandboxError(f"invalid rule: {reason}")
+        reason = f"there are {MAX_RULES} rules already, the maximum; remove some first"
+    raise SandboxError(f"the rule cannot be added: {reason}")
 
 
 def _to_json(value: object) -> object:

@@ -40,7 +40,7 @@ _BACKLOG = 1024
 class Sandbox(SandboxControls):
     """Routee's documented API on this machine: tokens, sends, tracking, callbacks, with simulated outcomes.
 
-    Virtual time passes `speed` times faster than real time. With `speed=0` the clock is stopped and moves only by
+    Virtual time passes `speed` times as fast as real time. With `speed=0` the clock is stopped and moves only by
     `await sandbox.advance(...)`, so that a test of a ttl of a day takes milliseconds and has the same result each time.
     `POST /sandbox/clock` does the same for other languages. The admin API accepts callers on this machine only, unless
     `allow_remote_admin` is set. Callbacks are posted from this machine to the URLs that flows name, its own network

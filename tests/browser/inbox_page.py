@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
-from ..sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, calling
+from ..sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, Caller, open_caller
 
 # The browser belongs to one event loop and one xdist worker: two cores are too few for two browsers.
 IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
@@ -98,7 +98,7 @@ async def open_inbox(
     On exit, the page must have sent requests only to its sandbox, and its console must be empty except for messages
     that match `allowed_errors`.
     """
-    async with calling(**{"speed": 0, **settings}) as caller:
+    async with open_caller(**{"speed": 0, **settings}) as caller:
         profile = await browser.new_context(**{"viewport": WIDE, **(context or {})})
         try:
             inbox = InboxPage(caller, await profile.new_page())

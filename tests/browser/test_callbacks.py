@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from ..sandbox.raw_http import STANDARD, changed
+from ..sandbox.raw_http import STANDARD, with_changes
 from .inbox_page import IN_BROWSER, TIMEOUT_MS, open_inbox
 
 pytestmark = IN_BROWSER
@@ -55,7 +55,7 @@ async def _run_receiver() -> AsyncIterator[_Receiver]:
 
 
 def _flow(receiver: _Receiver, strategy: str = "OnCompletion") -> dict[str, Any]:
-    return changed(
+    return with_changes(
         STANDARD,
         **{
             "flow.0.to": NUMBER,

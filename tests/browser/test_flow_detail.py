@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from ..sandbox.raw_http import OTP, STANDARD, TRANSACTIONAL, changed
+from ..sandbox.raw_http import OTP, STANDARD, TRANSACTIONAL, with_changes
 from .inbox_page import IN_BROWSER, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
@@ -15,7 +15,7 @@ NUMBER = "+306900000333"  # on every channel the message is open until its ttl h
 
 def _standard(**changes: Any) -> dict[str, Any]:
     recipients = {"flow.0.to": NUMBER, "flow.1.to": NUMBER, "flow.2.to": {"phone": NUMBER}}
-    return changed(STANDARD, **{**recipients, **changes})
+    return with_changes(STANDARD, **{**recipients, **changes})
 
 
 async def _detail(inbox: InboxPage, flow_id: str) -> Any:
@@ -176,7 +176,7 @@ async def test_action_button_forces_the_outcome(browser: Browser, button: str, s
 async def test_call_has_its_own_action_buttons(browser: Browser, button: str, status: str) -> None:
     """The buttons of a call have texts for calls."""
     async with open_inbox(browser) as inbox:
-        call = changed(STANDARD["flow"][2], to={"phone": NUMBER}, order=1)
+        call = with_changes(STANDARD["flow"][2], to={"phone": NUMBER}, order=1)
         flow_id = await inbox.send("sendFailover", {"flow": [call]})
         await inbox.advance_clock("+1 s")
         await inbox.select(NUMBER)

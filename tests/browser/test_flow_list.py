@@ -152,14 +152,14 @@ async def test_new_flows_do_not_move_the_visible_rows(browser: Browser) -> None:
         await inbox.open()
         await _wait_for_row(inbox, 1)
         await inbox.page.locator("#flows").evaluate("box => box.scrollTop = 40 * 68")
-        watched = inbox.row("+306900000055")
-        await expect(watched).to_be_visible()
-        before = await watched.bounding_box()
+        visible_row = inbox.row("+306900000055")
+        await expect(visible_row).to_be_visible()
+        before = await visible_row.bounding_box()
         for _ in range(3):
             await inbox.send("sendViberOtp", VIBER_OTP)
         await expect(inbox.page).to_have_title("(103) Routee sandbox")
-        await expect(watched).to_have_attribute("aria-posinset", "49")
-        assert await watched.bounding_box() == before
+        await expect(visible_row).to_have_attribute("aria-posinset", "49")
+        assert await visible_row.bounding_box() == before
 
 
 async def test_evicted_flows_disappear_from_the_list(browser: Browser) -> None:

@@ -150,11 +150,11 @@ async def test_controls_have_accessible_names_and_headings_are_nested(browser: B
         )
         assert nameless == []
         assert await inbox.page.locator("[aria-live=polite]").count() == 1
-        levels = await inbox.page.locator("h1:visible, h2:visible, h3:visible").evaluate_all(
+        heading_levels = await inbox.page.locator("h1:visible, h2:visible, h3:visible").evaluate_all(
             "all => all.map((it) => Number(it.tagName[1]))"
         )
-        assert levels[:2] == [1, 2]
-        assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+        assert heading_levels[:2] == [1, 2]
+        assert all(later - earlier <= 1 for earlier, later in pairwise(heading_levels))
 
 
 async def test_narrow_screen_switches_views_by_keyboard(browser: Browser) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ViewportSize, expect
 
-from ..sandbox.raw_http import STANDARD, VIBER_OTP, changed
+from ..sandbox.raw_http import STANDARD, VIBER_OTP, with_changes
 from .inbox_page import IN_BROWSER, NARROW, WIDE, InboxPage, open_inbox
 
 pytestmark = IN_BROWSER
@@ -40,7 +40,7 @@ async def test_texts_have_contrast_and_are_not_cut_off(browser: Browser, screen:
         number = "+306900000123"
         long = "https://example.test/" + "a-rather-long-path/" * 12
         to = {"flow.0.to": number, "flow.1.to": number, "flow.2.to": {"phone": number}}
-        flow = changed(STANDARD, **to, **{"flow.1.message.body": long})
+        flow = with_changes(STANDARD, **to, **{"flow.1.message.body": long})
         await inbox.send("sendFailover", flow)
         await inbox.send_otp("+306900000300")
         await inbox.send("sendViberOtp", VIBER_OTP)
@@ -76,10 +76,10 @@ async def test_reduced_motion_disables_animations_and_transitions(browser: Brows
     async with open_inbox(browser, context={"reduced_motion": "reduce"}) as inbox:
         await inbox.send_otp("+306900000300")
         await inbox.select("+306900000300")
-        moving = await inbox.page.evaluate(
+        animated_count = await inbox.page.evaluate(
             """() => [...document.querySelectorAll("*")].filter((it) => {
                  const style = getComputedStyle(it);
                  return style.animationName !== "none" || !/^(0s(, )?)+$/.test(style.transitionDuration);
                }).length"""
         )
-        assert moving == 0
+        assert animated_count == 0

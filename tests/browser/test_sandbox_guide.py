@@ -59,8 +59,8 @@ class _Shell:
         else:
             commands = self._token + commands
         shell = shutil.which("bash")
-        assert shell, "the how-to is for a shell"
-        assert shutil.which("curl"), "the how-to sends with curl: install it (apt-get install curl)"
+        assert shell, "the guide needs bash"
+        assert shutil.which("curl"), "the guide sends with curl: install it (apt-get install curl)"
         process = await asyncio.create_subprocess_exec(shell, "-euc", commands, stdout=asyncio.subprocess.PIPE)
         output, _ = await process.communicate()
         assert process.returncode == 0, commands

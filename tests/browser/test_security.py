@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from routee_failover.sandbox import Sandbox
 from routee_failover.sandbox.simulation.event_bus import MAX_PENDING_EVENTS, ClockChanged
 
-from ..sandbox.raw_http import OTP_SMS_STEP, STANDARD, changed
+from ..sandbox.raw_http import OTP_SMS_STEP, STANDARD, with_changes
 from .inbox_page import IN_BROWSER, open_inbox
 
 pytestmark = IN_BROWSER
@@ -28,7 +28,7 @@ TEXTS = {
 async def test_markup_in_messages_is_shown_as_text(browser: Browser) -> None:
     """Markup in a message is shown as text everywhere; nothing of it runs or is loaded."""
     async with open_inbox(browser) as inbox:
-        await inbox.send("sendFailover", changed(STANDARD, **TEXTS))
+        await inbox.send("sendFailover", with_changes(STANDARD, **TEXTS))
         await expect(inbox.row("+306900000001").locator(".text")).to_have_text(MARKUP)
         await inbox.select("+306900000001")
         for position in range(3):
@@ -84,7 +84,7 @@ async def test_page_sends_requests_to_its_sandbox_only(browser: Browser) -> None
     """The page sends requests only to its own sandbox, also for the favicon."""
     async with open_inbox(browser, load_page=False) as inbox:
         await inbox.open()
-        await inbox.send("sendFailover", changed(STANDARD, **TEXTS))
+        await inbox.send("sendFailover", with_changes(STANDARD, **TEXTS))
         await inbox.rows.first.click()
         await expect(inbox.step(0)).to_be_visible()
         paths = {url.removeprefix(inbox.sandbox.url).split("?")[0] for url in inbox.requested_urls}

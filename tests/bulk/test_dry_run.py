@@ -193,7 +193,7 @@ def test_key_set_reports_each_key_as_new_once() -> None:
 
 
 def test_key_index_returns_the_first_row_of_a_key() -> None:
-    """It tells whether a later row is for the same recipient, and the line of the first."""
+    """`add` returns the line of the first row, and whether the later one is for the same recipient."""
     keys = KeyIndex()
     assert not any(keys.add(f"key {number}", phone(number), number) for number in range(20_000))
     for number in range(0, 20_000, 7):

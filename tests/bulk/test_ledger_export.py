@@ -71,7 +71,7 @@ async def test_csv_row_has_every_column_with_masked_number() -> None:
 
 
 async def test_json_line_has_the_same_keys_and_null_for_unknown_values() -> None:
-    """JSON lines have the same names; unknown values are null, and a row that was never sent was not claimed."""
+    """JSON Lines have the same names; unknown values are null, and a row that was never sent was not claimed."""
     blank = attrs.evolve(
         ENTRY, state=EntryState.NEW, attempt=0, ended_at=None, response_time=0.0, delivery_report=None, channel=None
     )

@@ -219,7 +219,7 @@ _cells = st.text(st.sampled_from(_SIGNS), max_size=24) | st.builds(
 
 @given(_cells, st.sampled_from([None, "GR", "DE", "AT", "US", "GB", "IT", "AR", "BR", "RU", "AG", "MX"]))
 def test_accepted_cell_keeps_the_written_digits(text: str, region: str | None) -> None:
-    """No letter, mask, second number or fraction changes a digit: the result ends the cell, after prefixes."""
+    """No letter, mask, second number or fraction changes a digit: the cell ends with the digits of the result."""
     try:
         number = to_e164(text, region)
     except InvalidPhoneNumber as error:

@@ -58,7 +58,7 @@ async def test_keep_policy_leaves_messages_unknown_without_any_search(server: Li
 
 
 async def test_unresolvable_message_stays_unknown_when_the_run_ends(server: ListingServer) -> None:
-    """If a search proves nothing, because messages carry no label, the run ends and the message stays unknown."""
+    """If a search proves nothing, because messages carry no label, the run ends and counts the message as unknown."""
     server.next_fault = faults_in_order(NO_FAULT, LOST_REQUEST)  # type: ignore[assignment]
     async with MemoryLedger() as ledger:
         progress = await run(server, ledger, OtpFlows(5), concurrency=1, add_labels=False)

@@ -53,7 +53,7 @@ def test_text_files_with_comments_blank_lines_and_repeats_are_read(tmp_path: Pat
 
 
 def test_json_lines_and_parquet_files_are_read(tmp_path: Path) -> None:
-    """JSON lines and Parquet have a column of numbers as CSV does."""
+    """JSON Lines and Parquet have a column of numbers as CSV does."""
     lines = "\n".join(json.dumps({"name": "x", "phone": to}) for to in (ONE, TWO))
     assert len(_read(tmp_path, lines, "optout.jsonl")) == 2
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")

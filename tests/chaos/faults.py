@@ -270,7 +270,7 @@ FAILED_FLOW = Fault(
 
 
 def status_fault(code: int, *headers: str, accepts: bool) -> Fault:
-    """Return a response with a status: a receipt, or a rejection that quotes the whole message including its PIN."""
+    """Return a fault that responds with a status: a receipt, or a rejection that quotes the message with its PIN."""
     try:
         reason = HTTPStatus(code).phrase
     except ValueError:

@@ -172,7 +172,7 @@ def test_invalid_options_exit_with_2_without_a_request(
 
 
 def test_search_as_a_process_exits_with_0(sandbox: Sandbox, cli: Cli, write: Write) -> None:
-    """The program finds flows when run as a process."""
+    """Run as a process, the program finds flows and exits with code 0."""
     found = _send(cli, write, sandbox)
     result = run("search", "--since", "yesterday", "--csv", at=sandbox)
     assert (result.exit_code, found in result.out, result.err) == (0, True, "1 flow.\n")

@@ -24,7 +24,7 @@ async def test_unreachable_server_raises_connect_failed_for_send_and_track() -> 
         assert sandbox.counts.accepted == 1
 
 
-async def test_unknown_endpoint_is_rejected_before_any_request() -> None:
+async def test_unknown_endpoint_is_refused_before_any_request() -> None:
     """A wrong endpoint for an id is an error that lists the valid ones."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         with pytest.raises(InvalidFlow, match="standard, transactional, otp, viber-otp"):

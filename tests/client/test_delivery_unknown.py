@@ -68,8 +68,8 @@ async def test_reconciled_receipt_is_returned(responder: Responder, on_unknown: 
     async with FakeRoutee(responder) as server, RouteeClient(server.config(), reconciler=reconciler) as client:
         assert await client.send(flow, on_unknown=on_unknown) is RECEIPT
         assert len(server.requests) == 1
-    ((asked_flow, unknown),) = reconciler.calls
-    assert asked_flow is flow
+    ((reconciled_flow, unknown),) = reconciler.calls
+    assert reconciled_flow is flow
     assert unknown.correlation["endpoint"] == "standard"
 
 
@@ -122,7 +122,7 @@ async def _accept(_request: ReceivedRequest) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("on_unknown", [OnUnknown.RECONCILE, "reconcile", "again", None, True])
-async def test_invalid_on_unknown_is_rejected_before_anything_is_sent(on_unknown: Any) -> None:
+async def test_invalid_on_unknown_is_refused_before_anything_is_sent(on_unknown: Any) -> None:
     """RECONCILE without a reconciler, and any other value, are mistakes in the program: nothing is on the wire."""
     async with FakeRoutee(_accept) as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidConfig, match="on_unknown") as caught:

@@ -86,8 +86,8 @@ async def test_message_above_one_mebibyte_is_sent_without_a_warning() -> None:
 
 
 @pytest.mark.parametrize("tracking_id", ["\ud800", "a\nb", "\x00"], ids=["surrogate", "newline", "null"])
-async def test_unprintable_id_is_rejected_before_any_request(tracking_id: str) -> None:
-    """An id that cannot be part of a URL is rejected before any request is made."""
+async def test_unprintable_id_is_refused_before_any_request(tracking_id: str) -> None:
+    """An id that cannot be part of a URL is refused before any request is made."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidFlow):
             await client.track(tracking_id)
@@ -97,13 +97,13 @@ async def test_unprintable_id_is_rejected_before_any_request(tracking_id: str) -
 
 
 @pytest.mark.parametrize("url", ["https://a:99999/b", "https://a/\x00b", "https://a:x/", "https://a/\x7f"])
-def test_malformed_callback_url_is_rejected(url: str) -> None:
+def test_malformed_callback_url_is_refused(url: str) -> None:
     """A port out of range and a control character make a URL invalid."""
     with pytest.raises(InvalidFlow, match="url"):
         Callback(url=url)
 
 
-def test_recursive_extra_is_rejected() -> None:
+def test_recursive_extra_is_refused() -> None:
     """A list within itself is not JSON, and detecting it takes a bounded time."""
     recursive: list[Any] = []
     recursive += [recursive, recursive]

@@ -245,7 +245,7 @@ async def test_concurrent_readers_of_one_iterator_share_its_records() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.0, "10", None])
-async def test_invalid_page_size_is_rejected(wrong: Any) -> None:
+async def test_invalid_page_size_is_refused(wrong: Any) -> None:
     """A page holds a whole number of flows, at least one; otherwise no request is made."""
     async with _client() as client:
         for search in (client.search, client.search_otp):
@@ -254,7 +254,7 @@ async def test_invalid_page_size_is_rejected(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, True, 1.0, "0", None])
-async def test_invalid_page_number_is_rejected(wrong: Any) -> None:
+async def test_invalid_page_number_is_refused(wrong: Any) -> None:
     """Pages are counted from 0."""
     async with _client() as client:
         for search in (client.search(), client.search_otp()):

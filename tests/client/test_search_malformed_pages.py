@@ -87,7 +87,7 @@ ALL = [flow["trackingId"] for flow in FLOWS]
     ],
 )
 async def test_any_single_page_count_is_enough_to_find_all_flows(page: Page, requests: int) -> None:
-    """Totals, pages or `last` may be missing, or contradict each other: all flows are found, with few requests."""
+    """Totals, pages or `last` may be missing, or contradict each other: all flows are found, with as few requests."""
     assert await _search(page) == (ALL, requests)
 
 
@@ -158,7 +158,7 @@ async def test_iterator_continues_after_an_error() -> None:
     assert found == ALL
 
 
-async def test_flows_without_an_id_are_told_apart_by_content() -> None:
+async def test_flows_without_an_id_are_distinguished_by_content() -> None:
     """A flow without an id is identified by its content; flows that differ are different flows."""
     flows: list[Json] = [{"status": "Failed", "price": number} for number in range(9)]
     serving = _serving(lambda number, size: _page(number, size, flows))

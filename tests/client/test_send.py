@@ -171,11 +171,11 @@ async def test_delivery_unknown_holds_endpoint_and_correlation() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, {"flow": []}, "flow", 5, StopIteration])
-async def test_argument_that_is_not_a_flow_is_rejected_before_any_request(
+async def test_argument_that_is_not_a_flow_is_refused_before_any_request(
     wrong: Any, sandbox: Sandbox, client: RouteeClient
 ) -> None:
     """Sending another object raises an error that says what is expected, and requests no token."""
-    with pytest.raises(InvalidFlow, match=r"takes a flow, not \w+; load_flow\(\) makes one of JSON") as caught:
+    with pytest.raises(InvalidFlow, match=r"takes a flow, not \w+; load_flow\(\) makes one from JSON") as caught:
         await client.send(wrong)
     assert caught.value.outcome is Outcome.NOT_SENT
     assert sandbox.counts.requests == 0

@@ -90,8 +90,8 @@ async def test_result_is_yielded_while_the_next_flow_waits() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), "10", True])
-async def test_invalid_rate_is_rejected_before_anything_is_drawn(rate: Any) -> None:
-    """A rate that is not a number above 0 is rejected before anything is drawn."""
+async def test_invalid_rate_is_refused_before_anything_is_drawn(rate: Any) -> None:
+    """A rate that is not a number above 0 is refused before anything is drawn."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidConfig, match="rate must be a number of flows a second, above 0; nothing was sent"):
             client.send_all([sms()], rate=rate)
@@ -131,7 +131,7 @@ async def test_passed_deadline_fails_only_the_waiting_flows() -> None:
 
 @pytest.mark.parametrize("deadline", [5, "5", True])
 async def test_invalid_deadline_is_reported_in_each_result(deadline: Any) -> None:
-    """A deadline that is not a timedelta is rejected with each flow, and nothing is on the wire."""
+    """A deadline that is not a timedelta is refused with each flow, and nothing is on the wire."""
     async with FakeRoutee() as server, RouteeClient(server.config()) as client:
         results = [result async for result in client.send_all([sms()] * 2, deadline=deadline)]
         assert [type(result.error) for result in results] == [InvalidFlow] * 2

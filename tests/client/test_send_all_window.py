@@ -173,7 +173,7 @@ async def test_empty_source_yields_nothing(source: Any) -> None:
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, "4", None, True])
-async def test_invalid_concurrency_is_rejected_before_anything_is_drawn(concurrency: Any) -> None:
+async def test_invalid_concurrency_is_refused_before_anything_is_drawn(concurrency: Any) -> None:
     """A concurrency that is not a whole number of at least 1 raises before anything is drawn."""
     source, send = Source(), FakeSend()
     with pytest.raises(InvalidConfig, match="concurrency must be a whole number of at least 1; nothing was sent"):

@@ -85,8 +85,8 @@ async def test_unreachable_token_service_raises_token_unavailable() -> None:
 
 @pytest.mark.parametrize("address", ["http://connect.routee.net", "http://10.0.0.1", "http://localhost.example.com"])
 @pytest.mark.parametrize("name", ["api_url", "auth_url"])
-def test_plain_http_url_of_another_machine_is_rejected(name: str, address: str) -> None:
-    """A secret or a PIN is never sent in plain text: plain http is rejected before there is a client."""
+def test_plain_http_url_of_another_machine_is_refused(name: str, address: str) -> None:
+    """A secret or a PIN is never sent in plain text: plain http is refused before there is a client."""
     settings: dict[str, Any] = {name: address}
     with pytest.raises(InvalidConfig, match=f"{name} must be https"):
         RouteeClient.from_env({"ROUTEE_APPLICATION_ID": "a", "ROUTEE_APPLICATION_SECRET": "s"}, **settings)
@@ -97,7 +97,7 @@ async def test_redirect_is_rejected_and_not_followed(status: int) -> None:
     """A redirect is a rejection that advises to check the address: the message is not sent a second time."""
     async with FakeRoutee() as other, FakeRoutee(always(status, Location=f"{other.url}/failover")) as server:
         async with RouteeClient(server.config()) as client:
-            with pytest.raises(Rejected, match="check the configured address"):
+            with pytest.raises(Rejected, match="check the configured URL"):
                 await client.send(sms())
         assert (len(server.requests), len(other.requests)) == (1, 0)
 

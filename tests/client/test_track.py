@@ -100,7 +100,7 @@ async def test_id_is_quoted_within_the_path(tracking_id: str) -> None:
 
 
 @pytest.mark.parametrize("tracking_id", ["..", ".", ""])
-async def test_id_of_dots_or_nothing_is_rejected_before_any_request(tracking_id: str) -> None:
+async def test_id_of_dots_or_nothing_is_refused_before_any_request(tracking_id: str) -> None:
     """An id that is not a segment of a path is not sent as another request."""
     async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Exception, match="id"):
@@ -131,7 +131,7 @@ async def test_unreadable_record_raises_no_response(body: bytes) -> None:
 
 
 async def test_templates_that_are_not_json_raise_no_response() -> None:
-    """Templates that cannot be read raise NoResponse without a byte of them in frames."""
+    """Templates that cannot be read raise NoResponse, and no byte of them is in a frame of the traceback."""
 
     async def respond(_request: ReceivedRequest) -> web.StreamResponse:
         return web.Response(body=b"<canary>")
@@ -179,7 +179,7 @@ async def test_record_masks_echoed_pin_and_text() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"t-1"])
-async def test_tracking_another_type_is_rejected_with_the_expected_ones(wrong: Any) -> None:
+async def test_tracking_another_type_is_refused_with_the_expected_ones(wrong: Any) -> None:
     """Tracking an object that is neither receipt nor text raises an error that says what is expected."""
     async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Exception, match="receipt"):
@@ -188,7 +188,7 @@ async def test_tracking_another_type_is_rejected_with_the_expected_ones(wrong: A
 
 
 async def test_record_is_tracked_like_its_receipt() -> None:
-    """A record can be tracked as its receipt can: each knows its endpoint. One without an id is rejected before I/O."""
+    """A record can be tracked as its receipt can: each knows its endpoint. One without an id is refused before I/O."""
     async with Sandbox(speed=600) as sandbox, RouteeClient(sandbox.config()) as client:
         for flow in (standard(), otp(), viber_otp()):
             record: Any = await client.track(await client.send(flow))

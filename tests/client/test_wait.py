@@ -154,8 +154,8 @@ async def test_aclose_ends_the_wait_with_client_closed() -> None:
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), None, "5", True])
-async def test_invalid_wait_timeout_is_rejected_before_any_request(timeout: Any) -> None:
-    """An invalid timeout is rejected before any request is made."""
+async def test_invalid_wait_timeout_is_refused_before_any_request(timeout: Any) -> None:
+    """An invalid timeout is refused before any request is made."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as routee:
         with pytest.raises(InvalidFlow, match="timeout"):
             await routee.wait("f-1", timeout=timeout)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ..sandbox.raw_http import SENDS, Caller, calling, changed
+from ..sandbox.raw_http import SENDS, Caller, open_caller, with_changes
 from .documented_bodies import OTP, OTP_SMS_STEP, SMS, TEMPLATE, VIBER, VIBER_FILE, VIBER_OTP_STEP, VOICE, scripted
 
 SESSION = {**VIBER, "message": {"text": "Hi there"}}
@@ -54,7 +54,7 @@ async def test_scenario_is_accepted_at_its_endpoint_only(
     operation: str, name: str, steps: list[dict[str, Any]]
 ) -> None:
     """Each scenario is accepted where the guide sends it, under the id that it names, and rejected everywhere else."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         status, response = await caller.send(operation, {"flow": steps})
         assert status == 200
         kind = {"sendFailover": "standard", "sendTransactionalFailover": "transactional"}.get(operation)
@@ -67,7 +67,7 @@ async def test_scenario_is_accepted_at_its_endpoint_only(
 
 async def test_voice_step_in_an_otp_flow_is_rejected() -> None:
     """A one-time password by call is not supported: the OTP service has no Voice step."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         body = {"flow": [VIBER_OTP_STEP, VOICE | {"order": 2, "ttl": 60}]}
         status, response = await caller.send("sendFailoverOtp", body)
     assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow", 1, "type"])
@@ -75,7 +75,7 @@ async def test_voice_step_in_an_otp_flow_is_rejected() -> None:
 
 async def test_flows_are_tracked_and_searched_at_their_own_endpoints() -> None:
     """Standard and transactional flows share tracking and differ by flowKind; OTP flows have their own."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         _, standard = await caller.send("sendFailover", {"flow": [VIBER, SMS]})
         _, transactional = await caller.send("sendTransactionalFailover", {"flow": [TEMPLATE, SMS]})
         _, otp = await caller.send("sendFailoverOtp", OTP)
@@ -123,7 +123,7 @@ async def _run_to_the_end(caller: Caller, operation: str, body: dict[str, Any]) 
 
 async def test_callbacks_carry_flow_kind_and_match_otp_tracking() -> None:
     """callback.url gets POSTs: a flow's payload has flowKind, an OTP flow's has the shape of its tracking record."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for strategy, minimum, maximum in (("OnCompletion", 1, 1), ("OnStep", 3, 99)):
             for operation, steps in (("sendFailover", [VIBER, SMS]), ("sendTransactionalFailover", [TEMPLATE, SMS])):
                 posted: list[Any] = []
@@ -136,6 +136,6 @@ async def test_callbacks_carry_flow_kind_and_match_otp_tracking() -> None:
                 assert posted[-1]["status"] == "Succeeded"
         posted = []
         async with _callback_server(posted) as url:
-            response = await _run_to_the_end(caller, "sendFailoverOtp", changed(OTP, **{"callback.url": url}))
+            response = await _run_to_the_end(caller, "sendFailoverOtp", with_changes(OTP, **{"callback.url": url}))
         assert posted[-1] == await caller.track_otp(response["flowId"])
         assert {payload["flowId"] for payload in posted} == {response["flowId"]}

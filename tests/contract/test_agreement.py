@@ -51,8 +51,8 @@ def test_contract_accepts_every_flow_of_the_client(endpoint: str, data: st.DataO
 
 @endpoints
 @given(data=st.data())
-def test_client_rejects_mutated_requests_that_the_contract_rejects(endpoint: str, data: st.DataObject) -> None:
-    """Any mutated request that the contract rejects, the client rejects too."""
+def test_client_refuses_mutated_requests_that_the_contract_rejects(endpoint: str, data: st.DataObject) -> None:
+    """Any mutated request that the contract rejects, the client refuses too."""
     request = data.draw(mutated(SAMPLES[endpoint]))
     if problems := contract_problems(endpoint, request):
         assert client_problems(endpoint, request), problems
@@ -61,7 +61,7 @@ def test_client_rejects_mutated_requests_that_the_contract_rejects(endpoint: str
 @endpoints
 @few
 @given(data=st.data())
-def test_client_rejects_mutated_flows_that_the_contract_rejects(endpoint: str, data: st.DataObject) -> None:
+def test_client_refuses_mutated_flows_that_the_contract_rejects(endpoint: str, data: st.DataObject) -> None:
     """The same holds for mutated requests of every shape that can be built."""
     request = data.draw(mutated(dump_flow(data.draw(FLOWS[endpoint]))))
     if problems := contract_problems(endpoint, request):
@@ -89,7 +89,7 @@ def _with_value(request: Any, path: tuple[str | int, ...], value: object) -> Any
     ],
 )
 def test_client_and_contract_agree_on_every_value_at_every_path(endpoint: str, path: tuple[str | int, ...]) -> None:
-    """At each path of a complete request, the client rejects what the contract rejects, and builds what it accepts."""
+    """At each path of a complete request, the client refuses what the contract rejects, and builds what it accepts."""
     from .mutations import VALUES
 
     for value in (..., *VALUES):

@@ -24,8 +24,8 @@ VIBER_OTP, VOICE = OTP["flow"][0], STANDARD["flow"][2]
         ),
     ],
 )
-def test_client_rejects_what_the_contract_rejects(endpoint: str, request_: Any) -> None:
-    """What the contract rejects the client rejects too, beyond the keys that the client models."""
+def test_client_refuses_what_the_contract_rejects(endpoint: str, request_: Any) -> None:
+    """What the contract rejects the client refuses too, beyond the keys that the client models."""
     assert contract_problems(endpoint, request_)
     assert client_problems(endpoint, request_)
 

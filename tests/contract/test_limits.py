@@ -1,4 +1,4 @@
-"""Documented limits: client and contract accept each limit itself, and reject a value just past it."""
+"""Documented limits: client and contract accept each limit itself, and refuse a value just past it."""
 
 from typing import Any
 
@@ -125,8 +125,8 @@ def test_value_at_the_limit_is_accepted_by_client_and_contract(endpoint: str, pa
         for value in invalid
     ],
 )
-def test_value_past_the_limit_is_rejected_by_client_and_contract(endpoint: str, path: JsonPath, value: object) -> None:
-    """Just past it, both reject."""
+def test_value_past_the_limit_is_refused_by_client_and_contract(endpoint: str, path: JsonPath, value: object) -> None:
+    """Just past it, both refuse."""
     request = changed(SAMPLES[endpoint], path, value)
     assert contract_problems(endpoint, request)
     assert client_problems(endpoint, request)
@@ -148,7 +148,7 @@ def test_contract_accepts_every_tenth_of_a_viber_minute() -> None:
 @pytest.mark.parametrize(
     ("endpoint", "path"), [("standard", (*VOICE, "to")), ("otp", (*VIBER, "to")), ("otp", (*SMS, "to"))]
 )
-def test_number_without_plus_is_rejected_by_the_client_only(endpoint: str, path: JsonPath, number: str) -> None:
+def test_number_without_plus_is_refused_by_the_client_only(endpoint: str, path: JsonPath, number: str) -> None:
     """Routee's own examples write such numbers, but one that lacks its country code looks the same."""
     request = changed(SAMPLES[endpoint], path, number)
     assert contract_problems(endpoint, request) == []
@@ -159,7 +159,7 @@ def test_number_without_plus_is_rejected_by_the_client_only(endpoint: str, path:
     ("endpoint", "path"),
     [("standard", (*VIBER, "to")), ("transactional", (*SMS, "to")), ("otp", (*SMS, "to")), ("viber-otp", ("to",))],
 )
-def test_number_too_short_for_any_plan_is_rejected_by_the_client_only(endpoint: str, path: JsonPath) -> None:
+def test_number_too_short_for_any_plan_is_refused_by_the_client_only(endpoint: str, path: JsonPath) -> None:
     """No page of Routee's has a minimum length; no country has numbers of five digits including its code."""
     request = changed(SAMPLES[endpoint], path, "+30691")
     assert contract_problems(endpoint, request) == []

@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from routee_failover.sandbox.callbacks.poster import Poster, PostResult
 
-from ..sandbox.raw_http import BODIES, Caller, calling
+from ..sandbox.raw_http import BODIES, Caller, open_caller
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 THOROUGH = settings().max_examples > 100
@@ -62,7 +62,7 @@ async def test_sandbox_responses_match_its_openapi_document(
 ) -> None:
     """No response is undocumented or of another shape, no valid request is rejected, no invalid one passes."""
     monkeypatch.setattr(Poster, "post", _discard_callback)  # generated callback URLs may exist
-    async with calling(speed=1000) as caller:
+    async with open_caller(speed=1000) as caller:
         known = await _known_ids(caller)
         token = caller.headers["Authorization"].removeprefix("Bearer ")
         (tmp_path / "schemathesis.toml").write_text(CONFIG.format(token=token), "utf-8")

@@ -24,10 +24,10 @@ PEOPLE = 300
 
 
 def _folder(tmp_path: Path) -> Path:
-    made, *_programs = blocks(PAGE, "python")
+    first_program, *_programs = blocks(PAGE, "python")
     (flow,) = blocks(PAGE, "json")
-    assert "10_000):" in made
-    fewer = made.replace("10_000):", f"{PEOPLE}):")
+    assert "10_000):" in first_program
+    fewer = first_program.replace("10_000):", f"{PEOPLE}):")
     subprocess.run([sys.executable, "-W", "ignore", "-c", fewer], cwd=tmp_path, check=True)
     (tmp_path / "otp.json").write_text(flow, "utf-8")
     program = tmp_path / "bin" / "routee-failover"
@@ -65,7 +65,7 @@ async def test_commands_of_the_page_send_one_message_to_each_recipient(tmp_path:
 def test_dry_run_of_the_page_prints_its_output(tmp_path: Path) -> None:
     """A dry run over the orders on the page prints the findings that the page shows."""
     (orders,) = (block for block in blocks(PAGE, "csv") if block.startswith("order,phone,"))
-    (said,) = (block for block in blocks(PAGE, "text") if "Possible problems" in block)
+    (printed,) = (block for block in blocks(PAGE, "text") if "Possible problems" in block)
     (body,) = re.findall(r"and the text `(.*)`:", TEXT)
     options = re.findall(r"with `(--key .*)` and the text", TEXT)[0].split()
     flow = {
@@ -77,7 +77,7 @@ def test_dry_run_of_the_page_prints_its_output(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "routee_failover.cli", "bulk", "run", "orders.csv", "--flow", "flow.json"]
     done = subprocess.run([*command, "--dry-run", *options], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
-    assert said.rstrip() in "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    assert printed.rstrip() in "\n".join(line.rstrip() for line in done.stdout.splitlines())
 
 
 @pytest.mark.parametrize("kind", FindingKind)

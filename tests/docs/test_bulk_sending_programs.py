@@ -110,7 +110,7 @@ def test_program_with_callbacks_sends_all_and_writes_the_report(tmp_path: Path) 
         assert sandbox.counts.accepted == PEOPLE
         assert any(attempt.status == 200 for callback in sandbox.callbacks for attempt in callback.attempts)
     assert f"{PEOPLE} accepted" in lines
-    assert lines[-1].endswith(" on their way yet")
+    assert lines[-1].endswith(" still in progress")
     assert (tmp_path / "watched.html").is_file()
 
 

@@ -51,8 +51,8 @@ async def test_program_of_the_page_runs_and_sends(page: str, index: int, tmp_pat
         )
         output, errors = await process.communicate()
         # Development mode logs slow iterations of the loop, of which a loaded machine has some.
-        said = [line for line in errors.decode().splitlines() if not re.match("Executing <.* took ", line)]
-        assert (process.returncode, said) == (0, [])
+        complaints = [line for line in errors.decode().splitlines() if not re.match("Executing <.* took ", line)]
+        assert (process.returncode, complaints) == (0, [])
         assert sandbox.counts.accepted >= 1, output.decode()
     if "first.py" in (ROOT / page).read_text(encoding="utf-8") and "ended:" in program.read_text(encoding="utf-8"):
         assert "primary: Viber Undelivered" in output.decode()

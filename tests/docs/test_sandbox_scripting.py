@@ -20,7 +20,7 @@ CURL_BODIES = re.findall(r"(/sandbox/\w+) .*?-d '(.*?)'", PAGE, re.DOTALL)
 
 def _row(outcome: ScriptedOutcome) -> str:
     words = dict.fromkeys(
-        word for known in OUTCOMES_BY_CHANNEL.values() for word, is_ in known.items() if is_ is outcome
+        word for outcomes in OUTCOMES_BY_CHANNEL.values() for word, is_ in outcomes.items() if is_ is outcome
     )
     last = [
         f" `{status_sequence(channel, outcome)[-1].name}` " if outcome in OUTCOMES_BY_CHANNEL[channel].values() else " "

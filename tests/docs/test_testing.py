@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.raw_http import OTP_SMS_STEP, calling
+from tests.sandbox.raw_http import OTP_SMS_STEP, open_caller
 
 PAGE = (Path(__file__).parents[2] / "docs/testing.md").read_text(encoding="utf-8")
-# From a checkout that was installed before the fixtures came, pytest has to be told of them.
-INSTALLED = any(one.value == "routee_failover.pytest_plugin" for one in entry_points(group="pytest11"))
+# In a checkout that was installed before the plugin was declared, pytest has to load it by name.
+INSTALLED = any(entry.value == "routee_failover.pytest_plugin" for entry in entry_points(group="pytest11"))
 PLUGIN_ARGS = [] if INSTALLED else ["-p", "routee_failover.pytest_plugin"]
 
 
@@ -54,25 +54,25 @@ def commands() -> list[list[str]]:
 
 async def test_curl_commands_of_the_page_get_200() -> None:
     """Every curl command on the page gets a 200 once a code was sent."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         step = OTP_SMS_STEP | {"to": "+306912345678", "order": 1}
         await caller.send("sendFailoverOtp", {"flow": [step]})
-        answered = [await _asked(caller.session, command) for command in commands()]
-    pin, flow, flows, clock, reset, export = answered
+        documents = [await _json_response(caller.session, command) for command in commands()]
+    pin, flow, flows, clock, reset, export = documents
     assert (pin["pin"], flow["to"], flows["total"]) == ("123456", ["+306912345678"], 0)
     assert (clock["now"], reset["cleared"], export["flows"]) == (3600.0, 1, [])
 
 
-async def _asked(session: aiohttp.ClientSession, command: list[str]) -> Any:
-    """Return the status of the request that a curl command describes."""
-    words = argparse.ArgumentParser()
-    words.add_argument("url")
-    words.add_argument("-X", dest="method", default="GET")
-    words.add_argument("-H", dest="headers", action="append", default=[])
-    words.add_argument("-d", dest="data")
-    asked = words.parse_args(command[1 : command.index(">") if ">" in command else None])
-    path = asked.url.removeprefix("http://localhost:8089")
-    headers = dict(line.split(": ") for line in asked.headers)
-    async with session.request(asked.method, path, headers=headers, data=asked.data) as answer:
-        assert answer.status == 200, command
-        return await answer.json()
+async def _json_response(session: aiohttp.ClientSession, command: list[str]) -> Any:
+    """Send the request of a curl command without curl, assert that it gets 200, and return the JSON of the response."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("-X", dest="method", default="GET")
+    parser.add_argument("-H", dest="headers", action="append", default=[])
+    parser.add_argument("-d", dest="data")
+    arguments = parser.parse_args(command[1 : command.index(">") if ">" in command else None])
+    path = arguments.url.removeprefix("http://localhost:8089")
+    headers = dict(line.split(": ") for line in arguments.headers)
+    async with session.request(arguments.method, path, headers=headers, data=arguments.data) as response:
+        assert response.status == 200, command
+        return await response.json()

@@ -53,7 +53,7 @@ DOCUMENTED = {
 
 
 class StepLimits(NamedTuple):
-    """The ttl of one step, explicit or default, how short it may become, and its unit step."""
+    """The ttl of one step, explicit or default, how short it may become, and its unit."""
 
     ttl: timedelta
     minimum: timedelta

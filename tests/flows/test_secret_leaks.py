@@ -228,7 +228,7 @@ def test_voice_recipient_is_masked_in_repr() -> None:
 
 
 def test_repr_shows_fields_that_are_not_secret() -> None:
-    """The `repr` of a step is useful for debugging: secret shows ttl, template and label."""
+    """The `repr` of a step is useful for debugging: it shows ttl, template and label."""
     text = repr(build(ViberOtpStep, ttl=timedelta(seconds=42), label="login", template_fields={"some": "x"}))
     assert "seconds=42" in text
     assert BASIC_OTP in text

@@ -156,7 +156,7 @@ def _matches_reading(delimiter: str, index: int, lines: list[str], rows: list[tu
             recipients = [line for line in lines[start - 1 : next_line] if _is_row(line, delimiter, names)]
             assert len(recipients) <= 1, f"{len(recipients)} recipients in one row of {lines!r}"
         elif found is not None:
-            # It may have been rejected as a whole, or for its quote only, so that its other lines are read as rows.
+            # It may have been refused as a whole, or for its quote only, so that its other lines are read as rows.
             later = [line for line, _ in rows if start < line <= found[1]]
             next_line = start if later else found[1]
     return all(_is_blank_line(line.replace(delimiter, "")) for line in lines[next_line:])

@@ -56,24 +56,24 @@ def fuzz_phone_cell(source: Source) -> None:
         case 1:  # a character that is not a digit is inserted
             index = source.upto(len(text))
             character = one_of(source, list("OolIXxZé*#•…?_=:;,½²Ⅷ\0\x1b\ufffd"))
-            assert_rejected(text[:index] + character + text[index:], given_region)
+            assert_refused(text[:index] + character + text[index:], given_region)
         case 2:  # a digit is masked, or replaced by a similar letter
             positions = [position for position, letter in enumerate(text) if letter.isdigit()]
             index = one_of(source, positions)
             width = 1 + source.upto(3)
-            assert_rejected(
+            assert_refused(
                 text[:index] + one_of(source, list("*XxO•#?_lI")) * width + text[index + width :], given_region
             )
         case 3:  # a second number follows
             second = phonenumbers.format_number(example, one_of(source, _STYLES))
-            assert_rejected(text + one_of(source, _SEPARATORS) + second, given_region)
+            assert_refused(text + one_of(source, _SEPARATORS) + second, given_region)
         case 4:  # a spreadsheet wrote it as a number with a fraction
             digits = expected.removeprefix("+") if source.upto(1) else expected
-            assert_rejected(digits + one_of(source, _FRACTIONS), given_region)
+            assert_refused(digits + one_of(source, _FRACTIONS), given_region)
             check_phone_cell(digits + ".0", given_region, expected)
         case 5:  # a name, a word or an extension is added
             word = one_of(source, ["Eva", "(Max)", "ext. 12", "x12", "#4", "mobile", "Büro", "п", "N/A", "\u202eoiram"])
-            assert_rejected(f"{text} {word}" if source.upto(1) else f"{word} {text}", given_region)
+            assert_refused(f"{text} {word}" if source.upto(1) else f"{word} {text}", given_region)
         case 6:  # an invisible mark or a blank is inserted
             index = source.upto(len(text))
             check_phone_cell(text[:index] + one_of(source, _MARKS) + text[index:], given_region, expected)
@@ -89,7 +89,7 @@ def fuzz_phone_cell(source: Source) -> None:
             )
 
 
-def assert_rejected(text: str, region: str | None) -> None:
+def assert_refused(text: str, region: str | None) -> None:
     """Assert that the cell is not read as a number."""
     assert _read(text, region) is None, f"{text!r} of {region} is read as a number"
 

@@ -57,13 +57,13 @@ def test_mutated_document_raises_only_documented_errors(seed: int) -> None:
 
 
 @given(st.integers(0))
-def test_mutated_phone_cell_is_rejected_or_read_correctly(seed: int) -> None:
+def test_mutated_phone_cell_is_refused_or_read_correctly(seed: int) -> None:
     """A cell with a letter, a mask, a second number or a fraction is not a number, and no digit of another changes."""
     phone_cells.fuzz_phone_cell(RandomSource(seed))
 
 
 @given(st.text("+0123456789 -./()xX*\u202f\u200b", max_size=25), st.sampled_from([None, *phone_cells.REGIONS]))
-def test_number_like_text_is_rejected_or_read_correctly(text: str, region: str | None) -> None:
+def test_number_like_text_is_refused_or_read_correctly(text: str, region: str | None) -> None:
     """A text that looks like a number is never read as another number."""
     phone_cells.check_phone_cell(text, region)
 
@@ -87,14 +87,14 @@ def test_csv_column_named_by_a_delimiter_or_quote_is_read(data: bytes) -> None:
 
 
 @given(st.integers(0))
-def test_mutated_flow_file_is_read_correctly_or_rejected(seed: int) -> None:
-    """A mutated flow file is loaded as the flow it contains, or is rejected with a documented error."""
+def test_mutated_flow_file_is_read_correctly_or_refused(seed: int) -> None:
+    """A mutated flow file is loaded as the flow it contains, or is refused with a documented error."""
     flow_files.fuzz_flow_file(RandomSource(seed))
 
 
 @given(st.binary())
-def test_bytes_as_flow_file_are_rejected(data: bytes) -> None:
-    """Bytes that are not a flow file are rejected with a documented error."""
+def test_bytes_as_flow_file_are_refused(data: bytes) -> None:
+    """Bytes that are not a flow file are refused with a documented error."""
     flow_files.check_flow_file(data)
     flow_files.check_flow_file(data, is_toml=True)
 

@@ -28,7 +28,7 @@ from routee_failover.ledger.sqlite.database import PROCESS_ENDED
 from .factories import claim_request
 
 KEYS = 12
-RECORDED = [transition for transition in Transition if transition is not Transition.CLAIM]
+RECORDED = [transition for transition in Transition if transition is not Transition.CLAIM]  # a claim makes that one
 _keys = st.integers(1, KEYS)
 _texts = st.sampled_from(["", "why", "other"])
 

@@ -12,7 +12,7 @@ import aiohttp
 from routee_failover.sandbox import Sandbox
 from routee_failover.sandbox.contract import load_contract
 
-GONE: Final = object()
+REMOVED: Final = object()
 SENDER = "aaaaaaaa-0000-4000-8000-000000000001"
 FAST = 100_000.0
 
@@ -30,7 +30,7 @@ def basic(application_id: str = "sandbox", secret: str = "sandbox-secret") -> di
 
 
 class Caller:
-    """Calls a sandbox, and validates every response by the contract."""
+    """Calls a sandbox, and validates every response against the contract."""
 
     def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
         self.sandbox = sandbox
@@ -93,7 +93,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(**settings: Any) -> AsyncIterator[Caller]:
+async def open_caller(**settings: Any) -> AsyncIterator[Caller]:
     """Start a sandbox with these settings, and yield a caller with a token."""
     async with Sandbox(**settings) as sandbox, aiohttp.ClientSession(sandbox.url) as session:
         caller = Caller(sandbox, session)
@@ -101,15 +101,15 @@ async def calling(**settings: Any) -> AsyncIterator[Caller]:
         yield caller
 
 
-def changed(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return a copy with the members at these paths set, or removed: `changed(body, **{"flow.0.to": GONE})`."""
+def with_changes(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a copy with the members at these paths set, or removed: `with_changes(body, **{"flow.0.to": REMOVED})`."""
     result = copy.deepcopy(dict(body))
     for path, value in changes.items():
         *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
         node: Any = result
         for part in parents:
             node = node[part]
-        if value is GONE:
+        if value is REMOVED:
             del node[last]
         else:
             node[last] = value

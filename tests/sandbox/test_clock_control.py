@@ -10,7 +10,7 @@ from routee_failover import OtpFlow, OtpSmsStep, RouteeClient, ViberOtpStep
 from routee_failover.sandbox import Sandbox, SandboxError
 from routee_failover.sandbox.contract import load_contract
 
-from .raw_http import SENDER, STANDARD, calling
+from .raw_http import SENDER, STANDARD, open_caller
 
 DAY = timedelta(days=1)
 
@@ -30,7 +30,7 @@ def _expiring_otp() -> OtpFlow:
 
 async def test_times_beyond_the_year_9999_are_clamped() -> None:
     """Advanced beyond the year 9999, the sandbox continues, and shows the last time that `datetime` supports."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         _, sent = await caller.send("sendFailover", STANDARD)
         await caller.sandbox.advance(3_000_000 * DAY)
         caller.sandbox.redeliver(caller.sandbox.callbacks[0].id)
@@ -57,7 +57,7 @@ async def test_flow_fails_over_when_the_clock_is_advanced_by_its_ttl() -> None:
 
 async def test_clock_is_advanced_and_its_speed_set_over_http() -> None:
     """POST /sandbox/clock advances the clock and changes its speed, and returns its reading."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert await caller.call("getSandboxClock", "/sandbox/clock") == (200, {"now": 0.0, "speed": 0})
         change = {"advance": 3600}
         assert (await caller.call("setSandboxClock", "/sandbox/clock", method="POST", json=change))[1] == {
@@ -73,7 +73,7 @@ async def test_clock_is_advanced_and_its_speed_set_over_http() -> None:
 )
 async def test_invalid_clock_change_is_rejected(change: Any) -> None:
     """A negative advance, or an unknown change, is rejected, and nothing changes."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         status, _ = await caller.call("setSandboxClock", "/sandbox/clock", method="POST", json=change)
         assert status == 400
         assert (await caller.call("getSandboxClock", "/sandbox/clock"))[1] == {"now": 0.0, "speed": 0}
@@ -83,26 +83,26 @@ async def test_remote_callers_may_read_but_not_change_the_clock(monkeypatch: pyt
     """A remote caller may not change the clock, unless remote administration is allowed; reading it is open to all."""
     for remote, status in (("192.0.2.7", 403), ("", 403), ("no address", 403), ("::1", 200), ("127.0.0.1", 200)):
         monkeypatch.setattr(web.Request, "remote", remote)
-        async with calling(speed=0) as caller:
+        async with open_caller(speed=0) as caller:
             actual_status, _ = await caller.call(
                 "setSandboxClock", "/sandbox/clock", method="POST", json={"advance": 1}
             )
             assert actual_status == status
             assert (await caller.call("getSandboxClock", "/sandbox/clock"))[0] == 200
     monkeypatch.setattr(web.Request, "remote", "192.0.2.7")
-    async with calling(speed=0, allow_remote_admin=True) as caller:
+    async with open_caller(speed=0, allow_remote_admin=True) as caller:
         assert (await caller.call("setSandboxClock", "/sandbox/clock", method="POST", json={"advance": 1}))[0] == 200
 
 
 async def test_openapi_document_is_the_contract() -> None:
     """/openapi.json is the document that requests are validated by, for generators of clients."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, document = await caller.call("getSandboxContract", "/openapi.json")
         assert (status, document) == (200, load_contract().document)
 
 
-async def test_advance_rejects_a_negative_duration() -> None:
-    """advance() rejects a negative duration."""
+async def test_negative_advance_raises_sandbox_error() -> None:
+    """A sandbox clock can only be advanced: a negative duration raises."""
     async with Sandbox(speed=0) as sandbox:
         with pytest.raises(SandboxError, match="only be advanced"):
             await sandbox.advance(timedelta(seconds=-1))

@@ -16,7 +16,7 @@ from routee_failover.sandbox.fault_injection import FaultInjector
 from routee_failover.sandbox.simulation.rules import Fault
 from tests.client.fake_routee import until
 
-from .raw_http import BODIES, SENDS, SMS_STEP, Caller, basic, calling
+from .raw_http import BODIES, SENDS, SMS_STEP, Caller, basic, open_caller
 
 ADA = "+306912345678"
 SMS = {"flow": [{**SMS_STEP, "to": ADA}]}
@@ -39,7 +39,7 @@ def is_valid(schema: str, body: object) -> bool:
 @pytest.mark.parametrize("status", [401, 403, 408, 429, 499, 500, 503])
 async def test_scripted_status_has_the_error_format_of_the_endpoint(operation: str, status: int) -> None:
     """A scripted status has the error format of the endpoint, with its Retry-After; nothing is accepted."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(response=ResponseScript(status, retry_after=timedelta(seconds=2)))
         options: dict[str, Any] = {"json": BODIES[operation], "headers": caller.headers}
         async with caller.session.post(SENDS[operation], **options) as response:
@@ -55,7 +55,7 @@ async def test_scripted_status_has_the_error_format_of_the_endpoint(operation: s
 @pytest.mark.parametrize("operation", SENDS)
 async def test_scripted_insufficient_balance_has_the_documented_response(operation: str) -> None:
     """An insufficient balance is a 400, or for OTP a 200 with Failed and statusCode 1; nothing is accepted."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(response=ResponseScript(insufficient_balance=True))
         status, body = await caller.send(operation, BODIES[operation])
         assert caller.sandbox.counts.accepted == 0
@@ -67,7 +67,7 @@ async def test_scripted_insufficient_balance_has_the_documented_response(operati
 
 async def test_invalid_request_is_rejected_before_rules_apply() -> None:
     """A request that Routee would reject anyway is rejected so, and is not counted for a rule."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(response=500, times=1)
         assert (await caller.send("sendFailover", {"flow": []}))[0] == 400
         assert caller.sandbox.rules[0]["applied"] == 0
@@ -82,7 +82,7 @@ async def _post(caller: Caller) -> Any:
 @pytest.mark.parametrize(("fault", "accepted"), [("reset", 1), ("reset-before", 0)])
 async def test_reset_fault_sends_a_rst(fault: Any, accepted: int) -> None:
     """The connection is reset instead of a response: a RST, not a FIN. The flow was accepted, or was not."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(fault=fault, times=1)
         with pytest.raises(aiohttp.ClientOSError) as caught:
             await _post(caller)
@@ -93,7 +93,7 @@ async def test_reset_fault_sends_a_rst(fault: Any, accepted: int) -> None:
 
 async def test_hang_fault_holds_the_connection_until_the_client_leaves() -> None:
     """No response is sent until the client disconnects; the flow was accepted, and the next request is served."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(fault="hang", times=1)
         request = asyncio.create_task(_post(caller))
         await wait_for_accepted(caller.sandbox, 1)
@@ -135,7 +135,7 @@ async def test_hanging_connections_do_not_delay_a_stop(monkeypatch: pytest.Monke
 
 async def test_client_that_disconnected_before_the_fault_is_no_problem() -> None:
     """A client that has disconnected cannot be reset: its flow was accepted, and other clients are not affected."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(fault="reset", times=1)
         _, writer = await asyncio.open_connection("127.0.0.1", int(caller.sandbox.url.rpartition(":")[2]))
         body = b'{"flow":[{"type":"Sms","order":1,"from":"a","to":"+12","message":{"body":"b"}}]}'
@@ -165,7 +165,7 @@ async def test_no_connection_hangs_after_stop() -> None:
 
 async def test_truncated_fault_sends_half_of_the_body() -> None:
     """The response announces more than arrives: its head, half of its body, and then the end of the connection."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(fault="truncated", times=1)
         options: dict[str, Any] = {"json": SMS, "headers": caller.headers}
         async with caller.session.post(SENDS["sendFailover"], **options) as response:
@@ -179,7 +179,7 @@ async def test_truncated_fault_sends_half_of_the_body() -> None:
 
 async def test_rules_for_the_token_endpoint_apply_and_are_counted() -> None:
     """Rules for the token endpoint reject requests and break connections as scripted; each request is counted."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         before = caller.sandbox.counts.token_requests
         caller.sandbox.script(endpoint="token", fault="reset", times=1)
         caller.sandbox.script(endpoint="token", response=ResponseScript(503, retry_after=timedelta(seconds=1)), times=1)
@@ -208,7 +208,7 @@ async def test_rules_for_the_token_endpoint_apply_and_are_counted() -> None:
 )
 async def test_reading_rule_applies_to_every_read_endpoint(method: str, path: str, schema: str) -> None:
     """A rule for reads applies to every endpoint that reads, in its format, and not to sends and the admin API."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(endpoint="reading", response=500)
         status, body = await caller.raw(method, path, headers=caller.headers)
         assert (status, is_valid(schema, body)) == (500, True)
@@ -219,7 +219,7 @@ async def test_reading_rule_applies_to_every_read_endpoint(method: str, path: st
 
 async def test_rule_with_outcome_and_fault_applies_both() -> None:
     """A flow whose response was lost continues as the same rule scripts, and is found by a search."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(fault="reset", sms=MessageScript("undelivered", detail="Call Barred"))
         with pytest.raises(aiohttp.ClientOSError):
             await _post(caller)

@@ -9,7 +9,7 @@ import pytest
 
 from routee_failover.sandbox import InboxTimeout, Sandbox
 
-from .raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_STEP, VOICE_STEP, Caller, calling
+from .raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_STEP, VOICE_STEP, Caller, open_caller
 
 ADA, BOB = "+306911111111", "+306922222222"
 SHORT_TIMEOUT = 0.02
@@ -29,7 +29,7 @@ async def send(caller: Caller, *steps: dict[str, Any]) -> None:
 
 async def test_pin_is_returned_once_and_the_next_one_is_awaited() -> None:
     """A code is returned once: the second login in a test waits for its own, however its number is written."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         inbox = caller.sandbox.inbox
         await send_otp(caller, ADA, "1111")
         await send_otp(caller, BOB, "2222")
@@ -45,7 +45,7 @@ async def test_pin_is_returned_once_and_the_next_one_is_awaited() -> None:
 
 async def test_newest_of_several_pins_is_returned() -> None:
     """Of several codes that arrived meanwhile the newest is returned, as a user would enter it."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for code in ("1111", "2222"):
             await send_otp(caller, ADA, code)
         assert await caller.sandbox.inbox.pin_for(ADA) == "2222"
@@ -55,7 +55,7 @@ async def test_newest_of_several_pins_is_returned() -> None:
 
 async def test_each_recipient_of_a_flow_has_its_own_pin() -> None:
     """Of a flow with several recipients, each gets the code of its own message, and others get none."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         sms = [
             OTP_SMS_STEP | {"order": order, "to": to, "message": {"body": f"Code {code}"}}
             for order, (to, code) in enumerate(((ADA, "1111"), (BOB, "2222"), ("+306933333333", "soon")), start=1)
@@ -71,7 +71,7 @@ async def test_each_recipient_of_a_flow_has_its_own_pin() -> None:
 
 async def test_next_flow_returns_flows_in_order_and_waits() -> None:
     """`next_flow` returns the flows to a number, or to any number, in order, and waits for the next."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         inbox = caller.sandbox.inbox
         for to in (ADA, BOB, ADA):
             await send(caller, SMS_STEP | {"to": to})
@@ -88,7 +88,7 @@ async def test_next_flow_returns_flows_in_order_and_waits() -> None:
 
 async def test_texts_to_returns_delivered_texts_only() -> None:
     """A message that was not delivered is not among the texts; texts of calls, and names of files, are."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         inbox = caller.sandbox.inbox
         caller.sandbox.script(to=ADA, viber="undelivered")
         await send(caller, VIBER_STEP | {"to": ADA, "message": {"text": "by Viber"}}, SMS_STEP | {"to": ADA})
@@ -104,7 +104,7 @@ async def test_texts_to_returns_delivered_texts_only() -> None:
 
 async def test_missing_texts_raise_with_the_count_and_a_stopped_clock() -> None:
     """Too few texts end in an error with their number; on a stopped clock it mentions that too."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send(caller, SMS_STEP | {"to": ADA})
         with pytest.raises(InboxTimeout, match=r"0 of 1 messages to .*the sandbox's clock is stopped"):
             await caller.sandbox.inbox.texts_to(ADA, timeout=SHORT_TIMEOUT)
@@ -119,7 +119,7 @@ async def test_missing_texts_raise_with_the_count_and_a_stopped_clock() -> None:
 
 async def test_timeout_error_lists_flows_and_rejections_without_pins() -> None:
     """The error lists the flows that arrived with recipients and status, and rejected requests; no PIN and no text."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         with pytest.raises(InboxTimeout) as without_flows:
             await caller.sandbox.inbox.next_flow(timeout=SHORT_TIMEOUT)
         assert str(without_flows.value) == "no new flow has arrived within 0.02 s\n  the sandbox has accepted no flow"
@@ -139,7 +139,7 @@ async def test_timeout_error_lists_flows_and_rejections_without_pins() -> None:
 
 async def test_timeout_error_lists_only_the_newest_flows() -> None:
     """The error stays short, however many flows arrived."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for _ in range(7):
             await send(caller, SMS_STEP | {"to": ADA})
         with pytest.raises(InboxTimeout) as caught:
@@ -150,7 +150,7 @@ async def test_timeout_error_lists_only_the_newest_flows() -> None:
 
 async def test_detail_equals_the_admin_api_response() -> None:
     """`detail` returns what GET /sandbox/flows/{id} returns, in the current state of the flow."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send(caller, SMS_STEP | {"to": ADA})
         flow = await caller.sandbox.inbox.next_flow(ADA)
         await caller.sandbox.advance(timedelta(seconds=30))
@@ -163,7 +163,7 @@ async def test_detail_equals_the_admin_api_response() -> None:
 
 async def test_pin_after_a_reset_is_awaited_as_before() -> None:
     """After all flows were deleted the next code is waited for as before."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_otp(caller, ADA, "1111")
         assert await caller.sandbox.inbox.pin_for(ADA) == "1111"
         await caller.call("resetSandbox", "/sandbox/reset", method="POST")

@@ -10,7 +10,7 @@ from routee_failover.sandbox import CallbackScript, MessageScript, ResponseScrip
 from routee_failover.sandbox.simulation import rules as rules_module
 from routee_failover.sandbox.simulation.outcomes import OutcomeName, ScriptedCallbacks, ScriptedOutcome
 
-from .raw_http import OTP, OTP_SMS_STEP, OTP_VIBER_STEP, SENDS, SMS_STEP, VIBER_OTP, VIBER_STEP, VOICE_STEP, calling
+from .raw_http import OTP, OTP_SMS_STEP, OTP_VIBER_STEP, SENDS, SMS_STEP, VIBER_OTP, VIBER_STEP, VOICE_STEP, open_caller
 
 ADA = "+306912345678"
 LONG = timedelta(days=3)
@@ -66,7 +66,7 @@ async def test_every_outcome_ends_in_its_documented_status(
     channel: str, outcome: OutcomeName, name: str, status: str, code: str | None
 ) -> None:
     """Each outcome of a rule ends in its channel's documented status, and the flow in its own, with its statusCode."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         add_rule(caller.sandbox, channel, outcome)
         _, sent = await caller.send("sendFailover", single_step(channel))
         await caller.sandbox.advance(LONG)
@@ -94,7 +94,7 @@ async def test_digits_five_to_eight_script_their_outcomes(
     channel: str, digits: str, name: str, code: str | None
 ) -> None:
     """The digits 5 to 8 script an insufficient balance, a server error, and a temporarily unknown status of a call."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         _, sent = await caller.send("sendFailover", single_step(channel, f"+306900000{digits}"))
         await caller.sandbox.advance(LONG)
         record = await caller.track(sent["trackingId"])
@@ -112,7 +112,7 @@ async def test_digits_five_to_eight_script_their_outcomes(
 )
 async def test_otp_that_every_channel_rejects_is_not_accepted(viber: Any, sms: Any, code: int, error: str) -> None:
     """The OTP service responds with 200, Failed and the statusCode of the scripts, and accepts nothing."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(endpoint="otp", viber=viber, sms=sms)
         status, response = await caller.send("sendFailoverOtp", OTP)
         assert caller.sandbox.counts.accepted == 0
@@ -121,7 +121,7 @@ async def test_otp_that_every_channel_rejects_is_not_accepted(viber: Any, sms: A
 
 async def test_otp_with_a_delayed_failure_is_accepted() -> None:
     """A rejection with `after` is none at the time of the send: the flow is in progress, and fails later."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(sms=MessageScript("failed", after=timedelta(seconds=30)))
         _, response = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP]})
         await caller.sandbox.advance(timedelta(seconds=29))
@@ -132,7 +132,7 @@ async def test_otp_with_a_delayed_failure_is_accepted() -> None:
 
 async def test_after_and_detail_apply_to_messages() -> None:
     """A message ends when and how its rule scripts; one later than its ttl fails over."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(
             viber=MessageScript("delivered", after=timedelta(seconds=90)),
             sms=MessageScript("undelivered", after=timedelta(seconds=10), detail="Roaming"),
@@ -149,7 +149,7 @@ async def test_after_and_detail_apply_to_messages() -> None:
 
 async def test_flows_in_progress_keep_their_script() -> None:
     """The decision of a rule at the time of the send holds for that flow, whatever happens to the rule."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         rule = caller.sandbox.script(sms="undelivered")
         _, first = await caller.send("sendFailover", single_step("sms"))
         caller.sandbox.forget(rule)
@@ -162,7 +162,7 @@ async def test_flows_in_progress_keep_their_script() -> None:
 
 async def test_viber_otp_follows_its_own_rules() -> None:
     """A single Viber OTP follows its rule, and not one for another endpoint."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(viber="undelivered", endpoint="viber-otp")
         caller.sandbox.script(viber="failed", endpoint="standard")
         _, sent = await caller.send("sendViberOtp", VIBER_OTP)
@@ -173,7 +173,7 @@ async def test_viber_otp_follows_its_own_rules() -> None:
 
 async def test_callback_script_is_stored_with_the_flow() -> None:
     """The callback script of a rule is stored with the flow."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(callbacks=CallbackScript(repeat=2, order="reversed", delay=timedelta(seconds=5)))
         await caller.send("sendFailover", single_step("sms"))
         caller.sandbox.script(callbacks=CallbackScript(drop=True))
@@ -186,7 +186,7 @@ async def test_same_seed_selects_the_same_flows_of_concurrent_senders() -> None:
     """With a rate, the same flows are selected in every run, however many are sent concurrently and in any order."""
 
     async def failed_recipients() -> set[str]:
-        async with calling(speed=0) as caller:
+        async with open_caller(speed=0) as caller:
             caller.sandbox.script(rate=0.3, seed=11, sms="failed")
             numbers = [f"+3069123450{number:02}" for number in range(60)]
             semaphore = asyncio.Semaphore(8)
@@ -211,7 +211,7 @@ async def test_same_seed_selects_the_same_flows_of_concurrent_senders() -> None:
 
 async def test_searches_find_a_flow_after_the_lag() -> None:
     """A search finds a flow only after the lag, on both services; by its id it is found immediately."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.search_lag = timedelta(seconds=5)
         assert caller.sandbox.search_lag == timedelta(seconds=5)
         await caller.sandbox.advance(timedelta(seconds=0.3))

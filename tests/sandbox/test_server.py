@@ -14,7 +14,7 @@ import pytest
 from routee_failover.errors import RouteeError
 from routee_failover.sandbox import AcceptedFlow, Sandbox, SandboxError
 
-from .raw_http import BODIES, OTP, SENDS, SMS_STEP, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
+from .raw_http import BODIES, OTP, SENDS, SMS_STEP, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, open_caller
 
 JSON = {"Content-Type": "application/json"}
 
@@ -43,7 +43,7 @@ async def test_unreadable_body_gets_the_error_of_the_service(
     operation: str, data: bytes, headers: dict[str, str]
 ) -> None:
     """A body that is not JSON, too large, too deep or of another type gets the service's own error, never a 500."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         caller.headers |= headers
         status, _ = await caller.call(operation, SENDS[operation], method="POST", data=io.BytesIO(data))
         assert status == (422 if operation == "sendFailoverOtp" else 400)
@@ -53,7 +53,7 @@ async def test_unreadable_body_gets_the_error_of_the_service(
 
 async def test_long_and_nested_bodies_are_accepted() -> None:
     """A body with many steps is accepted, and unknown members may contain nested lists."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         body = {"flow": [SMS_STEP | {"order": number, "more": [[1]]} for number in range(1, 151)]}
         status, response = await caller.send("sendFailover", body)
     assert (status, len(response["flow"])) == (200, 150)
@@ -62,7 +62,7 @@ async def test_long_and_nested_bodies_are_accepted() -> None:
 @pytest.mark.parametrize("path", ["/failover", "/oauth/token"])
 async def test_client_disconnect_in_the_body_is_not_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """A client that disconnects in the middle of a body is no fault: nothing is logged, nothing accepted."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         port = int(caller.sandbox.url.rpartition(":")[2])
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         form = path == "/oauth/token"
@@ -96,7 +96,7 @@ async def test_client_disconnect_in_the_body_is_not_logged(path: str, caplog: py
 )
 async def test_invalid_http_returns_400_and_is_not_logged(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """Invalid HTTP gets a 400 and is not logged: it may contain a token."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(caller.sandbox.url.rpartition(":")[2]))
         writer.write(garbage)
         assert b" 400 " in await reader.readline()
@@ -113,7 +113,7 @@ async def test_exception_in_a_handler_returns_500_and_is_logged(
     """An exception in a handler gets a 500 and is logged."""
     monkeypatch.setattr("routee_failover.sandbox.api.otp_responses.templates", lambda: 1 / 0)
     async with (
-        calling() as caller,
+        open_caller() as caller,
         caller.session.get("/failover-otp/otp/templates", headers=caller.headers) as response,
     ):
         assert response.status == 500
@@ -122,7 +122,7 @@ async def test_exception_in_a_handler_returns_500_and_is_logged(
 
 async def test_empty_expect_header_is_ignored() -> None:
     """The empty Expect header of the documentation's own curl commands is ignored."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         caller.headers["Expect"] = ""
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
 
@@ -143,7 +143,7 @@ async def test_unknown_path_and_method_get_the_error_of_the_service(
     method: str, path: str, status: int, key: str
 ) -> None:
     """An unknown path gets a 404 and a wrong method a 405 with Allow, as JSON in the format of the service."""
-    async with calling() as caller, caller.session.request(method, path) as response:
+    async with open_caller() as caller, caller.session.request(method, path) as response:
         assert response.status == status
         assert key in await response.json()
         assert ("Allow" in response.headers) == (status == 405)
@@ -151,7 +151,7 @@ async def test_unknown_path_and_method_get_the_error_of_the_service(
 
 async def test_accepted_lists_flows_oldest_first_without_bodies_in_repr() -> None:
     """`accepted` lists the accepted flows, oldest first, with their bodies; the repr omits those."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         for operation, body in BODIES.items():
             await caller.send(operation, body)
         await caller.send("sendFailover", {"flow": []})
@@ -170,7 +170,7 @@ async def test_counts_are_a_snapshot_of_requests_sends_and_connections() -> None
     async with Sandbox() as sandbox:
         before = sandbox.counts
         assert (before.requests, before.connections) == (0, 0)
-    async with calling() as caller:
+    async with open_caller() as caller:
         await caller.token()
         await caller.send("sendFailover", STANDARD)
         await caller.send("sendFailover", {})
@@ -185,7 +185,7 @@ async def test_counts_are_a_snapshot_of_requests_sends_and_connections() -> None
 
 async def test_oldest_flows_beyond_max_flows_are_evicted() -> None:
     """The newest `max_flows` flows are kept; older ones and their messages are evicted."""
-    async with calling(max_flows=2) as caller:
+    async with open_caller(max_flows=2) as caller:
         responses = [(await caller.send("sendFailoverOtp", OTP))[1] for _ in range(3)]
         assert [flow.id for flow in caller.sandbox.accepted] == [response["flowId"] for response in responses[1:]]
         for evicted in (responses[0]["flowId"], responses[0]["flow"][0]["trackingId"]):
@@ -205,7 +205,7 @@ async def test_config_has_the_url_and_credentials_of_the_sandbox() -> None:
 
 async def test_port_in_use_raises() -> None:
     """A port in use is one clear error, and the sandbox on it is not affected."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         port = int(caller.sandbox.url.rpartition(":")[2])
         with pytest.raises(SandboxError, match=f"port {port}"):
             await Sandbox(port=port).__aenter__()
@@ -233,7 +233,7 @@ async def test_ipv6_url_is_bracketed() -> None:
 
 @pytest.mark.parametrize("settings", [{"speed": -1}, {"max_flows": 0}, {"token_lifetime": timedelta(0)}])
 def test_invalid_setting_raises_with_its_name(settings: dict[str, Any]) -> None:
-    """An invalid setting is rejected before anything starts, by name."""
+    """An invalid setting is refused before anything starts, by name."""
     with pytest.raises(SandboxError, match=next(iter(settings))) as caught:
         Sandbox(**settings)
     assert isinstance(caught.value, RouteeError)
@@ -256,7 +256,7 @@ async def test_url_needs_a_start_and_double_start_raises() -> None:
 
 async def test_stop_does_not_wait_for_idle_connections() -> None:
     """The stop does not wait for idle connections."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         await asyncio.gather(*(caller.send("sendFailover", STANDARD) for _ in range(20)))
         await asyncio.wait_for(caller.sandbox.__aexit__(None, None, None), 2)
 

@@ -180,7 +180,7 @@ class PausableHandler:
         if not tokens_paused:
             self.tokens_resumed.set()
         self.seen: list[bytes] = []
-        self.begun = 0
+        self.request_count = 0
         """Number of requests, without token requests, of which at least one byte arrived."""
         self.tokens = 0
         """Number of token requests."""
@@ -188,10 +188,10 @@ class PausableHandler:
     async def __call__(self, reader: Reader, writer: Writer) -> None:
         """Serve one connection."""
         while first := await reader.read(1):
-            self.begun += 1
+            self.request_count += 1
             request = first + await read_request(reader)
             if TOKEN_PATH in request.partition(b"\r\n")[0]:
-                self.begun -= 1
+                self.request_count -= 1
                 self.tokens += 1
                 await self.tokens_resumed.wait()
                 writer.write(TOKEN_RESPONSE)

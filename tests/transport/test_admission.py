@@ -238,7 +238,8 @@ class _AdmissionMachine(RuleBasedStateMachine):
     def open(self, concurrency: int, rate: float | None, reserve: float, timeout: float) -> None:
         self.admission = AdmissionControl(concurrency=concurrency, rate=rate, otp_reserve=reserve, pool_timeout=timeout)
         self.timeout = timeout
-        self.buckets = [_Bucket(rate * (1 - reserve)), _Bucket(rate)] if rate else []  # OTPs pass only the last one
+        # OTPs need a token of the last bucket only, other requests of both.
+        self.buckets = [_Bucket(rate * (1 - reserve)), _Bucket(rate)] if rate else []
         self.now, self.paused_until = 0.0, -math.inf
         self.in_flight: list[tuple[bool, float]] = []
         self.starts: list[tuple[bool, float]] = []

@@ -1,4 +1,7 @@
-"""Compatibility check: if aiohttp does not call our request class, which proves NOT_SENT, no message is sent."""
+"""Compatibility check: if aiohttp does not call our request class, which proves NOT_SENT, no message is sent.
+
+Nor is the outcome of any message NOT_SENT without that proof.
+"""
 
 import asyncio
 from typing import Any
@@ -45,8 +48,8 @@ def _rename_overrides(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
                 monkeypatch.delattr(cls, name)
 
 
-def _custom_session(**given: Any) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(**given)
+def _custom_session(**kwargs: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(**kwargs)
 
 
 @pytest.mark.parametrize("custom_session", [False, True])
@@ -101,8 +104,8 @@ async def test_token_from_a_middleware_does_not_fail_the_check() -> None:
             return await handler(req)
         return stored.pop()
 
-    def factory(**given: Any) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(**given, middlewares=(return_stored_token,))
+    def factory(**kwargs: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(**kwargs, middlewares=(return_stored_token,))
 
     async with (
         RawServer(handler) as server,

@@ -52,7 +52,7 @@ async def _cancel_after(
         if warm:
             await transport.send_request(GET)
             await until_idle(transport)
-        seen_before, events_before = handler.begun, len(observer.of(AttemptEnded))
+        seen_before, events_before = handler.request_count, len(observer.of(AttemptEnded))
         running = asyncio.ensure_future(transport.send_request(api_request))
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -70,21 +70,24 @@ async def _cancel_after(
         if event.path == api_request.path
     )
     attempts = [event for event in ended[events_before:] if event.path == api_request.path]
-    begun = [event.outcome for event in attempts if event.result.may_have_been_sent]
+    sent_outcomes = [event.outcome for event in attempts if event.result.may_have_been_sent]
     assert len(attempts) <= 1
     assert all(event.outcome is Outcome.NOT_SENT for event in attempts if not event.result.may_have_been_sent)
     if not api_request.safe:
-        assert (handler.begun - seen_before, set(begun)) == (len(begun), {Outcome.ACCEPTED} if begun else set())
+        assert (handler.request_count - seen_before, set(sent_outcomes)) == (
+            len(sent_outcomes),
+            {Outcome.ACCEPTED} if sent_outcomes else set(),
+        )
 
 
 async def test_cancelled_wait_for_a_token_sends_nothing() -> None:
-    """A caller that is cancelled during the token api_request has sent nothing, even after the token has arrived."""
+    """A caller that is cancelled during the token request has sent nothing, even after the token has arrived."""
     handler = PausableHandler(tokens_paused=True)
     async with RawServer(handler) as server, open_transport(server) as transport:
         await cancel_when(transport.send_request(POST), condition=lambda: handler.tokens)
         handler.tokens_resumed.set()
         await transport.send_request(GET)
-        assert (handler.begun, handler.tokens, len(handler.seen)) == (1, 1, 1)
+        assert (handler.request_count, handler.tokens, len(handler.seen)) == (1, 1, 1)
 
 
 async def test_cancelled_wait_for_a_slot_sends_nothing_and_blocks_no_waiter() -> None:
@@ -98,7 +101,7 @@ async def test_cancelled_wait_for_a_slot_sends_nothing_and_blocks_no_waiter() ->
         await cancel_when(cancelled, condition=lambda: len(loop_transport_of(transport)._limiter._waiters) == 2)
         handler.resumed.set()
         await asyncio.gather(first, behind)
-        assert (handler.begun, slots_in_use(transport)) == (2, 0)
+        assert (handler.request_count, slots_in_use(transport)) == (2, 0)
 
 
 async def test_cancellation_while_connecting_sends_nothing() -> None:
@@ -133,7 +136,7 @@ async def test_cancellation_between_send_and_write_sends_nothing_on_python_3_11(
         await asyncio.wait([caller])
         await until_idle(transport)
         written = sys.version_info >= (3, 12)
-        assert (caller.cancelled(), handler.begun) == (True, written)
+        assert (caller.cancelled(), handler.request_count) == (True, written)
     event = observer.of(AttemptEnded)[-1]
     assert event.abandoned is written
     assert event.outcome is (Outcome.ACCEPTED if written else Outcome.NOT_SENT)
@@ -146,7 +149,7 @@ async def test_sent_message_finishes_without_its_cancelled_caller() -> None:
         await cancel_when(transport.send_request(POST), condition=lambda: handler.seen)
         behind = asyncio.create_task(transport.send_request(POST))
         await until(lambda: loop_transport_of(transport)._limiter._waiters)
-        assert (slots_in_use(transport), handler.begun) == (1, 1)
+        assert (slots_in_use(transport), handler.request_count) == (1, 1)
         assert not [event for event in observer.of(AttemptEnded) if event.path == POST.path]
         handler.resumed.set()
         assert (await behind)[0] is Outcome.ACCEPTED
@@ -155,7 +158,7 @@ async def test_sent_message_finishes_without_its_cancelled_caller() -> None:
         (Outcome.ACCEPTED, True),
         (Outcome.ACCEPTED, False),
     ]
-    assert (handler.begun, server.connections) == (2, 1)
+    assert (handler.request_count, server.connections) == (2, 1)
 
 
 async def test_200_cancelled_callers_leave_200_reported_outcomes() -> None:
@@ -215,7 +218,7 @@ async def test_attempt_cancelled_at_its_end_leaves_the_connection_to_others(monk
 
 
 async def test_cancellation_during_the_backoff_prevents_the_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A api_request that is waiting for its retry is not retried once its caller is cancelled."""
+    """A request that is waiting for its retry is not retried once its caller is cancelled."""
     monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.05)
     observer = RecordingObserver()
     settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [observer]}
@@ -240,7 +243,7 @@ async def test_timeout_around_a_send_raises_and_the_sent_message_finishes() -> N
         await until(lambda: len(handler.seen) == 3)
         handler.resumed.set()
         await until(lambda: sum(event.abandoned for event in observer.of(AttemptEnded)) == 2)
-        assert handler.begun == 3
+        assert handler.request_count == 3
 
 
 async def test_sends_of_a_failed_task_group_finish() -> None:
@@ -263,7 +266,7 @@ async def test_sends_of_a_failed_task_group_finish() -> None:
         assert [type(error) for error in caught.value.exceptions] == [KeyError]
         handler.resumed.set()
         await until(lambda: sum(event.abandoned for event in observer.of(AttemptEnded)) == 3)
-        assert handler.begun == 3
+        assert handler.request_count == 3
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from Python 3.12 on")

@@ -79,7 +79,7 @@ async def test_send_without_a_response_within_shutdown_timeout_is_unknown() -> N
             await client.aclose()
         with pytest.raises(DeliveryUnknown, match="must not be sent again") as caught:
             await sending
-        assert (caught.value.reason, handler.begun) == (CLOSED, 1)
+        assert (caught.value.reason, handler.request_count) == (CLOSED, 1)
     printed = shown(caught.value)
     assert [canary for canary in CANARIES if canary in printed] == []
 
@@ -116,7 +116,7 @@ async def test_closing_rejects_messages_that_wait_for_a_slot_at_once() -> None:
         handler.resumed.set()
         assert (await first)[0] is Outcome.ACCEPTED
         await closing
-        assert (handler.begun, slots_in_use(transport)) == (1, 0)
+        assert (handler.request_count, slots_in_use(transport)) == (1, 0)
 
 
 async def test_closing_cancels_a_message_without_a_connection_at_once() -> None:
@@ -187,7 +187,7 @@ async def _close_after(steps: int, server: RawServer, handler: PausableHandler, 
         await until_idle(transport)
         if not responds:
             handler.resumed.clear()
-    seen_before, events_before = handler.begun, len(observer.of(AttemptEnded))
+    seen_before, events_before = handler.request_count, len(observer.of(AttemptEnded))
     running = asyncio.ensure_future(transport.send_request(POST))
     for _ in range(steps):
         await asyncio.sleep(0)
@@ -198,7 +198,7 @@ async def _close_after(steps: int, server: RawServer, handler: PausableHandler, 
     await asyncio.wait([running], timeout=5)
     assert not running.cancelled()
     if isinstance(running.exception(), ClientClosed):
-        assert handler.begun == seen_before
+        assert handler.request_count == seen_before
         assert not any(event.result.may_have_been_sent for event in attempts)
     else:
         outcome, result = running.result()

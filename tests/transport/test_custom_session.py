@@ -37,8 +37,8 @@ async def test_custom_session_sends_and_is_closed() -> None:
         calls.append(f"middleware {req.url.path}")
         return await handler(req)
 
-    def factory(**given: Any) -> aiohttp.ClientSession:
-        sessions.append(aiohttp.ClientSession(trace_configs=[trace], middlewares=[add_header], **given))
+    def factory(**kwargs: Any) -> aiohttp.ClientSession:
+        sessions.append(aiohttp.ClientSession(trace_configs=[trace], middlewares=[add_header], **kwargs))
         return sessions[-1]
 
     trace.on_request_end.append(trace_request)
@@ -61,7 +61,7 @@ async def test_without_session_factory_nothing_is_instrumented() -> None:
 
 
 def _session_without(name: str) -> Callable[..., aiohttp.ClientSession]:
-    return lambda **given: aiohttp.ClientSession(**{key: value for key, value in given.items() if key != name})
+    return lambda **kwargs: aiohttp.ClientSession(**{key: value for key, value in kwargs.items() if key != name})
 
 
 @on_every_loop
@@ -82,9 +82,9 @@ async def test_session_without_the_request_class_sends_nothing() -> None:
 async def test_subclass_of_the_request_class_sends_nothing() -> None:
     """A subclass of ours proves nothing either: it might send in a different way."""
 
-    def factory(**given: Any) -> aiohttp.ClientSession:
-        subclass = type("OwnRequest", (given.pop("request_class"),), {})
-        return aiohttp.ClientSession(request_class=subclass, **given)
+    def factory(**kwargs: Any) -> aiohttp.ClientSession:
+        subclass = type("OwnRequest", (kwargs.pop("request_class"),), {})
+        return aiohttp.ClientSession(request_class=subclass, **kwargs)
 
     async with (
         RawServer(responding(ACCEPTED)) as server,
@@ -94,13 +94,13 @@ async def test_subclass_of_the_request_class_sends_nothing() -> None:
     assert (outcome_of(result), server.connections) == (Outcome.NOT_SENT, 0)
 
 
-def _raises(**_given: Any) -> aiohttp.ClientSession:
+def _raises(**_kwargs: Any) -> aiohttp.ClientSession:
     raise LookupError("canary")
 
 
 UNUSABLE: dict[str, tuple[Callable[..., Any], str]] = {
     "raises": (_raises, "session_factory raised LookupError"),
-    "no session": (lambda **_given: "canary", "session_factory must make an aiohttp.ClientSession, not str"),
+    "no session": (lambda **_kwargs: "canary", "session_factory must make an aiohttp.ClientSession, not str"),
     "no connector": (_session_without("connector"), "session_factory must pass the connector on as it is given"),
     "raise_for_status": (
         functools.partial(aiohttp.ClientSession, raise_for_status=True),
@@ -123,8 +123,8 @@ async def test_unusable_session_sends_nothing(factory: Callable[..., Any], text:
     """Each send raises the problem of the session before anything is sent, and the error quotes nothing."""
     sessions: list[Any] = []
 
-    def recording_factory(**given: Any) -> Any:
-        sessions.append(factory(**given))
+    def recording_factory(**kwargs: Any) -> Any:
+        sessions.append(factory(**kwargs))
         return sessions[-1]
 
     async with (

@@ -225,7 +225,7 @@ async def test_rebuilt_body_goes_to_the_message_only() -> None:
     async with _serve(serve, _with(_request_own_token)) as (server, runner):
         attempt = runner.new_attempt(server.url)
         attempt.request.deadline = attempt.expires_at
-        attempt.request.body_factory = lambda _left: SecretBytes(b"shorter")
+        attempt.request.body_factory = lambda _remaining: SecretBytes(b"shorter")
         runner.in_flight.start(attempt)
         assert outcome_of(await attempt.result) is Outcome.ACCEPTED
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"shorter"]

@@ -61,7 +61,7 @@ async def test_deadline_ends_the_wait_for_a_token() -> None:
         await send_past_deadline(transport)
         handler.tokens_resumed.set()
         await transport.send_request(GET)
-        assert (len(handler.seen), handler.begun, handler.tokens) == (1, 1, 1)
+        assert (len(handler.seen), handler.request_count, handler.tokens) == (1, 1, 1)
 
 
 async def test_token_that_arrives_at_the_deadline_is_not_used() -> None:
@@ -82,7 +82,7 @@ async def test_token_that_arrives_at_the_deadline_is_not_used() -> None:
             await transport.send_request(api_request)
         assert KEY not in shown(caught.value)
         assert slots_in_use(transport) == 0
-        assert handler.begun == 0
+        assert handler.request_count == 0
 
 
 async def test_deadline_ends_the_wait_for_a_renewed_token() -> None:
@@ -107,7 +107,7 @@ async def test_deadline_ends_the_wait_for_a_slot() -> None:
         await send_past_deadline(transport)
         handler.resumed.set()
         assert (await first)[0] is Outcome.ACCEPTED
-        assert handler.begun == 1
+        assert handler.request_count == 1
 
 
 async def test_deadline_ends_connecting() -> None:
@@ -144,7 +144,7 @@ async def test_last_check_rejects_an_attempt_after_its_deadline(pooled: bool) ->
         )
         assert result.reason == "the deadline of the message had passed"
         await runner.run(f"{server.url}/failover")
-        assert (handler.begun, server.connections) == (1 + pooled, 2)
+        assert (handler.request_count, server.connections) == (1 + pooled, 2)
 
 
 async def test_body_is_rebuilt_right_before_the_first_byte() -> None:
@@ -195,7 +195,7 @@ async def test_message_without_enough_time_for_its_body_is_not_sent(built_before
         with pytest.raises(DeadlinePassed):
             await transport.send_request(message(30.0, body))
         assert slots_in_use(transport) == 0
-    assert (len(time_left), handler.begun) == (built_before + 1, 0)
+    assert (len(time_left), handler.request_count) == (built_before + 1, 0)
 
 
 async def test_deadline_after_the_first_byte_is_ignored() -> None:
@@ -225,7 +225,7 @@ async def test_retry_after_the_deadline_is_not_made(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("deadline", [5, 0.5, "5", True, object()])
 async def test_deadline_that_is_no_timedelta_is_invalid(deadline: Any) -> None:
-    """A plain number is rejected before any request, with a text that says what it should be."""
+    """A plain number is refused before any request, with a text that says what it should be."""
     async with RawServer(PausableHandler()) as server, RouteeClient(server.config()) as client:
         with pytest.raises(InvalidFlow, match=r"deadline: must be a timedelta .* timedelta\(minutes=2\), not"):
             await client.send(otp(), deadline=deadline)
@@ -260,7 +260,7 @@ async def test_deadline_shorter_than_the_smallest_ttl_sends_nothing() -> None:
     async with RawServer(handler) as server, RouteeClient(server.config()) as client:
         with pytest.raises(DeadlinePassed, match="left too little time for its ttl"):
             await client.send(standard(), deadline=timedelta(seconds=10))
-    assert handler.begun == 0
+    assert handler.request_count == 0
 
 
 @pytest.mark.parametrize("deadline", [timedelta.max, timedelta(days=999_999_999), timedelta(days=36_500)])

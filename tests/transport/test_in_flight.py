@@ -123,7 +123,7 @@ async def test_total_timeout_after_the_first_byte_raises_delivery_unknown() -> N
         with pytest.raises(DeliveryUnknown) as caught:
             await client.send(otp())
         assert caught.value.reason == "no response within total_timeout"
-        assert (len(handler.seen), handler.begun) == (1, 1)
+        assert (len(handler.seen), handler.request_count) == (1, 1)
 
 
 async def test_no_retry_after_total_timeout() -> None:
@@ -146,7 +146,7 @@ async def test_attempt_task_cancelled_from_outside_still_reports_a_result() -> N
     ):
         await transport.send_request(GET)
         tasks: Any = loop_transport_of(transport)._in_flight._tasks
-        begun = set[bytes]()
+        sent_bodies = set[bytes]()
         for steps in range(12):
             body = b"message %d" % steps
             running = asyncio.ensure_future(transport.send_request(ApiRequest("POST", "/failover", SecretBytes(body))))
@@ -163,8 +163,8 @@ async def test_attempt_task_cancelled_from_outside_still_reports_a_result() -> N
                 result.reason,
                 result.bytes_written,
             )
-            begun |= {body} if result.may_have_been_sent else set()
-    assert {request.partition(b"\r\n\r\n")[2] for request in handler.seen} <= begun | {b""}
+            sent_bodies |= {body} if result.may_have_been_sent else set()
+    assert {request.partition(b"\r\n\r\n")[2] for request in handler.seen} <= sent_bodies | {b""}
 
 
 async def test_attempt_that_never_started_is_reported_on_closing() -> None:

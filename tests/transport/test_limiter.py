@@ -189,7 +189,7 @@ async def test_each_waiter_is_rejected_at_its_own_deadline() -> None:
 
 
 @in_simulated_time
-async def test_slot_that_bearrival_free_at_the_deadline_goes_to_the_next_waiter() -> None:
+async def test_slot_that_becomes_free_at_the_deadline_goes_to_the_next_waiter() -> None:
     """A request whose deadline is now gets no slot, whether it waits or just arrives; the next waiter gets it."""
     limiter = limiter_with(pool_size=1)
     assert (await rejection_of(limiter.acquire(otp=True, deadline=0.0)))[:2] == (DeadlinePassed, 0)

@@ -40,7 +40,7 @@ def test_delays_differ_between_clients(delays: Delays) -> None:
 
 @each_generator
 def test_jitter_covers_the_whole_range(delays: Delays) -> None:
-    """The jitter is full: over many draws each delay comes near each_generator of its bounds."""
+    """The jitter is full: over many draws each delay comes near both of its bounds."""
     draws = [list(islice(delays(), 3)) for _ in range(500)]
     for drawn, longest in zip(zip(*draws, strict=True), BOUNDS[delays], strict=False):
         assert min(drawn) < 0.1 * longest

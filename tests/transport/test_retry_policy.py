@@ -134,7 +134,7 @@ def test_pause_above_the_maximum_is_not_waited_for(safe: bool) -> None:
 @for_sends_and_reads
 @pytest.mark.parametrize("status", [408, 425])
 def test_transient_rejection_is_retried_once(status: int, safe: bool) -> None:
-    """408 and 425: one retry only, whatever happens in between."""
+    """408 and 425: one retry only, with a short backoff, whatever happens in between."""
     assert _decisions(
         RetryState(MANY_ATTEMPTS, safe=safe), _response(status), NOT_CONNECTED, _response(status), NOT_CONNECTED
     ) == [

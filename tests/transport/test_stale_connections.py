@@ -208,7 +208,7 @@ def test_unread_check_reports_new_connections_and_unread_data() -> None:
 
 
 async def test_new_connections_closed_at_once_count_as_attempts() -> None:
-    """A new connection that is closed before anything was written counts as a failed one, not as a stale one."""
+    """A new connection that is closed before anything was written is not a stale one: it counts as a failed attempt."""
 
     async def handler(reader: Reader, writer: Writer) -> None:
         if server.connections > 1:

@@ -88,8 +88,8 @@ async def test_missing_client_certificate_with_tls_1_3_after_the_first_byte_is_u
         async with DelayedRelay(server.port) as relay:
             write = TrackedRequest.write_bytes
 
-            async def write_and_release(request: TrackedRequest, *given: Any) -> None:
-                await write(request, *given)
+            async def write_and_release(request: TrackedRequest, *args: Any) -> None:
+                await write(request, *args)
                 relay.release.set()
 
             monkeypatch.setattr(TrackedRequest, "write_bytes", write_and_release)

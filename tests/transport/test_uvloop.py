@@ -38,7 +38,7 @@ async def test_expired_attempts_are_started_and_cancelled() -> None:
             runner.in_flight.start(attempt)
         for attempt in attempts:
             assert (await attempt.result).reason == "no connection within total_timeout"
-    assert handler.begun == 0
+    assert handler.request_count == 0
 
 
 @pytest.mark.usefixtures("coarse_timers")

@@ -26,7 +26,7 @@ def _authority(name: str) -> trustme.CA:
 def server_context(
     *names: str, trusted: bool = True, max_version: ssl.TLSVersion = TLS_1_3, client_certificate: bool = False
 ) -> ssl.SSLContext:
-    """Return a server context; with `client_certificate` it requires a certificate from its client_certificate."""
+    """Return a server context; with `client_certificate` it requires a certificate from its clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _authority("trusted" if trusted else "untrusted").issue_cert(*(names or ["localhost"])).configure_cert(context)
     context.maximum_version = max_version

@@ -244,7 +244,7 @@ async def test_notify_and_handlers_get_the_same_callbacks() -> None:
     ids=str,
 )
 def test_invalid_setting_raises_invalid_config(settings: dict[str, Any], message: str) -> None:
-    """A setting that cannot work is rejected at once."""
+    """A setting that cannot work is refused at once."""
     with pytest.raises(InvalidConfig, match=message):
         CallbackInbox(**settings)
 

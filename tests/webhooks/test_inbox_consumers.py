@@ -65,7 +65,7 @@ class _Sync:
     ids=["function", "object", "partial", "lambda", "number"],
 )
 def test_sync_handler_raises_invalid_config(handler: Any) -> None:
-    """A handler that is not an `async def` is rejected when it is registered, because it would block every callback."""
+    """A handler that is not an `async def` is refused when it is registered, because it would block every callback."""
     for on in ("on_flow", "on_otp", "on_inbound"):
         with pytest.raises(InvalidConfig, match="must be an async def"):
             getattr(CallbackInbox(), on)(handler)
@@ -83,7 +83,7 @@ async def test_any_async_callable_is_a_handler() -> None:
 
 
 async def test_handlers_and_iteration_exclude_each_other() -> None:
-    """Handlers and a loop over the same inbox are rejected, whichever comes second."""
+    """Handlers and a loop over the same inbox are refused, whichever comes second."""
     inbox = CallbackInbox()
     RecordingHandler(inbox)
     with pytest.raises(InvalidConfig, match="has handlers"):

@@ -1,4 +1,4 @@
-"""`parse_callback` distinguishes the kinds of callbacks, and rejects anything else without quoting it."""
+"""`parse_callback` distinguishes the kinds of callbacks, and refuses anything else without quoting it."""
 
 import copy
 import json
@@ -210,8 +210,8 @@ def test_invalid_body_raises_without_quoting_it(body: Any, message: str) -> None
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_cyclic_mapping_is_rejected() -> None:
-    """A mapping that contains itself is rejected like one that is too deep."""
+def test_cyclic_mapping_is_refused() -> None:
+    """A mapping that contains itself is refused like one that is too deep."""
     cyclic: Json = {"trackingId": "t", "status": "Queued"}
     cyclic["x"] = [cyclic, cyclic]
     with pytest.raises(InvalidCallback, match=r"nested more than 64 deep|more than 100000 values"):

@@ -210,7 +210,7 @@ async def test_no_secret_is_logged(serve: Serve, caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("receiver", [aiohttp_receiver, AsgiReceiver])
 def test_invalid_argument_raises_invalid_config(receiver: type[AsgiReceiver]) -> None:
-    """An argument that cannot work is rejected at once."""
+    """An argument that cannot work is refused at once."""
     inbox, signer = CallbackInbox(), signer_at()
     with pytest.raises(InvalidConfig, match="takes a CallbackInbox first"):
         receiver(signer, inbox)  # type: ignore[arg-type]

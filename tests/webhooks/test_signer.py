@@ -48,7 +48,7 @@ def test_longest_reference_makes_a_bounded_url() -> None:
 
 @pytest.mark.parametrize("reference", ["", "i" * 201, "€" * 67, "line\nbreak", "\ud800", None, 7])
 def test_invalid_reference_raises_invalid_flow(reference: Any) -> None:
-    """A reference that is not a printable text of 1 to 200 bytes is rejected."""
+    """A reference that is not a printable text of 1 to 200 bytes is refused."""
     with pytest.raises(InvalidFlow, match="reference: must be a printable text of 1 to 200 bytes"):
         make_signer().url(reference)
 
@@ -163,10 +163,10 @@ def test_keys_are_hidden_and_not_pickled() -> None:
         ({"keys": ["short-canary"]}, "32 characters or more"),
         ({"keys": [KEY, "short-canary"]}, "32 characters or more"),
         ({"base_url": "http://login.example.com"}, "base_url must be https"),
-        ({"base_url": "login.example.com"}, "base_url must be an address such as https://"),
-        ({"base_url": "https://login.example.com?x=1"}, "base_url must be an address"),
-        ({"base_url": "https://me:canary@login.example.com"}, "must not hold credentials"),
-        ({"base_url": None}, "base_url must be an address"),
+        ({"base_url": "login.example.com"}, "base_url must be a URL such as https://"),
+        ({"base_url": "https://login.example.com?x=1"}, "base_url must be a URL"),
+        ({"base_url": "https://me:canary@login.example.com"}, "must not contain credentials"),
+        ({"base_url": None}, "base_url must be a URL"),
         ({"valid_for": 60}, "valid_for must be a positive timedelta"),
         ({"valid_for": timedelta(0)}, "valid_for must be a positive timedelta"),
         ({"clock": 7}, "clock must be a callable"),
@@ -174,7 +174,7 @@ def test_keys_are_hidden_and_not_pickled() -> None:
     ids=str,
 )
 def test_invalid_setting_raises_invalid_config(settings: dict[str, Any], message: str) -> None:
-    """A setting that cannot work is rejected at once, without quoting it."""
+    """A setting that cannot work is refused at once, without quoting it."""
     with pytest.raises(InvalidConfig, match=message) as caught:
         CallbackSigner(**{"keys": KEY, "base_url": URL, **settings})
     assert "canary" not in str(caught.value)

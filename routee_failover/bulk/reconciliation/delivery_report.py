@@ -9,7 +9,7 @@ AnyRecord = FlowRecord | OtpRecord | ViberOtpRecord
 
 
 def delivery_report_of(number: int, record: AnyRecord) -> DeliveryReport | None:
-    """Return the delivery report of a flow's record; `None` while the flow is in progress.
+    """Return the delivery report in a flow's record; `None` while the flow is in progress.
 
     A failover OTP flow may be `Succeeded` while its SMS is still queued: it is final once its steps are.
     """

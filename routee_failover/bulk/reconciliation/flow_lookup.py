@@ -29,7 +29,7 @@ class _RunMessage(NamedTuple):
 
 
 class FlowLookup:
-    """Looks up flows by recipient, in the search that Routee has for both endpoints.
+    """Lookup of flows by recipient, in the search that Routee has for both endpoints.
 
     A label is matched wherever one is possible: on each SMS, and on the Viber messages of standard flows. A flow that
     shows such a message without our label is not ours, once the search canary has shown that Routee returns labels.

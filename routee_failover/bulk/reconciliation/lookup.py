@@ -11,7 +11,7 @@ from ...records import FlowRecord, OtpRecord
 
 @attrs.frozen
 class Found:
-    """Routee has the message."""
+    """Lookup result: Routee has the message."""
 
     tracking_id: str | None
     channel: str | None = None
@@ -21,12 +21,12 @@ class Found:
 
 @attrs.frozen
 class Absent:
-    """A list that was read to its end does not contain the message."""
+    """Lookup result: a list that was read to its end does not contain the message."""
 
 
 @attrs.frozen
 class Inconclusive:
-    """The lookup proves nothing, for a reason that quotes nothing of the message."""
+    """Lookup result that proves nothing, for a reason that quotes nothing of the message."""
 
     reason: str
     retryable: bool = True
@@ -37,7 +37,7 @@ class Inconclusive:
 
 @attrs.frozen
 class Unlabelled:
-    """The list contains flows to the same number without a label that would identify them."""
+    """Lookup result to be resolved: the list has flows to the same number, without a label that identifies them."""
 
     records: tuple[FlowRecord, ...] = attrs.field(repr=False)
 
@@ -47,7 +47,7 @@ NO_RECIPIENT_NUMBER = "it goes to no number that Routee's lists could be searche
 
 
 class Lookup(Protocol):
-    """Looks up messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoResponse`."""
+    """Lookup of messages in the lists of one endpoint. Raises `NotSent`, `Rejected` or `NoResponse`."""
 
     async def find(self, entry: LedgerEntry, since: float) -> LookupResult | Unlabelled:
         """Look up a message among what Routee accepted from a day before `since` on (seconds since 1970)."""

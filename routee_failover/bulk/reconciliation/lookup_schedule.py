@@ -20,7 +20,7 @@ _MAX_PENDING = 100_000
 
 @attrs.define
 class PendingLookup:
-    """An unknown message, when this process first saw it, and when it is looked up next."""
+    """Pending lookup of an unknown message: when this process first saw it, and when it is looked up next."""
 
     attempt: int
     started_at: float
@@ -34,7 +34,7 @@ class PendingLookup:
 
 
 class LookupSchedule:
-    """Tracks unknown messages from the time at which this process first sees them."""
+    """Schedule of lookups: tracks unknown messages from the time at which this process first sees them."""
 
     def __init__(self, reconcile_after: ReconcileAfter) -> None:
         self._reconcile_after = reconcile_after
@@ -69,7 +69,7 @@ class LookupSchedule:
         return not self.is_exhausted(pending) and time.monotonic() >= self._due_at(pending)
 
     def age(self, pending: PendingLookup) -> float:
-        """Return for how many multiples of `reconcile_after` the message has been tracked."""
+        """Return how long the message has been tracked, in multiples of `reconcile_after`."""
         return (time.monotonic() - pending.started_at) / self._reconcile_after.seconds
 
     def is_exhausted(self, pending: PendingLookup) -> bool:

@@ -18,7 +18,7 @@ _MAX_404_CHECKS = 3
 
 
 class OtpLookup:
-    """Looks up failover OTP flows by recipient and label.
+    """Lookup of failover OTP flows by recipient and label.
 
     The records in the list do not show the label, so that Routee's label filter has to be trusted. It is checked once,
     with a label that no message has.
@@ -38,7 +38,7 @@ class OtpLookup:
         records = await self._records(entry.recipient, entry.key_hash)
         if not records:
             return Absent()
-        if not await self._check_label_filter(entry.recipient):
+        if not await self._is_filtered_by_label(entry.recipient):
             return Inconclusive("Routee's list of OTP flows is not filtered by label", retryable=False)
         first = records[0].primary
         return Found(records[0].flow_id, None if first is None else first.channel, records[0])
@@ -80,7 +80,7 @@ class OtpLookup:
                 return False
         return True
 
-    async def _check_label_filter(self, recipient: str) -> bool:
+    async def _is_filtered_by_label(self, recipient: str) -> bool:
         """Return whether the list leaves out flows with another label. The recipient has at least one flow."""
         if self._filters_by_label is None:
             self._filters_by_label = not await self._records(recipient, _UNUSED_KEY_HASH)

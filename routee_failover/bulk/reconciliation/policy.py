@@ -11,7 +11,7 @@ from ...flows import Endpoint
 
 
 class UnknownPolicy(StrEnum):
-    """What a run does about messages of unknown outcome."""
+    """Policy of a run for messages of unknown outcome."""
 
     KEEP = "keep"
     """Leave them unknown; a callback still resolves them."""
@@ -27,13 +27,13 @@ class ReconcileResult(ValueObject):
     """Result of one reconciliation of a run's unknown messages."""
 
     accepted: int = 0
-    """Routee has accepted them."""
+    """Number of messages that Routee has accepted."""
     absent: int = 0
-    """Routee did not accept them: they may be sent."""
+    """Number of messages that Routee did not accept: they may be sent."""
     to_resend: int = 0
-    """It cannot be known; they are resent once, by policy."""
+    """Number of messages of which it cannot be known; they are resent once, by policy."""
     unknown_by_reason: Mapping[str, int] = attrs.field(factory=dict)
-    """Messages that are still unknown, by reason."""
+    """Number of messages that are still unknown, by reason."""
     next_due_in: float | None = None
     """Seconds until the next reconciliation is useful; `None` if no lookup can resolve more."""
 

@@ -27,7 +27,7 @@ from .report_collector import DeliveryReportCollector
 from .search_canary import FoundCanary, SearchCanary
 
 _CanaryResult = FoundCanary | Inconclusive | str
-"""A canary, or the reason why there is none: no response, or a text."""
+"""The canary that was found, or why there is none: no response (`Inconclusive`), or a reason."""
 _BATCH_SIZE = 500
 _MAX_CONCURRENT = 8
 """Maximum number of lookups in flight, within their rate limit."""
@@ -39,11 +39,11 @@ KEPT_BY_POLICY = "the policy is to keep unknown messages"
 NO_VIBER_OTP_LIST = "Routee documents no list of Viber OTPs"
 NOT_FOUND_YET = "not found so far; reconcile_after has not passed"
 TOO_MANY_UNKNOWN = "too many are unknown at once; it is looked up once others are resolved"
-NO_LATER_CANARY = "no message that was sent well after it is found, so that twice reconcile_after has to pass"
+NO_LATER_CANARY = "the search has found no message that was sent well after it, so twice reconcile_after has to pass"
 
 
 class BulkReconciler:
-    """Reconciles the messages of a run whose state is UNKNOWN.
+    """Reconciler of the messages of a run whose state is UNKNOWN.
 
         reconciler = BulkReconciler(routee, ledger, endpoint=Endpoint.STANDARD)
         result = await reconciler.reconcile()
@@ -52,10 +52,10 @@ class BulkReconciler:
     the URL that was signed for it, proves that Routee accepted it. For flows that show no label, see
     `explain_reconciliation(endpoint)`.
 
-    **Not found is absent only if all of this holds**, because without each of these points a message gets sent twice:
+    **Not found is absent only if all of this holds**, because a message may be sent twice where a single point fails:
 
-    - Its sender has finished with it: it is UNKNOWN, its lease has expired, and its last check lets no byte be sent
-      after that.
+    - Its sender has finished with it: it is UNKNOWN, its lease has expired, and the sender's last check before the
+      first byte lets none be sent after that.
     - `reconcile_after` has passed by this process's monotonic clock since this process first saw it with its lease
       expired. Setting the machine's clock does not shorten that; a restart begins it again. By then, what was in
       transit has reached Routee and is visible.
@@ -312,14 +312,14 @@ class _LookupAttempt:
     entry: LedgerEntry
     pending: PendingLookup
     age: float
-    """In multiples of `reconcile_after`."""
+    """How long the message had been tracked, in multiples of `reconcile_after`."""
     looked_up_at: float
     """By the ledger's clock."""
     result: LookupResult | Unlabelled | None
 
 
 class _Round:
-    """Result of the current reconciliation so far."""
+    """Round of a reconciliation: its results so far."""
 
     def __init__(self) -> None:
         self.accepted = self.absent = self.to_resend = 0

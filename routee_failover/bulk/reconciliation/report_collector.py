@@ -23,7 +23,7 @@ _CLOCK_SKEW = timedelta(hours=1)
 
 
 class DeliveryReportCollector:
-    """Fetches the delivery reports of accepted flows and records them in the ledger."""
+    """Collector of delivery reports: fetches those of accepted flows, and records them in the ledger."""
 
     def __init__(
         self, routee: RouteeClient, ledger: Ledger, endpoint: Endpoint, wait_for_slot: Callable[[], Awaitable[None]]
@@ -62,7 +62,7 @@ class DeliveryReportCollector:
             await self._read_list(chunk)
             await self._track(chunk)
         except (NoResponse, NotSent, Rejected):
-            pass  # the next call asks again
+            pass  # the next call fetches the rest
         return len(chunk.pending) + chunk.in_progress
 
     async def _read_list(self, chunk: "_Chunk") -> None:
@@ -126,7 +126,7 @@ class DeliveryReportCollector:
 
 
 class _Chunk:
-    """Flows that are processed together."""
+    """Chunk of flows that are processed together."""
 
     def __init__(self, ledger: Ledger, entries_by_id: dict[str, LedgerEntry]) -> None:
         self._ledger = ledger

@@ -21,14 +21,14 @@ CANARY_NOT_FOUND = "the search does not find what Routee is known to have accept
 
 @attrs.frozen
 class FoundCanary:
-    """A canary that the search has found."""
+    """Search canary that was found."""
 
     claimed_at: float
     """When the canary was claimed."""
 
 
 class SearchCanary:
-    """Selects messages whose acceptance a response or a callback has proven, and checks that the search finds them.
+    """Search canary of a run: selects messages whose acceptance a response or a callback has proven, and looks them up.
 
     The youngest one proves most: a search that shows it has progressed at least that far, and would also show a message
     that was sent before it. So one canary serves for all unknown messages that are older.

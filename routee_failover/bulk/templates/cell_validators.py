@@ -1,4 +1,4 @@
-"""Validators of cells that must hold a code or a text: empty cells and altered codes are refused."""
+"""Validators of cells that must hold a code or a text: empty cells and altered codes are invalid."""
 
 import re
 
@@ -92,7 +92,7 @@ def parse_code(text: str) -> str:
 
 
 def parse_possible_code(text: str) -> str:
-    """Return the content of a cell that may be a code or another text; only what can be neither is refused.
+    """Return the content of a cell that may be a code or another text; only what can be neither is invalid.
 
     A number loses its `.0` and the blanks around it; all else is unchanged. Raises `InvalidCell`.
     """

@@ -27,7 +27,7 @@ FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
 
 
 class FieldRole(Enum):
-    """What a text is used for."""
+    """Role of a text in a flow."""
 
     TEXT = "text"
     NUMBER = "number"

@@ -16,7 +16,7 @@ class FindingKind(StrEnum):
     """Kind of warning."""
 
     EMPTY_COLUMN = "empty_column"
-    """A column of a text is empty, or holds a word for that: `Hello , we open`."""
+    """A column of a text is empty, or holds a word for an empty cell: `Hello , we open`."""
     PLACEHOLDER = "placeholder"
     """A text contains a placeholder of another tool, or the name of a column: `Hello {{name}}`."""
     CODE_LENGTH = "code_length"
@@ -29,7 +29,7 @@ class FindingKind(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """Rows with the same warning."""
+    """Finding of a dry run: the rows with the same warning, counted, and one of them as an example."""
 
     kind: FindingKind
     subject: str = ""
@@ -51,7 +51,7 @@ class _Example:
 
 
 class Findings:
-    """Collects findings in constant memory; the text of an example is made for the first row only."""
+    """Collector of findings, in constant memory; the text of an example is made for the first row only."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[FindingKind, str]] = Counter()
@@ -60,7 +60,7 @@ class Findings:
         self._length_examples: dict[tuple[str, int], _Example] = {}
 
     def add(self, kind: FindingKind, subject: str, line: int, example: Callable[[], str]) -> None:
-        """Count a row."""
+        """Count a row with a warning; `example` makes its text."""
         subject_key = (kind, subject)
         if subject_key not in self._examples and len(self._examples) >= MAX_SUBJECTS:
             subject_key = (kind, "")

@@ -20,7 +20,7 @@ FixedText = tuple[FieldPath, str]
 
 
 class LintWarning(NamedTuple):
-    """A warning about one row."""
+    """Warning about one row."""
 
     kind: FindingKind
     subject: str
@@ -30,7 +30,7 @@ class LintWarning(NamedTuple):
 
 
 class TemplateLinter:
-    """Checks the texts of a template. It is prepared once, and takes about a microsecond for a row."""
+    """Linter of a template's texts. It is prepared once, and takes about a microsecond for a row."""
 
     def __init__(self, fields: Sequence[TemplateField], fixed: Iterable[FixedText], required: RequiredColumns) -> None:
         recipients = {column for field in fields if field.role is FieldRole.RECIPIENT for column in field.columns}

@@ -36,7 +36,7 @@ _has_commercial_code_word = re.compile(
 _BODY_KEYS = frozenset({"body", "text"})
 
 CellParser = Callable[[str], str]
-"""Return the content of a cell; raise `InvalidCell`."""
+"""Returns the content of a cell; raises `InvalidCell`."""
 
 
 def is_code_name(name: str) -> bool:

@@ -11,7 +11,7 @@ from ...secret import mask_phone
 
 
 class Correlation(NamedTuple):
-    """The label and callback URL by which a message is found again; a row adds them wherever its flow takes them."""
+    """Correlation: label and callback URL by which a message is found again; a row adds what its flow takes."""
 
     label: str | None = None
     callback_url: str | None = None
@@ -22,7 +22,7 @@ class Correlation(NamedTuple):
 
 @attrs.frozen(repr=False)
 class Row:
-    """One message to be sent. Its flow is built only when it is needed, and then contains the PIN."""
+    """Row of a bulk run: one message to be sent. Its flow is built when it is needed, and then contains the PIN."""
 
     line: int
     """Line in the source, as an editor counts, or position in an iterable, from 1."""

@@ -25,7 +25,7 @@ from .template_fields import TemplateField, deep_copy, path_starts_with, set_at
 
 @attrs.frozen(repr=False)
 class TemplateSpec:
-    """How the values of a row become its flow."""
+    """Specification of a template's rows: how their values become their key, recipient and flow."""
 
     endpoint: Endpoint
     flow: Mapping[str, Any]
@@ -42,7 +42,7 @@ class TemplateSpec:
         check_region(region)
         if key is not None and key in self.required_columns.secret_columns:
             raise InvalidSource(
-                f"column {key} cannot be the key: it holds codes, which no ledger may; nothing was sent"
+                f"column {key} cannot be the key: it holds codes, which a ledger must not; nothing was sent"
             )
         if key is None and not isinstance(self.recipient, TemplateField):
             why = "is the same in every row" if self.recipient else "is no phone number"
@@ -115,7 +115,7 @@ def _value_at(value: Any, path: FieldPath) -> Any:
 
 
 class _RowFactory:
-    """Makes each `Row` from a line and its values."""
+    """Factory of rows: makes each `Row` from a line number and its values."""
 
     def __init__(self, spec: TemplateSpec) -> None:
         self._spec = spec
@@ -178,7 +178,7 @@ class _RowFactory:
 
 
 class _TemplateFlowFactory:
-    """Builds the flows of rows: the first by the slow path, the others by the fast one that is compiled from it."""
+    """Flow factory of a template: builds the first flow by the slow path, and compiles the fast one from it."""
 
     def __init__(self, spec: TemplateSpec) -> None:
         self._spec = spec
@@ -205,7 +205,7 @@ class _TemplateFlowFactory:
 
 
 class RowFlowFactory:
-    """Builds the flow of one row. A class instead of a closure, so that the row's values stay out of tracebacks."""
+    """Flow factory of one row. A class instead of a closure, so that the row's values stay out of tracebacks."""
 
     __slots__ = ("_build", "_line", "_spec", "_values")
 

@@ -26,7 +26,7 @@ _PLACEHOLDER_URL = "https://example.com/"
 
 
 class FlowTemplate:
-    """A flow with `{column}` placeholders, filled with the values of each row.
+    """Flow template: a flow with `{column}` placeholders, filled with the values of each row.
 
     A column may be in any text, whole or in part, except in `type` and `order`; `{{` and `}}` are literal braces. A
     text that is a single column, in a place where Routee takes a number or a boolean, is converted: `"ttl": "{ttl}"`
@@ -42,8 +42,8 @@ class FlowTemplate:
     An empty cell there makes its row invalid, and so does an altered code, such as a rounded number.
     """
     has_own_labels: bool
-    """Whether it is a failover OTP with labels of its own: Routee's OTP list cannot be asked for these, so that its
-    unknown messages cannot be reconciled."""
+    """Whether it is a failover OTP with labels of its own. Routee's OTP list matches whole labels, and is searched for
+    the run's label alone, so that its unknown messages cannot be reconciled."""
 
     def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], fields: tuple[TemplateField, ...]) -> None:
         self.endpoint = endpoint

@@ -19,7 +19,7 @@ _has_column = re.compile(r"\{[^{}]+\}").search
 
 @attrs.frozen
 class TemplateField:
-    """One text that differs between rows."""
+    """Field of a template: one text that differs between rows."""
 
     path: FieldPath
     text: TextTemplate
@@ -48,21 +48,21 @@ class TemplateField:
         if not self.text.is_single_column:
             return text
         return (
-            parse_number(text)
+            parse_json_number(text)
             if self.role is FieldRole.NUMBER
-            else parse_bool(text)
+            else parse_json_bool(text)
             if self.role is FieldRole.BOOLEAN
             else text
         )
 
 
-def parse_number(text: str) -> Any:
+def parse_json_number(text: str) -> Any:
     """Return the number that a text contains, or the text."""
     stripped = text.strip()
     return int(stripped) if _is_integer(stripped) else float(stripped) if _is_decimal(stripped) else text
 
 
-def parse_bool(text: str) -> Any:
+def parse_json_bool(text: str) -> Any:
     """Return the boolean that a text contains, in any letter case, or the text."""
     return {"true": True, "false": False}.get(text.strip().lower(), text)
 
@@ -114,7 +114,7 @@ def set_at(flow: Any, path: FieldPath, value: Any) -> None:
 
 
 def path_starts_with(path: FieldPath, prefix: FieldPath) -> bool:
-    """Return whether a path equals a prefix or is inside it."""
+    """Return whether a path equals the path `prefix`, or leads to a part of it."""
     return path[: len(prefix)] == prefix
 
 

@@ -32,7 +32,7 @@ def find_foreign_placeholders(text: str) -> Iterator[str]:
 
 
 class ColumnNameMatcher:
-    """Finds the column names of a source in a text."""
+    """Matcher of a source's column names in a text."""
 
     def __init__(self, columns: Iterable[str], used: Collection[str]) -> None:
         names = [*columns]

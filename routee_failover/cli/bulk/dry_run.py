@@ -49,7 +49,7 @@ def dry_run_lines(config: RunConfig, report: DryRunResult, note: str | None = No
         yield ((f" {note}", "yellow"),)
     yield ("",)
     yield (
-        f" {format_number(report.rows)} rows: ",
+        f" {format_number(report.rows)} {'row' if report.rows == 1 else 'rows'}: ",
         (f"{format_number(report.valid)} can be sent", "bold green"),
         *_not_sent(report),
     )

@@ -23,7 +23,7 @@ RecoverOption = Annotated[
 ]
 RateOption = Annotated[
     float | None,
-    typer.Option(metavar="N", help="Maximum messages per second.", show_default=False),
+    typer.Option(metavar="N", help="Rate limit: maximum messages per second.", show_default=False),
 ]
 ConcurrencyOption = Annotated[
     int | None,
@@ -33,7 +33,8 @@ HoursOption = Annotated[
     str | None,
     typer.Option(
         metavar="09:00-20:00",
-        help="Send only within these hours, in the local time of each recipient.",
+        help="Send window: send only within these hours of each recipient's local time. Also on certain days: "
+        "'mon-fri 09:00-20:00'.",
         show_default=False,
     ),
 ]
@@ -41,8 +42,7 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Drop a message, as EXPIRED, if it could not be sent within this time after its turn came: "
-        f"{DURATION_FORMATS}.",
+        help=f"Drop a message (expired) if it is not sent within this time after its send began: {DURATION_FORMATS}.",
         show_default=False,
     ),
 ]

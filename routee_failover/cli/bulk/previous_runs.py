@@ -70,7 +70,9 @@ def ensure_not_sent_before(config: RunConfig, digest: str, rows: Rows, ledger: s
     name = _name(previous.ledger_summary.run, "flow")
     flow = f", by another flow ({printable(name)})" if name is not None and not previous.is_same_flow else ""
     count = (
-        f"{format_number(previous.ledger_summary.sent)} of its messages" if previous.ledger_summary.sent else "messages"
+        f"{format_number(previous.ledger_summary.maybe_sent)} of its messages"
+        if previous.ledger_summary.maybe_sent
+        else "messages"
     )
     path = str(previous.path)
     raise InvalidSource(
@@ -104,8 +106,8 @@ def _match(
     document = summary.run if isinstance(summary.run, dict) else {}
     is_same_list = digest in (document.get("sources") or ())
     is_same_flow = document.get("digest") == config.digest
-    may_be_sent = summary.sent > 0 or summary.is_open
-    if may_be_sent and (is_same_list or (is_same_flow and 0 < len(key_hashes) <= 2 * summary.known)):
+    may_be_sent = summary.maybe_sent > 0 or summary.is_open
+    if may_be_sent and (is_same_list or (is_same_flow and 0 < len(key_hashes) <= 2 * summary.matching)):
         return PreviousRun(path, summary, is_same_list, is_same_flow)
     return None
 

@@ -21,7 +21,7 @@ from ..terminal import Terminal, printable
 from .delivery_summary import delivery_counts_event, delivery_lines
 from .display.json_events import row_counts_fields
 from .display.row_counts import format_duration, format_number
-from .options import JsonOption, LedgerArgument, ReconcileAfterOption, UnknownOption, build_options
+from .options import JsonOption, LedgerArgument, ReconcileAfterOption, build_options
 from .resume import ensure_ledger_exists, require_config
 from .run_config import LAST_RUN_KEY, RUN_CONFIG_KEY, RunConfig, RunOptions, account_digest, service_name
 from .signals import StopRequests, handle_stop_signals
@@ -34,7 +34,14 @@ T = TypeVar("T")
 def reconcile(
     *,
     ledger: LedgerArgument,
-    unknown: UnknownOption = None,
+    unknown: Annotated[
+        UnknownPolicy | None,
+        typer.Option(
+            help="What to do with messages whose outcome is unknown. keep: do not search. reconcile (default): search. "
+            "resend: search, and let the next resume send what stays unknown; it may arrive twice.",
+            show_default=False,
+        ),
+    ] = None,
     reconcile_after: ReconcileAfterOption = None,
     once: Annotated[
         bool,
@@ -50,10 +57,10 @@ def reconcile(
 ) -> None:
     """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
-    A message that Routee has is found at once. That Routee does not have it is
-    proven only when it is still not found after --reconcile-after, so the
-    command waits; Ctrl-C stops waiting. The next resume sends what was provably
-    not accepted.
+    A message that Routee accepted is found at once. A message counts as not
+    accepted only if it is still not found after --reconcile-after, so the
+    command waits; Ctrl-C stops waiting. The next resume sends the messages that
+    Routee provably did not accept.
 
     With --ends it also collects the delivery report of each accepted message, and
     counts them: delivered, failed, unknown, and by channel.

@@ -69,7 +69,9 @@ def run(
     ] = None,
     region: Annotated[
         str | None,
-        typer.Option(metavar="GR", help="Country of numbers without a country code.", show_default=False),
+        typer.Option(
+            metavar="GR", help="Country of numbers without a country code, as two letters.", show_default=False
+        ),
     ] = None,
     hours: HoursOption = None,
     deadline: DeadlineOption = None,
@@ -114,15 +116,15 @@ def run(
     recover: RecoverOption = False,
     source_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet, if the file name does not tell."),
+        typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet. Default: by the file name's suffix."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     r"""Send one message for each row of a file, each once, even if this process is interrupted or killed.
 
-    Run the same command again to continue: the ledger records who got the
-    message, and no recipient gets it twice. Ctrl-C waits for messages in
-    flight, then prints the command to resume.
+    Run the same command again to continue: the ledger records what was sent to
+    whom. Ctrl-C waits for the messages in flight, then prints the command that
+    resumes the run.
 
     FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in
     braces:

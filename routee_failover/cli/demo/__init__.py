@@ -41,7 +41,7 @@ def demo(
 
 async def _run_demo(console: Terminal, runs: Sequence[ScenarioRun], speed: float) -> None:
     if not speed > 0:
-        raise SandboxError("speed must be a positive number: on a stopped clock no flow of the demo would finish")
+        raise SandboxError("speed must be a positive number: on a frozen clock no flow of the demo would finish")
     loop = asyncio.get_running_loop()
     started_at = loop.time()
 

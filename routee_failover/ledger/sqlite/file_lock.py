@@ -25,8 +25,8 @@ _held: dict[FileId, int] = {}
 class FileLock:
     """Lock on the file at `path`, until it is released.
 
-    Raises `UnusableDatabase` where another ledger object holds it, and for hard links. With `wait` it waits for
-    others: for a file that was just created, which they refuse because it is empty.
+    Raises `UnusableDatabase` if another ledger holds it, in this process or another, and for hard links. With `wait` it
+    waits for other holders: for a file that was just created, which they refuse because it is empty.
     """
 
     def __init__(self, path: Path, *, wait: bool = False) -> None:

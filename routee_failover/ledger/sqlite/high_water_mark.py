@@ -1,7 +1,7 @@
 """High-water mark of a ledger: the number of committed transactions, in a small file beside it.
 
 It is written after each commit and not synced, which costs two microseconds. So it is never ahead of what is safe, and
-where the ledger is behind it, something was lost. A kill leaves it exact; a power cut may leave an older mark, which
+if the ledger is behind it, something was lost. A kill leaves it exact; a power cut may leave an older mark, which
 detects less and never reports a loss that is not one.
 """
 
@@ -23,11 +23,11 @@ def sidecar_path(path: Path, suffix: str) -> Path:
 def read_high_water(path: Path, run_id: str) -> int | None:
     """Read the mark of the ledger at `path`; `None` if there is none of this run. Raises `OSError`."""
     try:
-        words = sidecar_path(path, COMMITS_SUFFIX).read_bytes().split()
+        parts = sidecar_path(path, COMMITS_SUFFIX).read_bytes().split()
     except FileNotFoundError:
         return None
-    valid = len(words) == 2 and words[0] == run_id.encode() and len(words[1]) == _DIGITS and words[1].isdigit()
-    return int(words[1]) if valid else None
+    valid = len(parts) == 2 and parts[0] == run_id.encode() and len(parts[1]) == _DIGITS and parts[1].isdigit()
+    return int(parts[1]) if valid else None
 
 
 _CREATING = b"begun\n"
@@ -35,7 +35,7 @@ _CREATING = b"begun\n"
 
 
 def begin_creation(path: Path) -> str | None:
-    """Record that a ledger is about to be created; return the name of a file left over from one that is gone.
+    """Record that a ledger is about to be created; return the name of a file left over from a missing ledger.
 
     Such a file is proof that messages may have been sent, and a new ledger would send them again.
     """
@@ -69,7 +69,7 @@ def creation_begun(path: Path) -> bool:
 
 
 def clear_creation(path: Path) -> None:
-    """Remove what `begin_creation` wrote, where no ledger was created."""
+    """Remove what `begin_creation` wrote, if no ledger was created."""
     if creation_begun(path):
         with suppress(OSError):
             sidecar_path(path, COMMITS_SUFFIX).unlink()
@@ -103,7 +103,7 @@ class HighWaterMark:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file survive a power cut, where the system supports it."""
+    """Make the name of a new file survive a power cut, if the system supports it."""
     with suppress(OSError):  # Windows opens no folders, and does not need this
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -20,10 +20,10 @@ class LedgerSummary(NamedTuple):
 
     run: Any
     """The document with the given name; `None` if there is none."""
-    sent: int
+    maybe_sent: int
     """Number of messages that may have been sent."""
-    known: int
-    """Number of the given key hashes among them."""
+    matching: int
+    """Number of those messages whose key hashes were given."""
     is_open: bool
     """Whether a run has it open, or was not closed properly."""
 
@@ -47,5 +47,5 @@ def inspect_ledger(path: Path, name: str, key_hashes: Sequence[int]) -> LedgerSu
         codes = ", ".join(str(STATE_CODES[state]) for state in _MAYBE_SENT)
         placeholders = ", ".join("?" * len(key_hashes))
         query = f"SELECT count(*) FROM entries WHERE key_hash IN ({placeholders}) AND state IN ({codes})"
-        (known,) = connection.execute(query, key_hashes).fetchone()
-    return LedgerSummary(None if row is None else json.loads(row[0]), sum(counts), known, bool(owner))
+        (matching,) = connection.execute(query, key_hashes).fetchone()
+    return LedgerSummary(None if row is None else json.loads(row[0]), sum(counts), matching, bool(owner))

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class SqliteLedger:
-    """Ledger in a file, which is created if it does not exist: `async with SqliteLedger("run.sqlite") as ledger`.
+    """Ledger in an SQLite file, created if it does not exist: `async with SqliteLedger("run.sqlite") as ledger`.
 
     One run at a time has it open for writing; `SqliteLedger.read` reads it meanwhile. It belongs to the event loop
     that opened it. A `claim` that is cancelled before its result was used is released. Entering raises `LedgerError`
@@ -51,7 +51,7 @@ class SqliteLedger:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ReadOnlyLedger:
-        """Return the same file as a read-only ledger: while a run has it open, and on read-only media."""
+        """Return a read-only ledger of a file, which also works while a run has it open, and on read-only media."""
         return ReadOnlyLedger(path)
 
     @property
@@ -173,7 +173,7 @@ class SqliteLedger:
             try:
                 await asyncio.shield(writer.closed)
             except asyncio.CancelledError:
-                await writer.closed  # it comes soon, and then the file is free for the next run
+                await writer.closed  # it does not take long, and then the file is free for the next run
                 raise
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)

@@ -12,8 +12,8 @@ from ..._sqlite import SQLITE_MAGIC
 
 HEADER_PAGE = 2
 """Page of the table `ledger`, because that is created first: its one row is the header."""
-_HEADER = 100
-_LEAF = 13  # the first byte of a page with table rows
+_FILE_HEADER_SIZE = 100
+_LEAF_PAGE = 13  # the first byte of a page with table rows
 
 
 class LedgerHeader(NamedTuple):
@@ -40,7 +40,7 @@ class MainFile(NamedTuple):
 
 def read_main_file(descriptor: int) -> MainFile | None:
     """Read a database's main file; `None` for a file that is no database. Raises `OSError`."""
-    header = _read(descriptor, 0, _HEADER)
+    header = _read(descriptor, 0, _FILE_HEADER_SIZE)
     if not header.startswith(SQLITE_MAGIC):
         return None
     size = int.from_bytes(header[16:18], "big")
@@ -49,15 +49,15 @@ def read_main_file(descriptor: int) -> MainFile | None:
     return MainFile(application, version, parse_header(page))
 
 
-def _read(descriptor: int, at: int, size: int) -> bytes:
-    os.lseek(descriptor, at, os.SEEK_SET)
+def _read(descriptor: int, offset: int, size: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
     return os.read(descriptor, size)
 
 
 def parse_header(page: bytes) -> LedgerHeader | None:
-    """Read the header in a page; `None` where it holds none, as after damage."""
+    """Read the header in a page; `None` if it holds none, as after damage."""
     try:
-        if page[0] != _LEAF or int.from_bytes(page[3:5], "big") != 1:
+        if page[0] != _LEAF_PAGE or int.from_bytes(page[3:5], "big") != 1:
             return None
         values = _record(page, int.from_bytes(page[8:10], "big"), len(LedgerHeader._fields))
         run_id, owner, inode, commits, committed_at = values
@@ -70,17 +70,17 @@ def parse_header(page: bytes) -> LedgerHeader | None:
         return None
 
 
-def _record(page: bytes, at: int, count: int) -> list[int | float | str | None]:
+def _record(page: bytes, offset: int, count: int) -> list[int | float | str | None]:
     """Return the first values of a row. The format: https://www.sqlite.org/fileformat2.html#record_format."""
-    _, at = _varint(page, at)  # the length of the row
-    _, at = _varint(page, at)  # its number
-    begin = at
-    length, at = _varint(page, at)
-    body = begin + length
+    _, offset = _varint(page, offset)  # the length of the row
+    _, offset = _varint(page, offset)  # its number
+    start = offset
+    length, offset = _varint(page, offset)
+    body = start + length
     values: list[int | float | str | None] = []
     for _ in range(count):
-        kind, at = _varint(page, at)
-        value, body = _value(page, body, kind)
+        serial_type, offset = _varint(page, offset)
+        value, body = _value(page, body, serial_type)
         values.append(value)
     return values
 
@@ -88,26 +88,26 @@ def _record(page: bytes, at: int, count: int) -> list[int | float | str | None]:
 _WIDTHS = (0, 1, 2, 3, 4, 6, 8)
 
 
-def _value(page: bytes, at: int, kind: int) -> tuple[int | float | str | None, int]:
-    if kind == 0:
-        return None, at
-    if kind < len(_WIDTHS):
-        end = at + _WIDTHS[kind]
-        return int.from_bytes(page[at:end], "big", signed=True), end
-    if kind == 7:
-        return struct.unpack_from(">d", page, at)[0], at + 8
-    if kind in {8, 9}:
-        return kind - 8, at
-    if kind % 2 == 0:
-        return None, at + (kind - 12) // 2  # bytes, which the header does not contain
-    end = at + (kind - 13) // 2
-    return page[at:end].decode(), end
+def _value(page: bytes, offset: int, serial_type: int) -> tuple[int | float | str | None, int]:
+    if serial_type == 0:
+        return None, offset
+    if serial_type < len(_WIDTHS):
+        end = offset + _WIDTHS[serial_type]
+        return int.from_bytes(page[offset:end], "big", signed=True), end
+    if serial_type == 7:
+        return struct.unpack_from(">d", page, offset)[0], offset + 8
+    if serial_type in {8, 9}:
+        return serial_type - 8, offset
+    if serial_type % 2 == 0:
+        return None, offset + (serial_type - 12) // 2  # bytes, which the header does not contain
+    end = offset + (serial_type - 13) // 2
+    return page[offset:end].decode(), end
 
 
-def _varint(page: bytes, at: int) -> tuple[int, int]:
+def _varint(page: bytes, offset: int) -> tuple[int, int]:
     value = 0
-    for place in range(at, at + 8):
-        value = value << 7 | page[place] & 0x7F
-        if page[place] < 0x80:
-            return value, place + 1
+    for index in range(offset, offset + 8):
+        value = value << 7 | page[index] & 0x7F
+        if page[index] < 0x80:
+            return value, index + 1
     raise ValueError("longer than any number in the header")

@@ -76,7 +76,7 @@ def check_for_loss(path: Path, lock: FileLock, *, recover: bool = False) -> bool
 
 
 def check_readable(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `UnusableDatabase` where not all that was committed can be read; a run may be writing meanwhile."""
+    """Raise `UnusableDatabase` if not all that was committed can be read; a run may be writing meanwhile."""
     file = reason = ""
     for _ in range(_MAX_READS):
         (run_id,) = connection.execute("SELECT run_id FROM ledger").fetchone()

@@ -116,7 +116,7 @@ class ReadOnlyLedger:
         except UnusableDatabase as error:
             raise LedgerError(f"cannot read the ledger {self._path}: {error}") from None
         try:
-            self._run_id, committed_at = await self._reader.run_id()
+            self._run_id, committed_at = await self._reader.id_and_last_commit()
         except BaseException:
             await self._close()
             raise

@@ -33,8 +33,8 @@ PAGE_SIZE = 512  # entries
 class Reader:
     """Reading connection of a ledger file; each query sees what is committed at that time. Raises `LedgerError`."""
 
-    def __init__(self, path: Path, real: Path, *, for_writer: bool = False) -> None:
-        self._path, self._real, self._for_writer = path, real, for_writer
+    def __init__(self, path: Path, resolved_path: Path, *, for_writer: bool = False) -> None:
+        self._path, self._resolved_path, self._for_writer = path, resolved_path, for_writer
         self._thread = ThreadPoolExecutor(1, "routee-ledger-reader")
         self._connection: sqlite3.Connection | None = None
 
@@ -50,17 +50,17 @@ class Reader:
 
     def _query(self, function: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
-            connection = connect_for_reading(self._real)
+            connection = connect_for_reading(self._resolved_path)
             if not self._for_writer:  # the writer has checked the file
                 try:
-                    check_readable(connection, self._real)
+                    check_readable(connection, self._resolved_path)
                 except BaseException:
                     connection.close()
                     raise
             self._connection = connection
         return function(self._connection)
 
-    async def run_id(self) -> tuple[str, float]:
+    async def id_and_last_commit(self) -> tuple[str, float]:
         """Return the id of the ledger, and the time of its last commit."""
         run_id, committed_at = await self.query(
             lambda connection: connection.execute("SELECT run_id, committed_at FROM ledger").fetchone()

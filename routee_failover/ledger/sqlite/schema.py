@@ -11,7 +11,7 @@ from ..state_machine import EntryState
 from .file_descriptors import connect
 
 APPLICATION_ID = 0x52464C47  # marks a database as a ledger
-MINIMUM_SQLITE = (3, 35)  # UPDATE ... FROM, and the corrections of its first version
+MINIMUM_SQLITE = (3, 35)  # UPDATE ... FROM, with the bugs of its first version fixed
 EMPTY_FILE = (
     "it is empty: a ledger may have been overwritten, and it is not known who got the message. Restore it; remove it "
     "only if nothing was ever sent with it: with a new one everyone would get a second message"
@@ -32,7 +32,7 @@ STATES = (
 STATE_CODES = {state: code for code, state in enumerate(STATES)}
 
 _RESTORE = "restore it from a backup that holds all that was sent; with a new one everyone would get a second message"
-_EFFECTIVE = os.access in os.supports_effective_ids
+_CAN_CHECK_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -109,7 +109,7 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     #    An existing log is left to the next run: merging it would hide that it is damaged.
     log = path.with_name(f"{path.name}-wal")
     has_log = log.exists() and log.stat().st_size > 0
-    writable = all(os.access(target, os.W_OK, effective_ids=_EFFECTIVE) for target in (path, path.parent))
+    writable = all(os.access(target, os.W_OK, effective_ids=_CAN_CHECK_EFFECTIVE_IDS) for target in (path, path.parent))
     # 2. Connect.
     try:
         return _connect_read_only(path, "mode=rw" if writable and not has_log else "mode=ro")

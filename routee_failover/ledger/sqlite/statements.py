@@ -1,7 +1,7 @@
 """SQL statements that write a ledger. Transitions are compiled from `state_machine.TRANSITIONS`, their only definition.
 
-Many rows go into one statement, because Python's global lock is released per statement: with a busy event loop each
-statement would have to wait for it.
+Many rows go into one statement, because Python's global interpreter lock (GIL) is released once per statement: with a
+busy event loop, each statement has to wait until it gets the lock back.
 """
 
 import sqlite3
@@ -95,7 +95,7 @@ RECLAIM = BatchStatement(
 """Claims entries that are NEW. Further parameters: now, and the end of the lease."""
 
 _LOST = "its entry in the ledger was lost: it may have been sent"
-_NO_RESEND_ATTEMPT = 2  # its earlier content is not known, so that no policy can resend the same content
+_NO_RESEND_ATTEMPT = 2  # only a first attempt is resent by policy, and the content of this one is not known any more
 
 INSERT_UNKNOWN = BatchStatement(
     ClaimRequest._fields,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-_HEADER = 32
-_FRAME = 24
+_HEADER_SIZE = 32
+_FRAME_HEADER_SIZE = 24
 _MAGIC = 0x377F0682  # with the last bit set the checksums are big-endian
 _MASK = 0xFFFFFFFF
 
@@ -40,8 +40,8 @@ def scan_wal(path: Path, page: int) -> WalContents:
 
 
 def _scan(file: BinaryIO, page: int) -> WalContents:
-    header = file.read(_HEADER)
-    if len(header) < _HEADER:
+    header = file.read(_HEADER_SIZE)
+    if len(header) < _HEADER_SIZE:
         return WalContents()
     magic, _, size, _, *_, first, second = struct.unpack(">8I", header)
     order = ">" if magic & 1 else "<"
@@ -52,28 +52,28 @@ def _scan(file: BinaryIO, page: int) -> WalContents:
     salts = header[16:24]
     pending: bytes | None = None
     committed: bytes | None = None
-    at = _HEADER
-    while len(frame := file.read(_FRAME + size)) == _FRAME + size:
+    offset = _HEADER_SIZE
+    while len(frame := file.read(_FRAME_HEADER_SIZE + size)) == _FRAME_HEADER_SIZE + size:
         number, commit = struct.unpack_from(">2I", frame)
         following = _checksum(order, frame[:8], checksum)
-        following = _checksum(order, frame[_FRAME:], following)
+        following = _checksum(order, frame[_FRAME_HEADER_SIZE:], following)
         if frame[8:16] != salts or not number or struct.unpack_from(">2I", frame, 16) != following:
             break
         checksum = following
-        at += len(frame)
+        offset += len(frame)
         if number == page:
-            pending = frame[_FRAME:]
+            pending = frame[_FRAME_HEADER_SIZE:]
         if commit:
             committed = pending
-    return WalContents(committed, _is_damaged(_headers(file, at, size), salts))
+    return WalContents(committed, _is_damaged(_headers(file, offset, size), salts))
 
 
-def _headers(file: BinaryIO, at: int, size: int) -> Iterator[bytes]:
-    file.seek(at)
-    while len(header := file.read(_FRAME)) == _FRAME:
+def _headers(file: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
+    file.seek(offset)
+    while len(header := file.read(_FRAME_HEADER_SIZE)) == _FRAME_HEADER_SIZE:
         yield header
-        at += _FRAME + size
-        file.seek(at)
+        offset += _FRAME_HEADER_SIZE + size
+        file.seek(offset)
 
 
 def _is_damaged(headers: Iterator[bytes], salts: bytes) -> bool:

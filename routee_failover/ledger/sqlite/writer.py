@@ -26,7 +26,7 @@ from .schema import explain_failure
 T = TypeVar("T")
 
 BATCH_DELAY = 0.005
-"""Seconds that transitions wait for others to share a transaction with, or for a claim, which does not wait."""
+"""Seconds for which records wait for others to share a transaction with, or for a claim, which does not wait."""
 
 FILE_GONE = "its file was removed or replaced"
 CALLER_GONE = "the caller that claimed it was gone before it was sent"
@@ -90,9 +90,9 @@ class Writer:
     Records (transitions and delivery reports) are written soon; jobs and claims start the next transaction at once.
     """
 
-    def __init__(self, path: Path, real: Path, *, recover: bool = False) -> None:
-        self._path, self._real, self._recover = path, real, recover
-        self._log_path = sidecar_path(real, WAL_SUFFIX)
+    def __init__(self, path: Path, resolved_path: Path, *, recover: bool = False) -> None:
+        self._path, self._resolved_path, self._recover = path, resolved_path, recover
+        self._log_path = sidecar_path(resolved_path, WAL_SUFFIX)
         self._loop = asyncio.get_running_loop()
         self._transitions: list[TransitionRecord] = []
         self._reports: list[DeliveryReport] = []
@@ -177,7 +177,7 @@ class Writer:
     def _run(self) -> None:
         file: LedgerFile | None = None
         try:
-            file = LedgerFile(self._real, recover=self._recover)
+            file = LedgerFile(self._resolved_path, recover=self._recover)
             database = file.database
         except (UnusableDatabase, sqlite3.Error) as error:
             self._call_in_loop(self._open_failed, explain_failure(error))
@@ -234,7 +234,7 @@ class Writer:
         return HARD_LINKED if main.st_nlink > 1 else None
 
     def _stat(self) -> tuple[os.stat_result, os.stat_result]:
-        return self._real.stat(), self._log_path.stat()
+        return self._resolved_path.stat(), self._log_path.stat()
 
     def _call_in_loop(self, function: Callable[..., None], *values: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: there are no waiters left
@@ -264,7 +264,7 @@ class Writer:
     def _fail_all(self, reason: str, batch: _Batch | None = None) -> None:
         self.failure = (
             f"the ledger {self._path} cannot be written any more: {reason}. Nothing more is sent; what is in flight is"
-            " UNKNOWN when the ledger is opened next"
+            " UNKNOWN the next time that the ledger is opened"
         )
         jobs, claims = [*self._jobs], [*self._claims]
         if batch is not None:

@@ -23,7 +23,7 @@ from .callbacks_api import callback_view
 from .flow_views import flow_summary
 from .local_only import require_local_caller
 
-HEARTBEAT_SECONDS = 15.0  # so that neither end, nor a proxy between them, takes silence for a closed connection
+HEARTBEAT_SECONDS = 15.0  # so that neither end, nor a proxy between them, mistakes silence for a closed connection
 BATCH_INTERVAL_SECONDS = 0.05  # events within it are sent together, and those of one flow as one
 MAX_EVENTS_PER_BATCH = 100  # a larger batch is replaced by `lagged`: no reader can use thousands of events a second
 

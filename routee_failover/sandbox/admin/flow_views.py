@@ -25,8 +25,8 @@ def flow_summary(snapshot: FlowSnapshot) -> dict[str, Any]:
 
 def current_flow_detail(lifecycle: FlowLifecycle, dispatcher: CallbackDispatcher, flow: AcceptedFlow) -> dict[str, Any]:
     """Return the full detail of a flow in its current state, with its callbacks."""
-    posted = [callback_view(flow, record) for record in dispatcher.log.for_flow(flow.id)]
-    return flow_detail(lifecycle.snapshot(flow), posted)
+    callbacks = [callback_view(flow, record) for record in dispatcher.log.for_flow(flow.id)]
+    return flow_detail(lifecycle.snapshot(flow), callbacks)
 
 
 def flow_detail(snapshot: FlowSnapshot, callbacks: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def tracking_record(snapshot: FlowSnapshot) -> dict[str, Any]:
 
 
 def pin_for_recipient(snapshot: FlowSnapshot, to: str) -> tuple[str, SimulatedChannel]:
-    """Return the PIN for a number and its channel, of a flow that contains a PIN for it.
+    """Return the PIN for a number, and its channel, in a flow that contains one for it.
 
     It is that of the latest message to the number, or, before one is sent, of the first step for it.
     """

@@ -53,9 +53,9 @@ class FlowsApi:
         return json_response({"total": total, "flows": [self._summary(flow) for flow in page]})
 
     async def next_flow(self, request: web.Request) -> web.Response:
-        """Wait for a flow to a number and return the oldest one after the given flow number."""
+        """Return the oldest matching flow after the flow number `after`, waiting for one if there is none yet."""
         query = self._query(request, "nextSandboxFlow")
-        flow = await self._waiter.wait_for_oldest(_to_after(query), query["timeout"])
+        flow = await self._waiter.wait_for_oldest(_wait_predicate(query), query["timeout"])
         if flow is None:
             raise FAILOVER_ERRORS.not_found("A matching flow")
         return self._detail_response(flow)
@@ -68,17 +68,17 @@ class FlowsApi:
     async def act(self, request: web.Request) -> web.Response:
         """Perform an action on a flow: force the outcome of a message, reply to one, or redeliver a callback."""
         require_local_caller(request, self._allow_remote)
-        change: Any = await self._context.read_body(request, "actOnSandboxFlow", FAILOVER_ERRORS, _ENTITY)
+        command: Any = await self._context.read_body(request, "actOnSandboxFlow", FAILOVER_ERRORS, _ENTITY)
         flow = self._find(request)
         try:
-            match change["action"]:
+            match command["action"]:
                 case "reply":
-                    self._context.callback_dispatcher.reply(flow, change["text"], position=change.get("position"))
+                    self._context.callback_dispatcher.reply(flow, command["text"], position=command.get("position"))
                 case "callback":
-                    self._redeliver(flow, change["callback"])
+                    self._redeliver(flow, command["callback"])
                 case action:
                     flow = self._context.lifecycle.force_outcome(
-                        flow, self._position(flow, change), ACTION_OUTCOMES[action]
+                        flow, self._position(flow, command), ACTION_OUTCOMES[action]
                     )
         except ActionConflict as error:
             raise FAILOVER_ERRORS.conflict(str(error) or "The message can no longer be made to end like this") from None
@@ -97,9 +97,9 @@ class FlowsApi:
         return json_response({"cleared": deleted})
 
     async def get_pin(self, request: web.Request) -> web.Response:
-        """Wait for a flow with a PIN to a number, and return the PIN of the newest one."""
+        """Return the PIN for a number in the newest flow with one, waiting for such a flow if there is none yet."""
         query = self._query(request, "getSandboxPin")
-        to, is_newer = normalize_number(query["to"]), _to_after(query)
+        to, is_newer = normalize_number(query["to"]), _wait_predicate(query)
         flow = await self._waiter.wait_for_newest(
             lambda flow: is_newer(flow) and contains_pin(flow, to), query["timeout"]
         )
@@ -118,10 +118,10 @@ class FlowsApi:
             raise FAILOVER_ERRORS.not_found("The flow")
         return flow
 
-    def _position(self, flow: AcceptedFlow, change: dict[str, Any]) -> int:
+    def _position(self, flow: AcceptedFlow, command: dict[str, Any]) -> int:
         """Return the position of the step to act on: the given one, or that of the latest message."""
-        if "position" in change:
-            return int(change["position"])
+        if "position" in command:
+            return int(command["position"])
         return self._context.lifecycle.latest_position(flow)
 
     def _filter(self, query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
@@ -143,6 +143,6 @@ class FlowsApi:
         return json_response(current_flow_detail(self._context.lifecycle, self._context.callback_dispatcher, flow))
 
 
-def _to_after(query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
+def _wait_predicate(query: dict[str, Any]) -> Callable[[AcceptedFlow], bool]:
     number, after = normalize_number(query.get("to", "")), query["after"]
     return lambda flow: flow.number > after and (not number or number in flow.to)

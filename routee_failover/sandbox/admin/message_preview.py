@@ -16,14 +16,14 @@ from ..simulation.step_plan import PlannedStep, SendEndpoint
 
 _TEMPLATE_NAMES = {uuid: name for uuid, name, _ in TEMPLATES}
 
-# Members of a ViberOtp step that are no template parameters. Routee names only some of those, so all others are taken
-# for parameters.
+# Members of a ViberOtp step that are not template parameters. Routee documents only some parameters, so every other
+# member counts as one.
 _NO_PARAMS = frozenset(
     {"type", "order", "to", "ttl", "label", "trackingId", "senderInfoTrackingId", "pin"}
     | {"templateId", "templateType", "templateLang"}
 )
 
-# Digits by themselves: not part of a longer number, a word, a URL, a date or an amount.
+# A run of digits that is not part of a longer number, a word, a URL, a date or an amount.
 _DIGIT_RUN = re.compile(r"(?<![\w+/])(?<![0-9][.,:-])[0-9]{4,10}(?![\w/]|[.,:-][0-9])")
 
 
@@ -60,7 +60,7 @@ def find_pin(endpoint: SendEndpoint, step: Mapping[str, Any]) -> str | None:
     """Return the one-time password in a step's message, or None.
 
     It is the `pin` of a template; or, in the SMS of an OTP flow, the only run of four to ten digits. Digits in other
-    messages may be anything, and are not taken for a PIN.
+    messages may be anything, and do not count as a PIN.
     """
     if endpoint is SendEndpoint.OTP:
         return _only_digit_run(step["message"]["body"]) if step["type"] == "Sms" else str(step["pin"])

@@ -1,4 +1,4 @@
-"""`/sandbox/rules` and `/sandbox/settings`: scripts for the sandbox, from tests in any language."""
+"""`/sandbox/rules` and `/sandbox/settings`: rules that script the sandbox, and settings, for tests in any language."""
 
 from typing import Any
 

@@ -20,14 +20,14 @@ class SandboxApi:
         self._allow_remote = allow_remote
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses and their handlers."""
+        """Return the routes and their handlers."""
         return [
             web.post("/sandbox/reset", self.reset),
             web.get("/sandbox/export", self.export, allow_head=False),
         ]
 
     async def reset(self, request: web.Request) -> web.Response:
-        """Delete flows, callbacks, rules and settings, and reset the counters; the clock keeps running."""
+        """Delete flows, callbacks and rules, and reset settings and counters; the clock keeps running."""
         require_local_caller(request, self._allow_remote)
         context = self._context
         deleted = len(context.flow_store)

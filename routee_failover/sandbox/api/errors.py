@@ -112,10 +112,11 @@ class FailoverErrorFormat:
         return ApiError(400, {"code": "400001000", "developerMessage": "Insufficient balance"})
 
     def remote_caller_forbidden(self) -> ApiError:
-        """Return the error for a caller of the admin API that is not local."""
+        """Return the error for a caller of the admin API that is remote, or a page of another host."""
         message = (
-            "The admin API of the sandbox accepts requests from its own page, and from this machine only, by its "
-            "address or as localhost, unless it was started with --remote-control"
+            "The admin API of the sandbox accepts requests from its own page only, and only from the machine that it "
+            "runs on, by its address or as localhost, unless it was started with --remote-control "
+            "(allow_remote_admin=True)"
         )
         return ApiError(403, {"code": "403000000", "developerMessage": message})
 
@@ -125,7 +126,7 @@ class FailoverErrorFormat:
 
 
 class OtpErrorFormat:
-    """Error format of the OTP service. Its statuses are documented; the bodies are inferred from its other ones."""
+    """Error format of the OTP service. Its statuses are documented; its bodies are inferred from its conventions."""
 
     def malformed_body(self, reason: str) -> ApiError:
         """Return the error for a body that cannot be read as JSON."""

@@ -52,7 +52,7 @@ def total_price(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: Simulat
 
 
 def to_currency_amount(thousandths: int) -> float:
-    """Return a price in the unit of responses."""
+    """Return a price in thousandths as an amount of the currency, as responses show it."""
     return thousandths / 1000
 
 

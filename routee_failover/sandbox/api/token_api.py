@@ -28,7 +28,7 @@ class TokenApi:
         """Issue an access token: the current one while it is valid, or a new one."""
         self._context.counters.token_requests += 1
         self._context.apply_rules(request, "token", TOKEN_ERRORS)
-        if not self._context.tokens.check_credentials(request.headers.get("Authorization", "")):
+        if not self._context.tokens.has_valid_credentials(request.headers.get("Authorization", "")):
             raise TOKEN_ERRORS.scripted_error(401)
         form = await self._form(request)
         # The pages name these two keys and not their values, which are those of OAuth2 (INF).

@@ -61,7 +61,7 @@ class TokenService:
         self._by_scopes: dict[tuple[str, ...], Token] = {}
         self._by_value: dict[str, Token] = {}
 
-    def check_credentials(self, authorization: str) -> bool:
+    def has_valid_credentials(self, authorization: str) -> bool:
         """Return whether this is the `Authorization: Basic` header of the application."""
         scheme, _, encoded = authorization.partition(" ")
         try:

@@ -1,4 +1,4 @@
-"""Callback dispatcher: posts the callbacks of all flows when their status changes, and retries until they succeed.
+"""Callback dispatcher: posts a callback when the status of a flow changes, and retries it for a day if it fails.
 
 The scheduler runs the attempts when they are due on the virtual clock; the poster makes them, in real time.
 """
@@ -30,7 +30,7 @@ intervals they would last 40 hours; and they hold for failover and OTP flows too
 """
 
 MAX_RECORDED_ATTEMPTS = 100
-"""The newest attempts that a callback keeps, which can be redelivered by hand without limit."""
+"""Number of attempts that a callback keeps, the newest ones: it can be redelivered by hand without limit."""
 
 
 class CallbackDispatcher:
@@ -66,7 +66,8 @@ class CallbackDispatcher:
     ) -> CallbackRecord:
         """Simulate a reply to the Viber message of a step, or to the latest one: post it to the step's `inboundUrl`.
 
-        Raises `ActionConflict` when there is no such message, it was not delivered, or its step has no `inboundUrl`.
+        Raises `ActionConflict` when there is no such message, when it was not delivered, and when its step has no
+        `inboundUrl`.
         """
         elapsed = self._lifecycle.elapsed(flow)
         url, payload = payloads.inbound_payload(flow, position, elapsed, text, media=media, filename=filename)

@@ -1,4 +1,4 @@
-"""Semaphore per key, in order of arrival, so that one key does not hold up another."""
+"""Semaphore per key, first come, first served, so that one key does not hold up another."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Poster of callbacks: one HTTP POST and its result; no failure of a receiver is raised from here."""
+"""Poster of callbacks: one HTTP POST and its result; a failure of the receiver is a result, never an exception."""
 
 import asyncio
 import errno
@@ -13,7 +13,7 @@ from yarl import URL
 from .keyed_semaphore import KeyedSemaphore
 
 RESPONSE_TIMEOUT = 2.0
-"""Real seconds. Routee documents it on other pages; the failover pages name none (INF)."""
+"""Real seconds. It is Routee's limit for callbacks on other pages; the failover pages name none (INF)."""
 MAX_CONCURRENT_POSTS, MAX_CONCURRENT_POSTS_PER_ORIGIN = 100, 10
 USER_AGENT = "routee-failover-sandbox"
 """The `User-Agent` of callbacks."""

@@ -36,7 +36,7 @@ class CallbackRecord:
     id: str
     """The sandbox's id of the callback; Routee's callbacks carry none."""
     flow_id: str
-    """Id of the flow that it reports on."""
+    """Id of the flow that it belongs to."""
     kind: CallbackKind
     """`flow` for a standard or transactional flow, `otp` for an OTP flow, `inbound` for a reply of the recipient."""
     url: str = attrs.field(repr=False)
@@ -44,13 +44,16 @@ class CallbackRecord:
     payload: str = attrs.field(repr=False)
     """Body of the POST: JSON text."""
     due_at: float
-    """When it is first posted, in virtual seconds since the flow was accepted."""
+    """When its first attempt is due, in virtual seconds since the flow was accepted."""
     state: CallbackState = "pending"
-    """`pending` before the first 200, `delivered`, `failed` after the last retry, or `dropped` by a rule."""
+    """`pending` while an attempt or its result is awaited, `delivered` after a 200, `failed` after the last retry, or
+    `dropped` by a rule.
+    """
     attempts: tuple[CallbackAttempt, ...] = ()
     """The newest hundred attempts, oldest first."""
     next_at: float | None = None
-    """Time of the next attempt, in virtual seconds since the flow was accepted; None while none is scheduled."""
+    """Time of the next attempt, in virtual seconds since the flow was accepted; None while none is scheduled,
+    and while one is made."""
     retries_from: float = attrs.field(default=0.0, repr=False)
     """Time from which the retries count: `due_at`, or when it was last redelivered by hand."""
     retry_count: int = attrs.field(default=0, repr=False)

@@ -79,7 +79,7 @@ class EventSubscription:
         self._closed = False
 
     def put(self, event: SandboxEvent) -> None:
-        """Queue an event; when the queue is full, replace its contents with one `SubscriberLagged`."""
+        """Queue an event; when the queue is full, replace it and all queued ones with one `SubscriberLagged`."""
         if len(self._pending) >= self._max_pending:
             self._pending.clear()
             event = SubscriberLagged()

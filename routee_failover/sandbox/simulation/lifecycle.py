@@ -143,5 +143,5 @@ class FlowLifecycle:
 
 
 def _initially_published_until(flow: AcceptedFlow) -> float:
-    """Return the time up to which `FlowAccepted` covers a new flow: 0, unless the flow ends at 0, which is a change."""
+    """Return the time up to which `FlowAccepted` covers a new flow: 0, or -1 if it ends at 0, which is a change."""
     return 0.0 if flow.timeline.ended_at > 0 else -1.0

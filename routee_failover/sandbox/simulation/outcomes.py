@@ -1,8 +1,8 @@
-"""Scripted outcomes of messages: chosen by the recipient's number, so that a test picks an outcome by picking a number,
-or by a rule.
+"""Scripted outcomes of messages, selected by the recipient's number or by a rule.
 
-For `+306900000VSP` the digits V, S and P decide for Viber, SMS and Voice; a message to any other number is delivered.
-"""  # noqa: D205
+In `+306900000VSP` the digits V, S and P select the outcome for Viber, SMS and Voice, so that a test picks an outcome by
+picking a number; a message to any other number is delivered.
+"""
 
 import re
 from enum import IntEnum, StrEnum

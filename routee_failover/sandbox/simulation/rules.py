@@ -1,4 +1,4 @@
-"""Rules: scripts for the flows and requests that they match; of all rules the newest one that matches wins.
+"""Rules: scripts for the flows and requests that they match; the newest matching rule wins.
 
 A rule is applied when a flow comes in. Its decision is stored with the flow, so that later rules do not change flows
 in progress.
@@ -78,7 +78,7 @@ class StoredRule:
 
 
 class Rule:
-    """An active rule."""
+    """An active rule: its compiled scripts, what it matches, and the state of its draws."""
 
     def __init__(self, stored: StoredRule) -> None:
         definition = stored.definition
@@ -138,7 +138,7 @@ class Rule:
 
 
 class TooManyRules(Exception):  # no `Error` in the name, like the other errors of this library
-    """`MAX_RULES` is reached."""
+    """There are `MAX_RULES` rules already."""
 
 
 class Rules:

@@ -50,7 +50,7 @@ class Scheduler:
     def call_at(self, due_at: float, job: Job, owner: str | None = None) -> None:
         """Run the job when the clock reads `due_at`, or soon if that has passed.
 
-        `owner` is the id of the object that the job belongs to: `cancel` drops the jobs of an owner.
+        `owner` is the id of the object that the job belongs to: `cancel` cancels the jobs of an owner.
         """
         due_at = round_to_microseconds(due_at)
         heapq.heappush(self._due, (due_at, next(self._sequence), job, owner))
@@ -63,9 +63,10 @@ class Scheduler:
         return self._due[0][0] if self._due else None
 
     def cancel(self, owner: str) -> None:
-        """Cancel the jobs of this owner, queued and running, at the latest when enough owners have been cancelled.
+        """Mark the jobs of this owner, queued and running, as cancelled: the next purge drops them.
 
-        A job may be due in years, or wait for ever: without this, those of deleted flows would pile up.
+        There is a purge for every `_PURGE_THRESHOLD` cancelled owners; until then their jobs may still run. A job may
+        be due in years, or wait for ever: without a purge, the jobs of deleted flows would pile up.
         """
         self._cancelled_owners.add(owner)
         if len(self._cancelled_owners) >= _PURGE_THRESHOLD:

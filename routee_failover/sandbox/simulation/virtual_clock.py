@@ -1,4 +1,4 @@
-"""Virtual clock: runs faster than real time, stands still, or is advanced, so that a ttl of a day ends at once."""
+"""Virtual clock: runs faster than real time, stands still, or is advanced, so that a ttl of a day passes in no time."""
 
 import math
 import time
@@ -15,7 +15,7 @@ class VirtualClock:
         self._monotonic = monotonic
         self._real_base = monotonic()
         self._virtual_base = 0.0
-        self._speed = _checked_speed(speed)
+        self._speed = _validate_speed(speed)
 
     @property
     def speed(self) -> float:
@@ -24,7 +24,7 @@ class VirtualClock:
 
     def set_speed(self, speed: float) -> None:
         """Change the speed from now on. Raises `ValueError` for an invalid speed."""
-        speed = _checked_speed(speed)
+        speed = _validate_speed(speed)
         self.advance(0.0)
         self._speed = speed
 
@@ -34,7 +34,7 @@ class VirtualClock:
 
     def advance_to(self, at: float) -> None:
         """Advance the clock to this time; do nothing when that has passed."""
-        # Not by the difference: a sum may miss the time by its last bit, and then the job would never become due.
+        # Not by the difference: a sum may fall short of the time by its last bit, and the job would never become due.
         self._virtual_base, self._real_base = max(self.now(), round_to_microseconds(at)), self._monotonic()
 
     def advance(self, seconds: float) -> None:
@@ -50,11 +50,11 @@ def round_to_microseconds(seconds: float) -> float:
 def validate_advance(seconds: float) -> float:
     """Return the seconds if a clock can be advanced by them. Raises `ValueError` when it cannot."""
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError("the clock can only be advanced, by a finite number of seconds that is not negative")
+        raise ValueError("the clock can only be advanced by a finite number of seconds that is not negative")
     return seconds
 
 
-def _checked_speed(speed: float) -> float:
+def _validate_speed(speed: float) -> float:
     if not (math.isfinite(speed) and speed >= 0):
-        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 stops the clock")
+        raise ValueError("speed must be 0 or more: virtual seconds per real second; 0 freezes the clock")
     return speed

@@ -43,7 +43,7 @@ class FlowWaiter:
         with self._events(timeout) as events:
             found = _first_match(flows(), predicate)
             while found is None:
-                for event in (events_read := await events.next_batch()):
+                for event in (batch := await events.next_batch()):
                     match event:
                         case FlowAccepted(flow):
                             found = found or _first_match((flow,), predicate)
@@ -51,7 +51,7 @@ class FlowWaiter:
                             found = found or _first_match(flows(), predicate)
                         case _:
                             pass
-                if not events_read:
+                if not batch:
                     break
             return found
 

@@ -1,4 +1,4 @@
-"""Interface of a store, where the sandbox saves flows, rules, callbacks and its clock, and the store without a file."""
+"""Store interface, to which the sandbox saves flows, callbacks, rules, settings and its clock; and the memory store."""
 
 from typing import Any, Protocol, TypeVar
 

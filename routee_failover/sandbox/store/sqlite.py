@@ -17,7 +17,7 @@ from .serialization import deserialize, serialize
 T = TypeVar("T")
 
 CLOCK_SAVE_INTERVAL = 1.0
-"""Real seconds: how much of the clock may be lost when the process is killed while no value changes."""
+"""Real seconds: how much of the clock's progress may be lost when the process is killed while no value changes."""
 
 _SAVE = (
     "INSERT INTO documents (kind, key, document) VALUES (?, ?, ?)"

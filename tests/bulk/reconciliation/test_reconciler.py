@@ -147,7 +147,7 @@ async def test_message_with_a_lease_is_not_looked_up(clock: ManualClock) -> None
 
 
 async def test_many_unknown_messages_are_resolved_individually() -> None:
-    """Accepted and absent messages are told apart among many."""
+    """Accepted and absent messages are distinguished among many."""
     async with sandbox_run() as run:
         for number in range(30):
             fault = (None, "reset", "reset-before")[number % 3]

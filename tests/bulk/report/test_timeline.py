@@ -71,7 +71,7 @@ def test_no_bar_is_shorter_than_a_second(seconds: float) -> None:
         ([*_steady(2_000, 300), *_steady(2_000, 300, STARTED_AT + 8.66)], 0),
     ],
 )
-def test_idle_time_is_what_the_rate_does_not_explain(times: list[float], idle: float) -> None:
+def test_gaps_longer_than_the_rate_explains_are_idle(times: list[float], idle: float) -> None:
     """The time between a stop and its resume is idle, also beside a whole night; a low rate is not."""
     timeline = _timeline(*times)
     assert timeline.idle_seconds == pytest.approx(idle, abs=0.2)

@@ -131,7 +131,7 @@ def test_lone_surrogates_and_other_encodings_invalidate_their_row(tmp_path: Path
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
 @pytest.mark.parametrize("name", ["p.csv", "p.jsonl"])
-def test_file_in_utf16_is_rejected(tmp_path: Path, encoding: str, name: str) -> None:
+def test_file_in_utf16_is_refused(tmp_path: Path, encoding: str, name: str) -> None:
     """With or without a byte order mark it is recognized, before a row is read."""
     content = 'phone,name\n"a","b"\n' if name == "p.csv" else '{"phone": "a"}\n'
     path = write_file(tmp_path / name, content.encode(encoding))

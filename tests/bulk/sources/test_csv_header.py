@@ -59,8 +59,8 @@ def test_names_in_two_unicode_forms_match(tmp_path: Path, form: Any, other: Any)
         assert [(row.key, sms_text(row)) for row in rows] == [("Ada", "Dear Ada")]
 
 
-def test_columns_with_the_same_normalized_name_are_rejected(tmp_path: Path) -> None:
-    """No value is chosen between two: the file is rejected, or the row that has both."""
+def test_columns_with_the_same_normalized_name_are_refused(tmp_path: Path) -> None:
+    """No value is chosen between two: the file is refused, or the row that has both."""
     with pytest.raises(InvalidSource, match="line 1 names the column name twice"):
         read_source(write_file(tmp_path / "p.csv", f"phone,name,name\u200b\n{ADA},Ada,Bob\n"))
     path = write_file(
@@ -77,7 +77,7 @@ def test_columns_with_the_same_normalized_name_are_rejected(tmp_path: Path) -> N
 
 
 def test_years_and_dates_are_column_names(tmp_path: Path) -> None:
-    """A header with years is not a row of data; one with a number or a code is rejected."""
+    """A header with years is not a row of data; one with a number or a code is refused."""
     header = "phone,name,2025,2026,2025-01,31.12.2025,2025/26,1,12"
     (row,) = read_csv_rows(tmp_path, f"{header}\n{ADA},Ada,a,b,c,d,e,f,g\n")
     assert row[1] == dict(zip(header.split(","), [ADA, "Ada", *"abcdefg"], strict=True))
@@ -98,7 +98,7 @@ def test_years_and_dates_are_column_names(tmp_path: Path) -> None:
     ],
 )
 def test_error_about_a_missing_header_shows_no_number(tmp_path: Path, cell: str) -> None:
-    """A file without a header, whose numbers have text beside them, is rejected without showing them."""
+    """A file without a header, whose numbers have text beside them, is refused without showing them."""
     for line in (f"{cell},Ada", f"{cell},{cell}"):
         with pytest.raises(InvalidSource) as caught:
             sms_template().rows(read_source(write_file(tmp_path / "p.csv", f"{line}\n{BOB},Bob\n")))

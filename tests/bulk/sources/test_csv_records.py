@@ -80,7 +80,7 @@ def test_quote_that_would_join_many_rows_invalidates_its_own(tmp_path: Path) -> 
         ("name,phone,text", f'"Lovelace, Ada",{ADA},"Hi', f'"Builder, Bob",{BOB},"Ho"'),
     ],
 )
-def test_joined_rows_are_never_merged(tmp_path: Path, header: str, first: str, second: str) -> None:
+def test_text_of_a_joined_row_is_in_no_cell_of_another(tmp_path: Path, header: str, first: str, second: str) -> None:
     """Wherever the number is and however the second row is written, it is in no cell of the first."""
     width = header.count(",")
     valid = f"{DORA}{',x' * width}" if header.startswith("phone") else f"x,{DORA}{',x' * (width - 1)}"

@@ -11,8 +11,8 @@ from routee_failover.bulk.sources import read_source
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX pipes")
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", None])
-def test_pipe_or_device_is_rejected(tmp_path: Path, format: str | None) -> None:  # noqa: A002
-    """A stream that can be read only once is rejected before it is opened, with the reason."""
+def test_pipe_or_device_is_refused(tmp_path: Path, format: str | None) -> None:  # noqa: A002
+    """A stream that can be read only once is refused before it is opened, with the reason."""
     pipe = tmp_path / "people"
     os.mkfifo(pipe)
     for stream in (pipe, Path(os.devnull)):

@@ -169,7 +169,7 @@ def test_number_with_a_zero_fraction_is_the_same_recipient_and_key(number: Any) 
 
 @pytest.mark.parametrize("value", ["A\x1bda", "\ufffd", "x" * 131_073, "\u202eAda"], ids=ascii)
 def test_unsendable_value_has_the_same_reason_in_every_format(value: str) -> None:
-    """Each format rejects it by its column, for the same reason."""
+    """Each format refuses it by its column, for the same reason."""
     ((_, recipient, reason),) = sent_in_all_formats({"phone": BOB, "name": value}, "{name}")
     assert recipient == ""
     assert "in column name" in reason

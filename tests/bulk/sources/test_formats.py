@@ -1,4 +1,4 @@
-"""Source formats: every row is read or reported with its line; a file that is not a source is rejected."""
+"""Source formats: every row is read or reported with its line; a file that is not a source is refused."""
 
 import re
 import sys
@@ -139,14 +139,14 @@ def test_huge_value_or_line_invalidates_only_its_row(csv_path: Path, jsonl_path:
         (b"phone,na\0me\n+306900000001,Ada\n", "line 1 has a NUL byte"),
     ],
 )
-def test_file_that_is_not_csv_is_rejected_before_the_run(csv_path: Path, content: bytes, message: str) -> None:
+def test_file_that_is_not_csv_is_refused_before_the_run(csv_path: Path, content: bytes, message: str) -> None:
     """What would invalidate every row ends the run before it starts, with the line if there is one."""
     with pytest.raises(InvalidSource, match=message) as caught:
         write_source(csv_path, content)
     assert str(caught.value).endswith("nothing was sent")
 
 
-def test_unreadable_file_or_unknown_format_is_rejected(tmp_path: Path) -> None:
+def test_unreadable_file_or_unknown_format_is_refused(tmp_path: Path) -> None:
     """A missing file, a folder and an unknown extension are reported before the run."""
     (tmp_path / "rows.xlsx").touch()
     (tmp_path / "folder.csv").mkdir()
@@ -191,8 +191,8 @@ def test_invalid_json_line_does_not_end_the_iteration(jsonl_path: Path) -> None:
     ]
 
 
-def test_file_without_json_lines_is_rejected(jsonl_path: Path) -> None:
-    """A JSON list is rejected with a hint at the expected form."""
+def test_file_without_json_lines_is_refused(jsonl_path: Path) -> None:
+    """A JSON list is refused with a hint at the expected form."""
     with pytest.raises(InvalidSource, match="is a JSON list; JSON Lines are one object a line"):
         write_source(jsonl_path, '[\n  {"a": 1}\n]')
     with pytest.raises(InvalidSource, match="line 1 must be one JSON object"):
@@ -217,7 +217,7 @@ def test_parquet_is_read_in_batches(tmp_path: Path) -> None:
         )
 
 
-def test_file_that_is_not_parquet_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_not_parquet_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of another kind, a folder, duplicate columns, no columns, and a missing pyarrow are reported."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "rows.parquet"

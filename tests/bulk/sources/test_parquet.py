@@ -111,7 +111,7 @@ def test_control_character_invalidates_its_row_in_any_batch(tmp_path: Path) -> N
 
 
 def test_column_names_are_normalized(tmp_path: Path) -> None:
-    """A name with line ends, spaces and invisible characters matches; two that look the same are rejected."""
+    """A name with line ends, spaces and invisible characters matches; two that look the same are refused."""
     path = write_parquet(
         tmp_path / "rows.parquet", {"\ufeffphone": [CID], " First\nNa\u0308me ": ["Cid"], "a.b": ["x"]}
     )

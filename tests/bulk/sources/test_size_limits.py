@@ -1,4 +1,4 @@
-"""Oversized cells, lines, headers and pages are rejected early, in bounded memory; other rows are read."""
+"""Oversized cells, lines, headers and pages are refused early, in bounded memory; other rows are read."""
 
 import csv as csv_module
 import subprocess
@@ -63,7 +63,7 @@ def test_field_size_limit_of_the_csv_module_does_not_matter(tmp_path: Path) -> N
         csv_module.field_size_limit(before)
 
 
-def test_huge_header_or_record_is_rejected(tmp_path: Path) -> None:
+def test_huge_header_or_record_is_refused(tmp_path: Path) -> None:
     """A million columns, a header that is never closed and a record of many lines do not fill the memory."""
     for header, message in {
         "a," * 20_000: "names more than 16,384 columns",
@@ -107,7 +107,7 @@ def test_huge_json_values_invalidate_their_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1_000_000, 150_000_000])
 @pytest.mark.parametrize("used", [True, False])
 def test_small_parquet_file_of_huge_cells_takes_bounded_memory(tmp_path: Path, size: int, used: bool) -> None:
-    """Kilobytes that expand to gigabytes are rejected or invalidate their rows, in constant memory."""
+    """Kilobytes that expand to gigabytes take constant memory: refused, invalid in their rows, or unread if unused."""
     pa = pytest.importorskip("pyarrow")
     count = 1_000 if size == 1_000_000 else 28
     huge = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array(["x" * size]))
@@ -126,8 +126,8 @@ def test_small_parquet_file_of_huge_cells_takes_bounded_memory(tmp_path: Path, s
     assert int(peak_megabytes) < 500
 
 
-def test_table_with_too_many_columns_is_rejected(tmp_path: Path) -> None:
-    """More columns than any spreadsheet has are rejected."""
+def test_table_with_too_many_columns_is_refused(tmp_path: Path) -> None:
+    """More columns than any spreadsheet has are refused."""
     path = write_parquet(tmp_path / "p.parquet", {f"c{index}": [1] for index in range(16_385)})
     with pytest.raises(InvalidSource, match="has more than 16,384 columns"):
         read_source(path)

@@ -185,7 +185,7 @@ def test_code_keeps_its_digits_and_loses_blanks_and_fraction(text: str, code: st
     ],
 )
 def test_altered_code_is_refused_without_quoting_it(text: str, reason: str) -> None:
-    """A rounded, grouped, signed, quoted or masked code, or a date, is refused with the reason, and never quoted."""
+    """A rounded, grouped, signed, truncated, quoted or masked code is refused with the reason, and never quoted."""
     with pytest.raises(InvalidCell, match=reason) as caught:
         parse_code(text)
     digits = text.strip()

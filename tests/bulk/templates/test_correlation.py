@@ -70,5 +70,5 @@ def test_recipient_is_the_number_of_the_first_step() -> None:
 
 
 def test_repr_of_a_correlation_hides_its_url() -> None:
-    """The URL is signed: it must not be disclosed."""
+    """The URL is signed: anyone who has it can call back."""
     assert repr(CORRELATION) == "Correlation(label=RUN-1)"

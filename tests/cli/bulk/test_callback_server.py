@@ -14,13 +14,13 @@ KEY = "a key that nobody else could ever guess"
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 
-def test_callbacks_deliver_the_delivery_reports(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """Messages that are final while the run is in progress get their delivery report from the callback."""
+def test_callbacks_during_a_run_record_the_delivery_reports(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+    """Messages that become final during the run get their delivery report from a callback, without a request."""
     address = f"127.0.0.1:{_free_port()}"
     more = ("--callbacks", f"http://{address}/routee", "--listen", address, "--rate", "15")
     result = cli(*campaign.write(30).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
@@ -35,8 +35,8 @@ def test_callbacks_deliver_the_delivery_reports(campaign: Campaign, sandbox: San
 
 def test_port_in_use_exits_with_2_before_sending(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """If the port is in use, nothing is sent, and the error names the option."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
         more = ("--callbacks", f"http://{address}/routee", "--listen", address)
         result = cli(*campaign.write(3).run(*more), at=sandbox, ROUTEE_CALLBACK_KEY=KEY)
     assert (result.exit_code, result.out, sandbox.accepted) == (2, "", [])

@@ -93,7 +93,7 @@ def test_unknown_total_shows_the_rows_done() -> None:
     assert "not sent" not in output
 
 
-def test_dashboard_before_the_first_row() -> None:
+def test_dashboard_is_shown_before_the_first_row() -> None:
     """The dashboard is shown before the first row is read."""
     output = _render(Progress(phase=Phase.STARTING, counts=StateCounts(), total=0))
     assert "starting  0 rows" in output
@@ -143,7 +143,7 @@ def test_progress_bar_is_full_only_when_done(accepted: int) -> None:
     assert output.startswith("#")
 
 
-def test_progress_bar_has_colours() -> None:
+def test_outcomes_are_coloured_on_a_console_with_colours() -> None:
     """Outcomes are coloured on a console with colours."""
     assert "\x1b[32m" in render(progress_bar(RowCounts(accepted=1, total=2), 10, UNICODE), 40, colours=True)
 

@@ -32,8 +32,8 @@ def test_reconcile_ends_collects_reports_for_status(campaign: Campaign, sandbox:
     assert json.loads(cli("bulk", "status", ledger, "--json").out)["deliveries"] == nothing
 
     counted = "Of 10 accepted: delivered 9, failed 1, unknown 0; Viber 6, SMS 3.\n"
-    asked = cli("bulk", "reconcile", ledger, "--ends", at=sandbox)
-    assert (asked.exit_code, counted in asked.out) == (0, True), asked
+    collected = cli("bulk", "reconcile", ledger, "--ends", at=sandbox)
+    assert (collected.exit_code, counted in collected.out) == (0, True), collected
     after = cli("bulk", "status", ledger)
     assert counted in after.out
     assert "--ends" not in after.out
@@ -85,6 +85,6 @@ def _printed(*counts: DeliveryCount) -> str:
         ),
     ],
 )
-def test_lines_tell_delivered_from_accepted(counts: list[DeliveryCount], output: str) -> None:
+def test_lines_distinguish_delivered_from_accepted(counts: list[DeliveryCount], output: str) -> None:
     """Delivered and accepted are distinguished, and the command is printed while reports are missing."""
     assert _printed(*counts) == output

@@ -126,7 +126,7 @@ def test_another_campaign_to_the_same_people_is_sent(campaign: Campaign, sandbox
 
 
 def test_ledger_that_sent_nothing_does_not_need_again(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """If every row was rejected or invalid, no one gets a second message."""
+    """If every row was rejected or invalid, no recipient gets a second message."""
     campaign.write(0, "12,Short,1111", flow=SMS)
     assert cli(*campaign.run(), at=sandbox).exit_code == 1
     assert cli(*_with_other_ledger(campaign), at=sandbox).exit_code == 1
@@ -161,7 +161,7 @@ def test_other_files_in_the_folder_are_ignored(campaign: Campaign, sandbox: Sand
 
 
 def test_recover_sends_to_new_people_only(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
-    """The error names --recover, and with it new people get a message and no one a second one."""
+    """The error names --recover; with it no recipient gets a second message, and new ones get one."""
     campaign.write(6)
     assert cli(*campaign.run("--reconcile-after", "0.2s"), at=sandbox).exit_code == 0
     with closing(sqlite3.connect(campaign.ledger)) as database, database:

@@ -82,7 +82,7 @@ def test_replaced_rows_are_sent_once_and_counted(campaign: Campaign, sandbox: Sa
     assert (counts["total"], counts["accepted"], counts["not_sent"], counts["not_in_source"]) == (29, 57, 0, 28)
 
 
-def test_json_events_of_a_run(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
+def test_json_run_prints_started_progress_and_done_events(campaign: Campaign, sandbox: Sandbox, cli: Cli) -> None:
     """With --json, stdout is one JSON event per line: started, progress, done."""
     campaign.write(30, "12,Short,1111")
     result = cli(*campaign.run("--json"), at=sandbox)

@@ -61,7 +61,7 @@ def _printed(counts: RowCounts, stop_reason: str | None = None) -> str:
     return console.text
 
 
-def test_summary_of_a_complete_run() -> None:
+def test_summary_of_a_complete_run_has_only_the_report_command() -> None:
     """If every row was accepted, the summary has the report command alone."""
     assert _printed(RowCounts(accepted=1234, total=1234)) == (
         "\n All 1,234 rows accepted; this run took 1:15 min.\n"
@@ -89,7 +89,7 @@ def test_summary_has_a_command_for_each_kind_of_row() -> None:
         assert line in output
 
 
-def test_summary_without_a_total() -> None:
+def test_summary_without_a_total_has_the_rows_done() -> None:
     """Without a total the summary has the rows that are done."""
     assert "3 rows done" in _printed(RowCounts(accepted=3))
     assert "Some not sent yet" in _printed(RowCounts(accepted=3, in_flight=1))
@@ -110,7 +110,7 @@ def test_summary_without_a_total() -> None:
         (RowCounts(accepted=29, total=29, incomplete=True), "Some may not be sent yet"),
     ],
 )
-def test_ledger_with_more_messages_than_its_source(counts: RowCounts, text: str) -> None:
+def test_no_count_exceeds_the_total_after_rows_were_removed(counts: RowCounts, text: str) -> None:
     """If rows were removed or replaced, no count exceeds the total, and the summary says so."""
     output = _printed(counts)
     assert text in output
@@ -163,7 +163,7 @@ def test_format_percent_is_0_or_100_only_exactly(share: float, text: str) -> Non
     assert format_percent(share) == text
 
 
-def test_format_number_and_rate() -> None:
+def test_numbers_have_separators_and_slow_rates_a_fraction() -> None:
     """Thousands are separated, and slow rates have a fraction."""
     assert (format_number(1_234_567), format_rate(1234.5), format_rate(0.5), format_rate(2)) == (
         "1,234,567",

@@ -58,7 +58,7 @@ def test_suppressed_rows_are_not_sent_and_counted_apart(campaign: Campaign, sand
 
 
 def test_growing_list_applies_to_the_resumed_run(campaign: Campaign, sandbox: Sandbox) -> None:
-    """A run is killed, people opt out, and it is resumed: no number on a list by then gets the message."""
+    """A run is killed, people opt out, and it is resumed: no one who is then on a list gets the message."""
     optout = _write_suppression_list(campaign, 0)
     with start_run(campaign.write(150), sandbox, "--rate", "100", "--suppress", str(optout)) as process:
         wait_until(lambda: len(sandbox.accepted) > 20)

@@ -43,19 +43,19 @@ async def test_creation_interrupted_by_a_kill_starts_again(
         await SqliteLedger(path).__aenter__()
 
 
-@pytest.mark.parametrize("left", ["-commits", "-wal"])
-async def test_leftover_sidecar_of_a_missing_ledger_prevents_a_new_one(path: Path, left: str) -> None:
+@pytest.mark.parametrize("suffix", ["-commits", "-wal"])
+async def test_leftover_sidecar_of_a_missing_ledger_prevents_a_new_one(path: Path, suffix: str) -> None:
     """Where the file of a killed run is missing and a file beside it still exists, no new ledger is created."""
-    beside = path.with_name(f"{path.name}{left}")
+    sidecar = path.with_name(f"{path.name}{suffix}")
     async with SqliteLedger(path) as ledger:
         await claim_lines(ledger, 1)
-        kept = beside.read_bytes()
+        kept = sidecar.read_bytes()
     path.unlink()  # noqa: ASYNC240
-    beside.write_bytes(kept)
-    with pytest.raises(LedgerError, match=rf"{beside.name} beside it belongs to a ledger that is gone; restore that"):
+    sidecar.write_bytes(kept)
+    with pytest.raises(LedgerError, match=rf"{sidecar.name} beside it belongs to a ledger that is gone; restore that"):
         await SqliteLedger(path).__aenter__()
-    assert [found.name for found in path.parent.iterdir()] == [beside.name]
-    beside.unlink()
+    assert [found.name for found in path.parent.iterdir()] == [sidecar.name]
+    sidecar.unlink()
     async with SqliteLedger(path) as ledger:
         assert await ledger.counts() == StateCounts()
 

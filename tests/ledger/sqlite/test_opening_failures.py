@@ -74,9 +74,9 @@ async def test_failed_transaction_at_opening_leaves_the_file_unchanged(
         assert await ledger.counts() == StateCounts(unknown=1)
 
 
-@pytest.mark.parametrize("how", ["gone", "another"])
+@pytest.mark.parametrize("replacement", ["gone", "another"])
 async def test_file_replaced_while_it_is_locked_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    path: Path, monkeypatch: pytest.MonkeyPatch, replacement: str
 ) -> None:
     """The locked file is not the file with that name any more: nothing is opened."""
     async with SqliteLedger(path) as ledger:
@@ -85,7 +85,7 @@ async def test_file_replaced_while_it_is_locked_is_refused(
 
     def replace_then_lock(descriptor: int, *, wait: bool) -> bool:
         path.unlink()
-        if how == "another":
+        if replacement == "another":
             path.touch()
         return try_lock(descriptor, wait=wait)
 

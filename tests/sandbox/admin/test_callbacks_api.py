@@ -8,7 +8,7 @@ from aiohttp import web
 from routee_failover.sandbox.simulation.event_bus import CallbackUpdated, SandboxEvent
 
 from ..callbacks.callback_receiver import Receiver, accept, otp, single_viber, viber_with_inbound
-from ..raw_http import UNUSED_URL, Caller, calling
+from ..raw_http import UNUSED_URL, Caller, open_caller
 
 LIST = "listSandboxCallbacks"
 
@@ -22,7 +22,7 @@ async def _callbacks(caller: Caller, query: str = "") -> list[dict[str, object]]
 
 async def test_callbacks_are_listed_newest_first_with_attempts_and_filters() -> None:
     """The newest come first, with every attempt; limited to one flow, or to a number of callbacks."""
-    async with calling(speed=0) as caller, Receiver(500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500) as receiver:
         assert await _callbacks(caller) == []
         first = await accept(caller, "sendFailover", single_viber(receiver.url))
         second = await accept(caller, "sendFailoverOtp", otp(f"{UNUSED_URL}otp", "100"))
@@ -65,22 +65,22 @@ async def test_callbacks_are_listed_newest_first_with_attempts_and_filters() -> 
 @pytest.mark.parametrize("query", ["?limit=0", "?limit=1001", "?limit=all"])
 async def test_invalid_limit_is_rejected(query: str) -> None:
     """A limit out of range is rejected."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         assert (await caller.call(LIST, f"/sandbox/callbacks{query}"))[0] == 400
 
 
 async def test_remote_callers_need_allow_remote_admin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers on other machines are rejected, unless the sandbox allows remote administration."""
     monkeypatch.setattr(web.Request, "remote", "192.0.2.7")
-    async with calling() as caller:
+    async with open_caller() as caller:
         assert (await caller.call(LIST, "/sandbox/callbacks"))[0] == 403
-    async with calling(allow_remote_admin=True) as caller:
+    async with open_caller(allow_remote_admin=True) as caller:
         assert (await caller.call(LIST, "/sandbox/callbacks"))[0] == 200
 
 
 async def test_callback_to_the_admin_api_is_rejected() -> None:
     """A callback whose URL is the sandbox's own admin API is rejected there."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await accept(
             caller, "sendFailover", single_viber(f"{caller.sandbox.url}/sandbox/clock", strategy="OnCompletion")
         )
@@ -98,7 +98,7 @@ async def test_callback_events_are_published_at_creation_and_after_each_attempt(
             assert event.flow.id == event.callback.flow_id
             published.append((event.callback.state, len(event.callback.attempts)))
 
-    async with calling(speed=0) as caller, Receiver(500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500) as receiver:
         caller.sandbox._event_bus.add_listener(listen)
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(hours=1))
@@ -107,10 +107,10 @@ async def test_callback_events_are_published_at_creation_and_after_each_attempt(
 
 async def test_record_repr_shows_neither_url_nor_message() -> None:
     """The repr of a record omits the URL, which may hold a key, and the message."""
-    async with calling(speed=0) as caller:
-        flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(f"{UNUSED_URL}?key=geheim"))
+    async with open_caller(speed=0) as caller:
+        flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(f"{UNUSED_URL}?key=secret-key"))
         await caller.sandbox.advance(timedelta(seconds=10))
         caller.sandbox.reply(flow.id, "my PIN is 847291")
         shown = repr(caller.sandbox.callbacks)
-        assert "geheim" not in shown
+        assert "secret-key" not in shown
         assert "847291" not in shown

@@ -14,7 +14,7 @@ from routee_failover.sandbox.simulation.event_bus import MAX_PENDING_EVENTS, Clo
 from routee_failover.sandbox.simulation.flow_store import AcceptedFlow
 from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
 from tests.client.fake_routee import until
-from tests.sandbox.raw_http import OTP, SMS_STEP, STANDARD, VIBER_OTP, Caller, calling
+from tests.sandbox.raw_http import OTP, SMS_STEP, STANDARD, VIBER_OTP, Caller, open_caller
 
 EVENTS = "/sandbox/events"
 
@@ -58,7 +58,7 @@ async def open_stream(caller: Caller) -> AsyncIterator[Reader]:
 
 async def test_every_change_of_a_flow_is_sent_with_its_summary() -> None:
     """Each change of a flow is sent with its summary, up to its final state."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         await caller.send("sendFailover", {"flow": [SMS_STEP]})
         name, flow = await reader.event()
         assert (name, flow["status"], flow["number"]) == ("flow", "Queued", 1)
@@ -73,7 +73,7 @@ async def test_every_change_of_a_flow_is_sent_with_its_summary() -> None:
 
 async def test_actions_clock_changes_and_clear_are_sent() -> None:
     """Changes made by hand are sent as well as those of the simulation."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         _, flow = await reader.event()
         path = f"/sandbox/flows/{flow['id']}/actions"
@@ -88,7 +88,7 @@ async def test_actions_clock_changes_and_clear_are_sent() -> None:
 
 async def test_callback_attempts_and_rule_changes_are_sent() -> None:
     """A callback is sent with all its attempts, and so is a change of the rules."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         caller.sandbox.script(to="+306911111111", sms="failed")
         assert await reader.event() == ("rules", {})
         callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
@@ -116,7 +116,7 @@ def _flow(number: int) -> AcceptedFlow:
 
 async def test_events_in_one_batch_are_coalesced() -> None:
     """Of several changes of a flow in one batch the last is sent, and nothing from before a clear."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         lifecycle = caller.sandbox._lifecycle
         lifecycle.start(_flow(1))
         lifecycle.event_bus.publish(ClockChanged())
@@ -131,7 +131,7 @@ async def test_events_in_one_batch_are_coalesced() -> None:
 
 async def test_slow_client_gets_lagged() -> None:
     """More events than a client's queue holds become one `lagged`: it has to reload."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         for _ in range(MAX_PENDING_EVENTS + 2):
             caller.sandbox._event_bus.publish(ClockChanged())
         assert [(await reader.event())[0] for _ in range(2)] == ["lagged", "clock"]
@@ -139,7 +139,7 @@ async def test_slow_client_gets_lagged() -> None:
 
 async def test_large_batch_becomes_lagged_and_the_clock() -> None:
     """A batch with too many events becomes `lagged` and the state of the clock."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         caller.sandbox._event_bus.publish(ClockChanged())
         for number in range(events_api.MAX_EVENTS_PER_BATCH):
             caller.sandbox._lifecycle.start(_flow(number + 1))
@@ -152,7 +152,7 @@ async def test_large_batch_becomes_lagged_and_the_clock() -> None:
 async def test_idle_stream_carries_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream without events carries a comment from time to time, and continues."""
     monkeypatch.setattr(events_api, "HEARTBEAT_SECONDS", 0.01)
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         for _ in range(2):
             assert await reader.block() == {"": "still here"}
         await caller.sandbox.advance(timedelta(seconds=1))
@@ -161,7 +161,7 @@ async def test_idle_stream_carries_heartbeats(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_all_clients_get_the_same_events() -> None:
     """Every client gets every event; one that disconnects does not affect the others."""
-    async with calling(speed=0) as caller, open_stream(caller) as one, open_stream(caller) as two:
+    async with open_caller(speed=0) as caller, open_stream(caller) as one, open_stream(caller) as two:
         async with open_stream(caller):
             pass
         await caller.send("sendFailover", {"flow": STANDARD["flow"]})
@@ -171,7 +171,7 @@ async def test_all_clients_get_the_same_events() -> None:
 async def test_disconnected_clients_are_unsubscribed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The subscription of a disconnected client ends at the latest with the next write to it."""
     monkeypatch.setattr(events_api, "HEARTBEAT_SECONDS", 0.01)
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for _ in range(5):
             async with open_stream(caller):
                 pass
@@ -180,7 +180,7 @@ async def test_disconnected_clients_are_unsubscribed(monkeypatch: pytest.MonkeyP
 
 async def test_stopping_the_sandbox_ends_the_stream_cleanly() -> None:
     """Open streams do not delay the stop of a sandbox; they end after a complete event."""
-    async with calling(speed=0) as caller, open_stream(caller) as reader:
+    async with open_caller(speed=0) as caller, open_stream(caller) as reader:
         await caller.sandbox.advance(timedelta(seconds=1))
         await caller.sandbox.__aexit__(None, None, None)
         assert (await reader.event())[0] == "clock"

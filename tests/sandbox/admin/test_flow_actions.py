@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from routee_failover.sandbox import SandboxError
-from tests.sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_OTP, VIBER_STEP, calling
+from tests.sandbox.raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, VIBER_OTP, VIBER_STEP, open_caller
 
 from .test_flows_api import LIST, act, list_flows, newest_flow, send_to
 
 
 async def test_actions_force_the_outcome_of_a_message() -> None:
     """Deliver, seen, fail and expire force this outcome, whatever was scripted, and the flow continues from it."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailoverOtp", {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP]})
         assert (await newest_flow(caller))["steps"][0]["message"]["actions"] == ["deliver", "seen", "fail", "expire"]
         status, flow = await act(caller, action="expire")
@@ -22,11 +22,11 @@ async def test_actions_force_the_outcome_of_a_message() -> None:
         status, flow = await act(caller, action="deliver", position=1)
         assert (status, flow["status"], flow["terminationChannel"], flow["final"]) == (200, "Succeeded", "Sms", True)
         assert flow["price"] == 0.04
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP]})
         _, flow = await act(caller, action="fail")
         assert (flow["status"], flow["statusCode"]) == ("Failed", 2)
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendViberOtp", VIBER_OTP)
         await act(caller, action="deliver")
         _, flow = await act(caller, action="seen")
@@ -35,7 +35,7 @@ async def test_actions_force_the_outcome_of_a_message() -> None:
 
 async def test_python_act_forces_outcomes_and_names_what_is_impossible() -> None:
     """The Python API has the same actions, and raises an error for one that is not possible."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         sandbox = caller.sandbox
         await caller.send("sendFailoverOtp", {"flow": [OTP_VIBER_STEP, OTP_SMS_STEP]})
         (flow,) = sandbox.accepted
@@ -54,7 +54,7 @@ async def test_python_act_forces_outcomes_and_names_what_is_impossible() -> None
 
 async def test_python_reset_clears_all_but_the_clock() -> None:
     """A sandbox shared by several tests is reset to its initial state; its clock keeps running."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         sandbox = caller.sandbox
         await sandbox.advance(timedelta(seconds=5))
         sandbox.script(sms="failed")
@@ -70,21 +70,21 @@ async def test_python_reset_clears_all_but_the_clock() -> None:
 
 async def test_setting_speed_starts_a_stopped_clock() -> None:
     """A stopped clock can be started during a test, and pending messages are delivered."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         sandbox = caller.sandbox
         await caller.send("sendFailover", {"flow": [SMS_STEP]})
         sandbox.speed = 100_000
         assert sandbox.speed == 100_000
         assert await sandbox.inbox.texts_to(SMS_STEP["to"]) == ["Hi"]
-        for wrong in (-1, float("nan"), "fast", 10**400):
+        for invalid in (-1, float("nan"), "fast", 10**400):
             with pytest.raises(SandboxError):
-                sandbox.speed = wrong  # type: ignore[assignment]
+                sandbox.speed = invalid  # type: ignore[assignment]
         assert sandbox.speed == 100_000
 
 
 async def test_impossible_action_returns_409_and_changes_nothing() -> None:
     """An action on a message that has ended, was not sent, or lacks the outcome gets a 409, and nothing changes."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [SMS_STEP]})
         assert (await act(caller, action="deliver"))[0] == 409  # queued: no message was sent yet
         await caller.sandbox.advance(timedelta(seconds=1))
@@ -109,7 +109,7 @@ async def test_impossible_action_returns_409_and_changes_nothing() -> None:
 )
 async def test_invalid_action_returns_400(change: Any) -> None:
     """An unknown action, or an invalid position, is rejected."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendViberOtp", VIBER_OTP)
         page = await list_flows(caller)
         path = f"{LIST}/{page['flows'][0]['id']}/actions"
@@ -118,7 +118,7 @@ async def test_invalid_action_returns_400(change: Any) -> None:
 
 async def test_reply_is_offered_for_delivered_viber_with_inbound_url_only() -> None:
     """A delivered Viber message with an inboundUrl can be replied to; an SMS, or a message in flight, cannot."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [VIBER_STEP]})
         await caller.sandbox.advance(timedelta(seconds=2))
         assert "reply" not in (await newest_flow(caller))["steps"][0]["message"]["actions"]
@@ -131,7 +131,7 @@ async def test_reply_is_offered_for_delivered_viber_with_inbound_url_only() -> N
 
 async def test_reply_is_posted_to_the_inbound_url() -> None:
     """A reply is posted to the inboundUrl of its step and listed among the flow's callbacks; it needs a text."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [VIBER_STEP | {"inboundUrl": "http://127.0.0.1:9/in"}]})
         assert (await act(caller, action="reply", text="Hi"))[0] == 409  # queued
         await caller.sandbox.advance(timedelta(seconds=5))
@@ -148,7 +148,7 @@ async def test_reply_is_posted_to_the_inbound_url() -> None:
 
 async def test_redelivered_callback_is_posted_again() -> None:
     """A callback can be posted again by its id, from its own flow."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         callback = {"url": "http://127.0.0.1:9/cb", "strategy": "OnCompletion"}
         await caller.send("sendFailover", {"flow": [SMS_STEP], "callback": callback})
         await caller.sandbox.advance(timedelta(seconds=10))

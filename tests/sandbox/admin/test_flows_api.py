@@ -15,7 +15,7 @@ from tests.sandbox.raw_http import (
     VIBER_STEP,
     VOICE_STEP,
     Caller,
-    calling,
+    open_caller,
 )
 
 LIST = "/sandbox/flows"
@@ -51,7 +51,7 @@ async def act(caller: Caller, **change: Any) -> tuple[int, Any]:
 
 async def test_summaries_show_the_flows_of_every_endpoint() -> None:
     """The list has each flow once, newest first, with endpoint, recipients, channels, status, PIN, text and price."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailover", {"flow": STANDARD["flow"]})
         await caller.send("sendTransactionalFailover", TRANSACTIONAL)
         await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
@@ -74,7 +74,7 @@ async def test_recipients_are_unique_and_normalized() -> None:
     """A recipient of several steps is listed once, with a plus; lists of numbers and SIP addresses are supported."""
     sip = VOICE_STEP | {"order": 2, "to": {"phone": None, "sip": "1111@host:55080"}}
     otp = OTP_SMS_STEP | {"order": 1, "to": ["306911111111", "+306922222222", "+306911111111"]}
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [SMS_STEP | {"order": 1}, sip]})
         await caller.send("sendFailoverOtp", {"flow": [otp]})
         page = await list_flows(caller)
@@ -86,7 +86,7 @@ async def test_recipients_are_unique_and_normalized() -> None:
 
 async def test_before_pages_through_all_flows() -> None:
     """`before` leads from page to page without a gap, and the total is that of all pages."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_to(caller, *["+306911111111"] * 7)
         numbers: list[int] = []
         before = ""
@@ -102,7 +102,7 @@ async def test_before_pages_through_all_flows() -> None:
 
 async def test_number_endpoint_and_status_filter_the_list() -> None:
     """A part of a number, the endpoint and the status filter the list, alone and combined."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_to(caller, "+306911111111", "+306922222222", "+306900000020")
         await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         await caller.sandbox.advance(timedelta(seconds=1.5))
@@ -142,14 +142,14 @@ async def test_number_endpoint_and_status_filter_the_list() -> None:
 )
 async def test_invalid_filter_is_rejected_by_name(query: str) -> None:
     """An invalid parameter is rejected, and named."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         status, error = await caller.call("listSandboxFlows", f"{LIST}?{query}")
     assert (status, list(error["properties"])) == (400, [query.partition("=")[0]])
 
 
 async def test_detail_shows_request_response_record_and_messages() -> None:
     """A flow shows its request, its response, its tracking record and the status changes of each message."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         _, response = await caller.send("sendFailover", {"flow": [VIBER_STEP | {"to": "+306900000100"}, SMS_STEP]})
         await caller.sandbox.advance(timedelta(seconds=5))
         flow = await newest_flow(caller)
@@ -175,7 +175,7 @@ async def test_detail_shows_request_response_record_and_messages() -> None:
 
 async def test_detail_shows_response_and_record_of_otp_flows() -> None:
     """The response, the tracking record and the message id of OTP flows are shown too."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         _, response = await caller.send("sendFailoverOtp", OTP)
         flow = await newest_flow(caller)
         assert (flow["response"], flow["record"]) == (response, await caller.track_otp(flow["id"]))
@@ -189,7 +189,7 @@ async def test_detail_shows_response_and_record_of_otp_flows() -> None:
 
 async def test_call_has_neither_ttl_nor_message_before_it_is_sent() -> None:
     """A step without a ttl shows none, and one that was not sent shows no message."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailover", {"flow": [VOICE_STEP]})
         (step,) = (await newest_flow(caller))["steps"]
     assert (step["channel"], step["ttl"], step["message"]) == ("Voice", None, None)
@@ -197,7 +197,7 @@ async def test_call_has_neither_ttl_nor_message_before_it_is_sent() -> None:
 
 async def test_unknown_flow_returns_404() -> None:
     """An unknown id gets a 404, also from an action."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert (await caller.call("getSandboxFlow", f"{LIST}/nothing"))[0] == 404
         path = f"{LIST}/nothing/actions"
         assert (await caller.call("actOnSandboxFlow", path, method="POST", json={"action": "seen"}))[0] == 404
@@ -205,7 +205,7 @@ async def test_unknown_flow_returns_404() -> None:
 
 async def test_client_disconnect_during_export_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     """A client that disconnects before the end of an export is not logged as an error."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         body = {"flow": [SMS_STEP | {"message": {"body": "x" * 100_000}}]}
         for _ in range(40):
             await caller.send("sendFailover", body)
@@ -219,7 +219,7 @@ async def test_client_disconnect_during_export_is_no_error(caplog: pytest.LogCap
 
 async def test_clear_deletes_flows_and_reset_also_counters_and_rules() -> None:
     """Clear deletes the flows, reset also resets the counters; numbers are not reused, and the clock keeps running."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_to(caller, "+306911111111", "+306922222222")
         await caller.sandbox.advance(timedelta(seconds=60))
         assert await caller.call("clearSandboxFlows", LIST, method="DELETE") == (200, {"cleared": 2})
@@ -239,7 +239,7 @@ async def test_clear_deletes_flows_and_reset_also_counters_and_rules() -> None:
 
 async def test_export_contains_all_flows_rules_clock_and_counts() -> None:
     """The export has every flow in full, oldest first, with rules, clock and counters."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_to(caller, "+306911111111", "+306922222222")
         caller.sandbox.script(sms="failed")
         flow = await newest_flow(caller)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.sandbox.raw_http import Caller, calling
+from tests.sandbox.raw_http import Caller, open_caller
 
 ENDPOINTS = [
     ("GET", "/sandbox/flows", None),
@@ -41,13 +41,13 @@ async def test_admin_endpoints_reject_remote_callers_and_foreign_pages(
 
     It always rejects pages of another host.
     """
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert await status(caller, method, path, body) != 403
         assert await status(caller, method, path, body, Origin="http://evil.example") == 403
         assert await status(caller, method, path, body, Host="evil.example") == 403
         monkeypatch.setattr(web.Request, "remote", "192.0.2.7")
         assert await status(caller, method, path, body) == 403
-    async with calling(speed=0, allow_remote_admin=True) as caller:
+    async with open_caller(speed=0, allow_remote_admin=True) as caller:
         assert await status(caller, method, path, body, Host="sandbox.test", Origin="http://sandbox.test") != 403
         assert await status(caller, method, path, body, Origin="http://evil.example") == 403
 
@@ -71,14 +71,14 @@ async def test_admin_endpoints_reject_remote_callers_and_foreign_pages(
 )
 async def test_host_header_must_be_an_address_or_localhost(host: str, *, allowed: bool) -> None:
     """Only a name can be made to resolve to this machine without the browser's knowledge; an address cannot."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert (await status(caller, "GET", "/sandbox/flows", Host=host) == 200) is allowed
 
 
 @pytest.mark.parametrize("origin", ["null", "http://localhost:1", "https://evil.example", "http://[", ""])
 async def test_foreign_origin_is_rejected(origin: str) -> None:
     """A page of another host or port cannot change anything, although its browser runs on this machine."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert await status(caller, "POST", "/sandbox/reset", Origin=origin) == 403
         own = caller.sandbox.url
         assert await status(caller, "POST", "/sandbox/reset", Origin=own) == 200
@@ -86,7 +86,7 @@ async def test_foreign_origin_is_rejected(origin: str) -> None:
 
 async def test_form_and_text_bodies_are_rejected() -> None:
     """A form or plain text, which a page may post anywhere without a preflight request, is rejected."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for kind in ("text/plain", "application/x-www-form-urlencoded"):
             async with caller.session.post(
                 "/sandbox/clock", data=b'{"advance": 1}', headers={"Content-Type": kind}

@@ -11,7 +11,16 @@ from routee_failover.sandbox.simulation.event_bus import MAX_PENDING_EVENTS, Clo
 from routee_failover.sandbox.simulation.flow_store import AcceptedFlow, FlowStore
 from routee_failover.sandbox.simulation.waiters import FlowWaiter
 from tests.client.fake_routee import until
-from tests.sandbox.raw_http import OTP, OTP_SMS_STEP, SMS_STEP, TRANSACTIONAL, VIBER_OTP, Caller, calling, changed
+from tests.sandbox.raw_http import (
+    OTP,
+    OTP_SMS_STEP,
+    SMS_STEP,
+    TRANSACTIONAL,
+    VIBER_OTP,
+    Caller,
+    open_caller,
+    with_changes,
+)
 
 NEXT, PIN = "/sandbox/flows/next", "/sandbox/pin"
 
@@ -44,7 +53,7 @@ async def wait_for_listeners(caller: Caller, listeners: int) -> None:
 
 async def test_after_walks_through_flows_oldest_first() -> None:
     """The oldest flow after a number is returned first, so that a test misses none."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for to in ("+306911111111", "+306922222222", "+306911111111"):
             await send_sms(caller, to)
         after, seen = 0, []
@@ -57,7 +66,7 @@ async def test_after_walks_through_flows_oldest_first() -> None:
 
 async def test_next_flow_waits_for_a_flow_to_the_number() -> None:
     """A request before the flow was sent gets it as soon as it arrives; flows to other numbers do not end the wait."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         request = asyncio.create_task(next_flow(caller, "to=%2B306911111111&timeout=30"))
         await wait_for_listeners(caller, 1)
         await send_sms(caller, "+306922222222")
@@ -69,7 +78,7 @@ async def test_next_flow_waits_for_a_flow_to_the_number() -> None:
 
 async def test_concurrent_waits_each_get_their_own_flow() -> None:
     """Each of many concurrent requests gets the flow to its own number."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         numbers = [f"+3069100000{digit}" for digit in range(10, 40)]
         requests = [asyncio.create_task(next_flow(caller, f"to={number[1:]}&timeout=30")) for number in numbers]
         await wait_for_listeners(caller, len(numbers))
@@ -81,7 +90,7 @@ async def test_concurrent_waits_each_get_their_own_flow() -> None:
 
 async def test_timeout_returns_404() -> None:
     """After the timeout the response is a 404; without a timeout it is immediate."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_sms(caller, "+306911111111")
         assert (await next_flow(caller, "to=306922222222"))[0] == 404
         assert (await next_flow(caller, "to=306922222222&timeout=0.05"))[0] == 404
@@ -91,7 +100,7 @@ async def test_timeout_returns_404() -> None:
 @pytest.mark.parametrize("query", ["timeout=61", "timeout=-1", "timeout=soon", "timeout=nan", "after=-1"])
 async def test_invalid_timeout_is_rejected(query: str) -> None:
     """A timeout of more than a minute, or an invalid one, is rejected."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert (await next_flow(caller, query))[0] == 400
         assert (await get_pin(caller, f"to=306911111111&{query}"))[0] == 400
         assert (await get_pin(caller, ""))[0] == 400
@@ -121,7 +130,7 @@ async def test_waiter_that_lagged_searches_the_store() -> None:
 
 async def test_pin_is_that_of_the_newest_flow_with_one() -> None:
     """The PIN for a number is that of the newest flow that contains one, whatever was sent later or to others."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await send_otp(caller, "306911111111", "1111")
         await send_otp(caller, "+306911111111", "2222")
         await send_otp(caller, "+306922222222", "3333")
@@ -139,7 +148,7 @@ async def test_pin_is_that_of_the_newest_flow_with_one() -> None:
 
 async def test_get_pin_waits_for_a_flow_with_a_pin() -> None:
     """A request before the PIN was sent gets it as soon as it arrives; a flow without one does not end the wait."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         request = asyncio.create_task(get_pin(caller, "to=306911111111&timeout=30"))
         await wait_for_listeners(caller, 1)
         await send_sms(caller, "+306911111111")
@@ -149,7 +158,7 @@ async def test_get_pin_waits_for_a_flow_with_a_pin() -> None:
 
 async def test_channel_of_a_pin_is_that_of_the_latest_message() -> None:
     """The channel of a PIN is that of the latest message with it; before any was sent, the first to be sent."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.send("sendFailoverOtp", {"flow": OTP["flow"]})
         assert (await get_pin(caller, "to=306900000001"))[1]["channel"] == "Viber"
         flow_id = (await get_pin(caller, "to=306900000001"))[1]["flowId"]
@@ -158,7 +167,7 @@ async def test_channel_of_a_pin_is_that_of_the_latest_message() -> None:
         assert (await get_pin(caller, "to=306900000001"))[1]["channel"] == "Sms"
         await caller.send("sendViberOtp", VIBER_OTP)
         assert (await get_pin(caller, "to=306912345678"))[1]["pin"] == "847291"
-        body = changed(TRANSACTIONAL, **{"flow.0.templateParams": {"pin": "9999"}, "flow.0.to": "+306933333333"})
+        body = with_changes(TRANSACTIONAL, **{"flow.0.templateParams": {"pin": "9999"}, "flow.0.to": "+306933333333"})
         await caller.send("sendTransactionalFailover", body)  # queued for a virtual second
         assert (await get_pin(caller, "to=306933333333"))[1] | {"flowId": ""} == {
             "pin": "9999",
@@ -171,7 +180,7 @@ async def test_channel_of_a_pin_is_that_of_the_latest_message() -> None:
 
 async def test_stopping_the_sandbox_ends_long_polls() -> None:
     """Long polls do not delay the stop of a sandbox: they get a 404 at once."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         requests = [asyncio.create_task(next_flow(caller, "timeout=60")) for _ in range(5)]
         requests.append(asyncio.create_task(get_pin(caller, "to=306911111111&timeout=60")))
         await wait_for_listeners(caller, 6)

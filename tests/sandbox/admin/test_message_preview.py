@@ -17,8 +17,8 @@ from tests.sandbox.raw_http import (
     VIBER_STEP,
     VOICE_STEP,
     Caller,
-    calling,
-    changed,
+    open_caller,
+    with_changes,
 )
 
 EMPTY: dict[str, Any] = dict.fromkeys(("text", "image", "button", "file", "video", "template", "speech", "pin"), None)
@@ -35,7 +35,7 @@ async def previews(caller: Caller, operation: str, body: Any) -> list[dict[str, 
 
 async def test_standard_flow_previews_viber_sms_and_call() -> None:
     """A Viber message shows sender, text, image and button; an SMS its text; a call its texts and recordings."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         viber, sms, voice = await previews(caller, "sendFailover", STANDARD)
     assert viber == EMPTY | {
         "from": SENDER,
@@ -74,7 +74,7 @@ async def test_files_videos_and_images_are_previewed_and_named_in_the_list(
     message: Any, seen: dict[str, Any], line: str
 ) -> None:
     """A file, a video and an image are shown as such, and named in the list where there is no text."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         (viber,) = await previews(caller, "sendFailover", {"flow": [VIBER_STEP | {"message": message}]})
         _, page = await caller.call("listSandboxFlows", "/sandbox/flows")
     assert viber == EMPTY | {"from": SENDER} | seen
@@ -84,7 +84,7 @@ async def test_files_videos_and_images_are_previewed_and_named_in_the_list(
 async def test_call_is_listed_by_its_text_for_every_spelling_of_dial_plan() -> None:
     """In the list a call shows its text, whichever spelling of dialPlan was used."""
     plan = VOICE_STEP["dialPlan"]
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for spelling in ("dialPlan", "dialplan", "dialPlans"):
             step = {name: value for name, value in VOICE_STEP.items() if name != "dialPlan"} | {spelling: plan}
             await caller.send("sendFailover", {"flow": [step]})
@@ -94,11 +94,11 @@ async def test_call_is_listed_by_its_text_for_every_spelling_of_dial_plan() -> N
 
 async def test_template_preview_names_the_template_and_its_parameters() -> None:
     """The preview of a template names it and its parameters, since its text is not public; the PIN is separate."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         plain = (await previews(caller, "sendTransactionalFailover", TRANSACTIONAL))[0]
         otp, sms = await previews(caller, "sendFailoverOtp", OTP)
         (viber_otp,) = await previews(caller, "sendViberOtp", VIBER_OTP)
-        (bare,) = await previews(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
+        (minimal,) = await previews(caller, "sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306912345678"})
     template_id = TEMPLATE_STEP["templateId"]
     assert plain == EMPTY | {
         "from": SENDER,
@@ -119,14 +119,14 @@ async def test_template_preview_names_the_template_and_its_parameters() -> None:
     assert sms == EMPTY | {"from": "Demo", "text": "Code 123456", "pin": "123456"}
     assert viber_otp["pin"] == "847291"
     assert viber_otp["template"]["params"] == {"businessPlatformName": "MyApp", "codeValidityTime": 5}
-    assert bare["text"] == "Template without an id"
+    assert minimal["text"] == "Template without an id"
 
 
 async def test_pin_of_a_transactional_otp_template_is_found() -> None:
     """The PIN of an OTP template in a transactional flow is found, whatever its JSON type."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         for pin, expected in (("A1-B2", "A1-B2"), (1234, "1234"), (None, None)):
-            body = changed(TRANSACTIONAL, **{"flow.0.templateParams": {"pin": pin}})
+            body = with_changes(TRANSACTIONAL, **{"flow.0.templateParams": {"pin": pin}})
             assert (await previews(caller, "sendTransactionalFailover", body))[0]["pin"] == expected
 
 
@@ -152,14 +152,14 @@ async def test_pin_of_a_transactional_otp_template_is_found() -> None:
 )
 async def test_pin_of_an_otp_sms_is_its_only_run_of_digits(text: str, pin: str | None) -> None:
     """The PIN of an OTP flow's SMS is its only separate run of four to ten digits, unless that is ambiguous."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         step = OTP_SMS_STEP | {"order": 1, "message": {"body": text}}
         assert [preview["pin"] for preview in await previews(caller, "sendFailoverOtp", {"flow": [step]})] == [pin]
 
 
 async def test_digits_in_other_messages_are_not_taken_for_a_pin() -> None:
     """Digits in other messages are no PIN, and a member that Routee does not document is no part of the message."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         step = SMS_STEP | {"message": {"body": "Sale 2026"}, "pin": "847291", "senderInfoTrackingId": {"no": "text"}}
         (seen,) = await previews(caller, "sendFailover", {"flow": [step]})
     assert seen == EMPTY | {"from": "Demo", "text": "Sale 2026"}
@@ -168,7 +168,7 @@ async def test_digits_in_other_messages_are_not_taken_for_a_pin() -> None:
 async def test_sms_preview_shows_the_transcoded_text() -> None:
     """Where transcode changes a text, the preview shows the changed one."""
     text = "αβγ " * 30
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         step = SMS_STEP | {"message": {"body": text, "transcode": True}}
         (seen,) = await previews(caller, "sendFailover", {"flow": [step]})
     assert seen["text"] == "ABΓ " * 30

@@ -7,7 +7,7 @@ import pytest
 
 from routee_failover.sandbox import MessageScript
 from routee_failover.sandbox.simulation import rules as rules_module
-from tests.sandbox.raw_http import SENDS, SMS_STEP, Caller, calling
+from tests.sandbox.raw_http import SENDS, SMS_STEP, Caller, open_caller
 
 RULES, SETTINGS = "/sandbox/rules", "/sandbox/settings"
 ADA = "+306912345678"
@@ -43,7 +43,7 @@ COMPLETE_RULE = {
 
 async def test_rules_are_added_listed_newest_first_and_removed() -> None:
     """A rule is returned as given, with its id; the newest is listed first, and each can be removed."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         status, first = await add_rule(caller, COMPLETE_RULE)
         assert (status, first) == (200, {"id": first["id"], "applied": 0, **COMPLETE_RULE})
         _, second = await add_rule(caller, {"response": {"status": 503, "retryAfter": 9}})
@@ -60,7 +60,7 @@ async def test_rules_are_added_listed_newest_first_and_removed() -> None:
 
 async def test_python_and_http_share_the_rules() -> None:
     """A rule from Python is listed over HTTP, and the other way round."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         rule = caller.sandbox.script(to=ADA, sms=MessageScript("failed", after=timedelta(seconds=2)))
         (shown,) = await list_rules(caller)
         assert shown == {"id": rule, "applied": 0, "to": ADA, "sms": {"outcome": "failed", "after": 2.0}}
@@ -70,7 +70,7 @@ async def test_python_and_http_share_the_rules() -> None:
 
 async def test_rule_added_over_http_applies_and_is_counted() -> None:
     """A rule that was added over HTTP decides the outcome of a flow, and its applications are counted."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await add_rule(caller, {"to": ADA, "sms": {"outcome": "expired", "after": 60}})
         _, sent = await caller.send("sendFailover", SMS)
         await caller.sandbox.advance(timedelta(seconds=61))
@@ -112,7 +112,7 @@ async def test_rule_added_over_http_applies_and_is_counted() -> None:
 )
 async def test_invalid_rule_is_rejected_with_member_and_reason(rule: Any, member: str, reason: str) -> None:
     """An invalid rule is rejected with member and reason, and not added."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         status, error = await add_rule(caller, rule)
         assert (status, error["properties"][member]) == (400, reason)
         assert await list_rules(caller) == []
@@ -121,27 +121,27 @@ async def test_invalid_rule_is_rejected_with_member_and_reason(rule: Any, member
 async def test_too_many_rules_return_409(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule beyond the maximum is rejected."""
     monkeypatch.setattr(rules_module, "MAX_RULES", 1)
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await add_rule(caller, {"sms": "failed"})
         assert (await add_rule(caller, {"sms": "failed"}))[0] == 409
 
 
 async def test_search_lag_is_shown_set_and_validated() -> None:
     """The search lag is shown and set; an invalid one is rejected, and nothing changes."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         assert await caller.call("getSandboxSettings", SETTINGS) == (200, {"searchLag": 0.0})
         changed = await caller.call("setSandboxSettings", SETTINGS, method="POST", json={"searchLag": 2.5})
         assert changed == (200, {"searchLag": 2.5})
         assert caller.sandbox.search_lag == timedelta(seconds=2.5)
-        for wrong in ({}, {"searchLag": -1}, {"searchLag": "long"}, {"lag": 1}, None):
-            status, _ = await caller.call("setSandboxSettings", SETTINGS, method="POST", json=wrong)
+        for invalid in ({}, {"searchLag": -1}, {"searchLag": "long"}, {"lag": 1}, None):
+            status, _ = await caller.call("setSandboxSettings", SETTINGS, method="POST", json=invalid)
             assert status == 400
         assert (await caller.call("getSandboxSettings", SETTINGS))[1] == {"searchLag": 2.5}
 
 
 async def test_reset_removes_rules_and_restores_settings() -> None:
     """After a reset nothing is scripted, and a search finds a flow immediately."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         caller.sandbox.script(response=500)
         caller.sandbox.search_lag = timedelta(seconds=5)
         await caller.call("resetSandbox", "/sandbox/reset", method="POST")
@@ -153,7 +153,7 @@ async def test_reset_removes_rules_and_restores_settings() -> None:
 
 async def test_rule_changes_are_streamed() -> None:
     """The event stream reports that the rules have changed."""
-    async with calling(speed=0) as caller, caller.session.get("/sandbox/events") as stream:
+    async with open_caller(speed=0) as caller, caller.session.get("/sandbox/events") as stream:
         await stream.content.readuntil(b"\n\n")
         await add_rule(caller, {"sms": "failed"})
         assert await stream.content.readuntil(b"\n\n") == b"event: rules\ndata: {}\n\n"
@@ -162,12 +162,12 @@ async def test_rule_changes_are_streamed() -> None:
 async def test_rules_and_their_counts_survive_a_restart(tmp_path: Any) -> None:
     """With a store, rules survive a restart, with how many times they applied."""
     store_path = tmp_path / "sandbox.db"
-    async with calling(speed=0, store=store_path) as caller:
+    async with open_caller(speed=0, store=store_path) as caller:
         caller.sandbox.script(sms="failed", times=2)
         await caller.send("sendFailover", SMS)
         rules = caller.sandbox.rules
         assert rules[0]["applied"] == 1
-    async with calling(speed=0, store=store_path) as caller:
+    async with open_caller(speed=0, store=store_path) as caller:
         assert caller.sandbox.rules == rules
         await caller.send("sendFailover", SMS)
         await caller.send("sendFailover", SMS)
@@ -177,7 +177,7 @@ async def test_rules_and_their_counts_survive_a_restart(tmp_path: Any) -> None:
 
 async def test_routees_own_errors_precede_rules() -> None:
     """A request that Routee's own rules reject is rejected by them first, whatever was scripted."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await add_rule(caller, {"response": {"status": 500}})
         status, _ = await caller.raw("POST", SENDS["sendFailover"], json=SMS)
         assert status == 401

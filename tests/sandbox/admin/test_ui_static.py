@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 import pytest
 
-from ..raw_http import calling
+from ..raw_http import open_caller
 
 UI = files("routee_failover.sandbox.admin").joinpath("ui")
 MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -26,7 +26,7 @@ SERVED = dict(_served())
 @pytest.mark.parametrize("path", SERVED)
 async def test_file_is_served_with_type_and_security_headers(path: str) -> None:
     """Each file is served with its content type, and with headers that allow nothing but these files."""
-    async with calling() as caller, caller.session.get(path) as response:
+    async with open_caller() as caller, caller.session.get(path) as response:
         assert response.status == 200
         assert await response.read() == SERVED[path].read_bytes()
         assert response.content_type == MEDIA[SERVED[path].name.rpartition(".")[2]]
@@ -42,7 +42,7 @@ async def test_file_is_served_with_type_and_security_headers(path: str) -> None:
 
 async def test_unchanged_file_returns_304() -> None:
     """A file that has not changed is not sent again: its ETag is a digest of its contents."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         async with caller.session.get("/") as first:
             tag = first.headers["ETag"]
         for known, status in ((tag, 304), (f'"old", {tag}', 304), ("*", 304), ('"old"', 200)):
@@ -57,7 +57,7 @@ async def test_unchanged_file_returns_304() -> None:
 )
 async def test_other_paths_return_404(path: str) -> None:
     """Only the files of the page are served; every other path is a 404 in JSON."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, body = await caller.raw("GET", path)
         assert (status, body["code"][:3]) == (404, "404")
 

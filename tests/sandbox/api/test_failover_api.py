@@ -9,7 +9,7 @@ import pytest
 from ..raw_http import (
     CALLBACK,
     FAST,
-    GONE,
+    REMOVED,
     SENDER,
     SMS_STEP,
     STANDARD,
@@ -18,8 +18,8 @@ from ..raw_http import (
     VIBER_STEP,
     VOICE_STEP,
     Caller,
-    calling,
-    changed,
+    open_caller,
+    with_changes,
 )
 
 
@@ -31,7 +31,7 @@ def to(steps: list[dict[str, Any]], digits: str) -> dict[str, Any]:
 
 async def test_standard_send_returns_id_kind_steps_callback_and_time() -> None:
     """The response to a standard flow has its trackingId, kind, steps, callback and time of creation."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send("sendFailover", STANDARD)
         assert status == 200
         assert set(response) == {"trackingId", "flowKind", "flow", "callback", "createdAt"}
@@ -46,8 +46,10 @@ async def test_standard_send_returns_id_kind_steps_callback_and_time() -> None:
 
 async def test_transactional_send_echoes_template_and_seq() -> None:
     """The response to a transactional flow echoes its template fields, and the client's seq or Routee's own."""
-    async with calling() as caller:
-        _, response = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **{"flow.0.seq": 10**30}))
+    async with open_caller() as caller:
+        _, response = await caller.send(
+            "sendTransactionalFailover", with_changes(TRANSACTIONAL, **{"flow.0.seq": 10**30})
+        )
         assert response["flowKind"] == "transactional"
         assert response["flow"][0] == TEMPLATE_STEP | {"seq": 10**30}
         assert response["flow"][1] == SMS_STEP
@@ -59,7 +61,7 @@ async def test_transactional_send_echoes_template_and_seq() -> None:
 
 async def test_transactional_record_has_template_and_seq() -> None:
     """The record of a template message contains its template and its seq."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendTransactionalFailover", TRANSACTIONAL)
         message = (await caller.wait_until_final(response["trackingId"]))["messages"][0]
     assert message["templateId"] == TEMPLATE_STEP["templateId"]
@@ -70,7 +72,7 @@ async def test_transactional_record_has_template_and_seq() -> None:
 
 async def test_record_of_a_failover_from_viber_to_sms() -> None:
     """Viber expires, the SMS is delivered: two messages in their own casing, prices added up, times in order."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendFailover", to([VIBER_STEP, SMS_STEP], "300"))
         record = await caller.wait_until_final(response["trackingId"])
     viber, sms = record["messages"]
@@ -98,20 +100,32 @@ async def test_record_of_a_failover_from_viber_to_sms() -> None:
         ([VIBER_STEP, SMS_STEP], "110", "Failed", "2", ["UNDELIVERED", "Undelivered"]),
         ([VIBER_STEP, SMS_STEP], "220", "Failed", "2", ["FAILED", "Failed"]),
         ([VIBER_STEP | {"failoverOnStatuses": ["expired"]}, SMS_STEP], "200", "Failed", "3", ["FAILED"]),
-        ([changed(VIBER_STEP, failoverOnStatuses=GONE), SMS_STEP], "330", "Failed", "2", ["EXPIRED", "Undelivered"]),
+        (
+            [with_changes(VIBER_STEP, failoverOnStatuses=REMOVED), SMS_STEP],
+            "330",
+            "Failed",
+            "2",
+            ["EXPIRED", "Undelivered"],
+        ),
         ([VIBER_STEP | {"expireOnDelivery": True}, SMS_STEP], "000", "Succeeded", None, ["EXPIRED", "Delivered"]),
         ([VIBER_STEP | {"expireOnDelivery": True}, SMS_STEP], "400", "Succeeded", None, ["SEEN"]),
         ([VOICE_STEP], "000", "Succeeded", None, ["Completed"]),
         ([VOICE_STEP, SMS_STEP | {"order": 4}], "001", "Succeeded", None, ["Busy", "Delivered"]),
         ([VOICE_STEP, SMS_STEP | {"order": 4}], "003", "Succeeded", None, ["NoAnswer", "Delivered"]),
-        ([changed(VOICE_STEP, failoverOnStatuses=GONE), SMS_STEP | {"order": 4}], "002", "Failed", "3", ["Failed"]),
+        (
+            [with_changes(VOICE_STEP, failoverOnStatuses=REMOVED), SMS_STEP | {"order": 4}],
+            "002",
+            "Failed",
+            "3",
+            ["Failed"],
+        ),
     ],
 )
 async def test_digits_decide_messages_and_flow(
     steps: list[dict[str, Any]], digits: str, status: str, code: str | None, last: list[str]
 ) -> None:
     """The recipient's digits decide the outcome on each channel, and the flow ends accordingly."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendFailover", to(steps, digits))
         record = await caller.wait_until_final(response["trackingId"])
         await asyncio.sleep(0.001)  # a Seen may come after the end
@@ -124,7 +138,7 @@ async def test_digits_decide_messages_and_flow(
 async def test_message_expired_after_delivery_has_its_time_and_price() -> None:
     """A Viber message that was delivered and then expired shows when it expired, and is charged."""
     step = VIBER_STEP | {"expireOnDelivery": True}
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendFailover", to([step], "000"))
         (message,) = (await caller.wait_until_final(response["trackingId"]))["messages"]
     assert message["expireOnDelivery"] is True
@@ -134,7 +148,7 @@ async def test_message_expired_after_delivery_has_its_time_and_price() -> None:
 
 async def test_step_with_the_lowest_order_is_sent_first() -> None:
     """The step with the lowest order is attempted first, wherever it is in the list."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         body = to([VIBER_STEP | {"order": 2}, SMS_STEP | {"order": 1, "message": {"body": "Hi"}}], "010")
         _, response = await caller.send("sendFailover", body)
         record = await caller.wait_until_final(response["trackingId"])
@@ -144,7 +158,7 @@ async def test_step_with_the_lowest_order_is_sent_first() -> None:
 
 async def test_voice_record_has_number_and_duration() -> None:
     """A call shows the number that it went to, however that was given, and its duration."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         for number, shown in ((" ", "4930"), ("+4930", "+4930")):
             step = VOICE_STEP | {"to": number if number.strip() else {"phone": number, "viber": shown}}
             _, response = await caller.send("sendFailover", {"flow": [step]})
@@ -157,7 +171,7 @@ async def test_voice_record_has_number_and_duration() -> None:
 
 async def test_new_flow_is_queued_then_in_progress() -> None:
     """A new flow is Queued; while its channel works it is InProgress, without a terminationChannel."""
-    async with calling(speed=20) as caller:
+    async with open_caller(speed=20) as caller:
         _, response = await caller.send("sendFailover", to([VIBER_STEP, SMS_STEP], "300"))
         assert (await caller.track(response["trackingId"]))["status"] == "Queued"
         await asyncio.sleep(0.1)  # two virtual seconds
@@ -175,15 +189,15 @@ async def test_new_flow_is_queued_then_in_progress() -> None:
 )
 async def test_unknown_viber_sender_returns_404(operation: str, body: dict[str, Any], location: str) -> None:
     """A Viber sender whose id begins with `unknown` gets a 404, and nothing is sent."""
-    async with calling() as caller:
-        status, response = await caller.send(operation, changed(body, **{location: "unknown-sender"}))
+    async with open_caller() as caller:
+        status, response = await caller.send(operation, with_changes(body, **{location: "unknown-sender"}))
         assert (status, response["property"]) == (404, "flow[0].senderInfoTrackingId")
         assert caller.sandbox.accepted == []
 
 
 async def test_unknown_tracking_id_returns_404() -> None:
     """An unknown id, or one of another service, gets a 404."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.call("trackFailover", "/failover/tracking/nobody")
         assert (status, set(response)) == (404, {"code", "developerMessage"})
         _, otp = await caller.send("sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+306900000001"})
@@ -200,7 +214,7 @@ async def _search(caller: Caller, body: object, **query: str) -> list[int]:
 
 async def test_search_by_every_field_and_operator() -> None:
     """Every documented field and operator finds the matching flows in any letter case; all filters must match."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         for operation, body in (
             ("sendFailover", to([VIBER_STEP, SMS_STEP], "300")),
             ("sendFailover", to([VIBER_STEP], "200")),
@@ -234,7 +248,7 @@ async def test_search_by_every_field_and_operator() -> None:
 
 async def test_search_dates_are_inclusive_and_may_omit_seconds() -> None:
     """The times of dateStart and dateEnd are inclusive, and may omit the seconds."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, response = await caller.send("sendFailover", {"flow": [SMS_STEP]})
         at = response["createdAt"]
         assert await _search(caller, [], dateStart=at, dateEnd=at) == [1]
@@ -244,7 +258,7 @@ async def test_search_dates_are_inclusive_and_may_omit_seconds() -> None:
 
 async def test_search_pages_have_position_and_totals() -> None:
     """Pages count from 0, have 10 flows by default, and contain their position and totals."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         for _ in range(12):
             await caller.send("sendFailover", {"flow": [SMS_STEP]})
 
@@ -287,7 +301,7 @@ async def test_search_pages_have_position_and_totals() -> None:
 )
 async def test_invalid_search_names_the_parameter(query: dict[str, str], body: object, location: str) -> None:
     """An invalid search gets a 400 that names the parameter or the condition."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.call(
             "searchFailovers", "/failover/tracking", method="POST", params=query, json=body
         )

@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from ..raw_http import FAST, GONE, OTP, OTP_SMS_STEP, OTP_VIBER_STEP, SENDER, VIBER_OTP, Caller, calling, changed
+from ..raw_http import (
+    FAST,
+    OTP,
+    OTP_SMS_STEP,
+    OTP_VIBER_STEP,
+    REMOVED,
+    SENDER,
+    VIBER_OTP,
+    Caller,
+    open_caller,
+    with_changes,
+)
 
 
 def to(digits: str, *steps: dict[str, Any]) -> dict[str, Any]:
@@ -14,7 +25,7 @@ def to(digits: str, *steps: dict[str, Any]) -> dict[str, Any]:
 
 async def test_send_with_several_steps_is_in_progress() -> None:
     """The response is InProgress, with type Viber for a ViberOtp step, and a trackingId on the step that was sent."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send("sendFailoverOtp", OTP)
     assert (status, response["status"], response["type"]) == (200, "InProgress", "Viber")
     first, second = response["flow"]
@@ -26,7 +37,7 @@ async def test_send_with_several_steps_is_in_progress() -> None:
 
 async def test_send_with_one_step_is_succeeded_but_still_in_progress() -> None:
     """A single step is Succeeded at once, which means accepted: its record is still InProgress."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, response = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP]})
         assert (response["status"], response["type"]) == ("Succeeded", "Sms")
         assert (await caller.track_otp(response["flowId"]))["status"] == "InProgress"
@@ -34,7 +45,7 @@ async def test_send_with_one_step_is_succeeded_but_still_in_progress() -> None:
 
 async def test_step_with_the_lowest_order_is_sent_first() -> None:
     """The SMS may come first: the step with the lowest order is the one that was sent."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         body = {"flow": [OTP_VIBER_STEP | {"order": 2}, OTP_SMS_STEP | {"order": 1}]}
         _, response = await caller.send("sendFailoverOtp", body)
     assert response["type"] == "Sms"
@@ -44,7 +55,7 @@ async def test_step_with_the_lowest_order_is_sent_first() -> None:
 @pytest.mark.parametrize("body", [to("220"), to("200", OTP_VIBER_STEP), to("020", OTP_SMS_STEP)])
 async def test_send_that_every_channel_rejects_is_200_with_failed(body: dict[str, Any]) -> None:
     """When every channel rejects, the response is 200 with Failed, no flowId, statusCode 2 and an error."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send("sendFailoverOtp", body)
         assert (status, response["status"], response["statusCode"]) == (200, "Failed", 2)
         assert response["flowId"] is None
@@ -58,7 +69,7 @@ async def test_send_that_every_channel_rejects_is_200_with_failed(body: dict[str
 async def test_record_has_the_documented_casing() -> None:
     """The record mixes casings as documented: viber upper, sms lower, snake and camel case; numbers without plus."""
     steps = (OTP_VIBER_STEP, OTP_SMS_STEP)
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendFailoverOtp", to("300", *steps))
         record = await caller.wait_until_otp_final(response["flowId"])
     assert (record["status"], record["statusCode"], record["total_cost"]) == ("Succeeded", None, 0.04)
@@ -84,7 +95,7 @@ async def test_record_has_the_documented_casing() -> None:
 )
 async def test_digits_decide_steps_and_flow(digits: str, status: str, code: int | None, last: list[str]) -> None:
     """Expired, failed and undelivered start the next step; statusCode is a number here."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendFailoverOtp", to(digits))
         record = await caller.wait_until_otp_final(response["flowId"])
     assert (record["status"], record["statusCode"]) == (status, code)
@@ -93,7 +104,7 @@ async def test_digits_decide_steps_and_flow(digits: str, status: str, code: int 
 
 async def test_ttl_has_no_upper_bound() -> None:
     """A ttl of any size is accepted: Routee documents no upper bound."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         body = to("300", OTP_VIBER_STEP | {"ttl": 10**400}, OTP_SMS_STEP)
         _, response = await caller.send("sendFailoverOtp", body)
         record = await caller.track_otp(response["flowId"])
@@ -104,12 +115,12 @@ async def test_ttl_has_no_upper_bound() -> None:
 
 async def test_tracking_by_message_id_works_once_it_was_sent() -> None:
     """A flow is found by the id of any of its messages, once that message was sent."""
-    async with calling(speed=FAST) as caller:
+    async with open_caller(speed=FAST) as caller:
         _, response = await caller.send("sendFailoverOtp", to("300"))
         record = await caller.wait_until_otp_final(response["flowId"])
         for step in record["steps"]:
             assert await caller.track_otp(step["trackingId"]) == record
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, response = await caller.send("sendFailoverOtp", to("300"))
         later = caller.sandbox.accepted[0].message_ids[1]
         status, response = await caller.call("trackFailoverOtp", f"/failover-otp/otp/failover/{later}")
@@ -118,7 +129,7 @@ async def test_tracking_by_message_id_works_once_it_was_sent() -> None:
 
 async def test_unknown_tracking_id_returns_404() -> None:
     """An unknown id, or one of another service, gets a 404."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, viber = await caller.send("sendViberOtp", VIBER_OTP)
         _, otp = await caller.send("sendFailoverOtp", OTP)
         for unknown in ("nobody", viber["trackingId"]):
@@ -136,10 +147,10 @@ async def _list(caller: Caller, **query: str) -> tuple[int, list[str]]:
 
 async def test_list_is_filtered_and_paged() -> None:
     """The list is filtered by status, tag, number and flow, and paged by limit and offset."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         ids: list[str] = []
         for digits, label in (("000", "a"), ("100", "b"), ("000", "b")):
-            body = changed(to(digits), **{"flow.0.label": label, "flow.1.to": [f"+306900000{digits}"]})
+            body = with_changes(to(digits), **{"flow.0.label": label, "flow.1.to": [f"+306900000{digits}"]})
             ids.append((await caller.send("sendFailoverOtp", body))[1]["flowId"])
         one, two = "306900000000", "306900000100"
         assert await _list(caller) == (3, [one, two, one])
@@ -148,7 +159,9 @@ async def test_list_is_filtered_and_paged() -> None:
         assert await _list(caller, tag="b") == (2, [two, one])
         assert await _list(caller, phone_number="+" + two) == (1, [two])
         assert await _list(caller, phone_number=one, tag="b") == (1, [one])
-        both = changed(to("000"), **{"flow.0.to": "+306900000000", "flow.1.to": ["+306900000000", "+306911111111"]})
+        both = with_changes(
+            to("000"), **{"flow.0.to": "+306900000000", "flow.1.to": ["+306900000000", "+306911111111"]}
+        )
         await caller.send("sendFailoverOtp", both)
         assert await _list(caller, phone_number="306911111111") == (1, [one])
         assert await _list(caller, flow_id=ids[1]) == (1, [two])
@@ -159,14 +172,14 @@ async def test_list_is_filtered_and_paged() -> None:
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"offset": "-1"}])
 async def test_invalid_limit_or_offset_returns_422(query: dict[str, str]) -> None:
     """An invalid limit or offset gets a 422 that names it."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.call("listFailoverOtps", "/failover-otp/otp/failover", params=query)
     assert (status, response["detail"][0]["loc"]) == (422, ["query", *query])
 
 
 async def test_about_and_health_need_no_token() -> None:
     """Name and health of the service need no token; the list of the nine templates needs one."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, templates = await caller.call("listOtpTemplates", "/failover-otp/otp/templates")
         assert len({template["templateId"] for template in templates}) == 9
         caller.headers = {}
@@ -176,7 +189,7 @@ async def test_about_and_health_need_no_token() -> None:
 
 async def test_viber_otp_send_returns_its_record() -> None:
     """The response to a Viber OTP is its record: QUEUED at first, and what was sent."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send("sendViberOtp", VIBER_OTP)
     assert status == 200
     assert (response["status"]["status"], response["direction"], response["country"]) == ("QUEUED", "Outbound", "GR")
@@ -188,7 +201,7 @@ async def test_viber_otp_send_returns_its_record() -> None:
 @pytest.mark.parametrize(("digit", "last"), list(enumerate(["DELIVERED", "UNDELIVERED", "FAILED", "EXPIRED", "SEEN"])))
 async def test_viber_otp_reaches_the_scripted_status(digit: int, last: str) -> None:
     """A Viber OTP reaches the status that its number scripts."""
-    async with calling(speed=FAST * 1000) as caller:
+    async with open_caller(speed=FAST * 1000) as caller:
         body = {"senderInfoTrackingId": SENDER, "to": f"+306900000{digit}00"}
         _, response = await caller.send("sendViberOtp", body)
         while True:
@@ -201,10 +214,10 @@ async def test_viber_otp_reaches_the_scripted_status(digit: int, last: str) -> N
 
 async def test_viber_otp_needs_only_sender_and_recipient() -> None:
     """A Viber OTP needs only sender and recipient; the response adds no other members."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, response = await caller.send("sendViberOtp", {"senderInfoTrackingId": SENDER, "to": "+447700900000"})
         assert {"ttl", "seq", "country", "templateId"}.isdisjoint(response)
-        _, response = await caller.send("sendViberOtp", changed(VIBER_OTP, seq=GONE))
+        _, response = await caller.send("sendViberOtp", with_changes(VIBER_OTP, seq=REMOVED))
         assert "seq" not in response
         _, record = await caller.call("trackViber", f"/viber/tracking/{response['trackingId']}")
         assert record["ttl"] == VIBER_OTP["ttl"]
@@ -212,21 +225,21 @@ async def test_viber_otp_needs_only_sender_and_recipient() -> None:
 
 async def test_unknown_viber_sender_returns_404() -> None:
     """A Viber sender whose id begins with `unknown` gets a 404."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send("sendViberOtp", VIBER_OTP | {"senderInfoTrackingId": "unknown"})
     assert (status, response["property"]) == (404, "senderInfoTrackingId")
 
 
 async def test_balance_has_a_currency() -> None:
     """The balance is a number with a currency."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.call("getBalance", "/accounts/me/balance")
     assert (status, response["currency"]["code"]) == (200, "EUR")
 
 
 async def test_unknown_country_is_omitted() -> None:
     """A number of a country that the sandbox does not know has no country."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, response = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP | {"to": "+447700900000"}]})
         (step,) = (await caller.track_otp(response["flowId"]))["steps"]
     assert "country" not in step

@@ -6,9 +6,9 @@ import pytest
 
 from ..raw_http import (
     BODIES,
-    GONE,
     OTP,
     OTP_SMS_STEP,
+    REMOVED,
     SENDS,
     SMS_STEP,
     STANDARD,
@@ -17,8 +17,8 @@ from ..raw_http import (
     VIBER_OTP,
     VIBER_STEP,
     VOICE_STEP,
-    calling,
-    changed,
+    open_caller,
+    with_changes,
 )
 
 URL_1000 = "https://example.test/" + "a" * 979
@@ -45,129 +45,141 @@ VOICE_LANGUAGES = "en-US de-DE fr-FR it-IT pt-BR es-ES es-LA en-GB el-GR bg-BG p
 Rule = tuple[str, tuple[Any, ...], tuple[Any, ...]]
 
 VIBER_CONTENT: list[Rule] = [
-    ("flow.0.message", ({}, {"viberFile": {}}, {"action": {}}), (GONE, "Hi", None)),
-    ("flow.0.message.text", ("x" * 1000, GONE), ("x" * 1001, 1)),
-    ("flow.0.message.imageUrl", (URL_1000, GONE), (URL_1000 + "a", "http://example.test/", "https://", "https://a b")),
-    ("flow.0.message.action.caption", ("x", "x" * 30, GONE), ("", "x" * 31)),
+    ("flow.0.message", ({}, {"viberFile": {}}, {"action": {}}), (REMOVED, "Hi", None)),
+    ("flow.0.message.text", ("x" * 1000, REMOVED), ("x" * 1001, 1)),
+    (
+        "flow.0.message.imageUrl",
+        (URL_1000, REMOVED),
+        (URL_1000 + "a", "http://example.test/", "https://", "https://a b"),
+    ),
+    ("flow.0.message.action.caption", ("x", "x" * 30, REMOVED), ("", "x" * 31)),
     ("flow.0.message.action.targetUrl", (URL_1000, "http://example.test", "viber://x"), (URL_1000 + "a", "open")),
     (
         "flow.0.message.viberFile",
-        (FILE, *({**FILE, "fileType": kind} for kind in FILE_TYPES), changed(FILE, fileName=GONE)),
+        (FILE, *({**FILE, "fileType": kind} for kind in FILE_TYPES), with_changes(FILE, fileName=REMOVED)),
         ({**FILE, "fileName": "f" * 26}, {**FILE, "fileType": "exe"}, {**FILE, "fileUrl": "http://a.test"}),
     ),
     (
         "flow.0.message.viberVideo",
         (VIDEO, {**VIDEO, "fileSize": 0.1, "duration": 0.5}),
         (
-            *(changed(VIDEO, **{name: GONE}) for name in VIDEO),
+            *(with_changes(VIDEO, **{name: REMOVED}) for name in VIDEO),
             *({**VIDEO, "fileSize": size} for size in (0, 200.1)),
             *({**VIDEO, "duration": seconds} for seconds in (0, 600.1)),
             {**VIDEO, "videoThumbnail": "http://a.test"},
             {**VIDEO, "videoUrl": URL_1000 + "a"},
         ),
     ),
-    ("flow.0.label", ("x" * 350, GONE), ("x" * 351, 1)),
-    ("flow.0.expireOnDelivery", (True, GONE), ("true",)),
-    ("flow.0.order", (GONE, 1, 7), (0, 1.5, "1")),
-    *((f"flow.0.{name}", (GONE,), ("x", {})) for name in ("templateId", "templateLang", "templateParams")),
-    ("flow.1.order", (GONE, 1), (0,)),
-    ("flow.2.order", (GONE,), (0,)),
+    ("flow.0.label", ("x" * 350, REMOVED), ("x" * 351, 1)),
+    ("flow.0.expireOnDelivery", (True, REMOVED), ("true",)),
+    ("flow.0.order", (REMOVED, 1, 7), (0, 1.5, "1")),
+    *((f"flow.0.{name}", (REMOVED,), ("x", {})) for name in ("templateId", "templateLang", "templateParams")),
+    ("flow.1.order", (REMOVED, 1), (0,)),
+    ("flow.2.order", (REMOVED,), (0,)),
 ]
 VIBER: list[Rule] = [
-    ("flow.0.ttl", (0.5, 0.6, 2.3, 1440, 1440.0, GONE), (0.4, 0.55, 1440.1, "1", True)),
-    ("flow.0.to", ("+12", "+123456789012345"), ("306900000001", "+1234567890123456", "+0123", "+1", GONE, ["+12"])),
-    ("flow.0.senderInfoTrackingId", ("x",), (GONE, "", 1)),
-    ("flow.0.inboundUrl", ("http://example.test", GONE), ("ftp://example.test", 1)),
-    ("flow.0.failoverOnStatuses", (["expired", "FAILED", "unDelivered"], [], GONE), (["Seen"], "Expired", [1])),
-    ("flow.0.type", ("Viber",), ("viber", "ViberOtp", GONE, 1, [])),
+    ("flow.0.ttl", (0.5, 0.6, 2.3, 1440, 1440.0, REMOVED), (0.4, 0.55, 1440.1, "1", True)),
+    ("flow.0.to", ("+12", "+123456789012345"), ("306900000001", "+1234567890123456", "+0123", "+1", REMOVED, ["+12"])),
+    ("flow.0.senderInfoTrackingId", ("x",), (REMOVED, "", 1)),
+    ("flow.0.inboundUrl", ("http://example.test", REMOVED), ("ftp://example.test", 1)),
+    ("flow.0.failoverOnStatuses", (["expired", "FAILED", "unDelivered"], [], REMOVED), (["Seen"], "Expired", [1])),
+    ("flow.0.type", ("Viber",), ("viber", "ViberOtp", REMOVED, 1, [])),
 ]
 SMS: list[Rule] = [
-    ("flow.1.ttl", (1, 1440, GONE), (0, 1441, 1.5, "1")),
-    ("flow.1.to", ("+12", "+123456789012345"), ("306900000001", "+1234567890123456", GONE)),
-    ("flow.1.from", ("1" * 16, "Abc 1 def x", "Αθήνα"), ("1" * 17, "A" * 12, "+3069", "a-b", "a_b", "", GONE)),
-    ("flow.1.message", ({"body": "x"},), (GONE, {}, "text", {"body": ""}, {"body": 1})),
+    ("flow.1.ttl", (1, 1440, REMOVED), (0, 1441, 1.5, "1")),
+    ("flow.1.to", ("+12", "+123456789012345"), ("306900000001", "+1234567890123456", REMOVED)),
+    ("flow.1.from", ("1" * 16, "Abc 1 def x", "Αθήνα"), ("1" * 17, "A" * 12, "+3069", "a-b", "a_b", "", REMOVED)),
+    ("flow.1.message", ({"body": "x"},), (REMOVED, {}, "text", {"body": ""}, {"body": 1})),
     ("flow.1.message.label", ("x" * 350,), ("x" * 351,)),
     ("flow.1.message.flash", (True,), (1,)),
-    ("flow.1.message.transcode", (False, GONE), ("no",)),
+    ("flow.1.message.transcode", (False, REMOVED), ("no",)),
     ("flow.1.message.urlShortener", ({}, {"urlValidity": 3600}, {"urlValidity": 2592000}), ({"urlValidity": 3599},)),
-    ("flow.1.failoverOnStatuses", (["undelivered", "FAILED"], GONE), (["Expired"],)),
+    ("flow.1.failoverOnStatuses", (["undelivered", "FAILED"], REMOVED), (["Expired"],)),
 ]
 VOICE: list[Rule] = [
-    ("flow.2.from", ("Demo", "+306900000001"), ("", GONE)),
+    ("flow.2.from", ("Demo", "+306900000001"), ("", REMOVED)),
     (
         "flow.2.to",
         ("306900000001", "+306900000001", {"sip": "1111@host:55080"}, {"viber": "3069", "phone": None}),
-        ({}, {"phone": ""}, {"phone": None}, {"phone": "x"}, {"sip": " "}, {"sip": 1}, "x", 5, GONE),
+        ({}, {"phone": ""}, {"phone": None}, {"phone": "x"}, {"sip": " "}, {"sip": 1}, "x", 5, REMOVED),
     ),
-    ("flow.2.dialPlan", (VOICE_STEP["dialPlan"],), ({}, {"verbs": []}, GONE, [])),
-    ("flow.2.dialPlan.verbs.0.type", ("SAY",), ("DIAL", "COLLECT", "say", GONE)),
-    ("flow.2.dialPlan.verbs.0.repeat", (-1, 0, 5, GONE), (-2, 0.5)),
-    ("flow.2.dialPlan.verbs.0.bargeIn", (True, GONE), ("no",)),
-    ("flow.2.dialPlan.verbs.0.message.language", tuple(VOICE_LANGUAGES), ("en", "EN-us", GONE)),
-    ("flow.2.dialPlan.verbs.0.message.gender", ("male", GONE), ("Male",)),
-    ("flow.2.dialPlan.verbs.0.message.text", ("x",), ("", GONE)),
-    ("flow.2.dialPlan.verbs.0.message", (), (GONE,)),
-    ("flow.2.dialPlan.verbs.1.fileURL", ("http://example.test/a.wav",), ("", GONE)),
+    ("flow.2.dialPlan", (VOICE_STEP["dialPlan"],), ({}, {"verbs": []}, REMOVED, [])),
+    ("flow.2.dialPlan.verbs.0.type", ("SAY",), ("DIAL", "COLLECT", "say", REMOVED)),
+    ("flow.2.dialPlan.verbs.0.repeat", (-1, 0, 5, REMOVED), (-2, 0.5)),
+    ("flow.2.dialPlan.verbs.0.bargeIn", (True, REMOVED), ("no",)),
+    ("flow.2.dialPlan.verbs.0.message.language", tuple(VOICE_LANGUAGES), ("en", "EN-us", REMOVED)),
+    ("flow.2.dialPlan.verbs.0.message.gender", ("male", REMOVED), ("Male",)),
+    ("flow.2.dialPlan.verbs.0.message.text", ("x",), ("", REMOVED)),
+    ("flow.2.dialPlan.verbs.0.message", (), (REMOVED,)),
+    ("flow.2.dialPlan.verbs.1.fileURL", ("http://example.test/a.wav",), ("", REMOVED)),
     ("flow.2.dialPlan.verbs.1.repeat", (-1,), (-2,)),
     (
         "flow.2.machineDetection",
-        ({"strategy": "Continue", "eventUrl": "https://a.test"}, {"strategy": "Continue"}, GONE),
+        ({"strategy": "Continue", "eventUrl": "https://a.test"}, {"strategy": "Continue"}, REMOVED),
         ({"strategy": "Hangup", "eventUrl": "https://a.test"}, {"strategy": "hangup"}, {}),
     ),
     ("flow.2.failoverOnStatuses", (["completed", "BUSY", "NoAnswer", "failed", "unsent", "terminated"],), (["No"],)),
     ("flow.2.ttl", (0,), ()),
 ]
 CALLBACK_RULES: list[Rule] = [
-    ("callback", (GONE, {"url": "http://a.test"}), ({}, {"strategy": "OnStep"}, "https://a.test")),
-    ("callback.strategy", ("OnCompletion", GONE), ("OnChange", "onstep")),
-    ("callback.url", ("http://a.test",), ("ftp://a.test", GONE, "")),
-    ("flow", ([SMS_STEP],), ([], GONE, {}, [1], [None])),
+    ("callback", (REMOVED, {"url": "http://a.test"}), ({}, {"strategy": "OnStep"}, "https://a.test")),
+    ("callback.strategy", ("OnCompletion", REMOVED), ("OnChange", "onstep")),
+    ("callback.url", ("http://a.test",), ("ftp://a.test", REMOVED, "")),
+    ("flow", ([SMS_STEP],), ([], REMOVED, {}, [1], [None])),
     ("anything", ({"else": 1},), ()),
     ("flow.1.anything", ([1],), ()),
 ]
 RESTRICTIONS: list[Rule] = [("restrictions", ({}, {"x": 1}), ())]
 TEMPLATE: list[Rule] = [
-    *((f"flow.{step}.order", (4, 99), (GONE, 0, 1.5)) for step in (0, 1, 2)),
-    ("flow.0.templateId", ("BBBBBBBB-0000-4000-8000-000000000001",), ("x", GONE, 1)),
-    ("flow.0.templateLang", ("el", "xx"), (GONE, "")),
-    ("flow.0.templateParams", ({}, GONE), ("x", [])),
-    ("flow.0.deliveryScope", ("ALL_DEVICES", GONE), ("ALL_DEVICE", "PRIMARY_ONLY")),
-    ("flow.0.seq", (0, 10**30, GONE), (1.5, "1")),
-    ("flow.0.message", (GONE,), ({"text": "Hi"}, {})),
-    ("flow.0.label", (GONE,), ("x",)),
+    *((f"flow.{step}.order", (4, 99), (REMOVED, 0, 1.5)) for step in (0, 1, 2)),
+    ("flow.0.templateId", ("BBBBBBBB-0000-4000-8000-000000000001",), ("x", REMOVED, 1)),
+    ("flow.0.templateLang", ("el", "xx"), (REMOVED, "")),
+    ("flow.0.templateParams", ({}, REMOVED), ("x", [])),
+    ("flow.0.deliveryScope", ("ALL_DEVICES", REMOVED), ("ALL_DEVICE", "PRIMARY_ONLY")),
+    ("flow.0.seq", (0, 10**30, REMOVED), (1.5, "1")),
+    ("flow.0.message", (REMOVED,), ({"text": "Hi"}, {})),
+    ("flow.0.label", (REMOVED,), ("x",)),
     ("flow.0.expireOnDelivery", (True,), ()),
 ]
 OTP_RULES: list[Rule] = [
-    ("flow.0.pin", ("1234", "1234567890", "ab cd"), ("123", "12345678901", 123456, GONE)),
-    ("flow.0.to", ("+306900000001", "306900000001", ["+306900000001"]), ("+0", [], ["x"], "1234567890123456", GONE)),
-    ("flow.1.to", ("+306900000001", ["306900000001"]), ("", GONE)),
-    *((f"flow.{step}.ttl", (0, 10**400), (-1, 0.5, "1", GONE)) for step in (0, 1)),
-    *((f"flow.{step}.order", (4, 99), (GONE, 0, 1.5)) for step in (0, 1)),
+    ("flow.0.pin", ("1234", "1234567890", "ab cd"), ("123", "12345678901", 123456, REMOVED)),
+    ("flow.0.to", ("+306900000001", "306900000001", ["+306900000001"]), ("+0", [], ["x"], "1234567890123456", REMOVED)),
+    ("flow.1.to", ("+306900000001", ["306900000001"]), ("", REMOVED)),
+    *((f"flow.{step}.ttl", (0, 10**400), (-1, 0.5, "1", REMOVED)) for step in (0, 1)),
+    *((f"flow.{step}.order", (4, 99), (REMOVED, 0, 1.5)) for step in (0, 1)),
     ("flow.1.order", (2,), (1,)),
-    ("flow.0.senderInfoTrackingId", ("x",), (GONE, "")),
-    ("flow.0.templateId", ("c33cccaf-735f-4d62-8383-a76bf4999e2d".upper(),), ("x", GONE)),
-    ("flow.0.templateType", ("basic", "basic_5min", "with_type", "with_action", GONE), ("with", "with_validity", "")),
-    ("flow.0.businessName", ("x",), ("", GONE)),
+    ("flow.0.senderInfoTrackingId", ("x",), (REMOVED, "")),
+    ("flow.0.templateId", ("c33cccaf-735f-4d62-8383-a76bf4999e2d".upper(),), ("x", REMOVED)),
+    (
+        "flow.0.templateType",
+        ("basic", "basic_5min", "with_type", "with_action", REMOVED),
+        ("with", "with_validity", ""),
+    ),
+    ("flow.0.businessName", ("x",), ("", REMOVED)),
     ("flow.0.label", ("x" * 1000,), (1,)),
     ("flow.0.unknown", ("x", 1), ()),
-    ("flow.0.type", ("ViberOtp",), ("Viber", "Voice", GONE)),
-    ("flow.1.from", (GONE, "1" * 16), ("1" * 17, "A" * 12)),
-    ("flow.1.message", ({"body": "x", "flash": True},), (GONE, {}, "x", {"body": ""})),
-    ("callback", (GONE, {"url": "http://a.test"}), ({}, {"url": "x"}, {"url": "http://a.test", "strategy": "OnStep"})),
-    ("flow", ([OTP_SMS_STEP],), ([], GONE, [1])),
+    ("flow.0.type", ("ViberOtp",), ("Viber", "Voice", REMOVED)),
+    ("flow.1.from", (REMOVED, "1" * 16), ("1" * 17, "A" * 12)),
+    ("flow.1.message", ({"body": "x", "flash": True},), (REMOVED, {}, "x", {"body": ""})),
+    (
+        "callback",
+        (REMOVED, {"url": "http://a.test"}),
+        ({}, {"url": "x"}, {"url": "http://a.test", "strategy": "OnStep"}),
+    ),
+    ("flow", ([OTP_SMS_STEP],), ([], REMOVED, [1])),
 ]
 VIBER_OTP_RULES: list[Rule] = [
-    ("senderInfoTrackingId", ("x",), (GONE, "")),
-    ("to", ("+12",), ("306912345678", ["+306912345678"], GONE)),
-    ("ttl", (0, 10**9, GONE), (-1, 0.5)),
-    ("seq", (0, -1, 10**30, GONE), ("1", 0.5)),
-    ("label", ("promotional", GONE), ("other",)),
-    ("type", ("ALL_DEVICE", GONE), ("ALL_DEVICES", "PRIMARY_DEVICE")),
-    ("templateLang", (*LANGUAGES, GONE), ("EN", "hu", "no", "ro")),
-    ("templateId", ("x", GONE), (1,)),
-    ("templateParams.pin", ("1", "x" * 50, "http"), ("", "x" * 51, "www.a", "see HTTPS://a", "http://a", 1, GONE)),
-    (TEMPLATE_NUMBER, (0, BIG), (-1, BIG + 1, 10**60, 5.5, "5", GONE)),
-    ("templateParams", (), (GONE, {}, "x")),
+    ("senderInfoTrackingId", ("x",), (REMOVED, "")),
+    ("to", ("+12",), ("306912345678", ["+306912345678"], REMOVED)),
+    ("ttl", (0, 10**9, REMOVED), (-1, 0.5)),
+    ("seq", (0, -1, 10**30, REMOVED), ("1", 0.5)),
+    ("label", ("promotional", REMOVED), ("other",)),
+    ("type", ("ALL_DEVICE", REMOVED), ("ALL_DEVICES", "PRIMARY_DEVICE")),
+    ("templateLang", (*LANGUAGES, REMOVED), ("EN", "hu", "no", "ro")),
+    ("templateId", ("x", REMOVED), (1,)),
+    ("templateParams.pin", ("1", "x" * 50, "http"), ("", "x" * 51, "www.a", "see HTTPS://a", "http://a", 1, REMOVED)),
+    (TEMPLATE_NUMBER, (0, BIG), (-1, BIG + 1, 10**60, 5.5, "5", REMOVED)),
+    ("templateParams", (), (REMOVED, {}, "x")),
     ("templateParams.other", (1,), ()),
 ]
 RULES: dict[str, list[Rule]] = {
@@ -207,14 +219,14 @@ async def test_values_at_and_beyond_the_limit_of_each_rule(
     """Values up to the limit are accepted; beyond it, the error names the member and no other."""
     body = BODIES[operation]
     error_status = 422 if operation == "sendFailoverOtp" else 400
-    async with calling() as caller:
+    async with open_caller() as caller:
         for value in valid:
-            if value is GONE and not _has(body, member):
+            if value is REMOVED and not _has(body, member):
                 continue
-            status, response = await caller.send(operation, changed(body, **{member: value}))
+            status, response = await caller.send(operation, with_changes(body, **{member: value}))
             assert status == 200, (value, response)
         for value in invalid:
-            status, response = await caller.send(operation, changed(body, **{member: value}))
+            status, response = await caller.send(operation, with_changes(body, **{member: value}))
             assert status == error_status, value
             parent = member.rpartition(".")[0]
             related = (_location(member), _location(parent) if parent else "", "flow")
@@ -227,7 +239,7 @@ async def test_values_at_and_beyond_the_limit_of_each_rule(
 @pytest.mark.parametrize("body", [[], "x", 1, None, {}])
 async def test_body_that_is_not_a_flow_is_rejected(operation: str, body: object) -> None:
     """A body of another shape is rejected like any other invalid request."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, _ = await caller.send(operation, body)
     assert status == (422 if operation == "sendFailoverOtp" else 400)
 
@@ -236,46 +248,48 @@ async def test_body_that_is_not_a_flow_is_rejected(operation: str, body: object)
 async def test_each_otp_template_requires_its_parameters(template: str, required: tuple[str, ...]) -> None:
     """Each of Routee's nine OTP templates requires its parameters, whatever the letter case of its id."""
     complete: dict[str, Any] = {"pin": "1234"} | {name: 5 if name == "codeValidityTime" else "x" for name in required}
-    async with calling() as caller:
+    async with open_caller() as caller:
         for template_id in (template, template.upper()):
-            body = changed(VIBER_OTP, templateId=template_id, templateParams=complete)
+            body = with_changes(VIBER_OTP, templateId=template_id, templateParams=complete)
             assert (await caller.send("sendViberOtp", body))[0] == 200
             for name in complete:
-                status, response = await caller.send("sendViberOtp", changed(body, **{f"templateParams.{name}": GONE}))
+                status, response = await caller.send(
+                    "sendViberOtp", with_changes(body, **{f"templateParams.{name}": REMOVED})
+                )
                 assert status == 400
                 assert response["properties"] == {f"templateParams.{name}": "is required"}
             step = {"flow.0.templateId": template_id}
-            status, response = await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **step))
+            status, response = await caller.send("sendTransactionalFailover", with_changes(TRANSACTIONAL, **step))
             assert (status, list(response["properties"])) == (400, ["flow[0].templateParams.pin"])
             changes = {**step, "flow.0.templateParams": {"pin": "1234"}}
-            assert (await caller.send("sendTransactionalFailover", changed(TRANSACTIONAL, **changes)))[0] == 200
+            assert (await caller.send("sendTransactionalFailover", with_changes(TRANSACTIONAL, **changes)))[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["with_business_name", "with_business_and_validity_hours", "with_reason"])
 async def test_template_types_with_a_business_require_its_name(kind: str) -> None:
     """A template type with a business requires businessName."""
-    async with calling() as caller:
-        body = changed(OTP, **{"flow.0.templateType": kind, "flow.0.validFor": "5"})
+    async with open_caller() as caller:
+        body = with_changes(OTP, **{"flow.0.templateType": kind, "flow.0.validFor": "5"})
         assert (await caller.send("sendFailoverOtp", body))[0] == 200
-        status, response = await caller.send("sendFailoverOtp", changed(body, **{"flow.0.businessName": GONE}))
+        status, response = await caller.send("sendFailoverOtp", with_changes(body, **{"flow.0.businessName": REMOVED}))
     assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow", 0, "businessName"])
 
 
 @pytest.mark.parametrize("kind", ["with_validity", "with_type_and_validity", "with_business_and_validity_hours"])
 async def test_validity_template_types_require_an_extra_member(kind: str) -> None:
     """A validity template requires a member beyond the known ones, because the public pages cut off its name."""
-    async with calling() as caller:
-        body = changed(OTP, **{"flow.0.templateType": kind})
+    async with open_caller() as caller:
+        body = with_changes(OTP, **{"flow.0.templateType": kind})
         status, response = await caller.send("sendFailoverOtp", body)
         assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow", 0])
-        assert (await caller.send("sendFailoverOtp", changed(body, **{"flow.0.validFor": "5"})))[0] == 200
+        assert (await caller.send("sendFailoverOtp", with_changes(body, **{"flow.0.validFor": "5"})))[0] == 200
 
 
 @pytest.mark.parametrize("spelling", ["dialplan", "dialPlans"])
 async def test_all_spellings_of_dial_plan_are_validated(spelling: str) -> None:
     """Each of the three spellings on Routee's pages is validated in the same way, and returned as dialPlans."""
     step = {name: value for name, value in VOICE_STEP.items() if name != "dialPlan"}
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send("sendFailover", {"flow": [step | {spelling: VOICE_STEP["dialPlan"]}]})
         assert (status, response["flow"][0]["dialPlans"]) == (200, VOICE_STEP["dialPlan"])
         assert (await caller.send("sendFailover", {"flow": [step | {spelling: {"verbs": []}}]}))[0] == 400
@@ -283,16 +297,16 @@ async def test_all_spellings_of_dial_plan_are_validated(spelling: str) -> None:
 
 async def test_repeated_order_is_rejected_in_otp_flows_only() -> None:
     """Orders must differ in an OTP flow only: the standard how-to's own example repeats one."""
-    async with calling() as caller:
-        status, response = await caller.send("sendFailoverOtp", changed(OTP, **{"flow.1.order": 1}))
+    async with open_caller() as caller:
+        status, response = await caller.send("sendFailoverOtp", with_changes(OTP, **{"flow.1.order": 1}))
         assert (status, response["detail"][0]["loc"]) == (422, ["body", "flow"])
-        assert (await caller.send("sendFailover", changed(STANDARD, **{"flow.2.order": 2})))[0] == 200
+        assert (await caller.send("sendFailover", with_changes(STANDARD, **{"flow.2.order": 2})))[0] == 200
 
 
 async def test_error_lists_all_violations_up_to_a_limit() -> None:
     """An error has every violation, each as a text at its path, up to a limit."""
     steps = [VIBER_STEP | {"to": "x", "label": 5}, TEMPLATE_STEP, VOICE_STEP | {"to": {}}]
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, response = await caller.send("sendFailover", {"flow": steps})
         assert response["developerMessage"] == "Validation Error!"
         assert response["code"] == "400000000"
@@ -313,13 +327,13 @@ async def test_error_lists_all_violations_up_to_a_limit() -> None:
 async def test_errors_do_not_quote_the_request(operation: str) -> None:
     """No error repeats what was sent: it may contain a PIN or a number."""
     secret = "CANARY-4711-0815"
-    body = changed(BODIES[operation])
+    body = with_changes(BODIES[operation])
     targets: list[dict[str, Any]] = body.get("flow", [body])
     for target in targets:
         target.update((name, [secret]) for name in ("to", "pin", "templateId", "ttl", "from", "senderInfoTrackingId"))
         target["templateParams"] = {"pin": secret * 9, "codeValidityTime": secret}
         target.setdefault("type", secret)
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, response = await caller.send(operation, body)
     assert status in {400, 422}
     assert secret not in str(response)

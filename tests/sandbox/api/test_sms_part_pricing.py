@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from ..raw_http import OTP_SMS_STEP, OTP_VIBER_STEP, SMS_STEP, TEMPLATE_STEP, VIBER_STEP, Caller, calling, changed
+from ..raw_http import (
+    OTP_SMS_STEP,
+    OTP_VIBER_STEP,
+    SMS_STEP,
+    TEMPLATE_STEP,
+    VIBER_STEP,
+    Caller,
+    open_caller,
+    with_changes,
+)
 
 LONG = "Your order has shipped. " * 10  # 240 characters of the GSM alphabet
 GREEK = "Η παραγγελία σας έφυγε. " * 10
@@ -21,7 +30,7 @@ async def _final_record(caller: Caller, operation: str, body: object) -> Any:
 
 
 def _sms(**changes: Any) -> dict[str, Any]:
-    return changed(SMS_STEP, to=EXPIRING_NUMBER, **changes)
+    return with_changes(SMS_STEP, to=EXPIRING_NUMBER, **changes)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +38,8 @@ def _sms(**changes: Any) -> dict[str, Any]:
 )
 async def test_long_sms_has_one_message_object_per_part(operation: str, viber: dict[str, Any]) -> None:
     """A long SMS has one object per part, with one messageId and several smsIds, each charged and in the total."""
-    body = {"flow": [changed(viber, to=EXPIRING_NUMBER), _sms(**{"message.body": LONG})]}
-    async with calling(speed=0) as caller:
+    body = {"flow": [with_changes(viber, to=EXPIRING_NUMBER), _sms(**{"message.body": LONG})]}
+    async with open_caller(speed=0) as caller:
         record = await _final_record(caller, operation, body)
         first, *sms = record["messages"]
     assert (first["type"], [part["type"] for part in sms]) == ("Viber", ["Sms", "Sms"])
@@ -59,8 +68,8 @@ async def test_transcode_reduces_parts_and_is_shown_in_the_record(
     transcode: dict[str, Any], parts: int, shown: str
 ) -> None:
     """`transcode` reduces the parts, and the record shows what was sent; absent, the application's setting is off."""
-    step = changed(_sms(**{"message.body": GREEK}), **transcode)
-    async with calling(speed=0) as caller:
+    step = with_changes(_sms(**{"message.body": GREEK}), **transcode)
+    async with open_caller(speed=0) as caller:
         record = await _final_record(caller, "sendFailover", {"flow": [step]})
     assert [part["parts"] for part in record["messages"]] == [parts] * parts
     assert "".join(part["body"] for part in record["messages"]) == shown
@@ -77,7 +86,7 @@ async def test_transcode_reduces_parts_and_is_shown_in_the_record(
 )
 async def test_parts_are_charged_unless_failed_or_unsent(outcome: str, status: str, charged: int) -> None:
     """Each part of an SMS is charged, delivered or not, unless the channel rejected or never got it."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json={"sms": outcome})
         record = await _final_record(caller, "sendFailover", {"flow": [_sms(**{"message.body": LONG})]})
     assert [part["status"]["name"] for part in record["messages"]] == [status] * 2
@@ -87,11 +96,11 @@ async def test_parts_are_charged_unless_failed_or_unsent(outcome: str, status: s
 
 async def test_long_otp_sms_is_one_step_with_the_price_of_its_parts() -> None:
     """In the OTP service a long SMS is one step with the price of its parts; total_cost is the sum of the steps."""
-    viber = changed(OTP_VIBER_STEP, to=EXPIRING_NUMBER)
-    async with calling(speed=0) as caller:
+    viber = with_changes(OTP_VIBER_STEP, to=EXPIRING_NUMBER)
+    async with open_caller(speed=0) as caller:
         prices: list[float] = []
         for text in ("Code 123456", LONG, "Κωδικός " * 10):
-            sms = changed(OTP_SMS_STEP, to=EXPIRING_NUMBER, message={"body": text, "transcode": True})
+            sms = with_changes(OTP_SMS_STEP, to=EXPIRING_NUMBER, message={"body": text, "transcode": True})
             _, response = await caller.send("sendFailoverOtp", {"flow": [viber, sms]})
             await caller.sandbox.advance(LONG_ENOUGH)
             record = await caller.track_otp(response["flowId"])
@@ -105,8 +114,10 @@ async def test_long_otp_sms_is_one_step_with_the_price_of_its_parts() -> None:
 
 async def test_otp_record_has_error_message_and_operator() -> None:
     """A failed step has an error message, and an SMS its operator."""
-    async with calling(speed=0) as caller:
-        body = {"flow": [changed(OTP_VIBER_STEP, to=EXPIRING_NUMBER), changed(OTP_SMS_STEP, to=EXPIRING_NUMBER)]}
+    async with open_caller(speed=0) as caller:
+        body = {
+            "flow": [with_changes(OTP_VIBER_STEP, to=EXPIRING_NUMBER), with_changes(OTP_SMS_STEP, to=EXPIRING_NUMBER)]
+        }
         _, response = await caller.send("sendFailoverOtp", body)
         await caller.sandbox.advance(LONG_ENOUGH)
         viber, sms = (await caller.track_otp(response["flowId"]))["steps"]

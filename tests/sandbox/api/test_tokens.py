@@ -9,7 +9,7 @@ import pytest
 
 from routee_failover.sandbox.api.tokens import ALL_ROLES, TokenService, UnknownScope
 
-from ..raw_http import OTP, SENDS, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, calling
+from ..raw_http import OTP, SENDS, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, open_caller
 
 FORM = {"grant_type": "client_credentials"}
 READS = {
@@ -26,7 +26,7 @@ CALLS += [("GET", *item) for item in READS.items()]
 
 async def test_token_response_has_the_documented_members() -> None:
     """The response has the type, the remaining seconds, the scopes as one text and the roles as a list."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, body = await caller.token()
     assert status == 200
     assert body["token_type"] == "bearer"
@@ -80,7 +80,7 @@ def test_scopes_limit_the_roles_of_a_token() -> None:
 )
 async def test_wrong_credentials_return_401(headers: dict[str, str]) -> None:
     """Wrong credentials get a 401 in the format of the token service."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, body = await caller.raw("POST", "/oauth/token", data=FORM, headers=headers)
     assert status == 401
     assert (body["status"], body["error"], body["message"]) == (401, "Unauthorized", "Bad credentials")
@@ -100,7 +100,7 @@ async def test_wrong_credentials_return_401(headers: dict[str, str]) -> None:
 )
 async def test_invalid_token_request_returns_an_oauth_error(options: dict[str, Any], error: str) -> None:
     """A token request with an invalid form gets a 400 in OAuth2's format."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, body = await caller.raw("POST", "/oauth/token", headers=basic(), **options)
     assert (status, body["error"]) == (400, error)
     assert set(body) == {"error", "error_description"}
@@ -109,7 +109,7 @@ async def test_invalid_token_request_returns_an_oauth_error(options: dict[str, A
 async def test_undecodable_or_huge_token_form_is_rejected() -> None:
     """Bytes that are not UTF-8, or too many, are an invalid form and not a fault."""
     headers = basic() | {"Content-Type": "application/x-www-form-urlencoded"}
-    async with calling() as caller:
+    async with open_caller() as caller:
         status, body = await caller.raw("POST", "/oauth/token", headers=headers, data=b"grant_type=\xff")
         assert (status, body["error"]) == (400, "invalid_request")
         status, body = await caller.raw("POST", "/oauth/token", headers=headers, data=io.BytesIO(b"x" * 1_100_000))
@@ -122,7 +122,7 @@ async def test_missing_and_invalid_tokens_have_the_status_of_the_service(
 ) -> None:
     """Without a Bearer token the OTP service responds with 403, others with 401; with an invalid one all with 401."""
     otp = path.startswith("/failover-otp")
-    async with calling() as caller:
+    async with open_caller() as caller:
         for headers in ({}, basic()):
             caller.headers = headers
             status, body = await caller.call(operation, path, method=method)
@@ -136,7 +136,7 @@ async def test_missing_and_invalid_tokens_have_the_status_of_the_service(
 
 async def test_revoked_token_is_rejected_and_a_new_one_works() -> None:
     """Revoking ends every token at once; the next one is different and valid."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         _, before = await caller.token()
         caller.sandbox.revoke_tokens()
         assert (await caller.send("sendFailover", STANDARD))[0] == 401
@@ -157,7 +157,7 @@ async def test_revoked_token_is_rejected_and_a_new_one_works() -> None:
 )
 async def test_send_without_a_role_returns_403_with_its_name(missing: str, operation: str, body: object) -> None:
     """A send requires the failover role and those of its channels; a missing one gets a 403 that names it."""
-    async with calling(roles=[role for role in ALL_ROLES if role != missing]) as caller:
+    async with open_caller(roles=[role for role in ALL_ROLES if role != missing]) as caller:
         status, response = await caller.send(operation, body)
         assert status == 403
         assert missing in response["developerMessage"]
@@ -167,7 +167,7 @@ async def test_send_without_a_role_returns_403_with_its_name(missing: str, opera
 
 async def test_token_with_fewer_scopes_has_fewer_rights() -> None:
     """A token that was requested with fewer scopes has fewer rights."""
-    async with calling() as caller:
+    async with open_caller() as caller:
         await caller.authenticate(scope="failover sms")
         assert (await caller.send("sendFailover", STANDARD))[0] == 403
         assert (await caller.send("sendFailover", {"flow": STANDARD["flow"][1:2]}))[0] == 200

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from routee_failover.sandbox import AcceptedFlow
 
-from ..raw_http import OTP, STANDARD, TEMPLATE_STEP, TRANSACTIONAL, VIBER_STEP, Caller, changed
+from ..raw_http import OTP, STANDARD, TEMPLATE_STEP, TRANSACTIONAL, VIBER_STEP, Caller, with_changes
 
 Behaviour = int | Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -71,7 +71,7 @@ def standard(url: str, digits: str = "000", strategy: str | None = "OnStep", **c
     """Return a standard flow of Viber, SMS and Voice to the number with these digits."""
     to = f"+306900000{digits}"
     callback = {"url": url} if strategy is None else {"url": url, "strategy": strategy}
-    return changed(
+    return with_changes(
         STANDARD, **{"flow.0.to": to, "flow.1.to": to, "flow.2.to.phone": to, "callback": callback} | changes
     )
 
@@ -80,28 +80,30 @@ def transactional(url: str, digits: str = "000", strategy: str = "OnStep") -> di
     """Return a transactional flow of the same channels."""
     to = f"+306900000{digits}"
     callback = {"url": url, "strategy": strategy}
-    return changed(TRANSACTIONAL, **{"flow.0.to": to, "flow.1.to": to, "flow.2.to.phone": to, "callback": callback})
+    return with_changes(
+        TRANSACTIONAL, **{"flow.0.to": to, "flow.1.to": to, "flow.2.to.phone": to, "callback": callback}
+    )
 
 
 def otp(url: str, digits: str = "000") -> dict[str, Any]:
     """Return an OTP flow of Viber and SMS."""
     to = f"306900000{digits}"
-    return changed(OTP, **{"flow.0.to": to, "flow.1.to": to, "callback": {"url": url}})
+    return with_changes(OTP, **{"flow.0.to": to, "flow.1.to": to, "callback": {"url": url}})
 
 
 def single_viber(url: str, digits: str = "000", strategy: str = "OnStep") -> dict[str, Any]:
     """Return a standard flow of one Viber message with two callbacks: when it was sent, and when it ended."""
-    step = changed(VIBER_STEP, to=f"+306900000{digits}")
+    step = with_changes(VIBER_STEP, to=f"+306900000{digits}")
     return {"flow": [step], "callback": {"url": url, "strategy": strategy}}
 
 
 def viber_with_inbound(inbound: str) -> dict[str, Any]:
     """Return a transactional flow of one Viber message without a callback but with an `inboundUrl`."""
-    return {"flow": [changed(TEMPLATE_STEP, inboundUrl=inbound)]}
+    return {"flow": [with_changes(TEMPLATE_STEP, inboundUrl=inbound)]}
 
 
 async def accept(caller: Caller, operation: str, body: object) -> AcceptedFlow:
-    """Send a flow, and return it as the sandbox accept it."""
+    """Send a flow, and return it as the sandbox accepted it."""
     status, _ = await caller.send(operation, body)
     assert status == 200
     return caller.sandbox.accepted[-1]

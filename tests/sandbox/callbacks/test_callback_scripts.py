@@ -7,7 +7,7 @@ import pytest
 from routee_failover.sandbox import CallbackScript
 from routee_failover.sandbox.simulation.outcomes import CallbackOrder, ScriptedOutcome
 
-from ..raw_http import calling
+from ..raw_http import open_caller
 from .callback_receiver import Receiver, accept, single_viber, standard, statuses
 
 HOUR = timedelta(hours=1)
@@ -32,7 +32,7 @@ async def test_callbacks_are_repeated_reordered_delayed_or_dropped_as_scripted(
     script: CallbackScript, expected: list[str], at: list[float]
 ) -> None:
     """Callbacks are repeated, delayed, reordered or dropped as the rule says; reordered ones wait for the last one."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         caller.sandbox.script(callbacks=script)
         await accept(caller, "sendFailover", single_viber(receiver.url, "400"))
         await caller.sandbox.advance(HOUR * 2)
@@ -47,7 +47,7 @@ async def test_shuffled_order_is_reproducible() -> None:
     """The callbacks of a flow are shuffled in the same way in every run, and not in the same way for every flow."""
 
     async def run() -> list[list[str]]:
-        async with calling(speed=0) as caller, Receiver() as receiver:
+        async with open_caller(speed=0) as caller, Receiver() as receiver:
             caller.sandbox.script(callbacks=CallbackScript(order="shuffled", repeat=2))
             flows = [await accept(caller, "sendFailover", standard(receiver.url, "111")) for _ in range(4)]
             await caller.sandbox.advance(HOUR * 24)
@@ -63,7 +63,7 @@ async def test_shuffled_order_is_reproducible() -> None:
 @pytest.mark.parametrize("order", ["reversed", "as-is"])
 async def test_only_callback_of_a_flow_is_posted_at_once(order: CallbackOrder) -> None:
     """With OnCompletion there is nothing to wait for: the only callback is posted when the flow is final."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         caller.sandbox.script(callbacks=CallbackScript(order=order))
         await accept(caller, "sendFailover", single_viber(receiver.url, "400", strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=3))
@@ -72,7 +72,7 @@ async def test_only_callback_of_a_flow_is_posted_at_once(order: CallbackOrder) -
 
 async def test_held_callbacks_are_listed_and_can_be_redelivered() -> None:
     """Callbacks that wait for the last one are listed, can be redelivered, and are posted when the flow ends."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         caller.sandbox.script(callbacks=CallbackScript(order="reversed"))
         await accept(caller, "sendFailover", single_viber(receiver.url, "300"))
         await caller.sandbox.advance(timedelta(seconds=5))
@@ -89,7 +89,7 @@ async def test_held_callbacks_are_listed_and_can_be_redelivered() -> None:
 
 async def test_held_callbacks_are_deleted_with_their_flow() -> None:
     """Callbacks that wait for the last one are never posted when their flow is evicted, or all flows are cleared."""
-    async with calling(speed=0, max_flows=1) as caller, Receiver() as receiver:
+    async with open_caller(speed=0, max_flows=1) as caller, Receiver() as receiver:
         for _ in range(2):
             caller.sandbox.script(callbacks=CallbackScript(order="reversed"))
             flow = await accept(caller, "sendFailover", single_viber(receiver.url, "300"))
@@ -103,7 +103,7 @@ async def test_held_callbacks_are_deleted_with_their_flow() -> None:
 
 async def test_each_copy_of_a_repeated_callback_has_its_own_retries() -> None:
     """Each copy is a callback of its own: one that fails is posted again, the other one is not."""
-    async with calling(speed=0) as caller, Receiver(500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500) as receiver:
         caller.sandbox.script(callbacks=CallbackScript(repeat=2))
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR * 2)

@@ -13,7 +13,7 @@ from routee_failover.sandbox.simulation.virtual_clock import VirtualClock
 from routee_failover.sandbox.store import serialization
 from routee_failover.sandbox.store.base import MemoryStore, T
 
-from ..raw_http import calling
+from ..raw_http import open_caller
 from .callback_receiver import Receiver, accept, single_viber, statuses
 
 HOUR = timedelta(hours=1)
@@ -22,7 +22,7 @@ FLOWS = 1_000
 
 async def test_slow_receiver_of_a_thousand_flows_gets_every_callback() -> None:
     """A slow receiver gets a limited number of callbacks at a time, and in the end those of all flows."""
-    async with calling(speed=0, max_flows=FLOWS) as caller, Receiver() as slow, Receiver() as quick:
+    async with open_caller(speed=0, max_flows=FLOWS) as caller, Receiver() as slow, Receiver() as quick:
         slow.always = slow.hold
         body = single_viber(slow.url, strategy="OnCompletion")
         for batch in range(10):
@@ -54,7 +54,7 @@ class _PreloadedStore(MemoryStore):
 
 async def test_callbacks_of_an_earlier_run_are_resumed() -> None:
     """Pending callbacks are posted when they are due, interrupted ones at once, those of unknown flows never."""
-    async with calling(speed=0) as caller, Receiver(500, 500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500, 500) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url, "400"))
         await caller.sandbox.advance(timedelta(seconds=10))
         (flow,), stored = caller.sandbox.accepted, caller.sandbox.callbacks

@@ -8,7 +8,7 @@ import pytest
 from routee_failover.sandbox import SandboxError
 from routee_failover.sandbox.callbacks import callback_log
 
-from ..raw_http import GONE, SENDER, VIBER_OTP, VIBER_STEP, calling, changed
+from ..raw_http import REMOVED, SENDER, VIBER_OTP, VIBER_STEP, open_caller, with_changes
 from .callback_receiver import Receiver, accept, otp, single_viber, standard, viber_with_inbound
 from .test_status_callbacks import schema_violations
 
@@ -18,7 +18,7 @@ MEDIA: dict[str, Any] = {"media": "https://example.test/cat.png", "filename": "c
 
 async def test_reply_is_posted_in_the_documented_shape() -> None:
     """Text, sender, recipient and the id of the message that was replied to are posted as the page documents."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         flow = await accept(caller, "sendFailover", single_viber("http://127.0.0.1:1/", "400"))
         flow.body["flow"][0]["inboundUrl"] = receiver.url
         await caller.sandbox.advance(HOUR)
@@ -45,7 +45,7 @@ async def test_reply_is_posted_in_the_documented_shape() -> None:
 
 async def test_reply_with_media_posts_url_and_filename() -> None:
     """An image or a file is posted as URL and name; a step without a label has none."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(receiver.url))
         await caller.sandbox.advance(HOUR)
         caller.sandbox._callback_dispatcher.reply(flow, "", position=0, **MEDIA)
@@ -56,7 +56,7 @@ async def test_reply_with_media_posts_url_and_filename() -> None:
 
 async def test_failed_reply_is_retried_and_can_be_redelivered() -> None:
     """An inbound message is retried like a callback, and can be posted again by hand."""
-    async with calling(speed=0) as caller, Receiver(500, 200, 200) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500, 200, 200) as receiver:
         flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
         record = caller.sandbox.reply(flow.id, "STOP")
@@ -74,7 +74,7 @@ async def test_failed_reply_is_retried_and_can_be_redelivered() -> None:
 
 async def test_reply_does_not_count_as_completion_callback() -> None:
     """A flow with OnCompletion gets its completion callback, whatever replies came before."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         step = {**VIBER_STEP, "expireOnDelivery": True, "ttl": 1, "inboundUrl": receiver.url}
         body = {"flow": [step], "callback": {"url": receiver.url, "strategy": "OnCompletion"}}
         flow = await accept(caller, "sendFailover", body)
@@ -93,7 +93,7 @@ async def test_reply_does_not_count_as_completion_callback() -> None:
         ("sendFailover", standard("http://127.0.0.1:1/", "000"), 7, "no such message yet"),
         (
             "sendFailover",
-            changed(standard("http://127.0.0.1:1/", "000"), **{"flow.0.inboundUrl": GONE}),
+            with_changes(standard("http://127.0.0.1:1/", "000"), **{"flow.0.inboundUrl": REMOVED}),
             0,
             "inboundUrl",
         ),
@@ -103,7 +103,7 @@ async def test_reply_does_not_count_as_completion_callback() -> None:
 )
 async def test_impossible_reply_raises_the_reason(operation: str, body: Any, position: int | None, reason: str) -> None:
     """A message that was not sent or not delivered, is not on Viber or has no inboundUrl takes no reply."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         flow = await accept(caller, operation, body)
         await caller.sandbox.advance(timedelta(minutes=10))
         with pytest.raises(SandboxError, match=reason):
@@ -113,7 +113,7 @@ async def test_impossible_reply_raises_the_reason(operation: str, body: Any, pos
 
 async def test_reply_to_an_unknown_flow_raises() -> None:
     """A reply to an unknown flow is an error."""
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         with pytest.raises(SandboxError, match="no such flow"):
             caller.sandbox.reply("?", "hello")
 
@@ -121,7 +121,7 @@ async def test_reply_to_an_unknown_flow_raises() -> None:
 async def test_oldest_callbacks_beyond_the_limit_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The callbacks of one flow are limited, even if no receiver listens; deleted ones are not posted."""
     monkeypatch.setattr(callback_log, "MAX_CALLBACKS_PER_FLOW", 3)
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         flow = await accept(caller, "sendTransactionalFailover", viber_with_inbound(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
         reply_ids = [caller.sandbox.reply(flow.id, str(number)).id for number in range(5)]

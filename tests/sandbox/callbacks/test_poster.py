@@ -179,7 +179,7 @@ def ca() -> trustme.CA:
     return trustme.CA()
 
 
-async def test_untrusted_certificate_and_missing_tls_are_told_apart(ca: trustme.CA) -> None:
+async def test_untrusted_certificate_and_missing_tls_have_different_errors(ca: trustme.CA) -> None:
     """An untrusted certificate has another error than a receiver that does not speak TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)

@@ -10,7 +10,7 @@ from routee_failover.sandbox import CallbackRecord, SandboxError
 from routee_failover.sandbox.callbacks import dispatcher, poster
 from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
 
-from ..raw_http import Caller, calling
+from ..raw_http import Caller, open_caller
 from .callback_receiver import Receiver, accept, single_viber, statuses
 
 DAY = timedelta(days=1)
@@ -30,7 +30,7 @@ def _attempt_statuses(record: CallbackRecord) -> list[int | None]:
 
 async def test_failing_receiver_gets_twelve_retries_within_a_day() -> None:
     """A receiver that never responds with 200 gets the first attempt and twelve retries within a day, and no more."""
-    async with calling(speed=0) as caller, Receiver(always=500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(always=500) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url))
         await caller.sandbox.advance(DAY)
         queued, delivered = caller.sandbox.callbacks
@@ -50,7 +50,7 @@ async def test_retries_are_reproducible_on_an_advanced_clock() -> None:
     """On a clock that is advanced, two runs are identical, attempt by attempt."""
 
     async def run() -> list[Any]:
-        async with calling(speed=0) as caller, Receiver(500, 404, 302, 204, 429) as receiver:
+        async with open_caller(speed=0) as caller, Receiver(500, 404, 302, 204, 429) as receiver:
             for digits in ("400", "100"):
                 await accept(caller, "sendFailover", single_viber(receiver.url, digits))
             await caller.sandbox.advance(DAY)
@@ -63,7 +63,7 @@ async def test_retries_are_reproducible_on_an_advanced_clock() -> None:
 
 async def test_retry_after_an_error_succeeds() -> None:
     """500 and then 200: two attempts, 30 seconds apart, and the callback is delivered."""
-    async with calling(speed=0) as caller, Receiver(500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(DAY)
         (record,) = caller.sandbox.callbacks
@@ -77,7 +77,7 @@ async def test_retry_after_an_error_succeeds() -> None:
 
 async def test_retries_do_not_delay_later_callbacks() -> None:
     """A retry comes after callbacks that were due meanwhile: receivers have to support another order."""
-    async with calling(speed=0) as caller, Receiver(500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url))
         await caller.sandbox.advance(DAY)
         assert statuses(receiver.bodies) == ["QUEUED", "DELIVERED", "QUEUED"]
@@ -86,7 +86,7 @@ async def test_retries_do_not_delay_later_callbacks() -> None:
 async def test_response_after_two_seconds_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """A response that takes longer than two real seconds does not count, and the connection is closed."""
     monkeypatch.setattr(poster, "RESPONSE_TIMEOUT", LIMIT)
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         receiver.always = receiver.hold
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=10))
@@ -103,7 +103,7 @@ async def test_response_after_two_seconds_does_not_count(monkeypatch: pytest.Mon
 async def test_receiver_that_starts_later_gets_the_retry() -> None:
     """A receiver that was down gets the next retry once it is up."""
     receiver = Receiver()
-    async with calling(speed=0) as caller:
+    async with open_caller(speed=0) as caller:
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=60))
         (record,) = caller.sandbox.callbacks
@@ -118,7 +118,7 @@ async def test_receiver_that_starts_later_gets_the_retry() -> None:
 async def test_only_the_newest_attempts_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A callback with many attempts keeps the newest ones, and still fails after the last retry."""
     monkeypatch.setattr(dispatcher, "MAX_RECORDED_ATTEMPTS", 3)
-    async with calling(speed=0) as caller, Receiver(always=500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(always=500) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(2 * DAY)
         (record,) = caller.sandbox.callbacks
@@ -127,7 +127,7 @@ async def test_only_the_newest_attempts_are_recorded(monkeypatch: pytest.MonkeyP
 
 async def test_retries_run_on_a_fast_clock() -> None:
     """At a speed of 100,000 the whole schedule takes about a second."""
-    async with calling(speed=100_000.0) as caller, Receiver(always=503) as receiver:
+    async with open_caller(speed=100_000.0) as caller, Receiver(always=503) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await receiver.received(13)
         await caller.sandbox.advance(timedelta(0))
@@ -138,7 +138,7 @@ async def test_retries_run_on_a_fast_clock() -> None:
 
 async def test_no_retry_on_a_stopped_clock() -> None:
     """On a stopped clock a retry waits until the clock is advanced."""
-    async with calling(speed=0) as caller, Receiver(always=500) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(always=500) as receiver:
         flow = await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
         await caller.sandbox.advance(timedelta(seconds=1))
         caller.sandbox._lifecycle.force_outcome(flow, 0, ScriptedOutcome.DELIVERED)
@@ -150,7 +150,7 @@ async def test_no_retry_on_a_stopped_clock() -> None:
 
 async def test_clearing_flows_ends_retries_and_attempts_in_flight() -> None:
     """When the flows are cleared, nothing more is posted, and attempts in flight are not recorded."""
-    async with calling(speed=0) as caller, Receiver(500, 200) as receiver:
+    async with open_caller(speed=0) as caller, Receiver(500, 200) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
         caller.sandbox._lifecycle.clear()
@@ -171,7 +171,7 @@ async def test_clearing_flows_ends_retries_and_attempts_in_flight() -> None:
 
 async def test_evicted_flow_loses_its_callbacks() -> None:
     """The callbacks of a flow are deleted with it, pending ones too: memory stays bounded."""
-    async with calling(speed=0, max_flows=1) as caller, Receiver(500) as receiver:
+    async with open_caller(speed=0, max_flows=1) as caller, Receiver(500) as receiver:
         await accept(caller, "sendFailover", single_viber(receiver.url))
         await caller.sandbox.advance(timedelta(seconds=10))
         await accept(caller, "sendFailover", single_viber(receiver.url, "100"))
@@ -185,7 +185,7 @@ async def test_sandbox_stops_at_once_despite_slow_receivers() -> None:
     """A sandbox stops at once, although receivers keep its callbacks waiting, and leaves no task and no connection."""
     async with Receiver() as receiver:
         receiver.always = receiver.hold
-        async with asyncio.timeout(50), calling(speed=100_000.0) as caller:
+        async with asyncio.timeout(50), open_caller(speed=100_000.0) as caller:
             for _ in range(20):
                 await accept(caller, "sendFailover", single_viber(receiver.url))
             await receiver.received(poster.MAX_CONCURRENT_POSTS_PER_ORIGIN)
@@ -199,7 +199,7 @@ class TestRedeliver:
 
     async def test_delivered_callback_is_posted_again(self) -> None:
         """A delivered callback is posted again, with the same body."""
-        async with calling(speed=0) as caller, Receiver() as receiver:
+        async with open_caller(speed=0) as caller, Receiver() as receiver:
             record = await _accept_delivered(caller, receiver)
             redelivered = caller.sandbox.redeliver(record.id)
             assert (redelivered.state, redelivered.next_at) == ("pending", 10.0)
@@ -211,7 +211,7 @@ class TestRedeliver:
 
     async def test_retries_start_over_after_a_redelivery(self) -> None:
         """When a redelivered callback fails, the schedule starts over, and the earlier one ends."""
-        async with calling(speed=0) as caller, Receiver(always=500) as receiver:
+        async with open_caller(speed=0) as caller, Receiver(always=500) as receiver:
             await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
             await caller.sandbox.advance(timedelta(seconds=63))
             (record,) = caller.sandbox.callbacks
@@ -223,7 +223,7 @@ class TestRedeliver:
 
     async def test_callback_in_flight_is_posted_again_after_it(self) -> None:
         """A callback in flight is posted once more afterwards, whatever the result of the first attempt."""
-        async with calling(speed=0) as caller, Receiver() as receiver:
+        async with open_caller(speed=0) as caller, Receiver() as receiver:
             receiver.always = receiver.hold
             await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
             advancing = asyncio.create_task(caller.sandbox.advance(timedelta(seconds=10)))
@@ -237,7 +237,7 @@ class TestRedeliver:
 
     async def test_callback_of_a_flow_deleted_meanwhile_is_not_posted(self) -> None:
         """A callback whose flow is deleted while it waits for its turn is not posted."""
-        async with calling(speed=0) as caller, Receiver() as receiver:
+        async with open_caller(speed=0) as caller, Receiver() as receiver:
             receiver.always = receiver.hold
             flow_id = (await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))).id
             advancing = asyncio.create_task(caller.sandbox.advance(timedelta(seconds=10)))
@@ -252,7 +252,7 @@ class TestRedeliver:
 
     async def test_unknown_callback_raises(self) -> None:
         """An unknown callback cannot be redelivered; that includes one whose flow was evicted."""
-        async with calling(speed=0, max_flows=1) as caller, Receiver() as receiver:
+        async with open_caller(speed=0, max_flows=1) as caller, Receiver() as receiver:
             record = await _accept_delivered(caller, receiver)
             await accept(caller, "sendFailover", single_viber(receiver.url))
             for unknown in (record.id, "", "?"):

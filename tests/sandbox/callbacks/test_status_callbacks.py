@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from routee_failover.sandbox.contract import load_contract
 from routee_failover.sandbox.simulation.outcomes import ScriptedOutcome
 
-from ..raw_http import GONE, VIBER_OTP, Caller, calling, changed
+from ..raw_http import REMOVED, VIBER_OTP, Caller, open_caller, with_changes
 from .callback_receiver import Receiver, accept, otp, single_viber, standard, statuses, transactional
 
 HOUR = timedelta(hours=1)
-BUILD = {
+BUILDERS = {
     "sendFailover": standard,
     "sendTransactionalFailover": transactional,
     "sendFailoverOtp": otp,
@@ -33,7 +33,7 @@ def schema_violations(schema: str, body: object) -> list[str]:
 
 async def test_on_step_posts_every_status_change_in_order() -> None:
     """With OnStep each status change is posted as it happens; the end of a step and the start of the next are one."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         await accept(caller, "sendFailover", standard(receiver.url, "310"))
         await caller.sandbox.advance(HOUR * 24)
         expected = ["QUEUED", "Queued", "Sent", "Queued", "Initiated", "Ringing", "InProgress", "Completed"]
@@ -44,15 +44,15 @@ async def test_on_step_posts_every_status_change_in_order() -> None:
 
 @settings(max_examples=20)
 @given(
-    operation=st.sampled_from(sorted(BUILD)),
+    operation=st.sampled_from(sorted(BUILDERS)),
     digits=st.text("01234", min_size=3, max_size=3),
 )
 def test_payloads_equal_the_tracking_records_at_each_change(operation: str, digits: str) -> None:
     """The payloads are the tracking records at the times of all changes of the flow, and no others."""
 
     async def run() -> tuple[list[Any], list[Any]]:
-        async with calling(speed=0) as caller, Receiver() as receiver:
-            body = BUILD[operation](receiver.url, digits)
+        async with open_caller(speed=0) as caller, Receiver() as receiver:
+            body = BUILDERS[operation](receiver.url, digits)
             if (await caller.send(operation, body))[1].get("status") == "Failed":
                 return [], receiver.bodies
             (flow,) = caller.sandbox.accepted
@@ -77,7 +77,7 @@ def test_payloads_equal_the_tracking_records_at_each_change(operation: str, digi
 async def test_on_completion_posts_the_final_status_once(operation: str) -> None:
     """With OnCompletion only the final status is posted; a message seen later does not complete the flow again."""
     build = standard if operation == "sendFailover" else transactional
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         await accept(caller, operation, build(receiver.url, "400", strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR)
         (body,) = receiver.bodies
@@ -87,7 +87,7 @@ async def test_on_completion_posts_the_final_status_once(operation: str) -> None
 
 async def test_on_completion_posts_a_failure_with_status_code() -> None:
     """OnCompletion reports a failure with its statusCode, as a string."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         await accept(caller, "sendFailover", standard(receiver.url, "121", strategy="OnCompletion"))
         await caller.sandbox.advance(HOUR * 24)
         (body,) = receiver.bodies
@@ -96,7 +96,7 @@ async def test_on_completion_posts_a_failure_with_status_code() -> None:
 
 async def test_missing_strategy_posts_every_change() -> None:
     """No page says what applies where the strategy is absent: nothing is left out."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         await accept(caller, "sendFailover", standard(receiver.url, strategy=None))
         await caller.sandbox.advance(HOUR)
         assert statuses(receiver.bodies) == ["QUEUED", "DELIVERED"]
@@ -104,7 +104,7 @@ async def test_missing_strategy_posts_every_change() -> None:
 
 async def test_otp_flow_posts_status_changes_without_the_pin() -> None:
     """The OTP service posts the tracking record at status changes and when failover is sent; it contains no PIN."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         await accept(caller, "sendFailoverOtp", otp(receiver.url, "300"))
         await caller.sandbox.advance(HOUR)
         assert statuses(receiver.bodies) == ["queued", "sent", "delivered"]
@@ -119,9 +119,9 @@ async def test_otp_flow_posts_status_changes_without_the_pin() -> None:
 
 async def test_flow_without_callback_opens_no_session() -> None:
     """Without a callback nothing is posted or stored; a Viber OTP has none, because no page documents one."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
-        await accept(caller, "sendFailover", standard(receiver.url, callback=GONE))
-        await accept(caller, "sendViberOtp", changed(VIBER_OTP, callback={"url": receiver.url}))
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
+        await accept(caller, "sendFailover", standard(receiver.url, callback=REMOVED))
+        await accept(caller, "sendViberOtp", with_changes(VIBER_OTP, callback={"url": receiver.url}))
         await caller.sandbox.advance(HOUR)
         assert caller.sandbox.callbacks == []
         assert receiver.bodies == []
@@ -130,7 +130,7 @@ async def test_flow_without_callback_opens_no_session() -> None:
 
 async def test_callback_is_a_json_post_with_user_agent() -> None:
     """A callback is a POST of JSON to the URL as it was given, with the sandbox's User-Agent."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         await accept(caller, "sendFailover", single_viber(f"{receiver.url}?key=a%20b&n=1#top"))
         await caller.sandbox.advance(HOUR)
         request = receiver.requests[0]
@@ -142,7 +142,7 @@ async def test_callback_is_a_json_post_with_user_agent() -> None:
 
 async def test_forced_outcome_is_posted_at_once() -> None:
     """A forced outcome is posted immediately on a stopped clock, and the rest of the flow when it is due."""
-    async with calling(speed=0) as caller, Receiver() as receiver:
+    async with open_caller(speed=0) as caller, Receiver() as receiver:
         flow = await accept(caller, "sendFailover", standard(receiver.url, "300"))
         await caller.sandbox.advance(timedelta(seconds=1.7))
         await receiver.received(1)
@@ -163,7 +163,7 @@ async def _wait_until_final(caller: Caller, receiver: Receiver, flows: int) -> l
 @pytest.mark.parametrize("speed", [60.0, 100_000.0])
 async def test_callbacks_keep_their_order_at_any_speed(speed: float) -> None:
     """At any speed of the clock, the callbacks of a flow arrive one at a time, in order."""
-    async with calling(speed=speed) as caller, Receiver() as receiver:
+    async with open_caller(speed=speed) as caller, Receiver() as receiver:
         for _ in range(5):
             await accept(caller, "sendFailover", standard(receiver.url, "100"))
         bodies = await _wait_until_final(caller, receiver, 5)

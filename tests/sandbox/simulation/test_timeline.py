@@ -201,8 +201,8 @@ def test_seen_after_delivery_changes_the_message_but_not_the_flow() -> None:
     assert (state.status, state.messages[0].status_at(5.0).name, state.updated_at) == ("Succeeded", "SEEN", 5.0)
 
 
-def test_message_never_changes_after_its_ttl() -> None:
-    """Nothing happens to a message after its ttl, however short that is."""
+def test_ttl_of_zero_ends_a_message_at_once() -> None:
+    """The status that ends a message comes at its ttl at the latest, however short that is."""
     assert compute_timeline([sms(ScriptedOutcome.DELIVERED, ttl=0.0)]).ended_at == 0.0
 
 

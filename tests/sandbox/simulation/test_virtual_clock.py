@@ -17,8 +17,8 @@ def test_clock_runs_speed_times_faster_than_real_time() -> None:
 
 
 @pytest.mark.parametrize("speed", [-1.0, math.inf, math.nan])
-def test_invalid_speed_is_rejected(speed: float) -> None:
-    """A negative or non-finite speed is rejected, initially and later."""
+def test_invalid_speed_raises_value_error(speed: float) -> None:
+    """A negative or non-finite speed raises, initially and later."""
     with pytest.raises(ValueError, match="speed"):
         VirtualClock(speed)
     clock = VirtualClock(2.0)
@@ -46,7 +46,7 @@ def test_speed_change_keeps_the_elapsed_time() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-0.001, math.inf, math.nan])
-def test_invalid_advance_is_rejected(seconds: float) -> None:
+def test_invalid_advance_raises_value_error(seconds: float) -> None:
     """A clock can only be advanced, by a finite number of seconds that is not negative."""
     with pytest.raises(ValueError, match="only be advanced"):
         VirtualClock().advance(seconds)

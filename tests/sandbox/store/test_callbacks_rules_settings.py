@@ -12,7 +12,7 @@ from routee_failover.sandbox.callbacks import callback_log
 from routee_failover.sandbox.simulation.event_bus import FlowChanged
 
 from ..callbacks.callback_receiver import Receiver, accept, single_viber, statuses
-from ..raw_http import OTP, SENDS, STANDARD, VIBER_OTP, Caller, calling
+from ..raw_http import OTP, SENDS, STANDARD, VIBER_OTP, Caller, open_caller
 
 SECOND = timedelta(seconds=1)
 
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def _session(path: Path) -> AsyncIterator[Caller]:
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         yield caller
 
 
@@ -56,7 +56,7 @@ async def test_interrupted_attempt_is_repeated_at_the_start(path: Path) -> None:
     """A callback that was being posted when the sandbox stopped is posted again at the start."""
     async with Receiver() as receiver:
         receiver.always = receiver.hold
-        async with calling(store=path, speed=1000) as caller:
+        async with open_caller(store=path, speed=1000) as caller:
             await accept(caller, "sendFailover", single_viber(receiver.url, strategy="OnCompletion"))
             await receiver.received(1)
         receiver.always = 200
@@ -83,15 +83,15 @@ async def test_callbacks_are_limited_and_deleted_with_their_flows(path: Path, mo
     """The file keeps the callbacks of the stored flows, and of each flow a limited number."""
     monkeypatch.setattr(callback_log, "MAX_CALLBACKS_PER_FLOW", 2)
     async with Receiver() as receiver:
-        async with calling(store=path, speed=0, max_flows=2) as caller:
+        async with open_caller(store=path, speed=0, max_flows=2) as caller:
             for _ in range(3):
                 await accept(caller, "sendFailover", single_viber(receiver.url, "400"))
                 await caller.sandbox.advance(SECOND * 10)
             ids = [flow.id for flow in caller.sandbox.accepted]
             assert [record.flow_id for record in caller.sandbox.callbacks] == [ids[0]] * 2 + [ids[1]] * 2
-        async with calling(store=path, speed=0, max_flows=1) as caller:
+        async with open_caller(store=path, speed=0, max_flows=1) as caller:
             assert [record.flow_id for record in caller.sandbox.callbacks] == [ids[1]] * 2
-        async with calling(store=path, speed=0, max_flows=5) as caller:
+        async with open_caller(store=path, speed=0, max_flows=5) as caller:
             assert [record.flow_id for record in caller.sandbox.callbacks] == [ids[1]] * 2
             caller.sandbox._lifecycle.clear()
         async with _session(path) as caller:

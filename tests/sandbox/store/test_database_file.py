@@ -1,4 +1,4 @@
-"""The file of a store: its permissions, and files that are rejected with the reason and left unchanged."""
+"""The file of a store: its permissions, and files that are refused with the reason and left unchanged."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ import pytest
 from routee_failover.sandbox import Sandbox, SandboxError
 from routee_failover.sandbox.store import database
 
-from ..raw_http import STANDARD, calling
+from ..raw_http import STANDARD, open_caller
 
 
 async def _start_error(path: Path) -> str:
@@ -61,10 +61,10 @@ def _other_application(path: Path) -> None:
         (os.mkfifo, "it is not a regular file"),
     ],
 )
-async def test_file_of_another_kind_is_rejected_unchanged(
+async def test_file_of_another_kind_is_refused_unchanged(
     make: Callable[[Path], None], reason: str, tmp_path: Path
 ) -> None:
-    """A file that is not a sandbox's is rejected with what it is, and stays as it was."""
+    """A file that is not a sandbox's is refused with what it is, and stays as it was."""
     path = tmp_path / "sandbox.db"
     make(path)
     before = path.read_bytes() if path.is_file() else b""
@@ -74,7 +74,7 @@ async def test_file_of_another_kind_is_rejected_unchanged(
 
 
 async def _store_a_flow(path: Path) -> None:
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
 
 
@@ -96,21 +96,21 @@ def _change(path: Path, statement: str) -> None:
         ("UPDATE documents SET document = 'null' WHERE kind = 'clock'", "a clock in it cannot be read"),
     ],
 )
-async def test_newer_or_unreadable_file_is_rejected(change: str, reason: str, tmp_path: Path) -> None:
-    """A file of a newer version, or with unreadable contents, is rejected."""
+async def test_newer_or_unreadable_file_is_refused(change: str, reason: str, tmp_path: Path) -> None:
+    """A file of a newer version, or with unreadable contents, is refused."""
     path = tmp_path / "sandbox.db"
     await _store_a_flow(path)
     _change(path, change)
     assert reason in await _start_error(path)
 
 
-@pytest.mark.parametrize("where", ["middle", "end"])
-async def test_damaged_file_is_rejected_with_advice(where: str, tmp_path: Path) -> None:
-    """A file with a damaged or missing part is rejected, with what to do about it."""
+@pytest.mark.parametrize("damaged_part", ["middle", "end"])
+async def test_damaged_file_is_refused_with_advice(damaged_part: str, tmp_path: Path) -> None:
+    """A file with a damaged or missing part is refused, with what to do about it."""
     path = tmp_path / "sandbox.db"
     await _store_a_flow(path)
     content = path.read_bytes()
-    if where == "end":
+    if damaged_part == "end":
         path.write_bytes(content[:5000])
     else:
         path.write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
@@ -120,20 +120,20 @@ async def test_damaged_file_is_rejected_with_advice(where: str, tmp_path: Path) 
 async def test_incomplete_log_of_a_crash_does_not_prevent_a_start(tmp_path: Path) -> None:
     """A log that ends in the middle of a transaction does not prevent the next start."""
     path, killed = tmp_path / "sandbox.db", tmp_path / "killed"
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
         killed.write_bytes(path.read_bytes())
         log = path.with_name("sandbox.db-wal").read_bytes()
     killed.with_name("killed-wal").write_bytes(log[:-100])
-    async with calling(store=killed) as caller:
+    async with open_caller(store=killed) as caller:
         assert len(caller.sandbox.accepted) <= 1
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
 
 
-async def test_file_in_use_is_rejected_and_released_later(tmp_path: Path) -> None:
-    """A file that a sandbox has open is rejected by another; it is released at the end, and after a failed start."""
+async def test_file_in_use_is_refused_and_released_later(tmp_path: Path) -> None:
+    """A file that a sandbox has open is refused by another; it is released at the end, and after a failed start."""
     path = tmp_path / "sandbox.db"
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         assert await _start_error(path) == "another process has it open; give each sandbox a file of its own"
         assert (await caller.send("sendFailover", STANDARD))[0] == 200
         port = int(caller.sandbox.url.rpartition(":")[2])
@@ -151,7 +151,7 @@ async def test_file_and_log_are_readable_by_the_owner_only(tmp_path: Path) -> No
     path = tmp_path / "sandbox.db"
     before = os.umask(0)
     try:
-        async with calling(store=path) as caller:
+        async with open_caller(store=path) as caller:
             await caller.send("sendFailover", STANDARD)
             assert _modes(tmp_path) == {0o600}
             assert _names(tmp_path) == ["sandbox.db", "sandbox.db-wal"]
@@ -181,7 +181,7 @@ async def test_symlink_is_followed_and_empty_file_is_used(tmp_path: Path) -> Non
         ("nul\0byte", "it is not a valid file name"),
     ],
 )
-async def test_impossible_path_is_rejected(name: str, reason: str, tmp_path: Path) -> None:
+async def test_impossible_path_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     """A missing folder, or an impossible name, is one clear error, and nothing is created."""
     assert (await _start_error(tmp_path / name)).endswith(reason)
     assert _names(tmp_path) == []
@@ -200,7 +200,7 @@ def _unprivileged() -> Iterator[None]:
             os.seteuid(0)
 
 
-async def test_unwritable_file_or_folder_is_rejected(tmp_path: Path) -> None:
+async def test_unwritable_file_or_folder_is_refused(tmp_path: Path) -> None:
     """A read-only folder or file is one clear error; so is a folder in which no log can be created."""
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are not accessible to other users
         folder = Path(name)

@@ -21,9 +21,9 @@ from routee_failover.sandbox.store.base import MemoryStore
 from routee_failover.sandbox.store.persistent_clock import PersistentClock
 from routee_failover.sandbox.store.sqlite import SqliteStore
 
-from ..raw_http import BODIES, OTP, SMS_STEP, STANDARD, calling, changed
+from ..raw_http import BODIES, OTP, SMS_STEP, STANDARD, open_caller, with_changes
 
-EXPIRING = changed(OTP, **{"flow.0.to": "306900000300", "flow.0.ttl": 86_400})
+EXPIRING = with_changes(OTP, **{"flow.0.to": "306900000300", "flow.0.ttl": 86_400})
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def path(tmp_path: Path) -> Path:
 
 async def test_flows_survive_a_restart_unchanged(path: Path) -> None:
     """After a restart every flow and its tracking record are unchanged, and numbering continues."""
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         for operation, body in BODIES.items():
             await caller.send(operation, body)
         await caller.sandbox.advance(timedelta(seconds=2))
         before = caller.sandbox.accepted
         records = [await caller.track(flow.id) for flow in before[:2]]
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         assert caller.sandbox.accepted == before
         assert [await caller.track(flow.id) for flow in before[:2]] == records
         await caller.track_otp(before[2].message_ids[0])
@@ -51,27 +51,27 @@ async def test_flows_survive_a_restart_unchanged(path: Path) -> None:
 
 async def test_request_bodies_survive_exactly(path: Path) -> None:
     """Characters of any script, numbers of any size and unknown members survive in the body."""
-    body = changed(STANDARD, **{"flow.1.message.body": "Γεια 👋 \x00", "own": [10**30, 1.5, None, {"a": [[]]}]})
-    async with calling(store=path) as caller:
+    body = with_changes(STANDARD, **{"flow.1.message.body": "Γεια 👋 \x00", "own": [10**30, 1.5, None, {"a": [[]]}]})
+    async with open_caller(store=path) as caller:
         assert (await caller.send("sendFailover", body))[0] == 200
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         assert caller.sandbox.accepted[0].body == body
 
 
 async def test_clock_stops_while_the_sandbox_is_off(path: Path) -> None:
     """A ttl of a day may pass in three sessions; later changes are published then, earlier ones not again."""
     events: list[SandboxEvent] = []
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         flow_id = (await caller.send("sendFailoverOtp", EXPIRING))[1]["flowId"]
         await caller.sandbox.advance(timedelta(hours=8))
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         caller.sandbox._event_bus.add_listener(events.append)
         _, clock = await caller.call("getSandboxClock", "/sandbox/clock")
         assert clock["now"] == 8 * 3600
         await caller.sandbox.advance(timedelta(hours=15))
         assert (await caller.track_otp(flow_id))["status"] == "InProgress"
         assert not any(isinstance(event, FlowChanged) for event in events)
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         caller.sandbox._event_bus.add_listener(events.append)
         await caller.sandbox.advance(timedelta(hours=1, seconds=10))
         assert (await caller.track_otp(flow_id))["status"] == "Succeeded"
@@ -80,10 +80,10 @@ async def test_clock_stops_while_the_sandbox_is_off(path: Path) -> None:
 
 async def test_forced_outcome_survives(path: Path) -> None:
     """A message that was forced to fail has failed after a restart too."""
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         await caller.send("sendFailoverOtp", EXPIRING)
         caller.sandbox._lifecycle.force_outcome(caller.sandbox.accepted[0], 0, ScriptedOutcome.FAILED)
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         (flow,) = caller.sandbox.accepted
         assert flow.forced_outcomes == (ForcedOutcome(0, 0.0, ScriptedOutcome.FAILED),)
         assert [step["status"] for step in (await caller.track_otp(flow.id))["steps"]] == ["FAILED", "queued"]
@@ -92,7 +92,7 @@ async def test_forced_outcome_survives(path: Path) -> None:
 async def test_max_flows_limits_the_file(path: Path) -> None:
     """Evicted flows are deleted from the file, and a smaller `max_flows` deletes more of it."""
     for max_flows, sent, remaining in ((3, 5, [3, 4, 5]), (2, 0, [4, 5]), (10, 0, [4, 5])):
-        async with calling(store=path, max_flows=max_flows) as caller:
+        async with open_caller(store=path, max_flows=max_flows) as caller:
             for _ in range(sent):
                 await caller.send("sendFailover", STANDARD)
             assert [flow.number for flow in caller.sandbox.accepted] == remaining
@@ -100,11 +100,11 @@ async def test_max_flows_limits_the_file(path: Path) -> None:
 
 async def test_numbering_continues_after_a_clear(path: Path) -> None:
     """A cleared sandbox is empty after a restart, and no number is reused."""
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         for _ in range(3):
             await caller.send("sendFailover", STANDARD)
         caller.sandbox._lifecycle.clear()
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         assert caller.sandbox.accepted == []
         await caller.send("sendFailover", STANDARD)
         assert [flow.number for flow in caller.sandbox.accepted] == [4]
@@ -144,14 +144,14 @@ def _copy_as_after_a_kill(path: Path, folder: Path) -> Path:
 
 async def test_acknowledged_flows_and_clock_changes_survive_a_kill(path: Path, tmp_path: Path) -> None:
     """A flow whose response was sent survives a kill, and so does a change of the clock."""
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         responses = await asyncio.gather(*(caller.send("sendFailoverOtp", OTP) for _ in range(50)))
         flows = _copy_as_after_a_kill(path, tmp_path / "after-sends")
         await caller.call("setSandboxClock", "/sandbox/clock", method="POST", json={"advance": 3600})
         clock = _copy_as_after_a_kill(path, tmp_path / "after-clock")
     async with Sandbox(store=flows) as sandbox:
         assert {flow.id for flow in sandbox.accepted} == {body["flowId"] for _, body in responses}
-    async with calling(store=clock, speed=0) as caller:
+    async with open_caller(store=clock, speed=0) as caller:
         assert (await caller.call("getSandboxClock", "/sandbox/clock"))[1]["now"] == 3600
 
 
@@ -210,7 +210,7 @@ def test_checkpoint_is_before_the_first_due_job() -> None:
 async def test_job_due_at_the_kill_runs_after_the_restart(path: Path) -> None:
     """A change that was due and not published at a kill is published, although a newer flow was saved."""
     events: list[SandboxEvent] = []
-    async with calling(store=path, speed=0) as caller:
+    async with open_caller(store=path, speed=0) as caller:
         await caller.send("sendViberOtp", BODIES["sendViberOtp"])
         await caller.sandbox.advance(timedelta(seconds=3))
         await caller.send("sendViberOtp", BODIES["sendViberOtp"])
@@ -228,13 +228,13 @@ async def test_job_due_at_the_kill_runs_after_the_restart(path: Path) -> None:
 
 async def test_close_writes_what_is_pending_and_in_progress(path: Path) -> None:
     """What was saved is in the file after `close`, whatever the writer was doing."""
-    for turns in range(4):
+    for iterations in range(4):
         store = SqliteStore(path, _FakeClock())
         store.start()
-        store.save("one", str(turns), turns)
-        for _ in range(turns):
+        store.save("one", str(iterations), iterations)
+        for _ in range(iterations):
             await asyncio.sleep(0)
-        store.save("two", str(turns), turns)
+        store.save("two", str(iterations), iterations)
         store.close()
     store = SqliteStore(path, _FakeClock())
     assert store.load("one", int) == store.load("two", int) == [0, 1, 2, 3]
@@ -273,14 +273,14 @@ async def test_memory_store_saves_nothing_and_never_fails() -> None:
 
 async def test_full_disk_is_logged_once_and_the_sandbox_continues(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A full disk is logged once; the sandbox continues in memory, and the file keeps what was saved before."""
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         await caller.send("sendFailover", STANDARD)
         assert caller.sandbox.store_failure is None
         store = caller.sandbox._store
         assert isinstance(store, SqliteStore)
         (pages,) = store._database.execute("PRAGMA page_count").fetchone()
         store._database.execute(f"PRAGMA max_page_count={pages}")
-        long = changed(STANDARD, flow=[SMS_STEP | {"order": number} for number in range(1, 40)])
+        long = with_changes(STANDARD, flow=[SMS_STEP | {"order": number} for number in range(1, 40)])
         for _ in range(3):
             assert (await caller.send("sendFailover", long))[0] == 200
         assert caller.sandbox.store_failure == "the disk is full"
@@ -290,7 +290,7 @@ async def test_full_disk_is_logged_once_and_the_sandbox_continues(path: Path, ca
         record.getMessage()
         == f"cannot write to the store {path} any more: the disk is full; the sandbox continues in memory"
     )
-    async with calling(store=path) as caller:
+    async with open_caller(store=path) as caller:
         assert len(caller.sandbox.accepted) == 1
         assert caller.sandbox.store_failure is None
 

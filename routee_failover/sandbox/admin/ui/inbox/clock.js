@@ -57,7 +57,7 @@ export class Clock {
 
   draw() {
     const speed = this.#reading.speed;
-    const speeds = SPEEDS.includes(speed) ? SPEEDS : [...SPEEDS, speed].sort((one, other) => one - other);
+    const speeds = SPEEDS.includes(speed) ? SPEEDS : [...SPEEDS, speed].sort((a, b) => a - b);
     render(
       this.#root,
       element("div", { class: "now", title: "Virtual time since the sandbox started" },
@@ -71,7 +71,7 @@ export class Clock {
           element("button", { type: "button", "data-advance": seconds, "aria-label": `Advance the clock by ${name}` },
             `+${label}`))),
     );
-    for (const one of this.#root.querySelectorAll("input")) one.checked = Number(one.value) === speed;
+    for (const input of this.#root.querySelectorAll("input")) input.checked = Number(input.value) === speed;
   }
 
   #speed(speed, current) {

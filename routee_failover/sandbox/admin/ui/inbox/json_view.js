@@ -8,7 +8,7 @@ const MAX_COLOURED = 60_000; // characters; colouring more of them is slow and o
 /** Returns the value as indented JSON. */
 export const pretty = (value) => JSON.stringify(value, null, 2);
 
-/** Creates a jsonBlock with the JSON and a button that copies it. */
+/** Creates a block of JSON with a button that copies it. */
 export function jsonBlock(value, name) {
   const text = pretty(value ?? null);
   return element("div", { class: "json" },

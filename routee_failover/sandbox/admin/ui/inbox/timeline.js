@@ -49,7 +49,7 @@ function stepItem(flow, step, index, elapsed, busy) {
 }
 
 function unsentReason(flow) {
-  if (flow.final) return "Not needed";
+  if (flow.final) return "Not sent";
   return flow.status === "Queued" ? "Waiting" : "If the previous step fails";
 }
 
