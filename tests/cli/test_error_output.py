@@ -111,7 +111,7 @@ def test_help_lists_the_exit_codes_of_each_command(cli: Cli) -> None:
     kinds: dict[str, list[tuple[str, ...]]] = {
         "unknown: may have been accepted, do not send": [(), ("send",)],
         "Routee responded, whatever the status": [("search",), ("track",)],
-        "not finished within --timeout": [("track",)],
+        "not final within --timeout": [("track",)],
         "stopped normally, also by Ctrl-C": [("sandbox",), ("demo",), ("callbacks", "listen")],
         "some rows are not sent yet": [("bulk", name) for name in ("run", "resume", "status", "reconcile")],
         "wrong usage, ledger or file": [("bulk", "export"), ("bulk", "report")],
