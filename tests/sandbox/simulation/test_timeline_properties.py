@@ -167,7 +167,7 @@ def test_state_changes_only_at_next_change_times(
     assert {at for at in changes if at < math.inf} <= set(seen)
 
 
-@given(**timelines, added=st.builds(ForcedOutcome, st.integers(0, 3), seconds, st.sampled_from(ScriptedOutcome)))
+@given(**timelines, added=st.builds(ForcedOutcome, st.integers(0, 3), times, st.sampled_from(ScriptedOutcome)))
 def test_forced_outcome_changes_nothing_before_its_time(
     steps: list[SimulatedStep], dispatched_at: float, forced: list[ForcedOutcome], added: ForcedOutcome
 ) -> None:
