@@ -41,8 +41,8 @@ def listen(
 ) -> None:
     """Print callbacks as they arrive, until Ctrl-C. Phone numbers and PINs are masked.
 
-    It prints the URL to use as the callback of a flow. The sandbox can reach it as it is;
-    Routee itself needs a public URL that leads to it.
+    It prints the URL to use as the callback of a flow. The sandbox can reach it
+    as it is; Routee itself needs a public URL that leads to it.
 
     Example: [cyan]routee-failover callbacks listen --port 9000[/]
     """

@@ -38,15 +38,17 @@ def sandbox(
 ) -> None:
     """Run a sandbox of Routee's documented API on this machine until Ctrl-C. It delivers no message.
 
-    It prints four lines to paste into another shell; `send`, `track` and `search` then use the sandbox.
+    It prints four lines to paste into another shell; `send`, `track` and
+    `search` then use the sandbox.
 
     Its inbox is a web page that shows every flow that the sandbox accepted.
 
-    The recipient's number decides the outcome of a message: the last three digits of
-    +306900000VSP are for Viber, SMS and Voice. 0 is delivered, 1 undelivered or
-    busy, 2 failed, 3 expired or not answered, 4 seen, 5 not sent for lack of balance,
-    6 a call cut off for lack of balance, 7 a server error, 8 a call whose status is
-    unknown for a while. POST /sandbox/rules scripts everything else.
+    The recipient's number decides the outcome of a message: the last three
+    digits of +306900000VSP are for Viber, SMS and Voice. 0 is delivered,
+    1 undelivered or busy, 2 failed, 3 expired or not answered, 4 seen, 5 not
+    sent for lack of balance, 6 a call cut off for lack of balance, 7 a server
+    error, 8 a call whose status is unknown for a while. POST /sandbox/rules
+    scripts everything else.
 
     Example: [cyan]routee-failover sandbox --port 8089 --speed 60 --store sandbox.db[/]
     """

@@ -43,8 +43,8 @@ def track(
 ) -> None:
     """Show the status of a flow and of each of its messages. Read-only.
 
-    The exit code is 0 whatever the status. Ctrl-C stops following; it does not stop
-    the message.
+    The exit code is 0 whatever the status. Ctrl-C stops following; it does not
+    stop the message.
 
     Example: [cyan]routee-failover track --follow 0b7c54e1-4d2a-4a53-9d0e-6f3f7a1c2b3d[/]
     """

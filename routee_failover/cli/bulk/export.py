@@ -40,7 +40,8 @@ def export(
 ) -> None:
     """Print the outcome of every message. Read-only; works while the run is in progress.
 
-    Phone numbers are masked (+3069****5678) unless --numbers is given. Output is UTF-8.
+    Phone numbers are masked (+3069****5678) unless --numbers is given. Output
+    is UTF-8.
 
     Example: [cyan]routee-failover bulk export people.sqlite --state UNKNOWN[/]
     """

@@ -57,9 +57,10 @@ def reconcile(
 ) -> None:
     """Find out whether Routee accepted the messages whose outcome is unknown. Nothing is sent.
 
-    A message that Routee accepted is found at once. A message counts as not accepted only
-    if it is still not found after --reconcile-after, so the command waits; Ctrl-C stops
-    waiting. The next resume sends the messages that Routee provably did not accept.
+    A message that Routee accepted is found at once. A message counts as not
+    accepted only if it is still not found after --reconcile-after, so the
+    command waits; Ctrl-C stops waiting. The next resume sends the messages that
+    Routee provably did not accept.
 
     With --ends it also collects the delivery report of each accepted message, and
     counts them: delivered, failed, unknown, and by channel.

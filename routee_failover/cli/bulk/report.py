@@ -26,8 +26,8 @@ def report(
 ) -> None:
     """Write a report as one HTML file: rate, latency, outcomes, channels, costs and most frequent errors.
 
-    The file needs no scripts and no other files. Numbers are masked. It can be written
-    while the run is in progress.
+    The file needs no scripts and no other files. Numbers are masked. It can be
+    written while the run is in progress.
 
     Example: [cyan]routee-failover bulk report people.sqlite -o people.html[/]
     """

@@ -46,8 +46,8 @@ def resume(
 ) -> None:
     """Resume a run that was stopped, killed or paused. Options keep their values unless given.
 
-    The recipients and the flow are read from their original paths; the flow must be
-    unchanged.
+    The recipients and the flow are read from their original paths; the flow
+    must be unchanged.
 
     Example: [cyan]routee-failover bulk resume people.sqlite --rate 20[/]
     """

@@ -122,10 +122,12 @@ def run(
 ) -> None:
     r"""Send one message for each row of a file, each once, even if this process is interrupted or killed.
 
-    Run the same command again to continue: the ledger records what was sent to whom.
-    Ctrl-C waits for the messages in flight, then prints the command that resumes the run.
+    Run the same command again to continue: the ledger records what was sent to
+    whom. Ctrl-C waits for the messages in flight, then prints the command that
+    resumes the run.
 
-    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in braces:
+    FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in
+    braces:
       {"endpoint": "standard", "flow": \[{"type": "Sms", "to": "{phone}", ...}]}
 
     Environment: the variables of `routee-failover send`.

@@ -39,8 +39,8 @@ class _RunStatus(NamedTuple):
 def status(ledger: LedgerArgument, as_json: JsonOption = False) -> None:
     """Show how many messages were accepted, delivered or failed, and what to do about the rest. Read-only.
 
-    It works while the run is in progress, and exits with the exit code that the run
-    would have if it ended now.
+    It works while the run is in progress, and exits with the exit code that the
+    run would have if it ended now.
 
     Example: [cyan]routee-failover bulk status people.sqlite[/]
     """
