@@ -11,7 +11,7 @@ from typing import Any
 
 from .._phone_number_parser import EXAMPLE_NUMBER, InvalidPhoneNumber, ParsedNumber, is_e164, parse_number
 from ..errors import InvalidSource
-from .number_patterns import NUMBERING_PLANS
+from .numbering_plan_patterns import NUMBERING_PLANS
 
 INSTALL_HINT = "pip install 'routee-failover[bulk]'"
 

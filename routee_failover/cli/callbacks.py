@@ -15,9 +15,9 @@ from ..records import InboundMessage, OtpRecord
 from ..records.record import redact
 from ..secret import mask_phone, mask_url_path
 from ..webhooks import AnyCallback, CallbackInbox, ReceiveResult, aiohttp_receiver, parse_callback
+from .delivery_view import deliveries_of, humanize_status
 from .error_output import ErrorContext, handle_errors
 from .exit_codes import SERVER_EXIT_CODES
-from .record_view import deliveries_of, humanize_status
 from .server import local_url, serve_app, shutdown_event
 from .terminal import Terminal, printable
 from .usage_messages import Command

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ..secret import mask_phone
+from .delivery_view import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason
 from .record_formats import format_json
-from .record_view import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason
 from .terminal import Terminal, printable
 
 

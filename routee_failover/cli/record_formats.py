@@ -12,7 +12,7 @@ from rich.table import Table
 from ..bulk.csv_writer import CsvValue, format_csv_line
 from ..records import FlowRecord, OtpRecord
 from ..secret import mask_phone
-from .record_view import MessageDelivery, deliveries_of, total_price
+from .delivery_view import MessageDelivery, deliveries_of, total_price
 from .terminal import Terminal, printable
 
 SearchRecord = FlowRecord | OtpRecord

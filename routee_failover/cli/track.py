@@ -13,9 +13,9 @@ from ..config import Config
 from ..flows import Endpoint
 from ..secret import mask_phone
 from .change_printer import ChangePrinter
+from .delivery_view import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason, total_price
 from .error_output import ErrorContext, handle_errors
 from .record_formats import format_json
-from .record_view import AnyRecord, MessageDelivery, deliveries_of, flow_status, status_reason, total_price
 from .terminal import Terminal, printable
 
 _MAX_TIMEOUT = 14 * 24 * 3600.0  # seconds: the maximum ttl of a Viber OTP; three steps of a flow have three days

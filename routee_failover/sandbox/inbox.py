@@ -10,7 +10,7 @@ from .errors import SandboxError
 from .loop_thread import LoopThread, awaits_on_loop, runs_on_loop
 from .simulation.flow_store import AcceptedFlow
 from .simulation.lifecycle import FlowLifecycle
-from .simulation.phone_numbers import normalize_number, step_recipients
+from .simulation.number_normalization import normalize_number, step_recipients
 from .simulation.waiters import FlowWaiter
 
 DEFAULT_TIMEOUT = 5.0

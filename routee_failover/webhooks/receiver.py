@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import attrs
 
-from .._reason_phrases import reason_phrase
+from .._http_reason_phrases import reason_phrase
 from ..errors import InvalidCallback, InvalidConfig
 from ..events import CallbackRejected, ObserverGroup
 from .event import ReceiveResult

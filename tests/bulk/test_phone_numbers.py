@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from routee_failover import InvalidSource
 from routee_failover._phone_number_parser import InvalidPhoneNumber
 from routee_failover.bulk import phone_numbers
-from routee_failover.bulk.number_patterns import NUMBERING_PLANS
+from routee_failover.bulk.numbering_plan_patterns import NUMBERING_PLANS
 from routee_failover.bulk.phone_numbers import canonical_e164, check_region, country_of, time_zones_of, to_e164
 
 

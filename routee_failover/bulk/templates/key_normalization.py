@@ -5,7 +5,7 @@ import unicodedata
 
 from ..._phone_number_parser import INVISIBLE_CHARACTERS
 from ..sources.cells import strip_zero_fraction
-from .code_validators import is_blank
+from .otp_code_validators import is_blank
 
 # 1E5 may be an order number: a spreadsheet would write a sign before the exponent, or a fraction.
 _is_rounded = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*[eE][+-]?|[eE][+-])[0-9]{1,3}").fullmatch

@@ -7,8 +7,8 @@ from typing import Self
 import attrs
 
 from ...errors import Problem
-from .code_validators import InvalidCell, parse_code, parse_possible_code, require_text
 from .field_roles import FieldPath, FieldRole
+from .otp_code_validators import InvalidCell, parse_code, parse_possible_code, require_text
 from .template_fields import TemplateField
 
 _CODE = (

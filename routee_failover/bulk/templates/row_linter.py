@@ -4,10 +4,10 @@ import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .code_validators import is_blank
 from .dry_run_findings import FindingKind
 from .field_roles import FieldPath, FieldRole
 from .nonempty_columns import RequiredColumns
+from .otp_code_validators import is_blank
 from .template_fields import TemplateField
 from .unfilled_placeholders import ColumnNameMatcher, find_foreign_placeholders, may_hold_placeholder
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from ...flows import Endpoint
 from ...records import Channel
 from ...sandbox import SandboxCounters
-from ..record_view import DELIVERED_STATUSES, FAILED_STATUSES, humanize_status
+from ..delivery_view import DELIVERED_STATUSES, FAILED_STATUSES, humanize_status
 from ..terminal import Glyphs
 from .scenario_run import ScenarioResult, ScenarioRun
 from .scenarios import SMS, VIBER, VOICE

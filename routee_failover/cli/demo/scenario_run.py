@@ -8,8 +8,7 @@ import attrs
 
 from ...client import RouteeClient
 from ...errors import InvalidFlow, Rejected, RouteeError
-from ..error_output import error_lines
-from ..record_view import (
+from ..delivery_view import (
     DELIVERED_STATUSES,
     FAILED_STATUSES,
     AnyRecord,
@@ -18,6 +17,7 @@ from ..record_view import (
     humanize_status,
     status_reason,
 )
+from ..error_output import error_lines
 from ..terminal import printable
 from .scenarios import SMS, VIBER, DemoScenario
 

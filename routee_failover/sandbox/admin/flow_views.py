@@ -11,7 +11,7 @@ from ..callbacks.payloads import reply_obstacle
 from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
 from ..simulation.lifecycle import ACTION_OUTCOMES, FlowLifecycle, FlowSnapshot
-from ..simulation.phone_numbers import step_recipients, with_plus
+from ..simulation.number_normalization import step_recipients, with_plus
 from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedMessage
 from .callbacks_api import callback_view

@@ -9,7 +9,7 @@ from ..api.errors import FAILOVER_ERRORS
 from ..context import SandboxContext, json_response
 from ..simulation.flow_store import AcceptedFlow
 from ..simulation.lifecycle import ACTION_OUTCOMES, ActionConflict
-from ..simulation.phone_numbers import normalize_number, strip_number
+from ..simulation.number_normalization import normalize_number, strip_number
 from ..simulation.waiters import FlowWaiter
 from .flow_views import current_flow_detail, flow_summary, pin_for_recipient
 from .local_only import require_local_caller

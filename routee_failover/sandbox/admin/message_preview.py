@@ -11,7 +11,7 @@ from ..api.otp_responses import TEMPLATES
 from ..api.pricing import sms_parts
 from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
-from ..simulation.phone_numbers import step_recipients
+from ..simulation.number_normalization import step_recipients
 from ..simulation.scripted_outcomes import SimulatedChannel
 
 _TEMPLATE_NAMES = {uuid: name for uuid, name, _ in TEMPLATES}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ..._reason_phrases import reason_phrase
+from ..._http_reason_phrases import reason_phrase
 from ..contract import Violation
 
 

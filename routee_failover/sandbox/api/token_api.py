@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from ..._reason_phrases import reason_phrase
+from ..._http_reason_phrases import reason_phrase
 from ..context import SandboxContext, json_response, read_bounded
 from .errors import ApiError
 from .tokens import UnknownScope

@@ -10,7 +10,7 @@ import attrs
 
 from ..store.base import MemoryStore, Store
 from .flow_plan import PlannedStep, SendEndpoint, plan_steps, plan_timeline
-from .phone_numbers import flow_recipients
+from .number_normalization import flow_recipients
 from .scripted_outcomes import ScriptedCallbacks, ScriptedMessage
 from .timeline import FlowTimeline, ForcedOutcome
 

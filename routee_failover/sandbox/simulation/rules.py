@@ -17,7 +17,7 @@ import attrs
 from ..store.base import MemoryStore, Store
 from .event_bus import EventBus, RulesChanged
 from .flow_plan import PlannedStep, SendEndpoint
-from .phone_numbers import strip_number
+from .number_normalization import strip_number
 from .scripted_outcomes import OUTCOMES_BY_CHANNEL, ScriptedCallbacks, ScriptedMessage, SimulatedChannel
 
 MAX_RULES = 1_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routee_failover.bulk.templates.code_validators import (
+from routee_failover.bulk.templates.otp_code_validators import (
     InvalidCell,
     is_blank,
     parse_code,

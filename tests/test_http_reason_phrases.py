@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from routee_failover._reason_phrases import reason_phrase
+from routee_failover._http_reason_phrases import reason_phrase
 
 
 @pytest.mark.parametrize(
