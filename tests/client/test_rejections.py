@@ -110,7 +110,7 @@ async def test_rejection_without_json_is_raised_and_not_quoted(body: bytes) -> N
 async def test_rejection_without_a_message_explains_its_status(status: int) -> None:
     """If Routee gives no message, the error says what its status means."""
     async with FakeRoutee(always(status)) as server, RouteeClient(server.config()) as client:
-        with pytest.raises(Rejected, match=r"token|role|sender|too many|address"):
+        with pytest.raises(Rejected, match=r"token|role|sender|too many|configured URL"):
             await client.send(sms())
 
 
