@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 
 from .endpoint import Endpoint
 from .extensible import ExtensibleModel, Step
-from .model_validation import ValidationResult, Validator, type_name
+from .model_validation import ValidationResult, Validator, type_name, with_article
 from .validators import each_item
 
 FLOWS_BY_STEP: dict[type[Step], list[str]] = {}
@@ -46,4 +46,4 @@ def _step_validator(flow_name: str, classes: tuple[type[Step], ...]) -> Validato
 
 def join_flow_names(flow_names: Iterable[str]) -> str:
     """Return the names of flows as part of a sentence: "an OtpFlow or a StandardFlow"."""
-    return " or ".join(f"a{'n' if name.startswith('O') else ''} {name}" for name in flow_names)
+    return " or ".join(map(with_article, flow_names))

@@ -48,15 +48,27 @@ _TYPE_NAMES: dict[type, str] = {
 }
 
 
+_AN = (*"AEIOaeio", "Sms")
+"""Beginnings of the names that are pronounced with a vowel first."""
+
+
+def with_article(name: str) -> str:
+    """Return the name of a class as part of a sentence: "an OtpFlow", "an SmsStep", "a StandardFlow"."""
+    return f"{'an' if name.startswith(_AN) else 'a'} {name}"
+
+
 def type_name(value: object) -> str:
     """Return what kind of value this is, for an error; nothing of the value itself is shown."""
-    cls: type = type(value)
-    return _TYPE_NAMES.get(cls, f"a {cls.__name__}")
+    return _class_name(type(value))
+
+
+def _class_name(cls: type) -> str:
+    return _TYPE_NAMES.get(cls) or with_article(cls.__name__)
 
 
 def instance_of(cls: type) -> Validator:
     """Return the validator of an object of this class."""
-    name = f"one of {', '.join(cls)}" if issubclass(cls, StrEnum) else _TYPE_NAMES.get(cls, f"a {cls.__name__}")
+    name = f"one of {', '.join(cls)}" if issubclass(cls, StrEnum) else _class_name(cls)
     return lambda value: None if isinstance(value, cls) else f"must be {name}, not {type_name(value)}"
 
 

@@ -84,6 +84,12 @@ def test_otp_flow_is_named_with_the_article_an() -> None:
     assert "belongs to an OtpFlow" in problem
 
 
+def test_value_of_another_class_is_named_with_the_article_an() -> None:
+    """The name of a class in an error has the correct article."""
+    with pytest.raises(InvalidFlow, match=r"must be an SmsMessage, not an OtpSmsStep$"):
+        build(SmsStep, message=build(OtpSmsStep))
+
+
 @pytest.mark.parametrize(
     ("cls", "field", "words"),
     [
