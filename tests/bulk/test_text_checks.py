@@ -186,7 +186,7 @@ async def test_recipient_in_any_notation_is_masked(written: str) -> None:
     "written", ["+45 45 67 89 01", "+44 7400 123456", "697 123 4567", "0044 7400123456", "45 678901"]
 )
 async def test_other_phone_numbers_in_a_text_are_masked(written: str) -> None:
-    """Anything that looks like a phone number is masked, whoever owns it, and so is the end of the recipient's."""
+    """Every text that looks like a phone number is masked, and so is the end of the recipient's."""
     result = await dry_run_of(sms("Call {name}"), {"phone": "+4545678901", "name": written})
     body = result.previews[0].flow["flow"][0]["message"]["body"]
     assert written not in body
