@@ -80,7 +80,7 @@ def _decode(body: object) -> dict[str, Any]:
         payload = decode(data)
     except ValueError:
         _raise_invalid("it is not JSON")
-    # The depth cannot exceed the number of brackets; few callbacks have so many that it has to be measured.
+    # The depth cannot exceed the number of brackets; for few callbacks does it have to be measured.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _check_depth(payload)
     if not isinstance(payload, dict):

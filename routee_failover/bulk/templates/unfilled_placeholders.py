@@ -20,7 +20,6 @@ _marked_name = re.compile(
     r"|(?<![\w$])\$([^\W\d]\w*)|(?<![\w:]):([^\W\d]\w*)|(?<![\w-])-([^\W\d]\w*)-(?![\w-])|(?<!\w)__([^\W\d]\w*)__(?!\w)"
 )
 _word = re.compile(r"[^\W\d]\w*")
-_FIRST = "[{<%*#@\u00ab~$:_-"
 may_hold_placeholder: Callable[[str], re.Match[str] | None] = re.compile(r"[{\[<%*#@\u00ab~$]").search
 """Return a match if a text contains a character that a placeholder begins with."""
 
