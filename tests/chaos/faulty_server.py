@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from routee_failover import Config
+from tests.client.fake_routee import config_for
 
 from .faults import ALL_BUT_ONE_BYTE, NO_FAULT, WHOLE_REQUEST, End, Fault, Request, http
 from .sample_flows import PATHS, SEARCH, number_in
@@ -121,14 +122,8 @@ class FaultyServer:
 
     def config(self, **changes: Any) -> Config:
         """Return a client's settings for this server, without the circuit breaker, which would hide the faults."""
-        settings: dict[str, Any] = {
-            "application_id": "application",
-            "application_secret": "canary-key",
-            "api_url": f"{self._scheme}://localhost:{self.api.port}",
-            "auth_url": f"http://localhost:{self.auth.port}",
-            "circuit_breaker": False,
-        }
-        return Config(**(settings | changes))
+        settings: dict[str, Any] = {"auth_url": f"http://localhost:{self.auth.port}", "circuit_breaker": False}
+        return config_for(f"{self._scheme}://localhost:{self.api.port}", **(settings | changes))
 
     async def _serve_api(self, connection: Connection) -> None:
         while await self._handle_request(connection, "next_fault"):

@@ -85,13 +85,18 @@ class FakeRoutee:
 
     def config(self, **changes: Any) -> Config:
         """A client's settings for this server."""
-        settings: dict[str, Any] = {
-            "application_id": "application",
-            "application_secret": "canary-key",
-            "api_url": self.url,
-            "auth_url": self.url,
-        }
-        return Config(**(settings | changes))
+        return config_for(self.url, **changes)
+
+
+def config_for(url: str, **changes: Any) -> Config:
+    """Return a client's settings for a server at this address."""
+    settings: dict[str, Any] = {
+        "application_id": "application",
+        "application_secret": "canary-key",
+        "api_url": url,
+        "auth_url": url,
+    }
+    return Config(**(settings | changes))
 
 
 def always(status: int, body: object = None, **headers: str) -> Responder:

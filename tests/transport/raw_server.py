@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -25,7 +25,7 @@ from routee_failover._transport.session import open_session
 from routee_failover.events import Event
 from routee_failover.outcomes import AttemptResult
 from routee_failover.secret import Secret, SecretBytes
-from tests.client.fake_routee import until
+from tests.client.fake_routee import config_for, until
 
 PIN = "739164"
 KEY = "canary-token"
@@ -111,13 +111,16 @@ class RawServer:
 
     def config(self, **changes: Any) -> Config:
         """Return a config for this server."""
-        settings: dict[str, Any] = {
-            "application_id": "application",
-            "application_secret": "canary-key",
-            "api_url": self.url,
-            "auth_url": self.url,
-        }
-        return Config(**(settings | changes))
+        return config_for(self.url, **changes)
+
+
+def accepted_connections(listener: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that a blocking socket accepts, until it is closed."""
+    while True:
+        try:
+            yield listener.accept()[0]
+        except OSError:
+            return
 
 
 def responding(

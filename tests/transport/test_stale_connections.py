@@ -5,7 +5,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, Self
@@ -27,6 +26,7 @@ from .raw_server import (
     RawServer,
     Reader,
     Writer,
+    accepted_connections,
     http,
     open_transport,
     read_request,
@@ -89,15 +89,8 @@ class ThreadedServer:
         self._socket.close()
         self._thread.join()
 
-    def _connections(self) -> Iterator[socket.socket]:
-        while True:
-            try:
-                yield self._socket.accept()[0]
-            except OSError:
-                return
-
     def _serve(self) -> None:
-        for connection in self._connections():
+        for connection in accepted_connections(self._socket):
             with connection:
                 while request := connection.recv(65_536):
                     if b"/oauth/token" in request:

@@ -5,14 +5,14 @@ import functools
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from typing import Any, Self
 
 import trustme
 
 from routee_failover import Config
+from tests.client.fake_routee import config_for
 
-from .raw_server import RawServer, http
+from .raw_server import accepted_connections, http
 
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -70,17 +70,10 @@ class BlockingTlsServer:
 
     def config(self, **changes: Any) -> Config:
         """Return a config for this server."""
-        return RawServer.config(self, **changes)  # type: ignore[arg-type]  # only `url` is needed
-
-    def _connections(self) -> Iterator[socket.socket]:
-        while True:
-            try:
-                yield self._socket.accept()[0]
-            except OSError:
-                return
+        return config_for(self.url, **changes)
 
     def _serve(self) -> None:
-        for connection in self._connections():
+        for connection in accepted_connections(self._socket):
             self.connections += 1
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(5)

@@ -5,8 +5,7 @@ import os
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from routee_failover import LedgerError
 from routee_failover._sqlite import query_int
 from routee_failover.ledger import DeliveryReport, EntryState, SqliteLedger, StateCounts, Transition
 from routee_failover.ledger.sqlite import file_lock, schema
+from tests.unprivileged import unprivileged
 
 from ..factories import claim_lines, claim_request, transition_details
 
@@ -268,19 +268,6 @@ async def test_too_old_sqlite_is_named_in_the_error(path: Path, monkeypatch: pyt
     assert "a ledger needs 3.35" in await _refusal(path)
 
 
-@contextmanager
-def _unprivileged() -> Iterator[None]:
-    """Change to a user without privileges: file permissions do not restrict root."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 async def test_read_only_file_or_folder_can_be_read_but_not_opened_for_a_run() -> None:
     """A file, or a folder, with read permission only is refused for a run, and opens for reading."""
     with tempfile.TemporaryDirectory() as name:  # other users cannot access pytest's own folders
@@ -290,19 +277,19 @@ async def test_read_only_file_or_folder_can_be_read_but_not_opened_for_a_run() -
         async with SqliteLedger(path) as ledger:
             await claim_lines(ledger, 1)
         _set_mode(path, 0o444)
-        with _unprivileged():
+        with unprivileged():
             assert await _refusal(path) == "Permission denied"
             async with SqliteLedger.read(path) as read:
                 assert (await read.counts()).total == 1
         for end in ("-shm", "-wal"):  # SQLite's, which the unprivileged user could not remove
             _remove(path.with_name(path.name + end))
         _set_mode(folder, 0o555)
-        with _unprivileged():
+        with unprivileged():
             assert await _refusal(path) == "Permission denied"
             async with SqliteLedger.read(path) as read:
                 assert [entry.line async for entry in read.entries()] == [1]
         _write(path.with_name(f"{path.name}-wal"), b"what a kill left")
         _set_mode(path.with_name(f"{path.name}-wal"), 0o600)
-        with _unprivileged(), pytest.raises(LedgerError, match="its folder cannot be written to"):
+        with unprivileged(), pytest.raises(LedgerError, match="its folder cannot be written to"):
             await SqliteLedger.read(path).__aenter__()
         _set_mode(folder, 0o777)

@@ -5,14 +5,14 @@ import os
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from routee_failover.sandbox import Sandbox, SandboxError
 from routee_failover.sandbox.store import database
+from tests.unprivileged import unprivileged
 
 from ..raw_http import STANDARD, open_caller
 
@@ -187,36 +187,23 @@ async def test_impossible_path_is_refused(name: str, reason: str, tmp_path: Path
     assert _names(tmp_path) == []
 
 
-@contextmanager
-def _unprivileged() -> Iterator[None]:
-    """Be another user than root meanwhile: root can open everything."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 async def test_unwritable_file_or_folder_is_refused(tmp_path: Path) -> None:
     """A read-only folder or file is one clear error; so is a folder in which no log can be created."""
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are not accessible to other users
         folder = Path(name)
         path = folder / "sandbox.db"
         _allow(folder, 0o555)
-        with _unprivileged():
+        with unprivileged():
             assert await _start_error(path) == os.strerror(errno.EACCES)
         _allow(folder, 0o777)
-        with _unprivileged():
+        with unprivileged():
             await _store_a_flow(path)
         _allow(path, 0o444)
-        with _unprivileged():
+        with unprivileged():
             assert await _start_error(path) == os.strerror(errno.EACCES)
         _allow(path, 0o666)
         _allow(folder, 0o555)
-        with _unprivileged():
+        with unprivileged():
             assert await _start_error(path) == "its folder cannot be written to"
 
 
