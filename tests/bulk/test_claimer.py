@@ -63,7 +63,7 @@ async def test_stop_does_not_wait_for_a_silent_source(server: ListingServer) -> 
         yield otp(number(1))
         await asyncio.Event().wait()
 
-    async with MemoryLedger() as ledger, client(server) as routee:
+    async with MemoryLedger() as ledger, client(server, total_timeout=timedelta(seconds=20)) as routee:
         bulk_sender = sender(routee, ledger)
         running = asyncio.create_task(bulk_sender.run(rows_of(silent())))
         await until(lambda: server.accepted)
@@ -75,7 +75,7 @@ async def test_stop_does_not_wait_for_a_silent_source(server: ListingServer) -> 
 
 async def test_slow_run_stops_at_once_and_claims_few_messages_ahead(server: ListingServer) -> None:
     """At one message a minute few are claimed ahead, and `stop` does not wait for the next minute."""
-    async with MemoryLedger() as ledger, client(server) as routee:
+    async with MemoryLedger() as ledger, client(server, total_timeout=timedelta(seconds=20)) as routee:
         bulk_sender = sender(routee, ledger, rate=1 / 60, concurrency=50)
         running = asyncio.create_task(bulk_sender.run(rows_of(OtpFlows(100))))
         await until(lambda: server.accepted)

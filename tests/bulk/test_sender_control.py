@@ -216,7 +216,8 @@ async def test_slow_async_source_does_not_delay_its_first_rows(server: ListingSe
         await more.wait()
         yield otp(number(2))
 
-    async with MemoryLedger() as ledger, client(server) as routee:
+    # A row whose send times out waits for the next pass, and this source ends only after its first message: hence 20 s.
+    async with MemoryLedger() as ledger, client(server, total_timeout=timedelta(seconds=20)) as routee:
         task = asyncio.create_task(sender(routee, ledger).run(rows_of(trickle())))
         await until(lambda: server.accepted)
         more.set()
