@@ -55,7 +55,7 @@ class ReadApi:
 
     async def _request(self, path: str, body: SecretBytes | None = None) -> bytes:
         method = "GET" if body is None else "POST"
-        outcome, result = await self._transport.send_request(ApiRequest(method, path, body, safe=True))
+        outcome, result, _ = await self._transport.send_request(ApiRequest(method, path, body, safe=True))
         response = result.response
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{result.reason}; the request did not reach Routee and can be repeated")

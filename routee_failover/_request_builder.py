@@ -34,7 +34,7 @@ def build_request(flow: AnyFlow, deadline: timedelta | None, should_send: SendGu
     endpoint = flow.endpoint
     route = ROUTES[endpoint]
     request = ApiRequest(
-        "POST", route.path, encode_flow(flow), otp=endpoint in _OTP_ENDPOINTS, classify_body=route.classify_body
+        "POST", route.path, encode_flow(flow), otp=endpoint in _OTP_ENDPOINTS, read_receipt=route.read_receipt
     )
     if deadline is not None:
         _set_deadline(request, flow, deadline)

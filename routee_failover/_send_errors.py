@@ -5,22 +5,21 @@ from ._wire.responses import parse_rejection, redact_rejection
 from ._wire.routes import correlation
 from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
 from .flows import AnyFlow
-from .outcomes import AttemptResult, Response
+from .outcomes import AttemptResult
 
 
-def error_for_receipt(flow: AnyFlow, response: Response, parsed: Rejected | str) -> RouteeError:
-    """Return the error of a send whose response has an accepting status, but a rejecting or unreadable body.
+def error_for_outcome(
+    flow: AnyFlow, outcome: Outcome, result: AttemptResult, receipt: Rejected | str | None
+) -> RouteeError:
+    """Return the error of a send that was not accepted.
 
-    `parsed` is what the receipt parser of the route returned instead of a receipt.
+    `receipt` is what the receipt parser of the route returned instead of a receipt, if the status was an accepting one.
     """
-    if isinstance(parsed, Rejected):
-        return redact_rejection(parsed, collect_secrets(flow))
-    return _unknown(flow, f"Routee answered {response.status}, but its response {parsed}: probably accepted")
-
-
-def error_for_outcome(flow: AnyFlow, outcome: Outcome, result: AttemptResult) -> RouteeError:
-    """Return the error of a send that was not accepted."""
     response = result.response
+    if isinstance(receipt, Rejected):
+        return redact_rejection(receipt, collect_secrets(flow))
+    if receipt is not None and response is not None:
+        return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")
     if outcome is Outcome.NOT_SENT:
         return ConnectFailed(f"{result.reason}; nothing was sent")
     if response is None or outcome is Outcome.UNKNOWN:

@@ -213,6 +213,15 @@ def check_resolver_factory(_config: object, attribute: "attrs.Attribute[Any]", v
         )
 
 
+def check_connector_factory(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """Check for a factory of connectors; a connector itself belongs to one event loop."""
+    if not callable(value):
+        raise InvalidConfig(
+            f"{attribute.name} must be a callable that makes an aiohttp connector from its keyword arguments: "
+            "each event loop needs one of its own"
+        )
+
+
 def check_session_factory(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Check for a factory of sessions; a session itself belongs to one event loop."""
     if not callable(value):

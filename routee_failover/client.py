@@ -18,11 +18,10 @@ from ._search import Filter, FilterField, FlowSearch, OtpSearch
 from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
-from ._send_errors import error_for_outcome, error_for_receipt
+from ._send_errors import error_for_outcome
 from ._transport import Transport
-from ._wire.routes import ROUTES
 from .config import Config
-from .errors import DeliveryUnknown, InvalidConfig, Outcome, Rejected
+from .errors import DeliveryUnknown, InvalidConfig, Outcome
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .reconcile import OnUnknown, Reconciler
 from .records import (
@@ -41,7 +40,6 @@ from .records import (
 from .secret import scrub_traceback
 
 _T = TypeVar("_T")
-_NOT_A_RECEIPT = (str, Rejected)  # a tuple: a union is built again, and searched more slowly, in each isinstance()
 
 
 class SendOptions(TypedDict, total=False):
@@ -143,15 +141,11 @@ class RouteeClient:
         """
         request = build_request(flow, deadline, should_send)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
-        outcome, result = await self._transport.send_request(request)
-        response = result.response
-        if outcome is Outcome.ACCEPTED and response is not None:
-            receipt = ROUTES[flow.endpoint].parse_receipt(response.body)
-            if not isinstance(receipt, _NOT_A_RECEIPT):
-                return receipt
-            error = error_for_receipt(flow, response, receipt)
-        else:
-            error = error_for_outcome(flow, outcome, result)
+        outcome, result, receipt = await self._transport.send_request(request)
+        if outcome is Outcome.ACCEPTED:
+            accepted: AnyReceipt = receipt
+            return accepted
+        error = error_for_outcome(flow, outcome, result, receipt)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error

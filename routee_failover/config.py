@@ -14,6 +14,7 @@ from ._validators import (
     as_tuple,
     callable_name,
     check_bool,
+    check_connector_factory,
     check_credential,
     check_fraction,
     check_headers,
@@ -87,8 +88,8 @@ class Config(ValueObject):
     - `proxy`, `proxy_headers`: an HTTP proxy, and headers for it alone. `HTTPS_PROXY` is not read.
     - `tls`: an `ssl.SSLContext`, for a private CA or a client certificate.
     - `resolver`: factory of the host name resolver.
-    - `session_factory`: factory of the `aiohttp.ClientSession`, for tracing or middlewares. It is called with keyword
-      arguments for the session, and must pass on `connector` and `request_class`: they prove whether anything was sent.
+    - `connector_factory`: factory of the connection pool, for a Unix socket or a SOCKS proxy.
+    - `session_factory`: factory of the `aiohttp.ClientSession`, for tracing, middlewares or mocks.
     """
 
     application_id: str = attrs.field(validator=check_credential)
@@ -164,24 +165,38 @@ class Config(ValueObject):
     """Factory of the host name resolver, `aiohttp.AsyncResolver` for example. It is called without arguments, once per
     event loop, at the first lookup; the resolver is closed with the connections. Behind a proxy only the name of the
     proxy is looked up."""
+    connector_factory: "Callable[..., aiohttp.BaseConnector] | None" = attrs.field(
+        default=None, validator=attrs.validators.optional(check_connector_factory), repr=callable_name
+    )
+    """Factory of the connection pool, for one that is not `aiohttp.TCPConnector`: a Unix socket, a SOCKS proxy. It is
+    called once per event loop, with the keyword arguments `limit`, `keepalive_timeout`, `ssl`, and `resolver` if there
+    is one:
+
+        def unix(*, limit, keepalive_timeout, **_):
+            return aiohttp.UnixConnector("/run/gateway.sock", limit=limit, keepalive_timeout=keepalive_timeout)
+
+    If the connector's own limit is below `pool_size`, nothing is sent and the error says so."""
     session_factory: "Callable[..., aiohttp.ClientSession] | None" = attrs.field(
         default=None, validator=attrs.validators.optional(check_session_factory), repr=callable_name
     )
-    """Factory of the `aiohttp.ClientSession` of an event loop. It is called with keyword arguments for the session and
-    may add others, `trace_configs` and `middlewares` above all:
+    """Factory of the `aiohttp.ClientSession` of an event loop, for what only a session can do: traces, middlewares,
+    mocks of aiohttp. Without it the client sends over aiohttp's connector itself, which costs about half as much. The
+    factory is called with keyword arguments for the session and may add others:
 
-        def traced(**kwargs):
-            return aiohttp.ClientSession(trace_configs=[create_trace_config()], **kwargs)
+        def traced(*, trace_configs, **kwargs):
+            return aiohttp.ClientSession(trace_configs=[*trace_configs, create_trace_config()], **kwargs)
 
-    `headers` and `cookie_jar` may be replaced. `connector` and `request_class` must be passed on: they prove whether
-    anything was sent, and without them nothing is sent and the error says so. The same holds for a session with
-    `raise_for_status`, `auth`, `auto_decompress=False` or `connector_owner=False`.
+    `connector` must be passed on, and the session must not have `raise_for_status`, `auth`, `auto_decompress=False` or
+    `connector_owner=False`: otherwise nothing is sent and the error says so. One of the `trace_configs` is the client's
+    own; where it is missing it is added. It tells how far a request got. If aiohttp, or what replaces it, does not call
+    its hooks, a send without a response is `DeliveryUnknown`.
 
     Traces and middlewares see everything, including each PIN and the token, and are trusted with it. A middleware may
     call its handler again as long as the message has not left; later calls fail, and the send ends in
     `DeliveryUnknown`. A response that a middleware creates counts as Routee's. A trace that raises before the message
     has left ends the send in `ConnectFailed`, one that raises later in `DeliveryUnknown`, whatever the response was.
-    The ttls of a message with a deadline may be shortened after the middlewares have seen it."""
+    Outcomes are coarser than without a session: a pooled connection that the server has closed ends a send in
+    `DeliveryUnknown`, and the ttls of a message with a deadline are shortened when its attempt begins."""
 
     @classmethod
     @scrub_traceback

@@ -4,6 +4,7 @@
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -23,6 +24,8 @@ class Response(ValueObject):
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     retry_after: float | None = None
     """Pause in seconds that the response asks for, in whatever form it says so."""
+    may_be_unsolicited: bool = False
+    """Whether it may have crossed the request: it came on a connection that was used before and stays open."""
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)
@@ -106,6 +109,10 @@ STATUS_RULES: Mapping[str, StatusRule] = MappingProxyType(
         "408": StatusRule(Outcome.REJECTED, RetryMode.ONCE),
         "425": StatusRule(Outcome.REJECTED, RetryMode.ONCE),
         "429": StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE),
+        # A server says 408 when it has waited for a request in vain, and 425 may be about an earlier one. If it leaves
+        # the connection open, it reads on, and accepts the request that was on its way.
+        "408 on an open connection": _UNKNOWN,
+        "425 on an open connection": _UNKNOWN,
         "5xx": _UNKNOWN,
         # Inferred: a server that says when to retry has not accepted the message.
         "503 with Retry-After": StatusRule(Outcome.REJECTED, RetryMode.AFTER_PAUSE),
@@ -114,7 +121,13 @@ STATUS_RULES: Mapping[str, StatusRule] = MappingProxyType(
 """What every HTTP status proves. The most specific line applies; a status without a line proves nothing (UNKNOWN)."""
 
 RETRY_AFTER_SUFFIX = " with Retry-After"
-_is_valid_key = re.compile(r"[2-5](xx|\d\d)(" + RETRY_AFTER_SUFFIX + ")?").fullmatch
+OPEN_CONNECTION_SUFFIX = " on an open connection"
+"""The response came on a connection that had served before, and without `Connection: close`."""
+_is_valid_key = re.compile(rf"[2-5](xx|\d\d)({RETRY_AFTER_SUFFIX}|{OPEN_CONNECTION_SUFFIX})?").fullmatch
+
+
+_KINDS = tuple(itertools.product((False, True), repeat=2))
+"""Responses by whether they ask for a pause, and whether they may be unsolicited."""
 
 
 class StatusTable:
@@ -130,16 +143,18 @@ class StatusTable:
             if not isinstance(rule, StatusRule):
                 raise InvalidConfig(f"status_rules: {key} must have a StatusRule as its value")
         self._rules = {**STATUS_RULES, **overrides}
-        self._without_pause = {status: self._rule(str(status), "") for status in range(200, 600)}
-        self._with_pause = {status: self._rule(str(status), RETRY_AFTER_SUFFIX) for status in range(200, 600)}
+        self._rules_by_status = {
+            kind: {status: self._rule(str(status), *kind) for status in range(200, 600)} for kind in _KINDS
+        }
 
-    def _rule(self, status: str, suffix: str) -> StatusRule:
-        keys = dict.fromkeys((status + suffix, status, f"{status[0]}xx{suffix}", f"{status[0]}xx"))
+    def _rule(self, status: str, has_pause: bool, may_be_unsolicited: bool) -> StatusRule:  # a kind
+        suffixes = [OPEN_CONNECTION_SUFFIX] * may_be_unsolicited + [RETRY_AFTER_SUFFIX] * has_pause + [""]
+        keys = [name + suffix for name in (status, f"{status[0]}xx") for suffix in suffixes]
         return next(self._rules[key] for key in keys if key in self._rules)
 
     def rule_for(self, response: Response) -> StatusRule:
         """Return the rule for a response: what it proves, and whether the request is retried."""
-        rules = self._without_pause if response.retry_after is None else self._with_pause
+        rules = self._rules_by_status[response.retry_after is not None, response.may_be_unsolicited]
         return rules.get(response.status, _UNKNOWN)
 
 

@@ -1,37 +1,19 @@
-"""One attempt of a request, and the last check before its first byte is sent.
-
-`TrackedRequest` provides the proof: aiohttp calls its `send` once there is a connection, and its `write_bytes` to write
-head and body. An attempt that never reached `write_bytes` has sent nothing, whatever exception it ended with.
-"""
+"""One attempt of a request: how far it got, what cancelled it, and the last check before its first byte is sent."""
 
 import asyncio
-import io
-import select
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from collections.abc import Callable
 from enum import Enum, auto
-from weakref import WeakKeyDictionary
+from typing import Any
 
-import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.connector import Connection
-from aiohttp.typedefs import LooseHeaders
-from multidict import CIMultiDict
 from yarl import URL
 
 from ..errors import Outcome
-from ..outcomes import AttemptResult, StatusRule
+from ..outcomes import AttemptResult, Response, StatusRule
 from ..secret import SecretBytes
-from .failure_reasons import (
-    CLIENT_CERTIFICATE_REQUIRED,
-    NewConnectionClosed,
-    PermanentFailure,
-    StaleConnection,
-    tls_alert_reason,
-)
 from .headers import Headers
 
-_LARGE = 1024 * 1024
+ReceiptReader = Callable[[bytes], tuple[Outcome, Any]]
+"""Returns what the body of a response with an accepting status proves, and the receipt, or why there is none."""
 
 
 class ApiRequest:
@@ -39,8 +21,9 @@ class ApiRequest:
 
     `otp`: it may use the slots that are reserved for one-time passwords. `deadline` is a time of the event loop; the
     first byte is not sent after it. `body_factory` returns the body for a message that is useful for this many more
-    seconds, `None` if that is too short. `classify_body` returns the outcome that the body of a response proves if its
-    status is a success. `should_send` is called right before the first byte; if it returns False, nothing is sent.
+    seconds, `None` if that is too short. `read_receipt` reads the body of a response whose status is a success.
+    `headers` makes it a request without access token, which takes no slot of the limiter. `should_send` is called right
+    before the first byte; if it returns False, nothing is sent.
     """
 
     should_send: Callable[[], bool] | None = None
@@ -55,7 +38,8 @@ class ApiRequest:
         otp: bool = False,
         deadline: float | None = None,
         body_factory: Callable[[float], SecretBytes | None] | None = None,
-        classify_body: Callable[[bytes], Outcome] | None = None,
+        read_receipt: ReceiptReader | None = None,
+        headers: Headers | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -64,7 +48,8 @@ class ApiRequest:
         self.otp = otp
         self.deadline = deadline
         self.body_factory = body_factory
-        self.classify_body = classify_body
+        self.read_receipt = read_receipt
+        self.headers = headers
 
 
 class CancelReason(Enum):
@@ -91,25 +76,21 @@ class Attempt:
     # Defaults that most attempts keep are class attributes: each send creates an instance, and setting all of them
     # would cost measurable time.
     body: SecretBytes | None = None
-    uses_limiter = True
-    """Whether it holds a slot of the limiter."""
-    transport: asyncio.Transport | None = None
-    """The connection it was given."""
     may_have_been_sent = False
     """Whether a byte of it can have been sent."""
+    bytes_written = 0
+    """Bytes that were passed to the connection."""
     cancel_reason: CancelReason | None = None
     status_rule: StatusRule | None = None
     """The rule for the status of its response."""
-    writer: AbstractStreamWriter | None = None
     task: asyncio.Task[None] | None = None
-    target: tuple[str, URL] | None = None
-    """Method and URL of its message, with a custom session."""
-    dispatched = False
-    """Whether its message has been given to a connection, with a custom session."""
-    hooks_called = False
-    """Whether aiohttp has called both `send` and `write_bytes` of our request class for it."""
     connected = False
-    """Whether our connector has given it a connection, with a custom session."""
+    """Whether it has been given a connection, with a custom session."""
+    new_connection = False
+    """Whether that connection was made for it."""
+    checked = False
+    """Whether it has passed the last check before its first byte, with a custom session."""
+    _receipt: tuple[Outcome, Any] | None = None
 
     def __init__(
         self,
@@ -172,140 +153,19 @@ class Attempt:
         should_send = self.request.should_send
         return should_send is not None and not should_send()
 
-    def refresh_body(self, now: float) -> bool:
-        """Build the body for the time that is left, and return whether it differs from the current one."""
+    def refresh_body(self, now: float) -> None:
+        """Build the body for the time that is left until the deadline."""
         request = self.request
         if request.deadline is None or request.body_factory is None:
-            return False
-        body = request.body_factory(request.deadline - now)
-        if body is None:
+            return
+        self.body = request.body_factory(request.deadline - now)
+        if self.body is None:
             self.cancel_reason = CancelReason.DEADLINE
             raise AttemptCancelled
-        changed = self.body is None or body.reveal() != self.body.reveal()
-        self.body = body
-        return changed
 
-
-def to_aiohttp_data(body: SecretBytes) -> bytes | io.BytesIO:
-    """Return a body in the form that aiohttp expects: it warns about large `bytes`, so those become a stream."""
-    return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
-
-
-current_attempt: ContextVar[Attempt] = ContextVar("routee_failover_attempt")
-"""The attempt of the running task: aiohttp creates its request objects itself, and they find their attempt here."""
-
-
-class TrackedRequest(aiohttp.ClientRequest):
-    """A request that marks its attempt as possibly sent right before its first byte can be sent."""
-
-    _attempt: Attempt | None = None
-
-    def update_headers(self, headers: LooseHeaders | None) -> None:
-        """Copy the headers of an earlier similar request; assembling them costs a twentieth of a send."""
-        attempt = current_attempt.get(None)
-        whole = attempt.headers.whole if attempt is not None else None
-        if whole is None:
-            super().update_headers(headers)
-        else:
-            self.headers: CIMultiDict[str] = whole.copy()
-
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        """Add the headers of aiohttp, and keep all of them for the next request."""
-        attempt = current_attempt.get(None)
-        if attempt is None or attempt.headers.whole is None:
-            super().update_auto_headers(skip_auto_headers)
-            if attempt is not None:
-                attempt.headers.whole = self.headers.copy()
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Send, unless the connection is closed or the attempt may not send any more: then nothing is written."""
-        has_unread, new = unread_check_for(conn.transport)
-        unread = has_unread()
-        if unread:
-            # On a connection without a pending request, unread data is a FIN, an unsolicited response, or a TLS record.
-            # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only
-            # after the iteration after that. (From Python 3.12 on `write_bytes` follows without an iteration between.)
-            for _ in range(3):
-                await asyncio.sleep(0)
-        if _is_gone(conn) or (unread and not new and not self.is_ssl()):
-            raise await _connection_error(conn, new=new)
-        attempt = self._attempt = self._attempt or current_attempt.get(None)
-        if attempt is not None:
-            now = self.loop.time()
-            attempt.transport = conn.transport
-            attempt.ensure_may_send(now)
-            if attempt.refresh_body(now) and attempt.body is not None:
-                await self.update_body(to_aiohttp_data(attempt.body))
-            if attempt.body is None:
-                attempt.may_have_been_sent = True  # `send` itself writes a request without a body
-        return await super().send(conn)
-
-    async def write_bytes(
-        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
-    ) -> None:
-        """Write head and body at once; on Python 3.11 this happens one iteration of the loop after `send`."""
-        attempt = self._attempt
-        if attempt is not None:
-            attempt.hooks_called = attempt.transport is not None
-            if attempt.withdrawn:  # the process may have been suspended since `send`
-                attempt.cancel(CancelReason.WITHDRAWN)
-            if not attempt.active or _is_gone(conn):
-                return  # reading the response fails then
-            attempt.may_have_been_sent = True
-            attempt.writer = writer
-        await super().write_bytes(writer, conn, content_length)
-
-
-def _is_gone(conn: Connection) -> bool:
-    """Return whether the connection is closed, or holds unsolicited data, which would be taken for the response."""
-    transport, protocol = conn.transport, conn.protocol
-    return transport is None or transport.is_closing() or protocol is None or protocol.should_close
-
-
-async def _connection_error(conn: Connection, *, new: bool) -> aiohttp.ClientError:
-    await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
-    protocol = conn.protocol
-    # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
-    needs_certificate = protocol is not None and tls_alert_reason(protocol.exception()) == CLIENT_CERTIFICATE_REQUIRED
-    if needs_certificate:
-        return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
-    return NewConnectionClosed() if new else StaleConnection()
-
-
-UnreadCheck = Callable[[], bool]
-
-_unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
-"""The check of each connection that was used before. The key is the protocol, of which each connection has its own:
-uvloop's TLS transports do not support weak references."""
-
-
-def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, bool]:
-    """Return the check for unread data of a connection, and whether the connection is new.
-
-    The check finds what has arrived but has not been read by the loop, a FIN for example: a message that is written
-    before the loop reads the FIN is lost, and nothing shows whether the server read it. Polling the socket costs less
-    than giving the loop the iterations that it would need each time.
-    """
-    protocol = transport.get_protocol() if transport is not None else None
-    if transport is None or protocol is None:
-        return _nothing_unread, False
-    existing = _unread_checks.get(protocol)
-    if existing is not None:
-        return existing, False
-    check = _unread_checks[protocol] = _new_unread_check(transport)
-    return check, True
-
-
-def _nothing_unread() -> bool:
-    return False
-
-
-def _new_unread_check(transport: asyncio.Transport) -> UnreadCheck:
-    connection = transport.get_extra_info("socket")
-    if connection is None or connection.fileno() < 0:
-        return _nothing_unread  # closed, and the transport knows it
-    if not hasattr(select, "poll"):  # pragma: no cover  # Windows
-        return lambda: bool(select.select([connection], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    def receipt(self, response: Response) -> tuple[Outcome, Any]:
+        """Return what the body of a response with an accepting status proves, and the receipt; it is read once."""
+        if self._receipt is None:
+            read_receipt = self.request.read_receipt
+            self._receipt = (Outcome.ACCEPTED, None) if read_receipt is None else read_receipt(response.body)
+        return self._receipt

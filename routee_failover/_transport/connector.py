@@ -1,78 +1,63 @@
-"""Connection pool of one event loop: aiohttp's connector.
-
-It is instrumented if a proxy, a resolver or a session factory is configured.
-"""
+"""Connection pool of one event loop: aiohttp's connector, or the one that `connector_factory` makes."""
 
 import socket
 from collections.abc import Callable
 from typing import Any
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from multidict import CIMultiDict
-
 from ..config import Config
-from ..secret import SecretMapping
-from .attempt import current_attempt
-from .custom_session import CustomSessionRequest
-from .failure_reasons import PermanentFailure, SafeMessageError
+from ..errors import NotSent
+from .aiohttp_api import AbstractResolver, BaseConnector, ResolveResult, TCPConnector
+from .failure_reasons import PermanentFailure
 
 
-def open_connector(config: Config) -> aiohttp.TCPConnector:
-    """Open a connector for the running loop. It has no limit, because `RequestLimiter` admits requests before it."""
+def open_connector(config: Config) -> BaseConnector:
+    """Open a connector for the running loop. It has no limit, because `RequestLimiter` admits requests before it.
+
+    Raises `NotSent` if `connector_factory` does not return a usable one.
+    """
     options: dict[str, Any] = {
         "limit": 0,
         "keepalive_timeout": config.keepalive_expiry.total_seconds(),
         "ssl": True if config.tls is None else config.tls,
     }
-    if config.proxy is None and config.resolver is None and config.session_factory is None:
-        return aiohttp.TCPConnector(**options)
-    return _InstrumentedConnector(config, options)
+    resolver = None
+    if config.resolver is not None:
+        options["resolver"] = resolver = _LazyResolver(config.resolver)
+    if config.connector_factory is not None:
+        return _custom_connector(config.connector_factory, options, config.pool_size)
+    return TCPConnector(**options) if resolver is None else _ConnectorWithResolver(resolver, options)
 
 
-class _InstrumentedConnector(aiohttp.TCPConnector):
-    """Connector that checks and prepares each request before it gets a connection."""
+def _custom_connector(factory: Callable[..., BaseConnector], options: dict[str, Any], pool_size: int) -> BaseConnector:
+    try:
+        connector = factory(**options)
+    except Exception as error:
+        raise NotSent(f"connector_factory raised {type(error).__name__}; nothing was sent") from error
+    if not isinstance(connector, BaseConnector):
+        kind = type(connector).__name__
+        raise NotSent(f"connector_factory must make an aiohttp connector, not {kind}; nothing was sent")
+    for name in ("limit", "limit_per_host"):
+        limit = getattr(connector, name)
+        if 0 < limit < pool_size:
+            # Requests would wait a second time, for a connection, and be told that none could be made.
+            raise NotSent(
+                f"connector_factory made a connector whose {name} is {limit}, below pool_size ({pool_size}): "
+                "pass limit on as it is given, or lower pool_size; nothing was sent"
+            )
+    return connector
 
-    def __init__(self, config: Config, options: dict[str, Any]) -> None:
-        self._lazy_resolver = None if config.resolver is None else _LazyResolver(config.resolver)
-        super().__init__(resolver=self._lazy_resolver, **options)
-        self._proxy_headers: SecretMapping = config.proxy_headers
-        self._custom_session: bool = config.session_factory is not None
 
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # the name that aiohttp uses
-    ) -> aiohttp.connector.Connection:
-        """Connect a request. Raises `PermanentFailure` for a custom session that does not use our request class."""
-        if self._custom_session:
-            if type(req) is not CustomSessionRequest:
-                raise PermanentFailure("session_factory must pass the request_class on as it is given")
-            if (attempt := current_attempt.get(None)) is not None:
-                attempt.connected = True
-        if req.proxy is None:
-            return await super().connect(req, traces, timeout)
-        # With each CONNECT aiohttp would send the headers of the session, which are meant for Routee, to the proxy; and
-        # with a plain HTTP request, which the proxy forwards, it would send no proxy headers at all.
-        headers = CIMultiDict(self._proxy_headers)
-        req.proxy_headers = headers if req.is_ssl() else None
-        if not req.is_ssl():
-            req.headers.update(headers)
-        try:
-            return await super().connect(req, traces, timeout)
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            raise SafeMessageError("the proxy closed the connection instead of opening a tunnel") from error
-        except aiohttp.ClientResponseError as error:
-            raise SafeMessageError("the response of the proxy is not valid HTTP") from error
+class _ConnectorWithResolver(TCPConnector):
+    """Connector that closes its resolver: aiohttp leaves one that it was given to its owner."""
+
+    def __init__(self, resolver: "_LazyResolver", options: dict[str, Any]) -> None:
+        self._lazy_resolver = resolver
+        super().__init__(**options)
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Close the connections and the resolver."""
         await super().close(abort_ssl=abort_ssl)
-        if self._lazy_resolver is not None:
-            await self._lazy_resolver.close()
+        await self._lazy_resolver.close()
 
 
 class _LazyResolver(AbstractResolver):

@@ -1,6 +1,7 @@
 """Failure reasons: one line that says why an attempt got no response.
 
-The line is always our own text: that of a library's exception may quote what was sent or received.
+The line is always our own text: that of a library's exception may quote what was sent or received. It proves nothing:
+whether anything was sent depends on how far the attempt got.
 """
 
 import os
@@ -8,10 +9,12 @@ import re
 import ssl
 from collections.abc import Mapping
 
-import aiohttp
+from ..outcomes import AttemptResult
+from . import aiohttp_api as aiohttp
+from .attempt import Attempt, CancelReason
 
 
-class NothingWritten(aiohttp.ClientError):
+class NothingWritten(Exception):  # it ends an attempt, and becomes its failure reason
     """A connection was made, and closed before anything was written to it."""
 
 
@@ -27,7 +30,7 @@ class ResponseTooLarge(Exception):  # it ends an attempt, and becomes its failur
     """The response has more bytes than `max_response_size`."""
 
 
-class SafeMessageError(aiohttp.ClientError):
+class SafeMessageError(Exception):  # it ends an attempt, and becomes its failure reason
     """A failure whose text is our own, so that it may be used as the failure reason."""
 
 
@@ -43,7 +46,41 @@ _REASONS: Mapping[type[Exception], str] = {
     aiohttp.ConnectionTimeoutError: "no connection could be made within connect_timeout",
     aiohttp.ServerDisconnectedError: "the connection was closed before a response came",
     aiohttp.ClientResponseError: "the response is not valid HTTP",
+    aiohttp.HttpProcessingError: "the response is not valid HTTP",
 }
+
+_CANCEL_REASONS = {
+    None: "the event loop ended",
+    CancelReason.DEADLINE: "the deadline of the message had passed",
+    CancelReason.CLIENT_CLOSED: "the client was closed before a response came",
+    CancelReason.CALLER_CANCELLED: "the caller was cancelled",
+    CancelReason.WITHDRAWN: "the message was withdrawn",
+}
+
+
+def failed_result(attempt: Attempt, error: BaseException | None = None) -> AttemptResult:
+    """Return the result of an attempt that ended without a response: cancelled, or by an error."""
+    if isinstance(error, Exception) and attempt.cancel_reason is None:
+        reason = _safe_failure_reason(error)
+    else:
+        reason = _cancel_text(attempt)
+    permanent = isinstance(error, Exception) and is_permanent(error)
+    return AttemptResult(
+        attempt.may_have_been_sent, None, reason, permanent, attempt.bytes_written, isinstance(error, StaleConnection)
+    )
+
+
+def _safe_failure_reason(error: Exception) -> str:
+    try:
+        return failure_reason(error)
+    except Exception:  # noqa: BLE001  # an error made by other code may lack what aiohttp's own ones have
+        return f"the connection failed ({type(error).__name__})"
+
+
+def _cancel_text(attempt: Attempt) -> str:
+    if attempt.cancel_reason is CancelReason.TIMEOUT:
+        return f"no {'response' if attempt.may_have_been_sent else 'connection'} within total_timeout"
+    return _CANCEL_REASONS[attempt.cancel_reason]
 
 
 def is_permanent(error: Exception) -> bool:
@@ -51,11 +88,6 @@ def is_permanent(error: Exception) -> bool:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return 400 <= error.status < 500 and error.status not in {408, 429}
     return isinstance(error, aiohttp.ClientConnectorCertificateError | PermanentFailure)
-
-
-def is_connect_error(error: Exception) -> bool:
-    """Return whether an error, by its type alone, occurs before there is a connection to write to."""
-    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def failure_reason(error: Exception) -> str:

@@ -1,27 +1,46 @@
-"""Header templates for one host: aiohttp assembles the headers of the first request, later requests copy them."""
+"""Request headers: those that all requests with one token and content type share, built and checked once."""
 
-from multidict import CIMultiDict
+import re
+from collections.abc import Mapping
 
 from ..secret import Secret
 
+_has_control_character = re.compile("[\r\n\0]").search
+
 
 class Headers:
-    """Headers shared by all requests with the same content type; those that depend on the body are not among them."""
+    """Headers shared by requests to one base URL; those that depend on the body are not among them.
 
-    __slots__ = ("given", "whole")
+    `mapping` are the headers that this library sets; `encoded` is for the executor, which keeps the bytes of all of
+    them here after the first request.
+    """
 
-    def __init__(self, authorization: Secret | None = None, content_type: str | None = None) -> None:
-        self.given: CIMultiDict[str] = CIMultiDict()
-        """Headers set by this library."""
-        self.whole: CIMultiDict[str] | None = None
-        """`given` with the headers that aiohttp, the session and the settings add; None before the first request."""
+    __slots__ = ("base_url", "encoded", "mapping")
+
+    def __init__(self, base_url: str, *, authorization: Secret | None = None, content_type: str | None = None) -> None:
+        self.base_url: str = base_url
+        self.mapping: dict[str, str] = {}
+        self.encoded: bytes | None = None
         if authorization is not None:
-            self.given["Authorization"] = authorization.reveal()
+            self.mapping["Authorization"] = authorization.reveal()
         if content_type is not None:
-            self.given["Content-Type"] = content_type
+            self.mapping["Content-Type"] = content_type
 
 
-def bearer_headers(token: Secret) -> tuple[Headers, Headers]:
+def bearer_headers(base_url: str, token: Secret) -> tuple[Headers, Headers]:
     """Return the headers for requests without a body, and for those with one."""
     bearer = Secret(f"Bearer {token.reveal()}")
-    return Headers(bearer), Headers(bearer, "application/json")
+    return (
+        Headers(base_url, authorization=bearer),
+        Headers(base_url, authorization=bearer, content_type="application/json"),
+    )
+
+
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """Return header lines. Raises `ValueError`, which quotes nothing, for one that would end its line early."""
+    lines: list[str] = []
+    for name, value in headers.items():
+        if _has_control_character(name) or _has_control_character(value):
+            raise ValueError("a header holds a control character")
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines).encode()

@@ -2,9 +2,8 @@
 
 import functools
 import re
-from collections.abc import Mapping
 
-import aiohttp
+from .aiohttp_api import BaseConnector, shorten_idle_timeout
 
 CLOSE_MARGIN = 1.0
 """Seconds by which a connection is dropped before its server closes it: time for a request in transit to arrive."""
@@ -21,10 +20,8 @@ def announced_idle_timeout(header: str) -> float | None:
     return max(int(match[1]) - CLOSE_MARGIN, MIN_IDLE_TIMEOUT) if match else None
 
 
-def apply_keep_alive(headers: Mapping[str, str], session: aiohttp.ClientSession) -> None:
-    """Shorten the idle timeout of the connection pool if a response with these headers asks for it; never extend it."""
-    seconds, connector = announced_idle_timeout(headers["Keep-Alive"]), session.connector
-    # There is no public way to set it. Should the attribute be renamed, the configured time stays, and a test fails.
-    configured = getattr(connector, "_keepalive_timeout", None)
-    if seconds is not None and isinstance(configured, int | float) and seconds < configured:
-        setattr(connector, "_keepalive_timeout", seconds)  # noqa: B010
+def apply_keep_alive(header: str, connector: BaseConnector | None) -> None:
+    """Shorten the idle timeout of a connection pool if a `Keep-Alive` header asks for it; never extend it."""
+    seconds = announced_idle_timeout(header)
+    if seconds is not None:
+        shorten_idle_timeout(connector, seconds)

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 from itertools import count
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import aiohttp
 from yarl import URL
 
 from ..config import Config
@@ -23,16 +22,15 @@ from ..events import (
 )
 from ..outcomes import AttemptResult, Response, RetryMode, StatusTable, default_status_table, outcome_of
 from ..secret import Secret, SecretBytes
-from .aiohttp_compat import CompatibilityCheck
 from .attempt import ApiRequest, Attempt, CancelReason
 from .circuit_breaker import CircuitBreaker
-from .executor import execute
+from .executor import Executor
 from .headers import Headers, bearer_headers
 from .in_flight import InFlight
 from .limiter import RequestLimiter
 from .retry_budget import RetryBudget
 from .retry_policy import RetryDecision, RetryReason, RetryState, throttle_pause
-from .session import open_session
+from .session_executor import SessionExecutor
 from .token import TokenSource, basic_authorization
 
 _url = lru_cache(maxsize=256)(URL)
@@ -46,11 +44,9 @@ class LoopTransport:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._loop = asyncio.get_running_loop()
-        self._session = open_session(config)
-        self._compatibility = CompatibilityCheck(config, self._session)
-        # `InFlight` enforces the total timeout; connect_timeout covers DNS and TLS, but not the wait for a slot.
-        self._client_timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
-        self._api_url = config.api_url
+        self._executor: Executor | SessionExecutor = (
+            Executor(config) if config.session_factory is None else SessionExecutor(config, config.session_factory)
+        )
         self._total_timeout = config.total_timeout.total_seconds()
         self._status_table = StatusTable(config.status_rules)
         self._observers = ObserverGroup(config.observers)
@@ -58,21 +54,24 @@ class LoopTransport:
         self._retry_budget = RetryBudget()
         self._circuit_breaker = CircuitBreaker(self._probe_health, self._observers) if config.circuit_breaker else None
         self._tokens = TokenSource(self._request_token, self._on_token_renewed)
-        self._in_flight = InFlight(self._execute, self._on_finished)
+        self._in_flight = InFlight(self._executor.execute, self._on_finished)
         self._request_ids = count(1)
         self._bearer: Secret | None = None
-        self._headers = Headers(), Headers()
+        self._headers = Headers(config.api_url), Headers(config.api_url)
         self._closing = asyncio.Event()
         self._close_lock = asyncio.Lock()
         self._shutdown_hook = self._close_on_loop_shutdown()
         self._register_shutdown_hook()
 
-    async def send_request(self, request: ApiRequest) -> tuple[Outcome, AttemptResult]:
-        """Send a request, with retries as long as they are safe and allowed, and return its outcome and last result.
+    async def send_request(self, request: ApiRequest) -> tuple[Outcome, AttemptResult, Any]:
+        """Send a request, with retries as long as they are safe and allowed.
 
-        Raises a `NotSent` if the request was cancelled before its first byte, whatever cancelled it.
+        Return its outcome, its last result, and the receipt if the request has a `read_receipt`. Raises a `NotSent` if
+        the request was cancelled before its first byte, whatever cancelled it.
         """
-        request_id = next(self._request_ids)
+        return await self._send(request, next(self._request_ids))
+
+    async def _send(self, request: ApiRequest, request_id: int) -> tuple[Outcome, AttemptResult, Any]:
         retry_state: RetryState | None = None
         attempt_number = 0
         give_up_at = 0.0
@@ -81,27 +80,24 @@ class LoopTransport:
         while True:
             # 1. Get a token and a slot of the limiter.
             attempt_number += 1
-            token = self._try_admit(request) or await self._admit(request)
+            token = None if request.headers is not None else self._try_admit(request) or await self._admit(request)
             try:
                 attempt = self._new_attempt(request, token, request_id, attempt_number)
             except BaseException:
-                self._limiter.release(otp=request.otp)
+                if token is not None:
+                    self._limiter.release(otp=request.otp)
                 raise
             # Counted from the first attempt on: a long wait for a slot is no reason to give up on retries.
             give_up_at = give_up_at or attempt.expires_at
             # 2. Run the attempt and wait for its result.
-            self._start(attempt)
-            try:
-                result = await attempt.result
-            except asyncio.CancelledError:
-                attempt.abandon()  # a send that may have begun finishes without its caller
-                raise
+            result = await self._run(attempt)
             # 3. Classify the result.
             status_rule = attempt.status_rule
             outcome = status_rule.outcome if status_rule is not None else outcome_of(result)
-            if outcome is Outcome.ACCEPTED:
+            if outcome is Outcome.ACCEPTED and result.response is not None:
                 self._retry_budget.deposit(retry_state.spent if retry_state is not None else 0)
-                return outcome, result
+                outcome, receipt = attempt.receipt(result.response)
+                return outcome, result, receipt
             if attempt.cancel_reason in _NOT_SENT_REASONS and not attempt.may_have_been_sent:
                 _raise_cancelled(attempt.cancel_reason)
             # 4. Retry if that is safe, in time and within the retry budget.
@@ -109,7 +105,7 @@ class LoopTransport:
                 retry_state = RetryState(self._config, safe=request.safe)
             retry = retry_state.decide(result, status_rule)
             if retry is None or not await self._prepare_retry(retry, attempt, result, token, give_up_at):
-                return outcome, result
+                return outcome, result, None
 
     def _try_admit(self, request: ApiRequest) -> Secret | None:
         """Acquire a slot without waiting and return the token to use; `None` if anything has to be waited for."""
@@ -136,13 +132,18 @@ class LoopTransport:
                 token = await self._tokens.get()
         return token or _raise_cancelled(CancelReason.DEADLINE)
 
-    def _start(self, attempt: Attempt) -> None:
+    async def _run(self, attempt: Attempt) -> AttemptResult:
         if self._observers:
             self._observers.emit(AttemptStarted(*_attempt_fields(attempt)))
         self._in_flight.start(attempt)
+        try:
+            return await attempt.result
+        except asyncio.CancelledError:
+            attempt.abandon()  # a send that may have begun finishes without its caller
+            raise
 
     async def _prepare_retry(
-        self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret, give_up_at: float
+        self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret | None, give_up_at: float
     ) -> bool:
         """Prepare a retry and wait for its delay; return False if it must not be made."""
         request_id, attempt_number = attempt.request_id, attempt.attempt_number
@@ -155,7 +156,9 @@ class LoopTransport:
             self._observers.emit(RetryBudgetExhausted(request_id, attempt_number, "the retry budget is exhausted"))
             return False
         # 2. It may need a new token.
-        if retry.reason is RetryReason.NEW_TOKEN and not await self._renew_token(token, result, deadline):
+        if retry.reason is RetryReason.NEW_TOKEN and (
+            token is None or not await self._renew_token(token, result, deadline)
+        ):
             return False
         # 3. Wait for the backoff.
         self._observers.emit(RetryScheduled(request_id, attempt_number, str(retry.reason), retry.delay))
@@ -184,32 +187,35 @@ class LoopTransport:
                     await self._closing.wait()
         return not self._closing.is_set()
 
-    def _new_attempt(self, request: ApiRequest, token: Secret, request_id: int, attempt_number: int) -> Attempt:
-        if token is not self._bearer:
-            self._bearer, self._headers = token, bearer_headers(token)
+    def _new_attempt(self, request: ApiRequest, token: Secret | None, request_id: int, attempt_number: int) -> Attempt:
         now = self._loop.time()
         body = request.body
         if request.deadline is not None and request.body_factory is not None:
             body = request.body_factory(request.deadline - now)
             if body is None:
                 _raise_cancelled(CancelReason.DEADLINE)
-        url, headers = _url(self._api_url + request.path), self._headers[body is not None]
-        expires_at, result = now + self._total_timeout, self._loop.create_future()
+        headers = request.headers or self._bearer_headers(token)[body is not None]
+        url, expires_at, result = (
+            _url(headers.base_url + request.path),
+            now + self._total_timeout,
+            self._loop.create_future(),
+        )
         attempt = Attempt(request, url, headers, now, expires_at, result, request_id, attempt_number)
         attempt.body = body
         return attempt
 
-    def _execute(self, attempt: Attempt) -> Awaitable[AttemptResult]:
-        max_size, verified = self._config.max_response_size, self._compatibility.verified
-        return execute(
-            self._session, attempt, timeout=self._client_timeout, max_response_size=max_size, verified=verified
-        )
+    def _bearer_headers(self, token: Secret | None) -> tuple[Headers, Headers]:
+        if token is not None and token is not self._bearer:
+            self._bearer, self._headers = token, bearer_headers(self._config.api_url, token)
+        return self._headers
 
     def _on_finished(self, attempt: Attempt, result: AttemptResult) -> None:
         """Pass the result of an attempt to limiter, circuit breaker and observers, even if its caller was cancelled."""
         response = result.response
-        status_rule = attempt.status_rule = self._status_table.rule_for(response) if response is not None else None
-        if attempt.uses_limiter:
+        takes_slot = attempt.request.headers is None
+        status_table = self._status_table if takes_slot else default_status_table()
+        status_rule = attempt.status_rule = status_table.rule_for(response) if response is not None else None
+        if takes_slot:
             if status_rule is not None and status_rule.outcome is Outcome.ACCEPTED:
                 self._limiter.record_success(attempt.started_at)
             elif status_rule is not None and status_rule.retry is RetryMode.AFTER_PAUSE and response is not None:
@@ -222,8 +228,8 @@ class LoopTransport:
         if self._observers:
             seconds = self._loop.time() - attempt.started_at
             outcome = status_rule.outcome if status_rule is not None else outcome_of(result)
-            if outcome is Outcome.ACCEPTED and response is not None and attempt.request.classify_body is not None:
-                outcome = attempt.request.classify_body(response.body)
+            if outcome is Outcome.ACCEPTED and response is not None:
+                outcome, _ = attempt.receipt(response)
             abandoned = attempt.may_have_been_sent and attempt.result.cancelled()
             self._observers.emit(AttemptEnded(*_attempt_fields(attempt), result, outcome, seconds, abandoned=abandoned))
 
@@ -235,51 +241,23 @@ class LoopTransport:
         self._observers.emit(ThrottlePaused(response.status, pause))
 
     async def _request_token(self) -> AttemptResult:
-        """Request a token, with retries. It acquires no slot of the limiter, because every request waits for it."""
+        """Request a token. It acquires no slot of the limiter, because every request waits for it."""
+        headers = Headers(
+            self._config.auth_url,
+            authorization=basic_authorization(self._config),
+            content_type="application/x-www-form-urlencoded",
+        )
         form = SecretBytes(b"grant_type=client_credentials")
-        request = ApiRequest("POST", "/oauth/token", form, safe=True)
-        headers = Headers(basic_authorization(self._config), "application/x-www-form-urlencoded")
-        retry_state = RetryState(self._config, safe=True)
-        give_up_at = self._loop.time() + self._total_timeout
-        attempt_number = 1
-        while True:
-            result = await self._send_direct(request, self._config.auth_url, headers, attempt_number)
-            response = result.response
-            retry = retry_state.decide(
-                result, default_status_table().rule_for(response) if response is not None else None
-            )
-            if retry is None or retry.reason is RetryReason.NEW_TOKEN or self._loop.time() + retry.delay >= give_up_at:
-                if response is not None and response.status == 200:
-                    self._retry_budget.deposit(retry_state.spent)
-                return result
-            if not self._retry_budget.try_withdraw(retry.cost):  # an outage of the token service is an outage, too
-                return result
-            await asyncio.sleep(retry.delay)
-            attempt_number += 1
+        _, result, _ = await self._send(ApiRequest("POST", "/oauth/token", form, safe=True, headers=headers), 0)
+        return result
 
     async def _probe_health(self) -> AttemptResult:
         """Probe Routee with a GET that needs no token. A stale pooled connection proves nothing: it is repeated."""
-        request = ApiRequest("GET", "/failover-otp/health", safe=True)
-        result = await self._send_direct(request, self._api_url, Headers(), 1)
+        request = ApiRequest("GET", "/failover-otp/health", safe=True, headers=Headers(self._config.api_url))
+        result = await self._run(self._new_attempt(request, None, 0, 1))
         while result.stale_connection:
-            result = await self._send_direct(request, self._api_url, Headers(), 1)
+            result = await self._run(self._new_attempt(request, None, 0, 1))
         return result
-
-    async def _send_direct(
-        self, request: ApiRequest, host: str, headers: Headers, attempt_number: int
-    ) -> AttemptResult:
-        now = self._loop.time()
-        result: asyncio.Future[AttemptResult] = self._loop.create_future()
-        attempt = Attempt(
-            request, _url(host + request.path), headers, now, now + self._total_timeout, result, 0, attempt_number
-        )
-        attempt.body, attempt.uses_limiter = request.body, False
-        self._start(attempt)
-        try:
-            return self._compatibility.check(attempt, await result)
-        except asyncio.CancelledError:
-            attempt.cancel(CancelReason.CALLER_CANCELLED)
-            raise
 
     def _on_token_renewed(self, lifetime: float) -> None:
         self._observers.emit(TokenRenewed(lifetime))
@@ -310,7 +288,7 @@ class LoopTransport:
         if self._circuit_breaker is not None:
             await self._circuit_breaker.aclose()
         await self._in_flight.drain(timeout)
-        await self._session.close()
+        await self._executor.aclose()
 
 
 def _attempt_fields(attempt: Attempt) -> tuple[int, int, str, str]:

@@ -30,8 +30,8 @@ class Transport:
             self._closed_in.discard(loop)
             self._loop_transports.pop(loop, None)
 
-    def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult]]:
-        """Send a request and return its outcome, with the attempt result that proves it.
+    def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
+        """Send a request and return its outcome, the attempt result that proves it, and the receipt if there is one.
 
         Raises a `NotSent` when the request was cancelled before its first byte was sent. A request that is not safe is
         only retried when no part of it can have been accepted.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Outcome, Rejected
 from ..flows import AnyFlow, Endpoint
-from ..records import FlowRecord, OtpRecord, ViberOtpRecord
+from ..records import AnyReceipt, FlowRecord, OtpRecord, ViberOtpRecord
 from ..records.record import JsonObject
 from ..secret import mask_phone
 from .dump import dump_flow
@@ -13,21 +13,21 @@ from .responses import ReceiptParser, parse_flow_receipt, parse_otp_receipt, par
 
 
 class Route(NamedTuple):
-    """Route of one send API: its path, the parser of its receipts, and the outcome that the body of a 2xx proves."""
+    """Route of one send API: its path, the parser of its receipts, and the reader of what the body of a 2xx proves."""
 
     path: str
     parse_receipt: ReceiptParser
-    classify_body: Callable[[bytes], Outcome]
+    read_receipt: Callable[[bytes], tuple[Outcome, AnyReceipt | Rejected | str]]
 
 
 def _route(path: str, parse_receipt: ReceiptParser) -> Route:
-    def classify_body(body: bytes) -> Outcome:
+    def read_receipt(body: bytes) -> tuple[Outcome, AnyReceipt | Rejected | str]:
         receipt = parse_receipt(body)
         if isinstance(receipt, Rejected):
-            return Outcome.REJECTED
-        return Outcome.UNKNOWN if isinstance(receipt, str) else Outcome.ACCEPTED
+            return Outcome.REJECTED, receipt
+        return Outcome.UNKNOWN if isinstance(receipt, str) else Outcome.ACCEPTED, receipt
 
-    return Route(path, parse_receipt, classify_body)
+    return Route(path, parse_receipt, read_receipt)
 
 
 ROUTES: Mapping[Endpoint, Route] = {

@@ -8,6 +8,7 @@ import pytest
 
 from routee_failover import ClientClosed, NotSent, Outcome, RouteeClient
 from routee_failover.sandbox import Sandbox
+from tests.transport.raw_server import connector_of
 
 from .fake_routee import FakeRoutee, ReceivedRequest, token_response, until
 from .sample_flows import sms
@@ -127,9 +128,9 @@ async def test_unclosed_client_is_closed_with_the_loops_async_generators() -> No
     async with Sandbox() as sandbox:
         client = RouteeClient(sandbox.config())
         await client.send(sms())
-        session = next(iter(client._transport._loop_transports.values()))._session
+        connector = connector_of(client._transport)
         await asyncio.get_running_loop().shutdown_asyncgens()
-        assert session.closed
+        assert connector.closed
         with pytest.raises(ClientClosed):
             await client.send(sms())
 

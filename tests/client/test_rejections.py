@@ -49,7 +49,8 @@ STATUSES: dict[int, type[Rejected]] = {
 async def test_status_determines_the_error_class(status: int, error_class: type[Rejected]) -> None:
     """A rejection is an error of its own class, with status, code, message, field problems and pause."""
     body = {"code": "400000000", "developerMessage": "Validation Error!", "properties": {"from": "Invalid sender"}}
-    async with FakeRoutee(always(status, body, Retry_After="7")) as server, RouteeClient(server.config()) as client:
+    respond = always(status, body, Retry_After="7", Connection="close")
+    async with FakeRoutee(respond) as server, RouteeClient(server.config()) as client:
         with pytest.raises(Rejected) as caught:
             await client.send(sms())
     error = caught.value

@@ -11,17 +11,17 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
-import aiohttp
+from aiohttp import BaseConnector
 from yarl import URL
 
 from routee_failover import Config
 from routee_failover._transport import ApiRequest, Transport
 from routee_failover._transport.attempt import Attempt
-from routee_failover._transport.executor import execute
+from routee_failover._transport.executor import Executor
 from routee_failover._transport.headers import Headers
 from routee_failover._transport.in_flight import InFlight
 from routee_failover._transport.loop_transport import LoopTransport
-from routee_failover._transport.session import open_session
+from routee_failover._transport.session_executor import SessionExecutor
 from routee_failover.events import Event
 from routee_failover.outcomes import AttemptResult
 from routee_failover.secret import Secret, SecretBytes
@@ -230,25 +230,20 @@ async def open_transport(server: RawServer, **settings: Any) -> AsyncIterator[Tr
 
 
 class AttemptRunner:
-    """Runs single attempts with the two things they need: a session, and `InFlight`, which ends them in time."""
+    """Runs single attempts with the two things they need: an executor, and `InFlight`, which ends them in time."""
 
     def __init__(self, config: Config) -> None:
-        self.session = open_session(config)
+        factory = config.session_factory
+        self.executor = Executor(config) if factory is None else SessionExecutor(config, factory)
         self.total_timeout = config.total_timeout.total_seconds()
-        self.client_timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
-        self.max_response_size = config.max_response_size
-        self.in_flight = InFlight(self._execute, lambda _attempt, _result: None)
-
-    async def _execute(self, attempt: Attempt) -> AttemptResult:
-        return await execute(
-            self.session, attempt, timeout=self.client_timeout, max_response_size=self.max_response_size
-        )
+        self.in_flight = InFlight(self.executor.execute, lambda _attempt, _result: None)
 
     def new_attempt(self, url: str, *, method: str = "POST") -> Attempt:
         """Return an attempt whose body and token must not appear anywhere."""
         loop = asyncio.get_running_loop()
-        headers = Headers(Secret(f"Bearer {KEY}"), "application/json")
-        request = ApiRequest(method, "/failover", SecretBytes(BODY))
+        base_url = str(URL(url).origin())
+        headers = Headers(base_url, authorization=Secret(f"Bearer {KEY}"), content_type="application/json")
+        request = ApiRequest(method, "/failover", SecretBytes(BODY), safe=method == "GET")
         now = loop.time()
         attempt = Attempt(request, URL(url), headers, now, now + self.total_timeout, loop.create_future(), 1, 1)
         attempt.body = request.body
@@ -269,7 +264,7 @@ async def attempt_runner(config: Config) -> AsyncIterator[AttemptRunner]:
         yield runner
     finally:
         await runner.in_flight.drain(0)
-        await runner.session.close()
+        await runner.executor.aclose()
 
 
 async def attempt_once(handler: Handler, **settings: Any) -> tuple[AttemptResult, RawServer]:
@@ -283,6 +278,13 @@ async def attempt_once(handler: Handler, **settings: Any) -> tuple[AttemptResult
 def loop_transport_of(transport: Transport) -> LoopTransport:
     """Return the loop transport of the running loop."""
     return transport._loop_transports[asyncio.get_running_loop()]
+
+
+def connector_of(transport: Transport) -> BaseConnector:
+    """Return the connection pool of the running loop."""
+    executor = loop_transport_of(transport)._executor
+    assert isinstance(executor, Executor)
+    return executor._connector
 
 
 def slots_in_use(transport: Transport) -> int:

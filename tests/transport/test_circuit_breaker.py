@@ -114,7 +114,7 @@ async def test_connections_that_exceed_total_timeout_open_the_circuit() -> None:
         }
         async with open_transport(silent, **settings) as transport:
             outcomes = await asyncio.gather(*(transport.send_request(POST) for _ in range(MIN_CALLS)))
-            assert {outcome for outcome, _ in outcomes} == {Outcome.NOT_SENT}
+            assert {outcome for outcome, *_ in outcomes} == {Outcome.NOT_SENT}
             with pytest.raises(CircuitOpen, match="no connection within total_timeout"):
                 await transport.send_request(POST)
 
@@ -167,7 +167,7 @@ async def test_successful_probe_releases_all_waiting_requests() -> None:
         assert b"authorization" not in failing.probes[0].lower()
         failing.status = "200 OK"
         failing.responds_to_probes.set()
-        assert {outcome for outcome, _ in await asyncio.gather(*callers)} == {Outcome.ACCEPTED}
+        assert {outcome for outcome, *_ in await asyncio.gather(*callers)} == {Outcome.ACCEPTED}
         assert (len(failing.probes), len(failing.sends)) == (1, MIN_CALLS + 30)
     assert [event.state for event in observer.of(CircuitBreakerChanged)] == ["open", "half-open", "closed"]
 
@@ -258,16 +258,16 @@ async def test_probe_is_repeated_after_stale_pooled_connections(monkeypatch: pyt
     async with RawServer(responding(http("404 Not Found"))) as server, open_transport(server) as transport:
         await transport.send_request(GET)
         loop_transport = loop_transport_of(transport)
-        send_direct, stale = loop_transport._send_direct, iter([True, True])
+        run, stale = loop_transport._run, iter([True, True])
 
         async def send_over_stale_connections(*args: Any) -> AttemptResult:
             return (
                 AttemptResult(may_have_been_sent=False, reason="x", stale_connection=True)
                 if next(stale, False)
-                else await send_direct(*args)
+                else await run(*args)
             )
 
-        monkeypatch.setattr(loop_transport, "_send_direct", send_over_stale_connections)
+        monkeypatch.setattr(loop_transport, "_run", send_over_stale_connections)
         result = await loop_transport._probe_health()
     assert result.response is not None
     assert (result.response.status, next(stale, None)) == (404, None)

@@ -26,6 +26,7 @@ from .raw_server import (
     RawServer,
     RecordingObserver,
     cancel_when,
+    connector_of,
     http,
     loop_transport_of,
     never_respond,
@@ -143,7 +144,7 @@ async def test_closing_during_the_backoff_returns_the_last_result(api_request: A
         running = asyncio.create_task(transport.send_request(api_request))
         await until(lambda: observer.of(RetryScheduled))
         await transport.aclose()
-        outcome, result = await running
+        outcome, result, _ = await running
         assert outcome is Outcome.REJECTED
         assert result.response is not None
         assert (result.response.status, result.response.retry_after) == (429, 20)
@@ -201,7 +202,7 @@ async def _close_after(steps: int, server: RawServer, handler: PausableHandler, 
         assert handler.request_count == seen_before
         assert not any(event.result.may_have_been_sent for event in attempts)
     else:
-        outcome, result = running.result()
+        outcome, result, _ = running.result()
         assert (outcome, result.reason) == (attempts[0].outcome, attempts[0].result.reason)
         assert outcome is (Outcome.ACCEPTED if responds or result.response else Outcome.UNKNOWN)
 
@@ -235,7 +236,7 @@ async def test_interrupted_closing_can_be_resumed() -> None:
         handler.resumed.set()
         await transport.aclose()
         assert (await request)[0] is Outcome.ACCEPTED
-        assert loop_transport_of(transport)._session.closed
+        assert connector_of(transport).closed
 
 
 async def test_closing_in_one_event_loop_does_not_affect_others() -> None:
@@ -260,9 +261,9 @@ async def test_garbage_collected_client_closes_its_connections() -> None:
     async with RawServer(PausableHandler()) as server:
         transport = Transport(server.config(total_timeout=20 * SHORT))
         await transport.send_request(POST)
-        session = loop_transport_of(transport)._session
+        connector = connector_of(transport)
         del transport
-        await until(lambda: (gc.collect(), session.closed)[1])
+        await until(lambda: (gc.collect(), connector.closed)[1])
 
 
 SEND = "task = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0.1)"

@@ -9,14 +9,13 @@ import aiohttp
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from routee_failover import NotSent, Outcome, RouteeClient, TokenUnavailable
-from routee_failover._transport.attempt import TrackedRequest
+from routee_failover import NotSent, Outcome, RouteeClient
 from routee_failover.outcomes import outcome_of
 from tests.client.rendered_errors import shown
 from tests.client.sample_flows import sms
 
 from .event_loops import on_every_loop
-from .raw_server import KEY, PIN, RawServer, attempt_runner, http, responding
+from .raw_server import KEY, PIN, RawServer, Reader, Writer, after_token, attempt_runner, http, responding
 from .test_resolver import RecordingResolver
 
 ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
@@ -38,7 +37,8 @@ async def test_custom_session_sends_and_is_closed() -> None:
         return await handler(req)
 
     def factory(**kwargs: Any) -> aiohttp.ClientSession:
-        sessions.append(aiohttp.ClientSession(trace_configs=[trace], middlewares=[add_header], **kwargs))
+        kwargs["trace_configs"].append(trace)
+        sessions.append(aiohttp.ClientSession(middlewares=[add_header], **kwargs))
         return sessions[-1]
 
     trace.on_request_end.append(trace_request)
@@ -53,45 +53,36 @@ async def test_custom_session_sends_and_is_closed() -> None:
     assert [session.closed for session in sessions] == [True]
 
 
-async def test_without_session_factory_nothing_is_instrumented() -> None:
-    """What only custom sessions need costs other clients nothing: aiohttp's connector and the plain request class."""
-    async with RawServer(responding(ACCEPTED)) as server, attempt_runner(server.config()) as runner:
-        assert type(runner.session.connector) is aiohttp.TCPConnector
-        assert runner.session._request_class is TrackedRequest
-
-
 def _session_without(name: str) -> Callable[..., aiohttp.ClientSession]:
     return lambda **kwargs: aiohttp.ClientSession(**{key: value for key, value in kwargs.items() if key != name})
 
 
+FACTORIES: dict[str, Callable[..., aiohttp.ClientSession]] = {
+    "passes all on": aiohttp.ClientSession,
+    "adds to the trace configs": lambda *, trace_configs, **kwargs: aiohttp.ClientSession(
+        trace_configs=[*trace_configs, aiohttp.TraceConfig()], **kwargs
+    ),
+    "has trace configs of its own": functools.partial(aiohttp.ClientSession, trace_configs=[aiohttp.TraceConfig()]),
+    "drops the trace configs": _session_without("trace_configs"),
+}
+
+
+@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES)
 @on_every_loop
-async def test_session_without_the_request_class_sends_nothing() -> None:
-    """Without the request class nothing could be proven, so no connection is made either."""
-    async with RawServer(responding(ACCEPTED)) as server:
-        config = server.config(session_factory=_session_without("request_class"))
-        async with attempt_runner(config) as runner:
-            result = await runner.run(server.url)
-        async with RouteeClient(config) as client:
-            with pytest.raises(TokenUnavailable, match=r"must pass the request_class on as it is given; nothing was"):
-                await client.send(sms())
-    assert (outcome_of(result), result.permanent) == (Outcome.NOT_SENT, True)
-    assert server.connections == 0
-
-
-@on_every_loop
-async def test_subclass_of_the_request_class_sends_nothing() -> None:
-    """A subclass of ours proves nothing either: it might send in a different way."""
-
-    def factory(**kwargs: Any) -> aiohttp.ClientSession:
-        subclass = type("OwnRequest", (kwargs.pop("request_class"),), {})
-        return aiohttp.ClientSession(request_class=subclass, **kwargs)
-
+async def test_every_usual_factory_proves_what_was_sent(factory: Callable[..., aiohttp.ClientSession]) -> None:
+    """However a factory treats the trace configs, a refused connection is NOT_SENT and a lost response UNKNOWN."""
+    seen: list[bytes] = []
     async with (
-        RawServer(responding(ACCEPTED)) as server,
+        RawServer(after_token(seen, _close)) as server,
         attempt_runner(server.config(session_factory=factory)) as runner,
     ):
-        result = await runner.run(server.url)
-    assert (outcome_of(result), server.connections) == (Outcome.NOT_SENT, 0)
+        sent = await runner.run(server.url)
+        refused = await runner.run("http://127.0.0.1:1/")
+    assert (outcome_of(sent), outcome_of(refused), len(seen)) == (Outcome.UNKNOWN, Outcome.NOT_SENT, 1)
+
+
+async def _close(_reader: Reader, writer: Writer) -> None:
+    writer.close()
 
 
 def _raises(**_kwargs: Any) -> aiohttp.ClientSession:
@@ -149,7 +140,7 @@ HOOKS = {
     "on_request_start": Outcome.NOT_SENT,
     "on_connection_create_start": Outcome.NOT_SENT,
     "on_dns_resolvehost_start": Outcome.NOT_SENT,
-    "on_request_headers_sent": Outcome.NOT_SENT,
+    "on_request_headers_sent": Outcome.UNKNOWN,
     "on_request_chunk_sent": Outcome.UNKNOWN,
     "on_response_chunk_received": Outcome.UNKNOWN,
     "on_request_end": Outcome.UNKNOWN,
@@ -159,7 +150,7 @@ HOOKS = {
 @pytest.mark.parametrize(("hook", "outcome"), HOOKS.items(), ids=HOOKS)
 @on_every_loop
 async def test_trace_that_raises_causes_no_wrong_outcome(hook: str, outcome: Outcome) -> None:
-    """Before the first byte the outcome is NOT_SENT and the server sees nothing; from then on it is UNKNOWN."""
+    """Before there is a connection the outcome is NOT_SENT and the server sees nothing; from then on it is UNKNOWN."""
 
     async def fail(*_args: object) -> None:
         raise ValueError("canary")

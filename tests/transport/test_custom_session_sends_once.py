@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from routee_failover import Outcome, RouteeClient
-from routee_failover._transport import attempt as attempt_module
+from routee_failover._transport.session_executor import SessionExecutor
 from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
@@ -182,18 +182,6 @@ async def test_middleware_may_retry_while_nothing_was_sent() -> None:
     assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
 
 
-@on_every_loop
-async def test_middleware_may_retry_after_a_stale_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stale connection got nothing of the message, so it may be sent over another one."""
-    stale = iter([True])
-    is_gone = attempt_module._is_gone
-    monkeypatch.setattr(attempt_module, "_is_gone", lambda conn: next(stale, False) or is_gone(conn))
-    seen: list[bytes] = []
-    async with _serve(responding(http(), seen=seen), _with(_retry)) as (server, runner):
-        result = await runner.run(server.url)
-    assert (outcome_of(result), len(seen)) == (Outcome.ACCEPTED, 1)
-
-
 async def _request_own_token(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Request a token from a gateway first, with the same session."""
     if "/oauth/token" not in req.url.path:
@@ -343,11 +331,10 @@ async def test_middleware_that_suppresses_cancellation_sends_nothing() -> None:
 
 
 @on_every_loop
-async def test_custom_session_request_without_an_attempt_is_sent() -> None:
-    """The session also works for requests without an attempt."""
-    async with (
-        _serve(responding(http()), _with(_retry)) as (server, runner),
-        runner.session.post(server.url, data=BODY) as first,
-        runner.session.post(server.url, data=BODY) as second,
-    ):
-        assert (first.status, second.status) == (200, 200)
+async def test_request_of_the_program_itself_is_sent() -> None:
+    """The program may use its session for requests of its own."""
+    async with _serve(responding(http()), _with(_retry)) as (server, runner):
+        assert isinstance(runner.executor, SessionExecutor)
+        session = runner.executor._session
+        async with session.post(server.url, data=BODY) as first, session.post(server.url, data=BODY) as second:
+            assert (first.status, second.status) == (200, 200)

@@ -11,7 +11,6 @@ import pytest
 from routee_failover import DeadlinePassed, InvalidFlow, Outcome, RouteeClient
 from routee_failover._transport import ApiRequest, Transport
 from routee_failover._transport.attempt import CancelReason
-from routee_failover._transport.executor import execute
 from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown
@@ -92,7 +91,7 @@ async def test_deadline_ends_the_wait_for_a_renewed_token() -> None:
         assert (await transport.send_request(GET))[0] is Outcome.REJECTED
         handler.tokens_resumed.clear()
         async with asyncio.timeout(5):
-            outcome, result = await transport.send_request(message(0.5))
+            outcome, result, _ = await transport.send_request(message(0.5))
         assert outcome is Outcome.REJECTED
         assert result.response is not None
         assert result.response.status == 401
@@ -124,9 +123,7 @@ async def _execute_directly(runner: AttemptRunner, url: str, api_request: ApiReq
     """Run an attempt that only the last check before the first byte can cancel."""
     attempt = runner.new_attempt(url)
     attempt.request, attempt.body = api_request, api_request.body
-    return attempt, await execute(
-        runner.session, attempt, timeout=runner.client_timeout, max_response_size=runner.max_response_size
-    )
+    return attempt, await runner.executor.execute(attempt)
 
 
 @pytest.mark.parametrize("pooled", [True, False])
@@ -157,7 +154,7 @@ async def test_body_is_rebuilt_right_before_the_first_byte() -> None:
 
     async with RawServer(handler) as server, open_transport(server) as transport:
         api_request = message(30.0, body)
-        outcome, result = await transport.send_request(api_request)
+        outcome, result, _ = await transport.send_request(api_request)
         assert outcome is Outcome.ACCEPTED
     assert len(time_left) == 2
     assert 0 < time_left[1] <= time_left[0] <= 30

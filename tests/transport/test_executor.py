@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
-from routee_failover._transport.attempt import TrackedRequest
-from routee_failover._transport.executor import _parse_retry_after
+from routee_failover._transport.retry_after import parse_retry_after
 from routee_failover.outcomes import outcome_of
 from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown
@@ -227,10 +226,10 @@ async def test_failed_tls_handshake_sends_nothing() -> None:
         assert "canary" not in result.reason
 
 
-async def test_closed_session_sends_nothing() -> None:
-    """An attempt with a closed session sends nothing."""
+async def test_closed_pool_sends_nothing() -> None:
+    """An attempt with a closed connection pool sends nothing."""
     async with RawServer(never_respond) as server, attempt_runner(server.config()) as runner:
-        await runner.session.close()
+        await runner.executor.aclose()
         result = await runner.run(f"{server.url}/failover")
     assert outcome_of(result) is Outcome.NOT_SENT
 
@@ -273,51 +272,8 @@ async def test_retry_after_date_is_converted_to_seconds_from_now() -> None:
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60))
 def test_any_retry_after_header_is_parsed_without_an_error(header: str) -> None:
     """Whatever the header holds, parsing it raises nothing."""
-    pause = _parse_retry_after({"Retry-After": header})
+    pause = parse_retry_after({"Retry-After": header})
     assert pause is None or pause >= 0
-
-
-async def test_aiohttp_calls_send_before_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proof of NOT_SENT rests on this: aiohttp calls TrackedRequest.send before anything is on the wire."""
-    requests: list[int] = []
-    send = TrackedRequest.send
-    seen: list[bytes] = []
-
-    async def recording_send(self: TrackedRequest, conn: object) -> object:
-        requests.append(len(seen))
-        await asyncio.sleep(0.02)
-        assert len(seen) == requests[-1]
-        return await send(self, conn)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TrackedRequest, "send", recording_send)
-    async with RawServer(responding(http(), seen=seen)) as server, attempt_runner(server.config()) as runner:
-        for _ in range(3):
-            result = await runner.run(f"{server.url}/failover")
-            assert result.may_have_been_sent
-    assert requests == [0, 1, 2]
-
-
-async def test_error_in_send_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error in TrackedRequest.send before its base method is called sends no byte."""
-    monkeypatch.setattr("aiohttp.connector.Connection.transport", None)
-    seen: list[bytes] = []
-    async with RawServer(responding(http(), seen=seen)) as server, attempt_runner(server.config()) as runner:
-        result = await runner.run(f"{server.url}/failover")
-    assert (result.may_have_been_sent, result.reason) == (
-        False,
-        "the pooled connection had been closed by the server",
-    )
-    assert seen == []
-
-
-async def test_session_request_without_an_attempt_is_sent() -> None:
-    """The session also works for requests without an attempt."""
-    seen: list[bytes] = []
-    async with RawServer(responding(http(), seen=seen)) as server, attempt_runner(server.config()) as runner:
-        for data in (None, b"body"):
-            async with runner.session.post(server.url, data=data) as response:
-                assert response.status == 200
-    assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"body"]
 
 
 async def test_cancelled_attempt_shows_neither_body_nor_token() -> None:

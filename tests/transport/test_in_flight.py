@@ -130,7 +130,7 @@ async def test_no_retry_after_total_timeout() -> None:
     """A reading call that exceeds total_timeout ends at once, although it could be repeated."""
     handler = PausableHandler(paused=True)
     async with RawServer(handler) as server, open_transport(server, total_timeout=SHORT_TIMEOUT) as transport:
-        outcome, result = await transport.send_request(GET)
+        outcome, result, _ = await transport.send_request(GET)
         assert (outcome, result.reason) == (Outcome.UNKNOWN, "no response within total_timeout")
         assert len(handler.seen) == 1
 
@@ -155,7 +155,7 @@ async def test_attempt_task_cancelled_from_outside_still_reports_a_result() -> N
             for task in list(tasks.values()):
                 task.cancel()
             async with asyncio.timeout(MAX_DELAY):
-                outcome, result = await running
+                outcome, result, _ = await running
             assert outcome in {Outcome.ACCEPTED, outcome_of(result)}
             reported = observer.of(AttemptEnded)[-1].result
             assert (reported.may_have_been_sent, reported.reason, reported.bytes_written) == (

@@ -3,13 +3,14 @@
 import asyncio
 from datetime import timedelta
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
-from routee_failover._transport.keep_alive import MIN_IDLE_TIMEOUT, announced_idle_timeout, apply_keep_alive
+from routee_failover._transport.aiohttp_api import BaseConnector, shorten_idle_timeout
+from routee_failover._transport.executor import Executor
+from routee_failover._transport.keep_alive import MIN_IDLE_TIMEOUT, announced_idle_timeout
 from routee_failover.outcomes import outcome_of
 
 from .event_loops import on_every_loop
@@ -50,9 +51,14 @@ def test_any_keep_alive_header_is_parsed_without_an_error(header: str) -> None:
     assert seconds is None or seconds >= MIN_IDLE_TIMEOUT
 
 
+def _connector(runner: AttemptRunner) -> BaseConnector:
+    assert isinstance(runner.executor, Executor)
+    return runner.executor._connector
+
+
 def _idle_timeout(runner: AttemptRunner) -> float:
     """Return how long the pool keeps an idle connection: aiohttp has no public way to read or set it."""
-    return runner.session.connector._keepalive_timeout  # type: ignore[union-attr, return-value]
+    return _connector(runner)._keepalive_timeout  # type: ignore[return-value]
 
 
 @on_every_loop
@@ -112,10 +118,10 @@ async def test_idle_connection_is_dropped_before_the_server_closes_it(announceme
 
 
 async def test_announcement_is_ignored_if_aiohttp_has_renamed_the_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the attribute, or without a connector, an announcement is ignored."""
-    async with aiohttp.ClientSession() as session:
-        monkeypatch.delattr(session.connector, "_keepalive_timeout")
-        apply_keep_alive({"Keep-Alive": "timeout=2"}, session)
-        assert not hasattr(session.connector, "_keepalive_timeout")
-    assert session.connector is None
-    apply_keep_alive({"Keep-Alive": "timeout=2"}, session)
+    """Without the attribute an announcement is ignored."""
+    async with RawServer(_announcing("timeout=2")) as server, attempt_runner(server.config()) as runner:
+        connector = _connector(runner)
+        monkeypatch.delattr(connector, "_keepalive_timeout")
+        shorten_idle_timeout(connector, 1.0)
+        assert not hasattr(connector, "_keepalive_timeout")
+        monkeypatch.undo()

@@ -90,7 +90,7 @@ async def test_pause_holds_all_requests_of_the_client() -> None:
         await until(lambda: loop_transport_of(transport)._limiter._admission.paused_until > 0)
         one_time = ApiRequest("POST", "/failover-otp/otp/send-failover", POST.body, otp=True)
         others = [asyncio.create_task(transport.send_request(each)) for each in (POST, GET, one_time) for _ in range(5)]
-        outcomes = [outcome for outcome, _ in await asyncio.gather(first, *others)]
+        outcomes = [outcome for outcome, *_ in await asyncio.gather(first, *others)]
         assert outcomes == [Outcome.ACCEPTED] * 16
     assert len(arrivals) == 17
     assert min(arrivals.times[1:]) - arrivals.times[0] >= 1 - EARLY
@@ -154,7 +154,7 @@ async def test_always_throttled_message_is_rejected_after_max_attempts() -> None
     """After max_attempts the outcome is REJECTED."""
     arrivals = Arrivals(throttled(retry_after="0"))
     async with RawServer(arrivals.handler) as server, open_transport(server) as transport:
-        outcome, result = await transport.send_request(POST)
+        outcome, result, _ = await transport.send_request(POST)
     assert result.response is not None
     assert (outcome, result.response.status, len(arrivals)) == (Outcome.REJECTED, 429, 3)
 
@@ -173,10 +173,33 @@ async def test_5xx_without_retry_after_is_unknown_and_not_retried(status: str) -
 @pytest.mark.parametrize("second", [ACCEPTED, None], ids=["accepted", "same status"])
 async def test_408_and_425_are_retried_once(status: str, second: bytes | None) -> None:
     """408 and 425 are transient: the message is sent once more, whatever the second response."""
-    arrivals = Arrivals(http(status), second or http(status))
+    closing = http(status, b"{}", "Connection: close")
+    arrivals = Arrivals(closing, second or closing)
     async with RawServer(arrivals.handler) as server, open_transport(server, max_attempts=9) as transport:
-        outcome, _ = await transport.send_request(POST)
+        outcome, *_ = await transport.send_request(POST)
     assert (outcome, len(arrivals)) == (Outcome.ACCEPTED if second else Outcome.REJECTED, 2)
+
+
+@pytest.mark.parametrize("status", ["408 Too Slow", "425 Too Early"])
+async def test_408_and_425_on_a_connection_that_stays_open_are_unknown(status: str) -> None:
+    """Such a response may have crossed the message, which the server then reads on: it is not sent again."""
+    arrivals = Arrivals(http(status), ACCEPTED)
+    async with RawServer(arrivals.handler) as server, open_transport(server, max_attempts=9) as transport:
+        outcome, *_ = await transport.send_request(POST)  # the connection has served the token request
+    assert (outcome, len(arrivals)) == (Outcome.UNKNOWN, 1)
+
+
+@pytest.mark.parametrize("status", ["408 Too Slow", "425 Too Early"])
+async def test_408_and_425_on_a_new_connection_are_retried_once(status: str) -> None:
+    """On a new connection nothing can have crossed the message: it is sent once more."""
+    arrivals = Arrivals(http(status), http(status, b"{}", "Connection: close"))
+    async with (
+        RawServer(arrivals.handler) as server,
+        RawServer(responding()) as auth,
+        open_transport(server, auth_url=auth.url) as transport,
+    ):
+        outcome, *_ = await transport.send_request(POST)
+    assert (outcome, len(arrivals)) == (Outcome.REJECTED, 2)
 
 
 @pytest.mark.parametrize("status", ["400 No", "404 None", "413 Large", "422 No", "307 Elsewhere"])
@@ -210,7 +233,7 @@ async def test_500_messages_with_401_share_one_token_renewal() -> None:
     settings = {"pool_size": 500, "otp_reserve": 0, "connect_timeout": timedelta(seconds=30)}
     async with RawServer(handler) as server, open_transport(server, **settings) as transport:
         outcomes = await asyncio.gather(*(transport.send_request(POST) for _ in range(500)))
-    assert {outcome for outcome, _ in outcomes} == {Outcome.ACCEPTED}
+    assert {outcome for outcome, *_ in outcomes} == {Outcome.ACCEPTED}
     assert (len(tokens), len(sent)) == (2, 1000)
 
 
@@ -235,7 +258,7 @@ async def test_status_rule_decides_outcome_and_retry(
     monkeypatch.setattr("routee_failover._transport.retry_policy.INITIAL_THROTTLE_DELAY", 0.05)
     arrivals = Arrivals(http(status), http("200 OK", b"{}"))
     async with RawServer(arrivals.handler) as server, open_transport(server, status_rules={pattern: rule}) as transport:
-        result, _ = await transport.send_request(POST)
+        result, *_ = await transport.send_request(POST)
     assert (result, len(arrivals)) == (outcome, sent)
 
 
@@ -271,7 +294,7 @@ async def test_reading_call_is_retried_without_a_usable_response(fail: Callable[
         await writer.drain()
 
     async with RawServer(after_token(seen, fail_twice)) as server, open_transport(server) as transport:
-        outcome, result = await transport.send_request(GET)
+        outcome, result, _ = await transport.send_request(GET)
     assert outcome is Outcome.ACCEPTED
     assert result.response is not None
     assert result.response.body == b"[]"

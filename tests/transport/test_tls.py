@@ -1,17 +1,14 @@
 """TLS configuration: private CA, client certificate, minimum version; and what TLS failures prove."""
 
 import asyncio
-import functools
 import ssl
 import time
-from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
 
 from routee_failover import ConnectFailed, Outcome, RouteeClient, TokenUnavailable
-from routee_failover._transport.attempt import TrackedRequest
+from routee_failover._transport import aiohttp_api
 from routee_failover.outcomes import outcome_of
 from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
@@ -86,25 +83,25 @@ async def test_missing_client_certificate_with_tls_1_3_after_the_first_byte_is_u
     """The handshake is complete for the client before the alert arrives: what may have been sent is UNKNOWN."""
     with BlockingTlsServer(server_context(client_certificate=True)) as server:
         async with DelayedRelay(server.port) as relay:
-            write = TrackedRequest.write_bytes
+            read_head = aiohttp_api.read_head
 
-            async def write_and_release(request: TrackedRequest, *args: Any) -> None:
-                await write(request, *args)
+            async def release_and_read(connection: aiohttp_api.Connection) -> Any:
                 relay.release.set()
+                return await read_head(connection)
 
-            monkeypatch.setattr(TrackedRequest, "write_bytes", write_and_release)
+            monkeypatch.setattr(aiohttp_api, "read_head", release_and_read)
             async with attempt_runner(relay.config(tls=client_context())) as runner:
                 result = await runner.run(relay.url.replace("http:", "https:"))
     assert (outcome_of(result), result.reason) == (Outcome.UNKNOWN, CERTIFICATE_REQUIRED)
     assert (server.requests, server.rejected_clients) == ([], 1)
 
 
-def _session_waiting_for_rejection(
-    server: BlockingTlsServer, *, busy: bool = False
-) -> Callable[..., aiohttp.ClientSession]:
-    """Return a session factory that uses a connection only after the server's alert; a busy loop has not read it."""
+def _wait_for_rejection(monkeypatch: pytest.MonkeyPatch, server: BlockingTlsServer, *, busy: bool = False) -> None:
+    """Have a connection used only after the server's alert; a busy loop has not read it."""
+    connect = aiohttp_api.connect
 
-    async def wait_for_rejection(*_args: object) -> None:
+    async def connect_and_wait(*args: Any) -> aiohttp_api.Connection:
+        connection = await connect(*args)
         if busy:
             if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
                 await asyncio.sleep(0)  # uvloop writes the end of the handshake one iteration later
@@ -114,20 +111,18 @@ def _session_waiting_for_rejection(
         elif server.connections:
             await until(lambda: server.rejected_clients)
             await asyncio.sleep(0.02)
+        return connection
 
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(wait_for_rejection)
-    return functools.partial(aiohttp.ClientSession, trace_configs=[trace])
+    monkeypatch.setattr(aiohttp_api, "connect", connect_and_wait)
 
 
 @pytest.mark.parametrize("busy", [False, True])
 @on_every_loop
-async def test_alert_before_the_first_byte_is_not_sent(busy: bool) -> None:
+async def test_alert_before_the_first_byte_is_not_sent(busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """An alert that has arrived before the first byte is noticed, and the message is not sent."""
     with BlockingTlsServer(server_context(client_certificate=True)) as server:
-        async with attempt_runner(
-            server.config(tls=client_context(), session_factory=_session_waiting_for_rejection(server, busy=busy))
-        ) as runner:
+        _wait_for_rejection(monkeypatch, server, busy=busy)
+        async with attempt_runner(server.config(tls=client_context())) as runner:
             result = await runner.run(server.url)
     assert (outcome_of(result), result.reason) == (Outcome.NOT_SENT, CERTIFICATE_REQUIRED)
     assert server.requests == []
@@ -156,13 +151,14 @@ async def test_token_service_that_requires_a_certificate_raises_token_unavailabl
 
 
 @on_every_loop
-async def test_missing_client_certificate_is_not_retried_as_a_stale_connection() -> None:
+async def test_missing_client_certificate_is_not_retried_as_a_stale_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A connection rejected for a missing certificate is not a stale one, which would be replaced at once."""
     with BlockingTlsServer(server_context(client_certificate=True)) as server:
         async with RawServer(responding(http())) as auth:
-            config = server.config(
-                tls=client_context(), auth_url=auth.url, session_factory=_session_waiting_for_rejection(server)
-            )
+            config = server.config(tls=client_context(), auth_url=auth.url)
+            _wait_for_rejection(monkeypatch, server)
             async with RouteeClient(config) as client:
                 with pytest.raises(ConnectFailed, match=f"{CERTIFICATE_REQUIRED}; nothing was sent"):
                     await client.send(sms())

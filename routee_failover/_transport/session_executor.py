@@ -1,0 +1,231 @@
+"""Executor of attempts over a session of the user's own, for its tracing, its middlewares or a mock of it.
+
+It uses aiohttp's public API alone. A `TraceConfig` of ours tells how far a request got; where its hooks are not called,
+the request counts as possibly sent.
+"""
+
+import asyncio
+import functools
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from yarl import URL
+
+from ..config import Config
+from ..errors import NotSent
+from ..outcomes import AttemptResult, Response
+from ..secret import SecretBytes
+from . import aiohttp_api as aiohttp
+from .attempt import Attempt, AttemptCancelled
+from .connector import open_connector
+from .failure_reasons import ResponseTooLarge, SafeMessageError, failed_result
+from .keep_alive import apply_keep_alive
+from .retry_after import parse_retry_after
+
+_ATTEMPT = "routee_failover_attempt"
+"""Key of the attempt in the context of its request, which aiohttp passes to every hook."""
+_REQUIRED_ATTRIBUTES = {"connector_owner": True, "raise_for_status": False, "auto_decompress": True, "auth": None}
+"""Settings that a custom session must not change: each change would hide part of a response or leak connections."""
+_LARGE = 1024 * 1024
+_SENT_TWICE = "a middleware of session_factory tried to send the message twice"
+
+
+class SessionExecutor:
+    """Executor over the session that `session_factory` makes, in one event loop."""
+
+    def __init__(self, config: Config, factory: Callable[..., aiohttp.ClientSession]) -> None:
+        self._config = config
+        self._attempts: set[Attempt] = set()
+        self._session = _open_session(config, factory)
+        _executors[self._session] = self
+        self._options: dict[str, Any] = {
+            "timeout": aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds()),
+            "allow_redirects": False,
+        }
+        if config.proxy is not None:
+            self._options |= {"proxy": config.proxy, "proxy_headers": config.proxy_headers.reveal()}
+
+    async def execute(self, attempt: Attempt) -> AttemptResult:
+        """Execute an attempt and return its result. Raises nothing, not even when its task is cancelled."""
+        if attempt.cancel_reason is not None:
+            return failed_result(attempt)
+        attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
+        self._attempts.add(attempt)
+        try:
+            return await self._exchange(attempt)
+        except asyncio.CancelledError as error:
+            return failed_result(attempt, error)
+        except Exception as error:  # noqa: BLE001  # how far the attempt got decides, not the exception type
+            return failed_result(attempt, error)
+        finally:
+            self._attempts.discard(attempt)
+
+    async def aclose(self) -> None:
+        """Close the session and its connections."""
+        await self._session.close()
+
+    async def _exchange(self, attempt: Attempt) -> AttemptResult:
+        headers = dict(self._config.headers.reveal())
+        if self._config.proxy is not None and attempt.url.scheme == "http":  # the proxy reads this request itself
+            headers |= self._config.proxy_headers.reveal()
+        headers |= attempt.headers.mapping
+        attempt.refresh_body(asyncio.get_running_loop().time())
+        body = attempt.body
+        response = await self._session.request(
+            attempt.request.method,
+            attempt.url,
+            data=None if body is None else _to_data(body),
+            headers=headers,
+            trace_request_ctx={_ATTEMPT: attempt},
+            **self._options,
+        )
+        try:
+            content = await _read(response, self._config.max_response_size)
+        except BaseException:
+            response.close()
+            raise
+        response.release()
+        if "Keep-Alive" in response.headers:
+            apply_keep_alive(response.headers["Keep-Alive"], self._session.connector)
+        retry_after = parse_retry_after(response.headers) if "Retry-After" in response.headers else None
+        closes = "close" in response.headers.get("Connection", "").lower()
+        may_cross = not (attempt.new_connection or closes)
+        return AttemptResult(True, Response(response.status, content, retry_after, may_cross))
+
+    def check_own_request(self, method: str, url: URL) -> None:
+        """Check a request that a middleware makes by itself, for a token of its own for example."""
+        task = asyncio.current_task()
+        for attempt in self._attempts:
+            if (attempt.request.method, attempt.url) == (method, url) and not attempt.request.safe:
+                raise SafeMessageError("a middleware of session_factory tried to send a message by its own request")
+            if attempt.task is task:
+                attempt.may_have_been_sent = True  # it may carry the message
+
+
+# --- hooks
+
+
+async def _on_request_start(_session: object, context: Any, _params: object) -> None:
+    attempt = _attempt_of(context)
+    if attempt is not None and not attempt.connected:
+        attempt.may_have_been_sent = False
+
+
+async def _on_connection_create_start(_session: object, context: Any, _params: object) -> None:
+    _ensure_first_connection(_attempt_of(context))
+
+
+async def _on_connection_create_end(_session: object, context: Any, _params: object) -> None:
+    attempt = _attempt_of(context)
+    if attempt is not None:
+        # From here on a middleware may send it by a request object without our hooks.
+        attempt.connected = attempt.new_connection = attempt.may_have_been_sent = True
+
+
+async def _on_connection_reuseconn(_session: object, context: Any, _params: object) -> None:
+    attempt = _attempt_of(context)
+    _ensure_first_connection(attempt)
+    if attempt is not None:
+        attempt.connected = attempt.may_have_been_sent = True
+
+
+async def _on_request_headers_sent(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
+    """Check for the last time before the first byte. What is raised here is not sent."""
+    attempt = _attempt_of(context)
+    if attempt is None:
+        executor = _executors.get(session)
+        if executor is not None:
+            executor.check_own_request(params.method, params.url)
+        return
+    if attempt.checked and not attempt.request.safe:
+        raise SafeMessageError(_SENT_TWICE)
+    try:
+        if attempt.finished:
+            raise AttemptCancelled  # noqa: TRY301  # as the check below does
+        attempt.ensure_may_send(asyncio.get_running_loop().time())
+    except BaseException:
+        attempt.connected = attempt.may_have_been_sent = attempt.checked
+        raise
+    attempt.checked = attempt.may_have_been_sent = True
+
+
+def _new_trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(_on_request_start)
+    trace.on_connection_create_start.append(_on_connection_create_start)
+    trace.on_connection_create_end.append(_on_connection_create_end)
+    trace.on_connection_reuseconn.append(_on_connection_reuseconn)
+    trace.on_request_headers_sent.append(_on_request_headers_sent)
+    trace.freeze()
+    return trace
+
+
+_TRACE = _new_trace()
+"""One for all sessions: it may end up in a list of trace configs that several sessions share."""
+_executors: WeakKeyDictionary[aiohttp.ClientSession, SessionExecutor] = WeakKeyDictionary()
+
+
+def _ensure_first_connection(attempt: Attempt | None) -> None:
+    """Check that a message is given one connection only. Raises `SafeMessageError`."""
+    if attempt is not None and attempt.connected and not attempt.request.safe:
+        raise SafeMessageError(_SENT_TWICE)
+
+
+def _attempt_of(context: Any) -> Attempt | None:
+    given = getattr(context, "trace_request_ctx", None)
+    attempt = given.get(_ATTEMPT) if isinstance(given, Mapping) else None
+    return attempt if isinstance(attempt, Attempt) else None
+
+
+# --- session
+
+
+def _open_session(config: Config, factory: Callable[..., aiohttp.ClientSession]) -> aiohttp.ClientSession:
+    """Open a session for the running loop. Raises `NotSent` if `session_factory` does not return a usable one."""
+    connector = open_connector(config)
+    arguments: dict[str, Any] = {"connector": connector, "cookie_jar": aiohttp.DummyCookieJar()}
+    try:
+        session = _make_session(factory, arguments)
+    except Exception as error:
+        raise NotSent(f"session_factory raised {type(error).__name__}; nothing was sent") from error
+    if not isinstance(session, aiohttp.ClientSession):
+        kind = type(session).__name__
+        raise NotSent(f"session_factory must make an aiohttp.ClientSession, not {kind}; nothing was sent")
+    if session.connector is not connector:
+        raise NotSent("session_factory must pass the connector on as it is given; nothing was sent")
+    for name, value in _REQUIRED_ATTRIBUTES.items():
+        if getattr(session, name, value) != value:
+            session.detach()
+            raise NotSent(f"session_factory must leave {name} at {value}; nothing was sent")
+    if not any(given is _TRACE for given in session.trace_configs):
+        session.trace_configs.insert(0, _TRACE)  # before hooks that may raise
+    return session
+
+
+def _make_session(factory: Callable[..., aiohttp.ClientSession], arguments: dict[str, Any]) -> aiohttp.ClientSession:
+    """Call the factory with our trace config, or without one if it has trace configs of its own."""
+    if not (isinstance(factory, functools.partial) and "trace_configs" in factory.keywords):
+        try:
+            return factory(trace_configs=[_TRACE], **arguments)
+        except TypeError as error:
+            if "multiple values for keyword argument 'trace_configs'" not in str(error):
+                raise
+    return factory(**arguments)
+
+
+def _to_data(body: SecretBytes) -> bytes | io.BytesIO:
+    """Return a body in the form that aiohttp expects: it warns about large `bytes`, so those become a stream."""
+    return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the body. Raises `ResponseTooLarge` if it is longer than the limit."""
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers:
+        return await response.read()  # a trace config sees only a body that is read by this
+    content = await aiohttp.read_body(response.content, limit)
+    if content is None:
+        raise ResponseTooLarge
+    return content

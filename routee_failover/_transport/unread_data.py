@@ -1,0 +1,44 @@
+"""Check of a connection for unread data, right before a request is written to it.
+
+On a connection without a pending request, unread data is a FIN, an unsolicited response, or a TLS record. A message
+that is written before the loop reads the FIN is lost, and nothing shows whether the server read it. Polling the socket
+costs less than giving the loop the iterations that it would need each time.
+"""
+
+import asyncio
+import select
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+UnreadCheck = Callable[[], bool]
+
+_unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
+"""The check of each connection that was used before. The key is the protocol, of which each connection has its own:
+uvloop's TLS transports do not support weak references."""
+
+
+def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, bool]:
+    """Return the check for unread data of a connection, and whether the connection is new."""
+    protocol = transport.get_protocol() if transport is not None else None
+    if transport is None or protocol is None:
+        return _nothing_unread, False
+    existing = _unread_checks.get(protocol)
+    if existing is not None:
+        return existing, False
+    check = _unread_checks[protocol] = _new_unread_check(transport)
+    return check, True
+
+
+def _nothing_unread() -> bool:
+    return False
+
+
+def _new_unread_check(transport: asyncio.Transport) -> UnreadCheck:
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.fileno() < 0:
+        return _nothing_unread  # closed, and the transport knows it
+    if not hasattr(select, "poll"):  # pragma: no cover  # Windows
+        return lambda: bool(select.select([connection], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return lambda: bool(poll.poll(0))
