@@ -51,6 +51,8 @@ def _set_deadline(request: ApiRequest, flow: AnyFlow, deadline: timedelta) -> No
 
     def body_factory(seconds: float) -> SecretBytes | None:
         fitted = fit_to_deadline(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
+        if fitted is flow:
+            return request.body
         return None if fitted is None else encode_flow(fitted)
 
     request.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
