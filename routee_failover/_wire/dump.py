@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from ..flows import AnyFlow
 from ..flows.durations import DurationRange
@@ -50,30 +50,32 @@ def _generate_dumper(cls: type[ExtensibleModel]) -> Dumper:
     Its source is generated, as that of the constructors is. cattrs generates such a function too, but for fields alone:
     `type`, `order` and flattened fields would have to be added to its result, which costs as much again.
     """
-    # 1. The keys that every object has.
-    items = [
-        f"{key!r}: {value}"
-        for key, value in (("type", "model.api_type"), ("order", "order"))
-        if key in cls.implicit_keys
-    ]
+    # 1. The keys that are no fields.
+    items: list[str] = []
+    if "type" in cls.implicit_keys:
+        items.append(f"'type': {cast('Any', cls).api_type!r}")
+    if "order" in cls.implicit_keys:
+        items.append("'order': order")
     # 2. One item for each required field, one statement for each other one.
     namespace: dict[str, Any] = {}
     omittable: list[str] = []
     flattened: list[str] = []
     for field in api_fields(cls):
-        name, dump_value = field.name, _value_dumper(field)
-        namespace[f"default_{name}"], namespace[f"dump_{name}"] = field.default, dump_value
-        value = f"dump_{name}(model.{name})" if dump_value else f"model.{name}"
+        dump_value, default = f"dump_{field.name}", f"default_{field.name}"
+        namespace[dump_value], namespace[default] = _value_dumper(field), field.default
+        attribute = f"attributes[{field.name!r}]"
+        value = attribute if namespace[dump_value] is None else f"{dump_value}({attribute})"
         if field.flattened:
-            flattened.append(f"if model.{name} is not default_{name}: item.update({value})")
+            flattened.append(f"if {attribute} is not {default}: item.update({value})")
         elif field.required:
             items.append(f"{field.api_name!r}: {value}")
         else:
             differs = "is not" if field.default is None else "!="
-            omittable.append(f"if model.{name} {differs} default_{name}: item[{field.api_name!r}] = {value}")
+            omittable.append(f"if {attribute} {differs} {default}: item[{field.api_name!r}] = {value}")
     # 3. The source, which is compiled and executed.
     source = [
         "def dump(model, order=None):",
+        "    attributes = model.__dict__",
         f"    item = {{{', '.join(items)}}}",
         *(f"    {statement}" for statement in (*omittable, *flattened)),
         "    return item",
