@@ -49,8 +49,12 @@ def _set_deadline(request: ApiRequest, flow: AnyFlow, deadline: timedelta) -> No
         reason = f"must be a timedelta from now, such as timedelta(minutes=2), not {type(deadline).__name__}"
         raise InvalidFlow("send", [Problem(("deadline",), reason)])
 
+    body = request.body  # by itself: a factory that held its request would be a reference cycle for each send
+
     def body_factory(seconds: float) -> SecretBytes | None:
         fitted = fit_to_deadline(flow, timedelta(seconds=min(seconds, _LONGER_THAN_ANY_TTL)))
+        if fitted is flow:
+            return body
         return None if fitted is None else encode_flow(fitted)
 
     request.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()

@@ -1,23 +1,18 @@
 """Dump a flow to the JSON that Routee documents for its endpoint."""
 
-import functools
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any, get_args
-
-from cattrs.gen import make_dict_unstructure_fn, override
+from typing import Any, cast, get_args
 
 from ..flows import AnyFlow
 from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
-from ..flows.validators import EMPTY_MAPPING
 from ..secret import Secret, SecretBytes, SecretMapping
-from .fields import ApiField, api_fields, strict_converter, unwrap_annotated
+from .fields import ApiField, api_fields, unwrap_annotated
 from .json_codec import encode
 
-Dumper = Callable[[Any], Any]
+Dumper = Callable[..., Any]
 
 
 def _value_dumper(field: ApiField) -> Dumper | None:
@@ -31,9 +26,9 @@ def _value_dumper(field: ApiField) -> Dumper | None:
     if cls is SecretMapping:
         return SecretMapping.reveal
     if isinstance(cls, type) and issubclass(cls, StrEnum):
-        return attrgetter("value")
+        return str
     if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
-        return strict_converter.get_unstructure_hook(cls)
+        return _dumpers[cls]
     item_type = get_args(cls)[0] if get_args(cls) else None
     if item_type is str:
         return list
@@ -41,49 +36,64 @@ def _value_dumper(field: ApiField) -> Dumper | None:
 
 
 def _dump_steps(steps: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Dump steps, each with its type and with its position as `order`."""
-    items: list[dict[str, Any]] = []
-    for order, step in enumerate(steps, start=1):
-        item = _dumper_for(type(step))(step)
-        item["type"], item["order"] = step.api_type, order
-        items.append(item)
-    return items
+    """Dump steps, each with its position as `order`."""
+    return [_dumpers[type(step)](step, order) for order, step in enumerate(steps, start=1)]
 
 
 def _dump_verbs(verbs: tuple[Any, ...]) -> list[dict[str, Any]]:
-    return [{"type": verb.api_type, **_dumper_for(type(verb))(verb)} for verb in verbs]
+    return [_dumpers[type(verb)](verb) for verb in verbs]
 
 
-# cattrs caches the hook of a class as well, but its lookup takes more steps.
-_dumper_for: Callable[[type], Dumper] = functools.cache(strict_converter.get_unstructure_hook)
+def _generate_dumper(cls: type[ExtensibleModel]) -> Dumper:
+    """Return the dump function of a model class: Routee's names, defaults omitted, flattened fields last.
 
-
-def _make_dumper(cls: type[ExtensibleModel]) -> Dumper:
-    """Return the dump function of a model class: Routee's names, defaults omitted, flattened fields last."""
-    fields = api_fields(cls)
-    overrides: dict[str, Any] = {
-        field.name: override(omit=True)
-        if field.flattened
-        else override(rename=field.api_name, omit_if_default=True, unstruct_hook=_value_dumper(field))
-        for field in fields
-    }
-    unstructure = make_dict_unstructure_fn(cls, strict_converter, **overrides)
-    flattened_names = [field.name for field in fields if field.flattened and field.name != "extra"]
-
-    def dump(instance: Any) -> dict[str, Any]:
-        item = unstructure(instance)
-        if instance.extra is not EMPTY_MAPPING:
-            item.update(instance.extra.reveal())
-        for name in flattened_names:
-            item.update(getattr(instance, name).reveal())
-        return item
-
+    Its source is generated, as that of the constructors is. cattrs generates such a function too, but for fields alone:
+    `type`, `order` and flattened fields would have to be added to its result, which costs as much again.
+    """
+    # 1. The keys that are no fields.
+    items: list[str] = []
+    if "type" in cls.implicit_keys:
+        items.append(f"'type': {cast('Any', cls).api_type!r}")
+    if "order" in cls.implicit_keys:
+        items.append("'order': order")
+    # 2. One item for each required field, one statement for each other one.
+    namespace: dict[str, Any] = {}
+    omittable: list[str] = []
+    flattened: list[str] = []
+    for field in api_fields(cls):
+        dump_value, default = f"dump_{field.name}", f"default_{field.name}"
+        namespace[dump_value], namespace[default] = _value_dumper(field), field.default
+        attribute = f"attributes[{field.name!r}]"
+        value = attribute if namespace[dump_value] is None else f"{dump_value}({attribute})"
+        if field.flattened:
+            flattened.append(f"if {attribute} is not {default}: item.update({value})")
+        elif field.required:
+            items.append(f"{field.api_name!r}: {value}")
+        else:
+            differs = "is not" if field.default is None else "!="
+            omittable.append(f"if {attribute} {differs} {default}: item[{field.api_name!r}] = {value}")
+    # 3. The source, which is compiled and executed.
+    source = [
+        "def dump(model, order=None):",
+        "    attributes = model.__dict__",
+        f"    item = {{{', '.join(items)}}}",
+        *(f"    {statement}" for statement in (*omittable, *flattened)),
+        "    return item",
+    ]
+    exec(compile("\n".join(source), f"<dump function of {cls.__qualname__}>", "exec"), namespace)  # noqa: S102  # made of field names alone
+    dump: Dumper = namespace["dump"]
     return dump
 
 
-strict_converter.register_unstructure_hook_factory(
-    lambda cls: isinstance(cls, type) and issubclass(cls, ExtensibleModel), _make_dumper
-)
+class _DumpersByClass(dict[type, Dumper]):
+    """The dump function of each class, generated on first use."""
+
+    def __missing__(self, cls: type[ExtensibleModel]) -> Dumper:
+        dumper = self[cls] = _generate_dumper(cls)
+        return dumper
+
+
+_dumpers = _DumpersByClass()
 
 
 def dump_flow(flow: AnyFlow) -> dict[str, Any]:
@@ -92,10 +102,10 @@ def dump_flow(flow: AnyFlow) -> dict[str, Any]:
     `load_flow(flow.endpoint, dump_flow(flow), extra="keep")` returns an equal flow; only texts in the `extra` of a
     `ViberOtpStep` are loaded as its `template_fields`, which are the same in JSON.
     """
-    mapping: dict[str, Any] = _dumper_for(type(flow))(flow)
+    mapping: dict[str, Any] = _dumpers[type(flow)](flow)
     return mapping
 
 
 def encode_flow(flow: AnyFlow) -> SecretBytes:
     """Return the body of the request that sends a flow."""
-    return SecretBytes(encode(_dumper_for(type(flow))(flow)))
+    return SecretBytes(encode(_dumpers[type(flow)](flow)))

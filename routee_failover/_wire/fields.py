@@ -17,12 +17,13 @@ lenient_converter: Converter = Converter(forbid_extra_keys=False)
 
 
 class ApiField(NamedTuple):
-    """One field: its Python name, Routee's name, its annotation without `None`, and whether it is required."""
+    """One field: its Python name, Routee's name, its annotation without `None`, and its default, if it has one."""
 
     name: str
     api_name: str
     annotation: Any
     required: bool
+    default: Any
     flattened: bool
 
 
@@ -48,6 +49,7 @@ def api_fields(cls: type[ExtensibleModel]) -> list[ApiField]:
             api_name(field),
             unwrap_optional(hints[field.name]),
             field.default is attrs.NOTHING,
+            field.default,
             is_flattened(field),
         )
         for field in attrs.fields(cls)

@@ -5,8 +5,6 @@ from typing import Any
 
 import orjson
 
-from ..secret import scrub_traceback
-
 
 def encode(value: Any) -> bytes:
     """Encode a value, which JSON can represent because flows are validated when they are built."""
@@ -17,7 +15,6 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@scrub_traceback
 def decode(body: bytes) -> Any:
     """Decode JSON, numbers of more than 64 bits as floats.
 
@@ -26,7 +23,9 @@ def decode(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except ValueError:
-        raise ValueError("is not JSON") from None
+        # orjson's error holds the bytes, and so would this frame: neither may be in a traceback that shows locals.
+        del body
+    raise ValueError("is not JSON")
 
 
 def encode_canonical(value: Any) -> bytes:

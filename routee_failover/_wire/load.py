@@ -24,12 +24,15 @@ from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
 from ..flows.model_validation import Invalid, type_name
+from ..flows.validators import OBJECT_TYPES
 from ..secret import scrub_traceback
 from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
 
 FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
 }
+
+_ENDPOINTS = tuple(FLOW_CLASSES)
 
 Loader = Callable[[Any], Any]
 """Function that reads one JSON value: returns what the constructor takes, or `Invalid`."""
@@ -39,8 +42,8 @@ def _invalid(reason: str, *path: str | int) -> Invalid:
     return Invalid([Problem(path, reason)])
 
 
-def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Loader:
-    """Return the function that reads a field's JSON value; a plain value is left to the field's validator."""
+def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Converter) -> Loader | None:
+    """Return the function that reads a field's JSON value, or `None` if the value is left to the field's validator."""
     cls = unwrap_annotated(field.annotation)
     if cls is timedelta:
         duration_range: DurationRange = field.annotation.__metadata__[0]
@@ -54,7 +57,7 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
         # Routee's guide to one-time passwords also writes the recipient as a list with one number.
         return lambda value: value[0] if isinstance(value, list) and len(value) == 1 else value
     if item is None or item is str:
-        return lambda value: value
+        return None
     classes: dict[str, type[Any]] = {member.api_type: member for member in get_args(item)}
     if field.api_name == "flow":
         # Routee documents `order` as required on the other two endpoints only.
@@ -62,16 +65,27 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _load_present(value: Any, load: Loader, cls: type[ExtensibleModel]) -> Any:
-    """Load a value whose key is present. It may be null only in a voice step's `to`, as on Routee's pages."""
-    if value is None:
-        return None if cls is VoiceRecipient else _invalid("must not be null; leave the key out")
-    return load(value)
+def _load_fields(
+    value: Mapping[str, Any], cls: type[ExtensibleModel], loaders: Mapping[str, tuple[ApiField, Loader | None]]
+) -> dict[str, Any]:
+    """Load the keys of an object that are fields; a null is valid only in a voice step's `to`, as on Routee's pages."""
+    arguments: dict[str, Any] = {}
+    for key, (field, load) in loaders.items():
+        if key in value:
+            item = value[key]
+            if item is None and cls is not VoiceRecipient:
+                item = _invalid("must not be null; leave the key out")
+            elif item is not None and load is not None:
+                item = load(item)
+            arguments[field.name] = item
+        elif field.required:
+            arguments[field.name] = _invalid("required")
+    return arguments
 
 
 def _load_object(value: object, cls: type[ExtensibleModel], converter: Converter) -> object:
     """Load an object of one class. Only a voice step's `to` may also be text, as on some of Routee's pages."""
-    if isinstance(value, Mapping) or (isinstance(value, str) and cls is VoiceRecipient):
+    if isinstance(value, OBJECT_TYPES) or (isinstance(value, str) and cls is VoiceRecipient):
         try:
             return value if isinstance(value, str) else converter.structure(cast("Mapping[str, Any]", value), cls)
         except InvalidFlow as error:
@@ -119,7 +133,7 @@ def _order_problem(order: object, earlier: list[Any]) -> str | None:
 
 
 def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, OBJECT_TYPES):
         return _invalid(f"must be an object, not {type_name(value)}")
     name = value.get("type")
     cls = classes.get(name) if isinstance(name, str) else None
@@ -142,22 +156,19 @@ def _make_loader(
     fields = [field for field in api_fields(cls) if not field.flattened]
     api_names = {field.name: field.api_name for field in fields}
     loaders = {field.api_name: (field, _value_loader(field, cls, converter)) for field in fields}
-    implicit_keys = cls.implicit_keys
+    known_keys = loaders.keys() | cls.implicit_keys
 
     def load(value: Mapping[str, Any], _cls: object) -> ExtensibleModel:
         # 1. Load the keys that are fields.
-        arguments: dict[str, Any] = {
-            field.name: _load_present(value[key], value_loader, cls) if key in value else _invalid("required")
-            for key, (field, value_loader) in loaders.items()
-            if key in value or field.required
-        }
+        arguments = _load_fields(value, cls, loaders)
         # 2. Sort the other keys into forbidden ones, template fields and extra.
         extra: dict[str, Any] = {}
         template_fields: dict[str, Any] = {}
         problems: list[Problem] = []
-        if not all(isinstance(key, str) for key in value):
+        unknown_keys = value.keys() - known_keys
+        if not all(isinstance(key, str) for key in unknown_keys):
             raise InvalidFlow(cls.__name__, [Problem((), "must have text for keys")])
-        for key in sorted(value.keys() - loaders.keys() - implicit_keys):
+        for key in sorted(unknown_keys):
             if key in cls.forbidden_keys:
                 problems.append(Problem((key,), cls.forbidden_keys[key]))
             else:
@@ -256,14 +267,13 @@ def load_flow(
     key with a text becomes one of its `template_fields`, because Routee's names for some of them are not public. Steps
     are sorted by their `order`.
     """
-    if endpoint not in [*Endpoint]:
+    if endpoint not in _ENDPOINTS:
         raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
     if extra not in ("refuse", "keep"):
         raise InvalidFlow("load_flow", [Problem(("extra",), "must be refuse or keep")])
-    subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
-    loaded = _load_object(
-        mapping, FLOW_CLASSES[Endpoint(endpoint)], lenient_converter if extra == "keep" else strict_converter
-    )
+    converter = lenient_converter if extra == "keep" else strict_converter
+    loaded = _load_object(mapping, FLOW_CLASSES[cast("Endpoint", endpoint)], converter)
     if isinstance(loaded, Invalid):
+        subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
         raise InvalidFlow(subject, loaded.problems)
     return cast("AnyFlow", loaded)

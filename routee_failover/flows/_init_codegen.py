@@ -26,7 +26,7 @@ def generate_init(
     field is given.
     """
     # 1. The names that the generated source refers to, and its lines.
-    namespace: dict[str, Any] = {"make_error": make_error, "set_field": object.__setattr__}
+    namespace: dict[str, Any] = {"make_error": make_error}
     parameters: list[str] = []
     conversions: list[str] = []
     conditions: list[str] = []
@@ -56,11 +56,12 @@ def generate_init(
     source = [
         f"def __init__(self, *, {', '.join(parameters)}):",
         *(f"    {line}" for line in conversions),
-        f"    set_field(self, '__dict__', {{{', '.join(f'{name!r}: {name}' for name in field_names)}}})",
+        "    attributes = self.__dict__",  # one dict of a class shares its keys, unlike a new dict that replaces it
+        *(f"    attributes[{name!r}] = {name}" for name in field_names),
         f"    if ({') and ('.join(conditions)}):",
         "        return",
         "    error = make_error(self)",
-        f"    del self, {', '.join(field_names)}",
+        f"    del self, attributes, {', '.join(field_names)}",
         "    raise error",
     ]
     exec(compile("\n".join(source), f"<constructor of {class_name}>", "exec"), namespace)  # noqa: S102  # made of field names alone

@@ -53,6 +53,7 @@ class DurationRange:
         self, unit: DurationUnit, minimum: float, maximum: float | None = None, *, default: float | None = None
     ) -> None:
         self.unit = unit
+        self._resolution = unit.resolution
         self.minimum: timedelta = timedelta(seconds=minimum * unit.seconds)
         self.maximum: timedelta = timedelta.max if maximum is None else timedelta(seconds=maximum * unit.seconds)
         self.default: timedelta = self.maximum if default is None else timedelta(seconds=default * unit.seconds)
@@ -69,7 +70,7 @@ class DurationRange:
             )
         if not self.minimum <= value <= self.maximum:
             return self.requirement
-        return self.unit.requirement if value.microseconds or value.seconds % self.unit.resolution else None
+        return self.unit.requirement if value.microseconds or value.seconds % self._resolution else None
 
 
 SmsTtl = Annotated[timedelta, DurationRange(MINUTES, 1, 1440, default=1200)]

@@ -7,7 +7,7 @@ their reasons, so a valid object pays nothing for good errors.
 
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -72,17 +72,16 @@ def instance_of(cls: type) -> Validator:
     return lambda value: None if isinstance(value, cls) else f"must be {name}, not {type_name(value)}"
 
 
-def _optional(validate: Validator) -> Validator:
-    return lambda value: None if value is None else validate(value)
-
-
 def validator_for(annotation: Any) -> Validator:
-    """Return the validator that an annotation means: the one in its `Annotated`, or that of its class."""
+    """Return the validator that an annotation means: the one in its `Annotated`, or that of its class.
+
+    The `None` of an optional annotation is the default of its field, which is not validated.
+    """
     if get_origin(annotation) is Annotated:
         return cast("Validator", annotation.__metadata__[0])
     if get_origin(annotation) in {Union, types.UnionType}:
         (inner,) = (part for part in get_args(annotation) if part is not type(None))
-        return _optional(validator_for(inner))
+        return validator_for(inner)
     return instance_of(annotation)
 
 
@@ -126,15 +125,21 @@ class _ValidFields:
 
 
 def _find_problems(
-    instance: Any, field_validators: dict[str, Validator], model_validators: list[Validator]
+    instance: Any,
+    fields: "Iterable[attrs.Attribute[Any]]",
+    field_validators: Mapping[str, Validator],
+    model_validators: Iterable[Validator],
 ) -> Iterator[Problem]:
     """Yield every problem of an object, fields first. Runs only once something is known to be wrong."""
     invalid: set[str] = set()
-    for name, validate in field_validators.items():
-        value = getattr(instance, name)
-        problems = prefix_problems(name, value.problems if isinstance(value, Invalid) else validate(value))
+    for field in fields:
+        value = getattr(instance, field.name)
+        if value is field.default and value is not attrs.NOTHING:
+            continue
+        result = value.problems if isinstance(value, Invalid) else field_validators[field.name](value)
+        problems = prefix_problems(field.name, result)
         if problems:
-            invalid.add(name)
+            invalid.add(field.name)
             yield from problems
     valid_fields = _ValidFields(instance, invalid)
     for method in model_validators:
@@ -163,9 +168,8 @@ def validated(cls: _T) -> _T:
         ]
 
         def make_error(instance: object) -> InvalidFlow:
-            return InvalidFlow(
-                cls.__name__, _find_problems(instance, field_validators, [method for method, _ in model_validators])
-            )
+            methods = [method for method, _ in model_validators]
+            return InvalidFlow(cls.__name__, _find_problems(instance, fields, field_validators, methods))
 
         return generate_init(cls.__qualname__, fields, field_validators, model_validators, make_error)
 

@@ -53,7 +53,11 @@ class SmsMessage(ExtensibleModel):
 
 def as_sms_message(value: SmsMessage | str) -> SmsMessage:
     """Convert a text to the message with this body."""
-    return build_from_text(lambda body: SmsMessage(body=body), value)
+    return build_from_text(_message_with_body, value)
+
+
+def _message_with_body(body: str) -> SmsMessage:
+    return SmsMessage(body=body)
 
 
 def _as_failover_statuses(value: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -93,7 +93,11 @@ class ViberMessage(ExtensibleModel):
 
 
 def _as_viber_message(value: ViberMessage | str) -> ViberMessage:
-    return build_from_text(lambda content: ViberMessage(text=content), value)
+    return build_from_text(_message_with_text, value)
+
+
+def _message_with_text(text: str) -> ViberMessage:
+    return ViberMessage(text=text)
 
 
 def as_viber_failover_statuses(value: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -20,6 +20,9 @@ _T = TypeVar("_T")
 SEQUENCE_TYPES = (list, tuple)
 """Types that represent a JSON array. A tuple of classes, because a union would be built again in each isinstance()."""
 
+OBJECT_TYPES = (dict, Mapping)
+"""Types that represent a JSON object; `dict` first, because the check of an abstract class is several times slower."""
+
 NOT_UNICODE = "contains half of a surrogate pair, which is not text"
 
 
@@ -218,7 +221,7 @@ def pin(value: Any) -> ValidationResult:
     code = value.reveal()
     if not 4 <= len(code) <= 10:
         return f"must have 4 to 10 characters, has {len(code)}"
-    return None if is_unicode(code) else NOT_UNICODE
+    return None if code.isascii() or is_unicode(code) else NOT_UNICODE
 
 
 def each_item(validate_item: Validator, *, min_length: int = 0, item_name: str = "item") -> Validator:
@@ -230,14 +233,21 @@ def each_item(validate_item: Validator, *, min_length: int = 0, item_name: str =
         items = cast("tuple[object, ...]", value)
         if len(items) < min_length:
             return f"must have at least one {item_name}"
-        problems: list[Problem] | None = None
-        for index, item in enumerate(items):
-            reason = item.problems if isinstance(item, Invalid) else validate_item(item)
-            if reason is not None:
-                problems = (problems or []) + prefix_problems(index, reason)
-        return problems
+        for item in items:
+            if validate_item(item) is not None:
+                return _item_problems(items, validate_item)
+        return None
 
     return validate_all
+
+
+def _item_problems(items: tuple[object, ...], validate_item: Validator) -> list[Problem]:
+    """Return the problems of all items. Runs only once something is known to be wrong."""
+    return [
+        problem
+        for index, item in enumerate(items)
+        for problem in prefix_problems(index, item.problems if isinstance(item, Invalid) else validate_item(item))
+    ]
 
 
 MAX_DEPTH = 64
@@ -252,7 +262,9 @@ def json_problems(value: Any, path: tuple[str | int, ...] = ()) -> list[Problem]
     """Return a problem for each part of a value that JSON cannot represent."""
     if value is TOO_DEEP or len(path) > MAX_DEPTH:
         return [Problem(path[:1], f"must not be nested more than {MAX_DEPTH} deep")]
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # before the slower checks, because most values are texts
+        return [] if is_unicode(value) else [Problem(path, NOT_UNICODE)]
+    if isinstance(value, OBJECT_TYPES):
         items = cast("Mapping[object, Any]", value)
         if not all(isinstance(key, str) and is_unicode(key) for key in items):
             return [Problem(path, "must have text for keys")]
@@ -261,9 +273,7 @@ def json_problems(value: Any, path: tuple[str | int, ...] = ()) -> list[Problem]
         parts = cast("Sequence[Any]", value)
         return [problem for index, item in enumerate(parts) for problem in json_problems(item, (*path, index))]
     reason: ValidationResult = None
-    if isinstance(value, str):
-        reason = any_text(value)
-    elif isinstance(value, float):
+    if isinstance(value, float):
         reason = None if math.isfinite(value) else "must be a finite number"
     elif isinstance(value, int) and not isinstance(value, bool):
         reason = integer()(value)
@@ -298,18 +308,19 @@ def as_secret(value: str | Secret) -> Secret:
 
 def as_secret_mapping(value: Mapping[str, Any]) -> SecretMapping:
     """Convert a mapping to a `SecretMapping`: a copy that later changes by the caller do not affect."""
-    if value is EMPTY_MAPPING or isinstance(value, SecretMapping) or not isinstance(cast("object", value), Mapping):
+    if isinstance(value, SecretMapping) or not isinstance(cast("object", value), OBJECT_TYPES):
         return cast("SecretMapping", value)
     return SecretMapping(_deep_copy(value)) if value else EMPTY_MAPPING
 
 
 def _deep_copy(value: Any, ancestors: tuple[int, ...] = ()) -> Any:
-    if not isinstance(value, Mapping | list | tuple):
+    is_object = isinstance(value, OBJECT_TYPES)
+    if not is_object and not isinstance(value, SEQUENCE_TYPES):
         return value
     if id(value) in ancestors or len(ancestors) > MAX_DEPTH:
         return TOO_DEEP
     ancestors = (*ancestors, id(value))
-    if isinstance(value, Mapping):
+    if is_object:
         return {key: _deep_copy(item, ancestors) for key, item in cast("Mapping[object, Any]", value).items()}
     return [_deep_copy(item, ancestors) for item in cast("Sequence[Any]", value)]
 

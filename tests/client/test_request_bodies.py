@@ -14,6 +14,7 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from routee_failover import AnyFlow, Config, FlowReceipt, OtpReceipt, RouteeClient, ViberOtpReceipt
+from routee_failover._request_builder import build_request
 
 from .sample_flows import PHONE, PIN, SENDER, TEMPLATE, TEXT, otp, standard, transactional, viber_otp
 
@@ -190,3 +191,15 @@ async def test_every_request_carries_the_connect_timeout(mocked: aioresponses) -
     for method, url in (("POST", TOKEN), ("GET", f"{API}/failover/tracking/x")):
         timeout = _single_request(mocked, method, url)["timeout"]
         assert (timeout.total, timeout.connect) == (None, 2)
+
+
+async def test_flow_that_fits_its_deadline_is_encoded_once() -> None:
+    """A flow whose ttls end before the deadline keeps its body in each attempt; a shortened one gets another."""
+    request = build_request(otp(), timedelta(hours=1), None)
+    assert request.body is not None
+    assert request.body_factory is not None
+    assert request.body_factory(3600.0) is request.body
+    shortened = request.body_factory(60.0)
+    assert shortened is not None
+    assert sum(step["ttl"] for step in json.loads(shortened.reveal())["flow"]) <= 60
+    assert request.body_factory(0.0) is None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
@@ -24,6 +24,7 @@ WRONG_VALUES: tuple[object, ...] = (
     *(None, True, 0, -1, 1.5, 10**30, math.nan, math.inf, 1j),
     *("", "x", "\ud800", "\x00", b"", b"x", bytearray(), range(3), Unsupported(), Unsupported, print),
     *([], [[]], [None], [5], (), {}, {"x": 1}, {5: 1}, {None: None}, set(), frozenset({1}), iter([])),
+    attrs.NOTHING,
 )
 
 
@@ -43,6 +44,13 @@ def test_constructor_with_any_value_returns_or_raises_invalid_flow(cls: type[Any
         result = result_or_error(cls, **{**arguments, name: value})
         if isinstance(result, InvalidFlow) and (cls, name) != (ViberOtpStep, "template_type"):
             assert result.problems[0].path[:1] in {(name,), ()}
+
+
+@pytest.mark.parametrize(("cls", "name"), _fields())
+def test_field_may_be_none_only_by_default(cls: type[Any], name: str) -> None:
+    """A field whose annotation includes `None` has it as its default: defaults are not validated."""
+    optional = type(None) in get_args(get_type_hints(cls)[name])
+    assert optional is (getattr(attrs.fields(cls), name).default is None)
 
 
 def _paths(node: Any, path: JsonPath = ()) -> Iterator[JsonPath]:
