@@ -144,8 +144,8 @@ def test_module_has_at_most_450_lines(path: Path) -> None:
 
 def test_package_import_loads_no_optional_dependency() -> None:
     """`import routee_failover` needs none of the extras, and does not load those that are installed."""
-    optional = ["typer", "rich", "click", "jsonschema_rs", "aioresponses", "uvloop", "psycopg", "procrastinate"]
-    optional += ["opentelemetry"]
+    command_line, sandbox, testing = ["typer", "rich", "click"], ["jsonschema_rs"], ["aioresponses"]
+    optional = [*command_line, *sandbox, *testing, "uvloop", "psycopg", "procrastinate", "opentelemetry"]
     own = ["cli", "sandbox", "testing"]
     code = (
         "import json, sys; from routee_failover import *;"
