@@ -1,6 +1,7 @@
 """Fake Routee that keeps the headers of every request, token requests included, and what a client sends to it."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def accepted_response(status: int = 200, tracking_id: str = "t-1") -> web.Respon
 
 @attrs.frozen
 class TracedRequest:
-    """A request with the headers that a trace adds; `customer` is the text of its SMS, empty for a token request."""
+    """A request with the headers that a trace adds; `customer` is the text of its SMS, empty if it sends none."""
 
     path: str
     customer: str
@@ -51,7 +52,7 @@ class TracedRoutee(FakeRoutee):
         return token_response(f"{TOKEN}-{self.token_requests}")
 
     def _keep(self, request: ReceivedRequest) -> None:
-        customer = "" if "oauth" in request.path else request.body.decode().partition('"body":"')[2].partition('"')[0]
+        customer = json.loads(request.body)["flow"][0]["message"]["body"] if request.path == "/failover" else ""
         self.traced.append(TracedRequest(request.path, customer, CIMultiDict(request.headers)))
 
     @property
