@@ -1,8 +1,8 @@
-"""Pytest plugin: fixtures with a sandbox for each test, a client for it, and the inbox of its recipients.
+"""Pytest plugin: fixtures with a sandbox for each test, a client for it, and the inbox of its recipients; or a mock.
 
-pytest finds it by its entry point where this package is installed. The fixtures are not async: their sandbox runs in
-its own thread, so they serve tests with pytest-asyncio in either mode, with anyio, and without async. Nothing heavy is
-imported before a test requests one of them.
+pytest finds it by its entry point where this package is installed. The fixtures are not async: the sandbox runs in its
+own thread, and the mock runs nothing, so they serve tests with pytest-asyncio in either mode, with anyio, and without
+async. Nothing heavy is imported before a test requests one of them.
 """
 
 import inspect
@@ -15,8 +15,10 @@ import pytest
 if TYPE_CHECKING:
     from .client import RouteeClient
     from .sandbox import Inbox, Sandbox
+    from .testing import RouteeMock
 
 _MARKER = "routee_sandbox"
+_THIS_MACHINE = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 _SPEED = 60.0  # virtual seconds per real second: waits are short, and a ttl is still long compared with a test
 
 
@@ -71,3 +73,19 @@ def routee_client(routee_sandbox: "Sandbox") -> "RouteeClient":
 def routee_inbox(routee_sandbox: "Sandbox") -> "Inbox":
     """Return the inbox of the test's sandbox: `await routee_inbox.pin_for("+30...")`."""
     return routee_sandbox.inbox
+
+
+@pytest.fixture
+def routee_mock() -> "Iterator[RouteeMock]":
+    """Yield a `RouteeMock` for one test, which needs neither a sandbox nor a network.
+
+    Requests to this machine are sent, so that a service under test can be reached.
+    """
+    from .testing import RouteeMock, RouteeMockError  # noqa: PLC0415  # heavy, and possibly not installed
+
+    try:
+        mock = RouteeMock(passthrough=_THIS_MACHINE)
+    except RouteeMockError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    with mock:
+        yield mock

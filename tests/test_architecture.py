@@ -144,8 +144,9 @@ def test_module_has_at_most_450_lines(path: Path) -> None:
 
 def test_package_import_loads_no_optional_dependency() -> None:
     """`import routee_failover` needs none of the extras, and does not load those that are installed."""
-    optional = ["typer", "rich", "click", "jsonschema_rs", "uvloop", "psycopg", "procrastinate", "opentelemetry"]
-    own = ["cli", "sandbox"]
+    command_line, sandbox, testing = ["typer", "rich", "click"], ["jsonschema_rs"], ["aioresponses"]
+    optional = [*command_line, *sandbox, *testing, "uvloop", "psycopg", "procrastinate", "opentelemetry"]
+    own = ["cli", "sandbox", "testing"]
     code = (
         "import json, sys; from routee_failover import *;"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules}"
@@ -194,9 +195,14 @@ def test_cattrs_is_imported_only_where_json_is_converted() -> None:
 
 
 def test_aiohttp_client_is_imported_only_in_the_transport() -> None:
-    """Only the transport uses aiohttp's client; the sandbox, the command line and one receiver use its server."""
+    """Only the transport and the mock use aiohttp's client; the sandbox, the CLI and one receiver use its server."""
     packages = {name.partition("/")[0] for name in _importers("aiohttp") if name != "webhooks/aiohttp_app.py"}
-    assert packages <= {"_transport", "sandbox", "cli"}
+    assert packages <= {"_transport", "sandbox", "cli", "testing.py", "_aioresponses.py"}
+
+
+def test_aioresponses_is_imported_in_one_module() -> None:
+    """`testing` can be imported without aioresponses, so that its absence is one clear error."""
+    assert _importers("aioresponses") == ["_aioresponses.py"]
 
 
 @pytest.mark.parametrize("library", ["typer", "rich", "jsonschema_rs", "uvloop"])

@@ -38,6 +38,9 @@ PUBLIC_NAMES = {
         AcceptedFlow CallbackAttempt CallbackRecord CallbackScript Inbox InboxTimeout MessageScript
         ResponseScript Sandbox SandboxCounters SandboxError
     """,
+    "routee_failover.testing": """
+        RouteeMock RouteeMockError SentRequest
+    """,
     "routee_failover.webhooks": """
         AnyCallback AsgiReceiver CallbackEvent CallbackInbox CallbackSigner ReceiveResult aiohttp_receiver
         parse_callback
@@ -54,7 +57,9 @@ def test_all_of_a_public_package_lists_exactly_the_public_names(name: str) -> No
     assert set(package.__all__) <= set(dir(package))
 
 
-@pytest.mark.parametrize("name", ["routee_client", "routee_inbox", "routee_sandbox", "routee_sandbox_settings"])
+@pytest.mark.parametrize(
+    "name", ["routee_client", "routee_inbox", "routee_mock", "routee_sandbox", "routee_sandbox_settings"]
+)
 def test_pytest_fixture_keeps_its_public_name(name: str) -> None:
     """Test suites of users name these fixtures."""
     assert hasattr(pytest_plugin, name)

@@ -9,7 +9,8 @@ import pytest
 
 # Imported here so that an in-process run does not import them again: extension modules may be imported only once.
 import routee_failover.client
-import routee_failover.sandbox  # noqa: F401
+import routee_failover.sandbox
+import routee_failover.testing  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = "routee_failover.pytest_plugin"
@@ -231,6 +232,84 @@ def test_missing_sandbox_extra_fails_only_the_test_that_needs_it(
     result = pytester.runpytest_subprocess("-p", PLUGIN)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(['the Routee sandbox cannot start: *pip install "routee-failover?sandbox?"'])
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_mock_fixture_works_in_async_anyio_and_sync_tests(pytester: pytest.Pytester, mode: str) -> None:
+    """Every kind of test gets a mock of its own, whose client needs no closing, and a server of its own is reached."""
+    result = run(
+        pytester,
+        """
+    import aiohttp
+    from aiohttp import web
+    from aiohttp.test_utils import TestClient, TestServer
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("pin", ["1111", "2222"])
+    async def test_async(routee_mock, pin):
+        await routee_mock.client().send(otp(pin))
+        assert [request.flow for request in routee_mock.sent] == [otp(pin)]
+
+    @pytest.mark.asyncio(loop_scope="session")
+    async def test_in_a_shared_loop(routee_mock):
+        await routee_mock.client().send(otp())
+        assert len(routee_mock.sent) == 1
+
+    @pytest.fixture
+    def anyio_backend():
+        return "asyncio"
+
+    @pytest.mark.anyio
+    async def test_anyio(routee_mock):
+        await routee_mock.client().send(otp())
+        assert len(routee_mock.sent) == 1
+
+    def test_plain(routee_mock):
+        asyncio.run(routee_mock.client().send(otp()))
+        assert len(routee_mock.sent) == 1
+
+    @pytest.mark.asyncio
+    async def test_service(routee_mock):
+        routee = routee_mock.client()
+
+        async def login(request):
+            await routee.send(otp())
+            return web.Response()
+
+        app = web.Application()
+        app.add_routes([web.post("/login", login)])
+        async with TestClient(TestServer(app)) as service:
+            assert (await service.post("/login")).status == 200
+        assert len(routee_mock.sent) == 1
+    """,
+        mode=mode,
+    )
+    result.assert_outcomes(passed=6)
+
+
+def test_missing_aioresponses_fails_only_the_test_that_needs_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If aioresponses is not installed, only a test that requests the mock fails, and the error says what to do."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]")
+    pytester.makepyfile(
+        """
+    import sys
+    import pytest
+
+    @pytest.fixture(autouse=True)
+    def not_installed(monkeypatch):
+        monkeypatch.setitem(sys.modules, "aioresponses", None)
+
+    def test_other(): ...
+
+    def test_mock(routee_mock): ...
+    """
+    )
+    result = pytester.runpytest_subprocess("-p", PLUGIN)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(['RouteeMock needs aioresponses*pip install "routee-failover?testing?"'])
 
 
 def test_loading_the_plugin_imports_nothing_else() -> None:

@@ -131,11 +131,11 @@ async def _on_connection_reuseconn(_session: object, context: Any, _params: obje
         attempt.connected = attempt.may_have_been_sent = True
 
 
-async def _on_request_headers_sent(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
+async def _on_request_headers_sent(session: aiohttp.ClientSession | None, context: Any, params: Any) -> None:
     """Check for the last time before the first byte. What is raised here is not sent."""
     attempt = _attempt_of(context)
     if attempt is None:
-        executor = _executors.get(session)
+        executor = _executors.get(session) if session is not None else None
         if executor is not None:
             executor.check_own_request(params.method, params.url)
         return
@@ -162,8 +162,8 @@ def _new_trace() -> aiohttp.TraceConfig:
     return trace
 
 
-_TRACE = _new_trace()
-"""One for all sessions: it may end up in a list of trace configs that several sessions share."""
+TRACE = _new_trace()
+"""One for all sessions: it may end up in a list of trace configs that several sessions share. Mocks call its hooks."""
 _executors: WeakKeyDictionary[aiohttp.ClientSession, SessionExecutor] = WeakKeyDictionary()
 
 
@@ -199,8 +199,8 @@ def _open_session(config: Config, factory: Callable[..., aiohttp.ClientSession])
         if getattr(session, name, value) != value:
             session.detach()
             raise NotSent(f"session_factory must leave {name} at {value}; nothing was sent")
-    if not any(given is _TRACE for given in session.trace_configs):
-        session.trace_configs.insert(0, _TRACE)  # before hooks that may raise
+    if not any(given is TRACE for given in session.trace_configs):
+        session.trace_configs.insert(0, TRACE)  # before hooks that may raise
     return session
 
 
@@ -208,7 +208,7 @@ def _make_session(factory: Callable[..., aiohttp.ClientSession], arguments: dict
     """Call the factory with our trace config, or without one if it has trace configs of its own."""
     if not (isinstance(factory, functools.partial) and "trace_configs" in factory.keywords):
         try:
-            return factory(trace_configs=[_TRACE], **arguments)
+            return factory(trace_configs=[TRACE], **arguments)
         except TypeError as error:
             if "multiple values for keyword argument 'trace_configs'" not in str(error):
                 raise

@@ -4,49 +4,39 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from inspect import signature
 from typing import Any
-from unittest.mock import Mock
 
-import aiohttp
 import pytest
-from aioresponses import aioresponses
 from yarl import URL
 
-from routee_failover import AnyFlow, Config, FlowReceipt, OtpReceipt, RouteeClient, ViberOtpReceipt
+from routee_failover import AnyFlow, FlowReceipt, OtpReceipt, RouteeClient, ViberOtpReceipt
 from routee_failover._request_builder import build_request
+from routee_failover.testing import RouteeMock
 
+from .fake_routee import FakeRoutee, always
 from .sample_flows import PHONE, PIN, SENDER, TEMPLATE, TEXT, otp, standard, transactional, viber_otp
 
 API = "https://connect.routee.net"
 TOKEN = "https://auth.routee.net/oauth/token"
-
-
-class FilledResponse(aiohttp.ClientResponse):
-    """A response as aiohttp 3.14 builds it: aioresponses 0.7.9 omits `stream_writer`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        missing = {"stream_writer"} & signature(aiohttp.ClientResponse).parameters.keys()
-        super().__init__(*args, **dict.fromkeys(missing, Mock(output_size=0)) | kwargs)
+BEARER = "Bearer mock-token"
 
 
 @pytest.fixture
-def mocked() -> Iterator[aioresponses]:
-    """Routee's URLs without a network, with one token."""
-    with aioresponses() as mock:
-        mock.post(TOKEN, payload={"access_token": "t0", "expires_in": 3600}, response_class=FilledResponse)
+def routee() -> Iterator[RouteeMock]:
+    """Routee's URLs without a network."""
+    with RouteeMock() as mock:
         yield mock
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[RouteeClient]:
+async def client(routee: RouteeMock) -> AsyncIterator[RouteeClient]:
     """A client with Routee's own URLs."""
-    async with RouteeClient(Config(application_id="id", application_secret="key")) as opened:
+    async with routee.client(application_id="id", application_secret="key") as opened:
         yield opened
 
 
-def _single_request(mocked: aioresponses, method: str, url: str) -> dict[str, Any]:
-    (call,) = mocked.requests[method, URL(url)]
+def _single_request(routee: RouteeMock, method: str, url: str) -> dict[str, Any]:
+    (call,) = routee.aioresponses.requests[method, URL(url)]
     return dict(call.kwargs)
 
 
@@ -126,23 +116,36 @@ SENDS: dict[str, tuple[AnyFlow, str, Any, Any]] = {
 
 @pytest.mark.parametrize(("flow", "path", "response", "body"), SENDS.values(), ids=SENDS)
 async def test_send_request_is_as_documented(
-    mocked: aioresponses, client: RouteeClient, flow: AnyFlow, path: str, response: Any, body: Any
+    routee: RouteeMock, client: RouteeClient, flow: AnyFlow, path: str, response: Any, body: Any
 ) -> None:
     """Each kind of flow is one POST to its own path, as JSON, with the token, without following redirects."""
-    mocked.post(API + path, payload=response, response_class=FilledResponse)
+    routee.aioresponses.post(API + path, payload=response)
     receipt = await client.send(flow)
     assert isinstance(receipt, FlowReceipt | OtpReceipt | ViberOtpReceipt)
-    request = _single_request(mocked, "POST", API + path)
-    assert json.loads(request["data"]) == body
-    assert request["headers"] == {"Authorization": "Bearer t0", "Content-Type": "application/json"}
+    (sent,) = routee.sent
+    assert (sent.endpoint, sent.path, sent.json) == (flow.endpoint, path, body)
+    request = _single_request(routee, "POST", API + path)
+    assert request["headers"] == {"Authorization": BEARER, "Content-Type": "application/json"}
     assert request["allow_redirects"] is False
 
 
-async def test_token_request_is_as_documented(mocked: aioresponses, client: RouteeClient) -> None:
+@pytest.mark.parametrize(("flow", "path", "response", "body"), SENDS.values(), ids=SENDS)
+async def test_same_request_arrives_over_a_connection(flow: AnyFlow, path: str, response: Any, body: Any) -> None:
+    """Without a custom session, a server receives the same path, headers and JSON, once."""
+    async with FakeRoutee(always(200, response)) as server, RouteeClient(server.config()) as client:
+        await client.send(flow)
+    (request,) = server.requests
+    assert (request.method, request.path, json.loads(request.body)) == ("POST", path, body)
+    assert request.headers["Authorization"] == "Bearer token-1"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Length"] == str(len(request.body))
+
+
+async def test_token_request_is_as_documented(routee: RouteeMock, client: RouteeClient) -> None:
     """The token is requested with Basic authorization and a form that names client_credentials."""
-    mocked.get(f"{API}/failover/tracking/t-1", payload={"trackingId": "t-1"}, response_class=FilledResponse)
+    routee.aioresponses.get(f"{API}/failover/tracking/t-1", payload={"trackingId": "t-1"})
     await client.track("t-1")
-    request = _single_request(mocked, "POST", TOKEN)
+    request = _single_request(routee, "POST", TOKEN)
     assert request["data"] == b"grant_type=client_credentials"
     assert request["headers"] == {
         "Authorization": f"Basic {base64.b64encode(b'id:key').decode()}",
@@ -161,35 +164,30 @@ async def test_token_request_is_as_documented(mocked: aioresponses, client: Rout
     ],
 )
 async def test_tracking_request_is_as_documented(
-    mocked: aioresponses, client: RouteeClient, endpoint: str, path: str
+    routee: RouteeMock, client: RouteeClient, endpoint: str, path: str
 ) -> None:
     """Tracking is a GET without a body to the path of its endpoint."""
-    mocked.get(API + path, payload={}, response_class=FilledResponse)
+    routee.aioresponses.get(API + path, payload={})
     await client.track("x", endpoint)
-    request = _single_request(mocked, "GET", API + path)
-    assert request["data"] is None
-    assert request["headers"] == {"Authorization": "Bearer t0"}
+    request = _single_request(routee, "GET", API + path)
+    assert request.get("data") is None
+    assert request["headers"] == {"Authorization": BEARER}
 
 
-async def test_otp_templates_are_read_from_the_documented_path(mocked: aioresponses, client: RouteeClient) -> None:
+async def test_otp_templates_are_read_from_the_documented_path(routee: RouteeMock, client: RouteeClient) -> None:
     """The OTP templates have one documented URL."""
-    mocked.get(f"{API}/failover-otp/otp/templates", payload={"templates": []}, response_class=FilledResponse)
+    routee.aioresponses.get(f"{API}/failover-otp/otp/templates", payload={"templates": []})
     assert await client.otp_templates() == {"templates": []}
 
 
-async def test_every_request_carries_the_connect_timeout(mocked: aioresponses) -> None:
+async def test_every_request_carries_the_connect_timeout(routee: RouteeMock) -> None:
     """Each request carries the configured connect timeout; one clock keeps the total timeout of all attempts."""
-    config = Config(
-        application_id="id",
-        application_secret="key",
-        total_timeout=timedelta(seconds=7),
-        connect_timeout=timedelta(seconds=2),
-    )
-    mocked.get(f"{API}/failover/tracking/x", payload={}, response_class=FilledResponse)
-    async with RouteeClient(config) as client:
+    routee.aioresponses.get(f"{API}/failover/tracking/x", payload={})
+    timeouts = {"total_timeout": timedelta(seconds=7), "connect_timeout": timedelta(seconds=2)}
+    async with routee.client(**timeouts) as client:
         await client.track("x")
     for method, url in (("POST", TOKEN), ("GET", f"{API}/failover/tracking/x")):
-        timeout = _single_request(mocked, method, url)["timeout"]
+        timeout = _single_request(routee, method, url)["timeout"]
         assert (timeout.total, timeout.connect) == (None, 2)
 
 

@@ -1,0 +1,1 @@
+"""`routee_failover.testing`: what a user's unit tests get."""
