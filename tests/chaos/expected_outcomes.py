@@ -17,6 +17,7 @@ from .faults import (
     ERROR_STATUSES,
     HALF_CLOSED,
     OK_THEN_RST,
+    OPEN_CONNECTION_STATUSES,
     UNUSUAL_RESPONSES,
     End,
     Fault,
@@ -34,6 +35,7 @@ class RetryExpectation(StrEnum):
     UNSENT = "where it is NOT_SENT"
     STATUS = "where it is NOT_SENT, or as its status says"
     ONCE = "once"
+    ONCE_IF_NEW = "once, where the connection was new"
     NEW_TOKEN = "once, if a new token is another one"
     PAUSE = "after the pause"
 
@@ -96,10 +98,13 @@ _RETRIED = {
     429: RetryExpectation.PAUSE,
     503: RetryExpectation.PAUSE,
 }
-ERROR_STATUS_ROWS = tuple(
-    row
-    for code, fault in ERROR_STATUSES.items()
-    for row in _rows([fault], REJECTED, retried=_RETRIED.get(code, RetryExpectation.NO))
+ERROR_STATUS_ROWS = (
+    *(
+        row
+        for code, fault in ERROR_STATUSES.items()
+        for row in _rows([fault], REJECTED, retried=_RETRIED.get(code, RetryExpectation.NO))
+    ),
+    *_rows(OPEN_CONNECTION_STATUSES, REJECTED, UNKNOWN, retried=RetryExpectation.ONCE_IF_NEW),
 )
 """The message is read and rejected."""
 
@@ -119,6 +124,8 @@ _STRAY_DATA = {
     "408 with Connection: close": http("408 Request Timeout", b"", "Connection: close"),
     "400": http("400 Bad Request"),
     "a receipt": http("200 OK", b'{"trackingId":"stray","flowId":"stray"}'),
+    "half a response": b"HTTP/1.1 400 Ba",
+    "data that is not HTTP": b"garbage\r\n\r\n",
 }
 STRAY_DATA_ROWS = tuple(
     ExpectedOutcome(
@@ -132,6 +139,17 @@ STRAY_DATA_ROWS = tuple(
 )
 """Data that comes over a connection in the pool. Servers and balancers do send 408 on idle connections."""
 
+CROSSING_ROWS = (
+    ExpectedOutcome("408 or 425 that crosses the message, on a connection that stays open", (UNKNOWN,), (1,)),
+    ExpectedOutcome(
+        "any other response that crosses the message: HTTP/1.1 cannot tell it from the message's own",
+        (ACCEPTED, REJECTED, UNKNOWN),
+        (0, 1),
+        RetryExpectation.STATUS,
+    ),
+)
+"""Data that the server sends on a pooled connection while the message is on its way."""
+
 TOKEN_ROWS = (ExpectedOutcome("any of these with the token service", (NOT_SENT,), (0,), RetryExpectation.YES),)
 CANCELLATION_ROWS = (
     ExpectedOutcome("a deadline or a cancellation before the first byte", (NOT_SENT,), (0,)),
@@ -144,7 +162,7 @@ TABLE = {
     "While the request is read": REQUEST_ROWS,
     "Once it is read: rejected": ERROR_STATUS_ROWS,
     "Once it is accepted": RESPONSE_ROWS,
-    "In the pool": (*STALE_CONNECTION_ROWS, *STRAY_DATA_ROWS),
+    "In the pool": (*STALE_CONNECTION_ROWS, *STRAY_DATA_ROWS, *CROSSING_ROWS),
     "By the caller": CANCELLATION_ROWS,
 }
 

@@ -284,9 +284,11 @@ def status_fault(code: int, *headers: str, accepts: bool) -> Fault:
         body = json.dumps({"developerMessage": f"no: {request.body.decode()}"})
         return http(f"{code} {reason}", body.encode(), *headers)
 
-    return Fault(
-        " with ".join([str(code), *(header.partition(":")[0] for header in headers)]), accepts=accepts, response=respond
-    )
+    names = (header if header == CLOSE else header.partition(":")[0] for header in headers)
+    return Fault(" with ".join([str(code), *names]), accepts=accepts, response=respond)
+
+
+CLOSE = "Connection: close"
 
 
 ERROR_STATUSES: Mapping[int, Fault] = {
@@ -300,17 +302,20 @@ ERROR_STATUSES: Mapping[int, Fault] = {
         401: (),
         403: (),
         404: (),
-        408: (),
+        408: (CLOSE,),
         409: (),
         413: (),
         415: (),
         422: (),
-        425: (),
+        425: (CLOSE,),
         429: ("Retry-After: 0",),
         503: ("Retry-After: 0",),
     }.items()
 }
 """The message was read and rejected."""
+
+OPEN_CONNECTION_STATUSES = (status_fault(408, accepts=False), status_fault(425, accepts=False))
+"""The same, and the connection stays open: such a response may belong to no message."""
 
 ALL_FAULTS: tuple[Fault, ...] = (
     *[NO_FAULT] * 20,
@@ -320,5 +325,6 @@ ALL_FAULTS: tuple[Fault, ...] = (
     *BROKEN_RESPONSES,
     *UNUSUAL_RESPONSES,
     *ERROR_STATUSES.values(),
+    *OPEN_CONNECTION_STATUSES,
 )
 """All of them, to choose from, with a share of requests without a fault."""
