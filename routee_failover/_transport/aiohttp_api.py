@@ -5,7 +5,7 @@ these names, this is the module to change; until then a request fails, and its o
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from aiohttp import (
     BaseConnector,
@@ -69,6 +69,7 @@ __all__ = [
     "close_pool",
     "connect",
     "connection_error",
+    "end_response",
     "is_gone",
     "is_proxied",
     "new_template",
@@ -79,6 +80,11 @@ __all__ = [
     "start_response",
     "uses_tls",
 ]
+
+_MAX_INTERIM_RESPONSES = 16
+"""How many 1xx responses may come before the response."""
+_SWITCHING_PROTOCOLS = 101
+
 
 # --- connections
 
@@ -113,18 +119,15 @@ def is_proxied(template: ClientRequest) -> bool:
     return template.proxy is not None
 
 
-async def connect(connector: BaseConnector, template: ClientRequest, timeout: ClientTimeout) -> Connection:
+def connect(connector: BaseConnector, template: ClientRequest, timeout: ClientTimeout) -> Awaitable[Connection]:
     """Return a connection of the pool, or a new one. Raises `TimeoutError`, `OSError` and `ClientError`."""
-    return await connector.connect(template, [], timeout)
+    return connector.connect(template, [], timeout)
 
 
 def is_gone(connection: Connection) -> bool:
     """Return whether a connection is closed, or holds unsolicited data, which would be taken for the response."""
     protocol = connection.protocol
-    if protocol is None:
-        return True
-    transport = protocol.transport
-    return transport is None or transport.is_closing() or protocol.should_close
+    return protocol is None or not protocol.is_connected() or protocol.should_close
 
 
 def connection_error(connection: Connection) -> BaseException | None:
@@ -134,11 +137,6 @@ def connection_error(connection: Connection) -> BaseException | None:
 
 def release(connection: Connection) -> None:
     """Return a connection to the pool after the end of its response; it is closed if it cannot be used again."""
-    protocol = connection.protocol
-    if protocol is not None and hasattr(protocol, "_parser"):
-        # What comes from now on is unsolicited. Without a parser it is kept as it is, and seen by `is_gone`; a parser
-        # would swallow the first half of a message, and the next response would be read as its second half.
-        protocol._parser = None  # noqa: SLF001  # without this attribute, whole messages are still seen
     connection.release()
 
 
@@ -167,41 +165,54 @@ def shorten_idle_timeout(connector: BaseConnector | None, seconds: float) -> Non
 # --- responses
 
 
-def start_response(connection: Connection) -> asyncio.Transport:
-    """Prepare a connection for the response to a request that is about to be written to the transport returned."""
+def start_response(connection: Connection) -> asyncio.Transport | None:
+    """Prepare a connection for the response to a request, and return the transport to which the request is written.
+
+    Return `None` if the connection is closed, or holds unsolicited data, which would be taken for the response.
+    """
     protocol = connection.protocol
-    if protocol is None or protocol.transport is None:
-        raise ConnectionResetError
+    transport = None if protocol is None else protocol.transport
+    if protocol is None or transport is None or transport.is_closing() or protocol.should_close:
+        return None
     protocol.set_response_params(
-        read_until_eof=True,
-        read_timeout=None,
-        max_line_size=8190,
-        max_field_size=8190,
-        max_headers=128,
+        read_until_eof=True, read_timeout=None, max_line_size=8190, max_field_size=8190, max_headers=128
     )
-    return protocol.transport
+    return None if protocol.should_close else transport  # what it held back may have been parsed only now
 
 
 async def read_head(connection: Connection) -> tuple[int, ResponseHeaders, bool, StreamReader]:
-    """Return status and headers of the next response, whether the server closes after it, and its body to read."""
+    """Return status and headers of the response, whether the server closes after it, and its body to read."""
     protocol = connection.protocol
     if protocol is None:
         raise ConnectionResetError
-    message, body = await protocol.read()
-    return message.code, message.headers, message.should_close, body
+    for _ in range(_MAX_INTERIM_RESPONSES + 1):
+        message, body = await protocol.read()
+        if not 100 <= message.code < 200 or message.code == _SWITCHING_PROTOCOLS:
+            return message.code, message.headers, message.should_close, body
+    raise HttpProcessingError(message="one interim response after another")
 
 
-async def read_body(body: StreamReader, limit: int) -> bytes | None:
-    """Return a body, decompressed; `None` as soon as it is longer than the limit."""
-    if body.is_eof():
-        content = body.read_nowait()
-        return content if len(content) <= limit else None
+def end_response(connection: Connection, body: StreamReader) -> bytes | None:
+    """Return the body of a response that has arrived completely; `None` if more of it is to come."""
+    if not body.is_eof():
+        return None
+    protocol = connection.protocol
+    if protocol is not None:
+        # What comes from now on is unsolicited. Without a parser it is kept as it is, and seen by `start_response`; a
+        # parser would swallow the first half of a message, and the next response would be read as its second half.
+        try:
+            protocol._parser = None  # noqa: SLF001  # there is no public way
+        except AttributeError:  # of a coming aiohttp: whole messages are still seen
+            pass
+    return body.read_nowait()
+
+
+async def read_body(body: StreamReader, limit: int) -> bytes:
+    """Return a body, decompressed, or a first part of it that is longer than the limit."""
     # Not by `read()`, which decompresses everything before its length can be checked.
     chunks: list[bytes] = []
     size = 0
-    while chunk := await body.readany():
+    while size <= limit and (chunk := await body.readany()):
         size += len(chunk)
-        if size > limit:
-            return None
         chunks.append(chunk)
     return b"".join(chunks)

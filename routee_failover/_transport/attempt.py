@@ -132,33 +132,23 @@ class Attempt:
         if self.request.safe or not self.may_have_been_sent:
             self.cancel(CancelReason.CALLER_CANCELLED)
 
-    @property
-    def active(self) -> bool:
-        """Whether its caller still waits for it and it has not been cancelled."""
-        return self.cancel_reason is None and not self.result.cancelled()
-
-    def ensure_may_send(self, now: float) -> None:
+    def ensure_may_send(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check deadline and withdrawal right before the first byte. Raises `AttemptCancelled`."""
-        deadline = self.request.deadline
-        if deadline is not None and now >= deadline and self.cancel_reason is None:
-            self.cancel_reason = CancelReason.DEADLINE
-        elif self.withdrawn and self.cancel_reason is None:
-            self.cancel_reason = CancelReason.WITHDRAWN
-        if not self.active:
+        deadline, should_send = self.request.deadline, self.request.should_send
+        if self.cancel_reason is None:
+            if deadline is not None and loop.time() >= deadline:
+                self.cancel_reason = CancelReason.DEADLINE
+            elif should_send is not None and not should_send():
+                self.cancel_reason = CancelReason.WITHDRAWN
+        if self.cancel_reason is not None or self.result.cancelled():  # cancelled with its caller
             raise AttemptCancelled
 
-    @property
-    def withdrawn(self) -> bool:
-        """Whether its sender has withdrawn it: `should_send` returns False, because a lease has expired for example."""
-        should_send = self.request.should_send
-        return should_send is not None and not should_send()
-
-    def refresh_body(self, now: float) -> None:
+    def refresh_body(self, loop: asyncio.AbstractEventLoop) -> None:
         """Build the body for the time that is left until the deadline."""
         request = self.request
         if request.deadline is None or request.body_factory is None:
             return
-        self.body = request.body_factory(request.deadline - now)
+        self.body = request.body_factory(request.deadline - loop.time())
         if self.body is None:
             self.cancel_reason = CancelReason.DEADLINE
             raise AttemptCancelled

@@ -30,10 +30,6 @@ from .keep_alive import apply_keep_alive
 from .retry_after import parse_retry_after
 from .unread_data import unread_check_for
 
-_MAX_INTERIM_RESPONSES = 16
-"""How many 1xx responses may come before the response."""
-_SWITCHING_PROTOCOLS = 101
-
 
 class Executor:
     """Executor over the connection pool of one event loop."""
@@ -64,23 +60,34 @@ class Executor:
     async def _exchange(self, attempt: Attempt) -> AttemptResult:
         # 1. Get a connection that can be written to.
         template = self._templates.get(attempt.headers.base_url) or self._new_template(attempt)
-        connection = await self._connect(template)
         try:
-            is_new = await _ensure_usable(connection, template)
+            connection = await aiohttp.connect(self._connector, template, self._timeout)
+        except Exception as error:
+            raise _connect_error(error, template) from error
+        try:
+            has_unread, is_new = unread_check_for(connection.transport)
+            if has_unread():
+                await _let_loop_read(connection, template, is_new=is_new)
             # 2. Write head and body at once. Nothing is awaited between the last check and the first byte.
-            transport = self._write(attempt, connection, template, is_new=is_new)
+            transport = self._write(attempt, connection, template)
+            if transport is None:
+                raise _connection_error(connection, is_new=is_new)  # noqa: TRY301  # the connection is closed below
             # 3. Read the response. The request may still be on its way: a server may reject it early.
-            status, headers, closes, content = await _read_final_head(connection)
-            body = await aiohttp.read_body(content, self._max_response_size)
+            status, headers, closes, content = await aiohttp.read_head(connection)
+            body = aiohttp.end_response(connection, content)
+            if body is None:
+                body = await aiohttp.read_body(content, self._max_response_size)
+                aiohttp.end_response(connection, content)
         except BaseException:
             aiohttp.close(connection)
             raise
         # 4. Only a connection whose response is complete, and that holds nothing more to send, may be used again.
-        if body is None or transport.get_write_buffer_size():
+        too_large = len(body) > self._max_response_size
+        if too_large or transport.get_write_buffer_size():
             aiohttp.close(connection)
         else:
             aiohttp.release(connection)
-        if body is None:
+        if too_large:
             raise ResponseTooLarge
         if "Keep-Alive" in headers:
             apply_keep_alive(headers["Keep-Alive"], self._connector)
@@ -88,40 +95,28 @@ class Executor:
         response = Response(status, body, retry_after, not (is_new or closes))
         return AttemptResult(True, response, "", False, attempt.bytes_written)
 
-    async def _connect(self, template: aiohttp.ClientRequest) -> aiohttp.Connection:
-        try:
-            return await aiohttp.connect(self._connector, template, self._timeout)
-        except TimeoutError as error:
-            raise SafeMessageError("no connection could be made within connect_timeout") from error
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if aiohttp.is_proxied(template):
-                raise SafeMessageError("the proxy closed the connection instead of opening a tunnel") from error
-            raise
-        except aiohttp.ClientResponseError as error:
-            raise SafeMessageError("the response of the proxy is not valid HTTP") from error
-
     def _write(
-        self, attempt: Attempt, connection: aiohttp.Connection, template: aiohttp.ClientRequest, *, is_new: bool
-    ) -> asyncio.Transport:
+        self, attempt: Attempt, connection: aiohttp.Connection, template: aiohttp.ClientRequest
+    ) -> asyncio.Transport | None:
+        """Write head and body, and return the transport; `None` if the connection was found closed and nothing written.
+
+        Raises `AttemptCancelled` if the attempt may not send any more.
+        """
         # 1. Everything that may fail or take time.
-        attempt.refresh_body(self._loop.time())
+        attempt.refresh_body(self._loop)
         method, body = attempt.request.method, attempt.body
         headers = attempt.headers.encoded or self._encode(attempt.headers, attempt.url)
-        absolute = aiohttp.is_proxied(template) and attempt.url.scheme == "http"
-        start = _request_line(method, attempt.url, absolute=absolute)
+        start = _request_line(method, attempt.url, aiohttp.is_proxied(template))
         content = b"" if body is None else body.reveal()
         length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(content)
         data = b"".join((start, headers, length, b"\r\n", content))
+        # 2. The last checks, and the first byte.
+        attempt.ensure_may_send(self._loop)
         transport = aiohttp.start_response(connection)
-        # 2. The last check, and the first byte.
-        attempt.ensure_may_send(self._loop.time())
-        if aiohttp.is_gone(connection):
-            raise NewConnectionClosed if is_new else StaleConnection
-        attempt.may_have_been_sent = True
-        transport.write(data)
-        attempt.bytes_written = len(data)
+        if transport is not None:
+            attempt.may_have_been_sent = True
+            transport.write(data)
+            attempt.bytes_written = len(data)
         return transport
 
     def _new_template(self, attempt: Attempt) -> aiohttp.ClientRequest:
@@ -144,38 +139,39 @@ class Executor:
 
 
 @functools.lru_cache(maxsize=256)
-def _request_line(method: str, url: URL, *, absolute: bool) -> bytes:
-    return f"{method} {url if absolute else url.raw_path_qs} HTTP/1.1\r\n".encode()
+def _request_line(method: str, url: URL, proxied: bool) -> bytes:  # a keyword would cost more
+    target = str(url) if proxied and url.scheme == "http" else url.raw_path_qs
+    return f"{method} {target} HTTP/1.1\r\n".encode()
 
 
-async def _ensure_usable(connection: aiohttp.Connection, template: aiohttp.ClientRequest) -> bool:
-    """Return whether the connection is new. Raises `NothingWritten` if it is closed, or holds unsolicited data."""
-    has_unread, is_new = unread_check_for(connection.transport)
-    unread = has_unread()
-    if unread:
-        # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only after
-        # the iteration after that.
-        for _ in range(3):
-            await asyncio.sleep(0)
-    if aiohttp.is_gone(connection) or (unread and not is_new and not aiohttp.uses_tls(template)):
-        raise await _connection_error(connection, is_new=is_new)
-    return is_new
+def _connect_error(error: Exception, template: aiohttp.ClientRequest) -> Exception:
+    """Return the error that says why there is no connection."""
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            return error
+        case TimeoutError():
+            return SafeMessageError("no connection could be made within connect_timeout")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if aiohttp.is_proxied(template):
+            return SafeMessageError("the proxy closed the connection instead of opening a tunnel")
+        case aiohttp.ClientResponseError():
+            return SafeMessageError("the response of the proxy is not valid HTTP")
+        case _:
+            return error
 
 
-async def _connection_error(connection: aiohttp.Connection, *, is_new: bool) -> Exception:
-    await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
+async def _let_loop_read(connection: aiohttp.Connection, template: aiohttp.ClientRequest, *, is_new: bool) -> None:
+    """Let the loop read what has arrived. Raises if the connection is closed, or holds unsolicited data."""
+    # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only after the
+    # iteration after that.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    if aiohttp.is_gone(connection) or not (is_new or aiohttp.uses_tls(template)):
+        await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
+        raise _connection_error(connection, is_new=is_new)
+
+
+def _connection_error(connection: aiohttp.Connection, *, is_new: bool) -> Exception:
     # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
     if tls_alert_reason(aiohttp.connection_error(connection)) == CLIENT_CERTIFICATE_REQUIRED:
         return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
     return NewConnectionClosed() if is_new else StaleConnection()
-
-
-async def _read_final_head(
-    connection: aiohttp.Connection,
-) -> "tuple[int, aiohttp.ResponseHeaders, bool, aiohttp.StreamReader]":
-    """Return the head of the response, after those that only announce it (1xx)."""
-    for _ in range(_MAX_INTERIM_RESPONSES + 1):
-        head = await aiohttp.read_head(connection)
-        if not 100 <= head[0] < 200 or head[0] == _SWITCHING_PROTOCOLS:
-            return head
-    raise SafeMessageError("the server sent one interim response (1xx) after another")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from functools import lru_cache
 from itertools import count
 from typing import Any, NoReturn
@@ -63,13 +63,13 @@ class LoopTransport:
         self._shutdown_hook = self._close_on_loop_shutdown()
         self._register_shutdown_hook()
 
-    async def send_request(self, request: ApiRequest) -> tuple[Outcome, AttemptResult, Any]:
+    def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
         """Send a request, with retries as long as they are safe and allowed.
 
         Return its outcome, its last result, and the receipt if the request has a `read_receipt`. Raises a `NotSent` if
         the request was cancelled before its first byte, whatever cancelled it.
         """
-        return await self._send(request, next(self._request_ids))
+        return self._send(request, next(self._request_ids))
 
     async def _send(self, request: ApiRequest, request_id: int) -> tuple[Outcome, AttemptResult, Any]:
         retry_state: RetryState | None = None
@@ -90,7 +90,12 @@ class LoopTransport:
             # Counted from the first attempt on: a long wait for a slot is no reason to give up on retries.
             give_up_at = give_up_at or attempt.expires_at
             # 2. Run the attempt and wait for its result.
-            result = await self._run(attempt)
+            self._start(attempt)
+            try:
+                result = await attempt.result
+            except asyncio.CancelledError:
+                attempt.abandon()  # a send that may have begun finishes without its caller
+                raise
             # 3. Classify the result.
             status_rule = attempt.status_rule
             outcome = status_rule.outcome if status_rule is not None else outcome_of(result)
@@ -132,15 +137,10 @@ class LoopTransport:
                 token = await self._tokens.get()
         return token or _raise_cancelled(CancelReason.DEADLINE)
 
-    async def _run(self, attempt: Attempt) -> AttemptResult:
+    def _start(self, attempt: Attempt) -> None:
         if self._observers:
             self._observers.emit(AttemptStarted(*_attempt_fields(attempt)))
         self._in_flight.start(attempt)
-        try:
-            return await attempt.result
-        except asyncio.CancelledError:
-            attempt.abandon()  # a send that may have begun finishes without its caller
-            raise
 
     async def _prepare_retry(
         self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret | None, give_up_at: float
@@ -254,10 +254,18 @@ class LoopTransport:
     async def _probe_health(self) -> AttemptResult:
         """Probe Routee with a GET that needs no token. A stale pooled connection proves nothing: it is repeated."""
         request = ApiRequest("GET", "/failover-otp/health", safe=True, headers=Headers(self._config.api_url))
-        result = await self._run(self._new_attempt(request, None, 0, 1))
+        result = await self._probe_once(request)
         while result.stale_connection:
-            result = await self._run(self._new_attempt(request, None, 0, 1))
+            result = await self._probe_once(request)
         return result
+
+    async def _probe_once(self, request: ApiRequest) -> AttemptResult:
+        attempt = self._new_attempt(request, None, 0, 1)
+        self._start(attempt)
+        try:
+            return await attempt.result
+        finally:
+            attempt.abandon()
 
     def _on_token_renewed(self, lifetime: float) -> None:
         self._observers.emit(TokenRenewed(lifetime))

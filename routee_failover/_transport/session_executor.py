@@ -71,7 +71,7 @@ class SessionExecutor:
         if self._config.proxy is not None and attempt.url.scheme == "http":  # the proxy reads this request itself
             headers |= self._config.proxy_headers.reveal()
         headers |= attempt.headers.mapping
-        attempt.refresh_body(asyncio.get_running_loop().time())
+        attempt.refresh_body(asyncio.get_running_loop())
         body = attempt.body
         response = await self._session.request(
             attempt.request.method,
@@ -144,7 +144,7 @@ async def _on_request_headers_sent(session: aiohttp.ClientSession | None, contex
     try:
         if attempt.finished:
             raise AttemptCancelled  # noqa: TRY301  # as the check below does
-        attempt.ensure_may_send(asyncio.get_running_loop().time())
+        attempt.ensure_may_send(asyncio.get_running_loop())
     except BaseException:
         attempt.connected = attempt.may_have_been_sent = attempt.checked
         raise
@@ -226,6 +226,6 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     if length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers:
         return await response.read()  # a trace config sees only a body that is read by this
     content = await aiohttp.read_body(response.content, limit)
-    if content is None:
+    if len(content) > limit:
         raise ResponseTooLarge
     return content

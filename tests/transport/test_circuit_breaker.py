@@ -258,16 +258,16 @@ async def test_probe_is_repeated_after_stale_pooled_connections(monkeypatch: pyt
     async with RawServer(responding(http("404 Not Found"))) as server, open_transport(server) as transport:
         await transport.send_request(GET)
         loop_transport = loop_transport_of(transport)
-        run, stale = loop_transport._run, iter([True, True])
+        probe_once, stale = loop_transport._probe_once, iter([True, True])
 
         async def send_over_stale_connections(*args: Any) -> AttemptResult:
             return (
                 AttemptResult(may_have_been_sent=False, reason="x", stale_connection=True)
                 if next(stale, False)
-                else await run(*args)
+                else await probe_once(*args)
             )
 
-        monkeypatch.setattr(loop_transport, "_run", send_over_stale_connections)
+        monkeypatch.setattr(loop_transport, "_probe_once", send_over_stale_connections)
         result = await loop_transport._probe_health()
     assert result.response is not None
     assert (result.response.status, next(stale, None)) == (404, None)

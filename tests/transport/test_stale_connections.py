@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
 from routee_failover import Config, Outcome
-from routee_failover._transport import Transport, aiohttp_api
+from routee_failover._transport import Transport
 from routee_failover._transport.unread_data import unread_check_for
 from routee_failover.outcomes import outcome_of
 
@@ -157,16 +158,15 @@ async def test_unsolicited_data_is_not_taken_for_a_response(unsolicited: bytes) 
 
 async def test_data_that_arrives_before_the_first_byte_is_not_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """A response that arrives before anything was written is discarded: another connection sends the message."""
-    start_response, seen = aiohttp_api.start_response, list[bytes]()
+    set_response_params, seen = ResponseHandler.set_response_params, list[bytes]()
     unsolicited = [http("200 OK", b"unasked")]
 
-    def start_after_data(connection: aiohttp_api.Connection) -> asyncio.Transport:
-        transport = start_response(connection)
-        if seen and unsolicited and connection.protocol is not None:
-            connection.protocol.data_received(unsolicited.pop())
-        return transport
+    def set_params_and_receive(protocol: ResponseHandler, **params: Any) -> None:
+        set_response_params(protocol, **params)
+        if seen and unsolicited:
+            protocol.data_received(unsolicited.pop())
 
-    monkeypatch.setattr(aiohttp_api, "start_response", start_after_data)
+    monkeypatch.setattr(ResponseHandler, "set_response_params", set_params_and_receive)
     async with RawServer(responding(ACCEPTED, seen=seen)) as server, open_transport(server) as transport:
         for _ in range(2):
             _, result, _ = await transport.send_request(POST)
