@@ -200,19 +200,18 @@ def end_response(connection: Connection, body: StreamReader) -> bytes | None:
     if protocol is not None:
         # What comes from now on is unsolicited. Without a parser it is kept as it is, and seen by `start_response`; a
         # parser would swallow the first half of a message, and the next response would be read as its second half.
-        try:
+        try:  # noqa: SIM105  # `suppress` would cost more on every send
             protocol._parser = None  # noqa: SLF001  # there is no public way
         except AttributeError:  # of a coming aiohttp: whole messages are still seen
             pass
     return body.read_nowait()
 
 
-async def read_body(body: StreamReader, limit: int) -> bytes:
-    """Return a body, decompressed, or a first part of it that is longer than the limit."""
+async def read_body(body: StreamReader, chunks: list[bytes], limit: int) -> bool:
+    """Read a body, decompressed, into the list, and return whether it is within the limit; otherwise it is cut off."""
     # Not by `read()`, which decompresses everything before its length can be checked.
-    chunks: list[bytes] = []
-    size = 0
+    size = sum(map(len, chunks))
     while size <= limit and (chunk := await body.readany()):
         size += len(chunk)
         chunks.append(chunk)
-    return b"".join(chunks)
+    return size <= limit

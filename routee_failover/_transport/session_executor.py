@@ -24,20 +24,35 @@ from .failure_reasons import ResponseTooLarge, SafeMessageError, failed_result
 from .keep_alive import apply_keep_alive
 from .retry_after import parse_retry_after
 
-_ATTEMPT = "routee_failover_attempt"
-"""Key of the attempt in the context of its request, which aiohttp passes to every hook."""
+_SENDING = "routee_failover_sending"
+"""Key of a `_Sending` in the context of its request, which aiohttp passes to every hook."""
 _REQUIRED_ATTRIBUTES = {"connector_owner": True, "raise_for_status": False, "auto_decompress": True, "auth": None}
 """Settings that a custom session must not change: each change would hide part of a response or leak connections."""
 _LARGE = 1024 * 1024
 _SENT_TWICE = "a middleware of session_factory tried to send the message twice"
 
 
+class _Sending:
+    """An attempt that a session sends, in a task, and how far its request got."""
+
+    task: asyncio.Task[AttemptResult]
+    connected = False
+    """Whether it has been given a connection."""
+    new_connection = False
+    """Whether that connection was made for it."""
+    checked = False
+    """Whether it has passed the last check before its first byte."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+
+
 class SessionExecutor:
-    """Executor over the session that `session_factory` makes, in one event loop."""
+    """Executor over the session of one event loop. See `AttemptExecutor` for what it promises."""
 
     def __init__(self, config: Config, factory: Callable[..., aiohttp.ClientSession]) -> None:
         self._config = config
-        self._attempts: set[Attempt] = set()
+        self._sendings: set[_Sending] = set()
         self._session = _open_session(config, factory)
         _executors[self._session] = self
         self._options: dict[str, Any] = {
@@ -48,25 +63,52 @@ class SessionExecutor:
             self._options |= {"proxy": config.proxy, "proxy_headers": config.proxy_headers.reveal()}
 
     async def execute(self, attempt: Attempt) -> AttemptResult:
-        """Execute an attempt and return its result. Raises nothing, not even when its task is cancelled."""
-        if attempt.cancel_reason is not None:
-            return failed_result(attempt)
-        attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
-        self._attempts.add(attempt)
+        """Run an attempt. Raises `CancelledError` if its caller is cancelled, and nothing else."""
+        sending = attempt.state = _Sending(attempt)
+        # In a task of its own, because a request of a session cannot be resumed once it was cancelled.
+        sending.task = asyncio.Task(self._request(sending), loop=asyncio.get_running_loop())
+        self._sendings.add(sending)
+        sending.task.add_done_callback(lambda _task: self._sendings.discard(sending))
+        return await self.resume(attempt)
+
+    async def resume(self, attempt: Attempt) -> AttemptResult:
+        """Wait for the result of an attempt."""
+        task: asyncio.Task[AttemptResult] = attempt.state.task
         try:
-            return await self._exchange(attempt)
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            if attempt.outlives_caller:
+                raise
+            self.discard(attempt)
+            attempt.interruption_seen = True
+            if attempt.cancel_reason is None and not attempt.abandoned:
+                raise
+            return failed_result(attempt)
+        return failed_result(attempt) if task.cancelled() else task.result()
+
+    def discard(self, attempt: Attempt) -> None:
+        """Cancel an attempt that is not finished. Its hooks let nothing more of it be sent."""
+        if attempt.state is not None:
+            attempt.state.task.cancel()
+
+    async def aclose(self) -> None:
+        """Close the session and its connections."""
+        if self._sendings:
+            await asyncio.wait([sending.task for sending in self._sendings])
+        await self._session.close()
+
+    async def _request(self, sending: "_Sending") -> AttemptResult:
+        attempt = sending.attempt
+        attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
+        try:
+            return await self._exchange(sending)
         except asyncio.CancelledError as error:
             return failed_result(attempt, error)
         except Exception as error:  # noqa: BLE001  # how far the attempt got decides, not the exception type
             return failed_result(attempt, error)
-        finally:
-            self._attempts.discard(attempt)
 
-    async def aclose(self) -> None:
-        """Close the session and its connections."""
-        await self._session.close()
-
-    async def _exchange(self, attempt: Attempt) -> AttemptResult:
+    async def _exchange(self, sending: "_Sending") -> AttemptResult:
+        attempt = sending.attempt
         headers = dict(self._config.headers.reveal())
         if self._config.proxy is not None and attempt.url.scheme == "http":  # the proxy reads this request itself
             headers |= self._config.proxy_headers.reveal()
@@ -78,7 +120,7 @@ class SessionExecutor:
             attempt.url,
             data=None if body is None else _to_data(body),
             headers=headers,
-            trace_request_ctx={_ATTEMPT: attempt},
+            trace_request_ctx={_SENDING: sending},
             **self._options,
         )
         try:
@@ -91,16 +133,17 @@ class SessionExecutor:
             apply_keep_alive(response.headers["Keep-Alive"], self._session.connector)
         retry_after = parse_retry_after(response.headers) if "Retry-After" in response.headers else None
         closes = "close" in response.headers.get("Connection", "").lower()
-        may_cross = not (attempt.new_connection or closes)
+        may_cross = not (sending.new_connection or closes)
         return AttemptResult(True, Response(response.status, content, retry_after, may_cross))
 
     def check_own_request(self, method: str, url: URL) -> None:
         """Check a request that a middleware makes by itself, for a token of its own for example."""
         task = asyncio.current_task()
-        for attempt in self._attempts:
+        for sending in self._sendings:
+            attempt = sending.attempt
             if (attempt.request.method, attempt.url) == (method, url) and not attempt.request.safe:
                 raise SafeMessageError("a middleware of session_factory tried to send a message by its own request")
-            if attempt.task is task:
+            if sending.task is task:
                 attempt.may_have_been_sent = True  # it may carry the message
 
 
@@ -108,47 +151,48 @@ class SessionExecutor:
 
 
 async def _on_request_start(_session: object, context: Any, _params: object) -> None:
-    attempt = _attempt_of(context)
-    if attempt is not None and not attempt.connected:
-        attempt.may_have_been_sent = False
+    sending = _sending_of(context)
+    if sending is not None and not sending.connected:
+        sending.attempt.may_have_been_sent = False
 
 
 async def _on_connection_create_start(_session: object, context: Any, _params: object) -> None:
-    _ensure_first_connection(_attempt_of(context))
+    _ensure_first_connection(_sending_of(context))
 
 
 async def _on_connection_create_end(_session: object, context: Any, _params: object) -> None:
-    attempt = _attempt_of(context)
-    if attempt is not None:
+    sending = _sending_of(context)
+    if sending is not None:
         # From here on a middleware may send it by a request object without our hooks.
-        attempt.connected = attempt.new_connection = attempt.may_have_been_sent = True
+        sending.connected = sending.new_connection = sending.attempt.may_have_been_sent = True
 
 
 async def _on_connection_reuseconn(_session: object, context: Any, _params: object) -> None:
-    attempt = _attempt_of(context)
-    _ensure_first_connection(attempt)
-    if attempt is not None:
-        attempt.connected = attempt.may_have_been_sent = True
+    sending = _sending_of(context)
+    _ensure_first_connection(sending)
+    if sending is not None:
+        sending.connected = sending.attempt.may_have_been_sent = True
 
 
 async def _on_request_headers_sent(session: aiohttp.ClientSession | None, context: Any, params: Any) -> None:
     """Check for the last time before the first byte. What is raised here is not sent."""
-    attempt = _attempt_of(context)
-    if attempt is None:
+    sending = _sending_of(context)
+    if sending is None:
         executor = _executors.get(session) if session is not None else None
         if executor is not None:
             executor.check_own_request(params.method, params.url)
         return
-    if attempt.checked and not attempt.request.safe:
+    attempt = sending.attempt
+    if sending.checked and not attempt.request.safe:
         raise SafeMessageError(_SENT_TWICE)
     try:
         if attempt.finished:
             raise AttemptCancelled  # noqa: TRY301  # as the check below does
         attempt.ensure_may_send(asyncio.get_running_loop())
     except BaseException:
-        attempt.connected = attempt.may_have_been_sent = attempt.checked
+        sending.connected = attempt.may_have_been_sent = sending.checked
         raise
-    attempt.checked = attempt.may_have_been_sent = True
+    sending.checked = attempt.may_have_been_sent = True
 
 
 def _new_trace() -> aiohttp.TraceConfig:
@@ -167,16 +211,16 @@ TRACE = _new_trace()
 _executors: WeakKeyDictionary[aiohttp.ClientSession, SessionExecutor] = WeakKeyDictionary()
 
 
-def _ensure_first_connection(attempt: Attempt | None) -> None:
+def _ensure_first_connection(sending: "_Sending | None") -> None:
     """Check that a message is given one connection only. Raises `SafeMessageError`."""
-    if attempt is not None and attempt.connected and not attempt.request.safe:
+    if sending is not None and sending.connected and not sending.attempt.request.safe:
         raise SafeMessageError(_SENT_TWICE)
 
 
-def _attempt_of(context: Any) -> Attempt | None:
+def _sending_of(context: Any) -> "_Sending | None":
     given = getattr(context, "trace_request_ctx", None)
-    attempt = given.get(_ATTEMPT) if isinstance(given, Mapping) else None
-    return attempt if isinstance(attempt, Attempt) else None
+    sending = given.get(_SENDING) if isinstance(given, Mapping) else None
+    return sending if isinstance(sending, _Sending) else None
 
 
 # --- session
@@ -225,7 +269,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers:
         return await response.read()  # a trace config sees only a body that is read by this
-    content = await aiohttp.read_body(response.content, limit)
-    if len(content) > limit:
+    chunks: list[bytes] = []
+    if not await aiohttp.read_body(response.content, chunks, limit):
         raise ResponseTooLarge
-    return content
+    return b"".join(chunks)

@@ -214,8 +214,7 @@ async def test_rebuilt_body_goes_to_the_message_only() -> None:
         attempt = runner.new_attempt(server.url)
         attempt.request.deadline = attempt.expires_at
         attempt.request.body_factory = lambda _remaining: SecretBytes(b"shorter")
-        runner.in_flight.start(attempt)
-        assert outcome_of(await attempt.result) is Outcome.ACCEPTED
+        assert outcome_of(await runner.in_flight.run(attempt)) is Outcome.ACCEPTED
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"shorter"]
 
 
@@ -303,8 +302,7 @@ async def test_message_abandoned_by_a_middleware_is_not_sent_later(hook: str, me
     async with _serve(responding(http(), seen=seen), factory) as (server, runner):
         attempt = runner.new_attempt(server.url, method=method)
         attempt.body = attempt.body if method == "POST" else None
-        runner.in_flight.start(attempt)
-        result = await attempt.result
+        result = await runner.in_flight.run(attempt)
         await asyncio.wait(abandoned)
         if abandoned[0].exception() is None:
             abandoned[0].result().close()
