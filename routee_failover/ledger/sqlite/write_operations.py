@@ -110,14 +110,15 @@ class LedgerDatabase:
         database, last, counts, commits = self._database, self._last_number, self._state_counts.copy(), self._commits
         before = database.total_changes
         self._now = self.clock()
-        database.execute("BEGIN IMMEDIATE")
+        # Each of the two gives up the GIL once; with `execute` it would be three times (see `statements`).
+        database.executescript("BEGIN IMMEDIATE")
         try:
             work()
             if database.total_changes != before:
                 self._save()
             else:
                 self._check_owner()
-            database.execute("COMMIT")
+            database.commit()
         except BaseException:
             self._last_number, self._state_counts, self._commits = last, counts, commits
             if database.in_transaction:
