@@ -5,7 +5,6 @@ event loop it has to wait until it gets the lock back, and every system call of 
 """
 
 import sqlite3
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
@@ -24,9 +23,7 @@ from ..state_machine import (
 )
 from .schema import STATE_CODES
 
-_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-"""Numbers of rows for which a statement is compiled. A batch of another size is filled up with empty rows."""
-_MAX_ROWS = _SIZES[-1]
+_MAX_ROWS = 256  # in a statement
 
 
 def execute(connection: sqlite3.Connection, text: str, values: Sequence[Any]) -> sqlite3.Cursor:
@@ -70,7 +67,7 @@ class BatchStatement:
     def _batches(self, rows: Sequence[Sequence[Any]], others: tuple[Any, ...]) -> Iterable[tuple[str, list[Any]]]:
         for begin in range(0, len(rows), _MAX_ROWS):
             part = rows if len(rows) <= _MAX_ROWS else rows[begin : begin + _MAX_ROWS]
-            size = _SIZES[bisect_left(_SIZES, len(part))]
+            size = _padded_size(len(part))
             padding = [None] * ((size - len(part)) * len(self._columns))
             yield self._text(size), [*chain.from_iterable(part), *padding, *others]
 
@@ -81,6 +78,15 @@ class BatchStatement:
             values = ", ".join([row] * size)
             text = self._texts[size] = f"WITH input ({', '.join(self._columns)}) AS (VALUES {values}) {self._statement}"
         return text
+
+
+def _padded_size(count: int) -> int:
+    """Return the number of rows of the statement for a batch: few different ones, which SQLite compiles once each.
+
+    At most a fifth of the rows are empty: they cost nearly as much as others.
+    """
+    step = 1 << max(0, count.bit_length() - 3)
+    return -(-count // step) * step
 
 
 _IF_RESENT_BY_POLICY = f"CASE WHEN entries.resolved_by = '{RESOLVED_BY_POLICY}'"

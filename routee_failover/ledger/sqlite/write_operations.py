@@ -3,6 +3,7 @@
 import logging
 import math
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from ..._sqlite import UnusableDatabase
@@ -159,14 +160,14 @@ class LedgerDatabase:
         """Apply transitions in their order; return how many of them changed an entry."""
         changed = 0
         seen: set[int] = set()
-        by_transition: dict[Transition, list[TransitionDetails]] = {}
+        by_transition: defaultdict[Transition, list[TransitionDetails]] = defaultdict(list)
         for transition, details in records:
             if details.number in seen:  # one statement changes an entry once
                 changed += self._apply_distinct(by_transition)
                 seen.clear()
                 by_transition.clear()
             seen.add(details.number)
-            by_transition.setdefault(transition, []).append(details)
+            by_transition[transition].append(details)
         return changed + self._apply_distinct(by_transition)
 
     def _apply_distinct(self, by_transition: Mapping[Transition, list[TransitionDetails]]) -> int:
