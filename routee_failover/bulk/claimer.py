@@ -108,7 +108,7 @@ class Claimer:
             ttl_document = await self._ledger.get_document(reconcile_after.TTL_DOCUMENT_NAME)
             self._max_ttl = _MAX_USEFUL_TTL if ttl_document is None else ttl_document["seconds"]
         check_ledger = not is_first_pass or (await self._ledger.counts()).total > 0
-        async with contextlib.aclosing(read_chunks(rows, self._control)) as chunks:
+        async with contextlib.aclosing(read_chunks(rows, self._control, self._batch_size)) as chunks:
             async for chunk in chunks:
                 self._counters.read += len(chunk)
                 due = (
@@ -143,6 +143,8 @@ class Claimer:
 
     def is_outside_window(self, message: ClaimedMessage) -> bool:
         """Return whether the recipient's send window has closed since the claim; if so, the row counts as deferred."""
+        if self._send_window is None:
+            return False
         opens_at = self._opens_at(message.request.recipient, datetime.now(UTC))
         if opens_at is not None:
             self._defer(opens_at)
@@ -167,18 +169,19 @@ class Claimer:
         built: list[_BuiltRow] = []
         invalidations: list[Awaitable[object]] = []
         now = datetime.now(UTC)
+        has_suppression_list, has_send_window = self._suppression_list is not None, self._send_window is not None
         for row, key_hash, found in due:
-            if self._is_suppressed((row.recipient,)):
+            if has_suppression_list and self._is_suppressed((row.recipient,)):
                 await self._suppress(row, found)
                 continue
-            opens_at = None if row.problems else self._opens_at(row.recipient, now)
+            opens_at = self._opens_at(row.recipient, now) if has_send_window and not row.problems else None
             if opens_at is not None and opens_at is not NEVER_OPENS:
                 self._defer(opens_at)
                 continue
             flow = row.problems or (self._build_flow(row, key_hash) if opens_at is None else NO_COMMON_HOUR)
             if isinstance(flow, tuple):
                 invalidations.append(self._mark_invalid(row, flow))
-            elif self._suppression_list is not None and self._is_suppressed(all_recipients(flow)):
+            elif has_suppression_list and self._is_suppressed(all_recipients(flow)):
                 await self._suppress(row, found)
             else:
                 request = ClaimRequest(

@@ -9,19 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from .run_control import RunControl
 from .templates.row import Row, Rows
 
-_CHUNK_SIZE = 256
-"""Rows that are read at once."""
+_MAX_CHUNK_SIZE = 256
+"""Maximum number of rows that are read at once."""
 _MAX_CHUNK_TIME = 0.05
 """Seconds after which a chunk is passed on even if it is not full, for slow sources."""
 
 
-async def read_chunks(rows: Rows, control: RunControl) -> AsyncGenerator[list[Row], None]:
-    """Yield the rows in chunks. A source that may block is read in a thread; a chunk is passed on before it is full.
+async def read_chunks(rows: Rows, control: RunControl, batch_size: int) -> AsyncGenerator[list[Row], None]:
+    """Yield the rows in chunks of full batches, so that each transaction of the ledger gets as many as it may have.
 
-    Stopping the run does not wait for a source that yields nothing.
+    A source that may block is read in a thread; a chunk is passed on before it is full if the source is slow. Stopping
+    the run does not wait for a source that yields nothing.
     """
+    size = batch_size * max(1, _MAX_CHUNK_SIZE // batch_size)
     if isinstance(rows, AsyncIterable):
-        async with contextlib.aclosing(_read_async(aiter(rows), control)) as chunks:
+        async with contextlib.aclosing(_read_async(aiter(rows), control, size)) as chunks:
             async for chunk in chunks:
                 yield chunk
         return
@@ -30,7 +32,7 @@ async def read_chunks(rows: Rows, control: RunControl) -> AsyncGenerator[list[Ro
     try:
         iterator = await loop.run_in_executor(thread, iter, rows)
         while True:
-            reading = loop.run_in_executor(thread, _read_chunk, iterator)
+            reading = loop.run_in_executor(thread, _read_chunk, iterator, size)
             if not await control.wait_or_stop(reading):
                 return
             chunk, error = reading.result()
@@ -44,27 +46,27 @@ async def read_chunks(rows: Rows, control: RunControl) -> AsyncGenerator[list[Ro
         thread.shutdown(wait=False)
 
 
-def _read_chunk(rows: Iterator[Row]) -> tuple[list[Row], Exception | None]:
+def _read_chunk(rows: Iterator[Row], size: int) -> tuple[list[Row], Exception | None]:
     """Return the next rows, and the error that the source raised after them: the rows before an error are not lost."""
     chunk: list[Row] = []
     deadline = time.monotonic() + _MAX_CHUNK_TIME
     try:
         for row in rows:
             chunk.append(row)
-            if len(chunk) >= _CHUNK_SIZE or time.monotonic() >= deadline:
+            if len(chunk) >= size or time.monotonic() >= deadline:
                 break
     except Exception as error:  # noqa: BLE001  # raised after the rows before it
         return chunk, error
     return chunk, None
 
 
-async def _read_async(rows: AsyncIterator[Row], control: RunControl) -> AsyncGenerator[list[Row], None]:
+async def _read_async(rows: AsyncIterator[Row], control: RunControl, size: int) -> AsyncGenerator[list[Row], None]:
     """Yield the rows that are available at once as one chunk; a slow read is awaited, not cancelled."""
     reading: asyncio.Future[Row] | None = None
     try:
         while True:
             chunk: list[Row] = []
-            while len(chunk) < _CHUNK_SIZE:
+            while len(chunk) < size:
                 reading = reading or asyncio.ensure_future(anext(rows))
                 if not chunk:
                     if not await control.wait_or_stop(reading):

@@ -94,24 +94,25 @@ class ErrorBudgetTracker:
         self._budget = budget
         self._results: deque[bool] = deque(maxlen=budget.sample_size)
         self._failed = 0
-        self._pause = budget.pause.total_seconds()
+        self._pause = self._first_pause = budget.pause.total_seconds()
 
     def record(self, *, failed: bool) -> bool:
         """Record the result of a message, and return whether the budget is exhausted."""
-        if len(self._results) == self._results.maxlen and self._results[0]:
+        results, budget = self._results, self._budget
+        if len(results) == budget.sample_size and results[0]:
             self._failed -= 1
-        self._results.append(failed)
+        results.append(failed)
         self._failed += failed
-        if not failed and len(self._results) >= self._budget.min_messages:
-            self._pause = self._budget.pause.total_seconds()
-        return len(self._results) >= self._budget.min_messages and self._failed > self._budget.max_failure_share * len(
-            self._results
-        )
+        if len(results) < budget.min_messages:
+            return False
+        if not failed:
+            self._pause = self._first_pause
+        return self._failed > budget.max_failure_share * len(results)
 
     def start_pause(self) -> tuple[float, int, int]:
         """Return the seconds to pause, the failures and the sample size, and start a new sample."""
         pause, failed, total = self._pause, self._failed, len(self._results)
-        self._pause = min(2 * pause, 10 * self._budget.pause.total_seconds())
+        self._pause = min(2 * pause, 10 * self._first_pause)
         self._results.clear()
         self._failed = 0
         return pause, failed, total

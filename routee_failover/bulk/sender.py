@@ -30,7 +30,8 @@ _ACCOUNT_PROBE_INTERVAL = 30.0
 """Seconds between checks whether the account has credit, or access, again."""
 _MAX_PASS_DELAY = 30.0
 """Maximum seconds between passes that send nothing."""
-_MAX_BATCH = 64
+_MAX_BATCH = 128
+"""Maximum number of messages in one claim, which is one transaction of the ledger."""
 
 
 class BulkSender:
@@ -221,7 +222,8 @@ class BulkSender:
             error_budget=self._error_budget,
             rate_limiter=self._rate_limiter,
         )
-        ready = ReadyQueue(self._settings.concurrency if self._rate_limiter is None else self._batch_size())
+        # A batch is claimed when less than half of one is left: at most one and a half are claimed and not being sent.
+        ready = ReadyQueue((self._batch_size() + 1) // 2)
         workers = [asyncio.create_task(self._work(ready, message_sender)) for _ in range(self._settings.concurrency)]
         cancelled = False
         try:
@@ -244,7 +246,10 @@ class BulkSender:
 
     async def _work(self, ready: ReadyQueue, message_sender: MessageSender) -> None:
         while (message := await message_sender.next_message(ready)) is not None:
-            await self._run_or_stop(message_sender.send(message))
+            try:
+                await message_sender.send(message)
+            except Exception as error:  # noqa: BLE001  # `run` raises it once all tasks have finished
+                self._fail(error)
 
     async def _wait_for_next_pass(self, claimer: Claimer, delay: float, *, can_repeat: bool) -> bool:
         """Wait until another pass has messages to send; `False` once this run will have no more."""
@@ -293,11 +298,13 @@ class BulkSender:
         try:
             await work
         except Exception as error:  # noqa: BLE001  # `run` raises it once all tasks have finished
-            self._failure = self._failure or error
-            # Only messages of our own errors: others may quote the content of a row.
-            self._control.stop(
-                str(error).partition("\n")[0] if isinstance(error, RouteeError) else type(error).__name__
-            )
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Stop the run because of an error, which `run` raises."""
+        self._failure = self._failure or error
+        # Only messages of our own errors: others may quote the content of a row.
+        self._control.stop(str(error).partition("\n")[0] if isinstance(error, RouteeError) else type(error).__name__)
 
     # --- periodic tasks beside the passes
 

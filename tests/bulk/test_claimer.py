@@ -87,6 +87,20 @@ async def test_slow_run_stops_at_once_and_claims_few_messages_ahead(server: List
     assert (progress.counts.accepted, progress.counts.sending) == (1, 0)
 
 
+async def test_at_most_one_and_a_half_batches_wait_to_be_sent(server: ListingServer) -> None:
+    """While the server does not respond, few messages are claimed ahead: after a kill all of them are UNKNOWN."""
+    await server.hold()
+    async with MemoryLedger() as ledger, client(server, total_timeout=timedelta(seconds=20)) as routee:
+        running = asyncio.create_task(sender(routee, ledger, concurrency=40).run(rows_of(OtpFlows(300))))
+        await until(lambda: server.token_requests)
+        await asyncio.sleep(0.2)
+        claimed = (await ledger.counts()).total
+        await server.release()
+        progress = await running
+    assert 40 < claimed <= 40 + 60
+    assert progress.counts.accepted == 300
+
+
 async def test_send_window_is_checked_again_after_a_pause(server: ListingServer) -> None:
     """A send window that closes while a run is paused is checked again before anything is sent."""
     is_night = [False]
