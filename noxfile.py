@@ -124,6 +124,18 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("version", ["lowest", "newest"])
+def aiohttp(session: nox.Session, version: str) -> None:
+    """Test transport and chaos on the lowest and the newest aiohttp that pyproject.toml allows; takes five minutes."""
+    session.install(".", *group("tests"))
+    (allowed,) = (name for name in PROJECT["project"]["dependencies"] if name.startswith("aiohttp>="))
+    lowest = allowed.partition(">=")[2].partition(",")[0]
+    session.install("--upgrade", f"aiohttp=={lowest}" if version == "lowest" else allowed)
+    session.run("python", "-c", "import aiohttp; print('aiohttp', aiohttp.__version__)")
+    session.run("pytest", "--numprocesses=auto", *(session.posargs or ["tests/transport", "tests/chaos"]))
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Mix all faults for a given time: `nox -s soak -- --minutes 60`; prints a line a minute."""
     session.install(".", *group("tests"))

@@ -150,7 +150,7 @@ def close(connection: Connection) -> None:
 
 async def close_pool(connector: BaseConnector) -> None:
     """Close all connections of a pool. A body that is still being read would be waited for without end."""
-    if not connector.closed:
+    if not getattr(connector, "closed", False):
         await connector.close()
 
 

@@ -5,6 +5,7 @@ from then on it may have been.
 """
 
 import asyncio
+import contextlib
 import functools
 
 from multidict import CIMultiDict
@@ -97,7 +98,8 @@ class Executor:
     def discard(self, attempt: Attempt) -> None:
         """Close the connection of an attempt that is not finished."""
         if attempt.state is not None:
-            aiohttp.close(attempt.state.connection)
+            with contextlib.suppress(Exception):  # what the attempt has proven counts, even if this fails
+                aiohttp.close(attempt.state.connection)
 
     async def aclose(self) -> None:
         """Close the connections. All attempts must have ended: the body of a response is not read to its end."""
