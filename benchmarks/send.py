@@ -1,4 +1,4 @@
-"""Cost of a send compared with a hand-written call: `python benchmarks/send.py [--loop uvloop] [--at 32 256]`.
+"""Cost of a send compared with a hand-written call: `python benchmarks/send.py [--loop uvloop] [--at 32 256] [--tls]`.
 
 One two-step OTP flow a request, a new recipient and PIN each time, to a server on the other core that is not the
 bottleneck. The clients alternate, round by round; the figures to read are the ratios of CPU time to plain aiohttp with
@@ -9,17 +9,20 @@ import argparse
 import asyncio
 import gc
 import os
+import ssl
 import statistics
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
 import yarl
-from stub import TOKEN, run_nginx
+from stub import TOKEN, make_certificate, run_nginx
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, RouteeClient, ViberOtpStep
 
@@ -30,6 +33,13 @@ PATH = "/failover-otp/otp/send-failover"
 BEARER = f"Bearer {TOKEN['access_token']}"
 
 Send = Callable[[str, str], Awaitable[object]]
+
+
+class Target(NamedTuple):
+    """Where to send, and the context that trusts it."""
+
+    url: str
+    tls: ssl.SSLContext | None
 
 
 def mapping(to: str, pin: str) -> dict[str, Any]:
@@ -44,11 +54,18 @@ def mapping(to: str, pin: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def ours(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def ours(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use this library, with everything on."""
     # keepalive_expiry as long as aiohttp's: with our shorter default every round would have to open new connections.
     settings = {"pool_size": at, "keepalive_expiry": timedelta(seconds=15)}
-    config = Config(application_id="bench", application_secret="bench", api_url=url, auth_url=url, **settings)
+    config = Config(
+        application_id="bench",
+        application_secret="bench",
+        api_url=target.url,
+        auth_url=target.url,
+        tls=target.tls,
+        **settings,
+    )
     client = await stack.enter_async_context(RouteeClient(config))
 
     async def send(to: str, pin: str) -> object:
@@ -63,24 +80,27 @@ async def ours(url: str, stack: AsyncExitStack, at: int) -> Send:
     return send
 
 
-async def plain(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def plain(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use aiohttp in the usual way."""
-    session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at)))
+    connector = aiohttp.TCPConnector(limit=at, ssl=target.tls or True)
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
 
     async def send(to: str, pin: str) -> object:
-        async with session.post(url + PATH, json=mapping(to, pin), headers={"Authorization": BEARER}) as response:
+        async with session.post(
+            target.url + PATH, json=mapping(to, pin), headers={"Authorization": BEARER}
+        ) as response:
             return (await response.json())["flowId"]
 
     return send
 
 
-async def tuned(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def tuned(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use the cheapest known options of aiohttp: bytes, one parsed URL, prepared headers, orjson."""
-    connector = aiohttp.TCPConnector(limit=at)
+    connector = aiohttp.TCPConnector(limit=at, ssl=target.tls or True)
     session = await stack.enter_async_context(
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     )
-    address = yarl.URL(url + PATH)
+    address = yarl.URL(target.url + PATH)
     headers = {"Authorization": BEARER, "Content-Type": "application/json"}
 
     async def send(to: str, pin: str) -> object:
@@ -111,8 +131,9 @@ class RawConnection(asyncio.Protocol):
             self.response.set_result(received)
 
 
-async def raw(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def raw(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use prebuilt bytes on an asyncio protocol: the limit of the interpreter."""
+    url = target.url
     host, port = url.removeprefix("http://").split(":")
     loop = asyncio.get_running_loop()
     idle: list[RawConnection] = [(await loop.create_connection(RawConnection, host, int(port)))[1] for _ in range(at)]
@@ -134,8 +155,9 @@ async def raw(url: str, stack: AsyncExitStack, at: int) -> Send:
     return send
 
 
-async def httpx_client(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def httpx_client(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use httpx in the usual way."""
+    url = target.url
     import httpx
 
     limits = httpx.Limits(max_connections=at, max_keepalive_connections=at)
@@ -148,8 +170,9 @@ async def httpx_client(url: str, stack: AsyncExitStack, at: int) -> Send:
     return send
 
 
-async def twilio_client(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def twilio_client(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use twilio-python's own async client, sending one SMS."""
+    url = target.url
     from twilio.http.async_http_client import AsyncTwilioHttpClient
     from twilio.rest import Client
 
@@ -163,8 +186,9 @@ async def twilio_client(url: str, stack: AsyncExitStack, at: int) -> Send:
     return send
 
 
-async def openai_client(url: str, stack: AsyncExitStack, at: int) -> Send:
+async def openai_client(target: Target, stack: AsyncExitStack, at: int) -> Send:
     """Use a client generated by Stainless, posting the same JSON."""
+    url = target.url
     from openai import AsyncOpenAI
 
     client = await stack.enter_async_context(AsyncOpenAI(api_key="bench", base_url=url, max_retries=0))
@@ -175,7 +199,7 @@ async def openai_client(url: str, stack: AsyncExitStack, at: int) -> Send:
     return send
 
 
-CLIENTS: dict[str, Callable[[str, AsyncExitStack, int], Awaitable[Send]]] = {
+CLIENTS: dict[str, Callable[[Target, AsyncExitStack, int], Awaitable[Send]]] = {
     "plain aiohttp, json=dict": plain,
     "ours, everything on": ours,
     "aiohttp tuned by hand": tuned,
@@ -186,6 +210,7 @@ CLIENTS: dict[str, Callable[[str, AsyncExitStack, int], Awaitable[Send]]] = {
 }
 BASELINE = "plain aiohttp, json=dict"
 SLOW = {"httpx", "openai (Stainless)"}
+WITH_TLS = ["plain aiohttp, json=dict", "ours, everything on", "aiohttp tuned by hand"]
 
 
 async def run_round(send: Send, requests: int, at: int) -> tuple[float, float]:
@@ -201,10 +226,10 @@ async def run_round(send: Send, requests: int, at: int) -> tuple[float, float]:
     return ((time.process_time() - cpu) / requests * 1e6, (time.perf_counter() - wall) / requests * 1e6)
 
 
-async def compare(url: str, at: int, rounds: int, requests: int, names: list[str]) -> None:
+async def compare(target: Target, at: int, rounds: int, requests: int, names: list[str]) -> None:
     """Alternate the clients and print medians and ratios."""
     async with AsyncExitStack() as stack:
-        sends = {name: await CLIENTS[name](url, stack, at) for name in names}
+        sends = {name: await CLIENTS[name](target, stack, at) for name in names}
         # Otherwise the garbage collector scans the modules of all clients whenever one of them allocates enough.
         gc.collect()
         gc.freeze()
@@ -231,13 +256,18 @@ def main() -> None:
     parser.add_argument("--at", type=int, nargs="+", default=[1, 32, 256, 1000])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--only", nargs="+", choices=[*CLIENTS], default=[*CLIENTS])
+    parser.add_argument("--only", nargs="+", choices=[*CLIENTS])
+    parser.add_argument("--tls", action="store_true", help="over TLS; of the clients, those that are aiohttp")
     options = parser.parse_args()
-    names = [BASELINE, *(name for name in options.only if name != BASELINE)]
+    chosen = options.only or (WITH_TLS if options.tls else [*CLIENTS])
+    names = [BASELINE, *(name for name in chosen if name != BASELINE)]
     os.sched_setaffinity(0, {0})
-    with run_nginx(core=1) as url:
+    with ExitStack() as stack:
+        certificate = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "server.pem" if options.tls else None
+        tls = None if certificate is None else make_certificate(certificate)
+        target = Target(stack.enter_context(run_nginx(1, certificate)), tls)
         for at in options.at:
-            run = compare(url, at, options.rounds, options.requests, names)
+            run = compare(target, at, options.rounds, options.requests, names)
             if options.loop == "uvloop":
                 import uvloop
 

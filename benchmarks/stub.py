@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -47,7 +48,7 @@ http {{
     default_type application/json;
     client_body_temp_path {folder}/body;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} backlog=4096{tls};
         location /oauth/token {{ return 200 '{token}'; }}
         location / {{ return 200 '{response}'; }}
     }}
@@ -55,9 +56,22 @@ http {{
 """
 
 
+TLS = " ssl;\n        ssl_certificate {file};\n        ssl_certificate_key {file}"
+
+
+def make_certificate(file: Path) -> ssl.SSLContext:
+    """Write key and certificate of a server on this machine to a file, and return a context that trusts it."""
+    import trustme
+
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(file))
+    return context
+
+
 @contextlib.contextmanager
-def run_nginx(core: int = 1) -> Iterator[str]:
-    """Run the server on one core, and yield its URL."""
+def run_nginx(core: int = 1, certificate: Path | None = None) -> Iterator[str]:
+    """Run the server on one core, over TLS if there is a certificate, and yield its URL."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(nginx).exists():
         raise SystemExit("this benchmark needs nginx (Debian: apt-get install nginx-light)")
@@ -67,11 +81,12 @@ def run_nginx(core: int = 1) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "nginx.conf"
         texts = {"token": json.dumps(TOKEN), "response": json.dumps(RESPONSE, separators=(",", ":"))}
-        path.write_text(CONFIG.format(folder=folder, port=port, affinity=format(1 << core, "b"), **texts))
+        tls = "" if certificate is None else TLS.format(file=certificate)
+        path.write_text(CONFIG.format(folder=folder, port=port, affinity=format(1 << core, "b"), tls=tls, **texts))
         process = subprocess.Popen([nginx, "-c", str(path), "-p", folder], stderr=subprocess.DEVNULL)
         try:
             _wait_for(port)
-            yield f"http://127.0.0.1:{port}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait()
