@@ -36,9 +36,10 @@ class AttemptResult(ValueObject):
     - `response`: the HTTP response, `None` if there was none.
     - `reason`: why there is no response, in one line; it holds nothing that was sent or received.
     - `permanent`: another attempt would end the same way.
-    - `bytes_written`: bytes, head and body, that were passed to the connection; 0 for a request without a body, which
-      is not counted.
-    - `stale_connection`: the server had closed the pooled connection before anything was written.
+    - `bytes_written`: bytes, head and body, that were passed to the connection; 0 with a `Config.session_factory`,
+      where they are not counted.
+    - `stale_connection`: the pooled connection could not be used any more, because the server had closed it or
+      unsolicited data had come on it; nothing was written.
     """
 
     may_have_been_sent: bool
