@@ -140,7 +140,10 @@ class StatusTable:
     def __init__(self, overrides: Mapping[str, StatusRule] = MappingProxyType({})) -> None:
         for key, rule in overrides.items():
             if not isinstance(key, str) or not _is_valid_key(key):
-                raise InvalidConfig('a key of status_rules must look like "502", "5xx" or "503 with Retry-After"')
+                raise InvalidConfig(
+                    "a key of status_rules must look like "
+                    '"502", "5xx", "503 with Retry-After" or "408 on an open connection"'
+                )
             if not isinstance(rule, StatusRule):
                 raise InvalidConfig(f"status_rules: {key} must have a StatusRule as its value")
         self._rules = {**STATUS_RULES, **overrides}
