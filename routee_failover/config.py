@@ -85,7 +85,8 @@ class Config(ValueObject):
 
     - `observers`: receivers of all events, `LoggingObserver()` for example.
     - `headers`: extra headers of every request.
-    - `proxy`, `proxy_headers`: an HTTP proxy, and headers for it alone. `HTTPS_PROXY` is not read.
+    - `proxy`, `proxy_headers`: an HTTP proxy, and headers for it alone. `HTTPS_PROXY` is not read; `from_env` reads
+      `ROUTEE_PROXY`.
     - `tls`: an `ssl.SSLContext`, for a private CA or a client certificate.
     - `resolver`: factory of the host name resolver.
     - `connector_factory`: factory of the connection pool, for a Unix socket or a SOCKS proxy.
@@ -147,8 +148,8 @@ class Config(ValueObject):
     )
     """HTTP proxy of every connection, including those to the token service: `http://proxy.example:3128`, or https.
     https addresses are reached through a tunnel (CONNECT), so that the proxy sees no message; if an address is http,
-    the proxy must be on this machine too. `HTTPS_PROXY` and similar variables are not read: aiohttp would look them up
-    for every request, which costs 150 microseconds each time."""
+    the proxy must be on this machine too. `HTTPS_PROXY` and similar variables are not read; `Config.from_env` reads
+    `ROUTEE_PROXY`."""
     proxy_headers: SecretMapping = attrs.field(factory=dict, converter=as_secret_mapping, validator=check_proxy_headers)
     """Headers for the proxy only, such as
     `{"Proxy-Authorization": aiohttp.encode_basic_auth("user", "password")}`."""
@@ -175,13 +176,16 @@ class Config(ValueObject):
         def unix(*, limit, keepalive_timeout, **_):
             return aiohttp.UnixConnector("/run/gateway.sock", limit=limit, keepalive_timeout=keepalive_timeout)
 
-    If the connector's own limit is below `pool_size`, nothing is sent and the error says so."""
+    Whether `tls` and `proxy` are used is up to the connector: a `UnixConnector` uses neither, and encrypts nothing even
+    for an https address. If the factory raises or makes something else, or if the connector's own limit is below
+    `pool_size`, nothing is sent and the error says so."""
     session_factory: "Callable[..., aiohttp.ClientSession] | None" = attrs.field(
         default=None, validator=attrs.validators.optional(check_session_factory), repr=callable_name
     )
     """Factory of the `aiohttp.ClientSession` of an event loop, for what only a session can do: traces, middlewares,
-    mocks of aiohttp. Without it the client sends over aiohttp's connector itself, which costs about half as much. The
-    factory is called with keyword arguments for the session and may add others:
+    mocks of aiohttp. Without it the client sends over aiohttp's connector itself, which costs less and proves more. The
+    factory is called once per event loop, with the keyword arguments `connector`, `cookie_jar` and `trace_configs` for
+    the session, and may add others:
 
         def traced(*, trace_configs, **kwargs):
             return aiohttp.ClientSession(trace_configs=[*trace_configs, create_trace_config()], **kwargs)
@@ -195,8 +199,9 @@ class Config(ValueObject):
     call its handler again as long as the message has not left; later calls fail, and the send ends in
     `DeliveryUnknown`. A response that a middleware creates counts as Routee's. A trace that raises before the message
     has left ends the send in `ConnectFailed`, one that raises later in `DeliveryUnknown`, whatever the response was.
-    Outcomes are coarser than without a session: a pooled connection that the server has closed ends a send in
-    `DeliveryUnknown`, and the ttls of a message with a deadline are shortened when its attempt begins."""
+    Fewer things can be proven than without a session, as docs/retries-and-outcomes.md lists: a send over a pooled
+    connection that the server is closing may end in `DeliveryUnknown`, an unsolicited response on one is taken for the
+    response to the next message, and the ttls of a message with a deadline are shortened when its attempt begins."""
 
     @classmethod
     @scrub_traceback

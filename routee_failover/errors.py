@@ -145,7 +145,10 @@ class NotSent(RouteeError):
 
 
 class ConnectFailed(NotSent):
-    """No connection could be made: the host name, the network, the TLS handshake or a proxy failed."""
+    """No connection could be made: the host name, the network, the TLS handshake or a proxy failed.
+
+    Or the server closed each new connection before the message was written to it.
+    """
 
 
 class PoolTimeout(NotSent):

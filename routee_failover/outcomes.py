@@ -36,9 +36,10 @@ class AttemptResult(ValueObject):
     - `response`: the HTTP response, `None` if there was none.
     - `reason`: why there is no response, in one line; it holds nothing that was sent or received.
     - `permanent`: another attempt would end the same way.
-    - `bytes_written`: bytes, head and body, that were passed to the connection; 0 for a request without a body, which
-      is not counted.
-    - `stale_connection`: the server had closed the pooled connection before anything was written.
+    - `bytes_written`: bytes, head and body, that were passed to the connection; 0 with a `Config.session_factory`,
+      where they are not counted.
+    - `stale_connection`: the pooled connection could not be used any more, because the server had closed it or
+      unsolicited data had come on it; nothing was written.
     """
 
     may_have_been_sent: bool
@@ -139,7 +140,10 @@ class StatusTable:
     def __init__(self, overrides: Mapping[str, StatusRule] = MappingProxyType({})) -> None:
         for key, rule in overrides.items():
             if not isinstance(key, str) or not _is_valid_key(key):
-                raise InvalidConfig('a key of status_rules must look like "502", "5xx" or "503 with Retry-After"')
+                raise InvalidConfig(
+                    "a key of status_rules must look like "
+                    '"502", "5xx", "503 with Retry-After" or "408 on an open connection"'
+                )
             if not isinstance(rule, StatusRule):
                 raise InvalidConfig(f"status_rules: {key} must have a StatusRule as its value")
         self._rules = {**STATUS_RULES, **overrides}

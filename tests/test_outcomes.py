@@ -95,6 +95,8 @@ def test_status_rules_are_as_documented_and_read_only() -> None:
         "408": ONCE,
         "425": ONCE,
         "429": AFTER_PAUSE,
+        "408 on an open connection": UNKNOWN,
+        "425 on an open connection": UNKNOWN,
         "5xx": UNKNOWN,
         "503 with Retry-After": AFTER_PAUSE,
     }
@@ -164,6 +166,29 @@ def test_most_specific_key_wins(most_specific: int) -> None:
     assert _rule_for(overrides, 504) == (ONCE if most_specific > 2 else ACCEPTED)
 
 
+def _rule_on_open_connection(overrides: dict[str, StatusRule], status: int) -> StatusRule:
+    return StatusTable(overrides).rule_for(Response(status, b"", None, may_be_unsolicited=True))
+
+
+def test_408_and_425_on_an_open_connection_are_unknown_unless_overridden() -> None:
+    """They may be about another request; a rule for the status alone leaves that as it is."""
+    assert _rule_on_open_connection({}, 408) == _rule_on_open_connection({}, 425) == UNKNOWN
+    assert _rule_on_open_connection({"408": ONCE}, 408) == UNKNOWN
+    assert _rule_on_open_connection({"408 on an open connection": ONCE}, 408) == ONCE
+    assert _rule_on_open_connection({}, 429) == AFTER_PAUSE
+
+
+def test_rule_for_a_class_on_an_open_connection_leaves_statuses_with_a_line_of_their_own() -> None:
+    """It applies to the others of its class, and on no other connection."""
+    overrides = {"4xx on an open connection": UNKNOWN}
+    assert _rule_on_open_connection(overrides, 400) == UNKNOWN
+    assert (_rule_on_open_connection(overrides, 401), _rule_on_open_connection(overrides, 429)) == (
+        NEW_TOKEN,
+        AFTER_PAUSE,
+    )
+    assert _rule_for(overrides, 400) == REJECTED
+
+
 def test_order_of_overrides_does_not_matter() -> None:
     """How specific a key is decides, not its position."""
     overrides = {"5xx": REJECTED, "502": UNKNOWN}
@@ -187,11 +212,14 @@ def _raises_invalid_config(text: str) -> AbstractContextManager[pytest.Exception
 @pytest.mark.parametrize(
     "key",
     ["", "1xx", "100", "199", "6xx", "600", "50", "5x", "5x2", "50x", "xxx", "5XX", "5022", " 502", "502 ", "502\n",
-     "502 with retry-after", "502with Retry-After", "502 with Retry-After ", "503 without Retry-After", 502, None],
+     "408 on open connection", "502 with retry-after", "502with Retry-After",
+     "502 with Retry-After ", "503 without Retry-After", 502, None],
 )  # fmt: skip
 def test_invalid_override_key_is_refused(key: str) -> None:
     """A misspelt key would silently never apply."""
-    with _raises_invalid_config('a key of status_rules must look like "502", "5xx" or "503 with Retry-After"'):
+    with _raises_invalid_config(
+        'a key of status_rules must look like "502", "5xx", "503 with Retry-After" or "408 on an open connection"'
+    ):
         StatusTable({key: REJECTED})
 
 

@@ -142,10 +142,15 @@ STRAY_DATA_ROWS = tuple(
 CROSSING_ROWS = (
     ExpectedOutcome("408 or 425 that crosses the message, on a connection that stays open", (UNKNOWN,), (1,)),
     ExpectedOutcome(
+        "401, 429, or 503 with Retry-After that crosses the message: HTTP/1.1 cannot tell it from the message's own",
+        (ACCEPTED, REJECTED, UNKNOWN),
+        (0, 1, 2),
+        RetryExpectation.STATUS,
+    ),
+    ExpectedOutcome(
         "any other response that crosses the message: HTTP/1.1 cannot tell it from the message's own",
         (ACCEPTED, REJECTED, UNKNOWN),
         (0, 1),
-        RetryExpectation.STATUS,
     ),
 )
 """Data that the server sends on a pooled connection while the message is on its way."""
