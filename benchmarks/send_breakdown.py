@@ -15,8 +15,9 @@ from send import MINUTE, SENDER, TEMPLATE, THREE_MINUTES, mapping
 from stub import RESPONSE
 
 from routee_failover import Config, OtpFlow, OtpSmsStep, ViberOtpStep
-from routee_failover._transport.attempt import ApiRequest, Attempt, unread_check_for
+from routee_failover._transport.attempt import ApiRequest, Attempt
 from routee_failover._transport.circuit_breaker import CircuitBreaker
+from routee_failover._transport.connection_check import unread_check_for
 from routee_failover._transport.in_flight import InFlight
 from routee_failover._transport.limiter import RequestLimiter
 from routee_failover._wire import encode_flow
@@ -74,17 +75,23 @@ async def layers() -> dict[str, float]:
 
     circuit_breaker = CircuitBreaker(no_probe, ObserverGroup(()))
 
-    async def execute(_attempt: Attempt) -> AttemptResult:
-        return attempt_result
+    class NoExecutor:
+        """Executor that has the result at once."""
 
-    in_flight = InFlight(execute, lambda _attempt, _result: None)
+        async def execute(self, _attempt: Attempt) -> AttemptResult:
+            return attempt_result
+
+        resume = execute
+
+        def discard(self, _attempt: Attempt) -> None:
+            pass
+
+    in_flight = InFlight(NoExecutor(), lambda _attempt, _result: None)
     request = ApiRequest("POST", "/failover")
 
     async def task() -> AttemptResult:
         now = loop.time()
-        attempt = Attempt(request, None, None, now, now + 30, loop.create_future(), 1, 1)  # type: ignore[arg-type]
-        in_flight.start(attempt)
-        return await attempt.result
+        return await in_flight.run(Attempt(request, None, None, now, now + 30, 1, 1))  # type: ignore[arg-type]
 
     def use_limiter() -> None:
         limiter.try_acquire(otp=True)
@@ -102,7 +109,7 @@ async def layers() -> dict[str, float]:
         "build and check the flow": microseconds(build),
         "encode it": microseconds(lambda: encode_flow(flow)),
         "the limiter (pool, rate, OTP reserve)": microseconds(use_limiter),
-        "the task of the attempt, and its timeout": await awaited_microseconds(task)
+        "the attempt, and its timeout": await awaited_microseconds(task)
         - await awaited_microseconds(lambda: asyncio.sleep(0)),
         "the last check of the connection": microseconds(check_unread)
         + microseconds(lambda: unread_check_for(writer.transport)),

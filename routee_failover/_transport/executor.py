@@ -15,21 +15,16 @@ from ..config import Config
 from ..outcomes import AttemptResult, Response
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt
+from .connection_check import check_connection, connection_error
 from .connector import open_connector
 from .failure_reasons import (
-    CLIENT_CERTIFICATE_REQUIRED,
-    NewConnectionClosed,
-    PermanentFailure,
     ResponseTooLarge,
     SafeMessageError,
-    StaleConnection,
     failed_result,
-    tls_alert_reason,
 )
 from .headers import Headers, encode_headers
 from .keep_alive import apply_keep_alive
 from .retry_after import parse_retry_after
-from .unread_data import unread_check_for
 
 
 class _Exchange:
@@ -71,14 +66,12 @@ class Executor:
                 # Those that begin in one iteration of the loop are written one right after the other in the next: a
                 # sleeping server is woken once, and not by each of them, which costs as much as a tenth of a send.
                 await asyncio.sleep(0)
-            has_unread, exchange.is_new = unread_check_for(connection.transport)
-            if has_unread():
-                await _let_loop_read(exchange, template)
+            exchange.is_new = await check_connection(connection, template)
             # 2. Write head and body at once. Nothing is awaited between the last checks and the first byte.
             attempt.ensure_may_send(self._loop)
             transport = aiohttp.start_response(connection)
             if transport is None:
-                raise _connection_error(exchange)  # noqa: TRY301  # the connection is closed below
+                raise connection_error(connection, is_new=exchange.is_new)  # noqa: TRY301  # the connection is closed below
             attempt.may_have_been_sent = True
             transport.write(exchange.request)
             attempt.bytes_written = len(exchange.request)
@@ -191,21 +184,3 @@ def _connect_error(error: Exception, template: aiohttp.ClientRequest) -> Excepti
             return SafeMessageError("the response of the proxy is not valid HTTP")
         case _:
             return error
-
-
-async def _let_loop_read(exchange: _Exchange, template: aiohttp.ClientRequest) -> None:
-    """Let the loop read what has arrived. Raises if the connection is closed, or holds unsolicited data."""
-    # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only after the
-    # iteration after that.
-    for _ in range(3):
-        await asyncio.sleep(0)
-    if aiohttp.is_gone(exchange.connection) or not (exchange.is_new or aiohttp.uses_tls(template)):
-        await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
-        raise _connection_error(exchange)
-
-
-def _connection_error(exchange: _Exchange) -> Exception:
-    # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
-    if tls_alert_reason(aiohttp.connection_error(exchange.connection)) == CLIENT_CERTIFICATE_REQUIRED:
-        return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
-    return NewConnectionClosed() if exchange.is_new else StaleConnection()

@@ -7,7 +7,7 @@ the request counts as possibly sent.
 import asyncio
 import functools
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,8 +19,9 @@ from ..outcomes import AttemptResult, Response
 from ..secret import SecretBytes
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt, AttemptCancelled
+from .connection_check import check_connection, connection_error
 from .connector import open_connector
-from .failure_reasons import ResponseTooLarge, SafeMessageError, failed_result
+from .failure_reasons import NothingWritten, ResponseTooLarge, SafeMessageError, failed_result
 from .keep_alive import apply_keep_alive
 from .retry_after import parse_retry_after
 
@@ -105,6 +106,8 @@ class SessionExecutor:
         except asyncio.CancelledError as error:
             return failed_result(attempt, error)
         except Exception as error:  # noqa: BLE001  # how far the attempt got decides, not the exception type
+            if isinstance(error, NothingWritten) and not sending.checked:
+                attempt.may_have_been_sent = False  # the only connection that it was given is of no use
             return failed_result(attempt, error)
 
     async def _exchange(self, sending: "_Sending") -> AttemptResult:
@@ -229,6 +232,8 @@ def _sending_of(context: Any) -> "_Sending | None":
 def _open_session(config: Config, factory: Callable[..., aiohttp.ClientSession]) -> aiohttp.ClientSession:
     """Open a session for the running loop. Raises `NotSent` if `session_factory` does not return a usable one."""
     connector = open_connector(config)
+    # aiohttp itself would take unsolicited data on a pooled connection for the response to the next message.
+    setattr(connector, "connect", functools.partial(_connect_and_check, connector.connect))  # noqa: B010
     arguments: dict[str, Any] = {"connector": connector, "cookie_jar": aiohttp.DummyCookieJar()}
     try:
         session = _make_session(factory, arguments)
@@ -246,6 +251,20 @@ def _open_session(config: Config, factory: Callable[..., aiohttp.ClientSession])
     if not any(given is TRACE for given in session.trace_configs):
         session.trace_configs.insert(0, TRACE)  # before hooks that may raise
     return session
+
+
+async def _connect_and_check(
+    connect: Callable[..., Awaitable[aiohttp.Connection]], request: aiohttp.ClientRequest, *args: Any, **named: Any
+) -> aiohttp.Connection:
+    connection = await connect(request, *args, **named)
+    try:
+        is_new = await check_connection(connection, request)
+        if aiohttp.is_gone(connection):
+            raise connection_error(connection, is_new=is_new)  # noqa: TRY301  # the connection is closed below
+    except BaseException:
+        aiohttp.close(connection)
+        raise
+    return connection
 
 
 def _make_session(factory: Callable[..., aiohttp.ClientSession], arguments: dict[str, Any]) -> aiohttp.ClientSession:

@@ -8,12 +8,13 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, Self
 
+import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from routee_failover import Config, Outcome
 from routee_failover._transport import Transport
-from routee_failover._transport.unread_data import unread_check_for
+from routee_failover._transport.connection_check import unread_check_for
 from routee_failover.outcomes import outcome_of
 
 from .raw_server import (
@@ -123,12 +124,14 @@ UNSOLICITED = {
     "timeout of an idle connection": http("408 Request Timeout", b"unasked", "Connection: close"),
     "rejection": http("400 Bad Request", b"unasked"),
     "head of a response": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nunasked",
+    "half a response": b"HTTP/1.1 200 O",
     "not HTTP": b"unasked\r\n\r\n",
 }
 
 
+@pytest.mark.parametrize("session_factory", [None, aiohttp.ClientSession], ids=["", "session"])
 @pytest.mark.parametrize("unsolicited", UNSOLICITED.values(), ids=UNSOLICITED)
-async def test_unsolicited_data_is_not_taken_for_a_response(unsolicited: bytes) -> None:
+async def test_unsolicited_data_is_not_taken_for_a_response(unsolicited: bytes, session_factory: Any) -> None:
     """Data that arrives on a pooled connection is not taken for the response to the next message."""
     seen: list[bytes] = []
 
@@ -146,13 +149,13 @@ async def test_unsolicited_data_is_not_taken_for_a_response(unsolicited: bytes) 
                 await asyncio.sleep(0.005)  # the response has been read, and the connection is back in the pool
                 writer.write(unsolicited)
 
-    async with RawServer(handler) as server, open_transport(server) as transport:
+    async with RawServer(handler) as server, open_transport(server, session_factory=session_factory) as transport:
         for number in range(1, 5):
             outcome, result, _ = await transport.send_request(POST)
             assert (outcome, len(seen)) == (Outcome.ACCEPTED, number)
             assert result.response is not None
             assert result.response.body == b"answer %d" % number
-            assert result.bytes_written > 0
+            assert (result.bytes_written > 0) is (session_factory is None)  # a session does not tell
             await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Check of a connection for unread data, right before a request is written to it.
+"""Check of a connection right before a request is written to it: that it is open, and holds no unsolicited data.
 
 On a connection without a pending request, unread data is a FIN, an unsolicited response, or a TLS record. A message
 that is written before the loop reads the FIN is lost, and nothing shows whether the server read it. Polling the socket
@@ -10,11 +10,42 @@ import select
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
+from . import aiohttp_api as aiohttp
+from .failure_reasons import (
+    CLIENT_CERTIFICATE_REQUIRED,
+    NewConnectionClosed,
+    PermanentFailure,
+    StaleConnection,
+    tls_alert_reason,
+)
+
 UnreadCheck = Callable[[], bool]
 
 _unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
 """The check of each connection that was used before. The key is the protocol, of which each connection has its own:
 uvloop's TLS transports do not support weak references."""
+
+
+async def check_connection(connection: aiohttp.Connection, template: aiohttp.ClientRequest) -> bool:
+    """Return whether a connection is new. Raises if it is closed, or holds unsolicited data: nothing was written."""
+    has_unread, is_new = unread_check_for(connection.transport)
+    if has_unread():
+        # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only after
+        # the iteration after that.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if aiohttp.is_gone(connection) or not (is_new or aiohttp.uses_tls(template)):
+            await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
+            raise connection_error(connection, is_new=is_new)
+    return is_new
+
+
+def connection_error(connection: aiohttp.Connection, *, is_new: bool) -> Exception:
+    """Return the error that says why a connection is of no use."""
+    # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
+    if tls_alert_reason(aiohttp.connection_error(connection)) == CLIENT_CERTIFICATE_REQUIRED:
+        return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
+    return NewConnectionClosed() if is_new else StaleConnection()
 
 
 def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, bool]:
