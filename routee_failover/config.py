@@ -199,9 +199,9 @@ class Config(ValueObject):
     call its handler again as long as the message has not left; later calls fail, and the send ends in
     `DeliveryUnknown`. A response that a middleware creates counts as Routee's. A trace that raises before the message
     has left ends the send in `ConnectFailed`, one that raises later in `DeliveryUnknown`, whatever the response was.
-    Fewer things can be proven than without a session, as docs/retries-and-outcomes.md lists: a send over a pooled
-    connection that the server is closing may end in `DeliveryUnknown`, an unsolicited response on one is taken for the
-    response to the next message, and the ttls of a message with a deadline are shortened when its attempt begins."""
+    Fewer things can be proven than without a session, as docs/retries-and-outcomes.md lists: a connection is checked
+    when the session gets it, which may be some time before the message is written, and the ttls of a message with a
+    deadline are shortened when its attempt begins."""
 
     @classmethod
     @scrub_traceback

@@ -149,7 +149,7 @@ def test_every_setting_is_covered_by_these_tests() -> None:
     """The settings of this module are all that there are."""
     others = {"application_id", "application_secret", "api_url", "auth_url", "headers"}
     others |= {"concurrency", "rate", "poll_rate", "otp_reserve", "circuit_breaker", "status_rules", "observers"}
-    others |= {"proxy", "proxy_headers", "tls", "resolver", "session_factory"}
+    others |= {"proxy", "proxy_headers", "tls", "resolver", "session_factory", "connector_factory"}
     assert {"total_timeout", "connect_timeout", "pool_timeout"} <= set(DURATIONS)
     assert "pool_size" in COUNTS
     assert {field.name for field in attrs.fields(Config)} == {*DURATIONS, *COUNTS, *others}

@@ -20,7 +20,7 @@ from .flows.leak_detection import caught, printed, reported
 CANARY = "s3cr3tk3y"
 REQUIRED: dict[str, Any] = {"application_id": "app", "application_secret": "key"}
 ENVIRON = {"ROUTEE_APPLICATION_ID": "app", "ROUTEE_APPLICATION_SECRET": "key"}
-SETTINGS = ("proxy", "proxy_headers", "tls", "resolver", "session_factory")
+SETTINGS = ("proxy", "proxy_headers", "tls", "resolver", "session_factory", "connector_factory")
 
 
 def _config(**changes: Any) -> Config:
@@ -196,10 +196,13 @@ def test_tls_context_without_verification_is_refused() -> None:
             _config(tls=context)
 
 
-@pytest.mark.parametrize(("name", "example"), [("resolver", "aiohttp.AsyncResolver"), ("session_factory", "aiohttp")])
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [("resolver", "aiohttp.AsyncResolver"), ("session_factory", "aiohttp"), ("connector_factory", "aiohttp connector")],
+)
 @pytest.mark.parametrize("wrong", [5, "name", object(), ()])
-def test_resolver_and_session_factory_must_be_callable(name: str, example: str, wrong: object) -> None:
-    """A resolver or a session itself is refused: each event loop needs one of its own."""
+def test_factories_must_be_callable(name: str, example: str, wrong: object) -> None:
+    """A resolver, a session or a connector itself is refused: each event loop needs one of its own."""
     with pytest.raises(InvalidConfig, match=rf"^{name} must be a callable that makes an? .*{example}.*each event loop"):
         _config(**{name: wrong})
 
