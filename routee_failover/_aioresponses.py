@@ -94,7 +94,7 @@ class _Hooks:
         await self._call(TRACE.on_request_headers_sent)
 
     async def _call(self, hooks: Any) -> None:
-        for hook in hooks:
+        for hook in hooks if self._context.trace_request_ctx is not None else ():
             await hook(None, self._context, self._params)
 
 

@@ -37,50 +37,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-__all__ = [
-    "AIOHTTP_VERSION",
-    "SERVER_SOFTWARE",
-    "AbstractResolver",
-    "BaseConnector",
-    "ClientConnectorCertificateError",
-    "ClientConnectorDNSError",
-    "ClientConnectorError",
-    "ClientError",
-    "ClientHttpProxyError",
-    "ClientOSError",
-    "ClientPayloadError",
-    "ClientProxyConnectionError",
-    "ClientRequest",
-    "ClientResponse",
-    "ClientResponseError",
-    "ClientSession",
-    "ClientTimeout",
-    "Connection",
-    "ConnectionTimeoutError",
-    "DummyCookieJar",
-    "HttpProcessingError",
-    "ResolveResult",
-    "ResponseHeaders",
-    "ServerDisconnectedError",
-    "StreamReader",
-    "TCPConnector",
-    "TraceConfig",
-    "close",
-    "close_pool",
-    "connect",
-    "connection_error",
-    "end_response",
-    "is_gone",
-    "is_proxied",
-    "new_template",
-    "read_body",
-    "read_head",
-    "release",
-    "shorten_idle_timeout",
-    "start_response",
-    "uses_tls",
-]
-
 _MAX_INTERIM_RESPONSES = 16
 """How many 1xx responses may come before the response."""
 _SWITCHING_PROTOCOLS = 101
@@ -192,11 +148,17 @@ async def read_head(connection: Connection) -> tuple[int, ResponseHeaders, bool,
     raise HttpProcessingError(message="one interim response after another")
 
 
-def end_response(connection: Connection, body: StreamReader) -> bytes | None:
-    """Return the body of a response that has arrived completely; `None` if more of it is to come."""
-    if not body.is_eof():
-        return None
-    protocol = connection.protocol
+async def read_body(connection: Connection | None, body: StreamReader, limit: int) -> bytes | None:
+    """Return a body, decompressed; `None` as soon as it is longer than the limit. Ends the response of a connection."""
+    chunks: list[bytes] = []
+    size = 0
+    # Not by `read()`, which decompresses everything before its length can be checked.
+    while not body.is_eof():
+        chunks.append(await body.readany())
+        size += len(chunks[-1])
+        if size > limit:
+            return None
+    protocol = connection.protocol if connection is not None else None
     if protocol is not None:
         # What comes from now on is unsolicited. Without a parser it is kept as it is, and seen by `start_response`; a
         # parser would swallow the first half of a message, and the next response would be read as its second half.
@@ -204,14 +166,5 @@ def end_response(connection: Connection, body: StreamReader) -> bytes | None:
             protocol._parser = None  # noqa: SLF001  # there is no public way
         except AttributeError:  # of a coming aiohttp: whole messages are still seen
             pass
-    return body.read_nowait()
-
-
-async def read_body(body: StreamReader, chunks: list[bytes], limit: int) -> bool:
-    """Read a body, decompressed, into the list, and return whether it is within the limit; otherwise it is cut off."""
-    # Not by `read()`, which decompresses everything before its length can be checked.
-    size = sum(map(len, chunks))
-    while size <= limit and (chunk := await body.readany()):
-        size += len(chunk)
-        chunks.append(chunk)
-    return size <= limit
+    chunks.append(body.read_nowait())
+    return b"".join(chunks) if size + len(chunks[-1]) <= limit else None

@@ -8,7 +8,7 @@ from typing import Any
 from yarl import URL
 
 from ..errors import Outcome
-from ..outcomes import Response, StatusRule
+from ..outcomes import AttemptResult, Response, StatusRule
 from ..secret import SecretBytes
 from .headers import Headers
 
@@ -69,8 +69,8 @@ class AttemptCancelled(Exception):  # it ends an attempt, and becomes an attempt
 class Attempt:
     """One attempt of a request: its progress, and when it expires.
 
-    Times are those of the event loop. No response is awaited after `expires_at`. `request_id` and `attempt_number`
-    identify the attempt to observers.
+    Times are those of the event loop. No response is awaited after `expires_at`. The caller awaits `result`, which is
+    cancelled together with the caller. `request_id` and `attempt_number` identify the attempt to observers.
     """
 
     # Defaults that most attempts keep are class attributes: each send creates an instance, and setting all of them
@@ -80,25 +80,18 @@ class Attempt:
     """Whether a byte of it can have been sent."""
     bytes_written = 0
     """Bytes that were passed to the connection."""
-    task: "asyncio.Task[Any] | None" = None
-    """The task that runs it: that of its caller, or its own one once its caller has left it."""
     cancel_reason: CancelReason | None = None
-    has_neighbours = False
-    """Whether it began while other attempts were in flight."""
-    cancellations = 0
-    """How often its task had been cancelled before it began."""
-    interrupted = False
-    """Whether its task was cancelled on behalf of the attempt, not of the caller."""
-    interruption_seen = False
-    """Whether that cancellation has reached it."""
-    abandoned = False
-    """Whether its caller was cancelled after the first byte."""
-    finished = False
-    """Whether its result has been reported, so that nothing more of it may be sent."""
     status_rule: StatusRule | None = None
     """The rule for the status of its response."""
-    state: Any = None
-    """What the executor has to know of an attempt that is resumed."""
+    task: asyncio.Task[None] | None = None
+    connected = False
+    """Whether it has been given a connection, with a custom session."""
+    new_connection = False
+    """Whether that connection was made for it."""
+    checked = False
+    """Whether it has passed the last check before its first byte, with a custom session."""
+    suspected = False
+    """Whether another request of the custom session may have carried its message."""
     _receipt: tuple[Outcome, Any] | None = None
 
     def __init__(
@@ -108,6 +101,7 @@ class Attempt:
         headers: Headers,
         started_at: float,
         expires_at: float,
+        result: asyncio.Future[AttemptResult],
         request_id: int,
         attempt_number: int,
     ) -> None:
@@ -116,21 +110,29 @@ class Attempt:
         self.headers = headers
         self.started_at = started_at
         self.expires_at = expires_at
+        self.result = result
         self.request_id = request_id
         self.attempt_number = attempt_number
 
     @property
-    def outlives_caller(self) -> bool:
-        """Whether it goes on if its caller is cancelled now: a send that may have begun, whose outcome is awaited."""
-        return self.may_have_been_sent and not self.request.safe and self.cancel_reason is None and not self.abandoned
+    def finished(self) -> bool:
+        """Whether its result has been reported, so that nothing more of it may be sent."""
+        return self.task is None or self.task.done()
 
     def cancel(self, reason: CancelReason) -> None:
-        """Cancel it, not its caller, from another task or a callback of the loop."""
+        """Cancel it from outside."""
         if self.cancel_reason is None:
             self.cancel_reason = reason
             if self.task is not None:
-                self.interrupted = True
                 self.task.cancel()
+
+    def abandon(self) -> None:
+        """Handle the cancellation of its caller.
+
+        That cancels the attempt too, except a send that may have begun: its outcome is still awaited.
+        """
+        if self.request.safe or not self.may_have_been_sent:
+            self.cancel(CancelReason.CALLER_CANCELLED)
 
     def ensure_may_send(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check deadline and withdrawal right before the first byte. Raises `AttemptCancelled`."""
@@ -140,9 +142,7 @@ class Attempt:
                 self.cancel_reason = CancelReason.DEADLINE
             elif should_send is not None and not should_send():
                 self.cancel_reason = CancelReason.WITHDRAWN
-            elif self.task is not None and self.task.cancelling() > self.cancellations:
-                self.cancel_reason = CancelReason.CALLER_CANCELLED  # which it will learn at its next `await`
-        if self.cancel_reason is not None:
+        if self.cancel_reason is not None or self.result.cancelled():  # cancelled with its caller
             raise AttemptCancelled
 
     def refresh_body(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -26,22 +26,19 @@ _unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDi
 uvloop's TLS transports do not support weak references."""
 
 
-async def check_connection(connection: aiohttp.Connection, template: aiohttp.ClientRequest) -> bool:
-    """Return whether a connection is new. Raises if it is closed, or holds unsolicited data: nothing was written."""
-    has_unread, is_new = unread_check_for(connection.transport)
-    if has_unread():
-        # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only after
-        # the iteration after that.
-        for _ in range(3):
-            await asyncio.sleep(0)
-        if aiohttp.is_gone(connection) or not (is_new or aiohttp.uses_tls(template)):
-            await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
-            raise connection_error(connection, is_new=is_new)
-    return is_new
+async def let_loop_read(connection: aiohttp.Connection, template: aiohttp.ClientRequest, *, is_new: bool) -> None:
+    """Let the loop read what has arrived. Raises if the connection is closed, or holds unsolicited data."""
+    # The loop reads it at the end of its next iteration, and asyncio's TLS reports a closed connection only after the
+    # iteration after that.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    if aiohttp.is_gone(connection) or not (is_new or aiohttp.uses_tls(template)):
+        raise await connection_error(connection, is_new=is_new)
 
 
-def connection_error(connection: aiohttp.Connection, *, is_new: bool) -> Exception:
+async def connection_error(connection: aiohttp.Connection, *, is_new: bool) -> Exception:
     """Return the error that says why a connection is of no use."""
+    await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
     # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
     if tls_alert_reason(aiohttp.connection_error(connection)) == CLIENT_CERTIFICATE_REQUIRED:
         return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)

@@ -1,7 +1,7 @@
-"""Executor of attempts: it runs one HTTP exchange over aiohttp's pool and returns an attempt result instead of raising.
+"""Executor of attempts: it runs one HTTP exchange over aiohttp's pool.
 
-What an attempt proves depends on how far it got, not on the exception that ended it: before `_write` nothing was sent,
-from then on it may have been.
+What an attempt proves depends on how far it got, not on the exception that ended it: before `transport.write` nothing
+was sent, from then on it may have been.
 """
 
 import asyncio
@@ -15,33 +15,21 @@ from ..config import Config
 from ..outcomes import AttemptResult, Response
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt
-from .connection_check import check_connection, connection_error
+from .connection_check import connection_error, let_loop_read, unread_check_for
 from .connector import open_connector
 from .failure_reasons import (
     ResponseTooLarge,
     SafeMessageError,
-    failed_result,
 )
 from .headers import Headers, encode_headers
-from .keep_alive import apply_keep_alive
-from .retry_after import parse_retry_after
+from .response_headers import apply_keep_alive, parse_retry_after
 
-
-class _Exchange:
-    """Connection of an attempt, the bytes to be written to it, and what has been read of the response."""
-
-    __slots__ = ("chunks", "connection", "head", "is_new", "request")
-
-    def __init__(self, connection: aiohttp.Connection) -> None:
-        self.connection = connection
-        self.is_new = False
-        self.request = b""  # not in a local: a traceback of a cancelled send may show those
-        self.head: tuple[int, aiohttp.ResponseHeaders, bool, aiohttp.StreamReader] | None = None
-        self.chunks: list[bytes] = []
+_MAX_TAKEN_AT_ONCE = 16 * 1024
+"""Bytes that the socket of an idle connection takes in one call: the send buffer that Linux begins with."""
 
 
 class Executor:
-    """Executor over the connection pool of one event loop. See `AttemptExecutor` for what it promises."""
+    """Executor over the connection pool of one event loop."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -52,89 +40,52 @@ class Executor:
         self._templates: dict[str, aiohttp.ClientRequest] = {}
 
     async def execute(self, attempt: Attempt) -> AttemptResult:
-        """Run an attempt. Raises `CancelledError` if its caller is cancelled, and nothing else."""
+        """Execute an attempt. What it raises proves nothing: how far the attempt got decides."""
+        # 1. Get a connection, and encode what is to be written to it.
+        template = self._templates.get(attempt.headers.base_url) or self._new_template(attempt)
         try:
-            # 1. Get a connection that can be written to.
-            template = self._templates.get(attempt.headers.base_url) or self._new_template(attempt)
-            try:
-                connection = await aiohttp.connect(self._connector, template, self._timeout)
-            except Exception as error:
-                raise _connect_error(error, template) from error
-            exchange = attempt.state = _Exchange(connection)
-            exchange.request = self._encode_request(attempt, proxied=aiohttp.is_proxied(template))
-            if attempt.has_neighbours:
-                # Those that begin in one iteration of the loop are written one right after the other in the next: a
-                # sleeping server is woken once, and not by each of them, which costs as much as a tenth of a send.
-                await asyncio.sleep(0)
-            exchange.is_new = await check_connection(connection, template)
+            connection = await aiohttp.connect(self._connector, template, self._timeout)
+        except Exception as error:
+            raise _connect_error(error, template) from error
+        try:
+            has_unread, is_new = unread_check_for(connection.transport)
+            data = self._encode_request(attempt, proxied=aiohttp.is_proxied(template))
+            # Those that begin in one turn of the loop are written one right after the other in the next: a sleeping
+            # server is woken once, and not by each of them.
+            await asyncio.sleep(0)
+            if has_unread():
+                await let_loop_read(connection, template, is_new=is_new)
             # 2. Write head and body at once. Nothing is awaited between the last checks and the first byte.
             attempt.ensure_may_send(self._loop)
             transport = aiohttp.start_response(connection)
             if transport is None:
-                raise connection_error(connection, is_new=exchange.is_new)  # noqa: TRY301  # the connection is closed below
+                raise await connection_error(connection, is_new=is_new)  # noqa: TRY301  # it is closed below
             attempt.may_have_been_sent = True
-            transport.write(exchange.request)
-            attempt.bytes_written = len(exchange.request)
-            exchange.request = b""
+            transport.write(data)
+            attempt.bytes_written = len(data)
             # 3. Read the response. The request may still be on its way: a server may reject it early.
-            return await self._receive(attempt, exchange)
-        except BaseException as error:  # noqa: BLE001  # the connection is closed, whatever it was
-            return self._end(attempt, error)
-
-    async def resume(self, attempt: Attempt) -> AttemptResult:
-        """Receive the response of an attempt whose caller was cancelled."""
-        try:
-            return await self._receive(attempt, attempt.state)
-        except BaseException as error:  # noqa: BLE001  # the connection is closed, whatever it was
-            return self._end(attempt, error)
-
-    def discard(self, attempt: Attempt) -> None:
-        """Close the connection of an attempt that is not finished."""
-        if attempt.state is not None:
+            status, headers, closes, content = await aiohttp.read_head(connection)
+            body = await aiohttp.read_body(connection, content, self._max_response_size)
+            if body is None:
+                raise ResponseTooLarge  # noqa: TRY301
+        except BaseException:
             with contextlib.suppress(Exception):  # what the attempt has proven counts, even if this fails
-                aiohttp.close(attempt.state.connection)
+                aiohttp.close(connection)
+            raise
+        # 4. Only a connection whose response is complete, and that holds nothing more to send, may be used again.
+        if _may_hold_unsent(transport, len(data), status):
+            aiohttp.close(connection)
+        else:
+            aiohttp.release(connection)
+        if "Keep-Alive" in headers:
+            apply_keep_alive(headers["Keep-Alive"], self._connector)
+        retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
+        response = Response(status, body, retry_after, not (is_new or closes))
+        return AttemptResult(True, response, "", False, attempt.bytes_written)
 
     async def aclose(self) -> None:
         """Close the connections. All attempts must have ended: the body of a response is not read to its end."""
         await aiohttp.close_pool(self._connector)
-
-    async def _receive(self, attempt: Attempt, exchange: "_Exchange") -> AttemptResult:
-        """Read the response. What has been read is kept in the exchange, so that it can be resumed."""
-        connection = exchange.connection
-        # 1. The head, and the body.
-        if exchange.head is None:
-            exchange.head = await aiohttp.read_head(connection)
-        status, headers, closes, content = exchange.head
-        body = None if exchange.chunks else aiohttp.end_response(connection, content)
-        if body is None:
-            if not await aiohttp.read_body(content, exchange.chunks, self._max_response_size):
-                raise ResponseTooLarge
-            body = b"".join([*exchange.chunks, aiohttp.end_response(connection, content) or b""])
-        if len(body) > self._max_response_size:
-            raise ResponseTooLarge
-        # 2. Only a connection whose response is complete, and that holds nothing more to send, may be used again.
-        transport = connection.transport
-        if transport is None or transport.get_write_buffer_size():
-            aiohttp.close(connection)
-        else:
-            aiohttp.release(connection)
-        # 3. The result.
-        if "Keep-Alive" in headers:
-            apply_keep_alive(headers["Keep-Alive"], self._connector)
-        retry_after = parse_retry_after(headers) if "Retry-After" in headers else None
-        response = Response(status, body, retry_after, not (exchange.is_new or closes))
-        return AttemptResult(True, response, "", False, attempt.bytes_written)
-
-    def _end(self, attempt: Attempt, error: BaseException) -> AttemptResult:
-        """Close the connection of an attempt that failed, and return its result; raise if it was not the attempt."""
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        if is_cancelled and attempt.outlives_caller:
-            raise error  # it will be resumed
-        self.discard(attempt)
-        attempt.interruption_seen = is_cancelled
-        if isinstance(error, Exception) or (is_cancelled and (attempt.abandoned or attempt.cancel_reason is not None)):
-            return failed_result(attempt, error)
-        raise error
 
     def _encode_request(self, attempt: Attempt, *, proxied: bool) -> bytes:
         """Return head and body."""
@@ -163,6 +114,15 @@ class Executor:
         lines.update(headers.mapping)
         headers.encoded = encode_headers(lines)
         return headers.encoded
+
+
+def _may_hold_unsent(transport: asyncio.Transport, written: int, status: int) -> bool:
+    """Return whether a part of a request may be unsent although its response has arrived."""
+    if transport.get_write_buffer_size():
+        return True
+    # With TLS that is the size of what is not encrypted yet; what the socket has not taken stays invisible. A server
+    # that accepts a message has read it, and the socket of an idle connection takes a small one at once.
+    return written > _MAX_TAKEN_AT_ONCE and status >= 300 and transport.get_extra_info("sslcontext") is not None
 
 
 @functools.lru_cache(maxsize=256)

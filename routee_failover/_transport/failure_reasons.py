@@ -70,6 +70,17 @@ def failed_result(attempt: Attempt, error: BaseException | None = None) -> Attem
     )
 
 
+def drop_frames(error: BaseException) -> None:
+    """Drop the frames that a handled error holds, and its causes with theirs.
+
+    Errors of aiohttp's parser refer to each other through them, and so keep the message until a garbage collector runs.
+    """
+    following: BaseException | None = error
+    while following is not None:
+        error, following = following, following.__cause__ or following.__context__
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+
+
 def _safe_failure_reason(error: Exception) -> str:
     try:
         return failure_reason(error)

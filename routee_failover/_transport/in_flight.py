@@ -1,95 +1,65 @@
-"""In-flight attempts of one event loop: each runs in the task of its caller, and one timer ends all of them in time.
+"""In-flight attempts of one event loop: one task per attempt, one timer for all, drained when the client closes.
 
-A send whose caller is cancelled after its first byte goes on in a task of its own, so that its response is not lost.
-There is one timer, because a timer per request costs more than all the rest of this module.
+An attempt has its own task, so that cancelling its caller does not discard the response to a request that has already
+been sent. There is one timer, because a timer per request costs more than all the rest of this module.
 """
 
 import asyncio
-import contextlib
 import math
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from ..outcomes import AttemptResult
-from .attempt import Attempt, CancelReason
-from .failure_reasons import failed_result
+from .attempt import Attempt, AttemptCancelled, CancelReason
+from .failure_reasons import drop_frames, failed_result
 
+_CANCELLATION_TIMEOUT = 1.0
+"""Seconds that the tasks of cancelled attempts have to end: a middleware may swallow its cancellation."""
 
-class AttemptExecutor(Protocol):
-    """What runs one attempt. Only the cancellation of the caller makes it raise; `discard` closes the connection."""
-
-    async def execute(self, attempt: Attempt, /) -> AttemptResult:
-        """Run an attempt. Raises `CancelledError` if its caller is cancelled."""
-
-    async def resume(self, attempt: Attempt, /) -> AttemptResult:
-        """Finish an attempt whose caller was cancelled after the first byte."""
-
-    def discard(self, attempt: Attempt, /) -> None:
-        """Close the connection of an attempt that is not finished."""
+Execute = Callable[[Attempt], Awaitable[AttemptResult]]
+OnFinished = Callable[[Attempt, AttemptResult], None]
 
 
 class InFlight:
-    """Runs attempts and cancels them when they expire. `on_finished` is called once with the result of each."""
+    """Runs attempts and cancels them when they expire.
 
-    def __init__(self, executor: AttemptExecutor, on_finished: Callable[[Attempt, AttemptResult], None]) -> None:
-        self._executor = executor
+    `execute` runs one attempt; `on_finished` is called with the result of each.
+    """
+
+    def __init__(self, execute: Execute, on_finished: OnFinished) -> None:
+        self._execute = execute
         self._on_finished = on_finished
         self._loop = asyncio.get_running_loop()
-        self._attempts: dict[Attempt, asyncio.Task[None] | None] = {}
-        """Attempts, and the tasks of those whose callers have left them."""
-        self._idle = asyncio.Event()
+        self._tasks: dict[Attempt, asyncio.Task[None]] = {}
         self._sweep: asyncio.Handle | None = None
         self._sweep_due = math.inf  # uvloop's handles for callbacks that are due at once have no time
 
-    async def run(self, attempt: Attempt) -> AttemptResult:
-        """Run an attempt and return its result.
-
-        Cancelling the caller cancels the attempt as well, except a send that may have begun.
-        """
+    def start(self, attempt: Attempt) -> None:
+        """Start an attempt; its future `result` gets the attempt result."""
         due = attempt.expires_at if attempt.request.deadline is None else _due(attempt)
         if self._sweep is None or due < self._sweep_due:
             self._schedule_sweep(due)
-        task = attempt.task = asyncio.current_task()
-        if task is not None:
-            attempt.cancellations = task.cancelling()
-        attempt.has_neighbours = bool(self._attempts)
-        self._attempts[attempt] = None
-        try:
-            result = await self._executor.execute(attempt)
-        except BaseException as error:
-            self._on_interrupted(attempt, error)
-            raise
-        self._finish(attempt, result)
-        if attempt.interrupted:
-            await _undo_interruption(attempt, task)
-        return result
+        # Not by the task factory of the loop, which may start tasks eagerly: one that has finished would stay listed.
+        self._tasks[attempt] = asyncio.Task(self._run(attempt), loop=self._loop)
 
-    def _on_interrupted(self, attempt: Attempt, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and attempt.outlives_caller:
-            attempt.abandoned, attempt.task = True, None
-            # Not by the task factory of the loop, which may start tasks eagerly, inside the one that is cancelled.
-            task = self._attempts[attempt] = asyncio.Task(self._resume(attempt), loop=self._loop)
-            task.add_done_callback(lambda _task: self._on_task_done(attempt))
-            return
-        if isinstance(error, asyncio.CancelledError) and attempt.cancel_reason is None:
-            attempt.cancel_reason = CancelReason.CALLER_CANCELLED
-        self._finish(attempt, failed_result(attempt, error))
-
-    async def _resume(self, attempt: Attempt) -> None:
+    async def _run(self, attempt: Attempt) -> None:
+        # Only a running task may be cancelled: one that never started would not report a result.
         attempt.task = asyncio.current_task()
-        self._finish(attempt, await self._executor.resume(attempt))
-
-    def _on_task_done(self, attempt: Attempt) -> None:
-        if not attempt.finished:  # its task was ended from outside before it could run
-            self._executor.discard(attempt)
-            self._finish(attempt, failed_result(attempt))
+        try:
+            if attempt.cancel_reason is not None:
+                raise AttemptCancelled  # noqa: TRY301  # before it began
+            result = await self._execute(attempt)
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001  # how far it got decides, not the type
+            result = failed_result(attempt, error)
+            drop_frames(error)
+        attempt.task = None  # the task holds its context, which holds the attempt: a cycle for the garbage collector
+        self._finish(attempt, result)
 
     def _finish(self, attempt: Attempt, result: AttemptResult) -> None:
-        del self._attempts[attempt]
-        attempt.finished = True
-        attempt.task = None  # the task holds its frames, which hold the attempt: a cycle for the garbage collector
-        if not self._attempts:
-            self._idle.set()
+        if self._tasks.pop(attempt, None) is None:
+            return  # reported as lost
+        # Set first, so that the caller gets it whatever fails below; it resumes in the next iteration of the loop.
+        if not attempt.result.done():
+            attempt.result.set_result(result)
         self._on_finished(attempt, result)
 
     def _schedule_sweep(self, when: float) -> None:
@@ -101,45 +71,40 @@ class InFlight:
         """Cancel the attempts that have expired, and schedule the next sweep: about one per `total_timeout`."""
         self._sweep = None
         now = self._loop.time()
-        for attempt in list(self._attempts):
+        self._report_lost()
+        for attempt in list(self._tasks):
             if _due(attempt) <= now:
                 attempt.cancel(CancelReason.TIMEOUT if attempt.expires_at <= now else CancelReason.DEADLINE)
-        pending = [due for attempt in self._attempts if (due := _due(attempt)) > now]
+        pending = [due for attempt in self._tasks if (due := _due(attempt)) > now]
         if pending:
             self._schedule_sweep(min(pending))
+
+    def _report_lost(self, *, all_of_them: bool = False) -> None:
+        """Finish the attempts whose task was ended from outside before it could report a result."""
+        for attempt in [attempt for attempt, task in self._tasks.items() if all_of_them or task.done()]:
+            attempt.task = None
+            self._finish(attempt, AttemptResult(attempt.may_have_been_sent, reason="its task was ended from outside"))
 
     async def drain(self, timeout: float) -> None:
         """Cancel attempts that sent nothing or only read, and wait for the others, at most `timeout` seconds.
 
         Attempts that are still in flight then are cancelled; a send among them is `UNKNOWN`.
         """
-        for attempt in list(self._attempts):
+        for attempt in list(self._tasks):
             if attempt.request.safe or not attempt.may_have_been_sent:
                 attempt.cancel(CancelReason.CLIENT_CLOSED)
         await self._wait(timeout)
-        for attempt in list(self._attempts):
+        for attempt in list(self._tasks):
             attempt.cancel(CancelReason.CLIENT_CLOSED)
-        await self._wait(None)
+        await self._wait(_CANCELLATION_TIMEOUT)
+        self._report_lost(all_of_them=True)
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
 
     async def _wait(self, seconds: float | None) -> None:
-        """Wait until no attempt is in flight, at most some seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._attempts:
-                    self._idle.clear()
-                    await self._idle.wait()
-
-
-async def _undo_interruption(attempt: Attempt, task: "asyncio.Task[object] | None") -> None:
-    """Take back the cancellation of the caller's task on behalf of the attempt. Raises if it was cancelled itself."""
-    if not attempt.interruption_seen:  # the attempt has ended before it: it is due at the next `await`
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
-    if task is not None and task.uncancel() > attempt.cancellations:
-        raise asyncio.CancelledError
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
 
 
 def _due(attempt: Attempt) -> float:

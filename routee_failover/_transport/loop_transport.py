@@ -54,7 +54,7 @@ class LoopTransport:
         self._retry_budget = RetryBudget()
         self._circuit_breaker = CircuitBreaker(self._probe_health, self._observers) if config.circuit_breaker else None
         self._tokens = TokenSource(self._request_token, self._on_token_renewed)
-        self._in_flight = InFlight(self._executor, self._on_finished)
+        self._in_flight = InFlight(self._executor.execute, self._on_finished)
         self._request_ids = count(1)
         self._bearer: Secret | None = None
         self._headers = Headers(config.api_url), Headers(config.api_url)
@@ -77,6 +77,8 @@ class LoopTransport:
         give_up_at = 0.0
         if request.deadline is not None and self._loop.time() >= request.deadline:
             _raise_cancelled(CancelReason.DEADLINE)
+        if self._closing.is_set():  # a token would be requested for nothing
+            _raise_cancelled(CancelReason.CLIENT_CLOSED)
         while True:
             # 1. Get a token and a slot of the limiter.
             attempt_number += 1
@@ -90,9 +92,12 @@ class LoopTransport:
             # Counted from the first attempt on: a long wait for a slot is no reason to give up on retries.
             give_up_at = give_up_at or attempt.expires_at
             # 2. Run the attempt and wait for its result.
-            if self._observers:
-                self._observers.emit(AttemptStarted(*_attempt_fields(attempt)))
-            result = await self._in_flight.run(attempt)
+            self._start(attempt)
+            try:
+                result = await attempt.result
+            except asyncio.CancelledError:
+                attempt.abandon()  # a send that may have begun finishes without its caller
+                raise
             # 3. Classify the result.
             status_rule = attempt.status_rule
             outcome = status_rule.outcome if status_rule is not None else outcome_of(result)
@@ -133,6 +138,11 @@ class LoopTransport:
                     await self._circuit_breaker.ensure_closed()
                 token = await self._tokens.get()
         return token or _raise_cancelled(CancelReason.DEADLINE)
+
+    def _start(self, attempt: Attempt) -> None:
+        if self._observers:
+            self._observers.emit(AttemptStarted(*_attempt_fields(attempt)))
+        self._in_flight.start(attempt)
 
     async def _prepare_retry(
         self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret | None, give_up_at: float
@@ -187,8 +197,12 @@ class LoopTransport:
             if body is None:
                 _raise_cancelled(CancelReason.DEADLINE)
         headers = request.headers or self._bearer_headers(token)[body is not None]
-        url, expires_at = _url(headers.base_url + request.path), now + self._total_timeout
-        attempt = Attempt(request, url, headers, now, expires_at, request_id, attempt_number)
+        url, expires_at, result = (
+            _url(headers.base_url + request.path),
+            now + self._total_timeout,
+            self._loop.create_future(),
+        )
+        attempt = Attempt(request, url, headers, now, expires_at, result, request_id, attempt_number)
         attempt.body = body
         return attempt
 
@@ -218,9 +232,7 @@ class LoopTransport:
             outcome = status_rule.outcome if status_rule is not None else outcome_of(result)
             if outcome is Outcome.ACCEPTED and response is not None:
                 outcome, _ = attempt.receipt(response)
-            abandoned = attempt.abandoned or (
-                attempt.may_have_been_sent and attempt.cancel_reason is CancelReason.CALLER_CANCELLED
-            )
+            abandoned = attempt.may_have_been_sent and attempt.result.cancelled()
             self._observers.emit(AttemptEnded(*_attempt_fields(attempt), result, outcome, seconds, abandoned=abandoned))
 
     def _throttle(self, attempt: Attempt, response: Response) -> None:
@@ -251,8 +263,11 @@ class LoopTransport:
 
     async def _probe_once(self, request: ApiRequest) -> AttemptResult:
         attempt = self._new_attempt(request, None, 0, 1)
-        self._observers.emit(AttemptStarted(*_attempt_fields(attempt)))
-        return await self._in_flight.run(attempt)
+        self._start(attempt)
+        try:
+            return await attempt.result
+        finally:
+            attempt.abandon()
 
     def _on_token_renewed(self, lifetime: float) -> None:
         self._observers.emit(TokenRenewed(lifetime))

@@ -11,219 +11,157 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from yarl import URL
-
 from ..config import Config
 from ..errors import NotSent
 from ..outcomes import AttemptResult, Response
-from ..secret import SecretBytes
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt, AttemptCancelled
-from .connection_check import check_connection, connection_error
+from .connection_check import connection_error, let_loop_read, unread_check_for
 from .connector import open_connector
-from .failure_reasons import NothingWritten, ResponseTooLarge, SafeMessageError, failed_result
-from .keep_alive import apply_keep_alive
-from .retry_after import parse_retry_after
+from .failure_reasons import NothingWritten, ResponseTooLarge, SafeMessageError
+from .response_headers import apply_keep_alive, parse_retry_after
 
-_SENDING = "routee_failover_sending"
-"""Key of a `_Sending` in the context of its request, which aiohttp passes to every hook."""
+_ATTEMPT = "routee_failover_attempt"
+"""Key of the attempt in the context of its request, which aiohttp passes to every hook."""
 _REQUIRED_ATTRIBUTES = {"connector_owner": True, "raise_for_status": False, "auto_decompress": True, "auth": None}
 """Settings that a custom session must not change: each change would hide part of a response or leak connections."""
 _LARGE = 1024 * 1024
 _SENT_TWICE = "a middleware of session_factory tried to send the message twice"
 
 
-class _Sending:
-    """An attempt that a session sends, in a task, and how far its request got."""
-
-    task: asyncio.Task[AttemptResult]
-    connected = False
-    """Whether it has been given a connection."""
-    new_connection = False
-    """Whether that connection was made for it."""
-    checked = False
-    """Whether it has passed the last check before its first byte."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-
-
 class SessionExecutor:
-    """Executor over the session of one event loop. See `AttemptExecutor` for what it promises."""
+    """Executor over the session that `session_factory` makes, in one event loop."""
 
     def __init__(self, config: Config, factory: Callable[..., aiohttp.ClientSession]) -> None:
         self._config = config
-        self._sendings: set[_Sending] = set()
         self._session = _open_session(config, factory)
-        _executors[self._session] = self
-        self._options: dict[str, Any] = {
-            "timeout": aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds()),
-            "allow_redirects": False,
-        }
+        self._attempts = _attempts_of.setdefault(self._session, set())
+        timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
+        self._options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False}
         if config.proxy is not None:
             self._options |= {"proxy": config.proxy, "proxy_headers": config.proxy_headers.reveal()}
 
     async def execute(self, attempt: Attempt) -> AttemptResult:
-        """Run an attempt. Raises `CancelledError` if its caller is cancelled, and nothing else."""
-        sending = attempt.state = _Sending(attempt)
-        # In a task of its own, because a request of a session cannot be resumed once it was cancelled.
-        sending.task = asyncio.Task(self._request(sending), loop=asyncio.get_running_loop())
-        self._sendings.add(sending)
-        sending.task.add_done_callback(lambda _task: self._sendings.discard(sending))
-        return await self.resume(attempt)
-
-    async def resume(self, attempt: Attempt) -> AttemptResult:
-        """Wait for the result of an attempt."""
-        task: asyncio.Task[AttemptResult] = attempt.state.task
+        """Execute an attempt. What it raises proves nothing: how far the attempt got decides."""
+        attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
+        self._attempts.add(attempt)
         try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            if attempt.outlives_caller:
+            response = await self._request(attempt)
+            try:
+                content = await self._read(response)
+            except BaseException:
+                response.close()
                 raise
-            self.discard(attempt)
-            attempt.interruption_seen = True
-            if attempt.cancel_reason is None and not attempt.abandoned:
-                raise
-            return failed_result(attempt)
-        return failed_result(attempt) if task.cancelled() else task.result()
-
-    def discard(self, attempt: Attempt) -> None:
-        """Cancel an attempt that is not finished. Its hooks let nothing more of it be sent."""
-        if attempt.state is not None:
-            attempt.state.task.cancel()
+        except NothingWritten:
+            attempt.may_have_been_sent = attempt.checked or attempt.suspected
+            raise
+        finally:
+            self._attempts.discard(attempt)
+        response.release()
+        headers = response.headers
+        if "Keep-Alive" in headers:
+            apply_keep_alive(headers["Keep-Alive"], self._session.connector)
+        retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
+        closes = "close" in headers.get("Connection", "").lower()
+        may_be_unsolicited = not (attempt.new_connection or closes)
+        return AttemptResult(True, Response(response.status, content, retry_after, may_be_unsolicited))
 
     async def aclose(self) -> None:
         """Close the session and its connections."""
-        if self._sendings:
-            await asyncio.wait([sending.task for sending in self._sendings])
         await self._session.close()
 
-    async def _request(self, sending: "_Sending") -> AttemptResult:
-        attempt = sending.attempt
-        attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
-        try:
-            return await self._exchange(sending)
-        except asyncio.CancelledError as error:
-            return failed_result(attempt, error)
-        except Exception as error:  # noqa: BLE001  # how far the attempt got decides, not the exception type
-            if isinstance(error, NothingWritten) and not sending.checked:
-                attempt.may_have_been_sent = False  # the only connection that it was given is of no use
-            return failed_result(attempt, error)
-
-    async def _exchange(self, sending: "_Sending") -> AttemptResult:
-        attempt = sending.attempt
+    async def _request(self, attempt: Attempt) -> aiohttp.ClientResponse:
         headers = dict(self._config.headers.reveal())
         if self._config.proxy is not None and attempt.url.scheme == "http":  # the proxy reads this request itself
             headers |= self._config.proxy_headers.reveal()
-        headers |= attempt.headers.mapping
         attempt.refresh_body(asyncio.get_running_loop())
-        body = attempt.body
-        response = await self._session.request(
+        body = None if attempt.body is None else attempt.body.reveal()
+        return await self._session.request(
             attempt.request.method,
             attempt.url,
-            data=None if body is None else _to_data(body),
-            headers=headers,
-            trace_request_ctx={_SENDING: sending},
+            data=body if body is None or len(body) < _LARGE else io.BytesIO(body),  # aiohttp warns about large `bytes`
+            headers=headers | attempt.headers.mapping,
+            trace_request_ctx={_ATTEMPT: attempt},
             **self._options,
         )
-        try:
-            content = await _read(response, self._config.max_response_size)
-        except BaseException:
-            response.close()
-            raise
-        response.release()
-        if "Keep-Alive" in response.headers:
-            apply_keep_alive(response.headers["Keep-Alive"], self._session.connector)
-        retry_after = parse_retry_after(response.headers) if "Retry-After" in response.headers else None
-        closes = "close" in response.headers.get("Connection", "").lower()
-        may_cross = not (sending.new_connection or closes)
-        return AttemptResult(True, Response(response.status, content, retry_after, may_cross))
 
-    def check_own_request(self, method: str, url: URL) -> None:
-        """Check a request that a middleware makes by itself, for a token of its own for example."""
-        task = asyncio.current_task()
-        for sending in self._sendings:
-            attempt = sending.attempt
-            if (attempt.request.method, attempt.url) == (method, url) and not attempt.request.safe:
-                raise SafeMessageError("a middleware of session_factory tried to send a message by its own request")
-            if sending.task is task:
-                attempt.may_have_been_sent = True  # it may carry the message
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return the body. Raises `ResponseTooLarge` if it is longer than the limit."""
+        limit, length = self._config.max_response_size, response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers:
+            return await response.read()  # a trace config sees only a body that is read by this
+        content = await aiohttp.read_body(None, response.content, limit)
+        if content is None:
+            raise ResponseTooLarge
+        return content
 
 
 # --- hooks
 
 
 async def _on_request_start(_session: object, context: Any, _params: object) -> None:
-    sending = _sending_of(context)
-    if sending is not None and not sending.connected:
-        sending.attempt.may_have_been_sent = False
+    attempt = _attempt_in(context)
+    if attempt is not None and not attempt.connected:
+        attempt.may_have_been_sent = attempt.suspected
 
 
-async def _on_connection_create_start(_session: object, context: Any, _params: object) -> None:
-    _ensure_first_connection(_sending_of(context))
-
-
-async def _on_connection_create_end(_session: object, context: Any, _params: object) -> None:
-    sending = _sending_of(context)
-    if sending is not None:
+async def _on_connection(_session: object, context: Any, _params: object) -> None:
+    """Check that a message is given one connection only, new or reused."""
+    attempt = _attempt_in(context)
+    if attempt is not None:
+        if attempt.connected and not attempt.request.safe:
+            raise SafeMessageError(_SENT_TWICE)
         # From here on a middleware may send it by a request object without our hooks.
-        sending.connected = sending.new_connection = sending.attempt.may_have_been_sent = True
+        attempt.connected = attempt.may_have_been_sent = True
 
 
-async def _on_connection_reuseconn(_session: object, context: Any, _params: object) -> None:
-    sending = _sending_of(context)
-    _ensure_first_connection(sending)
-    if sending is not None:
-        sending.connected = sending.attempt.may_have_been_sent = True
+async def _on_new_connection(session: object, context: Any, params: object) -> None:
+    await _on_connection(session, context, params)
+    if (attempt := _attempt_in(context)) is not None:
+        attempt.new_connection = True
 
 
-async def _on_request_headers_sent(session: aiohttp.ClientSession | None, context: Any, params: Any) -> None:
+async def _on_request_headers_sent(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
     """Check for the last time before the first byte. What is raised here is not sent."""
-    sending = _sending_of(context)
-    if sending is None:
-        executor = _executors.get(session) if session is not None else None
-        if executor is not None:
-            executor.check_own_request(params.method, params.url)
+    attempt = _attempt_in(context)
+    if attempt is None:
+        _check_own_request(session, (params.method, params.url))
         return
-    attempt = sending.attempt
-    if sending.checked and not attempt.request.safe:
+    if attempt.checked and not attempt.request.safe:
         raise SafeMessageError(_SENT_TWICE)
     try:
         if attempt.finished:
             raise AttemptCancelled  # noqa: TRY301  # as the check below does
         attempt.ensure_may_send(asyncio.get_running_loop())
     except BaseException:
-        sending.connected = attempt.may_have_been_sent = sending.checked
+        attempt.connected = attempt.checked
+        attempt.may_have_been_sent = attempt.checked or attempt.suspected
         raise
-    sending.checked = attempt.may_have_been_sent = True
+    attempt.checked = attempt.may_have_been_sent = True
 
 
-def _new_trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(_on_request_start)
-    trace.on_connection_create_start.append(_on_connection_create_start)
-    trace.on_connection_create_end.append(_on_connection_create_end)
-    trace.on_connection_reuseconn.append(_on_connection_reuseconn)
-    trace.on_request_headers_sent.append(_on_request_headers_sent)
-    trace.freeze()
-    return trace
+def _check_own_request(session: aiohttp.ClientSession, target: tuple[str, object]) -> None:
+    """Check a request that a middleware makes by itself, for a token of its own for example."""
+    for attempt in _attempts_of.get(session, ()):
+        if (attempt.request.method, attempt.url) == target and not attempt.request.safe:
+            raise SafeMessageError("a middleware of session_factory tried to send a message by its own request")
+        if attempt.task is asyncio.current_task():
+            attempt.suspected = attempt.may_have_been_sent = True  # it may carry the message
 
 
-TRACE = _new_trace()
-"""One for all sessions: it may end up in a list of trace configs that several sessions share. Mocks call its hooks."""
-_executors: WeakKeyDictionary[aiohttp.ClientSession, SessionExecutor] = WeakKeyDictionary()
-
-
-def _ensure_first_connection(sending: "_Sending | None") -> None:
-    """Check that a message is given one connection only. Raises `SafeMessageError`."""
-    if sending is not None and sending.connected and not sending.attempt.request.safe:
-        raise SafeMessageError(_SENT_TWICE)
-
-
-def _sending_of(context: Any) -> "_Sending | None":
+def _attempt_in(context: Any) -> Attempt | None:
     given = getattr(context, "trace_request_ctx", None)
-    sending = given.get(_SENDING) if isinstance(given, Mapping) else None
-    return sending if isinstance(sending, _Sending) else None
+    return given.get(_ATTEMPT) if isinstance(given, Mapping) else None
+
+
+TRACE = aiohttp.TraceConfig()
+"""One for all sessions: it may end up in a list of trace configs that several sessions share. Mocks call its hooks."""
+TRACE.on_request_start.append(_on_request_start)
+TRACE.on_connection_create_end.append(_on_new_connection)
+TRACE.on_connection_reuseconn.append(_on_connection)
+TRACE.on_request_headers_sent.append(_on_request_headers_sent)
+TRACE.freeze()
+_attempts_of: WeakKeyDictionary[aiohttp.ClientSession, set[Attempt]] = WeakKeyDictionary()
 
 
 # --- session
@@ -257,10 +195,12 @@ async def _connect_and_check(
     connect: Callable[..., Awaitable[aiohttp.Connection]], request: aiohttp.ClientRequest, *args: Any, **named: Any
 ) -> aiohttp.Connection:
     connection = await connect(request, *args, **named)
+    has_unread, is_new = unread_check_for(connection.transport)
     try:
-        is_new = await check_connection(connection, request)
+        if has_unread():
+            await let_loop_read(connection, request, is_new=is_new)
         if aiohttp.is_gone(connection):
-            raise connection_error(connection, is_new=is_new)  # noqa: TRY301  # the connection is closed below
+            raise await connection_error(connection, is_new=is_new)  # noqa: TRY301  # it is closed below
     except BaseException:
         aiohttp.close(connection)
         raise
@@ -276,19 +216,3 @@ def _make_session(factory: Callable[..., aiohttp.ClientSession], arguments: dict
             if "multiple values for keyword argument 'trace_configs'" not in str(error):
                 raise
     return factory(**arguments)
-
-
-def _to_data(body: SecretBytes) -> bytes | io.BytesIO:
-    """Return a body in the form that aiohttp expects: it warns about large `bytes`, so those become a stream."""
-    return body.reveal() if len(body) < _LARGE else io.BytesIO(body.reveal())
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Return the body. Raises `ResponseTooLarge` if it is longer than the limit."""
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers:
-        return await response.read()  # a trace config sees only a body that is read by this
-    chunks: list[bytes] = []
-    if not await aiohttp.read_body(response.content, chunks, limit):
-        raise ResponseTooLarge
-    return b"".join(chunks)

@@ -91,7 +91,7 @@ ONLY_OBSERVED = {CancelReason.DEADLINE, CancelReason.WITHDRAWN, CancelReason.CAL
 
 
 def _reason(error: Exception | None, *, written: bool, cancel_reason: CancelReason | None = None) -> str:
-    attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, Headers(str(ROUTEE)), 0.0, 1.0, 1, 1)
+    attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, Headers(str(ROUTEE)), 0.0, 1.0, None, 1, 1)  # type: ignore[arg-type]
     attempt.may_have_been_sent, attempt.cancel_reason = written, cancel_reason
     return failed_result(attempt, error).reason
 

@@ -236,7 +236,7 @@ class AttemptRunner:
         factory = config.session_factory
         self.executor = Executor(config) if factory is None else SessionExecutor(config, factory)
         self.total_timeout = config.total_timeout.total_seconds()
-        self.in_flight = InFlight(self.executor, lambda _attempt, _result: None)
+        self.in_flight = InFlight(self.executor.execute, lambda _attempt, _result: None)
 
     def new_attempt(self, url: str, *, method: str = "POST") -> Attempt:
         """Return an attempt whose body and token must not appear anywhere."""
@@ -245,14 +245,22 @@ class AttemptRunner:
         headers = Headers(base_url, authorization=Secret(f"Bearer {KEY}"), content_type="application/json")
         request = ApiRequest(method, "/failover", SecretBytes(BODY), safe=method == "GET")
         now = loop.time()
-        attempt = Attempt(request, URL(url), headers, now, now + self.total_timeout, 1, 1)
+        attempt = Attempt(request, URL(url), headers, now, now + self.total_timeout, loop.create_future(), 1, 1)
         attempt.body = request.body
         return attempt
 
     async def run(self, url: str, *, method: str = "POST") -> AttemptResult:
         """Run one attempt and return its result."""
-        attempt = self.new_attempt(url, method=method)
-        return await self.in_flight.run(attempt)
+        return await self.run_attempt(self.new_attempt(url, method=method))
+
+    async def run_attempt(self, attempt: Attempt) -> AttemptResult:
+        """Run an attempt and return its result."""
+        self.in_flight.start(attempt)
+        try:
+            return await attempt.result
+        except asyncio.CancelledError:
+            attempt.abandon()
+            raise
 
 
 @asynccontextmanager
@@ -293,7 +301,7 @@ def slots_in_use(transport: Transport) -> int:
 
 async def until_idle(transport: Transport) -> None:
     """Wait until no attempt is in flight."""
-    await until(lambda: not loop_transport_of(transport)._in_flight._attempts)
+    await until(lambda: not loop_transport_of(transport)._in_flight._tasks)
 
 
 async def cancel_when(running: Awaitable[Any], *, condition: Callable[[], object]) -> None:

@@ -50,7 +50,7 @@ RESPONSE_ATTRIBUTES = ("code", "headers", "should_close")
 """Attributes of what the protocol reads, whose class is written in C."""
 OTHER_ATTRIBUTES = {
     "origin", "scheme", "host_port_subcomponent", "get_running_loop", "proxy", "abort", "is_closing", "append",
-    *RESPONSE_ATTRIBUTES, "Transport",
+    *RESPONSE_ATTRIBUTES, "Transport", "join",
 }  # fmt: skip
 """Of URLs, asyncio's transports and loops, lists, and what a request object is given when it is made."""
 

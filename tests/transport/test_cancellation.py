@@ -208,7 +208,8 @@ async def test_attempt_cancelled_at_its_end_leaves_the_connection_to_others(monk
             attempt.cancel(CancelReason.CALLER_CANCELLED)
 
         monkeypatch.setattr(connector, "_release", release_then_cancel)
-        assert (await runner.in_flight.run(attempt)).response is not None
+        runner.in_flight.start(attempt)
+        assert (await attempt.result).response is not None
         assert (await runner.run(server.url)).response is not None
         assert server.connections == 1
 

@@ -239,6 +239,16 @@ async def test_interrupted_closing_can_be_resumed() -> None:
         assert connector_of(transport).closed
 
 
+async def test_send_that_begins_after_closing_raises_client_closed() -> None:
+    """A send that was called before aclose(), and is awaited after it, opens no connection, not for a token either."""
+    async with RawServer(PausableHandler()) as server, open_transport(server) as transport:
+        sending = transport.send_request(POST)
+        await transport.aclose()
+        with pytest.raises(ClientClosed, match="nothing was sent"):
+            await sending
+        assert server.connections == 0
+
+
 async def test_closing_in_one_event_loop_does_not_affect_others() -> None:
     """A client that is used in several loops at once is closed in each of them separately."""
     async with RawServer(PausableHandler()) as server:

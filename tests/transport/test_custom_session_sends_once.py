@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from routee_failover import Outcome, RouteeClient
+from routee_failover._transport import Transport
 from routee_failover._transport.session_executor import SessionExecutor
 from routee_failover.outcomes import outcome_of
 from routee_failover.secret import SecretBytes
@@ -23,10 +24,12 @@ from .raw_server import (
     BODY,
     KEY,
     PIN,
+    POST,
     TOKEN_PATH,
     TOKEN_RESPONSE,
     AttemptRunner,
     Handler,
+    PausableHandler,
     RawServer,
     Reader,
     Writer,
@@ -214,7 +217,8 @@ async def test_rebuilt_body_goes_to_the_message_only() -> None:
         attempt = runner.new_attempt(server.url)
         attempt.request.deadline = attempt.expires_at
         attempt.request.body_factory = lambda _remaining: SecretBytes(b"shorter")
-        assert outcome_of(await runner.in_flight.run(attempt)) is Outcome.ACCEPTED
+        runner.in_flight.start(attempt)
+        assert outcome_of(await attempt.result) is Outcome.ACCEPTED
     assert [request.partition(b"\r\n\r\n")[2] for request in seen] == [b"", b"shorter"]
 
 
@@ -302,7 +306,8 @@ async def test_message_abandoned_by_a_middleware_is_not_sent_later(hook: str, me
     async with _serve(responding(http(), seen=seen), factory) as (server, runner):
         attempt = runner.new_attempt(server.url, method=method)
         attempt.body = attempt.body if method == "POST" else None
-        result = await runner.in_flight.run(attempt)
+        runner.in_flight.start(attempt)
+        result = await attempt.result
         await asyncio.wait(abandoned)
         if abandoned[0].exception() is None:
             abandoned[0].result().close()
@@ -336,3 +341,32 @@ async def test_request_of_the_program_itself_is_sent() -> None:
         session = runner.executor._session
         async with session.post(server.url, data=BODY) as first, session.post(server.url, data=BODY) as second:
             assert (first.status, second.status) == (200, 200)
+
+
+@on_every_loop
+async def test_middleware_that_swallows_its_cancellation_does_not_keep_the_client_open() -> None:
+    """A middleware that repeats whatever fails does not hold up aclose(), and sends nothing more."""
+    handler, attempts, ended = PausableHandler(paused=True), 0, asyncio.Event()
+
+    async def repeat(req: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        nonlocal attempts
+        while not ended.is_set():
+            attempts += 1
+            with suppress(BaseException):
+                return await handler(req)
+            with suppress(BaseException):
+                await asyncio.sleep(0.01)
+        raise aiohttp.ClientError
+
+    async with RawServer(handler) as server:
+        config = server.config(session_factory=_with(repeat), shutdown_timeout=timedelta(milliseconds=50))
+        transport = Transport(config)
+        sending = asyncio.create_task(transport.send_request(POST))
+        await until(lambda: handler.seen)
+        closing = asyncio.create_task(transport.aclose())
+        await asyncio.wait([closing], timeout=10)
+        is_closed = closing.done()
+        repeated = attempts
+        await until(lambda: attempts > repeated)
+        ended.set()
+        assert ((await sending)[0], is_closed, len(handler.seen)) == (Outcome.UNKNOWN, True, 1)

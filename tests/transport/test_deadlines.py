@@ -10,7 +10,8 @@ import pytest
 
 from routee_failover import DeadlinePassed, InvalidFlow, Outcome, RouteeClient
 from routee_failover._transport import ApiRequest, Transport
-from routee_failover._transport.attempt import CancelReason
+from routee_failover._transport.attempt import AttemptCancelled, CancelReason
+from routee_failover._transport.failure_reasons import failed_result
 from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown
@@ -123,7 +124,10 @@ async def _execute_directly(runner: AttemptRunner, url: str, api_request: ApiReq
     """Run an attempt that only the last check before the first byte can cancel."""
     attempt = runner.new_attempt(url)
     attempt.request, attempt.body = api_request, api_request.body
-    return attempt, await runner.executor.execute(attempt)
+    try:
+        return attempt, await runner.executor.execute(attempt)
+    except AttemptCancelled as error:
+        return attempt, failed_result(attempt, error)
 
 
 @pytest.mark.parametrize("pooled", [True, False])

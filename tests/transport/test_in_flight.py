@@ -2,38 +2,31 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 
-from routee_failover import ConnectFailed, DeliveryUnknown, Outcome, RouteeClient
-from routee_failover._transport.attempt import CancelReason
+from routee_failover import ClientClosed, ConnectFailed, DeliveryUnknown, Outcome, RouteeClient
+from routee_failover._transport import ApiRequest
 from routee_failover.events import AttemptEnded
-from routee_failover.outcomes import AttemptResult, outcome_of
+from routee_failover.outcomes import outcome_of
+from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
-from tests.client.sample_flows import otp, standard
+from tests.client.sample_flows import otp
 
 from .raw_server import (
     GET,
     POST,
-    TOKEN_PATH,
-    TOKEN_RESPONSE,
     AttemptRunner,
     PausableHandler,
     RawServer,
-    Reader,
     RecordingObserver,
-    Writer,
     attempt_runner,
+    loop_transport_of,
     never_respond,
     open_transport,
-    read_request,
     responding,
-    slots_in_use,
-    until_idle,
 )
 
 MAX_DELAY = 5.0
@@ -55,7 +48,8 @@ async def test_each_attempt_expires_in_its_own_time() -> None:
     async def wait_for(runner: AttemptRunner, url: str, seconds: float) -> None:
         attempt = runner.new_attempt(url)
         attempt.expires_at = loop.time() + seconds
-        result = await runner.in_flight.run(attempt)
+        runner.in_flight.start(attempt)
+        result = await attempt.result
         assert result.reason.endswith("within total_timeout")
         delays.append(loop.time() - attempt.expires_at)
 
@@ -76,14 +70,12 @@ async def test_later_attempt_may_expire_before_earlier_ones() -> None:
         attempt_runner(server.config(total_timeout=timedelta(hours=1))) as runner,
     ):
         slow, quick = runner.new_attempt(server.url), runner.new_attempt(server.url)
-        running = asyncio.create_task(runner.in_flight.run(slow))
-        await asyncio.sleep(0)
+        runner.in_flight.start(slow)
         quick.expires_at = asyncio.get_running_loop().time() + 0.05
+        runner.in_flight.start(quick)
         async with asyncio.timeout(MAX_DELAY):
-            await runner.in_flight.run(quick)
-        assert not running.done()
-        running.cancel()
-        await asyncio.wait([running])
+            await quick.result
+        assert not slow.result.done()
 
 
 async def test_50_attempts_share_one_timer() -> None:
@@ -143,105 +135,47 @@ async def test_no_retry_after_total_timeout() -> None:
         assert len(handler.seen) == 1
 
 
-@pytest.mark.parametrize("steps", range(8))
-async def test_abandoned_send_whose_own_task_is_cancelled_is_reported_as_unknown(steps: int) -> None:
-    """A program that cancels every task, ours included, gets the outcome of a send that its caller has left."""
-    handler, observer = PausableHandler(paused=True), RecordingObserver()
+async def test_attempt_task_cancelled_from_outside_still_reports_a_result() -> None:
+    """If a program cancels every task, ours included, each caller still gets a result and each slot is released."""
+    handler, observer = PausableHandler(), RecordingObserver()
     async with (
         RawServer(handler) as server,
-        open_transport(server, observers=[observer], pool_size=1, otp_reserve=0) as transport,
+        open_transport(
+            server, observers=[observer], pool_size=1, max_attempts=1, total_timeout=SHORT_TIMEOUT
+        ) as transport,
     ):
-        before = asyncio.all_tasks()
-        caller = asyncio.create_task(transport.send_request(POST))
-        await until(lambda: handler.seen)
-        caller.cancel()
-        await asyncio.wait([caller])
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        (own_task,) = (task for task in asyncio.all_tasks() - before if "InFlight" in repr(task))
-        own_task.cancel()
-        await until_idle(transport)
-        ended = observer.of(AttemptEnded)[-1]
-        assert (ended.outcome, ended.abandoned, slots_in_use(transport)) == (Outcome.UNKNOWN, True, 0)
-        handler.resumed.set()
-        assert (await transport.send_request(POST))[0] is Outcome.ACCEPTED
-        assert len(handler.seen) == 2
+        await transport.send_request(GET)
+        tasks: Any = loop_transport_of(transport)._in_flight._tasks
+        sent_bodies = set[bytes]()
+        for steps in range(12):
+            body = b"message %d" % steps
+            running = asyncio.ensure_future(transport.send_request(ApiRequest("POST", "/failover", SecretBytes(body))))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            for task in list(tasks.values()):
+                task.cancel()
+            async with asyncio.timeout(MAX_DELAY):
+                outcome, result, _ = await running
+            assert outcome in {Outcome.ACCEPTED, outcome_of(result)}
+            reported = observer.of(AttemptEnded)[-1].result
+            assert (reported.may_have_been_sent, reported.reason, reported.bytes_written) == (
+                result.may_have_been_sent,
+                result.reason,
+                result.bytes_written,
+            )
+            sent_bodies |= {body} if result.may_have_been_sent else set()
+    assert {request.partition(b"\r\n\r\n")[2] for request in handler.seen} <= sent_bodies | {b""}
 
 
-@pytest.mark.parametrize("chunks", [0, 1, 2])
-async def test_response_of_an_abandoned_send_is_read_from_where_its_caller_left_it(chunks: int) -> None:
-    """A caller that is cancelled in the middle of a body loses none of it: the response is read to its end."""
-    sent, go_on = asyncio.Semaphore(0), asyncio.Event()
-
-    async def handler(reader: Reader, writer: Writer) -> None:
-        while request := await read_request(reader):
-            if TOKEN_PATH in request:
-                writer.write(TOKEN_RESPONSE)
-                continue
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n")
-            for chunk in (b'{"trac', b"kingId")[:chunks]:
-                writer.write(chunk)
-                await writer.drain()
-                await asyncio.sleep(0.02)
-            sent.release()
-            await go_on.wait()
-            writer.write(b'{"trackingId":"t"}'[6 * chunks :])
-
-    observer = RecordingObserver()
-    async with RawServer(handler) as server, RouteeClient(server.config(observers=[observer])) as client:
-        caller = asyncio.create_task(client.send(standard()))
-        await sent.acquire()
-        caller.cancel()
-        await asyncio.wait([caller])
-        assert caller.cancelled()
-        go_on.set()
-        await until(lambda: observer.of(AttemptEnded)[-1].abandoned)
-    assert observer.of(AttemptEnded)[-1].outcome is Outcome.ACCEPTED
-
-
-async def test_caller_cancelled_together_with_a_timeout_is_cancelled() -> None:
-    """If an attempt expires in the iteration in which its caller is cancelled, the caller is cancelled, once."""
-    handler = PausableHandler(paused=True)
-    async with RawServer(handler) as server, attempt_runner(server.config()) as runner:
-        attempt = runner.new_attempt(server.url)
-        caller = asyncio.create_task(runner.in_flight.run(attempt))
-        await until(lambda: handler.seen)
-        attempt.cancel(CancelReason.TIMEOUT)
-        caller.cancel("the visitor left")
-        await asyncio.wait([caller])
-        assert (caller.cancelled(), caller.cancelling(), attempt.finished) == (True, 1, True)
-
-
-async def test_attempt_that_expires_leaves_its_caller_uncancelled() -> None:
-    """A timeout ends the attempt by cancelling the caller's task, which knows nothing of it afterwards."""
-    handler = PausableHandler(paused=True)
-    async with RawServer(handler) as server, attempt_runner(server.config(total_timeout=SHORT_TIMEOUT)) as runner:
-        task = asyncio.current_task()
-        assert task is not None
-        async with asyncio.timeout(MAX_DELAY), asyncio.TaskGroup():
-            assert (await runner.run(server.url)).reason == "no response within total_timeout"
-            assert task.cancelling() == 0
-            await asyncio.sleep(0)
-
-
-async def test_coroutine_of_a_send_that_is_closed_is_reported_as_unknown() -> None:
-    """A coroutine that is thrown away in mid-send, as at the end of a loop, is reported, and nothing is in flight."""
-    handler, results = PausableHandler(paused=True), list[AttemptResult]()
-    async with RawServer(handler) as server, attempt_runner(server.config()) as runner:
-        runner.in_flight._on_finished = lambda _attempt, result: results.append(result)
-        running = runner.in_flight.run(runner.new_attempt(server.url))
-        await _drive_until(running, lambda: handler.seen)
-        running.close()
-        assert [outcome_of(result) for result in results] == [Outcome.UNKNOWN]
-        assert not runner.in_flight._attempts
-
-
-async def _drive_until(running: Coroutine[Any, Any, object], condition: Callable[[], object]) -> None:
-    """Run a coroutine, step by step, until a condition holds."""
-    while not condition():
-        waited_for = running.send(None)
-        await until(partial(_is_over, waited_for, condition))
-
-
-def _is_over(waited_for: "asyncio.Future[object] | None", condition: Callable[[], object]) -> object:
-    return condition() or waited_for is None or waited_for.done()
+async def test_attempt_that_never_started_is_reported_on_closing() -> None:
+    """The same if the transport is closed before the total_timeout of the attempt."""
+    async with RawServer(PausableHandler()) as server, open_transport(server) as transport:
+        await transport.send_request(GET)
+        loop_transport = loop_transport_of(transport)
+        running = asyncio.ensure_future(transport.send_request(POST))
+        await asyncio.sleep(0)
+        (task,) = loop_transport._in_flight._tasks.values()
+        task.cancel()
+        await transport.aclose()
+        with pytest.raises(ClientClosed):
+            await running

@@ -3,13 +3,14 @@
 import asyncio
 import ssl
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from routee_failover import ConnectFailed, Outcome, RouteeClient, TokenUnavailable
 from routee_failover._transport import aiohttp_api
 from routee_failover.outcomes import outcome_of
+from routee_failover.secret import SecretBytes
 from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
 
@@ -201,3 +202,27 @@ async def test_connection_closed_during_the_handshake_is_reported() -> None:
         result = await runner.run(server.url.replace("http:", "https:"))
     assert outcome_of(result) is Outcome.NOT_SENT
     assert result.reason.endswith("could be made (it was closed)")
+
+
+@on_every_loop
+async def test_connection_with_an_unsent_rest_of_a_rejected_message_is_not_used_again() -> None:
+    """If a server rejects a large message before it has read it, nothing follows the unsent rest on its connection."""
+
+    async def reject_early(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        cast("asyncio.ReadTransport", writer.transport).pause_reading()
+        writer.write(http("413 Too Large"))
+        await asyncio.sleep(3600)
+
+    async with (
+        RawServer(reject_early, server_context()) as server,
+        attempt_runner(server.config(tls=client_context())) as runner,
+    ):
+        for _ in range(2):
+            attempt = runner.new_attempt(server.url)
+            attempt.expires_at = asyncio.get_running_loop().time() + 5
+            attempt.body = SecretBytes(bytes(8 * 1024 * 1024))  # more than the buffers of the sockets hold
+            response = (await runner.run_attempt(attempt)).response
+            assert response is not None
+            assert response.status == 413
+        assert server.connections == 2

@@ -35,8 +35,9 @@ async def test_expired_attempts_are_started_and_cancelled() -> None:
         attempts = [runner.new_attempt(server.url) for _ in range(3)]
         for number, attempt in enumerate(attempts):
             attempt.expires_at = asyncio.get_running_loop().time() - number
-        for result in await asyncio.gather(*map(runner.in_flight.run, attempts)):
-            assert result.reason == "no connection within total_timeout"
+            runner.in_flight.start(attempt)
+        for attempt in attempts:
+            assert (await attempt.result).reason == "no connection within total_timeout"
     assert handler.request_count == 0
 
 

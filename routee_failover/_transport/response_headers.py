@@ -1,7 +1,9 @@
-"""Keep-alive timeout announced by a server: idle connections are dropped before the server would close them."""
+"""Response headers that change what the client does next: `Keep-Alive` and `Retry-After`."""
 
 import functools
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from .aiohttp_api import BaseConnector, shorten_idle_timeout
 
@@ -9,6 +11,8 @@ CLOSE_MARGIN = 1.0
 """Seconds by which a connection is dropped before its server closes it: time for a request in transit to arrive."""
 MIN_IDLE_TIMEOUT = 0.5
 """Lower bound in seconds for how long an idle connection is kept."""
+MAX_RETRY_AFTER = 86_400.0
+"""Upper bound in seconds of a `Retry-After` header."""
 
 _timeout = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})(?![0-9])", re.IGNORECASE).search
 
@@ -25,3 +29,17 @@ def apply_keep_alive(header: str, connector: BaseConnector | None) -> None:
     seconds = announced_idle_timeout(header)
     if seconds is not None:
         shorten_idle_timeout(connector, seconds)
+
+
+def parse_retry_after(header: str) -> float | None:
+    """Return the seconds of a `Retry-After` header, in either documented form (seconds or a date); None if invalid."""
+    try:
+        seconds = float(header) if header.strip().isdigit() else _seconds_until(parsedate_to_datetime(header))
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)
+
+
+def _seconds_until(time: datetime) -> float:
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (aware - datetime.now(UTC)).total_seconds()
