@@ -75,23 +75,17 @@ async def layers() -> dict[str, float]:
 
     circuit_breaker = CircuitBreaker(no_probe, ObserverGroup(()))
 
-    class NoExecutor:
-        """Executor that has the result at once."""
+    async def execute(_attempt: Attempt) -> AttemptResult:
+        return attempt_result
 
-        async def execute(self, _attempt: Attempt) -> AttemptResult:
-            return attempt_result
-
-        resume = execute
-
-        def discard(self, _attempt: Attempt) -> None:
-            pass
-
-    in_flight = InFlight(NoExecutor(), lambda _attempt, _result: None)
+    in_flight = InFlight(execute, lambda _attempt, _result: None)
     request = ApiRequest("POST", "/failover")
 
     async def task() -> AttemptResult:
         now = loop.time()
-        return await in_flight.run(Attempt(request, None, None, now, now + 30, 1, 1))  # type: ignore[arg-type]
+        attempt = Attempt(request, None, None, now, now + 30, loop.create_future(), 1, 1)  # type: ignore[arg-type]
+        in_flight.start(attempt)
+        return await attempt.result
 
     def use_limiter() -> None:
         limiter.try_acquire(otp=True)
@@ -109,7 +103,7 @@ async def layers() -> dict[str, float]:
         "build and check the flow": microseconds(build),
         "encode it": microseconds(lambda: encode_flow(flow)),
         "the limiter (pool, rate, OTP reserve)": microseconds(use_limiter),
-        "the attempt, and its timeout": await awaited_microseconds(task)
+        "the task of the attempt, and its timeout": await awaited_microseconds(task)
         - await awaited_microseconds(lambda: asyncio.sleep(0)),
         "the last check of the connection": microseconds(check_unread)
         + microseconds(lambda: unread_check_for(writer.transport)),

@@ -37,7 +37,7 @@ def _context(**changes: Any) -> ssl.SSLContext:
 def test_network_settings_default_to_none() -> None:
     """By default there is no proxy, and aiohttp's own resolver, session and trust store are used."""
     config = _config()
-    assert [getattr(config, name) for name in SETTINGS] == [None, SecretMapping(), None, None, None]
+    assert [getattr(config, name) for name in SETTINGS] == [None, SecretMapping(), None, None, None, None]
     assert {field.name for field in attrs.fields(Config)} >= set(SETTINGS)
 
 

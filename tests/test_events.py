@@ -193,7 +193,8 @@ async def test_request_emits_token_and_attempt_events_in_order() -> None:
 @pytest.mark.usefixtures("no_backoff")
 async def test_retried_request_emits_events_in_order() -> None:
     """A pause is emitted before the attempt that met it ends, then the retry and its reason, then the next attempt."""
-    events = await _events_of(http("429 Slower", b"{}", "Retry-After: 0"), http("425 Early"), ACCEPTED)
+    throttled, too_early = http("429 Slower", b"{}", "Retry-After: 0"), http("425 Early", b"", "Connection: close")
+    events = await _events_of(throttled, too_early, ACCEPTED)
     assert _names(events)[3:] == [
         ("AttemptStarted", 1, 1),
         ("ThrottlePaused", None, None),

@@ -120,6 +120,9 @@ def shorten_idle_timeout(connector: BaseConnector | None, seconds: float) -> Non
 
 # --- responses
 
+_READ_SIZE = 64 * 1024
+"""How many bytes of a body, decompressed, are read at once."""
+
 
 def start_response(connection: Connection) -> asyncio.Transport | None:
     """Prepare a connection for the response to a request, and return the transport to which the request is written.
@@ -152,9 +155,9 @@ async def read_body(connection: Connection | None, body: StreamReader, limit: in
     """Return a body, decompressed; `None` as soon as it is longer than the limit. Ends the response of a connection."""
     chunks: list[bytes] = []
     size = 0
-    # Not by `read()`, which decompresses everything before its length can be checked.
+    # Not by `read()`, nor `readany()` of aiohttp 3.14.0, which decompress everything before its length can be checked.
     while not body.is_eof():
-        chunks.append(await body.readany())
+        chunks.append(await body.read(_READ_SIZE))
         size += len(chunks[-1])
         if size > limit:
             return None

@@ -39,11 +39,10 @@ USED: dict[str, tuple[type, ...]] = {
     "should_close": (ResponseHandler,),
     "exception": (ResponseHandler,),
     "set_response_params": (ResponseHandler,),
-    "read": (ResponseHandler,),
+    "read": (ResponseHandler, aiohttp.StreamReader),
     "_parser": (BaseProtocol,),
     "is_eof": (aiohttp.StreamReader,),
     "read_nowait": (aiohttp.StreamReader,),
-    "readany": (aiohttp.StreamReader,),
 }
 """Attributes of aiohttp's classes that `aiohttp_api` uses, and the classes that have them."""
 RESPONSE_ATTRIBUTES = ("code", "headers", "should_close")
