@@ -72,8 +72,9 @@ class Executor:
             with contextlib.suppress(Exception):  # what the attempt has proven counts, even if this fails
                 aiohttp.close(connection)
             raise
-        # 4. Only a connection whose response is complete, and that holds nothing more to send, may be used again.
-        if _may_hold_unsent(transport, len(data), status):
+        # 4. Only a connection whose response is complete, and that holds nothing more to send, may be used again. After
+        # a 101 it speaks another protocol, which aiohttp sees only if the response says which.
+        if status < 200 or _may_hold_unsent(transport, len(data), status):
             aiohttp.close(connection)
         else:
             aiohttp.release(connection)

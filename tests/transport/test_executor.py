@@ -298,3 +298,19 @@ async def test_timeout_around_an_attempt_raises_timeout_error() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.03):
                 await runner.run(f"{server.url}/failover")
+
+
+@pytest.mark.parametrize("upgrade", ["", "Connection: upgrade\r\nUpgrade: other\r\n"], ids=["unnamed", "named"])
+async def test_connection_that_has_switched_protocols_is_not_used_again(upgrade: str) -> None:
+    """After a 101 the connection is closed, also if the response does not say which protocol it speaks from then on."""
+
+    async def switch(reader: Reader, writer: Writer) -> None:
+        while await read_request(reader):
+            writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{upgrade}\r\n".encode())
+
+    async with RawServer(switch) as server, attempt_runner(server.config()) as runner:
+        for _ in range(2):
+            response = (await runner.run(server.url)).response
+            assert response is not None
+            assert response.status == 101
+        assert server.connections == 2
