@@ -1,6 +1,6 @@
 """Circuit breaker of one event loop: it records attempt results, and while it is open, one shared probe tests Routee.
 
-The state machine itself is in `circuit_state.py`, without I/O.
+The state machine itself is in `circuit_state_machine.py`, without I/O.
 """
 
 import asyncio
