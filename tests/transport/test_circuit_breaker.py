@@ -1,10 +1,13 @@
 """Circuit breaker end to end: what opens it, what it rejects while open, and the probe that all requests share."""
 
 import asyncio
+import socket
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from routee_failover import CircuitOpen, ClientClosed, DeadlinePassed, Outcome
 from routee_failover._transport import ApiRequest, Transport
@@ -36,6 +39,10 @@ MIN_CALLS = 20
 """Number of calls that open the circuit if half of them fail."""
 HEALTH = b"GET /failover-otp/health HTTP/1.1\r\n"
 OPEN_SECONDS = 0.05
+TASK_FACTORIES: list[Any] = [None]
+"""Task factories of a loop: where there are eager ones, a task may end before `create_task` returns it."""
+if sys.version_info >= (3, 12):
+    TASK_FACTORIES.append(asyncio.eager_task_factory)
 
 
 @pytest.fixture
@@ -189,6 +196,39 @@ async def test_failed_probe_rejects_all_waiting_requests() -> None:
         assert circuit_breaker is not None
         assert circuit_breaker._state_machine._open_seconds == 2 * OPEN_SECONDS
     assert [event.state for event in observer.of(CircuitBreakerChanged)] == ["open", "half-open", "open"]
+
+
+class UnableResolver(AbstractResolver):
+    """Resolver that fails at once, without a wait, and counts how often it was asked."""
+
+    calls = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Fail."""
+        self.calls += 1
+        raise OSError("no such name")
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("task_factory", TASK_FACTORIES)
+@pytest.mark.usefixtures("short_open_time")
+async def test_probe_that_fails_without_a_wait_is_followed_by_the_next_one(task_factory: Any) -> None:
+    """A probe that fails at once is over: another one is made when it is due."""
+    asyncio.get_running_loop().set_task_factory(task_factory)
+    resolver = UnableResolver()
+    async with RawServer(FailingHandler()) as server:
+        urls = {"api_url": "https://routee.invalid", "auth_url": server.url.replace("localhost", "127.0.0.1")}
+        async with open_transport(server, **urls, resolver=lambda: resolver, max_attempts=1) as transport:
+            await _open_circuit(transport)
+            for probes in (1, 2, 3):
+                await asyncio.sleep(2 ** (probes - 1) * OPEN_SECONDS * 1.2)
+                with pytest.raises(CircuitOpen, match="could not be resolved"):
+                    await asyncio.create_task(transport.send_request(POST))
+                assert resolver.calls == MIN_CALLS + probes
 
 
 @pytest.mark.usefixtures("short_open_time")
