@@ -127,7 +127,7 @@ def chaos(session: nox.Session) -> None:
 @nox.parametrize("version", ["lowest", "newest"])
 def aiohttp(session: nox.Session, version: str) -> None:
     """Test transport and chaos on the lowest and the newest aiohttp that pyproject.toml allows; takes five minutes."""
-    session.install(".", *group("tests"))
+    session.install(".[bulk]", *group("tests"))
     (allowed,) = (name for name in PROJECT["project"]["dependencies"] if name.startswith("aiohttp>="))
     lowest = allowed.partition(">=")[2].partition(",")[0]
     session.install("--upgrade", f"aiohttp=={lowest}" if version == "lowest" else allowed)

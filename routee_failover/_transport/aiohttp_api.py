@@ -166,7 +166,7 @@ async def read_body(connection: Connection | None, body: StreamReader, limit: in
         # What comes from now on is unsolicited. Without a parser it is kept as it is, and seen by `start_response`; a
         # parser would swallow the first half of a message, and the next response would be read as its second half.
         try:  # noqa: SIM105  # `suppress` would cost more on every send
-            protocol._parser = None  # noqa: SLF001  # there is no public way
+            protocol._parser = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # there is no public way
         except AttributeError:  # of a coming aiohttp: whole messages are still seen
             pass
     chunks.append(body.read_nowait())
