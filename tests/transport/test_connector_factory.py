@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import sys
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,19 @@ async def _unix_server(path: Path) -> AsyncIterator[None]:
         await ended.wait()
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path is short: that of a Unix socket may have about a hundred bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no Unix sockets")
 @with_and_without_session
 @on_every_loop
-async def test_message_is_sent_over_a_unix_socket(session: dict[str, Any], tmp_path: Path) -> None:
+async def test_message_is_sent_over_a_unix_socket(session: dict[str, Any], short_path: Path) -> None:
     """The connector of the documentation reaches a server that listens on a Unix socket."""
-    path = tmp_path / "gateway.sock"
+    path = short_path / "gateway.sock"
 
     def unix_socket(*, limit: int, keepalive_timeout: float, **_: Any) -> aiohttp.UnixConnector:
         return aiohttp.UnixConnector(str(path), limit=limit, keepalive_timeout=keepalive_timeout)
