@@ -12,7 +12,6 @@ from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
-    ClientError,
     ClientHttpProxyError,
     ClientOSError,
     ClientPayloadError,
@@ -29,7 +28,6 @@ from aiohttp import (
     TCPConnector,
     TraceConfig,
 )
-from aiohttp import __version__ as AIOHTTP_VERSION  # noqa: N812  # a constant, whatever its name there
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.http import SERVER_SOFTWARE

@@ -12,17 +12,14 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..config import Config
-from ..outcomes import AttemptResult, Response
+from ..outcomes import AttemptResult
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt
 from .connection_check import connection_error, let_loop_read, unread_check_for
 from .connector import open_connector
-from .failure_reasons import (
-    ResponseTooLarge,
-    SafeMessageError,
-)
-from .headers import Headers, encode_headers
-from .response_headers import apply_keep_alive, parse_retry_after
+from .failure_reasons import ResponseTooLarge, SafeMessageError
+from .headers import Headers, encode_headers, merge_headers
+from .response_headers import read_response
 
 _MAX_TAKEN_AT_ONCE = 16 * 1024
 """Bytes that the socket of an idle connection takes in one call: the send buffer that Linux begins with."""
@@ -78,10 +75,7 @@ class Executor:
             aiohttp.close(connection)
         else:
             aiohttp.release(connection)
-        if "Keep-Alive" in headers:
-            apply_keep_alive(headers["Keep-Alive"], self._connector)
-        retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
-        response = Response(status, body, retry_after, not (is_new or closes))
+        response = read_response(status, headers, body, self._connector, may_be_unsolicited=not (is_new or closes))
         return AttemptResult(True, response, "", False, attempt.bytes_written)
 
     async def aclose(self) -> None:
@@ -106,13 +100,9 @@ class Executor:
 
     def _encode_headers(self, headers: Headers, url: URL) -> bytes:
         """Return the bytes of all headers but those that depend on the body, and keep them for the next request."""
-        config = self._config
         lines = CIMultiDict({"Host": url.host_port_subcomponent or ""})
         lines.update({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": aiohttp.SERVER_SOFTWARE})
-        if config.proxy is not None and url.scheme == "http":  # the proxy reads this request itself
-            lines.update(config.proxy_headers.reveal())
-        lines.update(config.headers.reveal())
-        lines.update(headers.mapping)
+        lines.update(merge_headers(self._config, headers, url))
         headers.encoded = encode_headers(lines)
         return headers.encoded
 

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Mapping
 
+from multidict import CIMultiDict
+from yarl import URL
+
+from ..config import Config
 from ..secret import Secret
 
 _has_control_character = re.compile("[\r\n\0]").search
@@ -34,6 +38,15 @@ def bearer_headers(base_url: str, token: Secret) -> tuple[Headers, Headers]:
         Headers(base_url, authorization=bearer),
         Headers(base_url, authorization=bearer, content_type="application/json"),
     )
+
+
+def merge_headers(config: Config, headers: Headers, url: URL) -> CIMultiDict[str]:
+    """Return the headers of the settings and those that this library sets, for requests to a URL."""
+    merged = CIMultiDict(config.headers.reveal())
+    if config.proxy is not None and url.scheme == "http":  # the proxy reads this request itself
+        merged.update(config.proxy_headers.reveal())
+    merged.update(headers.mapping)
+    return merged
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:

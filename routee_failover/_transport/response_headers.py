@@ -5,7 +5,8 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from .aiohttp_api import BaseConnector, shorten_idle_timeout
+from ..outcomes import Response
+from .aiohttp_api import BaseConnector, ResponseHeaders, shorten_idle_timeout
 
 CLOSE_MARGIN = 1.0
 """Seconds by which a connection is dropped before its server closes it: time for a request in transit to arrive."""
@@ -22,6 +23,16 @@ def announced_idle_timeout(header: str) -> float | None:
     """Return how many seconds a connection may stay idle after a response with this `Keep-Alive` header."""
     match = _timeout(header)
     return max(int(match[1]) - CLOSE_MARGIN, MIN_IDLE_TIMEOUT) if match else None
+
+
+def read_response(
+    status: int, headers: ResponseHeaders, body: bytes, connector: BaseConnector | None, *, may_be_unsolicited: bool
+) -> Response:
+    """Return a response, with the pause that it asks for; the pool keeps idle connections no longer than it says."""
+    if "Keep-Alive" in headers:
+        apply_keep_alive(headers["Keep-Alive"], connector)
+    retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
+    return Response(status, body, retry_after, may_be_unsolicited)
 
 
 def apply_keep_alive(header: str, connector: BaseConnector | None) -> None:

@@ -13,13 +13,14 @@ from weakref import WeakKeyDictionary
 
 from ..config import Config
 from ..errors import NotSent
-from ..outcomes import AttemptResult, Response
+from ..outcomes import AttemptResult
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt, AttemptCancelled
 from .connection_check import connection_error, let_loop_read, unread_check_for
 from .connector import open_connector
 from .failure_reasons import NothingWritten, ResponseTooLarge, SafeMessageError
-from .response_headers import apply_keep_alive, parse_retry_after
+from .headers import merge_headers
+from .response_headers import read_response
 
 _ATTEMPT = "routee_failover_attempt"
 """Key of the attempt in the context of its request, which aiohttp passes to every hook."""
@@ -58,29 +59,24 @@ class SessionExecutor:
         finally:
             self._attempts.discard(attempt)
         response.release()
-        headers = response.headers
-        if "Keep-Alive" in headers:
-            apply_keep_alive(headers["Keep-Alive"], self._session.connector)
-        retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
-        closes = "close" in headers.get("Connection", "").lower()
-        may_be_unsolicited = not (attempt.new_connection or closes)
-        return AttemptResult(True, Response(response.status, content, retry_after, may_be_unsolicited))
+        headers, connector = response.headers, self._session.connector
+        may_cross = not (attempt.new_connection or "close" in headers.get("Connection", "").lower())
+        return AttemptResult(
+            True, read_response(response.status, headers, content, connector, may_be_unsolicited=may_cross)
+        )
 
     async def aclose(self) -> None:
         """Close the session and its connections."""
         await self._session.close()
 
     async def _request(self, attempt: Attempt) -> aiohttp.ClientResponse:
-        headers = dict(self._config.headers.reveal())
-        if self._config.proxy is not None and attempt.url.scheme == "http":  # the proxy reads this request itself
-            headers |= self._config.proxy_headers.reveal()
         attempt.refresh_body(asyncio.get_running_loop())
         body = None if attempt.body is None else attempt.body.reveal()
         return await self._session.request(
             attempt.request.method,
             attempt.url,
             data=body if body is None or len(body) < _LARGE else io.BytesIO(body),  # aiohttp warns about large `bytes`
-            headers=headers | attempt.headers.mapping,
+            headers=merge_headers(self._config, attempt.headers, attempt.url),
             trace_request_ctx={_ATTEMPT: attempt},
             **self._options,
         )

@@ -13,10 +13,9 @@ from .responses import ReceiptParser, parse_flow_receipt, parse_otp_receipt, par
 
 
 class Route(NamedTuple):
-    """Route of one send API: its path, the parser of its receipts, and the reader of what the body of a 2xx proves."""
+    """Route of one send API: its path, and the reader of what the body of a 2xx proves, with the receipt in it."""
 
     path: str
-    parse_receipt: ReceiptParser
     read_receipt: Callable[[bytes], tuple[Outcome, AnyReceipt | Rejected | str]]
 
 
@@ -27,7 +26,7 @@ def _route(path: str, parse_receipt: ReceiptParser) -> Route:
             return Outcome.REJECTED, receipt
         return Outcome.UNKNOWN if isinstance(receipt, str) else Outcome.ACCEPTED, receipt
 
-    return Route(path, parse_receipt, read_receipt)
+    return Route(path, read_receipt)
 
 
 ROUTES: Mapping[Endpoint, Route] = {
