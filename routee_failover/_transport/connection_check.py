@@ -20,6 +20,8 @@ from .failure_reasons import (
 )
 
 UnreadCheck = Callable[[], bool]
+_READ_SIZE = 32 * 1024
+"""Bytes that are read from a socket at once."""
 
 _unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
 """The check of each connection that was used before. The key is the protocol, of which each connection has its own:
@@ -54,6 +56,9 @@ def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, 
     if existing is not None:
         return existing, False
     check = _unread_checks[protocol] = _new_unread_check(transport)
+    # asyncio reads into a new buffer of 256 KB each time, and each time the allocator may return that to the system.
+    if hasattr(transport, "max_size"):
+        setattr(transport, "max_size", _READ_SIZE)  # noqa: B010  # of asyncio's TCP transports
     return check, True
 
 

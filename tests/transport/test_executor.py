@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -170,6 +171,23 @@ async def test_response_above_max_response_size_is_discarded_with_its_connection
             assert (result.response, result.reason) == (None, "the response is longer than max_response_size")
             assert result.may_have_been_sent
     assert server.connections == 2
+
+
+async def test_responses_are_read_into_small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asyncio would make a buffer of 256 KB for each response, which the allocator returns to the system each time."""
+    sizes: list[int] = []
+
+    class RecordingSocket(socket.socket):
+        def recv(self, size: int, *args: Any) -> bytes:
+            sizes.append(size)
+            return super().recv(size, *args)
+
+    monkeypatch.setattr(socket, "socket", RecordingSocket)
+    async with RawServer(responding(http("200 OK", b"{}"))) as server, attempt_runner(server.config()) as runner:
+        sizes.clear()
+        for _ in range(2):
+            assert (await runner.run(f"{server.url}/failover")).response is not None
+    assert sizes.count(32 * 1024) >= 2  # the others are those of the server
 
 
 @pytest.mark.parametrize("code", ["301 Moved", "307 Temporary Redirect", "308 Permanent Redirect"])
