@@ -34,12 +34,15 @@ def build_request(flow: AnyFlow, deadline: timedelta | None, should_send: SendGu
     endpoint = flow.endpoint
     route = ROUTES[endpoint]
     request = ApiRequest(
-        "POST", route.path, encode_flow(flow), otp=endpoint in _OTP_ENDPOINTS, read_receipt=route.read_receipt
+        "POST",
+        route.path,
+        encode_flow(flow),
+        otp=endpoint in _OTP_ENDPOINTS,
+        read_receipt=route.read_receipt,
+        should_send=should_send,
     )
     if deadline is not None:
         _set_deadline(request, flow, deadline)
-    if should_send is not None:
-        request.should_send = should_send
     return request
 
 

@@ -181,7 +181,7 @@ def test_package_import_has_no_side_effects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "module"), [("backoff", "_transport/retry_delays.py"), ("orjson", "_wire/json_codec.py")]
+    ("library", "module"), [("backoff", "_transport/retry_policy.py"), ("orjson", "_wire/json_codec.py")]
 )
 def test_replaceable_library_is_imported_in_one_module(library: str, module: str) -> None:
     """Each of backoff and orjson is imported in one module, so that it can be replaced."""

@@ -168,7 +168,7 @@ async def _events_of(*responses: bytes, count: int = 1, **settings: Any) -> list
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow each other at once."""
-    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
+    monkeypatch.setattr("routee_failover._transport.retry_policy.full_jitter", lambda _bound: 0.0)
 
 
 def _names(events: list[Event]) -> list[tuple[str, int | None, int | None]]:
@@ -216,7 +216,7 @@ async def test_retried_request_emits_events_in_order() -> None:
 @pytest.mark.usefixtures("no_backoff")
 async def test_exhausted_retry_budget_is_emitted_instead_of_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the budget is spent, a request that could be retried is not, and an event says so instead."""
-    monkeypatch.setattr("routee_failover._transport.retry_budget.CAPACITY", 0)
+    monkeypatch.setattr("routee_failover._transport.retry_policy.CAPACITY", 0)
     events = await _events_of(ACCEPTED, api_url="http://127.0.0.1:1")
     assert events[-1] == RetryBudgetExhausted(1, 1, "the retry budget is exhausted")
 

@@ -7,6 +7,8 @@ import math
 from collections import OrderedDict
 from itertools import count
 
+import attrs
+
 BURST_SECONDS = 0.1
 """Burst size of the rate limit, in seconds of the rate: a timer that fires late then costs no throughput."""
 
@@ -20,22 +22,18 @@ def _floor(number: float) -> int:
     return math.floor(number + 1e-9)
 
 
+@attrs.define(eq=False)
 class Waiter:
     """A request that waits in a queue; once it is `admitted`, it holds a slot."""
 
-    __slots__ = ("admitted", "otp", "sequence", "times_out_at")
-
-    def __init__(self, sequence: int, *, otp: bool, times_out_at: float) -> None:
-        self.sequence: int = sequence
-        self.otp: bool = otp
-        self.times_out_at: float = times_out_at
-        self.admitted: bool = False
+    sequence: int
+    otp: bool = attrs.field(kw_only=True)
+    times_out_at: float = attrs.field(kw_only=True)
+    admitted: bool = attrs.field(default=False, init=False)
 
 
 class _CapacityLimit:
     """Concurrency and rate limit. The rate limit is GCRA, a token bucket whose only state is one point in time."""
-
-    __slots__ = ("_interval", "_tolerance", "in_flight", "next_allowed_at", "slots")
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -58,8 +56,6 @@ class _WaitQueue:
     `clock` counts the seconds in which no slot was free; `pool_timeout` is measured by it.
     """
 
-    __slots__ = ("clock", "lacks_slot", "limits", "waiters")
-
     def __init__(self, *limits: _CapacityLimit) -> None:
         self.limits = limits
         self.waiters: OrderedDict[Waiter, None] = OrderedDict()
@@ -69,14 +65,6 @@ class _WaitQueue:
     @property
     def head(self) -> Waiter:
         return next(iter(self.waiters))
-
-    @property
-    def slots(self) -> int:
-        return min(limit.slots for limit in self.limits)
-
-    @property
-    def next_allowed_at(self) -> float:
-        return max(limit.next_allowed_at for limit in self.limits)
 
     # These two run for every request; `all` and `any` would take twice as long.
 
@@ -119,7 +107,8 @@ class AdmissionControl:
         self._rate = rate
         self._otp_reserve = otp_reserve
         self._pool_timeout = pool_timeout
-        self._paused_until = -math.inf
+        self.paused_until: float = -math.inf
+        """The end of the throttle pause: no request is admitted before this time."""
         self._decreased_at = -math.inf
         self._clocks_updated_at = -math.inf
         self._sequence = count()
@@ -129,21 +118,16 @@ class AdmissionControl:
         self._queues = (_WaitQueue(self._all, self._non_otp), _WaitQueue(self._all))
         self._set_factor(1.0)
 
-    @property
-    def paused_until(self) -> float:
-        """The end of the throttle pause: no request is admitted before this time."""
-        return self._paused_until
-
     def slots(self, *, otp: bool) -> int:
         """Return how many requests of this kind may currently be in flight at once."""
-        return self._queues[otp].slots
+        return min(limit.slots for limit in self._queues[otp].limits)
 
     def try_acquire(self, now: float, *, otp: bool) -> bool:
         """Acquire a slot without waiting; return False if none is free, or a waiter could be admitted to it."""
         queues = self._queues
         queue = queues[otp]
         has_waiters = queues[0].waiters or queues[1].waiters
-        if now < self._paused_until or not queue.can_admit(now) or (has_waiters and self._next(now) is not None):
+        if now < self.paused_until or not queue.can_admit(now) or (has_waiters and self._next(now) is not None):
             return False
         queue.acquire(now)
         if has_waiters:
@@ -201,12 +185,13 @@ class AdmissionControl:
         for queue in self._queues:
             if queue.waiters:
                 timeout_at = self._clocks_updated_at + (queue.head.times_out_at - queue.clock)
-                wakeup = min(wakeup, timeout_at if queue.lacks_slot else max(self._paused_until, queue.next_allowed_at))
+                allowed_at = max(self.paused_until, *(limit.next_allowed_at for limit in queue.limits))
+                wakeup = min(wakeup, timeout_at if queue.lacks_slot else allowed_at)
         return None if wakeup == math.inf else wakeup
 
     def pause(self, now: float, until: float) -> None:
         """Admit no request before `until`. A pause that ends later stays in force."""
-        self._paused_until = max(self._paused_until, until)
+        self.paused_until = max(self.paused_until, until)
         self._run_clocks(now)
 
     def record_throttled(self, now: float, started_at: float) -> None:
@@ -242,7 +227,7 @@ class AdmissionControl:
     def _next(self, now: float) -> Waiter | None:
         """Return the longest-waiting of the waiters that can be admitted now."""
         first: Waiter | None = None
-        if now >= self._paused_until:
+        if now >= self.paused_until:
             for queue in self._queues:
                 if queue.waiters and queue.can_admit(now) and (first is None or queue.head.sequence < first.sequence):
                     first = queue.head
@@ -256,4 +241,4 @@ class AdmissionControl:
         for queue in self._queues:
             queue.clock = self._clock(queue, now)
             queue.lacks_slot = queue.is_full()
-        self._clocks_updated_at = max(now, self._paused_until)
+        self._clocks_updated_at = max(now, self.paused_until)

@@ -48,29 +48,14 @@ def new_template(url: URL, proxy: str | None, proxy_headers: Mapping[str, str]) 
 
     `proxy_headers` are those of the CONNECT to the proxy, for https.
     """
-    if proxy is None:
-        return ClientRequest("GET", url.origin(), loop=asyncio.get_running_loop())
+    loop, origin = asyncio.get_running_loop(), url.origin()
+    if proxy is None or url.scheme != "https":
+        return ClientRequest("GET", origin, loop=loop, proxy=None if proxy is None else URL(proxy))
     # `connect` writes Host into them, and their values are part of the pool's key: without it from the start, the
     # second request would have another key than the first.
-    headers = CIMultiDict(proxy_headers)
-    headers["Host"] = url.host_port_subcomponent or ""
-    tunnel_headers = headers if url.scheme == "https" else None
-    return ClientRequest(
-        "GET", url.origin(), loop=asyncio.get_running_loop(), proxy=URL(proxy), proxy_headers=tunnel_headers
-    )
-
-
-ResponseHeaders = Mapping[str, str]
-
-
-def uses_tls(template: ClientRequest) -> bool:
-    """Return whether requests of a template are encrypted."""
-    return template.is_ssl()
-
-
-def is_proxied(template: ClientRequest) -> bool:
-    """Return whether requests of a template go through a proxy."""
-    return template.proxy is not None
+    tunnel_headers = CIMultiDict(proxy_headers)
+    tunnel_headers["Host"] = url.host_port_subcomponent or ""
+    return ClientRequest("GET", origin, loop=loop, proxy=URL(proxy), proxy_headers=tunnel_headers)
 
 
 def connect(connector: BaseConnector, template: ClientRequest, timeout: ClientTimeout) -> Awaitable[Connection]:
@@ -102,12 +87,6 @@ def close(connection: Connection) -> None:
     connection.close()
 
 
-async def close_pool(connector: BaseConnector) -> None:
-    """Close all connections of a pool. A body that is still being read would be waited for without end."""
-    if not getattr(connector, "closed", False):
-        await connector.close()
-
-
 def shorten_idle_timeout(connector: BaseConnector | None, seconds: float) -> None:
     """Keep idle connections of a pool no longer than this; a shorter time stays."""
     # There is no public way to set it. Should the attribute be renamed, the configured time stays, and a test fails.
@@ -137,7 +116,7 @@ def start_response(connection: Connection) -> asyncio.Transport | None:
     return None if protocol.should_close else transport  # what it held back may have been parsed only now
 
 
-async def read_head(connection: Connection) -> tuple[int, ResponseHeaders, bool, StreamReader]:
+async def read_head(connection: Connection) -> tuple[int, Mapping[str, str], bool, StreamReader]:
     """Return status and headers of the response, whether the server closes after it, and its body to read."""
     protocol = connection.protocol
     if protocol is None:

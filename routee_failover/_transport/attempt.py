@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
+import attrs
 from yarl import URL
 
 from ..errors import Outcome
@@ -16,6 +17,7 @@ ReceiptReader = Callable[[bytes], tuple[Outcome, Any]]
 """Returns what the body of a response with an accepting status proves, and the receipt, or why there is none."""
 
 
+@attrs.define(eq=False, repr=False)
 class ApiRequest:
     """A request to Routee's API. `safe`: it changes nothing at Routee, whatever its HTTP method, and may be repeated.
 
@@ -26,30 +28,16 @@ class ApiRequest:
     before the first byte; if it returns False, nothing is sent.
     """
 
-    should_send: Callable[[], bool] | None = None
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        body: SecretBytes | None = None,
-        *,
-        safe: bool = False,
-        otp: bool = False,
-        deadline: float | None = None,
-        body_factory: Callable[[float], SecretBytes | None] | None = None,
-        read_receipt: ReceiptReader | None = None,
-        headers: Headers | None = None,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.body = body
-        self.safe = safe
-        self.otp = otp
-        self.deadline = deadline
-        self.body_factory = body_factory
-        self.read_receipt = read_receipt
-        self.headers = headers
+    method: str
+    path: str
+    body: SecretBytes | None = None
+    safe: bool = attrs.field(default=False, kw_only=True)
+    otp: bool = attrs.field(default=False, kw_only=True)
+    deadline: float | None = attrs.field(default=None, kw_only=True)
+    body_factory: Callable[[float], SecretBytes | None] | None = attrs.field(default=None, kw_only=True)
+    read_receipt: ReceiptReader | None = attrs.field(default=None, kw_only=True)
+    headers: Headers | None = attrs.field(default=None, kw_only=True)
+    should_send: Callable[[], bool] | None = attrs.field(default=None, kw_only=True)
 
 
 class CancelReason(Enum):
@@ -66,6 +54,7 @@ class AttemptCancelled(Exception):  # it ends an attempt, and becomes an attempt
     """The attempt was cancelled before anything was written."""
 
 
+@attrs.define(eq=False, repr=False)
 class Attempt:
     """One attempt of a request: its progress, and when it expires.
 
@@ -73,51 +62,32 @@ class Attempt:
     cancelled together with the caller. `request_id` and `attempt_number` identify the attempt to observers.
     """
 
-    # Defaults that most attempts keep are class attributes: each send creates an instance, and setting all of them
-    # would cost measurable time.
+    request: ApiRequest
+    url: URL
+    headers: Headers
+    started_at: float
+    expires_at: float
+    result: asyncio.Future[AttemptResult]
+    request_id: int
+    attempt_number: int
     body: SecretBytes | None = None
-    may_have_been_sent = False
+    may_have_been_sent: bool = False
     """Whether a byte of it can have been sent."""
-    bytes_written = 0
+    bytes_written: int = 0
     """Bytes that were passed to the connection."""
     cancel_reason: CancelReason | None = None
     status_rule: StatusRule | None = None
     """The rule for the status of its response."""
     task: asyncio.Task[None] | None = None
-    connected = False
+    connected: bool = False
     """Whether it has been given a connection, with a custom session."""
-    new_connection = False
+    new_connection: bool = False
     """Whether that connection was made for it."""
-    checked = False
+    checked: bool = False
     """Whether it has passed the last check before its first byte, with a custom session."""
-    suspected = False
+    suspected: bool = False
     """Whether another request of the custom session may have carried its message."""
     _receipt: tuple[Outcome, Any] | None = None
-
-    def __init__(
-        self,
-        request: ApiRequest,
-        url: URL,
-        headers: Headers,
-        started_at: float,
-        expires_at: float,
-        result: asyncio.Future[AttemptResult],
-        request_id: int,
-        attempt_number: int,
-    ) -> None:
-        self.request = request
-        self.url = url
-        self.headers = headers
-        self.started_at = started_at
-        self.expires_at = expires_at
-        self.result = result
-        self.request_id = request_id
-        self.attempt_number = attempt_number
-
-    @property
-    def finished(self) -> bool:
-        """Whether its result has been reported, so that nothing more of it may be sent."""
-        return self.task is None or self.task.done()
 
     def cancel(self, reason: CancelReason) -> None:
         """Cancel it from outside."""

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from . import aiohttp_api as aiohttp
 from .failure_reasons import (
     CLIENT_CERTIFICATE_REQUIRED,
-    NewConnectionClosed,
+    NothingWritten,
     PermanentFailure,
     StaleConnection,
     tls_alert_reason,
@@ -22,7 +22,7 @@ from .failure_reasons import (
 UnreadCheck = Callable[[], bool]
 _READ_SIZE = 32 * 1024
 """Bytes that are read from a socket at once."""
-
+_nothing_unread: UnreadCheck = bool  # without an argument it returns False
 _unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
 """The check of each connection that was used before. The key is the protocol, of which each connection has its own:
 uvloop's TLS transports do not support weak references."""
@@ -34,7 +34,7 @@ async def let_loop_read(connection: aiohttp.Connection, template: aiohttp.Client
     # iteration after that.
     for _ in range(3):
         await asyncio.sleep(0)
-    if aiohttp.is_gone(connection) or not (is_new or aiohttp.uses_tls(template)):
+    if aiohttp.is_gone(connection) or not (is_new or template.is_ssl()):
         raise await connection_error(connection, is_new=is_new)
 
 
@@ -44,7 +44,9 @@ async def connection_error(connection: aiohttp.Connection, *, is_new: bool) -> E
     # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
     if tls_alert_reason(aiohttp.connection_error(connection)) == CLIENT_CERTIFICATE_REQUIRED:
         return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
-    return NewConnectionClosed() if is_new else StaleConnection()
+    if is_new:
+        return NothingWritten("the server closed the new connection at once")
+    return StaleConnection("the pooled connection had been closed by the server")
 
 
 def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, bool]:
@@ -60,10 +62,6 @@ def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, 
     if hasattr(transport, "max_size"):
         setattr(transport, "max_size", _READ_SIZE)  # noqa: B010  # of asyncio's TCP transports
     return check, True
-
-
-def _nothing_unread() -> bool:
-    return False
 
 
 def _new_unread_check(transport: asyncio.Transport) -> UnreadCheck:

@@ -1,7 +1,8 @@
 """Connection pool of one event loop: aiohttp's connector, or the one that `connector_factory` makes."""
 
+import functools
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..config import Config
@@ -20,17 +21,25 @@ def open_connector(config: Config) -> BaseConnector:
         "keepalive_timeout": config.keepalive_expiry.total_seconds(),
         "ssl": True if config.tls is None else config.tls,
     }
-    resolver = None
-    if config.resolver is not None:
-        options["resolver"] = resolver = _LazyResolver(config.resolver)
-    if config.connector_factory is not None:
-        return _custom_connector(config.connector_factory, options, config.pool_size)
-    return TCPConnector(**options) if resolver is None else _ConnectorWithResolver(resolver, options)
+    if config.resolver is None:
+        return _make_connector(config, options)
+    resolver = options["resolver"] = _LazyResolver(config.resolver)
+    connector = _make_connector(config, options)
+    # aiohttp leaves a resolver that a connector was given to its owner.
+    setattr(connector, "close", functools.partial(_close_both, connector.close, resolver))  # noqa: B010
+    return connector
 
 
-def _custom_connector(factory: Callable[..., BaseConnector], options: dict[str, Any], pool_size: int) -> BaseConnector:
+async def _close_both(close: Callable[..., Awaitable[None]], resolver: AbstractResolver, **options: Any) -> None:
+    await close(**options)
+    await resolver.close()
+
+
+def _make_connector(config: Config, options: dict[str, Any]) -> BaseConnector:
+    if config.connector_factory is None:
+        return TCPConnector(**options)
     try:
-        connector = factory(**options)
+        connector = config.connector_factory(**options)
     except Exception as error:
         raise NotSent(f"connector_factory raised {type(error).__name__}; nothing was sent") from error
     if not isinstance(connector, BaseConnector):
@@ -38,26 +47,13 @@ def _custom_connector(factory: Callable[..., BaseConnector], options: dict[str, 
         raise NotSent(f"connector_factory must make an aiohttp connector, not {kind}; nothing was sent")
     for name in ("limit", "limit_per_host"):
         limit = getattr(connector, name)
-        if 0 < limit < pool_size:
+        if 0 < limit < config.pool_size:
             # Requests would wait a second time, for a connection, and be told that none could be made.
             raise NotSent(
-                f"connector_factory made a connector whose {name} is {limit}, below pool_size ({pool_size}): "
+                f"connector_factory made a connector whose {name} is {limit}, below pool_size ({config.pool_size}): "
                 "pass limit on as it is given, or lower pool_size; nothing was sent"
             )
     return connector
-
-
-class _ConnectorWithResolver(TCPConnector):
-    """Connector that closes its resolver: aiohttp leaves one that it was given to its owner."""
-
-    def __init__(self, resolver: "_LazyResolver", options: dict[str, Any]) -> None:
-        self._lazy_resolver = resolver
-        super().__init__(**options)
-
-    async def close(self, *, abort_ssl: bool = False) -> None:
-        """Close the connections and the resolver."""
-        await super().close(abort_ssl=abort_ssl)
-        await self._lazy_resolver.close()
 
 
 class _LazyResolver(AbstractResolver):
@@ -71,9 +67,9 @@ class _LazyResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Resolve a host name; every failure of the resolver becomes an `OSError`: the name could not be resolved."""
-        resolver = self._resolver or self._create()
+        self._resolver = self._resolver or self._create()
         try:
-            addresses = await resolver.resolve(host, port, family)
+            addresses = await self._resolver.resolve(host, port, family)
         except OSError:
             raise
         except Exception as error:
@@ -89,10 +85,10 @@ class _LazyResolver(AbstractResolver):
             raise PermanentFailure(f"resolver raised {type(error).__name__}") from error
         if not isinstance(resolver, AbstractResolver):
             raise PermanentFailure(f"resolver must make an aiohttp.abc.AbstractResolver, not {type(resolver).__name__}")
-        self._resolver = resolver
         return resolver
 
     async def close(self) -> None:
-        """Close the resolver if it was ever created."""
-        if self._resolver is not None:
-            await self._resolver.close()
+        """Close the resolver if it was ever created, once."""
+        resolver, self._resolver = self._resolver, None
+        if resolver is not None:
+            await resolver.close()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import functools
 
-from multidict import CIMultiDict
 from yarl import URL
 
 from ..config import Config
@@ -17,9 +16,8 @@ from . import aiohttp_api as aiohttp
 from .attempt import Attempt
 from .connection_check import connection_error, let_loop_read, unread_check_for
 from .connector import open_connector
-from .failure_reasons import ResponseTooLarge, SafeMessageError
-from .headers import Headers, encode_headers, merge_headers
-from .response_headers import read_response
+from .failure_reasons import RESPONSE_TOO_LARGE, SafeMessageError
+from .headers import read_response
 
 _MAX_TAKEN_AT_ONCE = 16 * 1024
 """Bytes that the socket of an idle connection takes in one call: the send buffer that Linux begins with."""
@@ -40,13 +38,10 @@ class Executor:
         """Execute an attempt. What it raises proves nothing: how far the attempt got decides."""
         # 1. Get a connection, and encode what is to be written to it.
         template = self._templates.get(attempt.headers.base_url) or self._new_template(attempt)
-        try:
-            connection = await aiohttp.connect(self._connector, template, self._timeout)
-        except Exception as error:
-            raise _connect_error(error, template) from error
+        connection = await aiohttp.connect(self._connector, template, self._timeout)
         try:
             has_unread, is_new = unread_check_for(connection.transport)
-            data = self._encode_request(attempt, proxied=aiohttp.is_proxied(template))
+            data = self._encode_request(attempt, proxied=self._config.proxy is not None)
             # Those that begin in one turn of the loop are written one right after the other in the next: a sleeping
             # server is woken once, and not by each of them.
             await asyncio.sleep(0)
@@ -64,7 +59,7 @@ class Executor:
             status, headers, closes, content = await aiohttp.read_head(connection)
             body = await aiohttp.read_body(connection, content, self._max_response_size)
             if body is None:
-                raise ResponseTooLarge  # noqa: TRY301
+                raise SafeMessageError(RESPONSE_TOO_LARGE)  # noqa: TRY301
         except BaseException:
             with contextlib.suppress(Exception):  # what the attempt has proven counts, even if this fails
                 aiohttp.close(connection)
@@ -80,31 +75,21 @@ class Executor:
 
     async def aclose(self) -> None:
         """Close the connections. All attempts must have ended: the body of a response is not read to its end."""
-        await aiohttp.close_pool(self._connector)
+        await self._connector.close()
 
     def _encode_request(self, attempt: Attempt, *, proxied: bool) -> bytes:
         """Return head and body."""
         attempt.refresh_body(self._loop)
         method, body = attempt.request.method, attempt.body
-        headers = attempt.headers.encoded or self._encode_headers(attempt.headers, attempt.url)
+        headers = attempt.headers.encoded or attempt.headers.encode()
         start = _request_line(method, attempt.url, proxied)
         content = b"" if body is None else body.reveal()
         length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(content)
         return b"".join((start, headers, length, b"\r\n", content))
 
     def _new_template(self, attempt: Attempt) -> aiohttp.ClientRequest:
-        config = self._config
-        template = aiohttp.new_template(attempt.url, config.proxy, config.proxy_headers.reveal())
-        self._templates[attempt.headers.base_url] = template
-        return template
-
-    def _encode_headers(self, headers: Headers, url: URL) -> bytes:
-        """Return the bytes of all headers but those that depend on the body, and keep them for the next request."""
-        lines = CIMultiDict({"Host": url.host_port_subcomponent or ""})
-        lines.update({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": aiohttp.SERVER_SOFTWARE})
-        lines.update(merge_headers(self._config, headers, url))
-        headers.encoded = encode_headers(lines)
-        return headers.encoded
+        template = aiohttp.new_template(attempt.url, self._config.proxy, self._config.proxy_headers.reveal())
+        return self._templates.setdefault(attempt.headers.base_url, template)
 
 
 def _may_hold_unsent(transport: asyncio.Transport, written: int, status: int) -> bool:
@@ -120,18 +105,3 @@ def _may_hold_unsent(transport: asyncio.Transport, written: int, status: int) ->
 def _request_line(method: str, url: URL, proxied: bool) -> bytes:  # a keyword would cost more
     target = str(url) if proxied and url.scheme == "http" else url.raw_path_qs
     return f"{method} {target} HTTP/1.1\r\n".encode()
-
-
-def _connect_error(error: Exception, template: aiohttp.ClientRequest) -> Exception:
-    """Return the error that says why there is no connection."""
-    match error:
-        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
-            return error
-        case TimeoutError():
-            return SafeMessageError("no connection could be made within connect_timeout")
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if aiohttp.is_proxied(template):
-            return SafeMessageError("the proxy closed the connection instead of opening a tunnel")
-        case aiohttp.ClientResponseError():
-            return SafeMessageError("the response of the proxy is not valid HTTP")
-        case _:
-            return error

@@ -14,22 +14,6 @@ from . import aiohttp_api as aiohttp
 from .attempt import Attempt, CancelReason
 
 
-class NothingWritten(Exception):  # it ends an attempt, and becomes its failure reason
-    """A connection was made, and closed before anything was written to it."""
-
-
-class StaleConnection(NothingWritten):
-    """A pooled connection was found closed (stale) before anything was written to it."""
-
-
-class NewConnectionClosed(NothingWritten):
-    """A new connection was closed before anything was written to it. The next one may well be closed too."""
-
-
-class ResponseTooLarge(Exception):  # it ends an attempt, and becomes its failure reason
-    """The response has more bytes than `max_response_size`."""
-
-
 class SafeMessageError(Exception):  # it ends an attempt, and becomes its failure reason
     """A failure whose text is our own, so that it may be used as the failure reason."""
 
@@ -38,10 +22,16 @@ class PermanentFailure(SafeMessageError):
     """The configuration (a session, a resolver, a certificate) makes every attempt fail; a retry cannot help."""
 
 
+class NothingWritten(SafeMessageError):
+    """A connection was made, and closed before anything was written to it."""
+
+
+class StaleConnection(NothingWritten):
+    """A pooled connection was found closed (stale) before anything was written to it."""
+
+
+RESPONSE_TOO_LARGE = "the response is longer than max_response_size"
 _REASONS: Mapping[type[Exception], str] = {
-    StaleConnection: "the pooled connection had been closed by the server",
-    NewConnectionClosed: "the server closed the new connection at once",
-    ResponseTooLarge: "the response is longer than max_response_size",
     aiohttp.ClientPayloadError: "the response ended early or could not be decoded",
     aiohttp.ConnectionTimeoutError: "no connection could be made within connect_timeout",
     aiohttp.ServerDisconnectedError: "the connection was closed before a response came",
@@ -60,14 +50,18 @@ _CANCEL_REASONS = {
 
 def failed_result(attempt: Attempt, error: BaseException | None = None) -> AttemptResult:
     """Return the result of an attempt that ended without a response: cancelled, or by an error."""
-    if isinstance(error, Exception) and attempt.cancel_reason is None:
-        reason = _safe_failure_reason(error)
+    failure = error if isinstance(error, Exception) else None
+    if attempt.cancel_reason is CancelReason.TIMEOUT:
+        reason = f"no {'response' if attempt.may_have_been_sent else 'connection'} within total_timeout"
+    elif failure is None or attempt.cancel_reason is not None:
+        reason = _CANCEL_REASONS[attempt.cancel_reason]
     else:
-        reason = _cancel_text(attempt)
-    permanent = isinstance(error, Exception) and is_permanent(error)
-    return AttemptResult(
-        attempt.may_have_been_sent, None, reason, permanent, attempt.bytes_written, isinstance(error, StaleConnection)
-    )
+        try:
+            reason = _failure_reason(failure, connected=attempt.may_have_been_sent)
+        except Exception:  # noqa: BLE001  # an error made by other code may lack what aiohttp's own ones have
+            reason = f"the connection failed ({type(failure).__name__})"
+    permanent, stale = failure is not None and _is_permanent(failure), isinstance(failure, StaleConnection)
+    return AttemptResult(attempt.may_have_been_sent, None, reason, permanent, attempt.bytes_written, stale)
 
 
 def drop_frames(error: BaseException) -> None:
@@ -81,27 +75,14 @@ def drop_frames(error: BaseException) -> None:
         error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
-def _safe_failure_reason(error: Exception) -> str:
-    try:
-        return failure_reason(error)
-    except Exception:  # noqa: BLE001  # an error made by other code may lack what aiohttp's own ones have
-        return f"the connection failed ({type(error).__name__})"
-
-
-def _cancel_text(attempt: Attempt) -> str:
-    if attempt.cancel_reason is CancelReason.TIMEOUT:
-        return f"no {'response' if attempt.may_have_been_sent else 'connection'} within total_timeout"
-    return _CANCEL_REASONS[attempt.cancel_reason]
-
-
-def is_permanent(error: Exception) -> bool:
+def _is_permanent(error: Exception) -> bool:
     """Return whether a retry would fail the same way."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return 400 <= error.status < 500 and error.status not in {408, 429}
     return isinstance(error, aiohttp.ClientConnectorCertificateError | PermanentFailure)
 
 
-def failure_reason(error: Exception) -> str:
+def _failure_reason(error: Exception, *, connected: bool) -> str:
     """Return the failure reason in one line that quotes nothing of the request or the response."""
     match error:
         case aiohttp.ClientConnectorDNSError():
@@ -116,6 +97,12 @@ def failure_reason(error: Exception) -> str:
             return f"the proxy refused the connection ({error.status}){hint}"
         case SafeMessageError():
             return str(error)
+        case TimeoutError() if not connected:
+            return "no connection could be made within connect_timeout"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if not connected:
+            return "the proxy closed the connection instead of opening a tunnel"
+        case aiohttp.ClientResponseError() if not connected:
+            return "the response of the proxy is not valid HTTP"
         case _:
             reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
             return next(reasons, "") or tls_alert_reason(error) or f"the connection failed ({type(error).__name__})"

@@ -1,59 +1,96 @@
-"""Request headers: those that all requests with one token and content type share, built and checked once."""
+"""HTTP headers: those that requests share, built and checked once, and those of a response that change what follows."""
 
+import functools
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from multidict import CIMultiDict
 from yarl import URL
 
 from ..config import Config
+from ..outcomes import Response
 from ..secret import Secret
+from .aiohttp_api import SERVER_SOFTWARE, BaseConnector, shorten_idle_timeout
 
+CLOSE_MARGIN = 1.0
+"""Seconds by which a connection is dropped before its server closes it: time for a request in transit to arrive."""
+MIN_IDLE_TIMEOUT = 0.5
+"""Lower bound in seconds for how long an idle connection is kept."""
+MAX_RETRY_AFTER = 86_400.0
+"""Upper bound in seconds of a `Retry-After` header."""
+
+_timeout = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})(?![0-9])", re.IGNORECASE).search
 _has_control_character = re.compile("[\r\n\0]").search
 
 
 class Headers:
-    """Headers shared by requests to one base URL; those that depend on the body are not among them.
+    """Headers shared by requests to one base URL: those of the settings, and those that this library sets.
 
-    `mapping` are the headers that this library sets; `encoded` is for the executor, which keeps the bytes of all of
-    them here after the first request.
+    Those that depend on the body are not among them. `encoded` are the bytes of all of them, once `encode` was called.
     """
 
-    __slots__ = ("base_url", "encoded", "mapping")
+    encoded: bytes | None = None
 
-    def __init__(self, base_url: str, *, authorization: Secret | None = None, content_type: str | None = None) -> None:
-        self.base_url: str = base_url
-        self.mapping: dict[str, str] = {}
-        self.encoded: bytes | None = None
+    def __init__(
+        self, config: Config, base_url: str, *, authorization: Secret | None = None, content_type: str | None = None
+    ) -> None:
+        self.base_url = base_url
+        self._url = URL(base_url)
+        self.mapping = CIMultiDict(config.headers.reveal())
+        if config.proxy is not None and self._url.scheme == "http":  # the proxy reads this request itself
+            self.mapping.update(config.proxy_headers.reveal())
         if authorization is not None:
             self.mapping["Authorization"] = authorization.reveal()
         if content_type is not None:
             self.mapping["Content-Type"] = content_type
 
-
-def bearer_headers(base_url: str, token: Secret) -> tuple[Headers, Headers]:
-    """Return the headers for requests without a body, and for those with one."""
-    bearer = Secret(f"Bearer {token.reveal()}")
-    return (
-        Headers(base_url, authorization=bearer),
-        Headers(base_url, authorization=bearer, content_type="application/json"),
-    )
-
-
-def merge_headers(config: Config, headers: Headers, url: URL) -> CIMultiDict[str]:
-    """Return the headers of the settings and those that this library sets, for requests to a URL."""
-    merged = CIMultiDict(config.headers.reveal())
-    if config.proxy is not None and url.scheme == "http":  # the proxy reads this request itself
-        merged.update(config.proxy_headers.reveal())
-    merged.update(headers.mapping)
-    return merged
-
-
-def encode_headers(headers: Mapping[str, str]) -> bytes:
-    """Return header lines. Raises `ValueError`, which quotes nothing, for one that would end its line early."""
-    lines: list[str] = []
-    for name, value in headers.items():
-        if _has_control_character(name) or _has_control_character(value):
+    def encode(self) -> bytes:
+        """Return header lines. Raises `ValueError`, which quotes nothing, for one that would end its line early."""
+        lines = CIMultiDict({"Host": self._url.host_port_subcomponent or "", "Accept": "*/*"})
+        lines.update({"Accept-Encoding": "gzip, deflate", "User-Agent": SERVER_SOFTWARE})
+        lines.update(self.mapping)
+        if any(_has_control_character(text) for line in lines.items() for text in line):
             raise ValueError("a header holds a control character")
-        lines.append(f"{name}: {value}\r\n")
-    return "".join(lines).encode()
+        self.encoded = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+        return self.encoded
+
+
+def bearer_headers(config: Config, token: Secret) -> tuple[Headers, Headers]:
+    """Return the headers for requests without a body, and for those with one."""
+    bearer, url = Secret(f"Bearer {token.reveal()}"), config.api_url
+    json = Headers(config, url, authorization=bearer, content_type="application/json")
+    return Headers(config, url, authorization=bearer), json
+
+
+@functools.lru_cache(maxsize=32)
+def announced_idle_timeout(header: str) -> float | None:
+    """Return how many seconds a connection may stay idle after a response with this `Keep-Alive` header."""
+    match = _timeout(header)
+    return max(int(match[1]) - CLOSE_MARGIN, MIN_IDLE_TIMEOUT) if match else None
+
+
+def read_response(
+    status: int, headers: Mapping[str, str], body: bytes, connector: BaseConnector | None, *, may_be_unsolicited: bool
+) -> Response:
+    """Return a response, with the pause that it asks for; the pool keeps idle connections no longer than it says."""
+    if "Keep-Alive" in headers:
+        seconds = announced_idle_timeout(headers["Keep-Alive"])
+        if seconds is not None:
+            shorten_idle_timeout(connector, seconds)
+    retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
+    return Response(status, body, retry_after, may_be_unsolicited)
+
+
+def parse_retry_after(header: str) -> float | None:
+    """Return the seconds of a `Retry-After` header, in either documented form (seconds or a date); None if invalid."""
+    try:
+        if header.strip().isdigit():
+            seconds = float(header)
+        else:
+            time = parsedate_to_datetime(header)
+            seconds = ((time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)

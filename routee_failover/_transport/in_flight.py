@@ -93,18 +93,15 @@ class InFlight:
         for attempt in list(self._tasks):
             if attempt.request.safe or not attempt.may_have_been_sent:
                 attempt.cancel(CancelReason.CLIENT_CLOSED)
-        await self._wait(timeout)
-        for attempt in list(self._tasks):
-            attempt.cancel(CancelReason.CLIENT_CLOSED)
-        await self._wait(_CANCELLATION_TIMEOUT)
+        for seconds in (timeout, _CANCELLATION_TIMEOUT):
+            if self._tasks:
+                await asyncio.wait(self._tasks.values(), timeout=seconds)
+            for attempt in list(self._tasks):
+                attempt.cancel(CancelReason.CLIENT_CLOSED)
         self._report_lost(all_of_them=True)
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-
-    async def _wait(self, seconds: float | None) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds)
 
 
 def _due(attempt: Attempt) -> float:

@@ -12,6 +12,7 @@ from .admission import AdmissionControl, Waiter
 
 MIN_TIMER_DELAY = 0.001
 """Seconds. Some event loops count in whole milliseconds: a shorter timer fires at once, over and over."""
+_CLOSED = "the client was closed while the message waited for a slot; nothing was sent. Send it with an open client"
 
 
 class RequestLimiter:
@@ -55,7 +56,7 @@ class RequestLimiter:
         available in time, and `ClientClosed`.
         """
         if self._closed:
-            raise ClientClosed("the client is closed; nothing was sent. Send it with an open client")
+            raise ClientClosed(_CLOSED)
         now = self._loop.time()
         if deadline is not None and deadline <= max(now, self._admission.paused_until):
             raise self._deadline_error(now)
@@ -76,7 +77,7 @@ class RequestLimiter:
             raise
         if error is None and self._closed:  # closed after the admission, before this task resumed
             self.release(otp=otp)
-            error = _client_closed_error()
+            error = ClientClosed(_CLOSED)
         if error is not None:
             raise error
 
@@ -110,7 +111,7 @@ class RequestLimiter:
         """Admit no more requests; every waiter gets `ClientClosed` at once."""
         self._closed = True
         for waiter in list(self._waiters):
-            self._fail(waiter, _client_closed_error())
+            self._fail(waiter, ClientClosed(_CLOSED))
         if self._timer is not None:
             self._timer.cancel()
 
@@ -185,9 +186,3 @@ class RequestLimiter:
             else "the deadline passed before there was a free connection slot within the rate limit"
         )
         return DeadlinePassed(f"{reason}; nothing was sent. Allow more time, or send fewer messages at once")
-
-
-def _client_closed_error() -> ClientClosed:
-    return ClientClosed(
-        "the client was closed while the message waited for a slot; nothing was sent. Send it with an open client"
-    )

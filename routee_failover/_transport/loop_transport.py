@@ -9,18 +9,10 @@ from typing import Any, NoReturn
 
 from yarl import URL
 
+from .. import events
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
-from ..events import (
-    AttemptEnded,
-    AttemptStarted,
-    ObserverGroup,
-    RetryBudgetExhausted,
-    RetryScheduled,
-    ThrottlePaused,
-    TokenRenewed,
-)
-from ..outcomes import AttemptResult, Response, RetryMode, StatusTable, default_status_table, outcome_of
+from ..outcomes import AttemptResult, RetryMode, StatusTable, default_status_table, outcome_of
 from ..secret import Secret, SecretBytes
 from .attempt import ApiRequest, Attempt, CancelReason
 from .circuit_breaker import CircuitBreaker
@@ -28,14 +20,14 @@ from .executor import Executor
 from .headers import Headers, bearer_headers
 from .in_flight import InFlight
 from .limiter import RequestLimiter
-from .retry_budget import RetryBudget
-from .retry_policy import RetryDecision, RetryReason, RetryState, throttle_pause
+from .retry_policy import RetryBudget, RetryDecision, RetryReason, RetryState, throttle_pause
 from .session_executor import SessionExecutor
 from .token import TokenSource, basic_authorization
 
 _url = lru_cache(maxsize=256)(URL)
 _NOT_SENT_REASONS = frozenset({CancelReason.CLIENT_CLOSED, CancelReason.DEADLINE, CancelReason.WITHDRAWN})
 """Cancellations that raise an error of their own if nothing was sent."""
+CLOSED = "the client is closed in this event loop; nothing was sent"
 
 
 class LoopTransport:
@@ -49,19 +41,21 @@ class LoopTransport:
         )
         self._total_timeout = config.total_timeout.total_seconds()
         self._status_table = StatusTable(config.status_rules)
-        self._observers = ObserverGroup(config.observers)
+        self._observers = events.ObserverGroup(config.observers)
+        self._emit = self._observers.emit
         self._limiter = RequestLimiter(config)
         self._retry_budget = RetryBudget()
         self._circuit_breaker = CircuitBreaker(self._probe_health, self._observers) if config.circuit_breaker else None
-        self._tokens = TokenSource(self._request_token, self._on_token_renewed)
+        self._tokens = TokenSource(self._request_token, lambda life: self._emit(events.TokenRenewed(life)))
         self._in_flight = InFlight(self._executor.execute, self._on_finished)
         self._request_ids = count(1)
         self._bearer: Secret | None = None
-        self._headers = Headers(config.api_url), Headers(config.api_url)
-        self._closing = asyncio.Event()
+        self._headers = Headers(config, config.api_url), Headers(config, config.api_url)
+        self.closing = asyncio.Event()
         self._close_lock = asyncio.Lock()
         self._shutdown_hook = self._close_on_loop_shutdown()
-        self._register_shutdown_hook()
+        with contextlib.suppress(StopIteration):  # start it, so that the loop closes it when it shuts down
+            anext(self._shutdown_hook).send(None)
 
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
         """Send a request, with retries as long as they are safe and allowed.
@@ -77,22 +71,21 @@ class LoopTransport:
         give_up_at = 0.0
         if request.deadline is not None and self._loop.time() >= request.deadline:
             _raise_cancelled(CancelReason.DEADLINE)
-        if self._closing.is_set():  # a token would be requested for nothing
-            _raise_cancelled(CancelReason.CLIENT_CLOSED)
+        if self.closing.is_set():  # a token would be requested for nothing
+            raise ClientClosed(CLOSED)
         while True:
-            # 1. Get a token and a slot of the limiter.
+            # 1. Get a token and a slot of the limiter, and start an attempt.
             attempt_number += 1
             token = None if request.headers is not None else self._try_admit(request) or await self._admit(request)
             try:
-                attempt = self._new_attempt(request, token, request_id, attempt_number)
+                attempt = self._start_attempt(request, token, request_id, attempt_number)
             except BaseException:
                 if token is not None:
                     self._limiter.release(otp=request.otp)
                 raise
             # Counted from the first attempt on: a long wait for a slot is no reason to give up on retries.
             give_up_at = give_up_at or attempt.expires_at
-            # 2. Run the attempt and wait for its result.
-            self._start(attempt)
+            # 2. Wait for its result.
             try:
                 result = await attempt.result
             except asyncio.CancelledError:
@@ -124,25 +117,18 @@ class LoopTransport:
     async def _admit(self, request: ApiRequest) -> Secret:
         """Wait for the probe of the circuit breaker, for a token and for a slot, and return the token to use."""
         while True:
-            token = await self._wait_for_token(request.deadline)
+            token: Secret | None = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(request.deadline):
+                    if self._circuit_breaker is not None and self._circuit_breaker.is_open:
+                        await self._circuit_breaker.ensure_closed()
+                    token = await self._tokens.get()
+            if token is None:
+                _raise_cancelled(CancelReason.DEADLINE)
             await self._limiter.acquire(otp=request.otp, deadline=request.deadline)
             if self._circuit_breaker is None or not self._circuit_breaker.is_open:
                 return self._tokens.current() or token
             self._limiter.release(otp=request.otp)  # the circuit has opened in the meantime
-
-    async def _wait_for_token(self, deadline: float | None) -> Secret:
-        token: Secret | None = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
-                if self._circuit_breaker is not None and self._circuit_breaker.is_open:
-                    await self._circuit_breaker.ensure_closed()
-                token = await self._tokens.get()
-        return token or _raise_cancelled(CancelReason.DEADLINE)
-
-    def _start(self, attempt: Attempt) -> None:
-        if self._observers:
-            self._observers.emit(AttemptStarted(*_attempt_fields(attempt)))
-        self._in_flight.start(attempt)
 
     async def _prepare_retry(
         self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret | None, give_up_at: float
@@ -152,10 +138,10 @@ class LoopTransport:
         deadline = attempt.request.deadline
         # 1. It has to start in time, and within the retry budget.
         start_at = self._loop.time() + retry.delay
-        if start_at >= give_up_at or (deadline is not None and start_at >= deadline) or self._closing.is_set():
+        if start_at >= give_up_at or (deadline is not None and start_at >= deadline) or self.closing.is_set():
             return False
         if retry.cost and not self._retry_budget.try_withdraw(retry.cost):
-            self._observers.emit(RetryBudgetExhausted(request_id, attempt_number, "the retry budget is exhausted"))
+            self._emit(events.RetryBudgetExhausted(request_id, attempt_number, "the retry budget is exhausted"))
             return False
         # 2. It may need a new token.
         if retry.reason is RetryReason.NEW_TOKEN and (
@@ -163,8 +149,11 @@ class LoopTransport:
         ):
             return False
         # 3. Wait for the backoff.
-        self._observers.emit(RetryScheduled(request_id, attempt_number, str(retry.reason), retry.delay))
-        return await self._sleep(retry.delay)
+        self._emit(events.RetryScheduled(request_id, attempt_number, str(retry.reason), retry.delay))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(retry.delay):  # `wait_for` would swallow a cancellation
+                await self.closing.wait()
+        return not self.closing.is_set()
 
     async def _renew_token(self, token: Secret, result: AttemptResult, deadline: float | None) -> bool:
         """Return whether another token than the rejected one could be obtained before the deadline."""
@@ -181,34 +170,21 @@ class LoopTransport:
             pass
         return False  # a 403 may be about a missing role, and says more than a failed renewal
 
-    async def _sleep(self, seconds: float) -> bool:
-        """Sleep; return False as soon as the client is closed."""
-        if seconds:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._closing.wait()
-        return not self._closing.is_set()
-
-    def _new_attempt(self, request: ApiRequest, token: Secret | None, request_id: int, attempt_number: int) -> Attempt:
-        now = self._loop.time()
-        body = request.body
-        if request.deadline is not None and request.body_factory is not None:
-            body = request.body_factory(request.deadline - now)
-            if body is None:
-                _raise_cancelled(CancelReason.DEADLINE)
-        headers = request.headers or self._bearer_headers(token)[body is not None]
-        url, expires_at, result = (
-            _url(headers.base_url + request.path),
-            now + self._total_timeout,
-            self._loop.create_future(),
-        )
-        attempt = Attempt(request, url, headers, now, expires_at, result, request_id, attempt_number)
-        attempt.body = body
+    def _start_attempt(
+        self, request: ApiRequest, token: Secret | None, request_id: int, attempt_number: int
+    ) -> Attempt:
+        headers = request.headers or self._bearer_headers(token)[request.body is not None]
+        url, result, now = _url(headers.base_url + request.path), self._loop.create_future(), self._loop.time()
+        expires_at = now + self._total_timeout
+        attempt = Attempt(request, url, headers, now, expires_at, result, request_id, attempt_number, request.body)
+        if self._observers:
+            self._emit(events.AttemptStarted(*_attempt_fields(attempt)))
+        self._in_flight.start(attempt)
         return attempt
 
     def _bearer_headers(self, token: Secret | None) -> tuple[Headers, Headers]:
         if token is not None and token is not self._bearer:
-            self._bearer, self._headers = token, bearer_headers(self._config.api_url, token)
+            self._bearer, self._headers = token, bearer_headers(self._config, token)
         return self._headers
 
     def _on_finished(self, attempt: Attempt, result: AttemptResult) -> None:
@@ -221,7 +197,11 @@ class LoopTransport:
             if status_rule is not None and status_rule.outcome is Outcome.ACCEPTED:
                 self._limiter.record_success(attempt.started_at)
             elif status_rule is not None and status_rule.retry is RetryMode.AFTER_PAUSE and response is not None:
-                self._throttle(attempt, response)
+                # All requests of this loop pause, and those that follow have lower limits.
+                pause = min(throttle_pause(response), self._config.max_throttle_pause.total_seconds())
+                self._limiter.record_throttled(attempt.started_at)
+                self._limiter.pause(pause)
+                self._emit(events.ThrottlePaused(response.status, pause))
             if self._circuit_breaker is not None and (
                 attempt.cancel_reason is None or attempt.cancel_reason is CancelReason.TIMEOUT
             ):
@@ -233,53 +213,32 @@ class LoopTransport:
             if outcome is Outcome.ACCEPTED and response is not None:
                 outcome, _ = attempt.receipt(response)
             abandoned = attempt.may_have_been_sent and attempt.result.cancelled()
-            self._observers.emit(AttemptEnded(*_attempt_fields(attempt), result, outcome, seconds, abandoned=abandoned))
-
-    def _throttle(self, attempt: Attempt, response: Response) -> None:
-        """Apply a throttled response: pause all requests of this loop, and lower the limits for those that follow."""
-        pause = min(throttle_pause(response), self._config.max_throttle_pause.total_seconds())
-        self._limiter.record_throttled(attempt.started_at)
-        self._limiter.pause(pause)
-        self._observers.emit(ThrottlePaused(response.status, pause))
+            self._emit(events.AttemptEnded(*_attempt_fields(attempt), result, outcome, seconds, abandoned=abandoned))
 
     async def _request_token(self) -> AttemptResult:
         """Request a token. It acquires no slot of the limiter, because every request waits for it."""
-        headers = Headers(
-            self._config.auth_url,
-            authorization=basic_authorization(self._config),
-            content_type="application/x-www-form-urlencoded",
-        )
-        form = SecretBytes(b"grant_type=client_credentials")
-        _, result, _ = await self._send(ApiRequest("POST", "/oauth/token", form, safe=True, headers=headers), 0)
+        basic, form = basic_authorization(self._config), "application/x-www-form-urlencoded"
+        headers = Headers(self._config, self._config.auth_url, authorization=basic, content_type=form)
+        body = SecretBytes(b"grant_type=client_credentials")
+        _, result, _ = await self._send(ApiRequest("POST", "/oauth/token", body, safe=True, headers=headers), 0)
         return result
 
     async def _probe_health(self) -> AttemptResult:
         """Probe Routee with a GET that needs no token. A stale pooled connection proves nothing: it is repeated."""
-        request = ApiRequest("GET", "/failover-otp/health", safe=True, headers=Headers(self._config.api_url))
-        result = await self._probe_once(request)
-        while result.stale_connection:
-            result = await self._probe_once(request)
-        return result
-
-    async def _probe_once(self, request: ApiRequest) -> AttemptResult:
-        attempt = self._new_attempt(request, None, 0, 1)
-        self._start(attempt)
-        try:
-            return await attempt.result
-        finally:
-            attempt.abandon()
-
-    def _on_token_renewed(self, lifetime: float) -> None:
-        self._observers.emit(TokenRenewed(lifetime))
-
-    def _register_shutdown_hook(self) -> None:
-        """Make the event loop close the connections when it shuts down, if `aclose` was not called."""
-        with contextlib.suppress(StopIteration):
-            anext(self._shutdown_hook).send(None)
+        headers = Headers(self._config, self._config.api_url)
+        request = ApiRequest("GET", "/failover-otp/health", safe=True, headers=headers)
+        while True:
+            attempt = self._start_attempt(request, None, 0, 1)
+            try:
+                result = await attempt.result
+            finally:
+                attempt.abandon()
+            if not result.stale_connection:
+                return result
 
     async def _close_on_loop_shutdown(self) -> AsyncGenerator[None, None]:
-        # A loop that shuts down closes its async generators first: the only point at which a pool that was never closed
-        # can still close its connections gracefully.
+        # A loop that shuts down closes its async generators first: the only point at which a pool can still close its
+        # connections gracefully if `aclose` was not called.
         try:
             yield
         finally:
@@ -293,7 +252,7 @@ class LoopTransport:
 
     async def _close(self, timeout: float) -> None:
         self._limiter.close()
-        self._closing.set()
+        self.closing.set()
         await self._tokens.aclose()
         if self._circuit_breaker is not None:
             await self._circuit_breaker.aclose()

@@ -18,9 +18,8 @@ from . import aiohttp_api as aiohttp
 from .attempt import Attempt, AttemptCancelled
 from .connection_check import connection_error, let_loop_read, unread_check_for
 from .connector import open_connector
-from .failure_reasons import NothingWritten, ResponseTooLarge, SafeMessageError
-from .headers import merge_headers
-from .response_headers import read_response
+from .failure_reasons import RESPONSE_TOO_LARGE, NothingWritten, SafeMessageError
+from .headers import read_response
 
 _ATTEMPT = "routee_failover_attempt"
 """Key of the attempt in the context of its request, which aiohttp passes to every hook."""
@@ -47,7 +46,13 @@ class SessionExecutor:
         attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
         self._attempts.add(attempt)
         try:
-            response = await self._request(attempt)
+            attempt.refresh_body(asyncio.get_running_loop())
+            body: Any = None if attempt.body is None else attempt.body.reveal()
+            if body is not None and len(body) >= _LARGE:
+                body = io.BytesIO(body)  # aiohttp warns about large `bytes`
+            own: dict[str, Any] = {"headers": attempt.headers.mapping.copy(), "trace_request_ctx": {_ATTEMPT: attempt}}
+            method, url = attempt.request.method, attempt.url
+            response = await self._session.request(method, url, data=body, **own, **self._options)
             try:
                 content = await self._read(response)
             except BaseException:
@@ -59,36 +64,23 @@ class SessionExecutor:
         finally:
             self._attempts.discard(attempt)
         response.release()
-        headers, connector = response.headers, self._session.connector
-        may_cross = not (attempt.new_connection or "close" in headers.get("Connection", "").lower())
-        return AttemptResult(
-            True, read_response(response.status, headers, content, connector, may_be_unsolicited=may_cross)
-        )
+        closes, connector = "close" in response.headers.get("Connection", "").lower(), self._session.connector
+        may_cross = not (attempt.new_connection or closes)
+        read = read_response(response.status, response.headers, content, connector, may_be_unsolicited=may_cross)
+        return AttemptResult(True, read)
 
     async def aclose(self) -> None:
         """Close the session and its connections."""
         await self._session.close()
 
-    async def _request(self, attempt: Attempt) -> aiohttp.ClientResponse:
-        attempt.refresh_body(asyncio.get_running_loop())
-        body = None if attempt.body is None else attempt.body.reveal()
-        return await self._session.request(
-            attempt.request.method,
-            attempt.url,
-            data=body if body is None or len(body) < _LARGE else io.BytesIO(body),  # aiohttp warns about large `bytes`
-            headers=merge_headers(self._config, attempt.headers, attempt.url),
-            trace_request_ctx={_ATTEMPT: attempt},
-            **self._options,
-        )
-
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return the body. Raises `ResponseTooLarge` if it is longer than the limit."""
+        """Return the body. Raises `SafeMessageError` if it is longer than the limit."""
         limit, length = self._config.max_response_size, response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) <= limit and "Content-Encoding" not in response.headers:
             return await response.read()  # a trace config sees only a body that is read by this
         content = await aiohttp.read_body(None, response.content, limit)
         if content is None:
-            raise ResponseTooLarge
+            raise SafeMessageError(RESPONSE_TOO_LARGE)
         return content
 
 
@@ -126,7 +118,7 @@ async def _on_request_headers_sent(session: aiohttp.ClientSession, context: Any,
     if attempt.checked and not attempt.request.safe:
         raise SafeMessageError(_SENT_TWICE)
     try:
-        if attempt.finished:
+        if attempt.task is None or attempt.task.done():  # its result has been reported
             raise AttemptCancelled  # noqa: TRY301  # as the check below does
         attempt.ensure_may_send(asyncio.get_running_loop())
     except BaseException:

@@ -96,12 +96,7 @@ class TokenSource:
 
     async def _renew(self) -> Secret:
         result = await self._request_token()
-        error = _token_error(result)
-        if error is not None:
-            raise error
         token, lifetime = _read_token(result)
-        if token is None:
-            raise TokenUnavailable("Routee's token response holds no token; nothing was sent", status=200)
         now = asyncio.get_running_loop().time()
         self._token = token
         self._expires_at = now + lifetime
@@ -116,28 +111,23 @@ class TokenSource:
             await asyncio.wait([self._pending])
 
 
-def _token_error(result: AttemptResult) -> TokenUnavailable | None:
+def _read_token(result: AttemptResult) -> tuple[Secret, float]:
+    """Return a token and its lifetime in seconds. Raises `TokenUnavailable`."""
     response = result.response
     if response is None:
-        return TokenUnavailable(f"no access token could be obtained: {result.reason}; nothing was sent")
-    if response.status == 200:
-        return None
-    if response.status == 401:
-        reason = "Routee rejected the application id and secret (401): compare them with Routee's platform"
-    else:
+        raise TokenUnavailable(f"no access token could be obtained: {result.reason}; nothing was sent")
+    if response.status != 200:
         reason = f"Routee's token service answered {response.status}"
-    return TokenUnavailable(f"{reason}; nothing was sent", status=response.status)
-
-
-def _read_token(result: AttemptResult) -> tuple[Secret | None, float]:
+        if response.status == 401:
+            reason = "Routee rejected the application id and secret (401): compare them with Routee's platform"
+        raise TokenUnavailable(f"{reason}; nothing was sent", status=response.status)
     try:
-        payload: Any = decode(result.response.body if result.response else b"")
+        payload: Any = decode(response.body)
     except ValueError:
         payload = None
     payload = payload if isinstance(payload, dict) else {}
     token, life = payload.get("access_token"), payload.get("expires_in")
-    usable = isinstance(token, str) and token.isascii() and token.isprintable() and token.strip() != ""
-    seconds = (
-        float(life) if isinstance(life, int | float) and not isinstance(life, bool) and life >= 0 else DEFAULT_LIFETIME
-    )
-    return (Secret(token) if usable else None), seconds
+    if not (isinstance(token, str) and token.isascii() and token.isprintable() and token.strip()):
+        raise TokenUnavailable("Routee's token response holds no token; nothing was sent", status=200)
+    is_number = isinstance(life, int | float) and not isinstance(life, bool) and life >= 0
+    return Secret(token), float(life) if is_number else DEFAULT_LIFETIME

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
-from weakref import WeakSet
 
 from ..config import Config
 from ..errors import ClientClosed, Outcome
 from ..outcomes import AttemptResult
 from .attempt import ApiRequest
-from .loop_transport import LoopTransport
+from .loop_transport import CLOSED, LoopTransport
 
 
 class Transport:
@@ -20,14 +19,14 @@ class Transport:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._loop_transports: dict[asyncio.AbstractEventLoop, LoopTransport] = {}
-        self._closed_in: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._loop_transports: dict[asyncio.AbstractEventLoop, LoopTransport | None] = {}
+        """None: the client was closed in this loop before anything was sent."""
 
     def reopen(self) -> None:
         """Accept requests again in the running event loop after `aclose` was called in it."""
         loop = asyncio.get_running_loop()
-        if loop in self._closed_in:
-            self._closed_in.discard(loop)
+        loop_transport = self._loop_transports.get(loop)
+        if loop_transport is None or loop_transport.closing.is_set():
             self._loop_transports.pop(loop, None)
 
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
@@ -37,24 +36,24 @@ class Transport:
         only retried when no part of it can have been accepted.
         """
         loop = asyncio.get_running_loop()
-        loop_transport = self._loop_transports.get(loop)
-        if loop_transport is None or loop in self._closed_in:
-            loop_transport = self._open(loop)
+        loop_transport = self._loop_transports.get(loop) or self._open(loop)
         return loop_transport.send_request(request)
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> LoopTransport:
-        if loop in self._closed_in:
-            raise ClientClosed("the client is closed in this event loop; nothing was sent")
-        for other in list(self._loop_transports):  # a copy: other threads may change the dict at the same time
-            if other.is_closed():
-                self._loop_transports.pop(other, None)
+        if loop in self._loop_transports:
+            raise ClientClosed(CLOSED)
+        self._forget_ended_loops()
         loop_transport = self._loop_transports[loop] = LoopTransport(self._config)
         return loop_transport
 
+    def _forget_ended_loops(self) -> None:
+        for other in list(self._loop_transports):  # a copy: other threads may change the dict at the same time
+            if other.is_closed():
+                self._loop_transports.pop(other, None)
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop; those of another loop are closed when that loop ends."""
-        loop = asyncio.get_running_loop()
-        self._closed_in.add(loop)
-        loop_transport = self._loop_transports.get(loop)
+        self._forget_ended_loops()
+        loop_transport = self._loop_transports.setdefault(asyncio.get_running_loop(), None)
         if loop_transport is not None:
             await loop_transport.aclose()

@@ -196,8 +196,12 @@ async def test_other_threads_may_change_the_loop_table_during_cleanup() -> None:
         class ClosedLoop:
             def is_closed(self) -> bool:
                 transports.pop(self, None)
-                transports[object()] = None  # what another thread does in the meantime
+                transports[OpenLoop()] = None  # what another thread does in the meantime
                 return True
+
+        class OpenLoop:
+            def is_closed(self) -> bool:
+                return False
 
         transports[ClosedLoop()] = transports[ClosedLoop()] = None
         await client.send(sms())

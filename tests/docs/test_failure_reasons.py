@@ -2,7 +2,7 @@
 
 import errno
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,18 +10,15 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from routee_failover._transport.aiohttp_api import new_template
 from routee_failover._transport.attempt import ApiRequest, Attempt, CancelReason
-from routee_failover._transport.executor import _connect_error
+from routee_failover._transport.connection_check import connection_error
 from routee_failover._transport.failure_reasons import (
     CLIENT_CERTIFICATE_REQUIRED,
-    NewConnectionClosed,
+    RESPONSE_TOO_LARGE,
     PermanentFailure,
-    ResponseTooLarge,
-    StaleConnection,
+    SafeMessageError,
     failed_result,
 )
-from routee_failover._transport.headers import Headers
 
 from .test_python_blocks import ROOT
 
@@ -81,8 +78,6 @@ RESPONSE_ERRORS: list[Exception] = [
     aiohttp.ClientPayloadError("canary"),
 ]
 OWN_ERRORS_BEFORE = [
-    StaleConnection(),
-    NewConnectionClosed(),
     PermanentFailure(CLIENT_CERTIFICATE_REQUIRED),
     PermanentFailure("resolver raised ValueError"),
 ]
@@ -91,22 +86,22 @@ ONLY_OBSERVED = {CancelReason.DEADLINE, CancelReason.WITHDRAWN, CancelReason.CAL
 
 
 def _reason(error: Exception | None, *, written: bool, cancel_reason: CancelReason | None = None) -> str:
-    attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, Headers(str(ROUTEE)), 0.0, 1.0, None, 1, 1)  # type: ignore[arg-type]
+    attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, None, 0.0, 1.0, None, 1, 1)  # type: ignore[arg-type]
     attempt.may_have_been_sent, attempt.cancel_reason = written, cancel_reason
     return failed_result(attempt, error).reason
 
 
-def _possible_rows() -> Iterator[Row]:
-    template = new_template(ROUTEE, None, {})
-    behind_proxy = new_template(ROUTEE, "http://proxy.example:3128", {})
-    for errors, used in ((CONNECT_ERRORS, template), (PROXY_ERRORS, behind_proxy)):
-        for error in errors:
-            yield BEFORE, type(error).__name__, _reason(_connect_error(error, used), written=False)
+async def _possible_rows() -> AsyncIterator[Row]:
+    closed: Any = SimpleNamespace(protocol=None)
+    for is_new in (False, True):
+        yield BEFORE, "", _reason(await connection_error(closed, is_new=is_new), written=False)
+    for error in CONNECT_ERRORS + PROXY_ERRORS:
+        yield BEFORE, type(error).__name__, _reason(error, written=False)
     for error in RESPONSE_ERRORS:
         yield AFTER, type(error).__name__, _reason(error, written=True)
     for error in OWN_ERRORS_BEFORE:
         yield BEFORE, "", _reason(error, written=False)
-    yield AFTER, "", _reason(ResponseTooLarge(), written=True)
+    yield AFTER, "", _reason(SafeMessageError(RESPONSE_TOO_LARGE), written=True)
     yield EITHER, "", _reason(ValueError("canary"), written=True)
     yield BEFORE, "", _reason(None, written=False, cancel_reason=CancelReason.TIMEOUT)
     for cancel_reason in {None, *CancelReason} - ONLY_OBSERVED:
@@ -115,4 +110,4 @@ def _possible_rows() -> Iterator[Row]:
 
 async def test_table_of_failures_shows_each_reason_of_the_transport() -> None:
     """Section, exception and reason of every row are what the transport makes of the failure, and none is missing."""
-    assert sorted(set(_documented_rows())) == sorted(set(_possible_rows()))
+    assert sorted(set(_documented_rows())) == sorted({row async for row in _possible_rows()})

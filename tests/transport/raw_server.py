@@ -233,6 +233,7 @@ class AttemptRunner:
     """Runs single attempts with the two things they need: an executor, and `InFlight`, which ends them in time."""
 
     def __init__(self, config: Config) -> None:
+        self.config = config
         factory = config.session_factory
         self.executor = Executor(config) if factory is None else SessionExecutor(config, factory)
         self.total_timeout = config.total_timeout.total_seconds()
@@ -242,12 +243,11 @@ class AttemptRunner:
         """Return an attempt whose body and token must not appear anywhere."""
         loop = asyncio.get_running_loop()
         base_url = str(URL(url).origin())
-        headers = Headers(base_url, authorization=Secret(f"Bearer {KEY}"), content_type="application/json")
+        headers = Headers(self.config, base_url, authorization=Secret(f"Bearer {KEY}"), content_type="application/json")
         request = ApiRequest(method, "/failover", SecretBytes(BODY), safe=method == "GET")
         now = loop.time()
-        attempt = Attempt(request, URL(url), headers, now, now + self.total_timeout, loop.create_future(), 1, 1)
-        attempt.body = request.body
-        return attempt
+        expires_at, result = now + self.total_timeout, loop.create_future()
+        return Attempt(request, URL(url), headers, now, expires_at, result, 1, 1, request.body)
 
     async def run(self, url: str, *, method: str = "POST") -> AttemptResult:
         """Run one attempt and return its result."""
@@ -284,7 +284,9 @@ async def attempt_once(handler: Handler, **settings: Any) -> tuple[AttemptResult
 
 def loop_transport_of(transport: Transport) -> LoopTransport:
     """Return the loop transport of the running loop."""
-    return transport._loop_transports[asyncio.get_running_loop()]
+    loop_transport = transport._loop_transports[asyncio.get_running_loop()]
+    assert loop_transport is not None
+    return loop_transport
 
 
 def connector_of(transport: Transport) -> BaseConnector:

@@ -216,7 +216,7 @@ async def test_attempt_cancelled_at_its_end_leaves_the_connection_to_others(monk
 
 async def test_cancellation_during_the_backoff_prevents_the_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that is waiting for its retry is not retried once its caller is cancelled."""
-    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.05)
+    monkeypatch.setattr("routee_failover._transport.retry_policy.full_jitter", lambda _bound: 0.05)
     observer = RecordingObserver()
     settings: dict[str, Any] = {"api_url": "http://127.0.0.1:1", "observers": [observer]}
     async with RawServer(PausableHandler()) as server, open_transport(server, **settings) as transport:

@@ -48,13 +48,13 @@ if sys.version_info >= (3, 12):
 @pytest.fixture
 def short_open_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the first probe due after 50 ms."""
-    monkeypatch.setattr("routee_failover._transport.circuit_state_machine.INITIAL_OPEN_SECONDS", OPEN_SECONDS)
+    monkeypatch.setattr("routee_failover._transport.circuit_breaker.INITIAL_OPEN_SECONDS", OPEN_SECONDS)
 
 
 @pytest.fixture
 def long_open_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the first probe due later than any test runs."""
-    monkeypatch.setattr("routee_failover._transport.circuit_state_machine.INITIAL_OPEN_SECONDS", 3600.0)
+    monkeypatch.setattr("routee_failover._transport.circuit_breaker.INITIAL_OPEN_SECONDS", 3600.0)
 
 
 class FailingHandler:
@@ -298,16 +298,17 @@ async def test_probe_is_repeated_after_stale_pooled_connections(monkeypatch: pyt
     async with RawServer(responding(http("404 Not Found"))) as server, open_transport(server) as transport:
         await transport.send_request(GET)
         loop_transport = loop_transport_of(transport)
-        probe_once, stale = loop_transport._probe_once, iter([True, True])
+        in_flight, stale = loop_transport._in_flight, iter([True, True])
+        execute = in_flight._execute
 
         async def send_over_stale_connections(*args: Any) -> AttemptResult:
             return (
                 AttemptResult(may_have_been_sent=False, reason="x", stale_connection=True)
                 if next(stale, False)
-                else await probe_once(*args)
+                else await execute(*args)
             )
 
-        monkeypatch.setattr(loop_transport, "_probe_once", send_over_stale_connections)
+        monkeypatch.setattr(in_flight, "_execute", send_over_stale_connections)
         result = await loop_transport._probe_health()
     assert result.response is not None
     assert (result.response.status, next(stale, None)) == (404, None)

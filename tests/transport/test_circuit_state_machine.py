@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from routee_failover._transport.circuit_state_machine import CircuitState, CircuitStateMachine
+from routee_failover._transport.circuit_breaker import CircuitState, CircuitStateMachine
 from routee_failover.outcomes import AttemptResult, Response
 
 NOT_CONNECTED = AttemptResult(may_have_been_sent=False, reason="no connection to routee:443 could be made")

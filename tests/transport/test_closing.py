@@ -152,7 +152,7 @@ async def test_closing_during_the_backoff_returns_the_last_result(api_request: A
 
 async def test_closing_stops_the_retries_of_a_token_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing ends the retries of a token request as well; its waiters get ClientClosed."""
-    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 20.0)
+    monkeypatch.setattr("routee_failover._transport.retry_policy.full_jitter", lambda _bound: 20.0)
     observer = RecordingObserver()
     settings: dict[str, Any] = {"auth_url": "http://127.0.0.1:1", "observers": [observer]}
     async with RawServer(responding(ACCEPTED)) as server, open_transport(server, **settings) as transport:

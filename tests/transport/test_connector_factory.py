@@ -163,3 +163,20 @@ async def test_limit_of_pool_size_or_more_is_accepted(limit: int) -> None:
         RouteeClient(server.config(connector_factory=factory, pool_size=5)) as client,
     ):
         assert (await client.send(sms())).tracking_id == "t"
+
+
+@on_every_loop
+async def test_resolver_of_a_connector_factory_is_closed_with_the_client() -> None:
+    """The resolver that a factory passes to its connector is closed once, together with the connections."""
+    resolvers: list[RecordingResolver] = []
+
+    def make_resolver() -> RecordingResolver:
+        resolvers.append(RecordingResolver())
+        return resolvers[-1]
+
+    async with RawServer(responding(ACCEPTED)) as server:
+        url = server.url.replace("localhost", "routee.localhost")
+        settings: dict[str, Any] = {"resolver": make_resolver, "connector_factory": aiohttp.TCPConnector}
+        async with RouteeClient(server.config(api_url=url, auth_url=url, **settings)) as client:
+            assert (await client.send(sms())).tracking_id == "t"
+    assert [resolver.closed for resolver in resolvers] == [1]

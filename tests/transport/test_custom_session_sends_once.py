@@ -239,7 +239,7 @@ async def test_failure_after_another_request_of_a_middleware_is_unknown() -> Non
 @on_every_loop
 async def test_rejected_resend_does_not_prevent_safe_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed token request is retried by the client itself, whatever a middleware tried in between."""
-    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
+    monkeypatch.setattr("routee_failover._transport.retry_policy.full_jitter", lambda _bound: 0.0)
     seen: list[bytes] = []
     failures = iter([True])
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Outcome
-from routee_failover._transport.response_headers import parse_retry_after
+from routee_failover._transport.headers import parse_retry_after
 from routee_failover.outcomes import outcome_of
 from tests.client.fake_routee import until
 from tests.client.rendered_errors import shown

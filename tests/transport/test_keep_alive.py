@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from routee_failover import Outcome
 from routee_failover._transport.aiohttp_api import BaseConnector, shorten_idle_timeout
 from routee_failover._transport.executor import Executor
-from routee_failover._transport.response_headers import MIN_IDLE_TIMEOUT, announced_idle_timeout
+from routee_failover._transport.headers import MIN_IDLE_TIMEOUT, announced_idle_timeout
 from routee_failover.outcomes import outcome_of
 
 from .event_loops import on_every_loop

@@ -42,7 +42,7 @@ SECRETS = (FOR_PROXY, FOR_ROUTEE, "canary-key", KEY, PIN)
 @pytest.fixture(autouse=True)
 def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every backoff delay zero."""
-    monkeypatch.setattr("routee_failover._transport.retry_delays.full_jitter", lambda _bound: 0.0)
+    monkeypatch.setattr("routee_failover._transport.retry_policy.full_jitter", lambda _bound: 0.0)
 
 
 def _proxy_settings(proxy: RawServer, **settings: Any) -> dict[str, Any]:

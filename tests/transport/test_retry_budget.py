@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from routee_failover._transport.retry_budget import COST_NOT_SENT, COST_THROTTLED, RetryBudget
+from routee_failover._transport.retry_policy import COST_NOT_SENT, COST_THROTTLED, RetryBudget
 
 
 def _granted(budget: RetryBudget, cost: int, wanted: int = 1_000) -> int:

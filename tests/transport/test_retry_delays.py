@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 
-from routee_failover._transport import retry_delays
-from routee_failover._transport.retry_delays import backoff_delays, throttle_delays
+from routee_failover._transport import retry_policy
+from routee_failover._transport.retry_policy import backoff_delays, throttle_delays
 
 Delays = Callable[[], Iterator[float]]
 BOUNDS = {
@@ -20,7 +20,7 @@ each_generator = pytest.mark.parametrize("delays", BOUNDS, ids=lambda delays: de
 @each_generator
 def test_upper_bound_doubles_up_to_the_maximum(delays: Delays, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without jitter the delay doubles from 50 ms to 2 s, and from 1 s to 30 s after throttling."""
-    monkeypatch.setattr(retry_delays, "full_jitter", lambda longest: longest)
+    monkeypatch.setattr(retry_policy, "full_jitter", lambda longest: longest)
     assert list(islice(delays(), len(BOUNDS[delays]))) == BOUNDS[delays]
 
 

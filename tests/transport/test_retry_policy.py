@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routee_failover import Config, Outcome
-from routee_failover._transport import retry_delays
-from routee_failover._transport.retry_budget import RetryBudget
-from routee_failover._transport.retry_policy import RetryDecision, RetryReason, RetryState, throttle_pause
+from routee_failover._transport import retry_policy
+from routee_failover._transport.retry_policy import RetryBudget, RetryDecision, RetryReason, RetryState, throttle_pause
 from routee_failover.outcomes import AttemptResult, Response, RetryMode, StatusRule, StatusTable, outcome_of
 
 CONFIG = Config(application_id="id", application_secret="secret")
@@ -42,7 +41,7 @@ def _reasons(state: RetryState, *attempts: AttemptResult) -> list[RetryReason | 
 @pytest.fixture
 def _no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every delay its upper bound."""
-    monkeypatch.setattr(retry_delays, "full_jitter", lambda bound: bound)
+    monkeypatch.setattr(retry_policy, "full_jitter", lambda bound: bound)
 
 
 no_jitter = pytest.mark.usefixtures("_no_jitter")
