@@ -7,7 +7,7 @@ from datetime import timedelta
 from ._transport import ApiRequest
 from ._wire import encode_flow
 from ._wire.routes import ROUTES
-from .errors import InvalidFlow, Problem
+from .errors import DeadlinePassed, InvalidFlow, Problem
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .flows.deadline_fitting import fit_to_deadline
 from .secret import SecretBytes
@@ -47,11 +47,16 @@ def build_request(flow: AnyFlow, deadline: timedelta | None, should_send: SendGu
 
 
 def _set_deadline(request: ApiRequest, flow: AnyFlow, deadline: timedelta) -> None:
-    """Set the deadline of a request, and a body whose ttls are shortened to the time left when it leaves."""
+    """Set the deadline of a request, and a body whose ttls are shortened to the time left when it leaves.
+
+    Raises `DeadlinePassed` if there is too little time from the start: nothing is connected for such a message.
+    """
     if not isinstance(deadline, timedelta):
         reason = f"must be a timedelta from now, such as timedelta(minutes=2), not {type(deadline).__name__}"
         raise InvalidFlow("send", [Problem(("deadline",), reason)])
 
+    if fit_to_deadline(flow, min(deadline, timedelta(seconds=_LONGER_THAN_ANY_TTL))) is None:
+        raise DeadlinePassed("the deadline leaves too little time for the ttl of the message; nothing was sent")
     body = request.body  # by itself: a factory that held its request would be a reference cycle for each send
 
     def body_factory(seconds: float) -> SecretBytes | None:

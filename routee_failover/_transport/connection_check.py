@@ -20,7 +20,7 @@ from .failure_reasons import (
 )
 
 UnreadCheck = Callable[[], bool]
-_READ_SIZE = 32 * 1024
+_SOCKET_READ_SIZE = 32 * 1024
 """Bytes that are read from a socket at once."""
 _nothing_unread: UnreadCheck = bool  # without an argument it returns False
 _unread_checks: WeakKeyDictionary[asyncio.BaseProtocol, UnreadCheck] = WeakKeyDictionary()
@@ -50,7 +50,7 @@ async def connection_error(connection: aiohttp.Connection, *, is_new: bool) -> E
 
 
 def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, bool]:
-    """Return the check for unread data of a connection, and whether the connection is new."""
+    """Return the check for unread data of a connection, and whether it is new; a new one is set to small reads."""
     protocol = transport.get_protocol() if transport is not None else None
     if transport is None or protocol is None:
         return _nothing_unread, False
@@ -60,7 +60,7 @@ def unread_check_for(transport: asyncio.Transport | None) -> tuple[UnreadCheck, 
     check = _unread_checks[protocol] = _new_unread_check(transport)
     # asyncio reads into a new buffer of 256 KB each time, and each time the allocator may return that to the system.
     if hasattr(transport, "max_size"):
-        setattr(transport, "max_size", _READ_SIZE)  # noqa: B010  # of asyncio's TCP transports
+        setattr(transport, "max_size", _SOCKET_READ_SIZE)  # noqa: B010  # of asyncio's TCP transports, without TLS
     return check, True
 
 

@@ -41,7 +41,7 @@ class Executor:
         connection = await aiohttp.connect(self._connector, template, self._timeout)
         try:
             has_unread, is_new = unread_check_for(connection.transport)
-            data = self._encode_request(attempt, proxied=self._config.proxy is not None)
+            data = self._encode_request(attempt)
             # Those that begin in one turn of the loop are written one right after the other in the next: a sleeping
             # server is woken once, and not by each of them.
             await asyncio.sleep(0)
@@ -75,14 +75,15 @@ class Executor:
 
     async def aclose(self) -> None:
         """Close the connections. All attempts must have ended: the body of a response is not read to its end."""
-        await self._connector.close()
+        if not self._connector.closed:
+            await self._connector.close()
 
-    def _encode_request(self, attempt: Attempt, *, proxied: bool) -> bytes:
+    def _encode_request(self, attempt: Attempt) -> bytes:
         """Return head and body."""
         attempt.refresh_body(self._loop)
         method, body = attempt.request.method, attempt.body
         headers = attempt.headers.encoded or attempt.headers.encode()
-        start = _request_line(method, attempt.url, proxied)
+        start = _request_line(method, attempt.url, attempt.headers.proxied)
         content = b"" if body is None else body.reveal()
         length = b"" if body is None and method == "GET" else b"Content-Length: %d\r\n" % len(content)
         return b"".join((start, headers, length, b"\r\n", content))

@@ -57,7 +57,7 @@ def failed_result(attempt: Attempt, error: BaseException | None = None) -> Attem
         reason = _CANCEL_REASONS[attempt.cancel_reason]
     else:
         try:
-            reason = _failure_reason(failure, connected=attempt.may_have_been_sent)
+            reason = _failure_reason(failure, attempt)
         except Exception:  # noqa: BLE001  # an error made by other code may lack what aiohttp's own ones have
             reason = f"the connection failed ({type(failure).__name__})"
     permanent, stale = failure is not None and _is_permanent(failure), isinstance(failure, StaleConnection)
@@ -82,8 +82,9 @@ def _is_permanent(error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientConnectorCertificateError | PermanentFailure)
 
 
-def _failure_reason(error: Exception, *, connected: bool) -> str:
+def _failure_reason(error: Exception, attempt: Attempt) -> str:
     """Return the failure reason in one line that quotes nothing of the request or the response."""
+    through_proxy = attempt.headers.proxied and not attempt.may_have_been_sent
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"the host name {error.host} could not be resolved"
@@ -97,11 +98,11 @@ def _failure_reason(error: Exception, *, connected: bool) -> str:
             return f"the proxy refused the connection ({error.status}){hint}"
         case SafeMessageError():
             return str(error)
-        case TimeoutError() if not connected:
+        case TimeoutError() if not attempt.may_have_been_sent:
             return "no connection could be made within connect_timeout"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if not connected:
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if through_proxy:
             return "the proxy closed the connection instead of opening a tunnel"
-        case aiohttp.ClientResponseError() if not connected:
+        case aiohttp.ClientResponseError() if through_proxy:
             return "the response of the proxy is not valid HTTP"
         case _:
             reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))

@@ -29,6 +29,7 @@ class Headers:
     """Headers shared by requests to one base URL: those of the settings, and those that this library sets.
 
     Those that depend on the body are not among them. `encoded` are the bytes of all of them, once `encode` was called.
+    `mapping` is for a session, which adds Host, Accept and User-Agent itself; copy it before passing it on.
     """
 
     encoded: bytes | None = None
@@ -39,7 +40,8 @@ class Headers:
         self.base_url = base_url
         self._url = URL(base_url)
         self.mapping = CIMultiDict(config.headers.reveal())
-        if config.proxy is not None and self._url.scheme == "http":  # the proxy reads this request itself
+        self.proxied = config.proxy is not None
+        if self.proxied and self._url.scheme == "http":  # the proxy reads this request itself
             self.mapping.update(config.proxy_headers.reveal())
         if authorization is not None:
             self.mapping["Authorization"] = authorization.reveal()

@@ -12,7 +12,7 @@ from .admission import AdmissionControl, Waiter
 
 MIN_TIMER_DELAY = 0.001
 """Seconds. Some event loops count in whole milliseconds: a shorter timer fires at once, over and over."""
-_CLOSED = "the client was closed while the message waited for a slot; nothing was sent. Send it with an open client"
+_CLOSED = "the client was closed while the message waited; nothing was sent. Send it with an open client"
 
 
 class RequestLimiter:

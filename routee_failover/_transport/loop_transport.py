@@ -27,7 +27,7 @@ from .token import TokenSource, basic_authorization
 _url = lru_cache(maxsize=256)(URL)
 _NOT_SENT_REASONS = frozenset({CancelReason.CLIENT_CLOSED, CancelReason.DEADLINE, CancelReason.WITHDRAWN})
 """Cancellations that raise an error of their own if nothing was sent."""
-CLOSED = "the client is closed in this event loop; nothing was sent"
+CLOSED = "the client is closed in this event loop; nothing was sent. Send it with an open client"
 
 
 class LoopTransport:
@@ -50,7 +50,7 @@ class LoopTransport:
         self._in_flight = InFlight(self._executor.execute, self._on_finished)
         self._request_ids = count(1)
         self._bearer: Secret | None = None
-        self._headers = Headers(config, config.api_url), Headers(config, config.api_url)
+        self._headers: tuple[Headers, ...] = ()  # without a body, with one
         self.closing = asyncio.Event()
         self._close_lock = asyncio.Lock()
         self._shutdown_hook = self._close_on_loop_shutdown()
@@ -69,10 +69,10 @@ class LoopTransport:
         retry_state: RetryState | None = None
         attempt_number = 0
         give_up_at = 0.0
-        if request.deadline is not None and self._loop.time() >= request.deadline:
-            _raise_cancelled(CancelReason.DEADLINE)
         if self.closing.is_set():  # a token would be requested for nothing
             raise ClientClosed(CLOSED)
+        if request.deadline is not None and self._loop.time() >= request.deadline:
+            _raise_cancelled(CancelReason.DEADLINE)
         while True:
             # 1. Get a token and a slot of the limiter, and start an attempt.
             attempt_number += 1
@@ -150,9 +150,10 @@ class LoopTransport:
             return False
         # 3. Wait for the backoff.
         self._emit(events.RetryScheduled(request_id, attempt_number, str(retry.reason), retry.delay))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(retry.delay):  # `wait_for` would swallow a cancellation
-                await self.closing.wait()
+        if retry.delay:  # a timeout of 0 would swallow a cancellation, and so would `wait_for`
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(retry.delay):
+                    await self.closing.wait()
         return not self.closing.is_set()
 
     async def _renew_token(self, token: Secret, result: AttemptResult, deadline: float | None) -> bool:
@@ -182,7 +183,7 @@ class LoopTransport:
         self._in_flight.start(attempt)
         return attempt
 
-    def _bearer_headers(self, token: Secret | None) -> tuple[Headers, Headers]:
+    def _bearer_headers(self, token: Secret | None) -> tuple[Headers, ...]:
         if token is not None and token is not self._bearer:
             self._bearer, self._headers = token, bearer_headers(self._config, token)
         return self._headers

@@ -43,10 +43,10 @@ class SessionExecutor:
 
     async def execute(self, attempt: Attempt) -> AttemptResult:
         """Execute an attempt. What it raises proves nothing: how far the attempt got decides."""
+        attempt.refresh_body(asyncio.get_running_loop())
         attempt.may_have_been_sent = True  # until our hooks are called, nothing proves the contrary
         self._attempts.add(attempt)
         try:
-            attempt.refresh_body(asyncio.get_running_loop())
             body: Any = None if attempt.body is None else attempt.body.reveal()
             if body is not None and len(body) >= _LARGE:
                 body = io.BytesIO(body)  # aiohttp warns about large `bytes`

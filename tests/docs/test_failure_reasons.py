@@ -85,8 +85,11 @@ ONLY_OBSERVED = {CancelReason.DEADLINE, CancelReason.WITHDRAWN, CancelReason.CAL
 """They end a send in an error of its own, or in the cancellation of its caller."""
 
 
-def _reason(error: Exception | None, *, written: bool, cancel_reason: CancelReason | None = None) -> str:
-    attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, None, 0.0, 1.0, None, 1, 1)  # type: ignore[arg-type]
+def _reason(
+    error: Exception | None, *, written: bool, proxied: bool = False, cancel_reason: CancelReason | None = None
+) -> str:
+    headers: Any = SimpleNamespace(proxied=proxied)
+    attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, headers, 0.0, 1.0, None, 1, 1)  # type: ignore[arg-type]
     attempt.may_have_been_sent, attempt.cancel_reason = written, cancel_reason
     return failed_result(attempt, error).reason
 
@@ -95,8 +98,9 @@ async def _possible_rows() -> AsyncIterator[Row]:
     closed: Any = SimpleNamespace(protocol=None)
     for is_new in (False, True):
         yield BEFORE, "", _reason(await connection_error(closed, is_new=is_new), written=False)
-    for error in CONNECT_ERRORS + PROXY_ERRORS:
-        yield BEFORE, type(error).__name__, _reason(error, written=False)
+    for errors, proxied in ((CONNECT_ERRORS, False), (PROXY_ERRORS, True)):
+        for error in errors:
+            yield BEFORE, type(error).__name__, _reason(error, written=False, proxied=proxied)
     for error in RESPONSE_ERRORS:
         yield AFTER, type(error).__name__, _reason(error, written=True)
     for error in OWN_ERRORS_BEFORE:

@@ -9,9 +9,10 @@ import pytest
 
 from routee_failover import Outcome, RouteeClient
 from routee_failover._transport import ApiRequest, aiohttp_api
-from routee_failover._transport.attempt import CancelReason
+from routee_failover._transport.attempt import Attempt, CancelReason
 from routee_failover._transport.executor import Executor
-from routee_failover.events import AttemptEnded, AttemptStarted, RetryScheduled
+from routee_failover.events import AttemptEnded, AttemptStarted, Event, RetryScheduled
+from routee_failover.outcomes import AttemptResult
 from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
 
@@ -26,13 +27,17 @@ from .raw_server import (
     attempt_runner,
     cancel_when,
     connector_of,
+    http,
     loop_transport_of,
     never_respond,
     open_transport,
     read_request,
+    responding,
     slots_in_use,
     until_idle,
 )
+
+ACCEPTED = http("200 OK", b'{"trackingId":"t"}')
 
 
 @pytest.mark.parametrize("api_request", [POST, GET], ids=["send", "read"])
@@ -280,3 +285,37 @@ async def test_eager_tasks_emit_all_events_in_order(api_request: ApiRequest) -> 
         await transport.send_request(api_request)
     kinds = [type(event) for event in observer.events if isinstance(event, AttemptStarted | AttemptEnded)]
     assert kinds == [AttemptStarted, AttemptEnded] * (len(kinds) // 2)
+
+
+async def test_cancellation_before_an_immediate_retry_sends_nothing() -> None:
+    """A task that cancels itself when a retry without delay is announced sends nothing more."""
+
+    class CancellingObserver(RecordingObserver):
+        def observe(self, event: Event) -> None:
+            super().observe(event)
+            if isinstance(event, RetryScheduled):
+                running.cancel()
+
+    observer, seen = CancellingObserver(), list[bytes]()
+    async with (
+        RawServer(responding(ACCEPTED, seen=seen)) as server,
+        open_transport(server, observers=[observer]) as transport,
+    ):
+        await transport.send_request(GET)
+        in_flight, stale = loop_transport_of(transport)._in_flight, iter([True])
+        execute = in_flight._execute
+
+        async def meet_a_stale_connection(attempt: Attempt) -> AttemptResult:
+            return (
+                AttemptResult(may_have_been_sent=False, reason="x", stale_connection=True)
+                if next(stale, False)
+                else await execute(attempt)
+            )
+
+        in_flight._execute = meet_a_stale_connection
+        running = asyncio.create_task(transport.send_request(POST))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert [event.delay for event in observer.of(RetryScheduled)] == [0.0]
+        await until_idle(transport)
+    assert [request[:4] for request in seen] == [b"GET "]

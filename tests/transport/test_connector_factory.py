@@ -165,6 +165,24 @@ async def test_limit_of_pool_size_or_more_is_accepted(limit: int) -> None:
         assert (await client.send(sms())).tracking_id == "t"
 
 
+@with_and_without_session
+async def test_connector_is_closed_once(session: dict[str, Any]) -> None:
+    """A connector whose `close` must not be called twice is closed once, with the client."""
+    closed: list[object] = []
+
+    class Connector(aiohttp.TCPConnector):
+        async def close(self, *, abort_ssl: bool = False) -> None:
+            closed.append(self)
+            await super().close(abort_ssl=abort_ssl)
+
+    async with (
+        RawServer(responding(ACCEPTED)) as server,
+        RouteeClient(server.config(connector_factory=Connector, **session)) as client,
+    ):
+        await client.send(sms())
+    assert len(closed) == 1
+
+
 @on_every_loop
 async def test_resolver_of_a_connector_factory_is_closed_with_the_client() -> None:
     """The resolver that a factory passes to its connector is closed once, together with the connections."""

@@ -1,4 +1,4 @@
-"""Request headers: aiohttp assembles them once, and later requests copy them."""
+"""Request headers: built and encoded once for each token."""
 
 from routee_failover._transport import ApiRequest, Transport
 from routee_failover.secret import SecretBytes

@@ -291,7 +291,7 @@ async def test_closing_rejects_waiters_admitted_and_new_requests() -> None:
     limiter.pause(1)  # so that no waiter is admitted by another one's release
     waiters[2].cancel()
     limiter.close()
-    text = "the client was closed while the message waited for a slot; nothing was sent. Send it with an open client"
+    text = "the client was closed while the message waited; nothing was sent. Send it with an open client"
     for waiter in waiters[:2]:
         assert await waiter == (ClientClosed, 0, text)
     assert await rejection_of(limiter.acquire(otp=True)) == (ClientClosed, 0, text)

@@ -1,6 +1,5 @@
 """Retry budget: how many retries a client may make."""
 
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -75,15 +74,6 @@ def test_deposits_never_exceed_the_capacity() -> None:
     budget.try_withdraw(2)
     budget.deposit()
     assert budget.available == 499
-
-
-@given(requests=st.integers(180, 5_000), max_attempts=st.integers(1, 50))
-def test_total_outage_gets_at_most_a_fifth_more_attempts(requests: int, max_attempts: int) -> None:
-    """From 180 requests on, an outage gets at most 1.2 times the traffic, whatever the maximum of attempts."""
-    budget = RetryBudget()
-    attempts = sum(1 + _granted(budget, COST_NOT_SENT, max_attempts - 1) for _ in range(requests))
-    assert attempts <= requests + 500 / 14
-    assert attempts <= 1.2 * requests
 
 
 class _BudgetMachine(RuleBasedStateMachine):

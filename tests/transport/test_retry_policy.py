@@ -1,6 +1,8 @@
 """Retry policy: whether a request is retried, why, after which delay, and at what cost."""
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import islice
 
 import attrs
 import pytest
@@ -9,7 +11,15 @@ from hypothesis import strategies as st
 
 from routee_failover import Config, Outcome
 from routee_failover._transport import retry_policy
-from routee_failover._transport.retry_policy import RetryBudget, RetryDecision, RetryReason, RetryState, throttle_pause
+from routee_failover._transport.retry_policy import (
+    RetryBudget,
+    RetryDecision,
+    RetryReason,
+    RetryState,
+    backoff_delays,
+    throttle_delays,
+    throttle_pause,
+)
 from routee_failover.outcomes import AttemptResult, Response, RetryMode, StatusRule, StatusTable, outcome_of
 
 CONFIG = Config(application_id="id", application_secret="secret")
@@ -343,3 +353,25 @@ def test_total_outage_gets_at_most_a_fifth_more_attempts(requests: int, max_atte
         while (retry := state.decide(NOT_CONNECTED, None)) is not None and budget.try_withdraw(retry.cost):
             attempts += 1
     assert attempts <= 1.2 * requests
+
+
+Delays = Callable[[], Iterator[float]]
+BOUNDS = {
+    backoff_delays: [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0],
+    throttle_delays: [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0],
+}
+
+each_generator = pytest.mark.parametrize("delays", BOUNDS, ids=lambda delays: delays.__name__)
+
+
+@each_generator
+def test_upper_bound_doubles_up_to_the_maximum(delays: Delays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without jitter the delay doubles from 50 ms to 2 s, and from 1 s to 30 s after throttling."""
+    monkeypatch.setattr(retry_policy, "full_jitter", lambda longest: longest)
+    assert list(islice(delays(), len(BOUNDS[delays]))) == BOUNDS[delays]
+
+
+@each_generator
+def test_delays_differ_between_clients(delays: Delays) -> None:
+    """Jitter: two clients that fail at the same time do not retry at the same time."""
+    assert list(islice(delays(), 10)) != list(islice(delays(), 10))
