@@ -174,7 +174,7 @@ async def test_response_above_max_response_size_is_discarded_with_its_connection
 
 
 async def test_responses_are_read_into_small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asyncio would make a buffer of 256 KB for each response, which the allocator returns to the system each time."""
+    """A response is read into a buffer of 32 KB, and not into one of 256 KB, which is what asyncio makes."""
     sizes: list[int] = []
 
     class RecordingSocket(socket.socket):
