@@ -145,7 +145,7 @@ class RouteeClient:
         if outcome is Outcome.ACCEPTED:
             accepted: AnyReceipt = receipt
             return accepted
-        error = error_for_outcome(flow, outcome, result, receipt)
+        error = error_for_outcome(flow, request, outcome, result, receipt)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
