@@ -16,6 +16,7 @@ from aiohttp import web
 from routee_failover import (
     BadRequest,
     FlowFailed,
+    InvalidFlow,
     OtpFlow,
     OtpSmsStep,
     Rejected,
@@ -28,7 +29,7 @@ from routee_failover.bulk import BulkSender, rows_of
 from routee_failover.events import Event
 from routee_failover.ledger import SqliteLedger
 
-from .fake_routee import FakeRoutee, ReceivedRequest, Responder, always, token_response
+from .fake_routee import FakeRoutee, ReceivedRequest, Responder, always, config_for, token_response
 from .rendered_errors import shown
 from .sample_flows import MINUTE, PHONE, PIN, TEMPLATE, otp, sms
 
@@ -145,6 +146,17 @@ async def test_refused_token_request_shows_no_application_secret(body: Callable[
             await client.send(sms())
     assert _leaked(shown(caught.value)) == []
     assert server.requests == []
+
+
+async def test_mapping_that_is_sent_by_mistake_is_in_no_traceback() -> None:
+    """Who sends Routee's JSON instead of a flow gets an error that shows nothing of it, from `send` and `send_all`."""
+    mappings: list[Any] = [{"pin": PIN, "to": PHONE}]
+    async with RouteeClient(config_for("http://127.0.0.1:1")) as client:
+        with pytest.raises(InvalidFlow, match="takes a flow, not dict") as caught:
+            await client.send(mappings[0])
+        (error,) = [sent.error async for sent in client.send_all(mappings)]
+    assert isinstance(error, InvalidFlow)
+    assert [secret for secret in (PIN, PHONE) if secret in shown(caught.value) + shown(error)] == []
 
 
 @pytest.mark.parametrize("call", ["search", "search OTPs"])
