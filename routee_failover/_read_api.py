@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ._transport import ApiRequest, Transport
+from ._wire.redaction import header_secrets, numbers_in
 from ._wire.responses import UNREADABLE, parse_json, parse_object, parse_rejection
 from ._wire.routes import TRACKING_ROUTES
 from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
 from .flows import Endpoint
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import JsonObject
-from .secret import SecretBytes
+from .secret import Secret, SecretBytes
 
 _T = TypeVar("_T")
 
@@ -36,9 +37,10 @@ class ReadApi:
         path, parse = TRACKING_ROUTES[endpoint]
         return await self.fetch(path + quote(tracking_id, safe=""), parse)
 
-    async def fetch(self, path: str, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
+    async def fetch(self, path: str | Secret, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
         """Return the JSON object of the response as `parse` converts it. A request with a body is a POST.
 
+        A `path` whose query may hold a phone number is a `Secret`, so that no traceback shows it.
         `parse` may raise `ValueError`, with a text that quotes nothing of the response: it is raised as `NoResponse`.
         """
         record = parse_object(await self._request(path, body), parse)
@@ -53,16 +55,17 @@ class ReadApi:
             raise _unreadable("is not JSON")
         return value
 
-    async def _request(self, path: str, body: SecretBytes | None = None) -> bytes:
+    async def _request(self, path: str | Secret, body: SecretBytes | None = None) -> bytes:
         method = "GET" if body is None else "POST"
-        outcome, result, _ = await self._transport.send_request(ApiRequest(method, path, body, safe=True))
+        request = ApiRequest(method, path.reveal() if isinstance(path, Secret) else path, body, safe=True)
+        outcome, result, _ = await self._transport.send_request(request)
         response = result.response
         if outcome is Outcome.NOT_SENT:
             raise ConnectFailed(f"{result.reason}; the request did not reach Routee and can be repeated")
         if response is None or outcome is Outcome.UNKNOWN:
             raise NoResponse(f"{result.summary}; nothing was changed, repeat the request", reason=result.summary)
         if outcome is Outcome.REJECTED:
-            raise parse_rejection(response.status, response.retry_after, response.body)
+            raise parse_rejection(response.status, response.retry_after, response.body, secrets=_secrets(request))
         return response.body
 
 
@@ -85,6 +88,12 @@ def resolve_target(
     if endpoint not in [*Endpoint]:
         raise InvalidFlow(method, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
     return tracking_id, Endpoint(endpoint)
+
+
+def _secrets(request: ApiRequest) -> list[str]:
+    """Return what a rejection may quote and no error may show: credentials, and the numbers that are searched for."""
+    sent = request.path.partition("?")[2] + ("" if request.body is None else request.body.reveal().decode())
+    return [*header_secrets(request.sent_headers), *numbers_in(sent)]
 
 
 def _unreadable(problem: str) -> NoResponse:

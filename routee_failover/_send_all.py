@@ -37,7 +37,9 @@ async def _send_one(send: SendFunction, flow: AnyFlow) -> SendResult:
     try:
         receipt = await send(flow)
     except RouteeError as error:
-        return SendResult(flow, error.outcome, error=error)
+        # Without this frame, whose local variable may be a mapping with a PIN that is no flow.
+        traceback = error.__traceback__ and error.__traceback__.tb_next
+        return SendResult(flow, error.outcome, error=error.with_traceback(traceback))
     return SendResult(flow, Outcome.ACCEPTED, receipt=receipt)
 
 

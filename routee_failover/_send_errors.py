@@ -1,6 +1,7 @@
 """Convert a send that was not accepted into the error that says what is proven."""
 
-from ._wire.redaction import collect_secrets
+from ._transport import ApiRequest
+from ._wire.redaction import collect_secrets, header_secrets
 from ._wire.responses import parse_rejection, redact_rejection
 from ._wire.routes import correlation
 from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
@@ -9,15 +10,15 @@ from .outcomes import AttemptResult
 
 
 def error_for_outcome(
-    flow: AnyFlow, outcome: Outcome, result: AttemptResult, receipt: Rejected | str | None
+    flow: AnyFlow, request: ApiRequest, outcome: Outcome, result: AttemptResult, receipt: Rejected | str | None
 ) -> RouteeError:
-    """Return the error of a send that was not accepted.
+    """Return the error of a send that was not accepted. It shows no content of the flow, and no credentials.
 
     `receipt` is what the receipt parser of the route returned instead of a receipt, if the status was an accepting one.
     """
     response = result.response
     if isinstance(receipt, Rejected):
-        return redact_rejection(receipt, collect_secrets(flow))
+        return redact_rejection(receipt, _secrets(flow, request))
     if receipt is not None and response is not None:
         return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")
     if outcome is Outcome.NOT_SENT:
@@ -26,8 +27,12 @@ def error_for_outcome(
         return _unknown(flow, result.summary)
     suffix = "; the message was not accepted"
     return parse_rejection(
-        response.status, response.retry_after, response.body, suffix=suffix, secrets=collect_secrets(flow)
+        response.status, response.retry_after, response.body, suffix=suffix, secrets=_secrets(flow, request)
     )
+
+
+def _secrets(flow: AnyFlow, request: ApiRequest) -> list[str]:
+    return [*collect_secrets(flow), *header_secrets(request.sent_headers)]
 
 
 def _unknown(flow: AnyFlow, reason: str) -> DeliveryUnknown:

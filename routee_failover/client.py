@@ -21,7 +21,7 @@ from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome
 from ._transport import Transport
 from .config import Config
-from .errors import DeliveryUnknown, InvalidConfig, Outcome
+from .errors import DeliveryUnknown, InvalidConfig, InvalidFlow, Outcome
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .reconcile import OnUnknown, Reconciler
 from .records import (
@@ -139,13 +139,17 @@ class RouteeClient:
         A task that is cancelled before the first byte leaves has sent nothing. If it is cancelled later, the send
         continues in the background: observers get its outcome, and `aclose()` waits for it.
         """
-        request = build_request(flow, deadline, should_send)
+        try:
+            request = build_request(flow, deadline, should_send)
+        except InvalidFlow as invalid:
+            del flow  # it may be a mapping with a PIN, which a traceback that shows locals would show
+            raise invalid.with_traceback(None) from None
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
         outcome, result, receipt = await self._transport.send_request(request)
         if outcome is Outcome.ACCEPTED:
             accepted: AnyReceipt = receipt
             return accepted
-        error = error_for_outcome(flow, outcome, result, receipt)
+        error = error_for_outcome(flow, request, outcome, result, receipt)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from .._wire.json_codec import encode_canonical
 from ..errors import InvalidSearch, Problem
 from ..records.record import JsonObject, Record
-from ..secret import SecretBytes
+from ..secret import Secret, SecretBytes
 from .cursor import ListCursor
 
 _T = TypeVar("_T", bound=Record)
@@ -24,7 +24,9 @@ thousand flows would exceed `Config.max_response_size`."""
 class FetchPage(Protocol):
     """Function that sends a read call to Routee."""
 
-    async def __call__(self, path: str, parse: Callable[[JsonObject], _A], body: SecretBytes | None = None) -> _A:
+    async def __call__(
+        self, path: str | Secret, parse: Callable[[JsonObject], _A], body: SecretBytes | None = None
+    ) -> _A:
         """Return what `parse` makes of the response; it may raise `ValueError` with a text that quotes nothing of it.
 
         Raises `NotSent`, `Rejected` or `NoResponse`.

@@ -11,7 +11,7 @@ import attrs
 from ..errors import InvalidSearch, Problem
 from ..records import FlowStatus, OtpPage, OtpRecord
 from ..records.record import JsonObject
-from ..secret import mask_phone
+from ..secret import Secret, mask_phone
 from .base import FetchPage, ListPage, Search, count_flows, validate_page_number
 from .filters import enum_problem, text_problem
 
@@ -39,8 +39,12 @@ class OtpSearch(Search[OtpRecord]):
         return attrs.evolve(page, records=tuple(filter(self._matches, page.records)))
 
     async def _request_page(self, offset: int) -> OtpPage:
+        return await self._fetch(self._path(offset), functools.partial(_read_page, offset=offset))
+
+    def _path(self, offset: int) -> Secret:
+        """Return path and query string, which may hold a number: no traceback shows them."""
         query = urlencode({**self._terms, "limit": self._size, "offset": offset}, quote_via=quote)
-        return await self._fetch(f"/failover-otp/otp/failover?{query}", functools.partial(_read_page, offset=offset))
+        return Secret(f"/failover-otp/otp/failover?{query}")
 
     async def _fetch_page(self, start: int, page_size: int | None) -> ListPage[OtpRecord]:
         page = await self._request_page(start)

@@ -1,7 +1,7 @@
 """One attempt of a request: how far it got, what cancelled it, and the last check before its first byte is sent."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any
 
@@ -25,7 +25,8 @@ class ApiRequest:
     first byte is not sent after it. `body_factory` returns the body for a message that is useful for this many more
     seconds, `None` if that is too short. `read_receipt` reads the body of a response whose status is a success.
     `headers` makes it a request without access token, which takes no slot of the limiter. `should_send` is called right
-    before the first byte; if it returns False, nothing is sent.
+    before the first byte; if it returns False, nothing is sent. `sent_headers` are those of its last attempt: the
+    response may quote their credentials.
     """
 
     method: str
@@ -38,6 +39,7 @@ class ApiRequest:
     read_receipt: ReceiptReader | None = attrs.field(default=None, kw_only=True)
     headers: Headers | None = attrs.field(default=None, kw_only=True)
     should_send: Callable[[], bool] | None = attrs.field(default=None, kw_only=True)
+    sent_headers: Mapping[str, str] | None = attrs.field(default=None, init=False)
 
 
 class CancelReason(Enum):

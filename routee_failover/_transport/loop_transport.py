@@ -175,6 +175,7 @@ class LoopTransport:
         self, request: ApiRequest, token: Secret | None, request_id: int, attempt_number: int
     ) -> Attempt:
         headers = request.headers or self._bearer_headers(token)[request.body is not None]
+        request.sent_headers = headers.mapping
         url, result, now = _url(headers.base_url + request.path), self._loop.create_future(), self._loop.time()
         expires_at = now + self._total_timeout
         attempt = Attempt(request, url, headers, now, expires_at, result, request_id, attempt_number, request.body)

@@ -22,8 +22,8 @@ from ..records import AnyReceipt, FlowReceipt, OtpReceipt, ViberOtpReceipt
 from ..records._fields import get_int, get_str
 from ..records.record import JsonObject
 from ..records.statuses import FAILURE_REASONS
-from ..secret import MASK
 from .json_codec import decode
+from .redaction import make_redactor
 
 _T = TypeVar("_T")
 
@@ -104,7 +104,7 @@ def parse_rejection(
     data = parse_json(body)
     data = data if isinstance(data, dict) else {}
     message, problems = _extract_messages(data)
-    redact = _make_redactor(secrets)
+    redact = _shortening_redactor(secrets)
     message = redact(message) if message else None
     problems = {redact(path): redact(reason) for path, reason in islice(problems.items(), MAX_PROBLEMS)}
     # 2. The class of the error.
@@ -134,9 +134,13 @@ MAX_MESSAGE_LENGTH = 500
 
 
 def redact_rejection(rejection: Rejected, secrets: Iterable[str]) -> Rejected:
-    """Return the same error with `secrets` masked in Routee's message."""
+    """Return the same error with `secrets` masked in Routee's message, wherever the error shows it."""
+    redact = _shortening_redactor(secrets)
     if rejection.developer_message is not None:
-        rejection.developer_message = _make_redactor(secrets)(rejection.developer_message)
+        rejection.developer_message = redact(rejection.developer_message)
+    if isinstance(rejection, FlowFailed):
+        rejection.reason = redact(rejection.reason)
+    rejection.args = tuple(map(redact, rejection.args))
     return rejection
 
 
@@ -158,12 +162,11 @@ def _extract_messages(data: dict[str, Any]) -> tuple[str | None, dict[str, str]]
 _MESSAGE_KEYS = ("developerMessage", "error_description", "message", "error", "detail")
 
 
-def _make_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    longest_first = sorted((secret for secret in secrets if secret), key=len, reverse=True)
+def _shortening_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    redact = make_redactor(secrets)
 
-    def redact(text: str) -> str:
-        for secret in longest_first:
-            text = text.replace(secret, MASK)
+    def redact_and_shorten(text: str) -> str:
+        text = redact(text)
         return text if len(text) <= MAX_MESSAGE_LENGTH else f"{text[:MAX_MESSAGE_LENGTH]}..."
 
-    return redact
+    return redact_and_shorten

@@ -22,7 +22,7 @@ from .send_window import SendWindow, has_single_utc_offset
 from .templates.correlation import all_recipients
 from .templates.dry_run_findings import Finding, FindingKind, Findings
 from .templates.row import Correlation, Row, Rows
-from .text_checks import check_texts
+from .text_checks import check_texts, sms_text
 
 MAX_INVALID_ROWS = 10
 """Number of invalid rows that are reported in full; all of them are counted."""
@@ -208,7 +208,7 @@ class _RowCounter:
             self._first_step_sms += isinstance(flow.steps[0], SmsStep | OtpSmsStep)
             for step in flow.steps:
                 if isinstance(step, SmsStep | OtpSmsStep):
-                    body = step.message.body
+                    body = sms_text(step)
                     sent = split_sms(body, transcode=bool(step.message.transcode))
                     length, parts = max(length, len(body)), max(parts, len(sent))
                     self._by_parts[len(sent)] += 1

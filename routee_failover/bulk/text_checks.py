@@ -31,11 +31,16 @@ def check_texts(row: Row, flow: AnyFlow, findings: Findings) -> None:
             findings.count_new_length(column, len(cell), row.line, _masked_text(row, flow, text_of(values))())
 
 
+def sms_text(step: SmsStep | OtpSmsStep) -> str:
+    """Return the text of an SMS, which is a secret in a one-time password."""
+    return step.message.body.reveal() if isinstance(step, OtpSmsStep) else step.message.body
+
+
 def _texts(flow: AnyFlow) -> list[str]:
     texts: list[str] = []
     for step in () if isinstance(flow, ViberOtpMessage) else flow.steps:
         if isinstance(step, SmsStep | OtpSmsStep):
-            texts.append(step.message.body)
+            texts.append(sms_text(step))
         elif isinstance(step, ViberStep) and step.message.text is not None:
             texts.append(step.message.text)
     return texts

@@ -1,7 +1,6 @@
 """`routee-failover callbacks listen`: print Routee's callbacks as they arrive, until Ctrl-C."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,6 +17,7 @@ from ..webhooks import AnyCallback, CallbackInbox, ReceiveResult, aiohttp_receiv
 from .delivery_view import deliveries_of, humanize_status
 from .error_output import ErrorContext, handle_errors
 from .exit_codes import SERVER_EXIT_CODES
+from .record_formats import format_json
 from .server import local_url, serve_app, shutdown_event
 from .terminal import Terminal, printable
 from .usage_messages import Command
@@ -132,9 +132,7 @@ class _JsonLinesPrinter:
             "result": callback.result,
             "record": _mask_numbers(record),
         }
-        text = json.dumps(line, ensure_ascii=not self._output.encoding.startswith("utf"))
-        # JSON leaves the control codes above ASCII unescaped, and a terminal would obey them.
-        self._output.print_line(re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text))
+        self._output.print_line(format_json(line, ascii_only=not self._output.encoding.startswith("utf")))
 
 
 _is_phone_number = re.compile(r"\+?[0-9]{7,15}").fullmatch

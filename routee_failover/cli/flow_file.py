@@ -6,9 +6,11 @@ from .._wire import load_flow
 from .._wire.flow_document import ENDPOINT_NAMES, STDIN, read_json_object
 from ..errors import InvalidFlow, Problem
 from ..flows import AnyFlow, Endpoint
+from ..secret import scrub_traceback
 from .terminal import printable
 
 
+@scrub_traceback
 def read_flow(file: str, endpoint: Endpoint | None, *, keep_unknown: bool) -> AnyFlow:
     """Return the flow in a file, or on stdin for `-`; `endpoint` overrides the one that the file names.
 

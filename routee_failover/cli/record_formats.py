@@ -1,7 +1,6 @@
 """Output formats of records: table, JSON and CSV."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +18,18 @@ SearchRecord = FlowRecord | OtpRecord
 
 
 def format_json(data: dict[str, Any], *, ascii_only: bool, indent: int | None = None) -> str:
-    """Return a response as JSON that is safe to print."""
+    """Return a response as JSON that is safe to print: what is not printable is escaped, and the same after parsing.
+
+    A terminal would obey control codes and marks of direction, and a reader of lines would split at U+2028.
+    """
     text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
-    # JSON leaves the control codes above ASCII unescaped, and a terminal would obey them.
-    return re.sub(r"[\x7f-\x9f]", lambda code: f"\\u{ord(code[0]):04x}", text)
+    return "\n".join(line if line.isprintable() else "".join(map(_escape, line)) for line in text.split("\n"))
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 
 WIDE_TABLE_COLUMNS = 120

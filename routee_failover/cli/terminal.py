@@ -3,11 +3,12 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NoReturn, TextIO
 
 import attrs
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 MAX_TEXT_LENGTH = 1000
@@ -18,10 +19,16 @@ class OutputClosed(Exception):  # control flow: it ends a command
 
 
 class Terminal(Console):
-    """Console that prints text as it is: no markup, no emoji names, no highlighting."""
+    """Console that prints text as it is: no markup, no emoji names, no highlighting, printable characters alone."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render with blanks in place of what is not printable: whatever prints text of Routee's or of a file."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or text.isprintable() else Segment(blank_unprintable(text), style)
 
     def on_broken_pipe(self) -> NoReturn:
         """Raise `OutputClosed`, so that the command reports what was sent; rich would end the process here."""
@@ -60,9 +67,19 @@ UNICODE = Glyphs("✓", "✗", "■", "·", "●", "→", "—", "⠋⠙⠹⠸�
 ASCII = Glyphs("+", "x", "#", ".", "*", "->", "-", "|/-\\")
 
 
+def blank_unprintable(text: str) -> str:
+    """Return a text of any number of lines with blanks in place of what is not printable."""
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else _blank(line) for line in lines)
+
+
+def _blank(line: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in line)
+
+
 def printable(text: object, max_length: int = MAX_TEXT_LENGTH) -> str:
     """Return a text as one line without control codes: a terminal would obey those of a file name or a response."""
-    shown = "".join(character if character.isprintable() else " " for character in str(text)[: max_length + 1])
+    shown = _blank(str(text)[: max_length + 1])
     return shown if len(shown) <= max_length else shown[:max_length] + "..."
 
 

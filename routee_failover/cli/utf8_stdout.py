@@ -5,13 +5,14 @@ import sys
 from typing import NoReturn
 
 from ..errors import InvalidSource
+from .terminal import blank_unprintable
 
 
 class DataOutput:
     """Writes data to standard output as UTF-8, for another program to read.
 
     A terminal shows only its own encoding. A character that it lacks raises `InvalidSource`: a replacement character
-    would be copied as if it were the data.
+    would be copied as if it were the data. What is not printable is a blank there, because a terminal would obey it.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,8 @@ class DataOutput:
 
     def write(self, text: str) -> None:
         """Write `text`. Raises `OSError` if the reader has closed the output."""
+        if self._terminal:
+            text = blank_unprintable(text)
         try:
             data = text.encode(self._encoding)
         except UnicodeEncodeError as error:

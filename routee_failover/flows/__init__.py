@@ -5,7 +5,7 @@ Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `Typ
 
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint
-from .otp import OtpFlow, OtpSmsStep, ViberOtpStep
+from .otp import OtpFlow, OtpSmsMessage, OtpSmsStep, ViberOtpStep
 from .sms import SmsMessage, SmsStep, UrlShortener
 from .standard import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
 from .transactional import DeliveryScope, TransactionalFlow, ViberTemplateStep
@@ -36,6 +36,7 @@ __all__ = [
     "MachineDetection",
     "MachineDetectionStrategy",
     "OtpFlow",
+    "OtpSmsMessage",
     "OtpSmsStep",
     "Play",
     "Say",

@@ -5,7 +5,7 @@ https://docs.routee.net/reference/send-a-failover-otp-message
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, ClassVar, NoReturn, Self
+from typing import Annotated, Any, ClassVar
 
 import attrs
 
@@ -14,21 +14,24 @@ from ..secret import SecretMapping, mask_phone, mask_value
 from .callback import Callback
 from .durations import OtpTtl
 from .endpoint import Endpoint
-from .extensible import ALREADY_A_FIELD, FLATTENED, Step
+from .extensible import ALREADY_A_FIELD, FLATTENED, ExtensibleModel, Step
 from .flow import STEPS_METADATA, Flow, steps_validator
 from .model_validation import ValidationResult, type_name, validated, validator
-from .sms import SmsMessage, as_sms_message
+from .sms import SmsMessage, UrlShortener
 from .validators import (
     EMPTY_MAPPING,
+    Label,
     NonEmptyText,
     Pin,
     Recipient,
+    SecretText,
     SmsSender,
     Text,
     Uuid,
     as_secret,
     as_secret_mapping,
     as_tuple,
+    build_from_text,
     json_mapping,
     one_of,
 )
@@ -112,29 +115,47 @@ class ViberOtpStep(Step):
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
+class OtpSmsMessage(ExtensibleModel):
+    """Content of the SMS of a one-time password: that of an `SmsMessage`, with a text that is a `Secret`.
+
+    `message="text"` and `message=SmsMessage(body="text")` on an `OtpSmsStep` are converted to it.
+    """
+
+    body: SecretText = attrs.field(converter=as_secret, repr=mask_value)
+    """The text, which contains the code; `body.reveal()` returns it."""
+    flash: bool | None = None
+    """Whether the text is shown at once and not stored on the phone."""
+    label: Label | None = None
+    transcode: bool | None = None
+    """Whether letters are replaced by similar ones of the GSM alphabet; the application's setting if omitted."""
+    url_shortener: UrlShortener | None = None
+
+
+def _as_otp_sms_message(value: OtpSmsMessage | SmsMessage | str) -> OtpSmsMessage:
+    if isinstance(value, SmsMessage):
+        fields: dict[str, Any] = vars(value)
+        return OtpSmsMessage(**fields)
+    return build_from_text(_message_with_body, value)
+
+
+def _message_with_body(body: str) -> OtpSmsMessage:
+    return OtpSmsMessage(body=body)
+
+
+@validated
+@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class OtpSmsStep(Step):
-    """A one-time password by SMS; its text contains the code. `ttl` is in whole seconds."""
+    """A one-time password by SMS; its text contains the code, so it is a `Secret`. `ttl` is in whole seconds."""
 
     api_type: ClassVar[str] = "Sms"
     forbidden_keys: ClassVar[Mapping[str, str]] = _RESPONSE_ONLY_KEYS
 
     to: Recipient = attrs.field(repr=mask_phone)
-    message: SmsMessage = attrs.field(converter=as_sms_message)
+    message: OtpSmsMessage = attrs.field(converter=_as_otp_sms_message)
     ttl: OtpTtl
     from_: SmsSender | None = None
     """The sender id: up to 16 digits, or up to 11 letters, digits and spaces."""
     label: Text | None = None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "an OtpSmsStep cannot be pickled: its text contains the code. Use dump_flow() and protect its result"
-        )
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
 
 
 def _as_steps(value: Sequence[ViberOtpStep | OtpSmsStep]) -> tuple[ViberOtpStep | OtpSmsStep, ...]:

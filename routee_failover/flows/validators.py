@@ -224,6 +224,16 @@ def pin(value: Any) -> ValidationResult:
     return None if code.isascii() or is_unicode(code) else NOT_UNICODE
 
 
+def secret_text(value: Any) -> ValidationResult:
+    """Validate a text that is a secret: it is not empty."""
+    if not isinstance(value, Secret):
+        return f"must be text, not {type_name(value)}"
+    text = value.reveal()
+    if not text:
+        return "must not be empty"
+    return None if text.isascii() or is_unicode(text) else NOT_UNICODE
+
+
 def each_item(validate_item: Validator, *, min_length: int = 0, item_name: str = "item") -> Validator:
     """Return the validator of a sequence (stored as a tuple) whose items are all valid."""
 
@@ -298,6 +308,7 @@ EMPTY_MAPPING = SecretMapping()
 
 SmsSender = Annotated[str, sms_sender]
 Pin = Annotated[Secret, pin]
+SecretText = Annotated[Secret, secret_text]
 JsonMapping = Annotated[SecretMapping, json_mapping]
 
 

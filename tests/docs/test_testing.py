@@ -26,7 +26,7 @@ def section(title: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("title", "passed"), [("A FastAPI service", 4), ("An aiohttp.web service", 2), ("Without a sandbox", 4)]
+    ("title", "passed"), [("A FastAPI service", 5), ("An aiohttp.web service", 2), ("Without a sandbox", 4)]
 )
 def test_tests_of_the_page_pass_as_printed(title: str, passed: int, tmp_path: Path) -> None:
     """Saved under the names on the page, the files pass the printed command without a warning."""

@@ -10,6 +10,7 @@ from routee_failover.flows import (
     DialPlan,
     MachineDetection,
     OtpFlow,
+    OtpSmsMessage,
     OtpSmsStep,
     Play,
     Say,
@@ -179,6 +180,7 @@ _SAY = Say(message=Speech(text="Hi", language="en-US"))
 MINIMAL_ARGUMENTS: Mapping[type, Json] = {
     UrlShortener: {},
     SmsMessage: {"body": "Hi"},
+    OtpSmsMessage: {"body": "Hi"},
     SmsStep: {"from_": "Demo", "to": PHONE, "message": "Hi"},
     ViberAction: {},
     ViberFile: {},

@@ -26,6 +26,7 @@ class MappingSource:
         extractor = CellExtractor(self.selected_columns)
         for line, mapping in enumerate(self._mappings, 1):
             yield line, _extract_row(mapping, extractor)
+            del mapping  # if the iterable raises, a traceback that shows locals would show this row
 
 
 class AsyncMappingSource:
@@ -43,6 +44,7 @@ class AsyncMappingSource:
         async for mapping in self._mappings:
             line += 1
             yield line, _extract_row(mapping, extractor)
+            del mapping
 
 
 def select_columns(source: Source, columns: Collection[str]) -> Source:
@@ -64,6 +66,7 @@ class _SelectedColumns:
         extractor = CellExtractor(self.selected_columns)
         for line, values in self._source:
             yield line, values if isinstance(values, Unreadable) else _extract_row(values, extractor)
+            del values
 
 
 def _extract_row(mapping: object, extractor: CellExtractor) -> Mapping[str, str] | Unreadable:

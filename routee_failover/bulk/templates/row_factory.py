@@ -255,6 +255,7 @@ class TemplateRows:
         build_row = _RowFactory(self._spec).build
         for line, values in self._source:
             yield build_row(line, values)
+            del values  # if the source raises, a traceback that shows locals would show this row
 
 
 class AsyncTemplateRows:
@@ -268,3 +269,4 @@ class AsyncTemplateRows:
         build_row = _RowFactory(self._spec).build
         async for line, values in self._source:
             yield build_row(line, values)
+            del values

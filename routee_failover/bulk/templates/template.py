@@ -9,6 +9,7 @@ from ..._wire import load_flow
 from ..._wire.flow_document import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import Endpoint
+from ...secret import scrub_traceback
 from ..sources.base import Recipients, Source
 from ..sources.column_names import masked_column_name, normalize_column_name
 from ..sources.formats import printable_path
@@ -72,6 +73,7 @@ class FlowTemplate:
         return f"FlowTemplate(endpoint={self.endpoint!s}, columns={sorted(self.columns)})"
 
     @classmethod
+    @scrub_traceback
     def read(cls, path: str | Path) -> Self:
         """Read a template from a JSON file, or from a TOML file if its name ends in `.toml`.
 
@@ -82,6 +84,7 @@ class FlowTemplate:
         return cls._from_mapping(read(str(path), name), name)
 
     @classmethod
+    @scrub_traceback
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
         """Return the template of a mapping in the API's format, with its `endpoint` beside the flow.
 

@@ -1,7 +1,6 @@
 """`bulk run --dry-run`: checks every row, sends nothing and creates no file."""
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -145,9 +144,9 @@ def _preview_lines(preview: RowPreview) -> Iterator[str]:
     """Yield the other fields of the flow as one line, then one line per step."""
     flow = _plain(preview.flow)
     steps = flow.pop("flow", [])
-    yield json.dumps(flow, ensure_ascii=False)
+    yield format_json(flow, ascii_only=False)
     for step in steps:
-        yield f"  {json.dumps(step, ensure_ascii=False)}"
+        yield f"  {format_json(step, ascii_only=False)}"
 
 
 def _event(config: RunConfig, result: DryRunResult) -> dict[str, Any]:
