@@ -27,6 +27,7 @@ from ..flows.model_validation import Invalid, type_name
 from ..flows.validators import OBJECT_TYPES
 from ..secret import scrub_traceback
 from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
+from .step_order import order_problem, step_sequence
 
 FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
@@ -60,24 +61,17 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
         return None
     classes: dict[str, type[Any]] = {member.api_type: member for member in get_args(item)}
     if field.api_name == "flow":
-        # Routee documents `order` as required on the other two endpoints only.
-        return lambda value: _load_steps(value, classes, converter, order_required=owner is not StandardFlow)
+        return lambda value: _load_steps(value, classes, converter, distinct_orders=owner is OtpFlow)
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _load_fields(
-    value: Mapping[str, Any], cls: type[ExtensibleModel], loaders: Mapping[str, tuple[ApiField, Loader | None]]
-) -> dict[str, Any]:
-    """Load the keys of an object that are fields; a null is valid only in a voice step's `to`, as on Routee's pages."""
+def _load_fields(value: Mapping[str, Any], loaders: Mapping[str, tuple[ApiField, Loader | None]]) -> dict[str, Any]:
+    """Load the keys of an object that are fields; a null counts as absent, as on Routee's pages."""
     arguments: dict[str, Any] = {}
     for key, (field, load) in loaders.items():
-        if key in value:
-            item = value[key]
-            if item is None and cls is not VoiceRecipient:
-                item = _invalid("must not be null; leave the key out")
-            elif item is not None and load is not None:
-                item = load(item)
-            arguments[field.name] = item
+        item = value.get(key)
+        if item is not None:
+            arguments[field.name] = item if load is None else load(item)
         elif field.required:
             arguments[field.name] = _invalid("required")
     return arguments
@@ -101,35 +95,20 @@ def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Conver
 
 
 def _load_steps(
-    value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, order_required: bool
+    value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, distinct_orders: bool
 ) -> list[Any] | Invalid:
     """Load the steps of a flow, sorted by `order`; while one is invalid they keep the positions of their problems."""
-    # 1. Load each step.
     steps = _load_tagged(value, classes, converter)
     if isinstance(steps, Invalid):
         return steps
-    orders: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
-    if not order_required and not any(isinstance(item, Mapping) and "order" in item for item in value):
-        return steps
-    # 2. Validate the `order` of each step.
-    for index, order in enumerate(orders):
-        reason = _order_problem(order, orders[:index])
-        if reason is not None and isinstance(value[index], Mapping):
+    for index, item in enumerate(value):
+        reason = order_problem(value, index, distinct=distinct_orders)
+        if reason is not None and isinstance(item, Mapping):
             problems = steps[index].problems if isinstance(steps[index], Invalid) else []
             steps[index] = Invalid([*problems, Problem(("order",), reason)])
-    # 3. Sort them, unless the positions are needed for problems.
     if any(isinstance(step, Invalid) for step in steps):
         return steps
-    return [steps[index] for index in sorted(range(len(steps)), key=orders.__getitem__)]
-
-
-def _order_problem(order: object, earlier: list[Any]) -> str | None:
-    if order is None:
-        return "required: the position of the step in the flow, 1 for the first"
-    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
-        return "must be a whole number of at least 1"
-    duplicate = next((index for index, other in enumerate(earlier) if other is not True and other == order), None)
-    return None if duplicate is None else f"must be unique: flow[{duplicate}] has it too"
+    return [steps[index] for index in step_sequence(value)]
 
 
 def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
@@ -160,7 +139,7 @@ def _make_loader(
 
     def load(value: Mapping[str, Any], _cls: object) -> ExtensibleModel:
         # 1. Load the keys that are fields.
-        arguments = _load_fields(value, cls, loaders)
+        arguments = _load_fields(value, loaders)
         # 2. Sort the other keys into forbidden ones, template fields and extra.
         extra: dict[str, Any] = {}
         template_fields: dict[str, Any] = {}
@@ -170,7 +149,8 @@ def _make_loader(
             raise InvalidFlow(cls.__name__, [Problem((), "must have text for keys")])
         for key in sorted(unknown_keys):
             if key in cls.forbidden_keys:
-                problems.append(Problem((key,), cls.forbidden_keys[key]))
+                if value[key] is not None:
+                    problems.append(Problem((key,), cls.forbidden_keys[key]))
             else:
                 (template_fields if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
         if converter.forbid_extra_keys:
