@@ -24,7 +24,7 @@ from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
 from ..flows.model_validation import Invalid, type_name
-from ..flows.validators import OBJECT_TYPES
+from ..flows.validators import OBJECT_TYPES, as_integer
 from ..secret import scrub_traceback
 from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
 from .step_order import order_problem, step_sequence
@@ -53,6 +53,8 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
         )
     if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         return lambda value: _load_object(value, cls, converter)
+    if cls is int:
+        return as_integer
     item = get_args(cls)[0] if get_args(cls) else None
     if owner is ViberOtpStep and field.api_name == "to":
         # Routee's guide to one-time passwords also writes the recipient as a list with one number.

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import Problem
 from ..secret import SecretMapping
 from .model_validation import ValidationResult, type_name
-from .validators import NOT_UNICODE, is_unicode, json_mapping
+from .validators import NOT_UNICODE, as_integer, as_secret_mapping, is_unicode, json_mapping
 
 OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -80,6 +80,14 @@ def otp_params(value: Any) -> ValidationResult:
         if reason is not None:
             problems.append(Problem((key,), reason))
     return problems or None
+
+
+def as_otp_params(value: Mapping[str, Any]) -> SecretMapping:
+    """Convert a mapping to a `SecretMapping`, and a validity such as 5.0 to the whole number that it is."""
+    params = as_secret_mapping(value)
+    if isinstance(params, SecretMapping) and isinstance(params.get("codeValidityTime"), float):
+        return as_secret_mapping({**params, "codeValidityTime": as_integer(params["codeValidityTime"])})
+    return params
 
 
 def missing_params(template_id: str | None, params: Mapping[str, object] | None) -> list[Problem]:

@@ -337,6 +337,31 @@ def test_integral_float_ttl_is_dumped_as_an_integer(number: float, written: int)
     assert (dumped["ttl"], type(dumped["ttl"])) == (written, int)
 
 
+WHOLE_NUMBERS: list[tuple[str, JsonPath]] = [
+    ("transactional", (*VIBER, "seq")),
+    ("viber-otp", ("seq",)),
+    ("standard", (*SAY, "repeat")),
+    ("standard", (*PLAY, "repeat")),
+    ("viber-otp", ("templateParams", "codeValidityTime")),
+]
+
+
+@pytest.mark.parametrize(("number", "written"), [(7.0, 7), (0.0, 0), (1e3, 1000), (2.0**53, 2**53)])
+@pytest.mark.parametrize(("endpoint", "path"), WHOLE_NUMBERS)
+def test_integral_float_is_a_whole_number(endpoint: str, path: JsonPath, number: float, written: int) -> None:
+    """JSON does not distinguish 7.0 from 7: wherever a whole number is documented, an integer is sent."""
+    sent = at(dump_flow(load_flow(endpoint, changed(SAMPLES[endpoint], path, number))), path)
+    assert (sent, type(sent)) == (written, int)
+
+
+@pytest.mark.parametrize("number", [7.5, 1e300, 2.0**54, True, "7"])
+@pytest.mark.parametrize(("endpoint", "path"), WHOLE_NUMBERS)
+def test_number_whose_digits_are_not_known_is_no_whole_number(endpoint: str, path: JsonPath, number: object) -> None:
+    """A fraction, a text and a double beyond its exact digits are not converted."""
+    (problem,) = problems_of(endpoint, changed(SAMPLES[endpoint], path, number))
+    assert problem.startswith(f"{_path_text(path)}: must be a whole number")
+
+
 def test_tuple_is_loaded_like_a_list() -> None:
     """A Python mapping may have tuples in place of lists."""
     sample = changed(STANDARD, ("flow",), tuple(STANDARD["flow"]))

@@ -1,6 +1,6 @@
 """Routee's own examples, by endpoint, as they stand on its pages: each of them loads, and is dumped as documented.
 
-Only placeholders are replaced, such as `+3069xxxxxxxx`. Recipients without + are excepted: they can only be sent as they are.
+Only placeholders are replaced, such as `+3069xxxxxxxx`. Recipients without + are excepted: a raw flow sends them.
 """
 
 import copy
