@@ -27,6 +27,7 @@ from ..flows.model_validation import Invalid, type_name
 from ..flows.validators import OBJECT_TYPES, as_integer
 from ..secret import scrub_traceback
 from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
+from .key_slips import intended_key
 from .step_order import order_problem, step_sequence
 
 FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
@@ -153,9 +154,15 @@ def _make_loader(
             if key in cls.forbidden_keys:
                 if value[key] is not None:
                     problems.append(Problem((key,), cls.forbidden_keys[key]))
+            elif cls is ViberOtpStep and isinstance(value[key], str | bool):
+                template_fields[key] = value[key]
             else:
-                (template_fields if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
+                extra[key] = value[key]
         if converter.forbid_extra_keys:
+            known = [*known_keys, *cls.forbidden_keys]
+            slips = {key: near for key in template_fields if (near := intended_key(key, known)) is not None}
+            problems += [Problem((_printable(key),), f"unknown key; did you mean {slips[key]}?") for key in slips]
+            template_fields = {key: item for key, item in template_fields.items() if key not in slips}
             problems += [Problem((_printable(key),), _unknown_key(key, loaders)) for key in extra]
         elif extra:
             arguments["extra"] = extra
@@ -245,9 +252,10 @@ def load_flow(
     """Build a flow from the API's own JSON, such as a file, a queue message or a web request.
 
     Raises one `InvalidFlow` with all problems, each with its path in Routee's names (`flow[1].message.body`) and none
-    with a value. An unknown key is a problem; with `extra="keep"` it is sent unchanged. On a ViberOtp step an unknown
-    key with a text becomes one of its `template_fields`, because Routee's names for some of them are not public. Steps
-    are sorted by their `order`.
+    with a value. A null counts as absent. An unknown key is a problem; with `extra="keep"` it is sent unchanged. On a
+    ViberOtp step an unknown key with a text, true or false becomes one of its `template_fields`, because Routee's names
+    for some of them are not public; one within two letters of a known key is a problem there, too. Steps are sorted by
+    their `order`; on the standard and the transactional endpoint it may be missing or equal.
     """
     if endpoint not in _ENDPOINTS:
         raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])

@@ -1,10 +1,11 @@
-"""Inventory of the nine Viber OTP templates: parameters and languages.
+"""Inventory of the nine Viber OTP templates: parameters, languages and types.
 
 https://docs.routee.net/docs/templates-inventory
 """
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -28,14 +29,65 @@ OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The id of each template and the parameters that it requires, in the order of Routee's inventory."""
 
-OTP_LANGUAGES = (
-    *("ar", "be", "bg", "br", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr"),
-    *("id", "it", "ja", "ko", "my", "nl", "pl", "pt", "ru", "sk", "sr", "sv", "th", "tr", "uk", "vi"),
-)
-"""Languages of the templates (https://docs.routee.net/docs/localization).
 
-`br` is the Portuguese of Brazil, `pt` that of Portugal.
-"""
+class OtpLanguage(StrEnum):
+    """Languages of the Viber OTP templates that Routee lists (https://docs.routee.net/docs/localization).
+
+    The reference gives its codes as examples, so any other text is accepted.
+    """
+
+    AR = "ar"
+    BE = "be"
+    BG = "bg"
+    BR = "br"
+    """The Portuguese of Brazil."""
+    CS = "cs"
+    DA = "da"
+    DE = "de"
+    EL = "el"
+    EN = "en"
+    ES = "es"
+    FA = "fa"
+    FI = "fi"
+    FR = "fr"
+    HE = "he"
+    HI = "hi"
+    HR = "hr"
+    ID = "id"
+    IT = "it"
+    JA = "ja"
+    KO = "ko"
+    MY = "my"
+    NL = "nl"
+    PL = "pl"
+    PT = "pt"
+    """The Portuguese of Portugal."""
+    RU = "ru"
+    SK = "sk"
+    SR = "sr"
+    SV = "sv"
+    TH = "th"
+    TR = "tr"
+    UK = "uk"
+    VI = "vi"
+
+
+class OtpTemplateType(StrEnum):
+    """Template types of a failover OTP that Routee names; they are examples, so any other text is accepted.
+
+    https://docs.routee.net/docs/sending-an-otp
+    """
+
+    BASIC = "basic"
+    BASIC_5MIN = "basic_5min"
+    WITH_BUSINESS_NAME = "with_business_name"
+    WITH_VALIDITY = "with_validity"
+    WITH_TYPE = "with_type"
+    WITH_ACTION = "with_action"
+    WITH_REASON = "with_reason"
+    WITH_TYPE_AND_VALIDITY = "with_type_and_validity"
+    WITH_BUSINESS_AND_VALIDITY_HOURS = "with_business_and_validity_hours"
+
 
 TEXT_PARAMS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")
 

@@ -357,6 +357,11 @@ def as_enum(enum: type[_E], value: _E | str | None) -> _E:
         return cast("_E", value)
 
 
+def as_plain_text(value: str | None) -> str | None:
+    """Convert a member of an enumeration to its text, for a field that takes other texts too."""
+    return value.value if isinstance(value, StrEnum) else value
+
+
 def canonical_spelling(choices: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:
     """Convert words in any letter case to their documented spelling, as a tuple."""
     if not isinstance(value, SEQUENCE_TYPES):

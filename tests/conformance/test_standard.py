@@ -50,8 +50,8 @@ async def test_response_has_every_documented_member() -> None:
         (
             VIBER_FILE,
             "message.viberFile.fileType",
-            ("doc", "docx", "rtf", "pdf", "txt", "xls", "xlsx", "csv", "odt", "ods"),
-            ("application/pdf", "exe"),
+            ("doc", "docx", "rtf", "pdf", "txt", "xls", "xlsx", "csv", "odt", "ods", "PDF", "pages"),
+            ("application/pdf", ".pdf", ""),
         ),
         (VIBER_FILE, "message.viberFile.fileUrl", (URL_1000,), ("http://a.test/f.pdf", URL_1000 + "a")),
         (VOICE, "failoverOnStatuses", (["Busy", "NoAnswer"], ["BUSY"]), (["Delivered"],)),

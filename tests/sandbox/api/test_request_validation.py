@@ -57,7 +57,7 @@ VIBER_CONTENT: list[Rule] = [
     (
         "flow.0.message.viberFile",
         (FILE, *({**FILE, "fileType": kind} for kind in FILE_TYPES), with_changes(FILE, fileName=REMOVED)),
-        ({**FILE, "fileName": "f" * 26}, {**FILE, "fileType": "exe"}, {**FILE, "fileUrl": "http://a.test"}),
+        ({**FILE, "fileName": "f" * 26}, {**FILE, "fileType": "a/b"}, {**FILE, "fileUrl": "http://a.test"}),
     ),
     (
         "flow.0.message.viberVideo",
@@ -152,8 +152,8 @@ OTP_RULES: list[Rule] = [
     ("flow.0.templateId", ("c33cccaf-735f-4d62-8383-a76bf4999e2d".upper(),), ("x", REMOVED)),
     (
         "flow.0.templateType",
-        ("basic", "basic_5min", "with_type", "with_action", REMOVED),
-        ("with", "with_validity", ""),
+        ("basic", "basic_5min", "with_type", "with_action", "with", REMOVED),
+        ("with_validity", "", 7),
     ),
     ("flow.0.businessName", ("x",), ("", REMOVED)),
     ("flow.0.label", ("x" * 1000,), (1,)),
@@ -175,7 +175,7 @@ VIBER_OTP_RULES: list[Rule] = [
     ("seq", (0, -1, 10**30, REMOVED), ("1", 0.5)),
     ("label", ("promotional", REMOVED), ("other",)),
     ("type", ("ALL_DEVICE", REMOVED), ("ALL_DEVICES", "PRIMARY_DEVICE")),
-    ("templateLang", (*LANGUAGES, REMOVED), ("EN", "hu", "no", "ro")),
+    ("templateLang", (*LANGUAGES, "hu", "no", "ro", REMOVED), ("", 7)),
     ("templateId", ("x", REMOVED), (1,)),
     ("templateParams.pin", ("1", "x" * 50, "http"), ("", "x" * 51, "www.a", "see HTTPS://a", "http://a", 1, REMOVED)),
     (TEMPLATE_NUMBER, (0, BIG), (-1, BIG + 1, 10**60, 5.5, "5", REMOVED)),
