@@ -271,7 +271,8 @@ otp_callbacks = _built(Callback, {"url": web_urls})
 
 
 def _flows(cls: type[Any], steps: Strategy, callback: Strategy) -> Strategy:
-    return _built(cls, {"steps": st.lists(steps, min_size=1, max_size=3)}, callback=callback)
+    more = {"extra": st.just({})} if cls is TransactionalFlow else {}  # whose body has nothing besides
+    return _built(cls, {"steps": st.lists(steps, min_size=1, max_size=3)}, callback=callback, **more)
 
 
 standard_flows: st.SearchStrategy[StandardFlow] = _flows(StandardFlow, viber_steps | sms_steps | voice_steps, callbacks)

@@ -163,7 +163,7 @@ def _make_loader(
             slips = {key: near for key in template_fields if (near := intended_key(key, known)) is not None}
             problems += [Problem((_printable(key),), f"unknown key; did you mean {slips[key]}?") for key in slips]
             template_fields = {key: item for key, item in template_fields.items() if key not in slips}
-            problems += [Problem((_printable(key),), _unknown_key(key, loaders)) for key in extra]
+            problems += [Problem((_printable(key),), _unknown_key(key, loaders, cls.closed_reason)) for key in extra]
         elif extra:
             arguments["extra"] = extra
         if template_fields:
@@ -189,11 +189,13 @@ def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tupl
     return path[1:] if first is None else (first, *path[1:])
 
 
-def _unknown_key(key: str, known: Mapping[str, object]) -> str:
+def _unknown_key(key: str, known: Mapping[str, object], closed_reason: str | None) -> str:
     import difflib  # noqa: PLC0415  # needed for misspelled keys only
 
     close = difflib.get_close_matches(key, known, n=1)
-    return "unknown key" + (f"; did you mean {close[0]}?" if close else '; extra="keep" sends such keys as they are')
+    if close:
+        return f"unknown key; did you mean {close[0]}?"
+    return closed_reason or 'unknown key; extra="keep" sends such keys as they are'
 
 
 def _printable(key: str) -> str:

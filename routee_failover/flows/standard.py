@@ -157,7 +157,7 @@ class ViberStep(Step):
 
     api_type: ClassVar[str] = "Viber"
     forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
-        dict.fromkeys(("templateId", "templateLang", "templateParams"), _TEMPLATE_KEY_REASON)
+        dict.fromkeys(("templateId", "templateLang", "templateParams", "deliveryScope", "seq"), _TEMPLATE_KEY_REASON)
     )
 
     sender_info_tracking_id: NonEmptyText

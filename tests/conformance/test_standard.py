@@ -9,7 +9,13 @@ from ..sandbox.raw_http import REMOVED, open_caller, with_changes
 from .documented_bodies import SMS, STANDARD, VIBER, VIBER_FILE, VOICE, names, scripted
 
 URL_1000 = "https://example.test/" + "a" * 979
-TEMPLATE_FIELDS = {"templateId": "bbbbbbbb-0000-4000-8000-000000000001", "templateLang": "en", "templateParams": {}}
+TEMPLATE_FIELDS: dict[str, Any] = {
+    "templateId": "bbbbbbbb-0000-4000-8000-000000000001",
+    "templateLang": "en",
+    "templateParams": {},
+    "deliveryScope": "PRIMARY_DEVICE",
+    "seq": 7,
+}
 DAY = timedelta(days=1)
 
 

@@ -161,7 +161,7 @@ def test_any_combination_of_contents_is_accepted(message: Json) -> None:
     assert dump_flow(load_flow("standard", sample)) == sample
 
 
-@pytest.mark.parametrize("key", ["templateId", "templateLang", "templateParams"])
+@pytest.mark.parametrize("key", ["templateId", "templateLang", "templateParams", "deliveryScope", "seq"])
 @pytest.mark.parametrize("extra", ["refuse", "keep"])
 def test_template_key_is_invalid_on_a_standard_flow(key: str, extra: str) -> None:
     """Template keys on a Viber step are a documented 400 here; the error names the flow that accepts them."""
