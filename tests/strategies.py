@@ -271,7 +271,9 @@ otp_callbacks = _built(Callback, {"url": web_urls})
 
 
 def _flows(cls: type[Any], steps: Strategy, callback: Strategy) -> Strategy:
-    more = {"extra": st.just({})} if cls is TransactionalFlow else {}  # whose body has nothing besides
+    more: dict[str, Strategy] = (
+        {"extra": st.just({})} if cls is TransactionalFlow else {}
+    )  # whose body has nothing besides
     return _built(cls, {"steps": st.lists(steps, min_size=1, max_size=3)}, callback=callback, **more)
 
 

@@ -59,7 +59,7 @@ def test_transactional_flow_takes_only_flow_and_callback() -> None:
         TransactionalFlow(steps=[build(SmsStep)], extra={"applicationId": "x"})
     for option in ("refuse", "keep"):
         with pytest.raises(InvalidFlow, match=r"^transactional flow: restrictions: is not taken here"):
-            load_flow("transactional", {**TRANSACTIONAL, "restrictions": {}}, extra=option)  # type: ignore[call-overload]
+            load_flow("transactional", {**TRANSACTIONAL, "restrictions": {}}, extra=option)
     with pytest.raises(InvalidFlow, match=r"callbak: unknown key; did you mean callback\?"):
         load_flow("transactional", {**TRANSACTIONAL, "callbak": {}})
     assert TransactionalFlow(steps=[build(SmsStep, extra={"x": 1})]).steps[0].extra == {"x": 1}

@@ -171,7 +171,7 @@ async def test_scripted_401_names_its_scheme_too(endpoint: str, method: str, pat
     async with open_caller() as caller:
         rule = {"endpoint": endpoint, "response": {"status": 401, "retryAfter": 7}}
         assert (await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json=rule))[0] < 300
-        body = {"json": STANDARD} if endpoint == "standard" else {}
+        body: dict[str, Any] = {"json": STANDARD} if endpoint == "standard" else {}
         async with caller.session.request(method, path, headers=caller.headers, **body) as response:
             assert response.status == 401
             assert response.headers["WWW-Authenticate"].startswith(f"{scheme} ")
