@@ -58,14 +58,20 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
         return as_integer
     item = get_args(cls)[0] if get_args(cls) else None
     if owner is ViberOtpStep and field.api_name == "to":
-        # Routee's guide to one-time passwords also writes the recipient as a list with one number.
-        return lambda value: value[0] if isinstance(value, list) and len(value) == 1 else value
+        return _single_recipient
     if item is None or item is str:
         return None
     classes: dict[str, type[Any]] = {member.api_type: member for member in get_args(item)}
     if field.api_name == "flow":
         return lambda value: _load_steps(value, classes, converter, distinct_orders=owner is OtpFlow)
     return lambda value: _load_tagged(value, classes, converter)
+
+
+def _single_recipient(value: Any) -> Any:
+    """Return the recipient, which Routee's guide to one-time passwords also writes as a list with one number."""
+    if isinstance(value, list) and len(value) > 1:
+        return _invalid("must be one recipient: send a flow to each; a RawFlow takes several")
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _load_fields(value: Mapping[str, Any], loaders: Mapping[str, tuple[ApiField, Loader | None]]) -> dict[str, Any]:

@@ -120,6 +120,14 @@ def test_template_type_without_its_validity_is_invalid(template_type: str) -> No
     assert "validity" in problem
 
 
+def test_several_recipients_of_a_step_are_refused_with_the_way_around() -> None:
+    """A flow has one outcome, and a code belongs to one person: a list of several is refused, with a hint."""
+    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "to"), [PHONE, "+306900000002"]))
+    assert problem == "flow[0].to: must be one recipient: send a flow to each; a RawFlow takes several"
+    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "to"), []))
+    assert problem == "flow[0].to: must be text, not a list"
+
+
 def test_switch_is_not_the_validity_of_a_template() -> None:
     """A true or false among the template fields is a switch; a validity is a text."""
     with pytest.raises(InvalidFlow, match=r"^ViberOtpStep: template_fields: .*validity"):
