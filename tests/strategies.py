@@ -226,11 +226,13 @@ def _with_template(step: ViberTemplateStep, template: tuple[str, dict[str, Any]]
 
 template_steps: Strategy = st.builds(_with_template, _template_steps, own_templates | inventory)
 
-_types = st.sampled_from(["basic", "basic_5min", "with_type", "with_action"])
+_types = st.sampled_from(["basic", "basic_5min", "with_type", "with_action"]) | foreign_names
 _otp_extras = st.dictionaries(
-    foreign_names, json_values.filter(lambda v: not isinstance(v, str)), min_size=1, max_size=2
+    foreign_names, json_values.filter(lambda v: not isinstance(v, str | bool)), min_size=1, max_size=2
 )
-_fields = st.dictionaries(st.text(max_size=20).map("y-".__add__), st.text(), min_size=1, max_size=3)
+_names = st.text(max_size=20).map("some-field-".__add__)
+_fields = st.dictionaries(_names, st.text(), min_size=1, max_size=3)
+_switches = st.dictionaries(_names, st.text() | booleans, min_size=1, max_size=3)
 _viber_otp: dict[str, Strategy] = {
     "sender_info_tracking_id": senders,
     "to": numbers,
@@ -248,7 +250,8 @@ viber_otp_steps: Strategy = st.one_of(
         template_type=_types,
         business_name=_texts(1),
         label=_texts(),
-        template_fields=_fields,
+        language=_texts(1),
+        template_fields=_switches,
         extra=_otp_extras,
     ),
     *(
@@ -268,7 +271,10 @@ otp_callbacks = _built(Callback, {"url": web_urls})
 
 
 def _flows(cls: type[Any], steps: Strategy, callback: Strategy) -> Strategy:
-    return _built(cls, {"steps": st.lists(steps, min_size=1, max_size=3)}, callback=callback)
+    more: dict[str, Strategy] = (
+        {"extra": st.just({})} if cls is TransactionalFlow else {}
+    )  # whose body has nothing besides
+    return _built(cls, {"steps": st.lists(steps, min_size=1, max_size=3)}, callback=callback, **more)
 
 
 standard_flows: st.SearchStrategy[StandardFlow] = _flows(StandardFlow, viber_steps | sms_steps | voice_steps, callbacks)
@@ -286,7 +292,8 @@ def _viber_otps(template: tuple[str, dict[str, Any]] | None) -> Strategy:
         "type": one_of_words("PRIMARY_ONLY ALL_DEVICE"),
         "template_lang": one_of_words(
             "ar be bg br cs da de el en es fa fi fr he hi hr id it ja ko my nl pl pt ru sk sr sv th tr uk vi"
-        ),
+        )
+        | _texts(1),
     }
     required: dict[str, Strategy] = {"sender_info_tracking_id": senders, "to": numbers}
     if template is not None:

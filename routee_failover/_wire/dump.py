@@ -99,8 +99,8 @@ _dumpers = _DumpersByClass()
 def dump_flow(flow: AnyFlow) -> dict[str, Any]:
     """Return the mapping that would be sent for a flow, under Routee's names. It shows the PIN: keep it out of logs.
 
-    `load_flow(flow.endpoint, dump_flow(flow), extra="keep")` returns an equal flow; only texts in the `extra` of a
-    `ViberOtpStep` are loaded as its `template_fields`, which are the same in JSON.
+    `load_flow(flow.endpoint, dump_flow(flow), extra="keep")` returns an equal flow; only texts, true and false
+    in the `extra` of a `ViberOtpStep` are loaded as its `template_fields`, which are the same in JSON.
     """
     mapping: dict[str, Any] = _dumpers[type(flow)](flow)
     return mapping

@@ -24,9 +24,11 @@ from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
 from ..flows.model_validation import Invalid, type_name
-from ..flows.validators import OBJECT_TYPES
+from ..flows.validators import OBJECT_TYPES, as_integer
 from ..secret import scrub_traceback
 from .fields import ApiField, api_fields, lenient_converter, strict_converter, unwrap_annotated
+from .key_slips import intended_key
+from .step_order import order_problem, step_sequence
 
 FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
@@ -52,32 +54,33 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
         )
     if isinstance(cls, type) and issubclass(cls, ExtensibleModel):
         return lambda value: _load_object(value, cls, converter)
+    if cls is int:
+        return as_integer
     item = get_args(cls)[0] if get_args(cls) else None
     if owner is ViberOtpStep and field.api_name == "to":
-        # Routee's guide to one-time passwords also writes the recipient as a list with one number.
-        return lambda value: value[0] if isinstance(value, list) and len(value) == 1 else value
+        return _single_recipient
     if item is None or item is str:
         return None
     classes: dict[str, type[Any]] = {member.api_type: member for member in get_args(item)}
     if field.api_name == "flow":
-        # Routee documents `order` as required on the other two endpoints only.
-        return lambda value: _load_steps(value, classes, converter, order_required=owner is not StandardFlow)
+        return lambda value: _load_steps(value, classes, converter, distinct_orders=owner is OtpFlow)
     return lambda value: _load_tagged(value, classes, converter)
 
 
-def _load_fields(
-    value: Mapping[str, Any], cls: type[ExtensibleModel], loaders: Mapping[str, tuple[ApiField, Loader | None]]
-) -> dict[str, Any]:
-    """Load the keys of an object that are fields; a null is valid only in a voice step's `to`, as on Routee's pages."""
+def _single_recipient(value: Any) -> Any:
+    """Return the recipient, which Routee's guide to one-time passwords also writes as a list with one number."""
+    if isinstance(value, list) and len(value) > 1:
+        return _invalid("must be one recipient: send a flow to each; a RawFlow takes several")
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _load_fields(value: Mapping[str, Any], loaders: Mapping[str, tuple[ApiField, Loader | None]]) -> dict[str, Any]:
+    """Load the keys of an object that are fields; a null counts as absent, as on Routee's pages."""
     arguments: dict[str, Any] = {}
     for key, (field, load) in loaders.items():
-        if key in value:
-            item = value[key]
-            if item is None and cls is not VoiceRecipient:
-                item = _invalid("must not be null; leave the key out")
-            elif item is not None and load is not None:
-                item = load(item)
-            arguments[field.name] = item
+        item = value.get(key)
+        if item is not None:
+            arguments[field.name] = item if load is None else load(item)
         elif field.required:
             arguments[field.name] = _invalid("required")
     return arguments
@@ -101,35 +104,20 @@ def _load_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Conver
 
 
 def _load_steps(
-    value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, order_required: bool
+    value: Any, classes: Mapping[str, type[Any]], converter: Converter, *, distinct_orders: bool
 ) -> list[Any] | Invalid:
     """Load the steps of a flow, sorted by `order`; while one is invalid they keep the positions of their problems."""
-    # 1. Load each step.
     steps = _load_tagged(value, classes, converter)
     if isinstance(steps, Invalid):
         return steps
-    orders: list[Any] = [item.get("order") if isinstance(item, Mapping) else None for item in value]
-    if not order_required and not any(isinstance(item, Mapping) and "order" in item for item in value):
-        return steps
-    # 2. Validate the `order` of each step.
-    for index, order in enumerate(orders):
-        reason = _order_problem(order, orders[:index])
-        if reason is not None and isinstance(value[index], Mapping):
+    for index, item in enumerate(value):
+        reason = order_problem(value, index, distinct=distinct_orders)
+        if reason is not None and isinstance(item, Mapping):
             problems = steps[index].problems if isinstance(steps[index], Invalid) else []
             steps[index] = Invalid([*problems, Problem(("order",), reason)])
-    # 3. Sort them, unless the positions are needed for problems.
     if any(isinstance(step, Invalid) for step in steps):
         return steps
-    return [steps[index] for index in sorted(range(len(steps)), key=orders.__getitem__)]
-
-
-def _order_problem(order: object, earlier: list[Any]) -> str | None:
-    if order is None:
-        return "required: the position of the step in the flow, 1 for the first"
-    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
-        return "must be a whole number of at least 1"
-    duplicate = next((index for index, other in enumerate(earlier) if other is not True and other == order), None)
-    return None if duplicate is None else f"must be unique: flow[{duplicate}] has it too"
+    return [steps[index] for index in step_sequence(value)]
 
 
 def _load_one_tagged(value: Any, classes: Mapping[str, type[Any]], converter: Converter) -> object:
@@ -160,7 +148,7 @@ def _make_loader(
 
     def load(value: Mapping[str, Any], _cls: object) -> ExtensibleModel:
         # 1. Load the keys that are fields.
-        arguments = _load_fields(value, cls, loaders)
+        arguments = _load_fields(value, loaders)
         # 2. Sort the other keys into forbidden ones, template fields and extra.
         extra: dict[str, Any] = {}
         template_fields: dict[str, Any] = {}
@@ -170,11 +158,18 @@ def _make_loader(
             raise InvalidFlow(cls.__name__, [Problem((), "must have text for keys")])
         for key in sorted(unknown_keys):
             if key in cls.forbidden_keys:
-                problems.append(Problem((key,), cls.forbidden_keys[key]))
+                if value[key] is not None:
+                    problems.append(Problem((key,), cls.forbidden_keys[key]))
+            elif cls is ViberOtpStep and isinstance(value[key], str | bool):
+                template_fields[key] = value[key]
             else:
-                (template_fields if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
+                extra[key] = value[key]
         if converter.forbid_extra_keys:
-            problems += [Problem((_printable(key),), _unknown_key(key, loaders)) for key in extra]
+            known = [*known_keys, *cls.forbidden_keys]
+            slips = {key: near for key in template_fields if (near := intended_key(key, known)) is not None}
+            problems += [Problem((_printable(key),), f"unknown key; did you mean {slips[key]}?") for key in slips]
+            template_fields = {key: item for key, item in template_fields.items() if key not in slips}
+            problems += [Problem((_printable(key),), _unknown_key(key, loaders, cls.closed_reason)) for key in extra]
         elif extra:
             arguments["extra"] = extra
         if template_fields:
@@ -200,11 +195,13 @@ def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tupl
     return path[1:] if first is None else (first, *path[1:])
 
 
-def _unknown_key(key: str, known: Mapping[str, object]) -> str:
+def _unknown_key(key: str, known: Mapping[str, object], closed_reason: str | None) -> str:
     import difflib  # noqa: PLC0415  # needed for misspelled keys only
 
     close = difflib.get_close_matches(key, known, n=1)
-    return "unknown key" + (f"; did you mean {close[0]}?" if close else '; extra="keep" sends such keys as they are')
+    if close:
+        return f"unknown key; did you mean {close[0]}?"
+    return closed_reason or 'unknown key; extra="keep" sends such keys as they are'
 
 
 def _printable(key: str) -> str:
@@ -263,9 +260,10 @@ def load_flow(
     """Build a flow from the API's own JSON, such as a file, a queue message or a web request.
 
     Raises one `InvalidFlow` with all problems, each with its path in Routee's names (`flow[1].message.body`) and none
-    with a value. An unknown key is a problem; with `extra="keep"` it is sent unchanged. On a ViberOtp step an unknown
-    key with a text becomes one of its `template_fields`, because Routee's names for some of them are not public. Steps
-    are sorted by their `order`.
+    with a value. A null counts as absent. An unknown key is a problem; with `extra="keep"` it is sent unchanged. On a
+    ViberOtp step an unknown key with a text, true or false becomes one of its `template_fields`, because Routee's names
+    for some of them are not public; one within two letters of a known key is a problem there, too. Steps are sorted by
+    their `order`; on the standard and the transactional endpoint it may be missing or equal.
     """
     if endpoint not in _ENDPOINTS:
         raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])

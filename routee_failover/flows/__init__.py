@@ -6,8 +6,9 @@ Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `Typ
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint
 from .otp import OtpFlow, OtpSmsMessage, OtpSmsStep, ViberOtpStep
+from .otp_templates import OtpLanguage, OtpTemplateType
 from .sms import SmsMessage, SmsStep, UrlShortener
-from .standard import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
+from .standard import StandardFlow, ViberAction, ViberFile, ViberFileType, ViberMessage, ViberStep, ViberVideo
 from .transactional import DeliveryScope, TransactionalFlow, ViberTemplateStep
 from .viber_otp import ViberOtpLabel, ViberOtpMessage, ViberOtpType
 from .voice import (
@@ -36,8 +37,10 @@ __all__ = [
     "MachineDetection",
     "MachineDetectionStrategy",
     "OtpFlow",
+    "OtpLanguage",
     "OtpSmsMessage",
     "OtpSmsStep",
+    "OtpTemplateType",
     "Play",
     "Say",
     "SmsMessage",
@@ -48,6 +51,7 @@ __all__ = [
     "UrlShortener",
     "ViberAction",
     "ViberFile",
+    "ViberFileType",
     "ViberMessage",
     "ViberOtpLabel",
     "ViberOtpMessage",

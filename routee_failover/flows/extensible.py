@@ -28,7 +28,8 @@ ALREADY_A_FIELD = "is a field of its own here; only keys that are not fields can
 class ExtensibleModel(ValueObject):
     """A part of a flow with `extra`: a mapping that is merged into its JSON unchanged.
 
-    A key that would overwrite a modelled field is invalid, and so is one that Routee documents as an error here.
+    A key that would overwrite a modelled field is invalid, and so is one that Routee documents as an error here. A
+    `TransactionalFlow` takes no `extra` at all.
     """
 
     extra: JsonMapping = attrs.field(default=EMPTY_MAPPING, converter=as_secret_mapping, repr=False, metadata=FLATTENED)
@@ -37,6 +38,8 @@ class ExtensibleModel(ValueObject):
     """API names that Routee documents as an error here, each with the reason to report."""
     implicit_keys: ClassVar[frozenset[str]] = frozenset()
     """API names that are written without being a field: `type` and `order` of a step."""
+    closed_reason: ClassVar[str | None] = None
+    """Why no key besides the fields is valid here, if Routee documents that."""
 
     @classmethod
     @functools.cache
@@ -52,6 +55,8 @@ class ExtensibleModel(ValueObject):
                 problems.append(Problem(("extra", key), self.forbidden_keys[key]))
             elif key in self.field_keys():
                 problems.append(Problem(("extra", key), ALREADY_A_FIELD))
+            elif self.closed_reason is not None:
+                problems.append(Problem(("extra", key), self.closed_reason))
         return problems or None
 
 

@@ -17,6 +17,7 @@ from .endpoint import Endpoint
 from .extensible import ALREADY_A_FIELD, FLATTENED, ExtensibleModel, Step
 from .flow import STEPS_METADATA, Flow, steps_validator
 from .model_validation import ValidationResult, type_name, validated, validator
+from .otp_templates import OtpTemplateType
 from .sms import SmsMessage, UrlShortener
 from .validators import (
     EMPTY_MAPPING,
@@ -28,20 +29,28 @@ from .validators import (
     SmsSender,
     Text,
     Uuid,
+    as_plain_text,
     as_secret,
     as_secret_mapping,
     as_tuple,
     build_from_text,
     json_mapping,
-    one_of,
 )
 
-OTP_TEMPLATE_TYPES = (
-    *("basic", "basic_5min", "with_business_name", "with_validity", "with_type", "with_action", "with_reason"),
-    *("with_type_and_validity", "with_business_and_validity_hours"),
+_TYPES_WITH_BUSINESS_NAME = frozenset(
+    {
+        OtpTemplateType.WITH_BUSINESS_NAME,
+        OtpTemplateType.WITH_BUSINESS_AND_VALIDITY_HOURS,
+        OtpTemplateType.WITH_REASON,
+    }
 )
-_TYPES_WITH_BUSINESS_NAME = frozenset({"with_business_name", "with_business_and_validity_hours", "with_reason"})
-_TYPES_WITH_VALIDITY = frozenset({"with_validity", "with_type_and_validity", "with_business_and_validity_hours"})
+_TYPES_WITH_VALIDITY = frozenset(
+    {
+        OtpTemplateType.WITH_VALIDITY,
+        OtpTemplateType.WITH_TYPE_AND_VALIDITY,
+        OtpTemplateType.WITH_BUSINESS_AND_VALIDITY_HOURS,
+    }
+)
 
 
 _RESPONSE_ONLY_KEYS = MappingProxyType({"trackingId": "is set by Routee in its response; leave it out"})
@@ -53,9 +62,9 @@ def _validate_template_fields(value: object) -> ValidationResult:
     if not isinstance(value, SecretMapping):
         return f"must be a mapping of names to texts, not {type_name(value)}"
     problems = [
-        Problem((key,), f"must be text, not {type_name(item)}")
+        Problem((key,), f"must be text, true or false, not {type_name(item)}")
         for key, item in value.items()
-        if not isinstance(item, str)
+        if not isinstance(item, str | bool)
     ]
     return problems or json_mapping(value)
 
@@ -68,8 +77,9 @@ class ViberOtpStep(Step):
     `pin` has 4 to 10 characters and is stored as a `Secret`. `ttl` is in whole seconds: how long the message is valid,
     and after how long the next step is tried.
 
-    Routee publishes no names for the parameters of most template types (only `businessName`): pass those that its
-    platform shows you in `template_fields`; they are written into the step unchanged.
+    Routee publishes no names for the parameters of most template types (only `businessName`), nor for the switch that
+    tries the next step `ttl` seconds after a message was delivered: pass the names that its platform shows you in
+    `template_fields`, with texts, true or false; they are written into the step unchanged.
     """
 
     api_type: ClassVar[str] = "ViberOtp"
@@ -82,8 +92,16 @@ class ViberOtpStep(Step):
     """From `RouteeClient.otp_templates()`."""
     pin: Pin = attrs.field(converter=as_secret, repr=mask_value)
     ttl: OtpTtl
-    template_type: Annotated[str, one_of(OTP_TEMPLATE_TYPES)] | None = None
-    """Required for every template that is not a basic one."""
+    language: NonEmptyText | None = attrs.field(
+        default=None, converter=as_plain_text, metadata=MappingProxyType({"api": "templateLang"})
+    )
+    """Language of the template, an `OtpLanguage` or another code; `en` if omitted.
+
+    Inferred: Routee's page shows the field without its name, which is `templateLang` on both other endpoints that have
+    templates. If Routee's platform shows you another one, give that in `template_fields`.
+    """
+    template_type: NonEmptyText | None = attrs.field(default=None, converter=as_plain_text)
+    """An `OtpTemplateType` or another type; required for every template that is not a basic one."""
     business_name: NonEmptyText | None = None
     """Required by `with_business_name`, `with_business_and_validity_hours` and `with_reason`."""
     label: Text | None = None
@@ -96,7 +114,8 @@ class ViberOtpStep(Step):
         if self.template_type in _TYPES_WITH_BUSINESS_NAME and self.business_name is None:
             return [Problem(("business_name",), f"required by the template type {self.template_type}")]
         # The validity parameter is documented but its name is not: any field that is given may be it.
-        if self.template_type in _TYPES_WITH_VALIDITY and not self.template_fields and not self.extra:
+        given = [*self.template_fields.values(), *self.extra.values()]
+        if self.template_type in _TYPES_WITH_VALIDITY and all(isinstance(value, bool) for value in given):
             reason = f"must contain the validity that the template type {self.template_type} requires"
             return [Problem(("template_fields",), reason)]
         return None

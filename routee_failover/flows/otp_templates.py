@@ -1,17 +1,18 @@
-"""Inventory of the nine Viber OTP templates: parameters and languages.
+"""Inventory of the nine Viber OTP templates: parameters, languages and types.
 
 https://docs.routee.net/docs/templates-inventory
 """
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import Problem
 from ..secret import SecretMapping
 from .model_validation import ValidationResult, type_name
-from .validators import NOT_UNICODE, is_unicode, json_mapping
+from .validators import NOT_UNICODE, as_integer, as_secret_mapping, is_unicode, json_mapping
 
 OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -28,14 +29,65 @@ OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The id of each template and the parameters that it requires, in the order of Routee's inventory."""
 
-OTP_LANGUAGES = (
-    *("ar", "be", "bg", "br", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr"),
-    *("id", "it", "ja", "ko", "my", "nl", "pl", "pt", "ru", "sk", "sr", "sv", "th", "tr", "uk", "vi"),
-)
-"""Languages of the templates (https://docs.routee.net/docs/localization).
 
-`br` is the Portuguese of Brazil, `pt` that of Portugal.
-"""
+class OtpLanguage(StrEnum):
+    """Languages of the Viber OTP templates that Routee lists (https://docs.routee.net/docs/localization).
+
+    The reference gives its codes as examples, so any other text is accepted.
+    """
+
+    AR = "ar"
+    BE = "be"
+    BG = "bg"
+    BR = "br"
+    """The Portuguese of Brazil."""
+    CS = "cs"
+    DA = "da"
+    DE = "de"
+    EL = "el"
+    EN = "en"
+    ES = "es"
+    FA = "fa"
+    FI = "fi"
+    FR = "fr"
+    HE = "he"
+    HI = "hi"
+    HR = "hr"
+    ID = "id"
+    IT = "it"
+    JA = "ja"
+    KO = "ko"
+    MY = "my"
+    NL = "nl"
+    PL = "pl"
+    PT = "pt"
+    """The Portuguese of Portugal."""
+    RU = "ru"
+    SK = "sk"
+    SR = "sr"
+    SV = "sv"
+    TH = "th"
+    TR = "tr"
+    UK = "uk"
+    VI = "vi"
+
+
+class OtpTemplateType(StrEnum):
+    """Template types of a failover OTP that Routee names; they are examples, so any other text is accepted.
+
+    https://docs.routee.net/docs/sending-an-otp
+    """
+
+    BASIC = "basic"
+    BASIC_5MIN = "basic_5min"
+    WITH_BUSINESS_NAME = "with_business_name"
+    WITH_VALIDITY = "with_validity"
+    WITH_TYPE = "with_type"
+    WITH_ACTION = "with_action"
+    WITH_REASON = "with_reason"
+    WITH_TYPE_AND_VALIDITY = "with_type_and_validity"
+    WITH_BUSINESS_AND_VALIDITY_HOURS = "with_business_and_validity_hours"
+
 
 TEXT_PARAMS = ("pin", "businessPlatformName", "pinType", "businessPlatformActionName", "codeReason")
 
@@ -80,6 +132,14 @@ def otp_params(value: Any) -> ValidationResult:
         if reason is not None:
             problems.append(Problem((key,), reason))
     return problems or None
+
+
+def as_otp_params(value: Mapping[str, Any]) -> SecretMapping:
+    """Convert a mapping to a `SecretMapping`, and a validity such as 5.0 to the whole number that it is."""
+    params = as_secret_mapping(value)
+    if isinstance(params, SecretMapping) and isinstance(params.get("codeValidityTime"), float):
+        return as_secret_mapping({**params, "codeValidityTime": as_integer(params["codeValidityTime"])})
+    return params
 
 
 def missing_params(template_id: str | None, params: Mapping[str, object] | None) -> list[Problem]:

@@ -4,6 +4,7 @@ https://docs.routee.net/reference/send-a-failover-message
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
@@ -22,11 +23,13 @@ from .validators import (
     NonEmptyText,
     Recipient,
     WebUrl,
+    as_plain_text,
     as_tuple,
     bounded_text,
     build_from_text,
     canonical_spelling,
     each_item,
+    matches_pattern,
     one_of,
     positive,
     url,
@@ -35,11 +38,36 @@ from .voice import VoiceStep
 
 VIBER_FAILOVER_STATUSES = ("Expired", "Failed", "Undelivered")
 ViberFailoverStatuses = Annotated[tuple[str, ...], each_item(one_of(VIBER_FAILOVER_STATUSES))]
-VIBER_FILE_TYPES = (
-    *("doc", "docx", "rtf", "dot", "dotx", "odt", "odf", "fodt", "txt", "info"),
-    *("pdf", "xps", "pdax", "eps"),
-    *("xls", "xlsx", "ods", "fods", "csv", "xlsm", "xltx"),
-)
+
+
+class ViberFileType(StrEnum):
+    """File types that Routee names; "and others" are possible, so any extension is accepted.
+
+    https://docs.routee.net/reference/send-a-failover-message
+    """
+
+    DOC = "doc"
+    DOCX = "docx"
+    RTF = "rtf"
+    DOT = "dot"
+    DOTX = "dotx"
+    ODT = "odt"
+    ODF = "odf"
+    FODT = "fodt"
+    TXT = "txt"
+    INFO = "info"
+    PDF = "pdf"
+    XPS = "xps"
+    PDAX = "pdax"
+    EPS = "eps"
+    XLS = "xls"
+    XLSX = "xlsx"
+    ODS = "ods"
+    FODS = "fods"
+    CSV = "csv"
+    XLSM = "xlsm"
+    XLTX = "xltx"
+
 
 HttpsUrl = Annotated[str, url("https", max_length=1000)]
 _TEMPLATE_KEY_REASON = (
@@ -56,13 +84,26 @@ class ViberAction(ExtensibleModel):
     target_url: Annotated[str, url(max_length=1000)] | None = None
 
 
+def _as_file_type(value: str | None) -> str | None:
+    """Convert a documented type in any letter case to its spelling; other extensions are left as they are."""
+    return value.lower() if isinstance(value, str) and value.lower() in [*ViberFileType] else as_plain_text(value)
+
+
+file_extension = matches_pattern(
+    r"[A-Za-z0-9][A-Za-z0-9.+_-]*", "must be an extension such as pdf, without its dot; not a MIME type"
+)
+
+
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ViberFile(ExtensibleModel):
-    """Document sent by Viber: an https URL, a name of at most 25 characters, and the extension without a dot."""
+    """Document sent by Viber: an https URL, a name of at most 25 characters, and the extension without a dot.
+
+    `file_type` is a `ViberFileType`, in any letter case, or another extension that Routee takes.
+    """
 
     file_name: Annotated[str, bounded_text(max_length=25)] | None = None
-    file_type: Annotated[str, one_of(VIBER_FILE_TYPES)] | None = None
+    file_type: Annotated[str, file_extension] | None = attrs.field(default=None, converter=_as_file_type)
     file_url: HttpsUrl | None = None
 
 
@@ -116,7 +157,7 @@ class ViberStep(Step):
 
     api_type: ClassVar[str] = "Viber"
     forbidden_keys: ClassVar[Mapping[str, str]] = MappingProxyType(
-        dict.fromkeys(("templateId", "templateLang", "templateParams"), _TEMPLATE_KEY_REASON)
+        dict.fromkeys(("templateId", "templateLang", "templateParams", "deliveryScope", "seq"), _TEMPLATE_KEY_REASON)
     )
 
     sender_info_tracking_id: NonEmptyText

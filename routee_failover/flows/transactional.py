@@ -101,9 +101,13 @@ def _as_steps(
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class TransactionalFlow(Flow):
-    """Notification by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order they are tried in."""
+    """Notification by approved template: `ViberTemplateStep`, `SmsStep`, `VoiceStep` in the order they are tried in.
+
+    Its body has only `flow` and `callback`, so that it takes no `extra`; its steps do.
+    """
 
     endpoint: ClassVar[Endpoint] = Endpoint.TRANSACTIONAL
+    closed_reason: ClassVar[str | None] = "is not taken here: the body has only flow and callback; a RawFlow sends more"
 
     steps: Annotated[
         tuple[ViberTemplateStep | SmsStep | VoiceStep, ...],

@@ -341,6 +341,20 @@ def as_tuple(value: Sequence[_T]) -> tuple[_T, ...]:
     return tuple(value) if isinstance(value, SEQUENCE_TYPES) else cast("tuple[_T, ...]", value)
 
 
+_MAX_EXACT_FLOAT = 2.0**53
+
+
+def as_integer(value: Any) -> Any:
+    """Convert a number such as 1.0 to the whole number that it is; anything else is returned unchanged.
+
+    JSON does not distinguish the two. Above 2**53 a double no longer holds each whole number, and the digits that were
+    meant are unknown.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT:
+        return int(value)
+    return value
+
+
 # Converters of attrs have to be named functions, so that type checkers know what a constructor accepts. Those of
 # enumerations and of texts that are short for objects are built from these three. What they cannot convert is returned
 # unchanged for the validator.
@@ -352,6 +366,11 @@ def as_enum(enum: type[_E], value: _E | str | None) -> _E:
         return enum(value) if isinstance(value, str) else cast("_E", value)
     except ValueError:
         return cast("_E", value)
+
+
+def as_plain_text(value: str | None) -> str | None:
+    """Convert a member of an enumeration to its text, for a field that takes other texts too."""
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def canonical_spelling(choices: Collection[str], value: Sequence[str] | None) -> tuple[str, ...]:

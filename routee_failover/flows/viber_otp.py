@@ -13,8 +13,8 @@ from .durations import OtpTtl
 from .endpoint import Endpoint
 from .extensible import ExtensibleModel
 from .model_validation import ValidationResult, validated, validator
-from .otp_templates import OTP_LANGUAGES, missing_params, otp_params
-from .validators import EMPTY_MAPPING, Integer, NonEmptyText, Recipient, Text, as_enum, as_secret_mapping, one_of
+from .otp_templates import as_otp_params, missing_params, otp_params
+from .validators import EMPTY_MAPPING, Integer, NonEmptyText, Recipient, Text, as_enum, as_plain_text
 
 
 class ViberOtpLabel(StrEnum):
@@ -61,11 +61,9 @@ class ViberOtpMessage(ExtensibleModel):
     label: ViberOtpLabel | None = attrs.field(default=None, converter=_as_label)
     type: ViberOtpType | None = attrs.field(default=None, converter=_as_type)
     template_id: Text | None = None
-    template_params: Annotated[SecretMapping, otp_params] = attrs.field(
-        default=EMPTY_MAPPING, converter=as_secret_mapping
-    )
-    template_lang: Annotated[str, one_of(OTP_LANGUAGES)] | None = None
-    """One of Routee's 32 languages (https://docs.routee.net/docs/localization), such as `en` or `el`."""
+    template_params: Annotated[SecretMapping, otp_params] = attrs.field(default=EMPTY_MAPPING, converter=as_otp_params)
+    template_lang: NonEmptyText | None = attrs.field(default=None, converter=as_plain_text)
+    """An `OtpLanguage`, or the code of another language that Routee takes."""
 
     @validator(when_given="template_id")
     def _template_has_required_params(self) -> ValidationResult:

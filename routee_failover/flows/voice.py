@@ -14,8 +14,8 @@ from .model_validation import ValidationResult, validated, validator
 from .validators import (
     NonEmptyText,
     Recipient,
+    Text,
     WebUrl,
-    any_text,
     as_enum,
     as_tuple,
     build_from_text,
@@ -126,18 +126,22 @@ class MachineDetection(ExtensibleModel):
         return None
 
 
-def _validate_sip(value: object) -> ValidationResult:
-    return "must not be blank" if isinstance(value, str) and not value.strip() else any_text(value)
+def _absent_if_blank(value: str | None) -> str | None:
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 @validated
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class VoiceRecipient(ExtensibleModel):
-    """Recipient of a call: at least one of phone, Viber number and SIP address. Text on the step means `phone`."""
+    """Recipient of a call: at least one of phone, Viber number and SIP address. Text on the step means `phone`.
+
+    A blank `viber` or `sip` counts as absent, as Routee's guide writes them
+    (https://docs.routee.net/docs/how-to-send-a-failover-message).
+    """
 
     phone: Recipient | None = attrs.field(default=None, repr=mask_phone)
-    viber: Recipient | None = attrs.field(default=None, repr=mask_phone)
-    sip: Annotated[str, _validate_sip] | None = attrs.field(default=None, repr=mask_value)
+    viber: Recipient | None = attrs.field(default=None, converter=_absent_if_blank, repr=mask_phone)
+    sip: Text | None = attrs.field(default=None, converter=_absent_if_blank, repr=mask_value)
     """Such as `1111@host:55080`."""
 
     @validator()

@@ -154,7 +154,7 @@ class SandboxContext:
                 raise ConnectionDropRequested
         if decision.response is not None and decision.response.status is not None:
             error = error_format.scripted_error(decision.response.status)
-            raise ApiError(error.status, error.body, _retry_after(decision.response))
+            raise ApiError(error.status, error.body, {**error.headers, **_retry_after(decision.response)})
 
     def accept(
         self, endpoint: SendEndpoint, body: Mapping[str, Any], message_count: int, decision: RuleDecision = NO_DECISION

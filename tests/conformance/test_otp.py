@@ -85,7 +85,7 @@ async def test_missing_required_field_gets_422(step: dict[str, Any], required: t
         ("flow.0.ttl", (0, 60), (-1, 0.5)),
         ("flow.0.trackingId", (None, "token", REMOVED), (5,)),
         ("flow.0.pin", ("1234", "1234567890"), ("123", "12345678901", 1234)),
-        ("flow.0.templateType", ("basic", "basic_5min"), ("with_business_name", "unheard_of")),
+        ("flow.0.templateType", ("basic", "basic_5min", "unheard_of"), ("with_business_name", "")),
         ("flow.1.from", ("MyApp", REMOVED), ("x" * 12,)),
         ("flow.1.to", ("+306912345678", ["+306912345678"]), ("+0306912345678", "")),
         ("callback", ({"url": "https://example.test/otp"}, REMOVED), ({}, "https://example.test/otp")),

@@ -9,7 +9,13 @@ from ..sandbox.raw_http import REMOVED, open_caller, with_changes
 from .documented_bodies import SMS, STANDARD, VIBER, VIBER_FILE, VOICE, names, scripted
 
 URL_1000 = "https://example.test/" + "a" * 979
-TEMPLATE_FIELDS = {"templateId": "bbbbbbbb-0000-4000-8000-000000000001", "templateLang": "en", "templateParams": {}}
+TEMPLATE_FIELDS: dict[str, Any] = {
+    "templateId": "bbbbbbbb-0000-4000-8000-000000000001",
+    "templateLang": "en",
+    "templateParams": {},
+    "deliveryScope": "PRIMARY_DEVICE",
+    "seq": 7,
+}
 DAY = timedelta(days=1)
 
 
@@ -50,8 +56,8 @@ async def test_response_has_every_documented_member() -> None:
         (
             VIBER_FILE,
             "message.viberFile.fileType",
-            ("doc", "docx", "rtf", "pdf", "txt", "xls", "xlsx", "csv", "odt", "ods"),
-            ("application/pdf", "exe"),
+            ("doc", "docx", "rtf", "pdf", "txt", "xls", "xlsx", "csv", "odt", "ods", "PDF", "pages"),
+            ("application/pdf", ".pdf", ""),
         ),
         (VIBER_FILE, "message.viberFile.fileUrl", (URL_1000,), ("http://a.test/f.pdf", URL_1000 + "a")),
         (VOICE, "failoverOnStatuses", (["Busy", "NoAnswer"], ["BUSY"]), (["Delivered"],)),

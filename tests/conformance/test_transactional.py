@@ -167,3 +167,11 @@ async def test_unknown_sender_gets_404() -> None:
     async with open_caller(speed=0) as caller:
         body = with_changes(TRANSACTIONAL, **{"flow.0.senderInfoTrackingId": "unknown"})
         assert (await caller.send("sendTransactionalFailover", body))[0] == 404
+
+
+@pytest.mark.parametrize("name", ["accountId", "applicationId", "restrictions", "flowKind", "anything"])
+async def test_anything_beside_flow_and_callback_gets_400(name: str) -> None:
+    """The body has only `flow` and `callback`: the account and the application are set by the platform."""
+    async with open_caller(speed=0) as caller:
+        status, response = await caller.send("sendTransactionalFailover", TRANSACTIONAL | {name: "x"})
+    assert (status, response["properties"]) == (400, {name: "is not known here"})

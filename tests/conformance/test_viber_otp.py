@@ -51,7 +51,7 @@ async def test_optional_field_may_be_omitted(optional: str) -> None:
         ("seq", (1, 10**12), ("7", 1.5)),
         ("label", ("transactional", "promotional"), ("login", "")),
         ("type", ("PRIMARY_ONLY", "ALL_DEVICE"), ("PRIMARY_DEVICE", "ALL_DEVICES")),
-        ("templateLang", ("en", "el"), ("EN", "eng", "xx")),
+        ("templateLang", ("en", "el", "hu"), ("", 7)),
         ("templateParams.pin", ("847291",), (847291,)),
         ("templateParams.pinType", ("verification", "login"), (5,)),
         ("templateParams.codeValidityTime", (5, 10, 15), ("5", 5.5)),

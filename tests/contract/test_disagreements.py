@@ -15,7 +15,8 @@ VIBER_OTP, VOICE = OTP["flow"][0], STANDARD["flow"][2]
 @pytest.mark.parametrize(
     ("endpoint", "request_"),
     [
-        pytest.param("standard", {"flow": [{**SMS, "order": None}]}, id="order is null"),
+        pytest.param("standard", {"flow": [{**SMS, "order": 0}]}, id="order is 0"),
+        pytest.param("otp", {"flow": [{**OTP_SMS, "order": None}]}, id="order of an OTP step is null"),
         pytest.param("otp", {"flow": [{**OTP_SMS, "trackingId": 5}]}, id="trackingId is a number"),
         pytest.param(
             "otp",

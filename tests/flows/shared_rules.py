@@ -141,15 +141,8 @@ def voice_rules(step: JsonPath) -> list[Rule]:
             VoiceStep, step, "Completed", "Busy", "NoAnswer", "Failed", "Unsent", "Terminated", foreign="Undelivered"
         ),
         Rule(VoiceRecipient, to, "phone", "phone", NUMBERS, NOT_NUMBERS),
-        Rule(VoiceRecipient, to, "viber", "viber", NUMBERS, NOT_NUMBERS),
-        Rule(
-            VoiceRecipient,
-            to,
-            "sip",
-            "sip",
-            ("1111@host:55080",),
-            (Bad("", "blank"), Bad(" ", "blank"), Bad(7, "must be text")),
-        ),
+        Rule(VoiceRecipient, to, "viber", "viber", NUMBERS, tuple(bad for bad in NOT_NUMBERS if bad.value != "")),
+        Rule(VoiceRecipient, to, "sip", "sip", ("1111@host:55080",), (Bad(7, "must be text"),)),
         Rule(
             DialPlan, plan, "verbs", "verbs", (), (Bad([], "at least one verb"), Bad("SAY", "must be a list, not text"))
         ),

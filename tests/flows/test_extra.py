@@ -14,6 +14,7 @@ from routee_failover.flows import (
     SmsMessage,
     SmsStep,
     StandardFlow,
+    TransactionalFlow,
     ViberOtpMessage,
     ViberOtpStep,
     ViberStep,
@@ -21,7 +22,7 @@ from routee_failover.flows import (
     VoiceStep,
 )
 
-from .sample_requests import MINIMAL_ARGUMENTS, STANDARD, STEP_CLASSES, Json, build, changed
+from .sample_requests import MINIMAL_ARGUMENTS, STANDARD, STEP_CLASSES, TRANSACTIONAL, Json, build, changed
 
 EVERY_JSON: Json = {
     "xNull": None,
@@ -40,13 +41,28 @@ def _build(cls: type[Any], extra: object) -> Any:
     )
 
 
-@pytest.mark.parametrize("cls", [*MINIMAL_ARGUMENTS, *STEP_CLASSES], ids=lambda cls: cls.__name__)
-def test_every_model_accepts_extra(cls: type[Any]) -> None:
-    """Each step, flow and message accepts `extra` with anything that JSON can represent."""
+OPEN_CLASSES = [cls for cls in (*MINIMAL_ARGUMENTS, *STEP_CLASSES) if cls is not TransactionalFlow]
+
+
+@pytest.mark.parametrize("cls", OPEN_CLASSES, ids=lambda cls: cls.__name__)
+def test_every_other_model_accepts_extra(cls: type[Any]) -> None:
+    """Each step, flow and message but the transactional flow accepts `extra` with anything that JSON can represent."""
     built = _build(cls, EVERY_JSON)
     assert built.extra == EVERY_JSON
     assert built == _build(cls, EVERY_JSON)
     assert built != _build(cls, {})
+
+
+def test_transactional_flow_takes_only_flow_and_callback() -> None:
+    """Routee's page says that its body has nothing else; the error names the flow that is sent as it is."""
+    with pytest.raises(InvalidFlow, match=r"^TransactionalFlow: extra\.applicationId: .*only flow and callback.*Raw"):
+        TransactionalFlow(steps=[build(SmsStep)], extra={"applicationId": "x"})
+    for option in ("refuse", "keep"):
+        with pytest.raises(InvalidFlow, match=r"^transactional flow: restrictions: is not taken here"):
+            load_flow("transactional", {**TRANSACTIONAL, "restrictions": {}}, extra=option)
+    with pytest.raises(InvalidFlow, match=r"callbak: unknown key; did you mean callback\?"):
+        load_flow("transactional", {**TRANSACTIONAL, "callbak": {}})
+    assert TransactionalFlow(steps=[build(SmsStep, extra={"x": 1})]).steps[0].extra == {"x": 1}
 
 
 def test_extra_is_merged_unchanged() -> None:
@@ -91,7 +107,7 @@ def test_extra_is_merged_unchanged() -> None:
 def test_extra_with_a_modelled_key_is_invalid(cls: type[Any], key: str) -> None:
     """A key that is a field of its own is invalid in `extra`, whether the field was given or not."""
     with pytest.raises(InvalidFlow) as excinfo:
-        _build(cls, {key: "x", "fine": 1})
+        _build(cls, {key: "x"} if cls is TransactionalFlow else {key: "x", "fine": 1})
     (problem,) = excinfo.value.problems
     assert problem.path == ("extra", key)
     assert "field of its own" in problem.reason

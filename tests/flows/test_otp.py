@@ -6,7 +6,15 @@ import pytest
 
 from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
-from routee_failover.flows import Callback, OtpFlow, OtpSmsStep, SmsMessage, ViberOtpStep
+from routee_failover.flows import (
+    Callback,
+    OtpFlow,
+    OtpLanguage,
+    OtpSmsStep,
+    OtpTemplateType,
+    SmsMessage,
+    ViberOtpStep,
+)
 from routee_failover.secret import Secret
 
 from .rule_tables import (
@@ -75,15 +83,21 @@ def test_documented_template_type_is_built_and_loaded(template_type: str) -> Non
     assert load_flow("otp", dump_flow(flow)) == flow
 
 
-@pytest.mark.parametrize("template_type", ["with_everything", "Basic", "BASIC", "", 7, None])
-def test_unknown_template_type_is_invalid(template_type: object) -> None:
-    """A template type that is not documented is invalid, and the error lists the documented ones."""
-    reason = "must be one of basic, basic_5min"
-    if template_type is not None:
-        with pytest.raises(InvalidFlow, match=rf"^ViberOtpStep: template_type: {reason}"):
-            build(ViberOtpStep, template_type=template_type)
+@pytest.mark.parametrize("template_type", ["with_everything", "Basic", "BASIC"])
+def test_template_type_beyond_the_examples_is_sent_as_it_is(template_type: str) -> None:
+    """Routee gives its template types as examples, so another one is built, loaded and sent unchanged."""
+    assert build(ViberOtpStep, template_type=template_type).template_type == template_type
+    sample = changed(OTP, (*VIBER, "templateType"), template_type)
+    assert dump_flow(load_flow("otp", sample)) == sample
+
+
+@pytest.mark.parametrize(("template_type", "reason"), [("", "must not be empty"), (7, "must be text")])
+def test_template_type_that_is_no_text_is_invalid(template_type: object, reason: str) -> None:
+    """A template type is a text that is not empty."""
+    with pytest.raises(InvalidFlow, match=rf"^ViberOtpStep: template_type: {reason}"):
+        build(ViberOtpStep, template_type=template_type)
     (problem,) = problems_of("otp", changed(OTP, (*VIBER, "templateType"), template_type))
-    assert problem.startswith("flow[0].templateType: " + ("must not be null" if template_type is None else reason))
+    assert problem.startswith(f"flow[0].templateType: {reason}")
 
 
 @pytest.mark.parametrize("template_type", ["with_business_name", "with_business_and_validity_hours", "with_reason"])
@@ -106,6 +120,86 @@ def test_template_type_without_its_validity_is_invalid(template_type: str) -> No
     assert "validity" in problem
 
 
+def test_several_recipients_of_a_step_are_refused_with_the_way_around() -> None:
+    """A flow has one outcome, and a code belongs to one person: a list of several is refused, with a hint."""
+    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "to"), [PHONE, "+306900000002"]))
+    assert problem == "flow[0].to: must be one recipient: send a flow to each; a RawFlow takes several"
+    (problem,) = problems_of("otp", changed(OTP, (*VIBER, "to"), []))
+    assert problem == "flow[0].to: must be text, not a list"
+
+
+def test_switch_is_not_the_validity_of_a_template() -> None:
+    """A true or false among the template fields is a switch; a validity is a text."""
+    with pytest.raises(InvalidFlow, match=r"^ViberOtpStep: template_fields: .*validity"):
+        build(ViberOtpStep, template_type="with_validity", template_fields={"someSwitch": True})
+    assert build(ViberOtpStep, template_type="with_validity", template_fields={"some": True, "someValidity": "5"})
+
+
+@pytest.mark.parametrize("switch", [True, False])
+def test_unknown_switch_on_a_viber_otp_step_is_a_template_field(switch: bool) -> None:
+    """The switch for a failover after delivery has no public name, so an unknown true or false is sent as it is."""
+    sample = changed(OTP, (*VIBER, "someSwitch"), switch)
+    flow = load_flow("otp", sample)
+    assert isinstance(flow, OtpFlow)
+    assert isinstance(flow.steps[0], ViberOtpStep)
+    assert flow.steps[0].template_fields == {"someSwitch": switch}
+    assert dump_flow(flow) == sample
+    (problem,) = problems_of("otp", changed(OTP, (*SMS, "someSwitch"), switch))
+    assert problem.startswith("flow[1].someSwitch: unknown key")
+
+
+@pytest.mark.parametrize("value", ["5", True])
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("templateid", "templateId"),
+        ("TEMPLATE_ID", "templateId"),
+        ("templateIds", "templateId"),
+        ("tempateTyp", "templateType"),
+        ("sender-info-tracking-id", "senderInfoTrackingId"),
+        ("bussinesName", "businessName"),
+        ("labels", "label"),
+        ("PIN", "pin"),
+        ("templateLangs", "templateLang"),
+        ("trackingID", "trackingId"),
+        ("Order", "order"),
+    ],
+)
+def test_slip_in_a_key_of_a_viber_otp_step_is_invalid(key: str, meant: str, value: object) -> None:
+    """A key within two letters of a known one is a slip, whatever its value is; a caller may insist on it."""
+    sample = changed(OTP, (*VIBER, key), value)
+    assert list(problems_of("otp", sample)) == [f"flow[0].{key}: unknown key; did you mean {meant}?"]
+    assert dump_flow(load_flow("otp", sample, extra="keep")) == sample
+    assert build(ViberOtpStep, template_fields={key: value})
+
+
+@pytest.mark.parametrize("key", ["someValidity", "codeValidityTime", "pinType", "codeReason", "actionName", "language"])
+def test_key_that_resembles_no_known_one_is_a_template_field(key: str) -> None:
+    """Names that Routee uses for the same parameters elsewhere pass."""
+    sample = changed(OTP, (*VIBER, key), "x")
+    assert dump_flow(load_flow("otp", sample)) == sample
+
+
+def test_language_of_a_viber_otp_step_is_a_field() -> None:
+    """The language is left to Routee's default if it is omitted, and otherwise sent under its inferred name."""
+    assert "templateLang" not in dump_flow(OtpFlow(steps=[build(ViberOtpStep)]))["flow"][0]
+    for language in ("el", "zu", OtpLanguage.EL):
+        (step,) = dump_flow(OtpFlow(steps=[build(ViberOtpStep, language=language)]))["flow"]
+        assert (step["templateLang"], type(step["templateLang"])) == (str(language), str)
+    flow = load_flow("otp", changed(OTP, (*VIBER, "templateLang"), "el"))
+    assert isinstance(flow, OtpFlow)
+    assert isinstance(flow.steps[0], ViberOtpStep)
+    assert flow.steps[0].language == "el"
+    assert not flow.steps[0].template_fields
+
+
+def test_documented_template_types_are_constants() -> None:
+    """Each template type that Routee names is a member, and is sent as its plain text."""
+    assert {*OtpTemplateType} == {*BASIC_TYPES.split(), *VALIDITY_TYPES.split()}
+    (step,) = dump_flow(OtpFlow(steps=[build(ViberOtpStep, template_type=OtpTemplateType.BASIC)]))["flow"]
+    assert (step["templateType"], type(step["templateType"])) == ("basic", str)
+
+
 def test_step_without_template_type_needs_no_business_name() -> None:
     """A basic template, named or by default, needs neither a business name nor another field."""
     step = build(ViberOtpStep)
@@ -126,8 +220,8 @@ def test_template_fields_are_written_into_the_step() -> None:
 @pytest.mark.parametrize(
     ("fields", "path", "reason"),
     [
-        pytest.param({"a": 5}, ("a",), "must be text, not a number", id="number"),
-        pytest.param({"a": None}, ("a",), "must be text, not nothing", id="nothing"),
+        pytest.param({"a": 5}, ("a",), "must be text, true or false, not a number", id="number"),
+        pytest.param({"a": None}, ("a",), "must be text, true or false, not nothing", id="nothing"),
         pytest.param({"a": "\ud800"}, ("a",), "surrogate", id="surrogate"),
         pytest.param({5: "a"}, (), "text for keys", id="key of another type"),
         pytest.param({"pin": "847291"}, ("pin",), "a field of its own", id="modelled field"),

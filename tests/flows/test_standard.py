@@ -4,7 +4,15 @@ import pytest
 
 from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
-from routee_failover.flows import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
+from routee_failover.flows import (
+    StandardFlow,
+    ViberAction,
+    ViberFile,
+    ViberFileType,
+    ViberMessage,
+    ViberStep,
+    ViberVideo,
+)
 
 from .rule_tables import (
     Bad,
@@ -12,7 +20,7 @@ from .rule_tables import (
     minutes,
     problems_of,
 )
-from .sample_requests import PHONE, SENDER, STANDARD, TEXT_1000, URL_1000, Json, build, changed
+from .sample_requests import PHONE, SENDER, STANDARD, TEXT_1000, URL_1000, Json, at, build, changed
 from .shared_rules import (
     BOOLEANS,
     LABELS,
@@ -96,8 +104,14 @@ RULES = [
         FILE,
         "file_type",
         "fileType",
-        tuple(FILE_TYPES.split()),
-        (Bad("exe", "doc, docx"), Bad("application/pdf", "doc, docx"), Bad(7, "doc, docx")),
+        (*FILE_TYPES.split(), "pages", "7z", "tar.gz", "Key"),
+        (
+            Bad("application/pdf", "not a MIME type"),
+            Bad(".pdf", "without its dot"),
+            Bad("", "an extension such as pdf"),
+            Bad("a b", "an extension such as pdf"),
+            Bad(7, "must be text"),
+        ),
     ),
     Rule(ViberFile, FILE, "file_url", "fileUrl", HTTPS_URLS, NOT_HTTPS_URLS),
     Rule(ViberVideo, VIDEO, "video_url", "videoUrl", HTTPS_URLS, NOT_HTTPS_URLS),
@@ -147,7 +161,7 @@ def test_any_combination_of_contents_is_accepted(message: Json) -> None:
     assert dump_flow(load_flow("standard", sample)) == sample
 
 
-@pytest.mark.parametrize("key", ["templateId", "templateLang", "templateParams"])
+@pytest.mark.parametrize("key", ["templateId", "templateLang", "templateParams", "deliveryScope", "seq"])
 @pytest.mark.parametrize("extra", ["refuse", "keep"])
 def test_template_key_is_invalid_on_a_standard_flow(key: str, extra: str) -> None:
     """Template keys on a Viber step are a documented 400 here; the error names the flow that accepts them."""
@@ -163,3 +177,13 @@ def test_flow_built_from_keywords_is_dumped_as_documented() -> None:
     flow = StandardFlow(steps=[build(ViberStep), build(ViberStep, ttl=minutes(0.5))])
     viber = {"type": "Viber", "senderInfoTrackingId": SENDER, "to": PHONE, "message": {"text": "Hi"}}
     assert dump_flow(flow) == {"flow": [{**viber, "order": 1}, {**viber, "order": 2, "ttl": 0.5}]}
+
+
+@pytest.mark.parametrize("written", ["PDF", "Pdf", "pdf", ViberFileType.PDF])
+def test_documented_file_type_may_be_in_any_letter_case(written: str) -> None:
+    """A file type on Routee's list is sent as it is spelled there, however it is written."""
+    assert [*ViberFileType] == FILE_TYPES.split()
+    file = build(ViberFile, file_type=written)
+    assert (file.file_type, type(file.file_type)) == ("pdf", str)
+    sent = dump_flow(load_flow("standard", changed(STANDARD, (*FILE, "fileType"), written)))
+    assert at(sent, (*FILE, "fileType")) == "pdf"

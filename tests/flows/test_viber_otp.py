@@ -6,7 +6,7 @@ import pytest
 
 from routee_failover._wire import dump_flow, load_flow
 from routee_failover.errors import InvalidFlow
-from routee_failover.flows import ViberOtpMessage
+from routee_failover.flows import OtpLanguage, ViberOtpMessage
 
 from .rule_tables import (
     Bad,
@@ -33,7 +33,7 @@ BAD_TEXTS = (
 GOOD_NUMBERS = (0, 5, 10**50 - 1)
 BAD_NUMBERS = (
     ("5", "whole number of minutes, not text"),
-    (5.0, "whole number of minutes"),
+    (5.5, "whole number of minutes"),
     (True, "whole number of minutes, not true or false"),
     (-1, "at most 50 digits"),
     (10**50, "at most 50 digits"),
@@ -62,8 +62,8 @@ RULES = [
     _rule(
         "template_lang",
         "templateLang",
-        tuple(LANGUAGES.split()),
-        (Bad("EN", "one of ar, be"), Bad("zu", "one of ar, be"), Bad("en-GB", "one of ar, be"), Bad(1, "one of ar")),
+        (*LANGUAGES.split(), "zu", "EN", "en-GB"),
+        (Bad("", "must not be empty"), Bad(1, "must be text"), Bad("\ud800", "surrogate")),
     ),
     _rule("template_id", "templateId", ("someone-elses-template",), (Bad(7, "must be text"),)),
     _rule(
@@ -151,3 +151,10 @@ def test_recipient_list_or_number_without_plus_is_invalid(to: object) -> None:
     """Routee's newer page has one recipient, and its + is required."""
     (problem,) = problems_of("viber-otp", changed(VIBER_OTP, ("to",), to))
     assert problem.startswith("to: must be ")
+
+
+def test_documented_languages_are_constants() -> None:
+    """Each of the 32 languages that Routee lists is a member, and is sent as its plain text."""
+    assert [*OtpLanguage] == LANGUAGES.split()
+    sent = dump_flow(build(ViberOtpMessage, template_lang=OtpLanguage.BR))["templateLang"]
+    assert (sent, type(sent)) == ("br", str)

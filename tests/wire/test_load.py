@@ -61,11 +61,11 @@ VIDEO = (*VIBER, "message", "viberVideo")
 REQUIRED: dict[str, list[JsonPath]] = {
     "standard": [
         ("flow",),
-        *((*VIBER, key) for key in ("type", "senderInfoTrackingId", "to", "message", "order")),
+        *((*VIBER, key) for key in ("type", "senderInfoTrackingId", "to", "message")),
         *((*VIDEO, key) for key in ("videoUrl", "videoThumbnail", "fileSize", "duration")),
-        *((*SMS, key) for key in ("type", "from", "to", "message", "order")),
+        *((*SMS, key) for key in ("type", "from", "to", "message")),
         (*SMS, "message", "body"),
-        *((*VOICE, key) for key in ("type", "from", "to", "dialPlan", "order")),
+        *((*VOICE, key) for key in ("type", "from", "to", "dialPlan")),
         (*VOICE, "dialPlan", "verbs"),
         (*VOICE, "machineDetection", "strategy"),
         *((*SAY, *key) for key in (("type",), ("message",), ("message", "text"), ("message", "language"))),
@@ -74,9 +74,9 @@ REQUIRED: dict[str, list[JsonPath]] = {
     ],
     "transactional": [
         ("flow",),
-        *((*VIBER, key) for key in ("type", "order", "senderInfoTrackingId", "to", "templateId", "templateLang")),
-        *((*SMS, key) for key in ("type", "order", "from", "to", "message")),
-        *((*VOICE, key) for key in ("type", "order", "from", "to", "dialPlan")),
+        *((*VIBER, key) for key in ("type", "senderInfoTrackingId", "to", "templateId", "templateLang")),
+        *((*SMS, key) for key in ("type", "from", "to", "message")),
+        *((*VOICE, key) for key in ("type", "from", "to", "dialPlan")),
         ("callback", "url"),
     ],
     "otp": [
@@ -104,10 +104,9 @@ def _path_text(path: JsonPath) -> str:
 )
 def test_missing_or_null_required_key_is_reported_by_path(endpoint: str, path: JsonPath) -> None:
     """A required key that is missing or null is reported with its path."""
-    (missing,) = problems_of(endpoint, without(SAMPLES[endpoint], path))
-    assert missing.startswith(f"{_path_text(path)}: required")
-    (null,) = problems_of(endpoint, changed(SAMPLES[endpoint], path, None))
-    assert null.startswith(f"{_path_text(path)}: ")
+    for request in (without(SAMPLES[endpoint], path), changed(SAMPLES[endpoint], path, None)):
+        (problem,) = problems_of(endpoint, request)
+        assert problem.startswith(f"{_path_text(path)}: required")
 
 
 def _optional_cases(endpoint: str) -> list[Any]:
@@ -123,21 +122,48 @@ def _optional_cases(endpoint: str) -> list[Any]:
     walk(SAMPLES[endpoint], ())
     shared = {"standard": (), "transactional": SMS + VOICE, "otp": (), "viber-otp": ()}[endpoint]
     excluded = {(*VIBER, "businessName"), ("templateParams", "pin"), ("templateParams",)}
-    excluded |= {("flow", 2, "to", key) for key in ("phone", "viber", "sip")}  # one of them is enough, and may be null
+    excluded |= {("flow", 2, "to", key) for key in ("phone", "viber", "sip")}  # one of them is enough
     return [
         pytest.param(endpoint, path, id=f"{endpoint} {_path_text(path)}")
         for path in optional_paths
-        if path not in excluded and not (shared and path[:2] in {SMS, VOICE}) and path[-1] != "customer_name"
+        if path not in excluded
+        and path[-1] != "order"
+        and not (shared and path[:2] in {SMS, VOICE})
+        and path[-1] != "customer_name"
     ]
 
 
 @pytest.mark.parametrize(("endpoint", "path"), [case for endpoint in SAMPLES for case in _optional_cases(endpoint)])
-def test_optional_key_may_be_omitted_but_not_null(endpoint: str, path: JsonPath) -> None:
-    """Every other documented key may be omitted, and then is not written; it may not be null."""
+def test_optional_key_may_be_omitted_or_null(endpoint: str, path: JsonPath) -> None:
+    """Every other documented key may be omitted, and then is not written; a null counts as absent."""
     sample = without(SAMPLES[endpoint], path)
     assert dump_flow(load_flow(endpoint, sample)) == sample
-    (problem,) = problems_of(endpoint, changed(SAMPLES[endpoint], path, None))
-    assert problem == f"{_path_text(path)}: must not be null; leave the key out"
+    assert dump_flow(load_flow(endpoint, changed(SAMPLES[endpoint], path, None))) == sample
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        ("otp", ("flow", 0, "trackingId")),
+        ("otp", ("flow", 1, "trackingId")),
+        ("standard", ("flow", 0, "templateId")),
+        ("transactional", ("flow", 0, "label")),
+        ("transactional", ("flow", 0, "message")),
+        ("standard", ("flow", 2, "dialPlans")),
+    ],
+)
+def test_null_on_a_key_that_belongs_elsewhere_counts_as_absent(endpoint: str, path: JsonPath) -> None:
+    """Programs that write every key of a schema, empty ones as null, can be loaded; nothing of a null is sent."""
+    assert dump_flow(load_flow(endpoint, changed(SAMPLES[endpoint], path, None))) == SAMPLES[endpoint]
+
+
+def test_null_on_an_unknown_key_is_still_an_unknown_key() -> None:
+    """A key that is not known is a problem whatever its value is: it may be a slip."""
+    assert list(problems_of("viber-otp", {**VIBER_OTP, "templatId": None})) == [
+        "templatId: unknown key; did you mean templateId?"
+    ]
+    kept = load_flow("viber-otp", {**VIBER_OTP, "newKey": None}, extra="keep")
+    assert dump_flow(kept) == {**VIBER_OTP, "newKey": None}
 
 
 def _flow_with_orders(*orders: object) -> Json:
@@ -156,35 +182,73 @@ def test_steps_are_sorted_by_order(orders: tuple[int, ...], first: str) -> None:
     assert [step["order"] for step in dumped["flow"]] == [1, 2, 3]
 
 
-def test_steps_without_order_keep_their_positions() -> None:
-    """The standard endpoint does not document `order` as required: without any, steps keep their positions."""
-    dumped = dump_flow(load_flow("standard", _flow_with_orders(..., ...)))
-    assert [(step["from"], step["order"]) for step in dumped["flow"]] == [("Step 0", 1), ("Step 1", 2)]
+@pytest.mark.parametrize(
+    ("orders", "sequence"),
+    [
+        ((..., ...), (0, 1)),
+        ((None, None), (0, 1)),
+        ((1, 1), (0, 1)),
+        ((5, 2, 5), (1, 0, 2)),
+        ((1, 2, 2, 1), (0, 3, 1, 2)),
+        ((2, ..., 1), (2, 0, 1)),
+        ((3, ..., 1), (2, 1, 0)),
+        ((..., 1), (0, 1)),
+        ((2.0, 1), (1, 0)),
+        ((1.0, 1), (0, 1)),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["standard", "transactional"])
+def test_equal_or_missing_orders_keep_the_sequence_as_written(
+    endpoint: str, orders: tuple[object, ...], sequence: tuple[int, ...]
+) -> None:
+    """Steps are sorted stably: equal orders keep their sequence, and a step without one counts by its position."""
+    dumped = dump_flow(load_flow(endpoint, _flow_with_orders(*orders)))
+    assert [step["from"] for step in dumped["flow"]] == [f"Step {index}" for index in sequence]
+    assert [step["order"] for step in dumped["flow"]] == [*range(1, len(orders) + 1)]
+
+
+def _otp_flow_with_orders(*orders: object) -> Json:
+    steps = [{**OTP["flow"][1], "label": f"Step {index}", "order": order} for index, order in enumerate(orders)]
+    return {"flow": [{key: value for key, value in step.items() if value is not ...} for step in steps]}
+
+
+INVALID_ORDERS = [
+    ((0, 1), ["flow[0].order: must be a whole number of at least 1"]),
+    ((-1, 1), ["flow[0].order: must be a whole number of at least 1"]),
+    ((1.5, 2), ["flow[0].order: must be a whole number of at least 1"]),
+    (("1", 2), ["flow[0].order: must be a whole number of at least 1"]),
+    ((True, 2), ["flow[0].order: must be a whole number of at least 1"]),
+    ((True, 1), ["flow[0].order: must be a whole number of at least 1"]),
+]
+
+
+@pytest.mark.parametrize(("orders", "problems"), INVALID_ORDERS)
+@pytest.mark.parametrize("endpoint", ["standard", "otp"])
+def test_invalid_order_is_reported_at_its_step(endpoint: str, orders: tuple[object, ...], problems: list[str]) -> None:
+    """An `order` that is not a position is reported at its step, on every endpoint, and no other step with it."""
+    flow = (_otp_flow_with_orders if endpoint == "otp" else _flow_with_orders)(*orders)
+    assert list(problems_of(endpoint, flow)) == problems
 
 
 @pytest.mark.parametrize(
     ("orders", "problems"),
     [
         ((1, 1), ["flow[1].order: must be unique: flow[0] has it too"]),
+        ((1, 1.0), ["flow[1].order: must be unique: flow[0] has it too"]),
         ((5, 2, 5), ["flow[2].order: must be unique: flow[0] has it too"]),
-        ((0, 1), ["flow[0].order: must be a whole number of at least 1"]),
-        ((-1, 1), ["flow[0].order: must be a whole number of at least 1"]),
-        ((1.0, 2), ["flow[0].order: must be a whole number of at least 1"]),
-        (("1", 2), ["flow[0].order: must be a whole number of at least 1"]),
-        ((True, 2), ["flow[0].order: must be a whole number of at least 1"]),
         ((1, ...), ["flow[1].order: required: the position of the step in the flow, 1 for the first"]),
+        ((None, 2), ["flow[0].order: required: the position of the step in the flow, 1 for the first"]),
     ],
 )
-def test_invalid_order_is_reported_at_its_step(orders: tuple[object, ...], problems: list[str]) -> None:
-    """An `order` that is repeated, missing beside others or not a position is reported at its step."""
-    assert list(problems_of("standard", _flow_with_orders(*orders))) == problems
+def test_repeated_or_missing_order_of_an_otp_flow_is_reported(orders: tuple[object, ...], problems: list[str]) -> None:
+    """The failover OTP documents `order` as required and unique."""
+    assert list(problems_of("otp", _otp_flow_with_orders(*orders))) == problems
 
 
-def test_order_true_does_not_count_as_a_duplicate_of_1() -> None:
-    """A step whose order is not a number has a problem; the step whose order is valid has none."""
-    assert list(problems_of("standard", _flow_with_orders(True, 1))) == [
-        "flow[0].order: must be a whole number of at least 1"
-    ]
+def test_otp_steps_are_sorted_by_order() -> None:
+    """Unique orders of a failover OTP may come in any sequence, and with gaps."""
+    dumped = dump_flow(load_flow("otp", _otp_flow_with_orders(30, 10, 20.0)))
+    assert [step["label"] for step in dumped["flow"]] == ["Step 1", "Step 2", "Step 0"]
 
 
 def test_unknown_key_with_a_surrogate_can_be_encoded() -> None:
@@ -195,8 +259,8 @@ def test_unknown_key_with_a_surrogate_can_be_encoded() -> None:
 
 def test_duplicate_order_is_reported_with_other_problems() -> None:
     """Problems of a step itself and of its `order` are reported together, at the step's index."""
-    sample = changed(_flow_with_orders(2, 2), ("flow", 1, "to"), "nobody")
-    problems = list(problems_of("standard", sample))
+    sample = changed(_otp_flow_with_orders(2, 2), ("flow", 1, "to"), "nobody")
+    problems = list(problems_of("otp", sample))
     assert [problem.partition(": ")[0] for problem in problems] == ["flow[1].to", "flow[1].order"]
 
 
@@ -257,7 +321,7 @@ def test_unknown_text_on_a_viber_otp_step_is_a_template_field() -> None:
     ]
 
 
-@pytest.mark.parametrize("ttl", ["60", None, True, [60], {"seconds": 60}, float("nan"), float("inf"), 10**40])
+@pytest.mark.parametrize("ttl", ["60", True, [60], {"seconds": 60}, float("nan"), float("inf"), 10**40])
 @pytest.mark.parametrize("endpoint", SAMPLES)
 def test_ttl_that_is_not_a_number_is_invalid(endpoint: str, ttl: object) -> None:
     """A time to live in JSON is a number of the endpoint's unit that a `timedelta` can hold."""
@@ -271,6 +335,31 @@ def test_integral_float_ttl_is_dumped_as_an_integer(number: float, written: int)
     """JSON does not distinguish 60.0 from 60: both are whole, and an integer is dumped."""
     dumped = dump_flow(load_flow("viber-otp", {**VIBER_OTP, "ttl": number}))
     assert (dumped["ttl"], type(dumped["ttl"])) == (written, int)
+
+
+WHOLE_NUMBERS: list[tuple[str, JsonPath]] = [
+    ("transactional", (*VIBER, "seq")),
+    ("viber-otp", ("seq",)),
+    ("standard", (*SAY, "repeat")),
+    ("standard", (*PLAY, "repeat")),
+    ("viber-otp", ("templateParams", "codeValidityTime")),
+]
+
+
+@pytest.mark.parametrize(("number", "written"), [(7.0, 7), (0.0, 0), (1e3, 1000), (2.0**53, 2**53)])
+@pytest.mark.parametrize(("endpoint", "path"), WHOLE_NUMBERS)
+def test_integral_float_is_a_whole_number(endpoint: str, path: JsonPath, number: float, written: int) -> None:
+    """JSON does not distinguish 7.0 from 7: wherever a whole number is documented, an integer is sent."""
+    sent = at(dump_flow(load_flow(endpoint, changed(SAMPLES[endpoint], path, number))), path)
+    assert (sent, type(sent)) == (written, int)
+
+
+@pytest.mark.parametrize("number", [7.5, 1e300, 2.0**54, True, "7"])
+@pytest.mark.parametrize(("endpoint", "path"), WHOLE_NUMBERS)
+def test_number_whose_digits_are_not_known_is_no_whole_number(endpoint: str, path: JsonPath, number: object) -> None:
+    """A fraction, a text and a double beyond its exact digits are not converted."""
+    (problem,) = problems_of(endpoint, changed(SAMPLES[endpoint], path, number))
+    assert problem.startswith(f"{_path_text(path)}: must be a whole number")
 
 
 def test_tuple_is_loaded_like_a_list() -> None:

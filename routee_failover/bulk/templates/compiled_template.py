@@ -11,6 +11,7 @@ from typing import Any, cast
 import attrs
 
 from ..._wire.fields import ApiField, api_fields, unwrap_annotated
+from ..._wire.step_order import step_sequence
 from ...flows import (
     AnyFlow,
     Callback,
@@ -70,9 +71,8 @@ class _Compiler:
         return self._part(flow, [item for item in fields if item[0][0] != "flow"], parts, takes_label=False)
 
     def _steps(self, steps: tuple[Any, ...], fields: _Fields) -> Builder:
-        orders: list[Any] = [step.get("order", 0) for step in self._mapping["flow"]]
         builders: list[Builder] = []
-        for index, step in zip(sorted(range(len(orders)), key=orders.__getitem__), steps, strict=True):
+        for index, step in zip(step_sequence(self._mapping["flow"]), steps, strict=True):
             own_fields = [(path[1:], field) for path, field in fields if path[0] == index]
             parts = {}
             if isinstance(step, SmsStep):

@@ -49,7 +49,8 @@ def add_correlation_json(endpoint: Endpoint, flow: dict[str, Any], correlation: 
     """
     if endpoint is Endpoint.VIBER_OTP:
         return
-    callback: dict[str, Any] = flow.pop("callback", {})
+    given: dict[str, Any] = flow.pop("callback", None) or {}
+    callback = {key: value for key, value in given.items() if value is not None}
     if correlation.callback_url is not None:
         callback = {"url": correlation.callback_url, **callback}
     if "url" in callback:

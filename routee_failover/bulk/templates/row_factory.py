@@ -7,6 +7,7 @@ import attrs
 
 from ..._phone_number_parser import InvalidPhoneNumber
 from ..._wire import load_flow
+from ..._wire.step_order import step_sequence
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import AnyFlow, Endpoint
 from ...secret import scrub_traceback
@@ -100,9 +101,7 @@ class TemplateSpec:
 def _first_recipient_path(endpoint: Endpoint, flow: Mapping[str, Any]) -> FieldPath:
     if endpoint is Endpoint.VIBER_OTP:
         return ("to",)
-    steps = flow["flow"]
-    first = min(range(len(steps)), key=lambda index: steps[index].get("order", 0))
-    return ("flow", first, "to")
+    return ("flow", step_sequence(flow["flow"])[0], "to")
 
 
 def _value_at(value: Any, path: FieldPath) -> Any:

@@ -181,7 +181,7 @@ def _closest_column(column: str, available: Iterable[str]) -> str | None:
 def _fixed_problems(endpoint: Endpoint, flow: Mapping[str, Any], fields: list[TemplateField]) -> list[Problem]:
     """Return the problems of a flow that no row can resolve."""
     callback = flow.get("callback")
-    if isinstance(callback, Mapping) and "url" not in callback:
+    if isinstance(callback, Mapping) and cast("Mapping[str, Any]", callback).get("url") is None:
         flow = {**flow, "callback": {**callback, "url": _PLACEHOLDER_URL}}  # filled by the run
     problems = [] if endpoint is Endpoint.OTP else _label_problems(endpoint, flow)
     try:

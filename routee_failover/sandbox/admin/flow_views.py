@@ -11,7 +11,7 @@ from ..callbacks.payloads import reply_obstacle
 from ..simulation.flow_plan import PlannedStep, SendEndpoint
 from ..simulation.flow_store import AcceptedFlow
 from ..simulation.lifecycle import ACTION_OUTCOMES, FlowLifecycle, FlowSnapshot
-from ..simulation.number_normalization import step_recipients, with_plus
+from ..simulation.number_normalization import step_recipients
 from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedMessage
 from .callbacks_api import callback_view
@@ -111,7 +111,7 @@ def _step(
     return {
         "position": position,
         "channel": planned.step.channel,
-        "to": with_plus(planned.recipient),
+        "to": ", ".join(step_recipients(planned.body["to"])),
         "ttl": planned.step.ttl,
         "triggers": sorted(planned.step.triggers),
         "preview": preview,

@@ -10,6 +10,10 @@ from typing import Any, Protocol
 from ..._http_reason_phrases import reason_phrase
 from ..contract import Violation
 
+# INF: Routee's pages show no headers. HTTP requires this one on every 401 (RFC 9110, 11.6.1; RFC 6750, 3).
+_BEARER_CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="routee"'})
+_INVALID_TOKEN_CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="routee", error="invalid_token"'})
+
 
 class ApiError(Exception):  # a response, not a fault of the sandbox
     """Error response: HTTP status, JSON body, and additional headers."""
@@ -76,13 +80,13 @@ class FailoverErrorFormat:
 
         The key `error` was seen in tests; its value is inferred.
         """
-        return ApiError(
-            401, _oauth_error_body("unauthorized", "Full authentication is required to access this resource")
-        )
+        body = _oauth_error_body("unauthorized", "Full authentication is required to access this resource")
+        return ApiError(401, body, _BEARER_CHALLENGE)
 
     def invalid_token(self) -> ApiError:
         """Return the error for a token that is unknown, expired or revoked."""
-        return ApiError(401, _oauth_error_body("invalid_token", "The access token is invalid or has expired"))
+        body = _oauth_error_body("invalid_token", "The access token is invalid or has expired")
+        return ApiError(401, body, _INVALID_TOKEN_CHALLENGE)
 
     def missing_role(self, role: str) -> ApiError:
         """Return the error for a token that lacks a role (INF: the code; failover's own codes are not public)."""
@@ -150,7 +154,7 @@ class OtpErrorFormat:
 
     def invalid_token(self) -> ApiError:
         """Return the error for a token that is unknown, expired or revoked."""
-        return ApiError(401, {"detail": "Invalid or expired token"})
+        return ApiError(401, {"detail": "Invalid or expired token"}, _INVALID_TOKEN_CHALLENGE)
 
     def not_found(self, what: str) -> ApiError:
         """Return the error for something that does not exist."""

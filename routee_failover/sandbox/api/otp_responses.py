@@ -8,6 +8,7 @@ from typing import Any
 
 from ..simulation.flow_plan import PlannedStep
 from ..simulation.flow_store import AcceptedFlow
+from ..simulation.number_normalization import step_recipients
 from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.status_sequences import FailureCode
 from ..simulation.timeline import SimulatedFlowState, SimulatedMessage
@@ -81,23 +82,30 @@ def tracking_record(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: Sim
         "status": state.status,
         "statusCode": None if state.failure_code is None else state.failure_code.value,
         "total_cost": to_currency_amount(total_price(flow, steps, state)),
-        "steps": [_step(flow, steps[message.position], message, elapsed) for message in state.messages],
+        # INF: a step may have several recipients, and the record has one number in each element.
+        "steps": [
+            _step(flow, steps[message.position], message, number, elapsed)
+            for message in state.messages
+            for number in step_recipients(steps[message.position].body["to"])
+        ],
     }
 
 
-def _step(flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float) -> dict[str, Any]:
+def _step(
+    flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, number: str, elapsed: float
+) -> dict[str, Any]:
     status = message.status_at(elapsed)
     record: dict[str, Any] = {
         "trackingId": flow.message_ids[message.position],
         "role": "failover" if message.position else "primary",
         "status": status.name if message.channel is SimulatedChannel.VIBER else status.name.lower(),
         "channel": message.channel.lower(),
-        "phone_number": step.recipient.removeprefix("+"),
+        "phone_number": number.removeprefix("+"),
         "price": to_currency_amount(step_price(flow, step, message, elapsed)),
         "created_at": format_timestamp(flow.created_at, message.sent_at),
         "detailed_status": status.detailed_status,
     }
-    if (country := country_code(step.recipient)) is not None:
+    if (country := country_code(number)) is not None:
         record["country"] = country
     if (delivered := message.delivered_at(elapsed)) is not None:
         record["delivered_at"] = format_timestamp(flow.created_at, delivered)

@@ -3,7 +3,8 @@
 That each part of a long SMS is charged is documented; the price is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ...sms_parts import split_sms
 from ..simulation.flow_plan import PlannedStep, SendEndpoint
@@ -38,7 +39,7 @@ def part_price(message: SimulatedMessage, elapsed: float) -> int:
 
 
 def step_price(flow: AcceptedFlow, step: PlannedStep, message: SimulatedMessage, elapsed: float) -> int:
-    """Return the price of the message of a step, in thousandths: for an SMS, of all its parts."""
+    """Return the price of the message of a step for one recipient, in thousandths: for an SMS, of all its parts."""
     price = part_price(message, elapsed)
     return price * len(sms_parts(flow, step)) if message.channel is SimulatedChannel.SMS else price
 
@@ -48,7 +49,15 @@ def total_price(flow: AcceptedFlow, steps: Sequence[PlannedStep], state: Simulat
 
     One generation of Routee's pages sums the prices, the other shows only the last one; a total is a sum.
     """
-    return sum(step_price(flow, steps[message.position], message, state.updated_at) for message in state.messages)
+    return sum(
+        step_price(flow, step, message, state.updated_at) * _recipient_count(step.body)
+        for message in state.messages
+        for step in (steps[message.position],)
+    )
+
+
+def _recipient_count(step: Mapping[str, Any]) -> int:
+    return len(step["to"]) if isinstance(step["to"], list) else 1
 
 
 def to_currency_amount(thousandths: int) -> float:

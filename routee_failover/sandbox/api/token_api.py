@@ -12,6 +12,7 @@ from .tokens import UnknownScope
 
 FORM_MEDIA = "application/x-www-form-urlencoded"
 TOKEN_PATH = "/oauth/token"  # noqa: S105  # a path
+_BASIC_CHALLENGE = {"WWW-Authenticate": 'Basic realm="routee"'}  # INF: as on every 401 in HTTP
 
 
 class TokenApi:
@@ -72,7 +73,7 @@ class TokenErrorFormat:
             "message": "Bad credentials" if status == 401 else error,
             "path": TOKEN_PATH,
         }
-        return ApiError(status, body)
+        return ApiError(status, body, _BASIC_CHALLENGE if status == 401 else {})
 
 
 TOKEN_ERRORS = TokenErrorFormat()

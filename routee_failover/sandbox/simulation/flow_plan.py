@@ -117,10 +117,22 @@ def _plan_otp_step(order: int, body: Mapping[str, Any]) -> PlannedStep:
     channel = SimulatedChannel.VIBER if body["type"] == "ViberOtp" else SimulatedChannel.SMS
     recipient = body["to"] if isinstance(body["to"], str) else body["to"][0]
     script = ScriptedMessage(scripted_outcome(channel, recipient))
-    ttl = float(min(body["ttl"], MAX_TTL))
-    return PlannedStep(
-        order, body, recipient, SimulatedStep(channel=channel, script=script, triggers=OTP_TRIGGERS, ttl=ttl)
+    step = SimulatedStep(
+        channel=channel,
+        script=script,
+        triggers=OTP_TRIGGERS,
+        ttl=float(min(body["ttl"], MAX_TTL)),
+        failover_after_delivery=channel is SimulatedChannel.VIBER and _has_switch_on(body),
     )
+    return PlannedStep(order, body, recipient, step)
+
+
+def _has_switch_on(body: Mapping[str, Any]) -> bool:
+    """Return whether a ViberOtp step asks for the next one after a delivery.
+
+    INF: the page documents one true or false for this step without its name, so any member with true is taken for it.
+    """
+    return any(value is True for value in body.values())
 
 
 def _plan_viber_otp(body: Mapping[str, Any]) -> PlannedStep:

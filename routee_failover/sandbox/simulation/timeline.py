@@ -34,6 +34,8 @@ class SimulatedStep:
     triggers: frozenset[str]
     ttl: float | None = None
     expire_on_delivery: bool = False
+    failover_after_delivery: bool = False
+    """Whether the next step is sent `ttl` seconds after the message was delivered."""
 
 
 @attrs.frozen
@@ -110,9 +112,10 @@ def compute_timeline(
 ) -> FlowTimeline:
     """Return the timeline of steps that are attempted in this order, the first of them sent at `dispatched_at`.
 
-    The next step is sent when a message reaches one of its step's triggers. A flow succeeds when any channel had a
-    successful outcome; otherwise it fails, for the reason that its last status determines, or with NOT_TRIGGERED when
-    that status is not among the triggers and NO_NEXT_STEP when it is and no step is left.
+    The next step is sent when a message reaches one of its step's triggers, or a ttl after it was delivered where the
+    step asks for that. A flow succeeds when any channel had a successful outcome; otherwise it fails, for the reason
+    that its last status determines, or with NOT_TRIGGERED when that status is not among the triggers and NO_NEXT_STEP
+    when it is and no step is left.
 
     A forced outcome changes nothing before its time, and nothing at all where the message could no longer end so.
     """
@@ -135,7 +138,9 @@ def compute_timeline(
         code = reached.failure_code
         if code is None:
             code = FailureCode.NO_NEXT_STEP if triggered else FailureCode.NOT_TRIGGERED
-        if not triggered:
+        if step.failover_after_delivery and reached.succeeded and position + 1 < len(steps):
+            now = round_to_microseconds(now + (step.ttl or 0.0))
+        elif not triggered:
             break
     if succeeded:
         return FlowTimeline(dispatched_at, tuple(messages), now, SimulatedFlowStatus.SUCCEEDED, None)

@@ -1,5 +1,6 @@
 """Failover OTP, Viber OTP and the balance over raw HTTP."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -243,3 +244,72 @@ async def test_unknown_country_is_omitted() -> None:
         _, response = await caller.send("sendFailoverOtp", {"flow": [OTP_SMS_STEP | {"to": "+447700900000"}]})
         (step,) = (await caller.track_otp(response["flowId"]))["steps"]
     assert "country" not in step
+
+
+@pytest.mark.parametrize(("switch", "sent"), [(True, ["viber", "sms"]), (False, ["viber"])])
+async def test_switch_sends_the_next_step_a_ttl_after_delivery(switch: bool, sent: list[str]) -> None:
+    """With true on the ViberOtp switch, whose name is not public, the SMS follows `ttl` seconds after Delivered."""
+    steps = [OTP_VIBER_STEP | {"someSwitch": switch, "ttl": 90}, OTP_SMS_STEP]
+    async with open_caller(speed=0) as caller:
+        _, response = await caller.send("sendFailoverOtp", to("000", *steps))
+        await caller.sandbox.advance(timedelta(seconds=80))
+        record = await caller.track_otp(response["flowId"])
+        assert ([step["status"] for step in record["steps"]], record["status"]) == (
+            ["DELIVERED"],
+            "InProgress" if switch else "Succeeded",
+        )
+        await caller.sandbox.advance(timedelta(seconds=60))
+        record = await caller.track_otp(response["flowId"])
+    assert [step["channel"] for step in record["steps"]] == sent
+    assert record["status"] == "Succeeded"
+    if switch:
+        viber, sms = record["steps"]
+        delivered, followed = map(datetime.fromisoformat, (viber["delivered_at"], sms["created_at"]))
+        assert followed - delivered == timedelta(seconds=90)
+
+
+async def test_switch_changes_nothing_without_a_next_step_or_a_delivery() -> None:
+    """A single step is final when it is delivered, and a message that was not delivered fails over at once."""
+    single = to("000", OTP_VIBER_STEP | {"someSwitch": True, "ttl": 90})
+    failed = to("100", OTP_VIBER_STEP | {"someSwitch": True, "ttl": 90}, OTP_SMS_STEP)
+    async with open_caller(speed=0) as caller:
+        _, first = await caller.send("sendFailoverOtp", single)
+        _, second = await caller.send("sendFailoverOtp", failed)
+        await caller.sandbox.advance(timedelta(seconds=30))
+        assert (await caller.track_otp(first["flowId"]))["status"] == "Succeeded"
+        record = await caller.track_otp(second["flowId"])
+    assert [step["status"] for step in record["steps"]] == ["UNDELIVERED", "delivered"]
+
+
+async def test_delivered_step_keeps_a_flow_successful_whatever_follows() -> None:
+    """A flow succeeds when any channel delivered: an SMS that fails after a delivery changes nothing."""
+    async with open_caller(speed=0) as caller:
+        flow = to("020", OTP_VIBER_STEP | {"someSwitch": True}, OTP_SMS_STEP)
+        _, response = await caller.send("sendFailoverOtp", flow)
+        await caller.sandbox.advance(timedelta(hours=1))
+        record = await caller.track_otp(response["flowId"])
+    assert ([step["status"] for step in record["steps"]], record["status"]) == (["DELIVERED", "failed"], "Succeeded")
+
+
+async def test_every_recipient_of_a_step_has_a_message() -> None:
+    """A ViberOtp step may name several recipients: each of them has its message in the record, and is charged."""
+    first, second = "+306900000300", "306911111111"
+    steps = [OTP_VIBER_STEP | {"to": [first, second]}, OTP_SMS_STEP | {"to": second}]
+    async with open_caller(speed=0) as caller:
+        status, response = await caller.send("sendFailoverOtp", {"flow": steps})
+        assert status == 200
+        await caller.sandbox.advance(timedelta(hours=1))
+        record = await caller.track_otp(response["flowId"])
+        for number in (first, second):
+            assert await caller.sandbox.inbox.pin_for(number) == OTP_VIBER_STEP["pin"]
+            listed = await caller.call(
+                "listFailoverOtps", "/failover-otp/otp/failover", params={"phone_number": number.removeprefix("+")}
+            )
+            assert [flow["flowId"] for flow in listed[1]["results"]] == [response["flowId"]]
+    assert [(step["role"], step["channel"], step["phone_number"]) for step in record["steps"]] == [
+        ("primary", "viber", "306900000300"),
+        ("primary", "viber", "306911111111"),
+        ("failover", "sms", "306911111111"),
+    ]
+    assert record["total_cost"] == pytest.approx(sum(step["price"] for step in record["steps"]))
+    assert {step["trackingId"] for step in record["steps"][:2]} == {response["flow"][0]["trackingId"]}

@@ -57,7 +57,7 @@ VIBER_CONTENT: list[Rule] = [
     (
         "flow.0.message.viberFile",
         (FILE, *({**FILE, "fileType": kind} for kind in FILE_TYPES), with_changes(FILE, fileName=REMOVED)),
-        ({**FILE, "fileName": "f" * 26}, {**FILE, "fileType": "exe"}, {**FILE, "fileUrl": "http://a.test"}),
+        ({**FILE, "fileName": "f" * 26}, {**FILE, "fileType": "a/b"}, {**FILE, "fileUrl": "http://a.test"}),
     ),
     (
         "flow.0.message.viberVideo",
@@ -73,7 +73,10 @@ VIBER_CONTENT: list[Rule] = [
     ("flow.0.label", ("x" * 350, REMOVED), ("x" * 351, 1)),
     ("flow.0.expireOnDelivery", (True, REMOVED), ("true",)),
     ("flow.0.order", (REMOVED, 1, 7), (0, 1.5, "1")),
-    *((f"flow.0.{name}", (REMOVED,), ("x", {})) for name in ("templateId", "templateLang", "templateParams")),
+    *(
+        (f"flow.0.{name}", (REMOVED,), ("x", {}))
+        for name in ("templateId", "templateLang", "templateParams", "deliveryScope", "seq")
+    ),
     ("flow.1.order", (REMOVED, 1), (0,)),
     ("flow.2.order", (REMOVED,), (0,)),
 ]
@@ -126,10 +129,10 @@ CALLBACK_RULES: list[Rule] = [
     ("callback.strategy", ("OnCompletion", REMOVED), ("OnChange", "onstep")),
     ("callback.url", ("http://a.test",), ("ftp://a.test", REMOVED, "")),
     ("flow", ([SMS_STEP],), ([], REMOVED, {}, [1], [None])),
-    ("anything", ({"else": 1},), ()),
     ("flow.1.anything", ([1],), ()),
 ]
-RESTRICTIONS: list[Rule] = [("restrictions", ({}, {"x": 1}), ())]
+OPEN_BODY: list[Rule] = [("restrictions", ({}, {"x": 1}), ()), ("anything", ({"else": 1},), ())]
+CLOSED_BODY: list[Rule] = [("restrictions", (), ({}, {"x": 1})), ("anything", (), (1, {"else": 1}))]
 TEMPLATE: list[Rule] = [
     *((f"flow.{step}.order", (4, 99), (REMOVED, 0, 1.5)) for step in (0, 1, 2)),
     ("flow.0.templateId", ("BBBBBBBB-0000-4000-8000-000000000001",), ("x", REMOVED, 1)),
@@ -152,8 +155,8 @@ OTP_RULES: list[Rule] = [
     ("flow.0.templateId", ("c33cccaf-735f-4d62-8383-a76bf4999e2d".upper(),), ("x", REMOVED)),
     (
         "flow.0.templateType",
-        ("basic", "basic_5min", "with_type", "with_action", REMOVED),
-        ("with", "with_validity", ""),
+        ("basic", "basic_5min", "with_type", "with_action", "with", REMOVED),
+        ("with_validity", "", 7),
     ),
     ("flow.0.businessName", ("x",), ("", REMOVED)),
     ("flow.0.label", ("x" * 1000,), (1,)),
@@ -175,7 +178,7 @@ VIBER_OTP_RULES: list[Rule] = [
     ("seq", (0, -1, 10**30, REMOVED), ("1", 0.5)),
     ("label", ("promotional", REMOVED), ("other",)),
     ("type", ("ALL_DEVICE", REMOVED), ("ALL_DEVICES", "PRIMARY_DEVICE")),
-    ("templateLang", (*LANGUAGES, REMOVED), ("EN", "hu", "no", "ro")),
+    ("templateLang", (*LANGUAGES, "hu", "no", "ro", REMOVED), ("", 7)),
     ("templateId", ("x", REMOVED), (1,)),
     ("templateParams.pin", ("1", "x" * 50, "http"), ("", "x" * 51, "www.a", "see HTTPS://a", "http://a", 1, REMOVED)),
     (TEMPLATE_NUMBER, (0, BIG), (-1, BIG + 1, 10**60, 5.5, "5", REMOVED)),
@@ -183,8 +186,8 @@ VIBER_OTP_RULES: list[Rule] = [
     ("templateParams.other", (1,), ()),
 ]
 RULES: dict[str, list[Rule]] = {
-    "sendFailover": [*VIBER_CONTENT, *VIBER, *SMS, *VOICE, *CALLBACK_RULES, *RESTRICTIONS],
-    "sendTransactionalFailover": [*TEMPLATE, *VIBER, *SMS, *VOICE, *CALLBACK_RULES],
+    "sendFailover": [*VIBER_CONTENT, *VIBER, *SMS, *VOICE, *CALLBACK_RULES, *OPEN_BODY],
+    "sendTransactionalFailover": [*TEMPLATE, *VIBER, *SMS, *VOICE, *CALLBACK_RULES, *CLOSED_BODY],
     "sendFailoverOtp": OTP_RULES,
     "sendViberOtp": VIBER_OTP_RULES,
 }
@@ -317,6 +320,7 @@ async def test_error_lists_all_violations_up_to_a_limit() -> None:
             "flow[1].templateId",
             "flow[1].templateLang",
             "flow[1].templateParams",
+            "flow[1].deliveryScope",
             "flow[2].to",
         }
         _, response = await caller.send("sendFailover", {"flow": [1] * 5000})

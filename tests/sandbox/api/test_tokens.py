@@ -9,7 +9,7 @@ import pytest
 
 from routee_failover.sandbox.api.tokens import ALL_ROLES, TokenService, UnknownScope
 
-from ..raw_http import OTP, SENDS, STANDARD, TRANSACTIONAL, VIBER_OTP, basic, open_caller
+from ..raw_http import OTP, SENDS, STANDARD, TRANSACTIONAL, VIBER_OTP, Caller, basic, open_caller
 
 FORM = {"grant_type": "client_credentials"}
 READS = {
@@ -132,6 +132,50 @@ async def test_missing_and_invalid_tokens_have_the_status_of_the_service(
         status, body = await caller.call(operation, path, method=method)
         assert status == 401
         assert otp or body["error"] == "invalid_token"
+
+
+async def _challenge(caller: Caller, method: str, path: str, **options: Any) -> tuple[int, str | None]:
+    async with caller.session.request(method, path, **options) as response:
+        return response.status, response.headers.get("WWW-Authenticate")
+
+
+@pytest.mark.parametrize(("method", "operation", "path"), CALLS)
+async def test_401_names_the_bearer_scheme(method: str, operation: str, path: str) -> None:
+    """HTTP requires `WWW-Authenticate` on a 401, and generic clients read it; the 403 of the OTP service has none."""
+    del operation
+    async with open_caller() as caller:
+        missing = await _challenge(caller, method, path)
+        invalid = await _challenge(caller, method, path, headers={"Authorization": "Bearer 11111111-2222"})
+    assert missing == ((403, None) if path.startswith("/failover-otp") else (401, 'Bearer realm="routee"'))
+    assert invalid == (401, 'Bearer realm="routee", error="invalid_token"')
+
+
+async def test_wrong_credentials_name_the_basic_scheme() -> None:
+    """The token service names the scheme of the application's id and secret."""
+    async with open_caller() as caller:
+        answer = await _challenge(caller, "POST", "/oauth/token", data=FORM, headers=basic(secret="wrong"))
+    assert answer == (401, 'Basic realm="routee"')
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "method", "path", "scheme"),
+    [
+        ("token", "POST", "/oauth/token", "Basic"),
+        ("reading", "GET", "/failover/tracking/x", "Bearer"),
+        ("reading", "GET", "/failover-otp/otp/failover", "Bearer"),
+        ("standard", "POST", "/failover", "Bearer"),
+    ],
+)
+async def test_scripted_401_names_its_scheme_too(endpoint: str, method: str, path: str, scheme: str) -> None:
+    """A 401 of a rule is like any other, and keeps its Retry-After."""
+    async with open_caller() as caller:
+        rule = {"endpoint": endpoint, "response": {"status": 401, "retryAfter": 7}}
+        assert (await caller.call("addSandboxRule", "/sandbox/rules", method="POST", json=rule))[0] < 300
+        body: dict[str, Any] = {"json": STANDARD} if endpoint == "standard" else {}
+        async with caller.session.request(method, path, headers=caller.headers, **body) as response:
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"].startswith(f"{scheme} ")
+            assert response.headers["Retry-After"] == "7"
 
 
 async def test_revoked_token_is_rejected_and_a_new_one_works() -> None:
