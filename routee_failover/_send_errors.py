@@ -1,23 +1,23 @@
 """Convert a send that was not accepted into the error that says what is proven."""
 
 from ._wire.redaction import collect_secrets
-from ._wire.responses import parse_rejection, redact_rejection
+from ._wire.responses import parse_rejection, redact_failure
 from ._wire.routes import correlation
-from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
+from .errors import ConnectFailed, DeliveryUnknown, FlowFailed, Outcome, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult
 
 
 def error_for_outcome(
-    flow: AnyFlow, outcome: Outcome, result: AttemptResult, receipt: Rejected | str | None
+    flow: AnyFlow, outcome: Outcome, result: AttemptResult, receipt: FlowFailed | str | None
 ) -> RouteeError:
     """Return the error of a send that was not accepted.
 
     `receipt` is what the receipt parser of the route returned instead of a receipt, if the status was an accepting one.
     """
     response = result.response
-    if isinstance(receipt, Rejected):
-        return redact_rejection(receipt, collect_secrets(flow))
+    if isinstance(receipt, FlowFailed):
+        return redact_failure(receipt, collect_secrets(flow))
     if receipt is not None and response is not None:
         return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")
     if outcome is Outcome.NOT_SENT:
