@@ -6,9 +6,9 @@ from .inbound import InboundMessage
 from .messages import MessageRecord, SmsMessageRecord, ViberMessageRecord, VoiceMessageRecord
 from .otp import OtpRecord, OtpStepRecord
 from .page import FlowPage, OtpPage
-from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho, ViberOtpReceipt
+from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
-from .viber_otp import ViberOtpRecord
+from .viber_otp import ViberOtpReceipt, ViberOtpRecord
 
 AnyReceipt = FlowReceipt | OtpReceipt | ViberOtpReceipt
 """Everything that `RouteeClient.send` returns."""

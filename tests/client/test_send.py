@@ -11,6 +11,7 @@ from aiohttp import web
 from routee_failover import (
     Channel,
     DeliveryUnknown,
+    DialPlan,
     FlowFailed,
     FlowKind,
     FlowReceipt,
@@ -20,7 +21,12 @@ from routee_failover import (
     OtpReceipt,
     Outcome,
     RouteeClient,
+    Say,
+    Speech,
+    StandardFlow,
     ViberOtpReceipt,
+    VoiceRecipient,
+    VoiceStep,
 )
 from routee_failover.sandbox import Sandbox
 
@@ -208,6 +214,23 @@ async def test_delivery_unknown_holds_endpoint_and_correlation() -> None:
         {"endpoint": "otp", "to": "+3069****5678"},
         {"endpoint": "viber-otp", "to": "+3069****5678"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("to", "masked"),
+    [
+        (VoiceRecipient(viber="+306912345678"), "+3069****5678"),
+        (VoiceRecipient(sip="1111@host:55080"), "1111****5080"),
+    ],
+)
+async def test_delivery_unknown_names_the_recipient_of_a_call_by_viber_or_sip(to: VoiceRecipient, masked: str) -> None:
+    """A call need not go to a phone number: its masked Viber number or SIP address is in the correlation too."""
+    plan = DialPlan(verbs=[Say(message=Speech(text="Hi", language="en-US"))])
+    flow = StandardFlow(steps=[VoiceStep(from_="Demo", to=to, dial_plan=plan)])
+    async with FakeRoutee(always(500)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(DeliveryUnknown) as caught:
+            await client.send(flow)
+    assert caught.value.correlation == {"endpoint": "standard", "to": masked}
 
 
 @pytest.mark.parametrize("wrong", [None, {"flow": []}, "flow", 5, StopIteration])

@@ -63,7 +63,20 @@ def _keys(value: object) -> Iterator[str]:
 
 DOCUMENTED = [FLOW_ACCEPTED, FLOW_TRACKED, OLD_CALLBACK, OTP_ACCEPTED, OTP_TRACKED, VIBER_OTP_ACCEPTED, VIBER_TRACKED]
 KEYS = sorted(
-    {*_keys([*DOCUMENTED, VOICE_MESSAGE]), "pin", "phone", "viber", "sip", "content", "results", "sentDate", "media"}
+    {
+        *_keys([*DOCUMENTED, VOICE_MESSAGE]),
+        "pin",
+        "phone",
+        "viber",
+        "sip",
+        "flow_id",
+        "date",
+        "templateId",
+        "content",
+        "results",
+        "sentDate",
+        "media",
+    }
 )
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
 BOUNDARY_VALUES = [
