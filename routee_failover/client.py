@@ -20,6 +20,7 @@ from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome
 from ._transport import Transport
+from ._wire.token_response import explain_forbidden
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
@@ -34,6 +35,8 @@ from .records import (
     FlowStatus,
     OtpReceipt,
     OtpRecord,
+    OtpTemplate,
+    TokenInfo,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
@@ -146,6 +149,7 @@ class RouteeClient:
             accepted: AnyReceipt = receipt
             return accepted
         error = error_for_outcome(flow, outcome, result, receipt)
+        explain_forbidden(error, self._transport.access_token)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
@@ -336,12 +340,21 @@ class RouteeClient:
         """Return the balance of the account. Raises as every read call does; safe to repeat."""
         return await self._read_api.fetch("/accounts/me/balance", Balance.from_dict)
 
-    async def otp_templates(self) -> Any:
-        """Return the templates for failover OTP flows as Routee's JSON: no public page describes its shape.
+    async def otp_templates(self) -> tuple[OtpTemplate, ...]:
+        """Return the templates for failover OTP flows: `OtpTemplateId` has the nine that Routee documents.
 
-        Raises as every read call does; safe to repeat.
+        No public page describes the response: each record has what can be told from it, and all of it in `raw`. Raises
+        as every read call does; safe to repeat.
         """
-        return await self._read_api.fetch_json("/failover-otp/otp/templates")
+        return await self._read_api.otp_templates()
+
+    async def token_info(self) -> TokenInfo:
+        """Return the roles and scopes of the access token, which explain a `Forbidden`; nothing of the token itself.
+
+        Requests a token if this event loop has none that is valid. Raises `TokenUnavailable` or another `NotSent`; safe
+        to repeat.
+        """
+        return await self._read_api.token_info()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.

@@ -227,7 +227,13 @@ class Unauthorized(Rejected):
 
 
 class Forbidden(Rejected):
-    """403: the application lacks a role, a scope or a service that this message needs."""
+    """403: the application lacks a role, a scope or a service that this message needs.
+
+    `roles` and `scopes` are those that Routee named for the access token; empty if it named none.
+    """
+
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
 
 
 class NotFound(Rejected):

@@ -16,10 +16,10 @@ PUBLIC_NAMES = {
         InvalidCallback InvalidConfig InvalidFlow InvalidSearch InvalidSource LedgerError LoggingObserver
         MachineDetection MachineDetectionStrategy MessageRecord MessageStatus NoResponse NotFound NotSent
         Observer OnUnknown OtpFlow OtpPage OtpReceipt OtpRecord OtpSearch OtpSmsStep OtpStepEcho OtpStepRecord
-        Outcome Play PoolTimeout Problem RateLimited ReceiveResult Reconciler Rejected Response
-        RetryBudgetExhausted RetryMode RetryScheduled RouteeClient RouteeError STATUS_RULES Say Search
+        OtpTemplate OtpTemplateId Outcome Play PoolTimeout Problem RateLimited ReceiveResult Reconciler Rejected
+        Response RetryBudgetExhausted RetryMode RetryScheduled RouteeClient RouteeError STATUS_RULES Say Search
         SearchOperator Secret SendResult SmsMessage SmsMessageRecord SmsStep Speech StandardFlow StatusRule
-        StepEcho ThrottlePaused TokenRenewed TokenUnavailable TransactionalFlow Unauthorized Unprocessable
+        StepEcho ThrottlePaused TokenInfo TokenRenewed TokenUnavailable TransactionalFlow Unauthorized Unprocessable
         UrlShortener ViberAction ViberFile ViberMessage ViberMessageRecord ViberOtpLabel ViberOtpMessage
         ViberOtpReceipt ViberOtpRecord ViberOtpStep ViberOtpType ViberStep ViberTemplateStep ViberVideo
         VoiceMessageRecord VoiceRecipient VoiceStep WaitTimeout Withdrawn dump_flow load_flow parse_callback

@@ -6,6 +6,7 @@ Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `Typ
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint
 from .otp import OtpFlow, OtpSmsStep, ViberOtpStep
+from .otp_template_ids import OtpTemplateId
 from .sms import SmsMessage, SmsStep, UrlShortener
 from .standard import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
 from .transactional import DeliveryScope, TransactionalFlow, ViberTemplateStep
@@ -37,6 +38,7 @@ __all__ = [
     "MachineDetectionStrategy",
     "OtpFlow",
     "OtpSmsStep",
+    "OtpTemplateId",
     "Play",
     "Say",
     "SmsMessage",
