@@ -248,8 +248,9 @@ class RouteeClient:
         share its polls, and all waits of an event loop share the rate `Config.poll_rate`. A callback passed to `notify`
         ends the wait at once, including one that arrived up to a minute before.
 
-        A failover OTP flow may be `Succeeded` while its SMS is still queued: `OtpRecord.final` shows how to wait until
-        the person has it.
+        The status of a record is about the end, that of a receipt about acceptance. A failover OTP flow may be
+        `Succeeded` while its SMS is still queued. To wait until each step is final as well, pass
+        `until=lambda record: record.final and all(step.final for step in record.steps)`.
 
         Raises `WaitTimeout` with the last record seen, and errors that polling again cannot change: `NotFound` for an
         id that Routee does not know (an id from a receipt may be unknown for its first minute), another `Rejected`, and

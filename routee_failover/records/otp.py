@@ -114,8 +114,8 @@ class OtpRecord(FlowState):
     def final(self) -> bool:
         """Whether the flow's own status is final.
 
-        Routee's own example has `Succeeded` while the SMS is still queued. To wait until the code has arrived, check
-        the steps as well: `until=lambda record: record.final and all(step.final for step in record.steps)`.
+        Routee's own example has `Succeeded` while the SMS is still queued. To wait until each step is final as well,
+        pass `until=lambda record: record.final and all(step.final for step in record.steps)`.
         """
         return super().final
 

@@ -89,7 +89,11 @@ class OtpStepEcho(StepEcho):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowReceipt(Record):
-    """Receipt of a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message)."""
+    """Receipt of a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message).
+
+    It says that Routee accepted the flow, not that a message was delivered: the status of the flow is in the record
+    that `RouteeClient.wait` returns, once it is final or satisfies `until=`.
+    """
 
     tracking_id: str
     flow_kind: FlowKind | None
@@ -124,8 +128,11 @@ class FlowReceipt(Record):
 class OtpReceipt(Record):
     """Receipt of a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
 
-    `status` is `Succeeded` for a flow of one step, `InProgress` for one of several: both mean accepted, not delivered.
-    `channel` is the first that accepted the message.
+    It is about acceptance: `status` is `Succeeded` for a flow of one step, `InProgress` for one of several. Both mean
+    accepted, not delivered. `channel` is the first that accepted the message.
+
+    The end of the flow is in the record that `RouteeClient.wait` returns. With
+    `until=lambda record: record.final and all(step.final for step in record.steps)` it waits for each step as well.
     """
 
     redact_texts = True

@@ -89,7 +89,7 @@ class ViberOtpState(Record):
 class ViberOtpReceipt(ViberOtpState):
     """Receipt of a Viber OTP (https://docs.routee.net/reference/viber-otp-request).
 
-    It says that Routee accepted the message, not that anybody got it: `status` is `QUEUED` at first.
+    It says that Routee accepted the message, not that it was delivered: `status` is `QUEUED` at first.
     """
 
     tracking_id: str
